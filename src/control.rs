@@ -1,0 +1,1 @@
+//! Acts on processes, and only on those a person confirmed.

@@ -1,0 +1,1 @@
+//! What a state, a timer, a gap or a finding means, in words.

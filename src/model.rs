@@ -1,0 +1,22 @@
+//! The words everything else is said in: plain data, no behaviour that touches the world.
+//!
+//! Every other room may import this one and it imports none, so two rooms that
+//! never see each other can still talk. Nothing here reads a clock, a file or
+//! the environment; times and texts come in as values.
+
+pub mod action;
+pub mod endpoint;
+pub mod finding;
+pub mod gap;
+pub mod limits;
+pub mod observation;
+pub mod owner;
+pub mod process;
+pub mod protocol;
+pub mod reading;
+pub mod row;
+pub mod socket;
+pub mod state;
+pub mod text;
+pub mod time;
+pub mod timer;

@@ -1,0 +1,109 @@
+//! One end of a socket: an address and a port.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// An address and a port in 18 bytes.
+///
+/// An IPv4 address is kept in its v4-mapped form (RFC 4291, 2.5.5.2), so an
+/// IPv6 socket talking IPv4 shows the address people know.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Endpoint {
+    address: [u8; 16],
+    /// Port, 0 where none is bound.
+    pub port: u16,
+}
+
+impl Endpoint {
+    /// Joins an address and a port.
+    #[must_use]
+    pub fn new(address: IpAddr, port: u16) -> Self {
+        let address = match address {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+            IpAddr::V6(v6) => v6.octets(),
+        };
+        Self { address, port }
+    }
+
+    /// The address; v4-mapped ones come out as IPv4.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        Ipv6Addr::from(self.address).to_canonical()
+    }
+
+    /// Whether the address is an IPv4 one.
+    #[must_use]
+    pub fn is_v4(&self) -> bool {
+        matches!(self.address(), IpAddr::V4(_))
+    }
+
+    /// Whether this is "any address": 0.0.0.0 or `::`.
+    #[must_use]
+    pub fn is_unspecified(&self) -> bool {
+        self.address().is_unspecified()
+    }
+
+    /// Whether this names nobody: no address and no port.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.port == 0 && self.is_unspecified()
+    }
+
+    /// Whether the address never leaves this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.address().is_loopback()
+    }
+
+    /// Whether the address is an IPv6 link-local one (fe80::/10), which means
+    /// something only together with an interface.
+    #[must_use]
+    pub fn is_link_local_v6(&self) -> bool {
+        self.address[0] == 0xfe && self.address[1] & 0xc0 == 0x80
+    }
+}
+
+impl Default for Endpoint {
+    fn default() -> Self {
+        Self::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address() {
+            IpAddr::V4(v4) => write!(formatter, "{v4}:{}", self.port),
+            IpAddr::V6(v6) => write!(formatter, "[{v6}]:{}", self.port),
+        }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mapped_addresses_show_as_ipv4() {
+        let mapped = Endpoint::new("::ffff:192.0.2.1".parse().unwrap(), 80);
+        let plain = Endpoint::new("192.0.2.1".parse().unwrap(), 80);
+        assert_eq!(mapped, plain);
+        assert_eq!(mapped.to_string(), "192.0.2.1:80");
+        let v6 = Endpoint::new("2001:db8::1".parse().unwrap(), 443);
+        assert_eq!(v6.to_string(), "[2001:db8::1]:443");
+    }
+
+    #[test]
+    fn any_address_keeps_its_family() {
+        let v4 = Endpoint::new("0.0.0.0".parse().unwrap(), 22);
+        let v6 = Endpoint::new("::".parse().unwrap(), 22);
+        assert_ne!(v4, v6);
+        assert!(v4.is_unspecified() && v6.is_unspecified());
+        assert!(v4.is_v4() && !v6.is_v4());
+    }
+}

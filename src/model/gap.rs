@@ -1,0 +1,104 @@
+//! What could not be seen, how often and why: never a silently shorter table.
+
+/// What is missing from a reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum GapKind {
+    /// Sockets whose owner could not be looked for everywhere.
+    OwnersHidden,
+    /// Processes whose descriptors could not be read.
+    ProcessesUnreadable,
+    /// Lines of a `/proc/net` table that made no sense.
+    LinesMalformed,
+    /// Netlink messages that made no sense.
+    MessagesMalformed,
+    /// Whole tables (a protocol and family) that could not be read.
+    TablesUnreadable,
+    /// Dumps during which the kernel's table changed under the reader.
+    DumpsInterrupted,
+    /// The preferred source was not to be had; another one stands in.
+    SourceFallback,
+}
+
+impl GapKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::OwnersHidden,
+        Self::ProcessesUnreadable,
+        Self::LinesMalformed,
+        Self::MessagesMalformed,
+        Self::TablesUnreadable,
+        Self::DumpsInterrupted,
+        Self::SourceFallback,
+    ];
+
+    /// The key in reports and assets.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::OwnersHidden => "owners_hidden",
+            Self::ProcessesUnreadable => "processes_unreadable",
+            Self::LinesMalformed => "lines_malformed",
+            Self::MessagesMalformed => "messages_malformed",
+            Self::TablesUnreadable => "tables_unreadable",
+            Self::DumpsInterrupted => "dumps_interrupted",
+            Self::SourceFallback => "source_fallback",
+        }
+    }
+}
+
+/// Why it is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum GapReason {
+    /// Not permitted (EACCES, EPERM).
+    Permission,
+    /// No descriptors left (EMFILE, ENFILE): raise `ulimit -n`.
+    DescriptorLimit,
+    /// The kernel does not offer it.
+    NotOffered,
+    /// It did not follow its format.
+    Malformed,
+    /// It changed while it was read.
+    Changed,
+    /// Any other error.
+    Failed,
+}
+
+impl GapReason {
+    /// The word in reports and assets.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Permission => "permission",
+            Self::DescriptorLimit => "descriptor_limit",
+            Self::NotOffered => "not_offered",
+            Self::Malformed => "malformed",
+            Self::Changed => "changed",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The reason behind an error of the operating system.
+    #[must_use]
+    pub fn of(error: &std::io::Error) -> Self {
+        // EMFILE is 24 and ENFILE 23 on every Linux architecture.
+        if let Some(23 | 24) = error.raw_os_error() {
+            return Self::DescriptorLimit;
+        }
+        match error.kind() {
+            std::io::ErrorKind::PermissionDenied => Self::Permission,
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::Unsupported => Self::NotOffered,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// Something that could not be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// What.
+    pub kind: GapKind,
+    /// How many: sockets, processes, lines, messages, tables or dumps.
+    pub count: u64,
+    /// Why.
+    pub reason: GapReason,
+}

@@ -1,0 +1,170 @@
+//! What the monitor makes of all readings so far: the only thing faces read.
+
+use super::finding::Finding;
+use super::gap::Gap;
+use super::limits::Limits;
+use super::owner::{Holder, ProcessId, User};
+use super::process::Process;
+use super::protocol::Protocol;
+use super::reading::{SourceKind, Usage};
+use super::row::Row;
+use super::state::State;
+use super::text::Text;
+use super::time::Time;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The state of the world as far as it is known. Made anew for every table
+/// and never changed afterwards.
+#[derive(Clone, Debug, Default)]
+pub struct Observation {
+    /// When the table was read.
+    pub time: Time,
+    /// How many tables have been read.
+    pub number: u64,
+    /// This machine's name.
+    pub host: Text,
+    /// Where the table came from.
+    pub source: SourceKind,
+    /// Sockets, and those that closed a moment ago.
+    pub rows: Arc<Vec<Row>>,
+    /// What the rows' owner spans point into.
+    pub holders: Vec<Holder>,
+    /// What holders and last owners point into.
+    pub processes: Vec<Arc<Process>>,
+    /// Users by id, ascending.
+    pub users: Arc<Vec<User>>,
+    /// Interface names by index.
+    pub interfaces: Vec<(u32, Text)>,
+    /// Row numbers of the listeners, by port.
+    pub listeners: Vec<(u16, u32)>,
+    /// How many rows are in each state (those that closed are not counted).
+    pub tally: Tally,
+    /// New sockets per reading, the latest last.
+    pub arrivals: Vec<u32>,
+    /// What could not be seen.
+    pub gaps: Vec<Gap>,
+    /// Troubles that stand, gravest first.
+    pub findings: Vec<Finding>,
+    /// CPU and memory where they were asked for.
+    pub usage: Vec<Usage>,
+    /// This kernel's settings.
+    pub limits: Limits,
+}
+
+impl Observation {
+    /// The owners of a row: each process with its descriptors, smallest pid
+    /// first.
+    pub fn owners<'a>(&'a self, row: &Row) -> impl Iterator<Item = (&'a Arc<Process>, Vec<u32>)> {
+        row.owners
+            .of(&self.holders)
+            .chunk_by(|left, right| left.process == right.process)
+            .filter_map(|run| {
+                let process = self.process(run.first()?.process)?;
+                Some((process, run.iter().map(|holder| holder.fd).collect()))
+            })
+    }
+
+    /// The owner a row is shown under: the one with the smallest pid.
+    #[must_use]
+    pub fn first_owner(&self, row: &Row) -> Option<&Arc<Process>> {
+        let holder = row.owners.of(&self.holders).first()?;
+        self.process(holder.process)
+    }
+
+    /// Who held the row before nobody did.
+    #[must_use]
+    pub fn last_owner(&self, row: &Row) -> Option<&Arc<Process>> {
+        self.process(row.last_owner?.process())
+    }
+
+    /// A process by its id.
+    #[must_use]
+    pub fn process(&self, id: ProcessId) -> Option<&Arc<Process>> {
+        self.processes.get(id.0 as usize)
+    }
+
+    /// A user's name, if it is known.
+    #[must_use]
+    pub fn user(&self, uid: u32) -> Option<&Text> {
+        let place = self
+            .users
+            .binary_search_by_key(&uid, |user| user.uid)
+            .ok()?;
+        self.users.get(place)?.name.as_ref()
+    }
+
+    /// An interface's name.
+    #[must_use]
+    pub fn interface(&self, index: u32) -> Option<&Text> {
+        let (_, name) = self.interfaces.iter().find(|(known, _)| *known == index)?;
+        Some(name)
+    }
+
+    /// The listeners whose connection this row could be: same namespace and
+    /// port, and bound to its local address or to any.
+    pub fn listeners_of<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = &'a Row> {
+        let port = row.socket.local.port;
+        let first = self.listeners.partition_point(|(known, _)| *known < port);
+        self.listeners[first..]
+            .iter()
+            .take_while(move |(known, _)| *known == port)
+            .filter_map(|(_, number)| self.rows.get(*number as usize))
+            .filter(|listener| accepts(listener, row))
+    }
+}
+
+/// Whether a listener would take a connection with this row's local address.
+/// A listener on `::` takes IPv4 too, unless it is V6ONLY, which the table
+/// does not tell.
+fn accepts(listener: &Row, row: &Row) -> bool {
+    let bound = listener.socket.local;
+    let wanted = row.socket.local;
+    let fits = match (bound.address(), wanted.address()) {
+        (left, right) if left == right => true,
+        (IpAddr::V4(any), IpAddr::V4(_)) => any.is_unspecified(),
+        (IpAddr::V6(any), _) => any.is_unspecified(),
+        (IpAddr::V4(_), IpAddr::V6(_)) => false,
+    };
+    fits && listener.socket.namespace == row.socket.namespace
+}
+
+/// How many sockets are in each state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    tcp: [u32; State::ALL.len()],
+    /// TCP sockets in states this program does not know.
+    pub unknown: u32,
+    /// UDP sockets, connected or not.
+    pub udp: u32,
+}
+
+impl Tally {
+    /// Counts one more socket.
+    pub fn count(&mut self, protocol: Protocol, state: State) {
+        let counter = match (
+            protocol,
+            State::ALL.iter().position(|known| *known == state),
+        ) {
+            (Protocol::Udp, _) => &mut self.udp,
+            (Protocol::Tcp, Some(place)) => &mut self.tcp[place],
+            (Protocol::Tcp, None) => &mut self.unknown,
+        };
+        *counter += 1;
+    }
+
+    /// TCP sockets in a state.
+    #[must_use]
+    pub fn tcp(&self, state: State) -> u32 {
+        State::ALL
+            .iter()
+            .position(|known| *known == state)
+            .map_or(self.unknown, |place| self.tcp[place])
+    }
+
+    /// All sockets.
+    #[must_use]
+    pub fn total(&self) -> u32 {
+        self.tcp.iter().sum::<u32>() + self.unknown + self.udp
+    }
+}

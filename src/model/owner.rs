@@ -1,0 +1,90 @@
+//! Which processes hold a socket, and why nobody does.
+
+use super::text::Text;
+
+/// Index of a process in the table that came with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessId(pub u32);
+
+/// One descriptor through which a process holds a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Who.
+    pub process: ProcessId,
+    /// File descriptor number.
+    pub fd: u32,
+}
+
+/// A run of [`Holder`]s in the side table: those of one socket, smallest pid
+/// first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct OwnerSpan {
+    /// Where the run begins.
+    pub start: u32,
+    /// How many descriptors there are, over all processes.
+    pub count: u16,
+}
+
+impl OwnerSpan {
+    /// The holders this span names, none if it does not fit the table.
+    #[must_use]
+    pub fn of(self, holders: &[Holder]) -> &[Holder] {
+        let start = self.start as usize;
+        holders
+            .get(start..start + usize::from(self.count))
+            .unwrap_or_default()
+    }
+}
+
+/// Why a row has no owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unowned {
+    /// Closed; the kernel alone keeps it for about a minute.
+    TimeWait,
+    /// A half-open connection: still a request of the listener on its port.
+    ListenerRequest,
+    /// Finished, waiting in a listener's accept queue.
+    AcceptQueue,
+    /// The program has closed it; the kernel finishes the work.
+    Orphan,
+    /// Some processes' descriptors could not be read: one of them may own it.
+    Hidden,
+    /// Every process could be read and none has it: the kernel's own (NFS,
+    /// `WireGuard`), another PID namespace, a descriptor in flight, or closed
+    /// just between the reading of the table and that of the processes.
+    Kernel,
+}
+
+impl Unowned {
+    /// Every reason.
+    pub const ALL: [Self; 6] = [
+        Self::TimeWait,
+        Self::ListenerRequest,
+        Self::AcceptQueue,
+        Self::Orphan,
+        Self::Hidden,
+        Self::Kernel,
+    ];
+
+    /// The key in reports and assets.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::TimeWait => "time_wait",
+            Self::ListenerRequest => "listener_request",
+            Self::AcceptQueue => "accept_queue",
+            Self::Orphan => "orphan",
+            Self::Hidden => "hidden",
+            Self::Kernel => "kernel",
+        }
+    }
+}
+
+/// A user's name for an id, as NSS told it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// User id.
+    pub uid: u32,
+    /// Name; none where NSS has none.
+    pub name: Option<Text>,
+}

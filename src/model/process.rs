@@ -1,0 +1,54 @@
+//! A process that owns sockets.
+
+use super::text::Text;
+
+/// What is known of a process. Kept once per process and shared.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Process {
+    /// Thread-group leader's id.
+    pub pid: u32,
+    /// Start time in clock ticks since boot (field 22 of `/proc/PID/stat`).
+    /// With the pid it tells one process from a later one of the same number,
+    /// to the tick.
+    pub start_ticks: u64,
+    /// Start time in milliseconds since 1970, where boot time is known.
+    pub started_ms: Option<u64>,
+    /// `/proc/PID/comm` of the leader: at most 15 bytes, chosen by the process.
+    pub name: Text,
+    /// The program file, as `/proc/PID/exe` names it; none if not permitted,
+    /// or for a kernel thread.
+    pub exe: Option<Program>,
+    /// The command line; empty for kernel threads and if not permitted.
+    pub command: Vec<Text>,
+    /// Real user id.
+    pub uid: Option<u32>,
+    /// Parent's pid, 0 for none in this PID namespace.
+    pub parent: u32,
+    /// Name of the parent, where it could be read.
+    pub parent_name: Option<Text>,
+    /// Whether the kernel runs it (flag `PF_KTHREAD`).
+    pub kernel_thread: bool,
+}
+
+/// A program file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Path, without the kernel's " (deleted)" mark.
+    pub path: Text,
+    /// Whether the file has been removed or replaced since it was started.
+    pub deleted: bool,
+}
+
+impl Program {
+    /// The path with the kernel's own mark for a removed file.
+    #[must_use]
+    pub fn marked(&self) -> Text {
+        if self.deleted {
+            let mut raw = self.path.raw().to_vec();
+            raw.extend_from_slice(b" (deleted)");
+            Text::new(&raw)
+        } else {
+            self.path.clone()
+        }
+    }
+}

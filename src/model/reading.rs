@@ -1,0 +1,95 @@
+//! What comes from outside: the only input of the monitor.
+//!
+//! A live kernel, a recording and a test script all yield these, so everything
+//! behind the monitor is the same for all three.
+
+use super::gap::Gap;
+use super::limits::Limits;
+use super::owner::{Holder, OwnerSpan, User};
+use super::process::Process;
+use super::socket::Socket;
+use super::text::Text;
+use super::time::Time;
+use std::sync::Arc;
+
+/// Something seen at some time.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// When.
+    pub time: Time,
+    /// What.
+    pub matter: Matter,
+}
+
+/// The kinds of readings.
+#[derive(Clone, Debug)]
+pub enum Matter {
+    /// The whole socket table, with owners.
+    Table(Box<Snapshot>),
+    /// CPU and memory of some processes.
+    Usage(Vec<Usage>),
+}
+
+/// The socket table at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Where it came from.
+    pub source: SourceKind,
+    /// This machine's name.
+    pub host: Text,
+    /// The sockets, in no particular order, each once.
+    pub sockets: Vec<Socket>,
+    /// The owners of each socket: as long as `sockets`.
+    pub owners: Vec<OwnerSpan>,
+    /// What the spans point into.
+    pub holders: Vec<Holder>,
+    /// What the holders point into.
+    pub processes: Vec<Arc<Process>>,
+    /// Names of the users that occur; a uid that is not here has not been
+    /// resolved (yet).
+    pub users: Arc<Vec<User>>,
+    /// Names of the interfaces that occur.
+    pub interfaces: Vec<(u32, Text)>,
+    /// This kernel's settings.
+    pub limits: Limits,
+    /// What could not be seen.
+    pub gaps: Vec<Gap>,
+    /// Whether every process's descriptors could be read.
+    pub owners_complete: bool,
+}
+
+/// The interface of the kernel that a table came through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum SourceKind {
+    /// Netlink `sock_diag`: every field, consistent under load.
+    #[default]
+    SockDiag,
+    /// `/proc/net/{tcp,tcp6,udp,udp6}`: everywhere, without backlog and cookie.
+    Proc,
+    /// TCP through `sock_diag`, UDP through `/proc`: kernels without
+    /// `CONFIG_INET_UDP_DIAG`.
+    Mixed,
+}
+
+impl SourceKind {
+    /// The word in reports and on screen.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::SockDiag => "sock_diag",
+            Self::Proc => "proc",
+            Self::Mixed => "sock_diag+proc",
+        }
+    }
+}
+
+/// What a process uses just now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Usage {
+    /// Which process.
+    pub pid: u32,
+    /// Share of one core in percent; may exceed 100. None until two samples.
+    pub cpu_percent: Option<f32>,
+    /// Resident memory in bytes.
+    pub memory: u64,
+}

@@ -1,0 +1,77 @@
+//! A socket together with what watching has taught about it.
+
+use super::finding::Severity;
+use super::owner::{OwnerSpan, ProcessId, Unowned};
+use super::socket::Socket;
+use super::state::State;
+use super::time::Stamp;
+
+/// One row of the table. `Copy` and at most 112 bytes: a hundred thousand of
+/// them are made anew with every reading.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The socket as last read.
+    pub socket: Socket,
+    /// Who holds it, in the observation's table of holders.
+    pub owners: OwnerSpan,
+    /// Why nobody does; none exactly when `owners` is not empty.
+    pub unowned: Option<Unowned>,
+    /// Who held it before nobody did, where that was seen.
+    pub last_owner: Option<LastOwner>,
+    /// When it was first seen.
+    pub first_seen: Stamp,
+    /// When it was first seen in its present state.
+    pub state_since: Stamp,
+    /// Whether it was seen to enter that state. If not, its age is a lower
+    /// bound: it was there when watching began.
+    pub entry_seen: bool,
+    /// What happened to it lately.
+    pub phase: Phase,
+    /// The severity of the gravest finding it is part of.
+    pub flagged: Option<Severity>,
+}
+
+/// The last owner of a row, as an index into the observation's processes.
+/// Offset by one so that `Option` costs nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastOwner(std::num::NonZeroU32);
+
+impl LastOwner {
+    /// Wraps a process id.
+    #[must_use]
+    pub fn new(process: ProcessId) -> Self {
+        Self(std::num::NonZeroU32::MIN.saturating_add(process.0))
+    }
+
+    /// The process.
+    #[must_use]
+    pub fn process(self) -> ProcessId {
+        ProcessId(self.0.get() - 1)
+    }
+}
+
+/// What happened to a row within the last few seconds (TCPView's colours).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing.
+    Steady,
+    /// It appeared.
+    New,
+    /// Its state changed.
+    Changed {
+        /// The state it was in before.
+        from: State,
+    },
+    /// It is gone from the kernel's table and shown for a moment longer.
+    Closed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stays_compact() {
+        assert!(size_of::<Row>() <= 112, "{}", size_of::<Row>());
+    }
+}

@@ -1,0 +1,140 @@
+//! A socket as the kernel reports it, in 80 bytes, `Copy`.
+
+use super::endpoint::Endpoint;
+use super::protocol::{Family, Protocol};
+use super::state::State;
+use super::timer::Timer;
+use std::num::{NonZeroU32, NonZeroU64};
+
+/// A socket as one reading of the kernel's table shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Socket {
+    /// The kernel's name for this socket, kept from `SYN_RECV` through
+    /// `TIME_WAIT` and never used again. Only `sock_diag` offers it.
+    pub cookie: Option<NonZeroU64>,
+    /// This machine's end.
+    pub local: Endpoint,
+    /// The peer's end; [`Endpoint::is_none`] where there is no peer.
+    pub remote: Endpoint,
+    /// The inode that `/proc/PID/fd` links to; none once no program holds it.
+    pub inode: Option<NonZeroU32>,
+    /// The user who opened it. Meaningless in `TIME_WAIT`, where the kernel
+    /// reports 0.
+    pub uid: u32,
+    /// Index of the interface it is bound to, 0 for none. `sock_diag` only.
+    pub interface: u32,
+    /// Bytes received and not yet read; for a listener, finished connections
+    /// waiting to be accepted. A received FIN counts one.
+    pub recv_queue: u32,
+    /// Bytes sent and not yet acknowledged; for a listener, how many finished
+    /// connections may wait.
+    pub send_queue: u32,
+    /// Inode number of the network namespace (`/proc/self/ns/net`), 0 if it
+    /// could not be read.
+    pub namespace: u32,
+    /// The running timer, if any.
+    pub timer: Option<Timer>,
+    /// Transport.
+    pub protocol: Protocol,
+    /// State.
+    pub state: State,
+    /// Whether a listener's `send_queue` is its backlog. `/proc` has none.
+    pub backlog_known: bool,
+}
+
+impl Socket {
+    /// The family it is shown under.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        if self.local.is_v4() {
+            Family::Inet
+        } else {
+            Family::Inet6
+        }
+    }
+
+    /// The peer, where there is one.
+    #[must_use]
+    pub fn peer(&self) -> Option<Endpoint> {
+        (!self.remote.is_none()).then_some(self.remote)
+    }
+
+    /// How many finished connections may wait, for a listener whose source
+    /// tells.
+    #[must_use]
+    pub fn backlog(&self) -> Option<u32> {
+        (self.state == State::Listen && self.backlog_known).then_some(self.send_queue)
+    }
+
+    /// The identity of this socket within its namespace.
+    #[must_use]
+    pub fn key(&self) -> SocketKey {
+        match self.cookie {
+            Some(cookie) => SocketKey::Cookie {
+                namespace: self.namespace,
+                cookie,
+            },
+            None => SocketKey::Tuple(self.tuple()),
+        }
+    }
+
+    /// The identity that every source can give: what is left without a cookie.
+    ///
+    /// Listeners and UDP sockets may share their addresses (`SO_REUSEPORT`), so
+    /// for them the inode is part of it. For connections it is not: the same
+    /// pair going from inode n to none is the same connection closing.
+    #[must_use]
+    pub fn tuple(&self) -> Tuple {
+        let shared = self.protocol == Protocol::Udp
+            || matches!(
+                self.state,
+                State::Listen | State::Closed | State::BoundInactive
+            );
+        Tuple {
+            namespace: self.namespace,
+            protocol: self.protocol,
+            local: self.local,
+            remote: self.remote,
+            inode: if shared { self.inode } else { None },
+        }
+    }
+}
+
+/// A socket's identity: what selection, marks and history follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SocketKey {
+    /// By the kernel's cookie.
+    Cookie {
+        /// Network namespace.
+        namespace: u32,
+        /// The cookie.
+        cookie: NonZeroU64,
+    },
+    /// By addresses, where the source has no cookies.
+    Tuple(Tuple),
+}
+
+/// Addresses, protocol and, where these may be shared, the inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tuple {
+    /// Network namespace.
+    pub namespace: u32,
+    /// Transport.
+    pub protocol: Protocol,
+    /// This machine's end.
+    pub local: Endpoint,
+    /// The peer's end.
+    pub remote: Endpoint,
+    /// Only for sockets that may share their addresses.
+    pub inode: Option<NonZeroU32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stays_compact() {
+        assert!(size_of::<Socket>() <= 80, "{}", size_of::<Socket>());
+    }
+}

@@ -1,0 +1,1 @@
+//! Folds readings into observations: ages, phases, tallies and findings.

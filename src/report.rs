@@ -1,0 +1,1 @@
+//! Observations as text for other programs and for pipes.

@@ -1,0 +1,1 @@
+//! Threads, terminal and signals: joins the rooms into a program.

@@ -1,0 +1,1 @@
+//! Reads the kernel: sockets, owners, users and settings.

@@ -1,0 +1,1 @@
+//! Draws what the app holds into a buffer.

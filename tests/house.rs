@@ -1,0 +1,186 @@
+//! The walls of the house: which room may import which, and what may be
+//! touched where. Import cycles arrive as conveniences; this test is the wall.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Room, and the rooms it may import besides itself.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("source", &["model"]),
+    ("control", &["model"]),
+    ("filter", &["model"]),
+    ("monitor", &["model", "filter"]),
+    ("listing", &["model", "filter", "monitor"]),
+    ("explain", &["model", "filter", "monitor"]),
+    ("app", &["model", "filter", "monitor", "listing", "explain"]),
+    (
+        "report",
+        &["model", "filter", "monitor", "listing", "explain"],
+    ),
+    (
+        "view",
+        &["model", "filter", "monitor", "listing", "explain", "app"],
+    ),
+    ("cli", EVERY_ROOM),
+    ("run", EVERY_ROOM),
+    ("main", EVERY_ROOM),
+    ("lib", EVERY_ROOM),
+];
+
+const EVERY_ROOM: &[&str] = &[
+    "model", "source", "control", "filter", "monitor", "listing", "explain", "app", "report",
+    "view", "cli", "run",
+];
+
+/// Words in the code, and the rooms in which they may stand.
+const RESTRICTED: &[(&str, &[&str])] = &[
+    ("ratatui::", &["view", "run"]),
+    ("crossterm::", &["run"]),
+    ("procfs::", &["source", "control"]),
+    ("sysinfo::", &["source"]),
+    ("nix::", &["source"]),
+    ("rustix::", &["source", "control", "run"]),
+    ("clap::", &["cli"]),
+    ("signal_hook::", &["run"]),
+    ("pidfd_send_signal", &["control"]),
+    ("kill_process", &["control"]),
+    ("SystemTime", &["source", "run", "cli"]),
+    ("Instant::now", &["source", "control", "run"]),
+    ("std::fs", &["source", "control", "run"]),
+    ("File::open", &["source", "control", "run"]),
+    ("std::env", &["cli", "run", "main"]),
+    ("env::var", &["cli", "run", "main"]),
+    ("thread::", &["source", "control", "run"]),
+    ("std::process::Command", &[]),
+    ("process::Command", &[]),
+    ("TcpStream", &[]),
+    ("UdpSocket", &[]),
+];
+
+fn sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The room a file belongs to: the first folder or file name below `src`.
+fn room(path: &Path) -> String {
+    let below = path
+        .strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+        .unwrap();
+    let first = below.components().next().unwrap();
+    let name = Path::new(first.as_os_str()).file_stem().unwrap();
+    name.to_str().unwrap().to_owned()
+}
+
+/// The code of a file: without its tests, which may look anywhere, and
+/// without comments.
+fn code(text: &str) -> String {
+    let shipped = text.split("#[cfg(test)]").next().unwrap_or_default();
+    shipped
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The rooms named after `crate::` in a piece of code, also within braces.
+fn imports(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (place, _) in code.match_indices("crate::") {
+        let rest = &code[place + "crate::".len()..];
+        if let Some(list) = rest.strip_prefix('{') {
+            let mut depth = 0;
+            let mut name = String::new();
+            for character in list.chars() {
+                match character {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => break,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => found.push(std::mem::take(&mut name)),
+                    _ if depth == 0 => name.push(character),
+                    _ => {}
+                }
+            }
+            found.push(name);
+        } else {
+            found.push(rest.to_owned());
+        }
+    }
+    found
+        .iter()
+        .map(|name| {
+            name.trim()
+                .chars()
+                .take_while(|character| character.is_alphanumeric() || *character == '_')
+                .collect::<String>()
+        })
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+#[test]
+fn arrows_only_go_down() {
+    let mut wrong = Vec::new();
+    for path in sources() {
+        let room = room(&path);
+        let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == room) else {
+            wrong.push(format!("{}: no room `{room}` is planned", path.display()));
+            continue;
+        };
+        for import in imports(&code(&fs::read_to_string(&path).unwrap())) {
+            if import != room && !allowed.contains(&import.as_str()) {
+                wrong.push(format!("{}: {room} imports {import}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_world_is_touched_only_where_planned() {
+    let mut wrong = Vec::new();
+    for path in sources() {
+        let room = room(&path);
+        let code = code(&fs::read_to_string(&path).unwrap());
+        for (word, rooms) in RESTRICTED {
+            if code.contains(word) && !rooms.contains(&room.as_str()) {
+                wrong.push(format!("{}: `{word}` in {room}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_file_says_why_it_exists() {
+    for path in sources() {
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("//!"), "{} has no head", path.display());
+    }
+}
+
+#[test]
+fn the_walls_would_hold() {
+    assert_eq!(imports("use crate::view::table;"), ["view"]);
+    assert_eq!(
+        imports("use crate::{app::{App, keys}, view};"),
+        ["app", "view"]
+    );
+    assert_eq!(imports("let x = crate::run::go();"), ["run"]);
+    assert!(!code("fn a() {}\n#[cfg(test)]\nmod tests { use crate::view; }").contains("view"));
+}
