@@ -22,10 +22,8 @@ pub struct Process {
     pub command: Vec<Text>,
     /// Real user id.
     pub uid: Option<u32>,
-    /// Parent's pid, 0 for none in this PID namespace.
-    pub parent: u32,
-    /// Name of the parent, where it could be read.
-    pub parent_name: Option<Text>,
+    /// Ancestors by pid and name, the parent first; at most eight.
+    pub parents: Vec<(u32, Text)>,
     /// Whether the kernel runs it (flag `PF_KTHREAD`).
     pub kernel_thread: bool,
 }

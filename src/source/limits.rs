@@ -1,0 +1,55 @@
+//! Reads the kernel's settings that bound how long a state may last.
+
+use crate::model::limits::Limits;
+use std::path::Path;
+use std::str::FromStr;
+
+/// Reads `sys/net` below `root`; a setting that is missing stays unknown.
+pub(super) fn read(root: &Path) -> Limits {
+    let net = root.join("sys/net");
+    let ipv4 = |name: &str| number(&net.join("ipv4").join(name));
+    Limits {
+        syn_retries: ipv4("tcp_syn_retries"),
+        syn_linear_timeouts: ipv4("tcp_syn_linear_timeouts"),
+        synack_retries: ipv4("tcp_synack_retries"),
+        fin_timeout: ipv4("tcp_fin_timeout"),
+        orphan_retries: ipv4("tcp_orphan_retries"),
+        retries2: ipv4("tcp_retries2"),
+        keepalive_time: ipv4("tcp_keepalive_time"),
+        keepalive_interval: ipv4("tcp_keepalive_intvl"),
+        keepalive_probes: ipv4("tcp_keepalive_probes"),
+        somaxconn: number(&net.join("core/somaxconn")),
+        syncookies: ipv4("tcp_syncookies"),
+        max_time_wait: ipv4("tcp_max_tw_buckets"),
+        local_ports: port_range(&net.join("ipv4/ip_local_port_range")),
+    }
+}
+
+fn number<T: FromStr>(path: &Path) -> Option<T> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+fn port_range(path: &Path) -> Option<(u16, u16)> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let mut fields = text.split_whitespace();
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_settings_stay_unknown() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("sys/net/ipv4");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("tcp_fin_timeout"), "60\n").unwrap();
+        std::fs::write(folder.join("ip_local_port_range"), "32768\t60999\n").unwrap();
+        std::fs::write(folder.join("tcp_syn_retries"), "many\n").unwrap();
+        let limits = read(root.path());
+        assert_eq!(limits.fin_timeout, Some(60));
+        assert_eq!(limits.local_ports, Some((32768, 60999)));
+        assert_eq!((limits.syn_retries, limits.retries2), (None, None));
+    }
+}

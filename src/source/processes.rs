@@ -1,0 +1,257 @@
+//! Facts about the processes that own sockets: name, program, command line,
+//! user, start, ancestors.
+//!
+//! Facts are kept for as long as (pid, start time) stays the same and the name
+//! has not changed, which an `exec` does. A process that vanishes at any step
+//! keeps what was read so far.
+
+use crate::model::process::{Process, Program};
+use crate::model::text::Text;
+use foldhash::{HashMap, HashMapExt};
+use procfs::process::Process as ProcProcess;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How many ancestors are followed.
+const ANCESTORS: usize = 8;
+/// Longest command line read, bytes; texts are cut to less anyway.
+const COMMAND: u64 = 64 * 1024;
+/// Most arguments kept.
+const ARGUMENTS: usize = 256;
+/// The mark that the kernel puts behind a removed program file.
+const DELETED: &[u8] = b" (deleted)";
+
+/// The facts of every process seen in the last table.
+pub(super) struct Processes {
+    root: PathBuf,
+    known: HashMap<u32, Arc<Process>>,
+    boot_ms: Option<u64>,
+    ticks_per_second: u64,
+}
+
+impl Processes {
+    /// `root` is `/proc`, or a fixture.
+    pub(super) fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_path_buf(),
+            known: HashMap::new(),
+            boot_ms: procfs::boot_time_secs().ok().map(|seconds| seconds * 1000),
+            ticks_per_second: procfs::ticks_per_second().max(1),
+        }
+    }
+
+    /// Facts of these processes, in the same order. One that has vanished
+    /// keeps its number and nothing else.
+    pub(super) fn facts(&mut self, pids: &[u32]) -> Vec<Arc<Process>> {
+        let facts: Vec<_> = pids.iter().map(|pid| self.one(*pid)).collect();
+        // Only what is in this table stays: pids are used again.
+        self.known = pids.iter().copied().zip(facts.iter().cloned()).collect();
+        facts
+    }
+
+    fn one(&self, pid: u32) -> Arc<Process> {
+        let known = self.known.get(&pid);
+        let Some(stat) = self.stat(pid) else {
+            return known.cloned().unwrap_or_else(|| Arc::new(nameless(pid)));
+        };
+        match known {
+            Some(known)
+                if known.start_ticks == stat.start_ticks
+                    && known.name.raw() == stat.name
+                    && known.parents.first().map_or(0, |(parent, _)| *parent) == stat.parent =>
+            {
+                Arc::clone(known)
+            }
+            _ => Arc::new(self.read(pid, &stat)),
+        }
+    }
+
+    fn stat(&self, pid: u32) -> Option<Stat> {
+        Stat::parse(&std::fs::read(self.path(pid).join("stat")).ok()?)
+    }
+
+    fn path(&self, pid: u32) -> PathBuf {
+        self.root.join(pid.to_string())
+    }
+
+    fn read(&self, pid: u32, stat: &Stat) -> Process {
+        let process = ProcProcess::new_with_root(self.path(pid)).ok();
+        let read = |name: &str| {
+            let mut bytes = Vec::new();
+            let file = process.as_ref()?.open_relative(name).ok()?;
+            file.take(COMMAND).read_to_end(&mut bytes).ok()?;
+            Some(bytes)
+        };
+        Process {
+            pid,
+            start_ticks: stat.start_ticks,
+            started_ms: self
+                .boot_ms
+                .map(|boot| boot + stat.start_ticks.saturating_mul(1000) / self.ticks_per_second),
+            name: Text::new(&stat.name),
+            exe: process
+                .as_ref()
+                .and_then(|process| process.exe().ok())
+                .map(|path| program(path.as_os_str().as_bytes())),
+            command: read("cmdline").map_or_else(Vec::new, |bytes| arguments(&bytes)),
+            uid: read("status").and_then(|bytes| real_uid(&bytes)),
+            parents: self.parents(stat.parent),
+            kernel_thread: stat.kernel_thread,
+        }
+    }
+
+    fn parents(&self, first: u32) -> Vec<(u32, Text)> {
+        let mut parents = Vec::new();
+        let mut pid = first;
+        while pid != 0 && parents.len() < ANCESTORS {
+            let Some(stat) = self.stat(pid) else {
+                parents.push((pid, Text::default()));
+                break;
+            };
+            parents.push((pid, Text::new(&stat.name)));
+            pid = stat.parent;
+        }
+        parents
+    }
+}
+
+fn nameless(pid: u32) -> Process {
+    Process {
+        pid,
+        ..Process::default()
+    }
+}
+
+fn program(path: &[u8]) -> Program {
+    match path.strip_suffix(DELETED) {
+        Some(path) => Program {
+            path: Text::new(path),
+            deleted: true,
+        },
+        None => Program {
+            path: Text::new(path),
+            deleted: false,
+        },
+    }
+}
+
+/// Arguments end in a NUL each; a process may overwrite them with anything.
+fn arguments(bytes: &[u8]) -> Vec<Text> {
+    let trimmed = bytes.strip_suffix(b"\0").unwrap_or(bytes);
+    if trimmed.is_empty() {
+        return Vec::new();
+    }
+    trimmed
+        .split(|byte| *byte == 0)
+        .take(ARGUMENTS)
+        .map(Text::new)
+        .collect()
+}
+
+/// The first number of the `Uid:` line of `/proc/PID/status`.
+fn real_uid(status: &[u8]) -> Option<u32> {
+    let line = status
+        .split(|byte| *byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"Uid:"))?;
+    let first = line
+        .split(u8::is_ascii_whitespace)
+        .find(|field| !field.is_empty())?;
+    std::str::from_utf8(first).ok()?.parse().ok()
+}
+
+/// What is used of `/proc/PID/stat` (proc(5)).
+pub(super) struct Stat {
+    pub(super) name: Vec<u8>,
+    pub(super) parent: u32,
+    pub(super) start_ticks: u64,
+    pub(super) kernel_thread: bool,
+    pub(super) zombie: bool,
+}
+
+impl Stat {
+    /// `PF_KTHREAD` in field 9.
+    const KERNEL_THREAD: u32 = 0x0020_0000;
+
+    /// The name stands in parentheses and may contain any character, further
+    /// parentheses included: it ends at the last one.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let open = bytes.iter().position(|byte| *byte == b'(')?;
+        let close = bytes.iter().rposition(|byte| *byte == b')')?;
+        let name = bytes.get(open + 1..close)?.to_vec();
+        let rest = std::str::from_utf8(bytes.get(close + 1..)?).ok()?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        let flags: u32 = fields.get(6)?.parse().ok()?;
+        Some(Self {
+            name,
+            parent: fields.get(1)?.parse().ok()?,
+            start_ticks: fields.get(19)?.parse().ok()?,
+            kernel_thread: flags & Self::KERNEL_THREAD != 0,
+            zombie: matches!(*fields.first()?, "Z" | "X"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const STAT: &[u8] =
+        b"812 (a) (b\n) S 811 812 812 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98765 1 1";
+
+    #[test]
+    fn reads_names_that_look_like_the_format() {
+        let stat = Stat::parse(STAT).unwrap();
+        assert_eq!(stat.name, b"a) (b\n");
+        assert_eq!((stat.parent, stat.start_ticks), (811, 98765));
+        assert!(!stat.kernel_thread && !stat.zombie);
+    }
+
+    #[test]
+    fn a_removed_program_is_recognised() {
+        assert!(program(b"/usr/bin/x (deleted)").deleted);
+        assert_eq!(program(b"/usr/bin/x (deleted)").path.as_str(), "/usr/bin/x");
+        assert!(!program(b"/usr/bin/x").deleted);
+    }
+
+    #[test]
+    fn splits_command_lines() {
+        let shown = |bytes: &[u8]| {
+            arguments(bytes)
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(shown(b"nginx\0-g\0\0x\0"), ["nginx", "-g", "", "x"]);
+        assert_eq!(shown(b"nginx: worker"), ["nginx: worker"]);
+        assert!(shown(b"").is_empty());
+    }
+
+    #[test]
+    fn reads_this_process() {
+        let mut processes = Processes::new(Path::new("/proc"));
+        let own = std::process::id();
+        let facts = processes.facts(&[own, u32::MAX]);
+        assert_eq!(facts[0].pid, own);
+        assert!(facts[0].exe.is_some() && facts[0].uid.is_some());
+        assert!(!facts[0].command.is_empty() && !facts[0].parents.is_empty());
+        assert!(
+            facts[1].name.is_empty(),
+            "a vanished process keeps its number"
+        );
+        let again = processes.facts(&[own]);
+        assert!(Arc::ptr_eq(&facts[0], &again[0]), "facts are kept");
+    }
+
+    proptest! {
+        #[test]
+        fn any_stat_is_survived(place in 0..STAT.len(), byte in any::<u8>(), cut in 0..STAT.len()) {
+            let mut bytes = STAT.to_vec();
+            bytes[place] = byte;
+            let _ = Stat::parse(&bytes);
+            let _ = Stat::parse(&bytes[..cut]);
+        }
+    }
+}
