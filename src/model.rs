@@ -16,6 +16,7 @@ pub mod protocol;
 pub mod reading;
 pub mod row;
 pub mod socket;
+pub mod stat;
 pub mod state;
 pub mod text;
 pub mod time;

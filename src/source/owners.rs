@@ -6,6 +6,7 @@
 //! are counted, since any of them could own a row that seems ownerless.
 
 use crate::model::gap::GapReason;
+use crate::model::stat::Stat;
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat, readlinkat_raw};
 use std::collections::BTreeMap;
 use std::ffi::CStr;
@@ -136,7 +137,7 @@ impl Walker {
     fn cannot_own(&self, pid: u32) -> bool {
         std::fs::read(self.root.join(pid.to_string()).join("stat"))
             .ok()
-            .and_then(|bytes| super::processes::Stat::parse(&bytes))
+            .and_then(|bytes| Stat::parse(&bytes))
             .is_some_and(|stat| stat.kernel_thread || stat.zombie)
     }
 }

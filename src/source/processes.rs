@@ -6,6 +6,7 @@
 //! keeps what was read so far.
 
 use crate::model::process::{Process, Program};
+use crate::model::stat::Stat;
 use crate::model::text::Text;
 use foldhash::{HashMap, HashMapExt};
 use procfs::process::Process as ProcProcess;
@@ -161,53 +162,9 @@ fn real_uid(status: &[u8]) -> Option<u32> {
     std::str::from_utf8(first).ok()?.parse().ok()
 }
 
-/// What is used of `/proc/PID/stat` (proc(5)).
-pub(super) struct Stat {
-    pub(super) name: Vec<u8>,
-    pub(super) parent: u32,
-    pub(super) start_ticks: u64,
-    pub(super) kernel_thread: bool,
-    pub(super) zombie: bool,
-}
-
-impl Stat {
-    /// `PF_KTHREAD` in field 9.
-    const KERNEL_THREAD: u32 = 0x0020_0000;
-
-    /// The name stands in parentheses and may contain any character, further
-    /// parentheses included: it ends at the last one.
-    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
-        let open = bytes.iter().position(|byte| *byte == b'(')?;
-        let close = bytes.iter().rposition(|byte| *byte == b')')?;
-        let name = bytes.get(open + 1..close)?.to_vec();
-        let rest = std::str::from_utf8(bytes.get(close + 1..)?).ok()?;
-        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-        let flags: u32 = fields.get(6)?.parse().ok()?;
-        Some(Self {
-            name,
-            parent: fields.get(1)?.parse().ok()?,
-            start_ticks: fields.get(19)?.parse().ok()?,
-            kernel_thread: flags & Self::KERNEL_THREAD != 0,
-            zombie: matches!(*fields.first()?, "Z" | "X"),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    const STAT: &[u8] =
-        b"812 (a) (b\n) S 811 812 812 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98765 1 1";
-
-    #[test]
-    fn reads_names_that_look_like_the_format() {
-        let stat = Stat::parse(STAT).unwrap();
-        assert_eq!(stat.name, b"a) (b\n");
-        assert_eq!((stat.parent, stat.start_ticks), (811, 98765));
-        assert!(!stat.kernel_thread && !stat.zombie);
-    }
 
     #[test]
     fn a_removed_program_is_recognised() {
@@ -243,15 +200,5 @@ mod tests {
         );
         let again = processes.facts(&[own]);
         assert!(Arc::ptr_eq(&facts[0], &again[0]), "facts are kept");
-    }
-
-    proptest! {
-        #[test]
-        fn any_stat_is_survived(place in 0..STAT.len(), byte in any::<u8>(), cut in 0..STAT.len()) {
-            let mut bytes = STAT.to_vec();
-            bytes[place] = byte;
-            let _ = Stat::parse(&bytes);
-            let _ = Stat::parse(&bytes[..cut]);
-        }
     }
 }

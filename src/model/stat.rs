@@ -1,0 +1,72 @@
+//! The line of `/proc/PID/stat`, taken apart: what identifies a process.
+//!
+//! A pure parser, and here because both edges need it: `source` to show a
+//! process, `control` to be sure of one.
+
+/// What is used of `/proc/PID/stat` (proc(5)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// `comm`, any bytes, at most 15.
+    pub name: Vec<u8>,
+    /// The parent's pid, 0 for none in this PID namespace.
+    pub parent: u32,
+    /// Start time in clock ticks since boot (field 22).
+    pub start_ticks: u64,
+    /// Whether the kernel runs it.
+    pub kernel_thread: bool,
+    /// Whether it has ended and waits to be reaped.
+    pub zombie: bool,
+}
+
+impl Stat {
+    /// `PF_KTHREAD` in field 9.
+    const KERNEL_THREAD: u32 = 0x0020_0000;
+
+    /// Parses the line; `None` if any field that is used makes no sense.
+    ///
+    /// The name stands in parentheses and may contain any character, further
+    /// parentheses included: it ends at the last one.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let open = bytes.iter().position(|byte| *byte == b'(')?;
+        let close = bytes.iter().rposition(|byte| *byte == b')')?;
+        let name = bytes.get(open + 1..close)?.to_vec();
+        let rest = std::str::from_utf8(bytes.get(close + 1..)?).ok()?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        let flags: u32 = fields.get(6)?.parse().ok()?;
+        Some(Self {
+            name,
+            parent: fields.get(1)?.parse().ok()?,
+            start_ticks: fields.get(19)?.parse().ok()?,
+            kernel_thread: flags & Self::KERNEL_THREAD != 0,
+            zombie: matches!(*fields.first()?, "Z" | "X"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const STAT: &[u8] =
+        b"812 (a) (b\n) S 811 812 812 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98765 1 1";
+
+    #[test]
+    fn reads_names_that_look_like_the_format() {
+        let stat = Stat::parse(STAT).unwrap();
+        assert_eq!(stat.name, b"a) (b\n");
+        assert_eq!((stat.parent, stat.start_ticks), (811, 98765));
+        assert!(!stat.kernel_thread && !stat.zombie);
+    }
+
+    proptest! {
+        #[test]
+        fn any_stat_is_survived(place in 0..STAT.len(), byte in any::<u8>(), cut in 0..STAT.len()) {
+            let mut bytes = STAT.to_vec();
+            bytes[place] = byte;
+            let _ = Stat::parse(&bytes);
+            let _ = Stat::parse(&bytes[..cut]);
+        }
+    }
+}
