@@ -1,0 +1,308 @@
+//! The shape of one socket in the JSON contract: field names and their order.
+
+use crate::model::endpoint::Endpoint;
+use crate::model::gap::Gap;
+use crate::model::observation::Observation;
+use crate::model::owner::Unowned;
+use crate::model::process::Process;
+use crate::model::row::Row;
+use crate::model::socket::Socket;
+use crate::model::state::State;
+use crate::model::text::Text;
+use crate::model::timer::{Timer, TimerKind};
+use serde::Serialize;
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::time::{Duration, UNIX_EPOCH};
+
+#[derive(Serialize)]
+pub(super) struct GapEntry {
+    kind: &'static str,
+    count: u64,
+    reason: &'static str,
+}
+
+impl GapEntry {
+    pub(super) fn of(gap: &Gap) -> Self {
+        Self {
+            kind: gap.kind.key(),
+            count: gap.count,
+            reason: gap.reason.key(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct SocketEntry<'a> {
+    protocol: &'static str,
+    family: &'static str,
+    state: Cow<'static, str>,
+    namespace: Option<u32>,
+    local: EndpointEntry,
+    remote: Option<EndpointEntry>,
+    inode: Option<u32>,
+    cookie: Option<String>,
+    uid: Option<u32>,
+    user: Option<Cow<'a, str>>,
+    owners: Vec<OwnerEntry<'a>>,
+    unowned: Option<UnownedEntry<'a>>,
+    recv_queue: u32,
+    send_queue: Option<u32>,
+    timer: Option<TimerEntry>,
+    tcp_info: Option<()>,
+}
+
+impl<'a> SocketEntry<'a> {
+    pub(super) fn of(row: &Row, observation: &'a Observation) -> Self {
+        let socket = &row.socket;
+        let uid = socket.user();
+        Self {
+            protocol: socket.protocol.word(),
+            family: socket.family().word(),
+            state: state(socket.state),
+            namespace: (socket.namespace != 0).then_some(socket.namespace),
+            local: EndpointEntry::of(socket.local, socket, observation),
+            remote: socket
+                .peer()
+                .map(|peer| EndpointEntry::of(peer, socket, observation)),
+            inode: socket.inode.map(std::num::NonZeroU32::get),
+            cookie: socket.cookie.map(|cookie| format!("{cookie:x}")),
+            uid,
+            user: user(uid, observation),
+            owners: observation
+                .owners(row)
+                .map(|(process, fds)| OwnerEntry::of(process, fds, observation))
+                .collect(),
+            unowned: row
+                .unowned
+                .map(|reason| UnownedEntry::of(reason, row, observation)),
+            recv_queue: socket.recv_queue,
+            send_queue: send_queue(socket),
+            timer: socket.timer.map(TimerEntry::of),
+            tcp_info: None,
+        }
+    }
+}
+
+fn state(state: State) -> Cow<'static, str> {
+    match state {
+        State::Unknown(number) => format!("unknown_{number}").into(),
+        known => known.key().into(),
+    }
+}
+
+fn user(uid: Option<u32>, observation: &Observation) -> Option<Cow<'_, str>> {
+    Some(text(observation.user(uid?)?))
+}
+
+/// `/proc` has no backlog and always says 0 for it: that is not a number.
+fn send_queue(socket: &Socket) -> Option<u32> {
+    let unknown = socket.state == State::Listen && !socket.backlog_known;
+    (!unknown).then_some(socket.send_queue)
+}
+
+#[derive(Serialize)]
+struct EndpointEntry {
+    address: String,
+    port: u16,
+    interface: Option<String>,
+}
+
+impl EndpointEntry {
+    fn of(endpoint: Endpoint, socket: &Socket, observation: &Observation) -> Self {
+        let index = (socket.interface != 0).then_some(socket.interface);
+        Self {
+            address: endpoint.address().to_string(),
+            port: endpoint.port,
+            interface: index.map(|index| {
+                observation
+                    .interface(index)
+                    .map_or_else(|| format!("#{index}"), lossy)
+            }),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct OwnerEntry<'a> {
+    pid: u32,
+    fds: Vec<u32>,
+    name: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name_bytes: Option<String>,
+    exe: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exe_bytes: Option<String>,
+    command: Vec<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command_bytes: Option<Vec<String>>,
+    user: Option<Cow<'a, str>>,
+    started_at: Option<String>,
+}
+
+impl<'a> OwnerEntry<'a> {
+    fn of(process: &'a Process, fds: Vec<u32>, observation: &'a Observation) -> Self {
+        let exe = process
+            .exe
+            .as_ref()
+            .map(crate::model::process::Program::marked);
+        let odd_command = process.command.iter().any(|word| !is_utf8(word));
+        Self {
+            pid: process.pid,
+            fds,
+            name: (!process.name.is_empty()).then(|| text(&process.name)),
+            name_bytes: twin(&process.name),
+            exe: exe.as_ref().map(lossy),
+            exe_bytes: exe.as_ref().and_then(twin),
+            command: process.command.iter().map(text).collect(),
+            command_bytes: odd_command.then(|| {
+                let words = process.command.iter();
+                words.map(|word| hexadecimal(word.raw())).collect()
+            }),
+            user: user(process.uid, observation),
+            started_at: process
+                .started_ms
+                .map(|started| timestamp(started / 1000 * 1000)),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct UnownedEntry<'a> {
+    reason: &'static str,
+    listener: Option<ListenerEntry>,
+    last_owner: Option<LastOwnerEntry<'a>>,
+}
+
+#[derive(Serialize)]
+struct ListenerEntry {
+    #[serde(flatten)]
+    place: EndpointEntry,
+    pids: Vec<u32>,
+}
+
+#[derive(Serialize)]
+struct LastOwnerEntry<'a> {
+    pid: u32,
+    name: Option<Cow<'a, str>>,
+}
+
+impl<'a> UnownedEntry<'a> {
+    fn of(reason: Unowned, row: &Row, observation: &'a Observation) -> Self {
+        let queued = matches!(reason, Unowned::ListenerRequest | Unowned::AcceptQueue);
+        let listener = queued
+            .then(|| {
+                let listener = observation.listeners_of(row).next()?;
+                let place = EndpointEntry::of(listener.socket.local, &listener.socket, observation);
+                let owners = observation.owners(listener);
+                let pids = owners.map(|(process, _)| process.pid).collect();
+                Some(ListenerEntry { place, pids })
+            })
+            .flatten();
+        Self {
+            reason: reason.key(),
+            listener,
+            last_owner: observation.last_owner(row).map(|process| LastOwnerEntry {
+                pid: process.pid,
+                name: (!process.name.is_empty()).then(|| text(&process.name)),
+            }),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct TimerEntry {
+    kind: Cow<'static, str>,
+    expires_ms: u32,
+    retransmits: u8,
+}
+
+impl TimerEntry {
+    fn of(timer: Timer) -> Self {
+        Self {
+            kind: match timer.kind {
+                TimerKind::Unknown(number) => format!("unknown_{number}").into(),
+                known => known.key().into(),
+            },
+            expires_ms: timer.expires_ms,
+            retransmits: timer.retransmits,
+        }
+    }
+}
+
+/// The text as it came; what is not UTF-8 becomes U+FFFD.
+fn text(text: &Text) -> Cow<'_, str> {
+    String::from_utf8_lossy(text.raw())
+}
+
+pub(super) fn lossy(value: &Text) -> String {
+    text(value).into_owned()
+}
+
+fn is_utf8(text: &Text) -> bool {
+    std::str::from_utf8(text.raw()).is_ok()
+}
+
+/// The bytes in hexadecimal, for a text that is not UTF-8.
+fn twin(text: &Text) -> Option<String> {
+    (!is_utf8(text)).then(|| hexadecimal(text.raw()))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// RFC 3339 in UTC; whole seconds without a fraction.
+pub(super) fn timestamp(wall_ms: u64) -> String {
+    let time = UNIX_EPOCH + Duration::from_millis(wall_ms);
+    if wall_ms.is_multiple_of(1000) {
+        humantime::format_rfc3339_seconds(time).to_string()
+    } else {
+        humantime::format_rfc3339_millis(time).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_not_utf8_have_a_twin() {
+        let name = Text::new(b"a\xff");
+        assert_eq!(text(&name), "a\u{fffd}");
+        assert_eq!(twin(&name).as_deref(), Some("61ff"));
+        assert_eq!(twin(&Text::from("ordinary\u{202e}")), None);
+    }
+
+    #[test]
+    fn times_are_rfc_3339() {
+        assert_eq!(timestamp(1_795_341_600_123), "2026-11-22T10:00:00.123Z");
+        assert_eq!(timestamp(1_795_341_600_000), "2026-11-22T10:00:00Z");
+    }
+
+    #[test]
+    fn the_proc_table_has_no_backlog() {
+        let mut socket = Socket {
+            cookie: None,
+            local: Endpoint::default(),
+            remote: Endpoint::default(),
+            inode: None,
+            uid: 0,
+            interface: 0,
+            recv_queue: 0,
+            send_queue: 0,
+            namespace: 0,
+            timer: None,
+            protocol: crate::model::protocol::Protocol::Tcp,
+            state: State::Listen,
+            backlog_known: false,
+        };
+        assert_eq!(send_queue(&socket), None);
+        socket.backlog_known = true;
+        assert_eq!(send_queue(&socket), Some(0));
+    }
+}
