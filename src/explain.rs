@@ -1,1 +1,13 @@
 //! What a state, a timer, a gap or a finding means, in words.
+//!
+//! The words are data (`assets/explain`), one folder a language. This room
+//! loads them, chooses the sentences that fit one socket's own evidence, and
+//! fills in its numbers. It draws nothing.
+
+pub mod catalogue;
+pub mod diagnosis;
+pub mod findings;
+pub mod lengths;
+pub mod machine;
+mod pick;
+pub mod sentence;

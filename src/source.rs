@@ -6,7 +6,7 @@
 //! at them in tests.
 
 pub mod diag_message;
-mod limits;
+pub mod limits;
 pub mod live;
 mod owners;
 pub mod proc_net;

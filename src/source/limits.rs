@@ -5,7 +5,8 @@ use std::path::Path;
 use std::str::FromStr;
 
 /// Reads `sys/net` below `root`; a setting that is missing stays unknown.
-pub(super) fn read(root: &Path) -> Limits {
+#[must_use]
+pub fn read(root: &Path) -> Limits {
     let net = root.join("sys/net");
     let ipv4 = |name: &str| number(&net.join("ipv4").join(name));
     Limits {

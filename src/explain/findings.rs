@@ -1,0 +1,216 @@
+//! A finding in words: one line, the evidence, what else it could be, and what
+//! to check next.
+
+use super::catalogue::Catalogue;
+use super::lengths::length;
+use super::sentence::{fill, grouped};
+use crate::model::finding::{Breadth, Evidence, Finding};
+use std::time::Duration;
+
+/// The words of one finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FindingWords {
+    /// A few words.
+    pub title: String,
+    /// One line for the screen.
+    pub line: String,
+    /// What was seen, in numbers.
+    pub evidence: String,
+    /// What else it could be.
+    pub otherwise: String,
+    /// What to check next.
+    pub next: String,
+}
+
+/// Puts a finding into words.
+#[must_use]
+pub fn describe(finding: &Finding, words: &Catalogue) -> FindingWords {
+    let rule = finding.evidence.rule();
+    let say = |name: &str| {
+        let sentence = words.finding(rule, name);
+        fill(sentence, |place| value(finding, place)).unwrap_or_default()
+    };
+    FindingWords {
+        title: say("title"),
+        line: say(line(&finding.evidence)),
+        evidence: say("evidence"),
+        otherwise: say("else"),
+        next: say("next"),
+    }
+}
+
+fn line(evidence: &Evidence) -> &'static str {
+    match evidence {
+        Evidence::OutboundScan(scan) => match scan.breadth {
+            Breadth::Hosts { .. } => "line_hosts",
+            Breadth::Ports { .. } => "line_ports",
+            Breadth::Throttle { .. } => "line_throttle",
+        },
+        Evidence::DeadDestination { destinations, .. } if *destinations > 1 => "line_more",
+        _ => "line",
+    }
+}
+
+fn value(finding: &Finding, place: &str) -> Option<String> {
+    match place {
+        "process" => return Some(finding.process.as_ref()?.name.to_string()),
+        "pid" => return Some(finding.process.as_ref()?.pid.to_string()),
+        _ => {}
+    }
+    match &finding.evidence {
+        Evidence::OutboundScan(scan) => match place {
+            "contacts" => Some(grouped(scan.contacts.into())),
+            "failed" => Some(grouped(scan.failed.into())),
+            "percent" => Some(percent(scan.failed, scan.contacts)),
+            "window" => Some(length(Duration::from_secs(scan.window_s.into()))),
+            "waiting" => Some(grouped(scan.waiting.into())),
+            "examples" => {
+                let examples: Vec<_> = scan.examples.iter().map(ToString::to_string).collect();
+                Some(examples.join(", "))
+            }
+            place => breadth(scan.breadth, place),
+        },
+        Evidence::DeadDestination {
+            destination,
+            destinations,
+            waiting,
+        } => match place {
+            "destination" => Some(destination.to_string()),
+            "destinations" => Some(grouped((*destinations).into())),
+            "waiting" => Some(grouped((*waiting).into())),
+            _ => None,
+        },
+        Evidence::Ipv6Silent { failed, reached } => match place {
+            "failed" => Some(grouped((*failed).into())),
+            "reached" => Some(grouped((*reached).into())),
+            _ => None,
+        },
+        Evidence::PeerToPeer {
+            failed,
+            contacts,
+            ports,
+        } => match place {
+            "failed" => Some(grouped((*failed).into())),
+            "contacts" => Some(grouped((*contacts).into())),
+            "ports" => Some(grouped((*ports).into())),
+            "percent" => Some(percent(*failed, *contacts)),
+            _ => None,
+        },
+        Evidence::NetworkDown { processes, failed } => match place {
+            "processes" => Some(grouped((*processes).into())),
+            "failed" => Some(grouped((*failed).into())),
+            _ => None,
+        },
+    }
+}
+
+fn breadth(breadth: Breadth, place: &str) -> Option<String> {
+    match (breadth, place) {
+        (Breadth::Hosts { count, .. } | Breadth::Ports { count, .. }, "count") => {
+            Some(grouped(count.into()))
+        }
+        (Breadth::Hosts { port, .. }, "port") => Some(port.to_string()),
+        (Breadth::Ports { host, .. }, "host") => Some(host.address().to_string()),
+        (Breadth::Throttle { queue }, "queue") => Some(grouped(queue.into())),
+        _ => None,
+    }
+}
+
+/// Whole percent; 100 only where all failed.
+fn percent(part: u32, whole: u32) -> String {
+    let share = u64::from(part) * 100 / u64::from(whole.max(1));
+    share.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalogue::Language;
+    use super::*;
+    use crate::model::endpoint::Endpoint;
+    use crate::model::finding::{ScanEvidence, Severity};
+    use crate::model::process::Process;
+    use crate::model::protocol::Family;
+    use crate::model::text::Text;
+    use crate::model::time::Stamp;
+    use std::sync::Arc;
+
+    fn scan(breadth: Breadth) -> Evidence {
+        Evidence::OutboundScan(ScanEvidence {
+            breadth,
+            contacts: 2000,
+            failed: 1999,
+            window_s: 300,
+            likelihood: 1e6,
+            waiting: 1999,
+            examples: vec![Endpoint::default()],
+            family: Family::Inet,
+        })
+    }
+
+    #[test]
+    fn every_finding_has_every_sentence() {
+        let host = Endpoint::default();
+        let all = [
+            scan(Breadth::Hosts {
+                count: 1999,
+                port: 445,
+            }),
+            scan(Breadth::Ports { count: 30, host }),
+            scan(Breadth::Throttle { queue: 120 }),
+            Evidence::DeadDestination {
+                destination: host,
+                destinations: 1,
+                waiting: 5,
+            },
+            Evidence::DeadDestination {
+                destination: host,
+                destinations: 3,
+                waiting: 500,
+            },
+            Evidence::Ipv6Silent {
+                failed: 30,
+                reached: 30,
+            },
+            Evidence::PeerToPeer {
+                failed: 70,
+                contacts: 100,
+                ports: 60,
+            },
+            Evidence::NetworkDown {
+                processes: 3,
+                failed: 40,
+            },
+        ];
+        let words = Catalogue::of(Language::English);
+        for evidence in all {
+            let finding = Finding {
+                severity: Severity::Warn,
+                since: Stamp(0),
+                process: Some(Arc::new(Process {
+                    pid: 812,
+                    name: Text::from("wormlike"),
+                    ..Process::default()
+                })),
+                evidence,
+            };
+            let said = describe(&finding, words);
+            for text in [
+                &said.title,
+                &said.line,
+                &said.evidence,
+                &said.otherwise,
+                &said.next,
+            ] {
+                assert!(!text.is_empty(), "{finding:?} {said:?}");
+            }
+            assert!(said.line.chars().count() <= 90, "{}", said.line);
+        }
+    }
+
+    #[test]
+    fn not_all_failed_is_not_a_hundred_percent() {
+        assert_eq!(percent(1999, 2000), "99");
+        assert_eq!(percent(2000, 2000), "100");
+        assert_eq!(percent(0, 0), "0");
+    }
+}

@@ -1,0 +1,175 @@
+//! How long things last: lengths of time in words, and the limits that this
+//! machine's settings put on each state.
+//!
+//! The sums follow the kernel's `ip-sysctl` document and `net/ipv4/tcp_timer.c`.
+//! A program may override several of them for its own sockets (tcp(7):
+//! `TCP_SYNCNT`, `TCP_LINGER2`, `TCP_USER_TIMEOUT`, the keepalive options), so
+//! they are said to be this machine's.
+
+use crate::model::limits::Limits;
+use std::time::Duration;
+
+/// First wait after a SYN (`TCP_TIMEOUT_INIT`).
+const FIRST_SYN: f64 = 1.0;
+/// Shortest wait for an acknowledgement (`TCP_RTO_MIN`), plus the 2–3 % by
+/// which kernel timers were measured to fire late.
+const FIRST_DATA: f64 = 0.2 * 1.03;
+/// Longest wait between two tries (`TCP_RTO_MAX`).
+const LONGEST: f64 = 120.0;
+/// `TCP_TIMEWAIT_LEN`, seconds.
+const TIME_WAIT: u64 = 60;
+
+/// A length of time with its two largest units: `2 min 11 s`, `41 min`.
+#[must_use]
+pub fn length(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    if seconds < 10 && duration.subsec_millis() >= 100 {
+        return format!("{:.1} s", (duration.as_secs_f64() * 10.0).floor() / 10.0);
+    }
+    let pair = |large: u64, unit: &str, small: u64, second: &str| match small {
+        0 => format!("{large} {unit}"),
+        small => format!("{large} {unit} {small} {second}"),
+    };
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => pair(seconds / 60, "min", seconds % 60, "s"),
+        3600..86_400 => pair(seconds / 3600, "h", seconds % 3600 / 60, "min"),
+        _ => pair(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+    }
+}
+
+/// The value of a place that depends on this machine's settings. `None` for
+/// other places, and where the setting is not known.
+#[must_use]
+pub fn limit(name: &str, limits: &Limits) -> Option<Limit> {
+    let seconds = match name {
+        "syn_sent_limit" => {
+            let linear = f64::from(limits.syn_linear_timeouts.unwrap_or(0));
+            linear * FIRST_SYN + backoff(FIRST_SYN, limits.syn_retries?)
+        }
+        "syn_recv_limit" => backoff(FIRST_SYN, limits.synack_retries?),
+        "orphan_limit" => {
+            let retries = match limits.orphan_retries? {
+                0 => 8,
+                retries => retries,
+            };
+            backoff(FIRST_DATA, retries)
+        }
+        "retries2_limit" => backoff(FIRST_DATA, limits.retries2?),
+        "fin_wait_2_limit" => f64::from(match limits.fin_timeout? {
+            // Longer than a minute, it is first a full socket, then a
+            // minisocket, and measured to last twice the excess.
+            timeout if timeout > 60 => 2 * (timeout - 60),
+            timeout => timeout,
+        }),
+        "time_wait_length" => return Some(Limit::Length(Duration::from_secs(TIME_WAIT))),
+        "keepalive_limit" => {
+            let probing =
+                f64::from(limits.keepalive_interval?) * f64::from(limits.keepalive_probes?);
+            f64::from(limits.keepalive_time?) + probing
+        }
+        "syn_retries" => return limits.syn_retries.map(Limit::Number),
+        "synack_retries" => return limits.synack_retries.map(Limit::Number),
+        "somaxconn" => return limits.somaxconn.map(Limit::Number),
+        _ => return None,
+    };
+    Some(Limit::Length(Duration::from_secs_f64(seconds.round())))
+}
+
+/// Whether a place depends on this machine's settings.
+#[must_use]
+pub fn is_limit(name: &str) -> bool {
+    const NAMES: [&str; 10] = [
+        "syn_sent_limit",
+        "syn_recv_limit",
+        "orphan_limit",
+        "retries2_limit",
+        "fin_wait_2_limit",
+        "time_wait_length",
+        "keepalive_limit",
+        "syn_retries",
+        "synack_retries",
+        "somaxconn",
+    ];
+    NAMES.contains(&name)
+}
+
+/// What a setting comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// A length of time.
+    Length(Duration),
+    /// A count.
+    Number(u32),
+}
+
+/// The wait until giving up: each of `retries` tries and the last wait after
+/// them doubles, up to the longest.
+fn backoff(first: f64, retries: u32) -> f64 {
+    let mut wait = first;
+    let mut total = 0.0;
+    for _ in 0..=retries.min(255) {
+        total += wait;
+        wait = (wait * 2.0).min(LONGEST);
+    }
+    total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_read_well() {
+        let cases = [
+            (300, "0.3 s"),
+            (2_050, "2 s"),
+            (9_960, "9.9 s"),
+            (42_900, "42 s"),
+            (131_000, "2 min 11 s"),
+            (2_460_000, "41 min"),
+            (7_875_000, "2 h 11 min"),
+            (266_400_000, "3 d 2 h"),
+        ];
+        for (milliseconds, shown) in cases {
+            assert_eq!(length(Duration::from_millis(milliseconds)), shown);
+        }
+    }
+
+    #[test]
+    fn limits_follow_the_settings() {
+        let limits = Limits {
+            syn_retries: Some(6),
+            syn_linear_timeouts: Some(4),
+            synack_retries: Some(5),
+            fin_timeout: Some(60),
+            orphan_retries: Some(0),
+            retries2: Some(15),
+            keepalive_time: Some(7200),
+            keepalive_interval: Some(75),
+            keepalive_probes: Some(9),
+            ..Limits::default()
+        };
+        let seconds = |name: &str, limits: &Limits| match limit(name, limits) {
+            Some(Limit::Length(length)) => length.as_secs(),
+            other => panic!("{name}: {other:?}"),
+        };
+        assert_eq!(seconds("syn_sent_limit", &limits), 131);
+        let older = Limits {
+            syn_linear_timeouts: None,
+            ..limits
+        };
+        assert_eq!(seconds("syn_sent_limit", &older), 127);
+        assert_eq!(seconds("syn_recv_limit", &limits), 63);
+        assert_eq!(seconds("orphan_limit", &limits), 105);
+        assert!((920..=935).contains(&seconds("retries2_limit", &limits)));
+        assert_eq!(seconds("keepalive_limit", &limits), 7875);
+        assert_eq!(seconds("fin_wait_2_limit", &limits), 60);
+        let long = Limits {
+            fin_timeout: Some(90),
+            ..limits
+        };
+        assert_eq!(seconds("fin_wait_2_limit", &long), 60);
+        assert_eq!(limit("somaxconn", &limits), None);
+    }
+}
