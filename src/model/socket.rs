@@ -66,6 +66,13 @@ impl Socket {
         (self.state == State::Listen && self.backlog_known).then_some(self.send_queue)
     }
 
+    /// The user who opened it, where the kernel tells. For a socket that no
+    /// program holds it reports 0 instead, which is not root.
+    #[must_use]
+    pub fn user(&self) -> Option<u32> {
+        (self.inode.is_some() || self.uid != 0).then_some(self.uid)
+    }
+
     /// The identity of this socket within its namespace.
     #[must_use]
     pub fn key(&self) -> SocketKey {
