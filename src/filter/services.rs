@@ -75,6 +75,12 @@ pub fn of(socket: &Socket) -> Option<&'static str> {
     name(socket.protocol, telling_port(socket))
 }
 
+/// The ports of a protocol whose names satisfy a condition, ascending.
+pub(super) fn ports_named(protocol: Protocol, wanted: impl Fn(&str) -> bool) -> Vec<u16> {
+    let named = table(protocol).iter().filter(|(_, name)| wanted(name));
+    named.map(|(port, _)| *port).collect()
+}
+
 fn table(protocol: Protocol) -> &'static [(u16, String)] {
     match protocol {
         Protocol::Tcp => &services().tcp,

@@ -47,7 +47,7 @@ pub fn write_address(
 }
 
 /// Whether an end is shown with the name of an interface.
-fn has_zone(row: &Row, end: Endpoint) -> bool {
+pub(super) fn has_zone(row: &Row, end: Endpoint) -> bool {
     row.socket.interface != 0 && end.is_link_local_v6()
 }
 
