@@ -1,1 +1,108 @@
 //! Which rows a person wants to see.
+//!
+//! The grammar is that of ss(8), which every administrator knows, with sugar on
+//! the same tree:
+//!
+//! ```text
+//! state syn-sent                   a state, in any tool's spelling, or a group: connected,
+//! exclude time-wait                synchronized, bucket, big, all; runs of these make one set
+//! sport = :443   dport >= :1024    = == != < > <= >= eq ne neq lt le gt ge; a number or a service
+//! src 10.0.0.0/8   dst [2001:db8::1]:443   dst :443
+//! a and b   a b   a or b   not a   ! a   ( )   && || &  |
+//!
+//! port:443   port:8000-8100   port:80,http   :8080   host:192.0.2.1   192.0.2.0/24
+//! process:nginx   pid:812   user:www-data   uid:33   inode:12345   state:syn_sent,close_wait
+//! proto:tcp   tcp   udp6   v4   ipv6   inet6   SYN_SENT
+//! recvq > 0   sendq > 1000   retrans > 2   age > 60s
+//! word   "quoted words"            in anything that is shown, in any case
+//! ```
+//!
+//! One parser serves the command line, the screen and the rules, and the
+//! canonical text of a filter reads back as the same filter.
+
+mod ast;
+mod error;
+mod field;
+mod freetext;
+mod matches;
+mod nearest;
+mod parse;
+mod print;
+mod question;
+pub mod services;
+mod shown;
+mod states;
+mod token;
+mod value;
+
+pub use error::ParseError;
+pub use matches::Matcher;
+pub use nearest::nearest;
+pub use shown::{Side, protocol_word, write_address};
+
+use crate::model::observation::Observation;
+use crate::model::row::Row;
+use std::fmt;
+
+/// A condition on rows.
+///
+/// ```
+/// use tcplens::filter::Filter;
+///
+/// let filter = Filter::parse("state syn-sent port:https !curl").unwrap();
+/// assert_eq!(filter.to_string(), "state syn_sent and port:443 and not curl");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// None wants every row.
+    expr: Option<ast::Expr>,
+}
+
+impl Filter {
+    /// The filter that wants every row.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Whether this is [`Filter::all`].
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.expr.is_none()
+    }
+
+    /// Reads a filter; an empty text gives [`Filter::all`]. Several arguments
+    /// of a command line are to be joined with spaces.
+    ///
+    /// # Errors
+    ///
+    /// If the text does not follow the grammar, with the place and what was
+    /// likely meant.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let expr = parse::parse(text)?;
+        Ok(Self { expr })
+    }
+
+    /// Whether the filter wants one row. For many rows make a
+    /// [`Matcher`]: most of the work is the same for all of them.
+    #[must_use]
+    pub fn matches(&self, row: &Row, observation: &Observation) -> bool {
+        Matcher::new(self, observation).matches(row)
+    }
+}
+
+impl fmt::Display for Filter {
+    /// The canonical text, without anything that could deceive on a terminal.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.expr
+            .as_ref()
+            .map_or(Ok(()), |expr| write!(formatter, "{expr}"))
+    }
+}
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! What is wrong with the text of a filter, where, and what was likely meant.
+
+use crate::model::text::Text;
+use std::fmt;
+use std::ops::Range;
+use unicode_width::UnicodeWidthStr;
+
+/// Longest piece of a person's text repeated in a message, in characters.
+const LONGEST_QUOTED: usize = 40;
+
+/// Why a text is not a filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseError {
+    /// What is wrong, without the place and the suggestion. Safe to show.
+    pub message: String,
+    /// The bytes of the text that are wrong; empty at the end of the text
+    /// where something is missing.
+    pub span: Range<usize>,
+    /// A valid text to stand in place of the span, if one comes to mind.
+    pub suggestion: Option<String>,
+    text: String,
+}
+
+impl ParseError {
+    /// An error about a part of `text`.
+    pub(super) fn new(text: &str, span: Range<usize>, message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            span,
+            suggestion: None,
+            text: text.to_owned(),
+        }
+    }
+
+    /// The same with a suggestion.
+    pub(super) fn suggest(mut self, suggestion: Option<String>) -> Self {
+        self.suggestion = suggestion;
+        self
+    }
+
+    /// The text, and below it carets under what is wrong: two lines, for a
+    /// terminal. Unusual characters appear escaped, and the carets allow for
+    /// characters two columns wide.
+    #[must_use]
+    pub fn picture(&self) -> String {
+        let [before, wrong, after] = self.parts();
+        let indent = " ".repeat(before.as_str().width());
+        let carets = "^".repeat(wrong.as_str().width().max(1));
+        format!("{before}{wrong}{after}\n{indent}{carets}")
+    }
+
+    /// The text before, within and after the span, safe to show.
+    fn parts(&self) -> [Text; 3] {
+        let cut = |range: Range<usize>| Text::from(self.text.get(range).unwrap_or_default());
+        let Range { start, end } = self.span;
+        [cut(0..start), cut(start..end), cut(end..self.text.len())]
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)?;
+        if self.span.is_empty() {
+            formatter.write_str(" at the end")?;
+        } else {
+            let [before, ..] = self.parts();
+            write!(formatter, " at column {}", before.as_str().width() + 1)?;
+        }
+        match &self.suggestion {
+            Some(suggestion) => write!(formatter, "; did you mean `{suggestion}`?"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+/// A piece of a person's text, made safe and short enough for a message.
+pub(super) fn shown(text: &str) -> String {
+    let safe = Text::from(text);
+    let mut characters = safe.as_str().chars();
+    let mut short: String = characters.by_ref().take(LONGEST_QUOTED).collect();
+    if characters.next().is_some() {
+        short.push('…');
+    }
+    format!("`{short}`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn carets_stand_under_what_is_wrong() {
+        let error = |text: &str, word: &str| {
+            let start = text.find(word).unwrap();
+            ParseError::new(text, start..start + word.len(), "bad").picture()
+        };
+        assert_eq!(
+            error("state syn_snet", "syn_snet"),
+            "state syn_snet\n      ^^^^^^^^"
+        );
+        assert_eq!(error("浏览 or 器 x", "器"), "浏览 or 器 x\n        ^^");
+        assert_eq!(error("\u{1b}x bad", "bad"), "\\x1bx bad\n      ^^^");
+    }
+
+    #[test]
+    fn a_line_tells_what_where_and_what_else() {
+        let error = ParseError::new("state lisen", 6..11, "unknown state `lisen`");
+        assert_eq!(error.to_string(), "unknown state `lisen` at column 7");
+        let error = error.suggest(Some("listen".to_owned()));
+        assert_eq!(
+            error.to_string(),
+            "unknown state `lisen` at column 7; did you mean `listen`?"
+        );
+        let error = ParseError::new("a or", 4..4, "something is missing after `or`");
+        assert_eq!(
+            error.to_string(),
+            "something is missing after `or` at the end"
+        );
+        assert_eq!(error.picture(), "a or\n    ^");
+    }
+
+    #[test]
+    fn messages_stay_short_and_safe() {
+        assert_eq!(shown("a\u{202e}b"), "`a\\u{202e}b`");
+        assert!(shown(&"x".repeat(100_000)).len() < 60);
+    }
+}

@@ -1,0 +1,121 @@
+//! The words that may stand before a value.
+
+use super::ast::{End, Number};
+use super::nearest::nearest;
+
+/// What a value is to be compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    State,
+    Exclude,
+    Port(End),
+    Host(End),
+    Process,
+    Pid,
+    User,
+    Uid,
+    Protocol,
+    Inode,
+    Number(Number),
+    Age,
+}
+
+/// Every spelling; the first of a field is the canonical one.
+const WORDS: &[(&str, Field)] = &[
+    ("state", Field::State),
+    ("exclude", Field::Exclude),
+    ("excl", Field::Exclude),
+    ("port", Field::Port(End::Either)),
+    ("portrange", Field::Port(End::Either)),
+    ("sport", Field::Port(End::Local)),
+    ("dport", Field::Port(End::Remote)),
+    ("host", Field::Host(End::Either)),
+    ("net", Field::Host(End::Either)),
+    ("src", Field::Host(End::Local)),
+    ("dst", Field::Host(End::Remote)),
+    ("process", Field::Process),
+    ("proc", Field::Process),
+    ("pid", Field::Pid),
+    ("user", Field::User),
+    ("uid", Field::Uid),
+    ("proto", Field::Protocol),
+    ("protocol", Field::Protocol),
+    ("inode", Field::Inode),
+    ("recvq", Field::Number(Number::RecvQueue)),
+    ("recv-q", Field::Number(Number::RecvQueue)),
+    ("sendq", Field::Number(Number::SendQueue)),
+    ("send-q", Field::Number(Number::SendQueue)),
+    ("retrans", Field::Number(Number::Retransmits)),
+    ("age", Field::Age),
+];
+
+impl Field {
+    /// The field a word names.
+    pub(super) fn from_word(word: &str) -> Option<Self> {
+        let (_, field) = WORDS
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(word))?;
+        Some(*field)
+    }
+
+    /// The field whose word is nearest to a mistyped one.
+    pub(super) fn nearest(word: &str) -> Option<&'static str> {
+        nearest(word, WORDS.iter().map(|(known, _)| *known))
+    }
+
+    /// The canonical word.
+    pub(super) fn word(self) -> &'static str {
+        WORDS
+            .iter()
+            .find(|(_, field)| *field == self)
+            .map_or("", |(word, _)| word)
+    }
+
+    /// Whether the word alone, without a colon or a sign, begins a condition.
+    /// The others are more often looked for as text.
+    pub(super) fn stands_alone(self) -> bool {
+        !matches!(
+            self,
+            Self::Process | Self::Pid | Self::User | Self::Uid | Self::Protocol | Self::Inode
+        )
+    }
+
+    /// Whether the value may follow without a sign.
+    pub(super) fn needs_sign(self) -> bool {
+        matches!(self, Self::Number(_) | Self::Age)
+    }
+
+    /// Whether values are ordered, so that `<` means something.
+    pub(super) fn is_ordered(self) -> bool {
+        matches!(self, Self::Port(_) | Self::Number(_) | Self::Age)
+    }
+
+    /// Whether a comma in a value parts two values.
+    pub(super) fn takes_lists(self) -> bool {
+        self != Self::Process
+    }
+
+    /// A right use, for messages.
+    pub(super) fn example(self) -> &'static str {
+        match self {
+            Self::State => "state syn-sent",
+            Self::Exclude => "exclude time-wait",
+            Self::Port(End::Either) => "port:443",
+            Self::Port(End::Local) => "sport = :443",
+            Self::Port(End::Remote) => "dport = :443",
+            Self::Host(End::Either) => "host:192.0.2.1",
+            Self::Host(End::Local) => "src 192.0.2.0/24",
+            Self::Host(End::Remote) => "dst 192.0.2.0/24",
+            Self::Process => "process:nginx",
+            Self::Pid => "pid:812",
+            Self::User => "user:www-data",
+            Self::Uid => "uid:33",
+            Self::Protocol => "proto:tcp",
+            Self::Inode => "inode:12345",
+            Self::Number(Number::RecvQueue) => "recvq > 0",
+            Self::Number(Number::SendQueue) => "sendq > 0",
+            Self::Number(Number::Retransmits) => "retrans > 2",
+            Self::Age => "age > 60s",
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! "Did you mean …?": the known word nearest to a mistyped one.
+
+use strsim::damerau_levenshtein;
+
+/// Longest word worth comparing; the work grows with the square of it.
+const LONGEST: usize = 40;
+
+/// The candidate that is likeliest meant by `word`, if any is near enough: one
+/// slip for short words, two from five letters on, three from nine.
+///
+/// Capitals, `-` and `_` make no difference. Of equally near candidates one
+/// with the same first letter wins, then the first one.
+#[must_use]
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    if word.len() > LONGEST {
+        return None;
+    }
+    let wanted = plain(word);
+    let allowed = match wanted.chars().count() {
+        0 | 1 => return None,
+        2..=4 => 1,
+        5..=8 => 2,
+        _ => 3,
+    };
+    candidates
+        .into_iter()
+        .map(|candidate| (damerau_levenshtein(&wanted, &plain(candidate)), candidate))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, candidate)| (*distance, candidate.get(..1) != wanted.get(..1)))
+        .map(|(_, candidate)| candidate)
+}
+
+fn plain(word: &str) -> String {
+    word.chars()
+        .filter(|character| !matches!(character, '-' | '_'))
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_forgiven_and_strangers_are_not() {
+        let known = ["syn_sent", "syn_received", "listen", "pid"];
+        assert_eq!(nearest("syn-snet", known), Some("syn_sent"));
+        assert_eq!(nearest("LISTNE", known), Some("listen"));
+        assert_eq!(nearest("pdi", known), Some("pid"));
+        assert_eq!(nearest("htps", ["ftps", "https"]), Some("https"));
+        assert_eq!(nearest("nginx", known), None);
+        assert_eq!(nearest("p", known), None);
+        assert_eq!(nearest(&"x".repeat(100_000), known), None);
+    }
+}

@@ -1,0 +1,63 @@
+//! Addresses and protocols as the table shows them: what a bare word is looked
+//! for in, and what the columns print, must be the same.
+
+use crate::model::endpoint::Endpoint;
+use crate::model::observation::Observation;
+use crate::model::protocol::{Family, Protocol};
+use crate::model::row::Row;
+use std::fmt::{self, Write};
+use std::net::IpAddr;
+
+/// Which end of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// This machine's.
+    Local,
+    /// The peer's.
+    Remote,
+}
+
+/// Writes one end of a row: `192.0.2.1:443`, `[2001:db8::1]:443`,
+/// `[fe80::1%eth0]:443`, and `*` for the peer of a socket that has none.
+///
+/// # Errors
+///
+/// Only those of the writer.
+pub fn write_address(
+    into: &mut impl Write,
+    side: Side,
+    row: &Row,
+    observation: &Observation,
+) -> fmt::Result {
+    let end = match (side, row.socket.peer()) {
+        (Side::Local, _) => row.socket.local,
+        (Side::Remote, Some(peer)) => peer,
+        (Side::Remote, None) => return into.write_char('*'),
+    };
+    match end.address() {
+        IpAddr::V6(v6) if has_zone(row, end) => {
+            let index = row.socket.interface;
+            match observation.interface(index) {
+                Some(name) => write!(into, "[{v6}%{name}]:{}", end.port),
+                None => write!(into, "[{v6}%{index}]:{}", end.port),
+            }
+        }
+        _ => write!(into, "{end}"),
+    }
+}
+
+/// Whether an end is shown with the name of an interface.
+pub(super) fn has_zone(row: &Row, end: Endpoint) -> bool {
+    row.socket.interface != 0 && end.is_link_local_v6()
+}
+
+/// The protocol with the mark of the family: `tcp`, `tcp6`, `udp`, `udp6`.
+#[must_use]
+pub fn protocol_word(row: &Row) -> &'static str {
+    match (row.socket.protocol, row.socket.family()) {
+        (Protocol::Tcp, Family::Inet) => "tcp",
+        (Protocol::Tcp, Family::Inet6) => "tcp6",
+        (Protocol::Udp, Family::Inet) => "udp",
+        (Protocol::Udp, Family::Inet6) => "udp6",
+    }
+}

@@ -1,0 +1,224 @@
+//! Sets of states: single states, ss's groups, and what is made of them.
+
+use crate::model::state::State;
+use std::fmt;
+
+/// A set of states, one bit each in the order of [`State::ALL`]; one more bit
+/// stands for every state this program has no word for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct States(u16);
+
+/// The word for states without one.
+const UNKNOWN: &str = "unknown";
+
+/// The names of ss's groups, in the order in which they are tried on printing.
+const GROUPS: [&str; 5] = ["all", "connected", "synchronized", "bucket", "big"];
+
+impl States {
+    const UNKNOWN: Self = Self(1 << State::ALL.len());
+
+    /// No state.
+    pub(super) const NONE: Self = Self(0);
+
+    /// Every state, known or not.
+    pub(super) const ALL: Self = Self((1 << (State::ALL.len() + 1)) - 1);
+
+    /// Just this one. All unknown states count as one.
+    pub(super) fn one(state: State) -> Self {
+        State::ALL
+            .iter()
+            .position(|known| *known == state)
+            .map_or(Self::UNKNOWN, |place| Self(1 << place))
+    }
+
+    /// The states for which a condition holds.
+    pub(super) fn those(wanted: impl Fn(State) -> bool) -> Self {
+        State::ALL
+            .into_iter()
+            .filter(|state| wanted(*state))
+            .fold(Self::NONE, |all, state| all.with(Self::one(state)))
+    }
+
+    /// Whether a state is in the set.
+    pub(super) fn contains(self, state: State) -> bool {
+        self.0 & Self::one(state).0 != 0
+    }
+
+    /// Both sets together.
+    pub(super) fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// This set without the other.
+    pub(super) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// The state or group a word means.
+    pub(super) fn from_word(word: &str) -> Option<Self> {
+        if let Some(state) = State::from_word(word) {
+            return Some(Self::one(state));
+        }
+        let lower = word.to_ascii_lowercase();
+        (lower == UNKNOWN)
+            .then_some(Self::UNKNOWN)
+            .or_else(|| Self::group(&lower))
+    }
+
+    /// ss's groups. ss knows a UDP socket without a peer as `close` too, so
+    /// these are not among the connected.
+    fn group(word: &str) -> Option<Self> {
+        let idle = [
+            State::Listen,
+            State::Closed,
+            State::BoundInactive,
+            State::Unconnected,
+        ];
+        let connected = idle
+            .into_iter()
+            .fold(Self::ALL, |rest, state| rest.without(Self::one(state)));
+        let bucket = Self::one(State::TimeWait).with(Self::one(State::SynReceived));
+        match word {
+            "all" => Some(Self::ALL),
+            "connected" => Some(connected),
+            "synchronized" => Some(connected.without(Self::one(State::SynSent))),
+            "bucket" => Some(bucket),
+            "big" => Some(Self::ALL.without(bucket)),
+            _ => None,
+        }
+    }
+
+    /// Every word worth suggesting: keys, further spellings, groups.
+    pub(super) fn words() -> impl Iterator<Item = &'static str> {
+        State::ALL
+            .iter()
+            .map(|state| state.key())
+            .chain(GROUPS)
+            .chain(
+                State::ALL
+                    .iter()
+                    .flat_map(|state| state.spellings())
+                    .copied(),
+            )
+    }
+
+    /// The one word for this set, if there is one.
+    fn word(self) -> Option<&'static str> {
+        let group = || {
+            GROUPS
+                .into_iter()
+                .find(|word| Self::group(word) == Some(self))
+        };
+        let single = || {
+            State::ALL
+                .into_iter()
+                .find(|state| Self::one(*state) == self)
+                .map(State::key)
+        };
+        group()
+            .or_else(single)
+            .or((self == Self::UNKNOWN).then_some(UNKNOWN))
+    }
+
+    /// The keys of all members, with commas.
+    fn list(self) -> String {
+        let known = State::ALL
+            .into_iter()
+            .filter(|state| self.contains(*state))
+            .map(State::key);
+        let unknown = (self.0 & Self::UNKNOWN.0 != 0).then_some(UNKNOWN);
+        known.chain(unknown).collect::<Vec<_>>().join(",")
+    }
+}
+
+impl fmt::Display for States {
+    /// The shorter of naming what is in and what is out.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rest = Self::ALL.without(*self);
+        if let Some(word) = self.word() {
+            write!(formatter, "state {word}")
+        } else if let Some(word) = rest.word() {
+            write!(formatter, "exclude {word}")
+        } else if self.0.count_ones() <= rest.0.count_ones() {
+            write!(formatter, "state:{}", self.list())
+        } else {
+            write!(formatter, "exclude:{}", rest.list())
+        }
+    }
+}
+
+impl fmt::Debug for States {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_those_of_ss() {
+        let members = |word: &str| {
+            let set = States::from_word(word).unwrap();
+            State::ALL
+                .into_iter()
+                .filter(|state| set.contains(*state))
+                .map(State::key)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(members("bucket"), ["syn_received", "time_wait"]);
+        assert_eq!(
+            members("connected"),
+            [
+                "syn_sent",
+                "syn_received",
+                "established",
+                "fin_wait_1",
+                "fin_wait_2",
+                "closing",
+                "time_wait",
+                "close_wait",
+                "last_ack"
+            ]
+        );
+        assert_eq!(members("synchronized"), members("connected")[1..]);
+        assert_eq!(members("all").len(), State::ALL.len());
+        assert_eq!(members("big").len(), State::ALL.len() - 2);
+        assert!(
+            States::from_word("all")
+                .unwrap()
+                .contains(State::Unknown(42))
+        );
+        assert!(
+            States::from_word("unknown")
+                .unwrap()
+                .contains(State::Unknown(42))
+        );
+        assert_eq!(States::from_word("conected"), None);
+    }
+
+    #[test]
+    fn sets_are_named_the_short_way() {
+        let one = States::one;
+        let cases = [
+            (States::ALL, "state all"),
+            (States::NONE, "exclude all"),
+            (one(State::SynSent), "state syn_sent"),
+            (States::ALL.without(one(State::Listen)), "exclude listen"),
+            (
+                one(State::SynSent).with(one(State::CloseWait)),
+                "state:syn_sent,close_wait",
+            ),
+            (
+                States::ALL
+                    .without(one(State::Listen))
+                    .without(one(State::Unconnected)),
+                "exclude:listen,unconnected",
+            ),
+        ];
+        for (set, text) in cases {
+            assert_eq!(set.to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,410 @@
+//! Every construct of the grammar against the sample world, and every kind of
+//! error.
+
+use super::sample::{
+    AVAHI, CURL_CONNECTS, CURL_WAS, HALF_OPEN, HIDDEN, JAVA, LINK_LOCAL, NGINX, NGINX_LISTENS, ODD,
+    RESOLVER, SSH_LISTENS, world,
+};
+use super::{Filter, Matcher};
+
+fn wanted(text: &str) -> Vec<u32> {
+    let world = world();
+    let filter = Filter::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    let matcher = Matcher::new(&filter, &world);
+    let found: Vec<u32> = (0_u32..)
+        .zip(world.rows.iter())
+        .filter(|(_, row)| matcher.matches(row))
+        .map(|(number, _)| number)
+        .collect();
+    for (number, row) in (0_u32..).zip(world.rows.iter()) {
+        assert_eq!(
+            filter.matches(row, &world),
+            found.contains(&number),
+            "{text}"
+        );
+    }
+    let again = Filter::parse(&filter.to_string()).unwrap();
+    assert_eq!(again, filter, "{text} printed as {filter}");
+    found
+}
+
+/// Every row but these.
+fn but(rows: &[u32]) -> Vec<u32> {
+    (0..12).filter(|number| !rows.contains(number)).collect()
+}
+
+#[test]
+fn ss_grammar() {
+    let cases: &[(&str, &[u32])] = &[
+        ("state syn-sent", &[CURL_CONNECTS]),
+        ("state SYN_SENT", &[CURL_CONNECTS]),
+        ("state listening", &[SSH_LISTENS, NGINX_LISTENS]),
+        ("state bucket", &[CURL_WAS, HALF_OPEN]),
+        (
+            "state connected",
+            &but(&[SSH_LISTENS, AVAHI, NGINX_LISTENS]),
+        ),
+        (
+            "state synchronized",
+            &but(&[SSH_LISTENS, AVAHI, NGINX_LISTENS, CURL_CONNECTS]),
+        ),
+        ("state big", &but(&[CURL_WAS, HALF_OPEN])),
+        ("state all", &but(&[])),
+        ("state unknown", &[ODD]),
+        ("exclude listen", &but(&[SSH_LISTENS, NGINX_LISTENS])),
+        ("state != listen", &but(&[SSH_LISTENS, NGINX_LISTENS])),
+        ("state syn-sent state time-wait", &[CURL_CONNECTS, CURL_WAS]),
+        ("state bucket exclude time-wait sport = :443", &[HALF_OPEN]),
+        ("state syn-sent and state time-wait", &[]),
+        ("sport = :443", &[NGINX, HALF_OPEN, NGINX_LISTENS]),
+        ("sport :443", &[NGINX, HALF_OPEN, NGINX_LISTENS]),
+        ("sport 443", &[NGINX, HALF_OPEN, NGINX_LISTENS]),
+        ("sport eq :https", &[NGINX, HALF_OPEN, NGINX_LISTENS]),
+        ("dport = https", &[CURL_CONNECTS, CURL_WAS]),
+        ("dport == :443", &[CURL_CONNECTS, CURL_WAS]),
+        ("dport=:443", &[CURL_CONNECTS, CURL_WAS]),
+        ("dport != :443", &but(&[CURL_CONNECTS, CURL_WAS])),
+        ("dport ne 443", &but(&[CURL_CONNECTS, CURL_WAS])),
+        ("dport >= :50122", &[NGINX, LINK_LOCAL]),
+        ("dport > 50122", &[LINK_LOCAL]),
+        ("dport gt 50122", &[LINK_LOCAL]),
+        ("dport < 53", &[ODD]),
+        ("dport le 53", &[ODD, RESOLVER]),
+        ("dport <= 53", &[ODD, RESOLVER]),
+        ("dport > 65535", &[]),
+        ("dport < 0", &[]),
+        ("src 127.0.0.1", &[HIDDEN]),
+        ("src = 127.0.0.1", &[HIDDEN]),
+        ("src 127/8", &[HIDDEN]),
+        ("src 10.0.0.0/8", &[ODD]),
+        ("dst = 203.0.113.9:443", &[CURL_CONNECTS, CURL_WAS]),
+        ("dst 203.0.113.9:80", &[]),
+        ("dst 203.0.113.0/24:443", &[CURL_CONNECTS, CURL_WAS]),
+        ("dst [2001:db8::1]:50000", &[JAVA]),
+        ("dst 2001:db8::1", &[JAVA]),
+        ("dst [2001:db8::]/32", &[JAVA]),
+        ("dst [2001:db8::/32]:50000", &[JAVA]),
+        ("dst 2001:db8::/32", &[JAVA]),
+        ("dst ::/0", &[JAVA, LINK_LOCAL]),
+        ("dst ::ffff:10.0.0.0/104", &[ODD]),
+        ("dst :443", &[CURL_CONNECTS, CURL_WAS]),
+        ("dst *:443", &[CURL_CONNECTS, CURL_WAS]),
+        ("dst *", &but(&[])),
+        // A row without a peer has no remote end to be within it.
+        (
+            "dst 0.0.0.0/0",
+            &but(&[SSH_LISTENS, NGINX_LISTENS, AVAHI, JAVA, LINK_LOCAL]),
+        ),
+        ("dst != 203.0.113.9", &but(&[CURL_CONNECTS, CURL_WAS])),
+        ("not dst 203.0.113.9", &but(&[CURL_CONNECTS, CURL_WAS])),
+        (
+            "state time-wait or sport = :22",
+            &[SSH_LISTENS, CURL_WAS, LINK_LOCAL],
+        ),
+        // `and` binds tighter than `or`, `not` tighter than both.
+        (
+            "tcp and sport 22 or udp",
+            &[SSH_LISTENS, AVAHI, LINK_LOCAL, RESOLVER],
+        ),
+        ("udp or sport 22 v6", &[AVAHI, LINK_LOCAL, RESOLVER]),
+        ("(udp or sport 22) v6", &[AVAHI, LINK_LOCAL]),
+        ("not tcp and sport 40001", &[RESOLVER]),
+        ("!(tcp && !v6) & sport 5353", &[AVAHI]),
+        ("not not udp", &[AVAHI, RESOLVER]),
+        ("udp || state syn-recv", &[AVAHI, HALF_OPEN, RESOLVER]),
+    ];
+    for (text, rows) in cases {
+        assert_eq!(wanted(text), *rows, "{text}");
+    }
+}
+
+#[test]
+fn sugar() {
+    let cases: &[(&str, &[u32])] = &[
+        ("", &but(&[])),
+        ("  \t ", &but(&[])),
+        (
+            "port:443",
+            &[NGINX, CURL_CONNECTS, CURL_WAS, HALF_OPEN, NGINX_LISTENS],
+        ),
+        (
+            "port:https",
+            &[NGINX, CURL_CONNECTS, CURL_WAS, HALF_OPEN, NGINX_LISTENS],
+        ),
+        (
+            ":443",
+            &[NGINX, CURL_CONNECTS, CURL_WAS, HALF_OPEN, NGINX_LISTENS],
+        ),
+        (":ssh", &[SSH_LISTENS, LINK_LOCAL]),
+        ("port 22", &[SSH_LISTENS, LINK_LOCAL]),
+        ("port:8000-8100", &[JAVA]),
+        ("port:22,8080", &[SSH_LISTENS, JAVA, LINK_LOCAL]),
+        (
+            "port != 443",
+            &but(&[NGINX, CURL_CONNECTS, CURL_WAS, HALF_OPEN, NGINX_LISTENS]),
+        ),
+        ("port < 10", &[ODD]),
+        ("sport:22", &[SSH_LISTENS, LINK_LOCAL]),
+        ("dport:53", &[RESOLVER]),
+        ("src:10.0.0.0/8", &[ODD]),
+        ("dst:[2001:db8::1]:50000", &[JAVA]),
+        ("host:192.0.2.53", &[RESOLVER]),
+        ("host:127.0.0.1", &[HIDDEN]),
+        ("host 127.0.0.1:40000", &[HIDDEN]),
+        (
+            "192.0.2.0/27",
+            &[NGINX, CURL_CONNECTS, CURL_WAS, HALF_OPEN, RESOLVER],
+        ),
+        ("process:NGINX", &[NGINX, NGINX_LISTENS]),
+        ("process:curl", &[CURL_CONNECTS, CURL_WAS]),
+        // The base name of the program, in any case, but not its folders.
+        ("process:launcher", &[JAVA]),
+        ("process:浏览器", &[]),
+        ("process:\"systemd-res\"", &[RESOLVER]),
+        ("process = ssh", &[SSH_LISTENS, LINK_LOCAL]),
+        ("pid:813", &[NGINX, NGINX_LISTENS]),
+        ("pid:4711", &[CURL_CONNECTS]),
+        ("pid:81", &[]),
+        ("user:www-data", &[NGINX, HIDDEN]),
+        ("user:33", &[NGINX, HIDDEN]),
+        ("uid:33", &[NGINX, HIDDEN]),
+        ("user:alice", &[CURL_CONNECTS, JAVA]),
+        ("user:www-data,alice", &[NGINX, CURL_CONNECTS, JAVA, HIDDEN]),
+        // What nobody holds has no true user, and is not root's.
+        ("user:root", &[SSH_LISTENS, LINK_LOCAL, ODD, NGINX_LISTENS]),
+        ("uid:0", &[SSH_LISTENS, LINK_LOCAL, ODD, NGINX_LISTENS]),
+        ("uid:70", &[AVAHI]),
+        ("state:established", &[NGINX, HIDDEN, LINK_LOCAL, RESOLVER]),
+        ("state:syn_sent,close_wait", &[CURL_CONNECTS, JAVA]),
+        (
+            "state:bucket,listen",
+            &[SSH_LISTENS, CURL_WAS, HALF_OPEN, NGINX_LISTENS],
+        ),
+        ("proto:udp", &[AVAHI, RESOLVER]),
+        ("udp", &[AVAHI, RESOLVER]),
+        ("proto:udp6", &[AVAHI]),
+        ("tcp6", &[JAVA, LINK_LOCAL]),
+        ("proto != tcp", &[AVAHI, RESOLVER]),
+        ("v6", &[JAVA, AVAHI, LINK_LOCAL]),
+        ("ipv6", &[JAVA, AVAHI, LINK_LOCAL]),
+        ("inet6", &[JAVA, AVAHI, LINK_LOCAL]),
+        ("udp v4", &[RESOLVER]),
+        ("udp inet", &[RESOLVER]),
+        ("inode:101", &[NGINX]),
+        ("recvq > 3", &[NGINX, JAVA]),
+        ("recvq>=3", &[SSH_LISTENS, NGINX, JAVA]),
+        ("recvq:33", &[NGINX]),
+        ("recvq:>33", &[JAVA]),
+        ("recvq != 0", &[SSH_LISTENS, NGINX, JAVA]),
+        ("sendq > 1000", &[JAVA]),
+        ("retrans > 2", &[CURL_CONNECTS]),
+        ("retrans ge 1", &[CURL_CONNECTS, HALF_OPEN]),
+        ("age > 60s", &[SSH_LISTENS, JAVA]),
+        ("age > 40m", &[SSH_LISTENS, JAVA]),
+        ("age >= 41m", &[SSH_LISTENS, JAVA]),
+        ("age > 41m", &[SSH_LISTENS]),
+        ("age = 3d", &[SSH_LISTENS]),
+        ("age > 71h", &[SSH_LISTENS]),
+        ("age < 11", &but(&[SSH_LISTENS, JAVA])),
+    ];
+    for (text, rows) in cases {
+        assert_eq!(wanted(text), *rows, "{text}");
+    }
+}
+
+#[test]
+fn bare_words_are_looked_for_in_what_is_shown() {
+    let cases: &[(&str, &[u32])] = &[
+        ("SYN_SENT", &[CURL_CONNECTS]),
+        ("Established", &[NGINX, HIDDEN, LINK_LOCAL, RESOLVER]),
+        // Not whole, so any text: a word in the state column.
+        ("establish", &[NGINX, HIDDEN, LINK_LOCAL, RESOLVER]),
+        ("syn_", &[CURL_CONNECTS, HALF_OPEN]),
+        ("syn-", &[CURL_CONNECTS, HALF_OPEN]),
+        ("unknown_42", &[ODD]),
+        // A state in quotation marks is a text like any other.
+        ("\"listen\"", &[SSH_LISTENS, NGINX_LISTENS]),
+        ("curl", &[CURL_CONNECTS, CURL_WAS]),
+        ("CURL", &[CURL_CONNECTS, CURL_WAS]),
+        ("!curl state syn-sent", &[]),
+        ("浏览器", &[JAVA]),
+        ("jvm-launcher", &[JAVA]),
+        ("4711", &[CURL_CONNECTS, CURL_WAS]),
+        ("203.0.113.9:44", &[CURL_CONNECTS, CURL_WAS]),
+        ("[2001:db8::1", &[JAVA]),
+        ("2001:db8::1]", &[JAVA]),
+        ("%eth0", &[LINK_LOCAL]),
+        ("fe80::1%eth0]:22", &[LINK_LOCAL]),
+        ("0.0.0.0", &[SSH_LISTENS, NGINX_LISTENS]),
+        ("*", &[SSH_LISTENS, AVAHI, NGINX_LISTENS]),
+        ("www", &[NGINX, HIDDEN]),
+        ("alice", &[CURL_CONNECTS, JAVA]),
+        // An unnamed user's number is what is shown; a named one's is not.
+        ("70", &[AVAHI]),
+        ("mdns", &[AVAHI]),
+        ("postgres", &[HIDDEN]),
+        ("domain", &[RESOLVER]),
+        ("udp6", &[AVAHI]),
+        ("\"udp\"", &[AVAHI, RESOLVER]),
+        ("no such thing", &[]),
+        ("\"no such thing\"", &[]),
+    ];
+    for (text, rows) in cases {
+        assert_eq!(wanted(text), *rows, "{text}");
+    }
+}
+
+#[test]
+fn canonical_text() {
+    let cases = [
+        (
+            "state SYN-SENT sport=:https",
+            "state syn_sent and sport = :443",
+        ),
+        ("!nginx", "not nginx"),
+        ("port:80,443 tcp", "(port:80 or port:443) and tcp"),
+        ("port != http", "port != :80"),
+        ("not (dst 10/8 or :22)", "not (dst 10.0.0.0/8 or port:22)"),
+        ("not dst 192.0.2.77/24:80", "dst != 192.0.2.0/24:80"),
+        ("dst [2001:db8::1]:443", "dst [2001:db8::1]:443"),
+        ("dst [2001:DB8::1]", "dst 2001:db8::1"),
+        ("dst 2001:db8::1/32", "dst 2001:db8::/32"),
+        ("192.0.2.1/32", "host 192.0.2.1"),
+        ("proto:tcp6 user:33", "tcp and inet6 and uid:33"),
+        (
+            "process:\"a b\" user:\"33\"",
+            "process:\"a b\" and user:\"33\"",
+        ),
+        ("\"tcp\" \"plain\" \"and\"", "\"tcp\" and plain and \"and\""),
+        (
+            "age > 120s age < 90 recvq>0",
+            "age > 2m and age < 90s and recvq > 0",
+        ),
+        (
+            "a (b (c or d)) or e or (f or g)",
+            "a and b and (c or d) or e or f or g",
+        ),
+        ("a\u{202e}b", "\"a\\u{202e}b\""),
+        ("\"\\u{1b}\"", "\"\\u{1b}\""),
+    ];
+    for (text, canonical) in cases {
+        assert_eq!(Filter::parse(text).unwrap().to_string(), canonical);
+    }
+}
+
+#[test]
+fn errors_tell_what_where_and_what_else() {
+    // Text, the wrong part of it, a word of the message, the suggestion.
+    let cases: &[(&str, &str, &str, Option<&str>)] = &[
+        (
+            "state syn_snet",
+            "syn_snet",
+            "unknown state",
+            Some("syn_sent"),
+        ),
+        (
+            "state:estab,lisen",
+            "lisen",
+            "unknown state",
+            Some("listen"),
+        ),
+        ("state xyzzy", "xyzzy", "unknown state", None),
+        ("sport = :70000", ":70000", "above 65535", None),
+        ("port:80,htps", "htps", "name of a service", Some("https")),
+        (":htpps", "htpps", "name of a service", Some("https")),
+        ("sport > :8000-8100", ":8000-8100", "range", None),
+        ("port:20-10", "20-10", "backwards", Some("10-20")),
+        ("dst 10.0.0.0/33", "10.0.0.0/33", "0 to 32 bits", None),
+        ("dst ::/129", "::/129", "0 to 128 bits", None),
+        ("dst example", "example", "not an IP address", None),
+        ("dst 443", "443", "not an IP address", Some(":443")),
+        ("dst [::1", "[::1", "never closed", None),
+        ("dst []", "[]", "not an IP address", None),
+        (
+            "src fe80::1%eth0",
+            "fe80::1%eth0",
+            "interface",
+            Some("fe80::1"),
+        ),
+        ("tcp and (udp or v6", "(", "never closed", None),
+        ("tcp)", ")", "closes nothing", None),
+        ("tcp ()", ")", "missing before `)`", None),
+        ("tcp and", "", "missing after `and`", None),
+        ("not", "", "missing after `not`", None),
+        ("or tcp", "or", "missing before `or`", None),
+        ("tcp and or udp", "or", "missing before `or`", None),
+        ("port:", "port:", "has no value", None),
+        ("port: 443", "port:", "has no value", None),
+        ("state", "", "needs a value", None),
+        ("sport = ", "", "needs a value", None),
+        ("process:\"\"", "\"\"", "needs a value", None),
+        ("sport = and", "and", "needs a value", None),
+        ("state:a,,b", "a,,b", "value is missing", None),
+        ("dport:", "dport:", "as in `dport = :443`", None),
+        ("prot:443", "prot", "unknown field", Some("port")),
+        ("proces:nginx", "proces", "unknown field", Some("process")),
+        ("recq > 5", "recq", "cannot be compared", Some("recvq")),
+        ("= 5", "=", "needs a field", None),
+        ("recvq", "recvq", "needs a comparison", None),
+        ("recvq > x", "x", "not a number", None),
+        (
+            "recvq > 99999999999999999999",
+            "99999999999999999999",
+            "too large",
+            None,
+        ),
+        ("pid:5000000000", "5000000000", "too large", None),
+        ("age > 5x", "5x", "not a time", None),
+        ("age > ss", "ss", "not a time", None),
+        (
+            "age > 999999999999999999d",
+            "999999999999999999d",
+            "too large",
+            None,
+        ),
+        ("process > a", "a", "only be compared with", None),
+        ("state > listen", "listen", "only be compared with", None),
+        ("proto:tpc", "tpc", "unknown protocol", Some("tcp")),
+        ("\"abc", "\"abc", "never closed", None),
+        ("tcp \"\"", "\"\"", "nothing between", None),
+    ];
+    for (text, wrong, message, suggestion) in cases {
+        let error = Filter::parse(text).expect_err(text);
+        assert_eq!(&text[error.span.clone()], *wrong, "{text}: {error}");
+        assert!(error.message.contains(message), "{text}: {error}");
+        assert_eq!(error.suggestion.as_deref(), *suggestion, "{text}: {error}");
+        if let Some(word) = suggestion {
+            let mut mended = (*text).to_owned();
+            mended.replace_range(error.span.clone(), word);
+            Filter::parse(&mended).unwrap_or_else(|error| panic!("{mended}: {error}"));
+        }
+    }
+}
+
+#[test]
+fn nesting_is_bounded() {
+    let deep = |levels: usize| format!("{}tcp{}", "(".repeat(levels), ")".repeat(levels));
+    assert!(Filter::parse(&deep(64)).is_ok());
+    let error = Filter::parse(&deep(65)).unwrap_err();
+    assert_eq!(error.span, 64..65);
+    assert!(Filter::parse(&deep(1_000_000)).is_err());
+    assert!(Filter::parse(&"!".repeat(1_000_000)).is_err());
+    // What is allowed can be printed and read again.
+    for last in [
+        "tcp",
+        "dst != ::1",
+        "state:listen",
+        "port:1,2",
+        "proto:tcp6",
+    ] {
+        for levels in 60..=65 {
+            let text = format!("{}{last}", "not ".repeat(levels));
+            if let Ok(filter) = Filter::parse(&text) {
+                assert_eq!(Filter::parse(&filter.to_string()).unwrap(), filter);
+            }
+        }
+    }
+    // Long is not deep.
+    let long = vec!["tcp"; 100_000].join(" ");
+    assert!(Filter::parse(&long).unwrap().to_string().ends_with("tcp"));
+}

@@ -1,0 +1,277 @@
+//! What a value can be: ports, hosts, times, names and numbers.
+
+use super::ast::{Compare, End, Expr, Ports, Prefix, Test};
+use super::error::shown;
+use super::field::Field;
+use super::nearest::nearest;
+use super::services;
+use super::states::States;
+use crate::model::protocol::{Family, Protocol};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// What is wrong with a value. The place is the whole value.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Flaw {
+    pub(super) message: String,
+    pub(super) suggestion: Option<String>,
+}
+
+impl Flaw {
+    fn new(message: String) -> Self {
+        Self {
+            message,
+            suggestion: None,
+        }
+    }
+
+    fn or(self, suggestion: Option<String>) -> Self {
+        Self { suggestion, ..self }
+    }
+}
+
+/// Reads a value, which is not empty. A user in quotation marks is a name even
+/// if it looks like a number. What [`Field::Exclude`] names is not yet excluded.
+pub(super) fn condition(
+    field: Field,
+    compare: Compare,
+    value: &str,
+    quoted: bool,
+) -> Result<Expr, Flaw> {
+    let test = match field {
+        Field::Port(end) => Test::Port(end, ports(compare, value)?),
+        Field::Host(end) => return host(end, value),
+        Field::Pid => Test::Pid(number(value)?),
+        Field::Uid => Test::Uid(number(value)?),
+        Field::Inode => Test::Inode(number(value)?),
+        Field::Number(which) => Test::Number(which, compare, number(value)?),
+        Field::Age => Test::Age(compare, seconds(value)?),
+        Field::User if !quoted && is_number(value) => Test::Uid(number(value)?),
+        Field::User => Test::User(value.to_owned()),
+        Field::Protocol => {
+            return protocol(value).ok_or_else(|| {
+                Flaw::new(format!("unknown protocol {}", shown(value))).or(nearest(
+                    value,
+                    ["tcp", "udp", "tcp6", "udp6"],
+                )
+                .map(str::to_owned))
+            });
+        }
+        Field::Process => Test::Process(value.to_owned()),
+        Field::State | Field::Exclude => Test::States(states(value)?),
+    };
+    Ok(Expr::Is(test))
+}
+
+/// One state or a group of them.
+pub(super) fn states(word: &str) -> Result<States, Flaw> {
+    States::from_word(word).ok_or_else(|| {
+        Flaw::new(format!("unknown state {}", shown(word)))
+            .or(nearest(word, States::words()).map(str::to_owned))
+    })
+}
+
+/// `tcp`, `udp`, and with the digit of a family.
+pub(super) fn protocol(word: &str) -> Option<Expr> {
+    let both = |protocol, family| {
+        Expr::and(vec![
+            Expr::Is(Test::Protocol(protocol)),
+            Expr::Is(Test::Family(family)),
+        ])
+    };
+    match word.to_ascii_lowercase().as_str() {
+        "tcp" => Some(Expr::Is(Test::Protocol(Protocol::Tcp))),
+        "udp" => Some(Expr::Is(Test::Protocol(Protocol::Udp))),
+        "tcp4" => Some(both(Protocol::Tcp, Family::Inet)),
+        "tcp6" => Some(both(Protocol::Tcp, Family::Inet6)),
+        "udp4" => Some(both(Protocol::Udp, Family::Inet)),
+        "udp6" => Some(both(Protocol::Udp, Family::Inet6)),
+        _ => None,
+    }
+}
+
+/// The words for the two families.
+pub(super) fn family(word: &str) -> Option<Family> {
+    match word.to_ascii_lowercase().as_str() {
+        "v4" | "ipv4" | "inet" => Some(Family::Inet),
+        "v6" | "ipv6" | "inet6" => Some(Family::Inet6),
+        _ => None,
+    }
+}
+
+/// An address with a prefix length and nothing else.
+pub(super) fn network(word: &str) -> Option<Prefix> {
+    let (address, length) = word.split_once('/')?;
+    let address = address.trim_start_matches('[').trim_end_matches(']');
+    if !is_number(length) {
+        return None;
+    }
+    prefix(address, Some(length)).ok()
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn number<N: std::str::FromStr>(text: &str) -> Result<N, Flaw> {
+    if is_number(text) {
+        text.parse()
+            .map_err(|_| Flaw::new(format!("{} is too large", shown(text))))
+    } else {
+        Err(Flaw::new(format!("{} is not a number", shown(text))))
+    }
+}
+
+/// The units of time in seconds, the longest first.
+pub(super) const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
+
+fn seconds(text: &str) -> Result<u64, Flaw> {
+    let unit = UNITS
+        .into_iter()
+        .find(|(letter, _)| text.ends_with(*letter));
+    let (digits, factor) = match unit {
+        Some((letter, factor)) => (text.trim_end_matches(letter), factor),
+        None => (text, 1),
+    };
+    if !is_number(digits) || text.len() > digits.len() + 1 {
+        let message = format!("{} is not a time, as in 60s, 5m, 2h or 1d", shown(text));
+        return Err(Flaw::new(message));
+    }
+    let count: u64 = number(digits)?;
+    count
+        .checked_mul(factor)
+        .ok_or_else(|| Flaw::new(format!("{} is too large", shown(text))))
+}
+
+/// One port, compared, or a range of them.
+fn ports(compare: Compare, text: &str) -> Result<Ports, Flaw> {
+    let range = text
+        .split_once('-')
+        .map(|(first, last)| (bare_port(first), bare_port(last)))
+        .filter(|(first, last)| is_number(first) && is_number(last));
+    let Some((first, last)) = range else {
+        return Ok(Ports::Compare(compare, port(text)?));
+    };
+    let (first, last) = (port(first)?, port(last)?);
+    if compare != Compare::Equal {
+        let message = format!("a range such as {} cannot be less or more", shown(text));
+        return Err(Flaw::new(message));
+    }
+    if first > last {
+        let message = format!("the range {} runs backwards", shown(text));
+        return Err(Flaw::new(message).or(Some(format!("{last}-{first}"))));
+    }
+    Ok(Ports::Range(first, last))
+}
+
+fn bare_port(text: &str) -> &str {
+    text.strip_prefix(':').unwrap_or(text)
+}
+
+/// A port by number or by the name of its service.
+fn port(text: &str) -> Result<u16, Flaw> {
+    let bare = bare_port(text);
+    if bare.is_empty() {
+        return Err(Flaw::new("a port is missing after the colon".to_owned()));
+    }
+    if is_number(bare) {
+        return bare
+            .parse()
+            .map_err(|_| Flaw::new(format!("port {} is above 65535", shown(bare))));
+    }
+    services::port(bare).ok_or_else(|| {
+        let near = nearest(bare, services::names());
+        let colon = if text.starts_with(':') { ":" } else { "" };
+        Flaw::new(format!(
+            "{} is neither a port nor the name of a service",
+            shown(bare)
+        ))
+        .or(near.map(|name| format!("{colon}{name}")))
+    })
+}
+
+/// `ADDRESS`, `ADDRESS/LENGTH`, with or without `:PORT`; `:PORT`; `*`.
+fn host(end: End, text: &str) -> Result<Expr, Flaw> {
+    let (address, length, port_text) = parts(text)?;
+    let port = match port_text {
+        Some(text) => Some(port(text).map_err(|flaw| Flaw {
+            // What is suggested must stand for the whole value.
+            suggestion: None,
+            ..flaw
+        })?),
+        None => None,
+    };
+    Ok(Expr::Is(match (address, length, port) {
+        ("" | "*", None, Some(port)) => Test::Port(end, Ports::Compare(Compare::Equal, port)),
+        ("*", None, None) => Test::States(States::ALL),
+        _ => Test::Host(end, prefix(address, length)?, port),
+    }))
+}
+
+/// Address, prefix length and port of a host, none of them read yet.
+fn parts(text: &str) -> Result<(&str, Option<&str>, Option<&str>), Flaw> {
+    let (address, rest) = if let Some(inside) = text.strip_prefix('[') {
+        inside
+            .split_once(']')
+            .ok_or_else(|| Flaw::new(format!("the bracket of {} is never closed", shown(text))))?
+    } else if text.matches(':').count() > 1 {
+        (text, "")
+    } else {
+        text.split_at(text.find(':').unwrap_or(text.len()))
+    };
+    let (before_port, port) = match rest.split_once(':') {
+        Some((before, port)) => (before, Some(port)),
+        None => (rest, None),
+    };
+    let (address, inner) = match address.split_once('/') {
+        Some((address, length)) => (address, Some(length)),
+        None => (address, None),
+    };
+    match (before_port.strip_prefix('/'), before_port.is_empty(), inner) {
+        (None, true, length) | (length @ Some(_), _, None) => Ok((address, length, port)),
+        _ => Err(not_an_address(text)),
+    }
+}
+
+fn not_an_address(text: &str) -> Flaw {
+    let flaw = Flaw::new(format!("{} is not an IP address", shown(text)));
+    let is_port = port(text).is_ok();
+    flaw.or(is_port.then(|| format!(":{text}")))
+}
+
+fn prefix(address: &str, length: Option<&str>) -> Result<Prefix, Flaw> {
+    if address.contains('%') {
+        let message = "an address is looked for without its interface".to_owned();
+        return Err(Flaw::new(message).or(address.split('%').next().map(str::to_owned)));
+    }
+    let Some(length) = length else {
+        let address: IpAddr = address.parse().map_err(|_| not_an_address(address))?;
+        return Ok(Prefix::whole(address));
+    };
+    let parsed = short_v4(address)
+        .map(IpAddr::V4)
+        .or_else(|| address.parse::<Ipv6Addr>().ok().map(IpAddr::V6))
+        .ok_or_else(|| not_an_address(address))?;
+    let (family, most) = match parsed {
+        IpAddr::V4(_) => ("IPv4", 32_u8),
+        IpAddr::V6(_) => ("IPv6", 128),
+    };
+    let bits: Option<u8> = is_number(length).then(|| length.parse().ok()).flatten();
+    bits.filter(|bits| *bits <= most)
+        .and_then(|bits| Prefix::new(parsed, bits))
+        .ok_or_else(|| {
+            Flaw::new(format!(
+                "the prefix of an {family} address has 0 to {most} bits, not {}",
+                shown(length)
+            ))
+        })
+}
+
+/// An IPv4 address of which the last parts may be left out, as in `10/8`.
+fn short_v4(text: &str) -> Option<Ipv4Addr> {
+    let mut octets = [0; 4];
+    for (place, part) in text.split('.').enumerate() {
+        let padded = part.len() > 1 && part.starts_with('0');
+        *octets.get_mut(place)? = (is_number(part) && !padded).then(|| part.parse().ok())??;
+    }
+    Some(octets.into())
+}
