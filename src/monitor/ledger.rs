@@ -78,7 +78,7 @@ impl Ledger {
         clock: Clock,
         buffer: Vec<Row>,
     ) -> Turned {
-        self.seats.begin_table(page.sockets.len());
+        self.seats.begin_table();
         let mut turning = Turning::new(self, page.holders, page.source, previous, clock, buffer);
         turning.reserve(page.sockets.len());
         let mut spans = page.owners.into_iter();
