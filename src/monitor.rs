@@ -1,1 +1,208 @@
 //! Folds readings into observations: ages, phases, tallies and findings.
+//!
+//! The monitor is pure: no clock, no file, no thread. Time comes in with the
+//! readings, so the same readings always give the same observations. It keeps
+//! one observation, the last, and what cannot be read off it: where the row of
+//! a key is, the numbers of processes, a short history and the detectors'
+//! memory.
+
+mod census;
+#[cfg(test)]
+mod fixture;
+mod history;
+mod interner;
+mod ledger;
+mod listeners;
+mod phase;
+#[cfg(test)]
+mod property;
+mod seats;
+#[cfg(test)]
+mod story;
+mod unowned;
+
+use crate::model::observation::Observation;
+use crate::model::owner::Unowned;
+use crate::model::reading::{Matter, Reading, Snapshot, Usage};
+use crate::model::row::{Phase, Row};
+use crate::model::time::{Stamp, Time};
+use census::Census;
+use history::History;
+use interner::Interner;
+use ledger::{Clock, Ledger, Page};
+use phase::Moment;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What may be chosen about watching.
+#[derive(Clone, Debug)]
+pub struct MonitorOptions {
+    /// How long a new or changed row is marked as such.
+    pub marked_for: Duration,
+    /// How long a row that closed stays in the observation.
+    pub linger: Duration,
+    /// How many tables the history of arrivals reaches back.
+    pub history: usize,
+}
+
+impl Default for MonitorOptions {
+    /// Three seconds: at one table a second a mark is seen thrice. Sixty tables
+    /// of history fill a minute.
+    fn default() -> Self {
+        Self {
+            marked_for: Duration::from_secs(3),
+            linger: Duration::from_secs(3),
+            history: 60,
+        }
+    }
+}
+
+/// Makes of all readings so far what the faces show.
+pub struct Monitor {
+    options: MonitorOptions,
+    ledger: Ledger,
+    interner: Interner,
+    history: History,
+    usage: Vec<Usage>,
+    /// The latest time seen; a clock that goes back is not believed.
+    now: Stamp,
+    latest: Option<Arc<Observation>>,
+    /// The rows of the observation before the latest, to use their memory again
+    /// once nobody reads them.
+    spare: Option<Arc<Vec<Row>>>,
+}
+
+impl Monitor {
+    /// A monitor that has seen nothing.
+    #[must_use]
+    pub fn new(options: MonitorOptions) -> Self {
+        Self {
+            history: History::new(options.history),
+            options,
+            ledger: Ledger::default(),
+            interner: Interner::default(),
+            usage: Vec::new(),
+            now: Stamp::default(),
+            latest: None,
+            spare: None,
+        }
+    }
+
+    /// Takes in a reading and gives the state of the world after it; none as
+    /// long as no table has been read.
+    ///
+    /// A table makes a new observation. Usage goes into a copy of the last one,
+    /// with the same number and rows.
+    pub fn fold(&mut self, reading: Reading) -> Option<Arc<Observation>> {
+        match reading.matter {
+            Matter::Table(snapshot) => Some(self.fold_table(*snapshot, reading.time)),
+            Matter::Usage(usage) => self.fold_usage(usage),
+        }
+    }
+
+    fn fold_usage(&mut self, usage: Vec<Usage>) -> Option<Arc<Observation>> {
+        self.usage = usage;
+        let latest = self.latest.as_mut()?;
+        Arc::make_mut(latest).usage.clone_from(&self.usage);
+        Some(Arc::clone(latest))
+    }
+
+    fn fold_table(&mut self, mut snapshot: Snapshot, time: Time) -> Arc<Observation> {
+        self.now = self.now.max(time.stamp());
+        let roll = self.interner.enrol(std::mem::take(&mut snapshot.processes));
+        roll.translate(&mut snapshot.holders);
+        let page = Page {
+            sockets: std::mem::take(&mut snapshot.sockets),
+            owners: std::mem::take(&mut snapshot.owners),
+            holders: std::mem::take(&mut snapshot.holders),
+            source: snapshot.source,
+        };
+        let clock = self.clock();
+        let buffer = self.reclaim();
+        let mut turned = self
+            .ledger
+            .turn(page, self.latest.as_deref(), clock, buffer);
+        let census = Census::of(&turned.rows);
+        let hidden = give_reasons(&mut turned.rows, &census, snapshot.owners_complete);
+        self.remember_owners(&turned.rows, &census.ownerless);
+        self.history.push(turned.arrivals);
+        let mut gaps = snapshot.gaps;
+        gaps.extend(unowned::gap(hidden, &gaps));
+        self.publish(Observation {
+            time,
+            number: self.latest.as_ref().map_or(1, |last| last.number + 1),
+            host: snapshot.host,
+            source: snapshot.source,
+            rows: Arc::new(turned.rows),
+            holders: turned.holders,
+            processes: self.interner.processes().to_vec(),
+            users: snapshot.users,
+            interfaces: snapshot.interfaces,
+            listeners: census.listeners.into_inner(),
+            tally: census.tally,
+            arrivals: self.history.counts(),
+            gaps,
+            findings: Vec::new(),
+            usage: self.usage.clone(),
+            limits: snapshot.limits,
+        })
+    }
+
+    fn clock(&self) -> Clock {
+        Clock {
+            moment: Moment {
+                now: self.now,
+                marked_for: self.options.marked_for,
+            },
+            linger: self.options.linger,
+        }
+    }
+
+    /// The memory of rows that nobody reads any more.
+    fn reclaim(&mut self) -> Vec<Row> {
+        self.spare
+            .take()
+            .and_then(Arc::into_inner)
+            .unwrap_or_default()
+    }
+
+    fn remember_owners(&mut self, rows: &[Row], ownerless: &[u32]) {
+        for number in ownerless {
+            let row = rows.get(*number as usize);
+            if let Some(owner) = row.and_then(|row| row.last_owner) {
+                self.interner.keep(owner.process());
+            }
+        }
+        self.interner.sweep();
+    }
+
+    fn publish(&mut self, observation: Observation) -> Arc<Observation> {
+        let observation = Arc::new(observation);
+        let last = self.latest.replace(Arc::clone(&observation));
+        self.spare = last.map(|last| Arc::clone(&last.rows));
+        observation
+    }
+}
+
+impl Default for Monitor {
+    fn default() -> Self {
+        Self::new(MonitorOptions::default())
+    }
+}
+
+/// Gives each row that nobody holds the reason why; returns how many are hidden
+/// for want of permission.
+fn give_reasons(rows: &mut [Row], census: &Census, complete: bool) -> u64 {
+    let mut hidden = 0;
+    for number in &census.ownerless {
+        let place = *number as usize;
+        let Some(row) = rows.get(place).filter(|row| row.phase != Phase::Closed) else {
+            continue;
+        };
+        let has_listener = || census.listeners.take(rows, &row.socket);
+        let reason = unowned::reason(&row.socket, has_listener, complete);
+        hidden += u64::from(reason == Unowned::Hidden);
+        rows[place].unowned = Some(reason);
+    }
+    hidden
+}

@@ -11,7 +11,6 @@ use super::row::Row;
 use super::state::State;
 use super::text::Text;
 use super::time::Time;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The state of the world as far as it is known. Made anew for every table
@@ -30,7 +29,9 @@ pub struct Observation {
     pub rows: Arc<Vec<Row>>,
     /// What the rows' owner spans point into.
     pub holders: Vec<Holder>,
-    /// What holders and last owners point into.
+    /// What holders and last owners point into. A process keeps its place as
+    /// long as anything points to it; a place that is free holds a blank
+    /// process with pid 0.
     pub processes: Vec<Arc<Process>>,
     /// Users by id, ascending.
     pub users: Arc<Vec<User>>,
@@ -40,7 +41,8 @@ pub struct Observation {
     pub listeners: Vec<(u16, u32)>,
     /// How many rows are in each state (those that closed are not counted).
     pub tally: Tally,
-    /// New sockets per reading, the latest last.
+    /// Sockets that appeared, per table, the latest last; at most the last 60
+    /// tables, and none for the first, when nothing can be called new.
     pub arrivals: Vec<u32>,
     /// What could not be seen.
     pub gaps: Vec<Gap>,
@@ -110,23 +112,8 @@ impl Observation {
             .iter()
             .take_while(move |(known, _)| *known == port)
             .filter_map(|(_, number)| self.rows.get(*number as usize))
-            .filter(|listener| accepts(listener, row))
+            .filter(|listener| listener.socket.takes(&row.socket))
     }
-}
-
-/// Whether a listener would take a connection with this row's local address.
-/// A listener on `::` takes IPv4 too, unless it is V6ONLY, which the table
-/// does not tell.
-fn accepts(listener: &Row, row: &Row) -> bool {
-    let bound = listener.socket.local;
-    let wanted = row.socket.local;
-    let fits = match (bound.address(), wanted.address()) {
-        (left, right) if left == right => true,
-        (IpAddr::V4(any), IpAddr::V4(_)) => any.is_unspecified(),
-        (IpAddr::V6(any), _) => any.is_unspecified(),
-        (IpAddr::V4(_), IpAddr::V6(_)) => false,
-    };
-    fits && listener.socket.namespace == row.socket.namespace
 }
 
 /// How many sockets are in each state.

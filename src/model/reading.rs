@@ -7,6 +7,7 @@ use super::gap::Gap;
 use super::limits::Limits;
 use super::owner::{Holder, OwnerSpan, User};
 use super::process::Process;
+use super::protocol::Protocol;
 use super::socket::Socket;
 use super::text::Text;
 use super::time::Time;
@@ -56,6 +57,10 @@ pub struct Snapshot {
     pub gaps: Vec<Gap>,
     /// Whether every process's descriptors could be read.
     pub owners_complete: bool,
+    /// How many connections this namespace has tried to open since boot
+    /// (`Tcp.ActiveOpens` in `/proc/net/snmp`), where that was read. It tells
+    /// how many came and went between two tables.
+    pub active_opens: Option<u64>,
 }
 
 /// The interface of the kernel that a table came through.
@@ -72,6 +77,16 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
+    /// Whether sockets of this protocol come with a cookie.
+    #[must_use]
+    pub fn gives_cookies(self, protocol: Protocol) -> bool {
+        match self {
+            Self::SockDiag => true,
+            Self::Mixed => protocol == Protocol::Tcp,
+            Self::Proc => false,
+        }
+    }
+
     /// The word in reports and on screen.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -14,7 +14,7 @@ pub struct Row {
     pub socket: Socket,
     /// Who holds it, in the observation's table of holders.
     pub owners: OwnerSpan,
-    /// Why nobody does; none exactly when `owners` is not empty.
+    /// Why nobody does; none when somebody does, and for a row that has closed.
     pub unowned: Option<Unowned>,
     /// Who held it before nobody did, where that was seen.
     pub last_owner: Option<LastOwner>,

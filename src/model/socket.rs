@@ -4,6 +4,7 @@ use super::endpoint::Endpoint;
 use super::protocol::{Family, Protocol};
 use super::state::State;
 use super::timer::Timer;
+use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroU64};
 
 /// A socket as one reading of the kernel's table shows it.
@@ -71,6 +72,23 @@ impl Socket {
     #[must_use]
     pub fn user(&self) -> Option<u32> {
         (self.inode.is_some() || self.uid != 0).then_some(self.uid)
+    }
+
+    /// Whether this listener would take a connection that arrives at the local
+    /// end of `connection`: same namespace and port, and bound to that address
+    /// or to any.
+    ///
+    /// A listener on `::` takes IPv4 too unless it is V6ONLY, which the table
+    /// does not tell.
+    #[must_use]
+    pub fn takes(&self, connection: &Self) -> bool {
+        let fits = match (self.local.address(), connection.local.address()) {
+            (bound, wanted) if bound == wanted => true,
+            (IpAddr::V4(bound), IpAddr::V4(_)) => bound.is_unspecified(),
+            (IpAddr::V6(bound), _) => bound.is_unspecified(),
+            (IpAddr::V4(_), IpAddr::V6(_)) => false,
+        };
+        fits && self.local.port == connection.local.port && self.namespace == connection.namespace
     }
 
     /// The identity of this socket within its namespace.
@@ -143,5 +161,47 @@ mod tests {
     #[test]
     fn stays_compact() {
         assert!(size_of::<Socket>() <= 80, "{}", size_of::<Socket>());
+    }
+
+    fn at(local: &str, state: State) -> Socket {
+        let (address, port) = local.rsplit_once(':').unwrap();
+        Socket {
+            cookie: None,
+            local: Endpoint::new(address.parse().unwrap(), port.parse().unwrap()),
+            remote: Endpoint::default(),
+            inode: None,
+            uid: 0,
+            interface: 0,
+            recv_queue: 0,
+            send_queue: 0,
+            namespace: 1,
+            timer: None,
+            protocol: Protocol::Tcp,
+            state,
+            backlog_known: false,
+        }
+    }
+
+    #[test]
+    fn a_listener_takes_what_comes_to_its_address() {
+        let cases = [
+            ("192.0.2.1:80", "192.0.2.1:80", true),
+            ("0.0.0.0:80", "192.0.2.1:80", true),
+            (":::80", "192.0.2.1:80", true),
+            (":::80", "2001:db8::1:80", true),
+            ("0.0.0.0:80", "2001:db8::1:80", false),
+            ("127.0.0.1:80", "192.0.2.1:80", false),
+            ("0.0.0.0:80", "192.0.2.1:81", false),
+        ];
+        for (bound, arrived, takes) in cases {
+            let listener = at(bound, State::Listen);
+            let connection = at(arrived, State::Established);
+            assert_eq!(listener.takes(&connection), takes, "{bound} {arrived}");
+        }
+        let elsewhere = Socket {
+            namespace: 2,
+            ..at("0.0.0.0:80", State::Listen)
+        };
+        assert!(!elsewhere.takes(&at("192.0.2.1:80", State::Established)));
     }
 }

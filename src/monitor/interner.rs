@@ -1,0 +1,168 @@
+//! Gives each process a number that stays the same from table to table.
+//!
+//! A row remembers its last owner by number, and the process may long be gone
+//! when somebody asks. What nothing points to any more is forgotten, so memory
+//! is bounded by the living and the remembered.
+
+use crate::model::owner::{Holder, ProcessId};
+use crate::model::process::Process;
+use foldhash::HashMap;
+use std::sync::Arc;
+
+#[derive(Default)]
+pub(super) struct Interner {
+    /// By pid and start time.
+    places: HashMap<(u32, u64), ProcessId>,
+    processes: Vec<Arc<Process>>,
+    /// Parallel to `processes`: whether anything of this round points there.
+    used: Vec<bool>,
+    free: Vec<ProcessId>,
+    blank: Arc<Process>,
+}
+
+impl Interner {
+    /// Begins a round: gives the processes of a table their lasting numbers, in
+    /// the table's order.
+    pub(super) fn enrol(&mut self, processes: Vec<Arc<Process>>) -> Roll {
+        self.used.fill(false);
+        Roll(processes.into_iter().map(|each| self.place(each)).collect())
+    }
+
+    fn place(&mut self, process: Arc<Process>) -> ProcessId {
+        let identity = (process.pid, process.start_ticks);
+        let id = match self.places.get(&identity) {
+            Some(known) => *known,
+            None => self.free.pop().unwrap_or_else(|| self.grow()),
+        };
+        self.places.insert(identity, id);
+        // The same process may have another name by now: exec keeps the pid.
+        if let Some(slot) = self.processes.get_mut(id.0 as usize) {
+            *slot = process;
+        }
+        self.keep(id);
+        id
+    }
+
+    fn grow(&mut self) -> ProcessId {
+        let id = ProcessId(u32::try_from(self.processes.len()).unwrap_or(u32::MAX));
+        self.processes.push(Arc::clone(&self.blank));
+        self.used.push(false);
+        id
+    }
+
+    /// Says that something still points to this process.
+    pub(super) fn keep(&mut self, id: ProcessId) {
+        if let Some(used) = self.used.get_mut(id.0 as usize) {
+            *used = true;
+        }
+    }
+
+    /// Ends a round: forgets what was neither enrolled nor kept.
+    pub(super) fn sweep(&mut self) {
+        let used = &self.used;
+        let (processes, free, blank) = (&mut self.processes, &mut self.free, &self.blank);
+        self.places.retain(|_, id| {
+            let place = id.0 as usize;
+            if used.get(place).copied().unwrap_or_default() {
+                return true;
+            }
+            if let Some(slot) = processes.get_mut(place) {
+                *slot = Arc::clone(blank);
+                free.push(*id);
+            }
+            false
+        });
+        // The map's order is random, and the same readings must give the same
+        // numbers.
+        self.free.sort_unstable_by(|left, right| right.cmp(left));
+    }
+
+    /// Every process by its number, blank where a number is free.
+    pub(super) fn processes(&self) -> &[Arc<Process>] {
+        &self.processes
+    }
+}
+
+/// The lasting numbers of one table's processes.
+pub(super) struct Roll(Vec<ProcessId>);
+
+impl Roll {
+    /// Makes holders point to lasting numbers. One that pointed nowhere still
+    /// does.
+    pub(super) fn translate(&self, holders: &mut [Holder]) {
+        for holder in holders {
+            let place = holder.process.0 as usize;
+            holder.process = self.0.get(place).copied().unwrap_or(ProcessId(u32::MAX));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::process;
+    use super::*;
+
+    fn enrol(interner: &mut Interner, pids: &[u32]) -> Vec<u32> {
+        let roll = interner.enrol(pids.iter().map(|pid| process(*pid)).collect());
+        roll.0.iter().map(|id| id.0).collect()
+    }
+
+    #[test]
+    fn numbers_stay_whatever_the_order() {
+        let mut interner = Interner::default();
+        assert_eq!(enrol(&mut interner, &[7, 8, 9]), [0, 1, 2]);
+        interner.sweep();
+        assert_eq!(enrol(&mut interner, &[9, 10, 7]), [2, 3, 0]);
+    }
+
+    #[test]
+    fn what_is_kept_survives_and_the_rest_is_forgotten() {
+        let mut interner = Interner::default();
+        enrol(&mut interner, &[7, 8, 9]);
+        interner.sweep();
+        enrol(&mut interner, &[9]);
+        interner.keep(ProcessId(0));
+        interner.sweep();
+        let pids: Vec<u32> = interner.processes().iter().map(|each| each.pid).collect();
+        assert_eq!(pids, [7, 0, 9]);
+        assert_eq!(enrol(&mut interner, &[20, 9, 21]), [1, 2, 3]);
+    }
+
+    #[test]
+    fn memory_is_bounded_by_those_alive() {
+        let mut interner = Interner::default();
+        for first in (0..10_000).step_by(10) {
+            let pids: Vec<u32> = (first..first + 10).collect();
+            enrol(&mut interner, &pids);
+            interner.sweep();
+        }
+        assert!(interner.processes().len() <= 20);
+        assert_eq!(interner.places.len(), 10);
+    }
+
+    #[test]
+    fn a_pid_used_again_is_another_process() {
+        let mut interner = Interner::default();
+        let first = process(7);
+        let second = Arc::new(Process {
+            start_ticks: 11,
+            ..Process::clone(&first)
+        });
+        let before = interner.enrol(vec![first]).0;
+        let after = interner.enrol(vec![second]).0;
+        assert_ne!(before, after);
+    }
+
+    #[test]
+    fn a_holder_that_points_nowhere_names_nobody() {
+        let mut interner = Interner::default();
+        let roll = interner.enrol(vec![process(7)]);
+        let mut holders = [Holder {
+            process: ProcessId(5),
+            fd: 0,
+        }];
+        roll.translate(&mut holders);
+        let named = interner.processes().get(holders[0].process.0 as usize);
+        assert!(named.is_none());
+    }
+}

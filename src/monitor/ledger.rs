@@ -1,0 +1,349 @@
+//! Knows every socket again in the next table: the one place where identity
+//! becomes history.
+//!
+//! The history itself stands in the rows of the last observation; the ledger
+//! only finds the row for a key, so nothing is kept twice. The kernel lists its
+//! sockets in nearly the same order every time: the row that followed the last
+//! one found is tried before the hash table.
+
+use super::phase::{self, Moment, Sighting};
+use super::seats::{SeatId, Seats};
+use crate::model::observation::Observation;
+use crate::model::owner::{Holder, OwnerSpan};
+use crate::model::reading::SourceKind;
+use crate::model::row::{LastOwner, Phase, Row};
+use crate::model::socket::{Socket, SocketKey, Tuple};
+use crate::model::state::State;
+use crate::model::time::Stamp;
+use foldhash::{HashMap, HashMapExt};
+use std::time::Duration;
+
+/// Where the rows of the last table are, and which of them only linger.
+#[derive(Default)]
+pub(super) struct Ledger {
+    seats: Seats,
+    /// Parallel to the rows of the last table.
+    seat_of: Vec<SeatId>,
+    /// How many rows of the last table were in it. Those behind are absent.
+    present: usize,
+    /// Parallel to the rows behind `present`.
+    absences: Vec<Absence>,
+}
+
+/// Why a row stands in the observation although its socket is not in the table.
+#[derive(Clone, Copy)]
+enum Absence {
+    /// Missed once by a source that may err; not believed yet.
+    Missed,
+    /// Closed; shown for a moment longer.
+    Closed { at: Stamp },
+}
+
+/// One table as the ledger takes it.
+pub(super) struct Page {
+    pub(super) sockets: Vec<Socket>,
+    /// Parallel to `sockets`.
+    pub(super) owners: Vec<OwnerSpan>,
+    /// What the owners point into, with lasting process numbers.
+    pub(super) holders: Vec<Holder>,
+    pub(super) source: SourceKind,
+}
+
+/// When a page is turned, and how long things are shown.
+#[derive(Clone, Copy)]
+pub(super) struct Clock {
+    pub(super) moment: Moment,
+    /// How long a closed row stays.
+    pub(super) linger: Duration,
+}
+
+/// What the ledger makes of a page.
+pub(super) struct Turned {
+    pub(super) rows: Vec<Row>,
+    pub(super) holders: Vec<Holder>,
+    /// Rows something happened to that may concern a detector: all in
+    /// `SYN_SENT`, and those that appeared, changed or got an owner.
+    pub(super) stirred: Vec<u32>,
+    /// How many sockets appeared.
+    pub(super) arrivals: u32,
+}
+
+impl Ledger {
+    /// Folds a table into the rows of the last one. `buffer` is an old vector
+    /// whose memory may be used again.
+    pub(super) fn turn(
+        &mut self,
+        page: Page,
+        previous: Option<&Observation>,
+        clock: Clock,
+        buffer: Vec<Row>,
+    ) -> Turned {
+        self.seats.begin_table();
+        let mut turning = Turning::new(self, page.holders, page.source, previous, clock, buffer);
+        turning.reserve(page.sockets.len());
+        let mut spans = page.owners.into_iter();
+        for socket in page.sockets {
+            let owners = spans.next().unwrap_or_default();
+            turning.enter(Sighting { socket, owners });
+        }
+        turning.carry_absent();
+        turning.close_the_book()
+    }
+}
+
+/// The work of one table.
+struct Turning<'a> {
+    ledger: &'a mut Ledger,
+    /// None for the very first table.
+    previous: Option<&'a Observation>,
+    /// The row of the last table that is likely to come next.
+    cursor: usize,
+    /// The way from a row with a cookie to one without and back, in the one
+    /// table that comes from another source than the last.
+    bridge: HashMap<Tuple, u32>,
+    source: SourceKind,
+    clock: Clock,
+    /// Parallel to the rows.
+    seat_of: Vec<SeatId>,
+    turned: Turned,
+}
+
+impl<'a> Turning<'a> {
+    fn new(
+        ledger: &'a mut Ledger,
+        holders: Vec<Holder>,
+        source: SourceKind,
+        previous: Option<&'a Observation>,
+        clock: Clock,
+        mut buffer: Vec<Row>,
+    ) -> Self {
+        buffer.clear();
+        Self {
+            ledger,
+            previous,
+            cursor: 0,
+            bridge: previous
+                .filter(|last| last.source != source)
+                .map(bridge)
+                .unwrap_or_default(),
+            source,
+            clock,
+            seat_of: Vec::new(),
+            turned: Turned {
+                rows: buffer,
+                holders,
+                stirred: Vec::new(),
+                arrivals: 0,
+            },
+        }
+    }
+
+    /// Makes room for the table and for what may linger behind it.
+    fn reserve(&mut self, sockets: usize) {
+        let rows = sockets + self.ledger.absences.len() + sockets / 32;
+        self.turned.rows.reserve(rows);
+        self.seat_of.reserve(rows);
+    }
+
+    /// Makes the row of one socket of the table.
+    fn enter(&mut self, sighting: Sighting) {
+        let key = sighting.socket.key();
+        let seat = self.expected(&key).or_else(|| self.ledger.seats.find(&key));
+        let (seat, known) = match seat {
+            Some(seat) if self.ledger.seats.is_taken(seat) => {
+                self.correct(self.ledger.seats.row(seat), sighting);
+                return;
+            }
+            Some(seat) => (seat, self.known(seat)),
+            None => match self.across_the_bridge(&sighting.socket) {
+                Some(seat) => (seat, self.known(seat)),
+                None => (self.ledger.seats.add(key), None),
+            },
+        };
+        let (row, gained_owner) = self.succeed(known, sighting);
+        self.note(row_number(self.turned.rows.len()), &row, gained_owner);
+        self.push(seat, row);
+    }
+
+    /// The seat of the row that comes next if the table has kept its order, and
+    /// if that is the row of this key.
+    fn expected(&self, key: &SocketKey) -> Option<SeatId> {
+        let next = self.previous?.rows.get(self.cursor)?;
+        let seat = *self.ledger.seat_of.get(self.cursor)?;
+        // A taken seat may have another key by now.
+        let fits = next.socket.key() == *key && !self.ledger.seats.is_taken(seat);
+        fits.then_some(seat)
+    }
+
+    /// The row of the last table that had this seat.
+    fn known(&mut self, seat: SeatId) -> Option<&'a Row> {
+        let place = self.ledger.seats.row(seat) as usize;
+        self.cursor = place + 1;
+        self.previous?.rows.get(place)
+    }
+
+    fn push(&mut self, seat: SeatId, row: Row) {
+        let number = row_number(self.turned.rows.len());
+        self.ledger.seats.sit(seat, number);
+        self.seat_of.push(seat);
+        self.turned.rows.push(row);
+    }
+
+    /// The row that follows one of the last table, and whether it got an owner.
+    fn succeed(&self, before: Option<&Row>, sighting: Sighting) -> (Row, bool) {
+        let moment = self.clock.moment;
+        let Some(previous) = self.previous else {
+            return (phase::found(sighting, moment.now), false);
+        };
+        match before {
+            Some(before) if phase::is_same_connection(before, &sighting.socket) => {
+                let gained_owner = before.owners.count == 0 && sighting.owners.count > 0;
+                let held_by = held_by(before, &previous.holders);
+                let row = phase::stayed(before, held_by, sighting, moment);
+                (row, gained_owner)
+            }
+            _ => (phase::arrived(sighting, moment.now), false),
+        }
+    }
+
+    /// A key that comes twice in one table: the later sighting counts, because
+    /// the kernel's table was read later there.
+    fn correct(&mut self, number: u32, sighting: Sighting) {
+        let Some(row) = self.turned.rows.get_mut(number as usize) else {
+            return;
+        };
+        let moment = self.clock.moment;
+        *row = if self.previous.is_none() {
+            phase::found(sighting, moment.now)
+        } else {
+            let held_by = held_by(row, &self.turned.holders);
+            phase::stayed(row, held_by, sighting, moment)
+        };
+        let row = *row;
+        self.note(number, &row, false);
+    }
+
+    /// The seat of a socket that has lost or gained its cookie because the
+    /// source has changed.
+    fn across_the_bridge(&mut self, socket: &Socket) -> Option<SeatId> {
+        let number = *self.bridge.get(&socket.tuple())? as usize;
+        let before = self.previous?.rows.get(number)?.socket;
+        let seat = *self.ledger.seat_of.get(number)?;
+        let crosses = before.cookie.is_some() != socket.cookie.is_some();
+        let seats = &mut self.ledger.seats;
+        let may_cross = crosses && !seats.is_taken(seat);
+        (may_cross && seats.rename(seat, &before.key(), socket.key())).then_some(seat)
+    }
+
+    fn note(&mut self, number: u32, row: &Row, gained_owner: bool) {
+        let now = self.clock.moment.now;
+        let happened = row.entry_seen && (gained_owner || row.state_since == now);
+        if happened || row.socket.state == State::SynSent {
+            self.turned.stirred.push(number);
+        }
+        if row.phase == Phase::New && row.first_seen == now {
+            self.turned.arrivals += 1;
+        }
+    }
+
+    /// Takes over the rows that were not in the table, as long as they linger.
+    fn carry_absent(&mut self) {
+        let absences = std::mem::take(&mut self.ledger.absences);
+        let present = std::mem::replace(&mut self.ledger.present, self.turned.rows.len());
+        let seat_of = std::mem::take(&mut self.ledger.seat_of);
+        let Some(previous) = self.previous else {
+            return;
+        };
+        for (number, (before, seat)) in previous.rows.iter().zip(seat_of).enumerate() {
+            if self.ledger.seats.is_taken(seat) {
+                continue;
+            }
+            let absence = number
+                .checked_sub(present)
+                .and_then(|behind| absences.get(behind));
+            match absence {
+                Some(Absence::Closed { at }) => self.linger(seat, before, *at),
+                None if self.may_err_about(&before.socket) => self.miss(seat, before, previous),
+                Some(Absence::Missed) | None => self.close(seat, before, previous),
+            }
+        }
+    }
+
+    /// Whether the source may leave out a socket that is there. `/proc` may, as
+    /// it reads the table in pages while it changes.
+    fn may_err_about(&self, socket: &Socket) -> bool {
+        socket.cookie.is_none() || !self.source.gives_cookies(socket.protocol)
+    }
+
+    fn linger(&mut self, seat: SeatId, before: &Row, at: Stamp) {
+        if at.age(self.clock.moment.now) < self.clock.linger {
+            self.carry(seat, *before, Absence::Closed { at });
+        } else {
+            self.ledger.seats.leave(&before.socket.key());
+        }
+    }
+
+    fn close(&mut self, seat: SeatId, before: &Row, previous: &Observation) {
+        let at = self.clock.moment.now;
+        let closed = phase::closed(before, held_by(before, &previous.holders));
+        self.carry(seat, closed, Absence::Closed { at });
+    }
+
+    fn miss(&mut self, seat: SeatId, before: &Row, previous: &Observation) {
+        let mut row = phase::faded(before, self.clock.moment);
+        if !self.source.gives_cookies(row.socket.protocol) {
+            row.socket.cookie = None;
+        }
+        let key = before.socket.key();
+        if !self.ledger.seats.rename(seat, &key, row.socket.key()) {
+            self.ledger.seats.leave(&key);
+            return;
+        }
+        row.flagged = None;
+        row.owners = self.take_over(before.owners.of(&previous.holders));
+        self.carry(seat, row, Absence::Missed);
+    }
+
+    /// Appends the holders of a row of the last table to those of this one.
+    fn take_over(&mut self, holders: &[Holder]) -> OwnerSpan {
+        let start = row_number(self.turned.holders.len());
+        self.turned.holders.extend_from_slice(holders);
+        OwnerSpan {
+            start,
+            count: u16::try_from(holders.len()).unwrap_or(u16::MAX),
+        }
+    }
+
+    fn carry(&mut self, seat: SeatId, row: Row, absence: Absence) {
+        self.push(seat, row);
+        self.ledger.absences.push(absence);
+    }
+
+    fn close_the_book(self) -> Turned {
+        self.ledger.seat_of = self.seat_of;
+        self.turned
+    }
+}
+
+/// The rows of the last table by their addresses, without those that closed.
+fn bridge(last: &Observation) -> HashMap<Tuple, u32> {
+    let mut bridge = HashMap::with_capacity(last.rows.len());
+    for (number, row) in last.rows.iter().enumerate() {
+        if row.phase != Phase::Closed {
+            bridge.insert(row.socket.tuple(), row_number(number));
+        }
+    }
+    bridge
+}
+
+/// Who holds a row, or held it last.
+fn held_by(row: &Row, holders: &[Holder]) -> Option<LastOwner> {
+    match row.owners.of(holders).first() {
+        Some(holder) => Some(LastOwner::new(holder.process)),
+        None => row.last_owner,
+    }
+}
+
+fn row_number(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,256 @@
+//! What happens to one row from one table to the next: it appears, stays,
+//! changes, closes. Pure rules, without the bookkeeping of who is who.
+
+use crate::model::owner::OwnerSpan;
+use crate::model::row::{LastOwner, Phase, Row};
+use crate::model::socket::Socket;
+use crate::model::state::State;
+use crate::model::time::Stamp;
+use std::time::Duration;
+
+/// A socket and its owners as the present table has them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sighting {
+    pub(super) socket: Socket,
+    pub(super) owners: OwnerSpan,
+}
+
+/// The present, and how long a new or changed row is marked as such.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    pub(super) now: Stamp,
+    pub(super) marked_for: Duration,
+}
+
+/// The row of a socket that was there when watching began: not new, and in its
+/// state for nobody knows how long.
+pub(super) fn found(sighting: Sighting, now: Stamp) -> Row {
+    Row {
+        socket: sighting.socket,
+        owners: sighting.owners,
+        unowned: None,
+        last_owner: None,
+        first_seen: now,
+        state_since: now,
+        entry_seen: false,
+        phase: Phase::Steady,
+        flagged: None,
+    }
+}
+
+/// The row of a socket that was not in the table before.
+pub(super) fn arrived(sighting: Sighting, now: Stamp) -> Row {
+    Row {
+        entry_seen: true,
+        phase: Phase::New,
+        ..found(sighting, now)
+    }
+}
+
+/// The row of a socket that was there before as well. `held_by` is who held it
+/// then, or last.
+pub(super) fn stayed(
+    before: &Row,
+    held_by: Option<LastOwner>,
+    sighting: Sighting,
+    moment: Moment,
+) -> Row {
+    let last_owner = if sighting.owners.count == 0 {
+        held_by
+    } else {
+        None
+    };
+    let same = Row {
+        socket: sighting.socket,
+        owners: sighting.owners,
+        unowned: None,
+        last_owner,
+        flagged: None,
+        ..*before
+    };
+    if sighting.socket.state == before.socket.state {
+        faded(&same, moment)
+    } else {
+        Row {
+            state_since: moment.now,
+            entry_seen: true,
+            phase: Phase::Changed {
+                from: before.socket.state,
+            },
+            ..same
+        }
+    }
+}
+
+/// A row whose mark goes out when its time is over.
+pub(super) fn faded(row: &Row, moment: Moment) -> Row {
+    let marked_since = match row.phase {
+        Phase::New => Some(row.first_seen),
+        Phase::Changed { .. } => Some(row.state_since),
+        Phase::Steady | Phase::Closed => None,
+    };
+    let stays = marked_since.is_some_and(|since| since.age(moment.now) < moment.marked_for);
+    Row {
+        phase: if stays { row.phase } else { Phase::Steady },
+        ..*row
+    }
+}
+
+/// The row of a socket that is gone from the table.
+pub(super) fn closed(before: &Row, held_by: Option<LastOwner>) -> Row {
+    Row {
+        owners: OwnerSpan::default(),
+        unowned: None,
+        last_owner: held_by,
+        phase: Phase::Closed,
+        flagged: None,
+        ..*before
+    }
+}
+
+/// Whether a socket with the same key as a known row is the same connection.
+///
+/// A cookie never names two sockets. Addresses may: a new connection can take
+/// those of one in `TIME_WAIT` (RFC 6191), and between two tables a connection
+/// can end and another one begin. An inode that differs tells, and so does a
+/// life that runs backwards.
+pub(super) fn is_same_connection(before: &Row, socket: &Socket) -> bool {
+    if socket.cookie.is_some() {
+        return true;
+    }
+    let inodes = (before.socket.inode, socket.inode);
+    match (before.phase, inodes) {
+        (_, (Some(old), Some(new))) if old != new => false,
+        (Phase::Closed, (Some(_), Some(_))) => true,
+        (Phase::Closed, _) => false,
+        _ => stage(socket.state) >= stage(before.socket.state),
+    }
+}
+
+/// How far a connection is in its life; it never goes back.
+fn stage(state: State) -> u8 {
+    match state {
+        State::SynSent | State::SynReceived => 1,
+        State::Established => 2,
+        State::FinWait1
+        | State::FinWait2
+        | State::Closing
+        | State::TimeWait
+        | State::CloseWait
+        | State::LastAck => 3,
+        State::Listen
+        | State::Closed
+        | State::BoundInactive
+        | State::Unconnected
+        | State::Unknown(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{process_id, socket};
+    use super::*;
+    use std::num::NonZeroU32;
+
+    fn sighting(state: State, held: bool) -> Sighting {
+        Sighting {
+            socket: socket(1, state),
+            owners: OwnerSpan {
+                start: 0,
+                count: u16::from(held),
+            },
+        }
+    }
+
+    fn at(hundredths: u32) -> Moment {
+        Moment {
+            now: Stamp(hundredths),
+            marked_for: Duration::from_secs(3),
+        }
+    }
+
+    #[test]
+    fn nothing_is_new_when_watching_begins() {
+        let row = found(sighting(State::Established, true), Stamp(5));
+        assert_eq!(row.phase, Phase::Steady);
+        assert!(!row.entry_seen);
+    }
+
+    #[test]
+    fn a_new_row_is_marked_for_three_seconds() {
+        let seen = sighting(State::Established, true);
+        let row = arrived(seen, Stamp(100));
+        assert!(row.entry_seen);
+        let soon = stayed(&row, None, seen, at(399));
+        assert_eq!(soon.phase, Phase::New);
+        let later = stayed(&soon, None, seen, at(400));
+        assert_eq!(later.phase, Phase::Steady);
+        assert_eq!(later.first_seen, Stamp(100));
+    }
+
+    #[test]
+    fn a_new_row_that_changes_is_a_changed_one() {
+        let row = arrived(sighting(State::SynSent, true), Stamp(100));
+        let row = stayed(&row, None, sighting(State::Established, true), at(150));
+        let from = State::SynSent;
+        assert_eq!(row.phase, Phase::Changed { from });
+        assert_eq!(row.state_since, Stamp(150));
+        let row = stayed(&row, None, sighting(State::Established, true), at(450));
+        assert_eq!(row.phase, Phase::Steady);
+        assert_eq!(row.state_since, Stamp(150));
+    }
+
+    #[test]
+    fn the_last_owner_is_kept_once_nobody_holds_it() {
+        let owner = Some(LastOwner::new(process_id(7)));
+        let row = found(sighting(State::Established, true), Stamp(0));
+        let row = stayed(&row, owner, sighting(State::TimeWait, false), at(100));
+        assert_eq!(row.last_owner, owner);
+        let row = closed(&row, owner);
+        assert_eq!(row.last_owner, owner);
+        assert_eq!(row.phase, Phase::Closed);
+        assert_eq!(row.unowned, None);
+    }
+
+    #[test]
+    fn an_owner_found_again_is_no_last_owner() {
+        let owner = Some(LastOwner::new(process_id(7)));
+        let row = found(sighting(State::Established, false), Stamp(0));
+        let row = stayed(&row, owner, sighting(State::Established, true), at(100));
+        assert_eq!(row.last_owner, None);
+    }
+
+    #[test]
+    fn addresses_used_again_are_another_connection() {
+        let cases = [
+            (State::TimeWait, State::SynSent, false),
+            (State::TimeWait, State::Established, false),
+            (State::Established, State::SynReceived, false),
+            (State::Established, State::Established, true),
+            (State::SynSent, State::Established, true),
+            (State::Established, State::TimeWait, true),
+            (State::FinWait2, State::TimeWait, true),
+        ];
+        for (before, after, same) in cases {
+            let row = found(sighting(before, false), Stamp(0));
+            let mut next = socket(1, after);
+            next.inode = None;
+            assert_eq!(is_same_connection(&row, &next), same, "{before} {after}");
+            next.cookie = std::num::NonZeroU64::new(9);
+            assert!(is_same_connection(&row, &next), "{before} {after}");
+        }
+    }
+
+    #[test]
+    fn another_inode_is_another_connection() {
+        let row = found(sighting(State::Established, true), Stamp(0));
+        let mut next = row.socket;
+        assert!(is_same_connection(&row, &next));
+        assert!(is_same_connection(&closed(&row, None), &next));
+        next.inode = NonZeroU32::new(99);
+        assert!(!is_same_connection(&row, &next));
+        next.inode = None;
+        assert!(is_same_connection(&row, &next));
+        assert!(!is_same_connection(&closed(&row, None), &next));
+    }
+}

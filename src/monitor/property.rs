@@ -1,0 +1,125 @@
+//! Tests: what holds for any sequence of tables.
+
+use super::fixture::{reading, socket, table};
+use super::{Monitor, MonitorOptions};
+use crate::model::observation::Observation;
+use crate::model::reading::{Reading, Snapshot, SourceKind};
+use crate::model::row::Phase;
+use crate::model::socket::{Socket, SocketKey};
+use crate::model::state::State;
+use proptest::prelude::*;
+use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+/// Any socket out of a few, so that keys meet again.
+fn any_socket() -> impl Strategy<Value = Socket> {
+    let state = prop::sample::select(State::ALL.as_slice());
+    (0u32..12, 0u64..6, state, any::<bool>()).prop_map(|(number, cookie, state, held)| {
+        let bare = socket(number, state);
+        Socket {
+            cookie: NonZeroU64::new(cookie),
+            inode: bare.inode.filter(|_| held),
+            ..bare
+        }
+    })
+}
+
+fn any_source() -> impl Strategy<Value = SourceKind> {
+    prop::sample::select(vec![
+        SourceKind::SockDiag,
+        SourceKind::Proc,
+        SourceKind::Mixed,
+    ])
+}
+
+/// Tables with the milliseconds since the one before.
+fn any_tables() -> impl Strategy<Value = Vec<(u64, Snapshot)>> {
+    let sockets = prop::collection::vec(any_socket(), 0..12);
+    let one = (0u64..2500, any_source(), sockets).prop_map(|(pause, source, sockets)| {
+        let snapshot = Snapshot {
+            source,
+            ..table(&sockets)
+        };
+        (pause, snapshot)
+    });
+    prop::collection::vec(one, 1..16)
+}
+
+fn readings(tables: &[(u64, Snapshot)]) -> Vec<Reading> {
+    let mut now = 0;
+    tables
+        .iter()
+        .map(|(pause, snapshot)| {
+            now += pause;
+            reading(now, snapshot.clone())
+        })
+        .collect()
+}
+
+fn fold(readings: Vec<Reading>) -> Vec<Arc<Observation>> {
+    let mut monitor = Monitor::default();
+    readings
+        .into_iter()
+        .filter_map(|each| monitor.fold(each))
+        .collect()
+}
+
+fn keys_of_table(snapshot: &Snapshot) -> HashSet<SocketKey> {
+    snapshot.sockets.iter().map(Socket::key).collect()
+}
+
+proptest! {
+    #[test]
+    fn every_socket_is_exactly_one_row(tables in any_tables()) {
+        let seen = fold(readings(&tables));
+        for ((_, snapshot), observation) in tables.iter().zip(&seen) {
+            let mut rows = HashMap::new();
+            for row in observation.rows.iter() {
+                *rows.entry(row.socket.key()).or_insert(0) += 1;
+            }
+            prop_assert!(rows.values().all(|count| *count == 1));
+            for key in keys_of_table(snapshot) {
+                let row = observation.rows.iter().find(|row| row.socket.key() == key);
+                prop_assert!(row.is_some_and(|row| row.phase != Phase::Closed));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_shown_but_absent_does_not_stay(tables in any_tables()) {
+        let mut tables = tables;
+        let pause = MonitorOptions::default().linger.as_secs() * 1000 + 100;
+        for pause in [0, 0, pause] {
+            tables.push((pause, table(&[])));
+        }
+        let seen = fold(readings(&tables));
+        prop_assert!(seen.last().unwrap().rows.is_empty());
+    }
+
+    #[test]
+    fn times_and_owners_fit_together(tables in any_tables()) {
+        for observation in fold(readings(&tables)) {
+            let now = observation.time.stamp();
+            let open = observation.rows.iter().filter(|row| row.phase != Phase::Closed);
+            prop_assert_eq!(open.count(), observation.tally.total() as usize);
+            for row in observation.rows.iter() {
+                prop_assert!(row.first_seen <= row.state_since && row.state_since <= now);
+                let closed = row.phase == Phase::Closed;
+                let held = observation.first_owner(row).is_some();
+                prop_assert_eq!(row.unowned.is_none(), held || closed);
+                prop_assert!(!(held && closed));
+                if let Some(owner) = observation.last_owner(row) {
+                    prop_assert_eq!(owner.pid, 100);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_readings_give_the_same_observations(tables in any_tables()) {
+        let once = format!("{:?}", fold(readings(&tables)));
+        let again = format!("{:?}", fold(readings(&tables)));
+        prop_assert_eq!(once, again);
+    }
+}

@@ -1,0 +1,353 @@
+//! Tests: what sockets live through, told in tables.
+
+use super::fixture::{process, reading, socket, table, with_cookie};
+use super::{Monitor, MonitorOptions};
+use crate::model::gap::{Gap, GapKind, GapReason};
+use crate::model::observation::Observation;
+use crate::model::owner::{Holder, OwnerSpan, ProcessId, Unowned};
+use crate::model::reading::{Matter, Reading, Snapshot, SourceKind, Usage};
+use crate::model::row::{Phase, Row};
+use crate::model::socket::Socket;
+use crate::model::state::State;
+use crate::model::time::{Stamp, Time};
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+/// A monitor together with the time of its next table.
+struct Watch {
+    monitor: Monitor,
+    source: SourceKind,
+    next_ms: u64,
+}
+
+impl Watch {
+    fn begin(source: SourceKind, sockets: &[Socket]) -> Self {
+        let mut watch = Self {
+            monitor: Monitor::new(MonitorOptions::default()),
+            source,
+            next_ms: 0,
+        };
+        watch.see(sockets);
+        watch
+    }
+
+    fn see(&mut self, sockets: &[Socket]) -> Arc<Observation> {
+        self.read(table(sockets))
+    }
+
+    fn read(&mut self, snapshot: Snapshot) -> Arc<Observation> {
+        let snapshot = Snapshot {
+            source: self.source,
+            ..snapshot
+        };
+        let reading = reading(self.next_ms, snapshot);
+        self.next_ms += 1000;
+        self.monitor.fold(reading).unwrap()
+    }
+}
+
+/// The only row.
+fn only(observation: &Observation) -> Row {
+    assert_eq!(observation.rows.len(), 1);
+    observation.rows[0]
+}
+
+fn without_inode(socket: Socket) -> Socket {
+    Socket {
+        inode: None,
+        ..socket
+    }
+}
+
+#[test]
+fn a_connection_lives_and_ends() {
+    let mut watch = Watch::begin(SourceKind::SockDiag, &[]);
+    let row = only(&watch.see(&[with_cookie(1, State::SynSent)]));
+    assert_eq!(row.phase, Phase::New);
+
+    let row = only(&watch.see(&[with_cookie(1, State::Established)]));
+    let from = State::SynSent;
+    assert_eq!(row.phase, Phase::Changed { from });
+    assert_eq!((row.first_seen, row.state_since), (Stamp(100), Stamp(200)));
+
+    let gone = without_inode(with_cookie(1, State::TimeWait));
+    let seen = watch.see(&[gone]);
+    let row = only(&seen);
+    assert_eq!(row.unowned, Some(Unowned::TimeWait));
+    assert_eq!(seen.last_owner(&row).unwrap().pid, 100);
+    assert_eq!(seen.tally.tcp(State::TimeWait), 1);
+
+    let seen = watch.see(&[]);
+    let row = only(&seen);
+    assert_eq!(row.phase, Phase::Closed);
+    assert_eq!(row.socket.state, State::TimeWait);
+    assert_eq!(row.unowned, None);
+    assert_eq!(seen.last_owner(&row).unwrap().pid, 100);
+    assert_eq!(seen.tally.total(), 0);
+
+    assert_eq!(watch.see(&[]).rows.len(), 1);
+    assert_eq!(watch.see(&[]).rows.len(), 1);
+    assert!(watch.see(&[]).rows.is_empty());
+}
+
+#[test]
+fn what_was_there_at_first_has_an_age_that_is_a_lower_bound() {
+    let mut watch = Watch::begin(SourceKind::SockDiag, &[with_cookie(1, State::CloseWait)]);
+    let row = only(&watch.see(&[with_cookie(1, State::CloseWait)]));
+    assert!(!row.entry_seen);
+    assert_eq!(row.phase, Phase::Steady);
+    assert_eq!(row.state_since, Stamp(0));
+}
+
+#[test]
+fn proc_must_miss_a_row_twice() {
+    let sockets = [socket(1, State::Established)];
+    let mut watch = Watch::begin(SourceKind::Proc, &sockets);
+    let seen = watch.see(&[]);
+    let row = only(&seen);
+    assert_eq!(row.phase, Phase::Steady);
+    assert_eq!(seen.first_owner(&row).unwrap().pid, 100);
+    assert_eq!(seen.tally.tcp(State::Established), 1);
+    // Back again: nothing has happened.
+    assert_eq!(only(&watch.see(&sockets)).phase, Phase::Steady);
+    watch.see(&[]);
+    let row = only(&watch.see(&[]));
+    assert_eq!(row.phase, Phase::Closed);
+}
+
+#[test]
+fn time_wait_keeps_the_last_owner_without_a_cookie_too() {
+    let mut watch = Watch::begin(SourceKind::Proc, &[socket(1, State::Established)]);
+    let gone = without_inode(socket(1, State::TimeWait));
+    for _ in 0..3 {
+        let seen = watch.see(&[gone]);
+        let row = only(&seen);
+        assert_eq!(seen.last_owner(&row).unwrap().pid, 100);
+    }
+}
+
+#[test]
+fn addresses_taken_from_time_wait_are_a_new_connection() {
+    let gone = without_inode(socket(1, State::TimeWait));
+    let mut watch = Watch::begin(SourceKind::Proc, &[gone]);
+    let row = only(&watch.see(&[socket(1, State::SynSent)]));
+    assert_eq!(row.phase, Phase::New);
+    assert_eq!(row.last_owner, None);
+}
+
+#[test]
+fn a_new_cookie_on_the_same_addresses_is_another_connection() {
+    let first = with_cookie(1, State::Established);
+    let second = Socket {
+        cookie: NonZeroU64::new(77),
+        ..first
+    };
+    let mut watch = Watch::begin(SourceKind::SockDiag, &[first]);
+    let seen = watch.see(&[second]);
+    let phases: Vec<Phase> = seen.rows.iter().map(|row| row.phase).collect();
+    assert_eq!(phases, [Phase::New, Phase::Closed]);
+}
+
+#[test]
+fn a_change_of_source_is_not_a_change_of_sockets() {
+    let states = [State::Established, State::Listen, State::CloseWait];
+    let numbered = || (0u32..).zip(states);
+    let cookies: Vec<Socket> = numbered().map(|(n, s)| with_cookie(n, s)).collect();
+    let tuples: Vec<Socket> = numbered().map(|(n, s)| socket(n, s)).collect();
+    let mut watch = Watch::begin(SourceKind::SockDiag, &[]);
+    watch.see(&cookies);
+    for (source, sockets) in [
+        (SourceKind::Proc, &tuples),
+        (SourceKind::Proc, &tuples),
+        (SourceKind::Proc, &tuples),
+        (SourceKind::SockDiag, &cookies),
+        (SourceKind::SockDiag, &cookies),
+    ] {
+        watch.source = source;
+        let seen = watch.see(sockets);
+        assert_eq!(seen.rows.len(), 3);
+        let known = seen.rows.iter().all(|row| row.first_seen == Stamp(100));
+        assert!(known, "{source:?}");
+        assert_eq!(seen.arrivals.iter().sum::<u32>(), 3, "{source:?}");
+    }
+}
+
+#[test]
+fn only_one_socket_takes_over_when_the_source_changes() {
+    let mut watch = Watch::begin(SourceKind::Proc, &[socket(1, State::Established)]);
+    watch.source = SourceKind::SockDiag;
+    let twins = [4, 3].map(|cookie| Socket {
+        cookie: NonZeroU64::new(cookie),
+        ..socket(1, State::Established)
+    });
+    for _ in 0..2 {
+        let seen = watch.see(&twins);
+        let first: Vec<Stamp> = seen.rows.iter().map(|row| row.first_seen).collect();
+        assert_eq!(first, [Stamp(0), Stamp(100)]);
+    }
+}
+
+#[test]
+fn a_fallback_that_misses_a_row_is_not_believed_at_once() {
+    let mut watch = Watch::begin(SourceKind::SockDiag, &[with_cookie(1, State::Established)]);
+    watch.source = SourceKind::Proc;
+    assert_eq!(only(&watch.see(&[])).phase, Phase::Steady);
+    let row = only(&watch.see(&[socket(1, State::Established)]));
+    assert_eq!((row.phase, row.first_seen), (Phase::Steady, Stamp(0)));
+}
+
+#[test]
+fn a_socket_that_comes_twice_is_one_row() {
+    let mut watch = Watch::begin(SourceKind::Proc, &[socket(1, State::Established)]);
+    let twice = [
+        socket(1, State::Established),
+        without_inode(socket(1, State::FinWait2)),
+    ];
+    let seen = watch.see(&twice);
+    let row = only(&seen);
+    assert_eq!(row.socket.state, State::FinWait2);
+    assert_eq!(seen.last_owner(&row).unwrap().pid, 100);
+    assert_eq!(seen.tally.total(), 1);
+}
+
+#[test]
+fn twice_in_the_first_table_is_not_a_change() {
+    let twice = [
+        socket(1, State::Established),
+        socket(1, State::CloseWait),
+        socket(2, State::Established),
+    ];
+    let mut monitor = Monitor::default();
+    let seen = monitor.fold(reading(0, table(&twice))).unwrap();
+    assert_eq!(seen.rows.len(), 2);
+    assert!(seen.rows.iter().all(|row| row.phase == Phase::Steady));
+}
+
+#[test]
+fn a_cookie_missed_once_comes_back_as_the_same_socket() {
+    let mut watch = Watch::begin(SourceKind::SockDiag, &[with_cookie(1, State::Established)]);
+    assert_eq!(only(&watch.see(&[])).phase, Phase::Closed);
+    let row = only(&watch.see(&[with_cookie(1, State::Established)]));
+    assert_eq!((row.phase, row.first_seen), (Phase::Steady, Stamp(0)));
+}
+
+#[test]
+fn the_listener_tells_the_accept_queue_from_an_orphan() {
+    let listener = socket(5, State::Listen);
+    let waiting = Socket {
+        inode: None,
+        local: listener.local,
+        ..socket(6, State::Established)
+    };
+    let orphan = without_inode(socket(7, State::Established));
+    let mut monitor = Monitor::default();
+    let seen = monitor
+        .fold(reading(0, table(&[waiting, listener, orphan])))
+        .unwrap();
+    let reasons: Vec<_> = seen.rows.iter().map(|row| row.unowned).collect();
+    assert_eq!(
+        reasons,
+        [Some(Unowned::AcceptQueue), None, Some(Unowned::Orphan)]
+    );
+    assert_eq!(seen.listeners, [(listener.local.port, 1)]);
+    assert_eq!(seen.listeners_of(&seen.rows[0]).count(), 1);
+}
+
+#[test]
+fn hidden_owners_are_a_gap() {
+    let snapshot = Snapshot {
+        owners: vec![OwnerSpan::default()],
+        owners_complete: false,
+        ..table(&[socket(1, State::Established)])
+    };
+    let seen = Monitor::default().fold(reading(0, snapshot)).unwrap();
+    let hidden = Gap {
+        kind: GapKind::OwnersHidden,
+        count: 1,
+        reason: GapReason::Permission,
+    };
+    assert_eq!(seen.gaps, [hidden]);
+}
+
+#[test]
+fn owners_keep_their_numbers_when_the_table_lists_them_otherwise() {
+    let sockets = [
+        with_cookie(1, State::Established),
+        with_cookie(2, State::Established),
+    ];
+    let held_by = |first: u32, second: u32| {
+        let holder = |process| Holder {
+            process: ProcessId(process),
+            fd: 3,
+        };
+        let span = |start| OwnerSpan { start, count: 1 };
+        Snapshot {
+            owners: vec![span(0), span(1)],
+            holders: vec![holder(0), holder(1)],
+            processes: vec![process(first), process(second)],
+            ..table(&sockets)
+        }
+    };
+    let mut watch = Watch::begin(SourceKind::SockDiag, &[]);
+    watch.read(held_by(1, 2));
+    let gone = sockets.map(|each| {
+        without_inode(Socket {
+            state: State::TimeWait,
+            ..each
+        })
+    });
+    let seen = watch.read(Snapshot {
+        processes: vec![process(3), process(2)],
+        ..table(&gone)
+    });
+    let last = seen
+        .rows
+        .iter()
+        .map(|row| seen.last_owner(row).unwrap().pid);
+    assert_eq!(last.collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
+fn arrivals_are_remembered_for_sixty_tables() {
+    let all: Vec<Socket> = (0..100).map(|n| with_cookie(n, State::Listen)).collect();
+    let mut watch = Watch::begin(SourceKind::SockDiag, &all[..1]);
+    for count in 2..=100 {
+        watch.see(&all[..count]);
+    }
+    let seen = watch.see(&all);
+    assert_eq!(seen.arrivals.len(), 60);
+    assert_eq!(seen.arrivals.iter().sum::<u32>(), 59);
+    assert_eq!(seen.number, 101);
+}
+
+#[test]
+fn usage_changes_neither_rows_nor_number() {
+    let usage = Usage {
+        pid: 100,
+        cpu_percent: Some(3.0),
+        memory: 1 << 20,
+    };
+    let reading_of_usage = || Reading {
+        time: Time::default(),
+        matter: Matter::Usage(vec![usage]),
+    };
+    let mut monitor = Monitor::default();
+    assert!(monitor.fold(reading_of_usage()).is_none());
+    let sockets = [socket(1, State::Established)];
+    let first = monitor.fold(reading(0, table(&sockets))).unwrap();
+    assert_eq!(first.usage, [usage]);
+    let second = monitor.fold(reading_of_usage()).unwrap();
+    assert!(Arc::ptr_eq(&first.rows, &second.rows));
+    assert_eq!(second.number, 1);
+    let third = monitor.fold(reading(1000, table(&sockets))).unwrap();
+    assert_eq!(third.usage, [usage]);
+}
+
+#[test]
+fn rows_that_nobody_reads_give_their_memory_back() {
+    let sockets: Vec<Socket> = (0..100).map(|n| with_cookie(n, State::Listen)).collect();
+    let mut watch = Watch::begin(SourceKind::SockDiag, &sockets);
+    let places: Vec<_> = (0..6).map(|_| watch.see(&sockets).rows.as_ptr()).collect();
+    assert_eq!(places[1], places[3]);
+    assert_eq!(places[2], places[4]);
+}

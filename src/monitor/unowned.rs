@@ -1,0 +1,100 @@
+//! Why nobody holds a socket: never "unknown", always the reason.
+
+use crate::model::gap::{Gap, GapKind, GapReason};
+use crate::model::owner::Unowned;
+use crate::model::socket::Socket;
+use crate::model::state::State;
+
+/// The reason why a socket has no owner.
+///
+/// `has_listener` says whether a listener takes what comes to its local end and
+/// is asked only if it matters; `complete`, whether every process's descriptors could be read. What the
+/// kernel does with ownerless sockets: `net/ipv4/inet_connection_sock.c`
+/// (requests, accept queue) and `tcp_close` in `net/ipv4/tcp.c` (orphans).
+pub(super) fn reason(socket: &Socket, has_listener: impl Fn() -> bool, complete: bool) -> Unowned {
+    match (socket.state, socket.inode) {
+        (State::TimeWait, _) => Unowned::TimeWait,
+        (_, Some(_)) if complete => Unowned::Kernel,
+        (_, Some(_)) => Unowned::Hidden,
+        (State::SynReceived, None) => Unowned::ListenerRequest,
+        (State::Established | State::CloseWait, None) if has_listener() => Unowned::AcceptQueue,
+        (_, None) => Unowned::Orphan,
+    }
+}
+
+/// The gap that `hidden` rows with an owner nobody could look for make, unless
+/// the source has counted them itself.
+pub(super) fn gap(hidden: u64, known: &[Gap]) -> Option<Gap> {
+    let counted = known.iter().any(|gap| gap.kind == GapKind::OwnersHidden);
+    if hidden == 0 || counted {
+        return None;
+    }
+    let out_of_descriptors = known.iter().any(|gap| {
+        gap.kind == GapKind::ProcessesUnreadable && gap.reason == GapReason::DescriptorLimit
+    });
+    Some(Gap {
+        kind: GapKind::OwnersHidden,
+        count: hidden,
+        reason: if out_of_descriptors {
+            GapReason::DescriptorLimit
+        } else {
+            GapReason::Permission
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::socket;
+    use super::*;
+
+    #[test]
+    fn every_row_without_an_owner_has_its_reason() {
+        use State as S;
+        // State, whether it has an inode, whether a listener is there, whether
+        // all processes could be read.
+        let cases = [
+            (S::TimeWait, false, false, true, Unowned::TimeWait),
+            (S::TimeWait, false, true, false, Unowned::TimeWait),
+            (S::SynReceived, false, true, true, Unowned::ListenerRequest),
+            (S::SynReceived, false, false, true, Unowned::ListenerRequest),
+            (S::SynReceived, true, false, true, Unowned::Kernel),
+            (S::Established, false, true, true, Unowned::AcceptQueue),
+            (S::CloseWait, false, true, false, Unowned::AcceptQueue),
+            (S::Established, false, false, true, Unowned::Orphan),
+            (S::CloseWait, false, false, true, Unowned::Orphan),
+            (S::FinWait1, false, true, true, Unowned::Orphan),
+            (S::FinWait2, false, false, true, Unowned::Orphan),
+            (S::Closing, false, false, false, Unowned::Orphan),
+            (S::LastAck, false, true, true, Unowned::Orphan),
+            (S::Established, true, true, false, Unowned::Hidden),
+            (S::Listen, true, true, false, Unowned::Hidden),
+            (S::Unconnected, true, false, false, Unowned::Hidden),
+            (S::Established, true, true, true, Unowned::Kernel),
+            (S::Unconnected, true, false, true, Unowned::Kernel),
+        ];
+        for (state, has_inode, listener, complete, expected) in cases {
+            let mut bare = socket(1, state);
+            if !has_inode {
+                bare.inode = None;
+            }
+            let found = reason(&bare, || listener, complete);
+            assert_eq!(found, expected, "{state} inode {has_inode} {listener}");
+        }
+    }
+
+    #[test]
+    fn hidden_owners_are_counted_once_and_with_their_reason() {
+        let unreadable = |reason| Gap {
+            kind: GapKind::ProcessesUnreadable,
+            count: 3,
+            reason,
+        };
+        assert_eq!(gap(0, &[]), None);
+        let plain = gap(5, &[unreadable(GapReason::Permission)]).unwrap();
+        assert_eq!((plain.count, plain.reason), (5, GapReason::Permission));
+        let limited = gap(5, &[unreadable(GapReason::DescriptorLimit)]).unwrap();
+        assert_eq!(limited.reason, GapReason::DescriptorLimit);
+        assert_eq!(gap(5, &[plain]), None);
+    }
+}

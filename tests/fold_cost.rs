@@ -1,0 +1,168 @@
+//! What a fold costs at a hundred thousand sockets. Figures to read, not to
+//! pass: `cargo test --release --test fold_cost -- --ignored --nocapture`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a measurement may fail loudly and must speak"
+)]
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::{NonZeroU32, NonZeroU64};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tcplens::model::endpoint::Endpoint;
+use tcplens::model::owner::{Holder, OwnerSpan, ProcessId};
+use tcplens::model::process::Process;
+use tcplens::model::protocol::Protocol;
+use tcplens::model::reading::{Matter, Reading, Snapshot};
+use tcplens::model::socket::Socket;
+use tcplens::model::state::State;
+use tcplens::model::time::Time;
+use tcplens::model::timer::{Timer, TimerKind};
+use tcplens::monitor::Monitor;
+
+const PROCESSES: u32 = 200;
+const ROUNDS: u64 = 20;
+
+/// How one table differs from the one before.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    /// Sockets in the table.
+    sockets: u32,
+    /// Of these, how many are replaced each time.
+    churn: u32,
+    cookies: bool,
+    /// Whether the owner of any socket could be found.
+    owners: bool,
+}
+
+/// The mixture of the 100k load: 92 % established, 2 % half-closed, 2 %
+/// SYN_SENT, 0.4 % listeners, the rest UDP.
+fn state(number: u32) -> (Protocol, State) {
+    match number % 250 {
+        0 => (Protocol::Tcp, State::Listen),
+        1..=5 => (Protocol::Tcp, State::SynSent),
+        6..=10 => (Protocol::Tcp, State::CloseWait),
+        11..=20 => (Protocol::Udp, State::Unconnected),
+        _ => (Protocol::Tcp, State::Established),
+    }
+}
+
+fn socket(number: u32, cookies: bool) -> Socket {
+    let (protocol, state) = state(number);
+    let address = |base: u32| IpAddr::V4(Ipv4Addr::from(base + number / 28_000));
+    let port = u16::try_from(32_768 + number % 28_000).unwrap();
+    let retransmits = Timer {
+        kind: TimerKind::Retransmit,
+        expires_ms: 500,
+        retransmits: 2,
+    };
+    Socket {
+        cookie: NonZeroU64::new(u64::from(number) + 1).filter(|_| cookies),
+        local: Endpoint::new(address(0x0a00_0001), port),
+        remote: Endpoint::new(address(0xc612_0000), 443),
+        inode: NonZeroU32::new(number + 1),
+        uid: 1000,
+        interface: 0,
+        recv_queue: 0,
+        send_queue: 0,
+        namespace: 4_026_531_840,
+        timer: (state == State::SynSent).then_some(retransmits),
+        protocol,
+        state,
+        backlog_known: true,
+    }
+}
+
+fn snapshot(round: u32, load: Load) -> Snapshot {
+    let first = round * load.churn;
+    let numbers = first..first + load.sockets;
+    let span = |start| OwnerSpan { start, count: 1 };
+    Snapshot {
+        sockets: numbers.clone().map(|n| socket(n, load.cookies)).collect(),
+        owners: if load.owners {
+            (0..load.sockets).map(span).collect()
+        } else {
+            vec![OwnerSpan::default(); load.sockets as usize]
+        },
+        holders: numbers
+            .map(|number| Holder {
+                process: ProcessId(number % PROCESSES),
+                fd: number,
+            })
+            .collect(),
+        processes: (0..PROCESSES).map(process).collect(),
+        owners_complete: load.owners,
+        ..Snapshot::default()
+    }
+}
+
+fn process(pid: u32) -> Arc<Process> {
+    Arc::new(Process {
+        pid,
+        start_ticks: 1,
+        name: "program".into(),
+        ..Process::default()
+    })
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+fn measure(load: Load) {
+    let mut monitor = Monitor::default();
+    let mut costs = Vec::new();
+    for round in 0..ROUNDS {
+        let monotonic_ms = round * 1000;
+        let reading = Reading {
+            time: Time {
+                wall_ms: monotonic_ms,
+                monotonic_ms,
+            },
+            matter: Matter::Table(Box::new(snapshot(u32::try_from(round).unwrap(), load))),
+        };
+        let begin = Instant::now();
+        let observation = monitor.fold(reading).unwrap();
+        costs.push(begin.elapsed());
+        assert!(observation.rows.len() >= load.sockets as usize);
+    }
+    let cold = milliseconds(costs[0]);
+    let mut warm: Vec<f64> = costs[3..].iter().copied().map(milliseconds).collect();
+    warm.sort_by(f64::total_cmp);
+    let (best, median, worst) = (warm[0], warm[warm.len() / 2], warm[warm.len() - 1]);
+    println!("{load:?}: cold {cold:.1} ms, warm {best:.1} / {median:.1} / {worst:.1} ms");
+}
+
+#[test]
+#[ignore = "a measurement, not a check"]
+fn fold_at_a_hundred_thousand_sockets() {
+    let plain = Load {
+        sockets: 109_400,
+        churn: 0,
+        cookies: true,
+        owners: true,
+    };
+    for load in [
+        plain,
+        Load {
+            churn: 2_000,
+            ..plain
+        },
+        Load {
+            cookies: false,
+            ..plain
+        },
+        Load {
+            owners: false,
+            ..plain
+        },
+        Load {
+            sockets: 10_000,
+            ..plain
+        },
+    ] {
+        measure(load);
+    }
+}
