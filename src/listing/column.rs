@@ -1,6 +1,6 @@
 //! The columns there are, and what is the same for all their cells.
 
-use crate::filter::nearest;
+use crate::filter::{nearest, plain};
 use crate::model::text::Text;
 use std::fmt;
 
@@ -174,16 +174,12 @@ impl Column {
     ///
     /// If there is none of that name.
     pub fn from_word(word: &str) -> Result<Self, UnknownColumn> {
-        let plain: String = word
-            .chars()
-            .filter(|character| !matches!(character, '-' | '_'))
-            .flat_map(char::to_lowercase)
-            .collect();
+        let wanted = plain(word);
         Self::ALL
             .into_iter()
-            .find(|column| column.key() == plain)
+            .find(|column| column.key() == wanted)
             .or_else(|| {
-                let (_, column) = SPELLINGS.iter().find(|(known, _)| *known == plain)?;
+                let (_, column) = SPELLINGS.iter().find(|(known, _)| *known == wanted)?;
                 Some(*column)
             })
             .ok_or_else(|| UnknownColumn::new(word))
