@@ -37,7 +37,7 @@ mod value;
 
 pub use error::ParseError;
 pub use matches::Matcher;
-pub use nearest::nearest;
+pub use nearest::{nearest, plain};
 pub use shown::{Side, protocol_word, write_address};
 
 use crate::model::observation::Observation;

@@ -1,1 +1,20 @@
-//! Columns and order of the table.
+//! Columns and order of the table: which rows, in which order, what each cell
+//! says and how wide its column is. Faces only draw what this room decides.
+
+mod arrange;
+mod cell;
+mod column;
+mod fit;
+mod layout;
+mod order;
+pub mod quantity;
+mod quick;
+mod rank;
+
+pub use arrange::arrange;
+pub use cell::{Cell, cell};
+pub use column::{Align, Column, UnknownColumn};
+pub use fit::{fit, pad, width};
+pub use layout::{Layout, Measure, Placed};
+pub use order::{Sort, SortBy};
+pub use quick::{Quick, StateClass};

@@ -30,7 +30,9 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-fn plain(word: &str) -> String {
+/// A word without capitals, `-` and `_`, which people put where they like.
+#[must_use]
+pub fn plain(word: &str) -> String {
     word.chars()
         .filter(|character| !matches!(character, '-' | '_'))
         .flat_map(char::to_lowercase)

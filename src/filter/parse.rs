@@ -187,3 +187,125 @@ fn bare(word: &str) -> Expr {
         Test::Text(word.to_owned())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::filter::Filter;
+
+    #[test]
+    fn errors_tell_what_where_and_what_else() {
+        // Text, the wrong part of it, a word of the message, the suggestion.
+        let cases: &[(&str, &str, &str, Option<&str>)] = &[
+            (
+                "state syn_snet",
+                "syn_snet",
+                "unknown state",
+                Some("syn_sent"),
+            ),
+            (
+                "state:estab,lisen",
+                "lisen",
+                "unknown state",
+                Some("listen"),
+            ),
+            ("state xyzzy", "xyzzy", "unknown state", None),
+            ("sport = :70000", ":70000", "above 65535", None),
+            ("port:80,htps", "htps", "name of a service", Some("https")),
+            (":htpps", "htpps", "name of a service", Some("https")),
+            ("sport > :8000-8100", ":8000-8100", "range", None),
+            ("port:20-10", "20-10", "backwards", Some("10-20")),
+            ("dst 10.0.0.0/33", "10.0.0.0/33", "0 to 32 bits", None),
+            ("dst ::/129", "::/129", "0 to 128 bits", None),
+            ("dst example", "example", "not an IP address", None),
+            ("dst 443", "443", "not an IP address", Some(":443")),
+            ("dst [::1", "[::1", "never closed", None),
+            ("dst []", "[]", "not an IP address", None),
+            (
+                "src fe80::1%eth0",
+                "fe80::1%eth0",
+                "interface",
+                Some("fe80::1"),
+            ),
+            ("tcp and (udp or v6", "(", "never closed", None),
+            ("tcp)", ")", "closes nothing", None),
+            ("tcp ()", ")", "missing before `)`", None),
+            ("tcp and", "", "missing after `and`", None),
+            ("not", "", "missing after `not`", None),
+            ("or tcp", "or", "missing before `or`", None),
+            ("tcp and or udp", "or", "missing before `or`", None),
+            ("port:", "port:", "has no value", None),
+            ("port: 443", "port:", "has no value", None),
+            ("state", "", "needs a value", None),
+            ("sport = ", "", "needs a value", None),
+            ("process:\"\"", "\"\"", "needs a value", None),
+            ("sport = and", "and", "needs a value", None),
+            ("state:a,,b", "a,,b", "value is missing", None),
+            ("dport:", "dport:", "as in `dport = :443`", None),
+            ("prot:443", "prot", "unknown field", Some("port")),
+            ("proces:nginx", "proces", "unknown field", Some("process")),
+            ("recq > 5", "recq", "cannot be compared", Some("recvq")),
+            ("= 5", "=", "needs a field", None),
+            ("recvq", "recvq", "needs a comparison", None),
+            ("recvq > x", "x", "not a number", None),
+            (
+                "recvq > 99999999999999999999",
+                "99999999999999999999",
+                "too large",
+                None,
+            ),
+            ("pid:5000000000", "5000000000", "too large", None),
+            ("age > 5x", "5x", "not a time", None),
+            ("age > ss", "ss", "not a time", None),
+            (
+                "age > 999999999999999999d",
+                "999999999999999999d",
+                "too large",
+                None,
+            ),
+            ("process > a", "a", "only be compared with", None),
+            ("state > listen", "listen", "only be compared with", None),
+            ("proto:tpc", "tpc", "unknown protocol", Some("tcp")),
+            ("\"abc", "\"abc", "never closed", None),
+            ("tcp \"\"", "\"\"", "nothing between", None),
+        ];
+        for (text, wrong, message, suggestion) in cases {
+            let error = Filter::parse(text).expect_err(text);
+            assert_eq!(&text[error.span.clone()], *wrong, "{text}: {error}");
+            assert!(error.message.contains(message), "{text}: {error}");
+            assert_eq!(error.suggestion.as_deref(), *suggestion, "{text}: {error}");
+            if let Some(word) = suggestion {
+                let mut mended = (*text).to_owned();
+                mended.replace_range(error.span.clone(), word);
+                Filter::parse(&mended).unwrap_or_else(|error| panic!("{mended}: {error}"));
+            }
+        }
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let deep = |levels: usize| format!("{}tcp{}", "(".repeat(levels), ")".repeat(levels));
+        assert!(Filter::parse(&deep(64)).is_ok());
+        let error = Filter::parse(&deep(65)).unwrap_err();
+        assert_eq!(error.span, 64..65);
+        assert!(Filter::parse(&deep(1_000_000)).is_err());
+        assert!(Filter::parse(&"!".repeat(1_000_000)).is_err());
+        // What is allowed can be printed and read again.
+        for last in [
+            "tcp",
+            "dst != ::1",
+            "state:listen",
+            "port:1,2",
+            "proto:tcp6",
+        ] {
+            for levels in 60..=65 {
+                let text = format!("{}{last}", "not ".repeat(levels));
+                if let Ok(filter) = Filter::parse(&text) {
+                    assert_eq!(Filter::parse(&filter.to_string()).unwrap(), filter);
+                }
+            }
+        }
+        // Long is not deep.
+        let long = vec!["tcp"; 100_000].join(" ");
+        assert!(Filter::parse(&long).unwrap().to_string().ends_with("tcp"));
+    }
+}

@@ -1,0 +1,392 @@
+//! What a cell says.
+
+use super::column::Column;
+use super::fit::{fit, width};
+use super::quantity;
+use crate::filter::{Side, protocol_word, services, write_address};
+use crate::model::observation::Observation;
+use crate::model::owner::Unowned;
+use crate::model::protocol::Protocol;
+use crate::model::row::{Phase, Row};
+use crate::model::state::State;
+use crate::model::timer::{Timer, TimerKind};
+use std::borrow::Cow;
+
+/// The text of a cell, safe to show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cell<'o> {
+    /// All there is to say.
+    pub text: Cow<'o, str>,
+    /// The same in fewer cells, for where the whole does not fit.
+    pub short: Option<Cow<'static, str>>,
+    /// Whether it stands for a value that is not there and says why, as in
+    /// `— (kernel)`. Such cells should be quiet.
+    pub stands_in: bool,
+}
+
+impl Cell<'_> {
+    /// The text in at most that many terminal cells: whole, else the short
+    /// form, else shortened.
+    #[must_use]
+    pub fn fitted(&self, cells: usize) -> Cow<'_, str> {
+        match &self.short {
+            Some(short) if width(&self.text) > cells => fit(short, cells),
+            _ => fit(&self.text, cells),
+        }
+    }
+}
+
+impl<'o> From<&'o str> for Cell<'o> {
+    fn from(text: &'o str) -> Self {
+        Self {
+            text: Cow::Borrowed(text),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<String> for Cell<'_> {
+    fn from(text: String) -> Self {
+        Self {
+            text: Cow::Owned(text),
+            ..Self::default()
+        }
+    }
+}
+
+/// What a row says in a column. `numeric` shows numbers in place of the names
+/// of users and services.
+#[must_use]
+pub fn cell<'o>(
+    column: Column,
+    row: &Row,
+    observation: &'o Observation,
+    numeric: bool,
+) -> Cell<'o> {
+    let socket = &row.socket;
+    match column {
+        Column::Mark => mark(row).into(),
+        Column::Process => process(row, observation),
+        Column::Pid => observation
+            .first_owner(row)
+            .map(|owner| owner.pid.to_string())
+            .unwrap_or_default()
+            .into(),
+        Column::User => user(row, observation, numeric),
+        Column::Proto => protocol_word(row).into(),
+        Column::Local => address(Side::Local, row, observation),
+        Column::Remote => address(Side::Remote, row, observation),
+        Column::State => state(row),
+        Column::Age => age(row, observation).into(),
+        Column::Timer => socket.timer.map(timer).unwrap_or_default().into(),
+        Column::RecvQ => recv_queue(row).into(),
+        Column::SendQ => send_queue(row).into(),
+        Column::Retrans => retransmits(row)
+            .map(|count| count.to_string())
+            .unwrap_or_default()
+            .into(),
+        Column::Service if numeric => services::telling_port(socket).to_string().into(),
+        Column::Service => services::of(socket).unwrap_or_default().into(),
+        Column::Inode => socket
+            .inode
+            .map(|inode| inode.to_string())
+            .unwrap_or_default()
+            .into(),
+        Column::Interface => interface(row, observation),
+    }
+}
+
+/// How often something of a row has been sent again; none where nothing ever
+/// is.
+pub(super) fn retransmits(row: &Row) -> Option<u8> {
+    let connection = row.socket.protocol == Protocol::Tcp && row.socket.peer().is_some();
+    connection.then(|| row.socket.timer.map_or(0, |timer| timer.retransmits))
+}
+
+/// TCPView's colours as signs, and one for rows that are part of a trouble.
+fn mark(row: &Row) -> &'static str {
+    match (row.phase, row.flagged) {
+        (Phase::New, _) => "+",
+        (Phase::Changed { .. }, _) => "~",
+        (Phase::Closed, _) => "-",
+        (Phase::Steady, Some(_)) => "!",
+        (Phase::Steady, None) => "",
+    }
+}
+
+fn process<'o>(row: &Row, observation: &'o Observation) -> Cell<'o> {
+    let holders = row.owners.of(&observation.holders);
+    let count = holders
+        .chunk_by(|left, right| left.process == right.process)
+        .count();
+    if let Some(owner) = observation.first_owner(row) {
+        let name = owner.name.as_str();
+        return match count {
+            0 | 1 => name.into(),
+            _ => format!("{name} +{}", count - 1).into(),
+        };
+    }
+    let text = if let Some(last) = observation.last_owner(row) {
+        format!("(was {})", last.name)
+    } else {
+        nobody(row, observation)
+    };
+    Cell {
+        stands_in: true,
+        ..text.into()
+    }
+}
+
+/// Why a row has no owner, in a word or two.
+fn nobody(row: &Row, observation: &Observation) -> String {
+    let listener = || {
+        observation
+            .listeners_of(row)
+            .find_map(|listener| observation.first_owner(listener))
+            .map(|owner| format!("(for {})", owner.name))
+    };
+    let word = match row.unowned {
+        Some(Unowned::TimeWait | Unowned::Orphan) => "closed",
+        Some(Unowned::ListenerRequest) => return listener().unwrap_or("— (request)".to_owned()),
+        Some(Unowned::AcceptQueue) => return listener().unwrap_or("— (queued)".to_owned()),
+        Some(Unowned::Hidden) => match row.socket.user() {
+            Some(uid) => return format!("— (uid {uid})"),
+            None => "hidden",
+        },
+        Some(Unowned::Kernel) => "kernel",
+        None => return "—".to_owned(),
+    };
+    format!("— ({word})")
+}
+
+fn user<'o>(row: &Row, observation: &'o Observation, numeric: bool) -> Cell<'o> {
+    let Some(uid) = row.socket.user() else {
+        return Cell::default();
+    };
+    match observation.user(uid) {
+        Some(name) if !numeric => name.as_str().into(),
+        _ => uid.to_string().into(),
+    }
+}
+
+fn address(side: Side, row: &Row, observation: &Observation) -> Cell<'static> {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_address(&mut text, side, row, observation);
+    text.into()
+}
+
+fn state(row: &Row) -> Cell<'static> {
+    let word = |state: State| match state {
+        State::Unknown(_) => Cow::Owned(state.to_string()),
+        known => Cow::Borrowed(known.word()),
+    };
+    let now = word(row.socket.state);
+    match row.phase {
+        Phase::Changed { from } if from != row.socket.state => Cell {
+            text: Cow::Owned(format!("{}→{now}", word(from))),
+            short: Some(now),
+            stands_in: false,
+        },
+        _ => Cell {
+            text: now,
+            ..Cell::default()
+        },
+    }
+}
+
+fn age(row: &Row, observation: &Observation) -> String {
+    let age = quantity::age(row.state_since.age(observation.time.stamp()));
+    if row.entry_seen {
+        age
+    } else {
+        format!("≥{age}")
+    }
+}
+
+fn timer(timer: Timer) -> String {
+    let left = quantity::time_left(timer.expires_ms);
+    let kind = match timer.kind {
+        TimerKind::Retransmit => "retr",
+        TimerKind::Keepalive => "keep",
+        TimerKind::TimeWait => "tw",
+        TimerKind::ZeroWindowProbe => "probe",
+        TimerKind::Unknown(number) => return format!("timer {number} {left}"),
+    };
+    match timer.retransmits {
+        0 => format!("{kind} {left}"),
+        count => format!("{kind} {left} ×{count}"),
+    }
+}
+
+fn recv_queue(row: &Row) -> String {
+    let count = row.socket.recv_queue;
+    match (row.socket.state, row.socket.backlog()) {
+        (State::Listen, Some(backlog)) => format!("{count}/{backlog}"),
+        (State::Listen, None) => count.to_string(),
+        _ => quantity::bytes(count.into()),
+    }
+}
+
+fn send_queue(row: &Row) -> String {
+    match (row.socket.state, row.socket.backlog()) {
+        (State::Listen, Some(backlog)) => backlog.to_string(),
+        (State::Listen, None) => String::new(),
+        _ => quantity::bytes(row.socket.send_queue.into()),
+    }
+}
+
+fn interface<'o>(row: &Row, observation: &'o Observation) -> Cell<'o> {
+    match (
+        row.socket.interface,
+        observation.interface(row.socket.interface),
+    ) {
+        (0, _) => Cell::default(),
+        (_, Some(name)) => name.as_str().into(),
+        (index, None) => index.to_string().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::sample::{
+        AVAHI, CURL_CONNECTS, CURL_WAS, HALF_OPEN, HIDDEN, JAVA, LINK_LOCAL, NGINX, NGINX_LISTENS,
+        ODD, RESOLVER, SSH_LISTENS, world,
+    };
+    use crate::model::finding::Severity;
+    use std::sync::Arc;
+
+    #[test]
+    fn every_column_of_the_sample() {
+        use Column::{
+            Age, Inode, Interface, Local, Mark, Pid, Process, Proto, RecvQ, Remote, Retrans, SendQ,
+            Service, State, Timer, User,
+        };
+        let cases = [
+            (Mark, SSH_LISTENS, ""),
+            (Mark, NGINX, "~"),
+            (Mark, CURL_CONNECTS, "+"),
+            (Mark, CURL_WAS, "-"),
+            (Process, SSH_LISTENS, "sshd"),
+            (Process, NGINX, "nginx +1"),
+            (Process, CURL_WAS, "(was curl)"),
+            (Process, HIDDEN, "— (uid 33)"),
+            (Process, HALF_OPEN, "(for nginx)"),
+            (Process, ODD, "— (kernel)"),
+            (Pid, NGINX, "812"),
+            (Pid, CURL_WAS, ""),
+            (User, NGINX, "www-data"),
+            (User, AVAHI, "70"),
+            (User, CURL_WAS, ""),
+            (User, HALF_OPEN, ""),
+            (User, SSH_LISTENS, "root"),
+            (Proto, NGINX, "tcp"),
+            (Proto, JAVA, "tcp6"),
+            (Proto, RESOLVER, "udp"),
+            (Proto, AVAHI, "udp6"),
+            (Local, SSH_LISTENS, "0.0.0.0:22"),
+            (Local, AVAHI, "[::]:5353"),
+            (Local, JAVA, "[2001:db8::10]:8080"),
+            (Local, LINK_LOCAL, "[fe80::1%eth0]:22"),
+            (Remote, LINK_LOCAL, "[fe80::2%eth0]:60000"),
+            (Remote, SSH_LISTENS, "*"),
+            (Remote, NGINX, "198.51.100.7:50122"),
+            (State, NGINX, "SYN_RECV→ESTABLISHED"),
+            (State, CURL_WAS, "TIME_WAIT"),
+            (State, ODD, "UNKNOWN_42"),
+            (Age, SSH_LISTENS, "≥3d"),
+            (Age, CURL_CONNECTS, "10s"),
+            (Age, JAVA, "41m"),
+            (Timer, CURL_CONNECTS, "retr 4.2s ×3"),
+            (Timer, JAVA, "keep 41m"),
+            (Timer, CURL_WAS, "tw 12s"),
+            (Timer, ODD, "probe 3s"),
+            (Timer, NGINX, ""),
+            (RecvQ, NGINX, "33 B"),
+            (RecvQ, JAVA, "4.2 kB"),
+            (RecvQ, HIDDEN, "0"),
+            (RecvQ, SSH_LISTENS, "3/128"),
+            (RecvQ, NGINX_LISTENS, "0"),
+            (SendQ, SSH_LISTENS, "128"),
+            (SendQ, NGINX_LISTENS, ""),
+            (SendQ, JAVA, "2.5 MB"),
+            (Retrans, CURL_CONNECTS, "3"),
+            (Retrans, NGINX, "0"),
+            (Retrans, SSH_LISTENS, ""),
+            (Retrans, RESOLVER, ""),
+            (Service, NGINX, "https"),
+            (Service, CURL_CONNECTS, "https"),
+            (Service, SSH_LISTENS, "ssh"),
+            (Service, AVAHI, "mdns"),
+            (Inode, NGINX, "101"),
+            (Inode, CURL_WAS, ""),
+            (Interface, LINK_LOCAL, "eth0"),
+            (Interface, NGINX, ""),
+        ];
+        let world = world();
+        for (column, number, text) in cases {
+            let row = &world.rows[number as usize];
+            let cell = cell(column, row, &world, false);
+            assert_eq!(cell.text, text, "{column:?} of row {number}");
+        }
+    }
+
+    #[test]
+    fn numbers_stand_for_names_where_asked() {
+        let world = world();
+        let say = |column, number: u32| cell(column, &world.rows[number as usize], &world, true);
+        assert_eq!(say(Column::User, NGINX).text, "33");
+        assert_eq!(say(Column::User, CURL_WAS).text, "");
+        assert_eq!(say(Column::Service, NGINX).text, "443");
+    }
+
+    #[test]
+    fn a_reason_stands_in_for_an_owner() {
+        let world = world();
+        let mut row = world.rows[HALF_OPEN as usize];
+        row.socket.local.port = 81;
+        for (reason, text) in [
+            (Some(Unowned::ListenerRequest), "— (request)"),
+            (Some(Unowned::AcceptQueue), "— (queued)"),
+            (Some(Unowned::TimeWait), "— (closed)"),
+            (Some(Unowned::Orphan), "— (closed)"),
+            (Some(Unowned::Hidden), "— (hidden)"),
+            (Some(Unowned::Kernel), "— (kernel)"),
+            (None, "—"),
+        ] {
+            row.unowned = reason;
+            let cell = cell(Column::Process, &row, &world, false);
+            assert_eq!(cell.text, text);
+            assert!(cell.stands_in);
+        }
+        let owned = cell(Column::Process, &world.rows[0], &world, false);
+        assert!(!owned.stands_in);
+    }
+
+    #[test]
+    fn a_trouble_is_marked_without_colour() {
+        let mut row = world().rows[SSH_LISTENS as usize];
+        row.flagged = Some(Severity::Warn);
+        assert_eq!(cell(Column::Mark, &row, &world(), false).text, "!");
+    }
+
+    #[test]
+    fn a_change_of_state_shrinks_to_the_new_one() {
+        let world = world();
+        let cell = cell(Column::State, &world.rows[NGINX as usize], &world, false);
+        assert_eq!(cell.fitted(30), "SYN_RECV→ESTABLISHED");
+        assert_eq!(cell.fitted(12), "ESTABLISHED");
+        assert_eq!(cell.fitted(5), "ESTA…");
+    }
+
+    #[test]
+    fn foreign_names_are_safe() {
+        let mut world = world();
+        let mut evil = (*world.processes[0]).clone();
+        evil.name = "ss\u{1b}[2Jhd".into();
+        world.processes[0] = Arc::new(evil);
+        let cell = cell(Column::Process, &world.rows[0], &world, false);
+        assert_eq!(cell.text, "ss\\x1b[2Jhd");
+    }
+}

@@ -1,0 +1,257 @@
+//! The columns there are, and what is the same for all their cells.
+
+use crate::filter::{nearest, plain};
+use crate::model::text::Text;
+use std::fmt;
+
+/// A column of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Column {
+    /// What happened to the row lately, as one sign.
+    Mark,
+    /// Who holds the socket, or why nobody does.
+    Process,
+    /// The owner's process id.
+    Pid,
+    /// Who opened it.
+    User,
+    /// Protocol and family.
+    Proto,
+    /// This machine's end.
+    Local,
+    /// The peer's end.
+    Remote,
+    /// Its state, with the one before if that changed a moment ago.
+    State,
+    /// How long it has been in that state.
+    Age,
+    /// The running timer.
+    Timer,
+    /// Bytes not read, or connections not accepted.
+    RecvQ,
+    /// Bytes not acknowledged, or how many connections may wait.
+    SendQ,
+    /// How often something has been sent again.
+    Retrans,
+    /// The service by its well-known port.
+    Service,
+    /// The socket's inode.
+    Inode,
+    /// The interface it is bound to.
+    Interface,
+}
+
+/// To which side the cells of a column lean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Align {
+    /// Texts.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// Further words for columns: those of other tools and of our reports.
+/// Compared like the keys, in lower case and without `-` and `_`.
+const SPELLINGS: &[(&str, Column)] = &[
+    ("command", Column::Process),
+    ("uid", Column::User),
+    ("protocol", Column::Proto),
+    ("peer", Column::Remote),
+    ("foreign", Column::Remote),
+    ("recvqueue", Column::RecvQ),
+    ("sendqueue", Column::SendQ),
+    ("retransmits", Column::Retrans),
+    ("iface", Column::Interface),
+    ("dev", Column::Interface),
+];
+
+impl Column {
+    /// Every column, in the order in which they are shown.
+    pub const ALL: [Self; 16] = [
+        Self::Mark,
+        Self::Process,
+        Self::Pid,
+        Self::User,
+        Self::Proto,
+        Self::Local,
+        Self::Remote,
+        Self::State,
+        Self::Age,
+        Self::Timer,
+        Self::RecvQ,
+        Self::SendQ,
+        Self::Retrans,
+        Self::Service,
+        Self::Inode,
+        Self::Interface,
+    ];
+
+    /// The word for it in settings and on the command line.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Mark => "mark",
+            Self::Process => "process",
+            Self::Pid => "pid",
+            Self::User => "user",
+            Self::Proto => "proto",
+            Self::Local => "local",
+            Self::Remote => "remote",
+            Self::State => "state",
+            Self::Age => "age",
+            Self::Timer => "timer",
+            Self::RecvQ => "recvq",
+            Self::SendQ => "sendq",
+            Self::Retrans => "retrans",
+            Self::Service => "service",
+            Self::Inode => "inode",
+            Self::Interface => "interface",
+        }
+    }
+
+    /// The heading.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Mark => "",
+            Self::Process => "PROCESS",
+            Self::Pid => "PID",
+            Self::User => "USER",
+            Self::Proto => "PROTO",
+            Self::Local => "LOCAL",
+            Self::Remote => "REMOTE",
+            Self::State => "STATE",
+            Self::Age => "AGE",
+            Self::Timer => "TIMER",
+            Self::RecvQ => "RECV-Q",
+            Self::SendQ => "SEND-Q",
+            Self::Retrans => "RETRANS",
+            Self::Service => "SERVICE",
+            Self::Inode => "INODE",
+            Self::Interface => "INTERFACE",
+        }
+    }
+
+    /// To which side its cells lean.
+    #[must_use]
+    pub fn align(self) -> Align {
+        match self {
+            Self::Pid | Self::Age | Self::RecvQ | Self::SendQ | Self::Retrans | Self::Inode => {
+                Align::Right
+            }
+            _ => Align::Left,
+        }
+    }
+
+    /// How long it stays when the terminal is narrow: the smaller the number,
+    /// the longer.
+    #[must_use]
+    pub fn priority(self) -> u8 {
+        match self {
+            Self::Mark => 0,
+            Self::State => 1,
+            Self::Remote => 2,
+            Self::Local => 3,
+            Self::Process => 4,
+            Self::Pid => 5,
+            Self::Proto => 6,
+            Self::Age => 7,
+            Self::User => 8,
+            Self::RecvQ => 9,
+            Self::SendQ => 10,
+            Self::Retrans => 11,
+            Self::Timer => 12,
+            Self::Service => 13,
+            Self::Inode => 14,
+            Self::Interface => 15,
+        }
+    }
+
+    /// The column a person means by `word`; `-`, `_` and capitals make no
+    /// difference.
+    ///
+    /// # Errors
+    ///
+    /// If there is none of that name.
+    pub fn from_word(word: &str) -> Result<Self, UnknownColumn> {
+        let wanted = plain(word);
+        Self::ALL
+            .into_iter()
+            .find(|column| column.key() == wanted)
+            .or_else(|| {
+                let (_, column) = SPELLINGS.iter().find(|(known, _)| *known == wanted)?;
+                Some(*column)
+            })
+            .ok_or_else(|| UnknownColumn::new(word))
+    }
+
+    /// Every word that [`Self::from_word`] suggests.
+    fn words() -> impl Iterator<Item = &'static str> {
+        let others = SPELLINGS.iter().map(|(word, _)| *word);
+        Self::ALL.into_iter().map(Self::key).chain(others)
+    }
+}
+
+/// A word that names no column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownColumn {
+    /// The word.
+    pub word: Text,
+    /// The nearest word that does name one.
+    pub suggestion: Option<&'static str>,
+}
+
+impl UnknownColumn {
+    fn new(word: &str) -> Self {
+        Self {
+            word: word.into(),
+            suggestion: nearest(word, Column::words()),
+        }
+    }
+}
+
+impl fmt::Display for UnknownColumn {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "unknown column `{}`; ", self.word)?;
+        if let Some(suggestion) = self.suggestion {
+            return write!(formatter, "did you mean `{suggestion}`?");
+        }
+        let keys: Vec<&str> = Column::ALL.into_iter().map(Column::key).collect();
+        write!(formatter, "there are {}", keys.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownColumn {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_column_answers_to_its_words() {
+        for column in Column::ALL {
+            assert_eq!(Column::from_word(column.key()), Ok(column));
+            if column != Column::Mark {
+                assert_eq!(Column::from_word(column.title()), Ok(column));
+            }
+        }
+        for (word, column) in SPELLINGS {
+            assert_eq!(Column::from_word(word), Ok(*column));
+        }
+        let priorities: BTreeSet<u8> = Column::ALL.into_iter().map(Column::priority).collect();
+        assert_eq!(priorities.len(), Column::ALL.len());
+    }
+
+    #[test]
+    fn mistyped_words_are_met_with_the_nearest() {
+        let error = Column::from_word("remot").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "unknown column `remot`; did you mean `remote`?"
+        );
+        let error = Column::from_word("colum\u{1b}").unwrap_err();
+        let said = error.to_string();
+        assert!(said.starts_with("unknown column `colum\\x1b`; there are mark, process,"));
+    }
+}

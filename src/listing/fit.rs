@@ -1,0 +1,82 @@
+//! Making texts fit into terminal cells, of which some characters take two.
+
+use super::column::Align;
+use std::borrow::Cow;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// How many cells a text takes.
+#[must_use]
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The text if it fits into that many cells, else as much of its beginning as
+/// fits together with `…`. It may come out a cell short of the width where a
+/// wide character would straddle the end.
+#[must_use]
+pub fn fit(text: &str, cells: usize) -> Cow<'_, str> {
+    if text.width() <= cells {
+        return Cow::Borrowed(text);
+    }
+    let Some(room) = cells.checked_sub(1) else {
+        return Cow::Borrowed("");
+    };
+    let mut used = 0;
+    let end = text
+        .char_indices()
+        .find(|(_, character)| {
+            used += character.width().unwrap_or(0);
+            used > room
+        })
+        .map_or(text.len(), |(place, _)| place);
+    let kept = text.get(..end).unwrap_or_default();
+    Cow::Owned(format!("{kept}…"))
+}
+
+/// The text in exactly that many cells: shortened like [`fit`] or filled up
+/// with spaces on the side it does not lean to.
+#[must_use]
+pub fn pad(text: &str, cells: usize, align: Align) -> String {
+    let text = fit(text, cells);
+    let space = " ".repeat(cells.saturating_sub(text.width()));
+    match align {
+        Align::Left => format!("{text}{space}"),
+        Align::Right => format!("{space}{text}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn texts_are_cut_by_cells() {
+        let cases = [
+            ("sshd", 4, "sshd"),
+            ("sshd", 3, "ss…"),
+            ("sshd", 1, "…"),
+            ("sshd", 0, ""),
+            ("", 0, ""),
+            ("浏览器", 6, "浏览器"),
+            ("浏览器", 5, "浏览…"),
+            ("浏览器", 4, "浏…"),
+            ("a浏览器", 4, "a浏…"),
+        ];
+        for (text, cells, fitted) in cases {
+            assert_eq!(fit(text, cells), fitted, "{text} in {cells}");
+        }
+        assert_eq!(pad("812", 5, Align::Right), "  812");
+        assert_eq!(pad("浏览器", 4, Align::Left), "浏… ");
+    }
+
+    proptest! {
+        #[test]
+        fn padding_is_exact(text in any::<String>(), cells in 0_usize..40, right in any::<bool>()) {
+            // Only text made safe is ever drawn.
+            let safe = crate::model::text::Text::from(text.as_str());
+            let align = if right { Align::Right } else { Align::Left };
+            prop_assert_eq!(width(&pad(safe.as_str(), cells, align)), cells);
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! Which columns fit on a line, and how wide each is.
+//!
+//! An address that has lost its end is another address, so columns are dropped
+//! whole, the least important first; only the name of a process may lose its
+//! end, and only when there is nothing left to drop beside what tells one row
+//! from another.
+
+use super::cell::Cell;
+use super::column::Column;
+use super::fit::width;
+
+/// Cells between two columns where there is little room, and where there is
+/// enough.
+const GAPS: [usize; 2] = [1, 2];
+
+/// How short the name of a process may become.
+const SHORTEST_PROCESS: usize = 6;
+
+/// How long the name of a process may ask to be: the fifteen bytes the kernel
+/// keeps and what is said around them. Only one full of escapes is longer.
+const LONGEST_PROCESS: usize = 24;
+
+/// Room for `ESTABLISHED→CLOSE_WAIT`, the longest of the usual changes. Where
+/// changes are marked it is kept free, so that columns do not jump with them.
+const LONGEST_CHANGE: usize = 22;
+
+/// The most important column that is less so than the words for a change.
+const AFTER_CHANGES: Column = Column::RecvQ;
+
+/// Up to this priority a column is part of what tells one row from another.
+fn is_essential(column: Column) -> bool {
+    column.priority() <= Column::Proto.priority()
+}
+
+/// How much room the wanted columns need for the cells seen so far.
+#[derive(Clone, Debug)]
+pub struct Measure {
+    needs: Vec<Need>,
+}
+
+/// The room one column needs, in cells.
+#[derive(Clone, Copy, Debug)]
+struct Need {
+    column: Column,
+    /// For the short forms of all cells.
+    least: usize,
+    /// For all of all cells.
+    whole: usize,
+}
+
+/// A line's division into columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// The columns that are shown, in the order in which they were wanted.
+    pub columns: Vec<Placed>,
+    /// Cells between two columns.
+    pub gap: usize,
+}
+
+/// A column that is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Which.
+    pub column: Column,
+    /// Its place among the wanted columns, and so among a row's cells.
+    pub place: usize,
+    /// How many cells it gets.
+    pub width: usize,
+}
+
+impl Measure {
+    /// Begins with the headings of the wanted columns, which are shown in this
+    /// order.
+    #[must_use]
+    pub fn new(wanted: &[Column]) -> Self {
+        let need = |column: &Column| {
+            // The mark needs its place even while there is none to show.
+            let title = width(column.title()).max(1);
+            let marked = *column == Column::State && wanted.contains(&Column::Mark);
+            Need {
+                column: *column,
+                least: title,
+                whole: if marked { LONGEST_CHANGE } else { title },
+            }
+        };
+        Self {
+            needs: wanted.iter().map(need).collect(),
+        }
+    }
+
+    /// Makes room for a row: its cells in the order of the wanted columns.
+    pub fn add(&mut self, cells: &[Cell<'_>]) {
+        for (need, cell) in self.needs.iter_mut().zip(cells) {
+            let whole = width(&cell.text);
+            let least = cell.short.as_ref().map_or(whole, |short| width(short));
+            need.whole = need.whole.max(whole);
+            need.least = need.least.max(least);
+            if need.column == Column::Process {
+                need.whole = need.whole.min(LONGEST_PROCESS);
+                need.least = need.least.min(SHORTEST_PROCESS);
+            }
+        }
+    }
+
+    /// Divides a line of so many cells. What is shown never needs more; on a
+    /// line too short for any column there is none.
+    #[must_use]
+    pub fn layout(&self, cells: usize) -> Layout {
+        let [narrow, wide] = GAPS;
+        let mut line = Line {
+            needs: &self.needs,
+            widths: vec![None; self.needs.len()],
+            cells,
+            gap: narrow,
+        };
+        line.place_essential();
+        line.place_others();
+        line.grow(|column| column == Column::State);
+        line.gap = wide;
+        if line.used() > cells {
+            line.gap = narrow;
+        }
+        line.finish()
+    }
+}
+
+/// A line while it is being divided.
+struct Line<'m> {
+    needs: &'m [Need],
+    /// None for columns that are not shown.
+    widths: Vec<Option<usize>>,
+    cells: usize,
+    gap: usize,
+}
+
+impl Line<'_> {
+    fn used(&self) -> usize {
+        let shown = self.widths.iter().flatten();
+        let gaps = self.gap * shown.clone().count().saturating_sub(1);
+        shown.sum::<usize>() + gaps
+    }
+
+    /// The places of wanted columns, the most important first.
+    fn by_priority(&self, essential: bool) -> Vec<usize> {
+        let mut places: Vec<usize> = (0..self.needs.len())
+            .filter(|place| is_essential(self.needs[*place].column) == essential)
+            .collect();
+        places.sort_by_key(|place| self.needs[*place].column.priority());
+        places
+    }
+
+    /// Shows a column in its least width if there is room for it.
+    fn place(&mut self, place: usize) -> bool {
+        self.widths[place] = Some(self.needs[place].least);
+        let fits = self.used() <= self.cells;
+        if !fits {
+            self.widths[place] = None;
+        }
+        fits
+    }
+
+    /// Essential columns one by one; where one does not fit, a less important
+    /// but narrower one still may.
+    fn place_essential(&mut self) {
+        for place in self.by_priority(true) {
+            self.place(place);
+        }
+        self.grow(|column| column == Column::Process);
+    }
+
+    /// The others until one does not fit, if nothing essential is missing or
+    /// shortened. Changes of state are written out before the least important
+    /// of them are shown.
+    fn place_others(&mut self) {
+        for place in self.by_priority(true) {
+            let need = self.needs[place];
+            let wanted = if need.column == Column::Process {
+                need.whole
+            } else {
+                need.least
+            };
+            if self.widths[place] != Some(wanted) {
+                return;
+            }
+        }
+        for place in self.by_priority(false) {
+            if self.needs[place].column == AFTER_CHANGES {
+                self.widen_state();
+            }
+            if !self.place(place) {
+                return;
+            }
+        }
+    }
+
+    /// Gives the state all the room it wants, or none.
+    fn widen_state(&mut self) {
+        let state = |need: &Need| need.column == Column::State;
+        let Some(place) = self.needs.iter().position(state) else {
+            return;
+        };
+        let before = self.widths[place].replace(self.needs[place].whole);
+        if self.used() > self.cells {
+            self.widths[place] = before;
+        }
+    }
+
+    /// Gives spare room to some columns, as far as they can use it.
+    fn grow(&mut self, which: impl Fn(Column) -> bool) {
+        for (place, need) in self.needs.iter().enumerate() {
+            let spare = self.cells.saturating_sub(self.used());
+            if let Some(width) = self.widths[place].as_mut().filter(|_| which(need.column)) {
+                *width = need.whole.min(*width + spare);
+            }
+        }
+    }
+
+    fn finish(self) -> Layout {
+        let placed = |(place, width): (usize, &Option<usize>)| {
+            Some(Placed {
+                column: self.needs[place].column,
+                place,
+                width: (*width)?,
+            })
+        };
+        Layout {
+            columns: self.widths.iter().enumerate().filter_map(placed).collect(),
+            gap: self.gap,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::sample::{self, JAVA, LINK_LOCAL, world};
+    use crate::listing::cell::cell;
+    use crate::model::observation::Observation;
+    use crate::model::protocol::Protocol;
+    use crate::model::row::{Phase, Row};
+    use crate::model::state::State;
+    use proptest::prelude::*;
+
+    const ALL: &[Column] = &Column::ALL;
+
+    fn measured(rows: &[Row], observation: &Observation) -> Measure {
+        let mut measure = Measure::new(ALL);
+        for row in rows {
+            let cells: Vec<Cell> = ALL
+                .iter()
+                .map(|column| cell(*column, row, observation, false))
+                .collect();
+            measure.add(&cells);
+        }
+        measure
+    }
+
+    /// What a width shows: keys, with the width where it is less than wanted.
+    fn shown(measure: &Measure, cells: usize) -> String {
+        let layout = measure.layout(cells);
+        let words = layout.columns.iter().map(|placed| {
+            let need = measure.needs[placed.place];
+            if placed.width < need.whole {
+                format!("{}:{}", placed.column.key(), placed.width)
+            } else {
+                placed.column.key().to_owned()
+            }
+        });
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn ordinary_rows_at_every_width() {
+        let world = world();
+        let mut rows: Vec<Row> = world.rows.to_vec();
+        // Without the two whose IPv6 addresses are seen on few machines.
+        rows.remove(LINK_LOCAL as usize);
+        rows.remove(JAVA as usize);
+        let measure = measured(&rows, &world);
+        let cases = [
+            (0, ""),
+            (1, "mark"),
+            (20, "mark process:6 state:11"),
+            (40, "mark process:7 remote state:11"),
+            (60, "mark process:10 local remote state:11"),
+            (80, "mark process pid proto local remote state:11 age"),
+            (
+                120,
+                "mark process pid user proto local remote state age recvq sendq",
+            ),
+            (
+                200,
+                "mark process pid user proto local remote state age timer recvq sendq retrans \
+                 service inode interface",
+            ),
+        ];
+        for (cells, columns) in cases {
+            assert_eq!(shown(&measure, cells), columns, "at {cells}");
+        }
+    }
+
+    #[test]
+    fn the_longest_ipv4_rows_show_the_essentials_on_eighty() {
+        let world = world();
+        let mut row = world.rows[1];
+        let longest = sample::row(
+            Protocol::Tcp,
+            State::Established,
+            "192.168.100.100:50122",
+            "255.255.255.255:65535",
+        );
+        row.socket.local = longest.socket.local;
+        row.socket.remote = longest.socket.remote;
+        row.phase = Phase::Changed {
+            from: State::CloseWait,
+        };
+        let measure = measured(&[row, world.rows[3], world.rows[10]], &world);
+        assert_eq!(
+            shown(&measure, 80),
+            "mark process:12 pid proto local remote state:11"
+        );
+    }
+
+    #[test]
+    fn an_odd_name_does_not_push_columns_away() {
+        let mut measure = Measure::new(&[Column::Process, Column::Local]);
+        let name = "\\x1b".repeat(15);
+        measure.add(&[Cell::from(name.as_str()), Cell::from("192.0.2.1:80")]);
+        let widths: Vec<usize> = measure
+            .layout(200)
+            .columns
+            .iter()
+            .map(|placed| placed.width)
+            .collect();
+        assert_eq!(widths, [LONGEST_PROCESS, 12]);
+    }
+
+    #[test]
+    fn room_is_measured_in_cells() {
+        let mut measure = Measure::new(&[Column::Process, Column::User]);
+        measure.add(&[Cell::from("浏览器浏览器"), Cell::from("文")]);
+        let layout = measure.layout(18);
+        assert_eq!(layout.gap, 2);
+        let widths: Vec<usize> = layout.columns.iter().map(|placed| placed.width).collect();
+        assert_eq!(widths, [12, 4]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_overflows_and_no_address_is_cut(
+            picks in proptest::collection::vec(0_usize..12, 0..12),
+            cells in 0_usize..250,
+        ) {
+            let world = world();
+            let rows: Vec<Row> = picks.iter().map(|place| world.rows[*place]).collect();
+            let measure = measured(&rows, &world);
+            let layout = measure.layout(cells);
+            let gaps = layout.gap * layout.columns.len().saturating_sub(1);
+            let used: usize = layout.columns.iter().map(|placed| placed.width).sum::<usize>() + gaps;
+            prop_assert!(used <= cells);
+            for placed in &layout.columns {
+                for row in &rows {
+                    let cell = cell(placed.column, row, &world, false);
+                    if placed.column != Column::Process {
+                        let said = cell.fitted(placed.width);
+                        prop_assert!(said == cell.text || Some(said.as_ref()) == cell.short.as_deref());
+                    }
+                }
+            }
+            // More room never shows less.
+            prop_assert!(measure.layout(cells + 30).columns.len() >= layout.columns.len());
+        }
+    }
+}

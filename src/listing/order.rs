@@ -1,0 +1,442 @@
+//! The order of rows: total and stable, so that it never depends on the order
+//! in which the kernel happened to list them.
+//!
+//! Every row gets a key of plain numbers once, and sorting compares only
+//! those; names are ranked beforehand, once per process and user. Rows with
+//! equal keys are told apart by what makes them different sockets.
+
+use super::cell::retransmits;
+use super::column::{Column, UnknownColumn};
+use super::rank::Ranks;
+use crate::filter::services;
+use crate::model::endpoint::Endpoint;
+use crate::model::finding::Severity;
+use crate::model::observation::Observation;
+use crate::model::owner::ProcessId;
+use crate::model::row::{LastOwner, Phase, Row};
+use crate::model::state::State;
+use crate::model::timer::TimerKind;
+use std::cmp::Ordering;
+use std::net::IpAddr;
+
+/// How to sort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Sort {
+    /// By what.
+    pub by: SortBy,
+    /// Backwards. Rows that have nothing in that column stay last.
+    pub reverse: bool,
+}
+
+/// By what to sort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum SortBy {
+    /// Rows of findings by severity, then listeners, then by process and port,
+    /// then what has no owner, and `TIME_WAIT` last.
+    #[default]
+    Default,
+    /// By the values of a column; among equal ones, as by default.
+    Column(Column),
+}
+
+impl SortBy {
+    /// `default`, or the word for a column.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such column.
+    pub fn from_word(word: &str) -> Result<Self, UnknownColumn> {
+        if word.eq_ignore_ascii_case("default") {
+            return Ok(Self::Default);
+        }
+        Column::from_word(word).map(Self::Column)
+    }
+
+    /// The word that [`Self::from_word`] understands.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Column(column) => column.key(),
+        }
+    }
+}
+
+/// What a row is sorted by: the fields in this order, but for the last.
+#[derive(Clone, Copy, Debug)]
+struct Key {
+    /// 1 for rows that have no value: they come last, also backwards.
+    missing: u32,
+    /// The value, as a number that is ordered like it.
+    value: u128,
+    /// Settles between equal values.
+    then: u64,
+    /// The number of the row. Beside the others it fills what alignment would
+    /// leave empty.
+    row: u32,
+}
+
+impl Key {
+    fn new(value: Option<u128>, reverse: bool) -> Self {
+        let ordered = value.unwrap_or(0);
+        Self {
+            missing: value.is_none().into(),
+            value: if reverse { !ordered } else { ordered },
+            then: 0,
+            row: 0,
+        }
+    }
+
+    /// By family, address and port. They are one bit and a port longer than
+    /// the value, so the end of them settles between equal values.
+    fn address(end: Option<Endpoint>, reverse: bool) -> Self {
+        let (value, last_bit) = match end.map(|end| end.address()) {
+            Some(IpAddr::V4(v4)) => (Some(u32::from(v4).into()), 0),
+            Some(IpAddr::V6(v6)) => {
+                let bits = u128::from(v6);
+                (Some(1 << 127 | bits >> 1), u64::from(bits & 1 == 1))
+            }
+            None => (None, 0),
+        };
+        let then = last_bit << 16 | end.map_or(0, |end| u64::from(end.port));
+        Self {
+            then: if reverse { !then } else { then },
+            ..Self::new(value, reverse)
+        }
+    }
+
+    fn compare(&self, other: &Self) -> Ordering {
+        let parts = |key: &Self| (key.missing, key.value, key.then);
+        parts(self).cmp(&parts(other))
+    }
+}
+
+/// Sorts rows of an observation.
+pub(super) fn sort(
+    observation: &Observation,
+    by: Sort,
+    rows: impl Iterator<Item = u32>,
+) -> Vec<u32> {
+    let ranks = Ranks::new(observation);
+    let row = |number: u32| observation.rows.get(number as usize);
+    let mut keys: Vec<Key> = rows
+        .filter_map(|number| {
+            let key = key(row(number)?, observation, by, &ranks);
+            Some(Key { row: number, ..key })
+        })
+        .collect();
+    keys.sort_unstable_by(|left, right| {
+        left.compare(right).then_with(|| {
+            row(left.row)
+                .zip(row(right.row))
+                .map_or(Ordering::Equal, |(left, right)| identity(left, right))
+        })
+    });
+    keys.into_iter().map(|key| key.row).collect()
+}
+
+/// The order of different sockets whose keys are the same.
+fn identity(left: &Row, right: &Row) -> Ordering {
+    let parts = |row: &Row| {
+        let socket = &row.socket;
+        (
+            (socket.remote, socket.local, socket.protocol),
+            (socket.inode, socket.namespace, socket.cookie),
+            // A pair of addresses may come back while the old row lingers.
+            (row.first_seen, socket.state),
+        )
+    };
+    parts(left).cmp(&parts(right))
+}
+
+fn key(row: &Row, observation: &Observation, by: Sort, ranks: &Ranks) -> Key {
+    let usual = default_key(row, observation, ranks);
+    match by.by {
+        SortBy::Default => Key::new(Some(usual.into()), by.reverse),
+        SortBy::Column(Column::Local) => Key::address(Some(row.socket.local), by.reverse),
+        SortBy::Column(Column::Remote) => Key::address(row.socket.peer(), by.reverse),
+        SortBy::Column(column) => {
+            let value = value(column, row, observation, ranks);
+            Key {
+                then: usual,
+                ..Key::new(value, by.reverse)
+            }
+        }
+    }
+}
+
+/// The default order: eight bits for the class of a row, 32 for its process,
+/// 16 for its port.
+fn default_key(row: &Row, observation: &Observation, ranks: &Ranks) -> u64 {
+    let class: u64 = match (row.flagged, row.socket.state) {
+        (Some(Severity::Alarm), _) => 0,
+        (Some(Severity::Warn), _) => 1,
+        (Some(Severity::Info), _) => 2,
+        (None, State::Listen) => 3,
+        (None, State::TimeWait) => 6,
+        (None, _) if row.owners.count > 0 => 4,
+        (None, _) => 5,
+    };
+    let process = holder(row, observation)
+        .or_else(|| row.last_owner.map(LastOwner::process))
+        .map_or(u32::MAX, |process| ranks.process(process));
+    class << 48 | u64::from(process) << 16 | u64::from(row.socket.local.port)
+}
+
+/// What a row is sorted by in a column other than those of addresses; none if
+/// the cell is empty.
+fn value(column: Column, row: &Row, observation: &Observation, ranks: &Ranks) -> Option<u128> {
+    let socket = &row.socket;
+    let listens = socket.state == State::Listen;
+    Some(match column {
+        Column::Mark => match row.phase {
+            Phase::New => 0,
+            Phase::Changed { .. } => 1,
+            Phase::Closed => 2,
+            Phase::Steady if row.flagged.is_some() => 3,
+            Phase::Steady => return None,
+        },
+        Column::Process => ranks.process(holder(row, observation)?).into(),
+        Column::Pid => observation.first_owner(row)?.pid.into(),
+        Column::User => ranks.user(observation, socket.user()?).into(),
+        Column::Proto => (socket.protocol as u128) << 8 | socket.family() as u128,
+        Column::State => match socket.state {
+            State::Unknown(number) => 0x100 + u128::from(number),
+            known => State::ALL.iter().position(|state| *state == known)? as u128,
+        },
+        Column::Age => (u32::MAX - row.state_since.0).into(),
+        Column::Timer => {
+            let timer = socket.timer?;
+            let kind = match timer.kind {
+                TimerKind::Unknown(number) => 0x100 + u128::from(number),
+                known => TimerKind::ALL.iter().position(|kind| *kind == known)? as u128,
+            };
+            u128::from(timer.expires_ms) << 16 | kind
+        }
+        Column::RecvQ => socket.recv_queue.into(),
+        Column::SendQ if listens => socket.backlog()?.into(),
+        Column::SendQ => socket.send_queue.into(),
+        Column::Retrans => retransmits(row)?.into(),
+        Column::Service => beginning(services::of(socket)?),
+        Column::Inode => socket.inode?.get().into(),
+        Column::Interface if socket.interface == 0 => return None,
+        Column::Interface => match observation.interface(socket.interface) {
+            Some(name) => beginning(name.as_str()),
+            None => socket.interface.into(),
+        },
+        Column::Local | Column::Remote => return None,
+    })
+}
+
+/// The first sixteen bytes of a name as a number of the same order. Names of
+/// services and interfaces are never longer than fifteen.
+fn beginning(name: &str) -> u128 {
+    let mut bytes = [0; 16];
+    for (place, byte) in bytes.iter_mut().zip(name.bytes()) {
+        *place = byte;
+    }
+    u128::from_be_bytes(bytes)
+}
+
+fn holder(row: &Row, observation: &Observation) -> Option<ProcessId> {
+    let first = row.owners.of(&observation.holders).first()?;
+    Some(first.process)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::sample::{
+        AVAHI, CURL_CONNECTS, CURL_WAS, HALF_OPEN, HIDDEN, JAVA, LINK_LOCAL, NGINX, NGINX_LISTENS,
+        ODD, RESOLVER, SSH_LISTENS, crowd, row, world,
+    };
+    use crate::model::owner::OwnerSpan;
+    use crate::model::protocol::Protocol;
+    use crate::model::time::Stamp;
+    use crate::model::timer::Timer;
+    use proptest::prelude::*;
+    use std::collections::HashSet;
+    use std::num::{NonZeroU32, NonZeroU64};
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    fn sorted(world: &Observation, by: SortBy, reverse: bool) -> Vec<u32> {
+        let rows = 0..u32::try_from(world.rows.len()).unwrap();
+        sort(world, Sort { by, reverse }, rows)
+    }
+
+    #[test]
+    fn the_default_order_puts_first_what_deserves_a_look() {
+        let mut world = world();
+        let usual = [
+            NGINX_LISTENS,
+            SSH_LISTENS,
+            AVAHI,
+            CURL_CONNECTS,
+            JAVA,
+            NGINX,
+            LINK_LOCAL,
+            RESOLVER,
+            ODD,
+            HALF_OPEN,
+            HIDDEN,
+            CURL_WAS,
+        ];
+        assert_eq!(sorted(&world, SortBy::Default, false), usual);
+        let backwards: Vec<u32> = usual.iter().rev().copied().collect();
+        assert_eq!(sorted(&world, SortBy::Default, true), backwards);
+
+        let rows = Arc::make_mut(&mut world.rows);
+        rows[CURL_WAS as usize].flagged = Some(Severity::Warn);
+        rows[RESOLVER as usize].flagged = Some(Severity::Alarm);
+        rows[SSH_LISTENS as usize].flagged = Some(Severity::Info);
+        let first = &sorted(&world, SortBy::Default, false)[..4];
+        assert_eq!(first, [RESOLVER, CURL_WAS, SSH_LISTENS, NGINX_LISTENS]);
+    }
+
+    #[test]
+    fn columns_sort_by_value_and_leave_the_empty_for_the_end() {
+        let world = world();
+        let cases: &[(Column, &[u32])] = &[
+            (Column::Pid, &[RESOLVER, AVAHI, SSH_LISTENS, LINK_LOCAL]),
+            (Column::Age, &[NGINX_LISTENS]),
+            (
+                Column::Timer,
+                &[HALF_OPEN, ODD, CURL_CONNECTS, CURL_WAS, JAVA],
+            ),
+            (Column::Service, &[ODD, RESOLVER, JAVA]),
+            (Column::Interface, &[LINK_LOCAL, NGINX_LISTENS]),
+            (Column::Mark, &[CURL_CONNECTS, NGINX, CURL_WAS]),
+            (Column::Local, &[SSH_LISTENS, NGINX_LISTENS, ODD, HIDDEN]),
+            (Column::Remote, &[ODD, HIDDEN, RESOLVER, NGINX, HALF_OPEN]),
+            (Column::User, &[CURL_CONNECTS, JAVA, NGINX_LISTENS]),
+            (Column::State, &[NGINX_LISTENS, SSH_LISTENS, CURL_CONNECTS]),
+            (Column::Proto, &[NGINX_LISTENS, SSH_LISTENS, CURL_CONNECTS]),
+        ];
+        for (column, first) in cases {
+            let order = sorted(&world, SortBy::Column(*column), false);
+            assert_eq!(&order[..first.len()], *first, "{column:?}");
+        }
+        let backwards = |column| sorted(&world, SortBy::Column(column), true);
+        assert_eq!(backwards(Column::Pid)[..2], [CURL_CONNECTS, JAVA]);
+        assert_eq!(backwards(Column::Inode)[0], NGINX_LISTENS);
+        assert_eq!(backwards(Column::RecvQ)[..2], [JAVA, NGINX]);
+        assert_eq!(backwards(Column::Age)[..2], [SSH_LISTENS, JAVA]);
+        assert_eq!(backwards(Column::Remote)[..2], [LINK_LOCAL, JAVA]);
+        // No process, backwards or not.
+        for reverse in [false, true] {
+            let order = sorted(&world, SortBy::Column(Column::Process), reverse);
+            assert_eq!(order[8..], [ODD, HALF_OPEN, HIDDEN, CURL_WAS]);
+        }
+    }
+
+    #[test]
+    fn neighbouring_addresses_stay_apart() {
+        let mut world = world();
+        let rows = [
+            "[2001:db8::2]:9",
+            "[2001:db8::3]:1",
+            "[2001:db8::2]:1",
+            "[2001:db8::1]:5",
+        ];
+        let rows = rows.map(|local| row(Protocol::Tcp, State::Established, local, "[::9]:1"));
+        world.rows = Arc::new(rows.to_vec());
+        assert_eq!(
+            sorted(&world, SortBy::Column(Column::Local), false),
+            [3, 2, 0, 1]
+        );
+        assert_eq!(
+            sorted(&world, SortBy::Column(Column::Local), true),
+            [1, 0, 2, 3]
+        );
+    }
+
+    fn every_order() -> impl Iterator<Item = SortBy> {
+        let columns = Column::ALL.into_iter().map(SortBy::Column);
+        columns.chain([SortBy::Default])
+    }
+
+    #[test]
+    fn orders_answer_to_their_words() {
+        for by in every_order() {
+            assert_eq!(SortBy::from_word(by.key()), Ok(by));
+        }
+        let error = SortBy::from_word("prots").unwrap_err();
+        assert_eq!(error.suggestion, Some("proto"));
+    }
+
+    /// Rows that are alike in most things.
+    fn alike() -> impl Strategy<Value = Row> {
+        let place = (
+            0..State::ALL.len(),
+            0_u8..3,
+            0_u8..3,
+            0_u16..3,
+            any::<bool>(),
+        );
+        let identity = (0_u32..4, 0_u64..6, 0_u32..2);
+        (place, identity).prop_map(
+            |((state, local, remote, port, udp), (inode, cookie, since))| {
+                let ends = ["0.0.0.0", "10.0.0.1", "[::1]"];
+                let end = |place: u8| format!("{}:{port}", ends[usize::from(place)]);
+                let protocol = if udp { Protocol::Udp } else { Protocol::Tcp };
+                let mut row = row(protocol, State::ALL[state], &end(local), &end(remote));
+                row.socket.inode = NonZeroU32::new(inode);
+                row.socket.cookie = NonZeroU64::new(cookie);
+                row.socket.interface = inode % 3;
+                row.socket.timer = (cookie > 2).then_some(Timer {
+                    kind: TimerKind::Retransmit,
+                    expires_ms: since,
+                    retransmits: 1,
+                });
+                row.owners = OwnerSpan {
+                    start: inode,
+                    count: u16::from(inode > 1),
+                };
+                row.first_seen = Stamp(since);
+                row
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn no_order_depends_on_the_order_of_the_input(
+            (rows, shuffled) in proptest::collection::vec(alike(), 0..40).prop_flat_map(|mut rows| {
+                let mut known = HashSet::new();
+                rows.retain(|row| known.insert((row.socket.key(), row.first_seen.0)));
+                (Just(rows.clone()), Just(rows).prop_shuffle())
+            })
+        ) {
+            let mut one = world();
+            one.rows = Arc::new(rows);
+            let mut other = one.clone();
+            other.rows = Arc::new(shuffled);
+            for by in every_order() {
+                for reverse in [false, true] {
+                    let shown = |world: &Observation| -> Vec<String> {
+                        let order = sorted(world, by, reverse);
+                        order.iter().map(|place| format!("{:?}", world.rows[*place as usize])).collect()
+                    };
+                    prop_assert_eq!(shown(&one), shown(&other), "{:?}", by);
+                }
+            }
+        }
+    }
+
+    /// Measures, with `cargo test --release -- --ignored --nocapture`.
+    #[test]
+    #[ignore = "a measurement, not a test"]
+    fn how_long_sorting_a_hundred_thousand_rows_takes() {
+        let world = crowd(100_000, 200);
+        for by in every_order() {
+            let mut best = f64::MAX;
+            for _ in 0..7 {
+                let start = Instant::now();
+                assert_eq!(sorted(&world, by, false).len(), world.rows.len());
+                best = best.min(start.elapsed().as_secs_f64() * 1000.0);
+            }
+            println!("{best:7.2} ms  by {}", by.key());
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The toggles beside the filter: one key each, and no text to type.
+
+use crate::model::protocol::{Family, Protocol};
+use crate::model::row::Row;
+use crate::model::state::State;
+
+/// What the quick toggles let through. The default lets everything through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Quick {
+    /// Only this protocol; none for both.
+    pub protocol: Option<Protocol>,
+    /// Only this family; none for both.
+    pub family: Option<Family>,
+    /// Only these states; none for all.
+    pub class: Option<StateClass>,
+}
+
+/// A coarse sorting of states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StateClass {
+    /// Open to anyone: `LISTEN`, and UDP sockets without a peer.
+    Listening,
+    /// `ESTABLISHED`.
+    Established,
+    /// Everything else: opening, closing, closed, unknown.
+    Other,
+}
+
+impl StateClass {
+    /// The class of a state.
+    #[must_use]
+    pub fn of(state: State) -> Self {
+        match state {
+            State::Listen | State::Unconnected => Self::Listening,
+            State::Established => Self::Established,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl Quick {
+    /// Whether the toggles let a row through.
+    #[must_use]
+    pub fn matches(&self, row: &Row) -> bool {
+        let socket = &row.socket;
+        self.protocol.is_none_or(|only| only == socket.protocol)
+            && self.family.is_none_or(|only| only == socket.family())
+            && self
+                .class
+                .is_none_or(|only| only == StateClass::of(socket.state))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::sample::{AVAHI, NGINX_LISTENS, SSH_LISTENS, world};
+
+    #[test]
+    fn toggles_narrow_together() {
+        let kept = |quick: Quick| -> Vec<u32> {
+            (0_u32..)
+                .zip(world().rows.iter())
+                .filter(|(_, row)| quick.matches(row))
+                .map(|(number, _)| number)
+                .collect()
+        };
+        assert_eq!(kept(Quick::default()).len(), 12);
+        let listening = Quick {
+            class: Some(StateClass::Listening),
+            ..Quick::default()
+        };
+        assert_eq!(kept(listening), [SSH_LISTENS, AVAHI, NGINX_LISTENS]);
+        let udp = Quick {
+            protocol: Some(Protocol::Udp),
+            family: Some(Family::Inet6),
+            ..listening
+        };
+        assert_eq!(kept(udp), [AVAHI]);
+        let classes = [
+            StateClass::Listening,
+            StateClass::Established,
+            StateClass::Other,
+        ]
+        .map(|class| {
+            kept(Quick {
+                class: Some(class),
+                ..Quick::default()
+            })
+            .len()
+        });
+        assert_eq!(classes, [3, 4, 5]);
+    }
+}

@@ -1,0 +1,66 @@
+//! The places of names in the alphabet, found once, so that sorting need not
+//! compare texts.
+
+use crate::model::observation::Observation;
+use crate::model::owner::ProcessId;
+use crate::model::text::Text;
+
+/// Ranks of the names in one observation.
+pub(super) struct Ranks {
+    /// By process: in the order of name, pid and start.
+    processes: Vec<u32>,
+    /// By place in the observation's users; none for those without a name.
+    users: Vec<Option<u32>>,
+}
+
+impl Ranks {
+    pub(super) fn new(observation: &Observation) -> Self {
+        let processes = ranked(&observation.processes, |process| {
+            let name = process.name.as_str();
+            (name.to_lowercase(), name, process.pid, process.start_ticks)
+        });
+        let users = ranked(&observation.users, |user| {
+            let name = user.name.as_ref().map(Text::as_str);
+            (name.map(str::to_lowercase), name, user.uid)
+        });
+        let users = users
+            .into_iter()
+            .zip(observation.users.iter())
+            .map(|(rank, user)| user.name.is_some().then_some(rank))
+            .collect();
+        Self { processes, users }
+    }
+
+    /// The rank of a process; equal ones share theirs.
+    pub(super) fn process(&self, id: ProcessId) -> u32 {
+        self.processes
+            .get(id.0 as usize)
+            .copied()
+            .unwrap_or(u32::MAX)
+    }
+
+    /// Named users by name, then the others by number.
+    pub(super) fn user(&self, observation: &Observation, uid: u32) -> u64 {
+        let place = observation
+            .users
+            .binary_search_by_key(&uid, |user| user.uid);
+        let rank = place.ok().and_then(|place| *self.users.get(place)?);
+        rank.map_or(1 << 32 | u64::from(uid), u64::from)
+    }
+}
+
+/// The rank of each item by a key; equal ones share theirs.
+fn ranked<'i, T, K: Ord>(items: &'i [T], key: impl Fn(&'i T) -> K) -> Vec<u32> {
+    let mut order: Vec<(K, usize)> = items.iter().map(key).zip(0..).collect();
+    order.sort_unstable();
+    let mut ranks = vec![0; items.len()];
+    let runs = order.chunk_by(|(left, _), (right, _)| left == right);
+    for (rank, run) in (0_u32..).zip(runs) {
+        for (_, place) in run {
+            if let Some(slot) = ranks.get_mut(*place) {
+                *slot = rank;
+            }
+        }
+    }
+    ranks
+}
