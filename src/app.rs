@@ -1,1 +1,281 @@
-//! The mind: what is on screen and what a key does, without drawing or touching anything.
+//! The mind: what is on screen and what a key does, without drawing or
+//! touching anything.
+//!
+//! [`App::update`] takes a [`message::Message`] and answers with
+//! [`effect::Effect`]s, which `run` carries out. The same messages always lead
+//! to the same state.
+
+mod acting;
+pub mod browsing;
+pub mod command;
+pub mod confirm;
+pub mod cursor;
+pub mod effect;
+pub mod keys;
+pub mod message;
+pub mod mode;
+pub mod notice;
+pub mod prompt;
+pub mod selection;
+
+use crate::explain::catalogue::Catalogue;
+use crate::filter::Filter;
+use crate::listing::{Quick, Sort, arrange};
+use crate::model::observation::Observation;
+use crate::model::row::Row;
+use acting::Pending;
+use command::Command;
+use cursor::Cursor;
+use effect::Effect;
+use keys::{Key, Keymap};
+use message::Message;
+use mode::Mode;
+use notice::Notice;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The lengths of the interval between readings that + and - step through.
+pub const INTERVALS: [Duration; 7] = [
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+];
+
+/// What a person chose on the command line.
+#[derive(Clone, Debug)]
+pub struct Choices {
+    /// Which rows.
+    pub filter: Filter,
+    /// The quick toggles.
+    pub quick: Quick,
+    /// In which order.
+    pub sort: Sort,
+    /// Numbers instead of names.
+    pub numeric: bool,
+    /// Time between readings.
+    pub interval: Duration,
+}
+
+/// Everything the screen shows, and what it depends on.
+pub struct App {
+    /// The words in the chosen language.
+    pub words: &'static Catalogue,
+    /// Which key does what.
+    pub keymap: Keymap,
+    /// The observation on screen; while paused not the latest.
+    pub observation: Arc<Observation>,
+    /// What has come since the pause began.
+    held_back: Option<Arc<Observation>>,
+    /// Whether the screen is held still.
+    pub paused: bool,
+    /// The filter in force.
+    pub filter: Filter,
+    /// The quick toggles.
+    pub quick: Quick,
+    /// The order of the rows.
+    pub sort: Sort,
+    /// Numbers of the rows that are shown, in order.
+    pub order: Vec<u32>,
+    /// Where the cursor is.
+    pub cursor: Cursor,
+    /// What has the keyboard.
+    pub mode: Mode,
+    /// The line above the footer.
+    pub notice: Option<Notice>,
+    /// Whether names give way to numbers.
+    pub numeric: bool,
+    /// Time between readings.
+    pub interval: Duration,
+    /// Why the last reading failed, if it did.
+    pub failure: Option<String>,
+    /// Earlier filters, the latest last.
+    filters: Vec<String>,
+    /// A process that is being ended.
+    pending: Option<Pending>,
+    next_arm: u64,
+}
+
+impl App {
+    /// Begins with nothing read yet.
+    #[must_use]
+    pub fn new(words: &'static Catalogue, choices: Choices) -> Self {
+        Self {
+            words,
+            keymap: Keymap::standard(),
+            observation: Arc::default(),
+            held_back: None,
+            paused: false,
+            filter: choices.filter,
+            quick: choices.quick,
+            sort: choices.sort,
+            order: Vec::new(),
+            cursor: Cursor::default(),
+            mode: Mode::Table,
+            notice: None,
+            numeric: choices.numeric,
+            interval: choices.interval,
+            failure: None,
+            filters: Vec::new(),
+            pending: None,
+            next_arm: 0,
+        }
+    }
+
+    /// Takes in what happened and says what is to be done.
+    pub fn update(&mut self, message: Message) -> Vec<Effect> {
+        match message {
+            Message::Observed(observation) => self.observed(observation),
+            Message::Key(key) => self.key(key),
+            Message::Paste(text) => self.paste(&text),
+            Message::Mouse(gesture, spot) => self.mouse(gesture, spot),
+            Message::Drawn(drawn) => {
+                self.cursor.drawn(drawn.top, drawn.page);
+                self.mode.limit_scroll(drawn.longest_scroll);
+                Vec::new()
+            }
+            Message::ReadingFailed(error) => {
+                self.failure = Some(error);
+                Vec::new()
+            }
+            Message::Armed(id, result) => self.armed(id, result),
+            Message::Acted(id, outcome) => self.acted(id, outcome),
+        }
+    }
+
+    /// The row under the cursor.
+    #[must_use]
+    pub fn selected(&self) -> Option<&Row> {
+        let number = self.order.get(self.cursor.place())?;
+        self.observation.rows.get(*number as usize)
+    }
+
+    /// Whether a command would do anything now: help and footer list no other.
+    #[must_use]
+    pub fn works(&self, command: Command) -> bool {
+        match command {
+            Command::Details | Command::Explain | Command::CopyRow | Command::CopyJson => {
+                self.selected().is_some()
+            }
+            Command::EndProcess => self
+                .selected()
+                .is_some_and(|row| self.observation.first_owner(row).is_some()),
+            Command::ShowFinding => !self.observation.findings.is_empty(),
+            Command::ConfirmTerm | Command::ConfirmKill => match &self.mode {
+                Mode::Confirm(confirm) => confirm.facts.is_some(),
+                _ => false,
+            },
+            _ => true,
+        }
+    }
+
+    fn observed(&mut self, observation: Arc<Observation>) -> Vec<Effect> {
+        self.failure = None;
+        self.follow_up(&observation);
+        if self.paused {
+            self.held_back = Some(observation);
+            return Vec::new();
+        }
+        let cursor = self.selected().map(|row| row.socket.key());
+        self.observation = observation;
+        self.arrange(cursor);
+        if let Some(notice) = &self.notice
+            && notice.is_over(self.observation.time)
+        {
+            self.notice = None;
+        }
+        self.watch_usage()
+    }
+
+    /// Makes the order anew; the cursor follows its socket.
+    fn arrange(&mut self, cursor: Option<crate::model::socket::SocketKey>) {
+        self.order = arrange(&self.observation, &self.filter, &self.sort, &self.quick);
+        let place = cursor.and_then(|key| {
+            let has_key = |number: &u32| {
+                let row = self.observation.rows.get(*number as usize);
+                row.is_some_and(|row| row.socket.key() == key)
+            };
+            self.order.iter().position(has_key)
+        });
+        self.cursor.follow(place, self.order.len());
+    }
+
+    /// Makes the order anew after a change of filter or sorting.
+    fn rearrange(&mut self) {
+        let cursor = self.selected().map(|row| row.socket.key());
+        self.arrange(cursor);
+    }
+
+    /// Asks for CPU and memory of the process under the cursor, for details.
+    fn watch_usage(&self) -> Vec<Effect> {
+        if !matches!(self.mode, Mode::Details { .. }) {
+            return Vec::new();
+        }
+        let owner = self
+            .selected()
+            .and_then(|row| self.observation.first_owner(row));
+        owner
+            .map(|owner| vec![Effect::MeasureUsage(owner.pid)])
+            .unwrap_or_default()
+    }
+
+    fn key(&mut self, key: Key) -> Vec<Effect> {
+        if let Mode::Prompt(_) = self.mode {
+            return self.prompt_key(key);
+        }
+        match self.keymap.command(self.mode.context(), key) {
+            Some(command) => self.command(command),
+            None => Vec::new(),
+        }
+    }
+
+    fn command(&mut self, command: Command) -> Vec<Effect> {
+        if !matches!(command, Command::Suspend) {
+            self.notice = None;
+        }
+        match command {
+            Command::Quit => vec![Effect::Quit],
+            Command::Suspend => vec![Effect::Suspend],
+            Command::Refresh => vec![Effect::Refresh],
+            Command::Pause => self.toggle_pause(),
+            Command::Faster => self.change_interval(false),
+            Command::Slower => self.change_interval(true),
+            Command::EndProcess => self.end_process(),
+            Command::ConfirmTerm => self.confirm(crate::model::action::EndSignal::Term),
+            Command::ConfirmKill => self.confirm(crate::model::action::EndSignal::Kill),
+            Command::Cancel => self.cancel(),
+            Command::CopyRow => self.copy_row(),
+            Command::CopyJson => self.copy_json(),
+            other => self.browse(other),
+        }
+    }
+
+    fn toggle_pause(&mut self) -> Vec<Effect> {
+        self.paused = !self.paused;
+        match self.held_back.take() {
+            Some(observation) if !self.paused => self.observed(observation),
+            _ => Vec::new(),
+        }
+    }
+
+    fn change_interval(&mut self, slower: bool) -> Vec<Effect> {
+        let next = if slower {
+            INTERVALS.iter().find(|step| **step > self.interval)
+        } else {
+            INTERVALS.iter().rev().find(|step| **step < self.interval)
+        };
+        self.interval = next.copied().unwrap_or(self.interval);
+        let interval = crate::explain::lengths::length(self.interval);
+        self.say("interval", &[("interval", interval)]);
+        vec![Effect::SetInterval(self.interval)]
+    }
+
+    /// Shows one of the notices of the assets.
+    fn say(&mut self, name: &str, values: &[(&str, String)]) {
+        let sentence = self.words.screen("notice", name);
+        self.notice = notice::fill(sentence, values, self.observation.time);
+    }
+}

@@ -1,1 +1,132 @@
-//! The command line: words in, a plan out.
+//! The command line: words in, a plan out, and the plan carried out.
+
+mod flags;
+mod plan;
+
+use crate::control::pidfd::PidfdControl;
+use crate::explain::catalogue::{Catalogue, Language};
+use crate::run::{self, Ending, ListRequest, LiveRequest, RunError};
+use crate::source::live::{Live, LiveOptions};
+use crate::source::{ReadingSource, limits};
+use plan::{Plan, Watching};
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write, stderr, stdin, stdout};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Exit code for "a finding" or "nothing matched".
+const NOTHING: u8 = 1;
+/// Exit code for an error.
+const ERROR: u8 = 2;
+/// A list waits this long for user names; a live table asks again.
+const LIST_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Runs the program with these arguments, the program's own name first.
+#[must_use]
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let plan = match plan::parse(arguments, &Surroundings::here()) {
+        Ok(plan) => plan,
+        Err(usage) => return complain(&usage.to_string()),
+    };
+    match carry_out(plan) {
+        Ok(ending) => code(ending),
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error) => complain(&error.to_string()),
+    }
+}
+
+/// What the plan depends on besides the arguments.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Surroundings {
+    /// Whether both ends of the screen are a terminal.
+    terminal: bool,
+    /// `NO_COLOR` is set and not empty.
+    no_colour: bool,
+    /// The locale's character set is UTF-8.
+    utf8: bool,
+}
+
+impl Surroundings {
+    fn here() -> Self {
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let locale = set("LC_ALL")
+            .or_else(|| set("LC_CTYPE"))
+            .or_else(|| set("LANG"));
+        let utf8 = locale.is_some_and(|locale| {
+            let locale = locale.to_ascii_lowercase();
+            locale.contains("utf-8") || locale.contains("utf8")
+        });
+        Self {
+            terminal: stdin().is_terminal() && stdout().is_terminal(),
+            no_colour: set("NO_COLOR").is_some(),
+            utf8,
+        }
+    }
+}
+
+fn carry_out(plan: Plan) -> Result<Ending, RunError> {
+    let words = Catalogue::of(Language::English);
+    match plan {
+        Plan::Say(text) => {
+            let mut out = stdout().lock();
+            out.write_all(text.as_bytes())
+                .and_then(|()| out.flush())
+                .map(|()| Ending::Done)
+                .map_err(|error| RunError::Io {
+                    operation: "write the help",
+                    error,
+                })
+        }
+        Plan::Explain(topic) => run::explain(topic, words, &limits::read(Path::new("/proc"))),
+        Plan::List(list) => run::list(ListRequest {
+            source: open(&list.watching, LIST_PATIENCE)?,
+            filter: list.watching.filter,
+            quick: list.watching.quick,
+            sort: list.watching.sort,
+            numeric: list.watching.numeric,
+            columns: list.columns,
+            format: list.format,
+        }),
+        Plan::Live(live) => run::live(LiveRequest {
+            source: open(&live.watching, LiveOptions::default().patience)?,
+            control: Box::new(PidfdControl::default()),
+            choices: crate::app::Choices {
+                filter: live.watching.filter,
+                quick: live.watching.quick,
+                sort: live.watching.sort,
+                numeric: live.watching.numeric,
+                interval: live.interval,
+            },
+            words,
+            theme: live.theme,
+            mouse: live.mouse,
+        }),
+    }
+}
+
+fn open(watching: &Watching, patience: Duration) -> Result<Box<dyn ReadingSource>, RunError> {
+    let options = LiveOptions {
+        source: watching.source,
+        names: !watching.numeric,
+        patience,
+        ..LiveOptions::default()
+    };
+    Ok(Box::new(Live::open(&options)?))
+}
+
+fn code(ending: Ending) -> ExitCode {
+    match ending {
+        Ending::Done => ExitCode::SUCCESS,
+        Ending::NothingMatched => ExitCode::from(NOTHING),
+        // As a shell reports a program that a signal ended.
+        Ending::Signal(signal) => ExitCode::from(128 + u8::try_from(signal).unwrap_or(0)),
+        Ending::TerminalGone => ExitCode::from(ERROR),
+    }
+}
+
+/// One clear line. A terminal that is gone cannot be told.
+fn complain(message: &str) -> ExitCode {
+    let _ = writeln!(stderr(), "tcplens: {message}");
+    ExitCode::from(ERROR)
+}

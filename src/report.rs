@@ -4,4 +4,6 @@
 //! rows chosen from it; it writes to whatever it is given and touches nothing
 //! else.
 
+pub mod chapter;
 pub mod json;
+pub mod table;

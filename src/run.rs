@@ -1,1 +1,58 @@
 //! Threads, terminal and signals: joins the rooms into a program.
+
+mod actor;
+mod clipboard;
+mod headless;
+mod input;
+mod poller;
+mod screen;
+mod signals;
+mod slot;
+mod terminal;
+
+pub use headless::{Format, ListRequest, Topic, explain, list};
+pub use screen::{LiveRequest, live};
+
+use crate::source::SourceError;
+use std::io;
+
+/// Why the program could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The kernel's tables could not be read.
+    #[error("{0}")]
+    Source(#[from] SourceError),
+    /// The terminal or a pipe failed.
+    #[error("cannot {operation}: {error}")]
+    Io {
+        /// What was being done.
+        operation: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+impl RunError {
+    fn io(operation: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::Io { operation, error }
+    }
+
+    /// Whether the reader of a pipe went away, which is not a failure.
+    #[must_use]
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Io { error, .. } if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// How the program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// As it should.
+    Done,
+    /// No row matched.
+    NothingMatched,
+    /// By this signal.
+    Signal(i32),
+    /// The terminal went away.
+    TerminalGone,
+}

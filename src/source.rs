@@ -5,6 +5,7 @@
 //! parsers inside take bytes and touch nothing, so foreign bytes can be thrown
 //! at them in tests.
 
+pub mod counters;
 pub mod diag_message;
 pub mod limits;
 pub mod live;

@@ -39,6 +39,12 @@ impl StateClass {
 }
 
 impl Quick {
+    /// Whether everything is let through.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Whether the toggles let a row through.
     #[must_use]
     pub fn matches(&self, row: &Row) -> bool {

@@ -7,7 +7,9 @@ use super::processes::Processes;
 use super::sock_diag::SockDiag;
 use super::usage::UsageMeter;
 use super::users::UserNames;
-use super::{ReadingSource, SocketSource, SocketTable, SourceChoice, SourceError, limits};
+use super::{
+    ReadingSource, SocketSource, SocketTable, SourceChoice, SourceError, counters, limits,
+};
 use crate::model::gap::{Gap, GapKind, GapReason};
 use crate::model::limits::Limits;
 use crate::model::owner::{Holder, OwnerSpan, ProcessId};
@@ -155,6 +157,9 @@ impl ReadingSource for Live {
             limits: self.limits,
             gaps,
             owners_complete: walk.unreadable.is_empty(),
+            active_opens: std::fs::read(self.root.join("net/snmp"))
+                .ok()
+                .and_then(|bytes| counters::active_opens(&bytes)),
         };
         Ok(Reading {
             time,

@@ -1,0 +1,275 @@
+//! Moving about: the cursor, pages, sorting, filtering, the mouse.
+
+use super::App;
+use super::command::Command;
+use super::effect::Effect;
+use super::message::{Gesture, Spot};
+use super::mode::Mode;
+use crate::filter::Filter;
+use crate::listing::{Column, Quick, Sort, SortBy, StateClass};
+use crate::model::finding::{Evidence, Finding};
+use crate::model::protocol::{Family, Protocol};
+use crate::model::state::State;
+
+/// What the wheel moves by.
+const WHEEL: isize = 3;
+
+impl App {
+    pub(super) fn browse(&mut self, command: Command) -> Vec<Effect> {
+        match command {
+            Command::Help => self.mode = Mode::Help { scroll: 0 },
+            Command::Gaps => self.mode = Mode::Gaps { scroll: 0 },
+            Command::Explain => self.page(Mode::Explain { scroll: 0 }),
+            Command::Details => {
+                self.page(Mode::Details { scroll: 0 });
+                return self.watch_usage();
+            }
+            Command::Filter => self.open_prompt(),
+            Command::Back => self.mode = Mode::Table,
+            Command::Clear => self.clear(),
+            Command::ShowFinding => return self.show_finding(),
+            Command::Up
+            | Command::Down
+            | Command::PageUp
+            | Command::PageDown
+            | Command::Top
+            | Command::Bottom => return self.step(command),
+            Command::SortChoose => self.open_sort_menu(),
+            Command::Accept => self.accept_sort(),
+            Command::SortReverse => {
+                self.sort.reverse = !self.sort.reverse;
+                self.rearrange();
+            }
+            Command::SortNext => self.sort_beside(1),
+            Command::SortPrevious => self.sort_beside(-1),
+            Command::Numeric => self.numeric = !self.numeric,
+            other => self.toggle(other),
+        }
+        Vec::new()
+    }
+
+    /// Opens a page about the selected row, if there is one.
+    fn page(&mut self, mode: Mode) {
+        if self.selected().is_some() {
+            self.mode = mode;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.filter = Filter::all();
+        self.quick = Quick::default();
+        self.rearrange();
+    }
+
+    fn toggle(&mut self, command: Command) {
+        match command {
+            Command::ToggleTcp => flip(&mut self.quick.protocol, Protocol::Tcp),
+            Command::ToggleUdp => flip(&mut self.quick.protocol, Protocol::Udp),
+            Command::ToggleFamily => {
+                self.quick.family = match self.quick.family {
+                    None => Some(Family::Inet),
+                    Some(Family::Inet) => Some(Family::Inet6),
+                    Some(Family::Inet6) => None,
+                }
+            }
+            Command::ToggleListen => flip(&mut self.quick.class, StateClass::Listening),
+            Command::ToggleEstablished => flip(&mut self.quick.class, StateClass::Established),
+            Command::ToggleOther => flip(&mut self.quick.class, StateClass::Other),
+            _ => return,
+        }
+        self.rearrange();
+    }
+
+    fn step(&mut self, command: Command) -> Vec<Effect> {
+        if let Some(scroll) = self.mode.scroll() {
+            *scroll = match command {
+                Command::Up => scroll.saturating_sub(1),
+                Command::Down => scroll.saturating_add(1),
+                Command::PageUp => scroll.saturating_sub(10),
+                Command::PageDown => scroll.saturating_add(10),
+                Command::Top => 0,
+                _ => u16::MAX,
+            };
+            return Vec::new();
+        }
+        if let Mode::SortMenu { place } = &mut self.mode {
+            let last = SORTABLE.len();
+            *place = match command {
+                Command::Up => place.saturating_sub(1),
+                _ => (*place + 1).min(last),
+            };
+            return Vec::new();
+        }
+        match command {
+            Command::Up => self.cursor.step(-1),
+            Command::Down => self.cursor.step(1),
+            Command::PageUp => self.cursor.pages(-1),
+            Command::PageDown => self.cursor.pages(1),
+            Command::Top => self.cursor.to(0),
+            _ => self.cursor.to(usize::MAX),
+        }
+        Vec::new()
+    }
+
+    fn open_sort_menu(&mut self) {
+        let place = match self.sort.by {
+            SortBy::Default => 0,
+            SortBy::Column(column) => SORTABLE
+                .iter()
+                .position(|known| *known == column)
+                .map_or(0, |place| place + 1),
+        };
+        self.mode = Mode::SortMenu { place };
+    }
+
+    fn accept_sort(&mut self) {
+        let Mode::SortMenu { place } = self.mode else {
+            return;
+        };
+        self.mode = Mode::Table;
+        self.sort_at(place);
+    }
+
+    fn sort_beside(&mut self, step: isize) {
+        self.open_sort_menu();
+        if let Mode::SortMenu { place } = self.mode {
+            let count = SORTABLE.len() + 1;
+            let next = (place + count).saturating_add_signed(step) % count;
+            self.mode = Mode::Table;
+            self.sort_at(next);
+        }
+    }
+
+    /// Sorts by an entry of the menu: 0 is the usual order.
+    fn sort_at(&mut self, place: usize) {
+        let by = place
+            .checked_sub(1)
+            .and_then(|place| SORTABLE.get(place))
+            .map_or(SortBy::Default, |column| SortBy::Column(*column));
+        self.sort = Sort { by, reverse: false };
+        self.rearrange();
+        let name = match by {
+            SortBy::Default => self.words.screen("sort", "usual").to_owned(),
+            SortBy::Column(column) => column.title().to_owned(),
+        };
+        self.say("sorted", &[("column", name)]);
+    }
+
+    fn show_finding(&mut self) -> Vec<Effect> {
+        let Some(finding) = self.observation.findings.first() else {
+            self.say("no_finding", &[]);
+            return Vec::new();
+        };
+        let wanted = if matches!(finding.evidence, Evidence::NetworkDown { .. }) {
+            "state:syn_sent".to_owned()
+        } else {
+            rows_of(finding)
+        };
+        if let Ok(filter) = Filter::parse(&wanted) {
+            self.filter = filter;
+            self.quick = Quick::default();
+            self.rearrange();
+            self.cursor.to(0);
+        }
+        Vec::new()
+    }
+
+    pub(super) fn mouse(&mut self, gesture: Gesture, spot: Spot) -> Vec<Effect> {
+        let in_table = matches!(self.mode, Mode::Table);
+        match (gesture, spot) {
+            (Gesture::WheelUp | Gesture::WheelDown, _) => self.wheel(gesture),
+            (_, Spot::Command(command)) => return self.command(command),
+            (_, Spot::Row(place)) if in_table => {
+                self.cursor.to(place);
+                if gesture == Gesture::DoubleClick {
+                    return self.command(Command::Details);
+                }
+            }
+            (Gesture::Click, Spot::Heading(column)) if in_table => self.sort_by_heading(column),
+            (Gesture::Click, Spot::Chip(state)) if in_table => self.filter_by_chip(state),
+            (Gesture::Click, Spot::Finding) if in_table => return self.show_finding(),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn wheel(&mut self, gesture: Gesture) {
+        let rows = if gesture == Gesture::WheelUp {
+            -WHEEL
+        } else {
+            WHEEL
+        };
+        if matches!(self.mode, Mode::Table) {
+            self.cursor.step(rows);
+        } else if let Some(scroll) = self.mode.scroll() {
+            let moved = isize::try_from(*scroll).unwrap_or(0) + rows;
+            *scroll = u16::try_from(moved.max(0)).unwrap_or(u16::MAX);
+        }
+    }
+
+    fn sort_by_heading(&mut self, column: Column) {
+        if self.sort.by == SortBy::Column(column) {
+            self.sort.reverse = !self.sort.reverse;
+        } else {
+            self.sort = Sort {
+                by: SortBy::Column(column),
+                reverse: false,
+            };
+        }
+        self.rearrange();
+    }
+
+    fn filter_by_chip(&mut self, state: Option<State>) {
+        let wanted = state.map_or(String::new(), |state| format!("state:{}", state.key()));
+        if let Ok(filter) = Filter::parse(&wanted) {
+            self.filter = if self.filter == filter {
+                Filter::all()
+            } else {
+                filter
+            };
+            self.rearrange();
+        }
+    }
+}
+
+/// Only this, or if it was only this already, all.
+fn flip<T: PartialEq>(toggle: &mut Option<T>, only: T) {
+    *toggle = if toggle.as_ref() == Some(&only) {
+        None
+    } else {
+        Some(only)
+    };
+}
+
+/// The columns of the sort menu, in its order.
+pub const SORTABLE: [Column; 14] = [
+    Column::Process,
+    Column::Pid,
+    Column::User,
+    Column::Proto,
+    Column::Local,
+    Column::Remote,
+    Column::State,
+    Column::Age,
+    Column::Timer,
+    Column::RecvQ,
+    Column::SendQ,
+    Column::Retrans,
+    Column::Service,
+    Column::Inode,
+];
+
+/// The filter that shows the rows a finding is about.
+fn rows_of(finding: &Finding) -> String {
+    let process = finding
+        .process
+        .as_ref()
+        .map_or(String::new(), |process| format!("pid:{} ", process.pid));
+    match &finding.evidence {
+        Evidence::DeadDestination { destination, .. } => {
+            format!("{process}state:syn_sent and dst {destination}")
+        }
+        Evidence::Ipv6Silent { .. } => "state:syn_sent and inet6".to_owned(),
+        _ => format!("{process}state:syn_sent"),
+    }
+}

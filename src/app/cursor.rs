@@ -1,0 +1,116 @@
+//! The cursor: a place in the table that follows its socket.
+
+/// Where the cursor is, and which part of the table is on screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    place: usize,
+    top: usize,
+    page: usize,
+    count: usize,
+}
+
+impl Default for Cursor {
+    fn default() -> Self {
+        Self {
+            place: 0,
+            top: 0,
+            page: 10,
+            count: 0,
+        }
+    }
+}
+
+impl Cursor {
+    /// Its place in the order, from 0.
+    #[must_use]
+    pub fn place(&self) -> usize {
+        self.place
+    }
+
+    /// The first place to show on a screen with room for `page` rows: as
+    /// before if the cursor is on it, else moved no further than needed.
+    #[must_use]
+    pub fn top(&self, page: usize) -> usize {
+        let page = page.max(1);
+        let furthest = self.count.saturating_sub(page);
+        let lowest = (self.place + 1).saturating_sub(page);
+        self.top.clamp(lowest, self.place.max(lowest)).min(furthest)
+    }
+
+    /// Remembers what the last frame showed.
+    pub(super) fn drawn(&mut self, top: usize, page: usize) {
+        self.top = top;
+        self.page = page.max(1);
+    }
+
+    /// The order is new: the socket is at `place` now, or gone, in which case
+    /// the cursor stays where it is.
+    pub(super) fn follow(&mut self, place: Option<usize>, count: usize) {
+        let before = self.place;
+        self.count = count;
+        self.place = place.unwrap_or(before).min(count.saturating_sub(1));
+        // The row stays at the same height of the screen, except at the top
+        // of the table, where what arrives should be seen.
+        if place.is_some() && self.top > 0 {
+            let moved = self.top + self.place;
+            self.top = moved.saturating_sub(before);
+        }
+    }
+
+    /// Moves by rows; stops at both ends.
+    pub(super) fn step(&mut self, rows: isize) {
+        let last = self.count.saturating_sub(1);
+        self.place = self.place.saturating_add_signed(rows).min(last);
+    }
+
+    /// Moves by pages, keeping one row in sight.
+    pub(super) fn pages(&mut self, pages: isize) {
+        let page = isize::try_from(self.page.saturating_sub(1).max(1)).unwrap_or(1);
+        self.step(page * pages);
+    }
+
+    /// To a place.
+    pub(super) fn to(&mut self, place: usize) {
+        self.place = place.min(self.count.saturating_sub(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cursor(place: usize, top: usize, count: usize) -> Cursor {
+        Cursor {
+            place,
+            top,
+            page: 10,
+            count,
+        }
+    }
+
+    #[test]
+    fn the_cursor_is_always_on_screen() {
+        for count in [0, 1, 5, 100] {
+            for place in [0, 1, 4, 50, 99] {
+                let place = place.min(count.max(1) - 1);
+                for old_top in [0, 3, 60, 99] {
+                    for page in [1, 3, 10] {
+                        let top = cursor(place, old_top, count).top(page);
+                        assert!(top <= place && place < top + page, "{place} {top} {page}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_socket_that_moves_takes_the_cursor_along() {
+        let mut cursor = cursor(20, 15, 100);
+        cursor.follow(Some(25), 105);
+        assert_eq!((cursor.place(), cursor.top(10)), (25, 20));
+        cursor.follow(None, 3);
+        assert_eq!((cursor.place(), cursor.top(10)), (2, 0));
+        cursor.follow(None, 0);
+        assert_eq!((cursor.place(), cursor.top(10)), (0, 0));
+    }
+}

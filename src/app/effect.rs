@@ -1,0 +1,29 @@
+//! What is to be done outside, as data: the app itself does nothing.
+
+use crate::model::action::{ArmId, EndSignal, Target};
+use std::time::Duration;
+
+/// Something `run` carries out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Leave the program.
+    Quit,
+    /// Give the terminal back and stop until continued.
+    Suspend,
+    /// Read the table now.
+    Refresh,
+    /// Read the table this often.
+    SetInterval(Duration),
+    /// Read CPU and memory of a process.
+    MeasureUsage(u32),
+    /// Take hold of a process.
+    Arm(ArmId, Target),
+    /// Send a signal to the process taken hold of.
+    Signal(ArmId, EndSignal),
+    /// Let go of it.
+    Disarm(ArmId),
+    /// Put a text on the clipboard.
+    Copy(String),
+    /// Put the selected row on the clipboard as JSON.
+    CopyJson,
+}

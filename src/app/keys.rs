@@ -1,0 +1,260 @@
+//! The keymap: data that joins keys to commands. Help and footer are made from
+//! it, so that they cannot list a key that does nothing.
+
+use super::command::Command;
+use serde::Deserialize;
+use std::fmt;
+
+/// A key as a terminal reports it, free of any terminal library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// A character; upper and lower case differ.
+    Char(char),
+    /// A character with Ctrl.
+    Ctrl(char),
+    /// A function key.
+    F(u8),
+    /// Enter or Return.
+    Enter,
+    /// Escape.
+    Esc,
+    /// Backspace.
+    Backspace,
+    /// Delete.
+    Delete,
+    /// Cursor up.
+    Up,
+    /// Cursor down.
+    Down,
+    /// Cursor left.
+    Left,
+    /// Cursor right.
+    Right,
+    /// Home.
+    Home,
+    /// End.
+    End,
+    /// Page up.
+    PageUp,
+    /// Page down.
+    PageDown,
+    /// Tabulator.
+    Tab,
+}
+
+const NAMED: [(&str, Key); 14] = [
+    ("Enter", Key::Enter),
+    ("Esc", Key::Esc),
+    ("Backspace", Key::Backspace),
+    ("Delete", Key::Delete),
+    ("Up", Key::Up),
+    ("Down", Key::Down),
+    ("Left", Key::Left),
+    ("Right", Key::Right),
+    ("Home", Key::Home),
+    ("End", Key::End),
+    ("PageUp", Key::PageUp),
+    ("PageDown", Key::PageDown),
+    ("Tab", Key::Tab),
+    ("Space", Key::Char(' ')),
+];
+
+impl Key {
+    /// The key with a name such as `K`, `F9`, `Ctrl-c`, `Enter`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        if let Some((_, key)) = NAMED.iter().find(|(known, _)| *known == name) {
+            return Some(*key);
+        }
+        let mut characters = name.chars();
+        match (characters.next()?, characters.as_str()) {
+            (only, "") => Some(Self::Char(only)),
+            ('F', number) => number.parse().ok().map(Self::F),
+            _ => {
+                let mut rest = name.strip_prefix("Ctrl-")?.chars();
+                let letter = rest.next()?;
+                rest.next().is_none().then_some(Self::Ctrl(letter))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((name, _)) = NAMED.iter().find(|(_, key)| key == self) {
+            return formatter.write_str(name);
+        }
+        match self {
+            Self::Char(character) => write!(formatter, "{character}"),
+            Self::Ctrl(character) => write!(formatter, "Ctrl-{character}"),
+            Self::F(number) => write!(formatter, "F{number}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Where the keyboard is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Context {
+    /// The live table.
+    Table,
+    /// A page of text.
+    Page,
+    /// A list to choose from.
+    Menu,
+    /// The question before a process is ended.
+    Confirm,
+    /// A line being typed. It takes every key itself.
+    Prompt,
+}
+
+/// Keys that do the same in some contexts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// What they do.
+    pub command: Command,
+    /// The keys.
+    pub keys: Vec<Key>,
+    /// Where.
+    pub contexts: Vec<Context>,
+    /// Place in the footer, smaller first; none for help only.
+    pub footer: Option<u8>,
+}
+
+/// All bindings, in the order of the help page.
+#[derive(Clone, Debug, Default)]
+pub struct Keymap {
+    bindings: Vec<Binding>,
+}
+
+#[derive(Deserialize)]
+struct File {
+    binding: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    command: String,
+    keys: Vec<String>,
+    #[serde(rename = "in")]
+    contexts: Vec<Context>,
+    footer: Option<u8>,
+}
+
+impl Keymap {
+    /// The keymap of the assets.
+    #[must_use]
+    pub fn standard() -> Self {
+        let text = include_str!("../../assets/keys.toml");
+        // Compiled in and parsed by a test, so it is never really empty.
+        Self::parse(text).unwrap_or_default()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let file: File = toml::from_str(text).ok()?;
+        let bindings: Option<Vec<_>> = file
+            .binding
+            .into_iter()
+            .map(|entry| {
+                let keys: Option<Vec<_>> =
+                    entry.keys.iter().map(|name| Key::from_name(name)).collect();
+                Some(Binding {
+                    command: Command::from_key(&entry.command)?,
+                    keys: keys?,
+                    contexts: entry.contexts,
+                    footer: entry.footer,
+                })
+            })
+            .collect();
+        Some(Self {
+            bindings: bindings?,
+        })
+    }
+
+    /// What a key does in a context.
+    #[must_use]
+    pub fn command(&self, context: Context, key: Key) -> Option<Command> {
+        self.in_context(context)
+            .find(|binding| binding.keys.contains(&key))
+            .map(|binding| binding.command)
+    }
+
+    /// The bindings of a context.
+    pub fn in_context(&self, context: Context) -> impl Iterator<Item = &Binding> {
+        self.bindings
+            .iter()
+            .filter(move |binding| binding.contexts.contains(&context))
+    }
+
+    /// The bindings that deserve a place in the footer, in its order.
+    #[must_use]
+    pub fn footer(&self, context: Context) -> Vec<&Binding> {
+        let mut chosen: Vec<_> = self
+            .in_context(context)
+            .filter(|binding| binding.footer.is_some())
+            .collect();
+        chosen.sort_by_key(|binding| binding.footer);
+        chosen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::catalogue::{Catalogue, Language};
+
+    const CONTEXTS: [Context; 4] = [
+        Context::Table,
+        Context::Page,
+        Context::Menu,
+        Context::Confirm,
+    ];
+
+    #[test]
+    fn the_keymap_is_whole() {
+        let keymap = Keymap::standard();
+        for (command, key) in Command::ALL {
+            let bound = keymap.bindings.iter().any(|bound| bound.command == command);
+            assert!(bound, "{key} has no key");
+        }
+        for context in CONTEXTS {
+            let mut seen = Vec::new();
+            for binding in keymap.in_context(context) {
+                for key in &binding.keys {
+                    assert!(!seen.contains(key), "{key} twice in {context:?}");
+                    seen.push(*key);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_has_its_words() {
+        let words = Catalogue::of(Language::English);
+        for (command, key) in Command::ALL {
+            let label = words.command(key, "label");
+            assert!((1..=12).contains(&label.len()), "{command:?} {label}");
+            assert!(!words.command(key, "means").is_empty(), "{command:?}");
+        }
+    }
+
+    #[test]
+    fn a_bare_k_never_ends_anything() {
+        let keymap = Keymap::standard();
+        for context in CONTEXTS {
+            let command = keymap.command(context, Key::Char('k'));
+            assert_ne!(command, Some(Command::EndProcess));
+        }
+    }
+
+    #[test]
+    fn names_of_keys_come_back() {
+        for name in ["K", "F9", "Ctrl-c", "Enter", "Space", "/", "PageDown", "F"] {
+            assert_eq!(Key::from_name(name).unwrap().to_string(), name);
+        }
+        assert_eq!(Key::from_name("Ctrl-"), None);
+        assert_eq!(Key::from_name("Hyper"), None);
+    }
+}

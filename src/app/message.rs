@@ -1,0 +1,72 @@
+//! What happens to the app: readings, keys, the mouse, and what came of its
+//! effects.
+
+use super::command::Command;
+use super::keys::Key;
+use crate::listing::Column;
+use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal};
+use crate::model::observation::Observation;
+use crate::model::state::State;
+use std::sync::Arc;
+
+/// Something happened.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// The world as it is now.
+    Observed(Arc<Observation>),
+    /// A reading failed as a whole; the reason in words.
+    ReadingFailed(String),
+    /// A key was pressed.
+    Key(Key),
+    /// Text was pasted.
+    Paste(String),
+    /// The mouse did something over a spot of the last frame.
+    Mouse(Gesture, Spot),
+    /// A frame was drawn.
+    Drawn(Drawn),
+    /// A target was taken hold of, or not.
+    Armed(ArmId, Result<ArmedFacts, Refusal>),
+    /// Something came of a signal.
+    Acted(ArmId, Outcome),
+}
+
+/// What the mouse did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gesture {
+    /// One press of the left button.
+    Click,
+    /// A second press at the same spot.
+    DoubleClick,
+    /// The wheel, away from the person.
+    WheelUp,
+    /// The wheel, towards the person.
+    WheelDown,
+}
+
+/// What lies under the mouse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spot {
+    /// A row, by its place in the order.
+    Row(usize),
+    /// A column's heading.
+    Heading(Column),
+    /// A state's chip in the header.
+    Chip(Option<State>),
+    /// The finding line.
+    Finding,
+    /// A key in the footer.
+    Command(Command),
+    /// Nothing in particular.
+    Elsewhere,
+}
+
+/// What drawing found out about the room there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Drawn {
+    /// Place of the first row on screen.
+    pub top: usize,
+    /// How many rows fit.
+    pub page: usize,
+    /// How far the page of text can be scrolled.
+    pub longest_scroll: u16,
+}

@@ -1,0 +1,75 @@
+//! What has the keyboard.
+
+use super::confirm::Confirm;
+use super::keys::Context;
+use super::prompt::Prompt;
+
+/// What has the keyboard, with its own state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The live table.
+    Table,
+    /// All about the selected socket.
+    Details {
+        /// Lines scrolled.
+        scroll: u16,
+    },
+    /// All about its state.
+    Explain {
+        /// Lines scrolled.
+        scroll: u16,
+    },
+    /// All keys.
+    Help {
+        /// Lines scrolled.
+        scroll: u16,
+    },
+    /// What could not be seen.
+    Gaps {
+        /// Lines scrolled.
+        scroll: u16,
+    },
+    /// The choice of a column to sort by.
+    SortMenu {
+        /// Which entry is marked.
+        place: usize,
+    },
+    /// A filter being typed.
+    Prompt(Prompt),
+    /// The question before a process is ended.
+    Confirm(Box<Confirm>),
+}
+
+impl Mode {
+    /// Which keys count.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        match self {
+            Self::Table => Context::Table,
+            Self::Details { .. } | Self::Explain { .. } | Self::Help { .. } | Self::Gaps { .. } => {
+                Context::Page
+            }
+            Self::SortMenu { .. } => Context::Menu,
+            Self::Prompt(_) => Context::Prompt,
+            Self::Confirm(_) => Context::Confirm,
+        }
+    }
+
+    /// The scroll position of a page of text.
+    pub(super) fn scroll(&mut self) -> Option<&mut u16> {
+        match self {
+            Self::Details { scroll }
+            | Self::Explain { scroll }
+            | Self::Help { scroll }
+            | Self::Gaps { scroll } => Some(scroll),
+            _ => None,
+        }
+    }
+
+    /// Keeps a page from being scrolled beyond its end.
+    pub(super) fn limit_scroll(&mut self, longest: u16) {
+        if let Some(scroll) = self.scroll() {
+            *scroll = (*scroll).min(longest);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! A filter being typed: a line editor, and the filter in force while typing.
+
+use super::App;
+use super::effect::Effect;
+use super::keys::Key;
+use super::mode::Mode;
+use crate::filter::{Filter, ParseError};
+
+/// How many earlier filters are remembered.
+const REMEMBERED: usize = 50;
+
+/// The line, and what to go back to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    /// What is typed.
+    pub text: String,
+    /// Where in it the caret stands, in bytes.
+    pub caret: usize,
+    /// What is wrong with it, if anything.
+    pub error: Option<ParseError>,
+    before: Filter,
+    recalled: Option<usize>,
+}
+
+impl Prompt {
+    fn insert(&mut self, text: &str) {
+        let plain: String = text.chars().filter(|typed| !typed.is_control()).collect();
+        self.text.insert_str(self.caret, &plain);
+        self.caret += plain.len();
+    }
+
+    fn left(&self) -> usize {
+        let before = self.text[..self.caret].chars().next_back();
+        self.caret - before.map_or(0, char::len_utf8)
+    }
+
+    fn right(&self) -> usize {
+        let after = self.text[self.caret..].chars().next();
+        self.caret + after.map_or(0, char::len_utf8)
+    }
+
+    fn word_left(&self) -> usize {
+        let head = self.text[..self.caret].trim_end();
+        head.rfind(' ').map_or(0, |space| space + 1)
+    }
+
+    fn erase(&mut self, from: usize, to: usize) {
+        self.text.replace_range(from..to, "");
+        self.caret = from;
+    }
+
+    /// A key of the line editor. Says whether the text may have changed.
+    fn edit(&mut self, key: Key) -> bool {
+        match key {
+            Key::Char(character) => self.insert(character.encode_utf8(&mut [0; 4])),
+            Key::Backspace | Key::Ctrl('h') => self.erase(self.left(), self.caret),
+            Key::Delete => self.erase(self.caret, self.right()),
+            Key::Ctrl('u') => self.erase(0, self.caret),
+            Key::Ctrl('k') => self.text.truncate(self.caret),
+            Key::Ctrl('w') => self.erase(self.word_left(), self.caret),
+            Key::Left | Key::Ctrl('b') => self.caret = self.left(),
+            Key::Right | Key::Ctrl('f') => self.caret = self.right(),
+            Key::Home | Key::Ctrl('a') => self.caret = 0,
+            Key::End | Key::Ctrl('e') => self.caret = self.text.len(),
+            _ => return false,
+        }
+        true
+    }
+}
+
+impl App {
+    pub(super) fn open_prompt(&mut self) {
+        let text = if self.filter.is_all() {
+            String::new()
+        } else {
+            self.filter.to_string()
+        };
+        self.mode = Mode::Prompt(Prompt {
+            caret: text.len(),
+            text,
+            error: None,
+            before: self.filter.clone(),
+            recalled: None,
+        });
+    }
+
+    pub(super) fn prompt_key(&mut self, key: Key) -> Vec<Effect> {
+        match key {
+            Key::Ctrl('c') => return vec![Effect::Quit],
+            Key::Ctrl('z') => return vec![Effect::Suspend],
+            Key::Esc => self.abandon_prompt(),
+            Key::Enter => self.accept_prompt(),
+            Key::Up | Key::Ctrl('p') => self.recall(true),
+            Key::Down | Key::Ctrl('n') => self.recall(false),
+            key => {
+                if let Mode::Prompt(prompt) = &mut self.mode
+                    && prompt.edit(key)
+                {
+                    self.try_prompt();
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    pub(super) fn paste(&mut self, text: &str) -> Vec<Effect> {
+        if let Mode::Prompt(prompt) = &mut self.mode {
+            prompt.insert(text);
+            self.try_prompt();
+        }
+        Vec::new()
+    }
+
+    /// Filters by what is typed so far; while it makes no sense, the filter
+    /// before it stays in force.
+    fn try_prompt(&mut self) {
+        let Mode::Prompt(prompt) = &mut self.mode else {
+            return;
+        };
+        match Filter::parse(&prompt.text) {
+            Ok(filter) => {
+                prompt.error = None;
+                self.filter = filter;
+                self.rearrange();
+            }
+            Err(error) => prompt.error = Some(error),
+        }
+    }
+
+    fn accept_prompt(&mut self) {
+        self.try_prompt();
+        let Mode::Prompt(prompt) = &self.mode else {
+            return;
+        };
+        if prompt.error.is_some() {
+            return;
+        }
+        let text = prompt.text.clone();
+        if !text.trim().is_empty() && self.filters.last() != Some(&text) {
+            self.filters.push(text);
+            if self.filters.len() > REMEMBERED {
+                self.filters.remove(0);
+            }
+        }
+        self.mode = Mode::Table;
+    }
+
+    fn abandon_prompt(&mut self) {
+        if let Mode::Prompt(prompt) = &self.mode {
+            self.filter = prompt.before.clone();
+        }
+        self.mode = Mode::Table;
+        self.rearrange();
+    }
+
+    /// Brings an earlier filter, or a later one.
+    fn recall(&mut self, earlier: bool) {
+        let count = self.filters.len();
+        let Mode::Prompt(prompt) = &mut self.mode else {
+            return;
+        };
+        let place = match (prompt.recalled, earlier) {
+            (None, true) => count.checked_sub(1),
+            (None, false) => None,
+            (Some(place), true) => Some(place.saturating_sub(1)),
+            (Some(place), false) => Some(place + 1).filter(|place| *place < count),
+        };
+        prompt.recalled = place;
+        prompt.text = place
+            .and_then(|place| self.filters.get(place))
+            .cloned()
+            .unwrap_or_default();
+        prompt.caret = prompt.text.len();
+        self.try_prompt();
+    }
+}

@@ -1,0 +1,126 @@
+//! The flags and words there are, for the parser and the help.
+
+use clap::{Arg, ArgAction, Command};
+
+const EXAMPLES: &str = "\
+Examples:
+  tcplens                        the live table
+  tcplens :8080                  only port 8080
+  tcplens state syn-sent         only sockets in SYN_SENT
+  tcplens -tln                   listening TCP sockets, numbers only
+  tcplens list 'process:nginx and not state:listen'
+  tcplens list --json            every socket as JSON, for other programs
+  tcplens explain CLOSE_WAIT     what a state means, and what to do
+
+Filters: words of ss(8) such as  state established and dport = :443 and not dst
+10.0.0.0/8,  or short ones:  :443  port:443  state:syn_sent  process:nginx
+pid:812  user:www-data,  joined by and, or, not, ( ).  Any other word is looked
+for in what is shown.
+
+Exit codes: 0 all well, 1 nothing matched, 2 an error.";
+
+/// The whole command line.
+pub(super) fn command() -> Command {
+    let command = Command::new("tcplens")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Every socket, its owner, its state, and what that state means.")
+        .after_help(EXAMPLES)
+        .disable_help_subcommand(true)
+        .args_conflicts_with_subcommands(false)
+        .subcommand_negates_reqs(true)
+        .arg(filter())
+        .arg(interval())
+        .arg(flag("no-mouse", None, "Leave the mouse to the terminal"))
+        .subcommand(
+            Command::new("list")
+                .about("Print the table once")
+                .after_help(EXAMPLES)
+                .arg(filter())
+                .arg(flag("json", None, "Print JSON (the same as --format json)"))
+                .arg(
+                    value("format", "FORMAT", "How to print: table or json")
+                        .value_parser(["table", "json"]),
+                )
+                .arg(value(
+                    "columns",
+                    "NAMES",
+                    "Columns of the table, with commas between",
+                )),
+        )
+        .subcommand(
+            Command::new("explain")
+                .about("Explain a state, or everything")
+                .arg(
+                    Arg::new("topic")
+                        .value_name("STATE|all")
+                        .help("A state in any spelling, or all"),
+                ),
+        );
+    common().into_iter().fold(command, Command::arg)
+}
+
+/// The flags that the live table and the list share.
+fn common() -> Vec<Arg> {
+    vec![
+        flag("tcp", Some('t'), "Only TCP"),
+        flag("udp", Some('u'), "Only UDP"),
+        flag("listening", Some('l'), "Only listening sockets"),
+        flag("all", Some('a'), "All sockets (the default)"),
+        flag(
+            "numeric",
+            Some('n'),
+            "Numbers instead of names of users and services",
+        ),
+        flag("processes", Some('p'), "Show processes (the default)"),
+        flag("ipv4", Some('4'), "Only IPv4"),
+        flag("ipv6", Some('6'), "Only IPv6"),
+        value(
+            "sort",
+            "COLUMN",
+            "Sort by a column; with - before it backwards",
+        )
+        .allow_hyphen_values(true),
+        value("source", "SOURCE", "Where to read: auto, sock-diag or proc").value_parser([
+            "auto",
+            "sock-diag",
+            "proc",
+        ]),
+        value("color", "WHEN", "Colours: auto, always or never")
+            .value_parser(["auto", "always", "never"]),
+    ]
+    .into_iter()
+    .map(|arg| arg.global(true))
+    .collect()
+}
+
+fn filter() -> Arg {
+    Arg::new("filter")
+        .value_name("FILTER")
+        .num_args(0..)
+        .action(ArgAction::Append)
+        .help("Which sockets; all words together are one filter")
+}
+
+fn interval() -> Arg {
+    value(
+        "interval",
+        "TIME",
+        "Time between readings, such as 500ms, 1s, 1m",
+    )
+    .short('i')
+}
+
+fn flag(name: &'static str, short: Option<char>, help: &'static str) -> Arg {
+    let arg = Arg::new(name)
+        .long(name)
+        .action(ArgAction::SetTrue)
+        .help(help);
+    match short {
+        Some(short) => arg.short(short),
+        None => arg,
+    }
+}
+
+fn value(name: &'static str, placeholder: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(placeholder).help(help)
+}

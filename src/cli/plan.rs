@@ -1,0 +1,349 @@
+//! From words to a plan: everything checked before anything is opened.
+
+use super::{Surroundings, flags};
+use crate::filter::{Filter, nearest};
+use crate::listing::{Column, Quick, Sort, SortBy, StateClass};
+use crate::model::protocol::{Family, Protocol};
+use crate::model::state::State;
+use crate::model::text::Text;
+use crate::run::{Format, Topic};
+use crate::source::SourceChoice;
+use crate::view::theme::{Palette, Theme};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgMatches, Error};
+use std::ffi::OsString;
+use std::fmt;
+use std::time::Duration;
+
+/// The shortest and the longest time between readings.
+const INTERVALS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_hours(1));
+
+/// What is to be done.
+#[derive(Debug)]
+pub(super) enum Plan {
+    /// Print this text: help or version.
+    Say(String),
+    Explain(Topic),
+    List(List),
+    Live(LivePlan),
+}
+
+#[derive(Debug)]
+pub(super) struct List {
+    pub(super) watching: Watching,
+    pub(super) columns: Vec<Column>,
+    pub(super) format: Format,
+}
+
+#[derive(Debug)]
+pub(super) struct LivePlan {
+    pub(super) watching: Watching,
+    pub(super) interval: Duration,
+    pub(super) theme: Theme,
+    pub(super) mouse: bool,
+}
+
+/// What both the list and the live table need to know.
+#[derive(Debug)]
+pub(super) struct Watching {
+    pub(super) source: SourceChoice,
+    pub(super) filter: Filter,
+    pub(super) quick: Quick,
+    pub(super) sort: Sort,
+    pub(super) numeric: bool,
+}
+
+/// What is wrong with the command line, in one line (a filter adds two with a
+/// caret).
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Usage(String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Makes a plan of the arguments, the program's own name first.
+pub(super) fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+    here: &Surroundings,
+) -> Result<Plan, Usage> {
+    let matches = match flags::command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            ) =>
+        {
+            return Ok(Plan::Say(error.to_string()));
+        }
+        Err(error) => return Err(usage(&error)),
+    };
+    match matches.subcommand() {
+        Some(("explain", explain)) => {
+            topic(explain.get_one::<String>("topic").map(String::as_str)).map(Plan::Explain)
+        }
+        Some(("list", list)) => self::list(list).map(Plan::List),
+        _ if !here.terminal => self::list(&matches).map(Plan::List),
+        _ => live(&matches, here).map(Plan::Live),
+    }
+}
+
+fn topic(word: Option<&str>) -> Result<Topic, Usage> {
+    match word {
+        None => Ok(Topic::Contents),
+        Some("all") => Ok(Topic::All),
+        Some(word) => State::from_word(word).map(Topic::State).ok_or_else(|| {
+            let known = State::ALL.map(State::word);
+            Usage(unknown(
+                "state",
+                word,
+                nearest(word, known),
+                "tcplens explain",
+            ))
+        }),
+    }
+}
+
+fn list(matches: &ArgMatches) -> Result<List, Usage> {
+    let names = optional(matches, "columns");
+    let json = optional_flag(matches, "json") || optional(matches, "format") == Some("json");
+    Ok(List {
+        watching: watching(matches)?,
+        columns: names.map_or_else(|| Ok(USUAL.to_vec()), columns)?,
+        format: if json { Format::Json } else { Format::Table },
+    })
+}
+
+/// The columns of a plain table unless others are asked for.
+const USUAL: [Column; 10] = [
+    Column::Process,
+    Column::Pid,
+    Column::User,
+    Column::Proto,
+    Column::Local,
+    Column::Remote,
+    Column::State,
+    Column::RecvQ,
+    Column::SendQ,
+    Column::Timer,
+];
+
+fn columns(names: &str) -> Result<Vec<Column>, Usage> {
+    names
+        .split(',')
+        .map(|name| Column::from_word(name.trim()).map_err(|error| Usage(error.to_string())))
+        .collect()
+}
+
+fn live(matches: &ArgMatches, here: &Surroundings) -> Result<LivePlan, Usage> {
+    let mono = match optional(matches, "color") {
+        Some("always") => false,
+        Some("never") => true,
+        _ => here.no_colour,
+    };
+    Ok(LivePlan {
+        watching: watching(matches)?,
+        interval: optional(matches, "interval").map_or(Ok(Duration::from_secs(1)), interval)?,
+        theme: Theme {
+            palette: if mono { Palette::Mono } else { Palette::Colour },
+            ascii: !here.utf8,
+        },
+        mouse: !matches.get_flag("no-mouse"),
+    })
+}
+
+fn interval(word: &str) -> Result<Duration, Usage> {
+    let plain = word
+        .parse::<f64>()
+        .ok()
+        .filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+    let parsed = match plain {
+        Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        None => humantime::parse_duration(word).ok(),
+    };
+    let (shortest, longest) = INTERVALS;
+    parsed
+        .filter(|time| (shortest..=longest).contains(time))
+        .ok_or_else(|| {
+            let shown = Text::from(word);
+            Usage(format!(
+                "--interval {shown}: a time between 100ms and 1h is needed, such as 500ms or 2s"
+            ))
+        })
+}
+
+fn watching(matches: &ArgMatches) -> Result<Watching, Usage> {
+    let one_of = |first: bool, second: bool| first != second;
+    let (tcp, udp) = (matches.get_flag("tcp"), matches.get_flag("udp"));
+    let (v4, v6) = (matches.get_flag("ipv4"), matches.get_flag("ipv6"));
+    let protocol = if tcp { Protocol::Tcp } else { Protocol::Udp };
+    let family = if v4 { Family::Inet } else { Family::Inet6 };
+    let quick = Quick {
+        protocol: one_of(tcp, udp).then_some(protocol),
+        family: one_of(v4, v6).then_some(family),
+        class: matches
+            .get_flag("listening")
+            .then_some(StateClass::Listening),
+    };
+    Ok(Watching {
+        source: match optional(matches, "source") {
+            Some("sock-diag") => SourceChoice::SockDiag,
+            Some("proc") => SourceChoice::Proc,
+            _ => SourceChoice::Auto,
+        },
+        filter: filter(matches)?,
+        quick,
+        sort: optional(matches, "sort").map_or_else(|| Ok(Sort::default()), sort)?,
+        numeric: matches.get_flag("numeric"),
+    })
+}
+
+fn filter(matches: &ArgMatches) -> Result<Filter, Usage> {
+    let words: Vec<&str> = matches
+        .get_many::<String>("filter")
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .collect();
+    Filter::parse(&words.join(" "))
+        .map_err(|error| Usage(format!("filter: {error}\n{}", error.picture())))
+}
+
+fn sort(word: &str) -> Result<Sort, Usage> {
+    let (reverse, name) = match word.strip_prefix('-') {
+        Some(name) => (true, name),
+        None => (false, word),
+    };
+    SortBy::from_word(name)
+        .map(|by| Sort { by, reverse })
+        .map_err(|error| Usage(format!("--sort: {error}")))
+}
+
+fn optional<'a>(matches: &'a ArgMatches, name: &str) -> Option<&'a str> {
+    let value = matches.try_get_one::<String>(name).ok().flatten();
+    value.map(String::as_str)
+}
+
+fn optional_flag(matches: &ArgMatches, name: &str) -> bool {
+    let value = matches.try_get_one::<bool>(name).ok().flatten();
+    value.copied().unwrap_or(false)
+}
+
+fn unknown(what: &str, word: &str, suggestion: Option<&str>, help: &str) -> String {
+    let shown = Text::from(word);
+    match suggestion {
+        Some(suggestion) => format!("unknown {what} '{shown}': did you mean {suggestion}?"),
+        None => format!("unknown {what} '{shown}'; '{help}' lists what there is"),
+    }
+}
+
+/// The parser's complaint as one line: what, where, the nearest valid word.
+fn usage(error: &Error) -> Usage {
+    let context = |kind: ContextKind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => texts.first().cloned(),
+        _ => None,
+    };
+    let argument = context(ContextKind::InvalidArg).unwrap_or_default();
+    let shown = Text::from(argument.as_str());
+    let text = match error.kind() {
+        ErrorKind::UnknownArgument => {
+            let suggestion = context(ContextKind::SuggestedArg);
+            unknown("flag", &argument, suggestion.as_deref(), "tcplens --help")
+        }
+        ErrorKind::InvalidValue => {
+            let value = context(ContextKind::InvalidValue).unwrap_or_default();
+            let valid = match error.get(ContextKind::ValidValue) {
+                Some(ContextValue::Strings(valid)) => valid.join(", "),
+                _ => String::new(),
+            };
+            if value.is_empty() {
+                format!("{shown}: a value is missing; valid are {valid}")
+            } else {
+                let value = Text::from(value.as_str());
+                format!("{shown}: '{value}' is not one of {valid}")
+            }
+        }
+        ErrorKind::ArgumentConflict => format!("{shown} was given twice, or with what excludes it"),
+        ErrorKind::InvalidUtf8 => "an argument is not valid UTF-8".to_owned(),
+        _ => {
+            let whole = error.to_string();
+            let first = whole.lines().next().unwrap_or_default();
+            Text::from(first.trim_start_matches("error: ")).to_string()
+        }
+    };
+    Usage(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(words: &str, terminal: bool) -> Result<Plan, Usage> {
+        let here = Surroundings {
+            terminal,
+            ..Surroundings::default()
+        };
+        let words = std::iter::once("tcplens").chain(words.split_whitespace());
+        parse(words.map(OsString::from), &here)
+    }
+
+    #[test]
+    fn flags_combine_and_words_are_a_filter() {
+        let Ok(Plan::Live(live)) = plan("-tulpn state syn-sent dport = :443", true) else {
+            panic!("a live table")
+        };
+        assert!(live.watching.numeric);
+        assert_eq!(live.watching.quick.protocol, None);
+        assert_eq!(live.watching.quick.class, Some(StateClass::Listening));
+        assert!(!live.watching.filter.is_all());
+        let Ok(Plan::List(list)) = plan("-t6 :8080", false) else {
+            panic!("no terminal, no command: the plain table")
+        };
+        assert_eq!(list.watching.quick.protocol, Some(Protocol::Tcp));
+        assert_eq!(list.watching.quick.family, Some(Family::Inet6));
+    }
+
+    #[test]
+    fn subcommands_win_over_filter_words() {
+        assert!(matches!(plan("list --json", true), Ok(Plan::List(_))));
+        assert!(matches!(plan("-n list -t", true), Ok(Plan::List(_))));
+        assert!(matches!(plan("-- list", true), Ok(Plan::Live(_))));
+        assert!(matches!(
+            plan("explain syn-sent", true),
+            Ok(Plan::Explain(Topic::State(State::SynSent)))
+        ));
+        assert!(matches!(
+            plan("explain all", true),
+            Ok(Plan::Explain(Topic::All))
+        ));
+        assert!(matches!(plan("--help", true), Ok(Plan::Say(_))));
+        assert!(matches!(plan("--version", false), Ok(Plan::Say(_))));
+    }
+
+    #[test]
+    fn mistakes_are_one_line_with_the_nearest_word() {
+        let cases = [
+            ("--jsno list", "--json"),
+            ("list --jsn", "--json"),
+            ("list --sort satte", "state"),
+            ("list --columns pid,proces", "process"),
+            ("--source procc", "sock-diag"),
+            ("--interval 5parsecs", "500ms"),
+            ("--interval 0", "100ms"),
+            ("explain SYN_SNET", "SYN_SENT"),
+            ("state syn-snet", "syn"),
+            ("port:70000", "65535"),
+            ("list --source", "proc"),
+        ];
+        for (words, expected) in cases {
+            let usage = plan(words, true).map(|_| ()).unwrap_err().to_string();
+            assert!(usage.contains(expected), "{words}: {usage}");
+            let lines = usage.lines().count();
+            assert!(lines == 1 || usage.starts_with("filter:"), "{usage}");
+        }
+    }
+}

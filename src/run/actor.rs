@@ -1,0 +1,113 @@
+//! The thread that acts on processes, so that waiting for one to end never
+//! holds up the screen.
+
+use super::screen::Event;
+use crate::app::message::Message;
+use crate::control::Control;
+use crate::model::action::{ArmId, EndSignal, Outcome, Target};
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// After this long a process that still runs is reported so.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long one look at a process may take while orders wait.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What the actor can be asked for.
+#[derive(Clone, Debug)]
+pub(super) enum Deed {
+    Arm(ArmId, Target),
+    Signal(ArmId, EndSignal),
+    Disarm(ArmId),
+}
+
+/// A process that was signalled and has not ended yet.
+struct Watched {
+    id: ArmId,
+    signal: EndSignal,
+    since: Instant,
+}
+
+/// Starts the thread. It ends when the deeds' other end is dropped.
+pub(super) fn start(control: Box<dyn Control>, events: Sender<Event>) -> io::Result<Sender<Deed>> {
+    let (deeds, asked) = channel();
+    let mut actor = Actor {
+        control,
+        events,
+        watched: None,
+    };
+    thread::Builder::new()
+        .name("actor".to_owned())
+        .spawn(move || actor.run(&asked))?;
+    Ok(deeds)
+}
+
+struct Actor {
+    control: Box<dyn Control>,
+    events: Sender<Event>,
+    watched: Option<Watched>,
+}
+
+impl Actor {
+    fn run(&mut self, deeds: &Receiver<Deed>) {
+        loop {
+            let asked = if self.watched.is_some() {
+                deeds.recv_timeout(Duration::ZERO)
+            } else {
+                deeds.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            };
+            match asked {
+                Ok(deed) => self.carry_out(deed),
+                Err(RecvTimeoutError::Timeout) => self.look(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+    }
+
+    fn carry_out(&mut self, deed: Deed) {
+        match deed {
+            Deed::Arm(id, target) => {
+                let result = self.control.arm(id, &target);
+                self.send(Message::Armed(id, result));
+            }
+            Deed::Disarm(id) => self.control.disarm(id),
+            Deed::Signal(id, signal) => {
+                let since = Instant::now();
+                let outcome = self.control.signal(id, signal);
+                if matches!(outcome, Outcome::Sent { .. }) {
+                    self.watched = Some(Watched { id, signal, since });
+                } else {
+                    self.control.disarm(id);
+                }
+                self.send(Message::Acted(id, outcome));
+            }
+        }
+    }
+
+    /// Looks whether the watched process has ended; never escalates by itself.
+    fn look(&mut self) {
+        let Some(Watched { id, signal, since }) = self.watched.take() else {
+            return;
+        };
+        let ended = self.control.wait(id, LOOK);
+        let after = since.elapsed();
+        if !ended && after < PATIENCE {
+            self.watched = Some(Watched { id, signal, since });
+            return;
+        }
+        self.control.disarm(id);
+        let outcome = if ended {
+            Outcome::Ended { after, signal }
+        } else {
+            Outcome::StillRunning { after, signal }
+        };
+        self.send(Message::Acted(id, outcome));
+    }
+
+    /// The other end is gone only when the program ends.
+    fn send(&self, message: Message) {
+        let _ = self.events.send(Event::Message(Box::new(message)));
+    }
+}

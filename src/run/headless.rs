@@ -1,0 +1,114 @@
+//! One reading as text, and explanations: for pipes, scripts and other
+//! programs.
+
+use super::{Ending, RunError, terminal};
+use crate::explain::catalogue::Catalogue;
+use crate::filter::Filter;
+use crate::listing::{Column, Quick, Sort, arrange};
+use crate::model::limits::Limits;
+use crate::model::state::State;
+use crate::monitor::{Monitor, MonitorOptions};
+use crate::report::{chapter, json, table};
+use crate::source::ReadingSource;
+use std::io::{BufWriter, IsTerminal, Write, stdout};
+
+/// How a list is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Format {
+    /// Aligned columns.
+    #[default]
+    Table,
+    /// The JSON contract.
+    Json,
+}
+
+/// What a list needs.
+pub struct ListRequest {
+    /// Where the reading comes from.
+    pub source: Box<dyn ReadingSource>,
+    /// Which rows.
+    pub filter: Filter,
+    /// Which kinds of sockets.
+    pub quick: Quick,
+    /// In which order.
+    pub sort: Sort,
+    /// Numbers instead of names.
+    pub numeric: bool,
+    /// Which columns of the table.
+    pub columns: Vec<Column>,
+    /// As what.
+    pub format: Format,
+}
+
+/// Reads the table once and writes the rows that match.
+///
+/// # Errors
+///
+/// If nothing can be read or written.
+pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
+    let reading = request.source.read_table()?;
+    let mut monitor = Monitor::new(MonitorOptions::default());
+    let Some(observation) = monitor.fold(reading) else {
+        return Ok(Ending::NothingMatched);
+    };
+    let rows = arrange(&observation, &request.filter, &request.sort, &request.quick);
+    let mut out = BufWriter::with_capacity(1 << 16, stdout().lock());
+    let written = match request.format {
+        Format::Json => json::write(&observation, &rows, &mut out),
+        Format::Table => {
+            let words = Catalogue::of(crate::explain::catalogue::Language::English);
+            table::write(
+                &observation,
+                &rows,
+                &request.columns,
+                request.numeric,
+                &mut out,
+            )
+            .and_then(|()| out.flush())
+            .and_then(|()| table::write_gaps(&observation, words, &mut std::io::stderr().lock()))
+        }
+    };
+    written
+        .and_then(|()| out.flush())
+        .map_err(RunError::io("write the list"))?;
+    let narrowed = !request.filter.is_all() || !request.quick.is_all();
+    Ok(if rows.is_empty() && narrowed {
+        Ending::NothingMatched
+    } else {
+        Ending::Done
+    })
+}
+
+/// What is to be explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// What topics there are.
+    Contents,
+    /// One state.
+    State(State),
+    /// The whole chapter.
+    All,
+}
+
+/// Writes an explanation.
+///
+/// # Errors
+///
+/// If it can't be written.
+pub fn explain(topic: Topic, words: &Catalogue, limits: &Limits) -> Result<Ending, RunError> {
+    let mut out = BufWriter::new(stdout().lock());
+    let width = if stdout().is_terminal() {
+        terminal::size().map_or(80, |(columns, _)| usize::from(columns).clamp(40, 100))
+    } else {
+        80
+    };
+    let written = match topic {
+        Topic::Contents => chapter::contents(words, width, &mut out),
+        Topic::State(state) => chapter::state(state, words, limits, width, &mut out),
+        Topic::All => chapter::all(words, limits, width, &mut out),
+    };
+    written
+        .and_then(|()| out.flush())
+        .map_err(RunError::io("write the explanation"))?;
+    Ok(Ending::Done)
+}

@@ -1,0 +1,127 @@
+//! The thread that reads the kernel and folds what it reads.
+//!
+//! Its sleep is the wait for orders, so an order is carried out at once and
+//! nothing else wakes it.
+
+use super::screen::Event;
+use super::slot::Slot;
+use crate::app::message::Message;
+use crate::model::observation::Observation;
+use crate::monitor::Monitor;
+use crate::source::ReadingSource;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What the poller can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Read the table now.
+    Refresh,
+    /// Read it this often.
+    Interval(Duration),
+    /// Read CPU and memory of this process with each table, once more.
+    Usage(u32),
+}
+
+struct Poller {
+    source: Box<dyn ReadingSource>,
+    monitor: Monitor,
+    interval: Duration,
+    slot: Slot,
+    events: Sender<Event>,
+    /// Whose CPU and memory were asked for since the last table.
+    wanted: Option<u32>,
+    /// Whose were read last.
+    measured: Option<u32>,
+}
+
+/// Starts the thread. It ends when the orders' other end is dropped.
+pub(super) fn start(
+    source: Box<dyn ReadingSource>,
+    monitor: Monitor,
+    interval: Duration,
+    slot: Slot,
+    events: Sender<Event>,
+) -> io::Result<Sender<Order>> {
+    let (orders, ordered) = channel();
+    let mut poller = Poller {
+        source,
+        monitor,
+        interval,
+        slot,
+        events,
+        wanted: None,
+        measured: None,
+    };
+    thread::Builder::new()
+        .name("poller".to_owned())
+        .spawn(move || poller.run(&ordered))?;
+    Ok(orders)
+}
+
+impl Poller {
+    fn run(&mut self, orders: &Receiver<Order>) {
+        loop {
+            #[cfg(debug_assertions)]
+            super::terminal::panic_if_asked("poller");
+            let began = Instant::now();
+            self.poll();
+            if !self.obey_until(began, orders) {
+                break;
+            }
+        }
+    }
+
+    fn poll(&mut self) {
+        match self.source.read_table() {
+            Ok(reading) => {
+                let observation = self.monitor.fold(reading);
+                self.hand_over(observation);
+                if let Some(pid) = self.wanted.take() {
+                    self.measure(pid);
+                }
+            }
+            Err(error) => {
+                let failed = Message::ReadingFailed(error.to_string());
+                let _ = self.events.send(Event::Message(Box::new(failed)));
+            }
+        }
+    }
+
+    fn measure(&mut self, pid: u32) {
+        self.measured = Some(pid);
+        let reading = self.source.read_usage(&[pid]);
+        let observation = self.monitor.fold(reading);
+        self.hand_over(observation);
+    }
+
+    /// The screen's end is gone only when the program ends.
+    fn hand_over(&self, observation: Option<Arc<Observation>>) {
+        if let Some(observation) = observation
+            && self.slot.put(observation)
+        {
+            let _ = self.events.send(Event::Observed);
+        }
+    }
+
+    /// Carries out orders until the next table is due. False ends the thread.
+    fn obey_until(&mut self, began: Instant, orders: &Receiver<Order>) -> bool {
+        loop {
+            let left = self.interval.saturating_sub(began.elapsed());
+            match orders.recv_timeout(left) {
+                Err(RecvTimeoutError::Timeout) | Ok(Order::Refresh) => return true,
+                Err(RecvTimeoutError::Disconnected) => return false,
+                Ok(Order::Interval(interval)) => self.interval = interval,
+                Ok(Order::Usage(pid)) => {
+                    self.wanted = Some(pid);
+                    if self.measured != Some(pid) {
+                        self.measure(pid);
+                    }
+                }
+            }
+        }
+    }
+}

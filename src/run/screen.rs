@@ -1,0 +1,182 @@
+//! The live table: waits for events, updates the app, carries out its effects,
+//! draws when something changed.
+
+use super::actor::{self, Deed};
+use super::poller::{self, Order};
+use super::slot::Slot;
+use super::terminal::Terminal;
+use super::{Ending, RunError, clipboard, input, signals};
+use crate::app::effect::Effect;
+use crate::app::keys::Key;
+use crate::app::message::{Gesture, Message};
+use crate::app::{App, Choices};
+use crate::control::Control;
+use crate::explain::catalogue::Catalogue;
+use crate::monitor::{Monitor, MonitorOptions};
+use crate::report::json;
+use crate::source::ReadingSource;
+use crate::view::theme::Theme;
+use crate::view::{self, Frame};
+use ratatui::layout::Position;
+use std::sync::mpsc::{Sender, channel};
+
+/// What the live table needs.
+pub struct LiveRequest {
+    /// Where readings come from.
+    pub source: Box<dyn ReadingSource>,
+    /// What acts on processes.
+    pub control: Box<dyn Control>,
+    /// What was chosen on the command line.
+    pub choices: Choices,
+    /// The words.
+    pub words: &'static Catalogue,
+    /// The look.
+    pub theme: Theme,
+    /// Whether the mouse is ours.
+    pub mouse: bool,
+}
+
+/// What can happen to the live table.
+pub(super) enum Event {
+    /// The slot holds a new observation.
+    Observed,
+    /// A message for the app as it is.
+    Message(Box<Message>),
+    Key(Key),
+    Paste(String),
+    Mouse(Gesture, Position),
+    /// The terminal's size may have changed.
+    Redraw,
+    /// The program is asked to stop for a while.
+    Suspend,
+    /// A signal asks the program to end.
+    Ended(i32),
+    TerminalGone,
+}
+
+/// Shows the live table until somebody leaves it.
+///
+/// # Errors
+///
+/// If the terminal or a thread is not to be had.
+pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
+    let (events, happened) = channel();
+    let slot = Slot::default();
+    signals::start(events.clone())?;
+    signals::watch_terminal(events.clone())?;
+    let monitor = Monitor::new(MonitorOptions::default());
+    let interval = request.choices.interval;
+    let orders = poller::start(
+        request.source,
+        monitor,
+        interval,
+        slot.clone(),
+        events.clone(),
+    )
+    .map_err(RunError::io("start a thread"))?;
+    let deeds =
+        actor::start(request.control, events.clone()).map_err(RunError::io("start a thread"))?;
+    let mut screen = Screen {
+        terminal: Terminal::enter(request.mouse)?,
+        app: App::new(request.words, request.choices),
+        theme: request.theme,
+        frame: Frame::default(),
+        slot,
+        orders,
+        deeds,
+    };
+    input::start(events)?;
+    screen.draw()?;
+    while let Ok(event) = happened.recv() {
+        if let Some(ending) = screen.take(event)? {
+            return Ok(ending);
+        }
+        // Everything that waits is taken in before the one drawing.
+        while let Ok(event) = happened.try_recv() {
+            if let Some(ending) = screen.take(event)? {
+                return Ok(ending);
+            }
+        }
+        screen.draw()?;
+    }
+    Ok(Ending::Done)
+}
+
+struct Screen {
+    terminal: Terminal,
+    app: App,
+    theme: Theme,
+    frame: Frame,
+    slot: Slot,
+    orders: Sender<Order>,
+    deeds: Sender<Deed>,
+}
+
+impl Screen {
+    /// Takes in one event; an ending ends the program.
+    fn take(&mut self, event: Event) -> Result<Option<Ending>, RunError> {
+        let message = match event {
+            Event::Observed => match self.slot.take() {
+                Some(observation) => Message::Observed(observation),
+                None => return Ok(None),
+            },
+            Event::Message(message) => *message,
+            Event::Key(key) => Message::Key(key),
+            Event::Paste(text) => Message::Paste(text),
+            Event::Mouse(gesture, position) => Message::Mouse(gesture, self.frame.spot(position)),
+            Event::Redraw => return Ok(None),
+            Event::Suspend => {
+                self.terminal.suspend()?;
+                return Ok(None);
+            }
+            Event::Ended(signal) => return Ok(Some(Ending::Signal(signal))),
+            Event::TerminalGone => return Ok(Some(Ending::TerminalGone)),
+        };
+        for effect in self.app.update(message) {
+            if let Some(ending) = self.carry_out(effect)? {
+                return Ok(Some(ending));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The threads behind the channels live as long as the program.
+    fn carry_out(&mut self, effect: Effect) -> Result<Option<Ending>, RunError> {
+        match effect {
+            Effect::Quit => return Ok(Some(Ending::Done)),
+            Effect::Suspend => self.terminal.suspend()?,
+            Effect::Refresh => drop(self.orders.send(Order::Refresh)),
+            Effect::SetInterval(interval) => drop(self.orders.send(Order::Interval(interval))),
+            Effect::MeasureUsage(pid) => drop(self.orders.send(Order::Usage(pid))),
+            Effect::Arm(id, target) => drop(self.deeds.send(Deed::Arm(id, target))),
+            Effect::Signal(id, signal) => drop(self.deeds.send(Deed::Signal(id, signal))),
+            Effect::Disarm(id) => drop(self.deeds.send(Deed::Disarm(id))),
+            Effect::Copy(text) => clipboard::copy(&text),
+            Effect::CopyJson => {
+                if let Some(row) = self.app.selected() {
+                    clipboard::copy(&json::socket(row, &self.app.observation));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn draw(&mut self) -> Result<(), RunError> {
+        #[cfg(debug_assertions)]
+        super::terminal::panic_if_asked("main");
+        let (app, theme) = (&self.app, self.theme);
+        let mut drawn = Frame::default();
+        self.terminal
+            .screen()
+            .draw(|frame| {
+                drawn = view::draw(app, theme, frame.buffer_mut());
+                if let Some(caret) = drawn.caret {
+                    frame.set_cursor_position(caret);
+                }
+            })
+            .map_err(RunError::io("draw"))?;
+        self.app.update(Message::Drawn(drawn.drawn));
+        self.frame = drawn;
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+//! Signals as events, and the terminal's hang-up as one.
+
+use super::RunError;
+use super::screen::Event;
+use rustix::event::{PollFd, PollFlags, poll};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
+use signal_hook::iterator::Signals;
+use std::fs::File;
+use std::io::{self, IsTerminal, stdin};
+use std::os::fd::{AsFd, OwnedFd};
+use std::process;
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::Duration;
+
+/// A main thread that has not ended the program by now never will: it is
+/// writing to a terminal that takes no more.
+const GRACE: Duration = Duration::from_millis(700);
+
+/// Starts the thread that turns signals into events.
+pub(super) fn start(events: Sender<Event>) -> Result<(), RunError> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGTSTP, SIGWINCH])
+        .map_err(RunError::io("listen for signals"))?;
+    let spawned = thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            for signal in &mut signals {
+                let event = match signal {
+                    SIGTSTP => Event::Suspend,
+                    SIGWINCH => Event::Redraw,
+                    other => Event::Ended(other),
+                };
+                if events.send(event).is_err() {
+                    break;
+                }
+            }
+        });
+    spawned.map(drop).map_err(RunError::io("start a thread"))
+}
+
+/// Starts the thread that watches for the terminal's hang-up. The input
+/// library does not: it would spin for ever once the terminal is gone.
+pub(super) fn watch_terminal(events: Sender<Event>) -> Result<(), RunError> {
+    let terminal = terminal().map_err(RunError::io("open the terminal"))?;
+    let spawned = thread::Builder::new()
+        .name("hang-up".to_owned())
+        .spawn(move || {
+            wait_for_hang_up(&terminal);
+            let _ = events.send(Event::TerminalGone);
+            thread::sleep(GRACE);
+            process::exit(1);
+        });
+    spawned.map(drop).map_err(RunError::io("start a thread"))
+}
+
+fn terminal() -> io::Result<OwnedFd> {
+    if stdin().is_terminal() {
+        return stdin().as_fd().try_clone_to_owned();
+    }
+    Ok(File::open("/dev/tty")?.into())
+}
+
+/// Asks for no event at all: hang-up and error are reported unasked.
+fn wait_for_hang_up(terminal: &OwnedFd) {
+    loop {
+        let mut watched = [PollFd::new(terminal, PollFlags::empty())];
+        match poll(&mut watched, None) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return,
+            Ok(_) => {
+                let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+                if watched[0].revents().intersects(gone) {
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The latest observation, handed from the poller to the screen: a newer one
+//! replaces an older one, so a slow terminal never makes a queue grow.
+
+use crate::model::observation::Observation;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Room for one observation.
+#[derive(Clone, Default)]
+pub(super) struct Slot(Arc<Mutex<Option<Arc<Observation>>>>);
+
+impl Slot {
+    /// Puts an observation in. Says whether the slot was empty, which is when
+    /// the other side must be told.
+    pub(super) fn put(&self, observation: Arc<Observation>) -> bool {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.replace(observation).is_none()
+    }
+
+    /// Takes out what is there.
+    pub(super) fn take(&self) -> Option<Arc<Observation>> {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_wins_and_is_announced_once() {
+        let slot = Slot::default();
+        let numbered = |number| {
+            Arc::new(Observation {
+                number,
+                ..Observation::default()
+            })
+        };
+        assert!(slot.put(numbered(1)));
+        assert!(!slot.put(numbered(2)));
+        assert_eq!(slot.take().map(|taken| taken.number), Some(2));
+        assert!(slot.take().is_none());
+        assert!(slot.put(numbered(3)));
+    }
+}

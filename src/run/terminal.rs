@@ -1,0 +1,122 @@
+//! The terminal's modes: entered once, and left on every way out.
+//!
+//! Leaving is done at most once per entering, from whichever comes first: the
+//! end of the program, a panic in any thread, or a suspension.
+
+use super::RunError;
+use crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+};
+use crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use crossterm::{cursor, execute};
+use ratatui::backend::CrosstermBackend;
+use std::io::{self, Stdout, stdout};
+use std::panic;
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether the terminal is in our modes now.
+static ENTERED: AtomicBool = AtomicBool::new(false);
+
+/// Exit code after a panic, as Rust's own.
+const PANICKED: i32 = 101;
+
+/// The terminal in our modes; leaves them when dropped.
+pub(super) struct Terminal {
+    screen: ratatui::Terminal<CrosstermBackend<Stdout>>,
+    mouse: bool,
+}
+
+impl Terminal {
+    /// Enters our modes, and makes sure that a panic leaves them.
+    pub(super) fn enter(mouse: bool) -> Result<Self, RunError> {
+        install_panic_hook();
+        let screen = ratatui::Terminal::new(CrosstermBackend::new(stdout()))
+            .map_err(RunError::io("open the terminal"))?;
+        let mut terminal = Self { screen, mouse };
+        terminal.set_modes()?;
+        Ok(terminal)
+    }
+
+    fn set_modes(&mut self) -> Result<(), RunError> {
+        ENTERED.store(true, Ordering::SeqCst);
+        enable_raw_mode().map_err(RunError::io("switch the terminal to raw mode"))?;
+        let entered = execute!(
+            stdout(),
+            EnterAlternateScreen,
+            EnableBracketedPaste,
+            cursor::Hide
+        )
+        .and_then(|()| {
+            if self.mouse {
+                execute!(stdout(), EnableMouseCapture)
+            } else {
+                Ok(())
+            }
+        });
+        entered.map_err(RunError::io("set up the terminal"))
+    }
+
+    /// Gives the terminal back, stops until continued, and takes it again.
+    pub(super) fn suspend(&mut self) -> Result<(), RunError> {
+        leave();
+        signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)
+            .map_err(RunError::io("stop"))?;
+        self.set_modes()?;
+        self.screen
+            .clear()
+            .map_err(RunError::io("clear the terminal"))
+    }
+
+    /// The screen to draw on.
+    pub(super) fn screen(&mut self) -> &mut ratatui::Terminal<CrosstermBackend<Stdout>> {
+        &mut self.screen
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        leave();
+    }
+}
+
+/// Leaves our modes. A terminal that is gone can't be restored and needs no
+/// restoring, so errors are passed over.
+fn leave() {
+    if !ENTERED.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let _ = execute!(
+        stdout(),
+        DisableMouseCapture,
+        DisableBracketedPaste,
+        LeaveAlternateScreen,
+        cursor::Show
+    );
+    let _ = disable_raw_mode();
+}
+
+/// A panic in any thread restores the terminal, says what happened on the
+/// ordinary screen, and ends the program: half of it would be worse.
+fn install_panic_hook() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        leave();
+        usual(info);
+        process::exit(PANICKED);
+    }));
+}
+
+/// Whether standard output shows on a terminal.
+pub(super) fn size() -> io::Result<(u16, u16)> {
+    crossterm::terminal::size()
+}
+
+/// Lets a test see what a panic in a thread does. Not in release builds.
+#[cfg(debug_assertions)]
+pub(super) fn panic_if_asked(thread: &str) {
+    let asked = std::env::var_os("TCPLENS_TEST_PANIC").is_some_and(|wanted| wanted == thread);
+    assert!(!asked, "asked to panic in {thread}");
+}

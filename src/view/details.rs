@@ -1,0 +1,304 @@
+//! Everything about the selected socket: as a page, and as the pane of a tall
+//! screen.
+
+use super::page::Page;
+use super::screen::titled;
+use super::theme::Theme;
+use crate::app::App;
+use crate::explain::diagnosis::{Diagnosis, diagnose};
+use crate::explain::lengths::length;
+use crate::explain::machine;
+use crate::explain::sentence::fill;
+use crate::listing::quantity::bytes as size;
+use crate::listing::{Column, cell};
+use crate::model::observation::Observation;
+use crate::model::process::Process;
+use crate::model::row::Row;
+use crate::model::socket::SocketKey;
+use crate::model::state::State;
+use crate::model::text::Text;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use std::time::Duration;
+
+/// Lines of the pane below the table on a tall screen.
+pub(super) const SUMMARY: u16 = 11;
+/// Where the texts beside the labels begin.
+const INDENT: usize = 12;
+
+/// Draws the page; says how far it can be scrolled.
+pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mut Buffer) -> u16 {
+    let Some(row) = app.selected() else {
+        return 0;
+    };
+    let below = titled(&title(app, row), theme, area, buffer);
+    let mut page = Page::new(below.width);
+    let writer = Writer { app, row, theme };
+    let diagnosis = diagnose(row, &app.observation, app.words);
+    writer.explanation(&diagnosis, &mut page);
+    page.blank();
+    writer.process(&mut page, usize::MAX);
+    page.blank();
+    writer.socket(&mut page);
+    page.blank();
+    writer.entry("same", &diagnosis.same_as, &mut page);
+    page.draw(scroll, below, buffer)
+}
+
+/// Draws the shorter form, below the table.
+pub(super) fn draw_summary(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    let Some(row) = app.selected() else {
+        return;
+    };
+    let below = titled(&title(app, row), theme, area, buffer);
+    let mut page = Page::new(below.width);
+    let writer = Writer { app, row, theme };
+    let diagnosis = diagnose(row, &app.observation, app.words);
+    writer.explanation(&diagnosis, &mut page);
+    writer.process(&mut page, 1);
+    writer.socket(&mut page);
+    page.draw(0, below, buffer);
+}
+
+fn title(app: &App, row: &Row) -> String {
+    let text = |column| cell(column, row, &app.observation, app.numeric).text;
+    let who = format!("{} {}", text(Column::Process), text(Column::Pid));
+    let (local, remote) = (text(Column::Local), text(Column::Remote));
+    match row.socket.peer() {
+        Some(_) => format!("{} · {local} → {remote}", who.trim()),
+        None => format!("{} · {local}", who.trim()),
+    }
+}
+
+/// Writes the parts of the page.
+struct Writer<'a> {
+    app: &'a App,
+    row: &'a Row,
+    theme: Theme,
+}
+
+impl Writer<'_> {
+    fn word(&self, name: &str) -> &str {
+        self.app.words.screen("details", name)
+    }
+
+    fn entry(&self, label: &str, text: &str, page: &mut Page) {
+        if !text.is_empty() {
+            let label = self.word(label);
+            page.labelled(label, self.theme.dim(), INDENT, text, Style::new());
+        }
+    }
+
+    /// Why it is in its state, who is next, and what to do.
+    fn explanation(&self, diagnosis: &Diagnosis, page: &mut Page) {
+        let words = self.app.words;
+        let mut text = format!(
+            "{}{}",
+            diagnosis.headline,
+            words.diagnosis("join", "headline")
+        );
+        text.push_str(
+            &diagnosis
+                .sentences
+                .join(words.diagnosis("join", "sentence")),
+        );
+        page.paragraph(&text, Style::new());
+        if !diagnosis.next.is_empty() {
+            let next = format!("{}{}", words.diagnosis("join", "next"), diagnosis.next);
+            page.paragraph(&next, self.theme.title());
+        }
+        self.entry("waits", &diagnosis.waits_for, page);
+        self.entry("path", &self.path(), page);
+        if let Some(unowned) = &diagnosis.unowned {
+            self.entry("unowned", unowned, page);
+        }
+    }
+
+    /// The way through the states, the present one in brackets.
+    fn path(&self) -> String {
+        let observation = &self.app.observation;
+        let accepted = observation.listeners_of(self.row).next().is_some();
+        let stations = machine::path(self.row, accepted);
+        if stations.len() < 2 {
+            return String::new();
+        }
+        let shown: Vec<String> = stations
+            .iter()
+            .map(|station| {
+                if station.present {
+                    format!("[{}]", station.state)
+                } else {
+                    station.state.to_string()
+                }
+            })
+            .collect();
+        shown.join(" → ")
+    }
+
+    /// The owners: all about the first, a line for each further one.
+    fn process(&self, page: &mut Page, further: usize) {
+        let observation = &self.app.observation;
+        let owners: Vec<_> = observation.owners(self.row).collect();
+        let Some((process, fds)) = owners.first() else {
+            return;
+        };
+        let numbers: Vec<String> = fds.iter().map(ToString::to_string).collect();
+        let word = if fds.len() == 1 {
+            "descriptor"
+        } else {
+            "descriptors"
+        };
+        let name = format!(
+            "{} (pid {}), {} {}",
+            process.name,
+            process.pid,
+            self.word(word),
+            numbers.join(", ")
+        );
+        self.entry("process", &name, page);
+        self.entry("program", &self.program(process), page);
+        self.entry("command", &command(process), page);
+        self.entry("user", &user(process, observation), page);
+        self.entry("started", &self.started(process), page);
+        self.entry("parents", &parents(process), page);
+        self.entry("usage", &self.usage(process), page);
+        for (other, fds) in owners.iter().skip(1).take(further) {
+            let text = format!(
+                "{} (pid {}), {} {:?}",
+                other.name,
+                other.pid,
+                self.word(word),
+                fds
+            );
+            self.entry("owners", &text, page);
+        }
+        let hidden = owners.len().saturating_sub(1).saturating_sub(further);
+        if hidden > 0 {
+            let more = fill(self.word("more"), |_| Some(hidden.to_string()));
+            self.entry("owners", &more.unwrap_or_default(), page);
+        }
+    }
+
+    fn program(&self, process: &Process) -> String {
+        process.exe.as_ref().map_or(String::new(), |exe| {
+            if exe.deleted {
+                format!("{} {}", exe.path, self.word("deleted"))
+            } else {
+                exe.path.to_string()
+            }
+        })
+    }
+
+    fn started(&self, process: &Process) -> String {
+        let now = self.app.observation.time.wall_ms;
+        let Some(started) = process.started_ms.filter(|_| now > 0) else {
+            return String::new();
+        };
+        let age = Duration::from_millis(now.saturating_sub(started));
+        fill(self.word("ago"), |_| Some(length(age))).unwrap_or_default()
+    }
+
+    fn usage(&self, process: &Process) -> String {
+        let all = &self.app.observation.usage;
+        let Some(usage) = all.iter().find(|usage| usage.pid == process.pid) else {
+            return String::new();
+        };
+        let Some(cpu) = usage.cpu_percent else {
+            return self.word("usage_waiting").to_owned();
+        };
+        let values = |place: &str| {
+            Some(match place {
+                "cpu" => format!("{cpu:.1} %"),
+                _ => size(usage.memory),
+            })
+        };
+        fill(self.word("usage_line"), values).unwrap_or_default()
+    }
+
+    fn socket(&self, page: &mut Page) {
+        let socket = &self.row.socket;
+        self.entry("queues", &self.queues(), page);
+        let timer = cell(Column::Timer, self.row, &self.app.observation, false).text;
+        let timer = match socket
+            .timer
+            .and_then(|timer| self.app.words.timer(timer.kind))
+        {
+            Some(words) => format!("{timer}: {}", words.means),
+            None => self.word("timer_none").to_owned(),
+        };
+        self.entry("timer", &timer, page);
+        self.entry("identity", &self.identity(), page);
+    }
+
+    fn queues(&self) -> String {
+        let socket = &self.row.socket;
+        let (name, recv, send) = match (socket.state, socket.backlog()) {
+            (State::Listen, Some(backlog)) => (
+                "queues_listen",
+                socket.recv_queue.to_string(),
+                backlog.to_string(),
+            ),
+            (State::Listen, None) => (
+                "queues_listen_unknown",
+                socket.recv_queue.to_string(),
+                String::new(),
+            ),
+            _ => (
+                "queues_line",
+                size(socket.recv_queue.into()),
+                size(socket.send_queue.into()),
+            ),
+        };
+        let values = |place: &str| {
+            Some(if place == "recv" {
+                recv.clone()
+            } else {
+                send.clone()
+            })
+        };
+        fill(self.word(name), values).unwrap_or_default()
+    }
+
+    fn identity(&self) -> String {
+        let socket = &self.row.socket;
+        let mut parts = Vec::new();
+        if let Some(inode) = socket.inode {
+            parts.push(format!("inode {inode}"));
+        }
+        if let SocketKey::Cookie { cookie, .. } = socket.key() {
+            parts.push(format!("cookie {cookie:x}"));
+        }
+        if let Some(uid) = socket.user() {
+            parts.push(format!("uid {uid}"));
+        }
+        if let Some(name) = self.app.observation.interface(socket.interface) {
+            parts.push(format!("interface {name}"));
+        }
+        if socket.namespace != 0 {
+            parts.push(format!("netns {}", socket.namespace));
+        }
+        parts.join("  ")
+    }
+}
+
+fn command(process: &Process) -> String {
+    let words: Vec<&str> = process.command.iter().map(Text::as_str).collect();
+    words.join(" ")
+}
+
+fn user(process: &Process, observation: &Observation) -> String {
+    process.uid.map_or(String::new(), |uid| {
+        let name = observation.user(uid);
+        name.map_or_else(|| uid.to_string(), |name| format!("{name} ({uid})"))
+    })
+}
+
+fn parents(process: &Process) -> String {
+    let chain: Vec<String> = process
+        .parents
+        .iter()
+        .map(|(pid, name)| format!("{name} ({pid})"))
+        .collect();
+    chain.join(" ← ")
+}

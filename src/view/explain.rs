@@ -1,0 +1,60 @@
+//! The page about a state: first this socket's own case, then what is true of
+//! the state everywhere, with this machine's limits.
+
+use super::page::Page;
+use super::screen::titled;
+use super::theme::Theme;
+use crate::app::App;
+use crate::explain::diagnosis::diagnose;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+/// Draws the page; says how far it can be scrolled.
+pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mut Buffer) -> u16 {
+    let Some(row) = app.selected() else {
+        return 0;
+    };
+    let state = row.socket.state;
+    let Some(words) = app.words.state(state) else {
+        return 0;
+    };
+    let below = titled(&format!("{state} · {}", words.picture), theme, area, buffer);
+    let mut page = Page::new(below.width);
+    let heading = |name: &str| app.words.screen("explain", name);
+    let limits = &app.observation.limits;
+    let diagnosis = diagnose(row, &app.observation, app.words);
+    page.heading(heading("this_socket"), theme.heading());
+    let join = app.words.diagnosis("join", "headline");
+    let own = format!(
+        "{}{join}{}",
+        diagnosis.headline,
+        diagnosis.sentences.join(" ")
+    );
+    page.paragraph(&own, Style::new());
+    if let Some(unowned) = &diagnosis.unowned {
+        page.paragraph(unowned, Style::new());
+    }
+    let next = format!("{}{}", app.words.diagnosis("join", "next"), diagnosis.next);
+    page.paragraph(&next, theme.title());
+    page.heading(&state.to_string(), theme.heading());
+    page.paragraph(&app.words.with_limits(&words.means, limits), Style::new());
+    for (name, text) in [
+        ("waits_for", &words.waits_for),
+        ("entered", &words.entered),
+        ("left", &words.left),
+        ("lasts", &words.lasts),
+        ("lingers", &words.lingers),
+        ("to_do", &words.to_do),
+        ("see", &words.see),
+    ] {
+        page.heading(heading(name), theme.heading());
+        page.paragraph(&app.words.with_limits(text, limits), Style::new());
+    }
+    if !words.command.is_empty() {
+        page.paragraph(&words.command, theme.key());
+    }
+    page.heading(heading("spellings"), theme.heading());
+    page.paragraph(&words.spellings, Style::new());
+    page.draw(scroll, below, buffer)
+}

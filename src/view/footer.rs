@@ -1,0 +1,93 @@
+//! The line at the bottom: the keys that matter now, and above it what just
+//! happened.
+
+use super::theme::Theme;
+use super::words::cells;
+use super::{Frame, put};
+use crate::app::App;
+use crate::app::keys::Context;
+use crate::app::message::Spot;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+/// Draws the keys that work now, the first of each binding, as many as fit.
+/// The last two, help and quit, are never left out for others.
+pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
+    let context = app.mode.context();
+    if context == Context::Prompt {
+        let hint = app.words.screen("prompt", "hint");
+        put(
+            &Line::styled(format!(" {hint}"), theme.dim()),
+            Style::new(),
+            area,
+            buffer,
+        );
+        return;
+    }
+    let mut entries: Vec<_> = app
+        .keymap
+        .footer(context)
+        .into_iter()
+        .filter(|binding| app.works(binding.command))
+        .filter_map(|binding| {
+            let key = binding.keys.first()?.to_string();
+            let label = app.words.command(binding.command.key(), "label").to_owned();
+            Some((binding.command, key, label))
+        })
+        .collect();
+    let width = |(_, key, label): &(_, String, String)| cells(key) + cells(label) + 3;
+    while entries.iter().map(width).sum::<usize>() > usize::from(area.width) && entries.len() > 2 {
+        entries.remove(entries.len() - 3);
+    }
+    let mut column = area.x;
+    let mut spans = Vec::new();
+    for entry in &entries {
+        let (command, key, label) = entry;
+        let cells = u16::try_from(width(entry)).unwrap_or(u16::MAX);
+        let spot = Rect {
+            x: column,
+            width: cells,
+            ..area
+        };
+        frame
+            .spots
+            .push((spot.intersection(area), Spot::Command(*command)));
+        spans.push(Span::styled(format!(" {key}"), theme.key()));
+        spans.push(Span::raw(format!(" {label} ")));
+        column = column.saturating_add(cells);
+    }
+    put(&Line::from(spans), Style::new(), area, buffer);
+}
+
+/// How many lines the notice takes; none without one.
+pub(super) fn notice_height(app: &App, width: u16) -> u16 {
+    let lines = app
+        .notice
+        .as_ref()
+        .map_or(0, |notice| wrapped(&notice.text, width).len());
+    u16::try_from(lines).unwrap_or(u16::MAX)
+}
+
+pub(super) fn draw_notice(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    let Some(notice) = &app.notice else {
+        return;
+    };
+    for (text, row) in wrapped(&notice.text, area.width)
+        .into_iter()
+        .zip(area.rows())
+    {
+        Line::styled(format!(" {text}"), theme.title()).render(row, buffer);
+    }
+}
+
+fn wrapped(text: &str, width: u16) -> Vec<String> {
+    let width = usize::from(width.saturating_sub(2)).max(10);
+    let lines = textwrap::wrap(text, width);
+    lines
+        .into_iter()
+        .map(std::borrow::Cow::into_owned)
+        .collect()
+}

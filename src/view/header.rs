@@ -1,0 +1,274 @@
+//! The lines at the top: host, chips with the count of each state, what could
+//! not be seen, the filter, and the gravest finding in words.
+
+use super::theme::Theme;
+use super::words::cells;
+use super::{Frame, put, row_of};
+use crate::app::App;
+use crate::app::command::Command;
+use crate::app::message::Spot;
+use crate::app::mode::Mode;
+use crate::explain::findings::describe;
+use crate::explain::lengths::length;
+use crate::explain::sentence::{fill, grouped};
+use crate::listing::{StateClass, fit};
+use crate::model::finding::{Finding, Severity};
+use crate::model::gap::GapKind;
+use crate::model::protocol::{Family, Protocol};
+use crate::model::state::State;
+use crate::model::text::Text;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
+
+/// How many lines the header takes now.
+pub(super) fn height(app: &App, tall: bool) -> u16 {
+    1 + u16::from(tall)
+        + u16::from(filtered(app))
+        + u16::from(alarming(app).is_some())
+        + u16::from(app.failure.is_some())
+}
+
+pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
+    let optional = height(app, false);
+    let tall = area.height > optional;
+    let mut down = 0;
+    let mut next = || {
+        let row = row_of(area, down);
+        down += 1;
+        row
+    };
+    if tall {
+        draw_status(app, theme, next(), buffer);
+        draw_chips(app, theme, next(), buffer, frame);
+    } else {
+        draw_both(app, theme, next(), buffer, frame);
+    }
+    if let Some(failure) = &app.failure {
+        let sentence = app.words.screen("notice", "source_failed");
+        let safe = Text::from(failure.as_str());
+        let text = fill(sentence, |_| Some(safe.to_string())).unwrap_or_default();
+        let line = Line::styled(format!(" {text}"), theme.error());
+        put(&line, Style::new(), next(), buffer);
+    }
+    if let Some(finding) = alarming(app) {
+        let row = next();
+        let said = describe(finding, app.words).line;
+        let text = fit(&said, usize::from(row.width).saturating_sub(4));
+        let line = Line::styled(format!(" ▲ {text}"), theme.severity(finding.severity));
+        put(&line, Style::new(), row, buffer);
+        frame.spots.push((row, Spot::Finding));
+    }
+    if filtered(app) {
+        draw_filter(app, theme, next(), buffer);
+    }
+}
+
+fn filtered(app: &App) -> bool {
+    let typing = matches!(app.mode, Mode::Prompt(_));
+    !typing && (!app.filter.is_all() || !app.quick.is_all())
+}
+
+/// The gravest finding, if it is worth a line.
+fn alarming(app: &App) -> Option<&Finding> {
+    let finding = app.observation.findings.first()?;
+    (finding.severity >= Severity::Warn).then_some(finding)
+}
+
+/// One line for all: host, count, chips as far as they fit, interval.
+fn draw_both(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
+    let right = right_side(app, theme, false);
+    let right_width = right.width();
+    let left = Span::styled(format!(" {}", app.observation.host), theme.title());
+    let room = usize::from(area.width).saturating_sub(right_width + 1);
+    let mut spans = vec![left];
+    push_chips(app, theme, area, room, &mut spans, frame);
+    put(&Line::from(spans), Style::new(), area, buffer);
+    put_right(&right, area, buffer);
+}
+
+fn draw_status(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    let source = app.observation.source.word();
+    let line = Line::from(vec![
+        Span::styled(format!(" {}", app.observation.host), theme.title()),
+        Span::styled(format!(" · {source}"), theme.dim()),
+    ]);
+    put(&line, Style::new(), area, buffer);
+    put_right(&right_side(app, theme, true), area, buffer);
+}
+
+fn draw_chips(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
+    let mut spans = Vec::new();
+    push_chips(app, theme, area, usize::from(area.width), &mut spans, frame);
+    put(&Line::from(spans), Style::new(), area, buffer);
+}
+
+/// Chips of the states that occur, as many as fit, and where they lie.
+fn push_chips(
+    app: &App,
+    theme: Theme,
+    area: Rect,
+    room: usize,
+    spans: &mut Vec<Span<'static>>,
+    frame: &mut Frame,
+) {
+    let mut used: usize = spans.iter().map(Span::width).sum();
+    for (state, label, style) in chips(app, theme) {
+        let text = format!("  {label}");
+        let width = cells(&text);
+        if used + width > room {
+            break;
+        }
+        let column = area
+            .x
+            .saturating_add(u16::try_from(used).unwrap_or(u16::MAX));
+        let spot = Rect {
+            x: column,
+            width: u16::try_from(width).unwrap_or(u16::MAX),
+            ..area
+        };
+        frame
+            .spots
+            .push((spot.intersection(area), Spot::Chip(state)));
+        spans.push(Span::styled(text, style));
+        used += width;
+    }
+}
+
+fn chips(app: &App, theme: Theme) -> Vec<(Option<State>, String, Style)> {
+    let tally = &app.observation.tally;
+    let sentence = app.words.screen("header", "sockets");
+    let all = fill(sentence, |_| Some(grouped(tally.total().into()))).unwrap_or_default();
+    let mut chips = vec![(None, all, Style::new())];
+    for state in State::ALL {
+        let count = tally.tcp(state);
+        if count > 0 {
+            let label = format!("{state} {}", grouped(count.into()));
+            chips.push((Some(state), label, theme.state(state)));
+        }
+    }
+    if tally.udp > 0 {
+        let label = format!("UDP {}", grouped(tally.udp.into()));
+        chips.push((Some(State::Unconnected), label, theme.dim()));
+    }
+    chips
+}
+
+/// What stands at the right: gaps, arrivals, PAUSED, the interval.
+fn right_side(app: &App, theme: Theme, roomy: bool) -> Line<'static> {
+    let mut spans = Vec::new();
+    if let Some(text) = gaps(app, roomy) {
+        spans.push(Span::styled(
+            format!("{text}  "),
+            theme.severity(Severity::Warn),
+        ));
+    }
+    if roomy {
+        spans.push(Span::styled(arrivals(app), theme.dim()));
+    }
+    if app.paused {
+        spans.push(Span::styled(
+            format!(" {} ", app.words.screen("header", "paused")),
+            theme.flag(),
+        ));
+        spans.push(Span::raw(" "));
+    }
+    let interval = length(app.interval);
+    let text = if roomy {
+        let sentence = app.words.screen("header", "every");
+        fill(sentence, |_| Some(interval.clone())).unwrap_or(interval)
+    } else {
+        interval
+    };
+    spans.push(Span::styled(format!("{text} "), theme.dim()));
+    Line::from(spans)
+}
+
+/// What could not be seen, in a few words.
+fn gaps(app: &App, roomy: bool) -> Option<String> {
+    let gaps = &app.observation.gaps;
+    let hidden = gaps.iter().find(|gap| gap.kind == GapKind::OwnersHidden);
+    let gap = hidden.or_else(|| gaps.first())?;
+    if !roomy {
+        return Some("!".to_owned());
+    }
+    let sentence = app.words.gap(gap.kind, "short");
+    let text = fill(sentence, |_| Some(grouped(gap.count)))?;
+    Some(format!("{text} (!)"))
+}
+
+/// A sparkline of new sockets per reading, with the latest count.
+fn arrivals(app: &App) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    const SHOWN: usize = 20;
+    let all = &app.observation.arrivals;
+    let shown = &all[all.len().saturating_sub(SHOWN)..];
+    let most = shown.iter().copied().max().unwrap_or(0).max(1);
+    let line: String = shown
+        .iter()
+        .map(|count| {
+            let height = u64::from(*count) * 7 / u64::from(most);
+            BARS[usize::try_from(height).unwrap_or(7).min(7)]
+        })
+        .collect();
+    let latest = shown.last().copied().unwrap_or(0);
+    let sentence = app.words.screen("header", "arrivals");
+    let text = fill(sentence, |_| Some(grouped(latest.into()))).unwrap_or_default();
+    format!("{line} {text}  ")
+}
+
+fn put_right(line: &Line<'static>, area: Rect, buffer: &mut Buffer) {
+    let width = u16::try_from(line.width())
+        .unwrap_or(u16::MAX)
+        .min(area.width);
+    let place = Rect {
+        x: area.right() - width,
+        width,
+        ..area
+    };
+    put(line, Style::new(), place, buffer);
+}
+
+fn draw_filter(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    let mut shown = Vec::new();
+    if !app.filter.is_all() {
+        shown.push(Text::from(app.filter.to_string().as_str()).to_string());
+    }
+    if !app.quick.is_all() {
+        shown.push(quick_words(app));
+    }
+    let clears = app.words.screen("header", "filter_clears");
+    let room = usize::from(area.width).saturating_sub(cells(clears) + 3);
+    let sentence = app.words.screen("header", "filter");
+    let text = fill(sentence, |_| Some(shown.join(" · "))).unwrap_or_default();
+    let line = Line::styled(
+        format!(" {}", fit(&text, room)),
+        Style::new().add_modifier(Modifier::BOLD),
+    );
+    put(&line, Style::new(), area, buffer);
+    put_right(
+        &Line::styled(format!("{clears} "), theme.dim()),
+        area,
+        buffer,
+    );
+}
+
+/// The quick toggles that are on, in words.
+pub(super) fn quick_words(app: &App) -> String {
+    let mut on = Vec::new();
+    on.extend(app.quick.protocol.map(Protocol::word));
+    on.extend(app.quick.family.map(|only| match only {
+        Family::Inet => "IPv4",
+        Family::Inet6 => "IPv6",
+    }));
+    on.extend(app.quick.class.map(|only| {
+        let command = match only {
+            StateClass::Listening => Command::ToggleListen,
+            StateClass::Established => Command::ToggleEstablished,
+            StateClass::Other => Command::ToggleOther,
+        };
+        app.words.command(command.key(), "label")
+    }));
+    on.join(", ")
+}

@@ -1,0 +1,37 @@
+//! All keys, made from the keymap itself.
+
+use super::page::Page;
+use super::screen::titled;
+use super::theme::Theme;
+use crate::app::App;
+use crate::app::keys::{Context, Key};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+/// Where the meanings begin.
+const INDENT: usize = 20;
+
+/// Draws the page; says how far it can be scrolled.
+pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mut Buffer) -> u16 {
+    let words = |name: &str| app.words.screen("help", name);
+    let below = titled(words("title"), theme, area, buffer);
+    let mut page = Page::new(below.width);
+    let mut listed = Vec::new();
+    for context in [Context::Table, Context::Page, Context::Confirm] {
+        for binding in app.keymap.in_context(context) {
+            if listed.contains(&binding) {
+                continue;
+            }
+            listed.push(binding);
+            let keys: Vec<String> = binding.keys.iter().map(Key::to_string).collect();
+            let means = app.words.command(binding.command.key(), "means");
+            page.labelled(&keys.join(" "), theme.key(), INDENT, means, Style::new());
+        }
+    }
+    for name in ["mouse", "phases", "filters"] {
+        page.blank();
+        page.paragraph(words(name), Style::new());
+    }
+    page.draw(scroll, below, buffer)
+}

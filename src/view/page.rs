@@ -1,0 +1,77 @@
+//! A page of text: paragraphs broken to the width there is, scrolled as a
+//! whole.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+/// Lines of a page, as wide as they were made for.
+pub(super) struct Page {
+    width: usize,
+    lines: Vec<Line<'static>>,
+}
+
+impl Page {
+    pub(super) fn new(width: u16) -> Self {
+        Self {
+            width: usize::from(width.max(10)),
+            lines: Vec::new(),
+        }
+    }
+
+    pub(super) fn blank(&mut self) {
+        self.lines.push(Line::default());
+    }
+
+    /// A heading on a line of its own.
+    pub(super) fn heading(&mut self, text: &str, style: Style) {
+        if !self.lines.is_empty() {
+            self.blank();
+        }
+        self.lines.push(Line::styled(format!(" {text}"), style));
+    }
+
+    /// A paragraph, broken between words.
+    pub(super) fn paragraph(&mut self, text: &str, style: Style) {
+        self.labelled("", Style::new(), 1, text, style);
+    }
+
+    /// A paragraph beside a label; its further lines stand below its first.
+    pub(super) fn labelled(
+        &mut self,
+        label: &str,
+        label_style: Style,
+        indent: usize,
+        text: &str,
+        style: Style,
+    ) {
+        let width = self.width.saturating_sub(indent + 1).max(8);
+        let mut head = format!(" {label}");
+        for piece in textwrap::wrap(text, width) {
+            let padding = indent.saturating_sub(super::words::cells(&head));
+            let padded = format!("{head}{}", " ".repeat(padding));
+            self.lines.push(Line::from(vec![
+                Span::styled(padded, label_style),
+                Span::styled(piece.into_owned(), style),
+            ]));
+            head.clear();
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Draws the part that fits, and says how far one can scroll.
+    pub(super) fn draw(self, scroll: u16, area: Rect, buffer: &mut Buffer) -> u16 {
+        let longest = self.lines.len().saturating_sub(usize::from(area.height));
+        let longest = u16::try_from(longest).unwrap_or(u16::MAX);
+        let first = usize::from(scroll.min(longest));
+        for (line, row) in self.lines.iter().skip(first).zip(area.rows()) {
+            line.render(row, buffer);
+        }
+        longest
+    }
+}

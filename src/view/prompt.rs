@@ -1,0 +1,82 @@
+//! The filter being typed, with a caret under what is wrong.
+
+use super::theme::Theme;
+use super::words::cells;
+use super::{put, row_of};
+use crate::app::App;
+use crate::app::prompt::Prompt;
+use crate::listing::fit;
+use crate::model::text::Text;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+pub(super) fn height(prompt: &Prompt) -> u16 {
+    if prompt.error.is_some() { 3 } else { 1 }
+}
+
+/// Draws the line and says where the caret belongs.
+pub(super) fn draw(
+    prompt: &Prompt,
+    app: &App,
+    theme: Theme,
+    area: Rect,
+    buffer: &mut Buffer,
+) -> Option<Position> {
+    let label = format!(" {} ", app.words.screen("prompt", "filter"));
+    let room = usize::from(area.width).saturating_sub(cells(&label) + 1);
+    let before = shown(&prompt.text[..prompt.caret]);
+    // A line longer than the screen is scrolled so that the caret is in sight.
+    let hidden = skipped(&before, room);
+    let visible: String = shown(&prompt.text).chars().skip(hidden).collect();
+    let line = Line::from(vec![
+        Span::styled(label.clone(), theme.key()),
+        Span::raw(fit(&visible, room).into_owned()),
+    ]);
+    put(&line, Style::new(), row_of(area, 0), buffer);
+    let offset = |text: &str| {
+        let tail: String = text.chars().skip(hidden).collect();
+        u16::try_from(cells(&label) + cells(&tail)).unwrap_or(u16::MAX)
+    };
+    if let Some(error) = &prompt.error
+        && area.height >= 3
+    {
+        let start = offset(&shown(
+            prompt.text.get(..error.span.start).unwrap_or_default(),
+        ));
+        let marked = shown(prompt.text.get(error.span.clone()).unwrap_or_default());
+        let marks = "^".repeat(cells(&marked).max(1));
+        let caret = format!("{}{marks}", " ".repeat(usize::from(start)));
+        put(
+            &Line::styled(caret, theme.error()),
+            Style::new(),
+            row_of(area, 1),
+            buffer,
+        );
+        let said = error.to_string();
+        let text = fit(&said, usize::from(area.width).saturating_sub(2));
+        let line = Line::styled(format!(" {text}"), theme.error());
+        put(&line, Style::new(), row_of(area, 2), buffer);
+    }
+    let column = area.x.saturating_add(offset(&before));
+    (column < area.right() && area.height > 0).then_some(Position::new(column, area.y))
+}
+
+/// What was typed or pasted is foreign text too.
+fn shown(text: &str) -> String {
+    Text::from(text).to_string()
+}
+
+/// How many leading characters to leave out so that the rest fits.
+fn skipped(text: &str, room: usize) -> usize {
+    let mut skipped = 0;
+    let mut rest = text;
+    while cells(rest) > room {
+        let mut characters = rest.chars();
+        characters.next();
+        rest = characters.as_str();
+        skipped += 1;
+    }
+    skipped
+}

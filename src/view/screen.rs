@@ -1,0 +1,147 @@
+//! Shares the screen out: what stands where, and what gives way when there is
+//! little room.
+
+use super::theme::Theme;
+use super::{Frame, confirm, details, explain, footer, gaps, header, help, prompt, put, row_of};
+use super::{sort_menu, table, words};
+use crate::app::App;
+use crate::app::mode::Mode;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Line;
+
+/// From this height on the chips have a line of their own.
+const TALL: u16 = 30;
+/// From this height on the pane tells more.
+const TALLER: u16 = 36;
+/// Below this height the explanation gives way to rows.
+const SHORT: u16 = 12;
+
+pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
+    if area.width < 2 || area.height == 0 {
+        return;
+    }
+    let mut rest = area;
+    let head = take_top(&mut rest, header::height(app, area.height >= TALL));
+    header::draw(app, theme, head, buffer, frame);
+    if rest.height >= 3 {
+        let foot = take_bottom(&mut rest, 1);
+        footer::draw(app, theme, foot, buffer, frame);
+    }
+    if rest.height >= 4 {
+        let said = footer::notice_height(app, rest.width).min(rest.height / 3);
+        let line = take_bottom(&mut rest, said);
+        footer::draw_notice(app, theme, line, buffer);
+    }
+    match &app.mode {
+        Mode::Details { scroll } => {
+            frame.drawn.longest_scroll = details::draw(app, theme, *scroll, rest, buffer);
+        }
+        Mode::Explain { scroll } => {
+            frame.drawn.longest_scroll = explain::draw(app, theme, *scroll, rest, buffer);
+        }
+        Mode::Help { scroll } => {
+            frame.drawn.longest_scroll = help::draw(app, theme, *scroll, rest, buffer);
+        }
+        Mode::Gaps { scroll } => {
+            frame.drawn.longest_scroll = gaps::draw(app, theme, *scroll, rest, buffer);
+        }
+        Mode::Confirm(confirm) => {
+            let height = confirm::height(confirm).min(rest.height);
+            let dialog = take_bottom(&mut rest, height);
+            confirm::draw(confirm, app, theme, dialog, buffer);
+            draw_table(app, theme, rest, buffer, frame);
+        }
+        Mode::Prompt(typed) => {
+            let height = prompt::height(typed).min(rest.height);
+            let line = take_bottom(&mut rest, height);
+            frame.caret = prompt::draw(typed, app, theme, line, buffer);
+            draw_table(app, theme, rest, buffer, frame);
+        }
+        Mode::Table => draw_table(app, theme, rest, buffer, frame),
+        Mode::SortMenu { place } => {
+            draw_table(app, theme, rest, buffer, frame);
+            sort_menu::draw(*place, app, theme, rest, buffer);
+        }
+    }
+}
+
+/// The table with the explanation of its selected row below.
+fn draw_table(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
+    let mut rest = area;
+    let pane = match area.height {
+        ..SHORT => 0,
+        SHORT..TALL => 4,
+        TALL..TALLER => 6,
+        _ => details::SUMMARY + 1,
+    };
+    let mut below = take_bottom(&mut rest, pane);
+    let shown = table::draw(app, theme, rest, buffer, frame);
+    frame.drawn = shown;
+    if pane == 0 {
+        return;
+    }
+    let rule = take_top(&mut below, 1);
+    draw_rule(app, theme, rule, buffer);
+    if pane > 6 {
+        details::draw_summary(app, theme, below, buffer);
+    } else {
+        words::draw(app, theme, below, buffer);
+    }
+}
+
+/// The one line between table and words, with the place of the cursor.
+fn draw_rule(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    let place = if app.order.is_empty() {
+        String::new()
+    } else {
+        let sentence = app.words.screen("table", "place");
+        let filled = crate::explain::sentence::fill(sentence, |name| {
+            Some(match name {
+                "place" => (app.cursor.place() + 1).to_string(),
+                _ => app.order.len().to_string(),
+            })
+        });
+        format!(" {} ──", filled.unwrap_or_default())
+    };
+    let width = usize::from(area.width).saturating_sub(1);
+    let dashes = width.saturating_sub(words::cells(&place));
+    let line = format!(" {}{place}", "─".repeat(dashes));
+    put(&Line::styled(line, theme.dim()), Style::new(), area, buffer);
+}
+
+/// Takes rows off the top of an area.
+fn take_top(area: &mut Rect, rows: u16) -> Rect {
+    let rows = rows.min(area.height);
+    let taken = Rect {
+        height: rows,
+        ..*area
+    };
+    *area = Rect {
+        y: area.y + rows,
+        height: area.height - rows,
+        ..*area
+    };
+    taken
+}
+
+/// Takes rows off the bottom of an area.
+fn take_bottom(area: &mut Rect, rows: u16) -> Rect {
+    let rows = rows.min(area.height);
+    area.height -= rows;
+    Rect {
+        y: area.bottom(),
+        height: rows,
+        ..*area
+    }
+}
+
+/// Draws a title over a page and gives back the room below it.
+pub(super) fn titled(title: &str, theme: Theme, area: Rect, buffer: &mut Buffer) -> Rect {
+    let line = Line::styled(format!(" {title}"), theme.title());
+    put(&line, Style::new(), row_of(area, 0), buffer);
+    let mut below = area;
+    take_top(&mut below, 1);
+    below
+}

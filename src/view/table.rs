@@ -1,0 +1,179 @@
+//! The table: only the visible rows are made into cells and drawn.
+
+use super::header::quick_words;
+use super::theme::Theme;
+use super::words::cells;
+use super::{Frame, put, row_of};
+use crate::app::App;
+use crate::app::message::{Drawn, Spot};
+use crate::explain::sentence::fill;
+use crate::listing::{Align, Cell, Column, Layout, Measure, SortBy, cell};
+use crate::model::finding::Severity;
+use crate::model::row::{Phase, Row};
+use crate::model::text::Text;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use ratatui::text::Line;
+use ratatui::widgets::Widget;
+
+/// Draws heading and rows, and says what is to be seen.
+pub(super) fn draw(
+    app: &App,
+    theme: Theme,
+    area: Rect,
+    buffer: &mut Buffer,
+    frame: &mut Frame,
+) -> Drawn {
+    let page = usize::from(area.height.saturating_sub(1));
+    let top = app.cursor.top(page);
+    let drawn = Drawn {
+        top,
+        page,
+        longest_scroll: 0,
+    };
+    if app.order.is_empty() {
+        draw_empty(app, theme, area, buffer);
+        return drawn;
+    }
+    let visible: Vec<(usize, &Row)> = app
+        .order
+        .iter()
+        .enumerate()
+        .skip(top)
+        .take(page)
+        .filter_map(|(place, number)| Some((place, app.observation.rows.get(*number as usize)?)))
+        .collect();
+    let wanted = wanted();
+    let lines: Vec<Vec<Cell<'_>>> = visible
+        .iter()
+        .map(|(_, row)| {
+            let cell = |column: &Column| cell(*column, row, &app.observation, app.numeric);
+            wanted.iter().map(cell).collect()
+        })
+        .collect();
+    let mut measure = Measure::new(&wanted);
+    for line in &lines {
+        measure.add(line);
+    }
+    let layout = measure.layout(usize::from(area.width));
+    draw_heading(app, theme, &layout, row_of(area, 0), buffer, frame);
+    for (((place, row), cells), line) in visible.iter().zip(&lines).zip(area.rows().skip(1)) {
+        let selected = *place == app.cursor.place();
+        draw_row(theme, row, cells, selected, &layout, line, buffer);
+        frame.spots.push((line, Spot::Row(*place)));
+    }
+    drawn
+}
+
+fn draw_heading(
+    app: &App,
+    theme: Theme,
+    layout: &Layout,
+    area: Rect,
+    buffer: &mut Buffer,
+    frame: &mut Frame,
+) {
+    for (_, column, place) in places(layout, area) {
+        let sorted = app.sort.by == SortBy::Column(column);
+        let style = if sorted {
+            theme.heading().add_modifier(Modifier::UNDERLINED)
+        } else {
+            theme.heading()
+        };
+        let title = aligned(column.title(), column.align(), place.width);
+        Line::styled(title, style).render(place, buffer);
+        frame.spots.push((place, Spot::Heading(column)));
+    }
+}
+
+fn draw_row(
+    theme: Theme,
+    row: &Row,
+    cells: &[Cell<'_>],
+    selected: bool,
+    layout: &Layout,
+    area: Rect,
+    buffer: &mut Buffer,
+) {
+    let base = theme.phase(row.phase);
+    if selected {
+        put(&Line::default(), theme.cursor(), area, buffer);
+    }
+    for (number, column, place) in places(layout, area) {
+        let Some(cell) = cells.get(number) else {
+            continue;
+        };
+        let mut style = style(column, row, theme, base);
+        if cell.stands_in && row.phase == Phase::Steady {
+            style = theme.dim();
+        }
+        if selected {
+            style = style.patch(theme.cursor());
+        }
+        let text = aligned(
+            &cell.fitted(usize::from(place.width)),
+            column.align(),
+            place.width,
+        );
+        Line::styled(text, style).render(place, buffer);
+    }
+}
+
+/// Every column: the layout drops those there is no room for.
+fn wanted() -> [Column; Column::ALL.len()] {
+    Column::ALL
+}
+
+/// A row in a phase is coloured as a whole; else only what tells something.
+fn style(column: Column, row: &Row, theme: Theme, base: Style) -> Style {
+    if column == Column::Mark && row.flagged.is_some() {
+        return theme.severity(row.flagged.unwrap_or(Severity::Warn));
+    }
+    if row.phase != Phase::Steady {
+        return base;
+    }
+    match column {
+        Column::State => theme.state(row.socket.state),
+        Column::Age | Column::User | Column::Inode => theme.dim(),
+        _ => base,
+    }
+}
+
+/// Each column with the number of its cell and where it lies.
+fn places(layout: &Layout, area: Rect) -> impl Iterator<Item = (usize, Column, Rect)> {
+    let mut x = area.x;
+    let gap = u16::try_from(layout.gap).unwrap_or(u16::MAX);
+    layout.columns.iter().map(move |placed| {
+        let width = u16::try_from(placed.width).unwrap_or(u16::MAX);
+        let place = Rect { x, width, ..area };
+        x = x.saturating_add(width).saturating_add(gap);
+        (placed.place, placed.column, place.intersection(area))
+    })
+}
+
+fn aligned(text: &str, align: Align, width: u16) -> String {
+    let padding = usize::from(width).saturating_sub(cells(text));
+    match align {
+        Align::Left => text.to_owned(),
+        Align::Right => format!("{}{text}", " ".repeat(padding)),
+    }
+}
+
+/// An empty table is never shown without its reason.
+fn draw_empty(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    let name = if app.observation.number == 0 {
+        "waiting"
+    } else if app.filter.is_all() && app.quick.is_all() {
+        "nothing_there"
+    } else {
+        "nothing_matches"
+    };
+    let quick = quick_words(app);
+    let filter = app.filter.to_string();
+    let shown = if app.filter.is_all() { quick } else { filter };
+    let sentence = app.words.screen("table", name);
+    let text = fill(sentence, |_| Some(Text::from(shown.as_str()).to_string()));
+    let line = Line::styled(format!(" {}", text.unwrap_or_default()), theme.dim());
+    put(&line, Style::new(), row_of(area, 1), buffer);
+}
