@@ -112,7 +112,7 @@ impl App {
     }
 
     /// Filters by what is typed so far; while it makes no sense, the filter
-    /// before it stays in force.
+    /// that was in force before is.
     fn try_prompt(&mut self) {
         let Mode::Prompt(prompt) = &mut self.mode else {
             return;
@@ -123,7 +123,11 @@ impl App {
                 self.filter = filter;
                 self.rearrange();
             }
-            Err(error) => prompt.error = Some(error),
+            Err(error) => {
+                prompt.error = Some(error);
+                self.filter = prompt.before.clone();
+                self.rearrange();
+            }
         }
     }
 

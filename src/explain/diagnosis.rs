@@ -38,6 +38,17 @@ pub fn diagnose(row: &Row, observation: &Observation, words: &Catalogue) -> Diag
     let group = row.socket.state.key();
     let choice = pick(&case.evidence());
     let say = |name: &str| fill(words.diagnosis(group, name), |place| case.value(place));
+    if row.phase == Phase::Closed {
+        // It is nowhere any more: nothing of what follows would be true of it.
+        return Diagnosis {
+            headline: case.headline(),
+            sentences: vec![words.diagnosis("words", "closed").to_owned()],
+            next: String::new(),
+            waits_for: String::new(),
+            unowned: None,
+            same_as: same_as(row),
+        };
+    }
     Diagnosis {
         headline: case.headline(),
         sentences: choice

@@ -23,6 +23,9 @@ const TIME_WAIT: u64 = 60;
 #[must_use]
 pub fn length(duration: Duration) -> String {
     let seconds = duration.as_secs();
+    if duration < Duration::from_millis(100) {
+        return format!("{} ms", duration.as_millis());
+    }
     if seconds < 10 && duration.subsec_millis() >= 100 {
         return format!("{:.1} s", (duration.as_secs_f64() * 10.0).floor() / 10.0);
     }
@@ -122,6 +125,7 @@ mod tests {
     #[test]
     fn lengths_read_well() {
         let cases = [
+            (42, "42 ms"),
             (300, "0.3 s"),
             (2_050, "2 s"),
             (9_960, "9.9 s"),

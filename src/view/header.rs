@@ -114,11 +114,11 @@ fn push_chips(
     frame: &mut Frame,
 ) {
     let mut used: usize = spans.iter().map(Span::width).sum();
-    for (state, label, style) in chips(app, theme) {
+    for (state, label, style) in chips(app, theme, room) {
         let text = format!("  {label}");
         let width = cells(&text);
         if used + width > room {
-            break;
+            continue;
         }
         let column = area
             .x
@@ -136,15 +136,40 @@ fn push_chips(
     }
 }
 
-fn chips(app: &App, theme: Theme) -> Vec<(Option<State>, String, Style)> {
+/// From this width on states are written in full.
+const WIDE: usize = 100;
+
+/// The states in the order in which their chips are worth a place: what
+/// deserves a look before what is usual.
+const WORTH: [State; State::ALL.len()] = [
+    State::Listen,
+    State::Established,
+    State::SynSent,
+    State::SynReceived,
+    State::CloseWait,
+    State::FinWait1,
+    State::FinWait2,
+    State::Closing,
+    State::LastAck,
+    State::TimeWait,
+    State::BoundInactive,
+    State::Closed,
+    State::Unconnected,
+];
+
+fn chips(app: &App, theme: Theme, room: usize) -> Vec<(Option<State>, String, Style)> {
     let tally = &app.observation.tally;
     let sentence = app.words.screen("header", "sockets");
     let all = fill(sentence, |_| Some(grouped(tally.total().into()))).unwrap_or_default();
     let mut chips = vec![(None, all, Style::new())];
-    for state in State::ALL {
+    for state in WORTH {
         let count = tally.tcp(state);
         if count > 0 {
-            let label = format!("{state} {}", grouped(count.into()));
+            let word = match state {
+                State::Established if room < WIDE => "ESTAB",
+                state => state.word(),
+            };
+            let label = format!("{word} {}", grouped(count.into()));
             chips.push((Some(state), label, theme.state(state)));
         }
     }

@@ -10,7 +10,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 /// Where the meanings begin.
-const INDENT: usize = 20;
+const INDENT: usize = 26;
 
 /// Draws the page; says how far it can be scrolled.
 pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mut Buffer) -> u16 {

@@ -7,6 +7,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
+/// Longest line of a paragraph, in cells.
+const WIDEST: usize = 110;
+
 /// Lines of a page, as wide as they were made for.
 pub(super) struct Page {
     width: usize,
@@ -14,9 +17,10 @@ pub(super) struct Page {
 }
 
 impl Page {
+    /// On a wide screen lines end earlier: longer ones are hard to read.
     pub(super) fn new(width: u16) -> Self {
         Self {
-            width: usize::from(width.max(10)),
+            width: usize::from(width).clamp(10, WIDEST),
             lines: Vec::new(),
         }
     }

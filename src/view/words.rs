@@ -6,7 +6,6 @@ use super::{put, row_of};
 use crate::app::App;
 use crate::explain::diagnosis::{Diagnosis, diagnose};
 use crate::listing::fit;
-use crate::model::row::Phase;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -32,10 +31,6 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
         diagnosis.headline,
         app.words.diagnosis("join", "headline")
     );
-    if row.phase == Phase::Closed {
-        text.push_str(app.words.screen("table", "closed"));
-        text.push(' ');
-    }
     let mut sentences = diagnosis.sentences.clone();
     sentences.extend(diagnosis.unowned.clone());
     text.push_str(&sentences.join(app.words.diagnosis("join", "sentence")));
