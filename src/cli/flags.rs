@@ -36,7 +36,6 @@ pub(super) fn command() -> Command {
                 .about("Print the table once")
                 .after_help(EXAMPLES)
                 .arg(filter())
-                .arg(flag("json", None, "Print JSON (the same as --format json)"))
                 .arg(
                     value("format", "FORMAT", "How to print: table or json")
                         .value_parser(["table", "json"]),
@@ -64,6 +63,11 @@ fn common() -> Vec<Arg> {
     vec![
         flag("tcp", Some('t'), "Only TCP"),
         flag("udp", Some('u'), "Only UDP"),
+        flag(
+            "json",
+            None,
+            "Print JSON once (the same as list --format json)",
+        ),
         flag("listening", Some('l'), "Only listening sockets"),
         flag("all", Some('a'), "All sockets (the default)"),
         flag(

@@ -86,7 +86,7 @@ pub(super) fn parse(
             topic(explain.get_one::<String>("topic").map(String::as_str)).map(Plan::Explain)
         }
         Some(("list", list)) => self::list(list).map(Plan::List),
-        _ if !here.terminal => self::list(&matches).map(Plan::List),
+        _ if !here.terminal || matches.get_flag("json") => self::list(&matches).map(Plan::List),
         _ => live(&matches, here).map(Plan::Live),
     }
 }
@@ -328,6 +328,7 @@ mod tests {
     fn mistakes_are_one_line_with_the_nearest_word() {
         let cases = [
             ("--jsno list", "--json"),
+            ("--numerc", "--numeric"),
             ("list --jsn", "--json"),
             ("list --sort satte", "state"),
             ("list --columns pid,proces", "process"),

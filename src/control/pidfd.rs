@@ -166,11 +166,12 @@ mod tests {
     }
 
     fn target(child: &Child) -> Target {
-        // Between fork and exec the child still has the parent's name.
+        // Between fork and exec the child still has the parent's name, and
+        // for a moment after it no command line.
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             let facts = Facts::read(child.id()).unwrap();
-            if facts.stat.name == b"cat" {
+            if facts.stat.name == b"cat" && !facts::command(child.id()).is_empty() {
                 return Target {
                     pid: child.id(),
                     start_ticks: facts.stat.start_ticks,
