@@ -163,7 +163,7 @@ impl App {
             Command::EndProcess => self
                 .selected()
                 .is_some_and(|row| self.observation.first_owner(row).is_some()),
-            Command::ShowFinding => !self.observation.findings.is_empty(),
+            Command::ShowFinding | Command::Findings => !self.observation.findings.is_empty(),
             Command::ConfirmTerm | Command::ConfirmKill => match &self.mode {
                 Mode::Confirm(confirm) => confirm.facts.is_some(),
                 _ => false,

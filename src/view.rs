@@ -6,6 +6,7 @@
 mod confirm;
 mod details;
 mod explain;
+mod findings;
 mod footer;
 mod gaps;
 mod header;

@@ -19,6 +19,7 @@ impl App {
         match command {
             Command::Help => self.mode = Mode::Help { scroll: 0 },
             Command::Gaps => self.mode = Mode::Gaps { scroll: 0 },
+            Command::Findings => self.mode = Mode::Findings { scroll: 0 },
             Command::Explain => self.page(Mode::Explain { scroll: 0 }),
             Command::Details => {
                 self.page(Mode::Details { scroll: 0 });

@@ -65,6 +65,8 @@ pub enum Command {
     CopyJson,
     /// Filter to the rows of the gravest finding.
     ShowFinding,
+    /// All findings with their evidence.
+    Findings,
     /// What could not be seen.
     Gaps,
     /// To the shell and back.
@@ -83,7 +85,7 @@ pub enum Command {
 
 impl Command {
     /// Every command with its key in the assets.
-    pub const ALL: [(Self, &'static str); 38] = [
+    pub const ALL: [(Self, &'static str); 39] = [
         (Self::Quit, "quit"),
         (Self::Help, "help"),
         (Self::Filter, "filter"),
@@ -115,6 +117,7 @@ impl Command {
         (Self::CopyRow, "copy_row"),
         (Self::CopyJson, "copy_json"),
         (Self::ShowFinding, "show_finding"),
+        (Self::Findings, "findings"),
         (Self::Gaps, "gaps"),
         (Self::Suspend, "suspend"),
         (Self::ConfirmTerm, "confirm_term"),

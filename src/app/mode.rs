@@ -24,6 +24,11 @@ pub enum Mode {
         /// Lines scrolled.
         scroll: u16,
     },
+    /// All findings with their evidence.
+    Findings {
+        /// Lines scrolled.
+        scroll: u16,
+    },
     /// What could not be seen.
     Gaps {
         /// Lines scrolled.
@@ -46,9 +51,11 @@ impl Mode {
     pub fn context(&self) -> Context {
         match self {
             Self::Table => Context::Table,
-            Self::Details { .. } | Self::Explain { .. } | Self::Help { .. } | Self::Gaps { .. } => {
-                Context::Page
-            }
+            Self::Details { .. }
+            | Self::Explain { .. }
+            | Self::Help { .. }
+            | Self::Findings { .. }
+            | Self::Gaps { .. } => Context::Page,
             Self::SortMenu { .. } => Context::Menu,
             Self::Prompt(_) => Context::Prompt,
             Self::Confirm(_) => Context::Confirm,
@@ -61,6 +68,7 @@ impl Mode {
             Self::Details { scroll }
             | Self::Explain { scroll }
             | Self::Help { scroll }
+            | Self::Findings { scroll }
             | Self::Gaps { scroll } => Some(scroll),
             _ => None,
         }

@@ -97,6 +97,13 @@ impl<'a> Case<'a> {
         self.row.state_since.age(self.observation.time.stamp())
     }
 
+    /// The age as it is said: polling does not tell tenths.
+    fn said_age(&self) -> String {
+        let age = self.age();
+        let whole = Duration::from_secs(age.as_secs());
+        length(if whole.is_zero() { age } else { whole })
+    }
+
     fn evidence(&self) -> Evidence {
         let socket = &self.row.socket;
         let listener_full = self.listener.is_some_and(|listener| {
@@ -147,7 +154,7 @@ impl<'a> Case<'a> {
             |place| match place {
                 "state" => Some(state.clone()),
                 "from" => from.clone(),
-                "age" => Some(length(self.age())),
+                "age" => Some(self.said_age()),
                 _ => None,
             },
         )
@@ -199,7 +206,7 @@ impl<'a> Case<'a> {
             "count" => self.row.owners.count.to_string(),
             "user" => self.observation.user(socket.user()?)?.to_string(),
             "uid" => socket.user()?.to_string(),
-            "age" => length(self.age()),
+            "age" => self.said_age(),
             "unread" => grouped(self.unread()),
             "unsent" => grouped(self.unsent()),
             "retransmits" => timer?.retransmits.to_string(),

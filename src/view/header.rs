@@ -183,6 +183,9 @@ fn chips(app: &App, theme: Theme, room: usize) -> Vec<(Option<State>, String, St
 /// What stands at the right: gaps, arrivals, PAUSED, the interval.
 fn right_side(app: &App, theme: Theme, roomy: bool) -> Line<'static> {
     let mut spans = Vec::new();
+    if let Some((text, severity)) = badge(app, roomy) {
+        spans.push(Span::styled(format!("{text}  "), theme.severity(severity)));
+    }
     if let Some(text) = gaps(app, roomy) {
         spans.push(Span::styled(
             format!("{text}  "),
@@ -208,6 +211,27 @@ fn right_side(app: &App, theme: Theme, roomy: bool) -> Line<'static> {
     };
     spans.push(Span::styled(format!("{text} "), theme.dim()));
     Line::from(spans)
+}
+
+/// How many findings stand, with the gravest one's severity.
+fn badge(app: &App, roomy: bool) -> Option<(String, Severity)> {
+    let findings = &app.observation.findings;
+    let severity = findings.first()?.severity;
+    if !roomy {
+        // The line below says a grave one in words.
+        let marked = (severity < Severity::Warn).then(|| format!("{} (F)", findings.len()));
+        return marked.map(|text| (text, severity));
+    }
+    let name = if findings.len() == 1 {
+        "finding"
+    } else {
+        "findings"
+    };
+    let sentence = app.words.screen("header", name);
+    Some((
+        fill(sentence, |_| Some(findings.len().to_string()))?,
+        severity,
+    ))
 }
 
 /// What could not be seen, in a few words.

@@ -2,7 +2,9 @@
 //! little room.
 
 use super::theme::Theme;
-use super::{Frame, confirm, details, explain, footer, gaps, header, help, prompt, put, row_of};
+use super::{
+    Frame, confirm, details, explain, findings, footer, gaps, header, help, prompt, put, row_of,
+};
 use super::{sort_menu, table, words};
 use crate::app::App;
 use crate::app::mode::Mode;
@@ -43,6 +45,9 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
         }
         Mode::Help { scroll } => {
             frame.drawn.longest_scroll = help::draw(app, theme, *scroll, rest, buffer);
+        }
+        Mode::Findings { scroll } => {
+            frame.drawn.longest_scroll = findings::draw(app, theme, *scroll, rest, buffer);
         }
         Mode::Gaps { scroll } => {
             frame.drawn.longest_scroll = gaps::draw(app, theme, *scroll, rest, buffer);
