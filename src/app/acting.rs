@@ -241,21 +241,19 @@ impl App {
     }
 
     fn refused(&mut self, target: &Target, refusal: &Refusal) {
-        let mut text = format!("{} ({}): ", target.name, target.pid);
-        text.push_str(self.words.refusal(refusal.key()));
-        match refusal {
-            Refusal::Failed(message) => {
-                text.push(' ');
-                text.push_str(message.as_str());
-            }
+        let user = || match refusal {
             Refusal::NotPermitted { uid: Some(uid) } => {
-                let user = self.observation.user(*uid);
-                let user = user.map_or_else(|| format!("uid {uid}"), ToString::to_string);
-                text.push_str(" (");
-                text.push_str(&user);
-                text.push(')');
+                let name = self.observation.user(*uid);
+                name.map_or_else(|| format!("uid {uid}"), ToString::to_string)
             }
-            _ => {}
+            _ => self.words.screen("notice", "another_user").to_owned(),
+        };
+        let reason = fill(self.words.refusal(refusal.key()), |_| Some(user()));
+        let mut text = format!("{} ({}): ", target.name, target.pid);
+        text.push_str(&reason.unwrap_or_default());
+        if let Refusal::Failed(message) = refusal {
+            text.push(' ');
+            text.push_str(message.as_str());
         }
         self.notice = Some(Notice::new(text, self.observation.time));
     }

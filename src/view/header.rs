@@ -159,7 +159,10 @@ const WORTH: [State; State::ALL.len()] = [
 
 fn chips(app: &App, theme: Theme, room: usize) -> Vec<(Option<State>, String, Style)> {
     let tally = &app.observation.tally;
-    let sentence = app.words.screen("header", "sockets");
+    let one = tally.total() == 1;
+    let sentence = app
+        .words
+        .screen("header", if one { "socket" } else { "sockets" });
     let all = fill(sentence, |_| Some(grouped(tally.total().into()))).unwrap_or_default();
     let mut chips = vec![(None, all, Style::new())];
     for state in WORTH {
@@ -239,12 +242,13 @@ fn gaps(app: &App, roomy: bool) -> Option<String> {
     let gaps = &app.observation.gaps;
     let hidden = gaps.iter().find(|gap| gap.kind == GapKind::OwnersHidden);
     let gap = hidden.or_else(|| gaps.first())?;
-    if !roomy {
-        return Some("!".to_owned());
+    let count = |_: &str| Some(grouped(gap.count));
+    if roomy {
+        let text = fill(app.words.gap(gap.kind, "short"), count)?;
+        return Some(format!("{text} (!)"));
     }
-    let sentence = app.words.gap(gap.kind, "short");
-    let text = fill(sentence, |_| Some(grouped(gap.count)))?;
-    Some(format!("{text} (!)"))
+    let name = if hidden.is_some() { "hidden" } else { "gaps" };
+    fill(app.words.screen("header", name), count)
 }
 
 /// A sparkline of new sockets per reading, with the latest count.

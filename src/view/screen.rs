@@ -17,6 +17,8 @@ use ratatui::text::Line;
 const TALL: u16 = 30;
 /// From this height on the pane tells more.
 const TALLER: u16 = 36;
+/// The most lines for the words below a short table.
+const ROOMY: u16 = 9;
 /// Below this height the explanation gives way to rows.
 const SHORT: u16 = 12;
 
@@ -75,11 +77,21 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
 /// The table with the explanation of its selected row below.
 fn draw_table(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
     let mut rest = area;
-    let pane = match area.height {
+    let least = match area.height {
         ..SHORT => 0,
-        SHORT..TALL => 4,
-        TALL..TALLER => 6,
+        SHORT..TALL => 5,
+        TALL..TALLER => 7,
         _ => details::SUMMARY + 1,
+    };
+    let summary = least > 7;
+    // Rows that a short table leaves free go to the words; how many does not
+    // depend on the words, so that the line between stays put.
+    let rows = u16::try_from(app.order.len()).unwrap_or(u16::MAX);
+    let free = area.height.saturating_sub(rows.saturating_add(1));
+    let pane = match least {
+        0 => 0,
+        least if summary => least,
+        least => free.clamp(least, ROOMY),
     };
     let mut below = take_bottom(&mut rest, pane);
     let shown = table::draw(app, theme, rest, buffer, frame);
@@ -89,7 +101,7 @@ fn draw_table(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &
     }
     let rule = take_top(&mut below, 1);
     draw_rule(app, theme, rule, buffer);
-    if pane > 6 {
+    if summary {
         details::draw_summary(app, theme, below, buffer);
     } else {
         words::draw(app, theme, below, buffer);

@@ -109,7 +109,8 @@ fn draw_row(
             style = theme.dim();
         }
         if selected {
-            style = style.patch(theme.cursor());
+            // One plain bar: colours inverted piece by piece are hard to read.
+            style = theme.cursor();
         }
         let text = aligned(
             &cell.fitted(usize::from(place.width)),

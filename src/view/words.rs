@@ -4,51 +4,70 @@ use super::page::Page;
 use super::theme::Theme;
 use super::{put, row_of};
 use crate::app::App;
-use crate::explain::diagnosis::{Diagnosis, diagnose};
-use crate::listing::fit;
+use crate::explain::diagnosis::diagnose;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 
 pub(super) use crate::listing::width as cells;
 
-/// Draws the pane below the table: a headline, why, and what next.
+/// The explanation of a row as two paragraphs: why, and what next.
+struct Pane {
+    why: Page,
+    next: Page,
+}
+
+impl Pane {
+    fn of(app: &App, theme: Theme, width: u16) -> Option<Self> {
+        let diagnosis = diagnose(app.selected()?, &app.observation, app.words);
+        let join = |name: &str| app.words.diagnosis("join", name);
+        let mut sentences = diagnosis.sentences;
+        sentences.extend(diagnosis.unowned);
+        let mut why = Page::new(width);
+        let text = format!(
+            "{}{}{}",
+            diagnosis.headline,
+            join("headline"),
+            sentences.join(join("sentence"))
+        );
+        why.paragraph(&text, Style::new());
+        let mut next = Page::new(width);
+        if !diagnosis.next.is_empty() {
+            let text = format!("{}{}", join("next"), diagnosis.next);
+            next.paragraph(&text, theme.title());
+        }
+        Some(Self { why, next })
+    }
+}
+
+/// Draws the pane below the table: a headline, why, and what next. With little
+/// room the advice keeps one line, and the rest is on the explanation page.
 pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
-    let Some(row) = app.selected() else {
+    let Some(Pane { why, next }) = Pane::of(app, theme, area.width) else {
         return;
     };
-    let diagnosis = diagnose(row, &app.observation, app.words);
-    let next = next_line(app, &diagnosis);
-    let next_rows = u16::from(!next.is_empty() && area.height > 1);
+    let room = usize::from(area.height);
+    let whole = why.len() + next.len() <= room;
+    let next_lines = if whole { next.len() } else { next.len().min(1) };
+    let next_lines = u16::try_from(next_lines).unwrap_or(0).min(area.height);
     let above = Rect {
-        height: area.height - next_rows,
+        height: (area.height - next_lines).min(u16::try_from(why.len()).unwrap_or(u16::MAX)),
         ..area
     };
-    let mut page = Page::new(area.width);
-    let mut text = format!(
-        "{}{}",
-        diagnosis.headline,
-        app.words.diagnosis("join", "headline")
-    );
-    let mut sentences = diagnosis.sentences.clone();
-    sentences.extend(diagnosis.unowned.clone());
-    text.push_str(&sentences.join(app.words.diagnosis("join", "sentence")));
-    page.paragraph(&text, Style::new());
-    let cut = page.len() > usize::from(above.height);
-    page.draw(0, above, buffer);
-    if cut {
-        mark_cut(above, theme, buffer);
-    }
-    if next_rows > 0 {
-        let line = Line::from(vec![
-            Span::styled(
-                format!(" {}", app.words.diagnosis("join", "next")),
-                theme.title(),
-            ),
-            Span::raw(fit(&diagnosis.next, usize::from(area.width).saturating_sub(8)).into_owned()),
-        ]);
-        put(&line, Style::new(), row_of(area, area.height - 1), buffer);
+    let below = Rect {
+        y: above.bottom(),
+        height: next_lines,
+        ..area
+    };
+    let cut = [
+        (why.len() > usize::from(above.height), above),
+        (next.len() > usize::from(next_lines), below),
+    ];
+    why.draw(0, above, buffer);
+    next.draw(0, below, buffer);
+    for (_, place) in cut.into_iter().filter(|(cut, _)| *cut) {
+        mark_cut(place, theme, buffer);
     }
 }
 
@@ -67,11 +86,4 @@ fn mark_cut(area: Rect, theme: Theme, buffer: &mut Buffer) {
             buffer,
         );
     }
-}
-
-fn next_line(app: &App, diagnosis: &Diagnosis) -> String {
-    if diagnosis.next.is_empty() {
-        return String::new();
-    }
-    format!("{}{}", app.words.diagnosis("join", "next"), diagnosis.next)
 }

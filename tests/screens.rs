@@ -1,0 +1,225 @@
+//! The screens, as a person sees them: drawn from a made-up server and
+//! compared with what was once looked at and found good.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+#[path = "screens/stage.rs"]
+mod stage;
+#[path = "screens/typing.rs"]
+mod typing;
+
+use insta::{Settings, assert_snapshot};
+use tcplens::app::effect::Effect;
+use tcplens::app::message::{Gesture, Message, Spot};
+use tcplens::listing::{Column, SortBy};
+use tcplens::model::action::{ArmedFacts, EndSignal, Outcome, Refusal};
+use tcplens::model::state::State;
+use tcplens::model::text::Text;
+use tcplens::view::theme::{Palette, Theme};
+use typing::{drawn, press, text, text_and_styles, write};
+
+const COLOUR: Theme = Theme {
+    palette: Palette::Colour,
+    ascii: false,
+};
+
+fn compare(name: &str, screen: &str) {
+    let mut settings = Settings::clone_current();
+    settings.set_snapshot_path("screens");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| assert_snapshot!(name, screen));
+}
+
+fn look(name: &str, keys: &str, width: u16, height: u16) {
+    let mut app = stage::app(stage::scene());
+    drawn(&mut app, COLOUR, width, height);
+    press(&mut app, keys);
+    let (buffer, _) = drawn(&mut app, COLOUR, width, height);
+    compare(name, &text(&buffer));
+}
+
+#[test]
+fn the_table_with_its_colours() {
+    for (name, width, height) in [("table_80x24", 80, 24), ("table_120x40", 120, 40)] {
+        let mut app = stage::app(stage::scene());
+        let (buffer, _) = drawn(&mut app, COLOUR, width, height);
+        compare(name, &text_and_styles(&buffer));
+    }
+}
+
+#[test]
+fn the_table_on_other_screens() {
+    look("table_200x50", "", 200, 50);
+    look("table_40x12", "", 40, 12);
+    look("table_20x5", "", 20, 5);
+}
+
+#[test]
+fn without_colour_nothing_is_lost() {
+    let mut app = stage::app(stage::scene());
+    let theme = Theme {
+        palette: Palette::Mono,
+        ascii: true,
+    };
+    let (buffer, _) = drawn(&mut app, theme, 80, 24);
+    let screen = text_and_styles(&buffer);
+    assert!(text(&buffer).is_ascii());
+    for colour in ["Red", "Green", "Yellow", "Cyan", "Blue", "Magenta"] {
+        assert!(!screen.contains(colour), "{colour}");
+    }
+    compare("table_mono_ascii", &screen);
+}
+
+#[test]
+fn pages_about_one_socket() {
+    look("details_80x24", "j j j j Enter", 80, 24);
+    look("details_of_time_wait", "G Enter", 80, 24);
+    look("explain_80x24", "x", 80, 24);
+    look("help_80x24", "?", 80, 24);
+    look("help_80x24_end", "? G", 80, 24);
+    look("sort_menu", "s j j", 80, 24);
+    look("paused", "p", 80, 24);
+}
+
+#[test]
+fn a_filter_being_typed() {
+    let mut app = stage::app(stage::scene());
+    press(&mut app, "/");
+    write(&mut app, "state:syn-snet");
+    let (buffer, frame) = drawn(&mut app, COLOUR, 80, 24);
+    compare("prompt_with_error", &text(&buffer));
+    assert!(frame.caret.is_some());
+    press(&mut app, "Ctrl-u");
+    write(&mut app, ":443 and state established");
+    press(&mut app, "Enter");
+    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+    compare("filtered", &text(&buffer));
+    press(&mut app, "Esc");
+    assert!(app.filter.is_all());
+    press(&mut app, "/ Up");
+    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+    assert!(
+        text(&buffer).contains(":443 and state established"),
+        "history"
+    );
+    press(&mut app, "Esc");
+    assert!(app.filter.is_all(), "Esc takes the typed filter back");
+}
+
+#[test]
+fn findings_and_gaps() {
+    let mut app = stage::app(stage::scan_scene());
+    let (buffer, frame) = drawn(&mut app, COLOUR, 80, 24);
+    compare("scan_80x24", &text_and_styles(&buffer));
+    assert!(frame.spots.iter().any(|(_, spot)| *spot == Spot::Finding));
+    press(&mut app, "F");
+    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+    compare("findings_80x24", &text(&buffer));
+    press(&mut app, "Esc");
+    app.update(Message::Mouse(Gesture::Click, Spot::Finding));
+    assert_eq!(app.order.len(), 300, "the finding leads to its rows");
+    let mut app = stage::app(stage::hidden_scene());
+    press(&mut app, "!");
+    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+    compare("gaps_80x24", &text(&buffer));
+    press(&mut app, "Esc");
+    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+    compare("hidden_80x24", &text(&buffer));
+}
+
+#[test]
+fn ending_a_process_asks_first() {
+    let mut app = stage::app(stage::scene());
+    write(&mut app, "/pid:812");
+    press(&mut app, "Enter");
+    let effects = press(&mut app, "K");
+    let [Effect::Arm(id, target)] = &effects[..] else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(target.pid, 811, "the owner with the smallest pid");
+    assert!(
+        press(&mut app, "y f").is_empty(),
+        "nothing before it is armed"
+    );
+    let facts = ArmedFacts {
+        target: target.clone(),
+        command: Text::from("nginx: master process"),
+        exe: Some(Text::from("/usr/sbin/nginx")),
+        user: None,
+        uid: Some(0),
+        children: vec![(812, Text::from("nginx"))],
+        parent: Some((1, Text::from("systemd"))),
+        zombie: false,
+    };
+    app.update(Message::Armed(*id, Ok(facts)));
+    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+    compare("confirm_80x24", &text_and_styles(&buffer));
+    let effects = press(&mut app, "y");
+    assert_eq!(effects, [Effect::Signal(*id, EndSignal::Term)]);
+    let after = std::time::Duration::from_millis(300);
+    let signal = EndSignal::Term;
+    app.update(Message::Acted(*id, Outcome::Ended { after, signal }));
+    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+    assert!(text(&buffer).contains("nginx (pid 811) ended 0.3 s after TERM."));
+}
+
+#[test]
+fn cancelling_lets_go_and_refusals_say_why() {
+    let mut app = stage::app(stage::scene());
+    let effects = press(&mut app, "K");
+    let [Effect::Arm(id, _)] = effects[..] else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(press(&mut app, "Esc"), [Effect::Disarm(id)]);
+    let effects = press(&mut app, "K");
+    let [Effect::Arm(id, _)] = effects[..] else {
+        panic!("{effects:?}")
+    };
+    let refusal = Refusal::NotPermitted { uid: Some(0) };
+    app.update(Message::Armed(id, Err(refusal)));
+    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+    compare("refused_80x24", &text(&buffer));
+}
+
+#[test]
+fn the_mouse_finds_what_lies_under_it() {
+    let mut app = stage::app(stage::scene());
+    let (_, frame) = drawn(&mut app, COLOUR, 120, 40);
+    let spot_of = |wanted: Spot| {
+        let found = frame.spots.iter().find(|(_, spot)| *spot == wanted);
+        let (area, _) = found.unwrap_or_else(|| panic!("{wanted:?}"));
+        frame.spot(area.as_position())
+    };
+    assert_eq!(spot_of(Spot::Row(2)), Spot::Row(2));
+    app.update(Message::Mouse(Gesture::Click, Spot::Row(2)));
+    assert_eq!(app.cursor.place(), 2);
+    let heading = spot_of(Spot::Heading(Column::State));
+    app.update(Message::Mouse(Gesture::Click, heading));
+    assert_eq!(app.sort.by, SortBy::Column(Column::State));
+    app.update(Message::Mouse(Gesture::Click, heading));
+    assert!(app.sort.reverse);
+    let chip = spot_of(Spot::Chip(Some(State::CloseWait)));
+    app.update(Message::Mouse(Gesture::Click, chip));
+    assert_eq!(app.order.len(), 2);
+    app.update(Message::Mouse(Gesture::DoubleClick, Spot::Row(0)));
+    let (buffer, _) = drawn(&mut app, COLOUR, 120, 40);
+    assert!(
+        text(&buffer).contains("identity"),
+        "a double click opens the details"
+    );
+}
+
+#[test]
+fn any_size_can_be_drawn() {
+    let pages = ["", "Enter", "x", "?", "F", "!", "s", "/", "K", "p"];
+    for keys in pages {
+        for width in [0, 1, 2, 3, 7, 19, 80, 300] {
+            for height in [0, 1, 2, 3, 4, 5, 9, 24, 100] {
+                let mut app = stage::app(stage::scene());
+                press(&mut app, keys);
+                drawn(&mut app, COLOUR, width, height);
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Types keys into the app and draws it, as the program's own loop does.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use tcplens::app::App;
+use tcplens::app::effect::Effect;
+use tcplens::app::keys::Key;
+use tcplens::app::message::Message;
+use tcplens::view::theme::Theme;
+use tcplens::view::{Frame, draw};
+
+/// Types keys by name, separated by blanks: `j j Enter`.
+pub(crate) fn press(app: &mut App, keys: &str) -> Vec<Effect> {
+    keys.split_whitespace()
+        .flat_map(|name| app.update(Message::Key(Key::from_name(name).unwrap())))
+        .collect()
+}
+
+/// Types a text, character by character.
+pub(crate) fn write(app: &mut App, text: &str) {
+    for character in text.chars() {
+        app.update(Message::Key(Key::Char(character)));
+    }
+}
+
+/// Draws the app and tells it what was drawn.
+pub(crate) fn drawn(app: &mut App, theme: Theme, width: u16, height: u16) -> (Buffer, Frame) {
+    let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+    let frame = draw(app, theme, &mut buffer);
+    app.update(Message::Drawn(frame.drawn));
+    (buffer, frame)
+}
+
+/// The characters on screen, a line each.
+pub(crate) fn text(buffer: &Buffer) -> String {
+    let width = usize::from(buffer.area.width).max(1);
+    let lines = buffer.content.chunks(width).map(|line| {
+        let text: String = line.iter().map(ratatui::buffer::Cell::symbol).collect();
+        text.trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The characters, then the style of each run that has one: colour carries
+/// meaning.
+pub(crate) fn text_and_styles(buffer: &Buffer) -> String {
+    let width = usize::from(buffer.area.width).max(1);
+    let mut described = text(buffer);
+    described.push_str("\n\n");
+    for (number, line) in buffer.content.chunks(width).enumerate() {
+        let mut start = 0;
+        for run in line.chunk_by(|left, right| left.style() == right.style()) {
+            let style = run[0].style();
+            let plain = ratatui::style::Style::reset() == style;
+            let words: String = run.iter().map(ratatui::buffer::Cell::symbol).collect();
+            let unseen = words.trim().is_empty() && style.add_modifier.is_empty();
+            if !plain && !unseen {
+                let end = start + run.len() - 1;
+                let colour = style.fg.map_or(String::new(), |colour| colour.to_string());
+                let weight = format!("{:?}", style.add_modifier);
+                let weight = weight.trim_start_matches("NONE");
+                let entry = format!("{number}:{start}-{end} {colour} {weight}");
+                described.push_str(entry.trim_end());
+                described.push('\n');
+            }
+            start += run.len();
+        }
+    }
+    described
+}
