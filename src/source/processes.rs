@@ -1,8 +1,9 @@
 //! Facts about the processes that own sockets: name, program, command line,
 //! user, start, ancestors.
 //!
-//! Facts are kept for as long as (pid, start time) stays the same and the name
-//! has not changed, which an `exec` does. A process that vanishes at any step
+//! Facts are kept for as long as (pid, start time), name, parent and program file
+//! stay the same: an `exec` changes the last, and so does an upgrade that removes
+//! the file under a running program. A process that vanishes at any step
 //! keeps what was read so far.
 
 use crate::model::process::{Process, Program};
@@ -10,6 +11,7 @@ use crate::model::stat::Stat;
 use crate::model::text::Text;
 use foldhash::{HashMap, HashMapExt};
 use procfs::process::Process as ProcProcess;
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -19,6 +21,8 @@ use std::sync::Arc;
 const ANCESTORS: usize = 8;
 /// Longest command line read, bytes; texts are cut to less anyway.
 const COMMAND: u64 = 64 * 1024;
+/// Room that holds most of these files whole.
+const USUAL_SIZE: usize = 4096;
 /// Most arguments kept.
 const ARGUMENTS: usize = 256;
 /// The mark that the kernel puts behind a removed program file.
@@ -30,6 +34,8 @@ pub(super) struct Processes {
     known: HashMap<u32, Arc<Process>>,
     boot_ms: Option<u64>,
     ticks_per_second: u64,
+    /// Ancestors read for this table: processes of one family share them.
+    ancestors: HashMap<u32, Option<(Text, u32)>>,
 }
 
 impl Processes {
@@ -40,50 +46,58 @@ impl Processes {
             known: HashMap::new(),
             boot_ms: procfs::boot_time_secs().ok().map(|seconds| seconds * 1000),
             ticks_per_second: procfs::ticks_per_second().max(1),
+            ancestors: HashMap::new(),
         }
     }
 
     /// Facts of these processes, in the same order. One that has vanished
     /// keeps its number and nothing else.
     pub(super) fn facts(&mut self, pids: &[u32]) -> Vec<Arc<Process>> {
+        self.ancestors.clear();
         let facts: Vec<_> = pids.iter().map(|pid| self.one(*pid)).collect();
         // Only what is in this table stays: pids are used again.
         self.known = pids.iter().copied().zip(facts.iter().cloned()).collect();
         facts
     }
 
-    fn one(&self, pid: u32) -> Arc<Process> {
-        let known = self.known.get(&pid);
+    fn one(&mut self, pid: u32) -> Arc<Process> {
+        let known = self.known.get(&pid).cloned();
         let Some(stat) = self.stat(pid) else {
-            return known.cloned().unwrap_or_else(|| Arc::new(nameless(pid)));
+            return known.unwrap_or_else(|| Arc::new(nameless(pid)));
         };
         match known {
             Some(known)
                 if known.start_ticks == stat.start_ticks
                     && known.name.raw() == stat.name
-                    && known.parents.first().map_or(0, |(parent, _)| *parent) == stat.parent =>
+                    && known.parents.first().map_or(0, |(parent, _)| *parent) == stat.parent
+                    && self.program(pid) == known.exe =>
             {
-                Arc::clone(known)
+                known
             }
             _ => Arc::new(self.read(pid, &stat)),
         }
     }
 
     fn stat(&self, pid: u32) -> Option<Stat> {
-        Stat::parse(&std::fs::read(self.path(pid).join("stat")).ok()?)
+        let file = File::open(self.path(pid).join("stat")).ok()?;
+        Stat::parse(&read_small(file)?)
+    }
+
+    fn program(&self, pid: u32) -> Option<Program> {
+        let path = std::fs::read_link(self.path(pid).join("exe")).ok()?;
+        Some(program(path.as_os_str().as_bytes()))
     }
 
     fn path(&self, pid: u32) -> PathBuf {
         self.root.join(pid.to_string())
     }
 
-    fn read(&self, pid: u32, stat: &Stat) -> Process {
+    fn read(&mut self, pid: u32, stat: &Stat) -> Process {
+        let exe = self.program(pid);
         let process = ProcProcess::new_with_root(self.path(pid)).ok();
         let read = |name: &str| {
-            let mut bytes = Vec::new();
             let file = process.as_ref()?.open_relative(name).ok()?;
-            file.take(COMMAND).read_to_end(&mut bytes).ok()?;
-            Some(bytes)
+            read_small(file.take(COMMAND))
         };
         Process {
             pid,
@@ -92,10 +106,7 @@ impl Processes {
                 .boot_ms
                 .map(|boot| boot + stat.start_ticks.saturating_mul(1000) / self.ticks_per_second),
             name: Text::new(&stat.name),
-            exe: process
-                .as_ref()
-                .and_then(|process| process.exe().ok())
-                .map(|path| program(path.as_os_str().as_bytes())),
+            exe,
             command: read("cmdline").map_or_else(Vec::new, |bytes| arguments(&bytes)),
             uid: read("status").and_then(|bytes| real_uid(&bytes)),
             parents: self.parents(stat.parent),
@@ -103,19 +114,39 @@ impl Processes {
         }
     }
 
-    fn parents(&self, first: u32) -> Vec<(u32, Text)> {
+    fn parents(&mut self, first: u32) -> Vec<(u32, Text)> {
         let mut parents = Vec::new();
         let mut pid = first;
         while pid != 0 && parents.len() < ANCESTORS {
-            let Some(stat) = self.stat(pid) else {
+            let Some((name, parent)) = self.ancestor(pid) else {
                 parents.push((pid, Text::default()));
                 break;
             };
-            parents.push((pid, Text::new(&stat.name)));
-            pid = stat.parent;
+            parents.push((pid, name));
+            pid = parent;
         }
         parents
     }
+
+    /// Name and parent of a process.
+    fn ancestor(&mut self, pid: u32) -> Option<(Text, u32)> {
+        if let Some(known) = self.ancestors.get(&pid) {
+            return known.clone();
+        }
+        let read = self
+            .stat(pid)
+            .map(|stat| (Text::new(&stat.name), stat.parent));
+        self.ancestors.insert(pid, read.clone());
+        read
+    }
+}
+
+/// Reads a file of `/proc`. These say that they are empty, which would make
+/// the library's own reading begin with many tiny pieces.
+fn read_small(mut file: impl Read) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(USUAL_SIZE);
+    file.read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 fn nameless(pid: u32) -> Process {
