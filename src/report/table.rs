@@ -20,26 +20,54 @@ pub fn write(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut widths: Vec<usize> = columns.iter().map(|column| column.title().len()).collect();
-    let cells: Vec<_> = rows
+    let mut cells = Cells::default();
+    for row in rows
         .iter()
         .filter_map(|number| observation.rows.get(*number as usize))
-        .flat_map(|row| {
-            columns
-                .iter()
-                .map(move |column| cell(*column, row, observation, numeric).text)
-        })
-        .collect();
-    for line in cells.chunks(columns.len().max(1)) {
-        for (width, text) in widths.iter_mut().zip(line) {
+    {
+        for (column, width) in columns.iter().zip(&mut widths) {
+            let text = cell(*column, row, observation, numeric).text;
             *width = (*width).max(text.width());
+            cells.push(&text);
         }
     }
     let titles = columns.iter().map(|column| column.title());
     write_line(titles, columns, &widths, out)?;
-    for line in cells.chunks(columns.len().max(1)) {
-        write_line(line.iter().map(AsRef::as_ref), columns, &widths, out)?;
+    for line in 0..cells.count() / columns.len().max(1) {
+        let first = line * columns.len();
+        let texts = (first..first + columns.len()).map(|number| cells.get(number));
+        write_line(texts, columns, &widths, out)?;
     }
     Ok(())
+}
+
+/// The texts of all cells in one piece of memory: a million small ones would
+/// take several times as much.
+#[derive(Default)]
+struct Cells {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Cells {
+    fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.ends.push(self.text.len());
+    }
+
+    fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn get(&self, number: usize) -> &str {
+        let end = self.ends.get(number).copied().unwrap_or(0);
+        let before = number
+            .checked_sub(1)
+            .and_then(|before| self.ends.get(before));
+        self.text
+            .get(before.copied().unwrap_or(0)..end)
+            .unwrap_or_default()
+    }
 }
 
 /// Writes one line; the last column is not padded.
@@ -95,4 +123,28 @@ pub fn write_gaps(
         writeln!(out, "tcplens: {short} ({reason})")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::sample::world;
+
+    #[test]
+    fn columns_align_and_no_line_ends_in_blanks() {
+        let world = world();
+        let rows: Vec<u32> = (0..u32::try_from(world.rows.len()).unwrap()).collect();
+        let columns = [Column::Process, Column::Pid, Column::Local, Column::Remote];
+        let mut bytes = Vec::new();
+        write(&world, &rows, &columns, false, &mut bytes).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), rows.len() + 1);
+        let local = lines[0].find("LOCAL").unwrap();
+        for line in &lines {
+            assert_eq!(line.trim_end(), *line);
+            let (before, _) = line.split_at(local);
+            assert!(before.ends_with("  "), "{text}");
+        }
+    }
 }

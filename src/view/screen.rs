@@ -90,7 +90,7 @@ fn draw_table(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &
     let free = area.height.saturating_sub(rows.saturating_add(1));
     let pane = match least {
         0 => 0,
-        least if summary => least,
+        least if summary => free.clamp(least, 2 * least),
         least => free.clamp(least, ROOMY),
     };
     let mut below = take_bottom(&mut rest, pane);
