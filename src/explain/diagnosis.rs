@@ -100,8 +100,10 @@ impl<'a> Case<'a> {
     /// The age as it is said: polling does not tell tenths.
     fn said_age(&self) -> String {
         let age = self.age();
-        let whole = Duration::from_secs(age.as_secs());
-        length(if whole.is_zero() { age } else { whole })
+        match age.as_secs() {
+            0 => "<1 s".to_owned(),
+            seconds => length(Duration::from_secs(seconds)),
+        }
     }
 
     fn evidence(&self) -> Evidence {
@@ -144,7 +146,8 @@ impl<'a> Case<'a> {
         };
         let single = self.observation.number <= 1;
         let name = match (&from, self.row.entry_seen) {
-            _ if single => "bare",
+            // A row that has closed is in its last state no longer.
+            _ if single || self.row.phase == Phase::Closed => "bare",
             (Some(_), _) => "changed",
             (None, true) => "since",
             (None, false) => "at_least",

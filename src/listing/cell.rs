@@ -196,6 +196,10 @@ fn state(row: &Row) -> Cell<'static> {
 }
 
 fn age(row: &Row, observation: &Observation) -> String {
+    if row.phase == Phase::Closed {
+        // What is gone grows no older.
+        return String::new();
+    }
     let age = quantity::age(row.state_since.age(observation.time.stamp()));
     if row.entry_seen {
         age

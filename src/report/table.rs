@@ -143,8 +143,13 @@ mod tests {
         let local = lines[0].find("LOCAL").unwrap();
         for line in &lines {
             assert_eq!(line.trim_end(), *line);
-            let (before, _) = line.split_at(local);
+            // Every character here takes one cell, though some several bytes.
+            let before: String = line.chars().take(local).collect();
             assert!(before.ends_with("  "), "{text}");
+            assert!(
+                !line.chars().nth(local).is_some_and(char::is_whitespace),
+                "{text}"
+            );
         }
     }
 }
