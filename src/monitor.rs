@@ -7,29 +7,27 @@
 //! memory.
 
 mod census;
-#[cfg(test)]
-mod fixture;
+mod detect;
 mod history;
 mod interner;
 mod ledger;
 mod listeners;
 mod phase;
-#[cfg(test)]
-mod property;
 mod seats;
-#[cfg(test)]
-mod story;
 mod unowned;
 
+use crate::model::finding::Finding;
 use crate::model::observation::Observation;
 use crate::model::owner::Unowned;
 use crate::model::reading::{Matter, Reading, Snapshot, Usage};
 use crate::model::row::{Phase, Row};
 use crate::model::time::{Stamp, Time};
 use census::Census;
+pub use detect::thresholds::Thresholds;
+use detect::{Detection, Scene};
 use history::History;
 use interner::Interner;
-use ledger::{Clock, Ledger, Page};
+use ledger::{Clock, Ledger, Page, Turned};
 use phase::Moment;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +41,8 @@ pub struct MonitorOptions {
     pub linger: Duration,
     /// How many tables the history of arrivals reaches back.
     pub history: usize,
+    /// The limits of the rules.
+    pub thresholds: Thresholds,
 }
 
 impl Default for MonitorOptions {
@@ -53,6 +53,7 @@ impl Default for MonitorOptions {
             marked_for: Duration::from_secs(3),
             linger: Duration::from_secs(3),
             history: 60,
+            thresholds: Thresholds::default(),
         }
     }
 }
@@ -63,7 +64,10 @@ pub struct Monitor {
     ledger: Ledger,
     interner: Interner,
     history: History,
+    detection: Detection,
     usage: Vec<Usage>,
+    /// The time of the first table.
+    began: Option<Stamp>,
     /// The latest time seen; a clock that goes back is not believed.
     now: Stamp,
     latest: Option<Arc<Observation>>,
@@ -78,10 +82,12 @@ impl Monitor {
     pub fn new(options: MonitorOptions) -> Self {
         Self {
             history: History::new(options.history),
+            detection: Detection::new(options.thresholds.clone()),
             options,
             ledger: Ledger::default(),
             interner: Interner::default(),
             usage: Vec::new(),
+            began: None,
             now: Stamp::default(),
             latest: None,
             spare: None,
@@ -126,6 +132,7 @@ impl Monitor {
         let hidden = give_reasons(&mut turned.rows, &census, snapshot.owners_complete);
         self.remember_owners(&turned.rows, &census.ownerless);
         self.history.push(turned.arrivals);
+        let findings = self.detect(&mut turned, &census, snapshot.active_opens);
         let mut gaps = snapshot.gaps;
         gaps.extend(unowned::gap(hidden, &gaps));
         self.publish(Observation {
@@ -142,10 +149,31 @@ impl Monitor {
             tally: census.tally,
             arrivals: self.history.counts(),
             gaps,
-            findings: Vec::new(),
+            findings,
             usage: self.usage.clone(),
             limits: snapshot.limits,
         })
+    }
+
+    fn detect(
+        &mut self,
+        turned: &mut Turned,
+        census: &Census,
+        active_opens: Option<u64>,
+    ) -> Vec<Finding> {
+        let scene = Scene {
+            now: self.now,
+            began: *self.began.get_or_insert(self.now),
+            rows: &turned.rows,
+            stirred: &turned.stirred,
+            holders: &turned.holders,
+            interner: &self.interner,
+            listeners: &census.listeners,
+            active_opens,
+        };
+        let findings = self.detection.judge(&scene);
+        detect::flag(turned, &self.interner, &findings);
+        findings
     }
 
     fn clock(&self) -> Clock {
@@ -206,3 +234,10 @@ fn give_reasons(rows: &mut [Row], census: &Census, complete: bool) -> u64 {
     }
     hidden
 }
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod property;
+#[cfg(test)]
+mod story;

@@ -14,17 +14,29 @@ pub(super) struct Interner {
     /// By pid and start time.
     places: HashMap<(u32, u64), ProcessId>,
     processes: Vec<Arc<Process>>,
-    /// Parallel to `processes`: whether anything of this round points there.
-    used: Vec<bool>,
+    /// Parallel to `processes`.
+    uses: Vec<Use>,
     free: Vec<ProcessId>,
     blank: Arc<Process>,
+}
+
+/// Why a place is kept in this round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Use {
+    /// It is not.
+    #[default]
+    None,
+    /// Something points there.
+    Remembered,
+    /// The table lists the process.
+    Enrolled,
 }
 
 impl Interner {
     /// Begins a round: gives the processes of a table their lasting numbers, in
     /// the table's order.
     pub(super) fn enrol(&mut self, processes: Vec<Arc<Process>>) -> Roll {
-        self.used.fill(false);
+        self.uses.fill(Use::None);
         Roll(processes.into_iter().map(|each| self.place(each)).collect())
     }
 
@@ -39,31 +51,44 @@ impl Interner {
         if let Some(slot) = self.processes.get_mut(id.0 as usize) {
             *slot = process;
         }
-        self.keep(id);
+        self.note(id, Use::Enrolled);
         id
     }
 
     fn grow(&mut self) -> ProcessId {
         let id = ProcessId(u32::try_from(self.processes.len()).unwrap_or(u32::MAX));
         self.processes.push(Arc::clone(&self.blank));
-        self.used.push(false);
+        self.uses.push(Use::None);
         id
     }
 
     /// Says that something still points to this process.
     pub(super) fn keep(&mut self, id: ProcessId) {
-        if let Some(used) = self.used.get_mut(id.0 as usize) {
-            *used = true;
+        self.note(id, Use::Remembered);
+    }
+
+    fn note(&mut self, id: ProcessId, reason: Use) {
+        if let Some(known) = self.uses.get_mut(id.0 as usize)
+            && *known != Use::Enrolled
+        {
+            *known = reason;
         }
+    }
+
+    /// Whether the table of this round lists a process.
+    pub(super) fn is_enrolled(&self, process: &Process) -> bool {
+        let id = self.places.get(&(process.pid, process.start_ticks));
+        let reason = id.and_then(|id| self.uses.get(id.0 as usize));
+        reason == Some(&Use::Enrolled)
     }
 
     /// Ends a round: forgets what was neither enrolled nor kept.
     pub(super) fn sweep(&mut self) {
-        let used = &self.used;
+        let uses = &self.uses;
         let (processes, free, blank) = (&mut self.processes, &mut self.free, &self.blank);
         self.places.retain(|_, id| {
             let place = id.0 as usize;
-            if used.get(place).copied().unwrap_or_default() {
+            if uses.get(place).is_some_and(|reason| *reason != Use::None) {
                 return true;
             }
             if let Some(slot) = processes.get_mut(place) {
@@ -75,6 +100,11 @@ impl Interner {
         // The map's order is random, and the same readings must give the same
         // numbers.
         self.free.sort_unstable_by(|left, right| right.cmp(left));
+    }
+
+    /// The process with a number.
+    pub(super) fn get(&self, id: ProcessId) -> Option<&Arc<Process>> {
+        self.processes.get(id.0 as usize)
     }
 
     /// Every process by its number, blank where a number is free.
@@ -123,6 +153,8 @@ mod tests {
         enrol(&mut interner, &[9]);
         interner.keep(ProcessId(0));
         interner.sweep();
+        assert!(interner.is_enrolled(&process(9)));
+        assert!(!interner.is_enrolled(&process(7)));
         let pids: Vec<u32> = interner.processes().iter().map(|each| each.pid).collect();
         assert_eq!(pids, [7, 0, 9]);
         assert_eq!(enrol(&mut interner, &[20, 9, 21]), [1, 2, 3]);

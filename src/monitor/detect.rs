@@ -1,0 +1,210 @@
+//! Recognises troubles: rules over what processes do with their connections.
+//!
+//! Each rule is a file and a [`Detector`]. All look at the same profiles, made
+//! once per table from the memory of first contacts, and know nothing of each
+//! other but this: a better explanation silences a worse one, and a false alarm
+//! is worse than a late one. Pure like the whole room.
+
+mod contact;
+mod contacts;
+mod dead_destination;
+mod ipv6_silent;
+mod network_down;
+mod outbound_scan;
+mod peer_to_peer;
+mod profile;
+mod standing;
+pub(super) mod thresholds;
+mod throttle;
+mod unseen;
+mod walk;
+mod weather;
+
+use super::interner::Interner;
+use super::ledger::Turned;
+use super::listeners::Listeners;
+use crate::model::finding::{Evidence, Finding, Rule, Severity};
+use crate::model::owner::Holder;
+use crate::model::process::Process;
+use crate::model::row::Row;
+use crate::model::state::State;
+use crate::model::time::Stamp;
+use contacts::Contacts;
+use profile::Profile;
+use standing::{Level, Standing};
+use std::cmp::Reverse;
+use thresholds::Thresholds;
+use weather::{Outlook, Weather};
+
+/// One table as the detectors see it.
+pub(super) struct Scene<'a> {
+    /// The time of the table.
+    pub(super) now: Stamp,
+    /// The time of the first table.
+    pub(super) began: Stamp,
+    pub(super) rows: &'a [Row],
+    /// The rows that something happened to.
+    pub(super) stirred: &'a [u32],
+    pub(super) holders: &'a [Holder],
+    /// What holders and last owners point into.
+    pub(super) interner: &'a Interner,
+    pub(super) listeners: &'a Listeners,
+    /// The kernel's count of tried connections, where it was read.
+    pub(super) active_opens: Option<u64>,
+}
+
+/// A process, by what tells it from all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Actor {
+    pid: u32,
+    start_ticks: u64,
+}
+
+impl Actor {
+    fn of(process: &Process) -> Self {
+        Self {
+            pid: process.pid,
+            start_ticks: process.start_ticks,
+        }
+    }
+}
+
+/// What a rule judges by.
+struct Case<'a> {
+    now: Stamp,
+    profiles: &'a [Profile],
+    outlook: Outlook,
+    limits: &'a Thresholds,
+}
+
+impl Case<'_> {
+    /// Judges each process that is still there by the same measure.
+    fn judge_each(
+        &self,
+        standing: &mut Standing<Actor>,
+        level: impl Fn(&Profile) -> Level,
+    ) -> Vec<Finding> {
+        for profile in self.profiles.iter().filter(|profile| profile.alive) {
+            let level = self.outlook.temper(level(profile));
+            let actor = Actor::of(&profile.process);
+            standing.judge(actor, Some(&profile.process), level, self.now);
+        }
+        standing.findings(self.now, self.limits.clearing)
+    }
+}
+
+/// A rule: what it has found stays with it, so that it can tell a relapse.
+trait Detector: Send {
+    /// Judges a table, and gives the troubles of this kind that stand.
+    fn judge(&mut self, case: &Case<'_>) -> Vec<Finding>;
+}
+
+/// All rules and their memory.
+pub(super) struct Detection {
+    limits: Thresholds,
+    contacts: Contacts,
+    weather: Weather,
+    rules: Vec<Box<dyn Detector>>,
+}
+
+impl Detection {
+    /// Every rule there is, with nothing seen yet.
+    pub(super) fn new(limits: Thresholds) -> Self {
+        Self {
+            limits,
+            contacts: Contacts::default(),
+            weather: Weather::default(),
+            rules: vec![
+                Box::new(network_down::NetworkDown::default()),
+                Box::new(ipv6_silent::Ipv6Silent::default()),
+                Box::new(peer_to_peer::PeerToPeer::default()),
+                Box::new(outbound_scan::OutboundScan::default()),
+                Box::new(dead_destination::DeadDestination::default()),
+            ],
+        }
+    }
+
+    /// Takes in a table and gives the troubles that stand, gravest first.
+    pub(super) fn judge(&mut self, scene: &Scene<'_>) -> Vec<Finding> {
+        let limits = &self.limits;
+        self.contacts.observe(scene, limits);
+        let mut profiles = self.contacts.profiles(scene, limits);
+        let outlook = self.weather.judge(&profiles, scene.now, limits);
+        if outlook == Outlook::Cleared {
+            self.contacts.excuse(scene.now);
+            profiles = self.contacts.profiles(scene, limits);
+        }
+        let case = Case {
+            now: scene.now,
+            profiles: &profiles,
+            outlook,
+            limits,
+        };
+        let mut findings: Vec<Finding> = self
+            .rules
+            .iter_mut()
+            .flat_map(|rule| rule.judge(&case))
+            .collect();
+        silence(&mut findings);
+        findings.sort_by_key(rank);
+        findings
+    }
+}
+
+/// Drops what a graver finding says already: everything while the network is
+/// down, and a process's silent destinations while it scans.
+fn silence(findings: &mut Vec<Finding>) {
+    let is_down = findings
+        .iter()
+        .any(|each| each.evidence.rule() == Rule::NetworkDown);
+    let scanning: Vec<Actor> = findings
+        .iter()
+        .filter(|each| each.evidence.rule() == Rule::OutboundScan)
+        .filter_map(|each| each.process.as_deref().map(Actor::of))
+        .collect();
+    findings.retain(|each| match (&each.evidence, each.process.as_deref()) {
+        (Evidence::NetworkDown { .. }, _) => true,
+        _ if is_down => false,
+        (Evidence::DeadDestination { .. }, Some(process)) => {
+            !scanning.contains(&Actor::of(process))
+        }
+        _ => true,
+    });
+}
+
+/// The order of findings: the gravest first, then the oldest, then by rule and
+/// process so that it is total.
+fn rank(finding: &Finding) -> (Reverse<Severity>, Stamp, Rule, Option<Actor>) {
+    (
+        Reverse(finding.severity),
+        finding.since,
+        finding.evidence.rule(),
+        finding.process.as_deref().map(Actor::of),
+    )
+}
+
+/// Marks the rows that are part of a finding worth a look: the waiting sockets
+/// of its process.
+pub(super) fn flag(turned: &mut Turned, interner: &Interner, findings: &[Finding]) {
+    let grave: Vec<(Actor, Severity)> = findings
+        .iter()
+        .filter(|each| each.severity >= Severity::Warn)
+        .filter_map(|each| Some((Actor::of(each.process.as_deref()?), each.severity)))
+        .collect();
+    if grave.is_empty() {
+        return;
+    }
+    for number in &turned.stirred {
+        let Some(row) = turned.rows.get_mut(*number as usize) else {
+            continue;
+        };
+        let owner = row.owners.of(&turned.holders).first();
+        let process = owner.and_then(|holder| interner.get(holder.process));
+        if let Some(actor) = process.map(|process| Actor::of(process))
+            && row.socket.state == State::SynSent
+        {
+            let own = grave.iter().filter(|(culprit, _)| *culprit == actor);
+            row.flagged = own.map(|(_, severity)| *severity).max();
+        }
+    }
+}

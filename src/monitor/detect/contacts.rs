@@ -1,0 +1,363 @@
+//! Who tried to reach whom, and what came of it: the memory all rules share.
+//!
+//! Only first contacts count, the pair of a process and a destination, not
+//! every connection: a program that asks one server a thousand times meets one
+//! stranger, a worm meets a thousand.
+
+use super::contact::{Contact, Steps, Wait};
+use super::profile::{Measure, Pace, Profile};
+use super::thresholds::Thresholds;
+use super::throttle::Throttle;
+use super::unseen::{Attempts, Unseen};
+use super::walk::Walk;
+use super::{Actor, Scene};
+use crate::model::endpoint::Endpoint;
+use crate::model::process::Process;
+use crate::model::protocol::Protocol;
+use crate::model::row::{Phase, Row};
+use crate::model::state::State;
+use crate::model::time::Stamp;
+use foldhash::HashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// All contacts of all processes within the window.
+#[derive(Default)]
+pub(super) struct Contacts {
+    records: BTreeMap<Actor, Record>,
+    unseen: Unseen,
+    /// When something outside this machine last answered, or asked.
+    last_answer: Option<Stamp>,
+    /// Counts the tables.
+    round: u32,
+}
+
+/// The contacts of one process.
+struct Record {
+    process: Arc<Process>,
+    contacts: HashMap<Endpoint, Contact>,
+    walk: Walk,
+    steps: Steps,
+    throttle: Throttle,
+    /// Its sockets in `SYN_SENT`; true for `round` only.
+    waiting: u32,
+    round: u32,
+}
+
+impl Contacts {
+    /// Takes in what happened in a table.
+    pub(super) fn observe(&mut self, scene: &Scene<'_>, limits: &Thresholds) {
+        self.round = self.round.wrapping_add(1);
+        let mut attempts = Attempts {
+            opens: scene.active_opens,
+            ..Attempts::default()
+        };
+        for row in scene.stirred() {
+            match row.socket.state {
+                State::SynSent => self.tries(scene, row, limits, &mut attempts),
+                state if is_connected(state) => self.answers(scene, row, &mut attempts),
+                _ => {}
+            }
+        }
+        self.unseen.note(scene.now, attempts, limits.window);
+        self.settle(scene.now, limits);
+        self.forget(scene.now, limits);
+    }
+
+    fn tries(
+        &mut self,
+        scene: &Scene<'_>,
+        row: &Row,
+        limits: &Thresholds,
+        attempts: &mut Attempts,
+    ) {
+        let Some(process) = scene.actor(row) else {
+            return;
+        };
+        attempts.seen += u64::from(row.first_seen == scene.now);
+        let wait = Wait::of(row, scene.now, limits);
+        let round = self.round;
+        let record = self.record(process);
+        record.waiting = if record.round == round {
+            record.waiting + 1
+        } else {
+            1
+        };
+        record.round = round;
+        let contact = record.contact(row.socket.remote, scene.now);
+        let steps = contact.waits(wait, scene.now, round, limits);
+        record.steps += steps;
+    }
+
+    fn answers(&mut self, scene: &Scene<'_>, row: &Row, attempts: &mut Attempts) {
+        let opened = matches!(
+            row.phase,
+            Phase::New
+                | Phase::Changed {
+                    from: State::SynSent | State::SynReceived
+                }
+        );
+        if opened && !row.socket.remote.is_loopback() {
+            self.last_answer = Some(scene.now);
+        }
+        if !scene.is_outbound(row) {
+            return;
+        }
+        let is_new = row.first_seen == scene.now;
+        let Some(process) = scene.actor(row) else {
+            attempts.orphaned += u64::from(is_new);
+            return;
+        };
+        attempts.seen += u64::from(is_new);
+        let record = self.record(process);
+        let steps = record
+            .contact(row.socket.remote, scene.now)
+            .answers(scene.now);
+        record.steps += steps;
+    }
+
+    fn record(&mut self, process: &Arc<Process>) -> &mut Record {
+        let record = self
+            .records
+            .entry(Actor::of(process))
+            .or_insert_with(|| Record::new(Arc::clone(process)));
+        if !Arc::ptr_eq(&record.process, process) {
+            record.process = Arc::clone(process);
+        }
+        record
+    }
+
+    fn settle(&mut self, now: Stamp, limits: &Thresholds) {
+        for record in self.records.values_mut() {
+            for contact in record.contacts.values_mut() {
+                record.steps += contact.settle(now, limits);
+            }
+            record.walk.step(std::mem::take(&mut record.steps), limits);
+        }
+    }
+
+    /// Forgets what is outside the window and, beyond the limits, the oldest.
+    fn forget(&mut self, now: Stamp, limits: &Thresholds) {
+        for record in self.records.values_mut() {
+            record
+                .contacts
+                .retain(|_, contact| contact.last_seen.age(now) <= limits.window);
+            record.keep_latest(limits.contacts_each);
+        }
+        self.records.retain(|_, record| !record.contacts.is_empty());
+        while self.total() > limits.contacts_all {
+            let largest = self
+                .records
+                .values_mut()
+                .max_by_key(|record| record.contacts.len());
+            if let Some(record) = largest {
+                record.keep_latest(record.contacts.len() / 2);
+            }
+        }
+    }
+
+    /// Contacts remembered.
+    pub(super) fn total(&self) -> usize {
+        self.records
+            .values()
+            .map(|record| record.contacts.len())
+            .sum()
+    }
+
+    /// What there is to say of each process, by pid.
+    pub(super) fn profiles(&mut self, scene: &Scene<'_>, limits: &Thresholds) -> Vec<Profile> {
+        let measure = Measure {
+            now: scene.now,
+            round: self.round,
+            last_answer: self.last_answer,
+            limits,
+        };
+        let mut profiles: Vec<Profile> = self
+            .records
+            .values_mut()
+            .map(|record| record.profile(measure))
+            .collect();
+        let reached: usize = profiles.iter().map(|profile| profile.reached.len()).sum();
+        for profile in &mut profiles {
+            profile.alive = scene.interner.is_enrolled(&profile.process);
+            profile.unseen = self.unseen.share(profile.reached.len(), reached);
+        }
+        profiles
+    }
+
+    /// Forgives all failures: the network was to blame.
+    pub(super) fn excuse(&mut self, now: Stamp) {
+        for record in self.records.values_mut() {
+            record.walk = Walk::default();
+            for contact in record.contacts.values_mut() {
+                contact.excuse(now);
+            }
+        }
+    }
+}
+
+impl Record {
+    fn new(process: Arc<Process>) -> Self {
+        Self {
+            process,
+            contacts: HashMap::default(),
+            walk: Walk::default(),
+            steps: Steps::default(),
+            throttle: Throttle::default(),
+            waiting: 0,
+            round: 0,
+        }
+    }
+
+    fn contact(&mut self, destination: Endpoint, now: Stamp) -> &mut Contact {
+        let throttle = &mut self.throttle;
+        self.contacts.entry(destination).or_insert_with(|| {
+            throttle.join(destination.port, now);
+            Contact::new(now)
+        })
+    }
+
+    /// Drops the contacts that were seen longest ago, until so many are left.
+    fn keep_latest(&mut self, most: usize) {
+        let surplus = self.contacts.len().saturating_sub(most);
+        if surplus == 0 {
+            return;
+        }
+        let mut by_age: Vec<(Stamp, Endpoint)> = self
+            .contacts
+            .iter()
+            .map(|(destination, contact)| (contact.last_seen, *destination))
+            .collect();
+        by_age.sort_unstable();
+        for (_, destination) in &by_age[..surplus] {
+            self.contacts.remove(destination);
+        }
+    }
+
+    fn profile(&mut self, measure: Measure<'_>) -> Profile {
+        let is_current = self.round == measure.round;
+        let pace = Pace {
+            walk: self.walk.ratio(),
+            queue: self.throttle.longest(measure.now),
+            waiting: if is_current { self.waiting } else { 0 },
+        };
+        let mut profile = Profile::new(Arc::clone(&self.process), pace);
+        for (destination, contact) in &self.contacts {
+            profile.add(*destination, contact, measure);
+        }
+        profile.sort();
+        profile
+    }
+}
+
+/// Whether a socket in this state has had an answer from its peer.
+fn is_connected(state: State) -> bool {
+    matches!(
+        state,
+        State::Established
+            | State::FinWait1
+            | State::FinWait2
+            | State::Closing
+            | State::TimeWait
+            | State::CloseWait
+            | State::LastAck
+    )
+}
+
+impl<'a> Scene<'a> {
+    /// The TCP rows that something happened to.
+    fn stirred(&self) -> impl Iterator<Item = &'a Row> {
+        let rows = self.rows;
+        self.stirred
+            .iter()
+            .filter_map(move |number| rows.get(*number as usize))
+            .filter(|row| row.socket.protocol == Protocol::Tcp && row.phase != Phase::Closed)
+    }
+
+    /// Who made a connection: its owner, or its last one.
+    fn actor(&self, row: &Row) -> Option<&'a Arc<Process>> {
+        let holder = row.owners.of(self.holders).first();
+        let id = match (holder, row.last_owner) {
+            (Some(holder), _) => holder.process,
+            (None, Some(owner)) => owner.process(),
+            (None, None) => return None,
+        };
+        self.interner.get(id)
+    }
+
+    /// Whether a connection was opened from here while watching.
+    ///
+    /// That is sure if it was seen in `SYN_SENT`. Otherwise no listener may
+    /// take what comes to its local end.
+    fn is_outbound(&self, row: &Row) -> bool {
+        let from = State::SynSent;
+        if row.phase == (Phase::Changed { from }) {
+            return true;
+        }
+        row.first_seen > self.began && !self.listeners.take(self.rows, &row.socket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::profile::fixture::v4;
+    use super::*;
+
+    /// Contacts of so many processes, each with so many destinations, one seen
+    /// per hundredth of a second.
+    fn contacts(processes: u32, each: u32) -> Contacts {
+        let mut contacts = Contacts::default();
+        for pid in 0..processes {
+            let process = Arc::new(Process {
+                pid,
+                ..Process::default()
+            });
+            let record = contacts.record(&process);
+            for host in 0..each {
+                record.contact(v4(host, 80), Stamp(host));
+            }
+        }
+        contacts
+    }
+
+    #[test]
+    fn memory_is_bounded_for_each_process_and_in_all() {
+        let limits = Thresholds {
+            contacts_each: 100,
+            contacts_all: 450,
+            ..Thresholds::default()
+        };
+        let mut contacts = contacts(10, 300);
+        contacts.forget(Stamp(300), &limits);
+        assert!(contacts.total() <= 450);
+        assert!(
+            contacts
+                .records
+                .values()
+                .all(|record| record.contacts.len() <= 100)
+        );
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten_first() {
+        let mut contacts = contacts(1, 300);
+        let record = contacts.records.values_mut().next().unwrap();
+        record.keep_latest(10);
+        let mut left: Vec<Endpoint> = record.contacts.keys().copied().collect();
+        left.sort_unstable();
+        assert_eq!(
+            left,
+            (290..300).map(|host| v4(host, 80)).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn a_process_without_contacts_is_forgotten() {
+        let mut contacts = contacts(1, 300);
+        let limits = Thresholds::default();
+        contacts.forget(Stamp(30_200), &limits);
+        assert_eq!(contacts.total(), 100);
+        contacts.forget(Stamp(60_000), &limits);
+        assert!(contacts.records.is_empty());
+    }
+}

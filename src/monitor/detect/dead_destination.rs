@@ -1,0 +1,135 @@
+//! Rule: a few destinations do not answer. A backend is down, a firewall drops
+//! the SYN; never a scan.
+
+use super::profile::{Profile, Silent, share, small};
+use super::standing::{Level, Standing};
+use super::thresholds::Thresholds;
+use super::{Actor, Case, Detector, ipv6_silent};
+use crate::model::finding::{Evidence, Finding, Severity};
+use crate::model::time::Stamp;
+use std::cmp::Reverse;
+
+/// A finding per process.
+#[derive(Default)]
+pub(super) struct DeadDestination {
+    standing: Standing<Actor>,
+}
+
+impl Detector for DeadDestination {
+    fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
+        case.judge_each(&mut self.standing, |profile| {
+            level(profile, case.now, case.limits)
+        })
+    }
+}
+
+fn level(profile: &Profile, now: Stamp, limits: &Thresholds) -> Level {
+    let most = limits.dead_destinations as usize;
+    if profile.silent.len() > most || profile.failed.len() > most {
+        // So many are something else.
+        return Level::Explained;
+    }
+    let dead: Vec<Silent> = profile
+        .silent
+        .iter()
+        .filter(|each| !ipv6_silent::explains_destination(profile, each.destination))
+        .copied()
+        .collect();
+    let Some(evidence) = evidence(&dead) else {
+        return Level::Below;
+    };
+    let is_lasting = |each: &Silent| each.since.age(now) >= limits.dead_after;
+    if dead.iter().any(is_lasting) && matters(profile, &dead, limits) {
+        Level::Raise(Severity::Info, evidence)
+    } else {
+        Level::Hold(evidence)
+    }
+}
+
+/// Whether it is more than one of the dead ends any busy program meets: much of
+/// what the process does goes there, or more sockets wait for one destination
+/// than a browser would open to it (six).
+fn matters(profile: &Profile, dead: &[Silent], limits: &Thresholds) -> bool {
+    let crowded = dead.iter().any(|each| each.waiting >= limits.dead_waiting);
+    let unseen = usize::try_from(profile.unseen).unwrap_or(usize::MAX / 2);
+    // One that has been silent for longer than the window is no contact there.
+    let contacts = (profile.contacts() + unseen).max(dead.len());
+    crowded || share(dead.len(), contacts) >= limits.dead_share
+}
+
+/// The evidence, if any destination is silent.
+fn evidence(dead: &[Silent]) -> Option<Evidence> {
+    let worst = dead
+        .iter()
+        .min_by_key(|each| (Reverse(each.waiting), each.destination))?;
+    Some(Evidence::DeadDestination {
+        destination: worst.destination,
+        destinations: small(dead.len()),
+        waiting: dead.iter().map(|each| each.waiting).sum(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::profile::fixture::{profile, v4, v6};
+    use super::*;
+
+    const NOW: Stamp = Stamp(10_000);
+
+    fn silent(host: u32, seconds: u32, waiting: u32) -> Silent {
+        Silent {
+            destination: v4(host, 80),
+            since: Stamp(NOW.0 - seconds * 100),
+            waiting,
+        }
+    }
+
+    fn judged(profile: &Profile) -> Level {
+        level(profile, NOW, &Thresholds::default())
+    }
+
+    #[test]
+    fn the_destination_most_wait_for_is_named() {
+        let mut busy = profile([], (100..200).map(|n| v4(n, 80)));
+        busy.silent = vec![silent(1, 20, 4), silent(2, 20, 10)];
+        let evidence = Evidence::DeadDestination {
+            destination: v4(2, 80),
+            destinations: 2,
+            waiting: 14,
+        };
+        assert_eq!(judged(&busy), Level::Raise(Severity::Info, evidence));
+    }
+
+    #[test]
+    fn a_few_dead_ends_of_a_busy_program_are_nothing() {
+        let mut busy = profile([], (100..200).map(|n| v4(n, 80)));
+        busy.silent = vec![silent(1, 20, 6), silent(2, 20, 6)];
+        assert!(matches!(judged(&busy), Level::Hold(_)));
+    }
+
+    #[test]
+    fn the_only_destination_of_a_program_matters() {
+        let mut only = profile([v4(1, 80)], []);
+        only.silent = vec![silent(1, 20, 1)];
+        assert!(matches!(judged(&only), Level::Raise(..)));
+        only.silent = vec![silent(1, 9, 1)];
+        assert!(matches!(judged(&only), Level::Hold(_)));
+    }
+
+    #[test]
+    fn more_than_five_are_something_else() {
+        let mut many = profile([], []);
+        many.silent = (0..6).map(|host| silent(host, 20, 50)).collect();
+        assert_eq!(judged(&many), Level::Explained);
+    }
+
+    #[test]
+    fn ipv6_as_such_is_not_a_destination() {
+        let mut dual = profile([v6(1, 443)], [v4(1, 443)]);
+        dual.silent = vec![Silent {
+            destination: v6(1, 443),
+            ..silent(1, 20, 50)
+        }];
+        assert_eq!(judged(&dual), Level::Below);
+    }
+}

@@ -1,0 +1,31 @@
+//! Rule: several programs fail and nothing outside this machine answers.
+//!
+//! This finding does not linger like the others: one answer refutes it.
+
+use super::standing::{Level, Standing};
+use super::weather::Outlook;
+use super::{Case, Detector};
+use crate::model::finding::{Evidence, Finding, Severity};
+
+/// At most one finding, about no process.
+#[derive(Default)]
+pub(super) struct NetworkDown {
+    standing: Standing<()>,
+}
+
+impl Detector for NetworkDown {
+    fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
+        self.standing.judge((), None, level(case.outlook), case.now);
+        self.standing.findings(case.now, case.limits.clearing)
+    }
+}
+
+fn level(outlook: Outlook) -> Level {
+    match outlook {
+        Outlook::Down { processes, failed } => {
+            Level::Raise(Severity::Warn, Evidence::NetworkDown { processes, failed })
+        }
+        Outlook::Doubtful => Level::Below,
+        Outlook::Fair | Outlook::Cleared => Level::Explained,
+    }
+}

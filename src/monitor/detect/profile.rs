@@ -1,0 +1,293 @@
+//! The contacts of one process summed up, in the form the rules look at.
+
+use super::contact::{Contact, Outcome};
+use super::thresholds::Thresholds;
+use crate::model::endpoint::Endpoint;
+use crate::model::process::Process;
+use crate::model::protocol::Family;
+use crate::model::time::Stamp;
+use std::sync::Arc;
+
+/// One process and its first contacts within the window.
+#[derive(Clone, Debug)]
+pub(super) struct Profile {
+    pub(super) process: Arc<Process>,
+    /// Whether the process is still there.
+    pub(super) alive: bool,
+    pub(super) pace: Pace,
+    /// Destinations that failed, in order.
+    pub(super) failed: Vec<Endpoint>,
+    /// Destinations that answered, in no order: there may be very many.
+    pub(super) reached: Vec<Endpoint>,
+    /// Destinations for which sockets wait in vain just now, in order.
+    pub(super) silent: Vec<Silent>,
+    /// Destinations outside this machine that fail since anything outside last
+    /// answered, in order.
+    pub(super) stranded: Vec<Stranded>,
+    /// How many attempts of its own nobody may have seen.
+    pub(super) unseen: u64,
+}
+
+/// How it goes about them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// The random walk's likelihood ratio.
+    pub(super) walk: f64,
+    /// Length of the longest throttle queue.
+    pub(super) queue: u32,
+    /// Sockets in `SYN_SENT`.
+    pub(super) waiting: u32,
+}
+
+/// By what contacts are measured in one table.
+#[derive(Clone, Copy)]
+pub(super) struct Measure<'a> {
+    pub(super) now: Stamp,
+    /// The number of the table.
+    pub(super) round: u32,
+    /// When anything outside this machine last answered.
+    pub(super) last_answer: Option<Stamp>,
+    pub(super) limits: &'a Thresholds,
+}
+
+/// A destination that does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Silent {
+    pub(super) destination: Endpoint,
+    /// Since when.
+    pub(super) since: Stamp,
+    /// Sockets that wait for it in vain.
+    pub(super) waiting: u32,
+}
+
+/// A destination that fails while nothing else answers either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Stranded {
+    pub(super) host: Endpoint,
+    /// Since when.
+    pub(super) since: Stamp,
+}
+
+impl Profile {
+    pub(super) fn new(process: Arc<Process>, pace: Pace) -> Self {
+        Self {
+            process,
+            alive: true,
+            pace,
+            failed: Vec::new(),
+            reached: Vec::new(),
+            silent: Vec::new(),
+            stranded: Vec::new(),
+            unseen: 0,
+        }
+    }
+
+    /// Adds a contact.
+    pub(super) fn add(&mut self, destination: Endpoint, contact: &Contact, measure: Measure<'_>) {
+        self.add_outcome(destination, contact, measure);
+        self.add_silence(destination, contact, measure);
+        self.add_stranding(destination, contact, measure);
+    }
+
+    fn add_outcome(&mut self, destination: Endpoint, contact: &Contact, measure: Measure<'_>) {
+        if contact.since.age(measure.now) > measure.limits.window {
+            return;
+        }
+        match contact.outcome {
+            Outcome::Failed => self.failed.push(destination),
+            Outcome::Reached => self.reached.push(destination),
+            Outcome::Open | Outcome::Failing | Outcome::Excused => {}
+        }
+    }
+
+    fn add_silence(&mut self, destination: Endpoint, contact: &Contact, measure: Measure<'_>) {
+        let waiting = contact.waiting(measure.round);
+        if let Some(since) = contact.silent_since.filter(|_| waiting > 0) {
+            self.silent.push(Silent {
+                destination,
+                since,
+                waiting,
+            });
+        }
+    }
+
+    fn add_stranding(&mut self, destination: Endpoint, contact: &Contact, measure: Measure<'_>) {
+        let is_recent = contact.last_seen.age(measure.now) <= measure.limits.down_after;
+        let is_since_then = measure
+            .last_answer
+            .is_none_or(|answer| contact.since > answer);
+        if contact.is_failing() && is_recent && is_since_then && !destination.is_loopback() {
+            self.stranded.push(Stranded {
+                host: host(destination),
+                since: contact.since,
+            });
+        }
+    }
+
+    /// Puts in order what comes out of a hash table without one.
+    pub(super) fn sort(&mut self) {
+        self.failed.sort_unstable();
+        self.silent.sort_unstable();
+        self.stranded.sort_unstable();
+    }
+
+    /// First contacts that were seen and have an outcome.
+    pub(super) fn contacts(&self) -> usize {
+        self.failed.len() + self.reached.len()
+    }
+
+    /// The share of its contacts that failed, the unseen counted as good.
+    pub(super) fn failed_share(&self) -> f64 {
+        share(self.failed.len(), self.contacts() + count(self.unseen))
+    }
+
+    /// The port on which most hosts failed, and how many.
+    pub(super) fn worst_port(&self) -> Option<(u16, usize)> {
+        let mut ports: Vec<u16> = self.failed.iter().map(|each| each.port).collect();
+        ports.sort_unstable();
+        longest_run(&ports)
+    }
+
+    /// The host of which most ports failed, and how many.
+    pub(super) fn worst_host(&self) -> Option<(Endpoint, usize)> {
+        // In order, so the ports of one host are neighbours.
+        let hosts: Vec<Endpoint> = self.failed.iter().copied().map(host).collect();
+        longest_run(&hosts)
+    }
+
+    /// Distinct ports among the failed.
+    pub(super) fn failed_ports(&self) -> usize {
+        let mut ports: Vec<u16> = self.failed.iter().map(|each| each.port).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        ports.len()
+    }
+
+    /// The family of most of the failed.
+    pub(super) fn family(&self) -> Family {
+        let v4 = self.failed.iter().filter(|each| each.is_v4()).count();
+        if v4 * 2 >= self.failed.len() {
+            Family::Inet
+        } else {
+            Family::Inet6
+        }
+    }
+}
+
+/// An endpoint without its port.
+pub(super) fn host(endpoint: Endpoint) -> Endpoint {
+    Endpoint::new(endpoint.address(), 0)
+}
+
+/// Whether an endpoint is reached through a network's IPv6, which the local
+/// link and this machine itself are not.
+pub(super) fn is_outside_v6(endpoint: Endpoint) -> bool {
+    !endpoint.is_v4() && !endpoint.is_loopback() && !endpoint.is_link_local_v6()
+}
+
+/// Whether an endpoint is reached through a network's IPv4.
+pub(super) fn is_outside_v4(endpoint: Endpoint) -> bool {
+    endpoint.is_v4() && !endpoint.is_loopback()
+}
+
+/// A share of a whole, 0 of nothing.
+pub(super) fn share(part: usize, whole: usize) -> f64 {
+    let as_float = |number: usize| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
+    if whole == 0 {
+        0.0
+    } else {
+        as_float(part) / as_float(whole)
+    }
+}
+
+/// A number as the evidence holds it.
+pub(super) fn small(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn count(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX / 2)
+}
+
+/// The value that occurs most in a sorted list, the smallest of several.
+fn longest_run<T: Copy + PartialEq>(sorted: &[T]) -> Option<(T, usize)> {
+    let mut longest: Option<(T, usize)> = None;
+    for run in sorted.chunk_by(PartialEq::eq) {
+        if let Some(first) = run.first()
+            && longest.is_none_or(|(_, length)| run.len() > length)
+        {
+            longest = Some((*first, run.len()));
+        }
+    }
+    longest
+}
+
+#[cfg(test)]
+pub(super) mod fixture {
+    //! Profiles made by hand, for the tests of the rules.
+
+    use super::*;
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+    /// The IPv4 host with that number.
+    pub(in super::super) fn v4(host: u32, port: u16) -> Endpoint {
+        let address = Ipv4Addr::from(0xc612_0000 + host);
+        Endpoint::new(IpAddr::V4(address), port)
+    }
+
+    /// The IPv6 host with that number.
+    pub(in super::super) fn v6(host: u16, port: u16) -> Endpoint {
+        let address = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, host);
+        Endpoint::new(IpAddr::V6(address), port)
+    }
+
+    /// A process that failed to reach some and reached others, and of which
+    /// the walk is sure.
+    pub(in super::super) fn profile(
+        failed: impl IntoIterator<Item = Endpoint>,
+        reached: impl IntoIterator<Item = Endpoint>,
+    ) -> Profile {
+        let pace = Pace {
+            walk: 1e9,
+            queue: 0,
+            waiting: 0,
+        };
+        let mut profile = Profile::new(Arc::new(Process::default()), pace);
+        profile.failed.extend(failed);
+        profile.reached.extend(reached);
+        profile.sort();
+        profile
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixture::{profile, v4, v6};
+    use super::*;
+
+    #[test]
+    fn the_worst_port_and_host_are_found() {
+        let failed = [v4(1, 80), v4(2, 80), v4(3, 80), v4(3, 81), v6(1, 80)];
+        let profile = profile(failed, []);
+        assert_eq!(profile.worst_port(), Some((80, 4)));
+        assert_eq!(profile.worst_host(), Some((v4(3, 0), 2)));
+        assert_eq!(profile.failed_ports(), 2);
+        assert_eq!(profile.family(), Family::Inet);
+    }
+
+    #[test]
+    fn the_unseen_count_as_good() {
+        let mut profile = profile([v4(1, 80)], [v4(2, 80)]);
+        assert!((profile.failed_share() - 0.5).abs() < 1e-9);
+        profile.unseen = 2;
+        assert!((profile.failed_share() - 0.25).abs() < 1e-9);
+    }
+
+    #[test]
+    fn nothing_is_worst_where_nothing_failed() {
+        let profile = profile([], []);
+        assert_eq!(profile.worst_port(), None);
+        assert_eq!(profile.worst_host(), None);
+        assert!(profile.failed_share() < 1e-9);
+    }
+}

@@ -1,0 +1,206 @@
+//! Findings that stand, and when they fall: hysteresis, the same for every rule.
+//!
+//! A finding that comes and goes with each table is noise. Once raised it stays
+//! until its signs have been below half for a while.
+
+use crate::model::finding::{Evidence, Finding, Severity};
+use crate::model::process::Process;
+use crate::model::time::Stamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How strong the signs are at present.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Level {
+    /// Enough to raise a finding.
+    Raise(Severity, Evidence),
+    /// Too weak to raise one, and too strong to let one fall.
+    Hold(Evidence),
+    /// Below half.
+    Below,
+    /// Something else explains them: a finding falls at once.
+    Explained,
+}
+
+impl Level {
+    /// The same, but nothing new is raised.
+    pub(super) fn held(self) -> Self {
+        match self {
+            Self::Raise(_, evidence) => Self::Hold(evidence),
+            other => other,
+        }
+    }
+}
+
+/// The findings of one rule, by whatever tells them apart.
+#[derive(Debug)]
+pub(super) struct Standing<K> {
+    stood: BTreeMap<K, Stood>,
+}
+
+#[derive(Debug)]
+struct Stood {
+    finding: Finding,
+    below_since: Option<Stamp>,
+    /// Whether this round has said anything about it.
+    judged: bool,
+}
+
+impl<K> Default for Standing<K> {
+    fn default() -> Self {
+        Self {
+            stood: BTreeMap::new(),
+        }
+    }
+}
+
+impl<K: Ord> Standing<K> {
+    /// Says how strong the signs are in this round.
+    pub(super) fn judge(
+        &mut self,
+        key: K,
+        process: Option<&Arc<Process>>,
+        level: Level,
+        now: Stamp,
+    ) {
+        match level {
+            Level::Raise(severity, evidence) => self.raise(key, process, severity, evidence, now),
+            Level::Hold(evidence) => self.hold(&key, evidence),
+            Level::Below => {}
+            Level::Explained => drop(self.stood.remove(&key)),
+        }
+    }
+
+    fn raise(
+        &mut self,
+        key: K,
+        process: Option<&Arc<Process>>,
+        severity: Severity,
+        evidence: Evidence,
+        now: Stamp,
+    ) {
+        let stood = self.stood.entry(key).or_insert_with(|| Stood {
+            finding: Finding {
+                severity,
+                since: now,
+                process: process.cloned(),
+                evidence: evidence.clone(),
+            },
+            below_since: None,
+            judged: true,
+        });
+        stood.finding.severity = stood.finding.severity.max(severity);
+        stood.confirm(evidence);
+    }
+
+    fn hold(&mut self, key: &K, evidence: Evidence) {
+        if let Some(stood) = self.stood.get_mut(key) {
+            stood.confirm(evidence);
+        }
+    }
+
+    /// Ends the round: lets fall what has been below half for long enough, and
+    /// gives the rest.
+    pub(super) fn findings(&mut self, now: Stamp, clearing: Duration) -> Vec<Finding> {
+        self.stood.retain(|_, stood| stood.survives(now, clearing));
+        self.stood
+            .values()
+            .map(|stood| stood.finding.clone())
+            .collect()
+    }
+}
+
+impl Stood {
+    fn confirm(&mut self, evidence: Evidence) {
+        self.finding.evidence = evidence;
+        self.below_since = None;
+        self.judged = true;
+    }
+
+    fn survives(&mut self, now: Stamp, clearing: Duration) -> bool {
+        if std::mem::take(&mut self.judged) {
+            return true;
+        }
+        no_longer_waits(&mut self.finding.evidence);
+        let since = *self.below_since.get_or_insert(now);
+        since.age(now) < clearing
+    }
+}
+
+/// Evidence that is kept after its signs have gone must not say "now".
+fn no_longer_waits(evidence: &mut Evidence) {
+    match evidence {
+        Evidence::OutboundScan(scan) => scan.waiting = 0,
+        Evidence::DeadDestination { waiting, .. } => *waiting = 0,
+        Evidence::Ipv6Silent { .. }
+        | Evidence::PeerToPeer { .. }
+        | Evidence::NetworkDown { .. } => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLEARING: Duration = Duration::from_mins(1);
+
+    fn evidence(failed: u32) -> Evidence {
+        Evidence::Ipv6Silent { failed, reached: 0 }
+    }
+
+    fn judged(standing: &mut Standing<u8>, level: Level, second: u32) -> Vec<Finding> {
+        let now = Stamp(second * 100);
+        standing.judge(1, None, level, now);
+        standing.findings(now, CLEARING)
+    }
+
+    #[test]
+    fn half_the_signs_hold_a_finding_but_raise_none() {
+        let mut standing = Standing::default();
+        assert!(judged(&mut standing, Level::Hold(evidence(5)), 0).is_empty());
+        let raise = Level::Raise(Severity::Warn, evidence(9));
+        assert_eq!(judged(&mut standing, raise, 1).len(), 1);
+        let held = judged(&mut standing, Level::Hold(evidence(5)), 1000);
+        assert_eq!(held[0].evidence, evidence(5));
+        assert_eq!(held[0].since, Stamp(100));
+    }
+
+    #[test]
+    fn it_falls_after_a_minute_below_half() {
+        let mut standing = Standing::default();
+        judged(&mut standing, Level::Raise(Severity::Warn, evidence(9)), 0);
+        assert_eq!(judged(&mut standing, Level::Below, 10).len(), 1);
+        assert_eq!(judged(&mut standing, Level::Below, 69).len(), 1);
+        assert!(judged(&mut standing, Level::Below, 70).is_empty());
+    }
+
+    #[test]
+    fn a_relapse_starts_the_minute_anew() {
+        let mut standing = Standing::default();
+        judged(&mut standing, Level::Raise(Severity::Warn, evidence(9)), 0);
+        judged(&mut standing, Level::Below, 10);
+        judged(&mut standing, Level::Hold(evidence(5)), 60);
+        assert_eq!(judged(&mut standing, Level::Below, 100).len(), 1);
+    }
+
+    #[test]
+    fn it_grows_graver_but_not_milder() {
+        let mut standing = Standing::default();
+        for (severity, expected) in [
+            (Severity::Warn, Severity::Warn),
+            (Severity::Alarm, Severity::Alarm),
+            (Severity::Warn, Severity::Alarm),
+        ] {
+            let found = judged(&mut standing, Level::Raise(severity, evidence(9)), 0);
+            assert_eq!(found[0].severity, expected);
+        }
+    }
+
+    #[test]
+    fn an_explanation_ends_it_at_once() {
+        let mut standing = Standing::default();
+        judged(&mut standing, Level::Raise(Severity::Alarm, evidence(9)), 0);
+        assert!(judged(&mut standing, Level::Explained, 1).is_empty());
+    }
+}

@@ -1,0 +1,122 @@
+//! Every number the rules go by, with where it comes from.
+
+use std::time::Duration;
+
+/// The limits of the rules.
+///
+/// Sources, by short name:
+/// - *Zeek*: the defaults of Zeek's former `scan` script (25 hosts, 15 ports).
+/// - *Williamson*: M. Williamson, "Throttling viruses: restricting propagation
+///   to defeat malicious mobile code", 2002.
+/// - *Jung*: J. Jung, V. Paxson, A. Berger, H. Balakrishnan, "Fast portscan
+///   detection using sequential hypothesis testing", 2004.
+/// - *Schechter*: S. Schechter, J. Jung, A. Berger, "Fast detection of scanning
+///   worm infections", 2004, which turns Jung's test to outbound connections
+///   and keeps it from going below its start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Thresholds {
+    /// How far back first contacts count (Zeek).
+    pub window: Duration,
+    /// A SYN that waits longer has failed, even if no retransmit was seen: the
+    /// first one is due after 1 s (RFC 6298), and a little late.
+    pub patience: Duration,
+    /// How long a failure must stand before a rule counts it. Losing one SYN is
+    /// no failure, and a network that stumbles for a second no trouble.
+    pub settling: Duration,
+    /// So many retransmits say the same, whenever watching began: they come a
+    /// second apart (`tcp_syn_linear_timeouts`) or farther.
+    pub settled_retransmits: u8,
+    /// Hosts failed on one port that make a scan (Zeek).
+    pub scan_hosts: u32,
+    /// Ports failed on one host that make a scan (Zeek).
+    pub scan_ports: u32,
+    /// Length of the throttle's queue that makes a scan (Williamson).
+    pub scan_queue: u32,
+    /// How many first contacts there must be before a share means anything.
+    pub scan_contacts: u32,
+    /// The share of them that must fail, 0 to 1.
+    pub scan_share: f64,
+    /// By what a failure multiplies the walk: 0.8 / 0.2 (Jung).
+    pub walk_failure: f64,
+    /// By what a success multiplies it: 0.2 / 0.8 (Jung).
+    pub walk_success: f64,
+    /// Where the walk says "scanner": 0.99 / 0.00001. Jung's 0.01 for false
+    /// alarms is reached after four failures, too few for a workstation.
+    pub walk_alarm: f64,
+    /// Where it stops, so that successes can bring it back.
+    pub walk_ceiling: f64,
+    /// How long a finding stays after its signs have fallen below half.
+    pub clearing: Duration,
+    /// Up to so many silent destinations are "a destination does not answer".
+    pub dead_destinations: u32,
+    /// How long they must have been silent.
+    pub dead_after: Duration,
+    /// So many sockets waiting for them matter, however many others answer.
+    pub dead_waiting: u32,
+    /// The share of a process's contacts that matters, however few wait.
+    pub dead_share: f64,
+    /// IPv6 hosts that must fail before IPv6 is called silent.
+    pub ipv6_failed: u32,
+    /// IPv4 hosts that must answer for each IPv6 host that does not.
+    pub ipv6_share: f64,
+    /// Failed contacts that make peer-to-peer traffic.
+    pub peers_failed: u32,
+    /// The share of contacts that fail in peer-to-peer traffic: from here …
+    pub peers_share_least: f64,
+    /// … to here.
+    pub peers_share_most: f64,
+    /// The largest share of the failures that any port may have.
+    pub peers_port_share: f64,
+    /// Distinct ports there must be among the failures.
+    pub peers_ports: u32,
+    /// Distinct programs that must fail before the network is blamed.
+    pub down_programs: u32,
+    /// Distinct hosts that must fail before it is.
+    pub down_hosts: u32,
+    /// How long nothing outside may have answered by then.
+    pub down_after: Duration,
+    /// A suspicion that lasted so long excuses the failures it covers.
+    pub down_excuse: Duration,
+    /// Contacts remembered for one process; the oldest are dropped.
+    pub contacts_each: usize,
+    /// Contacts remembered in all.
+    pub contacts_all: usize,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_mins(5),
+            patience: Duration::from_millis(1200),
+            settling: Duration::from_secs(3),
+            settled_retransmits: 3,
+            scan_hosts: 25,
+            scan_ports: 15,
+            scan_queue: 100,
+            scan_contacts: 20,
+            scan_share: 0.5,
+            walk_failure: 4.0,
+            walk_success: 0.25,
+            walk_alarm: 99_000.0,
+            walk_ceiling: 99_000.0 * 64.0,
+            clearing: Duration::from_mins(1),
+            dead_destinations: 5,
+            dead_after: Duration::from_secs(10),
+            dead_waiting: 10,
+            dead_share: 0.5,
+            ipv6_failed: 5,
+            ipv6_share: 0.5,
+            peers_failed: 20,
+            peers_share_least: 0.5,
+            peers_share_most: 0.9,
+            peers_port_share: 0.3,
+            peers_ports: 10,
+            down_programs: 3,
+            down_hosts: 3,
+            down_after: Duration::from_mins(1),
+            down_excuse: Duration::from_secs(20),
+            contacts_each: 8192,
+            contacts_all: 65_536,
+        }
+    }
+}

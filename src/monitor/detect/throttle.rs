@@ -1,0 +1,75 @@
+//! A throttle that only watches: how far a process is ahead of the pace at
+//! which programs meet new hosts.
+//!
+//! After Williamson's virus throttle (2002): each first contact joins a queue
+//! from which one leaves per second. Each port has its own queue, because
+//! peer-to-peer programs meet many hosts, but on many ports.
+
+use crate::model::time::Stamp;
+use std::collections::BTreeMap;
+
+/// One contact in the units of a queue: what leaves in a second, counted in
+/// hundredths like [`Stamp`].
+const CONTACT: u32 = 100;
+
+/// The queues of one process, by port.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Throttle {
+    queues: BTreeMap<u16, Queue>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Queue {
+    length: u32,
+    at: Stamp,
+}
+
+impl Queue {
+    fn length(self, now: Stamp) -> u32 {
+        self.length.saturating_sub(now.0.saturating_sub(self.at.0))
+    }
+}
+
+impl Throttle {
+    /// A first contact with that port.
+    pub(super) fn join(&mut self, port: u16, now: Stamp) {
+        let empty = Queue { length: 0, at: now };
+        let queue = self.queues.entry(port).or_insert(empty);
+        queue.length = queue.length(now).saturating_add(CONTACT);
+        queue.at = now;
+    }
+
+    /// Forgets the queues that are empty by now, and says how long the longest
+    /// of the others is, in contacts.
+    pub(super) fn longest(&mut self, now: Stamp) -> u32 {
+        self.queues.retain(|_, queue| queue.length(now) > 0);
+        let lengths = self.queues.values().map(|queue| queue.length(now));
+        lengths.max().unwrap_or_default() / CONTACT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_leaves_per_second() {
+        let mut throttle = Throttle::default();
+        for _ in 0..10 {
+            throttle.join(445, Stamp(0));
+        }
+        assert_eq!(throttle.longest(Stamp(0)), 10);
+        assert_eq!(throttle.longest(Stamp(400)), 6);
+        assert_eq!(throttle.longest(Stamp(2000)), 0);
+        assert!(throttle.queues.is_empty());
+    }
+
+    #[test]
+    fn ports_do_not_add_up() {
+        let mut throttle = Throttle::default();
+        for port in 0..500 {
+            throttle.join(port, Stamp(0));
+        }
+        assert_eq!(throttle.longest(Stamp(0)), 1);
+    }
+}

@@ -1,0 +1,112 @@
+//! Attempts that came and went between two tables.
+//!
+//! A connection that is opened, served and closed within a second is in no
+//! table, and one that the peer closed leaves nothing behind. A failing one is
+//! always seen. Whoever judges by the table alone takes a busy program with a
+//! few dead targets for a scanner; so the unseen must be counted.
+
+use crate::model::time::Stamp;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// The unseen attempts of the last minutes, of all processes together.
+#[derive(Debug, Default)]
+pub(super) struct Unseen {
+    /// The kernel's counter in the last table.
+    opens: Option<u64>,
+    counts: VecDeque<(Stamp, u64)>,
+}
+
+/// What one table says about attempts since the last one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Attempts {
+    /// The kernel's counter of all attempts.
+    pub(super) opens: Option<u64>,
+    /// New outbound sockets with an owner.
+    pub(super) seen: u64,
+    /// New outbound sockets without one: the remains of short connections.
+    pub(super) orphaned: u64,
+}
+
+impl Unseen {
+    /// Takes in the counts of a table and forgets those outside the window.
+    pub(super) fn note(&mut self, now: Stamp, attempts: Attempts, window: Duration) {
+        let before = std::mem::replace(&mut self.opens, attempts.opens);
+        let made = before
+            .zip(attempts.opens)
+            .map_or(0, |(before, after)| after.saturating_sub(before));
+        let unseen = made.saturating_sub(attempts.seen).max(attempts.orphaned);
+        if unseen > 0 {
+            self.counts.push_back((now, unseen));
+        }
+        while let Some((at, _)) = self.counts.front()
+            && at.age(now) > window
+        {
+            self.counts.pop_front();
+        }
+    }
+
+    /// How many of them one process may have made: in proportion to the
+    /// contacts of its that were seen to succeed, `own` of `all`. Without any
+    /// to go by, each process gets the benefit of the doubt.
+    pub(super) fn share(&self, own: usize, all: usize) -> u64 {
+        let total: u64 = self.counts.iter().map(|(_, count)| count).sum();
+        match all {
+            0 => total,
+            _ => total.saturating_mul(own as u64) / all as u64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_secs(10);
+
+    fn attempts(opens: u64, seen: u64, orphaned: u64) -> Attempts {
+        Attempts {
+            opens: Some(opens),
+            seen,
+            orphaned,
+        }
+    }
+
+    #[test]
+    fn the_first_count_tells_nothing() {
+        let mut unseen = Unseen::default();
+        unseen.note(Stamp(0), attempts(1_000_000, 0, 0), WINDOW);
+        assert_eq!(unseen.share(1, 1), 0);
+        unseen.note(Stamp(100), attempts(1_000_050, 20, 0), WINDOW);
+        assert_eq!(unseen.share(1, 1), 30);
+    }
+
+    #[test]
+    fn without_the_counter_the_remains_are_counted() {
+        let mut unseen = Unseen::default();
+        let remains = Attempts {
+            opens: None,
+            seen: 5,
+            orphaned: 7,
+        };
+        unseen.note(Stamp(0), remains, WINDOW);
+        assert_eq!(unseen.share(1, 1), 7);
+    }
+
+    #[test]
+    fn who_is_seen_to_succeed_more_gets_more() {
+        let mut unseen = Unseen::default();
+        unseen.note(Stamp(0), attempts(0, 0, 100), WINDOW);
+        assert_eq!(unseen.share(3, 4), 75);
+        assert_eq!(unseen.share(0, 4), 0);
+        assert_eq!(unseen.share(0, 0), 100);
+    }
+
+    #[test]
+    fn what_is_outside_the_window_is_forgotten() {
+        let mut unseen = Unseen::default();
+        unseen.note(Stamp(0), attempts(0, 0, 100), WINDOW);
+        unseen.note(Stamp(1001), attempts(0, 0, 1), WINDOW);
+        assert_eq!(unseen.share(1, 1), 1);
+    }
+}

@@ -1,0 +1,79 @@
+//! The Threshold Random Walk: how sure one may be that a process scans.
+//!
+//! After each first contact the likelihood ratio "scanner against innocent" is
+//! multiplied (Jung and others 2004). It never falls below 1, so that past
+//! successes cannot hide a later infection (Schechter and others 2004).
+
+use super::contact::Steps;
+use super::thresholds::Thresholds;
+
+/// The ratio at present, as its natural logarithm: thousands of steps at once
+/// would leave the range of the ratio itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Walk {
+    logarithm: f64,
+}
+
+impl Walk {
+    /// Takes the steps of one table together: in which order they happened
+    /// within it, nobody knows.
+    pub(super) fn step(&mut self, steps: Steps, limits: &Thresholds) {
+        let up = f64::from(steps.failures) * limits.walk_failure.ln();
+        let down = f64::from(steps.successes) * limits.walk_success.ln();
+        let ceiling = limits.walk_ceiling.ln();
+        self.logarithm = (self.logarithm + up + down).min(ceiling).max(0.0);
+    }
+
+    /// The likelihood ratio, from 1 to the ceiling.
+    pub(super) fn ratio(self) -> f64 {
+        self.logarithm.exp()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps(failures: i32, successes: i32) -> Steps {
+        Steps {
+            failures,
+            successes,
+        }
+    }
+
+    #[test]
+    fn nine_net_failures_reach_the_alarm() {
+        let limits = Thresholds::default();
+        let mut walk = Walk::default();
+        walk.step(steps(8, 0), &limits);
+        assert!(walk.ratio() < limits.walk_alarm);
+        walk.step(steps(1, 0), &limits);
+        assert!(walk.ratio() >= limits.walk_alarm);
+    }
+
+    #[test]
+    fn past_successes_do_not_hide_a_later_infection() {
+        let limits = Thresholds::default();
+        let mut walk = Walk::default();
+        walk.step(steps(0, 10_000), &limits);
+        walk.step(steps(9, 0), &limits);
+        assert!(walk.ratio() >= limits.walk_alarm);
+    }
+
+    #[test]
+    fn a_few_successes_bring_it_back_from_the_ceiling() {
+        let limits = Thresholds::default();
+        let mut walk = Walk::default();
+        walk.step(steps(100_000, 0), &limits);
+        walk.step(steps(0, 4), &limits);
+        assert!(walk.ratio() < limits.walk_alarm);
+    }
+
+    #[test]
+    fn as_many_failures_as_successes_lead_nowhere() {
+        let limits = Thresholds::default();
+        let mut walk = Walk::default();
+        walk.step(steps(5000, 5000), &limits);
+        assert!(walk.ratio() < limits.walk_alarm);
+    }
+}
