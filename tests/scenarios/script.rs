@@ -1,0 +1,158 @@
+//! The form of a scenario file: who is there, what happens, what must be found.
+
+use serde::Deserialize;
+use std::net::IpAddr;
+
+/// A scenario.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Script {
+    /// What it stands for, for the reader.
+    pub(crate) about: String,
+    /// How long it is watched.
+    pub(crate) seconds: f64,
+    /// Whether the kernel's count of tried connections is read.
+    #[serde(default)]
+    pub(crate) counters: bool,
+    /// Who is there.
+    #[serde(default)]
+    pub(crate) process: Vec<Process>,
+    /// Sockets one by one.
+    #[serde(default)]
+    pub(crate) socket: Vec<Socket>,
+    /// Connections by the hundred.
+    #[serde(default)]
+    pub(crate) burst: Vec<Burst>,
+    /// What must be found.
+    #[serde(default)]
+    pub(crate) expect: Vec<Expectation>,
+    /// What may be found; anything else fails the scenario.
+    #[serde(default)]
+    pub(crate) allow: Vec<Allowance>,
+}
+
+/// A process.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Process {
+    pub(crate) name: String,
+    pub(crate) pid: u32,
+    /// Its program file, if it can be seen.
+    pub(crate) exe: Option<String>,
+    /// When it ends.
+    #[serde(default = "never")]
+    pub(crate) until: f64,
+}
+
+/// One socket and its life.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Socket {
+    /// Who holds it, as long as its state has an owner.
+    pub(crate) process: Option<String>,
+    #[serde(default)]
+    pub(crate) udp: bool,
+    pub(crate) local: String,
+    pub(crate) remote: Option<String>,
+    /// Second and state.
+    pub(crate) stages: Vec<(f64, String)>,
+    #[serde(default = "never")]
+    pub(crate) until: f64,
+}
+
+/// Many connections of one kind, spread evenly over some time.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Burst {
+    pub(crate) process: String,
+    /// Whether they come in, to the port below, instead of going out.
+    #[serde(default)]
+    pub(crate) inbound: bool,
+    /// Address of the first host; the others follow.
+    pub(crate) network: IpAddr,
+    #[serde(default = "one")]
+    pub(crate) hosts: u32,
+    pub(crate) port: u16,
+    /// Consecutive ports tried on each host.
+    #[serde(default = "one")]
+    pub(crate) ports: u32,
+    /// The share of hosts with a port of their own instead.
+    #[serde(default)]
+    pub(crate) scattered: f64,
+    /// How often each destination is tried.
+    #[serde(default = "one")]
+    pub(crate) times: u32,
+    pub(crate) from: f64,
+    /// Over how many seconds the attempts are spread.
+    pub(crate) over: f64,
+    /// The share of hosts that never answer.
+    #[serde(default)]
+    pub(crate) silent: f64,
+    /// The share of hosts that answer the second SYN only.
+    #[serde(default)]
+    pub(crate) lossy: f64,
+    /// Seconds until a host answers.
+    #[serde(default = "round_trip")]
+    pub(crate) answer: f64,
+    /// Seconds until an unanswered attempt is given up; the kernel's own limit
+    /// if the program has none.
+    #[serde(default = "kernel_limit")]
+    pub(crate) gives_up: f64,
+    /// Seconds for which an answered connection stays.
+    #[serde(default = "never")]
+    pub(crate) stays: f64,
+    /// Whether the peer closes it, which leaves nothing behind. Otherwise it
+    /// goes through TIME_WAIT.
+    #[serde(default)]
+    pub(crate) peer_closes: bool,
+    /// Seconds until the owner of a socket is found.
+    #[serde(default)]
+    pub(crate) owner_found: f64,
+    /// Another seed throws other dice.
+    #[serde(default)]
+    pub(crate) seed: u64,
+}
+
+/// A finding there must be.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Expectation {
+    pub(crate) rule: String,
+    /// The severity it must reach …
+    pub(crate) severity: String,
+    /// Whose finding; none for one about no process.
+    pub(crate) process: Option<String>,
+    /// … by this second.
+    pub(crate) by: f64,
+    /// From then until this second it must stand.
+    pub(crate) until: Option<f64>,
+    /// From this second on it must be gone.
+    pub(crate) gone_by: Option<f64>,
+}
+
+/// A finding there may be.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Allowance {
+    pub(crate) rule: String,
+    /// At most this.
+    pub(crate) severity: String,
+    pub(crate) process: Option<String>,
+}
+
+fn never() -> f64 {
+    f64::INFINITY
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn round_trip() -> f64 {
+    0.03
+}
+
+/// About 131 s with `tcp_syn_retries` 6 and `tcp_syn_linear_timeouts` 4.
+fn kernel_limit() -> f64 {
+    131.0
+}

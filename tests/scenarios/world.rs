@@ -1,0 +1,334 @@
+//! A small world that lives by a script and can be polled like a kernel.
+
+use crate::script::{Burst, Script};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::{NonZeroU32, NonZeroU64};
+use std::sync::Arc;
+use tcplens::model::endpoint::Endpoint;
+use tcplens::model::owner::{Holder, OwnerSpan, ProcessId};
+use tcplens::model::process::{Process, Program};
+use tcplens::model::protocol::Protocol;
+use tcplens::model::reading::{Matter, Reading, Snapshot, SourceKind};
+use tcplens::model::socket::Socket;
+use tcplens::model::state::State;
+use tcplens::model::time::Time;
+use tcplens::model::timer::{Timer, TimerKind};
+
+/// When an unanswered SYN is sent again, in seconds after the first: Linux 6.5
+/// and later with its defaults.
+const RESENDS: [f64; 10] = [1.02, 2.04, 3.07, 4.1, 5.1, 7.2, 11.3, 19.5, 35.8, 68.0];
+
+/// About a minute.
+const TIME_WAIT: f64 = 60.0;
+
+/// Everything that will ever happen.
+pub(crate) struct World {
+    source: SourceKind,
+    counters: bool,
+    processes: Vec<(Arc<Process>, f64)>,
+    lives: Vec<Life>,
+}
+
+/// One socket from its first state to its end.
+struct Life {
+    owner: Option<u32>,
+    /// From when on the owner is found.
+    owner_found: f64,
+    protocol: Protocol,
+    local: Endpoint,
+    remote: Endpoint,
+    /// Second and state, in order.
+    stages: Vec<(f64, State)>,
+    until: f64,
+}
+
+impl World {
+    pub(crate) fn new(script: &Script, source: SourceKind) -> Self {
+        let processes = script.process.iter().map(|process| {
+            let program = |path: &String| Program {
+                path: path.as_str().into(),
+                deleted: false,
+            };
+            let made = Process {
+                pid: process.pid,
+                start_ticks: 1,
+                name: process.name.as_str().into(),
+                exe: process.exe.as_ref().map(program),
+                ..Process::default()
+            };
+            (Arc::new(made), process.until)
+        });
+        let mut world = Self {
+            source,
+            counters: script.counters,
+            processes: processes.collect(),
+            lives: Vec::new(),
+        };
+        for socket in &script.socket {
+            world.add_socket(socket);
+        }
+        for burst in &script.burst {
+            world.add_burst(burst);
+        }
+        world
+    }
+
+    fn process(&self, name: &str) -> u32 {
+        let place = self
+            .processes
+            .iter()
+            .position(|(process, _)| process.name.as_str() == name);
+        u32::try_from(place.unwrap_or_else(|| panic!("no process {name}"))).unwrap()
+    }
+
+    fn add_socket(&mut self, socket: &crate::script::Socket) {
+        let stages = socket.stages.iter().map(|(at, word)| {
+            let state = State::from_word(word).unwrap_or_else(|| panic!("no state {word}"));
+            (*at, state)
+        });
+        self.lives.push(Life {
+            owner: socket.process.as_deref().map(|name| self.process(name)),
+            owner_found: 0.0,
+            protocol: if socket.udp {
+                Protocol::Udp
+            } else {
+                Protocol::Tcp
+            },
+            local: endpoint(&socket.local),
+            remote: socket.remote.as_deref().map(endpoint).unwrap_or_default(),
+            stages: stages.collect(),
+            until: socket.until,
+        });
+    }
+
+    fn add_burst(&mut self, burst: &Burst) {
+        let attempts = burst.hosts * burst.ports * burst.times;
+        for attempt in 0..attempts {
+            let at = burst.from + burst.over * f64::from(attempt) / f64::from(attempts);
+            let life = self.attempt(burst, attempt, at);
+            self.lives.push(life);
+        }
+    }
+
+    fn attempt(&self, burst: &Burst, attempt: u32, at: f64) -> Life {
+        let host = attempt % burst.hosts;
+        let number = u32::try_from(self.lives.len()).unwrap();
+        let far = Endpoint::new(
+            nth_address(burst.network, host),
+            far_port(burst, attempt, host),
+        );
+        let ephemeral = u16::try_from(32_768 + number % 28_000).unwrap();
+        let here = nth_address(own_address(burst.network), number / 28_000);
+        let (stages, until) = if burst.inbound {
+            visit(burst, host, at)
+        } else {
+            errand(burst, host, at)
+        };
+        let (local, remote) = if burst.inbound {
+            let caller = Endpoint::new(far.address(), ephemeral);
+            (
+                Endpoint::new(own_address(burst.network), burst.port),
+                caller,
+            )
+        } else {
+            (Endpoint::new(here, ephemeral), far)
+        };
+        Life {
+            owner: Some(self.process(&burst.process)),
+            owner_found: at + burst.owner_found,
+            protocol: Protocol::Tcp,
+            local,
+            remote,
+            stages,
+            until,
+        }
+    }
+
+    /// What a poll at that second sees.
+    pub(crate) fn poll(&self, second: f64) -> Reading {
+        let mut snapshot = Snapshot {
+            source: self.source,
+            owners_complete: true,
+            active_opens: self.counters.then(|| self.active_opens(second)),
+            ..Snapshot::default()
+        };
+        let mut ids = vec![None; self.processes.len()];
+        for ((process, until), id) in self.processes.iter().zip(&mut ids) {
+            if second < *until {
+                *id = Some(ProcessId(u32::try_from(snapshot.processes.len()).unwrap()));
+                snapshot.processes.push(Arc::clone(process));
+            }
+        }
+        for (number, life) in (1u32..).zip(&self.lives) {
+            self.show(&mut snapshot, number, life, second, &ids);
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a scenario lasts minutes and begins at 0"
+        )]
+        let monotonic_ms = (second * 1000.0) as u64;
+        Reading {
+            time: Time {
+                wall_ms: 1_700_000_000_000 + monotonic_ms,
+                monotonic_ms,
+            },
+            matter: Matter::Table(Box::new(snapshot)),
+        }
+    }
+
+    fn show(
+        &self,
+        snapshot: &mut Snapshot,
+        number: u32,
+        life: &Life,
+        second: f64,
+        ids: &[Option<ProcessId>],
+    ) {
+        let Some((since, state)) = life.stage(second) else {
+            return;
+        };
+        let owner = life.owner.filter(|_| has_owner(state));
+        let process = owner.and_then(|owner| ids[owner as usize]);
+        if owner.is_some() && process.is_none() {
+            // Its process has ended, and the kernel closes what it held.
+            return;
+        }
+        let found = process.filter(|_| second >= life.owner_found);
+        let cookie =
+            NonZeroU64::new(u64::from(number)).filter(|_| self.source.gives_cookies(life.protocol));
+        snapshot.owners.push(OwnerSpan {
+            start: u32::try_from(snapshot.holders.len()).unwrap(),
+            count: u16::from(found.is_some()),
+        });
+        snapshot.holders.extend(found.map(|process| Holder {
+            process,
+            fd: number,
+        }));
+        snapshot.sockets.push(Socket {
+            cookie,
+            local: life.local,
+            remote: life.remote,
+            inode: NonZeroU32::new(number).filter(|_| process.is_some()),
+            uid: 0,
+            interface: 0,
+            recv_queue: 0,
+            send_queue: 0,
+            namespace: 1,
+            timer: (state == State::SynSent).then(|| syn_timer(second - since)),
+            protocol: life.protocol,
+            state,
+            backlog_known: cookie.is_some(),
+        });
+    }
+
+    fn active_opens(&self, second: f64) -> u64 {
+        let begun = |life: &&Life| {
+            let (at, state) = life.stages[0];
+            state == State::SynSent && at <= second
+        };
+        self.lives.iter().filter(begun).count() as u64
+    }
+}
+
+impl Life {
+    /// The state at that second, and since when.
+    fn stage(&self, second: f64) -> Option<(f64, State)> {
+        if second >= self.until {
+            return None;
+        }
+        let begun = self.stages.iter().take_while(|(at, _)| *at <= second);
+        begun.last().copied()
+    }
+}
+
+/// The life of an outgoing connection.
+fn errand(burst: &Burst, host: u32, at: f64) -> (Vec<(f64, State)>, f64) {
+    let dice = fate(burst.seed, host);
+    let mut stages = vec![(at, State::SynSent)];
+    if dice < burst.silent {
+        return (stages, at + burst.gives_up);
+    }
+    let lost = if dice < burst.silent + burst.lossy {
+        RESENDS[0]
+    } else {
+        0.0
+    };
+    let open = at + lost + burst.answer;
+    let closed = open + burst.stays;
+    stages.push((open, State::Established));
+    if burst.peer_closes {
+        return (stages, closed);
+    }
+    stages.push((closed, State::TimeWait));
+    (stages, closed + TIME_WAIT)
+}
+
+/// The life of an incoming connection; one that is not answered stays half
+/// open.
+fn visit(burst: &Burst, host: u32, at: f64) -> (Vec<(f64, State)>, f64) {
+    let mut stages = vec![(at, State::SynReceived)];
+    if fate(burst.seed, host) < burst.silent {
+        return (stages, at + burst.gives_up);
+    }
+    let open = at + burst.answer;
+    stages.push((open, State::Established));
+    (stages, open + burst.stays)
+}
+
+fn far_port(burst: &Burst, attempt: u32, host: u32) -> u16 {
+    if fate(burst.seed ^ 0x5ca7, host) < burst.scattered {
+        let high = 10_000 + (dice(burst.seed ^ 0xbeef, host) % 50_000);
+        return u16::try_from(high).unwrap();
+    }
+    let offset = (attempt / burst.hosts) % burst.ports;
+    burst.port + u16::try_from(offset).unwrap()
+}
+
+fn has_owner(state: State) -> bool {
+    !matches!(state, State::TimeWait | State::SynReceived)
+}
+
+fn syn_timer(age: f64) -> Timer {
+    let resent = RESENDS.iter().filter(|at| **at <= age).count();
+    Timer {
+        kind: TimerKind::Retransmit,
+        expires_ms: 500,
+        retransmits: u8::try_from(resent).unwrap(),
+    }
+}
+
+fn own_address(network: IpAddr) -> IpAddr {
+    match network {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10)),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 10)),
+    }
+}
+
+fn nth_address(first: IpAddr, number: u32) -> IpAddr {
+    match first {
+        IpAddr::V4(v4) => IpAddr::V4(Ipv4Addr::from(u32::from(v4) + number)),
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) + u128::from(number))),
+    }
+}
+
+fn endpoint(text: &str) -> Endpoint {
+    let (address, port) = text.rsplit_once(':').unwrap();
+    let address = address.trim_matches(['[', ']']);
+    Endpoint::new(address.parse().unwrap(), port.parse().unwrap())
+}
+
+/// A number from 0 to 1 that looks like chance and is always the same.
+fn fate(seed: u64, number: u32) -> f64 {
+    f64::from(dice(seed, number)) / f64::from(u32::MAX)
+}
+
+/// The upper half of one step of SplitMix64 (Steele, Lea, Flood 2014).
+fn dice(seed: u64, number: u32) -> u32 {
+    let start = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(number).wrapping_add(1);
+    let mut mixed = start.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    u32::try_from(mixed >> 32).unwrap()
+}
