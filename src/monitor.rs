@@ -8,18 +8,12 @@
 
 mod census;
 mod detect;
-#[cfg(test)]
-mod fixture;
 mod history;
 mod interner;
 mod ledger;
 mod listeners;
 mod phase;
-#[cfg(test)]
-mod property;
 mod seats;
-#[cfg(test)]
-mod story;
 mod unowned;
 
 use crate::model::finding::Finding;
@@ -240,3 +234,10 @@ fn give_reasons(rows: &mut [Row], census: &Census, complete: bool) -> u64 {
     }
     hidden
 }
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod property;
+#[cfg(test)]
+mod story;

@@ -23,7 +23,7 @@ use tcplens::model::timer::{Timer, TimerKind};
 use tcplens::monitor::Monitor;
 
 const PROCESSES: u32 = 200;
-const ROUNDS: u64 = 20;
+const ROUNDS: u64 = 60;
 
 /// How one table differs from the one before.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,8 @@ struct Load {
     /// Of these, how many are replaced each time.
     churn: u32,
     cookies: bool,
+    /// Whether every table comes in another order.
+    scrambled: bool,
     /// Whether the owner of any socket could be found.
     owners: bool,
 }
@@ -61,7 +63,7 @@ fn socket(number: u32, cookies: bool) -> Socket {
     Socket {
         cookie: NonZeroU64::new(u64::from(number) + 1).filter(|_| cookies),
         local: Endpoint::new(address(0x0a00_0001), port),
-        remote: Endpoint::new(address(0xc612_0000), 443),
+        remote: Endpoint::new(IpAddr::V4(Ipv4Addr::from(0xc612_0000 + number)), 443),
         inode: NonZeroU32::new(number + 1),
         uid: 1000,
         interface: 0,
@@ -77,7 +79,16 @@ fn socket(number: u32, cookies: bool) -> Socket {
 
 fn snapshot(round: u32, load: Load) -> Snapshot {
     let first = round * load.churn;
-    let numbers = first..first + load.sockets;
+    let order = |place: u32| {
+        if load.scrambled {
+            // No factor shares a divisor with the number of sockets.
+            let factor = [48_271, 69_621, 39_373][round as usize % 3];
+            u32::try_from(u64::from(place) * factor % u64::from(load.sockets)).unwrap()
+        } else {
+            place
+        }
+    };
+    let numbers = (0..load.sockets).map(|place| first + order(place));
     let span = |start| OwnerSpan { start, count: 1 };
     Snapshot {
         sockets: numbers.clone().map(|n| socket(n, load.cookies)).collect(),
@@ -142,12 +153,17 @@ fn fold_at_a_hundred_thousand_sockets() {
         sockets: 109_400,
         churn: 0,
         cookies: true,
+        scrambled: false,
         owners: true,
     };
     for load in [
         plain,
         Load {
             churn: 2_000,
+            ..plain
+        },
+        Load {
+            scrambled: true,
             ..plain
         },
         Load {

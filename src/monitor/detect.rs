@@ -131,7 +131,7 @@ impl Detection {
         let mut profiles = self.contacts.profiles(scene, limits);
         let outlook = self.weather.judge(&profiles, scene.now, limits);
         if outlook == Outlook::Cleared {
-            self.contacts.excuse();
+            self.contacts.excuse(scene.now);
             profiles = self.contacts.profiles(scene, limits);
         }
         let case = Case {

@@ -63,24 +63,25 @@ pub(super) fn with_cookie(number: u32, state: State) -> Socket {
 
 /// A table in which one process, pid 100, holds each socket that has an inode.
 pub(super) fn table(sockets: &[Socket]) -> Snapshot {
-    let owners = sockets
-        .iter()
-        .map(|socket| OwnerSpan {
-            start: 0,
-            count: u16::from(socket.inode.is_some()),
-        })
-        .collect();
-    Snapshot {
+    let mut table = Snapshot {
         sockets: sockets.to_vec(),
-        owners,
-        holders: vec![Holder {
-            process: ProcessId(0),
-            fd: 3,
-        }],
         processes: vec![process(100)],
         owners_complete: true,
         ..Snapshot::default()
+    };
+    for socket in sockets {
+        let start = u32::try_from(table.holders.len()).unwrap();
+        let held = socket.inode.is_some();
+        table.owners.push(OwnerSpan {
+            start,
+            count: u16::from(held),
+        });
+        table.holders.extend(held.then_some(Holder {
+            process: ProcessId(0),
+            fd: start,
+        }));
     }
+    table
 }
 
 /// A table as a reading at so many milliseconds.

@@ -347,3 +347,11 @@ fn held_by(row: &Row, holders: &[Holder]) -> Option<LastOwner> {
 fn row_number(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+impl Ledger {
+    /// How many sockets it remembers.
+    pub(super) fn remembered(&self) -> usize {
+        self.seats.taken()
+    }
+}

@@ -98,6 +98,15 @@ proptest! {
     }
 
     #[test]
+    fn the_ledger_remembers_what_is_shown_and_no_more(tables in any_tables()) {
+        let mut monitor = Monitor::default();
+        for each in readings(&tables) {
+            let observation = monitor.fold(each).unwrap();
+            prop_assert_eq!(monitor.ledger.remembered(), observation.rows.len());
+        }
+    }
+
+    #[test]
     fn times_and_owners_fit_together(tables in any_tables()) {
         for observation in fold(readings(&tables)) {
             let now = observation.time.stamp();

@@ -125,6 +125,14 @@ impl Seats {
 }
 
 #[cfg(test)]
+impl Seats {
+    /// How many have a name and a seat.
+    pub(super) fn taken(&self) -> usize {
+        self.names.cookies.len() + self.names.tuples.len()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::super::fixture::socket;
     use super::*;

@@ -351,3 +351,9 @@ fn rows_that_nobody_reads_give_their_memory_back() {
     assert_eq!(places[1], places[3]);
     assert_eq!(places[2], places[4]);
 }
+
+#[test]
+fn a_monitor_can_live_on_another_thread() {
+    fn assert_send<T: Send>(_: &T) {}
+    assert_send(&Monitor::default());
+}

@@ -105,6 +105,9 @@ pub(crate) struct Burst {
     /// goes through TIME_WAIT.
     #[serde(default)]
     pub(crate) peer_closes: bool,
+    /// Seconds until the owner of a socket is found.
+    #[serde(default)]
+    pub(crate) owner_found: f64,
     /// Another seed throws other dice.
     #[serde(default)]
     pub(crate) seed: u64,

@@ -32,6 +32,8 @@ pub(crate) struct World {
 /// One socket from its first state to its end.
 struct Life {
     owner: Option<u32>,
+    /// From when on the owner is found.
+    owner_found: f64,
     protocol: Protocol,
     local: Endpoint,
     remote: Endpoint,
@@ -86,6 +88,7 @@ impl World {
         });
         self.lives.push(Life {
             owner: socket.process.as_deref().map(|name| self.process(name)),
+            owner_found: 0.0,
             protocol: if socket.udp {
                 Protocol::Udp
             } else {
@@ -132,6 +135,7 @@ impl World {
         };
         Life {
             owner: Some(self.process(&burst.process)),
+            owner_found: at + burst.owner_found,
             protocol: Protocol::Tcp,
             local,
             remote,
@@ -190,13 +194,14 @@ impl World {
             // Its process has ended, and the kernel closes what it held.
             return;
         }
+        let found = process.filter(|_| second >= life.owner_found);
         let cookie =
             NonZeroU64::new(u64::from(number)).filter(|_| self.source.gives_cookies(life.protocol));
         snapshot.owners.push(OwnerSpan {
             start: u32::try_from(snapshot.holders.len()).unwrap(),
-            count: u16::from(process.is_some()),
+            count: u16::from(found.is_some()),
         });
-        snapshot.holders.extend(process.map(|process| Holder {
+        snapshot.holders.extend(found.map(|process| Holder {
             process,
             fd: number,
         }));

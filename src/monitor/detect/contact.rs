@@ -19,7 +19,8 @@ pub(super) enum Outcome {
     Failed,
     /// A connection came about.
     Reached,
-    /// It failed while the whole network did: that is not its fault.
+    /// It failed while the whole network did, which is not its fault. Sockets
+    /// from that time may still wait; only a later one counts.
     Excused,
 }
 
@@ -55,6 +56,7 @@ impl AddAssign for Steps {
 /// A socket in `SYN_SENT`, as far as it matters here.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wait {
+    since: Stamp,
     retransmits: u8,
     in_vain: bool,
 }
@@ -68,6 +70,7 @@ impl Wait {
             .filter(|timer| timer.kind == TimerKind::Retransmit)
             .map_or(0, |timer| timer.retransmits);
         Self {
+            since: row.state_since,
             retransmits,
             in_vain: retransmits > 0 || row.state_since.age(now) > thresholds.patience,
         }
@@ -96,7 +99,10 @@ impl Contact {
         limits: &Thresholds,
     ) -> Steps {
         self.last_seen = now;
-        if !wait.in_vain {
+        if self.outcome == Outcome::Excused && wait.since > self.since {
+            self.outcome = Outcome::Open;
+        }
+        if !wait.in_vain || self.outcome == Outcome::Excused {
             return Steps::default();
         }
         self.waiting = self.waiting(round) + 1;
@@ -150,9 +156,10 @@ impl Contact {
     }
 
     /// Forgives a failure.
-    pub(super) fn excuse(&mut self) {
+    pub(super) fn excuse(&mut self, now: Stamp) {
         if self.is_failing() {
             self.outcome = Outcome::Excused;
+            self.since = now;
             self.silent_since = None;
         }
     }
@@ -170,9 +177,15 @@ impl Contact {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::fixture::socket;
+    use super::super::super::phase::{Sighting, arrived};
     use super::*;
+    use crate::model::owner::OwnerSpan;
+    use crate::model::state::State;
+    use crate::model::timer::Timer;
 
     const IN_VAIN: Wait = Wait {
+        since: Stamp(0),
         retransmits: 1,
         in_vain: true,
     };
@@ -184,11 +197,28 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_is_due_after_a_second() {
+        let limits = Thresholds::default();
+        let owners = OwnerSpan::default();
+        let socket = socket(1, State::SynSent);
+        let mut row = arrived(Sighting { socket, owners }, Stamp(0));
+        assert!(!Wait::of(&row, Stamp(120), &limits).in_vain);
+        assert!(Wait::of(&row, Stamp(121), &limits).in_vain);
+        row.socket.timer = Some(Timer {
+            kind: TimerKind::Retransmit,
+            expires_ms: 0,
+            retransmits: 1,
+        });
+        assert!(Wait::of(&row, Stamp(0), &limits).in_vain);
+    }
+
+    #[test]
     fn a_wait_that_ends_before_an_answer_is_due_is_neither() {
         let mut contact = Contact::new(Stamp(0));
         let wait = Wait {
             retransmits: 0,
             in_vain: false,
+            ..IN_VAIN
         };
         contact.waits(wait, Stamp(20), 1, &Thresholds::default());
         contact.settle(Stamp(10_000), &Thresholds::default());
@@ -210,7 +240,7 @@ mod tests {
         let mut contact = Contact::new(Stamp(0));
         let wait = Wait {
             retransmits: 3,
-            in_vain: true,
+            ..IN_VAIN
         };
         let steps = contact.waits(wait, Stamp(0), 1, &Thresholds::default());
         assert_eq!(steps.failures, 1);
@@ -234,11 +264,19 @@ mod tests {
     }
 
     #[test]
-    fn an_excused_failure_does_not_come_back() {
+    fn only_a_later_socket_ends_an_excuse() {
+        let limits = Thresholds::default();
         let mut contact = failing(Stamp(100));
-        contact.excuse();
-        contact.waits(IN_VAIN, Stamp(200), 2, &Thresholds::default());
-        contact.settle(Stamp(900), &Thresholds::default());
+        contact.excuse(Stamp(200));
+        contact.waits(IN_VAIN, Stamp(300), 2, &limits);
+        contact.settle(Stamp(900), &limits);
         assert_eq!(contact.outcome, Outcome::Excused);
+        assert_eq!((contact.waiting(2), contact.silent_since), (0, None));
+        let later = Wait {
+            since: Stamp(400),
+            ..IN_VAIN
+        };
+        contact.waits(later, Stamp(1000), 3, &limits);
+        assert_eq!(contact.outcome, Outcome::Failing);
     }
 }

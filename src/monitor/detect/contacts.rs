@@ -186,11 +186,11 @@ impl Contacts {
     }
 
     /// Forgives all failures: the network was to blame.
-    pub(super) fn excuse(&mut self) {
+    pub(super) fn excuse(&mut self, now: Stamp) {
         for record in self.records.values_mut() {
             record.walk = Walk::default();
             for contact in record.contacts.values_mut() {
-                contact.excuse();
+                contact.excuse(now);
             }
         }
     }
@@ -295,5 +295,69 @@ impl<'a> Scene<'a> {
             return true;
         }
         row.first_seen > self.began && !self.listeners.take(self.rows, &row.socket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::profile::fixture::v4;
+    use super::*;
+
+    /// Contacts of so many processes, each with so many destinations, one seen
+    /// per hundredth of a second.
+    fn contacts(processes: u32, each: u32) -> Contacts {
+        let mut contacts = Contacts::default();
+        for pid in 0..processes {
+            let process = Arc::new(Process {
+                pid,
+                ..Process::default()
+            });
+            let record = contacts.record(&process);
+            for host in 0..each {
+                record.contact(v4(host, 80), Stamp(host));
+            }
+        }
+        contacts
+    }
+
+    #[test]
+    fn memory_is_bounded_for_each_process_and_in_all() {
+        let limits = Thresholds {
+            contacts_each: 100,
+            contacts_all: 450,
+            ..Thresholds::default()
+        };
+        let mut contacts = contacts(10, 300);
+        contacts.forget(Stamp(300), &limits);
+        assert!(contacts.total() <= 450);
+        assert!(
+            contacts
+                .records
+                .values()
+                .all(|record| record.contacts.len() <= 100)
+        );
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten_first() {
+        let mut contacts = contacts(1, 300);
+        let record = contacts.records.values_mut().next().unwrap();
+        record.keep_latest(10);
+        let mut left: Vec<Endpoint> = record.contacts.keys().copied().collect();
+        left.sort_unstable();
+        assert_eq!(
+            left,
+            (290..300).map(|host| v4(host, 80)).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn a_process_without_contacts_is_forgotten() {
+        let mut contacts = contacts(1, 300);
+        let limits = Thresholds::default();
+        contacts.forget(Stamp(30_200), &limits);
+        assert_eq!(contacts.total(), 100);
+        contacts.forget(Stamp(60_000), &limits);
+        assert!(contacts.records.is_empty());
     }
 }

@@ -52,7 +52,8 @@ fn level(profile: &Profile, now: Stamp, limits: &Thresholds) -> Level {
 fn matters(profile: &Profile, dead: &[Silent], limits: &Thresholds) -> bool {
     let crowded = dead.iter().any(|each| each.waiting >= limits.dead_waiting);
     let unseen = usize::try_from(profile.unseen).unwrap_or(usize::MAX / 2);
-    let contacts = profile.contacts() + unseen;
+    // One that has been silent for longer than the window is no contact there.
+    let contacts = (profile.contacts() + unseen).max(dead.len());
     crowded || share(dead.len(), contacts) >= limits.dead_share
 }
 
@@ -66,4 +67,69 @@ fn evidence(dead: &[Silent]) -> Option<Evidence> {
         destinations: small(dead.len()),
         waiting: dead.iter().map(|each| each.waiting).sum(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::profile::fixture::{profile, v4, v6};
+    use super::*;
+
+    const NOW: Stamp = Stamp(10_000);
+
+    fn silent(host: u32, seconds: u32, waiting: u32) -> Silent {
+        Silent {
+            destination: v4(host, 80),
+            since: Stamp(NOW.0 - seconds * 100),
+            waiting,
+        }
+    }
+
+    fn judged(profile: &Profile) -> Level {
+        level(profile, NOW, &Thresholds::default())
+    }
+
+    #[test]
+    fn the_destination_most_wait_for_is_named() {
+        let mut busy = profile([], (100..200).map(|n| v4(n, 80)));
+        busy.silent = vec![silent(1, 20, 4), silent(2, 20, 10)];
+        let evidence = Evidence::DeadDestination {
+            destination: v4(2, 80),
+            destinations: 2,
+            waiting: 14,
+        };
+        assert_eq!(judged(&busy), Level::Raise(Severity::Info, evidence));
+    }
+
+    #[test]
+    fn a_few_dead_ends_of_a_busy_program_are_nothing() {
+        let mut busy = profile([], (100..200).map(|n| v4(n, 80)));
+        busy.silent = vec![silent(1, 20, 6), silent(2, 20, 6)];
+        assert!(matches!(judged(&busy), Level::Hold(_)));
+    }
+
+    #[test]
+    fn the_only_destination_of_a_program_matters() {
+        let mut only = profile([v4(1, 80)], []);
+        only.silent = vec![silent(1, 20, 1)];
+        assert!(matches!(judged(&only), Level::Raise(..)));
+        only.silent = vec![silent(1, 9, 1)];
+        assert!(matches!(judged(&only), Level::Hold(_)));
+    }
+
+    #[test]
+    fn more_than_five_are_something_else() {
+        let mut many = profile([], []);
+        many.silent = (0..6).map(|host| silent(host, 20, 50)).collect();
+        assert_eq!(judged(&many), Level::Explained);
+    }
+
+    #[test]
+    fn ipv6_as_such_is_not_a_destination() {
+        let mut dual = profile([v6(1, 443)], [v4(1, 443)]);
+        dual.silent = vec![Silent {
+            destination: v6(1, 443),
+            ..silent(1, 20, 50)
+        }];
+        assert_eq!(judged(&dual), Level::Below);
+    }
 }

@@ -44,7 +44,9 @@ pub(super) fn explains_destination(profile: &Profile, destination: Endpoint) -> 
         && profile.reached.iter().copied().any(is_outside_v4)
 }
 
-/// Hosts outside this machine by family and outcome.
+/// Hosts outside this machine by family and outcome. All zero where no IPv6 host
+/// failed: then nobody asks for the others.
+#[derive(Default)]
 struct Families {
     v6_failed: usize,
     v6_reached: usize,
@@ -53,10 +55,14 @@ struct Families {
 
 impl Families {
     fn of(profiles: &[Profile]) -> Self {
-        let failed = || profiles.iter().flat_map(|profile| &profile.failed);
+        let failed = profiles.iter().flat_map(|profile| &profile.failed);
         let reached = || profiles.iter().flat_map(|profile| &profile.reached);
+        let v6_failed = hosts(failed, is_outside_v6);
+        if v6_failed == 0 {
+            return Self::default();
+        }
         Self {
-            v6_failed: hosts(failed(), is_outside_v6),
+            v6_failed,
             v6_reached: hosts(reached(), is_outside_v6),
             v4_reached: hosts(reached(), is_outside_v4),
         }
@@ -99,4 +105,49 @@ fn hosts<'a>(
     hosts.sort_unstable();
     hosts.dedup();
     hosts.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::profile::fixture::{profile, v4, v6};
+    use super::*;
+
+    fn is_raised(profiles: &[Profile]) -> bool {
+        let level = Families::of(profiles).level(&Thresholds::default());
+        matches!(level, Level::Raise(..))
+    }
+
+    #[test]
+    fn ipv6_is_silent_where_ipv4_answers_instead() {
+        let dual = profile((0..30).map(|n| v6(n, 443)), (0..30).map(|n| v4(n, 443)));
+        assert!(is_raised(std::slice::from_ref(&dual)));
+        assert!(explains(&dual, &Thresholds::default()));
+        assert!(explains_destination(&dual, v6(3, 443)));
+        assert!(!explains_destination(&dual, v4(3, 443)));
+    }
+
+    #[test]
+    fn one_answer_refutes_it() {
+        let reached = (0..30).map(|n| v4(n, 443)).chain([v6(99, 443)]);
+        let dual = profile((0..30).map(|n| v6(n, 443)), reached);
+        assert!(!is_raised(std::slice::from_ref(&dual)));
+        assert!(!explains(&dual, &Thresholds::default()));
+    }
+
+    #[test]
+    fn a_scanner_is_not_excused_by_the_ipv4_hosts_it_reaches() {
+        let scanner = profile((0..600).map(|n| v6(n, 443)), (0..60).map(|n| v4(n, 443)));
+        assert!(!is_raised(std::slice::from_ref(&scanner)));
+        assert!(!explains(&scanner, &Thresholds::default()));
+    }
+
+    #[test]
+    fn the_local_link_tells_nothing() {
+        let link_local = |n: u16| {
+            let address = std::net::Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, n);
+            Endpoint::new(address.into(), 443)
+        };
+        let local = profile((0..30).map(link_local), (0..30).map(|n| v4(n, 443)));
+        assert!(!is_raised(&[local]));
+    }
 }

@@ -30,10 +30,7 @@ fn level(profile: &Profile, limits: &Thresholds) -> Level {
     let Some((breadth, extent)) = broadest(profile, limits) else {
         return Level::Below;
     };
-    let is_vertical = matches!(breadth, Breadth::Ports { .. });
-    if ipv6_silent::explains(profile, limits)
-        || peer_to_peer::explains(profile, limits) && !is_vertical
-    {
+    if is_explained(profile, breadth, limits) {
         return Level::Explained;
     }
     let evidence = Evidence::OutboundScan(evidence(profile, breadth, limits));
@@ -43,6 +40,15 @@ fn level(profile: &Profile, limits: &Thresholds) -> Level {
         _ if profile.failed_share() * 2.0 >= limits.scan_share => Level::Hold(evidence),
         _ => Level::Below,
     }
+}
+
+/// Whether something harmless looks like this. Peers never ask one host on many
+/// ports.
+fn is_explained(profile: &Profile, breadth: Breadth, limits: &Thresholds) -> bool {
+    let is_vertical = matches!(breadth, Breadth::Ports { .. });
+    let are_peers =
+        peer_to_peer::explains(profile, limits) || peer_to_peer::resembles(profile, limits);
+    ipv6_silent::explains(profile, limits) || are_peers && !is_vertical
 }
 
 /// Whether failures prevail, and have done so long enough to be no accident.
@@ -131,4 +137,102 @@ fn examples(profile: &Profile, breadth: Breadth) -> Vec<Endpoint> {
     };
     let failed = profile.failed.iter().filter(belongs);
     failed.take(EXAMPLES).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::profile::fixture::{profile, v4, v6};
+    use super::*;
+
+    fn severity(profile: &Profile) -> Option<Severity> {
+        match level(profile, &Thresholds::default()) {
+            Level::Raise(severity, _) => Some(severity),
+            Level::Hold(_) | Level::Below | Level::Explained => None,
+        }
+    }
+
+    fn scanner() -> Profile {
+        profile((0..25).map(|n| v4(n, 445)), [])
+    }
+
+    #[test]
+    fn all_three_signs_make_an_alarm() {
+        assert_eq!(severity(&scanner()), Some(Severity::Alarm));
+    }
+
+    #[test]
+    fn half_the_breadth_makes_a_warning() {
+        let fewer = profile((0..24).map(|n| v4(n, 445)), []);
+        assert_eq!(severity(&fewer), Some(Severity::Warn));
+        let half = profile((0..13).map(|n| v4(n, 445)), (50..60).map(|n| v4(n, 80)));
+        assert_eq!(severity(&half), Some(Severity::Warn));
+        let less = profile((0..12).map(|n| v4(n, 445)), (50..60).map(|n| v4(n, 80)));
+        assert_eq!(severity(&less), None);
+    }
+
+    #[test]
+    fn many_ports_of_one_host_are_a_scan_too() {
+        let vertical = profile((1..=20).map(|port| v4(1, port)), []);
+        assert_eq!(severity(&vertical), Some(Severity::Alarm));
+        let Some((Breadth::Ports { count, host }, _)) = broadest(&vertical, &Thresholds::default())
+        else {
+            panic!("not vertical");
+        };
+        assert_eq!((count, host), (20, v4(1, 0)));
+    }
+
+    #[test]
+    fn the_throttle_counts_where_hosts_do_not_yet() {
+        let mut eager = profile((0..12).map(|n| v4(n, 445)), (50..60).map(|n| v4(n, 80)));
+        assert_eq!(severity(&eager), None);
+        eager.pace.queue = 51;
+        assert_eq!(severity(&eager), Some(Severity::Warn));
+        eager.pace.queue = 101;
+        assert_eq!(severity(&eager), Some(Severity::Alarm));
+    }
+
+    #[test]
+    fn breadth_without_persistence_is_nothing() {
+        let mut lucky = scanner();
+        lucky.pace.walk = 98_999.0;
+        assert_eq!(severity(&lucky), None);
+    }
+
+    #[test]
+    fn breadth_without_a_share_of_failures_is_nothing() {
+        let busy = profile((0..25).map(|n| v4(n, 445)), (50..76).map(|n| v4(n, 445)));
+        assert_eq!(severity(&busy), None);
+    }
+
+    #[test]
+    fn a_few_contacts_prove_nothing() {
+        let few = profile((0..19).map(|n| v4(n, 445)), []);
+        assert_eq!(severity(&few), None);
+    }
+
+    #[test]
+    fn a_better_explanation_ends_it() {
+        let limits = Thresholds::default();
+        let dual = profile((0..30).map(|n| v6(n, 443)), (0..30).map(|n| v4(n, 443)));
+        assert_eq!(level(&dual, &limits), Level::Explained);
+        let scattered = (0..100u16).map(|n| v4(n.into(), 20_000 + n));
+        let common = (200..235).map(|n| v4(n, 6881));
+        let reached = (300..350).map(|n| v4(n, 6881));
+        let peers = profile(scattered.chain(common), reached);
+        assert_eq!(level(&peers, &limits), Level::Explained);
+    }
+
+    #[test]
+    fn examples_are_of_the_breadth() {
+        let mixed = profile((0..25).map(|n| v4(n, 445)).chain([v4(0, 80)]), []);
+        let named = examples(
+            &mixed,
+            Breadth::Hosts {
+                count: 25,
+                port: 445,
+            },
+        );
+        assert_eq!(named.len(), EXAMPLES);
+        assert!(named.iter().all(|each| each.port == 445));
+    }
 }

@@ -17,7 +17,7 @@ pub(super) struct Profile {
     pub(super) pace: Pace,
     /// Destinations that failed, in order.
     pub(super) failed: Vec<Endpoint>,
-    /// Destinations that answered, in order.
+    /// Destinations that answered, in no order: there may be very many.
     pub(super) reached: Vec<Endpoint>,
     /// Destinations for which sockets wait in vain just now, in order.
     pub(super) silent: Vec<Silent>,
@@ -124,10 +124,9 @@ impl Profile {
         }
     }
 
-    /// Puts everything in order: it comes out of a hash table.
+    /// Puts in order what comes out of a hash table without one.
     pub(super) fn sort(&mut self) {
         self.failed.sort_unstable();
-        self.reached.sort_unstable();
         self.silent.sort_unstable();
         self.stranded.sort_unstable();
     }
@@ -221,4 +220,74 @@ fn longest_run<T: Copy + PartialEq>(sorted: &[T]) -> Option<(T, usize)> {
         }
     }
     longest
+}
+
+#[cfg(test)]
+pub(super) mod fixture {
+    //! Profiles made by hand, for the tests of the rules.
+
+    use super::*;
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+    /// The IPv4 host with that number.
+    pub(in super::super) fn v4(host: u32, port: u16) -> Endpoint {
+        let address = Ipv4Addr::from(0xc612_0000 + host);
+        Endpoint::new(IpAddr::V4(address), port)
+    }
+
+    /// The IPv6 host with that number.
+    pub(in super::super) fn v6(host: u16, port: u16) -> Endpoint {
+        let address = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, host);
+        Endpoint::new(IpAddr::V6(address), port)
+    }
+
+    /// A process that failed to reach some and reached others, and of which
+    /// the walk is sure.
+    pub(in super::super) fn profile(
+        failed: impl IntoIterator<Item = Endpoint>,
+        reached: impl IntoIterator<Item = Endpoint>,
+    ) -> Profile {
+        let pace = Pace {
+            walk: 1e9,
+            queue: 0,
+            waiting: 0,
+        };
+        let mut profile = Profile::new(Arc::new(Process::default()), pace);
+        profile.failed.extend(failed);
+        profile.reached.extend(reached);
+        profile.sort();
+        profile
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixture::{profile, v4, v6};
+    use super::*;
+
+    #[test]
+    fn the_worst_port_and_host_are_found() {
+        let failed = [v4(1, 80), v4(2, 80), v4(3, 80), v4(3, 81), v6(1, 80)];
+        let profile = profile(failed, []);
+        assert_eq!(profile.worst_port(), Some((80, 4)));
+        assert_eq!(profile.worst_host(), Some((v4(3, 0), 2)));
+        assert_eq!(profile.failed_ports(), 2);
+        assert_eq!(profile.family(), Family::Inet);
+    }
+
+    #[test]
+    fn the_unseen_count_as_good() {
+        let mut profile = profile([v4(1, 80)], [v4(2, 80)]);
+        assert!((profile.failed_share() - 0.5).abs() < 1e-9);
+        profile.unseen = 2;
+        assert!((profile.failed_share() - 0.25).abs() < 1e-9);
+    }
+
+    #[test]
+    fn nothing_is_worst_where_nothing_failed() {
+        let profile = profile([], []);
+        assert_eq!(profile.worst_port(), None);
+        assert_eq!(profile.worst_host(), None);
+        assert!(profile.failed_share() < 1e-9);
+    }
 }
