@@ -88,10 +88,11 @@ fn room(path: &Path) -> String {
 }
 
 /// The code of a file: without its tests, which may look anywhere, and
-/// without comments.
+/// without comments. Tests stand at the end of a file, in `mod tests`.
 fn code(text: &str) -> String {
-    let shipped = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let shipped = text.split("#[cfg(test)]\nmod tests {").next();
     shipped
+        .unwrap_or_default()
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"))
         .collect::<Vec<_>>()
