@@ -64,6 +64,9 @@ pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
     let slot = Slot::default();
     signals::start(events.clone())?;
     signals::watch_terminal(events.clone())?;
+    // Before any thread that does work: a panic in it must find the terminal
+    // and its hook in place.
+    let terminal = Terminal::enter(request.mouse)?;
     let monitor = Monitor::new(MonitorOptions::default());
     let interval = request.choices.interval;
     let orders = poller::start(
@@ -77,7 +80,7 @@ pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
     let deeds =
         actor::start(request.control, events.clone()).map_err(RunError::io("start a thread"))?;
     let mut screen = Screen {
-        terminal: Terminal::enter(request.mouse)?,
+        terminal,
         app: App::new(request.words, request.choices),
         theme: request.theme,
         frame: Frame::default(),

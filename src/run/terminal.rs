@@ -7,12 +7,15 @@ use super::RunError;
 use crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
 };
+use crossterm::style::force_color_output;
 use crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{cursor, execute};
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
 use std::io::{self, Stdout, stdout};
+use std::mem::ManuallyDrop;
 use std::panic;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +28,10 @@ const PANICKED: i32 = 101;
 
 /// The terminal in our modes; leaves them when dropped.
 pub(super) struct Terminal {
-    screen: ratatui::Terminal<CrosstermBackend<Stdout>>,
+    /// Never dropped: its destructor complains on standard error when the
+    /// cursor cannot be shown, and panics where that is a terminal that is
+    /// gone. The cursor is ours to show.
+    screen: ManuallyDrop<ratatui::Terminal<CrosstermBackend<Stdout>>>,
     mouse: bool,
 }
 
@@ -33,9 +39,15 @@ impl Terminal {
     /// Enters our modes, and makes sure that a panic leaves them.
     pub(super) fn enter(mouse: bool) -> Result<Self, RunError> {
         install_panic_hook();
+        // The theme alone decides about colours. By itself the library strips
+        // them where `NO_COLOR` is set, even if the command line asks for them.
+        force_color_output(true);
         let screen = ratatui::Terminal::new(CrosstermBackend::new(stdout()))
             .map_err(RunError::io("open the terminal"))?;
-        let mut terminal = Self { screen, mouse };
+        let mut terminal = Self {
+            screen: ManuallyDrop::new(screen),
+            mouse,
+        };
         terminal.set_modes()?;
         Ok(terminal)
     }
@@ -65,9 +77,16 @@ impl Terminal {
         signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)
             .map_err(RunError::io("stop"))?;
         self.set_modes()?;
-        self.screen
-            .clear()
+        self.redraw_all()
             .map_err(RunError::io("clear the terminal"))
+    }
+
+    /// Clears the screen, so that all of it is drawn anew. `clear` would ask
+    /// the terminal where its cursor is, and the answer never comes: it goes
+    /// to the thread that reads keys.
+    fn redraw_all(&mut self) -> io::Result<()> {
+        let area = Rect::from(self.screen.size()?);
+        self.screen.resize(area)
     }
 
     /// The screen to draw on.
@@ -103,6 +122,9 @@ fn leave() {
 fn install_panic_hook() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
+        // Held to the end, or another thread would draw on the ordinary
+        // screen meanwhile.
+        let _no_more = stdout().lock();
         leave();
         usual(info);
         process::exit(PANICKED);

@@ -53,8 +53,11 @@ impl Page {
     ) {
         let width = self.width.saturating_sub(indent + 1).max(8);
         let mut head = format!(" {label}");
+        // A label that fills its column still keeps off its text.
+        let mut gap = usize::from(!label.is_empty());
         for piece in textwrap::wrap(text, width) {
-            let padding = indent.saturating_sub(super::words::cells(&head));
+            let padding = indent.saturating_sub(super::words::cells(&head)).max(gap);
+            gap = 0;
             let padded = format!("{head}{}", " ".repeat(padding));
             self.lines.push(Line::from(vec![
                 Span::styled(padded, label_style),

@@ -1,0 +1,317 @@
+//! The program on a real pseudo-terminal: what a person sees and does, and
+//! that the terminal is given back on every way out.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may fail loudly and say what it measured"
+)]
+
+#[path = "terminal/pty.rs"]
+mod pty;
+
+use pty::{Ended, Session, wait_for_state, words};
+use rustix::process::Signal;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use vt100::{MouseProtocolMode, Screen};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tcplens");
+
+/// A terminal that vanished must end the program within this time…
+const HANG_UP: Duration = Duration::from_secs(1);
+/// …and this much processor time. Spinning would use all of it and more.
+const HANG_UP_CPU: Duration = Duration::from_millis(500);
+
+fn start(arguments: &[&str]) -> Session {
+    Session::start(PROGRAM, arguments, &[])
+}
+
+/// Waits until the live table stands.
+fn wait_for_table(session: &Session) {
+    session.wait_for("the live table", is_table);
+}
+
+fn is_table(screen: &Screen) -> bool {
+    let words = words(screen);
+    screen.alternate_screen() && words.contains(" socket") && words.contains("q quit")
+}
+
+fn assert_restored(ended: &Ended) {
+    assert!(ended.modes_restored, "the terminal is not cooked again");
+    assert_ordinary(&ended.screen);
+}
+
+fn assert_ordinary(screen: &Screen) {
+    assert!(!screen.alternate_screen(), "still on the alternate screen");
+    assert!(!screen.hide_cursor(), "the cursor is hidden");
+    assert!(!screen.bracketed_paste(), "pastes are still bracketed");
+    assert_eq!(screen.mouse_protocol_mode(), MouseProtocolMode::None);
+    assert_eq!(screen.fgcolor(), vt100::Color::Default);
+    assert_eq!(screen.bgcolor(), vt100::Color::Default);
+    assert!(!screen.bold() && !screen.inverse() && !screen.underline());
+}
+
+/// A process that listens on a port of loopback until it is ended, or until
+/// its input closes with the test: it never writes to its output.
+fn victim() -> (Child, u16) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let child = Command::new("cat")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::from(OwnedFd::from(listener)))
+        .spawn()
+        .unwrap();
+    (child, port)
+}
+
+#[test]
+fn shows_the_table_and_obeys_keys() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut session = start(&[]);
+    wait_for_table(&session);
+    session.wait_for("our modes", |screen| {
+        screen.hide_cursor()
+            && screen.bracketed_paste()
+            && screen.mouse_protocol_mode() != MouseProtocolMode::None
+    });
+    assert!(!session.modes_restored(), "the terminal is raw");
+
+    session.keys(&format!("/:{port}\r"));
+    session.wait_for_text("1 of 1");
+    let words = session.words();
+    assert!(words.contains(&format!("127.0.0.1:{port}")), "{words}");
+    assert!(words.contains("LISTEN"), "{words}");
+    assert!(
+        words.contains(&std::process::id().to_string()),
+        "its owner: {words}"
+    );
+
+    session.keys("?");
+    session.wait_for_text("/ F4 show only the rows");
+    session.keys("q");
+    let ended = session.ended();
+    assert_eq!(ended.code, 0);
+    assert_restored(&ended);
+}
+
+#[test]
+fn pauses_sorts_and_leaves_with_ctrl_c() {
+    let mut session = start(&[]);
+    wait_for_table(&session);
+    session.keys("p");
+    session.wait_for_text("PAUSED");
+    session.keys("p");
+    session.wait_for("no PAUSED", |screen| !words(screen).contains("PAUSED"));
+    session.keys("s");
+    session.wait_for_text("Sort by");
+    session.keys("j\r");
+    session.wait_for_text("Sorted by");
+    session.keys("/state syn-snet");
+    session.wait_for_text("did you mean `syn_sent`?");
+    session.keys("\x03");
+    let ended = session.ended();
+    assert_eq!(ended.code, 0);
+    assert_restored(&ended);
+}
+
+#[test]
+fn gives_the_ordinary_screen_back_as_it_was() {
+    let script = "echo written before; exec \"$0\"";
+    let mut session = Session::start("sh", &["-c", script, PROGRAM], &[]);
+    wait_for_table(&session);
+    assert!(!session.words().contains("written before"));
+    session.keys("q");
+    let ended = session.ended();
+    assert_eq!(ended.code, 0);
+    assert_restored(&ended);
+    assert_eq!(words(&ended.screen), "written before");
+}
+
+#[test]
+fn leaves_the_terminal_to_signals_in_order() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
+        let session = start(&[]);
+        wait_for_table(&session);
+        session.signal(signal);
+        let ended = session.ended();
+        assert_eq!(ended.code, code, "{signal:?}");
+        assert_restored(&ended);
+    }
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn a_panic_in_any_thread_gives_the_terminal_back_and_says_why() {
+    // Threads race, so each is tried more than once.
+    for thread in ["main", "poller"].repeat(4) {
+        let session = Session::start(PROGRAM, &[], &[("TCPLENS_TEST_PANIC", thread)]);
+        let ended = session.ended();
+        assert_eq!(ended.code, 101, "{thread}");
+        assert_restored(&ended);
+        let said = words(&ended.screen);
+        let expected = format!("asked to panic in {thread}");
+        assert!(said.contains(&expected), "{thread}: {said}");
+    }
+}
+
+#[test]
+fn stops_and_comes_back() {
+    let mut session = start(&[]);
+    // By the key, and by the signal that a shell's `kill -TSTP` sends.
+    for by_key in [true, false] {
+        wait_for_table(&session);
+        if by_key {
+            session.keys("\x1a");
+        } else {
+            session.signal(Signal::TSTP);
+        }
+        wait_for_state(session.pid(), &['T']);
+        session.wait_for("the ordinary screen", |screen| !screen.alternate_screen());
+        session.wait_for("the cursor", |screen| !screen.hide_cursor());
+        assert!(session.modes_restored(), "the terminal is cooked");
+        session.signal(Signal::CONT);
+    }
+    wait_for_table(&session);
+    session.wait_for("our modes", |screen| {
+        screen.hide_cursor() && screen.mouse_protocol_mode() != MouseProtocolMode::None
+    });
+    assert!(!session.modes_restored(), "the terminal is raw again");
+    session.keys("q");
+    let ended = session.ended();
+    assert_eq!(ended.code, 0);
+    assert_restored(&ended);
+}
+
+#[test]
+fn a_terminal_that_vanishes_ends_the_program() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let filter = format!(":{}", listener.local_addr().unwrap().port());
+    // Alone; where the hang-up signal is ignored; and behind a shell that
+    // leads the session, where no signal comes at all (sudo, tmux).
+    let scripts = [
+        "exec \"$0\" \"$@\"",
+        "trap '' HUP; exec \"$0\" \"$@\"",
+        "trap '' HUP; \"$0\" \"$@\"; exit $?",
+    ];
+    for script in scripts {
+        // Nothing to draw for an hour: a failing write must not be what tells
+        // it.
+        let arguments = ["-c", script, PROGRAM, "--interval", "1h", &filter];
+        let session = Session::start("sh", &arguments, &[]);
+        session.wait_for_text("1 of 1");
+        let vanished = session.vanish();
+        println!(
+            "terminal gone, {script}: ended after {:?} with {:?} of processor time, code {}",
+            vanished.after, vanished.cpu, vanished.code
+        );
+        assert!(vanished.after < HANG_UP, "{:?}", vanished.after);
+        assert!(vanished.cpu < HANG_UP_CPU, "{:?}", vanished.cpu);
+        // An error, or the hang-up signal, whichever comes first.
+        assert!([2, 129].contains(&vanished.code), "{}", vanished.code);
+    }
+}
+
+#[test]
+fn any_size_is_survived_and_drawn() {
+    let mut session = start(&[]);
+    wait_for_table(&session);
+    for (rows, columns) in [(5, 20), (1, 1), (50, 200), (2, 2), (1, 300), (24, 80)] {
+        session.resize(rows, columns);
+        // With every page and prompt, too.
+        for keys in [
+            "?", "\x1b", "\r", "\x1b", "x", "\x1b", "s", "\x1b", "!", "\x1b",
+        ] {
+            session.keys(keys);
+        }
+        if rows >= 24 {
+            wait_for_table(&session);
+        }
+    }
+    session.keys("q");
+    let ended = session.ended();
+    assert_eq!(ended.code, 0);
+    assert_restored(&ended);
+}
+
+/// The parameters of every SGR sequence (`ESC [ … m`) that sets a colour.
+fn colours(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes);
+    text.split("\x1b[")
+        .skip(1)
+        .filter_map(|rest| {
+            let end = rest.find(|letter: char| !matches!(letter, '0'..='9' | ';' | ':'))?;
+            rest[end..].starts_with('m').then(|| rest[..end].to_owned())
+        })
+        .filter(|parameters| {
+            parameters.split([';', ':']).any(|parameter| {
+                matches!(
+                    parameter.parse::<u8>(),
+                    Ok(30..=38 | 40..=48 | 90..=97 | 100..=107)
+                )
+            })
+        })
+        .collect()
+}
+
+fn colours_of(arguments: &[&str], environment: &[(&str, &str)]) -> Vec<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut session = Session::start(PROGRAM, arguments, environment);
+    wait_for_table(&session);
+    session.keys("?");
+    session.wait_for_text("/ F4 show only the rows");
+    session.keys("\x1b");
+    wait_for_table(&session);
+    session.keys("q");
+    let ended = session.ended();
+    assert_eq!(ended.code, 0);
+    drop(listener);
+    colours(&ended.bytes)
+}
+
+#[test]
+fn colours_only_where_wanted() {
+    assert!(!colours_of(&[], &[]).is_empty(), "this test can fail");
+    let none: Vec<String> = Vec::new();
+    assert_eq!(colours_of(&[], &[("NO_COLOR", "1")]), none);
+    assert_eq!(colours_of(&["--color", "never"], &[]), none);
+    let asked = colours_of(&["--color", "always"], &[("NO_COLOR", "1")]);
+    assert!(!asked.is_empty(), "a flag outweighs the environment");
+}
+
+#[test]
+fn a_process_is_ended_from_the_table() {
+    let (mut victim, port) = victim();
+    let pid = victim.id();
+    let mut session = start(&[]);
+    wait_for_table(&session);
+    session.keys(&format!("/pid:{pid}\r"));
+    session.wait_for_text("1 of 1");
+    assert!(session.words().contains(&format!("127.0.0.1:{port}")));
+
+    session.keys("K");
+    session.wait_for_text(&format!("End cat (pid {pid})?"));
+    session.wait_for_text(&format!("1 listening (:{port})"));
+    session.keys("n");
+    session.wait_for("no question", |screen| !words(screen).contains("End cat"));
+    assert_eq!(victim.try_wait().unwrap(), None, "nothing was sent");
+
+    session.keys("K");
+    session.wait_for_text(&format!("End cat (pid {pid})?"));
+    session.wait_for_text("started");
+    session.keys("y");
+    session.wait_for_text(&format!("cat (pid {pid}) ended"));
+    session.wait_for_text("Its socket is gone from the table.");
+    session.wait_for_text(&format!("Port {port} is free."));
+    let status = victim.wait().unwrap();
+    assert_eq!(status.signal(), Some(15), "by SIGTERM, and really gone");
+
+    session.keys("q");
+    let ended = session.ended();
+    assert_eq!(ended.code, 0);
+    assert_restored(&ended);
+}
