@@ -48,9 +48,12 @@ fn folder(pid: u32) -> PathBuf {
 fn socket_inodes(pid: u32) -> io::Result<Vec<u32>> {
     let mut inodes = Vec::new();
     for entry in fs::read_dir(folder(pid).join("fd"))? {
-        // A descriptor closed meanwhile is no longer held.
-        let Ok(target) = entry.and_then(|entry| fs::read_link(entry.path())) else {
-            continue;
+        let target = match entry.and_then(|entry| fs::read_link(entry.path())) {
+            Ok(target) => target,
+            // A descriptor closed meanwhile is no longer held.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            // A link that may not be read might be the one looked for.
+            Err(error) => return Err(error),
         };
         let digits = target
             .to_str()

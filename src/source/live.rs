@@ -108,15 +108,18 @@ impl Live {
     /// with the walk.
     fn read_both(&mut self) -> Result<(SocketTable, Walk), SourceError> {
         let sockets = &mut self.sockets;
-        let walker =
-            Walker::new(&self.root).map_err(|error| SourceError::new("read", &self.root, error))?;
+        let walker = match Walker::new(&self.root) {
+            Ok(walker) => walker,
+            Err(error) => return Ok((sockets.read()?, Walk::refused(&error))),
+        };
         let table = if walker.len() < WORTH_A_THREAD {
             let table = sockets.read();
             walker.work();
             table
         } else {
             thread::scope(|scope| {
-                scope.spawn(|| walker.work());
+                // Where no thread is to be had, this one does all the work.
+                let _ = thread::Builder::new().spawn_scoped(scope, || walker.work());
                 let table = sockets.read();
                 walker.work();
                 table

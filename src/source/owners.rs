@@ -8,6 +8,7 @@
 use crate::model::gap::GapReason;
 use crate::model::stat::Stat;
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat, readlinkat_raw};
+use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::io;
@@ -39,6 +40,16 @@ pub(super) struct Walk {
     pub(super) unreadable: BTreeMap<GapReason, u64>,
 }
 
+impl Walk {
+    /// A walk that could not even begin.
+    pub(super) fn refused(error: &io::Error) -> Self {
+        Self {
+            links: Vec::new(),
+            unreadable: BTreeMap::from([(GapReason::of(error), 1)]),
+        }
+    }
+}
+
 /// A walk that several threads may work on together.
 pub(super) struct Walker {
     root: PathBuf,
@@ -58,12 +69,18 @@ impl Walker {
         let proc = open_folder(CWD, root)?;
         let mut pids = Vec::new();
         numbered_entries(&proc, |pid, _| pids.push(pid))?;
+        let mut done = Walk::default();
+        // Every PID namespace has a process 1. Where it cannot be seen,
+        // `hidepid` keeps processes out of sight, and who knows how many.
+        if !pids.contains(&1) {
+            done.unreadable.insert(GapReason::Permission, 1);
+        }
         Ok(Self {
             root: root.to_path_buf(),
             proc,
             pids,
             next: AtomicUsize::new(0),
-            done: Mutex::new(Walk::default()),
+            done: Mutex::new(done),
         })
     }
 
@@ -108,10 +125,10 @@ impl Walker {
         walk
     }
 
+    /// Keeps what could be read of a process and counts it if something could
+    /// not.
     fn visit(&self, pid: u32, found: &mut Walk) {
-        let kept = found.links.len();
         if let Err(error) = self.read_links(pid, &mut found.links) {
-            found.links.truncate(kept);
             let gone = matches!(error.raw_os_error(), Some(2 | 3));
             if !gone && !self.cannot_own(pid) {
                 *found.unreadable.entry(GapReason::of(&error)).or_default() += 1;
@@ -121,15 +138,22 @@ impl Walker {
 
     fn read_links(&self, pid: u32, links: &mut Vec<Link>) -> io::Result<()> {
         let folder = open_folder(&self.proc, format!("{pid}/fd"))?;
+        let mut refused = None;
         numbered_entries(&folder, |fd, name| {
             let mut target = [MaybeUninit::uninit(); 32];
-            // A descriptor closed meanwhile is no longer anyone's.
-            if let Ok((target, _)) = readlinkat_raw(&folder, name, &mut target)
-                && let Some(inode) = socket_inode(target)
-            {
-                links.push(Link { inode, pid, fd });
+            match readlinkat_raw(&folder, name, &mut target) {
+                Ok((target, _)) => {
+                    let inode = socket_inode(target);
+                    links.extend(inode.map(|inode| Link { inode, pid, fd }));
+                }
+                // A descriptor closed meanwhile is no longer anyone's.
+                Err(Errno::NOENT | Errno::SRCH) => {}
+                // Without CAP_SYS_PTRACE a folder may be listed whose links
+                // may not be read.
+                Err(error) => refused = Some(error),
             }
-        })
+        })?;
+        refused.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Kernel threads and zombies hold no descriptors, though an unprivileged
@@ -199,6 +223,7 @@ mod tests {
                 symlink("socket:[500]", folder.join(fd)).unwrap();
             }
         }
+        std::fs::create_dir_all(root.path().join("1/fd")).unwrap();
         symlink("/dev/null", root.path().join("7/fd/0")).unwrap();
         symlink("socket:[x]", root.path().join("7/fd/1")).unwrap();
         // A process that is gone by the time it is visited.
@@ -208,6 +233,17 @@ mod tests {
         let found: Vec<_> = walk.links.iter().map(|link| (link.pid, link.fd)).collect();
         assert_eq!(found, [(7, 5), (12, 3), (12, 4)]);
         assert!(walk.unreadable.is_empty());
+    }
+
+    #[test]
+    fn a_proc_without_process_1_hides_processes() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("7/fd")).unwrap();
+        let walk = walk(root.path());
+        assert_eq!(
+            walk.unreadable,
+            BTreeMap::from([(GapReason::Permission, 1)])
+        );
     }
 
     #[test]
