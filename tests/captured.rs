@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use tcplens::model::gap::GapKind;
 use tcplens::model::observation::Observation;
 use tcplens::model::owner::Unowned;
+use tcplens::model::protocol::Family;
 use tcplens::model::reading::SourceKind;
 use tcplens::model::row::Row;
 use tcplens::model::state::State;
@@ -82,6 +83,10 @@ fn the_fields_of_telling_rows_are_right() {
     assert_eq!(unread.socket.state, State::CloseWait);
     let mapped = with_local_port(&observation, 0x9ADE).socket;
     assert_eq!(mapped.remote.to_string(), "127.0.0.1:7070");
+    let accepted = |row: &&Row| row.socket.local.port == 7070 && row.socket.peer().is_some();
+    let accepted = observation.rows.iter().find(accepted).unwrap().socket;
+    assert_eq!(accepted.local.to_string(), "127.0.0.1:7070");
+    assert_eq!(accepted.family, Family::Inet6, "v4-mapped, opened for IPv6");
 }
 
 #[test]
@@ -103,6 +108,7 @@ fn rows_without_an_inode_say_why() {
 fn a_truncated_or_scribbled_table_loses_its_bad_lines_only() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("net")).unwrap();
+    fs::create_dir_all(root.path().join("1/fd")).unwrap();
     for name in ["tcp", "tcp6", "udp", "udp6"] {
         fs::copy(
             captured().join("net").join(name),

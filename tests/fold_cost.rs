@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tcplens::model::endpoint::Endpoint;
 use tcplens::model::owner::{Holder, OwnerSpan, ProcessId};
 use tcplens::model::process::Process;
-use tcplens::model::protocol::Protocol;
+use tcplens::model::protocol::{Family, Protocol};
 use tcplens::model::reading::{Matter, Reading, Snapshot};
 use tcplens::model::socket::Socket;
 use tcplens::model::state::State;
@@ -72,8 +72,8 @@ fn socket(number: u32, cookies: bool) -> Socket {
         namespace: 4_026_531_840,
         timer: (state == State::SynSent).then_some(retransmits),
         protocol,
+        family: Family::Inet,
         state,
-        backlog_known: true,
     }
 }
 

@@ -138,7 +138,7 @@ impl Check {
                 .user()
                 .is_some_and(|uid| wanted.binary_search(&uid).is_ok()),
             Self::Protocol(protocol) => socket.protocol == *protocol,
-            Self::Family(family) => socket.family() == *family,
+            Self::Family(family) => socket.family == *family,
             Self::Inode(inode) => socket.inode.is_some_and(|known| known.get() == *inode),
             Self::Number(number, compare, value) => {
                 compare.holds(u64::from(number_of(*number, row)), *value)

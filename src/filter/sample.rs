@@ -5,14 +5,14 @@ use crate::model::endpoint::Endpoint;
 use crate::model::observation::Observation;
 use crate::model::owner::{Holder, OwnerSpan, ProcessId, Unowned, User};
 use crate::model::process::{Process, Program};
-use crate::model::protocol::Protocol;
+use crate::model::protocol::{Family, Protocol};
 use crate::model::row::{LastOwner, Phase, Row};
 use crate::model::socket::Socket;
 use crate::model::state::State;
 use crate::model::text::Text;
 use crate::model::time::{Stamp, Time};
 use crate::model::timer::{Timer, TimerKind};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
 /// "Now" in the sample: three days after watching began, in seconds.
@@ -44,7 +44,8 @@ pub(crate) fn row(protocol: Protocol, state: State, local: &str, remote: &str) -
     let since = Stamp((NOW - 10) * 100);
     Row {
         socket: Socket {
-            cookie: None,
+            // As from sock_diag; the addresses tell the rows apart.
+            cookie: NonZeroU64::new(1),
             local: end(local),
             remote: end(remote),
             inode: None,
@@ -55,8 +56,8 @@ pub(crate) fn row(protocol: Protocol, state: State, local: &str, remote: &str) -
             namespace: 1,
             timer: None,
             protocol,
+            family: Family::of(end(local).address()),
             state,
-            backlog_known: true,
         },
         owners: OwnerSpan::default(),
         unowned: None,
@@ -244,7 +245,7 @@ fn give_history(rows: &mut [Row]) {
         row.unowned = Some(Unowned::Kernel);
         row.socket.timer = timer(TimerKind::ZeroWindowProbe, 3_000, 0);
     });
-    change(NGINX_LISTENS, &|row| row.socket.backlog_known = false);
+    change(NGINX_LISTENS, &|row| row.socket.cookie = None);
 }
 
 /// Many rows of the kinds a busy server has, for measuring: mostly established,

@@ -1,6 +1,7 @@
 //! Transport protocols and address families.
 
 use std::fmt;
+use std::net::IpAddr;
 
 /// The transport of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,8 +29,7 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// The family a row is shown under: that of its local address, so an IPv6
-/// socket with a v4-mapped address counts as IPv4.
+/// The address family a socket was opened for (`AF_INET`, `AF_INET6`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Family {
     /// IPv4.
@@ -39,6 +39,15 @@ pub enum Family {
 }
 
 impl Family {
+    /// The family of an address.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::Inet,
+            IpAddr::V6(_) => Self::Inet6,
+        }
+    }
+
     /// The word reports use.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -37,23 +37,14 @@ pub struct Socket {
     pub timer: Option<Timer>,
     /// Transport.
     pub protocol: Protocol,
+    /// The family it was opened for. One opened for IPv6 may hold v4-mapped
+    /// addresses, which show as IPv4.
+    pub family: Family,
     /// State.
     pub state: State,
-    /// Whether a listener's `send_queue` is its backlog. `/proc` has none.
-    pub backlog_known: bool,
 }
 
 impl Socket {
-    /// The family it is shown under.
-    #[must_use]
-    pub fn family(&self) -> Family {
-        if self.local.is_v4() {
-            Family::Inet
-        } else {
-            Family::Inet6
-        }
-    }
-
     /// The peer, where there is one.
     #[must_use]
     pub fn peer(&self) -> Option<Endpoint> {
@@ -61,10 +52,10 @@ impl Socket {
     }
 
     /// How many finished connections may wait, for a listener whose source
-    /// tells.
+    /// tells: `/proc` does not, and it is the one that gives no cookies.
     #[must_use]
     pub fn backlog(&self) -> Option<u32> {
-        (self.state == State::Listen && self.backlog_known).then_some(self.send_queue)
+        (self.state == State::Listen && self.cookie.is_some()).then_some(self.send_queue)
     }
 
     /// The user who opened it, where the kernel tells. For a socket that no
@@ -177,8 +168,8 @@ mod tests {
             namespace: 1,
             timer: None,
             protocol: Protocol::Tcp,
+            family: Family::Inet,
             state,
-            backlog_known: false,
         }
     }
 

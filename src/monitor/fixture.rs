@@ -3,7 +3,7 @@
 use crate::model::endpoint::Endpoint;
 use crate::model::owner::{Holder, OwnerSpan, ProcessId};
 use crate::model::process::Process;
-use crate::model::protocol::Protocol;
+use crate::model::protocol::{Family, Protocol};
 use crate::model::reading::{Matter, Reading, Snapshot};
 use crate::model::socket::Socket;
 use crate::model::state::State;
@@ -48,8 +48,8 @@ pub(super) fn socket(number: u32, state: State) -> Socket {
         namespace: 1,
         timer: None,
         protocol: Protocol::Tcp,
+        family: Family::Inet,
         state,
-        backlog_known: false,
     }
 }
 

@@ -4,7 +4,7 @@
 //! sock_diag(7). Every length is checked before it is believed.
 
 use crate::model::endpoint::Endpoint;
-use crate::model::protocol::Protocol;
+use crate::model::protocol::{Family, Protocol};
 use crate::model::socket::Socket;
 use crate::model::state::State;
 use crate::model::timer::{Timer, TimerKind};
@@ -191,8 +191,12 @@ fn socket(payload: &[u8], protocol: Protocol, namespace: u32) -> Option<Socket> 
         inode: NonZeroU32::new(number(message, 68)?),
         namespace,
         protocol,
+        family: if family == INET6 {
+            Family::Inet6
+        } else {
+            Family::Inet
+        },
         state,
-        backlog_known: true,
     })
 }
 

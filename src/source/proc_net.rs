@@ -6,7 +6,7 @@
 //! that line only.
 
 use crate::model::endpoint::Endpoint;
-use crate::model::protocol::Protocol;
+use crate::model::protocol::{Family, Protocol};
 use crate::model::socket::Socket;
 use crate::model::state::State;
 use crate::model::timer::{Timer, TimerKind};
@@ -49,8 +49,8 @@ fn parse_line(line: &[u8], protocol: Protocol, namespace: u32) -> Option<Socket>
         .split(u8::is_ascii_whitespace)
         .filter(|field| !field.is_empty());
     let _number = fields.next()?.strip_suffix(b":")?;
-    let local = parse_endpoint(fields.next()?)?;
-    let remote = parse_endpoint(fields.next()?)?;
+    let (family, local) = parse_endpoint(fields.next()?)?;
+    let (_, remote) = parse_endpoint(fields.next()?)?;
     let state = State::from_kernel(protocol, narrow(hex(fields.next()?)?)?);
     let (send_queue, recv_queue) = parse_pair(fields.next()?)?;
     let (kind, when) = parse_pair(fields.next()?)?;
@@ -70,8 +70,8 @@ fn parse_line(line: &[u8], protocol: Protocol, namespace: u32) -> Option<Socket>
         namespace,
         timer: timer(narrow(kind)?, when, retransmits, probes),
         protocol,
+        family,
         state,
-        backlog_known: false,
     })
 }
 
@@ -95,21 +95,21 @@ fn timer(kind: u8, when: u64, retransmits: u64, probes: u64) -> Option<Timer> {
 /// `0100007F:0016`, or the same with four words for IPv6. Each word of the
 /// address is printed in the machine's own byte order, the port in the
 /// network's.
-fn parse_endpoint(field: &[u8]) -> Option<Endpoint> {
+fn parse_endpoint(field: &[u8]) -> Option<(Family, Endpoint)> {
     let colon = field.iter().position(|byte| *byte == b':')?;
     let (address, port) = (&field[..colon], &field[colon + 1..]);
-    let address = match address.len() {
-        8 => IpAddr::V4(Ipv4Addr::from(word(address)?)),
+    let (family, address) = match address.len() {
+        8 => (Family::Inet, IpAddr::V4(Ipv4Addr::from(word(address)?))),
         32 => {
             let mut octets = [0; 16];
             for (place, digits) in octets.chunks_exact_mut(4).zip(address.chunks_exact(8)) {
                 place.copy_from_slice(&word(digits)?);
             }
-            IpAddr::V6(Ipv6Addr::from(octets))
+            (Family::Inet6, IpAddr::V6(Ipv6Addr::from(octets)))
         }
         _ => return None,
     };
-    Some(Endpoint::new(address, narrow(hex(port)?)?))
+    Some((family, Endpoint::new(address, narrow(hex(port)?)?)))
 }
 
 fn word(digits: &[u8]) -> Option<[u8; 4]> {

@@ -71,7 +71,7 @@ impl SockDiag {
         together.clear();
         let worked = self.dump(Dump::TcpBoth, LISTENERS, &mut together).is_ok();
         let count = |sockets: &[Socket]| {
-            let v6 = |socket: &&Socket| socket.family() == Family::Inet6;
+            let v6 = |socket: &&Socket| socket.family == Family::Inet6;
             sockets.iter().filter(v6).count()
         };
         Ok(worked && count(&apart) > 0 && count(&together) >= count(&apart))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tcplens::model::endpoint::Endpoint;
 use tcplens::model::owner::{Holder, OwnerSpan, ProcessId};
 use tcplens::model::process::{Process, Program};
-use tcplens::model::protocol::Protocol;
+use tcplens::model::protocol::{Family, Protocol};
 use tcplens::model::reading::{Matter, Reading, Snapshot, SourceKind};
 use tcplens::model::socket::Socket;
 use tcplens::model::state::State;
@@ -217,8 +217,8 @@ impl World {
             namespace: 1,
             timer: (state == State::SynSent).then(|| syn_timer(second - since)),
             protocol: life.protocol,
+            family: Family::of(life.local.address()),
             state,
-            backlog_known: cookie.is_some(),
         });
     }
 

@@ -16,7 +16,7 @@ use tcplens::model::limits::Limits;
 use tcplens::model::observation::Observation;
 use tcplens::model::owner::{Holder, OwnerSpan, ProcessId, User};
 use tcplens::model::process::{Process, Program};
-use tcplens::model::protocol::Protocol;
+use tcplens::model::protocol::{Family, Protocol};
 use tcplens::model::reading::{Matter, Reading, Snapshot, SourceKind};
 use tcplens::model::socket::Socket;
 use tcplens::model::state::State;
@@ -90,8 +90,8 @@ fn socket(number: u32, state: State, local: &str, remote: &str) -> Socket {
         namespace: 4_026_531_840,
         timer: None,
         protocol: Protocol::Tcp,
+        family: Family::of(endpoint(local).address()),
         state,
-        backlog_known: true,
     }
 }
 

@@ -58,7 +58,7 @@ impl<'a> SocketEntry<'a> {
         let uid = socket.user();
         Self {
             protocol: socket.protocol.word(),
-            family: socket.family().word(),
+            family: socket.family.word(),
             state: state(socket.state),
             namespace: (socket.namespace != 0).then_some(socket.namespace),
             local: EndpointEntry::of(socket.local, socket, observation),
@@ -97,8 +97,10 @@ fn user(uid: Option<u32>, observation: &Observation) -> Option<Cow<'_, str>> {
 
 /// `/proc` has no backlog and always says 0 for it: that is not a number.
 fn send_queue(socket: &Socket) -> Option<u32> {
-    let unknown = socket.state == State::Listen && !socket.backlog_known;
-    (!unknown).then_some(socket.send_queue)
+    match socket.state {
+        State::Listen => socket.backlog(),
+        _ => Some(socket.send_queue),
+    }
 }
 
 #[derive(Serialize)]
@@ -298,11 +300,11 @@ mod tests {
             namespace: 0,
             timer: None,
             protocol: crate::model::protocol::Protocol::Tcp,
+            family: crate::model::protocol::Family::Inet,
             state: State::Listen,
-            backlog_known: false,
         };
         assert_eq!(send_queue(&socket), None);
-        socket.backlog_known = true;
+        socket.cookie = std::num::NonZeroU64::new(1);
         assert_eq!(send_queue(&socket), Some(0));
     }
 }
