@@ -6,6 +6,7 @@
 //! to the same state.
 
 mod acting;
+mod aftermath;
 pub mod browsing;
 pub mod command;
 pub mod confirm;
@@ -23,6 +24,7 @@ use crate::filter::Filter;
 use crate::listing::{Quick, Sort, arrange};
 use crate::model::observation::Observation;
 use crate::model::row::Row;
+use crate::model::socket::SocketKey;
 use acting::Pending;
 use command::Command;
 use cursor::Cursor;
@@ -97,6 +99,10 @@ pub struct App {
     /// A process that is being ended.
     pending: Option<Pending>,
     next_arm: u64,
+    /// Number of the latest table, shown or held back.
+    newest: u64,
+    /// Whether the question of the confirm dialog could be read.
+    question_shown: bool,
 }
 
 impl App {
@@ -122,6 +128,8 @@ impl App {
             filters: Vec::new(),
             pending: None,
             next_arm: 0,
+            newest: 0,
+            question_shown: false,
         }
     }
 
@@ -135,6 +143,7 @@ impl App {
             Message::Drawn(drawn) => {
                 self.cursor.drawn(drawn.top, drawn.page);
                 self.mode.limit_scroll(drawn.longest_scroll);
+                self.question_shown = drawn.question_shown;
                 Vec::new()
             }
             Message::ReadingFailed(error) => {
@@ -174,24 +183,36 @@ impl App {
 
     fn observed(&mut self, observation: Arc<Observation>) -> Vec<Effect> {
         self.failure = None;
-        self.follow_up(&observation);
+        let mut effects = self.follow_up(&observation);
         if self.paused {
             self.held_back = Some(observation);
-            return Vec::new();
+            return effects;
         }
         let cursor = self.selected().map(|row| row.socket.key());
         self.observation = observation;
         self.arrange(cursor);
+        self.leave_page_of_gone(cursor);
         if let Some(notice) = &self.notice
             && notice.is_over(self.observation.time)
         {
             self.notice = None;
         }
-        self.watch_usage()
+        effects.extend(self.watch_usage());
+        effects
+    }
+
+    /// A page is about one socket: once that is gone, the page must not turn
+    /// into one about its neighbour.
+    fn leave_page_of_gone(&mut self, key: Option<SocketKey>) {
+        let about_one = matches!(self.mode, Mode::Details { .. } | Mode::Explain { .. });
+        if about_one && self.selected().map(|row| row.socket.key()) != key {
+            self.mode = Mode::Table;
+            self.say("row_gone", &[]);
+        }
     }
 
     /// Makes the order anew; the cursor follows its socket.
-    fn arrange(&mut self, cursor: Option<crate::model::socket::SocketKey>) {
+    fn arrange(&mut self, cursor: Option<SocketKey>) {
         self.order = arrange(&self.observation, &self.filter, &self.sort, &self.quick);
         let place = cursor.and_then(|key| {
             let has_key = |number: &u32| {

@@ -162,6 +162,61 @@ fn ending_a_process_asks_first() {
     app.update(Message::Acted(*id, Outcome::Ended { after, signal }));
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
     assert!(text(&buffer).contains("nginx (pid 811) ended 0.3 s after TERM."));
+    // The next table may have been under way already: only the one after it
+    // tells what became of the sockets.
+    let again = press_observed(&mut app, 1);
+    assert!(again.contains(&Effect::Refresh));
+    press_observed(&mut app, 2);
+    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+    let screen = text(&buffer);
+    assert!(
+        screen.contains("Still held by other processes: 1."),
+        "{screen}"
+    );
+    assert!(
+        screen.contains("Port 443 is still held by nginx (pid 811)."),
+        "{screen}"
+    );
+}
+
+/// The same world in a later table.
+fn press_observed(app: &mut tcplens::app::App, later: u64) -> Vec<Effect> {
+    let scene = stage::scene();
+    let observation = tcplens::model::observation::Observation {
+        number: scene.number + later,
+        ..(*scene).clone()
+    };
+    app.update(Message::Observed(std::sync::Arc::new(observation)))
+}
+
+#[test]
+fn a_question_that_cannot_be_read_cannot_be_answered() {
+    let mut app = stage::app(stage::scene());
+    let effects = press(&mut app, "K");
+    let [Effect::Arm(id, target)] = &effects[..] else {
+        panic!("{effects:?}")
+    };
+    let facts = ArmedFacts {
+        target: target.clone(),
+        command: Text::new(&[b'x'; 4096]),
+        exe: None,
+        user: None,
+        uid: Some(0),
+        children: vec![(812, Text::from("nginx"))],
+        parent: None,
+        zombie: false,
+    };
+    app.update(Message::Armed(*id, Ok(facts)));
+    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+    let screen = text(&buffer);
+    assert!(screen.contains("holds its sockets too"), "{screen}");
+    assert!(screen.contains("1 listening (:443)"), "{screen}");
+    let (buffer, _) = drawn(&mut app, COLOUR, 12, 3);
+    assert!(!text(&buffer).contains("TERM"));
+    assert!(press(&mut app, "y f").is_empty());
+    let (buffer, _) = drawn(&mut app, COLOUR, 20, 8);
+    assert!(text(&buffer).contains("y TERM"), "{}", text(&buffer));
+    assert_eq!(press(&mut app, "y").len(), 1);
 }
 
 #[test]

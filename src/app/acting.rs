@@ -4,7 +4,8 @@
 //! `control` keeps the process behind it.
 
 use super::App;
-use super::confirm::{Confirm, Goes, held_by};
+use super::aftermath::{Aftermath, PortFate};
+use super::confirm::{Confirm, Goes};
 use super::effect::Effect;
 use super::mode::Mode;
 use super::notice::{self, Notice};
@@ -14,7 +15,6 @@ use crate::model::action::{ArmId, ArmedFacts, EndSignal, Outcome, Refusal, Targe
 use crate::model::observation::Observation;
 use crate::model::process::Process;
 use crate::model::row::Phase;
-use crate::model::state::State;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ pub(super) struct Pending {
     id: ArmId,
     process: Arc<Process>,
     goes: Goes,
-    /// How it ended, once it has.
-    ended: Option<(Duration, EndSignal)>,
+    /// How it ended, once it has, and the number of the latest table then.
+    ended: Option<(Duration, EndSignal, u64)>,
 }
 
 impl App {
@@ -54,16 +54,11 @@ impl App {
             name: owner.name.clone(),
             inode,
         };
-        let user = owner.uid.map(|uid| {
-            let name = self.observation.user(uid);
-            name.map_or_else(|| uid.to_string(), ToString::to_string)
-        });
         self.mode = Mode::Confirm(Box::new(Confirm {
             id,
             target: target.clone(),
             facts: None,
             started_ms: owner.started_ms,
-            user,
             goes: Goes::of(&owner, &self.observation),
         }));
         vec![Effect::Arm(id, target)]
@@ -91,7 +86,7 @@ impl App {
         let Mode::Confirm(confirm) = &self.mode else {
             return Vec::new();
         };
-        if confirm.facts.is_none() {
+        if confirm.facts.is_none() || !self.question_shown {
             return Vec::new();
         }
         let confirm = confirm.clone();
@@ -120,6 +115,7 @@ impl App {
     }
 
     pub(super) fn acted(&mut self, id: ArmId, outcome: Outcome) -> Vec<Effect> {
+        let newest = self.newest;
         let Some(pending) = &mut self.pending else {
             return Vec::new();
         };
@@ -129,7 +125,7 @@ impl App {
         let process = Arc::clone(&pending.process);
         match outcome {
             Outcome::Ended { after, signal } => {
-                pending.ended = Some((after, signal));
+                pending.ended = Some((after, signal, newest));
                 self.outcome("ended", &process, after, signal);
                 // The table says what became of its sockets: read it now.
                 return vec![Effect::Refresh];
@@ -159,75 +155,58 @@ impl App {
         Vec::new()
     }
 
-    /// Once the process has ended, the table must confirm it: are its sockets
-    /// gone, and are the ports it listened on free?
-    pub(super) fn follow_up(&mut self, observation: &Observation) {
+    /// Once the process has ended, the table must confirm it: what became of
+    /// its sockets, and of the ports it listened on? The first table after
+    /// the end may have been under way before it; the second tells.
+    pub(super) fn follow_up(&mut self, observation: &Observation) -> Vec<Effect> {
+        self.newest = observation.number;
         let Some(pending) = &self.pending else {
-            return;
+            return Vec::new();
         };
-        let Some((after, signal)) = pending.ended else {
-            return;
+        let Some((after, signal, then)) = pending.ended else {
+            return Vec::new();
         };
-        let left = held_by(&pending.process, observation).count();
+        if observation.number < then + 2 {
+            return vec![Effect::Refresh];
+        }
         let pending = pending.clone();
-        self.outcome("ended", &pending.process, after, signal);
-        if left > 0 {
-            let values = [("count", left.to_string())];
-            let still = notice::fill(
-                self.words.screen("notice", "still"),
-                &values,
-                observation.time,
-            );
-            if let Some(still) = still {
-                self.add_to_notice(&still.text);
-            }
-            return;
-        }
         self.pending = None;
-        let count = pending.goes.count();
-        let name = if count == 1 {
-            "gone_from_table_one"
-        } else {
-            "gone_from_table"
-        };
-        let values = [("count", count.to_string())];
-        if count > 0
-            && let Some(gone) = notice::fill(self.words.outcome(name), &values, observation.time)
-        {
-            self.add_to_notice(&gone.text);
-        }
-        for sentence in self.ports(&pending.goes, observation) {
+        self.outcome("ended", &pending.process, after, signal);
+        let aftermath = Aftermath::of(&pending.goes, observation);
+        for sentence in self.aftermath(&aftermath) {
             self.add_to_notice(&sentence);
         }
+        Vec::new()
     }
 
-    /// What became of the ports it listened on.
-    fn ports(&self, goes: &Goes, observation: &Observation) -> Vec<String> {
-        let mut ports: Vec<u16> = goes.listening.iter().map(|local| local.port).collect();
-        ports.dedup();
-        ports
-            .into_iter()
-            .take(3)
-            .filter_map(|port| {
-                let holder = observation.rows.iter().find(|row| {
-                    row.socket.state == State::Listen
-                        && row.socket.local.port == port
-                        && row.phase != Phase::Closed
-                });
-                let owner = holder.and_then(|row| observation.first_owner(row));
-                let name = match (holder, owner) {
-                    (None, _) => "port_free",
-                    (Some(_), Some(_)) => "port_held",
-                    (Some(_), None) => "port_held_unknown",
-                };
-                fill(self.words.outcome(name), |place| match place {
-                    "port" => Some(port.to_string()),
-                    "process" => Some(owner?.name.to_string()),
-                    "pid" => Some(owner?.pid.to_string()),
-                    _ => None,
-                })
+    fn aftermath(&self, aftermath: &Aftermath) -> Vec<String> {
+        let say = |name: &str, count: usize| {
+            let sentence = self.words.outcome(name);
+            (count > 0).then(|| fill(sentence, |_| Some(count.to_string())))?
+        };
+        let gone = match aftermath.gone {
+            1 => "gone_from_table_one",
+            _ => "gone_from_table",
+        };
+        let mut said: Vec<String> = say(gone, aftermath.gone).into_iter().collect();
+        said.extend(say("left_to_kernel", aftermath.in_kernel));
+        said.extend(say("left_to_others", aftermath.held));
+        said.extend(aftermath.ports.iter().filter_map(|(port, fate)| {
+            let name = match fate {
+                PortFate::Free => "port_free",
+                PortFate::Held(Some(_)) => "port_held",
+                PortFate::Held(None) => "port_held_unknown",
+                PortFate::Lingers(_) => "port_lingers",
+            };
+            fill(self.words.outcome(name), |place| match (place, fate) {
+                ("port", _) => Some(port.to_string()),
+                ("count", PortFate::Lingers(count)) => Some(count.to_string()),
+                ("process", PortFate::Held(owner)) => Some(owner.as_ref()?.name.to_string()),
+                ("pid", PortFate::Held(owner)) => Some(owner.as_ref()?.pid.to_string()),
+                _ => None,
             })
-            .collect()
+        }));
+        said
     }
 
     fn outcome(&mut self, name: &str, process: &Process, after: Duration, signal: EndSignal) {

@@ -6,6 +6,7 @@ use crate::model::endpoint::Endpoint;
 use crate::model::observation::Observation;
 use crate::model::process::Process;
 use crate::model::row::{Phase, Row};
+use crate::model::socket::SocketKey;
 use crate::model::state::State;
 use crate::model::text::Text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,8 +22,6 @@ pub struct Confirm {
     pub facts: Option<ArmedFacts>,
     /// When it was started, milliseconds since 1970.
     pub started_ms: Option<u64>,
-    /// Its user, by name or number.
-    pub user: Option<String>,
     /// What would go with it.
     pub goes: Goes,
 }
@@ -34,6 +33,8 @@ pub struct Goes {
     pub listening: Vec<Endpoint>,
     /// How many sockets in each other state.
     pub states: BTreeMap<State, u32>,
+    /// Which sockets these are.
+    pub sockets: BTreeSet<SocketKey>,
     /// Other processes that hold some of them too.
     pub shared_with: BTreeSet<(u32, Text)>,
 }
@@ -45,6 +46,7 @@ impl Goes {
         let mut goes = Self::default();
         for row in held_by(process, observation) {
             let socket = &row.socket;
+            goes.sockets.insert(socket.key());
             if socket.state == State::Listen {
                 goes.listening.push(socket.local);
             } else {
@@ -63,7 +65,7 @@ impl Goes {
     /// How many sockets there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.listening.len() + self.states.values().sum::<u32>() as usize
+        self.sockets.len()
     }
 }
 

@@ -69,4 +69,6 @@ pub struct Drawn {
     pub page: usize,
     /// How far the page of text can be scrolled.
     pub longest_scroll: u16,
+    /// Whether there was room for the confirm dialog's question.
+    pub question_shown: bool,
 }

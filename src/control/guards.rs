@@ -19,8 +19,11 @@ pub(super) fn by_identity(facts: &Facts, target: &Target) -> Result<(), Refusal>
     if facts.stat.kernel_thread {
         return Err(Refusal::KernelThread);
     }
-    if facts.stat.start_ticks != target.start_ticks || facts.stat.name != target.name.raw() {
+    if facts.stat.start_ticks != target.start_ticks {
         return Err(Refusal::Replaced);
+    }
+    if facts.stat.name != target.name.raw() {
+        return Err(Refusal::Renamed);
     }
     match target.inode {
         // A zombie holds nothing any more, and a signal to it does nothing.
@@ -76,7 +79,7 @@ mod tests {
             (facts(50, "nginx", Some(vec![7])), Ok(())),
             (facts(50, "nginx", None), Ok(())),
             (facts(51, "nginx", Some(vec![7])), Err(Refusal::Replaced)),
-            (facts(50, "bash", Some(vec![7])), Err(Refusal::Replaced)),
+            (facts(50, "bash", Some(vec![7])), Err(Refusal::Renamed)),
             (facts(50, "nginx", Some(vec![8])), Err(Refusal::NotHolder)),
             (thread, Err(Refusal::KernelThread)),
             (zombie, Ok(())),

@@ -43,7 +43,10 @@ impl Control for PidfdControl {
             return Outcome::Refused(Refusal::Gone);
         };
         let sent = Instant::now();
-        let result = verify(&armed.target).and_then(|_| {
+        let result = verify(&armed.target).and_then(|facts| {
+            if facts.stat.zombie {
+                return Err(Refusal::Zombie);
+            }
             pidfd_send_signal(&armed.pidfd, number(signal))
                 .map_err(|error| refusal(error, armed.target.pid))
         });
@@ -218,7 +221,7 @@ mod tests {
             ..shown
         };
         assert_eq!(control.arm(ArmId(1), &older), Err(Refusal::Replaced));
-        assert_eq!(control.arm(ArmId(2), &renamed), Err(Refusal::Replaced));
+        assert_eq!(control.arm(ArmId(2), &renamed), Err(Refusal::Renamed));
         assert_eq!(control.arm(ArmId(3), &elsewhere), Err(Refusal::NotHolder));
         for id in 1..=3 {
             let outcome = control.signal(ArmId(id), EndSignal::Kill);
@@ -240,6 +243,20 @@ mod tests {
         let outcome = control.signal(ArmId(1), EndSignal::Term);
         assert_eq!(outcome, Outcome::Refused(Refusal::Gone));
         assert_eq!(control.arm(ArmId(2), &shown), Err(Refusal::Gone));
+    }
+
+    #[test]
+    fn a_zombie_is_not_said_to_have_been_ended() {
+        let mut child = victim();
+        let shown = target(&child);
+        let mut control = PidfdControl::default();
+        control.arm(ArmId(1), &shown).unwrap();
+        drop(child.stdin.take());
+        // Ended, but not reaped before the test does so.
+        assert!(control.wait(ArmId(1), Duration::from_secs(10)));
+        let outcome = control.signal(ArmId(1), EndSignal::Kill);
+        assert_eq!(outcome, Outcome::Refused(Refusal::Zombie));
+        child.wait().unwrap();
     }
 
     #[test]

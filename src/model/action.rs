@@ -75,6 +75,10 @@ pub enum Refusal {
     Gone,
     /// The number now belongs to another process.
     Replaced,
+    /// It has taken another name since, and may run another program now.
+    Renamed,
+    /// It has ended and only waits to be reaped: a signal would do nothing.
+    Zombie,
     /// It holds the socket no longer.
     NotHolder,
     /// Another user's process, and no privilege to signal it.
@@ -100,6 +104,8 @@ impl Refusal {
             Self::KernelThread => "kernel_thread",
             Self::Gone => "gone",
             Self::Replaced => "replaced",
+            Self::Renamed => "renamed",
+            Self::Zombie => "zombie",
             Self::NotHolder => "not_holder",
             Self::NotPermitted { .. } => "not_permitted",
             Self::NoPidfd => "no_pidfd",
@@ -109,12 +115,14 @@ impl Refusal {
     }
 
     /// Every key a refusal can have.
-    pub const KEYS: [&'static str; 10] = [
+    pub const KEYS: [&'static str; 12] = [
         "init",
         "itself",
         "kernel_thread",
         "gone",
         "replaced",
+        "renamed",
+        "zombie",
         "not_holder",
         "not_permitted",
         "no_pidfd",

@@ -24,6 +24,7 @@ pub(super) enum Deed {
 }
 
 /// A process that was signalled and has not ended yet.
+#[derive(Clone, Copy)]
 struct Watched {
     id: ArmId,
     signal: EndSignal,
@@ -36,7 +37,7 @@ pub(super) fn start(control: Box<dyn Control>, events: Sender<Event>) -> io::Res
     let mut actor = Actor {
         control,
         events,
-        watched: None,
+        watched: Vec::new(),
     };
     thread::Builder::new()
         .name("actor".to_owned())
@@ -47,16 +48,16 @@ pub(super) fn start(control: Box<dyn Control>, events: Sender<Event>) -> io::Res
 struct Actor {
     control: Box<dyn Control>,
     events: Sender<Event>,
-    watched: Option<Watched>,
+    watched: Vec<Watched>,
 }
 
 impl Actor {
     fn run(&mut self, deeds: &Receiver<Deed>) {
         loop {
-            let asked = if self.watched.is_some() {
-                deeds.recv_timeout(Duration::ZERO)
-            } else {
+            let asked = if self.watched.is_empty() {
                 deeds.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            } else {
+                deeds.recv_timeout(Duration::ZERO)
             };
             match asked {
                 Ok(deed) => self.carry_out(deed),
@@ -77,7 +78,7 @@ impl Actor {
                 let since = Instant::now();
                 let outcome = self.control.signal(id, signal);
                 if matches!(outcome, Outcome::Sent { .. }) {
-                    self.watched = Some(Watched { id, signal, since });
+                    self.watched.push(Watched { id, signal, since });
                 } else {
                     self.control.disarm(id);
                 }
@@ -86,15 +87,17 @@ impl Actor {
         }
     }
 
-    /// Looks whether the watched process has ended; never escalates by itself.
+    /// Looks whether a watched process has ended; never escalates by itself.
     fn look(&mut self) {
-        let Some(Watched { id, signal, since }) = self.watched.take() else {
+        if self.watched.is_empty() {
             return;
-        };
+        }
+        let watched = self.watched.remove(0);
+        let Watched { id, signal, since } = watched;
         let ended = self.control.wait(id, LOOK);
         let after = since.elapsed();
         if !ended && after < PATIENCE {
-            self.watched = Some(Watched { id, signal, since });
+            self.watched.push(watched);
             return;
         }
         self.control.disarm(id);

@@ -30,8 +30,13 @@ pub(super) fn start(events: Sender<Event>) -> Result<(), RunError> {
                     SIGWINCH => Event::Redraw,
                     other => Event::Ended(other),
                 };
+                let last = matches!(event, Event::Ended(_));
                 if events.send(event).is_err() {
                     break;
+                }
+                if last {
+                    thread::sleep(GRACE);
+                    process::exit(128 + signal);
                 }
             }
         });

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::app::confirm::{Confirm, Goes};
 use crate::explain::lengths::length;
 use crate::explain::sentence::fill;
+use crate::listing::fit;
 use crate::model::finding::Severity;
 use crate::model::text::Text;
 use ratatui::buffer::Buffer;
@@ -22,29 +23,12 @@ const LISTED: usize = 4;
 const INDENT: usize = 16;
 
 /// How many lines the dialog wants.
-pub(super) fn height(confirm: &Confirm) -> u16 {
-    6 + u16::from(!confirm.goes.shared_with.is_empty()) * 2
-        + u16::from(
-            confirm
-                .facts
-                .as_ref()
-                .is_some_and(|facts| !facts.children.is_empty()),
-        )
+pub(super) fn height(confirm: &Confirm, app: &App, theme: Theme, width: u16) -> u16 {
+    let lines = page(confirm, app, theme, width).len() + 1;
+    u16::try_from(lines).unwrap_or(u16::MAX)
 }
 
 pub(super) fn draw(confirm: &Confirm, app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
-    let word = |name: &str| app.words.screen("confirm", name);
-    let target = &confirm.target;
-    let who = |place: &str| match place {
-        "process" => Some(target.name.to_string()),
-        "pid" => Some(target.pid.to_string()),
-        _ => None,
-    };
-    let name = if confirm.facts.is_some() {
-        "question"
-    } else {
-        "arming"
-    };
     let rule = format!(" {}", "─".repeat(usize::from(area.width).saturating_sub(2)));
     put(
         &Line::styled(rule, theme.dim()),
@@ -57,30 +41,49 @@ pub(super) fn draw(confirm: &Confirm, app: &App, theme: Theme, area: Rect, buffe
         height: area.height.saturating_sub(1),
         ..area
     };
-    let mut page = Page::new(below.width);
+    page(confirm, app, theme, below.width).draw(0, below, buffer);
+}
+
+/// The dialog's lines, what matters most first: with little room the last ones
+/// are cut. The command line is text of the process's own choosing and gets
+/// one line, so that it can't push the warnings out of sight.
+fn page(confirm: &Confirm, app: &App, theme: Theme, width: u16) -> Page {
+    let word = |name: &str| app.words.screen("confirm", name);
+    let target = &confirm.target;
+    let who = |place: &str| match place {
+        "process" => Some(target.name.to_string()),
+        "pid" => Some(target.pid.to_string()),
+        _ => None,
+    };
+    let mut page = Page::new(width);
+    let name = if confirm.facts.is_some() {
+        "question"
+    } else {
+        "arming"
+    };
     let question = fill(word(name), who).unwrap_or_default();
     page.paragraph(&question, theme.severity(Severity::Alarm));
-    if let Some(facts) = &confirm.facts {
-        page.paragraph(facts.command.as_str(), Style::new());
-        page.paragraph(&origin(confirm, app), theme.dim());
-        if facts.zombie {
-            let zombie = fill(app.words.outcome("zombie"), who).unwrap_or_default();
-            page.paragraph(&zombie, theme.severity(Severity::Warn));
-        }
-    }
-    let goes = goes(&confirm.goes, app);
-    page.labelled(word("goes"), theme.dim(), INDENT, &goes, Style::new());
-    if let Some(facts) = &confirm.facts
-        && !facts.children.is_empty()
-    {
-        let children = names(facts.children.iter());
-        let text = format!("{children}. {}", word("children_note"));
-        page.labelled(word("children"), theme.dim(), INDENT, &text, Style::new());
+    if confirm.facts.as_ref().is_some_and(|facts| facts.zombie) {
+        let zombie = fill(app.words.outcome("zombie"), who).unwrap_or_default();
+        page.paragraph(&zombie, theme.severity(Severity::Warn));
     }
     if let Some(shared) = shared(&confirm.goes, app) {
         page.paragraph(&format!("! {shared}"), theme.severity(Severity::Warn));
     }
-    page.draw(0, below, buffer);
+    let goes = goes(&confirm.goes, app);
+    page.labelled(word("goes"), theme.dim(), INDENT, &goes, Style::new());
+    let Some(facts) = &confirm.facts else {
+        return page;
+    };
+    if !facts.children.is_empty() {
+        let children = names(facts.children.iter());
+        let text = format!("{children}. {}", word("children_note"));
+        page.labelled(word("children"), theme.dim(), INDENT, &text, Style::new());
+    }
+    page.paragraph(&origin(confirm, app), theme.dim());
+    let room = usize::from(width).saturating_sub(2);
+    page.paragraph(&fit(facts.command.as_str(), room), Style::new());
+    page
 }
 
 /// Who started it and when, and as whom.
@@ -103,7 +106,13 @@ fn origin(confirm: &Confirm, app: &App) -> String {
             _ => None,
         }));
     }
-    if let Some(user) = &confirm.user {
+    // As the process is now: it may have changed its user since the table.
+    let uid = confirm.facts.as_ref().and_then(|facts| facts.uid);
+    let user = uid.map(|uid| {
+        let name = app.observation.user(uid);
+        name.map_or_else(|| uid.to_string(), ToString::to_string)
+    });
+    if let Some(user) = user {
         parts.extend(fill(word("user"), |_| Some(user.clone())));
     }
     parts.join(" ")

@@ -5,6 +5,7 @@ use super::theme::Theme;
 use super::words::cells;
 use super::{Frame, put};
 use crate::app::App;
+use crate::app::command::Command;
 use crate::app::keys::Context;
 use crate::app::message::Spot;
 use ratatui::buffer::Buffer;
@@ -14,7 +15,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
 /// Draws the keys that work now, the first of each binding, as many as fit.
-/// The last two, help and quit, are never left out for others.
+/// Those that matter most are never left out for others.
 pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
     let context = app.mode.context();
     if context == Context::Prompt {
@@ -27,11 +28,13 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
         );
         return;
     }
+    let answerable = context != Context::Confirm || frame.drawn.question_shown;
     let mut entries: Vec<_> = app
         .keymap
         .footer(context)
         .into_iter()
         .filter(|binding| app.works(binding.command))
+        .filter(|binding| answerable || binding.command == Command::Cancel)
         .filter_map(|binding| {
             let key = binding.keys.first()?.to_string();
             let label = app.words.command(binding.command.key(), "label").to_owned();
@@ -40,7 +43,9 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
         .collect();
     let width = |(_, key, label): &(_, String, String)| cells(key) + cells(label) + 3;
     while entries.iter().map(width).sum::<usize>() > usize::from(area.width) && entries.len() > 2 {
-        entries.remove(entries.len() - 3);
+        // The safe answer and the gentle one stay; so do help and quit.
+        let least = if context == Context::Confirm { 2 } else { 3 };
+        entries.remove(entries.len() - least);
     }
     let mut column = area.x;
     let mut spans = Vec::new();

@@ -29,10 +29,8 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
     let mut rest = area;
     let head = take_top(&mut rest, header::height(app, area.height >= TALL));
     header::draw(app, theme, head, buffer, frame);
-    if rest.height >= 3 {
-        let foot = take_bottom(&mut rest, 1);
-        footer::draw(app, theme, foot, buffer, frame);
-    }
+    let footed = rest.height >= 3;
+    let foot = take_bottom(&mut rest, u16::from(footed));
     if rest.height >= 4 {
         let said = footer::notice_height(app, rest.width).min(rest.height / 3);
         let line = take_bottom(&mut rest, said);
@@ -55,10 +53,12 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
             frame.drawn.longest_scroll = gaps::draw(app, theme, *scroll, rest, buffer);
         }
         Mode::Confirm(confirm) => {
-            let height = confirm::height(confirm).min(rest.height);
+            let height = confirm::height(confirm, app, theme, rest.width).min(rest.height);
             let dialog = take_bottom(&mut rest, height);
             confirm::draw(confirm, app, theme, dialog, buffer);
             draw_table(app, theme, rest, buffer, frame);
+            // Who could not read the question must not answer it.
+            frame.drawn.question_shown = dialog.height >= 3 && dialog.width >= 20;
         }
         Mode::Prompt(typed) => {
             let height = prompt::height(typed).min(rest.height);
@@ -72,6 +72,8 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
             sort_menu::draw(*place, app, theme, rest, buffer);
         }
     }
+    // Last, since only now it is known what can be answered.
+    footer::draw(app, theme, foot, buffer, frame);
 }
 
 /// The table with the explanation of its selected row below.

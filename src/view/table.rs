@@ -30,7 +30,7 @@ pub(super) fn draw(
     let drawn = Drawn {
         top,
         page,
-        longest_scroll: 0,
+        ..Drawn::default()
     };
     if app.order.is_empty() {
         draw_empty(app, theme, area, buffer);

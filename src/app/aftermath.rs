@@ -1,0 +1,82 @@
+//! What became of a process's sockets and ports once it has ended.
+
+use super::confirm::Goes;
+use crate::model::endpoint::Endpoint;
+use crate::model::observation::Observation;
+use crate::model::process::Process;
+use crate::model::row::{Phase, Row};
+use crate::model::state::State;
+use std::sync::Arc;
+
+/// How many ports are told of.
+const TOLD: usize = 3;
+
+/// What a table shows of the sockets that went with a process.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Aftermath {
+    /// No longer in the table.
+    pub(super) gone: usize,
+    /// Still there without an owner: the kernel finishes them.
+    pub(super) in_kernel: usize,
+    /// Still held by other processes.
+    pub(super) held: usize,
+    /// The ports it listened on.
+    pub(super) ports: Vec<(u16, PortFate)>,
+}
+
+/// What became of a port.
+#[derive(Clone, Debug)]
+pub(super) enum PortFate {
+    /// Nothing is bound to it any more.
+    Free,
+    /// Somebody listens on it; who, where that is known.
+    Held(Option<Arc<Process>>),
+    /// Nobody listens, but so many connections still have it.
+    Lingers(usize),
+}
+
+impl Aftermath {
+    pub(super) fn of(goes: &Goes, observation: &Observation) -> Self {
+        let present: Vec<&Row> = present(observation)
+            .filter(|row| goes.sockets.contains(&row.socket.key()))
+            .collect();
+        let held = present.iter().filter(|row| row.owners.count > 0).count();
+        let mut ports: Vec<(u16, PortFate)> = goes
+            .listening
+            .iter()
+            .take(TOLD)
+            .map(|local| (local.port, fate(*local, observation)))
+            .collect();
+        ports.dedup_by_key(|(port, _)| *port);
+        Self {
+            gone: goes.count() - present.len(),
+            in_kernel: present.len() - held,
+            held,
+            ports,
+        }
+    }
+}
+
+fn present(observation: &Observation) -> impl Iterator<Item = &Row> {
+    let rows = observation.rows.iter();
+    rows.filter(|row| row.phase != Phase::Closed)
+}
+
+fn fate(local: Endpoint, observation: &Observation) -> PortFate {
+    let on_it = || {
+        present(observation).filter(|row| {
+            let other = row.socket.local;
+            let meets = other.is_unspecified()
+                || local.is_unspecified()
+                || other.address() == local.address();
+            other.port == local.port && meets
+        })
+    };
+    if let Some(listener) = on_it().find(|row| row.socket.state == State::Listen) {
+        return PortFate::Held(observation.first_owner(listener).cloned());
+    }
+    match on_it().count() {
+        0 => PortFate::Free,
+        count => PortFate::Lingers(count),
+    }
+}
