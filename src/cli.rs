@@ -58,7 +58,10 @@ impl Surroundings {
             locale.contains("utf-8") || locale.contains("utf8")
         });
         Self {
-            terminal: stdin().is_terminal() && stdout().is_terminal(),
+            // A dumb terminal cannot show a screen.
+            terminal: stdin().is_terminal()
+                && stdout().is_terminal()
+                && set("TERM").is_none_or(|terminal| terminal != "dumb"),
             no_colour: set("NO_COLOR").is_some(),
             utf8,
         }
@@ -66,7 +69,8 @@ impl Surroundings {
 }
 
 fn carry_out(plan: Plan) -> Result<Ending, RunError> {
-    let words = Catalogue::of(Language::English);
+    // Only where words are needed: a list must not wait for them.
+    let words = || Catalogue::of(Language::English);
     match plan {
         Plan::Say(text) => {
             let mut out = stdout().lock();
@@ -78,7 +82,7 @@ fn carry_out(plan: Plan) -> Result<Ending, RunError> {
                     error,
                 })
         }
-        Plan::Explain(topic) => run::explain(topic, words, &limits::read(Path::new("/proc"))),
+        Plan::Explain(topic) => run::explain(topic, words(), &limits::read(Path::new("/proc"))),
         Plan::List(list) => run::list(ListRequest {
             source: open(&list.watching, LIST_PATIENCE)?,
             filter: list.watching.filter,
@@ -98,7 +102,7 @@ fn carry_out(plan: Plan) -> Result<Ending, RunError> {
                 numeric: live.watching.numeric,
                 interval: live.interval,
             },
-            words,
+            words: words(),
             theme: live.theme,
             mouse: live.mouse,
         }),
@@ -108,7 +112,8 @@ fn carry_out(plan: Plan) -> Result<Ending, RunError> {
 fn open(watching: &Watching, patience: Duration) -> Result<Box<dyn ReadingSource>, RunError> {
     let options = LiveOptions {
         source: watching.source,
-        names: !watching.numeric,
+        // Numbers are shown, but a filter may still ask for a name.
+        names: !watching.numeric || watching.filter.to_string().contains("user:"),
         patience,
         ..LiveOptions::default()
     };

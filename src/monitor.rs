@@ -17,6 +17,7 @@ mod seats;
 mod unowned;
 
 use crate::model::finding::Finding;
+use crate::model::gap::GapKind;
 use crate::model::observation::Observation;
 use crate::model::owner::Unowned;
 use crate::model::reading::{Matter, Reading, Snapshot, Usage};
@@ -122,6 +123,14 @@ impl Monitor {
             owners: std::mem::take(&mut snapshot.owners),
             holders: std::mem::take(&mut snapshot.holders),
             source: snapshot.source,
+            doubtful: snapshot.gaps.iter().any(|gap| {
+                matches!(
+                    gap.kind,
+                    GapKind::DumpsInterrupted
+                        | GapKind::TablesUnreadable
+                        | GapKind::MessagesMalformed
+                )
+            }),
         };
         let clock = self.clock();
         let buffer = self.reclaim();

@@ -185,6 +185,17 @@ fn every_file_says_why_it_exists() {
     }
 }
 
+/// Two doors that the other tests would not see.
+#[test]
+fn imports_are_written_so_that_the_walls_can_see_them() {
+    for path in sources() {
+        let code = code(&fs::read_to_string(&path).unwrap());
+        assert!(!code.contains("use std::{"), "{}", path.display());
+        let is_room = path.parent().is_some_and(|folder| folder.ends_with("src"));
+        assert!(!is_room || !code.contains("super::"), "{}", path.display());
+    }
+}
+
 #[test]
 fn the_walls_would_hold() {
     assert_eq!(imports("use crate::view::table;"), ["view"]);

@@ -168,7 +168,11 @@ fn ending_a_process_asks_first() {
     assert!(again.contains(&Effect::Refresh));
     press_observed(&mut app, 2);
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
-    let screen = text(&buffer);
+    let screen: Vec<_> = text(&buffer)
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect();
+    let screen = screen.join(" ");
     assert!(
         screen.contains("Still held by other processes: 1."),
         "{screen}"

@@ -221,8 +221,13 @@ impl App {
     }
 
     fn filter_by_chip(&mut self, state: Option<State>) {
-        let wanted = state.map_or(String::new(), |state| format!("state:{}", state.key()));
+        let wanted = match state {
+            None => String::new(),
+            Some(State::Unconnected) => "udp".to_owned(),
+            Some(state) => format!("tcp and state:{}", state.key()),
+        };
         if let Ok(filter) = Filter::parse(&wanted) {
+            self.quick = Quick::default();
             self.filter = if self.filter == filter {
                 Filter::all()
             } else {

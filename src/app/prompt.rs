@@ -6,6 +6,8 @@ use super::keys::Key;
 use super::mode::Mode;
 use crate::filter::{Filter, ParseError};
 
+/// Longest filter, bytes. It is parsed and applied with every key.
+const LONGEST: usize = 4096;
 /// How many earlier filters are remembered.
 const REMEMBERED: usize = 50;
 
@@ -24,7 +26,12 @@ pub struct Prompt {
 
 impl Prompt {
     fn insert(&mut self, text: &str) {
-        let plain: String = text.chars().filter(|typed| !typed.is_control()).collect();
+        let room = LONGEST.saturating_sub(self.text.len());
+        let plain: String = text
+            .chars()
+            .filter(|typed| !typed.is_control())
+            .take(room / 4)
+            .collect();
         self.text.insert_str(self.caret, &plain);
         self.caret += plain.len();
     }
@@ -164,8 +171,9 @@ impl App {
             return;
         };
         let place = match (prompt.recalled, earlier) {
-            (None, true) => count.checked_sub(1),
-            (None, false) => None,
+            (None, true) if count > 0 => Some(count - 1),
+            // Nothing to bring: what is typed stays.
+            (None, _) => return,
             (Some(place), true) => Some(place.saturating_sub(1)),
             (Some(place), false) => Some(place + 1).filter(|place| *place < count),
         };

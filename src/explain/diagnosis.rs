@@ -27,6 +27,8 @@ pub struct Diagnosis {
     pub waits_for: String,
     /// Why nobody owns it, where nobody does.
     pub unowned: Option<String>,
+    /// Whether that is said by the sentences already.
+    pub unowned_is_said: bool,
     /// An `ss` command that shows the same socket.
     pub same_as: String,
 }
@@ -46,6 +48,7 @@ pub fn diagnose(row: &Row, observation: &Observation, words: &Catalogue) -> Diag
             next: String::new(),
             waits_for: String::new(),
             unowned: None,
+            unowned_is_said: true,
             same_as: same_as(row),
         };
     }
@@ -58,8 +61,12 @@ pub fn diagnose(row: &Row, observation: &Observation, words: &Catalogue) -> Diag
             .filter(|sentence| !sentence.is_empty())
             .collect(),
         next: say(choice.next).unwrap_or_default(),
-        waits_for: case.waits_for(),
+        waits_for: case.waits_for(choice.who),
         unowned: case.unowned(),
+        unowned_is_said: matches!(
+            row.unowned,
+            Some(Unowned::TimeWait | Unowned::Orphan | Unowned::AcceptQueue)
+        ),
         same_as: same_as(row),
     }
 }
@@ -108,10 +115,13 @@ impl<'a> Case<'a> {
 
     fn evidence(&self) -> Evidence {
         let socket = &self.row.socket;
-        let listener_full = self.listener.is_some_and(|listener| {
-            let backlog = listener.socket.backlog();
-            backlog.is_some_and(|backlog| listener.socket.recv_queue > backlog)
-        });
+        // Several listeners may share the port; nobody can tell which is meant.
+        let from_outside = self.listener.is_some();
+        let listener_full = from_outside
+            && self.observation.listeners_of(self.row).any(|listener| {
+                let backlog = listener.socket.backlog();
+                backlog.is_some_and(|backlog| listener.socket.recv_queue > backlog)
+            });
         Evidence {
             protocol: socket.protocol,
             state: socket.state,
@@ -124,6 +134,7 @@ impl<'a> Case<'a> {
             age: self.age(),
             entry_seen: self.row.entry_seen,
             local: socket.local.address(),
+            one_interface: socket.interface != 0 && !socket.local.is_link_local_v6(),
             remote_is_here: socket.remote.is_loopback()
                 || socket.remote.address() == socket.local.address(),
             siblings: self.siblings,
@@ -164,18 +175,12 @@ impl<'a> Case<'a> {
         .unwrap_or(state)
     }
 
-    fn waits_for(&self) -> String {
-        let queued = matches!(
-            self.row.unowned,
-            Some(Unowned::ListenerRequest | Unowned::AcceptQueue)
-        );
-        let full = self.evidence().listener_full || self.row.unowned == Some(Unowned::AcceptQueue);
-        let actor = self
-            .words
-            .state(self.row.socket.state)
-            .map_or("nobody", |state| state.actor.as_str());
-        let name = if queued && full { "listener" } else { actor };
-        fill(self.words.diagnosis("who", name), |place| self.value(place)).unwrap_or_default()
+    /// Who must act: as the evidence says, else as is usual for the state.
+    fn waits_for(&self, who: Option<&str>) -> String {
+        let state = self.words.state(self.row.socket.state);
+        let usual = || state.map_or("nobody", |state| state.actor.as_str());
+        let sentence = self.words.diagnosis("who", who.unwrap_or_else(usual));
+        fill(sentence, |place| self.value(place)).unwrap_or_default()
     }
 
     fn unowned(&self) -> Option<String> {
@@ -220,6 +225,7 @@ impl<'a> Case<'a> {
             "local_port" => socket.local.port.to_string(),
             "remote_port" => socket.peer()?.port.to_string(),
             "remote_host" => socket.peer()?.address().to_string(),
+            "interface" => self.observation.interface(socket.interface)?.to_string(),
             "listener" => self.listener_name(),
             "waiting" => grouped(self.queue_of()?.socket.recv_queue.into()),
             "backlog" => grouped(self.queue_of()?.socket.backlog()?.into()),

@@ -71,7 +71,12 @@ pub fn limit(name: &str, limits: &Limits) -> Option<Limit> {
                 f64::from(limits.keepalive_interval?) * f64::from(limits.keepalive_probes?);
             f64::from(limits.keepalive_time?) + probing
         }
-        "syn_retries" => return limits.syn_retries.map(Limit::Number),
+        "syn_retries" => {
+            let linear = limits.syn_linear_timeouts.unwrap_or(0);
+            return limits
+                .syn_retries
+                .map(|retries| Limit::Number(retries + linear));
+        }
         "synack_retries" => return limits.synack_retries.map(Limit::Number),
         "somaxconn" => return limits.somaxconn.map(Limit::Number),
         _ => return None,
@@ -175,5 +180,6 @@ mod tests {
         };
         assert_eq!(seconds("fin_wait_2_limit", &long), 60);
         assert_eq!(limit("somaxconn", &limits), None);
+        assert_eq!(limit("syn_retries", &limits), Some(Limit::Number(10)));
     }
 }

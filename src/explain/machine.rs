@@ -1,5 +1,6 @@
 //! The way a connection takes through the states, with the present one marked.
 
+use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
 use crate::model::state::State;
 
@@ -26,6 +27,7 @@ pub fn path(row: &Row, accepted: bool) -> Vec<Station> {
     let opening = if accepted { SynReceived } else { SynSent };
     let came_through_closing = matches!(row.phase, Phase::Changed { from: Closing });
     let way: &[State] = match row.socket.state {
+        state if row.socket.protocol == Protocol::Udp => return vec![station(state, state)],
         SynSent => &[SynSent, Established],
         SynReceived => &[SynReceived, Established],
         Established => &[opening, Established],
@@ -37,9 +39,13 @@ pub fn path(row: &Row, accepted: bool) -> Vec<Station> {
         _ => &[row.socket.state],
     };
     way.iter()
-        .map(|state| Station {
-            state: *state,
-            present: *state == row.socket.state,
-        })
+        .map(|state| station(*state, row.socket.state))
         .collect()
+}
+
+fn station(state: State, present: State) -> Station {
+    Station {
+        state,
+        present: state == present,
+    }
 }

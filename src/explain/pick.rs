@@ -36,6 +36,8 @@ pub(super) struct Evidence {
     pub(super) age: Duration,
     pub(super) entry_seen: bool,
     pub(super) local: IpAddr,
+    /// Whether it is bound to one interface (`SO_BINDTODEVICE`).
+    pub(super) one_interface: bool,
     pub(super) remote_is_here: bool,
     /// Others like it, of the same owner.
     pub(super) siblings: u32,
@@ -52,6 +54,8 @@ pub(super) struct Evidence {
 pub(super) struct Choice {
     pub(super) sentences: Vec<&'static str>,
     pub(super) next: &'static str,
+    /// Who must act, where the evidence tells better than the state.
+    pub(super) who: Option<&'static str>,
 }
 
 impl Choice {
@@ -59,6 +63,7 @@ impl Choice {
         Self {
             sentences: Vec::new(),
             next,
+            who: None,
         }
     }
 
@@ -70,6 +75,13 @@ impl Choice {
     fn say_if(&mut self, condition: bool, name: &'static str) -> &mut Self {
         if condition {
             self.sentences.push(name);
+        }
+        self
+    }
+
+    fn who_if(&mut self, condition: bool, who: &'static str) -> &mut Self {
+        if condition {
+            self.who = Some(who);
         }
         self
     }
@@ -130,6 +142,7 @@ fn listen(evidence: &Evidence) -> Choice {
         Some(backlog) if evidence.recv_queue > backlog => {
             choice.sentences.insert(0, "full");
             choice.next = "next_full";
+            choice.who = Some("program");
         }
         Some(_) if waiting => {
             choice.say("queue").next_if(true, "next_queue");
@@ -153,9 +166,10 @@ fn listen(evidence: &Evidence) -> Choice {
 
 /// Who can reach a socket that waits for anybody. Says whether everybody can.
 fn say_reach(evidence: &Evidence, choice: &mut Choice) -> bool {
-    let everywhere = evidence.local.is_unspecified();
+    let everywhere = evidence.local.is_unspecified() && !evidence.one_interface;
     let v6_listener = evidence.local.is_ipv6() && evidence.state == State::Listen;
     choice.say(match evidence.local {
+        _ if evidence.one_interface => "one_interface",
         _ if everywhere && v6_listener => "any_address_v6",
         _ if everywhere => "any_address",
         local if local.is_loopback() => "loopback_only",
@@ -193,9 +207,11 @@ fn syn_received(evidence: &Evidence) -> Choice {
     let silent = evidence.retransmits(TimerKind::Retransmit);
     let old = evidence.age >= BEYOND_A_ROUND_TRIP;
     let mut choice = Choice::new("next");
+    // With a full queue the ACK has come and could not be used.
     choice
-        .say_if(!silent, "fresh")
-        .say_if(silent, "retransmitting")
+        .say_if(!silent && !evidence.listener_full, "fresh")
+        .say_if(silent && !evidence.listener_full, "retransmitting")
+        .who_if(evidence.listener_full, "listener")
         .say_if(evidence.held, "simultaneous")
         .say_if(evidence.listener_full, "queue_full")
         .say_if(old && !evidence.listener_full, "old")
@@ -213,7 +229,8 @@ fn established(evidence: &Evidence) -> Choice {
     if evidence.unowned == Some(Unowned::AcceptQueue) {
         choice
             .say("accept_queue")
-            .next_if(true, "next_accept_queue");
+            .next_if(true, "next_accept_queue")
+            .who_if(true, "listener");
         return choice;
     }
     let silent = evidence.retransmits(TimerKind::Retransmit);
@@ -223,8 +240,10 @@ fn established(evidence: &Evidence) -> Choice {
     choice
         .say_if(evidence.recv_queue > 0, "recv_pending")
         .next_if(evidence.recv_queue > 0, "next_recv")
+        .who_if(evidence.recv_queue > 0, "program")
         .say_if(pending, "send_pending")
         .next_if(pending, "next_send")
+        .who_if(pending, "peer")
         .say_if(silent, "retransmitting")
         .say_if(silent, "next_try")
         .say_if(silent, "limit")
@@ -276,7 +295,8 @@ fn closing_down(evidence: &Evidence) -> Choice {
 }
 
 fn fin_wait_2(evidence: &Evidence) -> Choice {
-    let timed = !evidence.held && evidence.timer.is_some();
+    // The keepalive timer of an orphan may be followed by as long a wait again.
+    let timed = !evidence.held && evidence.runs(TimerKind::TimeWait);
     let mut choice = Choice::new("next");
     choice
         .say_if(evidence.held, "owned")
@@ -311,13 +331,14 @@ fn close_wait(evidence: &Evidence) -> Choice {
     if evidence.unowned == Some(Unowned::AcceptQueue) {
         choice
             .say("accept_queue")
-            .next_if(true, "next_accept_queue");
+            .next_if(true, "next_accept_queue")
+            .who_if(true, "listener");
         return choice;
     }
     let fresh = evidence.entry_seen && evidence.age < BEYOND_A_ROUND_TRIP;
     let old = evidence.age >= LONG;
-    // Never seen to begin, many at once: as telling as age.
-    let leak = evidence.siblings >= MANY && !fresh;
+    // Many that were there already when watching began tell as much as age.
+    let leak = evidence.siblings >= MANY && (old || !evidence.entry_seen);
     choice
         .say_if(fresh, "fresh")
         .say_if(!fresh, "peer_closed")
@@ -369,6 +390,7 @@ mod tests {
             age: Duration::from_secs(5),
             entry_seen: true,
             local: Ipv4Addr::new(192, 0, 2, 10).into(),
+            one_interface: false,
             remote_is_here: false,
             siblings: 0,
             same_remote: 0,
@@ -403,6 +425,7 @@ mod tests {
                 Evidence {
                     recv_queue: 33,
                     siblings: 213,
+                    entry_seen: false,
                     ..base(State::CloseWait)
                 },
                 "next_leak",
@@ -517,6 +540,7 @@ mod tests {
                     entry_seen: bit(7),
                     local: locals[(bits & 3) as usize],
                     remote_is_here: bit(3),
+                    one_interface: bit(4),
                     siblings: if bit(8) { 500 } else { 0 },
                     same_remote: if bit(9) { 400 } else { 0 },
                     listener_full: bit(2),

@@ -42,13 +42,21 @@ pub fn write_address(
                 None => write!(into, "[{v6}%{index}]:{}", end.port),
             }
         }
+        IpAddr::V4(v4) if has_zone(row, end) => {
+            let index = row.socket.interface;
+            match observation.interface(index) {
+                Some(name) => write!(into, "{v4}%{name}:{}", end.port),
+                None => write!(into, "{v4}%{index}:{}", end.port),
+            }
+        }
         _ => write!(into, "{end}"),
     }
 }
 
-/// Whether an end is shown with the name of an interface.
+/// Whether an end is shown with the name of an interface: a link-local address
+/// means nothing without it, and "any address" means less than it says.
 pub(super) fn has_zone(row: &Row, end: Endpoint) -> bool {
-    row.socket.interface != 0 && end.is_link_local_v6()
+    row.socket.interface != 0 && (end.is_link_local_v6() || end.is_unspecified())
 }
 
 /// The protocol with the mark of the family: `tcp`, `tcp6`, `udp`, `udp6`.

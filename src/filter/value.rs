@@ -164,7 +164,10 @@ fn ports(compare: Compare, text: &str) -> Result<Ports, Flaw> {
 }
 
 fn bare_port(text: &str) -> &str {
-    text.strip_prefix(':').unwrap_or(text)
+    // Two colons begin an IPv6 address, such as ::1.
+    text.strip_prefix(':')
+        .filter(|rest| !rest.starts_with(':'))
+        .unwrap_or(text)
 }
 
 /// A port by number or by the name of its service.
@@ -241,7 +244,8 @@ fn not_an_address(text: &str) -> Flaw {
 fn prefix(address: &str, length: Option<&str>) -> Result<Prefix, Flaw> {
     if address.contains('%') {
         let message = "an address is looked for without its interface".to_owned();
-        return Err(Flaw::new(message).or(address.split('%').next().map(str::to_owned)));
+        let bare = address.split('%').next().and_then(|bare| bare.parse().ok());
+        return Err(Flaw::new(message).or(bare.map(|bare: IpAddr| bare.to_string())));
     }
     let Some(length) = length else {
         let address: IpAddr = address.parse().map_err(|_| not_an_address(address))?;

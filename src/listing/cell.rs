@@ -6,6 +6,7 @@ use super::quantity;
 use crate::filter::{Side, protocol_word, services, write_address};
 use crate::model::observation::Observation;
 use crate::model::owner::Unowned;
+use crate::model::process::Process;
 use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
 use crate::model::state::State;
@@ -20,7 +21,7 @@ pub struct Cell<'o> {
     /// The same in fewer cells, for where the whole does not fit.
     pub short: Option<Cow<'static, str>>,
     /// Whether it stands for a value that is not there and says why, as in
-    /// `— (kernel)`. Such cells should be quiet.
+    /// `— (not found)`. Such cells should be quiet.
     pub stands_in: bool,
 }
 
@@ -120,10 +121,10 @@ fn process<'o>(row: &Row, observation: &'o Observation) -> Cell<'o> {
         .chunk_by(|left, right| left.process == right.process)
         .count();
     if let Some(owner) = observation.first_owner(row) {
-        let name = owner.name.as_str();
+        let name = name(owner);
         return match count {
-            0 | 1 => name.into(),
-            _ => format!("{name} +{}", count - 1).into(),
+            0 | 1 => name,
+            _ => format!("{} +{}", name.text, count - 1).into(),
         };
     }
     let text = if let Some(last) = observation.last_owner(row) {
@@ -134,6 +135,18 @@ fn process<'o>(row: &Row, observation: &'o Observation) -> Cell<'o> {
     Cell {
         stands_in: true,
         ..text.into()
+    }
+}
+
+/// A process may take an empty name: then its program's name stands in.
+fn name(process: &Process) -> Cell<'_> {
+    if !process.name.is_empty() {
+        return process.name.as_str().into();
+    }
+    let program = process.exe.as_ref().map(|exe| exe.path.as_str());
+    match program.and_then(|path| path.rsplit('/').next()) {
+        Some(base) => format!("({base})").into(),
+        None => "(no name)".into(),
     }
 }
 
@@ -153,8 +166,8 @@ fn nobody(row: &Row, observation: &Observation) -> String {
             Some(uid) => return format!("— (uid {uid})"),
             None => "hidden",
         },
-        Some(Unowned::Kernel) => "kernel",
-        None => return "—".to_owned(),
+        Some(Unowned::Kernel) => "not found",
+        None => "gone",
     };
     format!("— ({word})")
 }
@@ -277,7 +290,7 @@ mod tests {
             (Process, CURL_WAS, "(was curl)"),
             (Process, HIDDEN, "— (uid 33)"),
             (Process, HALF_OPEN, "(for nginx)"),
-            (Process, ODD, "— (kernel)"),
+            (Process, ODD, "— (not found)"),
             (Pid, NGINX, "812"),
             (Pid, CURL_WAS, ""),
             (User, NGINX, "www-data"),
@@ -356,8 +369,8 @@ mod tests {
             (Some(Unowned::TimeWait), "— (closed)"),
             (Some(Unowned::Orphan), "— (closed)"),
             (Some(Unowned::Hidden), "— (hidden)"),
-            (Some(Unowned::Kernel), "— (kernel)"),
-            (None, "—"),
+            (Some(Unowned::Kernel), "— (not found)"),
+            (None, "— (gone)"),
         ] {
             row.unowned = reason;
             let cell = cell(Column::Process, &row, &world, false);

@@ -105,7 +105,19 @@ impl Observation {
 
     /// The listeners whose connection this row could be: same namespace and
     /// port, and bound to its local address or to any.
+    ///
+    /// A listener bound to the very address goes before one bound to any, as
+    /// in the kernel; of those that fit equally well all are given.
     pub fn listeners_of<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = &'a Row> {
+        let best = self
+            .listeners_on(row)
+            .map(|found| breadth(found, row))
+            .min();
+        self.listeners_on(row)
+            .filter(move |found| Some(breadth(found, row)) == best)
+    }
+
+    fn listeners_on<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = &'a Row> {
         let port = row.socket.local.port;
         let first = self.listeners.partition_point(|(known, _)| *known < port);
         self.listeners[first..]
@@ -113,6 +125,19 @@ impl Observation {
             .take_while(move |(known, _)| *known == port)
             .filter_map(|(_, number)| self.rows.get(*number as usize))
             .filter(|listener| listener.socket.takes(&row.socket))
+    }
+}
+
+/// How widely a listener is bound that takes a row's connection: narrower goes
+/// first.
+fn breadth(listener: &Row, row: &Row) -> u8 {
+    let bound = listener.socket.local;
+    if bound.address() == row.socket.local.address() {
+        0
+    } else if bound.is_v4() == row.socket.local.is_v4() {
+        1
+    } else {
+        2
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Ledger {
 /// Why a row stands in the observation although its socket is not in the table.
 #[derive(Clone, Copy)]
 enum Absence {
-    /// Missed once by a source that may err; not believed yet.
+    /// Missed once by a source or a table that may err; not believed yet.
     Missed,
     /// Closed; shown for a moment longer.
     Closed { at: Stamp },
@@ -47,6 +47,9 @@ pub(super) struct Page {
     /// What the owners point into, with lasting process numbers.
     pub(super) holders: Vec<Holder>,
     pub(super) source: SourceKind,
+    /// Whether the reading may lack rows that are there: it was interrupted, or
+    /// a part of it failed.
+    pub(super) doubtful: bool,
 }
 
 /// When a page is turned, and how long things are shown.
@@ -80,6 +83,7 @@ impl Ledger {
     ) -> Turned {
         self.seats.begin_table();
         let mut turning = Turning::new(self, page.holders, page.source, previous, clock, buffer);
+        turning.doubtful = page.doubtful;
         turning.reserve(page.sockets.len());
         let mut spans = page.owners.into_iter();
         for socket in page.sockets {
@@ -102,6 +106,7 @@ struct Turning<'a> {
     /// table that comes from another source than the last.
     bridge: HashMap<Tuple, u32>,
     source: SourceKind,
+    doubtful: bool,
     clock: Clock,
     /// Parallel to the rows.
     seat_of: Vec<SeatId>,
@@ -127,6 +132,7 @@ impl<'a> Turning<'a> {
                 .map(bridge)
                 .unwrap_or_default(),
             source,
+            doubtful: false,
             clock,
             seat_of: Vec::new(),
             turned: Turned {
@@ -220,7 +226,10 @@ impl<'a> Turning<'a> {
             phase::stayed(row, held_by, sighting, moment)
         };
         let row = *row;
+        // It has been counted as an arrival already, if it is one.
+        let arrivals = self.turned.arrivals;
         self.note(number, &row, false);
+        self.turned.arrivals = arrivals;
     }
 
     /// The seat of a socket that has lost or gained its cookie because the
@@ -269,10 +278,10 @@ impl<'a> Turning<'a> {
         }
     }
 
-    /// Whether the source may leave out a socket that is there. `/proc` may, as
+    /// Whether the table may leave out a socket that is there. `/proc` may, as
     /// it reads the table in pages while it changes.
     fn may_err_about(&self, socket: &Socket) -> bool {
-        socket.cookie.is_none() || !self.source.gives_cookies(socket.protocol)
+        self.doubtful || socket.cookie.is_none() || !self.source.gives_cookies(socket.protocol)
     }
 
     fn linger(&mut self, seat: SeatId, before: &Row, at: Stamp) {
@@ -319,8 +328,11 @@ impl<'a> Turning<'a> {
         self.ledger.absences.push(absence);
     }
 
-    fn close_the_book(self) -> Turned {
+    fn close_the_book(mut self) -> Turned {
         self.ledger.seat_of = self.seat_of;
+        // A row that came twice stirred twice.
+        self.turned.stirred.sort_unstable();
+        self.turned.stirred.dedup();
         self.turned
     }
 }

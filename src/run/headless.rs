@@ -2,7 +2,7 @@
 //! programs.
 
 use super::{Ending, RunError, terminal};
-use crate::explain::catalogue::Catalogue;
+use crate::explain::catalogue::{Catalogue, Language};
 use crate::filter::Filter;
 use crate::listing::{Column, Quick, Sort, arrange};
 use crate::model::limits::Limits;
@@ -10,7 +10,7 @@ use crate::model::state::State;
 use crate::monitor::{Monitor, MonitorOptions};
 use crate::report::{chapter, json, table};
 use crate::source::ReadingSource;
-use std::io::{BufWriter, IsTerminal, Write, stdout};
+use std::io::{BufWriter, IsTerminal, Write, stderr, stdout};
 
 /// How a list is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -55,24 +55,27 @@ pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
     let mut out = BufWriter::with_capacity(1 << 16, stdout().lock());
     let written = match request.format {
         Format::Json => json::write(&observation, &rows, &mut out),
-        Format::Table => {
-            let words = Catalogue::of(crate::explain::catalogue::Language::English);
-            table::write(
-                &observation,
-                &rows,
-                &request.columns,
-                request.numeric,
-                &mut out,
-            )
-            .and_then(|()| out.flush())
-            .and_then(|()| table::write_gaps(&observation, words, &mut std::io::stderr().lock()))
-        }
+        Format::Table => table::write(
+            &observation,
+            &rows,
+            &request.columns,
+            request.numeric,
+            &mut out,
+        ),
     };
     written
         .and_then(|()| out.flush())
         .map_err(RunError::io("write the list"))?;
+    if request.format == Format::Table && !observation.gaps.is_empty() {
+        let words = Catalogue::of(Language::English);
+        // Whoever reads the list may have closed this; the list is written.
+        let _ = table::write_gaps(&observation, words, &mut stderr().lock());
+    }
     let narrowed = !request.filter.is_all() || !request.quick.is_all();
     Ok(if rows.is_empty() && narrowed {
+        if request.format == Format::Table {
+            let _ = writeln!(stderr(), "tcplens: no socket matches");
+        }
         Ending::NothingMatched
     } else {
         Ending::Done

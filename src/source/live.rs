@@ -224,7 +224,15 @@ impl SocketSource for Preferred {
         if self.udp_from_proc.is_none()
             && let Err(error) = self.diag.read_protocol(Protocol::Udp, &mut table)
         {
-            self.udp_from_proc = Some(fallback(&error));
+            match GapReason::of(error.io()) {
+                GapReason::NotOffered => self.udp_from_proc = Some(fallback(&error)),
+                // A passing error is no reason to change the source for good.
+                reason => table.gaps.push(Gap {
+                    kind: GapKind::TablesUnreadable,
+                    count: 1,
+                    reason,
+                }),
+            }
         }
         if let Some(gap) = self.udp_from_proc {
             table.gaps.push(gap);

@@ -106,13 +106,13 @@ impl SockDiag {
     /// under the reader. What is still doubtful then is a gap.
     fn dump_steadily(&mut self, dump: Dump, table: &mut SocketTable) -> Result<(), SourceError> {
         let kept = table.sockets.len();
-        let mut dumped = self.dump(dump, ALL_STATES, &mut table.sockets)?;
+        let mut dumped = self.dump_whole(dump, table)?;
         for _ in 0..RETRIES {
             if !dumped.interrupted {
                 break;
             }
             table.sockets.truncate(kept);
-            dumped = self.dump(dump, ALL_STATES, &mut table.sockets)?;
+            dumped = self.dump_whole(dump, table)?;
         }
         let counts = [
             (
@@ -136,6 +136,17 @@ impl SockDiag {
             }
         }
         Ok(())
+    }
+
+    /// A dump that fails half-way leaves nothing behind: another source may
+    /// stand in for it.
+    fn dump_whole(&mut self, dump: Dump, table: &mut SocketTable) -> Result<Dumped, SourceError> {
+        let kept = table.sockets.len();
+        let dumped = self.dump(dump, ALL_STATES, &mut table.sockets);
+        if dumped.is_err() {
+            table.sockets.truncate(kept);
+        }
+        dumped
     }
 
     fn dump(

@@ -110,7 +110,9 @@ impl Writer<'_> {
         }
         self.entry("waits", &diagnosis.waits_for, page);
         self.entry("path", &self.path(), page);
-        if let Some(unowned) = &diagnosis.unowned {
+        if let Some(unowned) = &diagnosis.unowned
+            && !diagnosis.unowned_is_said
+        {
             self.entry("unowned", unowned, page);
         }
     }
@@ -143,20 +145,7 @@ impl Writer<'_> {
         let Some((process, fds)) = owners.first() else {
             return;
         };
-        let numbers: Vec<String> = fds.iter().map(ToString::to_string).collect();
-        let word = if fds.len() == 1 {
-            "descriptor"
-        } else {
-            "descriptors"
-        };
-        let name = format!(
-            "{} (pid {}), {} {}",
-            process.name,
-            process.pid,
-            self.word(word),
-            numbers.join(", ")
-        );
-        self.entry("process", &name, page);
+        self.entry("process", &self.holder(process, fds), page);
         self.entry("program", &self.program(process), page);
         self.entry("command", &command(process), page);
         self.entry("user", &user(process, observation), page);
@@ -164,20 +153,29 @@ impl Writer<'_> {
         self.entry("parents", &parents(process), page);
         self.entry("usage", &self.usage(process), page);
         for (other, fds) in owners.iter().skip(1).take(further) {
-            let text = format!(
-                "{} (pid {}), {} {:?}",
-                other.name,
-                other.pid,
-                self.word(word),
-                fds
-            );
-            self.entry("owners", &text, page);
+            self.entry("owners", &self.holder(other, fds), page);
         }
         let hidden = owners.len().saturating_sub(1).saturating_sub(further);
         if hidden > 0 {
             let more = fill(self.word("more"), |_| Some(hidden.to_string()));
             self.entry("owners", &more.unwrap_or_default(), page);
         }
+    }
+
+    /// A process and the descriptors through which it holds the socket.
+    fn holder(&self, process: &Process, fds: &[u32]) -> String {
+        let word = match fds.len() {
+            1 => "descriptor",
+            _ => "descriptors",
+        };
+        let numbers: Vec<String> = fds.iter().map(ToString::to_string).collect();
+        format!(
+            "{} (pid {}), {} {}",
+            process.name,
+            process.pid,
+            self.word(word),
+            numbers.join(", ")
+        )
     }
 
     fn program(&self, process: &Process) -> String {
@@ -257,7 +255,16 @@ impl Writer<'_> {
                 send.clone()
             })
         };
-        fill(self.word(name), values).unwrap_or_default()
+        let mut said = fill(self.word(name), values).unwrap_or_default();
+        let counted = matches!(
+            socket.state,
+            State::SynSent | State::CloseWait | State::FinWait1 | State::Closing | State::LastAck
+        );
+        if counted && socket.recv_queue + socket.send_queue > 0 {
+            said.push(' ');
+            said.push_str(self.word("queues_count"));
+        }
+        said
     }
 
     fn identity(&self) -> String {

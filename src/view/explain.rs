@@ -32,7 +32,9 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
         diagnosis.sentences.join(" ")
     );
     page.paragraph(&own, Style::new());
-    if let Some(unowned) = &diagnosis.unowned {
+    if let Some(unowned) = &diagnosis.unowned
+        && !diagnosis.unowned_is_said
+    {
         page.paragraph(unowned, Style::new());
     }
     let next = format!("{}{}", app.words.diagnosis("join", "next"), diagnosis.next);

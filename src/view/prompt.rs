@@ -70,13 +70,14 @@ fn shown(text: &str) -> String {
 
 /// How many leading characters to leave out so that the rest fits.
 fn skipped(text: &str, room: usize) -> usize {
-    let mut skipped = 0;
-    let mut rest = text;
-    while cells(rest) > room {
-        let mut characters = rest.chars();
-        characters.next();
-        rest = characters.as_str();
-        skipped += 1;
+    let mut left = room;
+    let mut kept = 0;
+    for character in text.chars().rev() {
+        let Some(less) = left.checked_sub(cells(character.encode_utf8(&mut [0; 4]))) else {
+            break;
+        };
+        left = less;
+        kept += 1;
     }
-    skipped
+    text.chars().count() - kept
 }

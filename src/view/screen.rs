@@ -8,6 +8,7 @@ use super::{
 use super::{sort_menu, table, words};
 use crate::app::App;
 use crate::app::mode::Mode;
+use crate::explain::sentence::grouped;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -118,8 +119,8 @@ fn draw_rule(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
         let sentence = app.words.screen("table", "place");
         let filled = crate::explain::sentence::fill(sentence, |name| {
             Some(match name {
-                "place" => (app.cursor.place() + 1).to_string(),
-                _ => app.order.len().to_string(),
+                "place" => grouped(app.cursor.place() as u64 + 1),
+                _ => grouped(app.order.len() as u64),
             })
         });
         format!(" {} ──", filled.unwrap_or_default())

@@ -23,7 +23,7 @@ impl Pane {
         let diagnosis = diagnose(app.selected()?, &app.observation, app.words);
         let join = |name: &str| app.words.diagnosis("join", name);
         let mut sentences = diagnosis.sentences;
-        sentences.extend(diagnosis.unowned);
+        sentences.extend(diagnosis.unowned.filter(|_| !diagnosis.unowned_is_said));
         let mut why = Page::new(width);
         let text = format!(
             "{}{}{}",
