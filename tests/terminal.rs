@@ -144,6 +144,20 @@ fn leaves_the_terminal_to_signals_in_order() {
     }
 }
 
+#[test]
+fn a_frozen_terminal_does_not_keep_the_program() {
+    let mut session = start(&[]);
+    wait_for_table(&session);
+    session.freeze();
+    // It draws, and waits to be allowed to.
+    session.keys("?");
+    session.signal(Signal::TERM);
+    let ended = session.ended();
+    assert_eq!(ended.code, 143);
+    // What it would have to write it cannot; the modes it can set.
+    assert!(ended.modes_restored, "the terminal is not cooked again");
+}
+
 #[cfg(debug_assertions)]
 #[test]
 fn a_panic_in_any_thread_gives_the_terminal_back_and_says_why() {

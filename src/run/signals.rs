@@ -1,7 +1,7 @@
 //! Signals as events, and the terminal's hang-up as one.
 
-use super::RunError;
 use super::screen::Event;
+use super::{RunError, terminal};
 use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::Signals;
@@ -16,6 +16,11 @@ use std::time::Duration;
 /// A main thread that has not ended the program by now never will: it is
 /// writing to a terminal that takes no more.
 const GRACE: Duration = Duration::from_millis(700);
+/// The same after a signal, where the terminal may still be there and the main
+/// thread only slow.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// What a shell adds to the number of a signal for an exit code.
+const ENDED_BY_SIGNAL: i32 = 128;
 
 /// Starts the thread that turns signals into events.
 pub(super) fn start(events: Sender<Event>) -> Result<(), RunError> {
@@ -30,13 +35,14 @@ pub(super) fn start(events: Sender<Event>) -> Result<(), RunError> {
                     SIGWINCH => Event::Redraw,
                     other => Event::Ended(other),
                 };
-                let last = matches!(event, Event::Ended(_));
+                let ends = matches!(event, Event::Ended(_));
                 if events.send(event).is_err() {
                     break;
                 }
-                if last {
-                    thread::sleep(GRACE);
-                    process::exit(128 + signal);
+                if ends {
+                    thread::sleep(PATIENCE);
+                    terminal::abandon();
+                    process::exit(ENDED_BY_SIGNAL + signal);
                 }
             }
         });
@@ -46,7 +52,7 @@ pub(super) fn start(events: Sender<Event>) -> Result<(), RunError> {
 /// Starts the thread that watches for the terminal's hang-up. The input
 /// library does not: it would spin for ever once the terminal is gone.
 pub(super) fn watch_terminal(events: Sender<Event>) -> Result<(), RunError> {
-    let terminal = terminal().map_err(RunError::io("open the terminal"))?;
+    let terminal = open_terminal().map_err(RunError::io("open the terminal"))?;
     let spawned = thread::Builder::new()
         .name("hang-up".to_owned())
         .spawn(move || {
@@ -58,7 +64,7 @@ pub(super) fn watch_terminal(events: Sender<Event>) -> Result<(), RunError> {
     spawned.map(drop).map_err(RunError::io("start a thread"))
 }
 
-fn terminal() -> io::Result<OwnedFd> {
+fn open_terminal() -> io::Result<OwnedFd> {
     if stdin().is_terminal() {
         return stdin().as_fd().try_clone_to_owned();
     }

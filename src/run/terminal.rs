@@ -117,6 +117,11 @@ fn leave() {
     let _ = disable_raw_mode();
 }
 
+/// Leaves what can be left without writing, for a terminal that takes no more.
+pub(super) fn abandon() {
+    let _ = disable_raw_mode();
+}
+
 /// A panic in any thread restores the terminal, says what happened on the
 /// ordinary screen, and ends the program: half of it would be worse.
 fn install_panic_hook() {

@@ -5,7 +5,9 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
-use rustix::termios::{OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{
+    Action, OptionalActions, SpecialCodeIndex, Termios, tcflow, tcgetattr, tcsetattr,
+};
 use std::fs;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
@@ -172,6 +174,11 @@ impl Session {
             new.windows(4).any(|bytes| bytes == b"\x1b[2J")
         };
         self.display.wait("a cleared screen", clears);
+    }
+
+    /// Makes the terminal take nothing more: who writes to it waits for ever.
+    pub(crate) fn freeze(&self) {
+        tcflow(self.slave.as_ref().unwrap(), Action::OOff).unwrap();
     }
 
     /// Waits until the program has ended by itself.

@@ -1,0 +1,72 @@
+//! Whom the program refuses to end, against real processes. That it does end
+//! others is tested on the screen.
+
+use super::namespace::{Namespace, NotHere};
+use super::parked::Other;
+use super::watch::{Watch, row};
+use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
+use std::net::TcpListener;
+use std::process::Command;
+use tcplens::control::Control;
+use tcplens::control::pidfd::PidfdControl;
+use tcplens::model::action::{ArmId, EndSignal, Outcome, Refusal, Target};
+use tcplens::model::text::Text;
+use tcplens::source::SourceChoice;
+
+pub(crate) fn is_refused_for_who_must_not_be_ended(namespace: &Namespace) -> Result<(), NotHere> {
+    if !namespace.by_root {
+        return Err(NotHere::NoRoot);
+    }
+    let mut control = PidfdControl::default();
+    assert_eq!(control.arm(ArmId(1), &any(1)), Err(Refusal::Init));
+    let own = std::process::id();
+    assert_eq!(control.arm(ArmId(2), &any(own)), Err(Refusal::Itself));
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    let mut victim = Other::holding(listener, &mut Command::new("cat"));
+    let target = target_of_listener(at);
+    assert_eq!(target.pid, victim.0.id());
+    // As root it could be ended.
+    assert!(control.arm(ArmId(3), &target).is_ok());
+    control.disarm(ArmId(3));
+
+    let nobody = 65534;
+    setgroups(&[]).unwrap();
+    setgid(Gid::from_raw(nobody)).unwrap();
+    setuid(Uid::from_raw(nobody)).unwrap();
+    let refused = control.arm(ArmId(4), &target);
+    assert_eq!(refused, Err(Refusal::NotPermitted { uid: Some(0) }));
+    // What was not armed cannot be signalled.
+    let outcome = control.signal(ArmId(4), EndSignal::Kill);
+    assert_eq!(outcome, Outcome::Refused(Refusal::Gone));
+    assert_eq!(victim.0.try_wait().unwrap(), None, "it lives");
+    println!("refused: PID 1, the program itself, and root's process to uid {nobody}");
+    Ok(())
+}
+
+/// Nothing but the number is looked at.
+fn any(pid: u32) -> Target {
+    Target {
+        pid,
+        start_ticks: 0,
+        name: Text::default(),
+        inode: None,
+    }
+}
+
+/// The owner of a listener as the table shows it.
+fn target_of_listener(at: std::net::SocketAddr) -> Target {
+    let mut watch = Watch::begin(SourceChoice::Auto);
+    watch.until("the victim in the table", |seen| {
+        let row = row(seen, at, None)?;
+        let owner = seen.first_owner(&row)?;
+        // Between its start and its exec it still has our name.
+        (owner.name.as_str() == "cat").then(|| Target {
+            pid: owner.pid,
+            start_ticks: owner.start_ticks,
+            name: owner.name.clone(),
+            inode: row.socket.inode,
+        })
+    })
+}
