@@ -82,7 +82,14 @@ impl Session {
         let before = tcgetattr(&slave).unwrap();
         let mut command = CommandBuilder::new(program);
         command.args(arguments);
-        for name in ["LC_ALL", "LC_CTYPE", "NO_COLOR", "TCPLENS_TEST_PANIC"] {
+        for name in [
+            "LC_ALL",
+            "LC_CTYPE",
+            "NO_COLOR",
+            "TCPLENS_TEST_PANIC",
+            // Its lines would push the message off the small screen.
+            "RUST_BACKTRACE",
+        ] {
             command.env_remove(name);
         }
         command.env("LANG", "C.UTF-8");
