@@ -61,7 +61,11 @@ fn value(finding: &Finding, place: &str) -> Option<String> {
         Evidence::OutboundScan(scan) => match place {
             "contacts" => Some(grouped(scan.contacts.into())),
             "failed" => Some(grouped(scan.failed.into())),
-            "percent" => Some(percent(scan.failed, scan.contacts)),
+            "unseen" => Some(grouped(scan.unseen.into())),
+            "percent" => {
+                let attempts = scan.contacts.saturating_add(scan.unseen);
+                Some(percent(scan.failed, attempts))
+            }
             "window" => Some(length(Duration::from_secs(scan.window_s.into()))),
             "waiting" => Some(grouped(scan.waiting.into())),
             "examples" => {
@@ -139,6 +143,7 @@ mod tests {
             breadth,
             contacts: 2000,
             failed: 1999,
+            unseen: 10,
             window_s: 300,
             likelihood: 1e6,
             waiting: 1999,

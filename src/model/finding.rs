@@ -130,6 +130,8 @@ pub struct ScanEvidence {
     pub contacts: u32,
     /// Of these, how many failed.
     pub failed: u32,
+    /// Attempts that came and went between two tables, counted as answered.
+    pub unseen: u32,
     /// Length of the window, seconds.
     pub window_s: u32,
     /// The random walk's likelihood ratio at present.

@@ -120,6 +120,7 @@ fn evidence(profile: &Profile, breadth: Breadth, limits: &Thresholds) -> ScanEvi
         breadth,
         contacts: small(profile.contacts()),
         failed: small(profile.failed.len()),
+        unseen: u32::try_from(profile.unseen).unwrap_or(u32::MAX),
         window_s: u32::try_from(limits.window.as_secs()).unwrap_or(u32::MAX),
         likelihood: profile.pace.walk,
         waiting: profile.pace.waiting,
