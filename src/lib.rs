@@ -3,13 +3,13 @@
 //! # The house
 //!
 //! A source yields readings; a monitor folds them into an observation;
-//! everything else only reads observations. Live kernel, script and (later)
-//! replay, the screen and the reports differ only in which source stands at one
-//! end and which reader at the other.
+//! everything else only reads observations. The live kernel and the scenarios of
+//! the tests, the screen and the reports differ only in which source stands at
+//! one end and which reader at the other.
 //!
 //! ```text
 //!  kernel ─▶ source ─▶ Reading ─▶ monitor ─▶ Arc<Observation> ─┬▶ app ─▶ view ─▶ screen
-//!  TOML   ─▶ script ─▶ Reading ─▶  (ledger + detect, pure)     └▶ report (table, json)
+//!  TOML   ─▶ tests  ─▶ Reading ─▶  (ledger + detect, pure)     └▶ report (table, json)
 //!  key    ─▶ app.update ─▶ Effect ─▶ run ─▶ control ─▶ Message ─▶ app
 //! ```
 //!

@@ -3,6 +3,7 @@
 use crate::explain::catalogue::Catalogue;
 use crate::explain::sentence::{fill, grouped};
 use crate::listing::{Align, Column, cell};
+use crate::model::gap::{Gap, GapKind};
 use crate::model::observation::Observation;
 use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
@@ -106,7 +107,7 @@ fn write_line<'a>(
     out.write_all(b"\n")
 }
 
-/// Writes a line for each thing that could not be seen.
+/// Writes a line for each thing that could not be seen and would be looked for.
 ///
 /// # Errors
 ///
@@ -116,7 +117,13 @@ pub fn write_gaps(
     words: &Catalogue,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let owners_hidden = |gap: &Gap| gap.kind == GapKind::OwnersHidden;
+    let hidden = observation.gaps.iter().any(owners_hidden);
     for gap in &observation.gaps {
+        // Of interest only where a row lacks its owner for it.
+        if gap.kind == GapKind::ProcessesUnreadable && !hidden {
+            continue;
+        }
         let short = words.gap(gap.kind, "short");
         let short = fill(short, |_| Some(grouped(gap.count))).unwrap_or_default();
         let reason = words.gap_reason(gap.reason);

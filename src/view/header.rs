@@ -13,7 +13,7 @@ use crate::explain::lengths::length;
 use crate::explain::sentence::{fill, grouped};
 use crate::listing::{StateClass, fit};
 use crate::model::finding::{Finding, Severity};
-use crate::model::gap::GapKind;
+use crate::model::gap::{Gap, GapKind};
 use crate::model::protocol::{Family, Protocol};
 use crate::model::state::State;
 use crate::model::text::Text;
@@ -241,7 +241,10 @@ fn badge(app: &App, roomy: bool) -> Option<(String, Severity)> {
 fn gaps(app: &App, roomy: bool) -> Option<String> {
     let gaps = &app.observation.gaps;
     let hidden = gaps.iter().find(|gap| gap.kind == GapKind::OwnersHidden);
-    let gap = hidden.or_else(|| gaps.first())?;
+    // Processes that could not be read matter where a row lacks its owner for
+    // it, and then the first says so.
+    let telling = |gap: &&Gap| gap.kind != GapKind::ProcessesUnreadable;
+    let gap = hidden.or_else(|| gaps.iter().find(telling))?;
     let count = |_: &str| Some(grouped(gap.count));
     if roomy {
         let text = fill(app.words.gap(gap.kind, "short"), count)?;
