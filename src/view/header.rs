@@ -114,10 +114,14 @@ fn push_chips(
     frame: &mut Frame,
 ) {
     let mut used: usize = spans.iter().map(Span::width).sum();
+    let mut left_out = false;
+    // Two cells are kept for the sign that something was left out.
+    let room = room.saturating_sub(2);
     for (state, label, style) in chips(app, theme, room) {
         let text = format!("  {label}");
         let width = cells(&text);
         if used + width > room {
+            left_out = true;
             continue;
         }
         let column = area
@@ -134,6 +138,9 @@ fn push_chips(
         spans.push(Span::styled(text, style));
         used += width;
     }
+    if left_out {
+        spans.push(Span::styled(" …", theme.dim()));
+    }
 }
 
 /// From this width on states are written in full.
@@ -144,9 +151,9 @@ const WIDE: usize = 100;
 const WORTH: [State; State::ALL.len()] = [
     State::Listen,
     State::Established,
+    State::CloseWait,
     State::SynSent,
     State::SynReceived,
-    State::CloseWait,
     State::FinWait1,
     State::FinWait2,
     State::Closing,
