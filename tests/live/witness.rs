@@ -24,12 +24,9 @@ pub(crate) fn proc() -> Table {
         let text = fs::read_to_string(format!("/proc/net/{file}")).unwrap();
         for line in text.lines().skip(1) {
             let (key, mut facts) = proc_line(line, protocol, &holders);
-            // IPv4 between IPv6 sockets is shown as IPv4.
-            facts.family = match (file.ends_with('6'), key.local.is_ipv4()) {
-                (false, _) => Some("inet".to_owned()),
-                (true, false) => Some("inet6".to_owned()),
-                (true, true) => None,
-            };
+            // Also where both ends are IPv4: the socket is what counts.
+            let family = if file.ends_with('6') { "inet6" } else { "inet" };
+            facts.family = Some(family.to_owned());
             let before = table.insert(key, facts);
             assert!(before.is_none(), "twice in /proc/net/{file}: {line}");
         }
