@@ -23,26 +23,35 @@ pub(super) fn start(events: Sender<Event>) -> Result<(), RunError> {
         .spawn(move || {
             let mut clicks = Clicks::default();
             while let Ok(input) = event::read() {
-                if let Some(event) = translate(input, &mut clicks)
-                    && events.send(event).is_err()
-                {
-                    break;
+                for event in translate(input, &mut clicks) {
+                    if events.send(event).is_err() {
+                        return;
+                    }
                 }
             }
         });
     spawned.map(drop).map_err(RunError::io("start a thread"))
 }
 
-fn translate(input: Input, clicks: &mut Clicks) -> Option<Event> {
-    match input {
-        Input::Key(key) if key.kind != KeyEventKind::Release => {
-            Some(Event::Key(translate_key(key)?))
-        }
+fn translate(input: Input, clicks: &mut Clicks) -> Vec<Event> {
+    let event = match input {
+        Input::Key(key) if key.kind != KeyEventKind::Release => return translate_keys(key),
         Input::Paste(text) => Some(Event::Paste(text)),
         Input::Mouse(mouse) => clicks.translate(mouse, Instant::now()),
         Input::Resize(..) => Some(Event::Redraw),
         _ => None,
-    }
+    };
+    event.into_iter().collect()
+}
+
+/// Escape and a key that come together look like the key with Alt. They are
+/// taken as the two they may be: an Escape that was meant to cancel must not
+/// get lost before a `y`.
+fn translate_keys(key: KeyEvent) -> Vec<Event> {
+    let escaped = key.modifiers.contains(KeyModifiers::ALT);
+    let first = escaped.then_some(Key::Esc);
+    let keys = first.into_iter().chain(translate_key(key));
+    keys.map(Event::Key).collect()
 }
 
 fn translate_key(key: KeyEvent) -> Option<Key> {
@@ -114,6 +123,16 @@ mod tests {
         assert_eq!(clicks.click(Position::new(3, 5), now), Gesture::Click);
         let later = now + Duration::from_secs(1);
         assert_eq!(clicks.click(Position::new(3, 5), later), Gesture::Click);
+    }
+
+    #[test]
+    fn an_escape_before_another_key_is_not_lost() {
+        let both = KeyEvent::new(KeyCode::Char('y'), KeyModifiers::ALT);
+        let events = translate_keys(both);
+        assert!(matches!(
+            events[..],
+            [Event::Key(Key::Esc), Event::Key(Key::Char('y'))]
+        ));
     }
 
     #[test]
