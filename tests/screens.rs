@@ -145,8 +145,6 @@ fn ending_a_process_asks_first() {
     let facts = ArmedFacts {
         target: target.clone(),
         command: Text::from("nginx: master process"),
-        exe: Some(Text::from("/usr/sbin/nginx")),
-        user: None,
         uid: Some(0),
         children: vec![(812, Text::from("nginx"))],
         parent: Some((1, Text::from("systemd"))),
@@ -203,8 +201,6 @@ fn a_question_that_cannot_be_read_cannot_be_answered() {
     let facts = ArmedFacts {
         target: target.clone(),
         command: Text::new(&[b'x'; 4096]),
-        exe: None,
-        user: None,
         uid: Some(0),
         children: vec![(812, Text::from("nginx"))],
         parent: None,

@@ -8,7 +8,6 @@ use procfs::process::Process;
 use std::fs;
 use std::io;
 use std::num::NonZeroU32;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// What is known of a process now.
@@ -77,12 +76,6 @@ pub(super) fn command(pid: u32) -> Text {
     Text::new(&bytes)
 }
 
-/// The program file as the kernel names it, with its mark if it is deleted.
-pub(super) fn program(pid: u32) -> Option<Text> {
-    let path = Process::new_with_root(folder(pid)).ok()?.exe().ok()?;
-    Some(Text::new(path.as_os_str().as_bytes()))
-}
-
 /// The user whose process it is.
 pub(super) fn uid(pid: u32) -> Option<u32> {
     Process::new_with_root(folder(pid)).ok()?.uid().ok()
@@ -122,7 +115,6 @@ mod tests {
         assert!(!facts.inodes.unwrap().is_empty());
         drop(socket);
         assert!(!command(std::process::id()).is_empty());
-        assert!(program(std::process::id()).is_some());
     }
 
     #[test]

@@ -141,8 +141,6 @@ fn gather(target: &Target, facts: &Facts) -> ArmedFacts {
     ArmedFacts {
         target: target.clone(),
         command: facts::command(target.pid),
-        exe: facts::program(target.pid),
-        user: None,
         uid: facts::uid(target.pid),
         children: facts::children(target.pid),
         parent: (facts.stat.parent != 0).then(|| {

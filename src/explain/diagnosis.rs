@@ -3,7 +3,7 @@
 
 use super::catalogue::Catalogue;
 use super::lengths::length;
-use super::pick::{Evidence, pick};
+use super::pick::{Evidence, counts_one_peer, pick};
 use super::sentence::{fill, grouped};
 use crate::model::observation::Observation;
 use crate::model::owner::Unowned;
@@ -254,11 +254,8 @@ impl<'a> Case<'a> {
     }
 
     fn shown_siblings(&self) -> u32 {
-        let to_one_peer = match self.row.socket.state {
-            State::SynSent => self.same_remote * 2 > self.siblings,
-            State::TimeWait => self.same_remote >= 100,
-            _ => false,
-        };
+        let state = self.row.socket.state;
+        let to_one_peer = counts_one_peer(state, self.siblings, self.same_remote);
         if to_one_peer {
             self.same_remote
         } else {

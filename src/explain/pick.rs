@@ -100,8 +100,22 @@ impl Evidence {
             .is_some_and(|timer| timer.kind == kind && timer.retransmits > 0)
     }
 
+    fn counts_one_peer(&self) -> bool {
+        counts_one_peer(self.state, self.siblings, self.same_remote)
+    }
+
     fn runs(&self, kind: TimerKind) -> bool {
         self.timer.is_some_and(|timer| timer.kind == kind)
+    }
+}
+
+/// Whether the number of others that is worth telling is that of those with
+/// the same peer, and not of all.
+pub(super) fn counts_one_peer(state: State, siblings: u32, same_remote: u32) -> bool {
+    match state {
+        State::SynSent => same_remote * 2 > siblings,
+        State::TimeWait => same_remote >= 10 * MANY,
+        _ => false,
     }
 }
 
@@ -191,7 +205,7 @@ fn syn_sent(evidence: &Evidence) -> Choice {
         .next_if(silent, "next_old")
         .next_if(silent && evidence.remote_is_here, "next_loopback");
     if evidence.siblings >= MANY {
-        let same = evidence.same_remote * 2 > evidence.siblings;
+        let same = evidence.counts_one_peer();
         let sentence = if same {
             "many_same_remote"
         } else {
@@ -224,15 +238,18 @@ fn syn_received(evidence: &Evidence) -> Choice {
     choice
 }
 
+/// The listener's program has not taken it yet.
+fn not_accepted() -> Choice {
+    let mut choice = Choice::new("next_accept_queue");
+    choice.say("accept_queue").who = Some("listener");
+    choice
+}
+
 fn established(evidence: &Evidence) -> Choice {
-    let mut choice = Choice::new("next");
     if evidence.unowned == Some(Unowned::AcceptQueue) {
-        choice
-            .say("accept_queue")
-            .next_if(true, "next_accept_queue")
-            .who_if(true, "listener");
-        return choice;
+        return not_accepted();
     }
+    let mut choice = Choice::new("next");
     let silent = evidence.retransmits(TimerKind::Retransmit);
     let closed_window = evidence.runs(TimerKind::ZeroWindowProbe);
     let pending = evidence.send_queue > 0;
@@ -312,7 +329,7 @@ fn fin_wait_2(evidence: &Evidence) -> Choice {
 }
 
 fn time_wait(evidence: &Evidence) -> Choice {
-    let many_same = evidence.same_remote >= 10 * MANY;
+    let many_same = evidence.counts_one_peer();
     let mut choice = Choice::new("next");
     choice
         .say_if(!evidence.simultaneous, "normal")
@@ -327,14 +344,10 @@ fn time_wait(evidence: &Evidence) -> Choice {
 }
 
 fn close_wait(evidence: &Evidence) -> Choice {
-    let mut choice = Choice::new("next");
     if evidence.unowned == Some(Unowned::AcceptQueue) {
-        choice
-            .say("accept_queue")
-            .next_if(true, "next_accept_queue")
-            .who_if(true, "listener");
-        return choice;
+        return not_accepted();
     }
+    let mut choice = Choice::new("next");
     let fresh = evidence.entry_seen && evidence.age < BEYOND_A_ROUND_TRIP;
     let old = evidence.age >= LONG;
     // Many that were there already when watching began tell as much as age.

@@ -48,11 +48,7 @@ pub struct ArmedFacts {
     pub target: Target,
     /// Command line, spaces between the arguments.
     pub command: Text,
-    /// Program file with the kernel's mark if deleted.
-    pub exe: Option<Text>,
-    /// Who runs it.
-    pub user: Option<Text>,
-    /// User id of it.
+    /// Who runs it now.
     pub uid: Option<u32>,
     /// Direct children, by pid and name.
     pub children: Vec<(u32, Text)>,
