@@ -32,6 +32,7 @@ use ledger::{Clock, Ledger, Page, Turned};
 use phase::Moment;
 use std::sync::Arc;
 use std::time::Duration;
+use unowned::Searched;
 
 /// What may be chosen about watching.
 #[derive(Clone, Debug)]
@@ -237,7 +238,12 @@ fn give_reasons(rows: &mut [Row], census: &Census, complete: bool) -> u64 {
             continue;
         };
         let has_listener = || census.listeners.take(rows, &row.socket);
-        let reason = unowned::reason(&row.socket, has_listener, complete);
+        let searched = match (row.owners.is_pending(), complete) {
+            (true, _) => Searched::NotYet,
+            (false, true) => Searched::Everywhere,
+            (false, false) => Searched::InPart,
+        };
+        let reason = unowned::reason(&row.socket, has_listener, searched);
         hidden += u64::from(reason == Unowned::Hidden);
         rows[place].unowned = Some(reason);
     }

@@ -166,6 +166,7 @@ fn nobody(row: &Row, observation: &Observation) -> String {
             Some(uid) => return format!("— (uid {uid})"),
             None => "hidden",
         },
+        Some(Unowned::Pending) => "looking",
         Some(Unowned::Kernel) => "not found",
         None => "gone",
     };
@@ -369,6 +370,7 @@ mod tests {
             (Some(Unowned::TimeWait), "— (closed)"),
             (Some(Unowned::Orphan), "— (closed)"),
             (Some(Unowned::Hidden), "— (hidden)"),
+            (Some(Unowned::Pending), "— (looking)"),
             (Some(Unowned::Kernel), "— (not found)"),
             (None, "— (gone)"),
         ] {

@@ -1,7 +1,7 @@
 //! The running kernel as a source of readings: joins sockets, owners, facts
 //! and names.
 
-use super::owners::{Link, Walk, Walker};
+use super::owners::Owners;
 use super::proc_tables::ProcTables;
 use super::processes::Processes;
 use super::sock_diag::SockDiag;
@@ -12,20 +12,15 @@ use super::{
 };
 use crate::model::gap::{Gap, GapKind, GapReason};
 use crate::model::limits::Limits;
-use crate::model::owner::{Holder, OwnerSpan, ProcessId};
 use crate::model::protocol::Protocol;
 use crate::model::reading::{Matter, Reading, Snapshot, SourceKind};
 use crate::model::socket::Socket;
 use crate::model::text::Text;
 use crate::model::time::Time;
-use foldhash::{HashMap, HashMapExt};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-/// A machine with fewer processes is walked faster than a thread is started.
-const WORTH_A_THREAD: usize = 64;
 
 /// How the kernel is to be read.
 #[derive(Clone, Debug)]
@@ -55,6 +50,7 @@ impl Default for LiveOptions {
 pub struct Live {
     sockets: Box<dyn SocketSource>,
     standing: Vec<Gap>,
+    owners: Owners,
     processes: Processes,
     users: UserNames,
     usage: UsageMeter,
@@ -83,6 +79,7 @@ impl Live {
         Ok(Self {
             sockets,
             standing,
+            owners: Owners::new(&options.root),
             processes: Processes::new(&options.root),
             users: UserNames::new(options.names),
             usage: UsageMeter::default(),
@@ -104,37 +101,35 @@ impl Live {
         }
     }
 
-    /// Reads the table while another thread walks the processes, then helps
-    /// with the walk.
-    fn read_both(&mut self) -> Result<(SocketTable, Walk), SourceError> {
+    /// Reads the table while another thread reads processes, if there are many
+    /// to read, and then helps with them.
+    fn read_both(&mut self) -> Result<SocketTable, SourceError> {
         let sockets = &mut self.sockets;
-        let walker = match Walker::new(&self.root) {
-            Ok(walker) => walker,
-            Err(error) => return Ok((sockets.read()?, Walk::refused(&error))),
-        };
-        let table = if walker.len() < WORTH_A_THREAD {
-            let table = sockets.read();
-            walker.work();
-            table
-        } else {
+        let errand = self.owners.survey();
+        let table = if errand.is_large() {
             thread::scope(|scope| {
                 // Where no thread is to be had, this one does all the work.
-                let _ = thread::Builder::new().spawn_scoped(scope, || walker.work());
+                let _ = thread::Builder::new().spawn_scoped(scope, || errand.work());
                 let table = sockets.read();
-                walker.work();
+                errand.work();
                 table
             })
+        } else {
+            let table = sockets.read();
+            errand.work();
+            table
         };
-        Ok((table?, walker.finish()))
+        self.owners.take_in(errand);
+        table
     }
 }
 
 impl ReadingSource for Live {
     fn read_table(&mut self) -> Result<Reading, SourceError> {
-        let (table, walk) = self.read_both()?;
+        let table = self.read_both()?;
         let time = self.now();
-        let owned = Owned::join(&table.sockets, &walk.links);
-        let processes = self.processes.facts(&owned.pids);
+        let assigned = self.owners.assign(&table.sockets);
+        let processes = self.processes.facts(&assigned.pids);
         let uids: BTreeSet<u32> = table
             .sockets
             .iter()
@@ -143,7 +138,8 @@ impl ReadingSource for Live {
             .collect();
         let mut gaps = self.standing.clone();
         gaps.extend(table.gaps);
-        gaps.extend(walk.unreadable.iter().map(|(reason, count)| Gap {
+        let unreadable = self.owners.unreadable();
+        gaps.extend(unreadable.iter().map(|(reason, count)| Gap {
             kind: GapKind::ProcessesUnreadable,
             count: *count,
             reason: *reason,
@@ -153,13 +149,13 @@ impl ReadingSource for Live {
             host: self.host.clone(),
             interfaces: interface_names(&table.sockets),
             sockets: table.sockets,
-            owners: owned.spans,
-            holders: owned.holders,
+            owners: assigned.spans,
+            holders: assigned.holders,
             processes,
             users: self.users.resolve(uids, self.patience),
             limits: self.limits,
             gaps,
-            owners_complete: walk.unreadable.is_empty(),
+            owners_complete: unreadable.is_empty(),
             active_opens: std::fs::read(self.root.join("net/snmp"))
                 .ok()
                 .and_then(|bytes| counters::active_opens(&bytes)),
@@ -248,59 +244,6 @@ impl SocketSource for Preferred {
     }
 }
 
-/// The owners of each socket, in the compact form of a snapshot.
-struct Owned {
-    spans: Vec<OwnerSpan>,
-    holders: Vec<Holder>,
-    pids: Vec<u32>,
-}
-
-impl Owned {
-    /// `links` is sorted by inode, pid and descriptor. Sockets may share an
-    /// inode (MPTCP subflows have their owner's).
-    fn join(sockets: &[Socket], links: &[Link]) -> Self {
-        let mut runs: HashMap<u32, OwnerSpan> = HashMap::with_capacity(links.len());
-        let mut holders = Vec::with_capacity(links.len());
-        let mut numbers: HashMap<u32, u32> = HashMap::new();
-        let mut pids = Vec::new();
-        let wanted: foldhash::HashSet<u32> = sockets
-            .iter()
-            .filter_map(|socket| Some(socket.inode?.get()))
-            .collect();
-        for run in links.chunk_by(|left, right| left.inode == right.inode) {
-            let inode = run.first().map_or(0, |link| link.inode);
-            if !wanted.contains(&inode) {
-                continue;
-            }
-            let start = u32::try_from(holders.len()).unwrap_or(u32::MAX);
-            for link in run.iter().take(usize::from(u16::MAX)) {
-                let number = *numbers.entry(link.pid).or_insert_with(|| {
-                    pids.push(link.pid);
-                    u32::try_from(pids.len() - 1).unwrap_or(u32::MAX)
-                });
-                holders.push(Holder {
-                    process: ProcessId(number),
-                    fd: link.fd,
-                });
-            }
-            let count = u16::try_from(run.len()).unwrap_or(u16::MAX);
-            runs.insert(inode, OwnerSpan { start, count });
-        }
-        let spans = sockets
-            .iter()
-            .map(|socket| {
-                let inode = socket.inode.map_or(0, std::num::NonZeroU32::get);
-                runs.get(&inode).copied().unwrap_or_default()
-            })
-            .collect();
-        Self {
-            spans,
-            holders,
-            pids,
-        }
-    }
-}
-
 /// The number in `net:[4026531840]`; 0 if it can't be read.
 fn own_namespace(root: &Path) -> u32 {
     let link = std::fs::read_link(root.join("thread-self/ns/net"));
@@ -382,23 +325,5 @@ mod tests {
             assert!(pids.contains(&std::process::id()), "{source:?}: {pids:?}");
             assert_ne!(snapshot.sockets[place].namespace, 0);
         }
-    }
-
-    #[test]
-    fn sockets_that_share_an_inode_share_its_owners() {
-        let socket = Socket {
-            inode: std::num::NonZeroU32::new(5),
-            ..snapshot_socket()
-        };
-        let links = [(4, 1), (5, 7), (5, 9)].map(|(inode, pid)| Link { inode, pid, fd: 3 });
-        let owned = Owned::join(&[socket, snapshot_socket(), socket], &links);
-        assert_eq!(owned.pids, [7, 9]);
-        assert_eq!(owned.spans[0], owned.spans[2]);
-        assert_eq!(owned.spans[1].count, 0);
-    }
-
-    fn snapshot_socket() -> Socket {
-        let line = b"0: 0100007F:1F90 0100007F:C350 01 0:0 00:0 0 0 0 0\n";
-        super::super::proc_net::parse_table(line, Protocol::Tcp, 0).sockets[0]
     }
 }
