@@ -88,7 +88,8 @@ fn room(path: &Path) -> String {
 }
 
 /// The code of a file: without its tests, which may look anywhere, and
-/// without comments. Tests stand at the end of a file, in `mod tests`.
+/// without comments. Tests stand at the end of a file, in `mod tests`, or in a
+/// file of that name.
 fn code(text: &str) -> String {
     let shipped = text.split("#[cfg(test)]\nmod tests {").next();
     shipped
@@ -166,6 +167,9 @@ fn arrows_only_go_down() {
 fn the_world_is_touched_only_where_planned() {
     let mut wrong = Vec::new();
     for path in sources() {
+        if path.ends_with("tests.rs") {
+            continue;
+        }
         let room = room(&path);
         let code = code(&fs::read_to_string(&path).unwrap());
         for (word, rooms) in RESTRICTED {

@@ -130,15 +130,20 @@ impl ReadingSource for Live {
         let time = self.now();
         let assigned = self.owners.assign(&table.sockets);
         let processes = self.processes.facts(&assigned.pids);
-        let uids: BTreeSet<u32> = table
+        // Neighbours in the table mostly have one user.
+        let runs = table
             .sockets
-            .iter()
-            .map(|socket| socket.uid)
+            .chunk_by(|left, right| left.uid == right.uid)
+            .filter_map(|run| Some(run.first()?.uid));
+        let uids: BTreeSet<u32> = runs
             .chain(processes.iter().filter_map(|process| process.uid))
             .collect();
         let mut gaps = self.standing.clone();
         gaps.extend(table.gaps);
-        let unreadable = self.owners.unreadable();
+        let mut unreadable = self.owners.unreadable();
+        if self.processes.short_of_descriptors() {
+            *unreadable.entry(GapReason::DescriptorLimit).or_default() += 1;
+        }
         gaps.extend(unreadable.iter().map(|(reason, count)| Gap {
             kind: GapKind::ProcessesUnreadable,
             count: *count,

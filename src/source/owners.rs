@@ -15,7 +15,7 @@ mod search;
 use crate::model::gap::GapReason;
 use crate::model::owner::OwnerSpan;
 use crate::model::socket::Socket;
-use descriptors::{Glance, Outcome, ProcFolder};
+use descriptors::{Glance, ProcFolder};
 pub(super) use errand::Errand;
 use errand::Target;
 use foldhash::HashSet;
@@ -220,14 +220,6 @@ impl Owners {
             *counts.entry(reason).or_default() += 1;
         }
         counts
-    }
-
-    /// What tells this process from a later one under the same number; none if
-    /// it is not known to be there.
-    pub(super) fn identity(&self, pid: u32) -> Option<u64> {
-        let known = self.roster.get(pid)?;
-        (known.glance.identity != 0 && known.outcome != Outcome::Gone)
-            .then_some(known.glance.identity)
     }
 }
 

@@ -172,11 +172,6 @@ impl Roster {
         }
     }
 
-    /// What is known of a process.
-    pub(super) fn get(&self, pid: u32) -> Option<&Known> {
-        self.known.get(&pid)
-    }
-
     /// Processes whose descriptors could be read.
     pub(super) fn readable(&self) -> impl Iterator<Item = (u32, &Known)> {
         self.known
