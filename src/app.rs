@@ -22,6 +22,7 @@ pub mod selection;
 use crate::explain::catalogue::Catalogue;
 use crate::filter::Filter;
 use crate::listing::{Quick, Sort, arrange};
+use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
 use crate::model::row::Row;
 use crate::model::socket::SocketKey;
@@ -60,6 +61,8 @@ pub struct Choices {
     pub numeric: bool,
     /// Time between readings.
     pub interval: Duration,
+    /// Which network namespaces.
+    pub scope: Scope,
 }
 
 /// Everything the screen shows, and what it depends on.
@@ -92,6 +95,8 @@ pub struct App {
     pub numeric: bool,
     /// Time between readings.
     pub interval: Duration,
+    /// Which network namespaces are asked for.
+    pub scope: Scope,
     /// Why the last reading failed, if it did.
     pub failure: Option<String>,
     /// Earlier filters, the latest last.
@@ -124,6 +129,7 @@ impl App {
             notice: None,
             numeric: choices.numeric,
             interval: choices.interval,
+            scope: choices.scope,
             failure: None,
             filters: Vec::new(),
             pending: None,
@@ -264,6 +270,7 @@ impl App {
             Command::Pause => self.toggle_pause(),
             Command::Faster => self.change_interval(false),
             Command::Slower => self.change_interval(true),
+            Command::AllNamespaces => self.change_scope(),
             Command::EndProcess => self.end_process(),
             Command::ConfirmTerm => self.confirm(crate::model::action::EndSignal::Term),
             Command::ConfirmKill => self.confirm(crate::model::action::EndSignal::Kill),
@@ -292,6 +299,16 @@ impl App {
         let interval = crate::explain::lengths::length(self.interval);
         self.say("interval", &[("interval", interval)]);
         vec![Effect::SetInterval(self.interval)]
+    }
+
+    fn change_scope(&mut self) -> Vec<Effect> {
+        self.scope = self.scope.toggled();
+        let name = match self.scope {
+            Scope::Own => "scope_own",
+            Scope::All => "scope_all",
+        };
+        self.say(name, &[]);
+        vec![Effect::SetScope(self.scope)]
     }
 
     /// Shows one of the notices of the assets.

@@ -101,6 +101,7 @@ fn carry_out(plan: Plan) -> Result<Ending, RunError> {
                 sort: live.watching.sort,
                 numeric: live.watching.numeric,
                 interval: live.interval,
+                scope: live.watching.scope,
             },
             words: words(),
             theme: live.theme,
@@ -112,6 +113,7 @@ fn carry_out(plan: Plan) -> Result<Ending, RunError> {
 fn open(watching: &Watching, patience: Duration) -> Result<Box<dyn ReadingSource>, RunError> {
     let options = LiveOptions {
         source: watching.source,
+        scope: watching.scope,
         // Numbers are shown, but a filter may still ask for a name.
         names: !watching.numeric || watching.filter.to_string().contains("user:"),
         patience,

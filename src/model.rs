@@ -9,6 +9,7 @@ pub mod endpoint;
 pub mod finding;
 pub mod gap;
 pub mod limits;
+pub mod namespace;
 pub mod observation;
 pub mod owner;
 pub mod process;

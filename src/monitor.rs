@@ -28,7 +28,7 @@ pub use detect::thresholds::Thresholds;
 use detect::{Detection, Scene};
 use history::History;
 use interner::Interner;
-use ledger::{Clock, Ledger, Page, Turned};
+use ledger::{Clock, Ledger, Page, Turned, View};
 use phase::Moment;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,6 +124,7 @@ impl Monitor {
             owners: std::mem::take(&mut snapshot.owners),
             holders: std::mem::take(&mut snapshot.holders),
             source: snapshot.source,
+            view: View::of(&snapshot),
             doubtful: snapshot.gaps.iter().any(|gap| {
                 matches!(
                     gap.kind,
@@ -155,6 +156,7 @@ impl Monitor {
             processes: self.interner.processes().to_vec(),
             users: snapshot.users,
             interfaces: snapshot.interfaces,
+            namespaces: snapshot.namespaces,
             listeners: census.listeners.into_inner(),
             tally: census.tally,
             arrivals: self.history.counts(),

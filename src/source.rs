@@ -5,10 +5,14 @@
 //! parsers inside take bytes and touch nothing, so foreign bytes can be thrown
 //! at them in tests.
 
+mod cgroup;
+mod chosen;
 pub mod counters;
 pub mod diag_message;
+mod interfaces;
 pub mod limits;
 pub mod live;
+mod namespaces;
 mod owners;
 pub mod proc_net;
 mod proc_tables;
@@ -18,6 +22,7 @@ mod usage;
 mod users;
 
 use crate::model::gap::Gap;
+use crate::model::namespace::Scope;
 use crate::model::reading::{Reading, SourceKind};
 use crate::model::socket::Socket;
 use std::fmt;
@@ -32,6 +37,9 @@ pub trait ReadingSource: Send {
     ///
     /// Only if no table at all can be read; anything less is a gap.
     fn read_table(&mut self) -> Result<Reading, SourceError>;
+
+    /// Chooses the network namespaces of the next tables.
+    fn set_scope(&mut self, scope: Scope);
 
     /// Reads CPU and memory of some processes; those that are gone are left
     /// out.

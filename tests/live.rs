@@ -25,6 +25,8 @@ mod ending;
 mod flood;
 #[path = "live/namespace.rs"]
 mod namespace;
+#[path = "live/neighbour.rs"]
+mod neighbour;
 #[path = "live/oracle.rs"]
 mod oracle;
 #[path = "live/parked.rs"]
@@ -51,7 +53,7 @@ use namespace::Body;
 use std::process::ExitCode;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 8] = [
+const INSIDE: [(&str, Body); 9] = [
     ("list_agrees_row_by_row", differential::agrees_row_by_row),
     (
         "list_says_why_nobody_holds_a_row",
@@ -72,6 +74,10 @@ const INSIDE: [(&str, Body); 8] = [
     (
         "a_user_without_privilege_sees_every_row",
         unprivileged::sees_every_row_and_why_not_more,
+    ),
+    (
+        "a_neighbouring_namespace_stands_in_the_same_table",
+        neighbour::stands_in_the_same_table,
     ),
     ("a_flood_is_found_in_time", flood::is_found_in_time),
     (
@@ -104,6 +110,9 @@ fn main() -> ExitCode {
     if let Some((name, outside)) = namespace::asked(arguments()) {
         let (_, body) = INSIDE.iter().find(|(known, _)| *known == name).unwrap();
         return namespace::play(*body, outside);
+    }
+    if let Some(outside) = neighbour::asked(arguments()) {
+        return neighbour::play(outside);
     }
     if let Some(outside) = flood::asked(arguments()) {
         return flood::play(outside);

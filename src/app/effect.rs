@@ -1,6 +1,7 @@
 //! What is to be done outside, as data: the app itself does nothing.
 
 use crate::model::action::{ArmId, EndSignal, Target};
+use crate::model::namespace::Scope;
 use std::time::Duration;
 
 /// Something `run` carries out.
@@ -14,6 +15,8 @@ pub enum Effect {
     Refresh,
     /// Read the table this often.
     SetInterval(Duration),
+    /// Read these network namespaces.
+    SetScope(Scope),
     /// Read CPU and memory of a process.
     MeasureUsage(u32),
     /// Take hold of a process.

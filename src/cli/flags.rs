@@ -78,6 +78,11 @@ fn common() -> Vec<Arg> {
         flag("processes", Some('p'), "Show processes (the default)"),
         flag("ipv4", Some('4'), "Only IPv4"),
         flag("ipv6", Some('6'), "Only IPv6"),
+        flag(
+            "all-netns",
+            None,
+            "All network namespaces that can be entered, in one table",
+        ),
         value(
             "sort",
             "COLUMN",

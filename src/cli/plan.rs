@@ -3,6 +3,7 @@
 use super::{Surroundings, flags};
 use crate::filter::{Filter, nearest};
 use crate::listing::{Column, Quick, Sort, SortBy, StateClass};
+use crate::model::namespace::Scope;
 use crate::model::protocol::{Family, Protocol};
 use crate::model::state::State;
 use crate::model::text::Text;
@@ -51,6 +52,7 @@ pub(super) struct Watching {
     pub(super) quick: Quick,
     pub(super) sort: Sort,
     pub(super) numeric: bool,
+    pub(super) scope: Scope,
 }
 
 /// What is wrong with the command line, in one line (a filter adds two with a
@@ -198,6 +200,11 @@ fn watching(matches: &ArgMatches) -> Result<Watching, Usage> {
         quick,
         sort: optional(matches, "sort").map_or_else(|| Ok(Sort::default()), sort)?,
         numeric: matches.get_flag("numeric"),
+        scope: if matches.get_flag("all-netns") {
+            Scope::All
+        } else {
+            Scope::Own
+        },
     })
 }
 

@@ -11,6 +11,8 @@ pub(super) enum Field {
     Port(End),
     Host(End),
     Process,
+    Unit,
+    Namespace,
     Pid,
     User,
     Uid,
@@ -35,6 +37,9 @@ const WORDS: &[(&str, Field)] = &[
     ("dst", Field::Host(End::Remote)),
     ("process", Field::Process),
     ("proc", Field::Process),
+    ("unit", Field::Unit),
+    ("container", Field::Unit),
+    ("netns", Field::Namespace),
     ("pid", Field::Pid),
     ("user", Field::User),
     ("uid", Field::Uid),
@@ -76,7 +81,14 @@ impl Field {
     pub(super) fn stands_alone(self) -> bool {
         !matches!(
             self,
-            Self::Process | Self::Pid | Self::User | Self::Uid | Self::Protocol | Self::Inode
+            Self::Process
+                | Self::Unit
+                | Self::Namespace
+                | Self::Pid
+                | Self::User
+                | Self::Uid
+                | Self::Protocol
+                | Self::Inode
         )
     }
 
@@ -92,7 +104,7 @@ impl Field {
 
     /// Whether a comma in a value parts two values.
     pub(super) fn takes_lists(self) -> bool {
-        self != Self::Process
+        !matches!(self, Self::Process | Self::Unit | Self::Namespace)
     }
 
     /// A right use, for messages.
@@ -107,6 +119,8 @@ impl Field {
             Self::Host(End::Local) => "src 192.0.2.0/24",
             Self::Host(End::Remote) => "dst 192.0.2.0/24",
             Self::Process => "process:nginx",
+            Self::Unit => "unit:nginx.service",
+            Self::Namespace => "netns:blue",
             Self::Pid => "pid:812",
             Self::User => "user:www-data",
             Self::Uid => "uid:33",

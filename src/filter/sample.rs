@@ -2,6 +2,7 @@
 //! row for every kind of thing that columns and filters tell apart.
 
 use crate::model::endpoint::Endpoint;
+use crate::model::namespace::Interface;
 use crate::model::observation::Observation;
 use crate::model::owner::{Holder, OwnerSpan, ProcessId, Unowned, User};
 use crate::model::process::{Process, Program};
@@ -113,7 +114,11 @@ pub(crate) fn world() -> Observation {
             })
             .to_vec(),
         ),
-        interfaces: vec![(2, "eth0".into())],
+        interfaces: vec![Interface {
+            namespace: 1,
+            index: 2,
+            name: "eth0".into(),
+        }],
         listeners: vec![(22, SSH_LISTENS), (443, NGINX_LISTENS)],
         ..Observation::default()
     };

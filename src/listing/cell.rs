@@ -4,6 +4,7 @@ use super::column::Column;
 use super::fit::{fit, width};
 use super::quantity;
 use crate::filter::{Side, protocol_word, services, write_address};
+use crate::model::namespace::Namespace;
 use crate::model::observation::Observation;
 use crate::model::owner::Unowned;
 use crate::model::process::Process;
@@ -88,6 +89,8 @@ pub fn cell<'o>(
             .into(),
         Column::Service if numeric => services::telling_port(socket).to_string().into(),
         Column::Service => services::of(socket).unwrap_or_default().into(),
+        Column::Unit => unit(row, observation).into(),
+        Column::Netns => namespace(row, observation),
         Column::Inode => socket
             .inode
             .map(|inode| inode.to_string())
@@ -254,11 +257,29 @@ fn send_queue(row: &Row) -> String {
     }
 }
 
+fn unit<'o>(row: &Row, observation: &'o Observation) -> &'o str {
+    observation
+        .first_owner(row)
+        .or_else(|| observation.last_owner(row))
+        .and_then(|owner| owner.unit.as_ref())
+        .map_or("", |unit| unit.as_str())
+}
+
+fn namespace<'o>(row: &Row, observation: &'o Observation) -> Cell<'o> {
+    match observation.namespace(&row.socket) {
+        Some(Namespace { own: true, .. }) => Cell {
+            stands_in: true,
+            ..Cell::from("(this)")
+        },
+        Some(Namespace {
+            name: Some(name), ..
+        }) => name.as_str().into(),
+        _ => row.socket.namespace.to_string().into(),
+    }
+}
+
 fn interface<'o>(row: &Row, observation: &'o Observation) -> Cell<'o> {
-    match (
-        row.socket.interface,
-        observation.interface(row.socket.interface),
-    ) {
+    match (row.socket.interface, observation.interface(&row.socket)) {
         (0, _) => Cell::default(),
         (_, Some(name)) => name.as_str().into(),
         (index, None) => index.to_string().into(),

@@ -1,6 +1,7 @@
 //! The columns there are, and what is the same for all their cells.
 
 use crate::filter::{nearest, plain};
+use crate::model::observation::Observation;
 use crate::model::text::Text;
 use std::fmt;
 
@@ -35,6 +36,10 @@ pub enum Column {
     Retrans,
     /// The service by its well-known port.
     Service,
+    /// The container or unit of the owner.
+    Unit,
+    /// The network namespace it is in.
+    Netns,
     /// The socket's inode.
     Inode,
     /// The interface it is bound to.
@@ -54,6 +59,9 @@ pub enum Align {
 /// Compared like the keys, in lower case and without `-` and `_`.
 const SPELLINGS: &[(&str, Column)] = &[
     ("command", Column::Process),
+    ("container", Column::Unit),
+    ("cgroup", Column::Unit),
+    ("namespace", Column::Netns),
     ("uid", Column::User),
     ("protocol", Column::Proto),
     ("peer", Column::Remote),
@@ -67,7 +75,7 @@ const SPELLINGS: &[(&str, Column)] = &[
 
 impl Column {
     /// Every column, in the order in which they are shown.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Mark,
         Self::Process,
         Self::Pid,
@@ -82,9 +90,21 @@ impl Column {
         Self::SendQ,
         Self::Retrans,
         Self::Service,
+        Self::Unit,
+        Self::Netns,
         Self::Inode,
         Self::Interface,
     ];
+
+    /// The columns that may tell one row of an observation from another.
+    #[must_use]
+    pub fn telling(observation: &Observation) -> Vec<Self> {
+        let several = observation.spans_namespaces();
+        Self::ALL
+            .into_iter()
+            .filter(|column| *column != Self::Netns || several)
+            .collect()
+    }
 
     /// The word for it in settings and on the command line.
     #[must_use]
@@ -104,6 +124,8 @@ impl Column {
             Self::SendQ => "sendq",
             Self::Retrans => "retrans",
             Self::Service => "service",
+            Self::Unit => "unit",
+            Self::Netns => "netns",
             Self::Inode => "inode",
             Self::Interface => "interface",
         }
@@ -127,6 +149,8 @@ impl Column {
             Self::SendQ => "SEND-Q",
             Self::Retrans => "RETRANS",
             Self::Service => "SERVICE",
+            Self::Unit => "UNIT",
+            Self::Netns => "NETNS",
             Self::Inode => "INODE",
             Self::Interface => "INTERFACE",
         }
@@ -155,15 +179,18 @@ impl Column {
             Self::Process => 4,
             Self::Pid => 5,
             Self::Proto => 6,
-            Self::Age => 7,
-            Self::User => 8,
-            Self::RecvQ => 9,
-            Self::SendQ => 10,
-            Self::Retrans => 11,
-            Self::Timer => 12,
-            Self::Service => 13,
-            Self::Inode => 14,
-            Self::Interface => 15,
+            // Only where there are several to tell apart.
+            Self::Netns => 7,
+            Self::Age => 8,
+            Self::User => 9,
+            Self::RecvQ => 10,
+            Self::SendQ => 11,
+            Self::Retrans => 12,
+            Self::Timer => 13,
+            Self::Service => 14,
+            Self::Unit => 15,
+            Self::Inode => 16,
+            Self::Interface => 17,
         }
     }
 

@@ -8,9 +8,10 @@
 
 use super::phase::{self, Moment, Sighting};
 use super::seats::{SeatId, Seats};
+use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
 use crate::model::owner::{Holder, OwnerSpan};
-use crate::model::reading::SourceKind;
+use crate::model::reading::{Snapshot, SourceKind};
 use crate::model::row::{LastOwner, Phase, Row};
 use crate::model::socket::{Socket, SocketKey, Tuple};
 use crate::model::state::State;
@@ -28,6 +29,8 @@ pub(super) struct Ledger {
     present: usize,
     /// Parallel to the rows behind `present`.
     absences: Vec<Absence>,
+    /// What the last table was about.
+    view: View,
 }
 
 /// Why a row stands in the observation although its socket is not in the table.
@@ -47,9 +50,33 @@ pub(super) struct Page {
     /// What the owners point into, with lasting process numbers.
     pub(super) holders: Vec<Holder>,
     pub(super) source: SourceKind,
+    pub(super) view: View,
     /// Whether the reading may lack rows that are there: it was interrupted, or
     /// a part of it failed.
     pub(super) doubtful: bool,
+}
+
+/// Which network namespaces a page is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) struct View {
+    scope: Scope,
+    /// The namespace that this program is in.
+    own: u32,
+}
+
+impl View {
+    pub(super) fn of(snapshot: &Snapshot) -> Self {
+        let own = snapshot.namespaces.iter().find(|known| known.own);
+        Self {
+            scope: snapshot.scope,
+            own: own.map_or(0, |known| known.id),
+        }
+    }
+
+    /// Whether a socket is within.
+    fn covers(self, socket: &Socket) -> bool {
+        self.scope == Scope::All || self.own == 0 || socket.namespace == self.own
+    }
 }
 
 /// When a page is turned, and how long things are shown.
@@ -84,6 +111,7 @@ impl Ledger {
         self.seats.begin_table();
         let mut turning = Turning::new(self, page.holders, page.source, previous, clock, buffer);
         turning.doubtful = page.doubtful;
+        turning.view = page.view;
         turning.reserve(page.sockets.len());
         let mut spans = page.owners.into_iter();
         for socket in page.sockets {
@@ -91,7 +119,9 @@ impl Ledger {
             turning.enter(Sighting { socket, owners });
         }
         turning.carry_absent();
-        turning.close_the_book()
+        let turned = turning.close_the_book();
+        self.view = page.view;
+        turned
     }
 }
 
@@ -106,6 +136,7 @@ struct Turning<'a> {
     /// table that comes from another source than the last.
     bridge: HashMap<Tuple, u32>,
     source: SourceKind,
+    view: View,
     doubtful: bool,
     clock: Clock,
     /// Parallel to the rows.
@@ -132,6 +163,7 @@ impl<'a> Turning<'a> {
                 .map(bridge)
                 .unwrap_or_default(),
             source,
+            view: View::default(),
             doubtful: false,
             clock,
             seat_of: Vec::new(),
@@ -208,6 +240,10 @@ impl<'a> Turning<'a> {
                 let row = phase::stayed(before, held_by, sighting, moment);
                 (row, gained_owner)
             }
+            // Nobody has looked there before.
+            _ if !self.ledger.view.covers(&sighting.socket) => {
+                (phase::found(sighting, moment.now), false)
+            }
             _ => (phase::arrived(sighting, moment.now), false),
         }
     }
@@ -265,6 +301,11 @@ impl<'a> Turning<'a> {
         };
         for (number, (before, seat)) in previous.rows.iter().zip(seat_of).enumerate() {
             if self.ledger.seats.is_taken(seat) {
+                continue;
+            }
+            if !self.view.covers(&before.socket) {
+                // It may well be there: nobody looks there any more.
+                self.ledger.seats.leave(&before.socket.key());
                 continue;
             }
             let absence = number

@@ -6,6 +6,7 @@
 use super::screen::Event;
 use super::slot::Slot;
 use crate::app::message::Message;
+use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
 use crate::monitor::Monitor;
 use crate::source::ReadingSource;
@@ -22,6 +23,8 @@ pub(super) enum Order {
     Refresh,
     /// Read it this often.
     Interval(Duration),
+    /// Read these network namespaces, and do it now.
+    Scope(Scope),
     /// Read CPU and memory of this process with each table, once more.
     Usage(u32),
 }
@@ -114,6 +117,10 @@ impl Poller {
             match orders.recv_timeout(left) {
                 Err(RecvTimeoutError::Timeout) | Ok(Order::Refresh) => return true,
                 Err(RecvTimeoutError::Disconnected) => return false,
+                Ok(Order::Scope(scope)) => {
+                    self.source.set_scope(scope);
+                    return true;
+                }
                 Ok(Order::Interval(interval)) => self.interval = interval,
                 Ok(Order::Usage(pid)) => {
                     self.wanted = Some(pid);

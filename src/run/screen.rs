@@ -150,6 +150,7 @@ impl Screen {
             Effect::Suspend => self.terminal.suspend()?,
             Effect::Refresh => drop(self.orders.send(Order::Refresh)),
             Effect::SetInterval(interval) => drop(self.orders.send(Order::Interval(interval))),
+            Effect::SetScope(scope) => drop(self.orders.send(Order::Scope(scope))),
             Effect::MeasureUsage(pid) => drop(self.orders.send(Order::Usage(pid))),
             Effect::Arm(id, target) => drop(self.deeds.send(Deed::Arm(id, target))),
             Effect::Signal(id, signal) => drop(self.deeds.send(Deed::Signal(id, signal))),

@@ -1,24 +1,23 @@
 //! The running kernel as a source of readings: joins sockets, owners, facts
 //! and names.
 
+use super::namespaces::{self, Neighbours};
 use super::owners::Owners;
-use super::proc_tables::ProcTables;
 use super::processes::Processes;
-use super::sock_diag::SockDiag;
 use super::usage::UsageMeter;
 use super::users::UserNames;
 use super::{
-    ReadingSource, SocketSource, SocketTable, SourceChoice, SourceError, counters, limits,
+    ReadingSource, SocketSource, SocketTable, SourceChoice, SourceError, chosen, counters,
+    interfaces, limits,
 };
 use crate::model::gap::{Gap, GapKind, GapReason};
 use crate::model::limits::Limits;
-use crate::model::protocol::Protocol;
-use crate::model::reading::{Matter, Reading, Snapshot, SourceKind};
-use crate::model::socket::Socket;
+use crate::model::namespace::{Interface, Namespace, Scope};
+use crate::model::reading::{Matter, Reading, Snapshot};
 use crate::model::text::Text;
 use crate::model::time::Time;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -27,6 +26,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub struct LiveOptions {
     /// Which interface.
     pub source: SourceChoice,
+    /// Which network namespaces.
+    pub scope: Scope,
     /// Whether user names are looked up.
     pub names: bool,
     /// How long a table waits for user names that are not known yet.
@@ -39,6 +40,7 @@ impl Default for LiveOptions {
     fn default() -> Self {
         Self {
             source: SourceChoice::Auto,
+            scope: Scope::Own,
             names: true,
             patience: Duration::from_millis(100),
             root: PathBuf::from("/proc"),
@@ -50,6 +52,10 @@ impl Default for LiveOptions {
 pub struct Live {
     sockets: Box<dyn SocketSource>,
     standing: Vec<Gap>,
+    /// The network namespace this program is in.
+    own: u32,
+    neighbours: Neighbours,
+    scope: Scope,
     owners: Owners,
     processes: Processes,
     users: UserNames,
@@ -69,16 +75,14 @@ impl Live {
     /// If the chosen interface is not to be had. `Auto` falls back to `/proc`
     /// and fails only when reading.
     pub fn open(options: &LiveOptions) -> Result<Self, SourceError> {
-        let namespace = own_namespace(&options.root);
+        let own = namespaces::own(&options.root);
         let mut standing = Vec::new();
-        let sockets: Box<dyn SocketSource> = match options.source {
-            SourceChoice::SockDiag => Box::new(SockDiag::open(namespace)?),
-            SourceChoice::Proc => Box::new(ProcTables::new(&options.root, namespace)),
-            SourceChoice::Auto => choose(&options.root, namespace, &mut standing),
-        };
         Ok(Self {
-            sockets,
+            sockets: chosen::open(options.source, &options.root, own, &mut standing)?,
             standing,
+            own,
+            neighbours: Neighbours::new(&options.root, own, options.source),
+            scope: options.scope,
             owners: Owners::new(&options.root),
             processes: Processes::new(&options.root),
             users: UserNames::new(options.names),
@@ -124,9 +128,40 @@ impl Live {
     }
 }
 
+impl Live {
+    /// Adds the tables of other namespaces if they are wanted; gives the list
+    /// of all that were read.
+    fn visit_neighbours(
+        &mut self,
+        table: &mut SocketTable,
+        interfaces: &mut Vec<Interface>,
+    ) -> Vec<Namespace> {
+        let mut namespaces = vec![Namespace {
+            id: self.own,
+            name: None,
+            own: true,
+        }];
+        if self.scope == Scope::All {
+            let found = self.neighbours.read(self.owners.processes());
+            table.sockets.extend(found.table.sockets);
+            add_gaps(&mut table.gaps, found.table.gaps);
+            interfaces.extend(found.interfaces);
+            namespaces.extend(found.namespaces);
+            namespaces.sort_unstable_by_key(|namespace| namespace.id);
+        }
+        namespaces
+    }
+}
+
 impl ReadingSource for Live {
+    fn set_scope(&mut self, scope: Scope) {
+        self.scope = scope;
+    }
+
     fn read_table(&mut self) -> Result<Reading, SourceError> {
-        let table = self.read_both()?;
+        let mut table = self.read_both()?;
+        let mut interfaces = interfaces::of(&table.sockets, self.own);
+        let namespaces = self.visit_neighbours(&mut table, &mut interfaces);
         let time = self.now();
         let assigned = self.owners.assign(&table.sockets);
         let processes = self.processes.facts(&assigned.pids);
@@ -152,7 +187,9 @@ impl ReadingSource for Live {
         let snapshot = Snapshot {
             source: self.sockets.kind(),
             host: self.host.clone(),
-            interfaces: interface_names(&table.sockets),
+            interfaces,
+            namespaces,
+            scope: self.scope,
             sockets: table.sockets,
             owners: assigned.spans,
             holders: assigned.holders,
@@ -179,111 +216,15 @@ impl ReadingSource for Live {
     }
 }
 
-/// `sock_diag` if it answers, else `/proc`, with the reason as a gap.
-fn choose(root: &Path, namespace: u32, standing: &mut Vec<Gap>) -> Box<dyn SocketSource> {
-    let proc = ProcTables::new(root, namespace);
-    match SockDiag::open(namespace) {
-        Ok(diag) => Box::new(Preferred {
-            diag,
-            proc,
-            udp_from_proc: None,
-        }),
-        Err(error) => {
-            standing.push(fallback(&error));
-            Box::new(proc)
+/// Counts what is missing in several namespaces together.
+fn add_gaps(gaps: &mut Vec<Gap>, more: Vec<Gap>) {
+    for gap in more {
+        let alike = |known: &&mut Gap| (known.kind, known.reason) == (gap.kind, gap.reason);
+        match gaps.iter_mut().find(alike) {
+            Some(known) => known.count += gap.count,
+            None => gaps.push(gap),
         }
     }
-}
-
-fn fallback(error: &SourceError) -> Gap {
-    Gap {
-        kind: GapKind::SourceFallback,
-        count: 1,
-        reason: GapReason::of(error.io()),
-    }
-}
-
-/// `sock_diag`, with `/proc` for UDP where the kernel lacks `udp_diag`.
-struct Preferred {
-    diag: SockDiag,
-    proc: ProcTables,
-    /// Why UDP is read from `/proc`, once it is.
-    udp_from_proc: Option<Gap>,
-}
-
-impl SocketSource for Preferred {
-    fn kind(&self) -> SourceKind {
-        match self.udp_from_proc {
-            None => SourceKind::SockDiag,
-            Some(_) => SourceKind::Mixed,
-        }
-    }
-
-    fn read(&mut self) -> Result<SocketTable, SourceError> {
-        let mut table = SocketTable::default();
-        self.diag.read_protocol(Protocol::Tcp, &mut table)?;
-        if self.udp_from_proc.is_none()
-            && let Err(error) = self.diag.read_protocol(Protocol::Udp, &mut table)
-        {
-            match GapReason::of(error.io()) {
-                GapReason::NotOffered => self.udp_from_proc = Some(fallback(&error)),
-                // A passing error is no reason to change the source for good.
-                reason => table.gaps.push(Gap {
-                    kind: GapKind::TablesUnreadable,
-                    count: 1,
-                    reason,
-                }),
-            }
-        }
-        if let Some(gap) = self.udp_from_proc {
-            table.gaps.push(gap);
-            if let Err(error) = self.proc.read_protocol(Protocol::Udp, &mut table) {
-                table.gaps.push(Gap {
-                    kind: GapKind::TablesUnreadable,
-                    count: 1,
-                    reason: GapReason::of(error.io()),
-                });
-            }
-        }
-        Ok(table)
-    }
-}
-
-/// The number in `net:[4026531840]`; 0 if it can't be read.
-fn own_namespace(root: &Path) -> u32 {
-    let link = std::fs::read_link(root.join("thread-self/ns/net"));
-    link.ok()
-        .and_then(|target| {
-            let target = target.to_str()?;
-            let digits = target.strip_prefix("net:[")?.strip_suffix(']')?;
-            digits.parse().ok()
-        })
-        .unwrap_or(0)
-}
-
-fn interface_names(sockets: &[Socket]) -> Vec<(u32, Text)> {
-    let indexes: BTreeSet<u32> = sockets
-        .iter()
-        .map(|socket| socket.interface)
-        .filter(|index| *index != 0)
-        .collect();
-    if indexes.is_empty() {
-        return Vec::new();
-    }
-    let Ok(asking) = rustix::net::socket(
-        rustix::net::AddressFamily::INET,
-        rustix::net::SocketType::DGRAM,
-        None,
-    ) else {
-        return Vec::new();
-    };
-    indexes
-        .into_iter()
-        .filter_map(|index| {
-            let name = rustix::net::netdevice::index_to_name(&asking, index).ok()?;
-            Some((index, Text::from(name.as_str())))
-        })
-        .collect()
 }
 
 fn milliseconds(duration: Duration) -> u64 {

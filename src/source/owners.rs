@@ -213,6 +213,12 @@ impl Owners {
         }
     }
 
+    /// The processes there are, with what tells each from a later one under
+    /// the same pid.
+    pub(super) fn processes(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.roster.identities()
+    }
+
     /// Processes whose descriptors could not be read, by reason.
     pub(super) fn unreadable(&self) -> BTreeMap<GapReason, u64> {
         let mut counts = self.roster.unreadable();

@@ -6,6 +6,7 @@
 //! the file under a running program. A process that vanishes at any step
 //! keeps what was read so far.
 
+use super::cgroup;
 use crate::model::gap::GapReason;
 use crate::model::process::{Process, Program};
 use crate::model::stat::Stat;
@@ -130,6 +131,7 @@ impl Processes {
             exe,
             command: read("cmdline").map_or_else(Vec::new, |bytes| arguments(&bytes)),
             uid: read("status").and_then(|bytes| real_uid(&bytes)),
+            unit: read("cgroup").and_then(|bytes| cgroup::unit(&bytes)),
             parents: self.parents(stat.parent),
             kernel_thread: stat.kernel_thread,
         }

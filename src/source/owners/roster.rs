@@ -172,6 +172,15 @@ impl Roster {
         }
     }
 
+    /// Every process that may hold sockets, with what tells it from a later
+    /// one under the same number.
+    pub(super) fn identities(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.known
+            .iter()
+            .filter(|(_, known)| known.outcome != Outcome::Empty)
+            .map(|(pid, known)| (*pid, known.glance.identity))
+    }
+
     /// Processes whose descriptors could be read.
     pub(super) fn readable(&self) -> impl Iterator<Item = (u32, &Known)> {
         self.known
