@@ -18,6 +18,7 @@ pub(super) enum Field {
     Inode,
     Number(Number),
     Age,
+    RoundTrip,
 }
 
 /// Every spelling; the first of a field is the canonical one.
@@ -47,6 +48,9 @@ const WORDS: &[(&str, Field)] = &[
     ("send-q", Field::Number(Number::SendQueue)),
     ("retrans", Field::Number(Number::Retransmits)),
     ("age", Field::Age),
+    ("rtt", Field::RoundTrip),
+    ("rx", Field::Number(Number::RxRate)),
+    ("tx", Field::Number(Number::TxRate)),
 ];
 
 impl Field {
@@ -76,18 +80,28 @@ impl Field {
     pub(super) fn stands_alone(self) -> bool {
         !matches!(
             self,
-            Self::Process | Self::Pid | Self::User | Self::Uid | Self::Protocol | Self::Inode
+            Self::Process
+                | Self::Pid
+                | Self::User
+                | Self::Uid
+                | Self::Protocol
+                | Self::Inode
+                | Self::RoundTrip
+                | Self::Number(Number::RxRate | Number::TxRate)
         )
     }
 
     /// Whether the value may follow without a sign.
     pub(super) fn needs_sign(self) -> bool {
-        matches!(self, Self::Number(_) | Self::Age)
+        matches!(self, Self::Number(_) | Self::Age | Self::RoundTrip)
     }
 
     /// Whether values are ordered, so that `<` means something.
     pub(super) fn is_ordered(self) -> bool {
-        matches!(self, Self::Port(_) | Self::Number(_) | Self::Age)
+        matches!(
+            self,
+            Self::Port(_) | Self::Number(_) | Self::Age | Self::RoundTrip
+        )
     }
 
     /// Whether a comma in a value parts two values.
@@ -115,7 +129,10 @@ impl Field {
             Self::Number(Number::RecvQueue) => "recvq > 0",
             Self::Number(Number::SendQueue) => "sendq > 0",
             Self::Number(Number::Retransmits) => "retrans > 2",
+            Self::Number(Number::RxRate) => "rx > 1MB",
+            Self::Number(Number::TxRate) => "tx > 1MB",
             Self::Age => "age > 60s",
+            Self::RoundTrip => "rtt > 100ms",
         }
     }
 }

@@ -31,8 +31,14 @@ pub enum Column {
     RecvQ,
     /// Bytes not acknowledged, or how many connections may wait.
     SendQ,
+    /// Smoothed round-trip time.
+    Rtt,
     /// How often something has been sent again.
     Retrans,
+    /// Bytes received a second.
+    Rx,
+    /// Bytes sent and acknowledged a second.
+    Tx,
     /// The service by its well-known port.
     Service,
     /// The socket's inode.
@@ -61,13 +67,18 @@ const SPELLINGS: &[(&str, Column)] = &[
     ("recvqueue", Column::RecvQ),
     ("sendqueue", Column::SendQ),
     ("retransmits", Column::Retrans),
+    ("roundtrip", Column::Rtt),
+    ("rx/s", Column::Rx),
+    ("rxrate", Column::Rx),
+    ("tx/s", Column::Tx),
+    ("txrate", Column::Tx),
     ("iface", Column::Interface),
     ("dev", Column::Interface),
 ];
 
 impl Column {
     /// Every column, in the order in which they are shown.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Mark,
         Self::Process,
         Self::Pid,
@@ -80,7 +91,10 @@ impl Column {
         Self::Timer,
         Self::RecvQ,
         Self::SendQ,
+        Self::Rtt,
         Self::Retrans,
+        Self::Rx,
+        Self::Tx,
         Self::Service,
         Self::Inode,
         Self::Interface,
@@ -102,7 +116,10 @@ impl Column {
             Self::Timer => "timer",
             Self::RecvQ => "recvq",
             Self::SendQ => "sendq",
+            Self::Rtt => "rtt",
             Self::Retrans => "retrans",
+            Self::Rx => "rx",
+            Self::Tx => "tx",
             Self::Service => "service",
             Self::Inode => "inode",
             Self::Interface => "interface",
@@ -125,7 +142,10 @@ impl Column {
             Self::Timer => "TIMER",
             Self::RecvQ => "RECV-Q",
             Self::SendQ => "SEND-Q",
+            Self::Rtt => "RTT",
             Self::Retrans => "RETRANS",
+            Self::Rx => "RX/S",
+            Self::Tx => "TX/S",
             Self::Service => "SERVICE",
             Self::Inode => "INODE",
             Self::Interface => "INTERFACE",
@@ -136,9 +156,15 @@ impl Column {
     #[must_use]
     pub fn align(self) -> Align {
         match self {
-            Self::Pid | Self::Age | Self::RecvQ | Self::SendQ | Self::Retrans | Self::Inode => {
-                Align::Right
-            }
+            Self::Pid
+            | Self::Age
+            | Self::RecvQ
+            | Self::SendQ
+            | Self::Rtt
+            | Self::Retrans
+            | Self::Rx
+            | Self::Tx
+            | Self::Inode => Align::Right,
             _ => Align::Left,
         }
     }
@@ -159,12 +185,33 @@ impl Column {
             Self::User => 8,
             Self::RecvQ => 9,
             Self::SendQ => 10,
-            Self::Retrans => 11,
-            Self::Timer => 12,
-            Self::Service => 13,
-            Self::Inode => 14,
-            Self::Interface => 15,
+            Self::Rx => 11,
+            Self::Tx => 12,
+            Self::Rtt => 13,
+            Self::Retrans => 14,
+            Self::Timer => 15,
+            Self::Service => 16,
+            Self::Inode => 17,
+            Self::Interface => 18,
         }
+    }
+
+    /// How many cells its texts usually take, where that changes with every
+    /// reading: kept free, so that the columns beside it stand still.
+    #[must_use]
+    pub fn steady_width(self) -> usize {
+        match self {
+            // `0.04ms`, `118 kB`
+            Self::Rtt | Self::Rx | Self::Tx => 6,
+            _ => 0,
+        }
+    }
+
+    /// Whether it shows what connections carry. To sort by it, tables must be
+    /// read with that for every row.
+    #[must_use]
+    pub fn is_of_flow(self) -> bool {
+        matches!(self, Self::Rtt | Self::Retrans | Self::Rx | Self::Tx)
     }
 
     /// The column a person means by `word`; `-`, `_` and capitals make no

@@ -51,6 +51,18 @@ impl Socket {
         (!self.remote.is_none()).then_some(self.remote)
     }
 
+    /// Whether it is a TCP connection of which the kernel keeps all there is to
+    /// know: not a listener, and not one of the short records that stand for a
+    /// connection before and after its life.
+    #[must_use]
+    pub fn is_connection(&self) -> bool {
+        let whole = !matches!(
+            self.state,
+            State::Listen | State::SynReceived | State::TimeWait
+        );
+        self.protocol == Protocol::Tcp && whole && self.peer().is_some()
+    }
+
     /// How many finished connections may wait, for a listener whose source
     /// tells: `/proc` does not, and it is the one that gives no cookies.
     #[must_use]

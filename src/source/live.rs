@@ -131,7 +131,8 @@ impl Live {
 
 impl ReadingSource for Live {
     fn read_table(&mut self) -> Result<Reading, SourceError> {
-        let (table, walk) = self.read_both()?;
+        let (mut table, walk) = self.read_both()?;
+        let flows = table.take_flows();
         let time = self.now();
         let owned = Owned::join(&table.sockets, &walk.links);
         let processes = self.processes.facts(&owned.pids);
@@ -152,6 +153,7 @@ impl ReadingSource for Live {
             source: self.sockets.kind(),
             host: self.host.clone(),
             interfaces: interface_names(&table.sockets),
+            flows,
             sockets: table.sockets,
             owners: owned.spans,
             holders: owned.holders,
@@ -175,6 +177,18 @@ impl ReadingSource for Live {
             time: self.now(),
             matter: Matter::Usage(self.usage.sample(pids)),
         }
+    }
+
+    fn read_details(&mut self, sockets: &[Socket]) -> Reading {
+        let details = self.sockets.exact().map(|exact| exact.details(sockets));
+        Reading {
+            time: self.now(),
+            matter: Matter::Details(details.unwrap_or_default()),
+        }
+    }
+
+    fn include_flows(&mut self, wanted: bool) {
+        self.sockets.include_flows(wanted);
     }
 }
 
@@ -216,6 +230,14 @@ impl SocketSource for Preferred {
             None => SourceKind::SockDiag,
             Some(_) => SourceKind::Mixed,
         }
+    }
+
+    fn include_flows(&mut self, wanted: bool) {
+        self.diag.include_flows(wanted);
+    }
+
+    fn exact(&mut self) -> Option<&mut SockDiag> {
+        Some(&mut self.diag)
     }
 
     fn read(&mut self) -> Result<SocketTable, SourceError> {
@@ -355,7 +377,7 @@ mod tests {
         let reading = Live::open(&options).unwrap().read_table().unwrap();
         match reading.matter {
             Matter::Table(snapshot) => *snapshot,
-            Matter::Usage(_) => panic!("a table was asked for"),
+            other => panic!("a table was asked for: {other:?}"),
         }
     }
 
