@@ -18,6 +18,7 @@ pub mod mode;
 pub mod notice;
 pub mod prompt;
 pub mod selection;
+mod watching;
 
 use crate::explain::catalogue::Catalogue;
 use crate::filter::Filter;
@@ -36,6 +37,7 @@ use mode::Mode;
 use notice::Notice;
 use std::sync::Arc;
 use std::time::Duration;
+use watching::Watched;
 
 /// The lengths of the interval between readings that + and - step through.
 pub const INTERVALS: [Duration; 7] = [
@@ -108,6 +110,8 @@ pub struct App {
     newest: u64,
     /// Whether the question of the confirm dialog could be read.
     question_shown: bool,
+    /// What is read beyond the table.
+    watched: Watched,
 }
 
 impl App {
@@ -136,11 +140,18 @@ impl App {
             next_arm: 0,
             newest: 0,
             question_shown: false,
+            watched: Watched::default(),
         }
     }
 
     /// Takes in what happened and says what is to be done.
     pub fn update(&mut self, message: Message) -> Vec<Effect> {
+        let mut effects = self.take_in(message);
+        effects.extend(self.watch_flows());
+        effects
+    }
+
+    fn take_in(&mut self, message: Message) -> Vec<Effect> {
         match message {
             Message::Observed(observation) => self.observed(observation),
             Message::Key(key) => self.key(key),
@@ -150,7 +161,7 @@ impl App {
                 self.cursor.drawn(drawn.top, drawn.page);
                 self.mode.limit_scroll(drawn.longest_scroll);
                 self.question_shown = drawn.question_shown;
-                Vec::new()
+                self.watch_rows(drawn.top, drawn.page)
             }
             Message::ReadingFailed(error) => {
                 self.failure = Some(error);
@@ -195,8 +206,12 @@ impl App {
             return effects;
         }
         let cursor = self.selected().map(|row| row.socket.key());
+        let same_rows = Arc::ptr_eq(&self.observation.rows, &observation.rows);
         self.observation = observation;
-        self.arrange(cursor);
+        // What was read beyond the table changes no row, nor any order.
+        if !same_rows {
+            self.arrange(cursor);
+        }
         self.leave_page_of_gone(cursor);
         if let Some(notice) = &self.notice
             && notice.is_over(self.observation.time)

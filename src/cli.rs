@@ -91,6 +91,7 @@ fn carry_out(plan: Plan) -> Result<Ending, RunError> {
             numeric: list.watching.numeric,
             columns: list.columns,
             format: list.format,
+            info: list.info,
         }),
         Plan::Live(live) => run::live(LiveRequest {
             source: open(&live.watching, LiveOptions::default().patience)?,

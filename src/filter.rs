@@ -14,6 +14,7 @@
 //! process:nginx   pid:812   user:www-data   uid:33   inode:12345   state:syn_sent,close_wait
 //! proto:tcp   tcp   udp6   v4   ipv6   inet6   SYN_SENT
 //! recvq > 0   sendq > 1000   retrans > 2   age > 60s
+//! rtt > 100ms   rx > 1MB   tx > 500kB         round trip; bytes a second
 //! word   "quoted words"            in anything that is shown, in any case
 //! ```
 //!
@@ -69,6 +70,12 @@ impl Filter {
     #[must_use]
     pub fn is_all(&self) -> bool {
         self.expr.is_none()
+    }
+
+    /// Whether tables must be read with what connections carry.
+    #[must_use]
+    pub fn needs_flows(&self) -> bool {
+        self.expr.as_ref().is_some_and(ast::Expr::asks_of_flows)
     }
 
     /// Reads a filter; an empty text gives [`Filter::all`]. Several arguments

@@ -7,6 +7,7 @@
 pub mod action;
 pub mod endpoint;
 pub mod finding;
+pub mod flow;
 pub mod gap;
 pub mod limits;
 pub mod namespace;
@@ -19,6 +20,7 @@ pub mod row;
 pub mod socket;
 pub mod stat;
 pub mod state;
+pub mod tcp_info;
 pub mod text;
 pub mod time;
 pub mod timer;

@@ -7,6 +7,7 @@
 //! memory.
 
 mod census;
+mod details;
 mod detect;
 mod history;
 mod interner;
@@ -24,6 +25,7 @@ use crate::model::reading::{Matter, Reading, Snapshot, Usage};
 use crate::model::row::{Phase, Row};
 use crate::model::time::{Stamp, Time};
 use census::Census;
+use details::Details;
 pub use detect::thresholds::Thresholds;
 use detect::{Detection, Scene};
 use history::History;
@@ -68,6 +70,7 @@ pub struct Monitor {
     history: History,
     detection: Detection,
     usage: Vec<Usage>,
+    details: Details,
     /// The time of the first table.
     began: Option<Stamp>,
     /// The latest time seen; a clock that goes back is not believed.
@@ -89,6 +92,7 @@ impl Monitor {
             ledger: Ledger::default(),
             interner: Interner::default(),
             usage: Vec::new(),
+            details: Details::default(),
             began: None,
             now: Stamp::default(),
             latest: None,
@@ -99,12 +103,18 @@ impl Monitor {
     /// Takes in a reading and gives the state of the world after it; none as
     /// long as no table has been read.
     ///
-    /// A table makes a new observation. Usage goes into a copy of the last one,
-    /// with the same number and rows.
+    /// A table makes a new observation. Usage and details go into a copy of the
+    /// last one, with the same number and the very same rows.
     pub fn fold(&mut self, reading: Reading) -> Option<Arc<Observation>> {
         match reading.matter {
             Matter::Table(snapshot) => Some(self.fold_table(*snapshot, reading.time)),
             Matter::Usage(usage) => self.fold_usage(usage),
+            Matter::Details(read) => {
+                self.details.take(read, reading.time.monotonic_ms);
+                let latest = self.latest.as_mut()?;
+                Arc::make_mut(latest).details = self.details.all().to_vec();
+                Some(Arc::clone(latest))
+            }
         }
     }
 
@@ -123,6 +133,8 @@ impl Monitor {
             sockets: std::mem::take(&mut snapshot.sockets),
             owners: std::mem::take(&mut snapshot.owners),
             holders: std::mem::take(&mut snapshot.holders),
+            flows: std::mem::take(&mut snapshot.flows),
+            monotonic_ms: time.monotonic_ms,
             source: snapshot.source,
             view: View::of(&snapshot),
             doubtful: snapshot.gaps.iter().any(|gap| {
@@ -163,6 +175,8 @@ impl Monitor {
             gaps,
             findings,
             usage: self.usage.clone(),
+            flows: Arc::new(turned.flows),
+            details: self.details.all().to_vec(),
             limits: snapshot.limits,
         })
     }

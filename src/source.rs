@@ -8,10 +8,13 @@
 mod cgroup;
 mod chosen;
 pub mod counters;
+pub mod diag_info;
 pub mod diag_message;
+pub mod diag_request;
 mod interfaces;
 pub mod limits;
 pub mod live;
+mod lookup;
 mod namespaces;
 mod owners;
 pub mod proc_net;
@@ -21,10 +24,12 @@ mod sock_diag;
 mod usage;
 mod users;
 
+use crate::model::flow::Sample;
 use crate::model::gap::Gap;
 use crate::model::namespace::Scope;
 use crate::model::reading::{Reading, SourceKind};
 use crate::model::socket::Socket;
+use sock_diag::SockDiag;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -44,6 +49,15 @@ pub trait ReadingSource: Send {
     /// Reads CPU and memory of some processes; those that are gone are left
     /// out.
     fn read_usage(&mut self, pids: &[u32]) -> Reading;
+
+    /// Reads `TCP_INFO` of some sockets of the last table. Those that are no
+    /// connections or are gone are left out; a source that cannot ask for
+    /// single sockets leaves out all.
+    fn read_details(&mut self, sockets: &[Socket]) -> Reading;
+
+    /// Whether tables are to tell from now on what each connection carries.
+    /// That makes them dearer by about a fifth.
+    fn include_flows(&mut self, wanted: bool);
 }
 
 /// One interface of the kernel to the socket table.
@@ -53,13 +67,48 @@ trait SocketSource: Send {
 
     /// Reads every TCP and UDP socket of this network namespace.
     fn read(&mut self) -> Result<SocketTable, SourceError>;
+
+    /// Whether tables are to tell what connections carry. A source that cannot
+    /// tell leaves it out.
+    fn include_flows(&mut self, _wanted: bool) {}
+
+    /// What answers questions about single sockets, where there is one.
+    fn exact(&mut self) -> Option<&mut SockDiag> {
+        None
+    }
 }
 
 /// The sockets of one reading, and what is missing from them.
 #[derive(Debug, Default)]
 struct SocketTable {
     sockets: Vec<Socket>,
+    /// What each socket carries, for no more sockets than there are; what is
+    /// behind the last is not known.
+    flows: Vec<Option<Sample>>,
     gaps: Vec<Gap>,
+}
+
+impl SocketTable {
+    /// Says what the socket added last carries.
+    fn add_flow(&mut self, sample: Option<Sample>) {
+        self.flows
+            .resize(self.sockets.len().saturating_sub(1), None);
+        self.flows.push(sample);
+    }
+
+    /// Keeps only the first sockets.
+    fn truncate(&mut self, sockets: usize) {
+        self.sockets.truncate(sockets);
+        self.flows.truncate(sockets);
+    }
+
+    /// What the sockets carry, parallel to them, or nothing at all.
+    fn take_flows(&mut self) -> Vec<Option<Sample>> {
+        if !self.flows.is_empty() {
+            self.flows.resize(self.sockets.len(), None);
+        }
+        std::mem::take(&mut self.flows)
+    }
 }
 
 /// Which interface of the kernel to read.

@@ -17,6 +17,8 @@
 
 #[path = "live/bad_input.rs"]
 mod bad_input;
+#[path = "live/details.rs"]
+mod details;
 #[path = "live/differential.rs"]
 mod differential;
 #[path = "live/ending.rs"]
@@ -53,11 +55,16 @@ use namespace::Body;
 use std::process::ExitCode;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 9] = [
+const INSIDE: [(&str, Body); 11] = [
     ("list_agrees_row_by_row", differential::agrees_row_by_row),
     (
         "list_says_why_nobody_holds_a_row",
         differential::says_why_nobody_holds_it,
+    ),
+    ("details_agree_with_ss", details::agree_with_ss),
+    (
+        "rates_are_those_of_what_was_sent",
+        details::rates_are_those_of_what_was_sent,
     ),
     (
         "the_parser_agrees_with_the_procfs_crate",

@@ -56,6 +56,74 @@ fn the_table_on_other_screens() {
 }
 
 #[test]
+fn what_connections_carry() {
+    let mut app = stage::app(stage::flowing_scene());
+    let (buffer, _) = drawn(&mut app, COLOUR, 160, 24);
+    compare("flows_160x24", &text(&buffer));
+    press(&mut app, "G Enter");
+    let (_, _) = drawn(&mut app, COLOUR, 80, 24);
+    press(&mut app, "G");
+    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+    compare("flow_details_80x24", &text(&buffer));
+}
+
+/// What a frame of that height asks for.
+fn asked_by_frame(app: &mut tcplens::app::App, height: u16) -> Vec<Effect> {
+    let mut buffer = ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, 80, height));
+    let frame = tcplens::view::draw(app, COLOUR, &mut buffer);
+    app.update(Message::Drawn(frame.drawn))
+}
+
+#[test]
+fn what_is_on_screen_is_asked_for_once() {
+    let mut app = stage::app(stage::scene());
+    let [Effect::Watch(shown)] = &asked_by_frame(&mut app, 24)[..] else {
+        panic!("the first frame asks")
+    };
+    // No listener, no datagrams, nothing in SYN_RECV or TIME_WAIT.
+    let mut states: Vec<State> = shown.iter().map(|socket| socket.state).collect();
+    states.sort();
+    let expected = [
+        State::SynSent,
+        State::Established,
+        State::Established,
+        State::Established,
+        State::CloseWait,
+        State::CloseWait,
+    ];
+    assert_eq!(states, expected);
+    // An idle screen rests: neither the same frame nor the same rows in another
+    // observation ask again.
+    assert_eq!(asked_by_frame(&mut app, 24), []);
+    press_observed(&mut app, 1);
+    assert_eq!(asked_by_frame(&mut app, 24), []);
+    // A smaller window shows others; only they are asked for.
+    let [Effect::Watch(fewer)] = &asked_by_frame(&mut app, 9)[..] else {
+        panic!("another window asks")
+    };
+    assert!(fewer.len() < shown.len());
+    press(&mut app, "G");
+    let [Effect::Watch(_)] = &asked_by_frame(&mut app, 9)[..] else {
+        panic!("scrolling asks")
+    };
+}
+
+#[test]
+fn only_an_order_or_filter_by_flows_reads_them_for_all_rows() {
+    let mut app = stage::app(stage::scene());
+    app.sort.by = SortBy::Column(Column::Rtt);
+    assert_eq!(press(&mut app, "n"), [Effect::IncludeFlows(true)]);
+    assert_eq!(press(&mut app, "n"), []);
+    app.sort.by = SortBy::Column(Column::State);
+    assert_eq!(press(&mut app, "n"), [Effect::IncludeFlows(false)]);
+    press(&mut app, "/");
+    write(&mut app, "rx > 1kB");
+    assert_eq!(press(&mut app, "Enter"), []);
+    assert!(app.filter.needs_flows());
+    assert_eq!(press(&mut app, "Esc"), [Effect::IncludeFlows(false)]);
+}
+
+#[test]
 fn without_colour_nothing_is_lost() {
     let mut app = stage::app(stage::scene());
     let theme = Theme {

@@ -248,7 +248,7 @@ fn flip<T: PartialEq>(toggle: &mut Option<T>, only: T) {
 }
 
 /// The columns of the sort menu, in its order.
-pub const SORTABLE: [Column; 14] = [
+pub const SORTABLE: [Column; 17] = [
     Column::Process,
     Column::Pid,
     Column::User,
@@ -260,7 +260,10 @@ pub const SORTABLE: [Column; 14] = [
     Column::Timer,
     Column::RecvQ,
     Column::SendQ,
+    Column::Rtt,
     Column::Retrans,
+    Column::Rx,
+    Column::Tx,
     Column::Service,
     Column::Inode,
 ];

@@ -2,6 +2,7 @@
 
 use crate::model::action::{ArmId, EndSignal, Target};
 use crate::model::namespace::Scope;
+use crate::model::socket::Socket;
 use std::time::Duration;
 
 /// Something `run` carries out.
@@ -19,6 +20,11 @@ pub enum Effect {
     SetScope(Scope),
     /// Read CPU and memory of a process.
     MeasureUsage(u32),
+    /// From now on these connections are on screen: read what they carry, now
+    /// and with every table.
+    Watch(Vec<Socket>),
+    /// Read tables with what every connection carries, or no longer.
+    IncludeFlows(bool),
     /// Take hold of a process.
     Arm(ArmId, Target),
     /// Send a signal to the process taken hold of.

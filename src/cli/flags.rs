@@ -68,6 +68,11 @@ fn common() -> Vec<Arg> {
             None,
             "Print JSON once (the same as list --format json)",
         ),
+        flag(
+            "info",
+            None,
+            "With JSON: all the kernel tells of each connection",
+        ),
         flag("listening", Some('l'), "Only listening sockets"),
         flag("all", Some('a'), "All sockets (the default)"),
         flag(

@@ -34,6 +34,7 @@ pub(super) struct List {
     pub(super) watching: Watching,
     pub(super) columns: Vec<Column>,
     pub(super) format: Format,
+    pub(super) info: bool,
 }
 
 #[derive(Debug)]
@@ -116,6 +117,7 @@ fn list(matches: &ArgMatches) -> Result<List, Usage> {
         watching: watching(matches)?,
         columns: names.map_or_else(|| Ok(USUAL.to_vec()), columns)?,
         format: if json { Format::Json } else { Format::Table },
+        info: matches.get_flag("info"),
     })
 }
 

@@ -95,6 +95,8 @@ pub(super) enum Test {
     Number(Number, Compare, u64),
     /// How does the time in its present state compare, in seconds?
     Age(Compare, u64),
+    /// How does its round-trip time compare, in microseconds?
+    RoundTrip(Compare, u64),
     /// Does anything that is shown of it contain this?
     Text(String),
 }
@@ -127,8 +129,27 @@ pub(super) enum Number {
     RecvQueue,
     /// Bytes sent and not acknowledged, or a listener's backlog.
     SendQueue,
-    /// How often the running timer has sent something again.
+    /// How often something has been sent again.
     Retransmits,
+    /// Bytes received a second.
+    RxRate,
+    /// Bytes sent and acknowledged a second.
+    TxRate,
+}
+
+impl Expr {
+    /// Whether it asks what connections carry, anywhere within.
+    pub(super) fn asks_of_flows(&self) -> bool {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::asks_of_flows),
+            Self::Not(inner) => inner.asks_of_flows(),
+            Self::Is(test) => matches!(
+                test,
+                Test::RoundTrip(..)
+                    | Test::Number(Number::Retransmits | Number::RxRate | Number::TxRate, ..)
+            ),
+        }
+    }
 }
 
 /// How one number stands to another. "Unequal" is [`Expr::Not`] of equal, so

@@ -20,6 +20,7 @@ pub(super) enum Field {
     Inode,
     Number(Number),
     Age,
+    RoundTrip,
 }
 
 /// Every spelling; the first of a field is the canonical one.
@@ -52,6 +53,9 @@ const WORDS: &[(&str, Field)] = &[
     ("send-q", Field::Number(Number::SendQueue)),
     ("retrans", Field::Number(Number::Retransmits)),
     ("age", Field::Age),
+    ("rtt", Field::RoundTrip),
+    ("rx", Field::Number(Number::RxRate)),
+    ("tx", Field::Number(Number::TxRate)),
 ];
 
 impl Field {
@@ -89,17 +93,22 @@ impl Field {
                 | Self::Uid
                 | Self::Protocol
                 | Self::Inode
+                | Self::RoundTrip
+                | Self::Number(Number::RxRate | Number::TxRate)
         )
     }
 
     /// Whether the value may follow without a sign.
     pub(super) fn needs_sign(self) -> bool {
-        matches!(self, Self::Number(_) | Self::Age)
+        matches!(self, Self::Number(_) | Self::Age | Self::RoundTrip)
     }
 
     /// Whether values are ordered, so that `<` means something.
     pub(super) fn is_ordered(self) -> bool {
-        matches!(self, Self::Port(_) | Self::Number(_) | Self::Age)
+        matches!(
+            self,
+            Self::Port(_) | Self::Number(_) | Self::Age | Self::RoundTrip
+        )
     }
 
     /// Whether a comma in a value parts two values.
@@ -129,7 +138,10 @@ impl Field {
             Self::Number(Number::RecvQueue) => "recvq > 0",
             Self::Number(Number::SendQueue) => "sendq > 0",
             Self::Number(Number::Retransmits) => "retrans > 2",
+            Self::Number(Number::RxRate) => "rx > 1MB",
+            Self::Number(Number::TxRate) => "tx > 1MB",
             Self::Age => "age > 60s",
+            Self::RoundTrip => "rtt > 100ms",
         }
     }
 }

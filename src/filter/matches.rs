@@ -52,6 +52,7 @@ enum Check {
     Inode(u32),
     Number(Number, Compare, u64),
     Age(Compare, u64),
+    RoundTrip(Compare, u64),
     Text(Box<Needle>),
 }
 
@@ -130,6 +131,7 @@ fn check(question: &Test, observation: &Observation) -> Check {
         Test::Inode(inode) => Check::Inode(*inode),
         Test::Number(number, compare, value) => Check::Number(*number, *compare, *value),
         Test::Age(compare, seconds) => Check::Age(*compare, *seconds),
+        Test::RoundTrip(compare, microseconds) => Check::RoundTrip(*compare, *microseconds),
         Test::Text(text) => Check::Text(Box::new(Needle::new(text, observation))),
     }
 }
@@ -151,9 +153,8 @@ impl Check {
             Self::Protocol(protocol) => socket.protocol == *protocol,
             Self::Family(family) => socket.family == *family,
             Self::Inode(inode) => socket.inode.is_some_and(|known| known.get() == *inode),
-            Self::Number(number, compare, value) => {
-                compare.holds(u64::from(number_of(*number, row)), *value)
-            }
+            Self::Number(number, compare, value) => number_of(*number, row, observation)
+                .is_some_and(|known| compare.holds(known, *value)),
             Self::Age(compare, seconds) => {
                 let age = row.state_since.age(observation.time.stamp());
                 match compare {
@@ -162,6 +163,10 @@ impl Check {
                     other => other.holds(age, std::time::Duration::from_secs(*seconds)),
                 }
             }
+            Self::RoundTrip(compare, microseconds) => observation
+                .table_flow(row)
+                .and_then(|flow| flow.rtt_us)
+                .is_some_and(|rtt| compare.holds(u64::from(rtt), *microseconds)),
             Self::Text(needle) => needle.is_in(row, observation),
         }
     }
@@ -192,11 +197,15 @@ fn range(ports: Ports) -> RangeInclusive<u16> {
     }
 }
 
-fn number_of(number: Number, row: &Row) -> u32 {
+/// The number of a row; none where it has none, or it is not known.
+fn number_of(number: Number, row: &Row, observation: &Observation) -> Option<u64> {
+    let flow = || observation.table_flow(row);
     match number {
-        Number::RecvQueue => row.socket.recv_queue,
-        Number::SendQueue => row.socket.send_queue,
-        Number::Retransmits => row.socket.timer.map_or(0, |timer| timer.retransmits.into()),
+        Number::RecvQueue => Some(row.socket.recv_queue.into()),
+        Number::SendQueue => Some(row.socket.send_queue.into()),
+        Number::Retransmits => observation.retransmits(row).map(u64::from),
+        Number::RxRate => Some(flow()?.rx?.bytes()),
+        Number::TxRate => Some(flow()?.tx?.bytes()),
     }
 }
 

@@ -4,7 +4,7 @@ use super::ast::{Compare, End, Expr, Number, Ports, Prefix, Test};
 use super::field::Field;
 use super::parse::parse;
 use super::token::quote;
-use super::value::UNITS;
+use super::value::{FINE_UNITS, UNITS};
 use crate::model::text::is_deceptive;
 use std::fmt::{self, Display, Formatter};
 use std::net::IpAddr;
@@ -85,6 +85,15 @@ impl Test {
             Self::Age(compare, seconds) => {
                 write!(formatter, "age {} {}", compare.sign(), time(*seconds))
             }
+            Self::RoundTrip(compare, microseconds) => {
+                let word = Field::RoundTrip.word();
+                write!(
+                    formatter,
+                    "{word} {} {}",
+                    compare.sign(),
+                    fine(*microseconds)
+                )
+            }
             Self::Text(text) => formatter.write_str(&free(text)),
         }
     }
@@ -100,6 +109,9 @@ impl Test {
                 Some((Field::Number(*number), value.to_string()))
             }
             Self::Age(Compare::Equal, seconds) => Some((Field::Age, time(*seconds))),
+            Self::RoundTrip(Compare::Equal, microseconds) => {
+                Some((Field::RoundTrip, fine(*microseconds)))
+            }
             _ => None,
         }
     }
@@ -133,6 +145,17 @@ fn time(seconds: u64) -> String {
         .map_or_else(
             || format!("{seconds}s"),
             |(letter, factor)| format!("{}{letter}", seconds / factor),
+        )
+}
+
+/// The same for a round-trip time.
+fn fine(microseconds: u64) -> String {
+    FINE_UNITS
+        .into_iter()
+        .find(|(_, factor)| microseconds >= *factor && microseconds.is_multiple_of(*factor))
+        .map_or_else(
+            || format!("{microseconds}us"),
+            |(unit, factor)| format!("{}{unit}", microseconds / factor),
         )
 }
 

@@ -28,6 +28,8 @@ fn test() -> impl Strategy<Value = Test> {
         Just(Number::RecvQueue),
         Just(Number::SendQueue),
         Just(Number::Retransmits),
+        Just(Number::RxRate),
+        Just(Number::TxRate),
     ];
     let states = proptest::collection::vec(any::<u8>(), 0..5).prop_map(|picks| {
         picks.into_iter().fold(States::NONE, |set, pick| {
@@ -63,8 +65,10 @@ fn test() -> impl Strategy<Value = Test> {
         prop_oneof![Just(Family::Inet), Just(Family::Inet6)].prop_map(Test::Family),
         (number, compare.clone(), any::<u64>())
             .prop_map(|(number, how, value)| Test::Number(number, how, value)),
-        (compare, prop_oneof![any::<u64>(), 0..200_000_u64])
+        (compare.clone(), prop_oneof![any::<u64>(), 0..200_000_u64])
             .prop_map(|(how, seconds)| Test::Age(how, seconds)),
+        (compare, prop_oneof![any::<u64>(), 0..20_000_000_u64])
+            .prop_map(|(how, micros)| Test::RoundTrip(how, micros)),
     ]
 }
 
@@ -115,6 +119,10 @@ fn soup() -> impl Strategy<Value = String> {
         "proto:tcp6",
         "age",
         "recvq",
+        "rtt",
+        "100ms",
+        "tx",
+        "5kB",
         ":443",
         ":",
         "443",

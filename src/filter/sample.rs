@@ -2,6 +2,7 @@
 //! row for every kind of thing that columns and filters tell apart.
 
 use crate::model::endpoint::Endpoint;
+use crate::model::flow::{Carried, Flow, FlowId, Sample};
 use crate::model::namespace::Interface;
 use crate::model::observation::Observation;
 use crate::model::owner::{Holder, OwnerSpan, ProcessId, Unowned, User};
@@ -68,6 +69,7 @@ pub(crate) fn row(protocol: Protocol, state: State, local: &str, remote: &str) -
         entry_seen: true,
         phase: Phase::Steady,
         flagged: None,
+        flow: None,
     }
 }
 
@@ -125,6 +127,7 @@ pub(crate) fn world() -> Observation {
     let mut rows = sockets();
     give_owners(&mut rows, &mut world.holders);
     give_history(&mut rows);
+    world.flows = Arc::new(give_flows(&mut rows));
     world.rows = Arc::new(rows);
     world
 }
@@ -251,6 +254,22 @@ fn give_history(rows: &mut [Row]) {
         row.socket.timer = timer(TimerKind::ZeroWindowProbe, 3_000, 0);
     });
     change(NGINX_LISTENS, &|row| row.socket.cookie = None);
+}
+
+/// One connection over a slow path that receives, and one that rests nearby.
+fn give_flows(rows: &mut [Row]) -> Vec<Flow> {
+    let flow = |rtt_us, total_retransmits, received: u64| {
+        let sample = |received| Sample {
+            rtt_us: Some(rtt_us),
+            total_retransmits,
+            carried: Some(Carried { received, acked: 9 }),
+        };
+        Flow::begin(&sample(0), 0).next(&sample(received), 1000)
+    };
+    for (place, number) in [(0, JAVA), (1, LINK_LOCAL)] {
+        rows[number as usize].flow = Some(FlowId::new(place));
+    }
+    vec![flow(120_400, 7, 1_200_000), flow(44, 0, 0)]
 }
 
 /// Many rows of the kinds a busy server has, for measuring: mostly established,

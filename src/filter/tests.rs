@@ -196,8 +196,17 @@ fn sugar() {
         ("recvq:>33", &[JAVA]),
         ("recvq != 0", &[SSH_LISTENS, NGINX, JAVA]),
         ("sendq > 1000", &[JAVA]),
-        ("retrans > 2", &[CURL_CONNECTS]),
-        ("retrans ge 1", &[CURL_CONNECTS, HALF_OPEN]),
+        // Over its life, where that is known.
+        ("retrans > 2", &[CURL_CONNECTS, JAVA]),
+        ("retrans ge 1", &[CURL_CONNECTS, JAVA, HALF_OPEN]),
+        ("rtt > 100ms", &[JAVA]),
+        ("rtt < 100ms", &[LINK_LOCAL]),
+        ("rtt:44us", &[LINK_LOCAL]),
+        ("rx > 1MB", &[JAVA]),
+        ("rx >= 1200kB", &[JAVA]),
+        ("rx = 0", &[LINK_LOCAL]),
+        ("tx < 1", &[JAVA, LINK_LOCAL]),
+        ("tx > 0", &[]),
         ("age > 60s", &[SSH_LISTENS, JAVA]),
         ("age > 40m", &[SSH_LISTENS, JAVA]),
         ("age >= 41m", &[SSH_LISTENS, JAVA]),
@@ -208,6 +217,27 @@ fn sugar() {
     ];
     for (text, rows) in cases {
         assert_eq!(wanted(text), *rows, "{text}");
+    }
+}
+
+#[test]
+fn words_of_flows_alone_are_looked_for() {
+    assert_eq!(Filter::parse("rx").unwrap().to_string(), "rx");
+    assert!(!Filter::parse("rtt").unwrap().needs_flows());
+}
+
+#[test]
+fn only_questions_about_flows_make_tables_dearer() {
+    for text in [
+        "rtt > 1ms",
+        "not (udp or rx = 0)",
+        "tcp and tx < 5",
+        "retrans > 0",
+    ] {
+        assert!(Filter::parse(text).unwrap().needs_flows(), "{text}");
+    }
+    for text in ["", "recvq > 0 age > 60s", "rtt"] {
+        assert!(!Filter::parse(text).unwrap().needs_flows(), "{text}");
     }
 }
 
@@ -278,6 +308,10 @@ fn canonical_text() {
         (
             "age > 120s age < 90 recvq>0",
             "age > 2m and age < 90s and recvq > 0",
+        ),
+        (
+            "rtt >= 1500ms rtt<2000us rx>20k tx != 5MB",
+            "rtt >= 1500ms and rtt < 2ms and rx > 20000 and tx != 5000000",
         ),
         (
             "a (b (c or d)) or e or (f or g)",

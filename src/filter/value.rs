@@ -1,6 +1,6 @@
 //! What a value can be: ports, hosts, times, names and numbers.
 
-use super::ast::{Compare, End, Expr, Ports, Prefix, Test};
+use super::ast::{Compare, End, Expr, Number, Ports, Prefix, Test};
 use super::error::shown;
 use super::field::Field;
 use super::nearest::nearest;
@@ -43,8 +43,12 @@ pub(super) fn condition(
         Field::Pid => Test::Pid(number(value)?),
         Field::Uid => Test::Uid(number(value)?),
         Field::Inode => Test::Inode(number(value)?),
+        Field::Number(which @ (Number::RxRate | Number::TxRate)) => {
+            Test::Number(which, compare, amount(value)?)
+        }
         Field::Number(which) => Test::Number(which, compare, number(value)?),
         Field::Age => Test::Age(compare, seconds(value)?),
+        Field::RoundTrip => Test::RoundTrip(compare, microseconds(value)?),
         Field::User if !quoted && is_number(value) => Test::Uid(number(value)?),
         Field::User => Test::User(value.to_owned()),
         Field::Protocol => {
@@ -138,10 +142,60 @@ fn seconds(text: &str) -> Result<u64, Flaw> {
         let message = format!("{} is not a time, as in 60s, 5m, 2h or 1d", shown(text));
         return Err(Flaw::new(message));
     }
+    scaled(digits, factor, text)
+}
+
+/// The units of a round-trip time in microseconds, the longest first.
+pub(super) const FINE_UNITS: [(&str, u64); 3] = [("s", 1_000_000), ("ms", 1_000), ("us", 1)];
+
+/// A round-trip time, always with its unit: there is no usual one.
+fn microseconds(text: &str) -> Result<u64, Flaw> {
+    let not_one = || {
+        Flaw::new(format!(
+            "{} is not a round-trip time, as in 500us, 100ms or 2s",
+            shown(text)
+        ))
+    };
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = text.get(digits.len()..).unwrap_or_default();
+    let known = FINE_UNITS.into_iter().find(|(known, _)| *known == unit);
+    let (_, factor) = known.filter(|_| is_number(digits)).ok_or_else(not_one)?;
+    scaled(digits, factor, text)
+}
+
+/// The units of data in bytes, with and without the B.
+const AMOUNTS: [(&str, u64); 8] = [
+    ("", 1),
+    ("b", 1),
+    ("k", 1_000),
+    ("kb", 1_000),
+    ("m", 1_000_000),
+    ("mb", 1_000_000),
+    ("g", 1_000_000_000),
+    ("gb", 1_000_000_000),
+];
+
+/// A number of bytes.
+fn amount(text: &str) -> Result<u64, Flaw> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = text.get(digits.len()..).unwrap_or_default();
+    let unit = unit.to_ascii_lowercase();
+    let known = AMOUNTS.into_iter().find(|(known, _)| *known == unit);
+    let (_, factor) = known.filter(|_| is_number(digits)).ok_or_else(|| {
+        Flaw::new(format!(
+            "{} is not an amount, as in 500, 20kB or 1MB",
+            shown(text)
+        ))
+    })?;
+    scaled(digits, factor, text)
+}
+
+/// A number times the size of its unit.
+fn scaled(digits: &str, factor: u64, whole: &str) -> Result<u64, Flaw> {
     let count: u64 = number(digits)?;
     count
         .checked_mul(factor)
-        .ok_or_else(|| Flaw::new(format!("{} is too large", shown(text))))
+        .ok_or_else(|| Flaw::new(format!("{} is too large", shown(whole))))
 }
 
 /// One port, compared, or a range of them.

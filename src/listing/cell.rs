@@ -4,11 +4,11 @@ use super::column::Column;
 use super::fit::{fit, width};
 use super::quantity;
 use crate::filter::{Side, protocol_word, services, write_address};
+use crate::model::flow::{Flow, Rate};
 use crate::model::namespace::Namespace;
 use crate::model::observation::Observation;
 use crate::model::owner::Unowned;
 use crate::model::process::Process;
-use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
 use crate::model::state::State;
 use crate::model::timer::{Timer, TimerKind};
@@ -83,10 +83,16 @@ pub fn cell<'o>(
         Column::Timer => socket.timer.map(timer).unwrap_or_default().into(),
         Column::RecvQ => recv_queue(row).into(),
         Column::SendQ => send_queue(row).into(),
-        Column::Retrans => retransmits(row)
+        Column::Rtt => of_flow(row, observation, |flow| {
+            flow.rtt_us.map(quantity::round_trip)
+        }),
+        Column::Retrans => observation
+            .retransmits(row)
             .map(|count| count.to_string())
             .unwrap_or_default()
             .into(),
+        Column::Rx => of_flow(row, observation, |flow| Some(rate(flow.rx?))),
+        Column::Tx => of_flow(row, observation, |flow| Some(rate(flow.tx?))),
         Column::Service if numeric => services::telling_port(socket).to_string().into(),
         Column::Service => services::of(socket).unwrap_or_default().into(),
         Column::Unit => unit(row, observation).into(),
@@ -100,11 +106,28 @@ pub fn cell<'o>(
     }
 }
 
-/// How often something of a row has been sent again; none where nothing ever
-/// is.
-pub(super) fn retransmits(row: &Row) -> Option<u8> {
-    let connection = row.socket.protocol == Protocol::Tcp && row.socket.peer().is_some();
-    connection.then(|| row.socket.timer.map_or(0, |timer| timer.retransmits))
+/// A cell of what a connection carries. Without `sock_diag` nothing is known of
+/// that, and a dash says so; what is not known yet is empty.
+fn of_flow(
+    row: &Row,
+    observation: &Observation,
+    say: impl Fn(&Flow) -> Option<String>,
+) -> Cell<'static> {
+    if row.phase == Phase::Closed || !row.socket.is_connection() {
+        return Cell::default();
+    }
+    if row.socket.cookie.is_none() {
+        return Cell {
+            stands_in: true,
+            ..Cell::from("—")
+        };
+    }
+    let said = observation.flow(row).and_then(say);
+    said.unwrap_or_default().into()
+}
+
+fn rate(rate: Rate) -> String {
+    quantity::bytes(rate.bytes())
 }
 
 /// TCPView's colours as signs, and one for rows that are part of a trouble.
@@ -299,8 +322,8 @@ mod tests {
     #[test]
     fn every_column_of_the_sample() {
         use Column::{
-            Age, Inode, Interface, Local, Mark, Pid, Process, Proto, RecvQ, Remote, Retrans, SendQ,
-            Service, State, Timer, User,
+            Age, Inode, Interface, Local, Mark, Pid, Process, Proto, RecvQ, Remote, Retrans, Rtt,
+            Rx, SendQ, Service, State, Timer, Tx, User,
         };
         let cases = [
             (Mark, SSH_LISTENS, ""),
@@ -352,6 +375,15 @@ mod tests {
             (SendQ, JAVA, "2.5 MB"),
             (Retrans, CURL_CONNECTS, "3"),
             (Retrans, NGINX, "0"),
+            (Retrans, JAVA, "7"),
+            (Rtt, JAVA, "120ms"),
+            (Rtt, LINK_LOCAL, "0.04ms"),
+            (Rtt, NGINX, ""),
+            (Rtt, SSH_LISTENS, ""),
+            (Rx, JAVA, "1.2 MB"),
+            (Rx, LINK_LOCAL, "0"),
+            (Rx, RESOLVER, ""),
+            (Tx, JAVA, "0"),
             (Retrans, SSH_LISTENS, ""),
             (Retrans, RESOLVER, ""),
             (Service, NGINX, "https"),
@@ -378,6 +410,17 @@ mod tests {
         assert_eq!(say(Column::User, NGINX).text, "33");
         assert_eq!(say(Column::User, CURL_WAS).text, "");
         assert_eq!(say(Column::Service, NGINX).text, "443");
+    }
+
+    #[test]
+    fn without_sock_diag_a_dash_stands_for_what_is_carried() {
+        let world = world();
+        let mut row = world.rows[NGINX as usize];
+        row.socket.cookie = None;
+        let dash = cell(Column::Rx, &row, &world, false);
+        assert_eq!((dash.text.as_ref(), dash.stands_in), ("—", true));
+        row.socket.state = crate::model::state::State::Listen;
+        assert_eq!(cell(Column::Rx, &row, &world, false).text, "");
     }
 
     #[test]

@@ -32,8 +32,14 @@ pub enum Column {
     RecvQ,
     /// Bytes not acknowledged, or how many connections may wait.
     SendQ,
+    /// Smoothed round-trip time.
+    Rtt,
     /// How often something has been sent again.
     Retrans,
+    /// Bytes received a second.
+    Rx,
+    /// Bytes sent and acknowledged a second.
+    Tx,
     /// The service by its well-known port.
     Service,
     /// The container or unit of the owner.
@@ -69,13 +75,18 @@ const SPELLINGS: &[(&str, Column)] = &[
     ("recvqueue", Column::RecvQ),
     ("sendqueue", Column::SendQ),
     ("retransmits", Column::Retrans),
+    ("roundtrip", Column::Rtt),
+    ("rx/s", Column::Rx),
+    ("rxrate", Column::Rx),
+    ("tx/s", Column::Tx),
+    ("txrate", Column::Tx),
     ("iface", Column::Interface),
     ("dev", Column::Interface),
 ];
 
 impl Column {
     /// Every column, in the order in which they are shown.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::Mark,
         Self::Process,
         Self::Pid,
@@ -88,7 +99,10 @@ impl Column {
         Self::Timer,
         Self::RecvQ,
         Self::SendQ,
+        Self::Rtt,
         Self::Retrans,
+        Self::Rx,
+        Self::Tx,
         Self::Service,
         Self::Unit,
         Self::Netns,
@@ -122,7 +136,10 @@ impl Column {
             Self::Timer => "timer",
             Self::RecvQ => "recvq",
             Self::SendQ => "sendq",
+            Self::Rtt => "rtt",
             Self::Retrans => "retrans",
+            Self::Rx => "rx",
+            Self::Tx => "tx",
             Self::Service => "service",
             Self::Unit => "unit",
             Self::Netns => "netns",
@@ -147,7 +164,10 @@ impl Column {
             Self::Timer => "TIMER",
             Self::RecvQ => "RECV-Q",
             Self::SendQ => "SEND-Q",
+            Self::Rtt => "RTT",
             Self::Retrans => "RETRANS",
+            Self::Rx => "RX/S",
+            Self::Tx => "TX/S",
             Self::Service => "SERVICE",
             Self::Unit => "UNIT",
             Self::Netns => "NETNS",
@@ -160,9 +180,15 @@ impl Column {
     #[must_use]
     pub fn align(self) -> Align {
         match self {
-            Self::Pid | Self::Age | Self::RecvQ | Self::SendQ | Self::Retrans | Self::Inode => {
-                Align::Right
-            }
+            Self::Pid
+            | Self::Age
+            | Self::RecvQ
+            | Self::SendQ
+            | Self::Rtt
+            | Self::Retrans
+            | Self::Rx
+            | Self::Tx
+            | Self::Inode => Align::Right,
             _ => Align::Left,
         }
     }
@@ -185,13 +211,34 @@ impl Column {
             Self::User => 9,
             Self::RecvQ => 10,
             Self::SendQ => 11,
-            Self::Retrans => 12,
-            Self::Timer => 13,
-            Self::Service => 14,
-            Self::Unit => 15,
-            Self::Inode => 16,
-            Self::Interface => 17,
+            Self::Rx => 12,
+            Self::Tx => 13,
+            Self::Rtt => 14,
+            Self::Retrans => 15,
+            Self::Timer => 16,
+            Self::Service => 17,
+            Self::Unit => 18,
+            Self::Inode => 19,
+            Self::Interface => 20,
         }
+    }
+
+    /// How many cells its texts usually take, where that changes with every
+    /// reading: kept free, so that the columns beside it stand still.
+    #[must_use]
+    pub fn steady_width(self) -> usize {
+        match self {
+            // `0.04ms`, `118 kB`
+            Self::Rtt | Self::Rx | Self::Tx => 6,
+            _ => 0,
+        }
+    }
+
+    /// Whether it shows what connections carry. To sort by it, tables must be
+    /// read with that for every row.
+    #[must_use]
+    pub fn is_of_flow(self) -> bool {
+        matches!(self, Self::Rtt | Self::Retrans | Self::Rx | Self::Tx)
     }
 
     /// The column a person means by `word`; `-`, `_` and capitals make no

@@ -75,7 +75,7 @@ impl Measure {
     pub fn new(wanted: &[Column]) -> Self {
         let need = |column: &Column| {
             // The mark needs its place even while there is none to show.
-            let title = width(column.title()).max(1);
+            let title = width(column.title()).max(1).max(column.steady_width());
             let marked = *column == Column::State && wanted.contains(&Column::Mark);
             Need {
                 column: *column,
@@ -289,8 +289,8 @@ mod tests {
             ),
             (
                 200,
-                "mark process pid user proto local remote state age timer recvq sendq retrans \
-                 service unit inode interface",
+                "mark process pid user proto local remote state age timer recvq sendq rtt retrans \
+                 rx tx service unit inode interface",
             ),
         ];
         for (cells, columns) in cases {

@@ -5,7 +5,6 @@
 //! those; names are ranked beforehand, once per process and user. Rows with
 //! equal keys are told apart by what makes them different sockets.
 
-use super::cell::retransmits;
 use super::column::{Column, UnknownColumn};
 use super::rank::Ranks;
 use crate::filter::services;
@@ -50,6 +49,12 @@ impl SortBy {
             return Ok(Self::Default);
         }
         Column::from_word(word).map(Self::Column)
+    }
+
+    /// Whether tables must be read with what connections carry.
+    #[must_use]
+    pub fn needs_flows(self) -> bool {
+        matches!(self, Self::Column(column) if column.is_of_flow())
     }
 
     /// The word that [`Self::from_word`] understands.
@@ -229,7 +234,10 @@ fn value(column: Column, row: &Row, observation: &Observation, ranks: &Ranks) ->
         Column::RecvQ => socket.recv_queue.into(),
         Column::SendQ if listens => socket.backlog()?.into(),
         Column::SendQ => socket.send_queue.into(),
-        Column::Retrans => retransmits(row)?.into(),
+        Column::Rtt => observation.table_flow(row)?.rtt_us?.into(),
+        Column::Retrans => observation.retransmits(row)?.into(),
+        Column::Rx => observation.table_flow(row)?.rx?.bytes().into(),
+        Column::Tx => observation.table_flow(row)?.tx?.bytes().into(),
         Column::Service => beginning(services::of(socket)?),
         Column::Unit => ranks.unit(holder(row, observation)?)?.into(),
         Column::Netns => match observation.namespace(socket) {
@@ -328,6 +336,8 @@ mod tests {
             ),
             (Column::Service, &[ODD, RESOLVER, JAVA]),
             (Column::Interface, &[LINK_LOCAL, NGINX_LISTENS]),
+            (Column::Rtt, &[LINK_LOCAL, JAVA, NGINX_LISTENS]),
+            (Column::Rx, &[LINK_LOCAL, JAVA, NGINX_LISTENS]),
             (Column::Mark, &[CURL_CONNECTS, NGINX, CURL_WAS]),
             (Column::Local, &[SSH_LISTENS, NGINX_LISTENS, ODD, HIDDEN]),
             (Column::Remote, &[ODD, HIDDEN, RESOLVER, NGINX, HALF_OPEN]),
@@ -342,6 +352,8 @@ mod tests {
         let backwards = |column| sorted(&world, SortBy::Column(column), true);
         assert_eq!(backwards(Column::Pid)[..2], [CURL_CONNECTS, JAVA]);
         assert_eq!(backwards(Column::Inode)[0], NGINX_LISTENS);
+        assert_eq!(backwards(Column::Rtt)[..2], [JAVA, LINK_LOCAL]);
+        assert_eq!(backwards(Column::Retrans)[..2], [JAVA, CURL_CONNECTS]);
         assert_eq!(backwards(Column::RecvQ)[..2], [JAVA, NGINX]);
         assert_eq!(backwards(Column::Age)[..2], [SSH_LISTENS, JAVA]);
         assert_eq!(backwards(Column::Remote)[..2], [LINK_LOCAL, JAVA]);

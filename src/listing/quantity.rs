@@ -55,6 +55,32 @@ pub fn bytes(count: u64) -> String {
     format!("{count} B")
 }
 
+/// A round-trip time given in microseconds, with two or three digits: `0.04ms`,
+/// `4.2ms`, `120ms`, `1.2s`, `31s`.
+#[must_use]
+pub fn round_trip(microseconds: u32) -> String {
+    let exact = u64::from(microseconds);
+    // In hundredths, tenths and wholes of a millisecond, then likewise seconds.
+    let (hundredths, tenths, whole) = (
+        rounded(exact, 10),
+        rounded(exact, 100),
+        rounded(exact, 1000),
+    );
+    if hundredths < 100 {
+        return format!("0.{hundredths:02}ms");
+    }
+    if tenths < 100 {
+        return format!("{}.{}ms", tenths / 10, tenths % 10);
+    }
+    if whole < 1000 {
+        return format!("{whole}ms");
+    }
+    match rounded(exact, 100_000) {
+        tenths @ ..100 => format!("{}.{}s", tenths / 10, tenths % 10),
+        _ => format!("{}s", rounded(exact, 1_000_000)),
+    }
+}
+
 fn rounded(count: u64, size: u64) -> u64 {
     count.saturating_add(size / 2) / size
 }
@@ -95,6 +121,28 @@ mod tests {
         ];
         for (milliseconds, text) in cases {
             assert_eq!(time_left(milliseconds), text);
+        }
+    }
+
+    #[test]
+    fn round_trips() {
+        let cases = [
+            (1, "0.00ms"),
+            (44, "0.04ms"),
+            (994, "0.99ms"),
+            (995, "1.0ms"),
+            (4_200, "4.2ms"),
+            (9_949, "9.9ms"),
+            (9_950, "10ms"),
+            (120_400, "120ms"),
+            (999_499, "999ms"),
+            (999_500, "1.0s"),
+            (1_249_000, "1.2s"),
+            (31_000_000, "31s"),
+            (u32::MAX, "4295s"),
+        ];
+        for (microseconds, text) in cases {
+            assert_eq!(round_trip(microseconds), text);
         }
     }
 

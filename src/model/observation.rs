@@ -1,6 +1,7 @@
 //! What the monitor makes of all readings so far: the only thing faces read.
 
 use super::finding::Finding;
+use super::flow::Flow;
 use super::gap::Gap;
 use super::limits::Limits;
 use super::namespace::{Interface, Namespace};
@@ -9,8 +10,9 @@ use super::process::Process;
 use super::protocol::Protocol;
 use super::reading::{SourceKind, Usage};
 use super::row::Row;
-use super::socket::Socket;
+use super::socket::{Socket, SocketKey};
 use super::state::State;
+use super::tcp_info::TcpInfo;
 use super::text::Text;
 use super::time::Time;
 use std::sync::Arc;
@@ -54,6 +56,11 @@ pub struct Observation {
     pub findings: Vec<Finding>,
     /// CPU and memory where they were asked for.
     pub usage: Vec<Usage>,
+    /// What the rows' flows point into; empty unless the tables are read with
+    /// them.
+    pub flows: Arc<Vec<Flow>>,
+    /// `TCP_INFO` of the connections it was asked for, ascending by key.
+    pub details: Vec<Detail>,
     /// This kernel's settings.
     pub limits: Limits,
 }
@@ -124,6 +131,42 @@ impl Observation {
         self.namespaces.len() > 1
     }
 
+    /// `TCP_INFO` of a row, where it was asked for.
+    #[must_use]
+    pub fn detail(&self, row: &Row) -> Option<&Detail> {
+        let key = row.socket.key();
+        let place = self
+            .details
+            .binary_search_by(|detail| detail.key.cmp(&key))
+            .ok()?;
+        self.details.get(place)
+    }
+
+    /// How much a row carries, as read with the table: the same for all rows,
+    /// and so what they are sorted and filtered by.
+    #[must_use]
+    pub fn table_flow(&self, row: &Row) -> Option<&Flow> {
+        self.flows.get(row.flow?.place())
+    }
+
+    /// How much a row carries, as far as anything is known of it.
+    #[must_use]
+    pub fn flow(&self, row: &Row) -> Option<&Flow> {
+        self.table_flow(row)
+            .or_else(|| self.detail(row).map(|detail| &detail.flow))
+    }
+
+    /// How often something of a row has been sent again: over its life where
+    /// that is known, else without an answer so far. None where nothing ever is.
+    #[must_use]
+    pub fn retransmits(&self, row: &Row) -> Option<u32> {
+        let connection = row.socket.protocol == Protocol::Tcp && row.socket.peer().is_some();
+        connection.then(|| match self.flow(row) {
+            Some(flow) => flow.total_retransmits,
+            None => row.socket.timer.map_or(0, |timer| timer.retransmits.into()),
+        })
+    }
+
     /// The listeners whose connection this row could be: same namespace and
     /// port, and bound to its local address or to any.
     ///
@@ -160,6 +203,17 @@ fn breadth(listener: &Row, row: &Row) -> u8 {
     } else {
         2
     }
+}
+
+/// What is known of one connection beyond its row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail {
+    /// Which.
+    pub key: SocketKey,
+    /// All the kernel tells.
+    pub info: TcpInfo,
+    /// What it carries.
+    pub flow: Flow,
 }
 
 /// How many sockets are in each state.

@@ -3,13 +3,15 @@
 //! A live kernel, a recording and a test script all yield these, so everything
 //! behind the monitor is the same for all three.
 
+use super::flow::Sample;
 use super::gap::Gap;
 use super::limits::Limits;
 use super::namespace::{Interface, Namespace, Scope};
 use super::owner::{Holder, OwnerSpan, User};
 use super::process::Process;
 use super::protocol::Protocol;
-use super::socket::Socket;
+use super::socket::{Socket, SocketKey};
+use super::tcp_info::TcpInfo;
 use super::text::Text;
 use super::time::Time;
 use std::sync::Arc;
@@ -30,6 +32,9 @@ pub enum Matter {
     Table(Box<Snapshot>),
     /// CPU and memory of some processes.
     Usage(Vec<Usage>),
+    /// `TCP_INFO` of the connections it was asked for, as far as they are there
+    /// and the source can tell.
+    Details(Vec<(SocketKey, TcpInfo)>),
 }
 
 /// The socket table at one moment.
@@ -43,6 +48,9 @@ pub struct Snapshot {
     pub sockets: Vec<Socket>,
     /// The owners of each socket: as long as `sockets`.
     pub owners: Vec<OwnerSpan>,
+    /// How much each socket carries: as long as `sockets` if that was asked for,
+    /// else empty. None for what is no connection.
+    pub flows: Vec<Option<Sample>>,
     /// What the spans point into.
     pub holders: Vec<Holder>,
     /// What the holders point into.

@@ -1,6 +1,7 @@
 //! A socket together with what watching has taught about it.
 
 use super::finding::Severity;
+use super::flow::FlowId;
 use super::owner::{OwnerSpan, ProcessId, Unowned};
 use super::socket::Socket;
 use super::state::State;
@@ -29,6 +30,9 @@ pub struct Row {
     pub phase: Phase,
     /// The severity of the gravest finding it is part of.
     pub flagged: Option<Severity>,
+    /// How much it carries, in the observation's table of flows, while that is
+    /// read for every row.
+    pub flow: Option<FlowId>,
 }
 
 /// The last owner of a row, as an index into the observation's processes.

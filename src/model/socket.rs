@@ -3,7 +3,7 @@
 use super::endpoint::Endpoint;
 use super::protocol::{Family, Protocol};
 use super::state::State;
-use super::timer::Timer;
+use super::timer::{Timer, TimerKind};
 use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroU64};
 
@@ -49,6 +49,22 @@ impl Socket {
     #[must_use]
     pub fn peer(&self) -> Option<Endpoint> {
         (!self.remote.is_none()).then_some(self.remote)
+    }
+
+    /// Whether it is a TCP connection of which the kernel keeps all there is to
+    /// know: not a listener, and not one of the short records that stand for a
+    /// connection before and after its life. An orphan in `FIN_WAIT_2` becomes
+    /// such a record, too: then its timer is that of `TIME_WAIT`.
+    #[must_use]
+    pub fn is_connection(&self) -> bool {
+        let whole = !matches!(
+            self.state,
+            State::Listen | State::SynReceived | State::TimeWait
+        );
+        let record = self
+            .timer
+            .is_some_and(|timer| timer.kind == TimerKind::TimeWait);
+        self.protocol == Protocol::Tcp && whole && !record && self.peer().is_some()
     }
 
     /// How many finished connections may wait, for a listener whose source

@@ -8,6 +8,7 @@
 
 use super::phase::{self, Moment, Sighting};
 use super::seats::{SeatId, Seats};
+use crate::model::flow::{Flow, FlowId, Sample};
 use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
 use crate::model::owner::{Holder, OwnerSpan};
@@ -49,6 +50,10 @@ pub(super) struct Page {
     pub(super) owners: Vec<OwnerSpan>,
     /// What the owners point into, with lasting process numbers.
     pub(super) holders: Vec<Holder>,
+    /// Parallel to `sockets`, or empty.
+    pub(super) flows: Vec<Option<Sample>>,
+    /// When it was read, to the millisecond, for rates.
+    pub(super) monotonic_ms: u64,
     pub(super) source: SourceKind,
     pub(super) view: View,
     /// Whether the reading may lack rows that are there: it was interrupted, or
@@ -91,6 +96,8 @@ pub(super) struct Clock {
 pub(super) struct Turned {
     pub(super) rows: Vec<Row>,
     pub(super) holders: Vec<Holder>,
+    /// What the rows' flows point into.
+    pub(super) flows: Vec<Flow>,
     /// Rows something happened to that may concern a detector: all in
     /// `SYN_SENT`, and those that appeared, changed or got an owner.
     pub(super) stirred: Vec<u32>,
@@ -112,11 +119,15 @@ impl Ledger {
         let mut turning = Turning::new(self, page.holders, page.source, previous, clock, buffer);
         turning.doubtful = page.doubtful;
         turning.view = page.view;
+        turning.monotonic_ms = page.monotonic_ms;
         turning.reserve(page.sockets.len());
+        turning.turned.flows.reserve(page.flows.len());
         let mut spans = page.owners.into_iter();
+        let mut samples = page.flows.into_iter();
         for socket in page.sockets {
             let owners = spans.next().unwrap_or_default();
-            turning.enter(Sighting { socket, owners });
+            let sample = samples.next().flatten();
+            turning.enter(Sighting { socket, owners }, sample.as_ref());
         }
         turning.carry_absent();
         let turned = turning.close_the_book();
@@ -138,6 +149,7 @@ struct Turning<'a> {
     source: SourceKind,
     view: View,
     doubtful: bool,
+    monotonic_ms: u64,
     clock: Clock,
     /// Parallel to the rows.
     seat_of: Vec<SeatId>,
@@ -165,11 +177,13 @@ impl<'a> Turning<'a> {
             source,
             view: View::default(),
             doubtful: false,
+            monotonic_ms: 0,
             clock,
             seat_of: Vec::new(),
             turned: Turned {
                 rows: buffer,
                 holders,
+                flows: Vec::new(),
                 stirred: Vec::new(),
                 arrivals: 0,
             },
@@ -184,7 +198,7 @@ impl<'a> Turning<'a> {
     }
 
     /// Makes the row of one socket of the table.
-    fn enter(&mut self, sighting: Sighting) {
+    fn enter(&mut self, sighting: Sighting, sample: Option<&Sample>) {
         let key = sighting.socket.key();
         let seat = self.expected(&key).or_else(|| self.ledger.seats.find(&key));
         let (seat, known) = match seat {
@@ -198,7 +212,8 @@ impl<'a> Turning<'a> {
                 None => (self.ledger.seats.add(key), None),
             },
         };
-        let (row, gained_owner) = self.succeed(known, sighting);
+        let (mut row, gained_owner) = self.succeed(known, sighting);
+        row.flow = sample.map(|sample| self.carry_on(known, sample));
         self.note(row_number(self.turned.rows.len()), &row, gained_owner);
         self.push(seat, row);
     }
@@ -225,6 +240,24 @@ impl<'a> Turning<'a> {
         self.ledger.seats.sit(seat, number);
         self.seat_of.push(seat);
         self.turned.rows.push(row);
+    }
+
+    /// What a connection carries now, in the light of what it carried before.
+    fn carry_on(&mut self, known: Option<&Row>, sample: &Sample) -> FlowId {
+        let before = known
+            .zip(self.previous)
+            .and_then(|(known, previous)| previous.table_flow(known));
+        let flow = match before {
+            Some(before) => before.next(sample, self.monotonic_ms),
+            None => Flow::begin(sample, self.monotonic_ms),
+        };
+        self.add_flow(flow)
+    }
+
+    fn add_flow(&mut self, flow: Flow) -> FlowId {
+        let id = FlowId::new(row_number(self.turned.flows.len()));
+        self.turned.flows.push(flow);
+        id
     }
 
     /// The row that follows one of the last table, and whether it got an owner.
@@ -255,12 +288,14 @@ impl<'a> Turning<'a> {
             return;
         };
         let moment = self.clock.moment;
+        let flow = row.flow;
         *row = if self.previous.is_none() {
             phase::found(sighting, moment.now)
         } else {
             let held_by = held_by(row, &self.turned.holders);
             phase::stayed(row, held_by, sighting, moment)
         };
+        row.flow = flow;
         let row = *row;
         // It has been counted as an arrival already, if it is one.
         let arrivals = self.turned.arrivals;
@@ -351,6 +386,7 @@ impl<'a> Turning<'a> {
         }
         row.flagged = None;
         row.owners = self.take_over(before.owners.of(&previous.holders));
+        row.flow = previous.table_flow(before).map(|flow| self.add_flow(*flow));
         self.carry(seat, row, Absence::Missed);
     }
 

@@ -35,6 +35,7 @@ pub(super) fn found(sighting: Sighting, now: Stamp) -> Row {
         entry_seen: false,
         phase: Phase::Steady,
         flagged: None,
+        flow: None,
     }
 }
 
@@ -66,6 +67,7 @@ pub(super) fn stayed(
         unowned: None,
         last_owner,
         flagged: None,
+        flow: None,
         ..*before
     };
     if sighting.socket.state == before.socket.state {
@@ -104,6 +106,7 @@ pub(super) fn closed(before: &Row, held_by: Option<LastOwner>) -> Row {
         last_owner: held_by,
         phase: Phase::Closed,
         flagged: None,
+        flow: None,
         ..*before
     }
 }

@@ -4,6 +4,7 @@
 //! renamed or removed. Unknown is null, never an empty string.
 
 mod entry;
+mod info;
 
 use crate::model::observation::Observation;
 use crate::model::row::Row;

@@ -6,6 +6,8 @@ use crate::explain::catalogue::{Catalogue, Language};
 use crate::filter::Filter;
 use crate::listing::{Column, Quick, Sort, arrange};
 use crate::model::limits::Limits;
+use crate::model::observation::Observation;
+use crate::model::socket::Socket;
 use crate::model::state::State;
 use crate::monitor::{Monitor, MonitorOptions};
 use crate::report::{chapter, json, table};
@@ -38,6 +40,8 @@ pub struct ListRequest {
     pub columns: Vec<Column>,
     /// As what.
     pub format: Format,
+    /// Whether JSON is to have `tcp_info`.
+    pub info: bool,
 }
 
 /// Reads the table once and writes the rows that match.
@@ -46,12 +50,20 @@ pub struct ListRequest {
 ///
 /// If nothing can be read or written.
 pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
+    request.source.include_flows(needs_flows(&request));
     let reading = request.source.read_table()?;
     let mut monitor = Monitor::new(MonitorOptions::default());
-    let Some(observation) = monitor.fold(reading) else {
+    let Some(mut observation) = monitor.fold(reading) else {
         return Ok(Ending::NothingMatched);
     };
     let rows = arrange(&observation, &request.filter, &request.sort, &request.quick);
+    if request.info {
+        let details = request
+            .source
+            .read_details(&connections(&observation, &rows));
+        // The rows stay the same, and so do their numbers.
+        observation = monitor.fold(details).unwrap_or(observation);
+    }
     let mut out = BufWriter::with_capacity(1 << 16, stdout().lock());
     let written = match request.format {
         Format::Json => json::write(&observation, &rows, &mut out),
@@ -80,6 +92,22 @@ pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
     } else {
         Ending::Done
     })
+}
+
+/// Whether the table must tell what connections carry.
+fn needs_flows(request: &ListRequest) -> bool {
+    let shown =
+        request.format == Format::Table && request.columns.iter().any(|column| column.is_of_flow());
+    shown || request.filter.needs_flows() || request.sort.by.needs_flows()
+}
+
+/// Those of some rows that have more to tell.
+fn connections(observation: &Observation, rows: &[u32]) -> Vec<Socket> {
+    rows.iter()
+        .filter_map(|number| observation.rows.get(*number as usize))
+        .map(|row| row.socket)
+        .filter(Socket::is_connection)
+        .collect()
 }
 
 /// What is to be explained.

@@ -8,6 +8,7 @@ use super::slot::Slot;
 use crate::app::message::Message;
 use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
+use crate::model::socket::Socket;
 use crate::monitor::Monitor;
 use crate::source::ReadingSource;
 use std::io;
@@ -17,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// What the poller can be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     /// Read the table now.
     Refresh,
@@ -27,7 +28,15 @@ pub(super) enum Order {
     Scope(Scope),
     /// Read CPU and memory of this process with each table, once more.
     Usage(u32),
+    /// Read `TCP_INFO` of these sockets now and with each table.
+    Watch(Vec<Socket>),
+    /// Read tables with what each connection carries, or no longer; the first
+    /// one now.
+    IncludeFlows(bool),
 }
+
+/// While somebody scrolls, rows on screen are read no more often than this.
+const GLANCE: Duration = Duration::from_millis(100);
 
 struct Poller {
     source: Box<dyn ReadingSource>,
@@ -39,6 +48,12 @@ struct Poller {
     wanted: Option<u32>,
     /// Whose were read last.
     measured: Option<u32>,
+    /// What is on screen.
+    watched: Vec<Socket>,
+    /// When that was read last.
+    looked: Option<Instant>,
+    /// Whether it has changed since.
+    unseen: bool,
 }
 
 /// Starts the thread. It ends when the orders' other end is dropped.
@@ -58,6 +73,9 @@ pub(super) fn start(
         events,
         wanted: None,
         measured: None,
+        watched: Vec::new(),
+        looked: None,
+        unseen: false,
     };
     thread::Builder::new()
         .name("poller".to_owned())
@@ -81,7 +99,13 @@ impl Poller {
     fn poll(&mut self) {
         match self.source.read_table() {
             Ok(reading) => {
-                let observation = self.monitor.fold(reading);
+                let mut observation = self.monitor.fold(reading);
+                if !self.watched.is_empty() {
+                    // Let go before it is read on: what nobody else has is not
+                    // copied. One frame shows both.
+                    drop(observation.take());
+                    observation = self.look_closer();
+                }
                 self.hand_over(observation);
                 if let Some(pid) = self.wanted.take() {
                     self.measure(pid);
@@ -92,6 +116,20 @@ impl Poller {
                 let _ = self.events.send(Event::Message(Box::new(failed)));
             }
         }
+    }
+
+    /// Reads what the connections on screen carry.
+    fn look_closer(&mut self) -> Option<Arc<Observation>> {
+        self.looked = Some(Instant::now());
+        self.unseen = false;
+        let reading = self.source.read_details(&self.watched);
+        self.monitor.fold(reading)
+    }
+
+    /// How long until the rows on screen may be read again, if they must be.
+    fn until_glance(&self) -> Option<Duration> {
+        let since = self.looked.map_or(GLANCE, |looked| looked.elapsed());
+        self.unseen.then(|| GLANCE.saturating_sub(since))
     }
 
     fn measure(&mut self, pid: u32) {
@@ -114,12 +152,28 @@ impl Poller {
     fn obey_until(&mut self, began: Instant, orders: &Receiver<Order>) -> bool {
         loop {
             let left = self.interval.saturating_sub(began.elapsed());
-            match orders.recv_timeout(left) {
+            let glance = self.until_glance().filter(|glance| *glance < left);
+            match orders.recv_timeout(glance.unwrap_or(left)) {
+                Err(RecvTimeoutError::Timeout) if glance.is_some() => {
+                    let observation = self.look_closer();
+                    self.hand_over(observation);
+                }
                 Err(RecvTimeoutError::Timeout) | Ok(Order::Refresh) => return true,
                 Err(RecvTimeoutError::Disconnected) => return false,
                 Ok(Order::Scope(scope)) => {
                     self.source.set_scope(scope);
                     return true;
+                }
+                Ok(Order::Watch(sockets)) => {
+                    self.watched = sockets;
+                    self.unseen = true;
+                }
+                Ok(Order::IncludeFlows(wanted)) => {
+                    self.source.include_flows(wanted);
+                    // What is no longer wanted goes with the next table.
+                    if wanted {
+                        return true;
+                    }
                 }
                 Ok(Order::Interval(interval)) => self.interval = interval,
                 Ok(Order::Usage(pid)) => {

@@ -152,6 +152,8 @@ impl Screen {
             Effect::SetInterval(interval) => drop(self.orders.send(Order::Interval(interval))),
             Effect::SetScope(scope) => drop(self.orders.send(Order::Scope(scope))),
             Effect::MeasureUsage(pid) => drop(self.orders.send(Order::Usage(pid))),
+            Effect::Watch(sockets) => drop(self.orders.send(Order::Watch(sockets))),
+            Effect::IncludeFlows(wanted) => drop(self.orders.send(Order::IncludeFlows(wanted))),
             Effect::Arm(id, target) => drop(self.deeds.send(Deed::Arm(id, target))),
             Effect::Signal(id, signal) => drop(self.deeds.send(Deed::Signal(id, signal))),
             Effect::Disarm(id) => drop(self.deeds.send(Deed::Disarm(id))),
@@ -179,8 +181,12 @@ impl Screen {
                 }
             })
             .map_err(RunError::io("draw"))?;
-        self.app.update(Message::Drawn(drawn.drawn));
+        let effects = self.app.update(Message::Drawn(drawn.drawn));
         self.frame = drawn;
+        for effect in effects {
+            // Nothing that a frame asks for ends the program.
+            let _ = self.carry_out(effect)?;
+        }
         Ok(())
     }
 }

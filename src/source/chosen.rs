@@ -70,6 +70,14 @@ impl SocketSource for Preferred {
         }
     }
 
+    fn include_flows(&mut self, wanted: bool) {
+        self.diag.include_flows(wanted);
+    }
+
+    fn exact(&mut self) -> Option<&mut SockDiag> {
+        Some(&mut self.diag)
+    }
+
     fn read(&mut self) -> Result<SocketTable, SourceError> {
         let mut table = SocketTable::default();
         self.diag.read_protocol(Protocol::Tcp, &mut table)?;

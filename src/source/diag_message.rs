@@ -1,8 +1,9 @@
-//! Encodes `sock_diag` requests and decodes the answers: pure, bytes only.
+//! Decodes the answers of `sock_diag`: pure, bytes only.
 //!
 //! Format: `include/uapi/linux/inet_diag.h`, `include/uapi/linux/netlink.h`,
 //! sock_diag(7). Every length is checked before it is believed.
 
+use super::diag_request::{INET, INET6};
 use crate::model::endpoint::Endpoint;
 use crate::model::protocol::{Family, Protocol};
 use crate::model::socket::Socket;
@@ -11,18 +12,9 @@ use crate::model::timer::{Timer, TimerKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::{NonZeroU32, NonZeroU64};
 
-/// `AF_INET`.
-pub const INET: u8 = 2;
-/// `AF_INET6`.
-pub const INET6: u8 = 10;
-
-/// Every state there is, including those that must be asked for by bits of
-/// their own: `TCP_NEW_SYN_RECV` (12) and `TCP_BOUND_INACTIVE` (13).
-pub const ALL_STATES: u32 = u32::MAX;
-/// Only listeners.
-pub const LISTENERS: u32 = 1 << 10;
-
+/// Length of `struct nlmsghdr`.
 const HEADER: usize = 16;
+/// Length of `struct inet_diag_msg`.
 const SOCKET_MESSAGE: usize = 72;
 const TYPE_ERROR: u16 = 2;
 const TYPE_DONE: u16 = 3;
@@ -30,120 +22,85 @@ const TYPE_DONE: u16 = 3;
 const TYPE_BY_FAMILY: u16 = 20;
 /// `TCPDIAG_GETSOCK`: the older request, which walks both families at once.
 const TYPE_TCP_BOTH: u16 = 18;
-/// `NLM_F_REQUEST | NLM_F_DUMP`.
-const FLAGS_DUMP: u16 = 0x301;
 /// `NLM_F_DUMP_INTR`.
 const FLAG_INTERRUPTED: u16 = 0x10;
 
-/// Which sockets to dump.
+/// One message of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dump {
-    /// TCP of both families in one walk.
-    TcpBoth,
-    /// One protocol of one family.
-    Family(Protocol, u8),
+pub struct Message<'d> {
+    /// The number of the request it answers.
+    pub sequence: u32,
+    /// Whether the kernel said that its table changed under the dump.
+    pub interrupted: bool,
+    /// What it says.
+    pub part: Part<'d>,
 }
 
-impl Dump {
-    /// The transport of the sockets it yields.
-    #[must_use]
-    pub fn protocol(self) -> Protocol {
-        match self {
-            Self::TcpBoth => Protocol::Tcp,
-            Self::Family(protocol, _) => protocol,
-        }
-    }
-}
-
-/// The bytes that ask for a dump. `states` has a bit for each kernel state.
-#[must_use]
-pub fn request(dump: Dump, states: u32, sequence: u32) -> Vec<u8> {
-    let (kind, body) = match dump {
-        Dump::TcpBoth => {
-            // struct inet_diag_req: family, two prefix lengths, extensions, an
-            // empty socket id, states, dbs.
-            let mut body = vec![0; 4 + 48];
-            body.extend_from_slice(&states.to_ne_bytes());
-            body.extend_from_slice(&[0; 4]);
-            (TYPE_TCP_BOTH, body)
-        }
-        Dump::Family(protocol, family) => {
-            // struct inet_diag_req_v2: family, protocol, extensions, padding,
-            // states, an empty socket id.
-            let number = match protocol {
-                Protocol::Tcp => 6,
-                Protocol::Udp => 17,
-            };
-            let mut body = vec![family, number, 0, 0];
-            body.extend_from_slice(&states.to_ne_bytes());
-            body.extend_from_slice(&[0; 48]);
-            (TYPE_BY_FAMILY, body)
-        }
-    };
-    let length = u32::try_from(HEADER + body.len()).unwrap_or_default();
-    let mut message = Vec::with_capacity(HEADER + body.len());
-    message.extend_from_slice(&length.to_ne_bytes());
-    message.extend_from_slice(&kind.to_ne_bytes());
-    message.extend_from_slice(&FLAGS_DUMP.to_ne_bytes());
-    message.extend_from_slice(&sequence.to_ne_bytes());
-    message.extend_from_slice(&[0; 4]);
-    message.extend_from_slice(&body);
-    message
-}
-
-/// One part of an answer.
+/// What a message of an answer says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// A socket.
-    Socket(Socket),
+pub enum Part<'d> {
+    /// Tells of a socket.
+    Entry(Entry<'d>),
     /// The dump is complete; the kernel's error number, 0 for none.
     Done(i32),
     /// The request was refused with this error number.
     Refused(i32),
-    /// A message that makes no sense, or the rest of a datagram after a length
-    /// that cannot be.
+    /// Makes no sense.
     Malformed,
 }
 
-/// What one datagram held.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Datagram {
-    /// Whether the kernel said that its table changed under the dump.
-    pub interrupted: bool,
+/// A socket and what was asked for with it, not taken apart yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<'d>(&'d [u8]);
+
+impl<'d> Entry<'d> {
+    /// The socket; none if it makes no sense.
+    #[must_use]
+    pub fn socket(self, protocol: Protocol, namespace: u32) -> Option<Socket> {
+        socket(self.0, protocol, namespace)
+    }
+
+    /// The attributes behind the socket, as bytes.
+    #[must_use]
+    pub fn attributes(self) -> &'d [u8] {
+        self.0.get(SOCKET_MESSAGE..).unwrap_or_default()
+    }
 }
 
-/// Takes a datagram apart, handing each part on. Messages with another
-/// sequence number belong to an earlier request and are passed over.
-pub fn parts(
-    datagram: &[u8],
-    sequence: u32,
-    protocol: Protocol,
-    namespace: u32,
-    mut take: impl FnMut(Part),
-) -> Datagram {
-    let mut seen = Datagram::default();
+/// The messages of a datagram. After a length that cannot be, the rest of it is
+/// lost, and said to be malformed with a sequence number of 0.
+pub fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
     let mut rest = datagram;
-    while !rest.is_empty() {
-        let Some((kind, flags, number, length)) = header(rest) else {
-            take(Part::Malformed);
-            break;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let Some((kind, flags, sequence, length)) = header(rest) else {
+            rest = &[];
+            return Some(Message {
+                sequence: 0,
+                interrupted: false,
+                part: Part::Malformed,
+            });
         };
         let payload = &rest[HEADER..length];
-        if number == sequence {
-            seen.interrupted |= flags & FLAG_INTERRUPTED != 0;
-            take(match kind {
-                TYPE_DONE => Part::Done(error_number(payload).unwrap_or(0)),
-                TYPE_ERROR => error_number(payload).map_or(Part::Malformed, Part::Refused),
-                TYPE_BY_FAMILY | TYPE_TCP_BOTH => {
-                    socket(payload, protocol, namespace).map_or(Part::Malformed, Part::Socket)
-                }
-                _ => Part::Malformed,
-            });
-        }
         // Messages are aligned to four bytes; the last may lack its padding.
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some(Message {
+            sequence,
+            interrupted: flags & FLAG_INTERRUPTED != 0,
+            part: part(kind, payload),
+        })
+    })
+}
+
+fn part(kind: u16, payload: &[u8]) -> Part<'_> {
+    match kind {
+        TYPE_DONE => Part::Done(error_number(payload).unwrap_or(0)),
+        TYPE_ERROR => error_number(payload).map_or(Part::Malformed, Part::Refused),
+        TYPE_BY_FAMILY | TYPE_TCP_BOTH => Part::Entry(Entry(payload)),
+        _ => Part::Malformed,
     }
-    seen
 }
 
 /// Type, flags, sequence and checked length of the first message.
@@ -245,19 +202,21 @@ mod tests {
         payload
     }
 
-    fn all_parts(bytes: &[u8]) -> (Vec<Part>, Datagram) {
-        let mut found = Vec::new();
-        let seen = parts(bytes, 9, Protocol::Tcp, 5, |part| found.push(part));
-        (found, seen)
+    fn all(bytes: &[u8]) -> Vec<Message<'_>> {
+        messages(bytes).collect()
     }
 
     #[test]
     fn decodes_every_field() {
-        let (found, seen) = all_parts(&message(TYPE_BY_FAMILY, 2, 9, &syn_sent()));
-        let [Part::Socket(socket)] = found[..] else {
+        let bytes = message(TYPE_BY_FAMILY, 2, 9, &[&syn_sent()[..], b"more"].concat());
+        let found = all(&bytes);
+        let Part::Entry(entry) = found[0].part else {
             panic!("{found:?}")
         };
-        assert!(!seen.interrupted);
+        assert_eq!((found.len(), found[0].sequence), (1, 9));
+        assert!(!found[0].interrupted);
+        assert_eq!(entry.attributes(), b"more");
+        let socket = entry.socket(Protocol::Tcp, 5).unwrap();
         assert_eq!(socket.state, State::SynSent);
         assert_eq!(socket.local.to_string(), "192.0.2.10:41822");
         assert_eq!(socket.remote.to_string(), "203.0.113.9:443");
@@ -276,39 +235,44 @@ mod tests {
     fn a_dump_ends_and_errors_are_positive_numbers() {
         let mut bytes = message(TYPE_BY_FAMILY, 0x12, 9, &syn_sent());
         bytes.extend(message(TYPE_DONE, 2, 9, &0_i32.to_ne_bytes()));
-        let (found, seen) = all_parts(&bytes);
+        let found = all(&bytes);
         assert_eq!(found.len(), 2);
-        assert_eq!(found[1], Part::Done(0));
-        assert!(seen.interrupted);
-        let (refused, _) = all_parts(&message(TYPE_ERROR, 0, 9, &(-2_i32).to_ne_bytes()));
-        assert_eq!(refused, [Part::Refused(2)]);
+        assert_eq!(found[1].part, Part::Done(0));
+        assert!(found[0].interrupted && !found[1].interrupted);
+        let bytes = message(TYPE_ERROR, 0, 9, &(-2_i32).to_ne_bytes());
+        assert_eq!(all(&bytes)[0].part, Part::Refused(2));
     }
 
     #[test]
     fn a_malformed_message_costs_no_other() {
         let mut bytes = message(TYPE_BY_FAMILY, 2, 9, &syn_sent()[..60]);
         bytes.extend(message(TYPE_BY_FAMILY, 2, 8, &syn_sent()));
-        bytes.extend(message(TYPE_BY_FAMILY, 2, 9, &syn_sent()));
         bytes.extend([255, 255, 0, 0]);
-        let (found, _) = all_parts(&bytes);
-        assert_eq!(found.len(), 3, "the stale answer is passed over");
-        assert_eq!((found[0], found[2]), (Part::Malformed, Part::Malformed));
+        let found = all(&bytes);
+        let sockets: Vec<bool> = found
+            .iter()
+            .map(|message| match message.part {
+                Part::Entry(entry) => entry.socket(Protocol::Tcp, 5).is_some(),
+                _ => false,
+            })
+            .collect();
+        assert_eq!(sockets, [false, true, false]);
+        let sequences = found.iter().map(|message| message.sequence);
+        assert_eq!(sequences.collect::<Vec<_>>(), [9, 8, 0]);
     }
 
-    #[test]
-    fn requests_have_the_length_they_claim() {
-        for dump in [Dump::TcpBoth, Dump::Family(Protocol::Udp, INET6)] {
-            let bytes = request(dump, ALL_STATES, 1);
-            assert_eq!(number(&bytes, 0).unwrap() as usize, bytes.len());
+    fn take_all_apart(bytes: &[u8]) {
+        for message in messages(bytes) {
+            if let Part::Entry(entry) = message.part {
+                let _ = (entry.socket(Protocol::Tcp, 5), entry.attributes());
+            }
         }
-        assert_eq!(request(Dump::TcpBoth, 1, 1).len(), 76);
-        assert_eq!(request(Dump::Family(Protocol::Tcp, INET), 1, 1).len(), 72);
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = all_parts(&bytes);
+            take_all_apart(&bytes);
         }
 
         #[test]
@@ -316,7 +280,7 @@ mod tests {
             let mut bytes = message(TYPE_BY_FAMILY, 2, 9, &syn_sent());
             bytes.extend(message(TYPE_BY_FAMILY, 2, 9, &syn_sent()));
             bytes[place] = byte;
-            let _ = all_parts(&bytes);
+            take_all_apart(&bytes);
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::model::gap::{Gap, GapKind, GapReason};
 use crate::model::limits::Limits;
 use crate::model::namespace::{Interface, Namespace, Scope};
 use crate::model::reading::{Matter, Reading, Snapshot};
+use crate::model::socket::Socket;
 use crate::model::text::Text;
 use crate::model::time::Time;
 use std::collections::BTreeSet;
@@ -162,6 +163,7 @@ impl ReadingSource for Live {
         let mut table = self.read_both()?;
         let mut interfaces = interfaces::of(&table.sockets, self.own);
         let namespaces = self.visit_neighbours(&mut table, &mut interfaces);
+        let flows = table.take_flows();
         let time = self.now();
         let assigned = self.owners.assign(&table.sockets);
         let processes = self.processes.facts(&assigned.pids);
@@ -190,6 +192,7 @@ impl ReadingSource for Live {
             interfaces,
             namespaces,
             scope: self.scope,
+            flows,
             sockets: table.sockets,
             owners: assigned.spans,
             holders: assigned.holders,
@@ -213,6 +216,18 @@ impl ReadingSource for Live {
             time: self.now(),
             matter: Matter::Usage(self.usage.sample(pids)),
         }
+    }
+
+    fn read_details(&mut self, sockets: &[Socket]) -> Reading {
+        let details = self.sockets.exact().map(|exact| exact.details(sockets));
+        Reading {
+            time: self.now(),
+            matter: Matter::Details(details.unwrap_or_default()),
+        }
+    }
+
+    fn include_flows(&mut self, wanted: bool) {
+        self.sockets.include_flows(wanted);
     }
 }
 
@@ -244,7 +259,7 @@ mod tests {
         let reading = Live::open(&options).unwrap().read_table().unwrap();
         match reading.matter {
             Matter::Table(snapshot) => *snapshot,
-            Matter::Usage(_) => panic!("a table was asked for"),
+            other => panic!("a table was asked for: {other:?}"),
         }
     }
 

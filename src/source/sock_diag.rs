@@ -1,8 +1,9 @@
 //! The kernel's `sock_diag` as a socket source: every field, and right under
 //! load where `/proc/net` shows rows twice.
 
-use super::diag_message::{self, ALL_STATES, Dump, INET, INET6, LISTENERS, Part};
-use super::{SocketSource, SocketTable, SourceError};
+use super::diag_message::{self, Part};
+use super::diag_request::{self, ALL_STATES, Dump, Extras, INET, INET6, LISTENERS};
+use super::{SocketSource, SocketTable, SourceError, diag_info};
 use crate::model::gap::{Gap, GapKind, GapReason};
 use crate::model::protocol::{Family, Protocol};
 use crate::model::reading::SourceKind;
@@ -32,6 +33,8 @@ pub(super) struct SockDiag {
     buffer: Vec<u8>,
     /// Whether one walk gives TCP of both families.
     one_walk: bool,
+    /// Whether each connection is to come with what it carries.
+    with_flows: bool,
 }
 
 /// What a dump gave besides its sockets.
@@ -55,6 +58,7 @@ impl SockDiag {
             sequence: 0,
             buffer: vec![0; DATAGRAM],
             one_walk: false,
+            with_flows: false,
         };
         source.one_walk = source.walks_both()?;
         Ok(source)
@@ -63,16 +67,16 @@ impl SockDiag {
     /// Whether the older request yields IPv6 too. Only believed if there is an
     /// IPv6 listener to prove it; else both families are dumped apart.
     fn walks_both(&mut self) -> Result<bool, SourceError> {
-        let mut apart = Vec::new();
+        let mut apart = SocketTable::default();
         let dump = Dump::Family(Protocol::Tcp, INET6);
         let _ = self.dump(dump, LISTENERS, &mut apart);
-        let mut together = Vec::new();
+        let mut together = SocketTable::default();
         self.dump(Dump::Family(Protocol::Tcp, INET), LISTENERS, &mut together)?;
-        together.clear();
+        together.truncate(0);
         let worked = self.dump(Dump::TcpBoth, LISTENERS, &mut together).is_ok();
-        let count = |sockets: &[Socket]| {
+        let count = |table: &SocketTable| {
             let v6 = |socket: &&Socket| socket.family == Family::Inet6;
-            sockets.iter().filter(v6).count()
+            table.sockets.iter().filter(v6).count()
         };
         Ok(worked && count(&apart) > 0 && count(&together) >= count(&apart))
     }
@@ -111,7 +115,7 @@ impl SockDiag {
             if !dumped.interrupted {
                 break;
             }
-            table.sockets.truncate(kept);
+            table.truncate(kept);
             dumped = self.dump_whole(dump, table)?;
         }
         let counts = [
@@ -142,9 +146,9 @@ impl SockDiag {
     /// stand in for it.
     fn dump_whole(&mut self, dump: Dump, table: &mut SocketTable) -> Result<Dumped, SourceError> {
         let kept = table.sockets.len();
-        let dumped = self.dump(dump, ALL_STATES, &mut table.sockets);
+        let dumped = self.dump(dump, ALL_STATES, table);
         if dumped.is_err() {
-            table.sockets.truncate(kept);
+            table.truncate(kept);
         }
         dumped
     }
@@ -153,31 +157,46 @@ impl SockDiag {
         &mut self,
         dump: Dump,
         states: u32,
-        into: &mut Vec<Socket>,
+        into: &mut SocketTable,
     ) -> Result<Dumped, SourceError> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let request = diag_message::request(dump, states, self.sequence);
-        let kernel = netlink::SocketAddrNetlink::new(0, 0);
-        sendto(&self.socket, &request, SendFlags::empty(), &kernel)
+        let wants_flows = self.with_flows && dump.protocol() == Protocol::Tcp;
+        let extras = if wants_flows {
+            Extras::Info
+        } else {
+            Extras::None
+        };
+        let sequence = self.reserve_sequences(1);
+        let request = diag_request::dump(dump, states, extras, sequence);
+        self.send(&request)
             .map_err(|error| SourceError::new("ask", NAME, error))?;
         let mut dumped = Dumped::default();
         loop {
             let length = self
-                .receive()
+                .receive(RecvFlags::empty())
                 .map_err(|error| SourceError::new("read", NAME, error))?;
             let mut end = None;
-            let seen = diag_message::parts(
-                &self.buffer[..length],
-                self.sequence,
-                dump.protocol(),
-                self.namespace,
-                |part| match part {
-                    Part::Socket(socket) => into.push(socket),
+            for message in diag_message::messages(&self.buffer[..length]) {
+                let lost = message.part == Part::Malformed && message.sequence == 0;
+                // Those with another number belong to an earlier request.
+                if message.sequence != sequence && !lost {
+                    continue;
+                }
+                dumped.interrupted |= message.interrupted;
+                match message.part {
+                    Part::Entry(entry) => match entry.socket(dump.protocol(), self.namespace) {
+                        Some(socket) => {
+                            into.sockets.push(socket);
+                            if wants_flows {
+                                let sample = diag_info::sample(entry.attributes());
+                                into.add_flow(sample.filter(|_| socket.is_connection()));
+                            }
+                        }
+                        None => dumped.malformed += 1,
+                    },
                     Part::Malformed => dumped.malformed += 1,
                     Part::Done(error) | Part::Refused(error) => end = Some(error),
-                },
-            );
-            dumped.interrupted |= seen.interrupted;
+                }
+            }
             match end {
                 None => {}
                 Some(0) => return Ok(dumped),
@@ -189,10 +208,43 @@ impl SockDiag {
         }
     }
 
+    /// The namespace whose sockets this one sees.
+    pub(super) fn namespace(&self) -> u32 {
+        self.namespace
+    }
+
+    /// Whether connections are to come with what they carry from now on.
+    pub(super) fn include_flows(&mut self, wanted: bool) {
+        self.with_flows = wanted;
+    }
+
+    /// The first of so many numbers for requests, which nothing else gets.
+    pub(super) fn reserve_sequences(&mut self, count: usize) -> u32 {
+        let first = self.sequence.wrapping_add(1);
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.sequence = self.sequence.wrapping_add(count);
+        first
+    }
+
+    pub(super) fn send(&mut self, requests: &[u8]) -> io::Result<()> {
+        let kernel = netlink::SocketAddrNetlink::new(0, 0);
+        sendto(&self.socket, requests, SendFlags::empty(), &kernel)?;
+        Ok(())
+    }
+
+    /// A datagram that is there already.
+    pub(super) fn receive_if_any(&mut self) -> io::Result<Option<&[u8]>> {
+        match self.receive(RecvFlags::DONTWAIT) {
+            Ok(length) => Ok(self.buffer.get(..length)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// One datagram from the kernel; those from anybody else are passed over.
-    fn receive(&mut self) -> io::Result<usize> {
+    fn receive(&mut self, flags: RecvFlags) -> io::Result<usize> {
         loop {
-            let received = recvfrom(&self.socket, &mut self.buffer[..], RecvFlags::TRUNC);
+            let received = recvfrom(&self.socket, &mut self.buffer[..], flags | RecvFlags::TRUNC);
             let (_, length, sender) = match received {
                 Err(rustix::io::Errno::INTR) => continue,
                 other => other?,
@@ -229,6 +281,14 @@ fn open_socket() -> rustix::io::Result<OwnedFd> {
 impl SocketSource for SockDiag {
     fn kind(&self) -> SourceKind {
         SourceKind::SockDiag
+    }
+
+    fn include_flows(&mut self, wanted: bool) {
+        SockDiag::include_flows(self, wanted);
+    }
+
+    fn exact(&mut self) -> Option<&mut SockDiag> {
+        Some(self)
     }
 
     fn read(&mut self) -> Result<SocketTable, SourceError> {

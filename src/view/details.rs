@@ -1,6 +1,8 @@
 //! Everything about the selected socket: as a page, and as the pane of a tall
 //! screen.
 
+mod carried;
+
 use super::page::Page;
 use super::screen::titled;
 use super::theme::Theme;
@@ -42,6 +44,7 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
     page.blank();
     writer.socket(&mut page);
     page.blank();
+    writer.carried(&mut page);
     writer.entry("same", &diagnosis.same_as, &mut page);
     page.draw(scroll, below, buffer)
 }
@@ -233,6 +236,16 @@ impl Writer<'_> {
             self.entry("namespace", &namespace.text, page);
         }
         self.entry("identity", &self.identity(), page);
+    }
+
+    fn carried(&self, page: &mut Page) {
+        let lines = carried::lines(self.app, self.row);
+        for (label, line) in &lines {
+            self.entry(label, line, page);
+        }
+        if !lines.is_empty() {
+            page.blank();
+        }
     }
 
     fn queues(&self) -> String {

@@ -20,6 +20,7 @@ use tcplens::model::protocol::{Family, Protocol};
 use tcplens::model::reading::{Matter, Reading, Snapshot, SourceKind};
 use tcplens::model::socket::Socket;
 use tcplens::model::state::State;
+use tcplens::model::tcp_info::TcpInfo;
 use tcplens::model::text::Text;
 use tcplens::model::time::Time;
 use tcplens::model::timer::{Timer, TimerKind};
@@ -318,6 +319,7 @@ fn reading(table: Table, monotonic_ms: u64, gaps: &[Gap]) -> Reading {
         sockets: table.sockets,
         owners: table.spans,
         holders: table.holders,
+        flows: Vec::new(),
         processes: processes(),
         users: Arc::new(vec![
             user(0, "root"),
@@ -360,6 +362,59 @@ pub(crate) fn scene() -> Arc<Observation> {
     }
     monitor.fold(reading(second(), 41_000, &[]));
     monitor.fold(reading(second(), 42_000, &[])).unwrap()
+}
+
+/// The same a second after what connections carry was read for the first time.
+pub(crate) fn flowing_scene() -> Arc<Observation> {
+    let mut monitor = Monitor::default();
+    let observation = monitor.fold(reading(standing(), 0, &[])).unwrap();
+    let connections: Vec<Socket> = observation
+        .rows
+        .iter()
+        .map(|row| row.socket)
+        .filter(Socket::is_connection)
+        .collect();
+    let details = |monotonic_ms: u64| Reading {
+        time: Time {
+            wall_ms: NOON_MS + monotonic_ms,
+            monotonic_ms,
+        },
+        matter: Matter::Details(
+            (1..)
+                .zip(&connections)
+                .map(|(number, socket)| (socket.key(), tcp_info(number, monotonic_ms)))
+                .collect(),
+        ),
+    };
+    monitor.fold(details(0));
+    monitor.fold(reading(standing(), 1000, &[]));
+    monitor.fold(details(1000)).unwrap()
+}
+
+/// What the kernel tells of a connection: each further one is farther away and
+/// carries more.
+fn tcp_info(number: u32, monotonic_ms: u64) -> TcpInfo {
+    let carried = u64::from(number).pow(6) * monotonic_ms;
+    TcpInfo {
+        rtt_us: Some(44 * number.pow(6)),
+        rtt_variation_us: 7 * number.pow(6),
+        min_rtt_us: Some(40 * number.pow(6)),
+        rto_us: 204_000 + 44 * number.pow(6),
+        snd_mss: 1448,
+        congestion_window: 10 * number,
+        unacked: 3,
+        total_retransmits: number - 1,
+        bytes_received: Some(carried),
+        bytes_acked: Some(carried * 40),
+        bytes_sent: Some(carried * 40),
+        last_data_sent_ms: 40,
+        last_data_received_ms: 2_600,
+        peer_window: Some(64_256),
+        busy_us: Some(1_000_000),
+        peer_window_limited_us: Some(120_000),
+        congestion_control: Some(Text::from("cubic")),
+        ..TcpInfo::default()
+    }
 }
 
 /// The same seen without privilege.

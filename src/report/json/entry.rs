@@ -1,5 +1,6 @@
 //! The shape of one socket in the JSON contract: field names and their order.
 
+use super::info::InfoEntry;
 use crate::model::endpoint::Endpoint;
 use crate::model::gap::Gap;
 use crate::model::observation::Observation;
@@ -51,7 +52,7 @@ pub(super) struct SocketEntry<'a> {
     recv_queue: u32,
     send_queue: Option<u32>,
     timer: Option<TimerEntry>,
-    tcp_info: Option<()>,
+    tcp_info: Option<InfoEntry<'a>>,
 }
 
 impl<'a> SocketEntry<'a> {
@@ -84,7 +85,7 @@ impl<'a> SocketEntry<'a> {
             recv_queue: socket.recv_queue,
             send_queue: send_queue(socket),
             timer: socket.timer.map(TimerEntry::of),
-            tcp_info: None,
+            tcp_info: observation.detail(row).map(InfoEntry::of),
         }
     }
 }

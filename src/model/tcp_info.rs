@@ -1,0 +1,212 @@
+//! What the kernel tells of one TCP connection beyond the table: `TCP_INFO`.
+//!
+//! Source: `struct tcp_info` in `include/uapi/linux/tcp.h`, filled by
+//! `tcp_get_info` in `net/ipv4/tcp.c`. It has grown with the kernel: what only
+//! later ones tell is optional here, and what the kernel says with a number that
+//! means "none" is none.
+
+use super::text::Text;
+
+/// `TCP_INFO` of one connection at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct TcpInfo {
+    /// What congestion control makes of the path just now.
+    pub congestion_state: CongestionState,
+    /// Times the segment that is due has been sent again without an answer.
+    pub retransmits: u8,
+    /// How often the wait before the next attempt has been doubled.
+    pub backoff: u8,
+    /// Retransmission timeout in µs.
+    pub rto_us: u32,
+    /// Wait before an acknowledgement that is held back is sent, in µs.
+    pub ato_us: u32,
+    /// Longest segment sent, in bytes, options not counted.
+    pub snd_mss: u32,
+    /// Longest segment received, as estimated, in bytes.
+    pub rcv_mss: u32,
+    /// Segments sent and not acknowledged.
+    pub unacked: u32,
+    /// Of these, how many are believed lost.
+    pub lost: u32,
+    /// Of these, how many have been sent again.
+    pub retrans: u32,
+    /// Milliseconds since data was sent last. Before the first data, since the
+    /// connection was made.
+    pub last_data_sent_ms: u32,
+    /// Milliseconds since data was received last. Before the first data, since
+    /// the connection was made.
+    pub last_data_received_ms: u32,
+    /// Milliseconds since an acknowledgement was received last.
+    pub last_ack_received_ms: u32,
+    /// Longest packet the path is believed to carry, in bytes.
+    pub path_mtu: u32,
+    /// Smoothed round-trip time in µs; none before the first sample.
+    pub rtt_us: Option<u32>,
+    /// How much the round-trip time varies (mean deviation), in µs.
+    pub rtt_variation_us: u32,
+    /// Segments up to which the window grows by slow start; none while there is
+    /// no limit yet.
+    pub slow_start_threshold: Option<u32>,
+    /// Congestion window: segments that may be under way.
+    pub congestion_window: u32,
+    /// Longest segment this end has offered to take, in bytes.
+    pub advertised_mss: u32,
+    /// Round-trip time as estimated by the receiving side, in µs; none before
+    /// enough data has come.
+    pub receiver_rtt_us: Option<u32>,
+    /// Bytes that the receive buffer is tuned to take in a round trip.
+    pub receive_space: u32,
+    /// Segments sent again over the connection's life, SYNs included.
+    pub total_retransmits: u32,
+    /// Most bytes a second that are sent; none where nothing paces (Linux 3.15).
+    pub pacing_rate: Option<u64>,
+    /// Bytes sent that the peer has acknowledged, a SYN counted as one
+    /// (Linux 4.1).
+    pub bytes_acked: Option<u64>,
+    /// Bytes received in order, a FIN counted as one (Linux 4.1).
+    pub bytes_received: Option<u64>,
+    /// Segments sent, those without data included (Linux 4.2).
+    pub segments_out: Option<u32>,
+    /// Segments received, those without data included (Linux 4.2).
+    pub segments_in: Option<u32>,
+    /// Bytes that wait to be sent for the first time (Linux 4.6).
+    pub not_sent_bytes: Option<u32>,
+    /// Smallest round-trip time of the last minutes (`tcp_min_rtt_wlen`), in µs
+    /// (Linux 4.6).
+    pub min_rtt_us: Option<u32>,
+    /// Bytes a second that last reached the peer (Linux 4.9).
+    pub delivery_rate: Option<u64>,
+    /// Whether that was all the program had to send, so that the path may carry
+    /// more (Linux 4.9).
+    pub delivery_rate_is_programs: bool,
+    /// µs during which data was under way or waited to be (Linux 4.10).
+    pub busy_us: Option<u64>,
+    /// Of these, µs during which the peer's window held it back (Linux 4.10).
+    pub peer_window_limited_us: Option<u64>,
+    /// Of these, µs during which a full send buffer held it back (Linux 4.10).
+    pub send_buffer_limited_us: Option<u64>,
+    /// Bytes of data sent, those sent again included (Linux 4.19).
+    pub bytes_sent: Option<u64>,
+    /// Bytes of data sent again (Linux 4.19).
+    pub bytes_retransmitted: Option<u64>,
+    /// Reports of the peer that it got data twice (RFC 2883; Linux 4.19).
+    pub duplicates_reported: Option<u32>,
+    /// How often segments were found to have overtaken one another (Linux 4.19).
+    pub reorderings: Option<u32>,
+    /// Segments received out of order (Linux 5.5).
+    pub received_out_of_order: Option<u32>,
+    /// The peer's window in bytes: what it will take (Linux 5.5).
+    pub peer_window: Option<u32>,
+    /// This end's window in bytes: what the peer may send (Linux 6.2).
+    pub own_window: Option<u32>,
+    /// The algorithm of congestion control, such as `cubic`.
+    pub congestion_control: Option<Text>,
+}
+
+/// What congestion control makes of the path (`tcpi_ca_state`,
+/// `enum tcp_ca_state`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum CongestionState {
+    /// All is well.
+    #[default]
+    Open,
+    /// Acknowledgements repeat or are selective: something may be missing.
+    Disorder,
+    /// The window shrinks because the path says it is congested (ECN).
+    Reduced,
+    /// A segment is missing and is sent again at once.
+    Recovery,
+    /// A retransmission timed out: everything under way is held for lost.
+    Loss,
+    /// A number this program does not know.
+    Unknown(u8),
+}
+
+impl CongestionState {
+    /// The state behind the kernel's number.
+    #[must_use]
+    pub fn from_kernel(number: u8) -> Self {
+        match number {
+            0 => Self::Open,
+            1 => Self::Disorder,
+            2 => Self::Reduced,
+            3 => Self::Recovery,
+            4 => Self::Loss,
+            other => Self::Unknown(other),
+        }
+    }
+
+    /// The key in reports.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Disorder => "disorder",
+            Self::Reduced => "cwr",
+            Self::Recovery => "recovery",
+            Self::Loss => "loss",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+}
+
+impl TcpInfo {
+    /// The share of its busy time, in percent rounded down, that a connection
+    /// was held back, and by what; none where the path was the limit or nothing
+    /// was sent.
+    #[must_use]
+    pub fn held_back(&self) -> Option<(HeldBack, u64)> {
+        let busy = self.busy_us.filter(|busy| *busy > 0)?;
+        let share = |limited: Option<u64>| limited.unwrap_or(0).saturating_mul(100) / busy;
+        let peer = share(self.peer_window_limited_us);
+        let buffer = share(self.send_buffer_limited_us);
+        match (peer, buffer) {
+            (0, 0) => None,
+            (peer, buffer) if peer >= buffer => Some((HeldBack::ByPeerWindow, peer)),
+            (_, buffer) => Some((HeldBack::BySendBuffer, buffer)),
+        }
+    }
+}
+
+/// What keeps a connection from sending more, if not the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeldBack {
+    /// The peer does not take more.
+    ByPeerWindow,
+    /// This machine's send buffer is too small.
+    BySendBuffer,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_greater_brake_is_named() {
+        let of = |busy, peer, buffer| {
+            TcpInfo {
+                busy_us: busy,
+                peer_window_limited_us: peer,
+                send_buffer_limited_us: buffer,
+                ..TcpInfo::default()
+            }
+            .held_back()
+        };
+        assert_eq!(of(None, None, None), None);
+        assert_eq!(of(Some(0), Some(0), Some(0)), None);
+        assert_eq!(of(Some(1000), Some(9), Some(0)), None, "below one percent");
+        let peer = Some((HeldBack::ByPeerWindow, 50));
+        assert_eq!(of(Some(1000), Some(500), Some(100)), peer);
+        let buffer = Some((HeldBack::BySendBuffer, 100));
+        assert_eq!(of(Some(1000), Some(500), Some(1000)), buffer);
+    }
+
+    #[test]
+    fn unknown_congestion_states_survive() {
+        assert_eq!(CongestionState::from_kernel(4), CongestionState::Loss);
+        assert_eq!(
+            CongestionState::from_kernel(77),
+            CongestionState::Unknown(77)
+        );
+    }
+}

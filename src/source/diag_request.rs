@@ -1,0 +1,296 @@
+//! Encodes the questions put to `sock_diag`: pure, bytes only.
+//!
+//! Format: `include/uapi/linux/inet_diag.h`, `include/uapi/linux/netlink.h`,
+//! sock_diag(7).
+
+use crate::model::protocol::{Family, Protocol};
+use crate::model::socket::Socket;
+use std::net::IpAddr;
+
+/// `AF_INET`.
+pub const INET: u8 = 2;
+/// `AF_INET6`.
+pub const INET6: u8 = 10;
+
+/// Every state there is, including those that must be asked for by bits of
+/// their own: `TCP_NEW_SYN_RECV` (12) and `TCP_BOUND_INACTIVE` (13).
+pub const ALL_STATES: u32 = u32::MAX;
+/// Only listeners.
+pub const LISTENERS: u32 = 1 << 10;
+
+/// Length of `struct nlmsghdr`.
+const HEADER: usize = 16;
+/// `SOCK_DIAG_BY_FAMILY`.
+const TYPE_BY_FAMILY: u16 = 20;
+/// `TCPDIAG_GETSOCK`: the older request, which walks both families at once.
+const TYPE_TCP_BOTH: u16 = 18;
+/// `NLM_F_REQUEST`.
+const FLAGS_ONE: u16 = 0x1;
+/// `NLM_F_REQUEST | NLM_F_DUMP`.
+const FLAGS_DUMP: u16 = 0x301;
+
+/// Which sockets to dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dump {
+    /// TCP of both families in one walk.
+    TcpBoth,
+    /// One protocol of one family.
+    Family(Protocol, u8),
+}
+
+impl Dump {
+    /// The transport of the sockets it yields.
+    #[must_use]
+    pub fn protocol(self) -> Protocol {
+        match self {
+            Self::TcpBoth => Protocol::Tcp,
+            Self::Family(protocol, _) => protocol,
+        }
+    }
+}
+
+/// What is to come with each socket besides the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Extras {
+    /// Nothing.
+    #[default]
+    None,
+    /// `TCP_INFO`.
+    Info,
+    /// `TCP_INFO` and the name of its congestion control.
+    InfoAndAlgorithm,
+}
+
+impl Extras {
+    /// The bits: one less than the number of the attribute.
+    fn bits(self) -> u8 {
+        /// `INET_DIAG_INFO`, 2.
+        const INFO: u8 = 1 << 1;
+        /// `INET_DIAG_CONG`, 4.
+        const ALGORITHM: u8 = 1 << 3;
+        match self {
+            Self::None => 0,
+            Self::Info => INFO,
+            Self::InfoAndAlgorithm => INFO | ALGORITHM,
+        }
+    }
+}
+
+/// The bytes that ask for a dump. `states` has a bit for each kernel state.
+#[must_use]
+pub fn dump(dump: Dump, states: u32, extras: Extras, sequence: u32) -> Vec<u8> {
+    let mut message = Vec::with_capacity(HEADER + 60);
+    match dump {
+        Dump::TcpBoth => {
+            // struct inet_diag_req: family, two prefix lengths, extensions, an
+            // empty socket id, states, dbs.
+            let mut body = vec![0, 0, 0, extras.bits()];
+            body.extend_from_slice(&[0; 48]);
+            body.extend_from_slice(&states.to_ne_bytes());
+            body.extend_from_slice(&[0; 4]);
+            append(&mut message, TYPE_TCP_BOTH, FLAGS_DUMP, sequence, &body);
+        }
+        Dump::Family(protocol, family) => {
+            let body = by_family(protocol, family, extras, states, [0; 48]);
+            append(&mut message, TYPE_BY_FAMILY, FLAGS_DUMP, sequence, &body);
+        }
+    }
+    message
+}
+
+/// Appends the question for one socket, known by all of its identity. False,
+/// and nothing appended, if it has no cookie: then another one with the same
+/// addresses could answer.
+pub fn one(socket: &Socket, extras: Extras, sequence: u32, into: &mut Vec<u8>) -> bool {
+    let Some(id) = identity(socket) else {
+        return false;
+    };
+    let family = match socket.family {
+        Family::Inet => INET,
+        Family::Inet6 => INET6,
+    };
+    let body = by_family(socket.protocol, family, extras, ALL_STATES, id);
+    append(into, TYPE_BY_FAMILY, FLAGS_ONE, sequence, &body);
+    true
+}
+
+/// `struct inet_diag_req_v2`: family, protocol, extensions, padding, states,
+/// socket id.
+fn by_family(
+    protocol: Protocol,
+    family: u8,
+    extras: Extras,
+    states: u32,
+    identity: [u8; 48],
+) -> [u8; 56] {
+    let number = match protocol {
+        Protocol::Tcp => 6,
+        Protocol::Udp => 17,
+    };
+    let mut body = [0; 56];
+    body[..4].copy_from_slice(&[family, number, extras.bits(), 0]);
+    body[4..8].copy_from_slice(&states.to_ne_bytes());
+    body[8..].copy_from_slice(&identity);
+    body
+}
+
+/// `struct inet_diag_sockid`: ports, addresses, interface, cookie.
+fn identity(socket: &Socket) -> Option<[u8; 48]> {
+    let cookie = socket.cookie?.get();
+    let (mut near, mut far) = (socket.local, socket.remote);
+    if socket.protocol == Protocol::Udp {
+        // "src and dst are swapped for historical reasons": udp_dump_one in
+        // net/ipv4/udp_diag.c.
+        std::mem::swap(&mut near, &mut far);
+    }
+    let address = |end: IpAddr| match (socket.family, end) {
+        (Family::Inet, IpAddr::V4(v4)) => {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&v4.octets());
+            bytes
+        }
+        // An IPv6 socket with IPv4 ends has them mapped, but for "any".
+        (Family::Inet6, IpAddr::V4(v4)) if !v4.is_unspecified() => v4.to_ipv6_mapped().octets(),
+        (_, IpAddr::V4(_)) => [0; 16],
+        (_, IpAddr::V6(v6)) => v6.octets(),
+    };
+    let mut id = [0; 48];
+    id[..2].copy_from_slice(&near.port.to_be_bytes());
+    id[2..4].copy_from_slice(&far.port.to_be_bytes());
+    id[4..20].copy_from_slice(&address(near.address()));
+    id[20..36].copy_from_slice(&address(far.address()));
+    id[36..40].copy_from_slice(&socket.interface.to_ne_bytes());
+    // Two halves, the lower first.
+    id[40..44].copy_from_slice(&half(cookie).to_ne_bytes());
+    id[44..].copy_from_slice(&half(cookie >> 32).to_ne_bytes());
+    Some(id)
+}
+
+/// The lower half of a number.
+fn half(number: u64) -> u32 {
+    u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default()
+}
+
+fn append(into: &mut Vec<u8>, kind: u16, flags: u16, sequence: u32, body: &[u8]) {
+    let length = u32::try_from(HEADER + body.len()).unwrap_or_default();
+    into.extend_from_slice(&length.to_ne_bytes());
+    into.extend_from_slice(&kind.to_ne_bytes());
+    into.extend_from_slice(&flags.to_ne_bytes());
+    into.extend_from_slice(&sequence.to_ne_bytes());
+    into.extend_from_slice(&[0; 4]);
+    into.extend_from_slice(body);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::endpoint::Endpoint;
+    use crate::model::state::State;
+    use std::net::SocketAddr;
+    use std::num::NonZeroU64;
+
+    fn socket(protocol: Protocol, family: Family, local: &str, remote: &str) -> Socket {
+        let end = |text: &str| {
+            let at: SocketAddr = text.parse().unwrap();
+            Endpoint::new(at.ip(), at.port())
+        };
+        Socket {
+            cookie: NonZeroU64::new(0x0807_0605_0403_0201),
+            local: end(local),
+            remote: end(remote),
+            inode: None,
+            uid: 0,
+            interface: 3,
+            recv_queue: 0,
+            send_queue: 0,
+            namespace: 1,
+            timer: None,
+            protocol,
+            family,
+            state: State::Established,
+        }
+    }
+
+    fn question(socket: &Socket) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        assert!(one(socket, Extras::InfoAndAlgorithm, 9, &mut bytes));
+        bytes
+    }
+
+    fn claimed(bytes: &[u8]) -> usize {
+        u32::from_ne_bytes(*bytes.first_chunk().unwrap()) as usize
+    }
+
+    #[test]
+    fn requests_have_the_length_they_claim() {
+        for kind in [Dump::TcpBoth, Dump::Family(Protocol::Udp, INET6)] {
+            let bytes = dump(kind, ALL_STATES, Extras::None, 1);
+            assert_eq!(claimed(&bytes), bytes.len());
+        }
+        assert_eq!(dump(Dump::TcpBoth, 1, Extras::None, 1).len(), 76);
+        let family = Dump::Family(Protocol::Tcp, INET);
+        assert_eq!(dump(family, 1, Extras::None, 1).len(), 72);
+    }
+
+    #[test]
+    fn extras_are_asked_for_where_the_kernel_looks() {
+        let both = |extras| dump(Dump::TcpBoth, 1, extras, 1)[HEADER + 3];
+        assert_eq!([both(Extras::None), both(Extras::Info)], [0, 2]);
+        let family = Dump::Family(Protocol::Tcp, INET);
+        let bytes = dump(family, 1, Extras::InfoAndAlgorithm, 1);
+        assert_eq!(bytes[HEADER..HEADER + 4], [INET, 6, 10, 0]);
+    }
+
+    #[test]
+    fn one_socket_is_asked_for_with_its_whole_identity() {
+        let asked = socket(
+            Protocol::Tcp,
+            Family::Inet,
+            "192.0.2.10:443",
+            "198.51.100.7:50122",
+        );
+        let bytes = question(&asked);
+        assert_eq!((claimed(&bytes), bytes.len()), (72, 72));
+        assert_eq!(bytes[4..8], [20, 0, 1, 0], "one socket, no dump");
+        let id = &bytes[HEADER + 8..];
+        assert_eq!(id[..4], [0x01, 0xbb, 0xc3, 0xca]);
+        assert_eq!(id[4..8], [192, 0, 2, 10]);
+        assert_eq!(id[20..24], [198, 51, 100, 7]);
+        assert_eq!(id[36..40], 3_u32.to_ne_bytes());
+        assert_eq!(
+            id[40..],
+            [1, 2, 3, 4, 5, 6, 7, 8],
+            "on little-endian machines"
+        );
+    }
+
+    #[test]
+    fn udp_is_asked_for_the_other_way_round() {
+        let asked = socket(Protocol::Udp, Family::Inet, "192.0.2.10:53", "0.0.0.0:0");
+        let id = &question(&asked)[HEADER + 8..];
+        assert_eq!(id[..4], [0, 0, 0, 53]);
+        assert_eq!(id[20..24], [192, 0, 2, 10]);
+    }
+
+    #[test]
+    fn mapped_ends_are_mapped_again() {
+        let asked = socket(
+            Protocol::Tcp,
+            Family::Inet6,
+            "[::ffff:192.0.2.10]:443",
+            "[::ffff:198.51.100.7]:9",
+        );
+        let id = &question(&asked)[HEADER + 8..];
+        assert_eq!(id[14..20], [0xff, 0xff, 192, 0, 2, 10]);
+        assert_eq!(id[30..36], [0xff, 0xff, 198, 51, 100, 7]);
+    }
+
+    #[test]
+    fn no_question_goes_out_without_a_cookie() {
+        let mut asked = socket(Protocol::Tcp, Family::Inet, "192.0.2.10:1", "192.0.2.10:2");
+        asked.cookie = None;
+        let mut bytes = Vec::new();
+        assert!(!one(&asked, Extras::None, 9, &mut bytes));
+        assert!(bytes.is_empty());
+    }
+}

@@ -1,0 +1,103 @@
+//! Exact questions to `sock_diag`: what of these sockets, each known by its
+//! cookie? Sixty of them cost a small part of a millisecond, so rows on screen
+//! can be asked about at any time.
+
+use super::diag_info;
+use super::diag_message::{self, Part};
+use super::diag_request::{self, Extras};
+use super::sock_diag::SockDiag;
+use crate::model::socket::{Socket, SocketKey};
+use crate::model::tcp_info::TcpInfo;
+use std::io;
+
+/// How many questions go out at once. The answers wait in the socket's buffer,
+/// in which the kernel counts up to 2 KiB for each; by default it holds 208 KiB.
+const BATCH: usize = 64;
+/// `ENOENT`: the kernel knows no such socket, or none with this cookie.
+const GONE: i32 = 2;
+
+/// What came of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Answer {
+    /// The socket is there.
+    There(Box<(Socket, Option<TcpInfo>)>),
+    /// It is not.
+    Gone,
+}
+
+impl SockDiag {
+    /// `TCP_INFO` of those that are connections and still there.
+    pub(super) fn details(&mut self, sockets: &[Socket]) -> Vec<(SocketKey, TcpInfo)> {
+        let mut known = Vec::with_capacity(sockets.len());
+        self.ask(sockets, Extras::InfoAndAlgorithm, |asked, answer| {
+            if let Answer::There(found) = answer
+                && let (_, Some(info)) = *found
+            {
+                known.push((asked.key(), info));
+            }
+        });
+        known
+    }
+
+    /// Asks in batches and hands on what is answered. A question that is not
+    /// answered, or with an error that says nothing of the socket, is passed
+    /// over.
+    fn ask(&mut self, sockets: &[Socket], extras: Extras, mut take: impl FnMut(&Socket, Answer)) {
+        let here = self.namespace();
+        let ours: Vec<&Socket> = sockets
+            .iter()
+            .filter(|socket| socket.namespace == here && socket.cookie.is_some())
+            .collect();
+        for batch in ours.chunks(BATCH) {
+            // What this batch could not learn, the next may.
+            let _ = self.ask_batch(batch, extras, &mut take);
+        }
+    }
+
+    fn ask_batch(
+        &mut self,
+        batch: &[&Socket],
+        extras: Extras,
+        take: &mut impl FnMut(&Socket, Answer),
+    ) -> io::Result<()> {
+        let mut questions = Vec::new();
+        let first = self.reserve_sequences(batch.len());
+        let mut sequence = first;
+        for socket in batch {
+            diag_request::one(socket, extras, sequence, &mut questions);
+            sequence = sequence.wrapping_add(1);
+        }
+        self.send(&questions)?;
+        let here = self.namespace();
+        // The kernel has answered by the time it has taken the questions.
+        while let Some(datagram) = self.receive_if_any()? {
+            for message in diag_message::messages(datagram) {
+                // Answers to earlier questions have other numbers.
+                let place = message.sequence.wrapping_sub(first) as usize;
+                let Some(asked) = batch.get(place) else {
+                    continue;
+                };
+                if let Some(answer) = answer(asked, message.part, here) {
+                    take(asked, answer);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The meaning of a message; none if it says nothing of the socket.
+fn answer(asked: &Socket, part: Part<'_>, namespace: u32) -> Option<Answer> {
+    match part {
+        Part::Entry(entry) => {
+            let found = entry.socket(asked.protocol, namespace)?;
+            // The kernel compares cookies, too; but a wrong answer would be
+            // believed for as long as the socket is shown.
+            let same = found.cookie == asked.cookie;
+            let info = diag_info::info(entry.attributes());
+            same.then(|| Answer::There(Box::new((found, info))))
+        }
+        Part::Refused(GONE) => Some(Answer::Gone),
+        Part::Done(_) | Part::Refused(_) | Part::Malformed => None,
+    }
+}
