@@ -25,6 +25,7 @@ use crate::filter::Filter;
 use crate::listing::{Quick, Sort, arrange};
 use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
+use crate::model::pace::Pace;
 use crate::model::row::Row;
 use crate::model::socket::SocketKey;
 use acting::Pending;
@@ -61,8 +62,8 @@ pub struct Choices {
     pub sort: Sort,
     /// Numbers instead of names.
     pub numeric: bool,
-    /// Time between readings.
-    pub interval: Duration,
+    /// How often tables are to be read.
+    pub pace: Pace,
     /// Which network namespaces.
     pub scope: Scope,
 }
@@ -95,7 +96,9 @@ pub struct App {
     pub notice: Option<Notice>,
     /// Whether names give way to numbers.
     pub numeric: bool,
-    /// Time between readings.
+    /// How often tables are to be read.
+    pub pace: Pace,
+    /// Time between tables now.
     pub interval: Duration,
     /// Which network namespaces are asked for.
     pub scope: Scope,
@@ -132,7 +135,8 @@ impl App {
             mode: Mode::Table,
             notice: None,
             numeric: choices.numeric,
-            interval: choices.interval,
+            pace: choices.pace,
+            interval: choices.pace.first(),
             scope: choices.scope,
             failure: None,
             filters: Vec::new(),
@@ -165,6 +169,10 @@ impl App {
             }
             Message::ReadingFailed(error) => {
                 self.failure = Some(error);
+                Vec::new()
+            }
+            Message::Paced(interval) => {
+                self.interval = interval;
                 Vec::new()
             }
             Message::Armed(id, result) => self.armed(id, result),
@@ -285,6 +293,10 @@ impl App {
             Command::Pause => self.toggle_pause(),
             Command::Faster => self.change_interval(false),
             Command::Slower => self.change_interval(true),
+            Command::Adapt => {
+                self.say("adaptive", &[]);
+                self.set_pace(Pace::Adaptive)
+            }
             Command::AllNamespaces => self.change_scope(),
             Command::EndProcess => self.end_process(),
             Command::ConfirmTerm => self.confirm(crate::model::action::EndSignal::Term),
@@ -310,10 +322,17 @@ impl App {
         } else {
             INTERVALS.iter().rev().find(|step| **step < self.interval)
         };
-        self.interval = next.copied().unwrap_or(self.interval);
+        let next = next.copied().unwrap_or(self.interval);
+        let effects = self.set_pace(Pace::Fixed(next));
         let interval = crate::explain::lengths::length(self.interval);
         self.say("interval", &[("interval", interval)]);
-        vec![Effect::SetInterval(self.interval)]
+        effects
+    }
+
+    fn set_pace(&mut self, pace: Pace) -> Vec<Effect> {
+        self.pace = pace;
+        self.interval = pace.first();
+        vec![Effect::SetPace(pace)]
     }
 
     fn change_scope(&mut self) -> Vec<Effect> {

@@ -101,7 +101,7 @@ fn carry_out(plan: Plan) -> Result<Ending, RunError> {
                 quick: live.watching.quick,
                 sort: live.watching.sort,
                 numeric: live.watching.numeric,
-                interval: live.interval,
+                pace: live.pace,
                 scope: live.watching.scope,
             },
             words: words(),

@@ -13,6 +13,7 @@ pub mod limits;
 pub mod namespace;
 pub mod observation;
 pub mod owner;
+pub mod pace;
 pub mod process;
 pub mod protocol;
 pub mod reading;

@@ -4,6 +4,7 @@ mod actor;
 mod clipboard;
 mod headless;
 mod input;
+mod pace;
 mod poller;
 mod screen;
 mod signals;

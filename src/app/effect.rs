@@ -2,8 +2,8 @@
 
 use crate::model::action::{ArmId, EndSignal, Target};
 use crate::model::namespace::Scope;
+use crate::model::pace::Pace;
 use crate::model::socket::Socket;
-use std::time::Duration;
 
 /// Something `run` carries out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Effect {
     /// Read the table now.
     Refresh,
     /// Read the table this often.
-    SetInterval(Duration),
+    SetPace(Pace),
     /// Read these network namespaces.
     SetScope(Scope),
     /// Read CPU and memory of a process.

@@ -119,7 +119,7 @@ fn interval() -> Arg {
     value(
         "interval",
         "TIME",
-        "Time between readings, such as 500ms, 1s, 1m",
+        "Time between tables, such as 500ms or 1m; else 1s, or longer to keep below 5 % of a core",
     )
     .short('i')
 }

@@ -4,6 +4,7 @@ use super::{Surroundings, flags};
 use crate::filter::{Filter, nearest};
 use crate::listing::{Column, Quick, Sort, SortBy, StateClass};
 use crate::model::namespace::Scope;
+use crate::model::pace::Pace;
 use crate::model::protocol::{Family, Protocol};
 use crate::model::state::State;
 use crate::model::text::Text;
@@ -40,7 +41,7 @@ pub(super) struct List {
 #[derive(Debug)]
 pub(super) struct LivePlan {
     pub(super) watching: Watching,
-    pub(super) interval: Duration,
+    pub(super) pace: Pace,
     pub(super) theme: Theme,
     pub(super) mouse: bool,
 }
@@ -150,7 +151,10 @@ fn live(matches: &ArgMatches, here: &Surroundings) -> Result<LivePlan, Usage> {
     };
     Ok(LivePlan {
         watching: watching(matches)?,
-        interval: optional(matches, "interval").map_or(Ok(Duration::from_secs(1)), interval)?,
+        pace: match optional(matches, "interval") {
+            Some(word) => Pace::Fixed(interval(word)?),
+            None => Pace::Adaptive,
+        },
         theme: Theme {
             palette: if mono { Palette::Mono } else { Palette::Colour },
             ascii: !here.utf8,

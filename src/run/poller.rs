@@ -3,11 +3,13 @@
 //! Its sleep is the wait for orders, so an order is carried out at once and
 //! nothing else wakes it.
 
+use super::pace::{self, Pacer};
 use super::screen::Event;
 use super::slot::Slot;
 use crate::app::message::Message;
 use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
+use crate::model::pace::Pace;
 use crate::model::socket::Socket;
 use crate::monitor::Monitor;
 use crate::source::ReadingSource;
@@ -23,7 +25,7 @@ pub(super) enum Order {
     /// Read the table now.
     Refresh,
     /// Read it this often.
-    Interval(Duration),
+    Pace(Pace),
     /// Read these network namespaces, and do it now.
     Scope(Scope),
     /// Read CPU and memory of this process with each table, once more.
@@ -41,7 +43,7 @@ const GLANCE: Duration = Duration::from_millis(100);
 struct Poller {
     source: Box<dyn ReadingSource>,
     monitor: Monitor,
-    interval: Duration,
+    pacer: Pacer,
     slot: Slot,
     events: Sender<Event>,
     /// Whose CPU and memory were asked for since the last table.
@@ -60,7 +62,7 @@ struct Poller {
 pub(super) fn start(
     source: Box<dyn ReadingSource>,
     monitor: Monitor,
-    interval: Duration,
+    pace: Pace,
     slot: Slot,
     events: Sender<Event>,
 ) -> io::Result<Sender<Order>> {
@@ -68,7 +70,7 @@ pub(super) fn start(
     let mut poller = Poller {
         source,
         monitor,
-        interval,
+        pacer: Pacer::new(pace),
         slot,
         events,
         wanted: None,
@@ -89,6 +91,7 @@ impl Poller {
             #[cfg(debug_assertions)]
             super::terminal::panic_if_asked("poller");
             let began = Instant::now();
+            self.keep_pace();
             self.poll();
             if !self.obey_until(began, orders) {
                 break;
@@ -118,6 +121,18 @@ impl Poller {
         }
     }
 
+    /// Tells the screen when the time between tables changes by itself.
+    fn keep_pace(&mut self) {
+        if self.pacer.begin_table(pace::processor_time()) {
+            self.tell_interval();
+        }
+    }
+
+    fn tell_interval(&self) {
+        let paced = Message::Paced(self.pacer.interval());
+        let _ = self.events.send(Event::Message(Box::new(paced)));
+    }
+
     /// Reads what the connections on screen carry.
     fn look_closer(&mut self) -> Option<Arc<Observation>> {
         self.looked = Some(Instant::now());
@@ -126,10 +141,12 @@ impl Poller {
         self.monitor.fold(reading)
     }
 
-    /// How long until the rows on screen may be read again, if they must be.
+    /// How long until the rows on screen may be read again, if they must be:
+    /// soon when others have come on screen, else every second.
     fn until_glance(&self) -> Option<Duration> {
-        let since = self.looked.map_or(GLANCE, |looked| looked.elapsed());
-        self.unseen.then(|| GLANCE.saturating_sub(since))
+        let patience = if self.unseen { GLANCE } else { Pace::QUICKEST };
+        let since = self.looked.map_or(patience, |looked| looked.elapsed());
+        (!self.watched.is_empty()).then(|| patience.saturating_sub(since))
     }
 
     fn measure(&mut self, pid: u32) {
@@ -151,7 +168,7 @@ impl Poller {
     /// Carries out orders until the next table is due. False ends the thread.
     fn obey_until(&mut self, began: Instant, orders: &Receiver<Order>) -> bool {
         loop {
-            let left = self.interval.saturating_sub(began.elapsed());
+            let left = self.pacer.interval().saturating_sub(began.elapsed());
             let glance = self.until_glance().filter(|glance| *glance < left);
             match orders.recv_timeout(glance.unwrap_or(left)) {
                 Err(RecvTimeoutError::Timeout) if glance.is_some() => {
@@ -175,7 +192,10 @@ impl Poller {
                         return true;
                     }
                 }
-                Ok(Order::Interval(interval)) => self.interval = interval,
+                Ok(Order::Pace(pace)) => {
+                    self.pacer.choose(pace);
+                    self.tell_interval();
+                }
                 Ok(Order::Usage(pid)) => {
                     self.wanted = Some(pid);
                     if self.measured != Some(pid) {

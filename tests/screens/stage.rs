@@ -466,7 +466,7 @@ pub(crate) fn app(observation: Arc<Observation>) -> App {
         quick: Quick::default(),
         sort: Sort::default(),
         numeric: false,
-        interval: std::time::Duration::from_secs(1),
+        pace: tcplens::model::pace::Pace::Fixed(std::time::Duration::from_secs(1)),
     };
     let mut app = App::new(Catalogue::of(Language::English), choices);
     app.update(Message::Observed(observation));
