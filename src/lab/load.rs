@@ -4,7 +4,8 @@
 //! the namespace:
 //!
 //! - N sockets in `ESTABLISHED`, 5 % of them IPv6, in pairs over loopback;
-//! - 2 % of N half-closed: `FIN_WAIT_2` and `CLOSE_WAIT` in pairs, each held;
+//! - 2 % of N half-closed: `FIN_WAIT_2` and `CLOSE_WAIT` in pairs, each held,
+//!   the end read;
 //! - 2 % of N in `SYN_SENT`, each to another silent address;
 //! - 5 % of N UDP, 5 % of them IPv6;
 //! - 2 P listeners, one for IPv4 and one for IPv6 in each process.
@@ -16,8 +17,9 @@ use super::LabError;
 use super::helper::{Helper, Role, say_ready, wait_for_end};
 use super::namespace::Namespace;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io::{self, Read};
 use std::net::{
     IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket,
 };
@@ -215,9 +217,7 @@ fn carry(share: Share) -> Result<Vec<OwnedFd>, LabError> {
     }
     for _ in 0..share.half_closed {
         let (client, server) = pair(&v4)?;
-        client
-            .shutdown(Shutdown::Write)
-            .map_err(LabError::io("shut down", "a connection"))?;
+        half_close(&client, &server).map_err(LabError::io("shut down", "a connection"))?;
         kept.extend([client.into(), server.into()]);
     }
     for number in share.first_asked..share.first_asked + share.asking {
@@ -248,6 +248,15 @@ fn pair(listener: &TcpListener) -> Result<(TcpStream, TcpStream), LabError> {
     let client = TcpStream::connect(at).map_err(failed())?;
     let (server, _) = listener.accept().map_err(failed())?;
     Ok((client, server))
+}
+
+/// Ends one direction. The other end reads so far, and its kernel acknowledges
+/// that now, instead of a moment after the load is ready.
+fn half_close(client: &TcpStream, mut server: &TcpStream) -> io::Result<()> {
+    client.shutdown(Shutdown::Write)?;
+    let _end = server.read(&mut [0])?;
+    sockopt::set_tcp_quickack(server, true)?;
+    Ok(())
 }
 
 /// Asks a silent address, without waiting for the answer that never comes.
