@@ -1,10 +1,8 @@
 //! Two network namespaces in one table, each with a server, each server with
 //! its owner.
 
-use super::namespace::{Namespace, NotHere, assert_elsewhere};
-use super::rtnetlink::Configuration;
+use super::namespace::{Namespace, NotHere};
 use super::table::listed;
-use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, stdin};
 use std::net::TcpListener;
@@ -23,9 +21,8 @@ pub(crate) fn asked(mut arguments: impl Iterator<Item = String>) -> Option<u64> 
 /// Enters a namespace of its own, listens there and tells the port, until its
 /// input closes.
 pub(crate) fn play(outside: u64) -> ExitCode {
-    unshare(CloneFlags::CLONE_NEWNET).unwrap();
-    assert_elsewhere(outside);
-    Configuration::open().unwrap().raise_loopback().unwrap();
+    let namespace = Namespace::enter().unwrap();
+    assert_ne!(namespace.number(), outside, "where the test program is");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     println!("{port}");
