@@ -1,17 +1,11 @@
-//! What a fold costs at a hundred thousand sockets. Figures to read, not to
-//! pass: `cargo test --release --test fold_cost -- --ignored --nocapture`.
-
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a measurement may fail loudly and must speak"
-)]
+//! A made-up table: the mix of states of a busy server, in 500 sockets a
+//! process.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 use tcplens::model::endpoint::Endpoint;
+use tcplens::model::observation::Observation;
 use tcplens::model::owner::{Holder, OwnerSpan, ProcessId};
 use tcplens::model::process::Process;
 use tcplens::model::protocol::{Family, Protocol};
@@ -22,25 +16,36 @@ use tcplens::model::time::Time;
 use tcplens::model::timer::{Timer, TimerKind};
 use tcplens::monitor::Monitor;
 
-const PROCESSES: u32 = 200;
-const ROUNDS: u64 = 60;
+const SOCKETS_A_PROCESS: u32 = 500;
 
 /// How one table differs from the one before.
 #[derive(Clone, Copy, Debug)]
-struct Load {
+pub(crate) struct Load {
     /// Sockets in the table.
-    sockets: u32,
-    /// Of these, how many are replaced each time.
-    churn: u32,
-    cookies: bool,
+    pub(crate) sockets: u32,
+    /// How many of a thousand are replaced each time.
+    pub(crate) churn: u32,
+    pub(crate) cookies: bool,
     /// Whether every table comes in another order.
-    scrambled: bool,
+    pub(crate) scrambled: bool,
     /// Whether the owner of any socket could be found.
-    owners: bool,
+    pub(crate) owners: bool,
 }
 
-/// The mixture of the 100k load: 92 % established, 2 % half-closed, 2 %
-/// SYN_SENT, 0.4 % listeners, the rest UDP.
+impl Load {
+    pub(crate) fn of(sockets: u32) -> Self {
+        Self {
+            sockets,
+            churn: 0,
+            cookies: true,
+            scrambled: false,
+            owners: true,
+        }
+    }
+}
+
+/// 92 % established, 2 % half-closed, 2 % `SYN_SENT`, 0.4 % listeners, the rest
+/// UDP.
 fn state(number: u32) -> (Protocol, State) {
     match number % 250 {
         0 => (Protocol::Tcp, State::Listen),
@@ -51,7 +56,7 @@ fn state(number: u32) -> (Protocol, State) {
     }
 }
 
-fn socket(number: u32, cookies: bool) -> Socket {
+pub(crate) fn socket(number: u32, cookies: bool) -> Socket {
     let (protocol, state) = state(number);
     let address = |base: u32| IpAddr::V4(Ipv4Addr::from(base + number / 28_000));
     let port = u16::try_from(32_768 + number % 28_000).unwrap();
@@ -78,11 +83,12 @@ fn socket(number: u32, cookies: bool) -> Socket {
 }
 
 fn snapshot(round: u32, load: Load) -> Snapshot {
-    let first = round * load.churn;
+    let processes = load.sockets.div_ceil(SOCKETS_A_PROCESS);
+    let first = round * load.sockets / 1000 * load.churn;
     let order = |place: u32| {
         if load.scrambled {
             // No factor shares a divisor with the number of sockets.
-            let factor = [48_271, 69_621, 39_373][round as usize % 3];
+            let factor = [48_271, 69_623, 39_373][round as usize % 3];
             u32::try_from(u64::from(place) * factor % u64::from(load.sockets)).unwrap()
         } else {
             place
@@ -99,11 +105,11 @@ fn snapshot(round: u32, load: Load) -> Snapshot {
         },
         holders: numbers
             .map(|number| Holder {
-                process: ProcessId(number % PROCESSES),
+                process: ProcessId(number % processes),
                 fd: number,
             })
             .collect(),
-        processes: (0..PROCESSES).map(process).collect(),
+        processes: (0..processes).map(process).collect(),
         owners_complete: load.owners,
         ..Snapshot::default()
     }
@@ -113,72 +119,25 @@ fn process(pid: u32) -> Arc<Process> {
     Arc::new(Process {
         pid,
         start_ticks: 1,
-        name: "program".into(),
+        name: format!("program-{}", pid % 17).as_str().into(),
         ..Process::default()
     })
 }
 
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
+/// The table of a round, one a second.
+pub(crate) fn reading(round: u32, load: Load) -> Reading {
+    let monotonic_ms = u64::from(round) * 1000;
+    Reading {
+        time: Time {
+            wall_ms: monotonic_ms,
+            monotonic_ms,
+        },
+        matter: Matter::Table(Box::new(snapshot(round, load))),
+    }
 }
 
-fn measure(load: Load) {
-    let mut monitor = Monitor::default();
-    let mut costs = Vec::new();
-    for round in 0..ROUNDS {
-        let monotonic_ms = round * 1000;
-        let reading = Reading {
-            time: Time {
-                wall_ms: monotonic_ms,
-                monotonic_ms,
-            },
-            matter: Matter::Table(Box::new(snapshot(u32::try_from(round).unwrap(), load))),
-        };
-        let begin = Instant::now();
-        let observation = monitor.fold(reading).unwrap();
-        costs.push(begin.elapsed());
-        assert!(observation.rows.len() >= load.sockets as usize);
-    }
-    let cold = milliseconds(costs[0]);
-    let mut warm: Vec<f64> = costs[3..].iter().copied().map(milliseconds).collect();
-    warm.sort_by(f64::total_cmp);
-    let (best, median, worst) = (warm[0], warm[warm.len() / 2], warm[warm.len() - 1]);
-    println!("{load:?}: cold {cold:.1} ms, warm {best:.1} / {median:.1} / {worst:.1} ms");
-}
-
-#[test]
-#[ignore = "a measurement, not a check"]
-fn fold_at_a_hundred_thousand_sockets() {
-    let plain = Load {
-        sockets: 109_400,
-        churn: 0,
-        cookies: true,
-        scrambled: false,
-        owners: true,
-    };
-    for load in [
-        plain,
-        Load {
-            churn: 2_000,
-            ..plain
-        },
-        Load {
-            scrambled: true,
-            ..plain
-        },
-        Load {
-            cookies: false,
-            ..plain
-        },
-        Load {
-            owners: false,
-            ..plain
-        },
-        Load {
-            sockets: 10_000,
-            ..plain
-        },
-    ] {
-        measure(load);
-    }
+/// What a monitor makes of the first table.
+pub(crate) fn observation(sockets: u32) -> Arc<Observation> {
+    let reading = reading(0, Load::of(sockets));
+    Monitor::default().fold(reading).unwrap()
 }
