@@ -3,6 +3,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::print_stderr,
     missing_docs,
     reason = "a bench may fail loudly, and says what it is by its name"
 )]
