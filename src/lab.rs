@@ -21,6 +21,7 @@ pub mod namespace;
 pub mod parked;
 pub mod parking;
 pub mod path;
+mod program;
 mod recipes;
 pub mod rig;
 mod rtnetlink;

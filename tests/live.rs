@@ -156,13 +156,19 @@ fn main() -> ExitCode {
         return churn::play(churner);
     }
     let inside = INSIDE.iter().map(|(name, _)| {
-        Trial::test(*name, move || match *name {
-            ROW_BY_ROW | ON_A_PAIR => namespace::run_repeatedly(name, namespace::run),
-            _ => namespace::run(name),
+        Trial::test(*name, move || {
+            let told = match *name {
+                ROW_BY_ROW | ON_A_PAIR => namespace::run_repeatedly(name, namespace::run),
+                _ => namespace::run(name),
+            };
+            namespace::tell(name, &told?);
+            Ok(())
         })
     });
     let by_nobody = Trial::test(BY_NOBODY, || {
-        namespace::run_repeatedly(ROW_BY_ROW, namespace::run_as_nobody)
+        let told = namespace::run_repeatedly(ROW_BY_ROW, namespace::run_as_nobody);
+        namespace::tell(BY_NOBODY, &told?);
+        Ok(())
     });
     let outside = OUTSIDE.iter().map(|(name, test)| Trial::test(*name, *test));
     let all = inside.chain([by_nobody]).chain(outside).collect();

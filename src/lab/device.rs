@@ -147,24 +147,28 @@ impl Device {
 fn tun(namespace: &Namespace) -> Result<Port, LabError> {
     let tun =
         TunTapInterface::new(NAME, Medium::Ip).map_err(LabError::io("open", "/dev/net/tun"))?;
-    furnish(namespace, NAME, &Path::ALL)?;
+    furnish(namespace, NAME, Path::offered())?;
     Ok(Port::Tun(tun))
 }
 
 fn pair(namespace: &Namespace) -> Result<Port, LabError> {
     Configuration::open()?.add_pair(NAME, FAR_NAME, LINK_ADDRESS)?;
-    furnish(namespace, FAR_NAME, &[])?;
-    furnish(namespace, NAME, &Path::ALL)?;
+    furnish(namespace, FAR_NAME, std::iter::empty())?;
+    furnish(namespace, NAME, Path::offered())?;
     let socket = RawSocket::new(FAR_NAME, Medium::Ethernet)
         .map_err(LabError::io("open a packet socket on", FAR_NAME))?;
     Ok(Port::Pair(socket))
 }
 
 /// Switches a device on and gives it the addresses of these paths.
-fn furnish(namespace: &Namespace, device: &str, paths: &[Path]) -> Result<(), LabError> {
+fn furnish(
+    namespace: &Namespace,
+    device: &str,
+    paths: impl Iterator<Item = Path>,
+) -> Result<(), LabError> {
     // No address and no question but ours. A kernel without IPv6 lacks them.
     let ipv6 = [
-        ("disable_ipv6", if paths.is_empty() { "1" } else { "0" }),
+        ("disable_ipv6", "0"),
         ("addr_gen_mode", "1"),
         ("accept_ra", "0"),
         ("router_solicitations", "0"),

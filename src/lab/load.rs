@@ -10,12 +10,15 @@
 //! - 5 % of N UDP, 5 % of them IPv6;
 //! - 2 P listeners, one for IPv4 and one for IPv6 in each process.
 //!
+//! Where the kernel has no IPv6, IPv4 stands in for it.
+//!
 //! Every process has the same share of each. Nothing moves but the repeated
 //! SYNs, which nobody takes.
 
 use super::LabError;
 use super::helper::{Helper, Role, say_ready, wait_for_end};
 use super::namespace::Namespace;
+use super::path::has_ipv6;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -208,7 +211,8 @@ fn raise_limit() -> Result<u64, LabError> {
 fn carry(share: Share) -> Result<Vec<OwnedFd>, LabError> {
     let mut kept = Vec::new();
     let v4 = listener(Ipv4Addr::LOCALHOST.into())?;
-    let v6 = listener(Ipv6Addr::LOCALHOST.into())?;
+    let v6_address = v6_loopback();
+    let v6 = listener(v6_address)?;
     for (listener, pairs) in [(&v4, share.pairs), (&v6, share.pairs_v6)] {
         for _ in 0..pairs {
             let (client, server) = pair(listener)?;
@@ -225,7 +229,7 @@ fn carry(share: Share) -> Result<Vec<OwnedFd>, LabError> {
     }
     for (address, count) in [
         (IpAddr::from(Ipv4Addr::LOCALHOST), share.datagrams),
-        (Ipv6Addr::LOCALHOST.into(), share.datagrams_v6),
+        (v6_address, share.datagrams_v6),
     ] {
         for _ in 0..count {
             let socket = UdpSocket::bind((address, 0))
@@ -235,6 +239,14 @@ fn carry(share: Share) -> Result<Vec<OwnedFd>, LabError> {
     }
     kept.extend([v4.into(), v6.into()]);
     Ok(kept)
+}
+
+fn v6_loopback() -> IpAddr {
+    if has_ipv6() {
+        Ipv6Addr::LOCALHOST.into()
+    } else {
+        Ipv4Addr::LOCALHOST.into()
+    }
 }
 
 fn listener(address: IpAddr) -> Result<TcpListener, LabError> {

@@ -21,9 +21,12 @@ const OWN: &str = "/proc/thread-self/ns/net";
 /// The devices that may be there: loopback, and the lab's own.
 pub(super) const DEVICES: [&str; 3] = ["lo", super::device::NAME, super::device::FAR_NAME];
 
-/// Settings that make waiting states last: hours instead of minutes. Below
-/// `/proc/sys/net`.
-const LASTING: [(&str, &str); 9] = [
+/// Settings that make waiting states last, hours instead of minutes, and do not
+/// depend on the machine. Below `/proc/sys/net`.
+const SETTINGS: [(&str, &str); 11] = [
+    // Some machines switch it off everywhere.
+    ("ipv6/conf/all/disable_ipv6", "0"),
+    ("ipv6/conf/default/disable_ipv6", "0"),
     ("ipv4/tcp_syn_retries", "127"),
     ("ipv4/tcp_synack_retries", "255"),
     ("ipv4/tcp_retries2", "255"),
@@ -88,7 +91,7 @@ impl Namespace {
     /// [`LabError::NotPrivate`] if it is, or has a device that is not the
     /// lab's.
     pub fn confirm(outside: u64) -> Result<Self, LabError> {
-        Self::after(outside, geteuid().is_root())
+        Self::after(outside, false)
     }
 
     fn after(outside: u64, by_root: bool) -> Result<Self, LabError> {
@@ -112,7 +115,7 @@ impl Namespace {
     }
 
     fn furnish(&self) -> Result<(), LabError> {
-        for (setting, value) in LASTING {
+        for (setting, value) in SETTINGS {
             // Not every kernel has each of them; the states then last less.
             let _ = self.set(setting, value);
         }
@@ -141,7 +144,7 @@ impl Namespace {
         self.own
     }
 
-    /// Whether root made it, which may then become anybody in it.
+    /// Whether this process made it as root, and may become anybody in it.
     #[must_use]
     pub fn by_root(&self) -> bool {
         self.by_root

@@ -5,6 +5,7 @@ use super::rtnetlink::DeviceIndex;
 use crate::model::protocol::Family;
 use rustix::net::AddressFamily;
 use serde::{Deserialize, Serialize};
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 /// How a socket talks to its peer.
@@ -28,6 +29,13 @@ const PREFIX_LINK: u16 = 0xfe80;
 impl Path {
     /// Every path.
     pub const ALL: [Self; 4] = [Self::V4, Self::V6, Self::Mapped, Self::LinkLocal];
+
+    /// The paths of this kernel: it may have been built without IPv6.
+    pub fn offered() -> impl Iterator<Item = Self> {
+        let ipv6 = has_ipv6();
+        let offered = move |path: &Self| ipv6 || path.family() == Family::Inet;
+        Self::ALL.into_iter().filter(offered)
+    }
 
     /// The word for it.
     #[must_use]
@@ -107,6 +115,11 @@ impl Path {
             Family::Inet6 => Ipv6Addr::UNSPECIFIED.into(),
         }
     }
+}
+
+/// Whether sockets can be opened for IPv6 at all.
+pub(super) fn has_ipv6() -> bool {
+    fs::exists("/proc/net/if_inet6").unwrap_or(false)
 }
 
 #[cfg(test)]

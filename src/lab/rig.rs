@@ -49,13 +49,13 @@ impl<'a> Rig<'a> {
         })
     }
 
-    /// Parks one of everything, on every path.
+    /// Parks one of everything, on every path that this kernel offers.
     ///
     /// # Errors
     ///
     /// If one of them cannot be parked.
     pub fn park_everything(&mut self) -> Result<(), LabError> {
-        for path in Path::ALL {
+        for path in Path::offered() {
             for kind in Kind::ALL.into_iter().filter(|kind| kind.goes(path)) {
                 self.park(kind, path)?;
             }

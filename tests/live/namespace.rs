@@ -88,13 +88,16 @@ pub(crate) fn play(body: Body, outside: u64) -> ExitCode {
     }
 }
 
+/// What a copy has measured, line by line.
+pub(crate) type Told = Vec<String>;
+
 /// Runs a test in a copy of this program, as this user.
-pub(crate) fn run(name: &str) -> Result<(), Failed> {
-    show(name, &copy(&std::env::current_exe()?, name)?.output()?)
+pub(crate) fn run(name: &str) -> Result<Told, Failed> {
+    judge(name, &copy(&std::env::current_exe()?, name)?.output()?)
 }
 
 /// Runs a test in a copy of this program, as a user without any privilege.
-pub(crate) fn run_as_nobody(name: &str) -> Result<(), Failed> {
+pub(crate) fn run_as_nobody(name: &str) -> Result<Told, Failed> {
     if !rustix::process::geteuid().is_root() {
         // This user is as good as any.
         return run(name);
@@ -107,20 +110,29 @@ pub(crate) fn run_as_nobody(name: &str) -> Result<(), Failed> {
         .uid(NOBODY)
         .gid(NOBODY)
         .current_dir("/");
-    show(name, &copy.output()?)
+    judge(name, &copy.output()?)
 }
 
-/// Runs a test again and again where tests take their time.
+/// Runs a test again and again where tests take their time; what the last one
+/// has measured.
 pub(crate) fn run_repeatedly(
     name: &str,
-    run: impl Fn(&str) -> Result<(), Failed>,
-) -> Result<(), Failed> {
+    run: impl Fn(&str) -> Result<Told, Failed>,
+) -> Result<Told, Failed> {
     let times = if is_deep() { 100 } else { 1 };
+    let mut told = Told::new();
     for _ in 0..times {
-        run(name)?;
+        told = run(name)?;
     }
-    println!("{name}: {times} times");
-    Ok(())
+    told.push(format!("{times} times so"));
+    Ok(told)
+}
+
+/// Says what was measured.
+pub(crate) fn tell(name: &str, told: &Told) {
+    for line in told {
+        println!("{name}: {line}");
+    }
 }
 
 /// Copies a program into a folder that everybody may look into.
@@ -142,14 +154,12 @@ fn copy(program: &Path, name: &str) -> io::Result<Command> {
     Ok(command)
 }
 
-fn show(name: &str, output: &Output) -> Result<(), Failed> {
+fn judge(name: &str, output: &Output) -> Result<Told, Failed> {
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     match output.status.code() {
         Some(0) => {
-            for line in String::from_utf8_lossy(&output.stdout).lines() {
-                println!("{name}: {line}");
-            }
-            Ok(())
+            let told = String::from_utf8_lossy(&output.stdout);
+            Ok(told.lines().map(str::to_owned).collect())
         }
         Some(code) if [NO_NAMESPACE, NO_ROOT].map(i32::from).contains(&code) => {
             // No success that anybody should overlook.
@@ -157,7 +167,7 @@ fn show(name: &str, output: &Output) -> Result<(), Failed> {
             if is_set(REQUIRED) && code == i32::from(NO_NAMESPACE) {
                 return Err(format!("{REQUIRED} is set, but {said}").into());
             }
-            Ok(())
+            Ok(Told::new())
         }
         _ => {
             let told = String::from_utf8_lossy(&output.stdout);
