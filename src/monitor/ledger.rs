@@ -11,6 +11,7 @@ use super::seats::{SeatId, Seats};
 use crate::model::flow::{Flow, FlowId, Sample};
 use crate::model::observation::Observation;
 use crate::model::owner::{Holder, OwnerSpan};
+use crate::model::protocol::Protocol;
 use crate::model::reading::SourceKind;
 use crate::model::row::{LastOwner, Phase, Row};
 use crate::model::socket::{Socket, SocketKey, Tuple};
@@ -20,8 +21,10 @@ use foldhash::{HashMap, HashMapExt};
 use std::time::Duration;
 
 /// Where the rows of the last table are, and which of them only linger.
-#[derive(Default)]
 pub(super) struct Ledger {
+    /// Of how many absent sockets of a table it is asked what has become of
+    /// them.
+    budget: usize,
     seats: Seats,
     /// Parallel to the rows of the last table.
     seat_of: Vec<SeatId>,
@@ -36,6 +39,8 @@ pub(super) struct Ledger {
 enum Absence {
     /// Missed once by a source or a table that may err; not believed yet.
     Missed,
+    /// Missed by the last table, but there when it was asked for.
+    There,
     /// Closed; shown for a moment longer.
     Closed { at: Stamp },
 }
@@ -76,9 +81,22 @@ pub(super) struct Turned {
     pub(super) stirred: Vec<u32>,
     /// How many sockets appeared.
     pub(super) arrivals: u32,
+    /// What is missed, but could be asked for before it is believed.
+    pub(super) unsettled: Vec<Socket>,
 }
 
 impl Ledger {
+    /// A ledger that has seen nothing.
+    pub(super) fn new(budget: usize) -> Self {
+        Self {
+            budget,
+            seats: Seats::default(),
+            seat_of: Vec::new(),
+            present: 0,
+            absences: Vec::new(),
+        }
+    }
+
     /// Folds a table into the rows of the last one. `buffer` is an old vector
     /// whose memory may be used again.
     pub(super) fn turn(
@@ -104,6 +122,55 @@ impl Ledger {
         turning.carry_absent();
         turning.close_the_book()
     }
+
+    /// Takes in what has become of absent sockets. One that is there keeps its
+    /// row, and its owners if its inode is the same; one that is not is closed.
+    pub(super) fn settle(
+        &mut self,
+        turned: &mut Turned,
+        answers: Vec<(SocketKey, Option<Socket>)>,
+        moment: Moment,
+    ) {
+        for (key, answer) in answers {
+            let Some((number, absence)) = self.missed(&key) else {
+                continue;
+            };
+            let Some(row) = turned.rows.get_mut(number as usize) else {
+                continue;
+            };
+            let holder = held_by(row, &turned.holders);
+            if let Some(socket) = answer {
+                *absence = Absence::There;
+                *row = phase::found_after_all(row, holder, socket, moment);
+                if stirs(row, false, moment.now) {
+                    turned.stirred.push(number);
+                }
+            } else {
+                *absence = Absence::Closed { at: moment.now };
+                *row = phase::closed(row, holder);
+            }
+        }
+        turned.unsettled.clear();
+        turned.stirred.sort_unstable();
+    }
+
+    /// The row of a key, if that row is missed, and the note that it is.
+    fn missed(&mut self, key: &SocketKey) -> Option<(u32, &mut Absence)> {
+        let seat = self.seats.find(key)?;
+        let number = self.seats.row(seat);
+        let behind = (number as usize).checked_sub(self.present)?;
+        let absence = self.absences.get_mut(behind)?;
+        let missed = self.seats.is_taken(seat) && matches!(absence, Absence::Missed);
+        missed.then_some((number, absence))
+    }
+}
+
+/// A row of the last table whose socket is not in this one.
+struct Absent<'a> {
+    seat: SeatId,
+    before: &'a Row,
+    /// Why it was no longer in the last table either, if it was not.
+    absence: Option<Absence>,
 }
 
 /// The work of one table.
@@ -154,6 +221,7 @@ impl<'a> Turning<'a> {
                 flows: Vec::new(),
                 stirred: Vec::new(),
                 arrivals: 0,
+                unsettled: Vec::new(),
             },
         }
     }
@@ -281,8 +349,7 @@ impl<'a> Turning<'a> {
 
     fn note(&mut self, number: u32, row: &Row, gained_owner: bool) {
         let now = self.clock.moment.now;
-        let happened = row.entry_seen && (gained_owner || row.state_since == now);
-        if happened || row.socket.state == State::SynSent {
+        if stirs(row, gained_owner, now) {
             self.turned.stirred.push(number);
         }
         if row.phase == Phase::New && row.first_seen == now {
@@ -298,19 +365,78 @@ impl<'a> Turning<'a> {
         let Some(previous) = self.previous else {
             return;
         };
-        for (number, (before, seat)) in previous.rows.iter().zip(seat_of).enumerate() {
-            if self.ledger.seats.is_taken(seat) {
-                continue;
-            }
-            let absence = number
-                .checked_sub(present)
-                .and_then(|behind| absences.get(behind));
-            match absence {
-                Some(Absence::Closed { at }) => self.linger(seat, before, *at),
-                None if self.may_err_about(&before.socket) => self.miss(seat, before, previous),
-                Some(Absence::Missed) | None => self.close(seat, before, previous),
-            }
+        let absent: Vec<Absent<'_>> = previous
+            .rows
+            .iter()
+            .zip(seat_of)
+            .enumerate()
+            .filter(|(_, (_, seat))| !self.ledger.seats.is_taken(*seat))
+            .map(|(number, (before, seat))| Absent {
+                seat,
+                before,
+                absence: number
+                    .checked_sub(present)
+                    .and_then(|behind| absences.get(behind))
+                    .copied(),
+            })
+            .collect();
+        let asked = self.choose(&absent);
+        for (absent, asked) in absent.iter().zip(asked) {
+            self.bear_absence(absent, asked, previous);
         }
+    }
+
+    fn bear_absence(&mut self, absent: &Absent<'_>, asked: bool, previous: &Observation) {
+        let Absent { seat, before, .. } = *absent;
+        match absent.absence {
+            Some(Absence::Closed { at }) => self.linger(seat, before, at),
+            _ if asked => {
+                self.miss(seat, before, previous);
+                self.turned.unsettled.push(before.socket);
+            }
+            None | Some(Absence::There) if self.may_err_about(&before.socket) => {
+                self.miss(seat, before, previous);
+            }
+            None | Some(Absence::There | Absence::Missed) => self.close(seat, before, previous),
+        }
+    }
+
+    /// For each absent row whether it is to be asked for. If there are too many
+    /// for that, listeners and established connections go first, since most
+    /// hangs on them, and of these the oldest.
+    fn choose(&self, absent: &[Absent<'_>]) -> Vec<bool> {
+        let may_ask = |absent: &&Absent<'_>| {
+            let closed = matches!(absent.absence, Some(Absence::Closed { .. }));
+            !closed && self.can_be_settled(&absent.before.socket)
+        };
+        if self.ledger.budget == 0 {
+            return vec![false; absent.len()];
+        }
+        if absent.iter().filter(may_ask).count() <= self.ledger.budget {
+            return absent.iter().map(|absent| may_ask(&absent)).collect();
+        }
+        let mut places: Vec<usize> = (0..absent.len())
+            .filter(|place| may_ask(&&absent[*place]))
+            .collect();
+        places.sort_by_key(|place| {
+            let row = absent[*place].before;
+            let matters = matches!(row.socket.state, State::Listen | State::Established);
+            (!matters, row.first_seen)
+        });
+        let mut asked = vec![false; absent.len()];
+        for place in places.into_iter().take(self.ledger.budget) {
+            asked[place] = true;
+        }
+        asked
+    }
+
+    /// Whether an exact question can settle what has become of a socket. Where
+    /// the table may err, only a connection's answer is certain: another socket
+    /// may share the port of a listener.
+    fn can_be_settled(&self, socket: &Socket) -> bool {
+        let known = socket.cookie.is_some() && self.source.gives_cookies(socket.protocol);
+        let alone = socket.protocol == Protocol::Tcp && socket.peer().is_some();
+        known && (alone || !self.doubtful)
     }
 
     /// Whether the table may leave out a socket that is there. `/proc` may, as
@@ -371,6 +497,12 @@ impl<'a> Turning<'a> {
         self.turned.stirred.dedup();
         self.turned
     }
+}
+
+/// Whether something happened to a row that may concern a detector.
+fn stirs(row: &Row, gained_owner: bool, now: Stamp) -> bool {
+    let happened = row.entry_seen && (gained_owner || row.state_since == now);
+    happened || row.socket.state == State::SynSent
 }
 
 /// The rows of the last table by their addresses, without those that closed.

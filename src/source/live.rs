@@ -187,6 +187,14 @@ impl ReadingSource for Live {
         }
     }
 
+    fn look_up(&mut self, sockets: &[Socket]) -> Reading {
+        let settled = self.sockets.exact().map(|exact| exact.look_up(sockets));
+        Reading {
+            time: self.now(),
+            matter: Matter::Absences(settled.unwrap_or_default()),
+        }
+    }
+
     fn include_flows(&mut self, wanted: bool) {
         self.sockets.include_flows(wanted);
     }
