@@ -12,6 +12,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tcplens::model::endpoint::Endpoint;
+use tcplens::model::flow::{Carried, Sample};
 use tcplens::model::owner::{Holder, OwnerSpan, ProcessId};
 use tcplens::model::process::Process;
 use tcplens::model::protocol::{Family, Protocol};
@@ -20,12 +21,16 @@ use tcplens::model::socket::Socket;
 use tcplens::model::state::State;
 use tcplens::model::time::Time;
 use tcplens::model::timer::{Timer, TimerKind};
-use tcplens::monitor::Monitor;
+use tcplens::monitor::{Monitor, MonitorOptions};
 
 const PROCESSES: u32 = 200;
 const ROUNDS: u64 = 60;
 
 /// How one table differs from the one before.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a condition of its own"
+)]
 #[derive(Clone, Copy, Debug)]
 struct Load {
     /// Sockets in the table.
@@ -37,6 +42,10 @@ struct Load {
     scrambled: bool,
     /// Whether the owner of any socket could be found.
     owners: bool,
+    /// How many absences of a table are asked about; all turn out to be gone.
+    settled: usize,
+    /// Whether each connection comes with what it carries.
+    flows: bool,
 }
 
 /// The mixture of the 100k load: 92 % established, 2 % half-closed, 2 %
@@ -104,8 +113,24 @@ fn snapshot(round: u32, load: Load) -> Snapshot {
             })
             .collect(),
         processes: (0..PROCESSES).map(process).collect(),
+        flows: if load.flows {
+            vec![Some(sample(round)); load.sockets as usize]
+        } else {
+            Vec::new()
+        },
         owners_complete: load.owners,
         ..Snapshot::default()
+    }
+}
+
+fn sample(round: u32) -> Sample {
+    Sample {
+        rtt_us: Some(40),
+        total_retransmits: 0,
+        carried: Some(Carried {
+            received: u64::from(round) * 1000,
+            acked: 0,
+        }),
     }
 }
 
@@ -123,19 +148,28 @@ fn milliseconds(duration: Duration) -> f64 {
 }
 
 fn measure(load: Load) {
-    let mut monitor = Monitor::default();
+    let mut monitor = Monitor::new(MonitorOptions {
+        settled: load.settled,
+        ..MonitorOptions::default()
+    });
     let mut costs = Vec::new();
     for round in 0..ROUNDS {
         let monotonic_ms = round * 1000;
+        let time = Time {
+            wall_ms: monotonic_ms,
+            monotonic_ms,
+        };
         let reading = Reading {
-            time: Time {
-                wall_ms: monotonic_ms,
-                monotonic_ms,
-            },
+            time,
             matter: Matter::Table(Box::new(snapshot(u32::try_from(round).unwrap(), load))),
         };
         let begin = Instant::now();
-        let observation = monitor.fold(reading).unwrap();
+        let observation = monitor.fold(reading).unwrap_or_else(|| {
+            let asked = monitor.unsettled().iter();
+            let gone = asked.map(|socket| (socket.key(), None)).collect();
+            let matter = Matter::Absences(gone);
+            monitor.fold(Reading { time, matter }).unwrap()
+        });
         costs.push(begin.elapsed());
         assert!(observation.rows.len() >= load.sockets as usize);
     }
@@ -155,11 +189,22 @@ fn fold_at_a_hundred_thousand_sockets() {
         cookies: true,
         scrambled: false,
         owners: true,
+        settled: 0,
+        flows: false,
     };
     for load in [
         plain,
         Load {
             churn: 2_000,
+            ..plain
+        },
+        Load {
+            churn: 2_000,
+            settled: 256,
+            ..plain
+        },
+        Load {
+            flows: true,
             ..plain
         },
         Load {

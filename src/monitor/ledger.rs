@@ -406,8 +406,9 @@ impl<'a> Turning<'a> {
     /// hangs on them, and of these the oldest.
     fn choose(&self, absent: &[Absent<'_>]) -> Vec<bool> {
         let may_ask = |absent: &&Absent<'_>| {
-            let closed = matches!(absent.absence, Some(Absence::Closed { .. }));
-            !closed && self.can_be_settled(&absent.before.socket)
+            // What is missed for the second time is believed to be gone.
+            let first = matches!(absent.absence, None | Some(Absence::There));
+            first && self.can_be_settled(&absent.before.socket)
         };
         if self.ledger.budget == 0 {
             return vec![false; absent.len()];

@@ -7,6 +7,7 @@ use crate::model::reading::{Matter, Reading, Snapshot, SourceKind};
 use crate::model::row::Phase;
 use crate::model::socket::{Socket, SocketKey};
 use crate::model::state::State;
+use crate::model::time::Time;
 use proptest::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
@@ -126,13 +127,16 @@ proptest! {
         for pause in [0, 0, pause] {
             tables.push((pause, table(&[])));
         }
-        // Without questions: with them, what is there stays.
-        let mut monitor = Monitor::default();
-        let last = readings(&tables)
-            .into_iter()
-            .filter_map(|each| monitor.fold(each))
-            .last();
-        prop_assert!(last.unwrap().rows.is_empty());
+        // Nobody answers here: what is there would stay.
+        for mut monitor in [Monitor::default(), asking()] {
+            for each in readings(&tables) {
+                monitor.fold(each);
+            }
+            let nothing = Matter::Absences(Vec::new());
+            monitor.fold(Reading { time: Time::default(), matter: nothing });
+            let last = monitor.latest.unwrap();
+            prop_assert!(last.rows.is_empty());
+        }
     }
 
     #[test]

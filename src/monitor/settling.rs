@@ -151,8 +151,7 @@ fn without_an_answer_it_takes_two_tables() {
     let mut watch = Watch::begin(256, &[one]);
     let seen = watch.see(&[], |_| Fate::Untold);
     assert_eq!(the_row(&seen, &one).phase, Phase::Steady);
-    // Asked again, and gone.
-    let seen = watch.see(&[], gone);
+    let seen = watch.see(&[], there);
     assert_eq!(the_row(&seen, &one).phase, Phase::Closed);
 }
 
@@ -173,11 +172,17 @@ fn another_reading_than_the_answer_leaves_it_open() {
     assert!(watch.monitor.unsettled().is_empty());
     // An answer that comes too late is none.
     assert!(watch.monitor.fold(answers(&[one], gone)).is_none());
+    let seen = watch.read(table(&[one])).unwrap();
+    assert_eq!(
+        (seen.number, the_row(&seen, &one).phase),
+        (3, Phase::Steady)
+    );
+    // A table is an answer, too.
     assert!(watch.read(table(&[])).is_none());
     let seen = watch.read(table(&[one])).unwrap();
     assert_eq!(
         (seen.number, the_row(&seen, &one).phase),
-        (4, Phase::Steady)
+        (5, Phase::Steady)
     );
 }
 
