@@ -10,6 +10,7 @@ mod census;
 mod details;
 mod detect;
 mod history;
+mod horizon;
 mod interner;
 mod ledger;
 mod listeners;
@@ -23,14 +24,17 @@ use crate::model::observation::Observation;
 use crate::model::owner::Unowned;
 use crate::model::reading::{Matter, Reading, Snapshot, Usage};
 use crate::model::row::{Phase, Row};
+use crate::model::socket::{Socket, SocketKey};
+use crate::model::tcp_info::TcpInfo;
 use crate::model::time::{Stamp, Time};
 use census::Census;
 use details::Details;
 pub use detect::thresholds::Thresholds;
 use detect::{Detection, Scene};
 use history::History;
+use horizon::Horizon;
 use interner::Interner;
-use ledger::{Clock, Ledger, Page, Turned, View};
+use ledger::{Clock, Ledger, Page, Turned};
 use phase::Moment;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +47,10 @@ pub struct MonitorOptions {
     pub marked_for: Duration,
     /// How long a row that closed stays in the observation.
     pub linger: Duration,
+    /// Of how many sockets that a table lacks it is asked what has become of
+    /// them ([`Monitor::unsettled`]); beyond that, and with 0, a table that is
+    /// not in doubt is believed, and any other only the second time.
+    pub settled: usize,
     /// How many tables the history of arrivals reaches back.
     pub history: usize,
     /// The limits of the rules.
@@ -56,6 +64,7 @@ impl Default for MonitorOptions {
         Self {
             marked_for: Duration::from_secs(3),
             linger: Duration::from_secs(3),
+            settled: 0,
             history: 60,
             thresholds: Thresholds::default(),
         }
@@ -71,6 +80,8 @@ pub struct Monitor {
     detection: Detection,
     usage: Vec<Usage>,
     details: Details,
+    /// The last table, while some of its absences are not settled.
+    draft: Option<Box<Draft>>,
     /// The time of the first table.
     began: Option<Stamp>,
     /// The latest time seen; a clock that goes back is not believed.
@@ -88,11 +99,12 @@ impl Monitor {
         Self {
             history: History::new(options.history),
             detection: Detection::new(options.thresholds.clone()),
+            ledger: Ledger::new(options.settled),
             options,
-            ledger: Ledger::default(),
             interner: Interner::default(),
             usage: Vec::new(),
             details: Details::default(),
+            draft: None,
             began: None,
             now: Stamp::default(),
             latest: None,
@@ -101,21 +113,48 @@ impl Monitor {
     }
 
     /// Takes in a reading and gives the state of the world after it; none as
-    /// long as no table has been read.
+    /// long as no table has been read, and after a table of which something is
+    /// [unsettled](Self::unsettled).
     ///
     /// A table makes a new observation. Usage and details go into a copy of the
     /// last one, with the same number and the very same rows.
     pub fn fold(&mut self, reading: Reading) -> Option<Arc<Observation>> {
         match reading.matter {
-            Matter::Table(snapshot) => Some(self.fold_table(*snapshot, reading.time)),
-            Matter::Usage(usage) => self.fold_usage(usage),
+            Matter::Table(snapshot) => {
+                self.conclude(Vec::new());
+                self.fold_table(*snapshot, reading.time)
+            }
+            Matter::Absences(answers) => self.conclude(answers),
+            Matter::Usage(usage) => {
+                self.conclude(Vec::new());
+                self.fold_usage(usage)
+            }
             Matter::Details(read) => {
-                self.details.take(read, reading.time.monotonic_ms);
-                let latest = self.latest.as_mut()?;
-                Arc::make_mut(latest).details = self.details.all().to_vec();
-                Some(Arc::clone(latest))
+                self.conclude(Vec::new());
+                self.fold_details(read, reading.time)
             }
         }
+    }
+
+    /// Sockets that the last table lacks, of which it is not known yet whether
+    /// they are gone. The next reading should be the [`Matter::Absences`] of
+    /// them; any other takes them for not gone until the next table.
+    #[must_use]
+    pub fn unsettled(&self) -> &[Socket] {
+        self.draft
+            .as_ref()
+            .map_or(&[], |draft| &draft.turned.unsettled)
+    }
+
+    fn fold_details(
+        &mut self,
+        read: Vec<(SocketKey, TcpInfo)>,
+        time: Time,
+    ) -> Option<Arc<Observation>> {
+        self.details.take(read, time.monotonic_ms);
+        let latest = self.latest.as_mut()?;
+        Arc::make_mut(latest).details = self.details.all().to_vec();
+        Some(Arc::clone(latest))
     }
 
     fn fold_usage(&mut self, usage: Vec<Usage>) -> Option<Arc<Observation>> {
@@ -125,10 +164,11 @@ impl Monitor {
         Some(Arc::clone(latest))
     }
 
-    fn fold_table(&mut self, mut snapshot: Snapshot, time: Time) -> Arc<Observation> {
+    fn fold_table(&mut self, mut snapshot: Snapshot, time: Time) -> Option<Arc<Observation>> {
         self.now = self.now.max(time.stamp());
         let roll = self.interner.enrol(std::mem::take(&mut snapshot.processes));
         roll.translate(&mut snapshot.holders);
+        let listed_holders = snapshot.holders.len();
         let page = Page {
             sockets: std::mem::take(&mut snapshot.sockets),
             owners: std::mem::take(&mut snapshot.owners),
@@ -136,7 +176,7 @@ impl Monitor {
             flows: std::mem::take(&mut snapshot.flows),
             monotonic_ms: time.monotonic_ms,
             source: snapshot.source,
-            view: View::of(&snapshot),
+            horizon: Horizon::of(&snapshot),
             doubtful: snapshot.gaps.iter().any(|gap| {
                 matches!(
                     gap.kind,
@@ -148,9 +188,39 @@ impl Monitor {
         };
         let clock = self.clock();
         let buffer = self.reclaim();
-        let mut turned = self
+        let turned = self
             .ledger
             .turn(page, self.latest.as_deref(), clock, buffer);
+        let settled = turned.unsettled.is_empty();
+        self.draft = Some(Box::new(Draft {
+            time,
+            snapshot,
+            turned,
+            listed_holders,
+        }));
+        if settled {
+            self.conclude(Vec::new())
+        } else {
+            None
+        }
+    }
+
+    /// Makes the observation of the last table, if that waits for answers;
+    /// nothing if it does not.
+    fn conclude(&mut self, answers: Vec<(SocketKey, Option<Socket>)>) -> Option<Arc<Observation>> {
+        let Draft {
+            time,
+            snapshot,
+            mut turned,
+            listed_holders,
+        } = *self.draft.take()?;
+        let moment = self.clock().moment;
+        self.ledger.settle(&mut turned, answers, moment);
+        // Who holds what only the last table had may hold nothing that is in
+        // this one.
+        for holder in turned.holders.iter().skip(listed_holders) {
+            self.interner.keep(holder.process);
+        }
         let census = Census::of(&turned.rows);
         let hidden = give_reasons(&mut turned.rows, &census, snapshot.owners_complete);
         self.remember_owners(&turned.rows, &census.ownerless);
@@ -158,7 +228,7 @@ impl Monitor {
         let findings = self.detect(&mut turned, &census, snapshot.active_opens);
         let mut gaps = snapshot.gaps;
         gaps.extend(unowned::gap(hidden, &gaps));
-        self.publish(Observation {
+        Some(self.publish(Observation {
             time,
             number: self.latest.as_ref().map_or(1, |last| last.number + 1),
             host: snapshot.host,
@@ -178,7 +248,7 @@ impl Monitor {
             flows: Arc::new(turned.flows),
             details: self.details.all().to_vec(),
             limits: snapshot.limits,
-        })
+        }))
     }
 
     fn detect(
@@ -238,6 +308,17 @@ impl Monitor {
     }
 }
 
+/// A table whose rows are made, but not yet what follows from them.
+struct Draft {
+    time: Time,
+    /// What is left of it.
+    snapshot: Snapshot,
+    turned: Turned,
+    /// How many holders are the table's own; those behind are carried over with
+    /// rows it lacks.
+    listed_holders: usize,
+}
+
 impl Default for Monitor {
     fn default() -> Self {
         Self::new(MonitorOptions::default())
@@ -270,5 +351,7 @@ fn give_reasons(rows: &mut [Row], census: &Census, complete: bool) -> u64 {
 mod fixture;
 #[cfg(test)]
 mod property;
+#[cfg(test)]
+mod settling;
 #[cfg(test)]
 mod story;

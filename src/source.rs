@@ -55,6 +55,11 @@ pub trait ReadingSource: Send {
     /// single sockets leaves out all.
     fn read_details(&mut self, sockets: &[Socket]) -> Reading;
 
+    /// Asks what has become of sockets that the last table lacks: a table may
+    /// leave out a socket that is there. A source that cannot ask for single
+    /// sockets leaves out all.
+    fn look_up(&mut self, sockets: &[Socket]) -> Reading;
+
     /// Whether tables are to tell from now on what each connection carries.
     /// That makes them dearer by about a fifth.
     fn include_flows(&mut self, wanted: bool);

@@ -15,6 +15,8 @@
     reason = "tests that never skip have the form of those that may"
 )]
 
+#[path = "live/absences.rs"]
+mod absences;
 #[path = "live/bad_input.rs"]
 mod bad_input;
 #[path = "live/churn.rs"]
@@ -63,12 +65,20 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 15] = [
+const INSIDE: [(&str, Body); 17] = [
     (ROW_BY_ROW, differential::agrees_row_by_row),
     (ON_A_PAIR, differential::agrees_on_a_pair_of_devices),
     (
         "list_says_why_nobody_holds_a_row",
         differential::says_why_nobody_holds_it,
+    ),
+    (
+        "absences_are_settled_by_exact_questions",
+        absences::are_settled_by_exact_questions,
+    ),
+    (
+        "absences_of_shared_ports_name_the_right_one",
+        absences::of_shared_ports_name_the_right_one,
     ),
     ("details_agree_with_ss", details::agree_with_ss),
     (

@@ -35,6 +35,9 @@ pub enum Matter {
     /// `TCP_INFO` of the connections it was asked for, as far as they are there
     /// and the source can tell.
     Details(Vec<(SocketKey, TcpInfo)>),
+    /// What has become of sockets that the last table lacked: as they are now,
+    /// or none where they are gone. Those left out could not be asked for.
+    Absences(Vec<(SocketKey, Option<Socket>)>),
 }
 
 /// The socket table at one moment.

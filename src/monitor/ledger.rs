@@ -6,13 +6,14 @@
 //! sockets in nearly the same order every time: the row that followed the last
 //! one found is tried before the hash table.
 
+use super::horizon::Horizon;
 use super::phase::{self, Moment, Sighting};
 use super::seats::{SeatId, Seats};
 use crate::model::flow::{Flow, FlowId, Sample};
-use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
 use crate::model::owner::{Holder, OwnerSpan};
-use crate::model::reading::{Snapshot, SourceKind};
+use crate::model::protocol::Protocol;
+use crate::model::reading::SourceKind;
 use crate::model::row::{LastOwner, Phase, Row};
 use crate::model::socket::{Socket, SocketKey, Tuple};
 use crate::model::state::State;
@@ -21,8 +22,10 @@ use foldhash::{HashMap, HashMapExt};
 use std::time::Duration;
 
 /// Where the rows of the last table are, and which of them only linger.
-#[derive(Default)]
 pub(super) struct Ledger {
+    /// Of how many absent sockets of a table it is asked what has become of
+    /// them.
+    budget: usize,
     seats: Seats,
     /// Parallel to the rows of the last table.
     seat_of: Vec<SeatId>,
@@ -31,7 +34,7 @@ pub(super) struct Ledger {
     /// Parallel to the rows behind `present`.
     absences: Vec<Absence>,
     /// What the last table was about.
-    view: View,
+    horizon: Horizon,
 }
 
 /// Why a row stands in the observation although its socket is not in the table.
@@ -39,6 +42,8 @@ pub(super) struct Ledger {
 enum Absence {
     /// Missed once by a source or a table that may err; not believed yet.
     Missed,
+    /// Missed by the last table, but there when it was asked for.
+    There,
     /// Closed; shown for a moment longer.
     Closed { at: Stamp },
 }
@@ -55,33 +60,10 @@ pub(super) struct Page {
     /// When it was read, to the millisecond, for rates.
     pub(super) monotonic_ms: u64,
     pub(super) source: SourceKind,
-    pub(super) view: View,
+    pub(super) horizon: Horizon,
     /// Whether the reading may lack rows that are there: it was interrupted, or
     /// a part of it failed.
     pub(super) doubtful: bool,
-}
-
-/// Which network namespaces a page is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(super) struct View {
-    scope: Scope,
-    /// The namespace that this program is in.
-    own: u32,
-}
-
-impl View {
-    pub(super) fn of(snapshot: &Snapshot) -> Self {
-        let own = snapshot.namespaces.iter().find(|known| known.own);
-        Self {
-            scope: snapshot.scope,
-            own: own.map_or(0, |known| known.id),
-        }
-    }
-
-    /// Whether a socket is within.
-    fn covers(self, socket: &Socket) -> bool {
-        self.scope == Scope::All || self.own == 0 || socket.namespace == self.own
-    }
 }
 
 /// When a page is turned, and how long things are shown.
@@ -103,9 +85,23 @@ pub(super) struct Turned {
     pub(super) stirred: Vec<u32>,
     /// How many sockets appeared.
     pub(super) arrivals: u32,
+    /// What is missed, but could be asked for before it is believed.
+    pub(super) unsettled: Vec<Socket>,
 }
 
 impl Ledger {
+    /// A ledger that has seen nothing.
+    pub(super) fn new(budget: usize) -> Self {
+        Self {
+            budget,
+            seats: Seats::default(),
+            seat_of: Vec::new(),
+            present: 0,
+            absences: Vec::new(),
+            horizon: Horizon::default(),
+        }
+    }
+
     /// Folds a table into the rows of the last one. `buffer` is an old vector
     /// whose memory may be used again.
     pub(super) fn turn(
@@ -118,7 +114,7 @@ impl Ledger {
         self.seats.begin_table();
         let mut turning = Turning::new(self, page.holders, page.source, previous, clock, buffer);
         turning.doubtful = page.doubtful;
-        turning.view = page.view;
+        turning.horizon = page.horizon;
         turning.monotonic_ms = page.monotonic_ms;
         turning.reserve(page.sockets.len());
         turning.turned.flows.reserve(page.flows.len());
@@ -131,9 +127,58 @@ impl Ledger {
         }
         turning.carry_absent();
         let turned = turning.close_the_book();
-        self.view = page.view;
+        self.horizon = page.horizon;
         turned
     }
+
+    /// Takes in what has become of absent sockets. One that is there keeps its
+    /// row, and its owners if its inode is the same; one that is not is closed.
+    pub(super) fn settle(
+        &mut self,
+        turned: &mut Turned,
+        answers: Vec<(SocketKey, Option<Socket>)>,
+        moment: Moment,
+    ) {
+        for (key, answer) in answers {
+            let Some((number, absence)) = self.missed(&key) else {
+                continue;
+            };
+            let Some(row) = turned.rows.get_mut(number as usize) else {
+                continue;
+            };
+            let holder = held_by(row, &turned.holders);
+            if let Some(socket) = answer {
+                *absence = Absence::There;
+                *row = phase::found_after_all(row, holder, socket, moment);
+                if stirs(row, false, moment.now) {
+                    turned.stirred.push(number);
+                }
+            } else {
+                *absence = Absence::Closed { at: moment.now };
+                *row = phase::closed(row, holder);
+            }
+        }
+        turned.unsettled.clear();
+        turned.stirred.sort_unstable();
+    }
+
+    /// The row of a key, if that row is missed, and the note that it is.
+    fn missed(&mut self, key: &SocketKey) -> Option<(u32, &mut Absence)> {
+        let seat = self.seats.find(key)?;
+        let number = self.seats.row(seat);
+        let behind = (number as usize).checked_sub(self.present)?;
+        let absence = self.absences.get_mut(behind)?;
+        let missed = self.seats.is_taken(seat) && matches!(absence, Absence::Missed);
+        missed.then_some((number, absence))
+    }
+}
+
+/// A row of the last table whose socket is not in this one.
+struct Absent<'a> {
+    seat: SeatId,
+    before: &'a Row,
+    /// Why it was no longer in the last table either, if it was not.
+    absence: Option<Absence>,
 }
 
 /// The work of one table.
@@ -147,7 +192,7 @@ struct Turning<'a> {
     /// table that comes from another source than the last.
     bridge: HashMap<Tuple, u32>,
     source: SourceKind,
-    view: View,
+    horizon: Horizon,
     doubtful: bool,
     monotonic_ms: u64,
     clock: Clock,
@@ -175,7 +220,7 @@ impl<'a> Turning<'a> {
                 .map(bridge)
                 .unwrap_or_default(),
             source,
-            view: View::default(),
+            horizon: Horizon::default(),
             doubtful: false,
             monotonic_ms: 0,
             clock,
@@ -186,6 +231,7 @@ impl<'a> Turning<'a> {
                 flows: Vec::new(),
                 stirred: Vec::new(),
                 arrivals: 0,
+                unsettled: Vec::new(),
             },
         }
     }
@@ -274,7 +320,7 @@ impl<'a> Turning<'a> {
                 (row, gained_owner)
             }
             // Nobody has looked there before.
-            _ if !self.ledger.view.covers(&sighting.socket) => {
+            _ if !self.ledger.horizon.covers(&sighting.socket) => {
                 (phase::found(sighting, moment.now), false)
             }
             _ => (phase::arrived(sighting, moment.now), false),
@@ -317,8 +363,7 @@ impl<'a> Turning<'a> {
 
     fn note(&mut self, number: u32, row: &Row, gained_owner: bool) {
         let now = self.clock.moment.now;
-        let happened = row.entry_seen && (gained_owner || row.state_since == now);
-        if happened || row.socket.state == State::SynSent {
+        if stirs(row, gained_owner, now) {
             self.turned.stirred.push(number);
         }
         if row.phase == Phase::New && row.first_seen == now {
@@ -334,24 +379,93 @@ impl<'a> Turning<'a> {
         let Some(previous) = self.previous else {
             return;
         };
-        for (number, (before, seat)) in previous.rows.iter().zip(seat_of).enumerate() {
-            if self.ledger.seats.is_taken(seat) {
-                continue;
-            }
-            if !self.view.covers(&before.socket) {
-                // It may well be there: nobody looks there any more.
+        if self.horizon != self.ledger.horizon {
+            self.lose_sight(previous, &seat_of);
+        }
+        let absent: Vec<Absent<'_>> = previous
+            .rows
+            .iter()
+            .zip(seat_of)
+            .enumerate()
+            .filter(|(_, (_, seat))| !self.ledger.seats.is_taken(*seat))
+            .filter(|(_, (before, _))| self.horizon.covers(&before.socket))
+            .map(|(number, (before, seat))| Absent {
+                seat,
+                before,
+                absence: number
+                    .checked_sub(present)
+                    .and_then(|behind| absences.get(behind))
+                    .copied(),
+            })
+            .collect();
+        let asked = self.choose(&absent);
+        for (absent, asked) in absent.iter().zip(asked) {
+            self.bear_absence(absent, asked, previous);
+        }
+    }
+
+    /// Forgets the rows of namespaces that nobody looks into any more: they
+    /// may well be there.
+    fn lose_sight(&mut self, previous: &Observation, seat_of: &[SeatId]) {
+        for (before, seat) in previous.rows.iter().zip(seat_of) {
+            if !self.horizon.covers(&before.socket) && !self.ledger.seats.is_taken(*seat) {
                 self.ledger.seats.leave(&before.socket.key());
-                continue;
-            }
-            let absence = number
-                .checked_sub(present)
-                .and_then(|behind| absences.get(behind));
-            match absence {
-                Some(Absence::Closed { at }) => self.linger(seat, before, *at),
-                None if self.may_err_about(&before.socket) => self.miss(seat, before, previous),
-                Some(Absence::Missed) | None => self.close(seat, before, previous),
             }
         }
+    }
+
+    fn bear_absence(&mut self, absent: &Absent<'_>, asked: bool, previous: &Observation) {
+        let Absent { seat, before, .. } = *absent;
+        match absent.absence {
+            Some(Absence::Closed { at }) => self.linger(seat, before, at),
+            _ if asked => {
+                self.miss(seat, before, previous);
+                self.turned.unsettled.push(before.socket);
+            }
+            None | Some(Absence::There) if self.may_err_about(&before.socket) => {
+                self.miss(seat, before, previous);
+            }
+            None | Some(Absence::There | Absence::Missed) => self.close(seat, before, previous),
+        }
+    }
+
+    /// For each absent row whether it is to be asked for. If there are too many
+    /// for that, listeners and established connections go first, since most
+    /// hangs on them, and of these the oldest.
+    fn choose(&self, absent: &[Absent<'_>]) -> Vec<bool> {
+        let may_ask = |absent: &&Absent<'_>| {
+            // What is missed for the second time is believed to be gone.
+            let first = matches!(absent.absence, None | Some(Absence::There));
+            first && self.can_be_settled(&absent.before.socket)
+        };
+        if self.ledger.budget == 0 {
+            return vec![false; absent.len()];
+        }
+        if absent.iter().filter(may_ask).count() <= self.ledger.budget {
+            return absent.iter().map(|absent| may_ask(&absent)).collect();
+        }
+        let mut places: Vec<usize> = (0..absent.len())
+            .filter(|place| may_ask(&&absent[*place]))
+            .collect();
+        places.sort_by_key(|place| {
+            let row = absent[*place].before;
+            let matters = matches!(row.socket.state, State::Listen | State::Established);
+            (!matters, row.first_seen)
+        });
+        let mut asked = vec![false; absent.len()];
+        for place in places.into_iter().take(self.ledger.budget) {
+            asked[place] = true;
+        }
+        asked
+    }
+
+    /// Whether an exact question can settle what has become of a socket. Where
+    /// the table may err, only a connection's answer is certain: another socket
+    /// may share the port of a listener.
+    fn can_be_settled(&self, socket: &Socket) -> bool {
+        let known = socket.cookie.is_some() && self.source.gives_cookies(socket.protocol);
+        let alone = socket.protocol == Protocol::Tcp && socket.peer().is_some();
+        known && (alone || !self.doubtful)
     }
 
     /// Whether the table may leave out a socket that is there. `/proc` may, as
@@ -412,6 +526,12 @@ impl<'a> Turning<'a> {
         self.turned.stirred.dedup();
         self.turned
     }
+}
+
+/// Whether something happened to a row that may concern a detector.
+fn stirs(row: &Row, gained_owner: bool, now: Stamp) -> bool {
+    let happened = row.entry_seen && (gained_owner || row.state_since == now);
+    happened || row.socket.state == State::SynSent
 }
 
 /// The rows of the last table by their addresses, without those that closed.

@@ -84,6 +84,25 @@ pub(super) fn stayed(
     }
 }
 
+/// The row of a socket that the table lacked and that is there: its owners hold
+/// it as before, unless it has lost or gained its inode.
+pub(super) fn found_after_all(
+    missed: &Row,
+    held_by: Option<LastOwner>,
+    socket: Socket,
+    moment: Moment,
+) -> Row {
+    let owners = if socket.inode == missed.socket.inode {
+        missed.owners
+    } else {
+        OwnerSpan::default()
+    };
+    Row {
+        flow: missed.flow,
+        ..stayed(missed, held_by, Sighting { socket, owners }, moment)
+    }
+}
+
 /// A row whose mark goes out when its time is over.
 pub(super) fn faded(row: &Row, moment: Moment) -> Row {
     let marked_since = match row.phase {

@@ -3,10 +3,11 @@
 use super::fixture::{reading, socket, table};
 use super::{Monitor, MonitorOptions};
 use crate::model::observation::Observation;
-use crate::model::reading::{Reading, Snapshot, SourceKind};
+use crate::model::reading::{Matter, Reading, Snapshot, SourceKind};
 use crate::model::row::Phase;
 use crate::model::socket::{Socket, SocketKey};
 use crate::model::state::State;
+use crate::model::time::Time;
 use proptest::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
@@ -57,12 +58,45 @@ fn readings(tables: &[(u64, Snapshot)]) -> Vec<Reading> {
         .collect()
 }
 
+/// A monitor that settles a few absences.
+fn asking() -> Monitor {
+    Monitor::new(MonitorOptions {
+        settled: 3,
+        ..MonitorOptions::default()
+    })
+}
+
+/// Folds a reading. What is unsettled then is there, in `TIME_WAIT`, gone, or
+/// cannot be asked for, by its port.
+fn fold_one(monitor: &mut Monitor, reading: Reading) -> Arc<Observation> {
+    let time = reading.time;
+    if let Some(observation) = monitor.fold(reading) {
+        return observation;
+    }
+    let unsettled = monitor.unsettled();
+    assert!((1..=3).contains(&unsettled.len()));
+    let answers = unsettled.iter().filter_map(|socket| {
+        let waiting = Socket {
+            inode: None,
+            state: State::TimeWait,
+            ..*socket
+        };
+        let answer = match socket.local.port % 4 {
+            0 => Some(*socket),
+            1 => Some(waiting),
+            2 => None,
+            _ => return None,
+        };
+        Some((socket.key(), answer))
+    });
+    let matter = Matter::Absences(answers.collect());
+    monitor.fold(Reading { time, matter }).unwrap()
+}
+
 fn fold(readings: Vec<Reading>) -> Vec<Arc<Observation>> {
-    let mut monitor = Monitor::default();
-    readings
-        .into_iter()
-        .filter_map(|each| monitor.fold(each))
-        .collect()
+    let mut monitor = asking();
+    let mut fold = |each| fold_one(&mut monitor, each);
+    readings.into_iter().map(&mut fold).collect()
 }
 
 fn keys_of_table(snapshot: &Snapshot) -> HashSet<SocketKey> {
@@ -93,15 +127,23 @@ proptest! {
         for pause in [0, 0, pause] {
             tables.push((pause, table(&[])));
         }
-        let seen = fold(readings(&tables));
-        prop_assert!(seen.last().unwrap().rows.is_empty());
+        // Nobody answers here: what is there would stay.
+        for mut monitor in [Monitor::default(), asking()] {
+            for each in readings(&tables) {
+                monitor.fold(each);
+            }
+            let nothing = Matter::Absences(Vec::new());
+            monitor.fold(Reading { time: Time::default(), matter: nothing });
+            let last = monitor.latest.unwrap();
+            prop_assert!(last.rows.is_empty());
+        }
     }
 
     #[test]
     fn the_ledger_remembers_what_is_shown_and_no_more(tables in any_tables()) {
-        let mut monitor = Monitor::default();
+        let mut monitor = asking();
         for each in readings(&tables) {
-            let observation = monitor.fold(each).unwrap();
+            let observation = fold_one(&mut monitor, each);
             prop_assert_eq!(monitor.ledger.remembered(), observation.rows.len());
         }
     }

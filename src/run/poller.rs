@@ -103,6 +103,12 @@ impl Poller {
         match self.source.read_table() {
             Ok(reading) => {
                 let mut observation = self.monitor.fold(reading);
+                let unsettled = self.monitor.unsettled();
+                if !unsettled.is_empty() {
+                    // "Closed" must be sure: a table may leave out a socket.
+                    let answers = self.source.look_up(unsettled);
+                    observation = self.monitor.fold(answers);
+                }
                 if !self.watched.is_empty() {
                     // Let go before it is read on: what nobody else has is not
                     // copied. One frame shows both.

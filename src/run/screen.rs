@@ -20,6 +20,10 @@ use crate::view::{self, Frame};
 use ratatui::layout::Position;
 use std::sync::mpsc::{Sender, channel};
 
+/// How many sockets that vanished from a table are asked for before they are
+/// called closed. That many questions take about a millisecond.
+const SETTLED: usize = 256;
+
 /// What the live table needs.
 pub struct LiveRequest {
     /// Where readings come from.
@@ -67,7 +71,10 @@ pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
     // Before any thread that does work: a panic in it must find the terminal
     // and its hook in place.
     let terminal = Terminal::enter(request.mouse)?;
-    let monitor = Monitor::new(MonitorOptions::default());
+    let monitor = Monitor::new(MonitorOptions {
+        settled: SETTLED,
+        ..MonitorOptions::default()
+    });
     let pace = request.choices.pace;
     let orders = poller::start(request.source, monitor, pace, slot.clone(), events.clone())
         .map_err(RunError::io("start a thread"))?;

@@ -4,6 +4,7 @@
 use super::namespaces::{self, Neighbours};
 use super::owners::Owners;
 use super::processes::Processes;
+use super::sock_diag::SockDiag;
 use super::usage::UsageMeter;
 use super::users::UserNames;
 use super::{
@@ -219,10 +220,22 @@ impl ReadingSource for Live {
     }
 
     fn read_details(&mut self, sockets: &[Socket]) -> Reading {
-        let details = self.sockets.exact().map(|exact| exact.details(sockets));
+        let own = self.sockets.exact().map(|exact| exact.details(sockets));
+        let mut details = own.unwrap_or_default();
+        details.extend(self.neighbours.ask(sockets, SockDiag::details));
         Reading {
             time: self.now(),
-            matter: Matter::Details(details.unwrap_or_default()),
+            matter: Matter::Details(details),
+        }
+    }
+
+    fn look_up(&mut self, sockets: &[Socket]) -> Reading {
+        let own = self.sockets.exact().map(|exact| exact.look_up(sockets));
+        let mut settled = own.unwrap_or_default();
+        settled.extend(self.neighbours.ask(sockets, SockDiag::look_up));
+        Reading {
+            time: self.now(),
+            matter: Matter::Absences(settled),
         }
     }
 

@@ -39,6 +39,25 @@ impl SockDiag {
         known
     }
 
+    /// What has become of sockets; those that could not be asked for are left
+    /// out.
+    ///
+    /// That a connection is gone is certain: nothing else answers to its
+    /// addresses. For a listener or a UDP socket another one may answer that
+    /// shares the port (`SO_REUSEPORT`), and for a socket that is merely bound
+    /// nobody does: such an answer is worth as much as a table that lacks it.
+    pub(super) fn look_up(&mut self, sockets: &[Socket]) -> Vec<(SocketKey, Option<Socket>)> {
+        let mut settled = Vec::with_capacity(sockets.len());
+        self.ask(sockets, Extras::None, |asked, answer| {
+            let now = match answer {
+                Answer::There(found) => Some(found.0),
+                Answer::Gone => None,
+            };
+            settled.push((asked.key(), now));
+        });
+        settled
+    }
+
     /// Asks in batches and hands on what is answered. A question that is not
     /// answered, or with an error that says nothing of the socket, is passed
     /// over.

@@ -8,9 +8,11 @@
 //! text tables of a process in it serve.
 
 use super::proc_tables::ProcTables;
+use super::sock_diag::SockDiag;
 use super::{SocketSource, SocketTable, SourceChoice, SourceError, cgroup, chosen, interfaces};
 use crate::model::gap::{Gap, GapKind, GapReason};
 use crate::model::namespace::{Interface, Namespace};
+use crate::model::socket::Socket;
 use crate::model::text::Text;
 use foldhash::HashMap;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -52,6 +54,8 @@ pub(super) struct Neighbours {
     choice: SourceChoice,
     members: HashMap<u32, Member>,
     round: u32,
+    /// Those of the last tables.
+    last: Vec<Neighbour>,
 }
 
 /// What is known of a process.
@@ -89,13 +93,14 @@ impl Neighbours {
             choice,
             members: HashMap::default(),
             round: 0,
+            last: Vec::new(),
         }
     }
 
     /// Reads the tables of all namespaces that these processes, given by pid
     /// and identity, are in, or that have a name.
     pub(super) fn read(&mut self, processes: impl Iterator<Item = (u32, u64)>) -> Found {
-        self.ask(processes);
+        self.meet(processes);
         let neighbours = self.neighbours();
         let mut found = Found::default();
         self.tell_unknown(&mut found.table.gaps);
@@ -107,11 +112,44 @@ impl Neighbours {
         if let Err(error) = read {
             found.table.gaps.push(unreadable(neighbours.len(), &error));
         }
+        self.last = neighbours;
         found
     }
 
+    /// Asks about single sockets in the namespaces they are in. Where that is
+    /// not possible nothing is answered.
+    pub(super) fn ask<T: Send>(
+        &self,
+        sockets: &[Socket],
+        question: impl Fn(&mut SockDiag, &[Socket]) -> Vec<T> + Sync,
+    ) -> Vec<T> {
+        let meant = |there: &&Neighbour| sockets.iter().any(|one| one.namespace == there.id);
+        let theirs: Vec<&Neighbour> = self.last.iter().filter(meant).collect();
+        let mut answers = Vec::new();
+        if theirs.is_empty() {
+            return answers;
+        }
+        thread::scope(|scope| {
+            // Without a thread there are no answers.
+            let _ = thread::Builder::new().spawn_scoped(scope, || {
+                for there in theirs {
+                    let asked = enter(there)
+                        .ok()
+                        .and_then(|()| SockDiag::open(there.id).ok());
+                    answers.extend(
+                        asked
+                            .map(|mut exact| question(&mut exact, sockets))
+                            .into_iter()
+                            .flatten(),
+                    );
+                }
+            });
+        });
+        answers
+    }
+
     /// Asks each process for its namespace that is new or whose turn it is.
-    fn ask(&mut self, processes: impl Iterator<Item = (u32, u64)>) {
+    fn meet(&mut self, processes: impl Iterator<Item = (u32, u64)>) {
         self.round = self.round.wrapping_add(1);
         let before = std::mem::take(&mut self.members);
         for (pid, identity) in processes {

@@ -119,8 +119,8 @@ pub(crate) fn rates_are_those_of_what_was_sent(_: &Namespace) -> Result<(), NotH
         let first = live.read_details(&connections);
         let began = first.time.monotonic_ms;
         monitor.fold(first);
-        client.write_all(&[7; AMOUNT]).unwrap();
-        server.read_exact(&mut [0; AMOUNT]).unwrap();
+        client.write_all(&vec![7; AMOUNT]).unwrap();
+        server.read_exact(&mut vec![0; AMOUNT]).unwrap();
         let (ended, seen) = wait_for("rates", || {
             let reading = live.read_details(&connections);
             let ended = reading.time.monotonic_ms;
