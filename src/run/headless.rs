@@ -57,7 +57,7 @@ pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
         return Ok(Ending::NothingMatched);
     };
     let rows = arrange(&observation, &request.filter, &request.sort, &request.quick);
-    if request.info {
+    if request.info && request.format == Format::Json {
         let details = request
             .source
             .read_details(&connections(&observation, &rows));
