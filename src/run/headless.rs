@@ -87,6 +87,13 @@ pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
     Ok(if rows.is_empty() && narrowed {
         if request.format == Format::Table {
             let _ = writeln!(stderr(), "tcplens: no socket matches");
+            if request.filter.is_of_flows() {
+                let _ = writeln!(
+                    stderr(),
+                    "tcplens: rates (rx, tx) take two readings, as in the live table; \
+                     /proc knows neither them nor rtt"
+                );
+            }
         }
         Ending::NothingMatched
     } else {
