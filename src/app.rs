@@ -23,7 +23,9 @@ mod watching;
 use crate::explain::catalogue::Catalogue;
 use crate::filter::Filter;
 use crate::listing::{Quick, Sort, arrange};
+use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
+use crate::model::pace::Pace;
 use crate::model::row::Row;
 use crate::model::socket::SocketKey;
 use acting::Pending;
@@ -60,8 +62,10 @@ pub struct Choices {
     pub sort: Sort,
     /// Numbers instead of names.
     pub numeric: bool,
-    /// Time between readings.
-    pub interval: Duration,
+    /// How often tables are to be read.
+    pub pace: Pace,
+    /// Which network namespaces.
+    pub scope: Scope,
 }
 
 /// Everything the screen shows, and what it depends on.
@@ -92,8 +96,12 @@ pub struct App {
     pub notice: Option<Notice>,
     /// Whether names give way to numbers.
     pub numeric: bool,
-    /// Time between readings.
+    /// How often tables are to be read.
+    pub pace: Pace,
+    /// Time between tables now.
     pub interval: Duration,
+    /// Which network namespaces are asked for.
+    pub scope: Scope,
     /// Why the last reading failed, if it did.
     pub failure: Option<String>,
     /// Earlier filters, the latest last.
@@ -127,7 +135,9 @@ impl App {
             mode: Mode::Table,
             notice: None,
             numeric: choices.numeric,
-            interval: choices.interval,
+            pace: choices.pace,
+            interval: choices.pace.first(),
+            scope: choices.scope,
             failure: None,
             filters: Vec::new(),
             pending: None,
@@ -159,6 +169,10 @@ impl App {
             }
             Message::ReadingFailed(error) => {
                 self.failure = Some(error);
+                Vec::new()
+            }
+            Message::Paced(interval) => {
+                self.interval = interval;
                 Vec::new()
             }
             Message::Armed(id, result) => self.armed(id, result),
@@ -279,6 +293,11 @@ impl App {
             Command::Pause => self.toggle_pause(),
             Command::Faster => self.change_interval(false),
             Command::Slower => self.change_interval(true),
+            Command::Adapt => {
+                self.say("adaptive", &[]);
+                self.set_pace(Pace::Adaptive)
+            }
+            Command::AllNamespaces => self.change_scope(),
             Command::EndProcess => self.end_process(),
             Command::ConfirmTerm => self.confirm(crate::model::action::EndSignal::Term),
             Command::ConfirmKill => self.confirm(crate::model::action::EndSignal::Kill),
@@ -303,10 +322,27 @@ impl App {
         } else {
             INTERVALS.iter().rev().find(|step| **step < self.interval)
         };
-        self.interval = next.copied().unwrap_or(self.interval);
+        let next = next.copied().unwrap_or(self.interval);
+        let effects = self.set_pace(Pace::Fixed(next));
         let interval = crate::explain::lengths::length(self.interval);
         self.say("interval", &[("interval", interval)]);
-        vec![Effect::SetInterval(self.interval)]
+        effects
+    }
+
+    fn set_pace(&mut self, pace: Pace) -> Vec<Effect> {
+        self.pace = pace;
+        self.interval = pace.first();
+        vec![Effect::SetPace(pace)]
+    }
+
+    fn change_scope(&mut self) -> Vec<Effect> {
+        self.scope = self.scope.toggled();
+        let name = match self.scope {
+            Scope::Own => "scope_own",
+            Scope::All => "scope_all",
+        };
+        self.say(name, &[]);
+        vec![Effect::SetScope(self.scope)]
     }
 
     /// Shows one of the notices of the assets.

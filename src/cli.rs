@@ -5,10 +5,14 @@ mod plan;
 
 use crate::control::pidfd::PidfdControl;
 use crate::explain::catalogue::{Catalogue, Language};
+use crate::lab::helper;
+use crate::lab::load::Load;
+use crate::lab::namespace::Namespace;
+use crate::lab::parking::Parking;
 use crate::run::{self, Ending, ListRequest, LiveRequest, RunError};
 use crate::source::live::{Live, LiveOptions};
 use crate::source::{ReadingSource, limits};
-use plan::{Plan, Watching};
+use plan::{Contents, Plan, Watching};
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write, stderr, stdin, stdout};
 use std::path::Path;
@@ -25,6 +29,10 @@ const LIST_PATIENCE: Duration = Duration::from_secs(1);
 /// Runs the program with these arguments, the program's own name first.
 #[must_use]
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(ended) = helper::play(&arguments) {
+        return ended;
+    }
     let plan = match plan::parse(arguments, &Surroundings::here()) {
         Ok(plan) => plan,
         Err(usage) => return complain(&usage.to_string()),
@@ -101,18 +109,34 @@ fn carry_out(plan: Plan) -> Result<Ending, RunError> {
                 quick: live.watching.quick,
                 sort: live.watching.sort,
                 numeric: live.watching.numeric,
-                interval: live.interval,
+                pace: live.pace,
+                scope: live.watching.scope,
             },
             words: words(),
             theme: live.theme,
             mouse: live.mouse,
         }),
+        Plan::Lab(contents, watch) => {
+            // As long as there is no thread yet: it may not be entered later.
+            let namespace = Namespace::enter()?;
+            match contents {
+                Contents::Everything(choice) => {
+                    let _parking = Parking::start(&namespace, choice)?;
+                    carry_out(*watch)
+                }
+                Contents::Load(mix) => {
+                    let _load = Load::start(&namespace, mix)?;
+                    carry_out(*watch)
+                }
+            }
+        }
     }
 }
 
 fn open(watching: &Watching, patience: Duration) -> Result<Box<dyn ReadingSource>, RunError> {
     let options = LiveOptions {
         source: watching.source,
+        scope: watching.scope,
         // Numbers are shown, but a filter may still ask for a name.
         names: !watching.numeric || watching.filter.to_string().contains("user:"),
         patience,

@@ -22,7 +22,7 @@
 //! | 4 mind | [`app`]: state + message → effects | 0 2 3 | no |
 //! | 3 list | [`listing`], [`explain`] | 0 2 | no |
 //! | 2 time | [`monitor`], [`filter`] | 0 (`monitor` also `filter`) | no |
-//! | 1 edges | [`source`], [`control`] | 0 | yes: the only rooms that do; their parsers are pure |
+//! | 1 edges | [`source`], [`control`], [`lab`] | 0 | yes: the only rooms that do; their parsers are pure |
 //! | 0 words | [`model`] | std, serde | no |
 //!
 //! `tests/house.rs` holds this table as data and fails on an edge that is not
@@ -48,13 +48,16 @@
 //! 8. The terminal is restored on quit, error, panic in any thread, SIGTERM,
 //!    SIGHUP, SIGINT and SIGTSTP (`tests/terminal.rs`).
 //! 9. A default run opens no network connection of its own (NSS for user names
-//!    excepted, `-n` turns it off) and executes nothing.
+//!    excepted, `-n` turns it off) and executes nothing. Only [`lab`] sends, and
+//!    only with the proof of being in a namespace of its own
+//!    ([`lab::namespace::Namespace`]).
 
 pub mod app;
 pub mod cli;
 pub mod control;
 pub mod explain;
 pub mod filter;
+pub mod lab;
 pub mod listing;
 pub mod model;
 pub mod monitor;

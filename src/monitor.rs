@@ -10,6 +10,7 @@ mod census;
 mod details;
 mod detect;
 mod history;
+mod horizon;
 mod interner;
 mod ledger;
 mod listeners;
@@ -31,11 +32,13 @@ use details::Details;
 pub use detect::thresholds::Thresholds;
 use detect::{Detection, Scene};
 use history::History;
+use horizon::Horizon;
 use interner::Interner;
 use ledger::{Clock, Ledger, Page, Turned};
 use phase::Moment;
 use std::sync::Arc;
 use std::time::Duration;
+use unowned::Searched;
 
 /// What may be chosen about watching.
 #[derive(Clone, Debug)]
@@ -173,6 +176,7 @@ impl Monitor {
             flows: std::mem::take(&mut snapshot.flows),
             monotonic_ms: time.monotonic_ms,
             source: snapshot.source,
+            horizon: Horizon::of(&snapshot),
             doubtful: snapshot.gaps.iter().any(|gap| {
                 matches!(
                     gap.kind,
@@ -234,6 +238,7 @@ impl Monitor {
             processes: self.interner.processes().to_vec(),
             users: snapshot.users,
             interfaces: snapshot.interfaces,
+            namespaces: snapshot.namespaces,
             listeners: census.listeners.into_inner(),
             tally: census.tally,
             arrivals: self.history.counts(),
@@ -330,7 +335,12 @@ fn give_reasons(rows: &mut [Row], census: &Census, complete: bool) -> u64 {
             continue;
         };
         let has_listener = || census.listeners.take(rows, &row.socket);
-        let reason = unowned::reason(&row.socket, has_listener, complete);
+        let searched = match (row.owners.is_pending(), complete) {
+            (true, _) => Searched::NotYet,
+            (false, true) => Searched::Everywhere,
+            (false, false) => Searched::InPart,
+        };
+        let reason = unowned::reason(&row.socket, has_listener, searched);
         hidden += u64::from(reason == Unowned::Hidden);
         rows[place].unowned = Some(reason);
     }

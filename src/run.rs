@@ -4,6 +4,7 @@ mod actor;
 mod clipboard;
 mod headless;
 mod input;
+mod pace;
 mod poller;
 mod screen;
 mod signals;
@@ -13,6 +14,7 @@ mod terminal;
 pub use headless::{Format, ListRequest, Topic, explain, list};
 pub use screen::{LiveRequest, live};
 
+use crate::lab::LabError;
 use crate::source::SourceError;
 use std::io;
 
@@ -22,6 +24,9 @@ pub enum RunError {
     /// The kernel's tables could not be read.
     #[error("{0}")]
     Source(#[from] SourceError),
+    /// The lab could not be set up.
+    #[error("{0}")]
+    Lab(#[from] LabError),
     /// The terminal or a pipe failed.
     #[error("cannot {operation}: {error}")]
     Io {

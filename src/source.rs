@@ -5,13 +5,17 @@
 //! parsers inside take bytes and touch nothing, so foreign bytes can be thrown
 //! at them in tests.
 
+mod cgroup;
+mod chosen;
 pub mod counters;
 pub mod diag_info;
 pub mod diag_message;
 pub mod diag_request;
+mod interfaces;
 pub mod limits;
 pub mod live;
 mod lookup;
+mod namespaces;
 mod owners;
 pub mod proc_net;
 mod proc_tables;
@@ -22,6 +26,7 @@ mod users;
 
 use crate::model::flow::Sample;
 use crate::model::gap::Gap;
+use crate::model::namespace::Scope;
 use crate::model::reading::{Reading, SourceKind};
 use crate::model::socket::Socket;
 use sock_diag::SockDiag;
@@ -37,6 +42,9 @@ pub trait ReadingSource: Send {
     ///
     /// Only if no table at all can be read; anything less is a gap.
     fn read_table(&mut self) -> Result<Reading, SourceError>;
+
+    /// Chooses the network namespaces of the next tables.
+    fn set_scope(&mut self, scope: Scope);
 
     /// Reads CPU and memory of some processes; those that are gone are left
     /// out.

@@ -19,6 +19,10 @@
 mod absences;
 #[path = "live/bad_input.rs"]
 mod bad_input;
+#[path = "live/churn.rs"]
+mod churn;
+#[path = "live/crowd.rs"]
+mod crowd;
 #[path = "live/details.rs"]
 mod details;
 #[path = "live/differential.rs"]
@@ -29,18 +33,20 @@ mod ending;
 mod flood;
 #[path = "live/namespace.rs"]
 mod namespace;
+#[path = "live/neighbour.rs"]
+mod neighbour;
 #[path = "live/oracle.rs"]
 mod oracle;
-#[path = "live/parked.rs"]
-mod parked;
+#[path = "live/other.rs"]
+mod other;
 #[path = "live/patience.rs"]
 mod patience;
-#[path = "live/rtnetlink.rs"]
-mod rtnetlink;
-#[path = "live/segment.rs"]
-mod segment;
+#[path = "live/refusal.rs"]
+mod refusal;
 #[path = "live/session.rs"]
 mod session;
+#[path = "live/steps.rs"]
+mod steps;
 #[path = "live/table.rs"]
 mod table;
 #[path = "live/unprivileged.rs"]
@@ -52,11 +58,16 @@ mod witness;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use namespace::Body;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
+/// A user without any privilege.
+const NOBODY: u32 = 65534;
+
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 12] = [
-    ("list_agrees_row_by_row", differential::agrees_row_by_row),
+const INSIDE: [(&str, Body); 17] = [
+    (ROW_BY_ROW, differential::agrees_row_by_row),
+    (ON_A_PAIR, differential::agrees_on_a_pair_of_devices),
     (
         "list_says_why_nobody_holds_a_row",
         differential::says_why_nobody_holds_it,
@@ -75,12 +86,20 @@ const INSIDE: [(&str, Body); 12] = [
         details::rates_are_those_of_what_was_sent,
     ),
     (
+        "the_steps_of_a_peer_lead_where_the_rfc_says",
+        steps::lead_where_the_rfc_says,
+    ),
+    (
         "the_parser_agrees_with_the_procfs_crate",
         oracle::parses_like_the_procfs_crate,
     ),
     (
         "a_session_is_followed_through_its_states",
         session::is_followed_through_its_states,
+    ),
+    (
+        "churn_loses_no_long_lived_row",
+        churn::loses_no_long_lived_row,
     ),
     (
         "ending_is_refused_for_who_must_not_be_ended",
@@ -90,12 +109,23 @@ const INSIDE: [(&str, Body); 12] = [
         "a_user_without_privilege_sees_every_row",
         unprivileged::sees_every_row_and_why_not_more,
     ),
+    (
+        "a_neighbouring_namespace_stands_in_the_same_table",
+        neighbour::stands_in_the_same_table,
+    ),
     ("a_flood_is_found_in_time", flood::is_found_in_time),
     (
         "two_hundred_successes_are_no_flood",
         flood::is_not_seen_in_success,
     ),
+    ("a_lab_refused_is_a_line", refusal::is_a_line_that_helps),
 ];
+
+/// Those that are repeated where tests take their time, and run by an ordinary
+/// user as well.
+const ROW_BY_ROW: &str = "list_agrees_row_by_row";
+const ON_A_PAIR: &str = "list_agrees_row_by_row_on_a_pair_of_devices";
+const BY_NOBODY: &str = "list_agrees_row_by_row_for_an_ordinary_user";
 
 type Plain = fn() -> Result<(), Failed>;
 
@@ -118,16 +148,39 @@ const OUTSIDE: [(&str, Plain); 3] = [
 fn main() -> ExitCode {
     let arguments = || std::env::args().skip(1);
     // Copies come first: they must not have any thread yet.
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if let Some(ended) = tcplens::lab::helper::play(&words) {
+        return ended;
+    }
     if let Some((name, outside)) = namespace::asked(arguments()) {
         let (_, body) = INSIDE.iter().find(|(known, _)| *known == name).unwrap();
         return namespace::play(*body, outside);
     }
+    if let Some(outside) = neighbour::asked(arguments()) {
+        return neighbour::play(outside);
+    }
     if let Some(outside) = flood::asked(arguments()) {
         return flood::play(outside);
     }
-    let inside = INSIDE
-        .iter()
-        .map(|(name, _)| Trial::test(*name, move || namespace::run(name)));
+    if let Some(churner) = churn::asked(arguments()) {
+        return churn::play(churner);
+    }
+    let inside = INSIDE.iter().map(|(name, _)| {
+        Trial::test(*name, move || {
+            let told = match *name {
+                ROW_BY_ROW | ON_A_PAIR => namespace::run_repeatedly(name, namespace::run),
+                _ => namespace::run(name),
+            };
+            namespace::tell(name, &told?);
+            Ok(())
+        })
+    });
+    let by_nobody = Trial::test(BY_NOBODY, || {
+        let told = namespace::run_repeatedly(ROW_BY_ROW, namespace::run_as_nobody);
+        namespace::tell(BY_NOBODY, &told?);
+        Ok(())
+    });
     let outside = OUTSIDE.iter().map(|(name, test)| Trial::test(*name, *test));
-    libtest_mimic::run(&Arguments::from_args(), inside.chain(outside).collect()).exit_code()
+    let all = inside.chain([by_nobody]).chain(outside).collect();
+    libtest_mimic::run(&Arguments::from_args(), all).exit_code()
 }

@@ -7,9 +7,12 @@
     reason = "a test may fail loudly and say what it measured"
 )]
 
+#[path = "terminal/inhabitants.rs"]
+mod inhabitants;
 #[path = "terminal/pty.rs"]
 mod pty;
 
+use inhabitants::{inhabitants, lab_is_to_be_had, namespace, wait_until_deserted};
 use pty::{Ended, Session, wait_for_state, words};
 use rustix::process::Signal;
 use std::net::TcpListener;
@@ -335,4 +338,50 @@ fn a_process_is_ended_from_the_table() {
     let ended = session.ended();
     assert_eq!(ended.code, 0);
     assert_restored(&ended);
+}
+
+/// The lab, how many processes live in it at least, and what its table shows.
+const LABS: [(&[&str], usize, &str); 2] = [
+    (&["lab", "state:closing"], 3, "CLOSING"),
+    (
+        &[
+            "lab",
+            "--sockets",
+            "1000",
+            "--processes",
+            "5",
+            "state:syn-sent",
+        ],
+        6,
+        "SYN_SENT",
+    ),
+];
+
+#[test]
+fn nothing_of_the_lab_outlives_the_program() {
+    if !lab_is_to_be_had(PROGRAM) {
+        return;
+    }
+    for (arguments, least, shown) in LABS {
+        for killed in [true, false] {
+            let mut session = start(arguments);
+            wait_for_table(&session);
+            session.wait_for_text(shown);
+            let lab = namespace(session.pid()).unwrap();
+            assert_ne!(Some(lab), namespace(std::process::id()), "a lab of its own");
+            let there = inhabitants(lab).len();
+            assert!(there >= least, "{there} processes");
+            if killed {
+                session.signal(Signal::KILL);
+            } else {
+                session.keys("q");
+                let ended = session.ended();
+                assert_eq!(ended.code, 0);
+                assert_restored(&ended);
+            }
+            let after = wait_until_deserted(lab);
+            let how = if killed { "killed" } else { "left" };
+            println!("{arguments:?} {how}: {there} processes gone after {after:?}");
+        }
+    }
 }

@@ -1,10 +1,10 @@
 //! What became of a process's sockets and ports once it has ended.
 
 use super::confirm::Goes;
-use crate::model::endpoint::Endpoint;
 use crate::model::observation::Observation;
 use crate::model::process::Process;
 use crate::model::row::{Phase, Row};
+use crate::model::socket::Socket;
 use crate::model::state::State;
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ impl Aftermath {
             .listening
             .iter()
             .take(TOLD)
-            .map(|local| (local.port, fate(*local, observation)))
+            .map(|socket| (socket.local.port, fate(socket, observation)))
             .collect();
         ports.dedup_by_key(|(port, _)| *port);
         Self {
@@ -62,14 +62,16 @@ fn present(observation: &Observation) -> impl Iterator<Item = &Row> {
     rows.filter(|row| row.phase != Phase::Closed)
 }
 
-fn fate(local: Endpoint, observation: &Observation) -> PortFate {
+fn fate(listener: &Socket, observation: &Observation) -> PortFate {
+    let local = listener.local;
     let on_it = || {
         present(observation).filter(|row| {
             let other = row.socket.local;
+            let near = row.socket.namespace == listener.namespace;
             let meets = other.is_unspecified()
                 || local.is_unspecified()
                 || other.address() == local.address();
-            other.port == local.port && meets
+            near && other.port == local.port && meets
         })
     };
     if let Some(listener) = on_it().find(|row| row.socket.state == State::Listen) {

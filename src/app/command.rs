@@ -57,6 +57,10 @@ pub enum Command {
     ToggleEstablished,
     /// All other states on or off.
     ToggleOther,
+    /// Read as often as costs little.
+    Adapt,
+    /// This network namespace, or all.
+    AllNamespaces,
     /// Names or numbers.
     Numeric,
     /// Copy the row as text.
@@ -85,7 +89,7 @@ pub enum Command {
 
 impl Command {
     /// Every command with its key in the assets.
-    pub const ALL: [(Self, &'static str); 39] = [
+    pub const ALL: [(Self, &'static str); 41] = [
         (Self::Quit, "quit"),
         (Self::Help, "help"),
         (Self::Filter, "filter"),
@@ -113,6 +117,8 @@ impl Command {
         (Self::ToggleListen, "toggle_listen"),
         (Self::ToggleEstablished, "toggle_established"),
         (Self::ToggleOther, "toggle_other"),
+        (Self::Adapt, "adapt"),
+        (Self::AllNamespaces, "all_namespaces"),
         (Self::Numeric, "numeric"),
         (Self::CopyRow, "copy_row"),
         (Self::CopyJson, "copy_json"),

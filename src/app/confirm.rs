@@ -2,11 +2,10 @@
 //! frozen at the moment it was asked.
 
 use crate::model::action::{ArmId, ArmedFacts, Target};
-use crate::model::endpoint::Endpoint;
 use crate::model::observation::Observation;
 use crate::model::process::Process;
 use crate::model::row::{Phase, Row};
-use crate::model::socket::SocketKey;
+use crate::model::socket::{Socket, SocketKey};
 use crate::model::state::State;
 use crate::model::text::Text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +29,7 @@ pub struct Confirm {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Goes {
     /// Where it listens.
-    pub listening: Vec<Endpoint>,
+    pub listening: Vec<Socket>,
     /// How many sockets in each other state.
     pub states: BTreeMap<State, u32>,
     /// Which sockets these are.
@@ -48,7 +47,7 @@ impl Goes {
             let socket = &row.socket;
             goes.sockets.insert(socket.key());
             if socket.state == State::Listen {
-                goes.listening.push(socket.local);
+                goes.listening.push(*socket);
             } else {
                 *goes.states.entry(socket.state).or_default() += 1;
             }
@@ -58,7 +57,7 @@ impl Goes {
                 .map(|(owner, _)| (owner.pid, owner.name.clone()));
             goes.shared_with.extend(others);
         }
-        goes.listening.sort_by_key(|endpoint| endpoint.port);
+        goes.listening.sort_by_key(|socket| socket.local.port);
         goes
     }
 

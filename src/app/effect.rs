@@ -1,8 +1,9 @@
 //! What is to be done outside, as data: the app itself does nothing.
 
 use crate::model::action::{ArmId, EndSignal, Target};
+use crate::model::namespace::Scope;
+use crate::model::pace::Pace;
 use crate::model::socket::Socket;
-use std::time::Duration;
 
 /// Something `run` carries out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +15,9 @@ pub enum Effect {
     /// Read the table now.
     Refresh,
     /// Read the table this often.
-    SetInterval(Duration),
+    SetPace(Pace),
+    /// Read these network namespaces.
+    SetScope(Scope),
     /// Read CPU and memory of a process.
     MeasureUsage(u32),
     /// From now on these connections are on screen: read what they carry, now

@@ -8,6 +8,7 @@ use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal};
 use crate::model::observation::Observation;
 use crate::model::state::State;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Something happened.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub enum Message {
     Observed(Arc<Observation>),
     /// A reading failed as a whole; the reason in words.
     ReadingFailed(String),
+    /// The time between tables is this from now on.
+    Paced(Duration),
     /// A key was pressed.
     Key(Key),
     /// Text was pasted.

@@ -1,6 +1,7 @@
 //! The flags and words there are, for the parser and the help.
 
-use clap::{Arg, ArgAction, Command};
+use crate::lab::DeviceChoice;
+use clap::{Arg, ArgAction, Command, value_parser};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,6 +30,7 @@ pub(super) fn command() -> Command {
         .args_conflicts_with_subcommands(false)
         .subcommand_negates_reqs(true)
         .arg(filter())
+        .arg(shown_processes().long("processes"))
         .arg(interval())
         .arg(flag("no-mouse", None, "Leave the mouse to the terminal"))
         .subcommand(
@@ -36,6 +38,7 @@ pub(super) fn command() -> Command {
                 .about("Print the table once")
                 .after_help(EXAMPLES)
                 .arg(filter())
+                .arg(shown_processes().long("processes"))
                 .arg(
                     value("format", "FORMAT", "How to print: table or json")
                         .value_parser(["table", "json"]),
@@ -54,8 +57,45 @@ pub(super) fn command() -> Command {
                         .value_name("STATE|all")
                         .help("A state in any spelling, or all"),
                 ),
-        );
+        )
+        .subcommand(lab());
     common().into_iter().fold(command, Command::arg)
+}
+
+const LAB: &str = "\
+Makes real sockets in every state, IPv4 and IPv6, in a private network
+namespace from which no route leads out, and shows them in the usual table. The
+lab plays their peers itself. Everything ends with the table.
+
+Examples:
+  tcplens lab                    one of everything
+  tcplens lab state:closing      only what is in CLOSING
+  tcplens lab --json             everything as JSON
+  tcplens lab --sockets 100000 --processes 200";
+
+fn lab() -> Command {
+    Command::new("lab")
+        .about("Watch real sockets in every state, in a private namespace")
+        .after_help(LAB)
+        .arg(filter())
+        .arg(interval())
+        .arg(flag("no-mouse", None, "Leave the mouse to the terminal"))
+        .arg(
+            value("sockets", "N", "A load of N established sockets instead")
+                .value_parser(value_parser!(u32).range(100..=1_000_000)),
+        )
+        .arg(shown_processes())
+        .arg(
+            value("load-processes", "P", "In how many processes the load is")
+                .long("processes")
+                .value_parser(value_parser!(u32).range(1..=4_000))
+                .requires("sockets"),
+        )
+        .arg(
+            value("far-end", "DEVICE", "What the peers are played on")
+                .value_parser(DeviceChoice::ALL.map(DeviceChoice::word))
+                .hide(true),
+        )
 }
 
 /// The flags that the live table and the list share.
@@ -80,9 +120,13 @@ fn common() -> Vec<Arg> {
             Some('n'),
             "Numbers instead of names of users and services",
         ),
-        flag("processes", Some('p'), "Show processes (the default)"),
         flag("ipv4", Some('4'), "Only IPv4"),
         flag("ipv6", Some('6'), "Only IPv6"),
+        flag(
+            "all-netns",
+            None,
+            "All network namespaces that can be entered, in one table",
+        ),
         value(
             "sort",
             "COLUMN",
@@ -102,6 +146,15 @@ fn common() -> Vec<Arg> {
     .collect()
 }
 
+/// What netstat and ss users type; processes are always shown. It has no long
+/// form where a load has processes, too.
+fn shown_processes() -> Arg {
+    Arg::new("shown-processes")
+        .short('p')
+        .action(ArgAction::SetTrue)
+        .help("Show processes (the default)")
+}
+
 fn filter() -> Arg {
     Arg::new("filter")
         .value_name("FILTER")
@@ -114,7 +167,7 @@ fn interval() -> Arg {
     value(
         "interval",
         "TIME",
-        "Time between readings, such as 500ms, 1s, 1m",
+        "Time between tables, such as 500ms or 1m; else 1s, or longer to keep below 5 % of a core",
     )
     .short('i')
 }

@@ -2,7 +2,11 @@
 
 use super::{Surroundings, flags};
 use crate::filter::{Filter, nearest};
+use crate::lab::DeviceChoice;
+use crate::lab::load::Mix;
 use crate::listing::{Column, Quick, Sort, SortBy, StateClass};
+use crate::model::namespace::Scope;
+use crate::model::pace::Pace;
 use crate::model::protocol::{Family, Protocol};
 use crate::model::state::State;
 use crate::model::text::Text;
@@ -13,10 +17,14 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Error};
 use std::ffi::OsString;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// The shortest and the longest time between readings.
 const INTERVALS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_hours(1));
+
+/// How many sockets of a load a process holds unless it is said.
+const PER_PROCESS: u32 = 500;
 
 /// What is to be done.
 #[derive(Debug)]
@@ -26,6 +34,17 @@ pub(super) enum Plan {
     Explain(Topic),
     List(List),
     Live(LivePlan),
+    /// Fill a private namespace, then do the rest in it.
+    Lab(Contents, Box<Plan>),
+}
+
+/// What the lab is filled with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Contents {
+    /// One of everything.
+    Everything(DeviceChoice),
+    /// Very many.
+    Load(Mix),
 }
 
 #[derive(Debug)]
@@ -39,7 +58,7 @@ pub(super) struct List {
 #[derive(Debug)]
 pub(super) struct LivePlan {
     pub(super) watching: Watching,
-    pub(super) interval: Duration,
+    pub(super) pace: Pace,
     pub(super) theme: Theme,
     pub(super) mouse: bool,
 }
@@ -52,6 +71,7 @@ pub(super) struct Watching {
     pub(super) quick: Quick,
     pub(super) sort: Sort,
     pub(super) numeric: bool,
+    pub(super) scope: Scope,
 }
 
 /// What is wrong with the command line, in one line (a filter adds two with a
@@ -87,9 +107,35 @@ pub(super) fn parse(
             topic(explain.get_one::<String>("topic").map(String::as_str)).map(Plan::Explain)
         }
         Some(("list", list)) => self::list(list).map(Plan::List),
-        _ if !here.terminal || matches.get_flag("json") => self::list(&matches).map(Plan::List),
-        _ => live(&matches, here).map(Plan::Live),
+        Some(("lab", lab)) => {
+            let watch = list_or_live(lab, here)?;
+            Ok(Plan::Lab(contents(lab), Box::new(watch)))
+        }
+        _ => list_or_live(&matches, here),
     }
+}
+
+/// Where nobody can watch, the table is printed once.
+fn list_or_live(matches: &ArgMatches, here: &Surroundings) -> Result<Plan, Usage> {
+    if !here.terminal || matches.get_flag("json") {
+        list(matches).map(Plan::List)
+    } else {
+        live(matches, here).map(Plan::Live)
+    }
+}
+
+fn contents(matches: &ArgMatches) -> Contents {
+    let number = |name: &str| matches.get_one::<u32>(name).copied();
+    let Some(sockets) = number("sockets") else {
+        let choice = optional(matches, "far-end").and_then(DeviceChoice::from_word);
+        return Contents::Everything(choice.unwrap_or_default());
+    };
+    let usual = NonZeroU32::MIN.saturating_add(sockets / PER_PROCESS);
+    let processes = number("load-processes").and_then(NonZeroU32::new);
+    Contents::Load(Mix {
+        sockets,
+        processes: processes.unwrap_or(usual),
+    })
 }
 
 fn topic(word: Option<&str>) -> Result<Topic, Usage> {
@@ -148,7 +194,10 @@ fn live(matches: &ArgMatches, here: &Surroundings) -> Result<LivePlan, Usage> {
     };
     Ok(LivePlan {
         watching: watching(matches)?,
-        interval: optional(matches, "interval").map_or(Ok(Duration::from_secs(1)), interval)?,
+        pace: match optional(matches, "interval") {
+            Some(word) => Pace::Fixed(interval(word)?),
+            None => Pace::Adaptive,
+        },
         theme: Theme {
             palette: if mono { Palette::Mono } else { Palette::Colour },
             ascii: !here.utf8,
@@ -200,6 +249,11 @@ fn watching(matches: &ArgMatches) -> Result<Watching, Usage> {
         quick,
         sort: optional(matches, "sort").map_or_else(|| Ok(Sort::default()), sort)?,
         numeric: matches.get_flag("numeric"),
+        scope: if matches.get_flag("all-netns") {
+            Scope::All
+        } else {
+            Scope::Own
+        },
     })
 }
 
@@ -270,6 +324,7 @@ fn usage(error: &Error) -> Usage {
             }
         }
         ErrorKind::ArgumentConflict => format!("{shown} was given twice, or with what excludes it"),
+        ErrorKind::MissingRequiredArgument => format!("{shown} is missing"),
         ErrorKind::InvalidUtf8 => "an argument is not valid UTF-8".to_owned(),
         _ => {
             let whole = error.to_string();
@@ -327,6 +382,36 @@ mod tests {
     }
 
     #[test]
+    fn the_lab_is_filled_and_watched_like_anything_else() {
+        let Ok(Plan::Lab(contents, watch)) = plan("lab -np state:closing", true) else {
+            panic!("a lab")
+        };
+        assert_eq!(contents, Contents::Everything(DeviceChoice::Auto));
+        assert!(matches!(*watch, Plan::Live(live) if live.watching.numeric));
+        for words in ["lab --json", "lab -t"] {
+            let planned = plan(words, words.contains("json"));
+            assert!(
+                matches!(planned, Ok(Plan::Lab(_, watch)) if matches!(*watch, Plan::List(_))),
+                "{words}"
+            );
+        }
+        let cases = [
+            ("lab --sockets 100000 --processes 200", (100_000, 200)),
+            ("lab --sockets 2000", (2000, 5)),
+        ];
+        for (words, (sockets, processes)) in cases {
+            let mix = Mix {
+                sockets,
+                processes: NonZeroU32::new(processes).unwrap(),
+            };
+            let Ok(Plan::Lab(contents, _)) = plan(words, true) else {
+                panic!("{words}")
+            };
+            assert_eq!(contents, Contents::Load(mix));
+        }
+    }
+
+    #[test]
     fn mistakes_are_one_line_with_the_nearest_word() {
         let cases = [
             ("--jsno list", "--json"),
@@ -341,6 +426,10 @@ mod tests {
             ("state syn-snet", "syn"),
             ("port:70000", "65535"),
             ("list --source", "proc"),
+            ("lab --sockets 3", "1000000"),
+            ("lab --sockets many", "many"),
+            ("lab --processes 3", "--sockets"),
+            ("lab --sokets 300", "--sockets"),
         ];
         for (words, expected) in cases {
             let usage = plan(words, true).map(|_| ()).unwrap_err().to_string();

@@ -11,6 +11,7 @@ use crate::model::process::Process;
 use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
 use crate::model::state::State;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ pub fn diagnose(row: &Row, observation: &Observation, words: &Catalogue) -> Diag
             waits_for: String::new(),
             unowned: None,
             unowned_is_said: true,
-            same_as: same_as(row),
+            same_as: same_as(row, observation),
         };
     }
     Diagnosis {
@@ -67,7 +68,7 @@ pub fn diagnose(row: &Row, observation: &Observation, words: &Catalogue) -> Diag
             row.unowned,
             Some(Unowned::TimeWait | Unowned::Orphan | Unowned::AcceptQueue)
         ),
-        same_as: same_as(row),
+        same_as: same_as(row, observation),
     }
 }
 
@@ -225,7 +226,7 @@ impl<'a> Case<'a> {
             "local_port" => socket.local.port.to_string(),
             "remote_port" => socket.peer()?.port.to_string(),
             "remote_host" => socket.peer()?.address().to_string(),
-            "interface" => self.observation.interface(socket.interface)?.to_string(),
+            "interface" => self.observation.interface(socket)?.to_string(),
             "listener" => self.listener_name(),
             "waiting" => grouped(self.queue_of()?.socket.recv_queue.into()),
             "backlog" => grouped(self.queue_of()?.socket.backlog()?.into()),
@@ -312,7 +313,7 @@ fn siblings(row: &Row, observation: &Observation) -> (u32, u32) {
 }
 
 /// The `ss` command for the same socket, ready to paste.
-fn same_as(row: &Row) -> String {
+fn same_as(row: &Row, observation: &Observation) -> String {
     let socket = &row.socket;
     let protocol = match socket.protocol {
         Protocol::Tcp => 't',
@@ -331,7 +332,18 @@ fn same_as(row: &Row) -> String {
         State::LastAck => "last-ack",
         State::Closed | State::BoundInactive | State::Unconnected | State::Unknown(_) => "all",
     };
-    let mut command = format!(
+    let mut command = String::new();
+    // Another namespace's sockets show only from within it.
+    if observation
+        .namespace(socket)
+        .is_some_and(|there| !there.own)
+        && let Some(owner) = observation.first_owner(row)
+    {
+        let _ = write!(command, "nsenter -t {} -n ", owner.pid);
+    }
+    // Writing to a String cannot fail.
+    let _ = write!(
+        command,
         "ss -{protocol}anpoie state {state} 'sport = :{}",
         socket.local.port
     );

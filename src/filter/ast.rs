@@ -75,6 +75,10 @@ pub(super) enum Test {
     Host(End, Prefix, Option<u16>),
     /// Does the name or program of an owner contain this?
     Process(String),
+    /// Does the unit or container of an owner contain this?
+    Unit(String),
+    /// Does the name or number of its network namespace contain this?
+    Namespace(String),
     /// Is a process of this number among the owners?
     Pid(u32),
     /// Was it opened by the user of this name?

@@ -11,6 +11,8 @@ pub(super) enum Field {
     Port(End),
     Host(End),
     Process,
+    Unit,
+    Namespace,
     Pid,
     User,
     Uid,
@@ -36,6 +38,9 @@ const WORDS: &[(&str, Field)] = &[
     ("dst", Field::Host(End::Remote)),
     ("process", Field::Process),
     ("proc", Field::Process),
+    ("unit", Field::Unit),
+    ("container", Field::Unit),
+    ("netns", Field::Namespace),
     ("pid", Field::Pid),
     ("user", Field::User),
     ("uid", Field::Uid),
@@ -81,6 +86,8 @@ impl Field {
         !matches!(
             self,
             Self::Process
+                | Self::Unit
+                | Self::Namespace
                 | Self::Pid
                 | Self::User
                 | Self::Uid
@@ -106,7 +113,7 @@ impl Field {
 
     /// Whether a comma in a value parts two values.
     pub(super) fn takes_lists(self) -> bool {
-        self != Self::Process
+        !matches!(self, Self::Process | Self::Unit | Self::Namespace)
     }
 
     /// A right use, for messages.
@@ -121,6 +128,8 @@ impl Field {
             Self::Host(End::Local) => "src 192.0.2.0/24",
             Self::Host(End::Remote) => "dst 192.0.2.0/24",
             Self::Process => "process:nginx",
+            Self::Unit => "unit:nginx.service",
+            Self::Namespace => "netns:blue",
             Self::Pid => "pid:812",
             Self::User => "user:www-data",
             Self::Uid => "uid:33",

@@ -45,6 +45,8 @@ enum Check {
     },
     /// Some users, ascending.
     Users(Vec<u32>),
+    /// Some network namespaces.
+    Namespaces(Vec<u32>),
     Protocol(Protocol),
     Family(Family),
     Inode(u32),
@@ -107,6 +109,14 @@ fn check(question: &Test, observation: &Observation) -> Check {
                 or_last: true,
             }
         }
+        Test::Unit(text) => {
+            let needle = text.to_lowercase();
+            Check::Owner {
+                wanted: ProcessSet::new(observation, |process| runs_in(process, &needle)),
+                or_last: true,
+            }
+        }
+        Test::Namespace(text) => Check::Namespaces(namespaces(observation, text)),
         Test::Pid(pid) => Check::Owner {
             wanted: ProcessSet::new(observation, |process| process.pid == *pid),
             or_last: false,
@@ -139,6 +149,7 @@ impl Check {
             Self::Users(wanted) => socket
                 .user()
                 .is_some_and(|uid| wanted.binary_search(&uid).is_ok()),
+            Self::Namespaces(wanted) => wanted.contains(&socket.namespace),
             Self::Protocol(protocol) => socket.protocol == *protocol,
             Self::Family(family) => socket.family == *family,
             Self::Inode(inode) => socket.inode.is_some_and(|known| known.get() == *inode),
@@ -196,6 +207,29 @@ fn number_of(number: Number, row: &Row, observation: &Observation) -> Option<u64
         Number::RxRate => Some(flow()?.rx?.bytes()),
         Number::TxRate => Some(flow()?.tx?.bytes()),
     }
+}
+
+/// Whether the unit or container of a process contains a text in lower case.
+fn runs_in(process: &Process, needle: &str) -> bool {
+    let unit = process.unit.as_ref();
+    unit.is_some_and(|unit| unit.as_str().to_lowercase().contains(needle))
+}
+
+/// The namespaces whose name contains a text, or whose number it is. The one
+/// this program is in is called `this`.
+fn namespaces(observation: &Observation, text: &str) -> Vec<u32> {
+    let needle = text.to_lowercase();
+    observation
+        .namespaces
+        .iter()
+        .filter(|known| {
+            let name = known.name.as_ref();
+            known.id.to_string() == needle
+                || known.own && needle == "this"
+                || name.is_some_and(|name| name.as_str().to_lowercase().contains(&needle))
+        })
+        .map(|known| known.id)
+        .collect()
 }
 
 /// Whether a process's name or the base name of its program contains a text in

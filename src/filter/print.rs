@@ -71,6 +71,8 @@ impl Test {
                 )
             }
             Self::Process(needle) => named(formatter, Field::Process, needle),
+            Self::Unit(needle) => named(formatter, Field::Unit, needle),
+            Self::Namespace(needle) => named(formatter, Field::Namespace, needle),
             Self::User(name) => named(formatter, Field::User, name),
             Self::Pid(pid) => write!(formatter, "pid:{pid}"),
             Self::Uid(uid) => write!(formatter, "uid:{uid}"),

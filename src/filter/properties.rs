@@ -54,6 +54,8 @@ fn test() -> impl Strategy<Value = Test> {
         (end, prefix, any::<Option<u16>>())
             .prop_map(|(end, prefix, port)| Test::Host(end, prefix, port)),
         name().prop_map(Test::Process),
+        name().prop_map(Test::Unit),
+        name().prop_map(Test::Namespace),
         name().prop_map(Test::User),
         name().prop_map(Test::Text),
         any::<u32>().prop_map(Test::Pid),

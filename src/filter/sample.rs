@@ -3,6 +3,7 @@
 
 use crate::model::endpoint::Endpoint;
 use crate::model::flow::{Carried, Flow, FlowId, Sample};
+use crate::model::namespace::Interface;
 use crate::model::observation::Observation;
 use crate::model::owner::{Holder, OwnerSpan, ProcessId, Unowned, User};
 use crate::model::process::{Process, Program};
@@ -115,7 +116,11 @@ pub(crate) fn world() -> Observation {
             })
             .to_vec(),
         ),
-        interfaces: vec![(2, "eth0".into())],
+        interfaces: vec![Interface {
+            namespace: 1,
+            index: 2,
+            name: "eth0".into(),
+        }],
         listeners: vec![(22, SSH_LISTENS), (443, NGINX_LISTENS)],
         ..Observation::default()
     };

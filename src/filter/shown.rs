@@ -37,14 +37,14 @@ pub fn write_address(
     match end.address() {
         IpAddr::V6(v6) if has_zone(row, end) => {
             let index = row.socket.interface;
-            match observation.interface(index) {
+            match observation.interface(&row.socket) {
                 Some(name) => write!(into, "[{v6}%{name}]:{}", end.port),
                 None => write!(into, "[{v6}%{index}]:{}", end.port),
             }
         }
         IpAddr::V4(v4) if has_zone(row, end) => {
             let index = row.socket.interface;
-            match observation.interface(index) {
+            match observation.interface(&row.socket) {
                 Some(name) => write!(into, "{v4}%{name}:{}", end.port),
                 None => write!(into, "{v4}%{index}:{}", end.port),
             }

@@ -61,6 +61,8 @@ pub(super) fn condition(
             });
         }
         Field::Process => Test::Process(value.to_owned()),
+        Field::Unit => Test::Unit(value.to_owned()),
+        Field::Namespace => Test::Namespace(value.to_owned()),
         Field::State | Field::Exclude => Test::States(states(value)?),
     };
     Ok(Expr::Is(test))

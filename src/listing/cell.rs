@@ -5,6 +5,7 @@ use super::fit::{fit, width};
 use super::quantity;
 use crate::filter::{Side, protocol_word, services, write_address};
 use crate::model::flow::{Flow, Rate};
+use crate::model::namespace::Namespace;
 use crate::model::observation::Observation;
 use crate::model::owner::Unowned;
 use crate::model::process::Process;
@@ -94,6 +95,8 @@ pub fn cell<'o>(
         Column::Tx => of_flow(row, observation, |flow| Some(rate(flow.tx?))),
         Column::Service if numeric => services::telling_port(socket).to_string().into(),
         Column::Service => services::of(socket).unwrap_or_default().into(),
+        Column::Unit => unit(row, observation).into(),
+        Column::Netns => namespace(row, observation),
         Column::Inode => socket
             .inode
             .map(|inode| inode.to_string())
@@ -189,6 +192,7 @@ fn nobody(row: &Row, observation: &Observation) -> String {
             Some(uid) => return format!("— (uid {uid})"),
             None => "hidden",
         },
+        Some(Unowned::Pending) => "looking",
         Some(Unowned::Kernel) => "not found",
         None => "gone",
     };
@@ -276,11 +280,29 @@ fn send_queue(row: &Row) -> String {
     }
 }
 
+fn unit<'o>(row: &Row, observation: &'o Observation) -> &'o str {
+    observation
+        .first_owner(row)
+        .or_else(|| observation.last_owner(row))
+        .and_then(|owner| owner.unit.as_ref())
+        .map_or("", |unit| unit.as_str())
+}
+
+fn namespace<'o>(row: &Row, observation: &'o Observation) -> Cell<'o> {
+    match observation.namespace(&row.socket) {
+        Some(Namespace { own: true, .. }) => Cell {
+            stands_in: true,
+            ..Cell::from("(this)")
+        },
+        Some(Namespace {
+            name: Some(name), ..
+        }) => name.as_str().into(),
+        _ => row.socket.namespace.to_string().into(),
+    }
+}
+
 fn interface<'o>(row: &Row, observation: &'o Observation) -> Cell<'o> {
-    match (
-        row.socket.interface,
-        observation.interface(row.socket.interface),
-    ) {
+    match (row.socket.interface, observation.interface(&row.socket)) {
         (0, _) => Cell::default(),
         (_, Some(name)) => name.as_str().into(),
         (index, None) => index.to_string().into(),
@@ -412,6 +434,7 @@ mod tests {
             (Some(Unowned::TimeWait), "— (closed)"),
             (Some(Unowned::Orphan), "— (closed)"),
             (Some(Unowned::Hidden), "— (hidden)"),
+            (Some(Unowned::Pending), "— (looking)"),
             (Some(Unowned::Kernel), "— (not found)"),
             (None, "— (gone)"),
         ] {

@@ -1,6 +1,7 @@
 //! The columns there are, and what is the same for all their cells.
 
 use crate::filter::{nearest, plain};
+use crate::model::observation::Observation;
 use crate::model::text::Text;
 use std::fmt;
 
@@ -41,6 +42,10 @@ pub enum Column {
     Tx,
     /// The service by its well-known port.
     Service,
+    /// The container or unit of the owner.
+    Unit,
+    /// The network namespace it is in.
+    Netns,
     /// The socket's inode.
     Inode,
     /// The interface it is bound to.
@@ -60,6 +65,9 @@ pub enum Align {
 /// Compared like the keys, in lower case and without `-` and `_`.
 const SPELLINGS: &[(&str, Column)] = &[
     ("command", Column::Process),
+    ("container", Column::Unit),
+    ("cgroup", Column::Unit),
+    ("namespace", Column::Netns),
     ("uid", Column::User),
     ("protocol", Column::Proto),
     ("peer", Column::Remote),
@@ -78,7 +86,7 @@ const SPELLINGS: &[(&str, Column)] = &[
 
 impl Column {
     /// Every column, in the order in which they are shown.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Mark,
         Self::Process,
         Self::Pid,
@@ -96,9 +104,21 @@ impl Column {
         Self::Rx,
         Self::Tx,
         Self::Service,
+        Self::Unit,
+        Self::Netns,
         Self::Inode,
         Self::Interface,
     ];
+
+    /// The columns that may tell one row of an observation from another.
+    #[must_use]
+    pub fn telling(observation: &Observation) -> Vec<Self> {
+        let several = observation.spans_namespaces();
+        Self::ALL
+            .into_iter()
+            .filter(|column| *column != Self::Netns || several)
+            .collect()
+    }
 
     /// The word for it in settings and on the command line.
     #[must_use]
@@ -121,6 +141,8 @@ impl Column {
             Self::Rx => "rx",
             Self::Tx => "tx",
             Self::Service => "service",
+            Self::Unit => "unit",
+            Self::Netns => "netns",
             Self::Inode => "inode",
             Self::Interface => "interface",
         }
@@ -147,6 +169,8 @@ impl Column {
             Self::Rx => "RX/S",
             Self::Tx => "TX/S",
             Self::Service => "SERVICE",
+            Self::Unit => "UNIT",
+            Self::Netns => "NETNS",
             Self::Inode => "INODE",
             Self::Interface => "INTERFACE",
         }
@@ -181,18 +205,21 @@ impl Column {
             Self::Process => 4,
             Self::Pid => 5,
             Self::Proto => 6,
-            Self::Age => 7,
-            Self::User => 8,
-            Self::RecvQ => 9,
-            Self::SendQ => 10,
-            Self::Rx => 11,
-            Self::Tx => 12,
-            Self::Rtt => 13,
-            Self::Retrans => 14,
-            Self::Timer => 15,
-            Self::Service => 16,
-            Self::Inode => 17,
-            Self::Interface => 18,
+            // Only where there are several to tell apart.
+            Self::Netns => 7,
+            Self::Age => 8,
+            Self::User => 9,
+            Self::RecvQ => 10,
+            Self::SendQ => 11,
+            Self::Rx => 12,
+            Self::Tx => 13,
+            Self::Rtt => 14,
+            Self::Retrans => 15,
+            Self::Timer => 16,
+            Self::Service => 17,
+            Self::Unit => 18,
+            Self::Inode => 19,
+            Self::Interface => 20,
         }
     }
 

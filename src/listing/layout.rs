@@ -241,12 +241,11 @@ mod tests {
     use crate::model::state::State;
     use proptest::prelude::*;
 
-    const ALL: &[Column] = &Column::ALL;
-
     fn measured(rows: &[Row], observation: &Observation) -> Measure {
-        let mut measure = Measure::new(ALL);
+        let wanted = Column::telling(observation);
+        let mut measure = Measure::new(&wanted);
         for row in rows {
-            let cells: Vec<Cell> = ALL
+            let cells: Vec<Cell> = wanted
                 .iter()
                 .map(|column| cell(*column, row, observation, false))
                 .collect();
@@ -291,7 +290,7 @@ mod tests {
             (
                 200,
                 "mark process pid user proto local remote state age timer recvq sendq rtt retrans \
-                 rx tx service inode interface",
+                 rx tx service unit inode interface",
             ),
         ];
         for (cells, columns) in cases {

@@ -239,9 +239,18 @@ fn value(column: Column, row: &Row, observation: &Observation, ranks: &Ranks) ->
         Column::Rx => observation.table_flow(row)?.rx?.bytes().into(),
         Column::Tx => observation.table_flow(row)?.tx?.bytes().into(),
         Column::Service => beginning(services::of(socket)?),
+        Column::Unit => ranks.unit(holder(row, observation)?)?.into(),
+        Column::Netns => match observation.namespace(socket) {
+            Some(known) if known.own => 0,
+            Some(known) => {
+                let name = known.name.as_ref().map_or("", |name| name.as_str());
+                1 << 127 | beginning(name) >> 1
+            }
+            None => return None,
+        },
         Column::Inode => socket.inode?.get().into(),
         Column::Interface if socket.interface == 0 => return None,
-        Column::Interface => match observation.interface(socket.interface) {
+        Column::Interface => match observation.interface(socket) {
             Some(name) => beginning(name.as_str()),
             None => socket.interface.into(),
         },

@@ -9,6 +9,8 @@ use crate::model::text::Text;
 pub(super) struct Ranks {
     /// By process: in the order of name, pid and start.
     processes: Vec<u32>,
+    /// By process: in the order of the unit's name; none for those without.
+    units: Vec<Option<u32>>,
     /// By place in the observation's users; none for those without a name.
     users: Vec<Option<u32>>,
 }
@@ -19,6 +21,12 @@ impl Ranks {
             let name = process.name.as_str();
             (name.to_lowercase(), name, process.pid, process.start_ticks)
         });
+        let units = ranked(&observation.processes, |process| process.unit.as_ref());
+        let units = units
+            .into_iter()
+            .zip(&observation.processes)
+            .map(|(rank, process)| process.unit.is_some().then_some(rank))
+            .collect();
         let users = ranked(&observation.users, |user| {
             let name = user.name.as_ref().map(Text::as_str);
             (name.map(str::to_lowercase), name, user.uid)
@@ -28,7 +36,11 @@ impl Ranks {
             .zip(observation.users.iter())
             .map(|(rank, user)| user.name.is_some().then_some(rank))
             .collect();
-        Self { processes, users }
+        Self {
+            processes,
+            units,
+            users,
+        }
     }
 
     /// The rank of a process; equal ones share theirs.
@@ -37,6 +49,11 @@ impl Ranks {
             .get(id.0 as usize)
             .copied()
             .unwrap_or(u32::MAX)
+    }
+
+    /// The rank of the unit that a process runs in, if it runs in one.
+    pub(super) fn unit(&self, id: ProcessId) -> Option<u32> {
+        *self.units.get(id.0 as usize)?
     }
 
     /// Named users by name, then the others by number.

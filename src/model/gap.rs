@@ -17,11 +17,16 @@ pub enum GapKind {
     DumpsInterrupted,
     /// The preferred source was not to be had; another one stands in.
     SourceFallback,
+    /// Network namespaces that could be neither entered nor read.
+    NamespacesUnreadable,
+    /// Processes whose network namespace could not be told: it may be one that
+    /// is not shown.
+    NamespacesUnknown,
 }
 
 impl GapKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::OwnersHidden,
         Self::ProcessesUnreadable,
         Self::LinesMalformed,
@@ -29,6 +34,8 @@ impl GapKind {
         Self::TablesUnreadable,
         Self::DumpsInterrupted,
         Self::SourceFallback,
+        Self::NamespacesUnreadable,
+        Self::NamespacesUnknown,
     ];
 
     /// The key in reports and assets.
@@ -42,6 +49,8 @@ impl GapKind {
             Self::TablesUnreadable => "tables_unreadable",
             Self::DumpsInterrupted => "dumps_interrupted",
             Self::SourceFallback => "source_fallback",
+            Self::NamespacesUnreadable => "namespaces_unreadable",
+            Self::NamespacesUnknown => "namespaces_unknown",
         }
     }
 }

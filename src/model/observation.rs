@@ -4,12 +4,13 @@ use super::finding::Finding;
 use super::flow::Flow;
 use super::gap::Gap;
 use super::limits::Limits;
+use super::namespace::{Interface, Namespace};
 use super::owner::{Holder, ProcessId, User};
 use super::process::Process;
 use super::protocol::Protocol;
 use super::reading::{SourceKind, Usage};
 use super::row::Row;
-use super::socket::SocketKey;
+use super::socket::{Socket, SocketKey};
 use super::state::State;
 use super::tcp_info::TcpInfo;
 use super::text::Text;
@@ -38,8 +39,10 @@ pub struct Observation {
     pub processes: Vec<Arc<Process>>,
     /// Users by id, ascending.
     pub users: Arc<Vec<User>>,
-    /// Interface names by index.
-    pub interfaces: Vec<(u32, Text)>,
+    /// The interfaces that occur.
+    pub interfaces: Vec<Interface>,
+    /// The network namespaces that were read, by ascending id.
+    pub namespaces: Vec<Namespace>,
     /// Row numbers of the listeners, by port.
     pub listeners: Vec<(u16, u32)>,
     /// How many rows are in each state (those that closed are not counted).
@@ -104,11 +107,28 @@ impl Observation {
         self.users.get(place)?.name.as_ref()
     }
 
-    /// An interface's name.
+    /// The name of the interface a socket is bound to.
     #[must_use]
-    pub fn interface(&self, index: u32) -> Option<&Text> {
-        let (_, name) = self.interfaces.iter().find(|(known, _)| *known == index)?;
-        Some(name)
+    pub fn interface(&self, socket: &Socket) -> Option<&Text> {
+        let wanted = (socket.namespace, socket.interface);
+        let bound = |known: &&Interface| (known.namespace, known.index) == wanted;
+        Some(&self.interfaces.iter().find(bound)?.name)
+    }
+
+    /// The network namespace a socket is in, where it was read.
+    #[must_use]
+    pub fn namespace(&self, socket: &Socket) -> Option<&Namespace> {
+        let place = self
+            .namespaces
+            .binary_search_by_key(&socket.namespace, |known| known.id)
+            .ok()?;
+        self.namespaces.get(place)
+    }
+
+    /// Whether there are several network namespaces to tell apart.
+    #[must_use]
+    pub fn spans_namespaces(&self) -> bool {
+        self.namespaces.len() > 1
     }
 
     /// `TCP_INFO` of a row, where it was asked for.

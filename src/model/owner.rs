@@ -26,6 +26,19 @@ pub struct OwnerSpan {
 }
 
 impl OwnerSpan {
+    /// Nobody is known to hold the socket, but not every process that could be
+    /// read has been searched since it came.
+    pub const PENDING: Self = Self {
+        start: u32::MAX,
+        count: 0,
+    };
+
+    /// Whether the search for the owner goes on.
+    #[must_use]
+    pub fn is_pending(self) -> bool {
+        self == Self::PENDING
+    }
+
     /// The holders this span names, none if it does not fit the table.
     #[must_use]
     pub fn of(self, holders: &[Holder]) -> &[Holder] {
@@ -49,6 +62,8 @@ pub enum Unowned {
     Orphan,
     /// Some processes' descriptors could not be read: one of them may own it.
     Hidden,
+    /// It came just now, and not every process has been searched for it yet.
+    Pending,
     /// Every process could be read and none has it: the kernel's own (NFS,
     /// `WireGuard`), another PID namespace, a descriptor in flight, or closed
     /// just between the reading of the table and that of the processes.
@@ -57,12 +72,13 @@ pub enum Unowned {
 
 impl Unowned {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::TimeWait,
         Self::ListenerRequest,
         Self::AcceptQueue,
         Self::Orphan,
         Self::Hidden,
+        Self::Pending,
         Self::Kernel,
     ];
 
@@ -75,6 +91,7 @@ impl Unowned {
             Self::AcceptQueue => "accept_queue",
             Self::Orphan => "orphan",
             Self::Hidden => "hidden",
+            Self::Pending => "pending",
             Self::Kernel => "kernel",
         }
     }

@@ -22,6 +22,9 @@ pub struct Process {
     pub command: Vec<Text>,
     /// Real user id.
     pub uid: Option<u32>,
+    /// The container or unit it runs in, by its control group; none in the root
+    /// group.
+    pub unit: Option<Text>,
     /// Ancestors by pid and name, the parent first; at most eight.
     pub parents: Vec<(u32, Text)>,
     /// Whether the kernel runs it (flag `PF_KTHREAD`).

@@ -6,6 +6,7 @@
 use super::flow::Sample;
 use super::gap::Gap;
 use super::limits::Limits;
+use super::namespace::{Interface, Namespace, Scope};
 use super::owner::{Holder, OwnerSpan, User};
 use super::process::Process;
 use super::protocol::Protocol;
@@ -60,8 +61,12 @@ pub struct Snapshot {
     /// Names of the users that occur; a uid that is not here has not been
     /// resolved (yet).
     pub users: Arc<Vec<User>>,
-    /// Names of the interfaces that occur.
-    pub interfaces: Vec<(u32, Text)>,
+    /// The interfaces that occur.
+    pub interfaces: Vec<Interface>,
+    /// Which network namespaces were to be read.
+    pub scope: Scope,
+    /// The network namespaces that were read, by ascending id.
+    pub namespaces: Vec<Namespace>,
     /// This kernel's settings.
     pub limits: Limits,
     /// What could not be seen.

@@ -8,6 +8,7 @@
 
 mod absent;
 
+use super::horizon::Horizon;
 use super::phase::{self, Moment, Sighting};
 use super::seats::{SeatId, Seats};
 use crate::model::flow::{Flow, FlowId, Sample};
@@ -34,6 +35,8 @@ pub(super) struct Ledger {
     present: usize,
     /// Parallel to the rows behind `present`.
     absences: Vec<Absence>,
+    /// What the last table was about.
+    horizon: Horizon,
 }
 
 /// One table as the ledger takes it.
@@ -48,6 +51,7 @@ pub(super) struct Page {
     /// When it was read, to the millisecond, for rates.
     pub(super) monotonic_ms: u64,
     pub(super) source: SourceKind,
+    pub(super) horizon: Horizon,
     /// Whether the reading may lack rows that are there: it was interrupted, or
     /// a part of it failed.
     pub(super) doubtful: bool,
@@ -85,6 +89,7 @@ impl Ledger {
             seat_of: Vec::new(),
             present: 0,
             absences: Vec::new(),
+            horizon: Horizon::default(),
         }
     }
 
@@ -100,6 +105,7 @@ impl Ledger {
         self.seats.begin_table();
         let mut turning = Turning::new(self, page.holders, page.source, previous, clock, buffer);
         turning.doubtful = page.doubtful;
+        turning.horizon = page.horizon;
         turning.monotonic_ms = page.monotonic_ms;
         turning.reserve(page.sockets.len());
         turning.turned.flows.reserve(page.flows.len());
@@ -111,7 +117,9 @@ impl Ledger {
             turning.enter(Sighting { socket, owners }, sample.as_ref());
         }
         turning.carry_absent();
-        turning.close_the_book()
+        let turned = turning.close_the_book();
+        self.horizon = page.horizon;
+        turned
     }
 }
 
@@ -126,6 +134,7 @@ struct Turning<'a> {
     /// table that comes from another source than the last.
     bridge: HashMap<Tuple, u32>,
     source: SourceKind,
+    horizon: Horizon,
     doubtful: bool,
     monotonic_ms: u64,
     clock: Clock,
@@ -153,6 +162,7 @@ impl<'a> Turning<'a> {
                 .map(bridge)
                 .unwrap_or_default(),
             source,
+            horizon: Horizon::default(),
             doubtful: false,
             monotonic_ms: 0,
             clock,
@@ -250,6 +260,10 @@ impl<'a> Turning<'a> {
                 let held_by = held_by(before, &previous.holders);
                 let row = phase::stayed(before, held_by, sighting, moment);
                 (row, gained_owner)
+            }
+            // Nobody has looked there before.
+            _ if !self.ledger.horizon.covers(&sighting.socket) => {
+                (phase::found(sighting, moment.now), false)
             }
             _ => (phase::arrived(sighting, moment.now), false),
         }

@@ -3,6 +3,7 @@
 use super::fixture::{process, reading, socket, table, with_cookie};
 use super::{Monitor, MonitorOptions};
 use crate::model::gap::{Gap, GapKind, GapReason};
+use crate::model::namespace::{Namespace, Scope};
 use crate::model::observation::Observation;
 use crate::model::owner::{Holder, OwnerSpan, ProcessId, Unowned};
 use crate::model::reading::{Matter, Reading, Snapshot, SourceKind, Usage};
@@ -356,4 +357,42 @@ fn rows_that_nobody_reads_give_their_memory_back() {
 fn a_monitor_can_live_on_another_thread() {
     fn assert_send<T: Send>(_: &T) {}
     assert_send(&Monitor::default());
+}
+
+/// Rows of a namespace that one begins or ceases to look into neither come nor
+/// go: only the look does.
+#[test]
+fn looking_into_other_namespaces_opens_and_closes_nothing() {
+    let here = with_cookie(1, State::Established);
+    let there = Socket {
+        namespace: 2,
+        ..with_cookie(2, State::Established)
+    };
+    let seen_from_here = |scope, sockets: &[Socket]| Snapshot {
+        scope,
+        namespaces: vec![Namespace {
+            id: 1,
+            name: None,
+            own: true,
+        }],
+        ..table(sockets)
+    };
+    let mut watch = Watch::begin(SourceKind::SockDiag, &[here]);
+    watch.read(seen_from_here(Scope::Own, &[here]));
+    let wide = watch.read(seen_from_here(Scope::All, &[here, there]));
+    assert_eq!(wide.rows.len(), 2);
+    assert!(
+        wide.rows.iter().all(|row| !row.entry_seen),
+        "found, not new"
+    );
+    let newcomer = Socket {
+        cookie: NonZeroU64::new(77),
+        ..there
+    };
+    let later = watch.read(seen_from_here(Scope::All, &[here, there, newcomer]));
+    let new = |row: &&Row| row.phase == Phase::New;
+    assert_eq!(later.rows.iter().filter(new).count(), 1);
+    let narrow = watch.read(seen_from_here(Scope::Own, &[here]));
+    assert_eq!(narrow.rows.len(), 1, "nothing is said to have closed");
+    assert_eq!(watch.monitor.ledger.remembered(), 1);
 }

@@ -5,17 +5,35 @@ use crate::model::owner::Unowned;
 use crate::model::socket::Socket;
 use crate::model::state::State;
 
+/// How far the processes have been searched for the owner of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Searched {
+    /// Processes that can be read are left.
+    NotYet,
+    /// All that can be read, but some can't.
+    InPart,
+    /// All there are.
+    Everywhere,
+}
+
 /// The reason why a socket has no owner.
 ///
 /// `has_listener` says whether a listener takes what comes to its local end and
-/// is asked only if it matters; `complete`, whether every process's descriptors could be read. What the
+/// is asked only if it matters. What the
 /// kernel does with ownerless sockets: `net/ipv4/inet_connection_sock.c`
 /// (requests, accept queue) and `tcp_close` in `net/ipv4/tcp.c` (orphans).
-pub(super) fn reason(socket: &Socket, has_listener: impl Fn() -> bool, complete: bool) -> Unowned {
+pub(super) fn reason(
+    socket: &Socket,
+    has_listener: impl Fn() -> bool,
+    searched: Searched,
+) -> Unowned {
     match (socket.state, socket.inode) {
         (State::TimeWait, _) => Unowned::TimeWait,
-        (_, Some(_)) if complete => Unowned::Kernel,
-        (_, Some(_)) => Unowned::Hidden,
+        (_, Some(_)) => match searched {
+            Searched::NotYet => Unowned::Pending,
+            Searched::InPart => Unowned::Hidden,
+            Searched::Everywhere => Unowned::Kernel,
+        },
         (State::SynReceived, None) => Unowned::ListenerRequest,
         (State::Established | State::CloseWait, None) if has_listener() => Unowned::AcceptQueue,
         (_, None) => Unowned::Orphan,
@@ -78,9 +96,21 @@ mod tests {
             if !has_inode {
                 bare.inode = None;
             }
-            let found = reason(&bare, || listener, complete);
+            let searched = if complete {
+                Searched::Everywhere
+            } else {
+                Searched::InPart
+            };
+            let found = reason(&bare, || listener, searched);
             assert_eq!(found, expected, "{state} inode {has_inode} {listener}");
         }
+    }
+
+    #[test]
+    fn nobody_is_called_missing_before_the_search_is_over() {
+        let held = socket(1, State::Established);
+        let found = reason(&held, || true, Searched::NotYet);
+        assert_eq!(found, Unowned::Pending);
     }
 
     #[test]

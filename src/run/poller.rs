@@ -3,10 +3,13 @@
 //! Its sleep is the wait for orders, so an order is carried out at once and
 //! nothing else wakes it.
 
+use super::pace::{self, Pacer};
 use super::screen::Event;
 use super::slot::Slot;
 use crate::app::message::Message;
+use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
+use crate::model::pace::Pace;
 use crate::model::socket::Socket;
 use crate::monitor::Monitor;
 use crate::source::ReadingSource;
@@ -22,7 +25,9 @@ pub(super) enum Order {
     /// Read the table now.
     Refresh,
     /// Read it this often.
-    Interval(Duration),
+    Pace(Pace),
+    /// Read these network namespaces, and do it now.
+    Scope(Scope),
     /// Read CPU and memory of this process with each table, once more.
     Usage(u32),
     /// Read `TCP_INFO` of these sockets now and with each table.
@@ -38,7 +43,7 @@ const GLANCE: Duration = Duration::from_millis(100);
 struct Poller {
     source: Box<dyn ReadingSource>,
     monitor: Monitor,
-    interval: Duration,
+    pacer: Pacer,
     slot: Slot,
     events: Sender<Event>,
     /// Whose CPU and memory were asked for since the last table.
@@ -57,7 +62,7 @@ struct Poller {
 pub(super) fn start(
     source: Box<dyn ReadingSource>,
     monitor: Monitor,
-    interval: Duration,
+    pace: Pace,
     slot: Slot,
     events: Sender<Event>,
 ) -> io::Result<Sender<Order>> {
@@ -65,7 +70,7 @@ pub(super) fn start(
     let mut poller = Poller {
         source,
         monitor,
-        interval,
+        pacer: Pacer::new(pace),
         slot,
         events,
         wanted: None,
@@ -86,6 +91,7 @@ impl Poller {
             #[cfg(debug_assertions)]
             super::terminal::panic_if_asked("poller");
             let began = Instant::now();
+            self.keep_pace();
             self.poll();
             if !self.obey_until(began, orders) {
                 break;
@@ -121,6 +127,18 @@ impl Poller {
         }
     }
 
+    /// Tells the screen when the time between tables changes by itself.
+    fn keep_pace(&mut self) {
+        if self.pacer.begin_table(pace::processor_time()) {
+            self.tell_interval();
+        }
+    }
+
+    fn tell_interval(&self) {
+        let paced = Message::Paced(self.pacer.interval());
+        let _ = self.events.send(Event::Message(Box::new(paced)));
+    }
+
     /// Reads what the connections on screen carry.
     fn look_closer(&mut self) -> Option<Arc<Observation>> {
         self.looked = Some(Instant::now());
@@ -129,10 +147,12 @@ impl Poller {
         self.monitor.fold(reading)
     }
 
-    /// How long until the rows on screen may be read again, if they must be.
+    /// How long until the rows on screen may be read again, if they must be:
+    /// soon when others have come on screen, else every second.
     fn until_glance(&self) -> Option<Duration> {
-        let since = self.looked.map_or(GLANCE, |looked| looked.elapsed());
-        self.unseen.then(|| GLANCE.saturating_sub(since))
+        let patience = if self.unseen { GLANCE } else { Pace::QUICKEST };
+        let since = self.looked.map_or(patience, |looked| looked.elapsed());
+        (!self.watched.is_empty()).then(|| patience.saturating_sub(since))
     }
 
     fn measure(&mut self, pid: u32) {
@@ -154,7 +174,7 @@ impl Poller {
     /// Carries out orders until the next table is due. False ends the thread.
     fn obey_until(&mut self, began: Instant, orders: &Receiver<Order>) -> bool {
         loop {
-            let left = self.interval.saturating_sub(began.elapsed());
+            let left = self.pacer.interval().saturating_sub(began.elapsed());
             let glance = self.until_glance().filter(|glance| *glance < left);
             match orders.recv_timeout(glance.unwrap_or(left)) {
                 Err(RecvTimeoutError::Timeout) if glance.is_some() => {
@@ -163,6 +183,10 @@ impl Poller {
                 }
                 Err(RecvTimeoutError::Timeout) | Ok(Order::Refresh) => return true,
                 Err(RecvTimeoutError::Disconnected) => return false,
+                Ok(Order::Scope(scope)) => {
+                    self.source.set_scope(scope);
+                    return true;
+                }
                 Ok(Order::Watch(sockets)) => {
                     self.watched = sockets;
                     self.unseen = true;
@@ -174,7 +198,10 @@ impl Poller {
                         return true;
                     }
                 }
-                Ok(Order::Interval(interval)) => self.interval = interval,
+                Ok(Order::Pace(pace)) => {
+                    self.pacer.choose(pace);
+                    self.tell_interval();
+                }
                 Ok(Order::Usage(pid)) => {
                     self.wanted = Some(pid);
                     if self.measured != Some(pid) {
@@ -235,6 +262,8 @@ mod tests {
             Ok(self.say(Asked::Table, Matter::Table(Box::new(snapshot))))
         }
 
+        fn set_scope(&mut self, _: Scope) {}
+
         fn read_usage(&mut self, _: &[u32]) -> Reading {
             panic!("nobody asks for usage")
         }
@@ -284,38 +313,40 @@ mod tests {
             ..MonitorOptions::default()
         });
         let slot = Slot::default();
-        let rarely = Duration::from_hours(1);
+        let rarely = Pace::Fixed(Duration::from_hours(1));
         let orders = start(source, monitor, rarely, slot.clone(), events).unwrap();
-        let next = || heard.recv_timeout(Duration::from_mins(1)).unwrap();
-        assert_eq!(next(), Asked::Table);
+        // What is on screen may be read again in between at any time.
+        let until = |wanted: Asked| loop {
+            let asked = heard.recv_timeout(Duration::from_mins(1)).unwrap();
+            if asked == wanted {
+                break;
+            }
+            assert!(matches!(asked, Asked::Details(_)), "{asked:?}");
+        };
+        until(Asked::Table);
 
         orders.send(Order::Watch(vec![connection(1)])).unwrap();
-        assert_eq!(next(), Asked::Details(1));
+        until(Asked::Details(1));
         // Of what comes faster than it is read, the latest counts.
         orders.send(Order::Watch(vec![connection(2); 2])).unwrap();
         orders.send(Order::Watch(vec![connection(3); 3])).unwrap();
-        let mut read = next();
-        if read == Asked::Details(2) {
-            // This thread was slow to say so.
-            read = next();
-        }
-        assert_eq!(read, Asked::Details(3));
+        until(Asked::Details(3));
         // The second table lacks one: that is settled before anybody sees it.
         orders.send(Order::Refresh).unwrap();
-        assert_eq!(next(), Asked::Table);
-        assert_eq!(next(), Asked::LookUp(1));
-        assert_eq!(next(), Asked::Details(3));
+        until(Asked::Table);
+        until(Asked::LookUp(1));
+        until(Asked::Details(3));
 
         orders.send(Order::IncludeFlows(true)).unwrap();
-        assert_eq!(next(), Asked::Flows(true));
-        assert_eq!(next(), Asked::Table);
-        assert_eq!(next(), Asked::LookUp(2));
-        assert_eq!(next(), Asked::Details(3));
+        until(Asked::Flows(true));
+        until(Asked::Table);
+        until(Asked::LookUp(2));
+        until(Asked::Details(3));
         orders.send(Order::IncludeFlows(false)).unwrap();
-        assert_eq!(next(), Asked::Flows(false));
-        // Nothing more is read before the next table, and the thread ends.
+        until(Asked::Flows(false));
+        // No table for that, and the thread ends.
         drop(orders);
-        assert!(heard.recv_timeout(Duration::from_mins(1)).is_err());
+        assert!(heard.iter().all(|asked| asked == Asked::Details(3)));
         let seen = slot.take().unwrap();
         assert_eq!((seen.number, seen.rows.len()), (3, 3));
     }

@@ -75,15 +75,9 @@ pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
         settled: SETTLED,
         ..MonitorOptions::default()
     });
-    let interval = request.choices.interval;
-    let orders = poller::start(
-        request.source,
-        monitor,
-        interval,
-        slot.clone(),
-        events.clone(),
-    )
-    .map_err(RunError::io("start a thread"))?;
+    let pace = request.choices.pace;
+    let orders = poller::start(request.source, monitor, pace, slot.clone(), events.clone())
+        .map_err(RunError::io("start a thread"))?;
     let deeds =
         actor::start(request.control, events.clone()).map_err(RunError::io("start a thread"))?;
     let mut screen = Screen {
@@ -156,7 +150,8 @@ impl Screen {
             Effect::Quit => return Ok(Some(Ending::Done)),
             Effect::Suspend => self.terminal.suspend()?,
             Effect::Refresh => drop(self.orders.send(Order::Refresh)),
-            Effect::SetInterval(interval) => drop(self.orders.send(Order::Interval(interval))),
+            Effect::SetPace(pace) => drop(self.orders.send(Order::Pace(pace))),
+            Effect::SetScope(scope) => drop(self.orders.send(Order::Scope(scope))),
             Effect::MeasureUsage(pid) => drop(self.orders.send(Order::Usage(pid))),
             Effect::Watch(sockets) => drop(self.orders.send(Order::Watch(sockets))),
             Effect::IncludeFlows(wanted) => drop(self.orders.send(Order::IncludeFlows(wanted))),

@@ -1,37 +1,35 @@
 //! The running kernel as a source of readings: joins sockets, owners, facts
 //! and names.
 
-use super::owners::{Link, Walk, Walker};
-use super::proc_tables::ProcTables;
+use super::namespaces::{self, Neighbours};
+use super::owners::Owners;
 use super::processes::Processes;
 use super::sock_diag::SockDiag;
 use super::usage::UsageMeter;
 use super::users::UserNames;
 use super::{
-    ReadingSource, SocketSource, SocketTable, SourceChoice, SourceError, counters, limits,
+    ReadingSource, SocketSource, SocketTable, SourceChoice, SourceError, chosen, counters,
+    interfaces, limits,
 };
 use crate::model::gap::{Gap, GapKind, GapReason};
 use crate::model::limits::Limits;
-use crate::model::owner::{Holder, OwnerSpan, ProcessId};
-use crate::model::protocol::Protocol;
-use crate::model::reading::{Matter, Reading, Snapshot, SourceKind};
+use crate::model::namespace::{Interface, Namespace, Scope};
+use crate::model::reading::{Matter, Reading, Snapshot};
 use crate::model::socket::Socket;
 use crate::model::text::Text;
 use crate::model::time::Time;
-use foldhash::{HashMap, HashMapExt};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-/// A machine with fewer processes is walked faster than a thread is started.
-const WORTH_A_THREAD: usize = 64;
 
 /// How the kernel is to be read.
 #[derive(Clone, Debug)]
 pub struct LiveOptions {
     /// Which interface.
     pub source: SourceChoice,
+    /// Which network namespaces.
+    pub scope: Scope,
     /// Whether user names are looked up.
     pub names: bool,
     /// How long a table waits for user names that are not known yet.
@@ -44,6 +42,7 @@ impl Default for LiveOptions {
     fn default() -> Self {
         Self {
             source: SourceChoice::Auto,
+            scope: Scope::Own,
             names: true,
             patience: Duration::from_millis(100),
             root: PathBuf::from("/proc"),
@@ -55,6 +54,11 @@ impl Default for LiveOptions {
 pub struct Live {
     sockets: Box<dyn SocketSource>,
     standing: Vec<Gap>,
+    /// The network namespace this program is in.
+    own: u32,
+    neighbours: Neighbours,
+    scope: Scope,
+    owners: Owners,
     processes: Processes,
     users: UserNames,
     usage: UsageMeter,
@@ -73,16 +77,15 @@ impl Live {
     /// If the chosen interface is not to be had. `Auto` falls back to `/proc`
     /// and fails only when reading.
     pub fn open(options: &LiveOptions) -> Result<Self, SourceError> {
-        let namespace = own_namespace(&options.root);
+        let own = namespaces::own(&options.root);
         let mut standing = Vec::new();
-        let sockets: Box<dyn SocketSource> = match options.source {
-            SourceChoice::SockDiag => Box::new(SockDiag::open(namespace)?),
-            SourceChoice::Proc => Box::new(ProcTables::new(&options.root, namespace)),
-            SourceChoice::Auto => choose(&options.root, namespace, &mut standing),
-        };
         Ok(Self {
-            sockets,
+            sockets: chosen::open(options.source, &options.root, own, &mut standing)?,
             standing,
+            own,
+            neighbours: Neighbours::new(&options.root, own, options.source),
+            scope: options.scope,
+            owners: Owners::new(&options.root),
             processes: Processes::new(&options.root),
             users: UserNames::new(options.names),
             usage: UsageMeter::default(),
@@ -104,47 +107,82 @@ impl Live {
         }
     }
 
-    /// Reads the table while another thread walks the processes, then helps
-    /// with the walk.
-    fn read_both(&mut self) -> Result<(SocketTable, Walk), SourceError> {
+    /// Reads the table while another thread reads processes, if there are many
+    /// to read, and then helps with them.
+    fn read_both(&mut self) -> Result<SocketTable, SourceError> {
         let sockets = &mut self.sockets;
-        let walker = match Walker::new(&self.root) {
-            Ok(walker) => walker,
-            Err(error) => return Ok((sockets.read()?, Walk::refused(&error))),
-        };
-        let table = if walker.len() < WORTH_A_THREAD {
-            let table = sockets.read();
-            walker.work();
-            table
-        } else {
+        let errand = self.owners.survey();
+        let table = if errand.is_large() {
             thread::scope(|scope| {
                 // Where no thread is to be had, this one does all the work.
-                let _ = thread::Builder::new().spawn_scoped(scope, || walker.work());
+                let _ = thread::Builder::new().spawn_scoped(scope, || errand.work());
                 let table = sockets.read();
-                walker.work();
+                errand.work();
                 table
             })
+        } else {
+            let table = sockets.read();
+            errand.work();
+            table
         };
-        Ok((table?, walker.finish()))
+        self.owners.take_in(errand);
+        table
+    }
+}
+
+impl Live {
+    /// Adds the tables of other namespaces if they are wanted; gives the list
+    /// of all that were read.
+    fn visit_neighbours(
+        &mut self,
+        table: &mut SocketTable,
+        interfaces: &mut Vec<Interface>,
+    ) -> Vec<Namespace> {
+        let mut namespaces = vec![Namespace {
+            id: self.own,
+            name: None,
+            own: true,
+        }];
+        if self.scope == Scope::All {
+            let found = self.neighbours.read(self.owners.processes());
+            table.sockets.extend(found.table.sockets);
+            add_gaps(&mut table.gaps, found.table.gaps);
+            interfaces.extend(found.interfaces);
+            namespaces.extend(found.namespaces);
+            namespaces.sort_unstable_by_key(|namespace| namespace.id);
+        }
+        namespaces
     }
 }
 
 impl ReadingSource for Live {
+    fn set_scope(&mut self, scope: Scope) {
+        self.scope = scope;
+    }
+
     fn read_table(&mut self) -> Result<Reading, SourceError> {
-        let (mut table, walk) = self.read_both()?;
+        let mut table = self.read_both()?;
+        let mut interfaces = interfaces::of(&table.sockets, self.own);
+        let namespaces = self.visit_neighbours(&mut table, &mut interfaces);
         let flows = table.take_flows();
         let time = self.now();
-        let owned = Owned::join(&table.sockets, &walk.links);
-        let processes = self.processes.facts(&owned.pids);
-        let uids: BTreeSet<u32> = table
+        let assigned = self.owners.assign(&table.sockets);
+        let processes = self.processes.facts(&assigned.pids);
+        // Neighbours in the table mostly have one user.
+        let runs = table
             .sockets
-            .iter()
-            .map(|socket| socket.uid)
+            .chunk_by(|left, right| left.uid == right.uid)
+            .filter_map(|run| Some(run.first()?.uid));
+        let uids: BTreeSet<u32> = runs
             .chain(processes.iter().filter_map(|process| process.uid))
             .collect();
         let mut gaps = self.standing.clone();
         gaps.extend(table.gaps);
-        gaps.extend(walk.unreadable.iter().map(|(reason, count)| Gap {
+        let mut unreadable = self.owners.unreadable();
+        if self.processes.short_of_descriptors() {
+            *unreadable.entry(GapReason::DescriptorLimit).or_default() += 1;
+        }
+        gaps.extend(unreadable.iter().map(|(reason, count)| Gap {
             kind: GapKind::ProcessesUnreadable,
             count: *count,
             reason: *reason,
@@ -152,16 +190,18 @@ impl ReadingSource for Live {
         let snapshot = Snapshot {
             source: self.sockets.kind(),
             host: self.host.clone(),
-            interfaces: interface_names(&table.sockets),
+            interfaces,
+            namespaces,
+            scope: self.scope,
             flows,
             sockets: table.sockets,
-            owners: owned.spans,
-            holders: owned.holders,
+            owners: assigned.spans,
+            holders: assigned.holders,
             processes,
             users: self.users.resolve(uids, self.patience),
             limits: self.limits,
             gaps,
-            owners_complete: walk.unreadable.is_empty(),
+            owners_complete: unreadable.is_empty(),
             active_opens: std::fs::read(self.root.join("net/snmp"))
                 .ok()
                 .and_then(|bytes| counters::active_opens(&bytes)),
@@ -180,18 +220,22 @@ impl ReadingSource for Live {
     }
 
     fn read_details(&mut self, sockets: &[Socket]) -> Reading {
-        let details = self.sockets.exact().map(|exact| exact.details(sockets));
+        let own = self.sockets.exact().map(|exact| exact.details(sockets));
+        let mut details = own.unwrap_or_default();
+        details.extend(self.neighbours.ask(sockets, SockDiag::details));
         Reading {
             time: self.now(),
-            matter: Matter::Details(details.unwrap_or_default()),
+            matter: Matter::Details(details),
         }
     }
 
     fn look_up(&mut self, sockets: &[Socket]) -> Reading {
-        let settled = self.sockets.exact().map(|exact| exact.look_up(sockets));
+        let own = self.sockets.exact().map(|exact| exact.look_up(sockets));
+        let mut settled = own.unwrap_or_default();
+        settled.extend(self.neighbours.ask(sockets, SockDiag::look_up));
         Reading {
             time: self.now(),
-            matter: Matter::Absences(settled.unwrap_or_default()),
+            matter: Matter::Absences(settled),
         }
     }
 
@@ -200,172 +244,15 @@ impl ReadingSource for Live {
     }
 }
 
-/// `sock_diag` if it answers, else `/proc`, with the reason as a gap.
-fn choose(root: &Path, namespace: u32, standing: &mut Vec<Gap>) -> Box<dyn SocketSource> {
-    let proc = ProcTables::new(root, namespace);
-    match SockDiag::open(namespace) {
-        Ok(diag) => Box::new(Preferred {
-            diag,
-            proc,
-            udp_from_proc: None,
-        }),
-        Err(error) => {
-            standing.push(fallback(&error));
-            Box::new(proc)
+/// Counts what is missing in several namespaces together.
+fn add_gaps(gaps: &mut Vec<Gap>, more: Vec<Gap>) {
+    for gap in more {
+        let alike = |known: &&mut Gap| (known.kind, known.reason) == (gap.kind, gap.reason);
+        match gaps.iter_mut().find(alike) {
+            Some(known) => known.count += gap.count,
+            None => gaps.push(gap),
         }
     }
-}
-
-fn fallback(error: &SourceError) -> Gap {
-    Gap {
-        kind: GapKind::SourceFallback,
-        count: 1,
-        reason: GapReason::of(error.io()),
-    }
-}
-
-/// `sock_diag`, with `/proc` for UDP where the kernel lacks `udp_diag`.
-struct Preferred {
-    diag: SockDiag,
-    proc: ProcTables,
-    /// Why UDP is read from `/proc`, once it is.
-    udp_from_proc: Option<Gap>,
-}
-
-impl SocketSource for Preferred {
-    fn kind(&self) -> SourceKind {
-        match self.udp_from_proc {
-            None => SourceKind::SockDiag,
-            Some(_) => SourceKind::Mixed,
-        }
-    }
-
-    fn include_flows(&mut self, wanted: bool) {
-        self.diag.include_flows(wanted);
-    }
-
-    fn exact(&mut self) -> Option<&mut SockDiag> {
-        Some(&mut self.diag)
-    }
-
-    fn read(&mut self) -> Result<SocketTable, SourceError> {
-        let mut table = SocketTable::default();
-        self.diag.read_protocol(Protocol::Tcp, &mut table)?;
-        if self.udp_from_proc.is_none()
-            && let Err(error) = self.diag.read_protocol(Protocol::Udp, &mut table)
-        {
-            match GapReason::of(error.io()) {
-                GapReason::NotOffered => self.udp_from_proc = Some(fallback(&error)),
-                // A passing error is no reason to change the source for good.
-                reason => table.gaps.push(Gap {
-                    kind: GapKind::TablesUnreadable,
-                    count: 1,
-                    reason,
-                }),
-            }
-        }
-        if let Some(gap) = self.udp_from_proc {
-            table.gaps.push(gap);
-            if let Err(error) = self.proc.read_protocol(Protocol::Udp, &mut table) {
-                table.gaps.push(Gap {
-                    kind: GapKind::TablesUnreadable,
-                    count: 1,
-                    reason: GapReason::of(error.io()),
-                });
-            }
-        }
-        Ok(table)
-    }
-}
-
-/// The owners of each socket, in the compact form of a snapshot.
-struct Owned {
-    spans: Vec<OwnerSpan>,
-    holders: Vec<Holder>,
-    pids: Vec<u32>,
-}
-
-impl Owned {
-    /// `links` is sorted by inode, pid and descriptor. Sockets may share an
-    /// inode (MPTCP subflows have their owner's).
-    fn join(sockets: &[Socket], links: &[Link]) -> Self {
-        let mut runs: HashMap<u32, OwnerSpan> = HashMap::with_capacity(links.len());
-        let mut holders = Vec::with_capacity(links.len());
-        let mut numbers: HashMap<u32, u32> = HashMap::new();
-        let mut pids = Vec::new();
-        let wanted: foldhash::HashSet<u32> = sockets
-            .iter()
-            .filter_map(|socket| Some(socket.inode?.get()))
-            .collect();
-        for run in links.chunk_by(|left, right| left.inode == right.inode) {
-            let inode = run.first().map_or(0, |link| link.inode);
-            if !wanted.contains(&inode) {
-                continue;
-            }
-            let start = u32::try_from(holders.len()).unwrap_or(u32::MAX);
-            for link in run.iter().take(usize::from(u16::MAX)) {
-                let number = *numbers.entry(link.pid).or_insert_with(|| {
-                    pids.push(link.pid);
-                    u32::try_from(pids.len() - 1).unwrap_or(u32::MAX)
-                });
-                holders.push(Holder {
-                    process: ProcessId(number),
-                    fd: link.fd,
-                });
-            }
-            let count = u16::try_from(run.len()).unwrap_or(u16::MAX);
-            runs.insert(inode, OwnerSpan { start, count });
-        }
-        let spans = sockets
-            .iter()
-            .map(|socket| {
-                let inode = socket.inode.map_or(0, std::num::NonZeroU32::get);
-                runs.get(&inode).copied().unwrap_or_default()
-            })
-            .collect();
-        Self {
-            spans,
-            holders,
-            pids,
-        }
-    }
-}
-
-/// The number in `net:[4026531840]`; 0 if it can't be read.
-fn own_namespace(root: &Path) -> u32 {
-    let link = std::fs::read_link(root.join("thread-self/ns/net"));
-    link.ok()
-        .and_then(|target| {
-            let target = target.to_str()?;
-            let digits = target.strip_prefix("net:[")?.strip_suffix(']')?;
-            digits.parse().ok()
-        })
-        .unwrap_or(0)
-}
-
-fn interface_names(sockets: &[Socket]) -> Vec<(u32, Text)> {
-    let indexes: BTreeSet<u32> = sockets
-        .iter()
-        .map(|socket| socket.interface)
-        .filter(|index| *index != 0)
-        .collect();
-    if indexes.is_empty() {
-        return Vec::new();
-    }
-    let Ok(asking) = rustix::net::socket(
-        rustix::net::AddressFamily::INET,
-        rustix::net::SocketType::DGRAM,
-        None,
-    ) else {
-        return Vec::new();
-    };
-    indexes
-        .into_iter()
-        .filter_map(|index| {
-            let name = rustix::net::netdevice::index_to_name(&asking, index).ok()?;
-            Some((index, Text::from(name.as_str())))
-        })
-        .collect()
 }
 
 fn milliseconds(duration: Duration) -> u64 {
@@ -412,23 +299,5 @@ mod tests {
             assert!(pids.contains(&std::process::id()), "{source:?}: {pids:?}");
             assert_ne!(snapshot.sockets[place].namespace, 0);
         }
-    }
-
-    #[test]
-    fn sockets_that_share_an_inode_share_its_owners() {
-        let socket = Socket {
-            inode: std::num::NonZeroU32::new(5),
-            ..snapshot_socket()
-        };
-        let links = [(4, 1), (5, 7), (5, 9)].map(|(inode, pid)| Link { inode, pid, fd: 3 });
-        let owned = Owned::join(&[socket, snapshot_socket(), socket], &links);
-        assert_eq!(owned.pids, [7, 9]);
-        assert_eq!(owned.spans[0], owned.spans[2]);
-        assert_eq!(owned.spans[1].count, 0);
-    }
-
-    fn snapshot_socket() -> Socket {
-        let line = b"0: 0100007F:1F90 0100007F:C350 01 0:0 00:0 0 0 0 0\n";
-        super::super::proc_net::parse_table(line, Protocol::Tcp, 0).sockets[0]
     }
 }

@@ -1,276 +1,242 @@
-//! Finds who holds which socket, by walking `/proc/PID/fd`.
+//! Finds who holds which socket.
 //!
-//! A socket's descriptor is a link reading `socket:[inode]` (proc(5)). All
-//! holders count: forked and passed sockets have several. Processes come and
-//! go during the walk, which is normal; processes that may not be looked into
-//! are counted, since any of them could own a row that seems ownerless.
+//! The first table is joined with a walk through `/proc/PID/fd` of every
+//! process, on two threads. After that only what changed is read: processes
+//! whose number of descriptors is another one, each in its turn from time to
+//! time, and likely ones when the table has a socket that nobody is known to
+//! hold. All holders count: forked and passed sockets have several.
+
+mod descriptors;
+mod errand;
+mod holdings;
+mod roster;
+mod search;
 
 use crate::model::gap::GapReason;
-use crate::model::stat::Stat;
-use rustix::fs::{CWD, Mode, OFlags, RawDir, openat, readlinkat_raw};
-use rustix::io::Errno;
+use crate::model::owner::OwnerSpan;
+use crate::model::socket::Socket;
+use descriptors::{Glance, ProcFolder};
+pub(super) use errand::Errand;
+use errand::Target;
+use foldhash::HashSet;
+pub(super) use holdings::Assigned;
+use holdings::Holdings;
+use roster::{Roster, cost};
+use search::{BUDGET, Candidate, Missing, Trail};
 use std::collections::BTreeMap;
-use std::ffi::CStr;
 use std::io;
-use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 
-/// Processes are handed to the walking threads in runs of this many.
-const RUN: usize = 16;
-/// Room for directory entries, read in one call.
-const ENTRIES: usize = 16 * 1024;
-
-/// One descriptor that is a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Link {
-    pub(super) inode: u32,
-    pub(super) pid: u32,
-    pub(super) fd: u32,
-}
-
-/// What a walk found.
-#[derive(Debug, Default)]
-pub(super) struct Walk {
-    /// Sorted by inode, then pid, then descriptor.
-    pub(super) links: Vec<Link>,
-    /// Processes whose descriptors could not be read, by reason.
-    pub(super) unreadable: BTreeMap<GapReason, u64>,
-}
-
-impl Walk {
-    /// A walk that could not even begin.
-    pub(super) fn refused(error: &io::Error) -> Self {
-        Self {
-            links: Vec::new(),
-            unreadable: BTreeMap::from([(GapReason::of(error), 1)]),
-        }
-    }
-}
-
-/// A walk that several threads may work on together.
-pub(super) struct Walker {
+/// What is known of all processes' sockets.
+pub(super) struct Owners {
     root: PathBuf,
-    proc: OwnedFd,
-    pids: Vec<u32>,
-    next: AtomicUsize,
-    done: Mutex<Walk>,
+    proc: Option<Arc<ProcFolder>>,
+    roster: Roster,
+    holdings: Holdings,
+    missing: Missing,
+    /// How many descriptors may be read in search of owners for one table.
+    budget: u64,
+    /// Why processes could not even be listed, the last time.
+    failure: Option<GapReason>,
 }
 
-impl Walker {
-    /// Lists the processes below `root`, which is `/proc` or a fixture.
-    ///
-    /// # Errors
-    ///
-    /// If the folder itself cannot be read.
-    pub(super) fn new(root: &Path) -> io::Result<Self> {
-        let proc = open_folder(CWD, root)?;
-        let mut pids = Vec::new();
-        numbered_entries(&proc, |pid, _| pids.push(pid))?;
-        let mut done = Walk::default();
-        // Every PID namespace has a process 1. Where it cannot be seen,
-        // `hidepid` keeps processes out of sight, and who knows how many.
-        if !pids.contains(&1) {
-            done.unreadable.insert(GapReason::Permission, 1);
-        }
-        Ok(Self {
+impl Owners {
+    /// `root` is `/proc`, or a fixture.
+    pub(super) fn new(root: &Path) -> Self {
+        Self {
             root: root.to_path_buf(),
-            proc,
-            pids,
-            next: AtomicUsize::new(0),
-            done: Mutex::new(done),
-        })
+            proc: None,
+            roster: Roster::default(),
+            holdings: Holdings::default(),
+            missing: Missing::default(),
+            budget: BUDGET,
+            failure: None,
+        }
     }
 
-    /// How many processes there are to visit.
-    pub(super) fn len(&self) -> usize {
-        self.pids.len()
-    }
-
-    /// Works on the walk until no process is left.
-    pub(super) fn work(&self) {
-        let mut found = Walk::default();
-        loop {
-            let start = self.next.fetch_add(RUN, Ordering::Relaxed);
-            let Some(run) = self.pids.get(start..) else {
-                break;
-            };
-            if run.is_empty() {
-                break;
+    /// Looks at all processes from outside, and says which must be read.
+    pub(super) fn survey(&mut self) -> Errand {
+        match self.listed() {
+            Ok(errand) => {
+                self.failure = None;
+                errand
             }
-            for pid in run.iter().take(RUN) {
-                self.visit(*pid, &mut found);
+            Err(error) => {
+                self.failure = Some(GapReason::of(&error));
+                Errand::none()
             }
         }
-        // A thread that panicked has poisoned nothing: it only ever appends.
-        let mut done = match self.done.lock() {
-            Ok(done) => done,
-            Err(poisoned) => poisoned.into_inner(),
+    }
+
+    fn listed(&mut self) -> io::Result<Errand> {
+        let proc = match &self.proc {
+            Some(proc) => Arc::clone(proc),
+            None => Arc::clone(self.proc.insert(Arc::new(ProcFolder::open(&self.root)?))),
         };
-        done.links.append(&mut found.links);
-        for (reason, count) in found.unreadable {
-            *done.unreadable.entry(reason).or_default() += count;
+        let mut survey = self.roster.survey(&proc.pids()?, &proc);
+        survey.ended.sort_unstable();
+        self.holdings.replace(&survey.ended, Vec::new());
+        Ok(Errand::new(proc, survey.targets, survey.size))
+    }
+
+    /// Takes in what an errand found, once all its threads are done.
+    pub(super) fn take_in(&mut self, errand: Errand) {
+        let found = errand.finish();
+        let mut pids: Vec<u32> = found.outcomes.iter().map(|(pid, _)| *pid).collect();
+        pids.sort_unstable();
+        self.holdings.replace(&pids, found.links);
+        for (pid, outcome) in found.outcomes {
+            self.roster.note(pid, outcome);
         }
     }
 
-    /// The result, once every worker has returned.
-    pub(super) fn finish(self) -> Walk {
-        let mut walk = match self.done.into_inner() {
-            Ok(walk) => walk,
-            Err(poisoned) => poisoned.into_inner(),
+    /// The owners of each socket of a table that was read after the survey.
+    pub(super) fn assign(&mut self, sockets: &[Socket]) -> Assigned {
+        self.holdings.index();
+        let first = self.roster.pass() <= 1;
+        let mut open = self.open(sockets);
+        if !open.is_empty() {
+            // What was opened after the survey shows by now.
+            let errand = self.survey();
+            errand.work();
+            self.take_in(errand);
+            self.holdings.index();
+            open.retain(|inode| !self.holdings.is_held(*inode));
+        }
+        // The first table has just had every process read for it.
+        if !open.is_empty() && !first {
+            self.search(sockets, &mut open);
+            self.holdings.index();
+        }
+        let mut assigned = self.holdings.assign(sockets);
+        if !first && !open.is_empty() {
+            let open = self.missing.open(self.roster.all_read_since());
+            mark_pending(&mut assigned, sockets, &open);
+        }
+        assigned
+    }
+
+    /// The inodes of the table that nobody is known to hold and that have not
+    /// been given up.
+    fn open(&mut self, sockets: &[Socket]) -> HashSet<u32> {
+        let holdings = &self.holdings;
+        let unheld = sockets
+            .iter()
+            .filter_map(|socket| Some(socket.inode?.get()))
+            .filter(|inode| !holdings.is_held(*inode));
+        self.missing.note(unheld, self.roster.pass());
+        self.missing.open(self.roster.all_read_since())
+    }
+
+    /// Reads likely processes until all is found or enough has been read.
+    fn search(&mut self, sockets: &[Socket], open: &mut HashSet<u32>) {
+        let Some(proc) = self.proc.clone() else {
+            return;
         };
-        walk.links.sort_unstable();
-        walk
+        let candidates = self.candidates(sockets, open);
+        let mut spent = 0;
+        for candidate in candidates {
+            if open.is_empty() || spent >= self.budget {
+                break;
+            }
+            spent += cost(&candidate.glance);
+            let mut links = Vec::new();
+            let Target { pid, threads } = candidate.target;
+            let outcome = proc.read(pid, threads, &mut links);
+            for link in &links {
+                open.remove(&link.inode);
+            }
+            self.roster.note(pid, outcome);
+            self.holdings.replace(&[pid], links);
+        }
+        if !open.is_empty() && spent < self.budget {
+            self.search_threads(&proc, open, self.budget - spent);
+        }
     }
 
-    /// Keeps what could be read of a process and counts it if something could
-    /// not.
-    fn visit(&self, pid: u32, found: &mut Walk) {
-        if let Err(error) = self.read_links(pid, &mut found.links) {
-            let gone = matches!(error.raw_os_error(), Some(2 | 3));
-            if !gone && !self.cannot_own(pid) {
-                *found.unreadable.entry(GapReason::of(&error)).or_default() += 1;
+    /// Processes that have not been read since the search began, the likely
+    /// first.
+    fn candidates(&self, sockets: &[Socket], open: &HashSet<u32>) -> Vec<Candidate> {
+        let trail = Trail::of(sockets, open);
+        let related = self
+            .holdings
+            .holders_of(sockets, |socket| trail.leads_to(socket));
+        let latest = self.missing.latest();
+        let mut candidates: Vec<Candidate> = self
+            .roster
+            .readable()
+            .filter(|(_, known)| known.read_at.is_none_or(|read| read < latest))
+            .map(|(pid, known)| Candidate {
+                target: Target {
+                    pid,
+                    threads: known.threads,
+                },
+                glance: known.glance,
+                related: related.contains(&pid),
+                same_user: trail.fits(&known.glance),
+                lively: known.is_lively(self.roster.pass()),
+            })
+            .collect();
+        search::order(&mut candidates);
+        candidates
+    }
+
+    /// When no process has it, a thread with descriptors of its own may. Those
+    /// that have such a thread are remembered.
+    fn search_threads(&mut self, proc: &ProcFolder, open: &mut HashSet<u32>, mut budget: u64) {
+        let processes: Vec<(u32, Glance)> = self
+            .roster
+            .readable()
+            .filter(|(_, known)| !known.threads)
+            .map(|(pid, known)| (pid, known.glance))
+            .collect();
+        for (pid, glance) in processes {
+            if open.is_empty() || budget == 0 {
+                break;
+            }
+            budget -= 1;
+            let tables = proc.further_threads(pid);
+            let price = tables.saturating_mul(cost(&glance));
+            if tables == 0 || price > budget {
+                continue;
+            }
+            budget -= price;
+            let mut links = Vec::new();
+            let outcome = proc.read(pid, true, &mut links);
+            let found = links.iter().filter(|link| open.remove(&link.inode)).count();
+            self.roster.note(pid, outcome);
+            self.holdings.replace(&[pid], links);
+            if found > 0 {
+                self.roster.note_threads(pid);
             }
         }
     }
 
-    fn read_links(&self, pid: u32, links: &mut Vec<Link>) -> io::Result<()> {
-        let folder = open_folder(&self.proc, format!("{pid}/fd"))?;
-        let mut refused = None;
-        numbered_entries(&folder, |fd, name| {
-            let mut target = [MaybeUninit::uninit(); 32];
-            match readlinkat_raw(&folder, name, &mut target) {
-                Ok((target, _)) => {
-                    let inode = socket_inode(target);
-                    links.extend(inode.map(|inode| Link { inode, pid, fd }));
-                }
-                // A descriptor closed meanwhile is no longer anyone's.
-                Err(Errno::NOENT | Errno::SRCH) => {}
-                // Without CAP_SYS_PTRACE a folder may be listed whose links
-                // may not be read.
-                Err(error) => refused = Some(error),
-            }
-        })?;
-        refused.map_or(Ok(()), |error| Err(error.into()))
+    /// The processes there are, with what tells each from a later one under
+    /// the same pid.
+    pub(super) fn processes(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.roster.identities()
     }
 
-    /// Kernel threads and zombies hold no descriptors, though an unprivileged
-    /// look into them is refused like any other.
-    fn cannot_own(&self, pid: u32) -> bool {
-        std::fs::read(self.root.join(pid.to_string()).join("stat"))
-            .ok()
-            .and_then(|bytes| Stat::parse(&bytes))
-            .is_some_and(|stat| stat.kernel_thread || stat.zombie)
+    /// Processes whose descriptors could not be read, by reason.
+    pub(super) fn unreadable(&self) -> BTreeMap<GapReason, u64> {
+        let mut counts = self.roster.unreadable();
+        if let Some(reason) = self.failure {
+            *counts.entry(reason).or_default() += 1;
+        }
+        counts
     }
 }
 
-fn open_folder(at: impl std::os::fd::AsFd, path: impl rustix::path::Arg) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok(openat(at, path, flags, Mode::empty())?)
-}
-
-/// Calls `take` for each entry whose name is a number.
-fn numbered_entries(folder: &OwnedFd, mut take: impl FnMut(u32, &CStr)) -> io::Result<()> {
-    let mut buffer = [MaybeUninit::uninit(); ENTRIES];
-    let mut entries = RawDir::new(folder, &mut buffer);
-    while let Some(entry) = entries.next() {
-        let entry = entry?;
-        if let Some(number) = number(entry.file_name().to_bytes()) {
-            take(number, entry.file_name());
+fn mark_pending(assigned: &mut Assigned, sockets: &[Socket], open: &HashSet<u32>) {
+    for (span, socket) in assigned.spans.iter_mut().zip(sockets) {
+        let inode = socket.inode.map_or(0, std::num::NonZeroU32::get);
+        if span.count == 0 && open.contains(&inode) {
+            *span = OwnerSpan::PENDING;
         }
     }
-    Ok(())
-}
-
-/// The inode in `socket:[12345]`.
-fn socket_inode(target: &[u8]) -> Option<u32> {
-    number(target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)
-}
-
-fn number(digits: &[u8]) -> Option<u32> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0_u32, |value, digit| {
-        let digit = char::from(*digit).to_digit(10)?;
-        value.checked_mul(10)?.checked_add(digit)
-    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::symlink;
-
-    fn walk(root: &Path) -> Walk {
-        let walker = Walker::new(root).unwrap();
-        std::thread::scope(|scope| {
-            scope.spawn(|| walker.work());
-            walker.work();
-        });
-        walker.finish()
-    }
-
-    #[test]
-    fn finds_every_holder_and_survives_what_is_not_there() {
-        let root = tempfile::tempdir().unwrap();
-        for (pid, fds) in [("12", &["3", "4"][..]), ("7", &["5"]), ("99", &[])] {
-            let folder = root.path().join(pid).join("fd");
-            std::fs::create_dir_all(&folder).unwrap();
-            for fd in fds {
-                symlink("socket:[500]", folder.join(fd)).unwrap();
-            }
-        }
-        std::fs::create_dir_all(root.path().join("1/fd")).unwrap();
-        symlink("/dev/null", root.path().join("7/fd/0")).unwrap();
-        symlink("socket:[x]", root.path().join("7/fd/1")).unwrap();
-        // A process that is gone by the time it is visited.
-        std::fs::create_dir(root.path().join("13")).unwrap();
-        std::fs::create_dir(root.path().join("sys")).unwrap();
-        let walk = walk(root.path());
-        let found: Vec<_> = walk.links.iter().map(|link| (link.pid, link.fd)).collect();
-        assert_eq!(found, [(7, 5), (12, 3), (12, 4)]);
-        assert!(walk.unreadable.is_empty());
-    }
-
-    #[test]
-    fn a_proc_without_process_1_hides_processes() {
-        let root = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(root.path().join("7/fd")).unwrap();
-        let walk = walk(root.path());
-        assert_eq!(
-            walk.unreadable,
-            BTreeMap::from([(GapReason::Permission, 1)])
-        );
-    }
-
-    #[test]
-    fn finds_its_own_socket() {
-        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let fd = std::os::fd::AsRawFd::as_raw_fd(&socket);
-        let found = walk(Path::new("/proc"));
-        let own = |link: &&Link| link.pid == std::process::id();
-        assert!(
-            found
-                .links
-                .iter()
-                .filter(own)
-                .any(|link| i64::from(link.fd) == i64::from(fd))
-        );
-    }
-
-    #[test]
-    fn understands_links() {
-        assert_eq!(socket_inode(b"socket:[4294967295]"), Some(u32::MAX));
-        for other in [
-            &b"socket:[]"[..],
-            b"socket:[4294967296]",
-            b"pipe:[1]",
-            b"socket:[1",
-        ] {
-            assert_eq!(socket_inode(other), None);
-        }
-    }
-}
+mod tests;

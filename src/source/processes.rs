@@ -6,6 +6,8 @@
 //! the file under a running program. A process that vanishes at any step
 //! keeps what was read so far.
 
+use super::cgroup;
+use crate::model::gap::GapReason;
 use crate::model::process::{Process, Program};
 use crate::model::stat::Stat;
 use crate::model::text::Text;
@@ -38,6 +40,8 @@ pub(super) struct Processes {
     boot_ms: Option<u64>,
     ticks_per_second: u64,
     round: u32,
+    /// Whether files could not be opened for want of descriptors.
+    short: bool,
     /// Ancestors read for this table: processes of one family share them.
     ancestors: HashMap<u32, Option<(Text, u32)>>,
 }
@@ -51,6 +55,7 @@ impl Processes {
             boot_ms: procfs::boot_time_secs().ok().map(|seconds| seconds * 1000),
             ticks_per_second: procfs::ticks_per_second().max(1),
             round: 0,
+            short: false,
             ancestors: HashMap::new(),
         }
     }
@@ -59,11 +64,17 @@ impl Processes {
     /// keeps its number and nothing else.
     pub(super) fn facts(&mut self, pids: &[u32]) -> Vec<Arc<Process>> {
         self.ancestors.clear();
+        self.short = false;
         self.round = self.round.wrapping_add(1);
         let facts: Vec<_> = pids.iter().map(|pid| self.one(*pid)).collect();
         // Only what is in this table stays: pids are used again.
         self.known = pids.iter().copied().zip(facts.iter().cloned()).collect();
         facts
+    }
+
+    /// Whether facts are missing because no descriptor was left to read them.
+    pub(super) fn short_of_descriptors(&self) -> bool {
+        self.short
     }
 
     fn one(&mut self, pid: u32) -> Arc<Process> {
@@ -86,9 +97,12 @@ impl Processes {
         }
     }
 
-    fn stat(&self, pid: u32) -> Option<Stat> {
-        let file = File::open(self.path(pid).join("stat")).ok()?;
-        Stat::parse(&read_small(file)?)
+    fn stat(&mut self, pid: u32) -> Option<Stat> {
+        let opened = File::open(self.path(pid).join("stat"));
+        if let Err(error) = &opened {
+            self.short |= GapReason::of(error) == GapReason::DescriptorLimit;
+        }
+        Stat::parse(&read_small(opened.ok()?)?)
     }
 
     fn program(&self, pid: u32) -> Option<Program> {
@@ -117,6 +131,7 @@ impl Processes {
             exe,
             command: read("cmdline").map_or_else(Vec::new, |bytes| arguments(&bytes)),
             uid: read("status").and_then(|bytes| real_uid(&bytes)),
+            unit: read("cgroup").and_then(|bytes| cgroup::unit(&bytes)),
             parents: self.parents(stat.parent),
             kernel_thread: stat.kernel_thread,
         }

@@ -130,7 +130,7 @@ fn goes(goes: &Goes, app: &App) -> String {
             .listening
             .iter()
             .take(LISTED)
-            .map(|local| format!(":{}", local.port))
+            .map(|socket| format!(":{}", socket.local.port))
             .collect();
         named.dedup();
         if goes.listening.len() > LISTED {

@@ -152,6 +152,8 @@ impl Writer<'_> {
         self.entry("program", &self.program(process), page);
         self.entry("command", &command(process), page);
         self.entry("user", &user(process, observation), page);
+        let unit = process.unit.as_ref().map_or("", |unit| unit.as_str());
+        self.entry("unit", unit, page);
         self.entry("started", &self.started(process), page);
         self.entry("parents", &parents(process), page);
         self.entry("usage", &self.usage(process), page);
@@ -229,6 +231,10 @@ impl Writer<'_> {
             None => self.word("timer_none").to_owned(),
         };
         self.entry("timer", &timer, page);
+        if self.app.observation.spans_namespaces() {
+            let namespace = cell(Column::Netns, self.row, &self.app.observation, false);
+            self.entry("namespace", &namespace.text, page);
+        }
         self.entry("identity", &self.identity(), page);
     }
 
@@ -292,7 +298,7 @@ impl Writer<'_> {
         if let Some(uid) = socket.user() {
             parts.push(format!("uid {uid}"));
         }
-        if let Some(name) = self.app.observation.interface(socket.interface) {
+        if let Some(name) = self.app.observation.interface(socket) {
             parts.push(format!("interface {name}"));
         }
         if socket.namespace != 0 {

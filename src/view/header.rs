@@ -14,6 +14,7 @@ use crate::explain::sentence::{fill, grouped};
 use crate::listing::{StateClass, fit};
 use crate::model::finding::{Finding, Severity};
 use crate::model::gap::{Gap, GapKind};
+use crate::model::pace::Pace;
 use crate::model::protocol::{Family, Protocol};
 use crate::model::state::State;
 use crate::model::text::Text;
@@ -214,7 +215,11 @@ fn right_side(app: &App, theme: Theme, roomy: bool) -> Line<'static> {
     }
     let interval = length(app.interval);
     let text = if roomy {
-        let sentence = app.words.screen("header", "every");
+        let name = match app.pace {
+            Pace::Adaptive => "adaptive",
+            Pace::Fixed(_) => "every",
+        };
+        let sentence = app.words.screen("header", name);
         fill(sentence, |_| Some(interval.clone())).unwrap_or(interval)
     } else {
         interval

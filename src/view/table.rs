@@ -45,7 +45,7 @@ pub(super) fn draw(
         .take(page)
         .filter_map(|(place, number)| Some((place, app.observation.rows.get(*number as usize)?)))
         .collect();
-    let wanted = wanted();
+    let wanted = Column::telling(&app.observation);
     let lines: Vec<Vec<Cell<'_>>> = visible
         .iter()
         .map(|(_, row)| {
@@ -120,11 +120,6 @@ fn draw_row(
         );
         Line::styled(text, style).render(place, buffer);
     }
-}
-
-/// Every column: the layout drops those there is no room for.
-fn wanted() -> [Column; Column::ALL.len()] {
-    Column::ALL
 }
 
 /// A row in a phase is coloured as a whole; else only what tells something.

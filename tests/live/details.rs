@@ -1,8 +1,8 @@
 //! `TCP_INFO` against ss(8), connection by connection, and rates against what
 //! was really sent.
 
+use super::crowd::Crowd;
 use super::namespace::{Namespace, NotHere};
-use super::parked::Parked;
 use super::patience::wait_for;
 use super::table::listed;
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use tcplens::source::live::{Live, LiveOptions};
 type Told = BTreeMap<&'static str, u64>;
 
 pub(crate) fn agree_with_ss(namespace: &Namespace) -> Result<(), NotHere> {
-    let parked = Parked::everything(namespace);
+    let crowd = Crowd::gather(namespace);
     if ss().is_none() {
         println!("ss is not installed here");
         return Ok(());
@@ -52,8 +52,8 @@ pub(crate) fn agree_with_ss(namespace: &Namespace) -> Result<(), NotHere> {
         compared += 1;
     }
     println!("{compared} connections, of each up to 13 numbers, as ss has them");
-    assert!(compared > 100, "of everything that was parked");
-    drop(parked);
+    assert!(compared > 100, "of a whole crowd");
+    drop(crowd);
     Ok(())
 }
 

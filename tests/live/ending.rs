@@ -1,8 +1,9 @@
 //! Whom the program refuses to end, against real processes. That it does end
 //! others is tested on the screen.
 
+use super::NOBODY;
 use super::namespace::{Namespace, NotHere};
-use super::parked::Other;
+use super::other::Other;
 use super::watch::{Watch, row};
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 use std::net::TcpListener;
@@ -14,7 +15,7 @@ use tcplens::model::text::Text;
 use tcplens::source::SourceChoice;
 
 pub(crate) fn is_refused_for_who_must_not_be_ended(namespace: &Namespace) -> Result<(), NotHere> {
-    if !namespace.by_root {
+    if !namespace.by_root() {
         return Err(NotHere::NoRoot);
     }
     let mut control = PidfdControl::default();
@@ -31,17 +32,16 @@ pub(crate) fn is_refused_for_who_must_not_be_ended(namespace: &Namespace) -> Res
     assert!(control.arm(ArmId(3), &target).is_ok());
     control.disarm(ArmId(3));
 
-    let nobody = 65534;
     setgroups(&[]).unwrap();
-    setgid(Gid::from_raw(nobody)).unwrap();
-    setuid(Uid::from_raw(nobody)).unwrap();
+    setgid(Gid::from_raw(NOBODY)).unwrap();
+    setuid(Uid::from_raw(NOBODY)).unwrap();
     let refused = control.arm(ArmId(4), &target);
     assert_eq!(refused, Err(Refusal::NotPermitted { uid: Some(0) }));
     // What was not armed cannot be signalled.
     let outcome = control.signal(ArmId(4), EndSignal::Kill);
     assert_eq!(outcome, Outcome::Refused(Refusal::Gone));
     assert_eq!(victim.0.try_wait().unwrap(), None, "it lives");
-    println!("refused: PID 1, the program itself, and root's process to uid {nobody}");
+    println!("refused: PID 1, the program itself, and root's process to uid {NOBODY}");
     Ok(())
 }
 

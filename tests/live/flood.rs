@@ -1,12 +1,14 @@
 //! A worm's outbound SYN flood must be found, and a busy but healthy client
 //! must not.
 
-use super::namespace::{Namespace, NotHere, assert_elsewhere};
-use super::parked::knock;
+use super::namespace::{Namespace, NotHere};
 use super::watch::Watch;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{Read, Write, stdin, stdout};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -33,7 +35,7 @@ pub(crate) fn asked(mut arguments: impl Iterator<Item = String>) -> Option<u64> 
 
 /// Floods, and holds its sockets until its input closes.
 pub(crate) fn play(outside: u64) -> ExitCode {
-    assert_elsewhere(outside);
+    Namespace::confirm(outside).unwrap();
     let limit = getrlimit(Resource::Nofile);
     let enough = Rlimit {
         current: limit.maximum,
@@ -41,12 +43,21 @@ pub(crate) fn play(outside: u64) -> ExitCode {
     };
     setrlimit(Resource::Nofile, enough).unwrap();
     let sockets: Vec<_> = (0..ADDRESSES)
-        .map(|number| knock((Namespace::silent(number), PORT).into()))
+        .map(|number| knock((Namespace::silent(number), PORT)))
         .collect();
     stdout().write_all(b"all asked\n").unwrap();
     stdin().read_to_end(&mut Vec::new()).unwrap();
     drop(sockets);
     ExitCode::SUCCESS
+}
+
+/// Asks for a connection without waiting for it.
+fn knock((host, port): (Ipv4Addr, u16)) -> OwnedFd {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap();
+    let asked = connect(&socket, &SocketAddrV4::new(host, port));
+    assert_eq!(asked, Err(Errno::INPROGRESS));
+    socket
 }
 
 struct Flood(Child);

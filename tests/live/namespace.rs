@@ -1,21 +1,20 @@
-//! A private network namespace for one test: whatever is sent in it stays in
+//! Tests inside a private network namespace: whatever is sent in it stays in
 //! it.
 //!
 //! A process with threads cannot enter a user namespace, and this test program
-//! has threads. So it starts itself again, and the copy enters a namespace as
-//! the first thing it does. Before anything is sent the copy makes sure that
-//! it is not where the test program is.
+//! has threads. So it starts itself again, and the copy enters the lab's
+//! namespace as the first thing it does.
 
-use super::rtnetlink::Configuration;
+use super::NOBODY;
 use libtest_mimic::Failed;
-use nix::sched::{CloneFlags, unshare};
-use nix::unistd::{Gid, Uid};
-use std::fmt::Display;
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::unix::fs::MetadataExt;
-use std::process::{Command, ExitCode, Stdio};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Output, Stdio};
+use tcplens::lab::LabError;
+pub(crate) use tcplens::lab::namespace::Namespace;
 
 /// The hidden first argument of a copy.
 const INSIDE: &str = "--inside-a-namespace";
@@ -26,13 +25,10 @@ const NO_ROOT: u8 = 78;
 
 /// Set where a test that gets no namespace must fail.
 const REQUIRED: &str = "TCPLENS_REQUIRE_NAMESPACES";
-
-/// The namespace this process is in, once it has been made.
-pub(crate) struct Namespace {
-    /// Whether the test was started by root, which may become anybody.
-    pub(crate) by_root: bool,
-    outside: u64,
-}
+/// Set where tests take their time.
+const DEEP: &str = "TCPLENS_DEEP";
+/// In a copy that an ordinary user runs: where the program is that it may run.
+const PROGRAM: &str = "TCPLENS_TESTED_PROGRAM";
 
 /// Why a test cannot run here.
 pub(crate) enum NotHere {
@@ -45,73 +41,23 @@ pub(crate) enum NotHere {
 /// A test that runs in a namespace of its own.
 pub(crate) type Body = fn(&Namespace) -> Result<(), NotHere>;
 
-impl Namespace {
-    /// This machine's own address in the network of silent addresses.
-    pub(crate) const HERE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
-    /// A link-local address of loopback, the device with index 1.
-    pub(crate) const LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
-
-    /// An address from which nothing ever comes back.
-    pub(crate) fn silent(number: u16) -> Ipv4Addr {
-        let [high, low] = (number + 256).to_be_bytes();
-        Ipv4Addr::new(10, 99, high, low)
-    }
-
-    /// The number of the namespace that the test program is in.
-    pub(crate) fn outside(&self) -> u64 {
-        self.outside
-    }
-
-    fn enter(outside: u64) -> Result<Self, NotHere> {
-        let (uid, gid) = (Uid::effective(), Gid::effective());
-        let by_root = uid.is_root() && unshare(CloneFlags::CLONE_NEWNET).is_ok();
-        if !by_root {
-            unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)
-                .map_err(|error| refused("no private namespace is to be had", error))?;
-            let map = |file: &str, text: String| fs::write(format!("/proc/self/{file}"), text);
-            map("setgroups", "deny".to_owned())
-                .and_then(|()| map("uid_map", format!("0 {uid} 1")))
-                .and_then(|()| map("gid_map", format!("0 {gid} 1")))
-                .map_err(|error| refused("the namespace gets no users", error))?;
-        }
-        assert_elsewhere(outside);
-        furnish().map_err(|error| refused("the namespace gets no network", error))?;
-        Ok(Self { by_root, outside })
-    }
+/// Whether tests take their time.
+pub(crate) fn is_deep() -> bool {
+    is_set(DEEP)
 }
 
-fn refused(what: &str, error: impl Display) -> NotHere {
-    NotHere::NoNamespace(format!("{what}: {error}"))
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| value == "1")
 }
 
-/// Ends the process if it could reach a network: if it is where the test
-/// program is, or if a route leads anywhere but to loopback.
-pub(crate) fn assert_elsewhere(outside: u64) {
-    assert_ne!(own(), outside, "still in the test program's namespace");
-    let routes = fs::read_to_string("/proc/net/route").unwrap();
-    let mut devices = routes
-        .lines()
-        .skip(1)
-        .filter_map(|route| route.split_whitespace().next());
-    assert!(devices.all(|device| device == "lo"), "{routes}");
+/// The program that is tested.
+pub(crate) fn program() -> PathBuf {
+    let here = std::env::var_os(PROGRAM).unwrap_or_else(|| env!("CARGO_BIN_EXE_tcplens").into());
+    PathBuf::from(here)
 }
 
-/// The number of this process's network namespace.
-fn own() -> u64 {
-    fs::metadata("/proc/self/ns/net").unwrap().ino()
-}
-
-/// Loopback, a network of silent addresses, and a link-local address.
-fn furnish() -> io::Result<()> {
-    let configuration = Configuration::open()?;
-    configuration.raise_loopback()?;
-    configuration.add_address(IpAddr::V4(Namespace::HERE), 32)?;
-    configuration.add_silent_network(Ipv4Addr::new(10, 99, 0, 0), 16, Namespace::HERE)?;
-    configuration.add_address(IpAddr::V6(Namespace::LINK_LOCAL), 64)
-}
-
-/// In a copy of the test program: the test to run, and where the test program
-/// is. None in the test program itself.
+/// In a copy of the test program: the test to run, and the number of the
+/// namespace that the test program is in. None in the test program itself.
 pub(crate) fn asked(mut arguments: impl Iterator<Item = String>) -> Option<(String, u64)> {
     if arguments.next()? != INSIDE {
         return None;
@@ -121,7 +67,15 @@ pub(crate) fn asked(mut arguments: impl Iterator<Item = String>) -> Option<(Stri
 
 /// Runs a test in this process, which is a copy.
 pub(crate) fn play(body: Body, outside: u64) -> ExitCode {
-    match Namespace::enter(outside).and_then(|namespace| body(&namespace)) {
+    let entered = Namespace::enter().map_err(|error| match error {
+        LabError::NotPrivate(_) => panic!("{error}"),
+        refused => NotHere::NoNamespace(refused.to_string()),
+    });
+    let done = entered.and_then(|namespace| {
+        assert_ne!(namespace.number(), outside, "where the test program is");
+        body(&namespace)
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(NotHere::NoNamespace(reason)) => {
             eprintln!("{reason}");
@@ -134,30 +88,90 @@ pub(crate) fn play(body: Body, outside: u64) -> ExitCode {
     }
 }
 
-/// Runs a test in a copy of this program.
-pub(crate) fn run(name: &str) -> Result<(), Failed> {
-    let program = std::env::current_exe()?;
-    let output = Command::new(program)
-        .args([INSIDE, name, &own().to_string()])
-        .stdin(Stdio::null())
-        .output()?;
+/// What a copy has measured, line by line.
+pub(crate) type Told = Vec<String>;
+
+/// Runs a test in a copy of this program, as this user.
+pub(crate) fn run(name: &str) -> Result<Told, Failed> {
+    judge(name, &copy(&std::env::current_exe()?, name)?.output()?)
+}
+
+/// Runs a test in a copy of this program, as a user without any privilege.
+pub(crate) fn run_as_nobody(name: &str) -> Result<Told, Failed> {
+    if !rustix::process::geteuid().is_root() {
+        // This user is as good as any.
+        return run(name);
+    }
+    let folder = tempfile::tempdir()?;
+    let tests = where_anybody_may_run_it(&std::env::current_exe()?, folder.path())?;
+    let tested = where_anybody_may_run_it(&program(), folder.path())?;
+    let mut copy = copy(&tests, name)?;
+    copy.env(PROGRAM, tested)
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .current_dir("/");
+    judge(name, &copy.output()?)
+}
+
+/// Runs a test again and again where tests take their time; what the last one
+/// has measured.
+pub(crate) fn run_repeatedly(
+    name: &str,
+    run: impl Fn(&str) -> Result<Told, Failed>,
+) -> Result<Told, Failed> {
+    let times = if is_deep() { 100 } else { 1 };
+    let mut told = Told::new();
+    for _ in 0..times {
+        told = run(name)?;
+    }
+    told.push(format!("{times} times so"));
+    Ok(told)
+}
+
+/// Says what was measured.
+pub(crate) fn tell(name: &str, told: &Told) {
+    for line in told {
+        println!("{name}: {line}");
+    }
+}
+
+/// Copies a program into a folder that everybody may look into.
+pub(crate) fn where_anybody_may_run_it(program: &Path, folder: &Path) -> io::Result<PathBuf> {
+    let copy = folder.join(program.file_name().unwrap_or_default());
+    fs::copy(program, &copy)?;
+    for path in [folder, &copy] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(copy)
+}
+
+fn copy(program: &Path, name: &str) -> io::Result<Command> {
+    let outside = fs::metadata("/proc/self/ns/net")?.ino();
+    let mut command = Command::new(program);
+    command
+        .args([INSIDE, name, &outside.to_string()])
+        .stdin(Stdio::null());
+    Ok(command)
+}
+
+fn judge(name: &str, output: &Output) -> Result<Told, Failed> {
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     match output.status.code() {
         Some(0) => {
-            for line in String::from_utf8_lossy(&output.stdout).lines() {
-                println!("{name}: {line}");
-            }
-            Ok(())
+            let told = String::from_utf8_lossy(&output.stdout);
+            Ok(told.lines().map(str::to_owned).collect())
         }
         Some(code) if [NO_NAMESPACE, NO_ROOT].map(i32::from).contains(&code) => {
             // No success that anybody should overlook.
             eprintln!("SKIPPED {name}: {said}");
-            let required = std::env::var_os(REQUIRED).is_some_and(|required| required == "1");
-            if required && code == i32::from(NO_NAMESPACE) {
+            if is_set(REQUIRED) && code == i32::from(NO_NAMESPACE) {
                 return Err(format!("{REQUIRED} is set, but {said}").into());
             }
-            Ok(())
+            Ok(Told::new())
         }
-        _ => Err(format!("{}\n{said}", output.status).into()),
+        _ => {
+            let told = String::from_utf8_lossy(&output.stdout);
+            Err(format!("{}\n{told}{said}", output.status).into())
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! The parser of `/proc/net/*` against that of the `procfs` crate.
 
+use super::crowd::Crowd;
 use super::namespace::{Namespace, NotHere};
-use super::parked::Parked;
 use super::patience::wait_for;
 use procfs::net::{TcpNetEntry, UdpNetEntry};
 use std::fs;
 use std::net::SocketAddr;
+use tcplens::lab::DeviceChoice;
+use tcplens::lab::parking::Parking;
 use tcplens::model::protocol::Protocol;
 use tcplens::model::socket::Socket;
 use tcplens::model::state::State;
@@ -87,7 +89,8 @@ pub(crate) fn parses_like_the_procfs_crate(namespace: &Namespace) -> Result<(), 
         ("udp", Protocol::Udp, || rows(procfs::net::udp())),
         ("udp6", Protocol::Udp, || rows(procfs::net::udp6())),
     ];
-    let parked = Parked::everything(namespace);
+    let parking = Parking::start(namespace, DeviceChoice::Auto).unwrap();
+    let crowd = Crowd::gather(namespace);
     let mut counts = Vec::new();
     for (file, protocol, theirs) in tables {
         let (ours, theirs) = wait_for("a table that stands still", || {
@@ -100,6 +103,6 @@ pub(crate) fn parses_like_the_procfs_crate(namespace: &Namespace) -> Result<(), 
         counts.push(format!("{file} {}", ours.len()));
     }
     println!("rows the same: {}", counts.join(", "));
-    drop(parked);
+    drop((parking, crowd));
     Ok(())
 }

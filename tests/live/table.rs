@@ -1,6 +1,7 @@
 //! A socket table in the form in which two of them are compared, and the
 //! program's own table in that form.
 
+use super::namespace::program;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -41,7 +42,7 @@ pub(crate) type Table = BTreeMap<Key, Facts>;
 
 /// What the program lists as JSON.
 pub(crate) fn listed(arguments: &[&str]) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_tcplens"))
+    let output = Command::new(program())
         .args(["list", "--json"])
         .args(arguments)
         .stdin(Stdio::null())

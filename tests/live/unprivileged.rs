@@ -1,30 +1,23 @@
 //! What a user without privilege sees: every row, the owners that may be seen,
 //! and how many may not.
 
-use super::namespace::{Namespace, NotHere};
-use super::parked::Other;
+use super::NOBODY;
+use super::namespace::{Namespace, NotHere, program, where_anybody_may_run_it};
+use super::other::Other;
 use super::patience::wait_for;
 use serde_json::{Value, json};
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const NOBODY: u32 = 65534;
-
 pub(crate) fn sees_every_row_and_why_not_more(namespace: &Namespace) -> Result<(), NotHere> {
-    if !namespace.by_root {
+    if !namespace.by_root() {
         return Err(NotHere::NoRoot);
     }
-    // Where anybody may execute it.
     let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("tcplens");
-    fs::copy(env!("CARGO_BIN_EXE_tcplens"), &program).unwrap();
-    for path in [folder.path(), &program] {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-    }
+    let program = where_anybody_may_run_it(&program(), folder.path()).unwrap();
 
     let ours: Vec<_> = (0..3)
         .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())

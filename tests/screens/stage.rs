@@ -121,6 +121,7 @@ fn processes() -> Vec<Arc<Process>> {
                 }),
                 command: command.iter().map(|word| Text::from(*word)).collect(),
                 uid: Some(uid),
+                unit: Some(Text::from(format!("{name}.service").as_str())),
                 parents: vec![(parent.0, Text::from(parent.1)), (1, Text::from("systemd"))],
                 kernel_thread: false,
             })
@@ -311,6 +312,8 @@ fn reading(table: Table, monotonic_ms: u64, gaps: &[Gap]) -> Reading {
         name: Some(Text::from(name)),
     };
     let snapshot = Snapshot {
+        namespaces: Vec::new(),
+        scope: tcplens::model::namespace::Scope::Own,
         source: SourceKind::SockDiag,
         host: Text::from("web1"),
         sockets: table.sockets,
@@ -458,11 +461,12 @@ pub(crate) fn scan_scene() -> Arc<Observation> {
 /// The app with an observation in it.
 pub(crate) fn app(observation: Arc<Observation>) -> App {
     let choices = Choices {
+        scope: tcplens::model::namespace::Scope::Own,
         filter: Filter::all(),
         quick: Quick::default(),
         sort: Sort::default(),
         numeric: false,
-        interval: std::time::Duration::from_secs(1),
+        pace: tcplens::model::pace::Pace::Fixed(std::time::Duration::from_secs(1)),
     };
     let mut app = App::new(Catalogue::of(Language::English), choices);
     app.update(Message::Observed(observation));

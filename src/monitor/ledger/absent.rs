@@ -88,12 +88,16 @@ impl Turning<'_> {
         let Some(previous) = self.previous else {
             return;
         };
+        if self.horizon != self.ledger.horizon {
+            self.lose_sight(previous, &seat_of);
+        }
         let absent: Vec<Absent<'_>> = previous
             .rows
             .iter()
             .zip(seat_of)
             .enumerate()
             .filter(|(_, (_, seat))| !self.ledger.seats.is_taken(*seat))
+            .filter(|(_, (before, _))| self.horizon.covers(&before.socket))
             .map(|(number, (before, seat))| Absent {
                 seat,
                 before,
@@ -106,6 +110,16 @@ impl Turning<'_> {
         let asked = self.choose(&absent);
         for (absent, asked) in absent.iter().zip(asked) {
             self.bear_absence(absent, asked, previous);
+        }
+    }
+
+    /// Forgets the rows of namespaces that nobody looks into any more: they
+    /// may well be there.
+    fn lose_sight(&mut self, previous: &Observation, seat_of: &[SeatId]) {
+        for (before, seat) in previous.rows.iter().zip(seat_of) {
+            if !self.horizon.covers(&before.socket) && !self.ledger.seats.is_taken(*seat) {
+                self.ledger.seats.leave(&before.socket.key());
+            }
         }
     }
 

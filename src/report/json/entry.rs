@@ -39,6 +39,8 @@ pub(super) struct SocketEntry<'a> {
     family: &'static str,
     state: Cow<'static, str>,
     namespace: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace_name: Option<Cow<'a, str>>,
     local: EndpointEntry,
     remote: Option<EndpointEntry>,
     inode: Option<u32>,
@@ -62,6 +64,9 @@ impl<'a> SocketEntry<'a> {
             family: socket.family.word(),
             state: state(socket.state),
             namespace: (socket.namespace != 0).then_some(socket.namespace),
+            namespace_name: observation
+                .namespace(socket)
+                .and_then(|namespace| Some(text(namespace.name.as_ref()?))),
             local: EndpointEntry::of(socket.local, socket, observation),
             remote: socket
                 .peer()
@@ -119,7 +124,7 @@ impl EndpointEntry {
             port: endpoint.port,
             interface: index.map(|index| {
                 observation
-                    .interface(index)
+                    .interface(socket)
                     .map_or_else(|| format!("#{index}"), lossy)
             }),
         }
@@ -140,6 +145,7 @@ struct OwnerEntry<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     command_bytes: Option<Vec<String>>,
     user: Option<Cow<'a, str>>,
+    unit: Option<Cow<'a, str>>,
     started_at: Option<String>,
 }
 
@@ -163,6 +169,7 @@ impl<'a> OwnerEntry<'a> {
                 words.map(|word| hexadecimal(word.raw())).collect()
             }),
             user: user(process.uid, observation),
+            unit: process.unit.as_ref().map(text),
             started_at: process
                 .started_ms
                 .map(|started| timestamp(started / 1000 * 1000)),

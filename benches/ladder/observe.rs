@@ -1,0 +1,80 @@
+//! Folding a table into what is known: the first, the same again, and one that
+//! differs in one way or another.
+
+use super::LADDER;
+use super::world::{Load, reading};
+use divan::Bencher;
+use std::cell::Cell;
+use tcplens::monitor::Monitor;
+
+#[divan::bench(args = LADDER)]
+fn cold(bencher: Bencher<'_, '_>, sockets: u32) {
+    bencher
+        .with_inputs(|| (Monitor::default(), reading(0, Load::of(sockets))))
+        .bench_local_values(|(mut monitor, reading)| monitor.fold(reading));
+}
+
+#[divan::bench(args = LADDER)]
+fn warm(bencher: Bencher<'_, '_>, sockets: u32) {
+    again(bencher, Load::of(sockets));
+}
+
+#[divan::bench(args = LADDER)]
+fn warm_two_percent_replaced(bencher: Bencher<'_, '_>, sockets: u32) {
+    again(
+        bencher,
+        Load {
+            churn: 20,
+            ..Load::of(sockets)
+        },
+    );
+}
+
+#[divan::bench(args = LADDER)]
+fn warm_in_another_order(bencher: Bencher<'_, '_>, sockets: u32) {
+    again(
+        bencher,
+        Load {
+            scrambled: true,
+            ..Load::of(sockets)
+        },
+    );
+}
+
+#[divan::bench(args = LADDER)]
+fn warm_without_cookies(bencher: Bencher<'_, '_>, sockets: u32) {
+    again(
+        bencher,
+        Load {
+            cookies: false,
+            ..Load::of(sockets)
+        },
+    );
+}
+
+#[divan::bench(args = LADDER)]
+fn warm_without_owners(bencher: Bencher<'_, '_>, sockets: u32) {
+    again(
+        bencher,
+        Load {
+            owners: false,
+            ..Load::of(sockets)
+        },
+    );
+}
+
+/// One table after the other into the same monitor, as when watching.
+fn again(bencher: Bencher<'_, '_>, load: Load) {
+    let round = Cell::new(0);
+    let mut monitor = Monitor::default();
+    for early in 0..3 {
+        monitor.fold(reading(early, load));
+        round.set(early + 1);
+    }
+    bencher
+        .with_inputs(|| {
+            round.set(round.get() + 1);
+            reading(round.get(), load)
+        })
+        .bench_local_values(|reading| monitor.fold(reading));
+}

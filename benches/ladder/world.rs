@@ -1,0 +1,143 @@
+//! A made-up table: the mix of states of a busy server, in 500 sockets a
+//! process.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::{NonZeroU32, NonZeroU64};
+use std::sync::Arc;
+use tcplens::model::endpoint::Endpoint;
+use tcplens::model::observation::Observation;
+use tcplens::model::owner::{Holder, OwnerSpan, ProcessId};
+use tcplens::model::process::Process;
+use tcplens::model::protocol::{Family, Protocol};
+use tcplens::model::reading::{Matter, Reading, Snapshot};
+use tcplens::model::socket::Socket;
+use tcplens::model::state::State;
+use tcplens::model::time::Time;
+use tcplens::model::timer::{Timer, TimerKind};
+use tcplens::monitor::Monitor;
+
+const SOCKETS_A_PROCESS: u32 = 500;
+
+/// How one table differs from the one before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    /// Sockets in the table.
+    pub(crate) sockets: u32,
+    /// How many of a thousand are replaced each time.
+    pub(crate) churn: u32,
+    pub(crate) cookies: bool,
+    /// Whether every table comes in another order.
+    pub(crate) scrambled: bool,
+    /// Whether the owner of any socket could be found.
+    pub(crate) owners: bool,
+}
+
+impl Load {
+    pub(crate) fn of(sockets: u32) -> Self {
+        Self {
+            sockets,
+            churn: 0,
+            cookies: true,
+            scrambled: false,
+            owners: true,
+        }
+    }
+}
+
+/// 92 % established, 2 % half-closed, 2 % `SYN_SENT`, 0.4 % listeners, the rest
+/// UDP.
+fn state(number: u32) -> (Protocol, State) {
+    match number % 250 {
+        0 => (Protocol::Tcp, State::Listen),
+        1..=5 => (Protocol::Tcp, State::SynSent),
+        6..=10 => (Protocol::Tcp, State::CloseWait),
+        11..=20 => (Protocol::Udp, State::Unconnected),
+        _ => (Protocol::Tcp, State::Established),
+    }
+}
+
+pub(crate) fn socket(number: u32, cookies: bool) -> Socket {
+    let (protocol, state) = state(number);
+    let address = |base: u32| IpAddr::V4(Ipv4Addr::from(base + number / 28_000));
+    let port = u16::try_from(32_768 + number % 28_000).unwrap();
+    let retransmits = Timer {
+        kind: TimerKind::Retransmit,
+        expires_ms: 500,
+        retransmits: 2,
+    };
+    Socket {
+        cookie: NonZeroU64::new(u64::from(number) + 1).filter(|_| cookies),
+        local: Endpoint::new(address(0x0a00_0001), port),
+        remote: Endpoint::new(IpAddr::V4(Ipv4Addr::from(0xc612_0000 + number)), 443),
+        inode: NonZeroU32::new(number + 1),
+        uid: 1000,
+        interface: 0,
+        recv_queue: 0,
+        send_queue: 0,
+        namespace: 4_026_531_840,
+        timer: (state == State::SynSent).then_some(retransmits),
+        protocol,
+        family: Family::Inet,
+        state,
+    }
+}
+
+fn snapshot(round: u32, load: Load) -> Snapshot {
+    let processes = load.sockets.div_ceil(SOCKETS_A_PROCESS);
+    let first = round * load.sockets / 1000 * load.churn;
+    let order = |place: u32| {
+        if load.scrambled {
+            // No factor shares a divisor with the number of sockets.
+            let factor = [48_271, 69_623, 39_373][round as usize % 3];
+            u32::try_from(u64::from(place) * factor % u64::from(load.sockets)).unwrap()
+        } else {
+            place
+        }
+    };
+    let numbers = (0..load.sockets).map(|place| first + order(place));
+    let span = |start| OwnerSpan { start, count: 1 };
+    Snapshot {
+        sockets: numbers.clone().map(|n| socket(n, load.cookies)).collect(),
+        owners: if load.owners {
+            (0..load.sockets).map(span).collect()
+        } else {
+            vec![OwnerSpan::default(); load.sockets as usize]
+        },
+        holders: numbers
+            .map(|number| Holder {
+                process: ProcessId(number % processes),
+                fd: number,
+            })
+            .collect(),
+        processes: (0..processes).map(process).collect(),
+        owners_complete: load.owners,
+        ..Snapshot::default()
+    }
+}
+
+fn process(pid: u32) -> Arc<Process> {
+    Arc::new(Process {
+        pid,
+        start_ticks: 1,
+        name: format!("program-{}", pid % 17).as_str().into(),
+        ..Process::default()
+    })
+}
+
+/// The table of a round, one a second.
+pub(crate) fn reading(round: u32, load: Load) -> Reading {
+    let monotonic_ms = u64::from(round) * 1000;
+    Reading {
+        time: Time {
+            wall_ms: monotonic_ms,
+            monotonic_ms,
+        },
+        matter: Matter::Table(Box::new(snapshot(round, load))),
+    }
+}
+
+/// What a monitor makes of the first table.
+pub(crate) fn observation(sockets: u32) -> Arc<Observation> {
+    let reading = reading(0, Load::of(sockets));
+    Monitor::default().fold(reading).unwrap()
+}

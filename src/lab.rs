@@ -1,0 +1,31 @@
+//! Real sockets, parked in every state, in a private network namespace.
+//!
+//! One of the rooms that touch the operating system. A state of TCP is a wait for a segment. Here
+//! the lab plays the peer of each socket itself, on a device of its own, and
+//! withholds exactly that segment: so every state stays as long as it is
+//! wanted, for whoever tests, measures or learns.
+//!
+//! Everything happens in a network namespace that the lab makes and from which
+//! no route leads out. Its processes are copies of the running program, each
+//! with one of the [roles](helper) and bound to end with the one that started
+//! it; the kernel takes the namespace back after the last.
+
+mod device;
+mod error;
+pub mod far_end;
+pub mod helper;
+mod holder;
+pub mod kind;
+pub mod load;
+pub mod namespace;
+pub mod parked;
+pub mod parking;
+pub mod path;
+mod program;
+mod recipes;
+pub mod rig;
+mod rtnetlink;
+pub mod segment;
+
+pub use device::DeviceChoice;
+pub use error::LabError;

@@ -1,0 +1,134 @@
+//! Why the lab could not be set up, each time with what would help.
+
+use std::io;
+
+/// What went wrong in the lab.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// The system gives no private network namespace.
+    #[error(
+        "the lab gets no network namespace of its own: cannot {operation} {path}: {error}; {}",
+        remedy(error)
+    )]
+    NoNamespace {
+        /// What was being done.
+        operation: &'static str,
+        /// To what.
+        path: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Neither kind of device is to be had.
+    #[error(
+        "the lab gets no device to play the far end on: {tun}; {packet}; \
+         a /dev/net/tun that may be opened, or the kernel's veth, would help"
+    )]
+    NoDevice {
+        /// Why there is no TUN device.
+        tun: Box<LabError>,
+        /// Why there is no pair of devices either.
+        packet: Box<LabError>,
+    },
+    /// An operation failed.
+    #[error("lab: cannot {operation} {path}: {error}")]
+    Io {
+        /// What was being done.
+        operation: &'static str,
+        /// To what.
+        path: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// This process is where it could reach a network. It must not go on.
+    #[error("lab: refusing to send anything: {0}")]
+    NotPrivate(String),
+    /// Something did not happen within the lab's patience.
+    #[error("lab: waited in vain for {0}")]
+    Late(String),
+    /// A helper process failed, and said so.
+    #[error("{0}")]
+    Helper(String),
+    /// More sockets than the processes may hold.
+    #[error(
+        "lab: {wanted} descriptors in each process are more than the {limit} it may have; \
+         ask for more processes, or raise ulimit -n"
+    )]
+    TooMany {
+        /// How many each process would hold.
+        wanted: u64,
+        /// How many it may hold.
+        limit: u64,
+    },
+}
+
+impl LabError {
+    /// Wraps what the system said, for `map_err`.
+    pub(super) fn io<E: Into<io::Error>>(
+        operation: &'static str,
+        path: impl Into<String>,
+    ) -> impl FnOnce(E) -> Self {
+        move |error| Self::Io {
+            operation,
+            path: path.into(),
+            error: error.into(),
+        }
+    }
+}
+
+/// What would help against a namespace that is refused, user_namespaces(7).
+fn remedy(error: &io::Error) -> &'static str {
+    const ENOSPC: i32 = 28;
+    const EUSERS: i32 = 87;
+    match error.raw_os_error() {
+        Some(ENOSPC | EUSERS) => {
+            "run it as root, or raise the sysctls user.max_user_namespaces and \
+             user.max_net_namespaces"
+        }
+        _ => {
+            "run it as root, or allow user namespaces (the sysctl \
+             kernel.apparmor_restrict_unprivileged_userns=0, where there is one)"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_is_one_line_that_helps() {
+        let refused = |number| LabError::NoNamespace {
+            operation: "unshare",
+            path: "user and network".to_owned(),
+            error: io::Error::from_raw_os_error(number),
+        };
+        let io = |path: &str| {
+            let error = io::Error::from_raw_os_error(13);
+            Box::new(LabError::io::<io::Error>("open", path)(error))
+        };
+        let cases = [
+            (refused(28), "user.max_user_namespaces"),
+            (refused(1), "kernel.apparmor_restrict_unprivileged_userns"),
+            (refused(1), "run it as root"),
+            (
+                LabError::NoDevice {
+                    tun: io("/dev/net/tun"),
+                    packet: io("veth"),
+                },
+                "/dev/net/tun",
+            ),
+            (
+                LabError::TooMany {
+                    wanted: 9,
+                    limit: 8,
+                },
+                "ulimit -n",
+            ),
+        ];
+        for (error, help) in cases {
+            let told = error.to_string();
+            assert!(told.contains(help), "{told}");
+            assert_eq!(told.lines().count(), 1, "{told}");
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! The peers of the parked sockets: a far end that takes the next step of a
+//! connection only when it is told to.
+//!
+//! It answers nothing by itself. So a socket waits for exactly the segment that
+//! was withheld, and anyone can make the peer send it after all
+//! ([`FarEnd::tell`]).
+
+use super::LabError;
+use super::device::{Device, DeviceChoice};
+use super::namespace::Namespace;
+use super::rtnetlink::DeviceIndex;
+use super::segment::{Control, Segment, datagram};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// The longest a segment may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The window that the far end opens.
+const WINDOW: u16 = 0xffff;
+/// Its first sequence number.
+const INITIAL: u32 = 1000;
+
+/// One connection as the far end sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conversation {
+    /// The end of this machine's kernel.
+    pub here: SocketAddr,
+    /// The end that the lab plays.
+    pub there: SocketAddr,
+    /// The next sequence number of the far end.
+    next: u32,
+    /// What has been heard from the kernel, up to here.
+    heard: u32,
+    /// What has been acknowledged of that.
+    acknowledged: u32,
+}
+
+/// The next thing the peer of a socket does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Answers a SYN.
+    AnswerSyn,
+    /// Answers a SYN, and takes no bytes.
+    AnswerSynBlocked,
+    /// Acknowledges all that was heard.
+    Acknowledge,
+    /// Closes, and acknowledges all that was heard.
+    Finish,
+    /// Closes without acknowledging anything new, as if both FINs crossed.
+    FinishCrossing,
+    /// Repeats its FIN, as if the ACK of it had been lost.
+    FinishAgain,
+    /// Sends this many bytes.
+    Send(u16),
+    /// Forgets the connection.
+    Reset,
+}
+
+/// All peers of the parked sockets.
+pub struct FarEnd {
+    device: Device,
+}
+
+impl FarEnd {
+    /// Makes the device and stands at its far end.
+    ///
+    /// # Errors
+    ///
+    /// If no device is to be had.
+    pub fn open(namespace: &Namespace, choice: DeviceChoice) -> Result<Self, LabError> {
+        let device = Device::open(namespace, choice)?;
+        Ok(Self { device })
+    }
+
+    pub(super) fn device_index(&self) -> DeviceIndex {
+        self.device.index()
+    }
+
+    /// Hears the SYN of a socket that connects to `there`.
+    pub(super) fn hear_syn(&mut self, there: SocketAddr) -> Result<Conversation, LabError> {
+        let syn = self.hear("a SYN", |segment| {
+            segment.to == there && segment.control == Control::Syn
+        })?;
+        Ok(Conversation {
+            here: syn.from,
+            there,
+            next: INITIAL,
+            heard: syn.end(),
+            acknowledged: syn.sequence,
+        })
+    }
+
+    /// Sends a SYN from `there`, and hears its answer.
+    pub(super) fn knock(
+        &mut self,
+        there: SocketAddr,
+        here: SocketAddr,
+    ) -> Result<Conversation, LabError> {
+        let mut conversation = Conversation {
+            here,
+            there,
+            next: INITIAL,
+            heard: 0,
+            acknowledged: 0,
+        };
+        self.say(&mut conversation, Control::Syn, None, &[]);
+        let answer = self.hear("a SYN+ACK", |segment| {
+            (segment.from, segment.to) == (here, there) && segment.control == Control::Syn
+        })?;
+        conversation.heard = answer.end();
+        conversation.acknowledged = answer.sequence;
+        Ok(conversation)
+    }
+
+    /// Hears the FIN of a socket.
+    pub(super) fn hear_fin(&mut self, with: &mut Conversation) -> Result<(), LabError> {
+        let fin = self.hear_from(with, "a FIN", |segment| segment.control == Control::Fin)?;
+        with.heard = fin.end();
+        Ok(())
+    }
+
+    /// Hears bytes that a socket sends.
+    pub(super) fn hear_bytes(&mut self, with: &mut Conversation) -> Result<(), LabError> {
+        let bytes = self.hear_from(with, "bytes", |segment| !segment.payload.is_empty())?;
+        with.heard = bytes.end();
+        Ok(())
+    }
+
+    /// Hears that all the far end has said is acknowledged.
+    pub(super) fn hear_ack(&mut self, with: &Conversation) -> Result<(), LabError> {
+        let next = with.next;
+        self.hear_from(with, "an ACK", |segment| segment.acknowledged == Some(next))?;
+        Ok(())
+    }
+
+    /// Makes sure that the kernel has taken in all that was said: repeats a
+    /// sequence number of the past, which must be answered (RFC 9293, 3.10.7.4).
+    pub(super) fn settle(&mut self, with: &Conversation) -> Result<(), LabError> {
+        self.drain();
+        self.device_send(&Segment {
+            sequence: with.next.wrapping_sub(1),
+            ..with.segment(Control::None)
+        });
+        self.hear_ack(with)
+    }
+
+    /// Has the peer take its next step.
+    pub fn tell(&mut self, with: &mut Conversation, step: Step) {
+        // What waits is about the past; what is awaited from now on comes later.
+        self.drain_into(with);
+        match step {
+            Step::AnswerSyn => self.answer(with, Control::Syn),
+            Step::AnswerSynBlocked => {
+                with.acknowledged = with.heard;
+                let segment = Segment {
+                    window: 0,
+                    ..with.segment(Control::Syn)
+                };
+                with.next = segment.end();
+                self.device_send(&segment);
+            }
+            Step::Acknowledge => self.answer(with, Control::None),
+            Step::Finish => self.answer(with, Control::Fin),
+            Step::FinishCrossing => {
+                let old = Some(with.acknowledged);
+                self.say(with, Control::Fin, old, &[]);
+            }
+            Step::FinishAgain => self.device_send(&Segment {
+                sequence: with.next.wrapping_sub(1),
+                ..with.segment(Control::Fin)
+            }),
+            Step::Send(count) => {
+                with.acknowledged = with.heard;
+                let heard = Some(with.heard);
+                self.say(with, Control::None, heard, &vec![b'x'; usize::from(count)]);
+            }
+            Step::Reset => self.answer(with, Control::Rst),
+        }
+    }
+
+    /// Sends a datagram.
+    pub(super) fn send_datagram(&mut self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
+        if let Some(packet) = datagram(from, to, payload) {
+            self.device.send(&packet);
+        }
+    }
+
+    /// Acknowledges all that was heard, and asks for something.
+    fn answer(&mut self, with: &mut Conversation, control: Control) {
+        with.acknowledged = with.heard;
+        let heard = Some(with.heard);
+        self.say(with, control, heard, &[]);
+    }
+
+    fn say(
+        &mut self,
+        with: &mut Conversation,
+        control: Control,
+        acknowledged: Option<u32>,
+        payload: &[u8],
+    ) {
+        let segment = Segment {
+            acknowledged,
+            payload: payload.to_vec(),
+            ..with.segment(control)
+        };
+        with.next = segment.end();
+        self.device_send(&segment);
+    }
+
+    fn device_send(&mut self, segment: &Segment) {
+        if let Some(packet) = segment.packet() {
+            self.device.send(&packet);
+        }
+    }
+
+    /// Takes in what waits, so that the past is not taken for an answer.
+    fn drain(&mut self) {
+        while self.device.receive().is_some() {}
+    }
+
+    /// The same, and notes what was heard in one conversation.
+    fn drain_into(&mut self, with: &mut Conversation) {
+        while let Some(packet) = self.device.receive() {
+            if let Some(segment) = Segment::read(&packet)
+                && (segment.from, segment.to) == (with.here, with.there)
+                && segment.sequence == with.heard
+            {
+                with.heard = segment.end();
+            }
+        }
+    }
+
+    fn hear_from(
+        &mut self,
+        with: &Conversation,
+        what: &str,
+        wanted: impl Fn(&Segment) -> bool,
+    ) -> Result<Segment, LabError> {
+        let ends = (with.here, with.there);
+        self.hear(what, |segment| {
+            (segment.from, segment.to) == ends && wanted(segment)
+        })
+    }
+
+    /// Waits for a segment; others are passed over in silence.
+    fn hear(&mut self, what: &str, wanted: impl Fn(&Segment) -> bool) -> Result<Segment, LabError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            while let Some(packet) = self.device.receive() {
+                if let Some(segment) = Segment::read(&packet).filter(&wanted) {
+                    return Ok(segment);
+                }
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(LabError::Late(what.to_owned()));
+            }
+            self.device.wait(left)?;
+        }
+    }
+}
+
+impl Conversation {
+    /// A segment of the far end that says nothing new.
+    fn segment(&self, control: Control) -> Segment {
+        Segment {
+            from: self.there,
+            to: self.here,
+            control,
+            sequence: self.next,
+            acknowledged: Some(self.acknowledged),
+            window: WINDOW,
+            payload: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The catalogue of what can be parked.
+
+use super::path::Path;
+use crate::model::protocol::Protocol;
+use crate::model::state::State;
+use serde::{Deserialize, Serialize};
+
+/// A situation that a socket can be left in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Bound to a port, and nothing more.
+    Bound,
+    /// Waits for connections on one address.
+    Listener,
+    /// Waits on every address.
+    ListenerAnywhere,
+    /// Two listeners on one port (`SO_REUSEPORT`).
+    PortShared,
+    /// A listener that two processes hold.
+    ListenerShared,
+    /// A listener with more finished connections than may wait.
+    QueueFull,
+    /// The peer says nothing.
+    SynSent,
+    /// The peer's third segment never comes.
+    SynReceived,
+    /// Open, and nothing to say.
+    Established,
+    /// Open, held by two processes.
+    EstablishedShared,
+    /// Open, but no program has accepted it.
+    EstablishedUnaccepted,
+    /// The peer has sent what nobody reads.
+    EstablishedUnread,
+    /// The peer does not acknowledge what was sent.
+    EstablishedUnacknowledged,
+    /// The peer's window is closed: bytes wait to be sent.
+    EstablishedBlocked,
+    /// Shut down; the FIN is not acknowledged.
+    FinWait1,
+    /// The same, closed: no program holds it.
+    FinWait1Orphan,
+    /// Shut down and acknowledged; the peer does not close.
+    FinWait2,
+    /// The same, closed: a socket of the kernel's own.
+    FinWait2Orphan,
+    /// The same as the kernel keeps it by default: shrunk to what `TIME_WAIT`
+    /// takes. It lasts a minute.
+    FinWait2Shrunk,
+    /// Both have shut down at once; the ACK of our FIN is missing.
+    Closing,
+    /// The same, closed.
+    ClosingOrphan,
+    /// All is done; the kernel waits for late segments. It lasts a minute,
+    /// again and again as long as the [rig](super::rig::Rig) is kept up.
+    TimeWait,
+    /// The peer has closed, the program here has not.
+    CloseWait,
+    /// The same, with bytes that nobody has read.
+    CloseWaitUnread,
+    /// The same, and no program has accepted it.
+    CloseWaitUnaccepted,
+    /// Shut down after the peer; the FIN is not acknowledged.
+    LastAck,
+    /// The same, closed.
+    LastAckOrphan,
+    /// UDP, for datagrams from anyone, with some unread.
+    Datagrams,
+    /// UDP with one peer, with datagrams unread.
+    DatagramsConnected,
+}
+
+impl Kind {
+    /// Everything there is, in the order of a connection's life.
+    pub const ALL: [Self; 29] = [
+        Self::Bound,
+        Self::Listener,
+        Self::ListenerAnywhere,
+        Self::PortShared,
+        Self::ListenerShared,
+        Self::QueueFull,
+        Self::SynSent,
+        Self::SynReceived,
+        Self::Established,
+        Self::EstablishedShared,
+        Self::EstablishedUnaccepted,
+        Self::EstablishedUnread,
+        Self::EstablishedUnacknowledged,
+        Self::EstablishedBlocked,
+        Self::FinWait1,
+        Self::FinWait1Orphan,
+        Self::FinWait2,
+        Self::FinWait2Orphan,
+        Self::FinWait2Shrunk,
+        Self::Closing,
+        Self::ClosingOrphan,
+        Self::TimeWait,
+        Self::CloseWait,
+        Self::CloseWaitUnread,
+        Self::CloseWaitUnaccepted,
+        Self::LastAck,
+        Self::LastAckOrphan,
+        Self::Datagrams,
+        Self::DatagramsConnected,
+    ];
+
+    /// The state a socket of this kind is in.
+    #[must_use]
+    pub fn state(self) -> State {
+        match self {
+            Self::Bound => State::BoundInactive,
+            Self::Listener
+            | Self::ListenerAnywhere
+            | Self::PortShared
+            | Self::ListenerShared
+            | Self::QueueFull => State::Listen,
+            Self::SynSent => State::SynSent,
+            Self::SynReceived => State::SynReceived,
+            Self::Established
+            | Self::EstablishedShared
+            | Self::EstablishedUnaccepted
+            | Self::EstablishedUnread
+            | Self::EstablishedUnacknowledged
+            | Self::EstablishedBlocked
+            | Self::DatagramsConnected => State::Established,
+            Self::FinWait1 | Self::FinWait1Orphan => State::FinWait1,
+            Self::FinWait2 | Self::FinWait2Orphan | Self::FinWait2Shrunk => State::FinWait2,
+            Self::Closing | Self::ClosingOrphan => State::Closing,
+            Self::TimeWait => State::TimeWait,
+            Self::CloseWait | Self::CloseWaitUnread | Self::CloseWaitUnaccepted => State::CloseWait,
+            Self::LastAck | Self::LastAckOrphan => State::LastAck,
+            Self::Datagrams => State::Unconnected,
+        }
+    }
+
+    /// Its transport.
+    #[must_use]
+    pub fn protocol(self) -> Protocol {
+        match self {
+            Self::Datagrams | Self::DatagramsConnected => Protocol::Udp,
+            _ => Protocol::Tcp,
+        }
+    }
+
+    /// Whether it can be had on this path: every address is more than a link.
+    #[must_use]
+    pub fn goes(self, path: Path) -> bool {
+        !(self == Self::ListenerAnywhere && path == Path::LinkLocal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_but_closed_is_in_the_catalogue() {
+        for state in State::ALL {
+            let there = Kind::ALL.iter().any(|kind| kind.state() == state);
+            assert_eq!(there, state != State::Closed, "{state}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_in_the_catalogue_twice() {
+        let mut all = Kind::ALL.to_vec();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), Kind::ALL.len());
+    }
+}

@@ -1,0 +1,145 @@
+//! The ways in which a socket of this machine can reach its peer: address
+//! families, and what is between them.
+
+use super::rtnetlink::DeviceIndex;
+use crate::model::protocol::Family;
+use rustix::net::AddressFamily;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+
+/// How a socket talks to its peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Path {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+    /// IPv4 through a socket opened for IPv6 (RFC 4291, 2.5.5.2).
+    Mapped,
+    /// IPv6 with addresses that mean something only on one link.
+    LinkLocal,
+}
+
+const PREFIX_V4: [u8; 2] = [10, 99];
+const PREFIX_V6: u16 = 0xfd99;
+const PREFIX_LINK: u16 = 0xfe80;
+
+impl Path {
+    /// Every path.
+    pub const ALL: [Self; 4] = [Self::V4, Self::V6, Self::Mapped, Self::LinkLocal];
+
+    /// The paths of this kernel: it may have been built without IPv6.
+    pub fn offered() -> impl Iterator<Item = Self> {
+        let ipv6 = has_ipv6();
+        let offered = move |path: &Self| ipv6 || path.family() == Family::Inet;
+        Self::ALL.into_iter().filter(offered)
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+            Self::Mapped => "v4-mapped",
+            Self::LinkLocal => "link-local",
+        }
+    }
+
+    /// The family its sockets are opened for.
+    #[must_use]
+    pub fn family(self) -> Family {
+        match self {
+            Self::V4 => Family::Inet,
+            Self::V6 | Self::Mapped | Self::LinkLocal => Family::Inet6,
+        }
+    }
+
+    pub(super) fn address_family(self) -> AddressFamily {
+        match self.family() {
+            Family::Inet => AddressFamily::INET,
+            Family::Inet6 => AddressFamily::INET6,
+        }
+    }
+
+    /// This machine's address, as it stands in packets.
+    #[must_use]
+    pub fn here(self) -> IpAddr {
+        self.address(1)
+    }
+
+    /// The address of a peer, as it stands in packets. 0 is the first.
+    #[must_use]
+    pub fn peer(self, number: u16) -> IpAddr {
+        self.address(number.saturating_add(2))
+    }
+
+    fn address(self, host: u16) -> IpAddr {
+        let [high, low] = host.to_be_bytes();
+        match self {
+            Self::V4 | Self::Mapped => Ipv4Addr::new(PREFIX_V4[0], PREFIX_V4[1], high, low).into(),
+            Self::V6 => Ipv6Addr::new(PREFIX_V6, 0, 0, 0, 0, 0, 0, host).into(),
+            Self::LinkLocal => Ipv6Addr::new(PREFIX_LINK, 0, 0, 0, 0, 0, 0, host).into(),
+        }
+    }
+
+    /// The address and prefix length that make this path; none where another
+    /// path makes it.
+    pub(super) fn network(self) -> Option<(IpAddr, u8)> {
+        match self {
+            Self::V4 => Some((self.here(), 16)),
+            Self::V6 | Self::LinkLocal => Some((self.here(), 64)),
+            Self::Mapped => None,
+        }
+    }
+
+    /// An address of this path as a socket call takes it.
+    pub(super) fn for_calls(self, address: SocketAddr, device: DeviceIndex) -> SocketAddr {
+        match (self, address.ip()) {
+            (Self::Mapped, IpAddr::V4(v4)) => {
+                SocketAddr::new(v4.to_ipv6_mapped().into(), address.port())
+            }
+            (Self::LinkLocal, IpAddr::V6(v6)) => {
+                SocketAddrV6::new(v6, address.port(), 0, device.0).into()
+            }
+            _ => address,
+        }
+    }
+
+    /// The address that means every one of this machine.
+    pub(super) fn anywhere(self) -> IpAddr {
+        match self.family() {
+            Family::Inet => Ipv4Addr::UNSPECIFIED.into(),
+            Family::Inet6 => Ipv6Addr::UNSPECIFIED.into(),
+        }
+    }
+}
+
+/// Whether sockets can be opened for IPv6 at all.
+pub(super) fn has_ipv6() -> bool {
+    fs::exists("/proc/net/if_inet6").unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_path_has_its_own_kind_of_address() {
+        let cases = [
+            (Path::V4, "10.99.0.1:80", "10.99.0.1:80"),
+            (Path::V6, "[fd99::1]:80", "[fd99::1]:80"),
+            (Path::Mapped, "10.99.0.1:80", "[::ffff:10.99.0.1]:80"),
+            (Path::LinkLocal, "[fe80::1]:80", "[fe80::1%7]:80"),
+        ];
+        for (path, wire, call) in cases {
+            let here = SocketAddr::new(path.here(), 80);
+            assert_eq!(here.to_string(), wire);
+            let call: SocketAddr = call.parse().unwrap();
+            assert_eq!(path.for_calls(here, DeviceIndex(7)), call);
+            assert_ne!(path.peer(0), path.here());
+        }
+    }
+}

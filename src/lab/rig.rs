@@ -1,0 +1,180 @@
+//! The rig: parked sockets, their peers, and a list of what was parked.
+
+use super::LabError;
+use super::device::DeviceChoice;
+use super::far_end::{Conversation, FarEnd, Step};
+use super::holder::Holder;
+use super::kind::Kind;
+use super::namespace::Namespace;
+use super::parked::{Parked, plain};
+use super::path::Path;
+use crate::model::state::State;
+use rustix::fs::fstat;
+use rustix::net::getsockname;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Sockets of this process in states of which each lasts until the rig makes
+/// its peer go on.
+pub struct Rig<'a> {
+    pub(super) namespace: &'a Namespace,
+    pub(super) far_end: FarEnd,
+    pub(super) holder: Holder,
+    parked: Vec<Parked>,
+    /// The peer's side of a parked socket, by its place in the list.
+    conversations: Vec<(usize, Conversation)>,
+    /// Whatever must stay open.
+    kept: Vec<OwnedFd>,
+    /// How many peers there are.
+    peers: u16,
+}
+
+impl<'a> Rig<'a> {
+    /// A rig in which nothing is parked.
+    ///
+    /// # Errors
+    ///
+    /// If no device or no second process is to be had.
+    pub fn open(namespace: &'a Namespace, choice: DeviceChoice) -> Result<Self, LabError> {
+        // First the other process: it must not inherit the device.
+        let holder = Holder::start(namespace)?;
+        Ok(Self {
+            namespace,
+            far_end: FarEnd::open(namespace, choice)?,
+            holder,
+            parked: Vec::new(),
+            conversations: Vec::new(),
+            kept: Vec::new(),
+            peers: 0,
+        })
+    }
+
+    /// Parks one of everything, on every path that this kernel offers.
+    ///
+    /// # Errors
+    ///
+    /// If one of them cannot be parked.
+    pub fn park_everything(&mut self) -> Result<(), LabError> {
+        for path in Path::offered() {
+            for kind in Kind::ALL.into_iter().filter(|kind| kind.goes(path)) {
+                self.park(kind, path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is parked, companions such as a request's listener included.
+    #[must_use]
+    pub fn parked(&self) -> &[Parked] {
+        &self.parked
+    }
+
+    /// Has the peer of a parked socket take its next step. False if it has no
+    /// peer that the rig plays. What is [parked](Self::parked) says then what
+    /// was, not what is.
+    pub fn tell(&mut self, number: usize, step: Step) -> bool {
+        let found = self.conversations.iter_mut();
+        let Some((_, conversation)) = found.into_iter().find(|(place, _)| *place == number) else {
+            return false;
+        };
+        self.far_end.tell(conversation, step);
+        true
+    }
+
+    /// Has `TIME_WAIT` begin anew wherever it is parked; to be called at least
+    /// once a minute.
+    pub fn keep_up(&mut self) {
+        for (place, conversation) in &mut self.conversations {
+            let kind = self.parked.get(*place).map(|parked| parked.kind);
+            if kind == Some(Kind::TimeWait) {
+                self.far_end.tell(conversation, Step::FinishAgain);
+            }
+        }
+    }
+
+    /// Another peer on this path.
+    pub(super) fn peer(&mut self, path: Path, port: u16) -> SocketAddr {
+        let peer = SocketAddr::new(path.peer(self.peers), port);
+        self.peers += 1;
+        peer
+    }
+
+    /// Notes a socket that this process keeps.
+    pub(super) fn keep(
+        &mut self,
+        spot: Spot,
+        socket: OwnedFd,
+        remote: Option<SocketAddr>,
+    ) -> Result<usize, LabError> {
+        let inode = fstat(&socket)
+            .map_err(LabError::io("look at", "a socket"))?
+            .st_ino;
+        let place = self.note(Parked {
+            kind: spot.kind,
+            path: spot.path,
+            state: spot.state,
+            local: local(&socket)?,
+            remote: remote.map(plain),
+            inode: Some(inode),
+            pids: vec![std::process::id()],
+        });
+        self.kept.push(socket);
+        Ok(place)
+    }
+
+    /// Notes a socket that this process and the other one keep.
+    pub(super) fn keep_shared(
+        &mut self,
+        spot: Spot,
+        socket: OwnedFd,
+        remote: Option<SocketAddr>,
+    ) -> Result<usize, LabError> {
+        self.holder.share(socket.as_fd())?;
+        let other = self.holder.pid();
+        let place = self.keep(spot, socket, remote)?;
+        if let Some(parked) = self.parked.get_mut(place) {
+            parked.pids.push(other);
+            parked.pids.sort_unstable();
+        }
+        Ok(place)
+    }
+
+    /// Notes a socket that only the kernel keeps.
+    pub(super) fn leave(&mut self, spot: Spot, conversation: Conversation) {
+        let place = self.note(Parked {
+            kind: spot.kind,
+            path: spot.path,
+            state: spot.state,
+            local: plain(conversation.here),
+            remote: Some(plain(conversation.there)),
+            inode: None,
+            pids: Vec::new(),
+        });
+        self.converse(place, conversation);
+    }
+
+    /// Keeps the peer's side of a socket.
+    pub(super) fn converse(&mut self, place: usize, conversation: Conversation) {
+        self.conversations.push((place, conversation));
+    }
+
+    fn note(&mut self, parked: Parked) -> usize {
+        self.parked.push(parked);
+        self.parked.len() - 1
+    }
+}
+
+/// What is being parked.
+#[derive(Clone, Copy)]
+pub(super) struct Spot {
+    pub(super) kind: Kind,
+    pub(super) path: Path,
+    /// The state of this socket: a companion has one of its own.
+    pub(super) state: State,
+}
+
+/// A socket's own end, as people know it.
+pub(super) fn local(socket: impl AsFd) -> Result<SocketAddr, LabError> {
+    let name = getsockname(socket).and_then(SocketAddr::try_from);
+    name.map(plain).map_err(LabError::io("name", "a socket"))
+}

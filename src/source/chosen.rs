@@ -1,0 +1,109 @@
+//! Which interface of the kernel the table comes through: the one that was
+//! asked for, or the best there is.
+
+use super::proc_tables::ProcTables;
+use super::sock_diag::SockDiag;
+use super::{SocketSource, SocketTable, SourceChoice, SourceError};
+use crate::model::gap::{Gap, GapKind, GapReason};
+use crate::model::protocol::Protocol;
+use crate::model::reading::SourceKind;
+use std::path::Path;
+
+/// Opens the way to the table of the network namespace that the calling thread
+/// is in. `root` is a folder with the `net` of that namespace.
+///
+/// # Errors
+///
+/// If the interface that was asked for is not to be had. `Auto` falls back to
+/// `/proc`, with the reason among the standing gaps, and fails only when
+/// reading.
+pub(super) fn open(
+    choice: SourceChoice,
+    root: &Path,
+    namespace: u32,
+    standing: &mut Vec<Gap>,
+) -> Result<Box<dyn SocketSource>, SourceError> {
+    Ok(match choice {
+        SourceChoice::SockDiag => Box::new(SockDiag::open(namespace)?),
+        SourceChoice::Proc => Box::new(ProcTables::new(root, namespace)),
+        SourceChoice::Auto => choose(root, namespace, standing),
+    })
+}
+
+/// `sock_diag` if it answers, else `/proc`, with the reason as a gap.
+fn choose(root: &Path, namespace: u32, standing: &mut Vec<Gap>) -> Box<dyn SocketSource> {
+    let proc = ProcTables::new(root, namespace);
+    match SockDiag::open(namespace) {
+        Ok(diag) => Box::new(Preferred {
+            diag,
+            proc,
+            udp_from_proc: None,
+        }),
+        Err(error) => {
+            standing.push(fallback(&error));
+            Box::new(proc)
+        }
+    }
+}
+
+fn fallback(error: &SourceError) -> Gap {
+    Gap {
+        kind: GapKind::SourceFallback,
+        count: 1,
+        reason: GapReason::of(error.io()),
+    }
+}
+
+/// `sock_diag`, with `/proc` for UDP where the kernel lacks `udp_diag`.
+struct Preferred {
+    diag: SockDiag,
+    proc: ProcTables,
+    /// Why UDP is read from `/proc`, once it is.
+    udp_from_proc: Option<Gap>,
+}
+
+impl SocketSource for Preferred {
+    fn kind(&self) -> SourceKind {
+        match self.udp_from_proc {
+            None => SourceKind::SockDiag,
+            Some(_) => SourceKind::Mixed,
+        }
+    }
+
+    fn include_flows(&mut self, wanted: bool) {
+        self.diag.include_flows(wanted);
+    }
+
+    fn exact(&mut self) -> Option<&mut SockDiag> {
+        Some(&mut self.diag)
+    }
+
+    fn read(&mut self) -> Result<SocketTable, SourceError> {
+        let mut table = SocketTable::default();
+        self.diag.read_protocol(Protocol::Tcp, &mut table)?;
+        if self.udp_from_proc.is_none()
+            && let Err(error) = self.diag.read_protocol(Protocol::Udp, &mut table)
+        {
+            match GapReason::of(error.io()) {
+                GapReason::NotOffered => self.udp_from_proc = Some(fallback(&error)),
+                // A passing error is no reason to change the source for good.
+                reason => table.gaps.push(Gap {
+                    kind: GapKind::TablesUnreadable,
+                    count: 1,
+                    reason,
+                }),
+            }
+        }
+        if let Some(gap) = self.udp_from_proc {
+            table.gaps.push(gap);
+            if let Err(error) = self.proc.read_protocol(Protocol::Udp, &mut table) {
+                table.gaps.push(Gap {
+                    kind: GapKind::TablesUnreadable,
+                    count: 1,
+                    reason: GapReason::of(error.io()),
+                });
+            }
+        }
+        Ok(table)
+    }
+}

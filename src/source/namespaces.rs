@@ -1,0 +1,324 @@
+//! The other network namespaces of this machine: which there are, and their
+//! tables.
+//!
+//! A namespace is found by a process in it or by a name under `/run/netns`
+//! (ip-netns(8)). Its table is read once, whatever number of processes is in
+//! it, by a thread that enters it (setns(2)) and ends afterwards; so nothing of
+//! ours stays in it and keeps it alive. Where entering is not permitted, the
+//! text tables of a process in it serve.
+
+use super::proc_tables::ProcTables;
+use super::sock_diag::SockDiag;
+use super::{SocketSource, SocketTable, SourceChoice, SourceError, cgroup, chosen, interfaces};
+use crate::model::gap::{Gap, GapKind, GapReason};
+use crate::model::namespace::{Interface, Namespace};
+use crate::model::socket::Socket;
+use crate::model::text::Text;
+use foldhash::HashMap;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+/// Where namespaces get names (ip-netns(8)).
+const NAMED: &str = "/run/netns";
+/// A process may change its namespace without a sign: with every so many
+/// tables each is asked again, in its turn.
+const REFRESHED_EVERY: u32 = 16;
+
+/// The number in `net:[4026531840]`, the link of a process or thread below
+/// `root`; 0 if it can't be read.
+pub(super) fn own(root: &Path) -> u32 {
+    number(&root.join("thread-self/ns/net")).unwrap_or(0)
+}
+
+fn number(link: &Path) -> io::Result<u32> {
+    let target = fs::read_link(link)?;
+    target
+        .to_str()
+        .and_then(|target| {
+            let digits = target.strip_prefix("net:[")?.strip_suffix(']')?;
+            digits.parse().ok()
+        })
+        .ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// Finds and reads the namespaces that this program is not in.
+pub(super) struct Neighbours {
+    root: PathBuf,
+    own: u32,
+    choice: SourceChoice,
+    members: HashMap<u32, Member>,
+    round: u32,
+    /// Those of the last tables.
+    last: Vec<Neighbour>,
+}
+
+/// What is known of a process.
+#[derive(Clone, Copy)]
+struct Member {
+    /// Tells it from a later process under the same number.
+    identity: u64,
+    /// None if it may not be asked.
+    namespace: Option<u32>,
+}
+
+/// A namespace, and how to get there.
+struct Neighbour {
+    id: u32,
+    name: Option<Text>,
+    door: PathBuf,
+    /// The process in it with the smallest pid.
+    member: Option<u32>,
+}
+
+/// The tables of all other namespaces.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) table: SocketTable,
+    pub(super) interfaces: Vec<Interface>,
+    pub(super) namespaces: Vec<Namespace>,
+}
+
+impl Neighbours {
+    /// `own` is the namespace this program is in.
+    pub(super) fn new(root: &Path, own: u32, choice: SourceChoice) -> Self {
+        Self {
+            root: root.to_path_buf(),
+            own,
+            choice,
+            members: HashMap::default(),
+            round: 0,
+            last: Vec::new(),
+        }
+    }
+
+    /// Reads the tables of all namespaces that these processes, given by pid
+    /// and identity, are in, or that have a name.
+    pub(super) fn read(&mut self, processes: impl Iterator<Item = (u32, u64)>) -> Found {
+        self.meet(processes);
+        let neighbours = self.neighbours();
+        let mut found = Found::default();
+        self.tell_unknown(&mut found.table.gaps);
+        let read = thread::scope(|scope| {
+            thread::Builder::new()
+                .spawn_scoped(scope, || self.visit(&neighbours, &mut found))
+                .map(thread::ScopedJoinHandle::join)
+        });
+        if let Err(error) = read {
+            found.table.gaps.push(unreadable(neighbours.len(), &error));
+        }
+        self.last = neighbours;
+        found
+    }
+
+    /// Asks about single sockets in the namespaces they are in. Where that is
+    /// not possible nothing is answered.
+    pub(super) fn ask<T: Send>(
+        &self,
+        sockets: &[Socket],
+        question: impl Fn(&mut SockDiag, &[Socket]) -> Vec<T> + Sync,
+    ) -> Vec<T> {
+        let meant = |there: &&Neighbour| sockets.iter().any(|one| one.namespace == there.id);
+        let theirs: Vec<&Neighbour> = self.last.iter().filter(meant).collect();
+        let mut answers = Vec::new();
+        if theirs.is_empty() {
+            return answers;
+        }
+        thread::scope(|scope| {
+            // Without a thread there are no answers.
+            let _ = thread::Builder::new().spawn_scoped(scope, || {
+                for there in theirs {
+                    let asked = enter(there)
+                        .ok()
+                        .and_then(|()| SockDiag::open(there.id).ok());
+                    answers.extend(
+                        asked
+                            .map(|mut exact| question(&mut exact, sockets))
+                            .into_iter()
+                            .flatten(),
+                    );
+                }
+            });
+        });
+        answers
+    }
+
+    /// Asks each process for its namespace that is new or whose turn it is.
+    fn meet(&mut self, processes: impl Iterator<Item = (u32, u64)>) {
+        self.round = self.round.wrapping_add(1);
+        let before = std::mem::take(&mut self.members);
+        for (pid, identity) in processes {
+            let due = self.round.wrapping_add(pid).is_multiple_of(REFRESHED_EVERY);
+            let known = before
+                .get(&pid)
+                .filter(|known| known.identity == identity && !due);
+            let member = match known {
+                Some(known) => Some(*known),
+                None => match number(&self.root.join(format!("{pid}/ns/net"))) {
+                    Ok(namespace) => Some(Some(namespace)),
+                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Some(None),
+                    // It has ended.
+                    Err(_) => None,
+                }
+                .map(|namespace| Member {
+                    identity,
+                    namespace,
+                }),
+            };
+            self.members.extend(member.map(|member| (pid, member)));
+        }
+    }
+
+    /// Every namespace but our own, by ascending number.
+    fn neighbours(&self) -> Vec<Neighbour> {
+        let mut first: BTreeMap<u32, u32> = BTreeMap::new();
+        for (pid, member) in &self.members {
+            if let Some(namespace) = member.namespace.filter(|id| *id != self.own) {
+                let smallest = first.entry(namespace).or_insert(*pid);
+                *smallest = (*smallest).min(*pid);
+            }
+        }
+        let mut named = named();
+        let ids: BTreeSet<u32> = first.keys().chain(named.keys()).copied().collect();
+        ids.into_iter()
+            .filter(|id| *id != self.own)
+            .map(|id| {
+                let member = first.get(&id).copied();
+                let path = named.remove(&id);
+                Neighbour {
+                    id,
+                    name: path
+                        .as_ref()
+                        .and_then(|path| path.file_name())
+                        .map(|name| Text::new(name.as_encoded_bytes()))
+                        .or_else(|| member.and_then(|pid| self.called_after(pid))),
+                    door: path.unwrap_or_else(|| {
+                        self.root.join(format!("{}/ns/net", member.unwrap_or(0)))
+                    }),
+                    member,
+                }
+            })
+            .collect()
+    }
+
+    /// What to call a namespace that has no name of its own: after the unit of
+    /// a process in it, else after the process.
+    fn called_after(&self, pid: u32) -> Option<Text> {
+        let folder = self.root.join(pid.to_string());
+        let unit = fs::read(folder.join("cgroup"))
+            .ok()
+            .and_then(|content| cgroup::unit(&content))
+            .filter(|unit| {
+                // Others are too common, or too long, to name anything.
+                let unit = unit.as_str();
+                unit.contains(':') || matches!(unit.rsplit_once('.'), Some((_, "service")))
+            });
+        unit.or_else(|| {
+            let mut name = fs::read(folder.join("comm")).ok()?;
+            name.truncate(name.trim_ascii_end().len());
+            name.extend_from_slice(format!(":{pid}").as_bytes());
+            Some(Text::new(&name))
+        })
+    }
+
+    /// Counts the processes that may not be asked.
+    fn tell_unknown(&self, gaps: &mut Vec<Gap>) {
+        let unknown = self.members.values();
+        let count = unknown.filter(|member| member.namespace.is_none()).count();
+        if count > 0 {
+            gaps.push(Gap {
+                kind: GapKind::NamespacesUnknown,
+                count: u64::try_from(count).unwrap_or(u64::MAX),
+                reason: GapReason::Permission,
+            });
+        }
+    }
+
+    /// Goes from one to the next; runs on a thread that ends afterwards.
+    fn visit(&self, neighbours: &[Neighbour], found: &mut Found) {
+        for neighbour in neighbours {
+            match self.read_one(neighbour) {
+                Ok((table, bound_to)) => {
+                    found.table.sockets.extend(table.sockets);
+                    found.table.gaps.extend(table.gaps);
+                    found.interfaces.extend(bound_to);
+                    found.namespaces.push(Namespace {
+                        id: neighbour.id,
+                        name: neighbour.name.clone(),
+                        own: false,
+                    });
+                }
+                // It has ended meanwhile.
+                Err(error) if error.io().kind() == io::ErrorKind::NotFound => {}
+                Err(error) => found.table.gaps.push(unreadable(1, error.io())),
+            }
+        }
+    }
+
+    fn read_one(
+        &self,
+        neighbour: &Neighbour,
+    ) -> Result<(SocketTable, Vec<Interface>), SourceError> {
+        let id = neighbour.id;
+        let entered = enter(neighbour);
+        match (entered, neighbour.member) {
+            (Ok(()), _) => {
+                let mut standing = Vec::new();
+                let root = self.root.join("thread-self");
+                let mut source = chosen::open(self.choice, &root, id, &mut standing)?;
+                let mut table = source.read()?;
+                table.gaps.append(&mut standing);
+                let bound_to = interfaces::of(&table.sockets, id);
+                Ok((table, bound_to))
+            }
+            (Err(error), Some(pid)) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let folder = self.root.join(pid.to_string());
+                Ok((ProcTables::new(folder, id).read()?, Vec::new()))
+            }
+            (Err(error), _) => Err(SourceError::new("enter", &neighbour.door, error)),
+        }
+    }
+}
+
+/// Moves the calling thread into a namespace.
+fn enter(neighbour: &Neighbour) -> io::Result<()> {
+    let door = File::open(&neighbour.door)?;
+    // The process may have moved or ended since it was asked.
+    if door.metadata()?.ino() != u64::from(neighbour.id) {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    move_into_link_name_space(door.as_fd(), Some(LinkNameSpaceType::Network))?;
+    Ok(())
+}
+
+fn unreadable(count: usize, error: &io::Error) -> Gap {
+    Gap {
+        kind: GapKind::NamespacesUnreadable,
+        count: u64::try_from(count).unwrap_or(u64::MAX),
+        reason: GapReason::of(error),
+    }
+}
+
+/// Namespaces that have a name, with its path.
+fn named() -> BTreeMap<u32, PathBuf> {
+    let Ok(entries) = fs::read_dir(NAMED) else {
+        return BTreeMap::new();
+    };
+    // A name whose namespace is gone is an ordinary file.
+    let Ok(device) = fs::metadata("/proc/self/ns/net").map(|own| own.dev()) else {
+        return BTreeMap::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| {
+            let found = fs::metadata(entry.path()).ok()?;
+            let number = u32::try_from(found.ino()).ok()?;
+            (found.dev() == device).then(|| (number, entry.path()))
+        })
+        .collect()
+}

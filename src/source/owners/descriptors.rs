@@ -1,0 +1,245 @@
+//! Reads the descriptors of a process: which of them are sockets.
+//!
+//! A socket's descriptor is a link reading `socket:[inode]` (proc(5)). A
+//! process may vanish at any step, which is normal. One that may not be looked
+//! into is counted, since it could own a row that seems ownerless.
+
+use crate::model::gap::GapReason;
+use crate::model::stat::Stat;
+use rustix::fs::{AtFlags, Mode, OFlags, RawDir, openat, readlinkat_raw, statat};
+use rustix::io::Errno;
+use std::ffi::CStr;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// Room for directory entries, read in one call.
+const ENTRIES: usize = 16 * 1024;
+/// Links of a `task` folder with one thread: itself, its parent, the thread.
+const ONE_THREAD: u64 = 3;
+
+/// One descriptor that is a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Link {
+    pub(super) inode: u32,
+    pub(super) pid: u32,
+    pub(super) fd: u32,
+}
+
+/// What came of reading a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Its descriptors are known.
+    Read,
+    /// It has ended.
+    Gone,
+    /// It may not be looked into, but it can't hold a socket anyway: a kernel
+    /// thread or a zombie.
+    Empty,
+    /// It could not be looked into, or not wholly.
+    Refused(GapReason),
+}
+
+/// A proc file system to read from.
+pub(super) struct ProcFolder {
+    root: PathBuf,
+    folder: OwnedFd,
+}
+
+/// What the folder of a process's descriptors tells without being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Glance {
+    /// Number of the folder: another process under the same pid has another.
+    pub(super) identity: u64,
+    /// How many descriptors there are; 0 before Linux 6.2.
+    pub(super) count: u64,
+    /// User whose file access rights the process has.
+    pub(super) uid: u32,
+}
+
+impl ProcFolder {
+    /// Opens `/proc`, or a fixture.
+    pub(super) fn open(root: &Path) -> io::Result<Self> {
+        Ok(Self {
+            root: root.to_path_buf(),
+            folder: open_folder(rustix::fs::CWD, root)?,
+        })
+    }
+
+    /// The processes there are.
+    pub(super) fn pids(&self) -> io::Result<Vec<u32>> {
+        let mut pids = Vec::new();
+        // A folder that has been read stays at its end.
+        let folder = open_folder(&self.folder, ".")?;
+        numbered_entries(&folder, |pid, _| pids.push(pid))?;
+        Ok(pids)
+    }
+
+    /// Looks at the folder of a process's descriptors from outside, which
+    /// anybody may. None if the process has ended.
+    pub(super) fn glance(&self, pid: u32) -> Option<Glance> {
+        match statat(&self.folder, format!("{pid}/fd"), AtFlags::empty()) {
+            Ok(stat) => Some(Glance {
+                identity: stat.st_ino,
+                count: u64::try_from(stat.st_size).unwrap_or(0),
+                uid: stat.st_uid,
+            }),
+            Err(Errno::NOENT | Errno::SRCH) => None,
+            // `hidepid` forbids even this; reading will say so.
+            Err(_) => Some(Glance {
+                identity: 0,
+                count: 0,
+                uid: u32::MAX,
+            }),
+        }
+    }
+
+    /// Appends the sockets of a process, those of threads with a descriptor
+    /// table of their own among them if `threads` says so.
+    pub(super) fn read(&self, pid: u32, threads: bool, links: &mut Vec<Link>) -> Outcome {
+        let mut entries = 0;
+        let before = links.len();
+        let folder = format!("{pid}/fd");
+        let result = self.read_links(&folder, pid, links, &mut entries);
+        // A leader that has ended leaves its threads with the descriptors.
+        if result.is_ok() && (threads || entries == 0 && self.further_threads(pid) > 0) {
+            self.read_threads(pid, links);
+            // A table that a thread left with holds what it left behind, too.
+            let mut own = links.split_off(before);
+            own.sort_unstable();
+            own.dedup();
+            links.append(&mut own);
+        }
+        match result {
+            Ok(()) => Outcome::Read,
+            Err(error) if matches!(error.raw_os_error(), Some(2 | 3)) => Outcome::Gone,
+            Err(_) if self.is_empty(pid) => Outcome::Empty,
+            Err(error) => Outcome::Refused(GapReason::of(&error)),
+        }
+    }
+
+    fn read_links(
+        &self,
+        folder: &str,
+        pid: u32,
+        links: &mut Vec<Link>,
+        entries: &mut u64,
+    ) -> io::Result<()> {
+        let folder = open_folder(&self.folder, folder)?;
+        let mut refused = None;
+        numbered_entries(&folder, |fd, name| {
+            *entries += 1;
+            let mut target = [MaybeUninit::uninit(); 32];
+            match readlinkat_raw(&folder, name, &mut target) {
+                Ok((target, _)) => {
+                    let inode = socket_inode(target);
+                    links.extend(inode.map(|inode| Link { inode, pid, fd }));
+                }
+                // A descriptor closed meanwhile is no longer anyone's.
+                Err(Errno::NOENT | Errno::SRCH) => {}
+                // Without CAP_SYS_PTRACE a folder may be listed whose links
+                // may not be read.
+                Err(error) => refused = Some(error),
+            }
+        })?;
+        refused.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Threads share one table of descriptors unless one has left it
+    /// (unshare(2)), which nothing tells from outside. A thread may end at any
+    /// step, as a process may.
+    fn read_threads(&self, pid: u32, links: &mut Vec<Link>) {
+        let mut threads = Vec::new();
+        let listed = open_folder(&self.folder, format!("{pid}/task"))
+            .and_then(|folder| numbered_entries(&folder, |thread, _| threads.push(thread)));
+        if listed.is_err() {
+            return;
+        }
+        for thread in threads.into_iter().filter(|thread| *thread != pid) {
+            let _ = self.read_links(&format!("{pid}/task/{thread}/fd"), pid, links, &mut 0);
+        }
+    }
+
+    /// How many threads a process has besides the first.
+    pub(super) fn further_threads(&self, pid: u32) -> u64 {
+        statat(&self.folder, format!("{pid}/task"), AtFlags::empty())
+            .map_or(0, |stat| stat.st_nlink.saturating_sub(ONE_THREAD))
+    }
+
+    /// Kernel threads and zombies hold no descriptors, though an unprivileged
+    /// look into them is refused like any other.
+    fn is_empty(&self, pid: u32) -> bool {
+        std::fs::read(self.root.join(pid.to_string()).join("stat"))
+            .ok()
+            .and_then(|bytes| Stat::parse(&bytes))
+            .is_some_and(|stat| stat.kernel_thread || stat.zombie)
+    }
+}
+
+fn open_folder(at: impl AsFd, path: impl rustix::path::Arg) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(openat(at, path, flags, Mode::empty())?)
+}
+
+/// Calls `take` for each entry whose name is a number.
+fn numbered_entries(folder: &OwnedFd, mut take: impl FnMut(u32, &CStr)) -> io::Result<()> {
+    let mut buffer = [MaybeUninit::uninit(); ENTRIES];
+    let mut entries = RawDir::new(folder, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        if let Some(number) = number(entry.file_name().to_bytes()) {
+            take(number, entry.file_name());
+        }
+    }
+    Ok(())
+}
+
+/// The inode in `socket:[12345]`.
+fn socket_inode(target: &[u8]) -> Option<u32> {
+    number(target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)
+}
+
+fn number(digits: &[u8]) -> Option<u32> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u32, |value, digit| {
+        let digit = char::from(*digit).to_digit(10)?;
+        value.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn understands_links() {
+        assert_eq!(socket_inode(b"socket:[4294967295]"), Some(u32::MAX));
+        for other in [
+            &b"socket:[]"[..],
+            b"socket:[4294967296]",
+            b"pipe:[1]",
+            b"socket:[1",
+        ] {
+            assert_eq!(socket_inode(other), None);
+        }
+    }
+
+    #[test]
+    fn a_glance_knows_a_process_again() {
+        let proc = ProcFolder::open(Path::new("/proc")).unwrap();
+        // A process of its own: the tests beside this one open things, too.
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let before = proc.glance(child.id()).unwrap();
+        assert_ne!(before.identity, 0);
+        assert_eq!(proc.glance(child.id()).unwrap().identity, before.identity);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(proc.glance(child.id()), None);
+    }
+}

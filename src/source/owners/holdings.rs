@@ -1,0 +1,190 @@
+//! Who holds which socket, kept from table to table and joined with each.
+
+use super::descriptors::Link;
+use crate::model::owner::{Holder, OwnerSpan, ProcessId};
+use crate::model::socket::Socket;
+use foldhash::{HashMap, HashMapExt};
+
+/// All sockets held by processes.
+#[derive(Default)]
+pub(super) struct Holdings {
+    /// Sorted by inode, then pid, then descriptor.
+    links: Vec<Link>,
+    /// Where the links of an inode are.
+    runs: HashMap<u32, OwnerSpan>,
+    stale: bool,
+}
+
+/// The owners of each socket of a table, in the form of a snapshot.
+#[derive(Debug, Default)]
+pub(in crate::source) struct Assigned {
+    /// Parallel to the sockets.
+    pub(in crate::source) spans: Vec<OwnerSpan>,
+    pub(in crate::source) holders: Vec<Holder>,
+    /// What the holders point into.
+    pub(in crate::source) pids: Vec<u32>,
+}
+
+impl Holdings {
+    /// Replaces the links of some processes by what has been read of them.
+    /// `pids` is sorted.
+    pub(super) fn replace(&mut self, pids: &[u32], links: Vec<Link>) {
+        if pids.is_empty() {
+            return;
+        }
+        let before = self.links.len();
+        self.links
+            .retain(|link| pids.binary_search(&link.pid).is_err());
+        self.stale |= self.links.len() != before || !links.is_empty();
+        self.links.extend(links);
+    }
+
+    /// Whether anybody is known to hold this inode.
+    pub(super) fn is_held(&self, inode: u32) -> bool {
+        self.runs.contains_key(&inode)
+    }
+
+    /// Brings the index up to date. Links that have not changed are in order
+    /// already, which this sort makes use of.
+    pub(super) fn index(&mut self) {
+        if !std::mem::take(&mut self.stale) {
+            return;
+        }
+        self.links.sort();
+        self.runs.clear();
+        self.runs.reserve(self.links.len());
+        let mut start = 0;
+        for run in self.links.chunk_by(|left, right| left.inode == right.inode) {
+            let inode = run.first().map_or(0, |link| link.inode);
+            let span = OwnerSpan {
+                start,
+                count: u16::try_from(run.len()).unwrap_or(u16::MAX),
+            };
+            self.runs.insert(inode, span);
+            start = start.saturating_add(u32::try_from(run.len()).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// The owners of each socket. Sockets may share an inode (MPTCP subflows
+    /// have their owner's).
+    pub(super) fn assign(&self, sockets: &[Socket]) -> Assigned {
+        let mut numbers: HashMap<u32, u32> = HashMap::new();
+        let mut assigned = Assigned {
+            spans: Vec::with_capacity(sockets.len()),
+            holders: Vec::with_capacity(sockets.len()),
+            pids: Vec::new(),
+        };
+        for socket in sockets {
+            let run = socket
+                .inode
+                .and_then(|inode| self.runs.get(&inode.get()))
+                .copied()
+                .unwrap_or_default();
+            let links = self.run(run);
+            let start = u32::try_from(assigned.holders.len()).unwrap_or(u32::MAX);
+            for link in links {
+                let number = *numbers.entry(link.pid).or_insert_with(|| {
+                    assigned.pids.push(link.pid);
+                    u32::try_from(assigned.pids.len() - 1).unwrap_or(u32::MAX)
+                });
+                assigned.holders.push(Holder {
+                    process: ProcessId(number),
+                    fd: link.fd,
+                });
+            }
+            assigned.spans.push(OwnerSpan {
+                start,
+                count: run.count,
+            });
+        }
+        assigned
+    }
+
+    /// The processes that hold sockets for which `wanted` says so.
+    pub(super) fn holders_of(
+        &self,
+        sockets: &[Socket],
+        wanted: impl Fn(&Socket) -> bool,
+    ) -> foldhash::HashSet<u32> {
+        sockets
+            .iter()
+            .filter(|socket| wanted(socket))
+            .filter_map(|socket| self.runs.get(&socket.inode?.get()))
+            .flat_map(|run| self.run(*run))
+            .map(|link| link.pid)
+            .collect()
+    }
+
+    fn run(&self, span: OwnerSpan) -> &[Link] {
+        let start = span.start as usize;
+        self.links
+            .get(start..start + usize::from(span.count))
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::protocol::Protocol;
+    use std::num::NonZeroU32;
+
+    fn links(pid: u32, inodes: &[u32]) -> Vec<Link> {
+        (3..)
+            .zip(inodes)
+            .map(|(fd, inode)| Link {
+                inode: *inode,
+                pid,
+                fd,
+            })
+            .collect()
+    }
+
+    fn held_by(holdings: &Holdings, inode: u32) -> Vec<u32> {
+        let run = holdings.runs.get(&inode).copied().unwrap_or_default();
+        holdings.run(run).iter().map(|link| link.pid).collect()
+    }
+
+    #[test]
+    fn every_holder_counts_and_the_smallest_pid_comes_first() {
+        let mut holdings = Holdings::default();
+        holdings.replace(&[9], links(9, &[100, 101]));
+        holdings.replace(&[7], links(7, &[100]));
+        holdings.index();
+        assert_eq!(held_by(&holdings, 100), [7, 9]);
+        assert!(holdings.is_held(101) && !holdings.is_held(102));
+    }
+
+    #[test]
+    fn sockets_that_share_an_inode_share_its_owners() {
+        let line = b"0: 0100007F:1F90 0100007F:C350 01 0:0 00:0 0 0 0 0\n";
+        let table = crate::source::proc_net::parse_table(line, Protocol::Tcp, 0);
+        let nobodys = table.sockets[0];
+        let shared = Socket {
+            inode: NonZeroU32::new(5),
+            ..nobodys
+        };
+        let mut holdings = Holdings::default();
+        holdings.replace(&[7, 9], [links(7, &[5]), links(9, &[5])].concat());
+        holdings.index();
+        let assigned = holdings.assign(&[shared, nobodys, shared]);
+        assert_eq!(assigned.pids, [7, 9]);
+        let holders = |place: usize| assigned.spans[place].of(&assigned.holders);
+        assert_eq!((holders(0).len(), holders(1).len()), (2, 0));
+        assert_eq!(holders(0), holders(2));
+    }
+
+    #[test]
+    fn what_a_process_has_closed_is_forgotten() {
+        let mut holdings = Holdings::default();
+        holdings.replace(&[7, 9], [links(7, &[100]), links(9, &[100])].concat());
+        holdings.index();
+        holdings.replace(&[9], Vec::new());
+        holdings.index();
+        assert_eq!(held_by(&holdings, 100), [7]);
+        holdings.replace(&[7], links(7, &[101]));
+        holdings.index();
+        assert_eq!(held_by(&holdings, 100), [0; 0]);
+        assert_eq!(held_by(&holdings, 101), [7]);
+    }
+}

@@ -1,0 +1,172 @@
+//! Sockets that nobody is known to hold: how long they have been looked for,
+//! where to look next, and when to give up.
+//!
+//! A process that closes one descriptor and opens another shows no change, so
+//! a socket without a known owner may be in any process. Reading all of them
+//! with every table would cost most where least can be found: kernel sockets
+//! and those of other users never have an owner that can be seen. So the
+//! likely processes are read first, only so much is read for one table, and a
+//! socket that every process has been read for is not looked for again.
+
+use super::descriptors::Glance;
+use super::errand::Target;
+use super::roster::{Pass, cost};
+use crate::model::endpoint::Endpoint;
+use crate::model::socket::Socket;
+use foldhash::{HashMap, HashMapExt, HashSet};
+
+/// How many descriptors may be read in search of owners for one table: some
+/// twenty milliseconds.
+pub(super) const BUDGET: u64 = 16 * 1024;
+
+/// Sockets without a known owner, by inode, with the pass in which every
+/// process must have been read to give up. Inode numbers are given out in turn
+/// and come again only after four thousand million (`get_next_ino` in
+/// `fs/inode.c`).
+#[derive(Default)]
+pub(super) struct Missing(HashMap<u32, Pass>);
+
+impl Missing {
+    /// Takes in the sockets of a table that nobody is known to hold. Those
+    /// that are new here must be looked for in passes after `now`.
+    pub(super) fn note(&mut self, inodes: impl Iterator<Item = u32>, now: Pass) {
+        let before = std::mem::take(&mut self.0);
+        let mut noted = HashMap::with_capacity(before.len());
+        for inode in inodes {
+            noted.insert(inode, before.get(&inode).copied().unwrap_or(now + 1));
+        }
+        self.0 = noted;
+    }
+
+    /// Those still worth looking for, if every process has been read since
+    /// `all_read`.
+    pub(super) fn open(&self, all_read: Pass) -> HashSet<u32> {
+        self.0
+            .iter()
+            .filter(|(_, since)| **since > all_read)
+            .map(|(inode, _)| *inode)
+            .collect()
+    }
+
+    /// The latest pass in which an open search began.
+    pub(super) fn latest(&self) -> Pass {
+        self.0.values().copied().max().unwrap_or(0)
+    }
+}
+
+/// What is known of the owners of sockets that are looked for.
+pub(super) struct Trail {
+    ports: HashSet<u16>,
+    peers: HashSet<Endpoint>,
+    uids: HashSet<u32>,
+}
+
+impl Trail {
+    /// What the sockets themselves tell.
+    pub(super) fn of(sockets: &[Socket], open: &HashSet<u32>) -> Self {
+        let mut trail = Self {
+            ports: HashSet::default(),
+            peers: HashSet::default(),
+            uids: HashSet::default(),
+        };
+        let is_open = |socket: &&Socket| {
+            let inode = socket.inode.map(std::num::NonZeroU32::get);
+            inode.is_some_and(|inode| open.contains(&inode))
+        };
+        for socket in sockets.iter().filter(is_open) {
+            trail.ports.insert(socket.local.port);
+            trail.peers.extend(socket.peer());
+            trail.uids.insert(socket.uid);
+        }
+        trail
+    }
+
+    /// Whether who holds this socket may hold one that is looked for: a server
+    /// takes many connections on one port, a client makes many to one peer.
+    pub(super) fn leads_to(&self, socket: &Socket) -> bool {
+        self.ports.contains(&socket.local.port)
+            || socket.peer().is_some_and(|peer| self.peers.contains(&peer))
+    }
+
+    /// Whether it was opened by a user with these rights.
+    pub(super) fn fits(&self, glance: &Glance) -> bool {
+        self.uids.contains(&glance.uid)
+    }
+}
+
+/// A process that may hold what is looked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate {
+    pub(super) target: Target,
+    pub(super) glance: Glance,
+    /// It holds a socket of the same port or peer.
+    pub(super) related: bool,
+    /// It has the rights of the user who opened the socket.
+    pub(super) same_user: bool,
+    /// It opened or closed something lately.
+    pub(super) lively: bool,
+}
+
+/// Puts the likely first, and among the equally likely those that are read
+/// quickly.
+pub(super) fn order(candidates: &mut [Candidate]) {
+    candidates.sort_unstable_by_key(|candidate| {
+        let likely = u8::from(candidate.related) << 2
+            | u8::from(candidate.same_user) << 1
+            | u8::from(candidate.lively);
+        (
+            u8::MAX - likely,
+            cost(&candidate.glance),
+            candidate.target.pid,
+        )
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_is_given_up_once_every_process_was_read_after_it_came() {
+        let mut missing = Missing::default();
+        missing.note([5, 6].into_iter(), 1);
+        assert_eq!(missing.open(1).len(), 2, "they were read while it came");
+        missing.note([5, 7].into_iter(), 2);
+        assert_eq!(missing.latest(), 3);
+        assert_eq!(missing.open(2), HashSet::from_iter([7]));
+        assert_eq!(missing.open(3), HashSet::default());
+        missing.note([7].into_iter(), 9);
+        assert_eq!(missing.open(3), HashSet::default(), "it stays given up");
+        missing.note([5].into_iter(), 10);
+        assert_eq!(missing.open(3).len(), 1, "but not once it was gone");
+    }
+
+    #[test]
+    fn the_likely_come_first() {
+        let candidate = |pid, related, same_user, lively, count| Candidate {
+            target: Target {
+                pid,
+                threads: false,
+            },
+            glance: Glance {
+                identity: 1,
+                count,
+                uid: 0,
+            },
+            related,
+            same_user,
+            lively,
+        };
+        let mut candidates = [
+            candidate(1, false, false, false, 3),
+            candidate(2, false, false, true, 3),
+            candidate(3, true, false, false, 900),
+            candidate(4, false, true, true, 90),
+            candidate(5, false, true, true, 9),
+            candidate(6, true, true, true, 9000),
+        ];
+        order(&mut candidates);
+        let pids = candidates.map(|candidate| candidate.target.pid);
+        assert_eq!(pids, [6, 3, 5, 4, 2, 1]);
+    }
+}

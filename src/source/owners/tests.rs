@@ -1,0 +1,210 @@
+//! The search for owners against fixtures and this machine's kernel.
+
+use super::*;
+use crate::model::protocol::{Family, Protocol};
+use crate::model::state::State;
+use std::net::{TcpListener, UdpSocket};
+use std::num::NonZeroU32;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::symlink;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+
+fn socket(inode: u32) -> Socket {
+    Socket {
+        cookie: None,
+        local: "127.0.0.1:80".parse::<std::net::SocketAddr>().map_or_else(
+            |_| crate::model::endpoint::Endpoint::default(),
+            |end| crate::model::endpoint::Endpoint::new(end.ip(), end.port()),
+        ),
+        remote: crate::model::endpoint::Endpoint::default(),
+        inode: NonZeroU32::new(inode),
+        uid: 0,
+        interface: 0,
+        recv_queue: 0,
+        send_queue: 0,
+        namespace: 0,
+        timer: None,
+        protocol: Protocol::Tcp,
+        family: Family::Inet,
+        state: State::Listen,
+    }
+}
+
+/// One table: the processes and descriptors that hold each of the sockets.
+fn table(owners: &mut Owners, inodes: &[u32]) -> Vec<Vec<(u32, u32)>> {
+    let errand = owners.survey();
+    std::thread::scope(|scope| {
+        scope.spawn(|| errand.work());
+        errand.work();
+    });
+    owners.take_in(errand);
+    assigned(owners, inodes)
+}
+
+fn assigned(owners: &mut Owners, inodes: &[u32]) -> Vec<Vec<(u32, u32)>> {
+    let sockets: Vec<Socket> = inodes.iter().copied().map(socket).collect();
+    let assigned = owners.assign(&sockets);
+    let holder = |holder: &crate::model::owner::Holder| {
+        (assigned.pids[holder.process.0 as usize], holder.fd)
+    };
+    assigned
+        .spans
+        .iter()
+        .map(|span| span.of(&assigned.holders).iter().map(holder).collect())
+        .collect()
+}
+
+fn inode(socket: impl AsFd) -> u32 {
+    let inode = rustix::fs::fstat(socket).unwrap().st_ino;
+    u32::try_from(inode).unwrap()
+}
+
+/// A process that holds a socket as its descriptor 1, and ends with its input.
+fn holding(socket: impl Into<OwnedFd>) -> Child {
+    Command::new("cat")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::from(socket.into()))
+        .spawn()
+        .unwrap()
+}
+
+fn end(mut child: Child) {
+    drop(child.stdin.take());
+    child.wait().unwrap();
+}
+
+#[test]
+fn finds_every_holder_and_survives_what_is_not_there() {
+    let root = tempfile::tempdir().unwrap();
+    for (pid, fds) in [("12", &["3", "4"][..]), ("7", &["5"]), ("99", &[])] {
+        let folder = root.path().join(pid).join("fd");
+        std::fs::create_dir_all(&folder).unwrap();
+        for fd in fds {
+            symlink("socket:[500]", folder.join(fd)).unwrap();
+        }
+    }
+    std::fs::create_dir_all(root.path().join("1/fd")).unwrap();
+    symlink("/dev/null", root.path().join("7/fd/0")).unwrap();
+    symlink("socket:[x]", root.path().join("7/fd/1")).unwrap();
+    // A process that is gone by the time it is visited.
+    std::fs::create_dir(root.path().join("13")).unwrap();
+    std::fs::create_dir(root.path().join("sys")).unwrap();
+    let mut owners = Owners::new(root.path());
+    let found = table(&mut owners, &[500, 501]);
+    assert_eq!(found, [vec![(7, 5), (12, 3), (12, 4)], vec![]]);
+    assert!(owners.unreadable().is_empty());
+}
+
+#[test]
+fn a_proc_without_process_1_hides_processes() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(root.path().join("7/fd")).unwrap();
+    let mut owners = Owners::new(root.path());
+    table(&mut owners, &[]);
+    let hidden = BTreeMap::from([(GapReason::Permission, 1)]);
+    assert_eq!(owners.unreadable(), hidden);
+}
+
+#[test]
+fn a_proc_that_is_not_there_is_told() {
+    let mut owners = Owners::new(Path::new("/nowhere"));
+    assert_eq!(table(&mut owners, &[500]), [vec![]]);
+    assert_eq!(owners.unreadable().len(), 1);
+}
+
+#[test]
+fn follows_who_opens_shares_and_closes() {
+    let mut owners = Owners::new(Path::new("/proc"));
+    let own = std::process::id();
+    let first = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let fd = u32::try_from(first.as_raw_fd()).unwrap();
+    assert_eq!(table(&mut owners, &[inode(&first)]), [[(own, fd)]]);
+
+    let second = TcpListener::bind("127.0.0.1:0").unwrap();
+    let number = inode(&second);
+    assert_eq!(table(&mut owners, &[number])[0].len(), 1);
+
+    let child = holding(second.try_clone().unwrap());
+    let shared = table(&mut owners, &[number]);
+    assert!(shared[0].contains(&(child.id(), 1)), "{shared:?}");
+    drop(second);
+    let left = table(&mut owners, &[number]);
+    assert!(left[0].contains(&(child.id(), 1)), "{left:?}");
+    end(child);
+    let gone = table(&mut owners, &[number]);
+    assert!(gone[0].is_empty(), "{gone:?}");
+}
+
+/// The trap: closing one descriptor and opening another keeps their number.
+#[test]
+fn finds_a_socket_that_came_without_a_sign() {
+    let root = tempfile::tempdir().unwrap();
+    for pid in ["1", "7", "8"] {
+        let folder = root.path().join(pid).join("fd");
+        std::fs::create_dir_all(&folder).unwrap();
+        symlink(format!("socket:[10{pid}]"), folder.join("3")).unwrap();
+    }
+    let mut owners = Owners::new(root.path());
+    assert_eq!(table(&mut owners, &[107])[0], [(7, 3)]);
+    let link = root.path().join("7/fd/3");
+    std::fs::remove_file(&link).unwrap();
+    symlink("socket:[555]", &link).unwrap();
+    assert_eq!(table(&mut owners, &[108, 555]), [[(8, 3)], [(7, 3)]]);
+}
+
+#[test]
+fn a_socket_that_nobody_has_is_given_up() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(root.path().join("1/fd")).unwrap();
+    let mut owners = Owners::new(root.path());
+    table(&mut owners, &[]);
+    table(&mut owners, &[900]);
+    let before = owners.roster.pass();
+    table(&mut owners, &[900]);
+    assert_eq!(owners.roster.pass(), before + 1, "no second look for it");
+}
+
+#[test]
+fn a_search_that_is_not_over_says_so() {
+    let root = tempfile::tempdir().unwrap();
+    for pid in 1..=20 {
+        std::fs::create_dir_all(root.path().join(pid.to_string()).join("fd")).unwrap();
+    }
+    let mut owners = Owners::new(root.path());
+    owners.budget = 100;
+    table(&mut owners, &[]);
+    let pending = |owners: &mut Owners| {
+        let errand = owners.survey();
+        owners.take_in(errand);
+        owners.assign(&[socket(900)]).spans[0].is_pending()
+    };
+    assert!(pending(&mut owners), "more than the budget");
+    assert!((0..20).any(|_| !pending(&mut owners)), "it ends");
+    assert!(!pending(&mut owners), "and stays so");
+}
+
+/// A thread that has left the table of descriptors it shared.
+#[test]
+fn finds_what_only_a_thread_holds() {
+    let mut owners = Owners::new(Path::new("/proc"));
+    let (opened, tell) = mpsc::channel();
+    let (done, wait) = mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES).unwrap();
+        // Two more than the others have, so that the number differs.
+        let _other = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        opened.send(inode(&socket)).unwrap();
+        let _ = wait.recv();
+    });
+    table(&mut owners, &[]);
+    let number = tell.recv().unwrap();
+    let own = std::process::id();
+    let holds = |found: &[Vec<(u32, u32)>]| found[0].iter().any(|(pid, _)| *pid == own);
+    let found = (0..4).any(|_| holds(&table(&mut owners, &[number])));
+    assert!(found);
+    assert!(holds(&table(&mut owners, &[number])), "and it stays found");
+    drop(done);
+    thread.join().unwrap();
+}

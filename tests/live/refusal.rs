@@ -1,0 +1,77 @@
+//! Where the lab may not be had it says so in a line, and what would help, and
+//! leaves nothing behind.
+
+use super::NOBODY;
+use super::namespace::{Namespace, NotHere, program, where_anybody_may_run_it};
+use nix::sched::{CloneFlags, unshare};
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+pub(crate) fn is_a_line_that_helps(namespace: &Namespace) -> Result<(), NotHere> {
+    too_many();
+    if namespace.by_root() {
+        no_device();
+    }
+    no_namespace();
+    assert!(helpers().is_empty(), "{:?}", helpers());
+    Ok(())
+}
+
+/// Asked for more than the processes may hold.
+fn too_many() {
+    let mut command = Command::new(program());
+    command.args(["lab", "--sockets", "1000000", "--processes", "1"]);
+    assert_refused(&mut command, &["descriptors", "ulimit -n"]);
+}
+
+/// An ordinary user who insists on a device that he may not open.
+fn no_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = where_anybody_may_run_it(&program(), folder.path()).unwrap();
+    let device = Path::new("/dev/net/tun");
+    let mut able = Command::new("test");
+    able.arg("-w").arg(device).uid(NOBODY).gid(NOBODY);
+    if device.exists() && able.status().unwrap().success() {
+        println!("everybody may open {} here", device.display());
+        return;
+    }
+    let mut command = Command::new(program);
+    command.args(["lab", "--far-end", "tun"]).current_dir("/");
+    command.uid(NOBODY).gid(NOBODY);
+    assert_refused(&mut command, &["cannot open /dev/net/tun"]);
+}
+
+/// Where no more namespaces may be made. The limits are those of a user
+/// namespace of our own.
+fn no_namespace() {
+    unshare(CloneFlags::CLONE_NEWUSER).unwrap();
+    fs::write("/proc/self/setgroups", "deny").unwrap();
+    fs::write("/proc/self/uid_map", "0 0 1").unwrap();
+    fs::write("/proc/self/gid_map", "0 0 1").unwrap();
+    for limit in ["max_user_namespaces", "max_net_namespaces"] {
+        fs::write(format!("/proc/sys/user/{limit}"), "0").unwrap();
+    }
+    let helps = ["user.max_user_namespaces", "root"];
+    assert_refused(Command::new(program()).arg("lab"), &helps);
+}
+
+fn assert_refused(command: &mut Command, helps: &[&str]) {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(output.stdout.is_empty(), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.starts_with("tcplens: "), "{said}");
+    assert!(helps.iter().all(|help| said.contains(help)), "{said}");
+    println!("{}", said.trim_end());
+}
+
+/// Processes that this one has started and not ended.
+fn helpers() -> Vec<String> {
+    let own = std::process::id();
+    let path = format!("/proc/{own}/task/{own}/children");
+    let children = fs::read_to_string(path).unwrap_or_default();
+    children.split_whitespace().map(str::to_owned).collect()
+}

@@ -1,0 +1,55 @@
+//! The processes that live in a network namespace: as long as there is one,
+//! the namespace stays.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Whether this machine gives the program a lab.
+pub(crate) fn lab_is_to_be_had(program: &str) -> bool {
+    let tried = Command::new(program)
+        .args(["lab", "--json"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&tried.stderr);
+    if tried.status.code() == Some(0) {
+        return true;
+    }
+    println!("SKIPPED: {said}");
+    let required = std::env::var_os("TCPLENS_REQUIRE_NAMESPACES");
+    assert!(required.is_none_or(|required| required != "1"), "{said}");
+    false
+}
+
+/// The number of a process's network namespace.
+pub(crate) fn namespace(pid: u32) -> Option<u64> {
+    let read = fs::metadata(format!("/proc/{pid}/ns/net"));
+    read.ok().map(|read| read.ino())
+}
+
+/// The processes in a network namespace; none of them has ended.
+pub(crate) fn inhabitants(wanted: u64) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter_map(|process| process.file_name().to_str()?.parse().ok())
+        .filter(|pid| namespace(*pid) == Some(wanted))
+        .collect()
+}
+
+/// Waits until nobody is left in a network namespace.
+pub(crate) fn wait_until_deserted(wanted: u64) -> Duration {
+    let began = Instant::now();
+    loop {
+        let left = inhabitants(wanted);
+        if left.is_empty() {
+            return began.elapsed();
+        }
+        assert!(began.elapsed() < PATIENCE, "still there: {left:?}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
