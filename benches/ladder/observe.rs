@@ -5,7 +5,13 @@ use super::LADDER;
 use super::world::{Load, reading};
 use divan::Bencher;
 use std::cell::Cell;
-use tcplens::monitor::Monitor;
+use std::sync::Arc;
+use tcplens::model::observation::Observation;
+use tcplens::model::reading::{Matter, Reading};
+use tcplens::monitor::{Monitor, MonitorOptions};
+
+/// How many absences of a table are asked about, as the live table does.
+const ASKED: usize = 256;
 
 #[divan::bench(args = LADDER)]
 fn cold(bencher: Bencher<'_, '_>, sockets: u32) {
@@ -25,6 +31,17 @@ fn warm_two_percent_replaced(bencher: Bencher<'_, '_>, sockets: u32) {
         bencher,
         Load {
             churn: 20,
+            ..Load::of(sockets)
+        },
+    );
+}
+
+#[divan::bench(args = LADDER)]
+fn warm_with_flows(bencher: Bencher<'_, '_>, sockets: u32) {
+    again(
+        bencher,
+        Load {
+            flows: true,
             ..Load::of(sockets)
         },
     );
@@ -66,9 +83,12 @@ fn warm_without_owners(bencher: Bencher<'_, '_>, sockets: u32) {
 /// One table after the other into the same monitor, as when watching.
 fn again(bencher: Bencher<'_, '_>, load: Load) {
     let round = Cell::new(0);
-    let mut monitor = Monitor::default();
+    let mut monitor = Monitor::new(MonitorOptions {
+        settled: ASKED,
+        ..MonitorOptions::default()
+    });
     for early in 0..3 {
-        monitor.fold(reading(early, load));
+        fold(&mut monitor, reading(early, load));
         round.set(early + 1);
     }
     bencher
@@ -76,5 +96,16 @@ fn again(bencher: Bencher<'_, '_>, load: Load) {
             round.set(round.get() + 1);
             reading(round.get(), load)
         })
-        .bench_local_values(|reading| monitor.fold(reading));
+        .bench_local_values(|reading| fold(&mut monitor, reading));
+}
+
+/// A table, and that all it lacks is gone where the monitor asks.
+fn fold(monitor: &mut Monitor, reading: Reading) -> Arc<Observation> {
+    let time = reading.time;
+    monitor.fold(reading).unwrap_or_else(|| {
+        let asked = monitor.unsettled().iter();
+        let gone = asked.map(|socket| (socket.key(), None)).collect();
+        let matter = Matter::Absences(gone);
+        monitor.fold(Reading { time, matter }).unwrap()
+    })
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use tcplens::model::endpoint::Endpoint;
+use tcplens::model::flow::{Carried, Sample};
 use tcplens::model::observation::Observation;
 use tcplens::model::owner::{Holder, OwnerSpan, ProcessId};
 use tcplens::model::process::Process;
@@ -19,6 +20,10 @@ use tcplens::monitor::Monitor;
 const SOCKETS_A_PROCESS: u32 = 500;
 
 /// How one table differs from the one before.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a condition of its own"
+)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     /// Sockets in the table.
@@ -30,6 +35,8 @@ pub(crate) struct Load {
     pub(crate) scrambled: bool,
     /// Whether the owner of any socket could be found.
     pub(crate) owners: bool,
+    /// Whether each connection comes with what it carries.
+    pub(crate) flows: bool,
 }
 
 impl Load {
@@ -40,6 +47,7 @@ impl Load {
             cookies: true,
             scrambled: false,
             owners: true,
+            flows: false,
         }
     }
 }
@@ -110,8 +118,24 @@ fn snapshot(round: u32, load: Load) -> Snapshot {
             })
             .collect(),
         processes: (0..processes).map(process).collect(),
+        flows: if load.flows {
+            vec![Some(sample(round)); load.sockets as usize]
+        } else {
+            Vec::new()
+        },
         owners_complete: load.owners,
         ..Snapshot::default()
+    }
+}
+
+fn sample(round: u32) -> Sample {
+    Sample {
+        rtt_us: Some(1000),
+        total_retransmits: 0,
+        carried: Some(Carried {
+            received: u64::from(round) * 1000,
+            acked: u64::from(round) * 1000,
+        }),
     }
 }
 
