@@ -75,7 +75,18 @@ impl Filter {
     /// Whether tables must be read with what connections carry.
     #[must_use]
     pub fn needs_flows(&self) -> bool {
-        self.expr.as_ref().is_some_and(ast::Expr::asks_of_flows)
+        self.asks(ast::Test::gains_from_flow)
+    }
+
+    /// Whether it asks for what no table has that lacks what connections carry:
+    /// then it matches nothing, or everything.
+    #[must_use]
+    pub fn is_of_flows(&self) -> bool {
+        self.asks(ast::Test::is_of_flow)
+    }
+
+    fn asks(&self, such: fn(&ast::Test) -> bool) -> bool {
+        self.expr.as_ref().is_some_and(|expr| expr.asks(such))
     }
 
     /// Reads a filter; an empty text gives [`Filter::all`]. Several arguments

@@ -138,17 +138,28 @@ pub(super) enum Number {
 }
 
 impl Expr {
-    /// Whether it asks what connections carry, anywhere within.
-    pub(super) fn asks_of_flows(&self) -> bool {
+    /// Whether it asks such a question anywhere within.
+    pub(super) fn asks(&self, such: fn(&Test) -> bool) -> bool {
         match self {
-            Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::asks_of_flows),
-            Self::Not(inner) => inner.asks_of_flows(),
-            Self::Is(test) => matches!(
-                test,
-                Test::RoundTrip(..)
-                    | Test::Number(Number::Retransmits | Number::RxRate | Number::TxRate, ..)
-            ),
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(|part| part.asks(such)),
+            Self::Not(inner) => inner.asks(such),
+            Self::Is(test) => such(test),
         }
+    }
+}
+
+impl Test {
+    /// Whether nothing but what connections carry can answer it.
+    pub(super) fn is_of_flow(&self) -> bool {
+        matches!(
+            self,
+            Self::RoundTrip(..) | Self::Number(Number::RxRate | Number::TxRate, ..)
+        )
+    }
+
+    /// Whether that answers it better than the table alone.
+    pub(super) fn gains_from_flow(&self) -> bool {
+        self.is_of_flow() || matches!(self, Self::Number(Number::Retransmits, ..))
     }
 }
 

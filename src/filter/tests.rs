@@ -236,6 +236,8 @@ fn only_questions_about_flows_make_tables_dearer() {
     ] {
         assert!(Filter::parse(text).unwrap().needs_flows(), "{text}");
     }
+    assert!(!Filter::parse("retrans > 0").unwrap().is_of_flows());
+    assert!(Filter::parse("udp or not tx = 0").unwrap().is_of_flows());
     for text in ["", "recvq > 0 age > 60s", "rtt"] {
         assert!(!Filter::parse(text).unwrap().needs_flows(), "{text}");
     }

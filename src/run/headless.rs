@@ -57,7 +57,7 @@ pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
         return Ok(Ending::NothingMatched);
     };
     let rows = arrange(&observation, &request.filter, &request.sort, &request.quick);
-    if request.info {
+    if request.info && request.format == Format::Json {
         let details = request
             .source
             .read_details(&connections(&observation, &rows));
@@ -87,6 +87,13 @@ pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
     Ok(if rows.is_empty() && narrowed {
         if request.format == Format::Table {
             let _ = writeln!(stderr(), "tcplens: no socket matches");
+            if request.filter.is_of_flows() {
+                let _ = writeln!(
+                    stderr(),
+                    "tcplens: rates (rx, tx) take two readings, as in the live table; \
+                     /proc knows neither them nor rtt"
+                );
+            }
         }
         Ending::NothingMatched
     } else {

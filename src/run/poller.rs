@@ -212,3 +212,142 @@ impl Poller {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::endpoint::Endpoint;
+    use crate::model::protocol::{Family, Protocol};
+    use crate::model::reading::{Matter, Reading, Snapshot};
+    use crate::model::state::State;
+    use crate::model::time::Time;
+    use crate::monitor::MonitorOptions;
+    use crate::source::SourceError;
+    use std::num::NonZeroU64;
+
+    /// What the source was asked for.
+    #[derive(Debug, PartialEq, Eq)]
+    enum Asked {
+        Table,
+        Details(usize),
+        LookUp(usize),
+        Flows(bool),
+    }
+
+    /// A source that tells what it is asked for, and whose tables have one
+    /// socket fewer each.
+    struct Telltale {
+        asked: Sender<Asked>,
+        left: u64,
+    }
+
+    impl Telltale {
+        fn say(&self, asked: Asked, matter: Matter) -> Reading {
+            let _ = self.asked.send(asked);
+            Reading {
+                time: Time::default(),
+                matter,
+            }
+        }
+    }
+
+    impl ReadingSource for Telltale {
+        fn read_table(&mut self) -> Result<Reading, SourceError> {
+            let sockets = (1..=self.left).map(connection).collect();
+            self.left = self.left.saturating_sub(1);
+            let snapshot = Snapshot {
+                sockets,
+                ..Snapshot::default()
+            };
+            Ok(self.say(Asked::Table, Matter::Table(Box::new(snapshot))))
+        }
+
+        fn set_scope(&mut self, _: Scope) {}
+
+        fn read_usage(&mut self, _: &[u32]) -> Reading {
+            panic!("nobody asks for usage")
+        }
+
+        fn read_details(&mut self, sockets: &[Socket]) -> Reading {
+            let asked = Asked::Details(sockets.len());
+            self.say(asked, Matter::Details(Vec::new()))
+        }
+
+        fn look_up(&mut self, sockets: &[Socket]) -> Reading {
+            let there = sockets.iter().map(|socket| (socket.key(), Some(*socket)));
+            let matter = Matter::Absences(there.collect());
+            self.say(Asked::LookUp(sockets.len()), matter)
+        }
+
+        fn include_flows(&mut self, wanted: bool) {
+            let _ = self.asked.send(Asked::Flows(wanted));
+        }
+    }
+
+    fn connection(number: u64) -> Socket {
+        let end = |port| Endpoint::new([192, 0, 2, 1].into(), port);
+        Socket {
+            cookie: NonZeroU64::new(number),
+            local: end(80),
+            remote: end(u16::try_from(number).unwrap()),
+            inode: None,
+            uid: 0,
+            interface: 0,
+            recv_queue: 0,
+            send_queue: 0,
+            namespace: 1,
+            timer: None,
+            protocol: Protocol::Tcp,
+            family: Family::Inet,
+            state: State::Established,
+        }
+    }
+
+    #[test]
+    fn what_is_on_screen_is_read_at_once_and_with_each_table() {
+        let (asked, heard) = channel();
+        let (events, _screen) = channel();
+        let source = Box::new(Telltale { asked, left: 3 });
+        let monitor = Monitor::new(MonitorOptions {
+            settled: 8,
+            ..MonitorOptions::default()
+        });
+        let slot = Slot::default();
+        let rarely = Pace::Fixed(Duration::from_hours(1));
+        let orders = start(source, monitor, rarely, slot.clone(), events).unwrap();
+        // What is on screen may be read again in between at any time.
+        let until = |wanted: Asked| loop {
+            let asked = heard.recv_timeout(Duration::from_mins(1)).unwrap();
+            if asked == wanted {
+                break;
+            }
+            assert!(matches!(asked, Asked::Details(_)), "{asked:?}");
+        };
+        until(Asked::Table);
+
+        orders.send(Order::Watch(vec![connection(1)])).unwrap();
+        until(Asked::Details(1));
+        // Of what comes faster than it is read, the latest counts.
+        orders.send(Order::Watch(vec![connection(2); 2])).unwrap();
+        orders.send(Order::Watch(vec![connection(3); 3])).unwrap();
+        until(Asked::Details(3));
+        // The second table lacks one: that is settled before anybody sees it.
+        orders.send(Order::Refresh).unwrap();
+        until(Asked::Table);
+        until(Asked::LookUp(1));
+        until(Asked::Details(3));
+
+        orders.send(Order::IncludeFlows(true)).unwrap();
+        until(Asked::Flows(true));
+        until(Asked::Table);
+        until(Asked::LookUp(2));
+        until(Asked::Details(3));
+        orders.send(Order::IncludeFlows(false)).unwrap();
+        until(Asked::Flows(false));
+        // No table for that, and the thread ends.
+        drop(orders);
+        assert!(heard.iter().all(|asked| asked == Asked::Details(3)));
+        let seen = slot.take().unwrap();
+        assert_eq!((seen.number, seen.rows.len()), (3, 3));
+    }
+}

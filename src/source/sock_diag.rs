@@ -1,7 +1,7 @@
 //! The kernel's `sock_diag` as a socket source: every field, and right under
 //! load where `/proc/net` shows rows twice.
 
-use super::diag_message::{self, Part};
+use super::diag_message::{self, Entry, Message, Part};
 use super::diag_request::{self, ALL_STATES, Dump, Extras, INET, INET6, LISTENERS};
 use super::{SocketSource, SocketTable, SourceError, diag_info};
 use crate::model::gap::{Gap, GapKind, GapReason};
@@ -42,6 +42,42 @@ pub(super) struct SockDiag {
 struct Dumped {
     malformed: u64,
     interrupted: bool,
+}
+
+/// The work of one dump.
+struct Taking<'t> {
+    protocol: Protocol,
+    namespace: u32,
+    with_flows: bool,
+    into: &'t mut SocketTable,
+    dumped: Dumped,
+}
+
+impl Taking<'_> {
+    /// Takes in a message; the kernel's error number if it is the last, 0 for
+    /// none.
+    fn take(&mut self, message: Message<'_>) -> Option<i32> {
+        self.dumped.interrupted |= message.interrupted;
+        match message.part {
+            Part::Entry(entry) => self.enter(entry),
+            Part::Malformed => self.dumped.malformed += 1,
+            Part::Done(error) | Part::Refused(error) => return Some(error),
+        }
+        None
+    }
+
+    fn enter(&mut self, entry: Entry<'_>) {
+        let Some(socket) = entry.socket(self.protocol, self.namespace) else {
+            self.dumped.malformed += 1;
+            return;
+        };
+        self.into.sockets.push(socket);
+        if self.with_flows {
+            let sample = diag_info::sample(entry.attributes());
+            self.into
+                .add_flow(sample.filter(|_| socket.is_connection()));
+        }
+    }
 }
 
 impl SockDiag {
@@ -159,17 +195,22 @@ impl SockDiag {
         states: u32,
         into: &mut SocketTable,
     ) -> Result<Dumped, SourceError> {
-        let wants_flows = self.with_flows && dump.protocol() == Protocol::Tcp;
-        let extras = if wants_flows {
+        let sequence = self.reserve_sequences(1);
+        let mut taking = Taking {
+            protocol: dump.protocol(),
+            namespace: self.namespace,
+            with_flows: self.with_flows && dump.protocol() == Protocol::Tcp,
+            into,
+            dumped: Dumped::default(),
+        };
+        let extras = if taking.with_flows {
             Extras::Info
         } else {
             Extras::None
         };
-        let sequence = self.reserve_sequences(1);
         let request = diag_request::dump(dump, states, extras, sequence);
         self.send(&request)
             .map_err(|error| SourceError::new("ask", NAME, error))?;
-        let mut dumped = Dumped::default();
         loop {
             let length = self
                 .receive(RecvFlags::empty())
@@ -178,28 +219,13 @@ impl SockDiag {
             for message in diag_message::messages(&self.buffer[..length]) {
                 let lost = message.part == Part::Malformed && message.sequence == 0;
                 // Those with another number belong to an earlier request.
-                if message.sequence != sequence && !lost {
-                    continue;
-                }
-                dumped.interrupted |= message.interrupted;
-                match message.part {
-                    Part::Entry(entry) => match entry.socket(dump.protocol(), self.namespace) {
-                        Some(socket) => {
-                            into.sockets.push(socket);
-                            if wants_flows {
-                                let sample = diag_info::sample(entry.attributes());
-                                into.add_flow(sample.filter(|_| socket.is_connection()));
-                            }
-                        }
-                        None => dumped.malformed += 1,
-                    },
-                    Part::Malformed => dumped.malformed += 1,
-                    Part::Done(error) | Part::Refused(error) => end = Some(error),
+                if message.sequence == sequence || lost {
+                    end = taking.take(message).or(end);
                 }
             }
             match end {
                 None => {}
-                Some(0) => return Ok(dumped),
+                Some(0) => return Ok(taking.dumped),
                 Some(number) => {
                     let error = io::Error::from_raw_os_error(number);
                     return Err(SourceError::new("dump", NAME, error));

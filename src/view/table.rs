@@ -9,6 +9,7 @@ use crate::app::message::{Drawn, Spot};
 use crate::explain::sentence::fill;
 use crate::listing::{Align, Cell, Column, Layout, Measure, SortBy, cell};
 use crate::model::finding::Severity;
+use crate::model::reading::SourceKind;
 use crate::model::row::{Phase, Row};
 use crate::model::text::Text;
 use ratatui::buffer::Buffer;
@@ -162,6 +163,8 @@ fn draw_empty(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
         "waiting"
     } else if app.filter.is_all() && app.quick.is_all() {
         "nothing_there"
+    } else if app.filter.is_of_flows() && app.observation.source == SourceKind::Proc {
+        "nothing_known"
     } else {
         "nothing_matches"
     };
