@@ -36,14 +36,15 @@ const CHURN: &str = "--churn";
 const CHURNERS: u8 = 3;
 /// How many of its connections each of them has at a time.
 const AT_A_TIME: usize = 32;
-/// How long is watched.
+/// How long is watched, and how long on a busy machine.
 const WATCHED: Duration = Duration::from_secs(8);
+const LONGEST: Duration = Duration::from_secs(40);
 /// Fewer connections a second prove nothing.
 const LEAST_RATE: u64 = 5_000;
-/// Rows in a million that a dump may pass over.
-const PASSED_OVER: usize = 20;
 /// Fewer tables neither.
 const LEAST_TABLES: usize = 10;
+/// Rows in a million that a dump may pass over.
+const PASSED_OVER: usize = 20;
 
 /// In a process that churns: where the test program is, and which one it is.
 pub(crate) fn asked(mut arguments: impl Iterator<Item = String>) -> Option<(u64, u8)> {
@@ -259,7 +260,8 @@ pub(crate) fn loses_no_long_lived_row(namespace: &Namespace) -> Result<(), NotHe
         let mut watcher = Watcher::begin(source, &load, mix);
         let churn = Churn::begin(namespace);
         let (began, opened) = (Instant::now(), active_opens());
-        while began.elapsed() < WATCHED {
+        let enough = |tables| tables >= LEAST_TABLES && began.elapsed() >= WATCHED;
+        while !enough(watcher.figures.tables) && began.elapsed() < LONGEST {
             watcher.look();
         }
         let millis = u64::try_from(began.elapsed().as_millis()).unwrap();
