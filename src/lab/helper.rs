@@ -21,6 +21,9 @@ const HELPER: &str = "--lab-helper";
 /// A copy of this program, whatever it is called and even if its file is gone.
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
+/// How long a helper that is asked to end may take before it is made to.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// The last line of a helper that is ready.
 const READY: &str = "ready";
 /// Before what went wrong.
@@ -138,8 +141,8 @@ pub(super) fn wait_for_end(patience: Option<Duration>) -> Result<bool, LabError>
 #[derive(Debug)]
 pub(super) struct Helper {
     child: Child,
-    /// Closes with this, which tells the helper to end.
-    _input: Option<ChildStdin>,
+    /// Closed, it tells the helper to end.
+    input: Option<ChildStdin>,
     output: Option<ChildStdout>,
     said: Vec<u8>,
 }
@@ -167,7 +170,7 @@ impl Helper {
             .spawn()
             .map_err(LabError::io("start", OWN_PROGRAM))?;
         Ok(Self {
-            _input: child.stdin.take(),
+            input: child.stdin.take(),
             output: child.stdout.take(),
             child,
             said: Vec::new(),
@@ -176,6 +179,11 @@ impl Helper {
 
     pub(super) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Asks it to end, without waiting for it.
+    pub(super) fn dismiss(&mut self) {
+        drop(self.input.take());
     }
 
     /// Waits until the helper is ready and gives the lines it said before.
@@ -232,8 +240,11 @@ impl Helper {
 }
 
 impl Drop for Helper {
-    /// The kernel closes what it holds.
+    /// A helper that ends by itself sees to its own helpers; init need not.
     fn drop(&mut self) {
+        self.dismiss();
+        let deadline = Instant::now() + GRACE;
+        while self.listen(deadline).is_ok() {}
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -26,8 +26,9 @@ const NAME: &str = "the second holder";
 /// The other process.
 #[derive(Debug)]
 pub(super) struct Holder {
-    helper: Helper,
+    /// Closes before the helper is waited for: that tells it to end.
     line: OwnedFd,
+    helper: Helper,
 }
 
 impl Holder {
@@ -41,7 +42,7 @@ impl Holder {
         .map_err(LabError::io("make a line to", NAME))?;
         let mut helper = Helper::start_with(namespace, Role::Hold, Stdio::from(theirs))?;
         helper.ready(PATIENCE)?;
-        Ok(Self { helper, line })
+        Ok(Self { line, helper })
     }
 
     pub(super) fn pid(&self) -> u32 {

@@ -187,6 +187,13 @@ impl Load {
     }
 }
 
+impl Drop for Load {
+    /// All together: one after the other they would take long.
+    fn drop(&mut self) {
+        self.helpers.iter_mut().for_each(Helper::dismiss);
+    }
+}
+
 /// In one of those processes: holds its share until the input closes.
 pub(super) fn play(_proof: &Namespace, share: Share) -> Result<(), LabError> {
     raise_limit()?;

@@ -116,7 +116,8 @@ impl Namespace {
 
     fn furnish(&self) -> Result<(), LabError> {
         for (setting, value) in SETTINGS {
-            // Not every kernel has each of them; the states then last less.
+            // Not every kernel has each of them, and some containers write
+            // none; the states then last less.
             let _ = self.set(setting, value);
         }
         let configuration = Configuration::open()?;
