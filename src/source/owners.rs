@@ -15,13 +15,13 @@ mod search;
 use crate::model::gap::GapReason;
 use crate::model::owner::OwnerSpan;
 use crate::model::socket::Socket;
-use descriptors::{Glance, ProcFolder};
+use descriptors::ProcFolder;
 pub(super) use errand::Errand;
 use errand::Target;
 use foldhash::HashSet;
 pub(super) use holdings::Assigned;
 use holdings::Holdings;
-use roster::{Roster, cost};
+use roster::{Known, Pass, Roster, cost};
 use search::{BUDGET, Candidate, Missing, Trail};
 use std::collections::BTreeMap;
 use std::io;
@@ -35,6 +35,8 @@ pub(super) struct Owners {
     roster: Roster,
     holdings: Holdings,
     missing: Missing,
+    /// The pass in which the search for sockets of the first table began.
+    begun: Pass,
     /// How many descriptors may be read in search of owners for one table.
     budget: u64,
     /// Why processes could not even be listed, the last time.
@@ -50,6 +52,7 @@ impl Owners {
             roster: Roster::default(),
             holdings: Holdings::default(),
             missing: Missing::default(),
+            begun: 0,
             budget: BUDGET,
             failure: None,
         }
@@ -94,7 +97,8 @@ impl Owners {
     /// The owners of each socket of a table that was read after the survey.
     pub(super) fn assign(&mut self, sockets: &[Socket]) -> Assigned {
         self.holdings.index();
-        let first = self.roster.pass() <= 1;
+        let begun = self.roster.pass();
+        let first = begun <= 1;
         let mut open = self.open(sockets);
         if !open.is_empty() {
             // What was opened after the survey shows by now.
@@ -104,15 +108,20 @@ impl Owners {
             self.holdings.index();
             open.retain(|inode| !self.holdings.is_held(*inode));
         }
-        // The first table has just had every process read for it.
-        if !open.is_empty() && !first {
-            self.search(sockets, &mut open);
+        // Most newcomers that nobody holds are gone with the next table: they
+        // closed while it was read. Only those that last are searched for.
+        let mut lasting = self.missing.lasting(&open, begun);
+        if !lasting.is_empty() {
+            self.search(sockets, &mut lasting);
             self.holdings.index();
         }
         let mut assigned = self.holdings.assign(sockets);
-        if !first && !open.is_empty() {
-            let open = self.missing.open(self.roster.all_read_since());
-            mark_pending(&mut assigned, sockets, &open);
+        if first {
+            self.begun = self.missing.latest();
+        } else if !open.is_empty() {
+            // What was there from the first has been looked for everywhere.
+            let since = self.roster.all_read_since().max(self.begun);
+            mark_pending(&mut assigned, sockets, &self.missing.open(since));
         }
         assigned
     }
@@ -129,44 +138,79 @@ impl Owners {
         self.missing.open(self.roster.all_read_since())
     }
 
-    /// Reads likely processes until all is found or enough has been read.
+    /// Reads likely processes, and then threads with descriptors of their own,
+    /// until all is found or enough has been read.
     fn search(&mut self, sockets: &[Socket], open: &mut HashSet<u32>) {
         let Some(proc) = self.proc.clone() else {
             return;
         };
-        let candidates = self.candidates(sockets, open);
-        let mut spent = 0;
-        for candidate in candidates {
-            if open.is_empty() || spent >= self.budget {
-                break;
+        let latest = self.missing.latest();
+        let before = |pass: Option<Pass>| pass.is_none_or(|pass| pass < latest);
+        let mut left = self.budget;
+        for candidate in self.candidates(sockets, open, |known| before(known.read_at)) {
+            if open.is_empty() || left == 0 {
+                return;
             }
-            spent += cost(&candidate.glance);
-            let mut links = Vec::new();
-            let Target { pid, threads } = candidate.target;
-            let outcome = proc.read(pid, threads, &mut links);
-            for link in &links {
-                open.remove(&link.inode);
-            }
-            self.roster.note(pid, outcome);
-            self.holdings.replace(&[pid], links);
+            left = left.saturating_sub(cost(&candidate.glance));
+            self.look_into(&proc, candidate.target, open);
         }
-        if !open.is_empty() && spent < self.budget {
-            self.search_threads(&proc, open, self.budget - spent);
+        for candidate in self.candidates(sockets, open, |known| before(known.threads_at)) {
+            let tables = proc.further_threads(candidate.target.pid);
+            let price = 1 + tables.saturating_mul(cost(&candidate.glance));
+            // One that can never be paid for must not keep the search open.
+            let payable = price <= self.budget;
+            if open.is_empty() || (payable && price > left) {
+                return;
+            }
+            if payable {
+                left -= price;
+            }
+            self.look_into_threads(&proc, candidate.target, payable && tables > 0, open);
         }
     }
 
-    /// Processes that have not been read since the search began, the likely
-    /// first.
-    fn candidates(&self, sockets: &[Socket], open: &HashSet<u32>) -> Vec<Candidate> {
+    /// Reads one process; says how much of what is open it holds.
+    fn look_into(&mut self, proc: &ProcFolder, who: Target, open: &mut HashSet<u32>) -> usize {
+        let mut links = Vec::new();
+        let outcome = proc.read(who.pid, who.threads, &mut links);
+        let found = links.iter().filter(|link| open.remove(&link.inode)).count();
+        self.roster.note(who.pid, outcome);
+        self.holdings.replace(&[who.pid], links);
+        found
+    }
+
+    /// Reads each thread of a process if that is worth it. One that turns out
+    /// to have threads with descriptors of their own is remembered.
+    fn look_into_threads(
+        &mut self,
+        proc: &ProcFolder,
+        who: Target,
+        worth_it: bool,
+        open: &mut HashSet<u32>,
+    ) {
+        let threads = Target {
+            threads: true,
+            ..who
+        };
+        let found = worth_it && self.look_into(proc, threads, open) > 0;
+        self.roster.note_threads(who.pid, found);
+    }
+
+    /// The readable processes for which `wanted` says so, the likely first.
+    fn candidates(
+        &self,
+        sockets: &[Socket],
+        open: &HashSet<u32>,
+        wanted: impl Fn(&Known) -> bool,
+    ) -> Vec<Candidate> {
         let trail = Trail::of(sockets, open);
         let related = self
             .holdings
             .holders_of(sockets, |socket| trail.leads_to(socket));
-        let latest = self.missing.latest();
         let mut candidates: Vec<Candidate> = self
             .roster
             .readable()
-            .filter(|(_, known)| known.read_at.is_none_or(|read| read < latest))
+            .filter(|(_, known)| wanted(known))
             .map(|(pid, known)| Candidate {
                 target: Target {
                     pid,
@@ -180,37 +224,6 @@ impl Owners {
             .collect();
         search::order(&mut candidates);
         candidates
-    }
-
-    /// When no process has it, a thread with descriptors of its own may. Those
-    /// that have such a thread are remembered.
-    fn search_threads(&mut self, proc: &ProcFolder, open: &mut HashSet<u32>, mut budget: u64) {
-        let processes: Vec<(u32, Glance)> = self
-            .roster
-            .readable()
-            .filter(|(_, known)| !known.threads)
-            .map(|(pid, known)| (pid, known.glance))
-            .collect();
-        for (pid, glance) in processes {
-            if open.is_empty() || budget == 0 {
-                break;
-            }
-            budget -= 1;
-            let tables = proc.further_threads(pid);
-            let price = tables.saturating_mul(cost(&glance));
-            if tables == 0 || price > budget {
-                continue;
-            }
-            budget -= price;
-            let mut links = Vec::new();
-            let outcome = proc.read(pid, true, &mut links);
-            let found = links.iter().filter(|link| open.remove(&link.inode)).count();
-            self.roster.note(pid, outcome);
-            self.holdings.replace(&[pid], links);
-            if found > 0 {
-                self.roster.note_threads(pid);
-            }
-        }
     }
 
     /// The processes there are, with what tells each from a later one under

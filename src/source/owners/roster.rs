@@ -35,6 +35,8 @@ pub(super) struct Known {
     seen_at: Pass,
     /// Whether a thread has been found to have descriptors of its own.
     pub(super) threads: bool,
+    /// When its threads were searched for such.
+    pub(super) threads_at: Option<Pass>,
 }
 
 impl Known {
@@ -104,6 +106,7 @@ impl Roster {
             stirred_at: now,
             seen_at: now,
             threads: false,
+            threads_at: None,
         };
         let known = self.known.entry(pid).or_insert_with(|| {
             self.turns.push_back(pid);
@@ -165,10 +168,12 @@ impl Roster {
         };
     }
 
-    /// Says that threads of a process have descriptors of their own.
-    pub(super) fn note_threads(&mut self, pid: u32) {
+    /// Notes that the threads of a process have been searched in this pass, and
+    /// whether one has descriptors of its own.
+    pub(super) fn note_threads(&mut self, pid: u32, apart: bool) {
         if let Some(known) = self.known.get_mut(&pid) {
-            known.threads = true;
+            known.threads |= apart;
+            known.threads_at = Some(self.pass);
         }
     }
 
@@ -189,10 +194,10 @@ impl Roster {
             .map(|(pid, known)| (*pid, known))
     }
 
-    /// Since when every readable process has been read.
+    /// Since when every readable process has been read, its threads too.
     pub(super) fn all_read_since(&self) -> Pass {
         self.readable()
-            .map(|(_, known)| known.read_at.unwrap_or(0))
+            .map(|(_, known)| known.read_at.min(known.threads_at).unwrap_or(0))
             .min()
             .unwrap_or(Pass::MAX)
     }

@@ -48,6 +48,13 @@ impl Missing {
             .collect()
     }
 
+    /// Those of the open ones that an earlier table than that of pass `now` had,
+    /// too.
+    pub(super) fn lasting(&self, open: &HashSet<u32>, now: Pass) -> HashSet<u32> {
+        let lasts = |inode: &&u32| self.0.get(*inode).is_some_and(|since| *since <= now);
+        open.iter().filter(lasts).copied().collect()
+    }
+
     /// The latest pass in which an open search began.
     pub(super) fn latest(&self) -> Pass {
         self.0.values().copied().max().unwrap_or(0)
