@@ -121,16 +121,20 @@ fn follows_who_opens_shares_and_closes() {
     let fd = u32::try_from(first.as_raw_fd()).unwrap();
     assert_eq!(table(&mut owners, &[inode(&first)]), [[(own, fd)]]);
 
+    // The tests beside this one open and close things in this process, too: what
+    // came without a sign is found with the table after the next.
+    let mut holder = |number: u32, wanted: (u32, u32)| {
+        (0..3).any(|_| table(&mut owners, &[number])[0].contains(&wanted))
+    };
     let second = TcpListener::bind("127.0.0.1:0").unwrap();
     let number = inode(&second);
-    assert_eq!(table(&mut owners, &[number])[0].len(), 1);
+    let fd = u32::try_from(second.as_raw_fd()).unwrap();
+    assert!(holder(number, (own, fd)));
 
     let child = holding(second.try_clone().unwrap());
-    let shared = table(&mut owners, &[number]);
-    assert!(shared[0].contains(&(child.id(), 1)), "{shared:?}");
+    assert!(holder(number, (child.id(), 1)));
     drop(second);
-    let left = table(&mut owners, &[number]);
-    assert!(left[0].contains(&(child.id(), 1)), "{left:?}");
+    assert!(holder(number, (child.id(), 1)));
     end(child);
     let gone = table(&mut owners, &[number]);
     assert!(gone[0].is_empty(), "{gone:?}");
