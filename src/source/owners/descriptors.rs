@@ -6,20 +6,16 @@
 
 use crate::model::gap::GapReason;
 use crate::model::stat::Stat;
-use rustix::fs::{AtFlags, Mode, OFlags, RawDir, fstat, openat, readlinkat_raw, statat};
+use rustix::fs::{AtFlags, Mode, OFlags, RawDir, openat, readlinkat_raw, statat};
 use rustix::io::Errno;
 use std::ffi::CStr;
-use std::io::{self, Write as _};
+use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// Room for directory entries, read in one call.
 const ENTRIES: usize = 16 * 1024;
-/// With fewer descriptors than this there is nothing to save.
-const WORTH_PROBING: u64 = 64;
-/// One hole in so many descriptors costs more than listing them.
-const MOST_HOLES: u64 = 8;
 /// Links of a `task` folder with one thread: itself, its parent, the thread.
 const ONE_THREAD: u64 = 3;
 
@@ -131,12 +127,6 @@ impl ProcFolder {
         entries: &mut u64,
     ) -> io::Result<()> {
         let folder = open_folder(&self.folder, folder)?;
-        let size = fstat(&folder).map_or(0, |stat| stat.st_size);
-        let count = u64::try_from(size).unwrap_or(0);
-        if count >= WORTH_PROBING && probe(&folder, pid, count, links)? {
-            *entries += count;
-            return Ok(());
-        }
         let mut refused = None;
         numbered_entries(&folder, |fd, name| {
             *entries += 1;
@@ -181,40 +171,6 @@ impl ProcFolder {
             .and_then(|bytes| Stat::parse(&bytes))
             .is_some_and(|stat| stat.kernel_thread || stat.zombie)
     }
-}
-
-/// Tries the numbers from 0 up until so many descriptors are found. New ones
-/// get the smallest free number, so that most tables have few holes, and not to
-/// list them saves the kernel a seventh of its work. False, and nothing
-/// appended, if there are more holes than that is worth.
-fn probe(folder: &OwnedFd, pid: u32, count: u64, links: &mut Vec<Link>) -> io::Result<bool> {
-    let before = links.len();
-    let (mut found, mut holes) = (0, 0);
-    let mut name = Vec::new();
-    for fd in 0.. {
-        if found == count {
-            return Ok(true);
-        }
-        if holes > count / MOST_HOLES {
-            break;
-        }
-        name.clear();
-        // Writing to memory cannot fail.
-        let _ = write!(name, "{fd}\0");
-        let Ok(named) = CStr::from_bytes_with_nul(&name) else {
-            break;
-        };
-        match read_link(folder, named) {
-            Ok(inode) => {
-                found += 1;
-                links.extend(inode.map(|inode| Link { inode, pid, fd }));
-            }
-            Err(Errno::NOENT) => holes += 1,
-            Err(error) => return Err(error.into()),
-        }
-    }
-    links.truncate(before);
-    Ok(false)
 }
 
 /// The inode of the socket behind a descriptor; none if it is no socket.
