@@ -9,7 +9,6 @@ use crate::model::protocol::Protocol;
 use crate::model::row::Row;
 use crate::model::state::State;
 use std::fmt::{self, Write};
-use std::net::IpAddr;
 
 /// A text to look for, and all answers that do not depend on a single row.
 #[derive(Debug)]
@@ -111,14 +110,8 @@ impl Needle {
             return false;
         }
         let mut line = Line::default();
-        let written = match end.address() {
-            IpAddr::V4(v4) if side == Side::Local || row.socket.peer().is_some() => {
-                line.v4(v4.octets(), end.port);
-                Ok(())
-            }
-            _ => write_address(&mut line, side, row, observation),
-        };
-        written.is_ok() && line.contains(self.text.as_bytes())
+        write_address(&mut line, side, row, observation).is_ok()
+            && line.contains(self.text.as_bytes())
     }
 }
 
@@ -139,35 +132,6 @@ impl Default for Line {
 }
 
 impl Line {
-    fn push(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(self.length) {
-            *place = byte;
-            self.length += 1;
-        }
-    }
-
-    /// A number without leading zeros.
-    fn number(&mut self, number: u16) {
-        for power in [10_000, 1_000, 100, 10, 1] {
-            if number >= power || power == 1 {
-                // A remainder of ten fits.
-                self.push(b'0' + u8::try_from(number / power % 10).unwrap_or(0));
-            }
-        }
-    }
-
-    /// As the formatter of the standard library would, several times faster.
-    fn v4(&mut self, octets: [u8; 4], port: u16) {
-        for (place, octet) in octets.into_iter().enumerate() {
-            if place > 0 {
-                self.push(b'.');
-            }
-            self.number(octet.into());
-        }
-        self.push(b':');
-        self.number(port);
-    }
-
     fn contains(&self, needle: &[u8]) -> bool {
         let hay = self.bytes.get(..self.length).unwrap_or_default();
         hay.windows(needle.len().max(1))
@@ -182,23 +146,5 @@ impl Write for Line {
         place.copy_from_slice(text.as_bytes());
         self.length = end;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::endpoint::Endpoint;
-    use proptest::prelude::*;
-    use std::net::Ipv4Addr;
-
-    proptest! {
-        #[test]
-        fn the_fast_way_writes_the_same(octets in any::<[u8; 4]>(), port in any::<u16>()) {
-            let mut line = Line::default();
-            line.v4(octets, port);
-            let slow = Endpoint::new(Ipv4Addr::from(octets).into(), port).to_string();
-            prop_assert_eq!(&line.bytes[..line.length], slow.as_bytes());
-        }
     }
 }

@@ -7,6 +7,10 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// How many cells a text takes.
 #[must_use]
 pub fn width(text: &str) -> usize {
+    // Nearly all texts; none holds a control character.
+    if text.is_ascii() {
+        return text.len();
+    }
     text.width()
 }
 
@@ -15,7 +19,7 @@ pub fn width(text: &str) -> usize {
 /// wide character would straddle the end.
 #[must_use]
 pub fn fit(text: &str, cells: usize) -> Cow<'_, str> {
-    if text.width() <= cells {
+    if width(text) <= cells {
         return Cow::Borrowed(text);
     }
     let Some(room) = cells.checked_sub(1) else {

@@ -72,9 +72,57 @@ impl Default for Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.address() {
-            IpAddr::V4(v4) => write!(formatter, "{v4}:{}", self.port),
+            IpAddr::V4(v4) => formatter.write_str(Written::v4(v4, self.port).as_str()),
             IpAddr::V6(v6) => write!(formatter, "[{v6}]:{}", self.port),
         }
+    }
+}
+
+/// An IPv4 address and port in text, several times faster than the formatter of
+/// the standard library does it: a table writes hundreds of thousands.
+struct Written {
+    /// Long enough for `255.255.255.255:65535`.
+    bytes: [u8; 21],
+    length: usize,
+}
+
+impl Written {
+    fn v4(address: Ipv4Addr, port: u16) -> Self {
+        let mut written = Self {
+            bytes: [0; 21],
+            length: 0,
+        };
+        let [first, others @ ..] = address.octets();
+        written.number(first.into());
+        for octet in others {
+            written.push(b'.');
+            written.number(octet.into());
+        }
+        written.push(b':');
+        written.number(port);
+        written
+    }
+
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.length) {
+            *place = byte;
+            self.length += 1;
+        }
+    }
+
+    /// A number without leading zeros.
+    fn number(&mut self, number: u16) {
+        for power in [10_000, 1_000, 100, 10, 1] {
+            if number >= power || power == 1 {
+                // A remainder of ten fits.
+                self.push(b'0' + u8::try_from(number / power % 10).unwrap_or(0));
+            }
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        let bytes = self.bytes.get(..self.length).unwrap_or_default();
+        std::str::from_utf8(bytes).unwrap_or_default()
     }
 }
 
@@ -87,6 +135,15 @@ impl fmt::Debug for Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_fast_way_writes_the_same(address in any::<Ipv4Addr>(), port in any::<u16>()) {
+            let fast = Endpoint::new(address.into(), port).to_string();
+            prop_assert_eq!(fast, format!("{address}:{port}"));
+        }
+    }
 
     #[test]
     fn mapped_addresses_show_as_ipv4() {

@@ -5,11 +5,13 @@
 
 mod entry;
 mod info;
+mod owner;
 
 use crate::model::observation::Observation;
 use crate::model::row::Row;
 use crate::model::text::is_deceptive;
 use entry::{GapEntry, SocketEntry, timestamp};
+use owner::Portraits;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 use std::io::{self, Write};
@@ -48,13 +50,14 @@ pub fn write(observation: &Observation, rows: &[u32], out: &mut dyn Write) -> io
     open.pop();
     out.write_all(&open)?;
     out.write_all(b",\n \"sockets\":[")?;
+    let portraits = Portraits::default();
     let mut separator: &[u8] = b"\n  ";
     for number in rows {
         let Some(row) = observation.rows.get(*number as usize) else {
             continue;
         };
         out.write_all(separator)?;
-        write_guarded(&SocketEntry::of(row, observation), out)?;
+        write_guarded(&SocketEntry::of(row, observation, &portraits), out)?;
         separator = b",\n  ";
     }
     out.write_all(b"]}\n")
@@ -65,7 +68,8 @@ pub fn write(observation: &Observation, rows: &[u32], out: &mut dyn Write) -> io
 pub fn socket(row: &Row, observation: &Observation) -> String {
     let mut bytes = Vec::new();
     // Writing to memory cannot fail.
-    let _ = write_guarded(&SocketEntry::of(row, observation), &mut bytes);
+    let entry = SocketEntry::of(row, observation, &Portraits::default());
+    let _ = write_guarded(&entry, &mut bytes);
     String::from_utf8(bytes).unwrap_or_default()
 }
 

@@ -2,11 +2,10 @@
 
 use crate::explain::catalogue::Catalogue;
 use crate::explain::sentence::{fill, grouped};
-use crate::listing::{Align, Column, cell};
+use crate::listing::{Align, Column, cell, width};
 use crate::model::gap::{Gap, GapKind};
 use crate::model::observation::Observation;
 use std::io::{self, Write};
-use unicode_width::UnicodeWidthStr;
 
 /// Writes the rows with these numbers, in this order, under a heading.
 ///
@@ -26,9 +25,9 @@ pub fn write(
         .iter()
         .filter_map(|number| observation.rows.get(*number as usize))
     {
-        for (column, width) in columns.iter().zip(&mut widths) {
+        for (column, widest) in columns.iter().zip(&mut widths) {
             let text = cell(*column, row, observation, numeric).text;
-            *width = (*width).max(text.width());
+            *widest = (*widest).max(width(&text));
             cells.push(&text);
         }
     }
@@ -89,8 +88,8 @@ fn write_line<'a>(
     };
     // Blanks are owed until more text follows, so that no line ends in them.
     let mut owed = 0;
-    for ((text, column), width) in texts.zip(columns).zip(widths) {
-        let padding = width.saturating_sub(text.width());
+    for ((text, column), widest) in texts.zip(columns).zip(widths) {
+        let padding = widest.saturating_sub(width(text));
         if column.align() == Align::Right {
             owed += padding;
         }

@@ -1,11 +1,11 @@
 //! The shape of one socket in the JSON contract: field names and their order.
 
 use super::info::InfoEntry;
+use super::owner::{OwnerEntry, Portraits};
 use crate::model::endpoint::Endpoint;
 use crate::model::gap::Gap;
 use crate::model::observation::Observation;
 use crate::model::owner::Unowned;
-use crate::model::process::Process;
 use crate::model::row::Row;
 use crate::model::socket::Socket;
 use crate::model::state::State;
@@ -47,7 +47,7 @@ pub(super) struct SocketEntry<'a> {
     cookie: Option<String>,
     uid: Option<u32>,
     user: Option<Cow<'a, str>>,
-    owners: Vec<OwnerEntry<'a>>,
+    owners: Vec<OwnerEntry>,
     unowned: Option<UnownedEntry<'a>>,
     recv_queue: u32,
     send_queue: Option<u32>,
@@ -56,7 +56,7 @@ pub(super) struct SocketEntry<'a> {
 }
 
 impl<'a> SocketEntry<'a> {
-    pub(super) fn of(row: &Row, observation: &'a Observation) -> Self {
+    pub(super) fn of(row: &Row, observation: &'a Observation, portraits: &Portraits) -> Self {
         let socket = &row.socket;
         let uid = socket.user();
         Self {
@@ -77,7 +77,7 @@ impl<'a> SocketEntry<'a> {
             user: user(uid, observation),
             owners: observation
                 .owners(row)
-                .map(|(process, fds)| OwnerEntry::of(process, fds, observation))
+                .map(|(process, fds)| portraits.owner(process, fds, observation))
                 .collect(),
             unowned: row
                 .unowned
@@ -97,7 +97,7 @@ fn state(state: State) -> Cow<'static, str> {
     }
 }
 
-fn user(uid: Option<u32>, observation: &Observation) -> Option<Cow<'_, str>> {
+pub(super) fn user(uid: Option<u32>, observation: &Observation) -> Option<Cow<'_, str>> {
     Some(text(observation.user(uid?)?))
 }
 
@@ -127,52 +127,6 @@ impl EndpointEntry {
                     .interface(socket)
                     .map_or_else(|| format!("#{index}"), lossy)
             }),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct OwnerEntry<'a> {
-    pid: u32,
-    fds: Vec<u32>,
-    name: Option<Cow<'a, str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name_bytes: Option<String>,
-    exe: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    exe_bytes: Option<String>,
-    command: Vec<Cow<'a, str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    command_bytes: Option<Vec<String>>,
-    user: Option<Cow<'a, str>>,
-    unit: Option<Cow<'a, str>>,
-    started_at: Option<String>,
-}
-
-impl<'a> OwnerEntry<'a> {
-    fn of(process: &'a Process, fds: Vec<u32>, observation: &'a Observation) -> Self {
-        let exe = process
-            .exe
-            .as_ref()
-            .map(crate::model::process::Program::marked);
-        let odd_command = process.command.iter().any(|word| !is_utf8(word));
-        Self {
-            pid: process.pid,
-            fds,
-            name: (!process.name.is_empty()).then(|| text(&process.name)),
-            name_bytes: twin(&process.name),
-            exe: exe.as_ref().map(lossy),
-            exe_bytes: exe.as_ref().and_then(twin),
-            command: process.command.iter().map(text).collect(),
-            command_bytes: odd_command.then(|| {
-                let words = process.command.iter();
-                words.map(|word| hexadecimal(word.raw())).collect()
-            }),
-            user: user(process.uid, observation),
-            unit: process.unit.as_ref().map(text),
-            started_at: process
-                .started_ms
-                .map(|started| timestamp(started / 1000 * 1000)),
         }
     }
 }
@@ -241,7 +195,7 @@ impl TimerEntry {
 }
 
 /// The text as it came; what is not UTF-8 becomes U+FFFD.
-fn text(text: &Text) -> Cow<'_, str> {
+pub(super) fn text(text: &Text) -> Cow<'_, str> {
     String::from_utf8_lossy(text.raw())
 }
 
@@ -249,16 +203,16 @@ pub(super) fn lossy(value: &Text) -> String {
     text(value).into_owned()
 }
 
-fn is_utf8(text: &Text) -> bool {
+pub(super) fn is_utf8(text: &Text) -> bool {
     std::str::from_utf8(text.raw()).is_ok()
 }
 
 /// The bytes in hexadecimal, for a text that is not UTF-8.
-fn twin(text: &Text) -> Option<String> {
+pub(super) fn twin(text: &Text) -> Option<String> {
     (!is_utf8(text)).then(|| hexadecimal(text.raw()))
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut hex, byte| {
         // Writing to a String cannot fail.
         let _ = write!(hex, "{byte:02x}");
