@@ -43,6 +43,16 @@ pub trait ReadingSource: Send {
     /// Only if no table at all can be read; anything less is a gap.
     fn read_table(&mut self) -> Result<Reading, SourceError>;
 
+    /// Reads a first table without owners, which the screen can show while they
+    /// are looked for; none where that takes no time worth it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read_table`].
+    fn read_first(&mut self) -> Result<Option<Reading>, SourceError> {
+        Ok(None)
+    }
+
     /// Chooses the network namespaces of the next tables.
     fn set_scope(&mut self, scope: Scope);
 

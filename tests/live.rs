@@ -65,7 +65,7 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 17] = [
+const INSIDE: [(&str, Body); 18] = [
     (ROW_BY_ROW, differential::agrees_row_by_row),
     (ON_A_PAIR, differential::agrees_on_a_pair_of_devices),
     (
@@ -89,6 +89,7 @@ const INSIDE: [(&str, Body); 17] = [
         "the_steps_of_a_peer_lead_where_the_rfc_says",
         steps::lead_where_the_rfc_says,
     ),
+    ("all_sockets_end_with_the_rig", steps::end_with_the_rig),
     (
         "the_parser_agrees_with_the_procfs_crate",
         oracle::parses_like_the_procfs_crate,

@@ -164,6 +164,16 @@ impl<'a> Rig<'a> {
     }
 }
 
+impl Drop for Rig<'_> {
+    /// Sockets that nobody holds would outlast this process, and keep the
+    /// namespace alive until their timers give up: so their peers reset them.
+    fn drop(&mut self) {
+        for (_, conversation) in &mut self.conversations {
+            self.far_end.tell(conversation, Step::Reset);
+        }
+    }
+}
+
 /// What is being parked.
 #[derive(Clone, Copy)]
 pub(super) struct Spot {

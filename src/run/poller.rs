@@ -87,6 +87,11 @@ pub(super) fn start(
 
 impl Poller {
     fn run(&mut self, orders: &Receiver<Order>) {
+        // If it fails, so will the whole table, and that is told.
+        if let Ok(Some(reading)) = self.source.read_first() {
+            let observation = self.monitor.fold(reading);
+            self.hand_over(observation);
+        }
         loop {
             #[cfg(debug_assertions)]
             super::terminal::panic_if_asked("poller");

@@ -2,7 +2,7 @@
 //! and names.
 
 use super::namespaces::{self, Neighbours};
-use super::owners::Owners;
+use super::owners::{Assigned, Owners};
 use super::processes::Processes;
 use super::sock_diag::SockDiag;
 use super::usage::UsageMeter;
@@ -11,6 +11,7 @@ use super::{
     ReadingSource, SocketSource, SocketTable, SourceChoice, SourceError, chosen, counters,
     interfaces, limits,
 };
+use crate::model::flow::Sample;
 use crate::model::gap::{Gap, GapKind, GapReason};
 use crate::model::limits::Limits;
 use crate::model::namespace::{Interface, Namespace, Scope};
@@ -67,6 +68,14 @@ pub struct Live {
     patience: Duration,
     root: PathBuf,
     began: Instant,
+}
+
+/// What stands around the sockets of a table.
+struct Around {
+    interfaces: Vec<Interface>,
+    namespaces: Vec<Namespace>,
+    /// Parallel to the sockets, or empty.
+    flows: Vec<Option<Sample>>,
 }
 
 impl Live {
@@ -131,6 +140,14 @@ impl Live {
 }
 
 impl Live {
+    fn own_namespace(&self) -> Namespace {
+        Namespace {
+            id: self.own,
+            name: None,
+            own: true,
+        }
+    }
+
     /// Adds the tables of other namespaces if they are wanted; gives the list
     /// of all that were read.
     fn visit_neighbours(
@@ -138,11 +155,7 @@ impl Live {
         table: &mut SocketTable,
         interfaces: &mut Vec<Interface>,
     ) -> Vec<Namespace> {
-        let mut namespaces = vec![Namespace {
-            id: self.own,
-            name: None,
-            own: true,
-        }];
+        let mut namespaces = vec![self.own_namespace()];
         if self.scope == Scope::All {
             let found = self.neighbours.read(self.owners.processes());
             table.sockets.extend(found.table.sockets);
@@ -153,20 +166,15 @@ impl Live {
         }
         namespaces
     }
-}
 
-impl ReadingSource for Live {
-    fn set_scope(&mut self, scope: Scope) {
-        self.scope = scope;
-    }
-
-    fn read_table(&mut self) -> Result<Reading, SourceError> {
-        let mut table = self.read_both()?;
-        let mut interfaces = interfaces::of(&table.sockets, self.own);
-        let namespaces = self.visit_neighbours(&mut table, &mut interfaces);
-        let flows = table.take_flows();
-        let time = self.now();
-        let assigned = self.owners.assign(&table.sockets);
+    /// Joins a table and its owners with what is known of both.
+    fn reading(
+        &mut self,
+        time: Time,
+        table: SocketTable,
+        assigned: Assigned,
+        around: Around,
+    ) -> Reading {
         let processes = self.processes.facts(&assigned.pids);
         // Neighbours in the table mostly have one user.
         let runs = table
@@ -190,10 +198,10 @@ impl ReadingSource for Live {
         let snapshot = Snapshot {
             source: self.sockets.kind(),
             host: self.host.clone(),
-            interfaces,
-            namespaces,
+            interfaces: around.interfaces,
+            namespaces: around.namespaces,
             scope: self.scope,
-            flows,
+            flows: around.flows,
             sockets: table.sockets,
             owners: assigned.spans,
             holders: assigned.holders,
@@ -206,10 +214,51 @@ impl ReadingSource for Live {
                 .ok()
                 .and_then(|bytes| counters::active_opens(&bytes)),
         };
-        Ok(Reading {
+        Reading {
             time,
             matter: Matter::Table(Box::new(snapshot)),
-        })
+        }
+    }
+}
+
+impl ReadingSource for Live {
+    fn set_scope(&mut self, scope: Scope) {
+        self.scope = scope;
+    }
+
+    fn read_table(&mut self) -> Result<Reading, SourceError> {
+        let mut table = self.read_both()?;
+        let mut interfaces = interfaces::of(&table.sockets, self.own);
+        let namespaces = self.visit_neighbours(&mut table, &mut interfaces);
+        let flows = table.take_flows();
+        let time = self.now();
+        let assigned = self.owners.assign(&table.sockets);
+        Ok(self.reading(
+            time,
+            table,
+            assigned,
+            Around {
+                interfaces,
+                namespaces,
+                flows,
+            },
+        ))
+    }
+
+    fn read_first(&mut self) -> Result<Option<Reading>, SourceError> {
+        // What the other namespaces have would be missing here.
+        if self.scope == Scope::All || !self.owners.survey().is_dear() {
+            return Ok(None);
+        }
+        let table = self.sockets.read()?;
+        let around = Around {
+            interfaces: interfaces::of(&table.sockets, self.own),
+            namespaces: vec![self.own_namespace()],
+            flows: Vec::new(),
+        };
+        let time = self.now();
+        let assigned = Assigned::pending(&table.sockets);
+        Ok(Some(self.reading(time, table, assigned, around)))
     }
 
     fn read_usage(&mut self, pids: &[u32]) -> Reading {

@@ -35,7 +35,8 @@ pub(super) struct Owners {
     roster: Roster,
     holdings: Holdings,
     missing: Missing,
-    /// The pass in which the search for sockets of the first table began.
+    /// The pass in which the search for sockets of the first table began; 0
+    /// before that.
     begun: Pass,
     /// How many descriptors may be read in search of owners for one table.
     budget: u64,
@@ -98,7 +99,7 @@ impl Owners {
     pub(super) fn assign(&mut self, sockets: &[Socket]) -> Assigned {
         self.holdings.index();
         let begun = self.roster.pass();
-        let first = begun <= 1;
+        let first = self.begun == 0;
         let mut open = self.open(sockets);
         if !open.is_empty() {
             // What was opened after the survey shows by now.
@@ -117,7 +118,8 @@ impl Owners {
         }
         let mut assigned = self.holdings.assign(sockets);
         if first {
-            self.begun = self.missing.latest();
+            // Passes are counted from 1.
+            self.begun = self.missing.latest().max(1);
         } else if !open.is_empty() {
             // What was there from the first has been looked for everywhere.
             let since = self.roster.all_read_since().max(self.begun);

@@ -59,6 +59,23 @@ pub(crate) fn lead_where_the_rfc_says(namespace: &Namespace) -> Result<(), NotHe
     Ok(())
 }
 
+/// What nobody holds would keep the namespace alive after the lab: so a rig that
+/// is put away leaves nothing but what the kernel forgets with the namespace.
+pub(crate) fn end_with_the_rig(namespace: &Namespace) -> Result<(), NotHere> {
+    let mut rig = Rig::open(namespace, DeviceChoice::Auto).unwrap();
+    rig.park_everything().unwrap();
+    let parked = rig.parked().len();
+    drop(rig);
+    let mut watch = Watch::begin(SourceChoice::SockDiag);
+    watch.until("a table without orphans", |seen| {
+        let mut rows = seen.rows.iter().filter(|row| row.phase != Phase::Closed);
+        rows.all(|row| row.socket.state == State::TimeWait)
+            .then_some(())
+    });
+    println!("of {parked} sockets none is left but records");
+    Ok(())
+}
+
 /// The state of a parked socket now.
 fn state(seen: &Observation, parked: &Parked) -> Option<State> {
     let (local, remote) = parked.ends();

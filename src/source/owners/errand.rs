@@ -10,6 +10,9 @@ const RUN: usize = 8;
 /// microsecond each.
 const WORTH_A_THREAD: u64 = 500;
 
+/// So many take a tenth of a second or more.
+const WORTH_SHOWING_BEFORE: u64 = 50_000;
+
 /// A process to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Target {
@@ -61,6 +64,11 @@ impl Errand {
     /// Whether a second thread would help.
     pub(in crate::source) fn is_large(&self) -> bool {
         self.size >= WORTH_A_THREAD && self.targets.len() > RUN
+    }
+
+    /// Whether all of it takes so long that somebody would wait.
+    pub(in crate::source) fn is_dear(&self) -> bool {
+        self.size >= WORTH_SHOWING_BEFORE
     }
 
     /// Reads until no process is left.

@@ -25,6 +25,21 @@ pub(in crate::source) struct Assigned {
     pub(in crate::source) pids: Vec<u32>,
 }
 
+impl Assigned {
+    /// While nothing has been looked for: each socket that a process may hold
+    /// still waits for its owner.
+    pub(in crate::source) fn pending(sockets: &[Socket]) -> Self {
+        let span = |socket: &Socket| match socket.inode {
+            Some(_) => OwnerSpan::PENDING,
+            None => OwnerSpan::default(),
+        };
+        Self {
+            spans: sockets.iter().map(span).collect(),
+            ..Self::default()
+        }
+    }
+}
+
 impl Holdings {
     /// Replaces the links of some processes by what has been read of them.
     /// `pids` is sorted.
