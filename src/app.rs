@@ -214,11 +214,15 @@ impl App {
             return effects;
         }
         let cursor = self.selected().map(|row| row.socket.key());
+        // The first table may come before its owners, and be in another order
+        // with them; nobody has chosen the first row of it.
+        let settling = self.observation.number == 1 && self.cursor.place() == 0;
         let same_rows = Arc::ptr_eq(&self.observation.rows, &observation.rows);
         self.observation = observation;
         // What was read beyond the table changes no row, nor any order.
         if !same_rows {
-            self.arrange(cursor);
+            let stays = settling && matches!(self.mode, Mode::Table);
+            self.arrange(cursor.filter(|_| !stays));
         }
         self.leave_page_of_gone(cursor);
         if let Some(notice) = &self.notice

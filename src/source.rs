@@ -80,8 +80,9 @@ trait SocketSource: Send {
     /// Which one.
     fn kind(&self) -> SourceKind;
 
-    /// Reads every TCP and UDP socket of this network namespace.
-    fn read(&mut self) -> Result<SocketTable, SourceError>;
+    /// Reads every TCP and UDP socket of this network namespace, making room for
+    /// `about` so many beforehand.
+    fn read(&mut self, about: usize) -> Result<SocketTable, SourceError>;
 
     /// Whether tables are to tell what connections carry. A source that cannot
     /// tell leaves it out.
@@ -104,6 +105,15 @@ struct SocketTable {
 }
 
 impl SocketTable {
+    /// Room for so many sockets and some more. A vector that grows by doubling
+    /// leaves holes in memory that nothing else of the next table fits into.
+    fn with_room(about: usize) -> Self {
+        Self {
+            sockets: Vec::with_capacity(about + about / 32),
+            ..Self::default()
+        }
+    }
+
     /// Says what the socket added last carries.
     fn add_flow(&mut self, sample: Option<Sample>) {
         self.flows

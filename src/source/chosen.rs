@@ -78,8 +78,8 @@ impl SocketSource for Preferred {
         Some(&mut self.diag)
     }
 
-    fn read(&mut self) -> Result<SocketTable, SourceError> {
-        let mut table = SocketTable::default();
+    fn read(&mut self, about: usize) -> Result<SocketTable, SourceError> {
+        let mut table = SocketTable::with_room(about);
         self.diag.read_protocol(Protocol::Tcp, &mut table)?;
         if self.udp_from_proc.is_none()
             && let Err(error) = self.diag.read_protocol(Protocol::Udp, &mut table)

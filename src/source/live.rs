@@ -59,6 +59,8 @@ pub struct Live {
     own: u32,
     neighbours: Neighbours,
     scope: Scope,
+    /// How many sockets this namespace had in the last table.
+    last: usize,
     owners: Owners,
     processes: Processes,
     users: UserNames,
@@ -94,6 +96,7 @@ impl Live {
             own,
             neighbours: Neighbours::new(&options.root, own, options.source),
             scope: options.scope,
+            last: 0,
             owners: Owners::new(&options.root),
             processes: Processes::new(&options.root),
             users: UserNames::new(options.names),
@@ -119,22 +122,25 @@ impl Live {
     /// Reads the table while another thread reads processes, if there are many
     /// to read, and then helps with them.
     fn read_both(&mut self) -> Result<SocketTable, SourceError> {
-        let sockets = &mut self.sockets;
+        let (sockets, about) = (&mut self.sockets, self.last);
         let errand = self.owners.survey();
         let table = if errand.is_large() {
             thread::scope(|scope| {
                 // Where no thread is to be had, this one does all the work.
                 let _ = thread::Builder::new().spawn_scoped(scope, || errand.work());
-                let table = sockets.read();
+                let table = sockets.read(about);
                 errand.work();
                 table
             })
         } else {
-            let table = sockets.read();
+            let table = sockets.read(about);
             errand.work();
             table
         };
         self.owners.take_in(errand);
+        if let Ok(table) = &table {
+            self.last = table.sockets.len();
+        }
         table
     }
 }
@@ -250,7 +256,8 @@ impl ReadingSource for Live {
         if self.scope == Scope::All || !self.owners.survey().is_dear() {
             return Ok(None);
         }
-        let table = self.sockets.read()?;
+        let table = self.sockets.read(self.last)?;
+        self.last = table.sockets.len();
         let around = Around {
             interfaces: interfaces::of(&table.sockets, self.own),
             namespaces: vec![self.own_namespace()],

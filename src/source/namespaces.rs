@@ -271,14 +271,14 @@ impl Neighbours {
                 let mut standing = Vec::new();
                 let root = self.root.join("thread-self");
                 let mut source = chosen::open(self.choice, &root, id, &mut standing)?;
-                let mut table = source.read()?;
+                let mut table = source.read(0)?;
                 table.gaps.append(&mut standing);
                 let bound_to = interfaces::of(&table.sockets, id);
                 Ok((table, bound_to))
             }
             (Err(error), Some(pid)) if error.kind() == io::ErrorKind::PermissionDenied => {
                 let folder = self.root.join(pid.to_string());
-                Ok((ProcTables::new(folder, id).read()?, Vec::new()))
+                Ok((ProcTables::new(folder, id).read(0)?, Vec::new()))
             }
             (Err(error), _) => Err(SourceError::new("enter", &neighbour.door, error)),
         }

@@ -83,8 +83,8 @@ impl SocketSource for ProcTables {
         SourceKind::Proc
     }
 
-    fn read(&mut self) -> Result<SocketTable, SourceError> {
-        let mut table = SocketTable::default();
+    fn read(&mut self, about: usize) -> Result<SocketTable, SourceError> {
+        let mut table = SocketTable::with_room(about);
         let tcp = self.read_protocol(Protocol::Tcp, &mut table);
         let udp = self.read_protocol(Protocol::Udp, &mut table);
         match (tcp, udp) {
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn a_missing_ipv6_table_is_no_gap() {
         let root = fixture(&[("tcp", LINE), ("udp", "")]);
-        let table = ProcTables::new(root.path(), 0).read().unwrap();
+        let table = ProcTables::new(root.path(), 0).read(0).unwrap();
         assert_eq!(table.sockets.len(), 1);
         assert_eq!(table.gaps, []);
     }
@@ -127,10 +127,10 @@ mod tests {
     #[test]
     fn a_missing_protocol_is_a_gap_and_nothing_at_all_an_error() {
         let root = fixture(&[("tcp", LINE)]);
-        let table = ProcTables::new(root.path(), 0).read().unwrap();
+        let table = ProcTables::new(root.path(), 0).read(0).unwrap();
         assert_eq!(table.gaps[0].kind, GapKind::TablesUnreadable);
         let empty = fixture(&[]);
-        let error = ProcTables::new(empty.path(), 0).read().unwrap_err();
+        let error = ProcTables::new(empty.path(), 0).read(0).unwrap_err();
         assert!(error.to_string().contains("net/tcp"), "{error}");
     }
 
@@ -138,7 +138,7 @@ mod tests {
     fn a_broken_line_is_counted() {
         let text = format!("{LINE}   1: zzz\n");
         let root = fixture(&[("tcp", &text), ("udp", "")]);
-        let table = ProcTables::new(root.path(), 0).read().unwrap();
+        let table = ProcTables::new(root.path(), 0).read(0).unwrap();
         assert_eq!(table.sockets.len(), 1);
         assert_eq!(
             (table.gaps[0].kind, table.gaps[0].count),

@@ -317,8 +317,8 @@ impl SocketSource for SockDiag {
         Some(self)
     }
 
-    fn read(&mut self) -> Result<SocketTable, SourceError> {
-        let mut table = SocketTable::default();
+    fn read(&mut self, about: usize) -> Result<SocketTable, SourceError> {
+        let mut table = SocketTable::with_room(about);
         self.read_protocol(Protocol::Tcp, &mut table)?;
         if let Err(error) = self.read_protocol(Protocol::Udp, &mut table) {
             table.gaps.push(Gap {
