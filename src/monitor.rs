@@ -30,7 +30,7 @@ use crate::model::time::{Stamp, Time};
 use census::Census;
 use details::Details;
 pub use detect::thresholds::Thresholds;
-use detect::{Detection, Scene};
+use detect::{Detection, Opens, Scene};
 use history::History;
 use horizon::Horizon;
 use interner::Interner;
@@ -183,6 +183,7 @@ impl Monitor {
                     GapKind::DumpsInterrupted
                         | GapKind::TablesUnreadable
                         | GapKind::MessagesMalformed
+                        | GapKind::NamespacesUnreadable
                 )
             }),
         };
@@ -225,7 +226,12 @@ impl Monitor {
         let hidden = give_reasons(&mut turned.rows, &census, snapshot.owners_complete);
         self.remember_owners(&turned.rows, &census.ownerless);
         self.history.push(turned.arrivals);
-        let findings = self.detect(&mut turned, &census, snapshot.active_opens);
+        let own = snapshot.namespaces.iter().find(|known| known.own);
+        let opens = Opens {
+            count: snapshot.active_opens,
+            namespace: own.map_or(0, |known| known.id),
+        };
+        let findings = self.detect(&mut turned, &census, opens);
         let mut gaps = snapshot.gaps;
         gaps.extend(unowned::gap(hidden, &gaps));
         Some(self.publish(Observation {
@@ -251,12 +257,7 @@ impl Monitor {
         }))
     }
 
-    fn detect(
-        &mut self,
-        turned: &mut Turned,
-        census: &Census,
-        active_opens: Option<u64>,
-    ) -> Vec<Finding> {
+    fn detect(&mut self, turned: &mut Turned, census: &Census, opens: Opens) -> Vec<Finding> {
         let scene = Scene {
             now: self.now,
             began: *self.began.get_or_insert(self.now),
@@ -265,7 +266,7 @@ impl Monitor {
             holders: &turned.holders,
             interner: &self.interner,
             listeners: &census.listeners,
-            active_opens,
+            opens,
         };
         let findings = self.detection.judge(&scene);
         detect::flag(turned, &self.interner, &findings);

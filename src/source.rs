@@ -1,6 +1,6 @@
 //! Reads the kernel: sockets, owners, users and settings.
 //!
-//! One of the two rooms that touch the operating system. Everything leaves it as a
+//! One of the rooms that touch the operating system. Everything leaves it as a
 //! [`Reading`]; whatever could not be read leaves it as a counted gap. The
 //! parsers inside take bytes and touch nothing, so foreign bytes can be thrown
 //! at them in tests.
@@ -119,6 +119,22 @@ impl SocketTable {
         self.flows
             .resize(self.sockets.len().saturating_sub(1), None);
         self.flows.push(sample);
+    }
+
+    /// Adds the sockets of another table, and what is missing from it.
+    fn append(&mut self, mut other: Self) {
+        if !other.flows.is_empty() {
+            self.flows.resize(self.sockets.len(), None);
+            self.flows.append(&mut other.flows);
+        }
+        self.sockets.append(&mut other.sockets);
+        for gap in other.gaps {
+            let alike = |known: &&mut Gap| (known.kind, known.reason) == (gap.kind, gap.reason);
+            match self.gaps.iter_mut().find(alike) {
+                Some(known) => known.count += gap.count,
+                None => self.gaps.push(gap),
+            }
+        }
     }
 
     /// Keeps only the first sockets.

@@ -59,6 +59,8 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     ("unshare", &["lab"]),
     // Only there may anything be started or connected. In `cli` it is clap's.
     ("Command::new", &["lab", "cli"]),
+    ("process::Command", &["lab"]),
+    ("move_into_link_name_space", &["source"]),
     ("TcpStream", &["lab"]),
     ("TcpListener", &["lab"]),
     ("UdpSocket", &["lab"]),

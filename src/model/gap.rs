@@ -68,6 +68,8 @@ pub enum GapReason {
     Malformed,
     /// It changed while it was read.
     Changed,
+    /// There was more of it than one table may cost.
+    TooMuch,
     /// Any other error.
     Failed,
 }
@@ -82,6 +84,7 @@ impl GapReason {
             Self::NotOffered => "not_offered",
             Self::Malformed => "malformed",
             Self::Changed => "changed",
+            Self::TooMuch => "too_much",
             Self::Failed => "failed",
         }
     }

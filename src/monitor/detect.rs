@@ -49,8 +49,24 @@ pub(super) struct Scene<'a> {
     /// What holders and last owners point into.
     pub(super) interner: &'a Interner,
     pub(super) listeners: &'a Listeners,
-    /// The kernel's count of tried connections, where it was read.
-    pub(super) active_opens: Option<u64>,
+    /// The count that the kernel keeps of tried connections.
+    pub(super) opens: Opens,
+}
+
+/// How many connections were tried, where that was read, and in which network
+/// namespace: the kernel counts in each by itself.
+#[derive(Clone, Copy)]
+pub(super) struct Opens {
+    pub(super) count: Option<u64>,
+    /// 0 if it is not known.
+    pub(super) namespace: u32,
+}
+
+impl Opens {
+    /// Whether this row is one of those that are counted.
+    fn count_in(self, row: &Row) -> bool {
+        self.namespace == 0 || row.socket.namespace == self.namespace
+    }
 }
 
 /// A process, by what tells it from all others.

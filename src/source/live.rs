@@ -164,8 +164,7 @@ impl Live {
         let mut namespaces = vec![self.own_namespace()];
         if self.scope == Scope::All {
             let found = self.neighbours.read(self.owners.processes());
-            table.sockets.extend(found.table.sockets);
-            add_gaps(&mut table.gaps, found.table.gaps);
+            table.append(found.table);
             interfaces.extend(found.interfaces);
             namespaces.extend(found.namespaces);
             namespaces.sort_unstable_by_key(|namespace| namespace.id);
@@ -296,18 +295,8 @@ impl ReadingSource for Live {
     }
 
     fn include_flows(&mut self, wanted: bool) {
+        self.neighbours.include_flows(wanted);
         self.sockets.include_flows(wanted);
-    }
-}
-
-/// Counts what is missing in several namespaces together.
-fn add_gaps(gaps: &mut Vec<Gap>, more: Vec<Gap>) {
-    for gap in more {
-        let alike = |known: &&mut Gap| (known.kind, known.reason) == (gap.kind, gap.reason);
-        match gaps.iter_mut().find(alike) {
-            Some(known) => known.count += gap.count,
-            None => gaps.push(gap),
-        }
     }
 }
 

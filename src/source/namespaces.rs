@@ -23,9 +23,14 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// Where namespaces get names (ip-netns(8)).
 const NAMED: &str = "/run/netns";
+/// How many processes of a namespace are tried as a way into it.
+const TRIED: usize = 4;
+/// No table takes longer than this for other namespaces.
+const LONGEST: Duration = Duration::from_secs(3);
 /// A process may change its namespace without a sign: with every so many
 /// tables each is asked again, in its turn.
 const REFRESHED_EVERY: u32 = 16;
@@ -54,6 +59,8 @@ pub(super) struct Neighbours {
     choice: SourceChoice,
     members: HashMap<u32, Member>,
     round: u32,
+    /// Whether their tables are to tell what connections carry.
+    flows: bool,
     /// Those of the last tables.
     last: Vec<Neighbour>,
 }
@@ -71,9 +78,10 @@ struct Member {
 struct Neighbour {
     id: u32,
     name: Option<Text>,
-    door: PathBuf,
-    /// The process in it with the smallest pid.
-    member: Option<u32>,
+    /// Links that lead there, its name first.
+    doors: Vec<PathBuf>,
+    /// Processes in it, the smallest pid first; no more than are worth trying.
+    members: Vec<u32>,
 }
 
 /// The tables of all other namespaces.
@@ -93,8 +101,14 @@ impl Neighbours {
             choice,
             members: HashMap::default(),
             round: 0,
+            flows: false,
             last: Vec::new(),
         }
+    }
+
+    /// Whether tables are to tell what connections carry.
+    pub(super) fn include_flows(&mut self, wanted: bool) {
+        self.flows = wanted;
     }
 
     /// Reads the tables of all namespaces that these processes, given by pid
@@ -176,31 +190,35 @@ impl Neighbours {
 
     /// Every namespace but our own, by ascending number.
     fn neighbours(&self) -> Vec<Neighbour> {
-        let mut first: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut inhabited: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
         for (pid, member) in &self.members {
-            if let Some(namespace) = member.namespace.filter(|id| *id != self.own) {
-                let smallest = first.entry(namespace).or_insert(*pid);
-                *smallest = (*smallest).min(*pid);
+            if let Some(namespace) = member.namespace {
+                let pids = inhabited.entry(namespace).or_default();
+                pids.insert(*pid);
+                if pids.len() > TRIED {
+                    pids.pop_last();
+                }
             }
         }
         let mut named = named();
-        let ids: BTreeSet<u32> = first.keys().chain(named.keys()).copied().collect();
+        let ids: BTreeSet<u32> = inhabited.keys().chain(named.keys()).copied().collect();
         ids.into_iter()
             .filter(|id| *id != self.own)
             .map(|id| {
-                let member = first.get(&id).copied();
+                let members: Vec<u32> = inhabited.remove(&id).into_iter().flatten().collect();
                 let path = named.remove(&id);
+                let name = path
+                    .as_ref()
+                    .and_then(|path| path.file_name())
+                    .map(|name| Text::new(name.as_encoded_bytes()));
+                let links = members
+                    .iter()
+                    .map(|pid| self.root.join(format!("{pid}/ns/net")));
                 Neighbour {
                     id,
-                    name: path
-                        .as_ref()
-                        .and_then(|path| path.file_name())
-                        .map(|name| Text::new(name.as_encoded_bytes()))
-                        .or_else(|| member.and_then(|pid| self.called_after(pid))),
-                    door: path.unwrap_or_else(|| {
-                        self.root.join(format!("{}/ns/net", member.unwrap_or(0)))
-                    }),
-                    member,
+                    name: name.or_else(|| self.called_after(*members.first()?)),
+                    doors: path.into_iter().chain(links).collect(),
+                    members,
                 }
             })
             .collect()
@@ -241,11 +259,17 @@ impl Neighbours {
 
     /// Goes from one to the next; runs on a thread that ends afterwards.
     fn visit(&self, neighbours: &[Neighbour], found: &mut Found) {
-        for neighbour in neighbours {
+        let begun = Instant::now();
+        for (place, neighbour) in neighbours.iter().enumerate() {
+            if begun.elapsed() > LONGEST {
+                // Anybody may make namespaces, and very many of them.
+                let left = neighbours.len() - place;
+                found.table.gaps.push(gap(left, GapReason::TooMuch));
+                break;
+            }
             match self.read_one(neighbour) {
                 Ok((table, bound_to)) => {
-                    found.table.sockets.extend(table.sockets);
-                    found.table.gaps.extend(table.gaps);
+                    found.table.append(table);
                     found.interfaces.extend(bound_to);
                     found.namespaces.push(Namespace {
                         id: neighbour.id,
@@ -265,42 +289,72 @@ impl Neighbours {
         neighbour: &Neighbour,
     ) -> Result<(SocketTable, Vec<Interface>), SourceError> {
         let id = neighbour.id;
-        let entered = enter(neighbour);
-        match (entered, neighbour.member) {
-            (Ok(()), _) => {
+        match enter(neighbour) {
+            Ok(()) => {
                 let mut standing = Vec::new();
                 let root = self.root.join("thread-self");
                 let mut source = chosen::open(self.choice, &root, id, &mut standing)?;
+                source.include_flows(self.flows);
                 let mut table = source.read(0)?;
                 table.gaps.append(&mut standing);
                 let bound_to = interfaces::of(&table.sockets, id);
                 Ok((table, bound_to))
             }
-            (Err(error), Some(pid)) if error.kind() == io::ErrorKind::PermissionDenied => {
-                let folder = self.root.join(pid.to_string());
-                Ok((ProcTables::new(folder, id).read(0)?, Vec::new()))
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let refused = SourceError::new("enter", neighbour.way(), error);
+                let tables = neighbour.members.iter().map(|pid| {
+                    let folder = self.root.join(pid.to_string());
+                    ProcTables::new(folder, id).read(0)
+                });
+                // A member may have ended; another may serve.
+                let read = tables.into_iter().find_map(Result::ok);
+                read.map(|table| (table, Vec::new())).ok_or(refused)
             }
-            (Err(error), _) => Err(SourceError::new("enter", &neighbour.door, error)),
+            Err(error) => Err(SourceError::new("enter", neighbour.way(), error)),
         }
     }
 }
 
-/// Moves the calling thread into a namespace.
-fn enter(neighbour: &Neighbour) -> io::Result<()> {
-    let door = File::open(&neighbour.door)?;
-    // The process may have moved or ended since it was asked.
-    if door.metadata()?.ino() != u64::from(neighbour.id) {
-        return Err(io::ErrorKind::NotFound.into());
+impl Neighbour {
+    fn way(&self) -> PathBuf {
+        self.doors.first().cloned().unwrap_or_default()
     }
-    move_into_link_name_space(door.as_fd(), Some(LinkNameSpaceType::Network))?;
-    Ok(())
+}
+
+/// Moves the calling thread into a namespace, by the first door that still
+/// leads there: a process may have moved or ended since it was asked.
+fn enter(neighbour: &Neighbour) -> io::Result<()> {
+    let mut last = io::ErrorKind::NotFound.into();
+    for path in &neighbour.doors {
+        match open_door(path, neighbour.id) {
+            Ok(door) => {
+                move_into_link_name_space(door.as_fd(), Some(LinkNameSpaceType::Network))?;
+                return Ok(());
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn open_door(path: &Path, id: u32) -> io::Result<File> {
+    let door = File::open(path)?;
+    if door.metadata()?.ino() == u64::from(id) {
+        Ok(door)
+    } else {
+        Err(io::ErrorKind::NotFound.into())
+    }
 }
 
 fn unreadable(count: usize, error: &io::Error) -> Gap {
+    gap(count, GapReason::of(error))
+}
+
+fn gap(count: usize, reason: GapReason) -> Gap {
     Gap {
         kind: GapKind::NamespacesUnreadable,
         count: u64::try_from(count).unwrap_or(u64::MAX),
-        reason: GapReason::of(error),
+        reason,
     }
 }
 

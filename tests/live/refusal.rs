@@ -10,6 +10,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 pub(crate) fn is_a_line_that_helps(namespace: &Namespace) -> Result<(), NotHere> {
+    // What a refused lab left behind would become a child of this process.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
     too_many();
     if namespace.by_root() {
         no_device();
@@ -68,10 +70,16 @@ fn assert_refused(command: &mut Command, helps: &[&str]) {
     println!("{}", said.trim_end());
 }
 
-/// Processes that this one has started and not ended.
+/// Processes that this one has started, or inherited, and that have not ended.
 fn helpers() -> Vec<String> {
     let own = std::process::id();
-    let path = format!("/proc/{own}/task/{own}/children");
-    let children = fs::read_to_string(path).unwrap_or_default();
-    children.split_whitespace().map(str::to_owned).collect()
+    let tasks = fs::read_dir(format!("/proc/{own}/task")).unwrap();
+    tasks
+        .flat_map(|task| {
+            let children = task.unwrap().path().join("children");
+            let pids = fs::read_to_string(children).unwrap();
+            let pids: Vec<String> = pids.split_whitespace().map(str::to_owned).collect();
+            pids
+        })
+        .collect()
 }

@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 
 /// Room for directory entries, read in one call.
 const ENTRIES: usize = 16 * 1024;
+/// Once so many descriptors of a process's threads have been read, no further
+/// thread is.
+const MOST_OF_THREADS: u64 = 16 * 1024;
 /// Links of a `task` folder with one thread: itself, its parent, the thread.
 const ONE_THREAD: u64 = 3;
 
@@ -102,9 +105,10 @@ impl ProcFolder {
         let before = links.len();
         let folder = format!("{pid}/fd");
         let result = self.read_links(&folder, pid, links, &mut entries);
-        // A leader that has ended leaves its threads with the descriptors.
-        if result.is_ok() && (threads || entries == 0 && self.further_threads(pid) > 0) {
-            self.read_threads(pid, links);
+        let led_by_nobody = entries == 0 && self.further_threads(pid) > 0;
+        let mut whole = true;
+        if result.is_ok() && (threads || led_by_nobody) {
+            whole = self.read_threads(pid, threads, links);
             // A table that a thread left with holds what it left behind, too.
             let mut own = links.split_off(before);
             own.sort_unstable();
@@ -112,7 +116,8 @@ impl ProcFolder {
             links.append(&mut own);
         }
         match result {
-            Ok(()) => Outcome::Read,
+            Ok(()) if whole => Outcome::Read,
+            Ok(()) => Outcome::Refused(GapReason::TooMuch),
             Err(error) if matches!(error.raw_os_error(), Some(2 | 3)) => Outcome::Gone,
             Err(_) if self.is_empty(pid) => Outcome::Empty,
             Err(error) => Outcome::Refused(GapReason::of(&error)),
@@ -142,19 +147,29 @@ impl ProcFolder {
         refused.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Threads share one table of descriptors unless one has left it
-    /// (unshare(2)), which nothing tells from outside. A thread may end at any
-    /// step, as a process may.
-    fn read_threads(&self, pid: u32, links: &mut Vec<Link>) {
+    /// Reads the tables of threads: of all of them, or of the first that has
+    /// one, which stands in for a leader that has ended. Threads share one table
+    /// unless one has left it (unshare(2)), which nothing tells from outside, so
+    /// the same may be read very often: no more is than is good. False if that
+    /// left something unread. A thread may end at any step, as a process may.
+    fn read_threads(&self, pid: u32, all: bool, links: &mut Vec<Link>) -> bool {
         let mut threads = Vec::new();
         let listed = open_folder(&self.folder, format!("{pid}/task"))
             .and_then(|folder| numbered_entries(&folder, |thread, _| threads.push(thread)));
         if listed.is_err() {
-            return;
+            return true;
         }
+        let mut entries = 0;
         for thread in threads.into_iter().filter(|thread| *thread != pid) {
-            let _ = self.read_links(&format!("{pid}/task/{thread}/fd"), pid, links, &mut 0);
+            if entries >= MOST_OF_THREADS {
+                return false;
+            }
+            let _ = self.read_links(&format!("{pid}/task/{thread}/fd"), pid, links, &mut entries);
+            if !all && entries > 0 {
+                break;
+            }
         }
+        true
     }
 
     /// How many threads a process has besides the first.

@@ -106,7 +106,9 @@ impl Roster {
             stirred_at: now,
             seen_at: now,
             threads: false,
-            threads_at: None,
+            // One that is born while watching cannot hold what was there
+            // before it but through a table that is read anyway.
+            threads_at: (now > 1).then_some(now),
         };
         let known = self.known.entry(pid).or_insert_with(|| {
             self.turns.push_back(pid);
