@@ -23,6 +23,7 @@ mod watching;
 use crate::explain::catalogue::Catalogue;
 use crate::filter::Filter;
 use crate::listing::{Quick, Sort, arrange};
+use crate::model::action::Policy;
 use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
 use crate::model::pace::Pace;
@@ -66,6 +67,8 @@ pub struct Choices {
     pub pace: Pace,
     /// Which network namespaces.
     pub scope: Scope,
+    /// Whether anything may be done to a process.
+    pub policy: Policy,
 }
 
 /// Everything the screen shows, and what it depends on.
@@ -100,6 +103,8 @@ pub struct App {
     pub pace: Pace,
     /// Time between tables now.
     pub interval: Duration,
+    /// Whether anything may be done to a process.
+    pub policy: Policy,
     /// Which network namespaces are asked for.
     pub scope: Scope,
     /// Why the last reading failed, if it did.
@@ -138,6 +143,7 @@ impl App {
             pace: choices.pace,
             interval: choices.pace.first(),
             scope: choices.scope,
+            policy: choices.policy,
             failure: None,
             filters: Vec::new(),
             pending: None,
@@ -187,6 +193,16 @@ impl App {
         self.observation.rows.get(*number as usize)
     }
 
+    /// Whether a person lets a command do anything at all.
+    #[must_use]
+    pub fn permits(&self, command: Command) -> bool {
+        let acts = matches!(
+            command,
+            Command::EndProcess | Command::ConfirmTerm | Command::ConfirmKill
+        );
+        self.policy == Policy::Act || !acts
+    }
+
     /// Whether a command would do anything now: help and footer list no other.
     #[must_use]
     pub fn works(&self, command: Command) -> bool {
@@ -194,9 +210,12 @@ impl App {
             Command::Details | Command::Explain | Command::CopyRow | Command::CopyJson => {
                 self.selected().is_some()
             }
-            Command::EndProcess => self
-                .selected()
-                .is_some_and(|row| self.observation.first_owner(row).is_some()),
+            Command::EndProcess => {
+                let owner = self
+                    .selected()
+                    .and_then(|row| self.observation.first_owner(row));
+                self.permits(command) && owner.is_some()
+            }
             Command::ShowFinding | Command::Findings => !self.observation.findings.is_empty(),
             Command::ConfirmTerm | Command::ConfirmKill => match &self.mode {
                 Mode::Confirm(confirm) => confirm.facts.is_some(),

@@ -4,11 +4,13 @@ mod flags;
 mod plan;
 
 use crate::control::pidfd::PidfdControl;
+use crate::control::{Control, Refusing};
 use crate::explain::catalogue::{Catalogue, Language};
 use crate::lab::helper;
 use crate::lab::load::Load;
 use crate::lab::namespace::Namespace;
 use crate::lab::parking::Parking;
+use crate::model::action::Policy;
 use crate::run::{self, Ending, ListRequest, LiveRequest, RunError};
 use crate::source::live::{Live, LiveOptions};
 use crate::source::{ReadingSource, limits};
@@ -103,7 +105,7 @@ fn carry_out(plan: Plan) -> Result<Ending, RunError> {
         }),
         Plan::Live(live) => run::live(LiveRequest {
             source: open(&live.watching, LiveOptions::default().patience)?,
-            control: Box::new(PidfdControl::default()),
+            control: control(live.policy),
             choices: crate::app::Choices {
                 filter: live.watching.filter,
                 quick: live.watching.quick,
@@ -111,6 +113,7 @@ fn carry_out(plan: Plan) -> Result<Ending, RunError> {
                 numeric: live.watching.numeric,
                 pace: live.pace,
                 scope: live.watching.scope,
+                policy: live.policy,
             },
             words: words(),
             theme: live.theme,
@@ -130,6 +133,15 @@ fn carry_out(plan: Plan) -> Result<Ending, RunError> {
                 }
             }
         }
+    }
+}
+
+/// Twice refused is safe: the keys do nothing, and what they would ask for
+/// does nothing either.
+fn control(policy: Policy) -> Box<dyn Control> {
+    match policy {
+        Policy::Look => Box::new(Refusing),
+        Policy::Act => Box::new(PidfdControl::default()),
     }
 }
 

@@ -32,8 +32,7 @@ pub trait Control: Send {
     fn disarm(&mut self, id: ArmId);
 }
 
-/// A control that refuses everything: for replays, where the processes of the
-/// table are not those of this machine.
+/// A control that refuses everything: where a person wants only to look.
 #[derive(Debug, Default)]
 pub struct Refusing;
 

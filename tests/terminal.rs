@@ -340,6 +340,26 @@ fn a_process_is_ended_from_the_table() {
     assert_restored(&ended);
 }
 
+#[test]
+fn who_only_looks_ends_nothing() {
+    let (mut victim, _) = victim();
+    let pid = victim.id();
+    let mut session = start(&["--read-only", &format!("pid:{pid}")]);
+    session.wait_for_text("1 of 1");
+    assert!(!session.words().contains("K end process"), "no such key");
+    session.keys("K");
+    session.wait_for_text("Nothing can be ended here");
+    session.keys("y");
+    session.keys("?");
+    session.wait_for_text("all about this socket");
+    assert!(!session.words().contains("K F9"), "help does not list it");
+    assert_eq!(victim.try_wait().unwrap(), None, "nothing was sent");
+    session.keys("qq");
+    assert_eq!(session.ended().code, 0);
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+}
+
 /// The lab, how many processes live in it at least, and what its table shows.
 const LABS: [(&[&str], usize, &str); 2] = [
     (&["lab", "state:closing"], 3, "CLOSING"),

@@ -24,6 +24,7 @@ const THEME: Theme = Theme {
 
 fn app(sockets: u32) -> App {
     let choices = Choices {
+        policy: tcplens::model::action::Policy::Act,
         filter: Filter::all(),
         quick: Quick::default(),
         sort: Sort::default(),

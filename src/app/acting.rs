@@ -11,7 +11,7 @@ use super::mode::Mode;
 use super::notice::{self, Notice};
 use crate::explain::lengths::length;
 use crate::explain::sentence::fill;
-use crate::model::action::{ArmId, ArmedFacts, EndSignal, Outcome, Refusal, Target};
+use crate::model::action::{ArmId, ArmedFacts, EndSignal, Outcome, Policy, Refusal, Target};
 use crate::model::observation::Observation;
 use crate::model::process::Process;
 use crate::model::row::Phase;
@@ -30,6 +30,10 @@ pub(super) struct Pending {
 
 impl App {
     pub(super) fn end_process(&mut self) -> Vec<Effect> {
+        if self.policy == Policy::Look {
+            self.say("read_only", &[]);
+            return Vec::new();
+        }
         let Some(row) = self.selected() else {
             return self.nothing_selected();
         };

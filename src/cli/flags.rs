@@ -33,6 +33,7 @@ pub(super) fn command() -> Command {
         .arg(shown_processes().long("processes"))
         .arg(interval())
         .arg(flag("no-mouse", None, "Leave the mouse to the terminal"))
+        .arg(flag("read-only", None, "Only look: no key ends anything"))
         .subcommand(
             Command::new("list")
                 .about("Print the table once")
@@ -80,6 +81,7 @@ fn lab() -> Command {
         .arg(filter())
         .arg(interval())
         .arg(flag("no-mouse", None, "Leave the mouse to the terminal"))
+        .arg(flag("read-only", None, "Only look: no key ends anything"))
         .arg(
             value("sockets", "N", "A load of N established sockets instead")
                 .value_parser(value_parser!(u32).range(100..=1_000_000)),

@@ -5,6 +5,7 @@ use crate::filter::{Filter, nearest};
 use crate::lab::DeviceChoice;
 use crate::lab::load::Mix;
 use crate::listing::{Column, Quick, Sort, SortBy, StateClass};
+use crate::model::action::Policy;
 use crate::model::namespace::Scope;
 use crate::model::pace::Pace;
 use crate::model::protocol::{Family, Protocol};
@@ -61,6 +62,7 @@ pub(super) struct LivePlan {
     pub(super) pace: Pace,
     pub(super) theme: Theme,
     pub(super) mouse: bool,
+    pub(super) policy: Policy,
 }
 
 /// What both the list and the live table need to know.
@@ -203,6 +205,11 @@ fn live(matches: &ArgMatches, here: &Surroundings) -> Result<LivePlan, Usage> {
             ascii: !here.utf8,
         },
         mouse: !matches.get_flag("no-mouse"),
+        policy: if matches.get_flag("read-only") {
+            Policy::Look
+        } else {
+            Policy::Act
+        },
     })
 }
 

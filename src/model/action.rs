@@ -4,6 +4,16 @@ use super::text::Text;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+/// What a person lets this program do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Policy {
+    /// Look, and act on what is confirmed.
+    #[default]
+    Act,
+    /// Only look.
+    Look,
+}
+
 /// The signals that can be sent from the confirm dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EndSignal {

@@ -20,7 +20,7 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
     let mut listed = Vec::new();
     for context in [Context::Table, Context::Page, Context::Confirm] {
         for binding in app.keymap.in_context(context) {
-            if listed.contains(&binding) {
+            if listed.contains(&binding) || !app.permits(binding.command) {
                 continue;
             }
             listed.push(binding);

@@ -461,6 +461,7 @@ pub(crate) fn scan_scene() -> Arc<Observation> {
 /// The app with an observation in it.
 pub(crate) fn app(observation: Arc<Observation>) -> App {
     let choices = Choices {
+        policy: tcplens::model::action::Policy::Act,
         scope: tcplens::model::namespace::Scope::Own,
         filter: Filter::all(),
         quick: Quick::default(),
