@@ -226,10 +226,9 @@ impl Monitor {
         let hidden = give_reasons(&mut turned.rows, &census, snapshot.owners_complete);
         self.remember_owners(&turned.rows, &census.ownerless);
         self.history.push(turned.arrivals);
-        let own = snapshot.namespaces.iter().find(|known| known.own);
         let opens = Opens {
             count: snapshot.active_opens,
-            namespace: own.map_or(0, |known| known.id),
+            namespace: snapshot.own_namespace(),
         };
         let findings = self.detect(&mut turned, &census, opens);
         let mut gaps = snapshot.gaps;

@@ -79,6 +79,15 @@ pub struct Snapshot {
     pub active_opens: Option<u64>,
 }
 
+impl Snapshot {
+    /// The network namespace that this program is in; 0 if it is not known.
+    #[must_use]
+    pub fn own_namespace(&self) -> u32 {
+        let own = self.namespaces.iter().find(|known| known.own);
+        own.map_or(0, |known| known.id)
+    }
+}
+
 /// The interface of the kernel that a table came through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum SourceKind {

@@ -15,10 +15,9 @@ pub(super) struct Horizon {
 
 impl Horizon {
     pub(super) fn of(snapshot: &Snapshot) -> Self {
-        let own = snapshot.namespaces.iter().find(|known| known.own);
         Self {
             scope: snapshot.scope,
-            own: own.map_or(0, |known| known.id),
+            own: snapshot.own_namespace(),
         }
     }
 

@@ -302,12 +302,11 @@ impl Neighbours {
             }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 let refused = SourceError::new("enter", neighbour.way(), error);
-                let tables = neighbour.members.iter().map(|pid| {
-                    let folder = self.root.join(pid.to_string());
-                    ProcTables::new(folder, id).read(0)
-                });
                 // A member may have ended; another may serve.
-                let read = tables.into_iter().find_map(Result::ok);
+                let read = neighbour.members.iter().find_map(|pid| {
+                    let folder = self.root.join(pid.to_string());
+                    ProcTables::new(folder, id).read(0).ok()
+                });
                 read.map(|table| (table, Vec::new())).ok_or(refused)
             }
             Err(error) => Err(SourceError::new("enter", neighbour.way(), error)),

@@ -3,8 +3,8 @@
 //! The first table is joined with a walk through `/proc/PID/fd` of every
 //! process, on two threads. After that only what changed is read: processes
 //! whose number of descriptors is another one, each in its turn from time to
-//! time, and likely ones when the table has a socket that nobody is known to
-//! hold. All holders count: forked and passed sockets have several.
+//! time, and likely ones when one table after another has a socket that nobody
+//! is known to hold. All holders count: forked and passed sockets have several.
 
 mod descriptors;
 mod errand;

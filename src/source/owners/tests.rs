@@ -1,6 +1,7 @@
 //! The search for owners against fixtures and this machine's kernel.
 
 use super::*;
+use crate::model::endpoint::Endpoint;
 use crate::model::protocol::{Family, Protocol};
 use crate::model::state::State;
 use std::net::{TcpListener, UdpSocket};
@@ -13,11 +14,8 @@ use std::sync::mpsc;
 fn socket(inode: u32) -> Socket {
     Socket {
         cookie: None,
-        local: "127.0.0.1:80".parse::<std::net::SocketAddr>().map_or_else(
-            |_| crate::model::endpoint::Endpoint::default(),
-            |end| crate::model::endpoint::Endpoint::new(end.ip(), end.port()),
-        ),
-        remote: crate::model::endpoint::Endpoint::default(),
+        local: Endpoint::default(),
+        remote: Endpoint::default(),
         inode: NonZeroU32::new(inode),
         uid: 0,
         interface: 0,
