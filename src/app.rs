@@ -18,6 +18,7 @@ pub mod mode;
 pub mod notice;
 pub mod prompt;
 pub mod selection;
+pub mod tags;
 mod watching;
 
 use crate::explain::catalogue::Catalogue;
@@ -39,6 +40,7 @@ use mode::Mode;
 use notice::Notice;
 use std::sync::Arc;
 use std::time::Duration;
+use tags::Tags;
 use watching::Watched;
 
 /// The lengths of the interval between readings that + and - step through.
@@ -107,6 +109,8 @@ pub struct App {
     pub policy: Policy,
     /// Which network namespaces are asked for.
     pub scope: Scope,
+    /// The rows to act on together.
+    pub tags: Tags,
     /// Why the last reading failed, if it did.
     pub failure: Option<String>,
     /// Earlier filters, the latest last.
@@ -144,6 +148,7 @@ impl App {
             interval: choices.pace.first(),
             scope: choices.scope,
             policy: choices.policy,
+            tags: Tags::default(),
             failure: None,
             filters: Vec::new(),
             pending: None,
@@ -322,9 +327,10 @@ impl App {
             }
             Command::AllNamespaces => self.change_scope(),
             Command::EndProcess => self.end_process(),
-            Command::ConfirmTerm => self.confirm(crate::model::action::EndSignal::Term),
-            Command::ConfirmKill => self.confirm(crate::model::action::EndSignal::Kill),
+            Command::ConfirmTerm => self.confirm(crate::model::signal::Signal::Term),
+            Command::ConfirmKill => self.confirm(crate::model::signal::Signal::Kill),
             Command::Cancel => self.cancel(),
+            Command::Tag => self.toggle_tag(),
             Command::CopyRow => self.copy_row(),
             Command::CopyJson => self.copy_json(),
             other => self.browse(other),

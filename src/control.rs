@@ -10,7 +10,8 @@ mod facts;
 mod guards;
 pub mod pidfd;
 
-use crate::model::action::{ArmId, ArmedFacts, EndSignal, Outcome, Refusal, Target};
+use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal, Target};
+use crate::model::signal::Signal;
 use std::time::Duration;
 
 /// What can be done to processes.
@@ -23,7 +24,7 @@ pub trait Control: Send {
     fn arm(&mut self, id: ArmId, target: &Target) -> Result<ArmedFacts, Refusal>;
 
     /// Verifies an armed target once more and sends the signal.
-    fn signal(&mut self, id: ArmId, signal: EndSignal) -> Outcome;
+    fn signal(&mut self, id: ArmId, signal: Signal) -> Outcome;
 
     /// Waits until an armed target has ended, at most `patience`.
     fn wait(&mut self, id: ArmId, patience: Duration) -> bool;
@@ -41,7 +42,7 @@ impl Control for Refusing {
         Err(Refusal::Disabled)
     }
 
-    fn signal(&mut self, _: ArmId, _: EndSignal) -> Outcome {
+    fn signal(&mut self, _: ArmId, _: Signal) -> Outcome {
         Outcome::Refused(Refusal::Disabled)
     }
 

@@ -5,6 +5,7 @@
 //! the environment; times and texts come in as values.
 
 pub mod action;
+pub mod caution;
 pub mod endpoint;
 pub mod finding;
 pub mod flow;
@@ -18,6 +19,7 @@ pub mod process;
 pub mod protocol;
 pub mod reading;
 pub mod row;
+pub mod signal;
 pub mod socket;
 pub mod stat;
 pub mod state;

@@ -11,10 +11,11 @@ use super::mode::Mode;
 use super::notice::{self, Notice};
 use crate::explain::lengths::length;
 use crate::explain::sentence::fill;
-use crate::model::action::{ArmId, ArmedFacts, EndSignal, Outcome, Policy, Refusal, Target};
+use crate::model::action::{ArmId, ArmedFacts, Outcome, Policy, Refusal, Target};
 use crate::model::observation::Observation;
 use crate::model::process::Process;
 use crate::model::row::Phase;
+use crate::model::signal::Signal;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ pub(super) struct Pending {
     process: Arc<Process>,
     goes: Goes,
     /// How it ended, once it has, and the number of the latest table then.
-    ended: Option<(Duration, EndSignal, u64)>,
+    ended: Option<(Duration, Signal, u64)>,
 }
 
 impl App {
@@ -86,7 +87,7 @@ impl App {
         Vec::new()
     }
 
-    pub(super) fn confirm(&mut self, signal: EndSignal) -> Vec<Effect> {
+    pub(super) fn confirm(&mut self, signal: Signal) -> Vec<Effect> {
         let Mode::Confirm(confirm) = &self.mode else {
             return Vec::new();
         };
@@ -139,8 +140,8 @@ impl App {
                 self.pending = None;
                 self.outcome("still_running", &process, after, signal);
                 let more = match signal {
-                    EndSignal::Term => "still_running_term",
-                    EndSignal::Kill => "still_running_kill",
+                    Signal::Kill => "still_running_kill",
+                    _ => "still_running_term",
                 };
                 let more = self.words.outcome(more).to_owned();
                 self.add_to_notice(&more);
@@ -213,7 +214,7 @@ impl App {
         said
     }
 
-    fn outcome(&mut self, name: &str, process: &Process, after: Duration, signal: EndSignal) {
+    fn outcome(&mut self, name: &str, process: &Process, after: Duration, signal: Signal) {
         let values = [
             ("process", process.name.to_string()),
             ("pid", process.pid.to_string()),

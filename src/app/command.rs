@@ -37,6 +37,8 @@ pub enum Command {
     Explain,
     /// End the process that owns it.
     EndProcess,
+    /// Tag the row, or take its tag away.
+    Tag,
     /// Hold the screen still.
     Pause,
     /// Read now.
@@ -89,7 +91,7 @@ pub enum Command {
 
 impl Command {
     /// Every command with its key in the assets.
-    pub const ALL: [(Self, &'static str); 41] = [
+    pub const ALL: [(Self, &'static str); 42] = [
         (Self::Quit, "quit"),
         (Self::Help, "help"),
         (Self::Filter, "filter"),
@@ -107,6 +109,7 @@ impl Command {
         (Self::Details, "details"),
         (Self::Explain, "explain"),
         (Self::EndProcess, "end_process"),
+        (Self::Tag, "tag"),
         (Self::Pause, "pause"),
         (Self::Refresh, "refresh"),
         (Self::Faster, "faster"),

@@ -1,8 +1,9 @@
 //! What is to be done outside, as data: the app itself does nothing.
 
-use crate::model::action::{ArmId, EndSignal, Target};
+use crate::model::action::{ArmId, Target};
 use crate::model::namespace::Scope;
 use crate::model::pace::Pace;
+use crate::model::signal::Signal;
 use crate::model::socket::Socket;
 
 /// Something `run` carries out.
@@ -28,7 +29,7 @@ pub enum Effect {
     /// Take hold of a process.
     Arm(ArmId, Target),
     /// Send a signal to the process taken hold of.
-    Signal(ArmId, EndSignal),
+    Signal(ArmId, Signal),
     /// Let go of it.
     Disarm(ArmId),
     /// Put a text on the clipboard.

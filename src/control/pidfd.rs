@@ -2,11 +2,12 @@
 
 use super::facts::{self, Facts};
 use super::{Control, guards};
-use crate::model::action::{ArmId, ArmedFacts, EndSignal, Outcome, Refusal, Target};
+use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal, Target};
+use crate::model::signal::Signal;
 use crate::model::text::Text;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{self, Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -38,7 +39,7 @@ impl Control for PidfdControl {
         Ok(gathered)
     }
 
-    fn signal(&mut self, id: ArmId, signal: EndSignal) -> Outcome {
+    fn signal(&mut self, id: ArmId, signal: Signal) -> Outcome {
         let Some(armed) = self.armed.get(&id) else {
             return Outcome::Refused(Refusal::Gone);
         };
@@ -112,10 +113,16 @@ fn refusal(error: Errno, pid: u32) -> Refusal {
     }
 }
 
-fn number(signal: EndSignal) -> Signal {
+fn number(signal: Signal) -> process::Signal {
     match signal {
-        EndSignal::Term => Signal::TERM,
-        EndSignal::Kill => Signal::KILL,
+        Signal::Term => process::Signal::TERM,
+        Signal::Kill => process::Signal::KILL,
+        Signal::Int => process::Signal::INT,
+        Signal::Hup => process::Signal::HUP,
+        Signal::Stop => process::Signal::STOP,
+        Signal::Cont => process::Signal::CONT,
+        Signal::Usr1 => process::Signal::USR1,
+        Signal::Usr2 => process::Signal::USR2,
     }
 }
 
@@ -192,7 +199,7 @@ mod tests {
         let facts = control.arm(ArmId(1), &target(&child)).unwrap();
         assert_eq!(facts.command.as_str(), "cat");
         assert_eq!(facts.parent.map(|(pid, _)| pid), Some(std::process::id()));
-        let outcome = control.signal(ArmId(1), EndSignal::Term);
+        let outcome = control.signal(ArmId(1), Signal::Term);
         assert!(
             matches!(outcome, Outcome::Ended { .. } | Outcome::Sent { .. }),
             "{outcome:?}"
@@ -222,7 +229,7 @@ mod tests {
         assert_eq!(control.arm(ArmId(2), &renamed), Err(Refusal::Renamed));
         assert_eq!(control.arm(ArmId(3), &elsewhere), Err(Refusal::NotHolder));
         for id in 1..=3 {
-            let outcome = control.signal(ArmId(id), EndSignal::Kill);
+            let outcome = control.signal(ArmId(id), Signal::Kill);
             assert_eq!(outcome, Outcome::Refused(Refusal::Gone));
         }
         assert!(child.try_wait().unwrap().is_none(), "nothing was sent");
@@ -238,7 +245,7 @@ mod tests {
         control.arm(ArmId(1), &shown).unwrap();
         drop(child.stdin.take());
         child.wait().unwrap();
-        let outcome = control.signal(ArmId(1), EndSignal::Term);
+        let outcome = control.signal(ArmId(1), Signal::Term);
         assert_eq!(outcome, Outcome::Refused(Refusal::Gone));
         assert_eq!(control.arm(ArmId(2), &shown), Err(Refusal::Gone));
     }
@@ -252,7 +259,7 @@ mod tests {
         drop(child.stdin.take());
         // Ended, but not reaped before the test does so.
         assert!(control.wait(ArmId(1), Duration::from_secs(10)));
-        let outcome = control.signal(ArmId(1), EndSignal::Kill);
+        let outcome = control.signal(ArmId(1), Signal::Kill);
         assert_eq!(outcome, Outcome::Refused(Refusal::Zombie));
         child.wait().unwrap();
     }

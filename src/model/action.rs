@@ -1,8 +1,13 @@
 //! What a person asks to be done to a process, and what came of it.
 
+use super::signal::Signal;
 use super::text::Text;
 use std::num::NonZeroU32;
 use std::time::Duration;
+
+/// No more targets than this are acted on at once: who means more has more
+/// likely made a mistake in the filter.
+pub const MOST_TARGETS: usize = 64;
 
 /// What a person lets this program do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -12,26 +17,6 @@ pub enum Policy {
     Act,
     /// Only look.
     Look,
-}
-
-/// The signals that can be sent from the confirm dialog.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum EndSignal {
-    /// SIGTERM: please end.
-    Term,
-    /// SIGKILL: the kernel ends it, it cannot clean up.
-    Kill,
-}
-
-impl EndSignal {
-    /// The name people use.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Term => "TERM",
-            Self::Kill => "KILL",
-        }
-    }
 }
 
 /// The process a person pointed at, as the table showed it.
@@ -45,6 +30,16 @@ pub struct Target {
     pub name: Text,
     /// The socket of the row it was picked from, which it should still hold.
     pub inode: Option<NonZeroU32>,
+}
+
+/// Whom a signal is meant for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Reach {
+    /// The process alone.
+    #[default]
+    Process,
+    /// The process with all its descendants.
+    Tree,
 }
 
 /// A target that is held by a pidfd; the number is that of the asking.
@@ -143,21 +138,21 @@ pub enum Outcome {
     /// The signal is on its way; the process still runs.
     Sent {
         /// Which.
-        signal: EndSignal,
+        signal: Signal,
     },
     /// The process has ended.
     Ended {
         /// Time from the signal to its end.
         after: Duration,
         /// The signal that was sent.
-        signal: EndSignal,
+        signal: Signal,
     },
     /// It still runs some seconds later.
     StillRunning {
         /// Time since the signal.
         after: Duration,
         /// The signal that was sent.
-        signal: EndSignal,
+        signal: Signal,
     },
     /// No signal was sent.
     Refused(Refusal),

@@ -4,7 +4,8 @@
 use super::screen::Event;
 use crate::app::message::Message;
 use crate::control::Control;
-use crate::model::action::{ArmId, EndSignal, Outcome, Target};
+use crate::model::action::{ArmId, Outcome, Target};
+use crate::model::signal::Signal;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -19,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub(super) enum Deed {
     Arm(ArmId, Target),
-    Signal(ArmId, EndSignal),
+    Signal(ArmId, Signal),
     Disarm(ArmId),
 }
 
@@ -27,7 +28,7 @@ pub(super) enum Deed {
 #[derive(Clone, Copy)]
 struct Watched {
     id: ArmId,
-    signal: EndSignal,
+    signal: Signal,
     since: Instant,
 }
 

@@ -10,7 +10,8 @@ use std::net::TcpListener;
 use std::process::Command;
 use tcplens::control::Control;
 use tcplens::control::pidfd::PidfdControl;
-use tcplens::model::action::{ArmId, EndSignal, Outcome, Refusal, Target};
+use tcplens::model::action::{ArmId, Outcome, Refusal, Target};
+use tcplens::model::signal::Signal;
 use tcplens::model::text::Text;
 use tcplens::source::SourceChoice;
 
@@ -38,7 +39,7 @@ pub(crate) fn is_refused_for_who_must_not_be_ended(namespace: &Namespace) -> Res
     let refused = control.arm(ArmId(4), &target);
     assert_eq!(refused, Err(Refusal::NotPermitted { uid: Some(0) }));
     // What was not armed cannot be signalled.
-    let outcome = control.signal(ArmId(4), EndSignal::Kill);
+    let outcome = control.signal(ArmId(4), Signal::Kill);
     assert_eq!(outcome, Outcome::Refused(Refusal::Gone));
     assert_eq!(victim.0.try_wait().unwrap(), None, "it lives");
     println!("refused: PID 1, the program itself, and root's process to uid {NOBODY}");

@@ -1,0 +1,93 @@
+//! The signals a person can send, by the names people use.
+
+use std::fmt;
+
+/// A signal that can be sent to a process (signal(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Signal {
+    /// Please end.
+    Term,
+    /// The kernel ends it; it cannot clean up.
+    Kill,
+    /// As Ctrl-C would.
+    Int,
+    /// The terminal is gone; many servers read their settings anew.
+    Hup,
+    /// Stand still until CONT; it cannot be ignored.
+    Stop,
+    /// Go on.
+    Cont,
+    /// Whatever the program means by it.
+    Usr1,
+    /// Whatever the program means by it.
+    Usr2,
+}
+
+impl Signal {
+    /// All of them, those that end a process first.
+    pub const ALL: [Self; 8] = [
+        Self::Term,
+        Self::Kill,
+        Self::Int,
+        Self::Hup,
+        Self::Stop,
+        Self::Cont,
+        Self::Usr1,
+        Self::Usr2,
+    ];
+
+    /// The name people use: `TERM`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Term => "TERM",
+            Self::Kill => "KILL",
+            Self::Int => "INT",
+            Self::Hup => "HUP",
+            Self::Stop => "STOP",
+            Self::Cont => "CONT",
+            Self::Usr1 => "USR1",
+            Self::Usr2 => "USR2",
+        }
+    }
+
+    /// The signal behind a name as people write it: `TERM`, `sigterm`.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        let upper = word.to_ascii_uppercase();
+        let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+        Self::ALL.into_iter().find(|signal| signal.word() == name)
+    }
+
+    /// Whether a process that is sent it is expected to end. What a program
+    /// makes of HUP, USR1 and USR2 is its own affair.
+    #[must_use]
+    pub fn ends(self) -> bool {
+        matches!(self, Self::Term | Self::Kill | Self::Int)
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_write_signals_in_more_than_one_way() {
+        for signal in Signal::ALL {
+            let word = signal.word();
+            let ways = [word.to_owned(), word.to_lowercase(), format!("SIG{word}")];
+            for way in ways {
+                assert_eq!(Signal::from_word(&way), Some(signal), "{way}");
+            }
+        }
+        for wrong in ["", "SIG", "9", "SEGV", "TERM "] {
+            assert_eq!(Signal::from_word(wrong), None, "{wrong}");
+        }
+    }
+}
