@@ -2,6 +2,7 @@
 
 mod flags;
 mod plan;
+mod privileges;
 
 use crate::control::pidfd::PidfdControl;
 use crate::control::{Control, Refusing};
@@ -11,6 +12,7 @@ use crate::lab::load::Load;
 use crate::lab::namespace::Namespace;
 use crate::lab::parking::Parking;
 use crate::model::action::Policy;
+use crate::privilege;
 use crate::run::{self, Ending, ListRequest, LiveRequest, RunError};
 use crate::source::live::{Live, LiveOptions};
 use crate::source::{ReadingSource, limits};
@@ -78,7 +80,27 @@ impl Surroundings {
     }
 }
 
+/// Carries out a plan, as long as there is no thread yet: privileges belong to
+/// threads, and a namespace may not be entered later.
 fn carry_out(plan: Plan) -> Result<Ending, RunError> {
+    let Plan::Lab(contents, watch) = plan else {
+        return with_least_privilege(plan);
+    };
+    let namespace = Namespace::enter()?;
+    match contents {
+        Contents::Everything(choice) => {
+            let _parking = Parking::start(&namespace, choice)?;
+            with_least_privilege(*watch)
+        }
+        Contents::Load(mix) => {
+            let _load = Load::start(&namespace, mix)?;
+            with_least_privilege(*watch)
+        }
+    }
+}
+
+fn with_least_privilege(plan: Plan) -> Result<Ending, RunError> {
+    privilege::keep(&privileges::of(&plan));
     // Only where words are needed: a list must not wait for them.
     let words = || Catalogue::of(Language::English);
     match plan {
@@ -119,20 +141,8 @@ fn carry_out(plan: Plan) -> Result<Ending, RunError> {
             theme: live.theme,
             mouse: live.mouse,
         }),
-        Plan::Lab(contents, watch) => {
-            // As long as there is no thread yet: it may not be entered later.
-            let namespace = Namespace::enter()?;
-            match contents {
-                Contents::Everything(choice) => {
-                    let _parking = Parking::start(&namespace, choice)?;
-                    carry_out(*watch)
-                }
-                Contents::Load(mix) => {
-                    let _load = Load::start(&namespace, mix)?;
-                    carry_out(*watch)
-                }
-            }
-        }
+        // A lab within a lab is no plan that can be asked for.
+        Plan::Lab(_, watch) => with_least_privilege(*watch),
     }
 }
 
