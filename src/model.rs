@@ -10,6 +10,7 @@ pub mod endpoint;
 pub mod finding;
 pub mod flow;
 pub mod gap;
+pub mod inet_diag;
 pub mod limits;
 pub mod namespace;
 pub mod observation;
