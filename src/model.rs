@@ -6,6 +6,7 @@
 
 pub mod action;
 pub mod caution;
+pub mod closing;
 pub mod endpoint;
 pub mod finding;
 pub mod flow;
@@ -20,6 +21,7 @@ pub mod process;
 pub mod protocol;
 pub mod reading;
 pub mod row;
+pub mod session;
 pub mod signal;
 pub mod socket;
 pub mod stat;
