@@ -8,6 +8,7 @@
 mod acting;
 mod aftermath;
 pub mod browsing;
+pub mod closing;
 pub mod command;
 pub mod confirm;
 pub mod cursor;
@@ -25,12 +26,15 @@ use crate::explain::catalogue::Catalogue;
 use crate::filter::Filter;
 use crate::listing::{Quick, Sort, arrange};
 use crate::model::action::Policy;
+use crate::model::closing::{Closable, CloseRefusal};
 use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
 use crate::model::pace::Pace;
 use crate::model::row::Row;
+use crate::model::session::Session;
 use crate::model::socket::SocketKey;
 use acting::Pending;
+use closing::Answered;
 use command::Command;
 use cursor::Cursor;
 use effect::Effect;
@@ -71,6 +75,8 @@ pub struct Choices {
     pub scope: Scope,
     /// Whether anything may be done to a process.
     pub policy: Policy,
+    /// What this program runs in, which must not be cut off by mistake.
+    pub session: Session,
 }
 
 /// Everything the screen shows, and what it depends on.
@@ -117,6 +123,12 @@ pub struct App {
     filters: Vec<String>,
     /// A process that is being ended.
     pending: Option<Pending>,
+    /// What is known of the session this program runs in.
+    session: Session,
+    /// Why no connection can be closed here, if none can.
+    pub close_refused: Option<CloseRefusal>,
+    /// Connections that are being closed.
+    answered: Option<Answered>,
     next_arm: u64,
     /// Number of the latest table, shown or held back.
     newest: u64,
@@ -152,6 +164,9 @@ impl App {
             failure: None,
             filters: Vec::new(),
             pending: None,
+            session: choices.session,
+            close_refused: None,
+            answered: None,
             next_arm: 0,
             newest: 0,
             question_shown: false,
@@ -188,6 +203,11 @@ impl App {
             }
             Message::Armed(id, result) => self.armed(id, result),
             Message::Acted(id, outcome) => self.acted(id, outcome),
+            Message::ClosingIs(ready) => {
+                self.learn_of_closing(ready);
+                Vec::new()
+            }
+            Message::Closed(results) => self.closed(results),
         }
     }
 
@@ -203,7 +223,11 @@ impl App {
     pub fn permits(&self, command: Command) -> bool {
         let acts = matches!(
             command,
-            Command::EndProcess | Command::ConfirmTerm | Command::ConfirmKill
+            Command::EndProcess
+                | Command::ConfirmTerm
+                | Command::ConfirmKill
+                | Command::CloseConnection
+                | Command::ConfirmClose
         );
         self.policy == Policy::Act || !acts
     }
@@ -221,6 +245,10 @@ impl App {
                     .and_then(|row| self.observation.first_owner(row));
                 self.permits(command) && owner.is_some()
             }
+            Command::CloseConnection => {
+                self.permits(command) && self.close_refused.is_none() && self.has_closable()
+            }
+            Command::ConfirmClose => matches!(self.mode, Mode::Close(_)),
             Command::ShowFinding | Command::Findings => !self.observation.findings.is_empty(),
             Command::ConfirmTerm | Command::ConfirmKill => match &self.mode {
                 Mode::Confirm(confirm) => confirm.facts.is_some(),
@@ -230,9 +258,16 @@ impl App {
         }
     }
 
+    /// Whether X would have something to ask about.
+    fn has_closable(&self) -> bool {
+        let closable = |row: &Row| Closable::of(row, 0).is_ok();
+        self.tags.count() > 0 || self.selected().is_some_and(closable)
+    }
+
     fn observed(&mut self, observation: Arc<Observation>) -> Vec<Effect> {
         self.failure = None;
         let mut effects = self.follow_up(&observation);
+        effects.extend(self.follow_up_closing(&observation));
         if self.paused {
             self.held_back = Some(observation);
             return effects;
@@ -243,6 +278,7 @@ impl App {
         let settling = self.observation.number == 1 && self.cursor.place() == 0;
         let same_rows = Arc::ptr_eq(&self.observation.rows, &observation.rows);
         self.observation = observation;
+        self.tags.keep_present(&self.observation);
         // What was read beyond the table changes no row, nor any order.
         if !same_rows {
             let stays = settling && matches!(self.mode, Mode::Table);
@@ -304,6 +340,9 @@ impl App {
         if let Mode::Prompt(_) = self.mode {
             return self.prompt_key(key);
         }
+        if matches!(&self.mode, Mode::Close(closing) if closing.demand.is_some()) {
+            return self.close_key(key);
+        }
         match self.keymap.command(self.mode.context(), key) {
             Some(command) => self.command(command),
             None => Vec::new(),
@@ -329,8 +368,12 @@ impl App {
             Command::EndProcess => self.end_process(),
             Command::ConfirmTerm => self.confirm(crate::model::signal::Signal::Term),
             Command::ConfirmKill => self.confirm(crate::model::signal::Signal::Kill),
+            Command::CloseConnection => self.close_connection(),
+            Command::ConfirmClose => self.confirm_close(),
             Command::Cancel => self.cancel(),
             Command::Tag => self.toggle_tag(),
+            Command::TagAll => self.tag_all(),
+            Command::Clear if self.tags.count() > 0 => self.clear_tags(),
             Command::CopyRow => self.copy_row(),
             Command::CopyJson => self.copy_json(),
             other => self.browse(other),

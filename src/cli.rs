@@ -4,14 +4,16 @@ mod flags;
 mod plan;
 mod privileges;
 
+use crate::control::destroy::{Close, SockDestroy};
 use crate::control::pidfd::PidfdControl;
-use crate::control::{Control, Refusing};
+use crate::control::{Control, Refusing, lineage};
 use crate::explain::catalogue::{Catalogue, Language};
 use crate::lab::helper;
 use crate::lab::load::Load;
 use crate::lab::namespace::Namespace;
 use crate::lab::parking::Parking;
 use crate::model::action::Policy;
+use crate::model::session::Session;
 use crate::privilege;
 use crate::run::{self, Ending, ListRequest, LiveRequest, RunError};
 use crate::source::live::{Live, LiveOptions};
@@ -128,6 +130,7 @@ fn with_least_privilege(plan: Plan) -> Result<Ending, RunError> {
         Plan::Live(live) => run::live(LiveRequest {
             source: open(&live.watching, LiveOptions::default().patience)?,
             control: control(live.policy),
+            closer: closer(live.policy),
             choices: crate::app::Choices {
                 filter: live.watching.filter,
                 quick: live.watching.quick,
@@ -136,6 +139,7 @@ fn with_least_privilege(plan: Plan) -> Result<Ending, RunError> {
                 pace: live.pace,
                 scope: live.watching.scope,
                 policy: live.policy,
+                session: session(),
             },
             words: words(),
             theme: live.theme,
@@ -152,6 +156,23 @@ fn control(policy: Policy) -> Box<dyn Control> {
     match policy {
         Policy::Look => Box::new(Refusing),
         Policy::Act => Box::new(PidfdControl::default()),
+    }
+}
+
+fn closer(policy: Policy) -> Box<dyn Close> {
+    match policy {
+        Policy::Look => Box::new(Refusing),
+        Policy::Act => Box::new(SockDestroy),
+    }
+}
+
+/// What this program runs in. Only `SSH_CONNECTION` tells through which
+/// connection; sudo takes it away, but not the processes between.
+fn session() -> Session {
+    let told = std::env::var("SSH_CONNECTION").ok();
+    Session {
+        ends: told.as_deref().and_then(Session::ends_of),
+        ancestors: lineage::ancestors(),
     }
 }
 

@@ -37,8 +37,12 @@ pub enum Command {
     Explain,
     /// End the process that owns it.
     EndProcess,
+    /// Close its connection.
+    CloseConnection,
     /// Tag the row, or take its tag away.
     Tag,
+    /// Tag all that is shown, or take all tags away.
+    TagAll,
     /// Hold the screen still.
     Pause,
     /// Read now.
@@ -81,6 +85,8 @@ pub enum Command {
     ConfirmTerm,
     /// Send KILL.
     ConfirmKill,
+    /// Close what was asked about.
+    ConfirmClose,
     /// Send nothing.
     Cancel,
     /// Take what is chosen.
@@ -91,7 +97,7 @@ pub enum Command {
 
 impl Command {
     /// Every command with its key in the assets.
-    pub const ALL: [(Self, &'static str); 42] = [
+    pub const ALL: [(Self, &'static str); 45] = [
         (Self::Quit, "quit"),
         (Self::Help, "help"),
         (Self::Filter, "filter"),
@@ -109,7 +115,9 @@ impl Command {
         (Self::Details, "details"),
         (Self::Explain, "explain"),
         (Self::EndProcess, "end_process"),
+        (Self::CloseConnection, "close_connection"),
         (Self::Tag, "tag"),
+        (Self::TagAll, "tag_all"),
         (Self::Pause, "pause"),
         (Self::Refresh, "refresh"),
         (Self::Faster, "faster"),
@@ -131,6 +139,7 @@ impl Command {
         (Self::Suspend, "suspend"),
         (Self::ConfirmTerm, "confirm_term"),
         (Self::ConfirmKill, "confirm_kill"),
+        (Self::ConfirmClose, "confirm_close"),
         (Self::Cancel, "cancel"),
         (Self::Accept, "accept"),
         (Self::Back, "back"),

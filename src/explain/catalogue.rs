@@ -40,6 +40,7 @@ pub struct Catalogue {
     columns: BTreeMap<String, Sentences>,
     commands: BTreeMap<String, Sentences>,
     screen: BTreeMap<String, Sentences>,
+    closing: BTreeMap<String, Sentences>,
     /// The learning chapter.
     pub learn: Learn,
     arrows: Arrows,
@@ -257,6 +258,7 @@ impl Catalogue {
             columns: asset!("en", "columns")?,
             commands: asset!("en", "commands")?,
             screen: asset!("en", "screen")?,
+            closing: asset!("en", "closing")?,
             learn: asset!("en", "learn")?,
             arrows: asset!("en", "machine")?,
         })
@@ -334,6 +336,12 @@ impl Catalogue {
         lookup(&self.screen, group, name)
     }
 
+    /// A sentence about closing connections, or about tags.
+    #[must_use]
+    pub fn closing(&self, group: &str, name: &str) -> &str {
+        lookup(&self.closing, group, name)
+    }
+
     /// The transitions of the state machine.
     #[must_use]
     pub fn arrows(&self) -> &[Arrow] {
@@ -377,6 +385,8 @@ fn lookup<'a>(groups: &'a BTreeMap<String, Sentences>, group: &str, name: &str) 
 mod tests {
     use super::*;
     use crate::model::action::Refusal;
+    use crate::model::caution::Caution;
+    use crate::model::closing::{Closable, CloseRefusal};
 
     fn english() -> Catalogue {
         Catalogue::english().unwrap()
@@ -430,6 +440,16 @@ mod tests {
         }
         for key in Refusal::KEYS {
             assert!(!words.refusal(key).is_empty(), "{key}");
+        }
+        let of_closing = [
+            ("refused", &CloseRefusal::KEYS[..]),
+            ("sees", &Closable::SEEN),
+            ("cautions", &Caution::KEYS),
+        ];
+        for (group, keys) in of_closing {
+            for key in keys {
+                assert!(!words.closing(group, key).is_empty(), "{group} {key}");
+            }
         }
     }
 

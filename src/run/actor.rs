@@ -1,10 +1,12 @@
-//! The thread that acts on processes, so that waiting for one to end never
+//! The thread that acts on processes and connections, so that waiting for one to end never
 //! holds up the screen.
 
 use super::screen::Event;
 use crate::app::message::Message;
 use crate::control::Control;
+use crate::control::destroy::Close;
 use crate::model::action::{ArmId, Outcome, Target};
+use crate::model::closing::{Closable, Closed};
 use crate::model::signal::Signal;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -22,6 +24,7 @@ pub(super) enum Deed {
     Arm(ArmId, Target),
     Signal(ArmId, Signal),
     Disarm(ArmId),
+    Close(Vec<Closable>),
 }
 
 /// A process that was signalled and has not ended yet.
@@ -33,10 +36,15 @@ struct Watched {
 }
 
 /// Starts the thread. It ends when the deeds' other end is dropped.
-pub(super) fn start(control: Box<dyn Control>, events: Sender<Event>) -> io::Result<Sender<Deed>> {
+pub(super) fn start(
+    control: Box<dyn Control>,
+    closer: Box<dyn Close>,
+    events: Sender<Event>,
+) -> io::Result<Sender<Deed>> {
     let (deeds, asked) = channel();
     let mut actor = Actor {
         control,
+        closer,
         events,
         watched: Vec::new(),
     };
@@ -48,12 +56,15 @@ pub(super) fn start(control: Box<dyn Control>, events: Sender<Event>) -> io::Res
 
 struct Actor {
     control: Box<dyn Control>,
+    closer: Box<dyn Close>,
     events: Sender<Event>,
     watched: Vec<Watched>,
 }
 
 impl Actor {
     fn run(&mut self, deeds: &Receiver<Deed>) {
+        let ready = self.closer.ready();
+        self.send(Message::ClosingIs(ready));
         loop {
             let asked = if self.watched.is_empty() {
                 deeds.recv().map_err(|_| RecvTimeoutError::Disconnected)
@@ -75,6 +86,14 @@ impl Actor {
                 self.send(Message::Armed(id, result));
             }
             Deed::Disarm(id) => self.control.disarm(id),
+            Deed::Close(targets) => {
+                let close = |target: Closable| Closed {
+                    target,
+                    result: self.closer.close(&target),
+                };
+                let results = targets.into_iter().map(close).collect();
+                self.send(Message::Closed(results));
+            }
             Deed::Signal(id, signal) => {
                 let since = Instant::now();
                 let outcome = self.control.signal(id, signal);

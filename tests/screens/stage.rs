@@ -462,6 +462,7 @@ pub(crate) fn scan_scene() -> Arc<Observation> {
 pub(crate) fn app(observation: Arc<Observation>) -> App {
     let choices = Choices {
         policy: tcplens::model::action::Policy::Act,
+        session: tcplens::model::session::Session::default(),
         scope: tcplens::model::namespace::Scope::Own,
         filter: Filter::all(),
         quick: Quick::default(),
