@@ -5,6 +5,7 @@ mod plan;
 mod privileges;
 
 use crate::control::destroy::{Close, SockDestroy};
+use crate::control::logged::Logged;
 use crate::control::pidfd::PidfdControl;
 use crate::control::{Control, Refusing, lineage};
 use crate::explain::catalogue::{Catalogue, Language};
@@ -13,9 +14,10 @@ use crate::lab::load::Load;
 use crate::lab::namespace::Namespace;
 use crate::lab::parking::Parking;
 use crate::model::action::Policy;
+use crate::model::namespace::Scope;
 use crate::model::session::Session;
 use crate::privilege;
-use crate::run::{self, Ending, ListRequest, LiveRequest, RunError};
+use crate::run::{self, DoctorRequest, Ending, ListRequest, LiveRequest, RunError};
 use crate::source::live::{Live, LiveOptions};
 use crate::source::{ReadingSource, limits};
 use plan::{Contents, Plan, Watching};
@@ -117,6 +119,17 @@ fn with_least_privilege(plan: Plan) -> Result<Ending, RunError> {
                 })
         }
         Plan::Explain(topic) => run::explain(topic, words(), &limits::read(Path::new("/proc"))),
+        Plan::Doctor(source) => run::doctor(DoctorRequest {
+            source: Box::new(Live::open(&LiveOptions {
+                source,
+                // Whether other namespaces can be read is found out by doing it.
+                scope: Scope::All,
+                names: false,
+                ..LiveOptions::default()
+            })?),
+            close: Box::new(SockDestroy),
+            words: words(),
+        }),
         Plan::List(list) => run::list(ListRequest {
             source: open(&list.watching, LIST_PATIENCE)?,
             filter: list.watching.filter,
@@ -153,15 +166,18 @@ fn with_least_privilege(plan: Plan) -> Result<Ending, RunError> {
 /// Twice refused is safe: the keys do nothing, and what they would ask for
 /// does nothing either.
 fn control(policy: Policy) -> Box<dyn Control> {
+    let control = PidfdControl::default();
     match policy {
         Policy::Look => Box::new(Refusing),
-        Policy::Act => Box::new(PidfdControl::default()),
+        Policy::Act if privilege::is_root() => Box::new(Logged::around(control)),
+        Policy::Act => Box::new(control),
     }
 }
 
 fn closer(policy: Policy) -> Box<dyn Close> {
     match policy {
         Policy::Look => Box::new(Refusing),
+        Policy::Act if privilege::is_root() => Box::new(Logged::around(SockDestroy)),
         Policy::Act => Box::new(SockDestroy),
     }
 }
@@ -191,7 +207,7 @@ fn open(watching: &Watching, patience: Duration) -> Result<Box<dyn ReadingSource
 fn code(ending: Ending) -> ExitCode {
     match ending {
         Ending::Done => ExitCode::SUCCESS,
-        Ending::NothingMatched => ExitCode::from(NOTHING),
+        Ending::NothingMatched | Ending::Lacking => ExitCode::from(NOTHING),
         // As a shell reports a program that a signal ended.
         Ending::Signal(signal) => ExitCode::from(128 + u8::try_from(signal).unwrap_or(0)),
         Ending::TerminalGone => ExitCode::from(ERROR),

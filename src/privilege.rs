@@ -46,6 +46,12 @@ fn keep_capabilities(wanted: &[Capability]) -> io::Result<()> {
     )
 }
 
+/// Whether this program runs as root.
+#[must_use]
+pub fn is_root() -> bool {
+    geteuid().is_root()
+}
+
 /// What this thread, and the threads it starts, may do now.
 #[must_use]
 pub fn powers() -> Powers {

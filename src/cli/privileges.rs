@@ -14,6 +14,8 @@ pub(super) fn of(plan: &Plan) -> Vec<Capability> {
     match plan {
         Plan::Say(_) | Plan::Explain(_) => Vec::new(),
         Plan::List(list) => reading(&list.watching),
+        // It tells of all that the live table could do.
+        Plan::Doctor(_) => Capability::ALL.to_vec(),
         Plan::Live(live) => {
             let mut used = OWNERS.to_vec();
             // A key may ask for them at any time.

@@ -1,6 +1,9 @@
 //! What this program may do here, and what it kept of it: plain facts, for
 //! those who must explain what can't be seen or done.
 
+use super::action::Policy;
+use super::closing::CloseRefusal;
+use super::text::Text;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -75,4 +78,20 @@ pub struct Restraint {
     /// disk when it crashes, and no process of the same user may read it
     /// (`PR_SET_DUMPABLE`).
     pub no_core_dumps: bool,
+}
+
+/// What this program can do with what it may do, found out by trying, without
+/// harm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Means {
+    /// What it may do.
+    pub powers: Powers,
+    /// What a person lets it do.
+    pub policy: Policy,
+    /// Whether the kernel gives pidfds.
+    pub pidfds: bool,
+    /// Whether it closes connections.
+    pub closing: Result<(), CloseRefusal>,
+    /// The path of the program file.
+    pub program: Text,
 }
