@@ -14,6 +14,7 @@ pub mod confirm;
 pub mod cursor;
 pub mod effect;
 pub mod keys;
+mod leads;
 pub mod message;
 pub mod mode;
 pub mod notice;

@@ -7,7 +7,9 @@
 pub mod action;
 pub mod caution;
 pub mod closing;
+pub mod counters;
 pub mod endpoint;
+pub mod evidence;
 pub mod finding;
 pub mod flow;
 pub mod gap;

@@ -30,7 +30,7 @@ use crate::model::time::{Stamp, Time};
 use census::Census;
 use details::Details;
 pub use detect::thresholds::Thresholds;
-use detect::{Detection, Opens, Scene};
+use detect::{Detection, Kernel, Scene};
 use history::History;
 use horizon::Horizon;
 use interner::Interner;
@@ -226,11 +226,13 @@ impl Monitor {
         let hidden = give_reasons(&mut turned.rows, &census, snapshot.owners_complete);
         self.remember_owners(&turned.rows, &census.ownerless);
         self.history.push(turned.arrivals);
-        let opens = Opens {
-            count: snapshot.active_opens,
+        let kernel = Kernel {
             namespace: snapshot.own_namespace(),
+            counters: snapshot.counters,
+            gauges: snapshot.gauges,
+            settings: snapshot.limits,
         };
-        let findings = self.detect(&mut turned, &census, opens);
+        let findings = self.detect(&mut turned, &census, &kernel);
         let mut gaps = snapshot.gaps;
         gaps.extend(unowned::gap(hidden, &gaps));
         Some(self.publish(Observation {
@@ -256,7 +258,7 @@ impl Monitor {
         }))
     }
 
-    fn detect(&mut self, turned: &mut Turned, census: &Census, opens: Opens) -> Vec<Finding> {
+    fn detect(&mut self, turned: &mut Turned, census: &Census, kernel: &Kernel) -> Vec<Finding> {
         let scene = Scene {
             now: self.now,
             began: *self.began.get_or_insert(self.now),
@@ -265,7 +267,7 @@ impl Monitor {
             holders: &turned.holders,
             interner: &self.interner,
             listeners: &census.listeners,
-            opens,
+            kernel: *kernel,
         };
         let findings = self.detection.judge(&scene);
         detect::flag(turned, &self.interner, &findings);

@@ -3,11 +3,11 @@
 use super::App;
 use super::command::Command;
 use super::effect::Effect;
+use super::leads;
 use super::message::{Gesture, Spot};
 use super::mode::Mode;
 use crate::filter::Filter;
 use crate::listing::{Column, Quick, Sort, SortBy, StateClass};
-use crate::model::finding::{Evidence, Finding};
 use crate::model::protocol::{Family, Protocol};
 use crate::model::state::State;
 
@@ -156,22 +156,23 @@ impl App {
         self.say("sorted", &[("column", name)]);
     }
 
-    fn show_finding(&mut self) -> Vec<Effect> {
-        let Some(finding) = self.observation.findings.first() else {
-            self.say("no_finding", &[]);
-            return Vec::new();
-        };
-        let wanted = if matches!(finding.evidence, Evidence::NetworkDown { .. }) {
-            "state:syn_sent".to_owned()
-        } else {
-            rows_of(finding)
-        };
-        if let Ok(filter) = Filter::parse(&wanted) {
+    /// Shows the rows of a filter that this program wrote, and nothing else.
+    fn show_only(&mut self, filter: &str) {
+        if let Ok(filter) = Filter::parse(filter) {
             self.filter = filter;
             self.quick = Quick::default();
             self.rearrange();
             self.cursor.to(0);
         }
+    }
+
+    fn show_finding(&mut self) -> Vec<Effect> {
+        let Some(finding) = self.observation.findings.first() else {
+            self.say("no_finding", &[]);
+            return Vec::new();
+        };
+        let wanted = leads::filter(finding);
+        self.show_only(&wanted);
         Vec::new()
     }
 
@@ -267,18 +268,3 @@ pub const SORTABLE: [Column; 17] = [
     Column::Service,
     Column::Inode,
 ];
-
-/// The filter that shows the rows a finding is about.
-fn rows_of(finding: &Finding) -> String {
-    let process = finding
-        .process
-        .as_ref()
-        .map_or(String::new(), |process| format!("pid:{} ", process.pid));
-    match &finding.evidence {
-        Evidence::DeadDestination { destination, .. } => {
-            format!("{process}state:syn_sent and dst {destination}")
-        }
-        Evidence::Ipv6Silent { .. } => "state:syn_sent and inet6".to_owned(),
-        _ => format!("{process}state:syn_sent"),
-    }
-}

@@ -4,8 +4,8 @@
 use super::catalogue::Catalogue;
 use super::lengths::length;
 use super::sentence::{fill, grouped};
-use crate::model::finding::{Breadth, Evidence, Finding};
-use std::time::Duration;
+use crate::model::evidence::{Breadth, Evidence, Fact};
+use crate::model::finding::Finding;
 
 /// The words of one finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,7 @@ fn line(evidence: &Evidence) -> &'static str {
             Breadth::Ports { .. } => "line_ports",
             Breadth::Throttle { .. } => "line_throttle",
         },
+        Evidence::AcceptQueue { full: true, .. } => "line_full",
         Evidence::DeadDestination { destinations, .. } if *destinations > 1 => "line_more",
         _ => "line",
     }
@@ -57,73 +58,33 @@ fn value(finding: &Finding, place: &str) -> Option<String> {
         "pid" => return Some(finding.process.as_ref()?.pid.to_string()),
         _ => {}
     }
-    match &finding.evidence {
-        Evidence::OutboundScan(scan) => match place {
-            "contacts" => Some(grouped(scan.contacts.into())),
-            "failed" => Some(grouped(scan.failed.into())),
-            "unseen" => Some(grouped(scan.unseen.into())),
-            "percent" => {
-                let attempts = scan.contacts.saturating_add(scan.unseen);
-                Some(percent(scan.failed, attempts))
-            }
-            "window" => Some(length(Duration::from_secs(scan.window_s.into()))),
-            "waiting" => Some(grouped(scan.waiting.into())),
-            "examples" => {
-                let examples: Vec<_> = scan.examples.iter().map(ToString::to_string).collect();
-                Some(examples.join(", "))
-            }
-            place => breadth(scan.breadth, place),
-        },
-        Evidence::DeadDestination {
-            destination,
-            destinations,
-            waiting,
-        } => match place {
-            "destination" => Some(destination.to_string()),
-            "destinations" => Some(grouped((*destinations).into())),
-            "waiting" => Some(grouped((*waiting).into())),
-            _ => None,
-        },
-        Evidence::Ipv6Silent { failed, reached } => match place {
-            "failed" => Some(grouped((*failed).into())),
-            "reached" => Some(grouped((*reached).into())),
-            _ => None,
-        },
-        Evidence::PeerToPeer {
-            failed,
-            contacts,
-            ports,
-        } => match place {
-            "failed" => Some(grouped((*failed).into())),
-            "contacts" => Some(grouped((*contacts).into())),
-            "ports" => Some(grouped((*ports).into())),
-            "percent" => Some(percent(*failed, *contacts)),
-            _ => None,
-        },
-        Evidence::NetworkDown { processes, failed } => match place {
-            "processes" => Some(grouped((*processes).into())),
-            "failed" => Some(grouped((*failed).into())),
-            _ => None,
-        },
-    }
+    let facts = finding.evidence.facts();
+    let (_, fact) = facts.iter().find(|(name, _)| *name == place)?;
+    Some(told(fact))
 }
 
-fn breadth(breadth: Breadth, place: &str) -> Option<String> {
-    match (breadth, place) {
-        (Breadth::Hosts { count, .. } | Breadth::Ports { count, .. }, "count") => {
-            Some(grouped(count.into()))
+/// A fact as it stands in a sentence.
+fn told(fact: &Fact) -> String {
+    match fact {
+        Fact::Count(count) => grouped(*count),
+        // No number, in any language.
+        Fact::Unknown => "—".to_owned(),
+        Fact::Share(part, whole) => percent(*part, *whole),
+        Fact::Length(time) => length(*time),
+        Fact::Port(port) => port.to_string(),
+        Fact::Host(address) => address.to_string(),
+        Fact::Endpoint(endpoint) => endpoint.to_string(),
+        Fact::Endpoints(endpoints) => {
+            let told: Vec<String> = endpoints.iter().map(ToString::to_string).collect();
+            told.join(", ")
         }
-        (Breadth::Hosts { port, .. }, "port") => Some(port.to_string()),
-        (Breadth::Ports { host, .. }, "host") => Some(host.address().to_string()),
-        (Breadth::Throttle { queue }, "queue") => Some(grouped(queue.into())),
-        _ => None,
+        Fact::Text(text) => text.to_string(),
     }
 }
 
 /// Whole percent; 100 only where all failed.
-fn percent(part: u32, whole: u32) -> String {
-    let share = u64::from(part) * 100 / u64::from(whole.max(1));
-    share.to_string()
+fn percent(part: u64, whole: u64) -> String {
+    (part.saturating_mul(100) / whole.max(1)).to_string()
 }
 
 #[cfg(test)]
@@ -131,7 +92,8 @@ mod tests {
     use super::super::catalogue::Language;
     use super::*;
     use crate::model::endpoint::Endpoint;
-    use crate::model::finding::{ScanEvidence, Severity};
+    use crate::model::evidence::ScanEvidence;
+    use crate::model::finding::Severity;
     use crate::model::process::Process;
     use crate::model::protocol::Family;
     use crate::model::text::Text;
@@ -184,6 +146,29 @@ mod tests {
             Evidence::NetworkDown {
                 processes: 3,
                 failed: 40,
+            },
+            Evidence::AcceptQueue {
+                listener: host,
+                waiting: 100,
+                backlog: 128,
+                overflows: None,
+                full: false,
+            },
+            Evidence::AcceptQueue {
+                listener: host,
+                waiting: 129,
+                backlog: 128,
+                overflows: Some(7),
+                full: true,
+            },
+            Evidence::TimeWaitHeap {
+                count: 250_000,
+                most: 262_144,
+                overflows: 0,
+            },
+            Evidence::Orphans {
+                orphans: 40_000,
+                most: 65_536,
             },
         ];
         let words = Catalogue::of(Language::English);

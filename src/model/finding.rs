@@ -1,10 +1,11 @@
-//! A trouble that was recognised: a rule and its typed evidence.
+//! A trouble that was recognised: a rule, how much it matters, whose it is, and
+//! what was seen ([`Evidence`]).
 //!
 //! The words for it stand in the assets; `explain` joins the two.
 
-use super::endpoint::Endpoint;
+use super::evidence::{Evidence, Lead};
 use super::process::Process;
-use super::protocol::Family;
+use super::row::{Phase, Row};
 use super::time::Stamp;
 use std::sync::Arc;
 
@@ -44,16 +45,25 @@ pub enum Rule {
     PeerToPeer,
     /// Several processes fail and nothing succeeds.
     NetworkDown,
+    /// A program accepts too slowly.
+    AcceptQueue,
+    /// `TIME_WAIT` reaches its limit.
+    TimeWaitHeap,
+    /// Connections without a program reach their limit.
+    Orphans,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::OutboundScan,
         Self::DeadDestination,
         Self::Ipv6Silent,
         Self::PeerToPeer,
         Self::NetworkDown,
+        Self::AcceptQueue,
+        Self::TimeWaitHeap,
+        Self::Orphans,
     ];
 
     /// The key in reports and assets.
@@ -65,6 +75,9 @@ impl Rule {
             Self::Ipv6Silent => "ipv6_silent",
             Self::PeerToPeer => "peer_to_peer",
             Self::NetworkDown => "network_down",
+            Self::AcceptQueue => "accept_queue",
+            Self::TimeWaitHeap => "time_wait_heap",
+            Self::Orphans => "orphans",
         }
     }
 }
@@ -82,102 +95,18 @@ pub struct Finding {
     pub evidence: Evidence,
 }
 
-/// What a rule saw, in numbers.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Evidence {
-    /// For [`Rule::OutboundScan`].
-    OutboundScan(ScanEvidence),
-    /// For [`Rule::DeadDestination`].
-    DeadDestination {
-        /// The destination that failed most.
-        destination: Endpoint,
-        /// How many destinations do not answer.
-        destinations: u32,
-        /// How many sockets wait for them now.
-        waiting: u32,
-    },
-    /// For [`Rule::Ipv6Silent`].
-    Ipv6Silent {
-        /// IPv6 hosts that did not answer.
-        failed: u32,
-        /// IPv4 hosts that did.
-        reached: u32,
-    },
-    /// For [`Rule::PeerToPeer`].
-    PeerToPeer {
-        /// Hosts that did not answer.
-        failed: u32,
-        /// First contacts made.
-        contacts: u32,
-        /// Distinct ports among the failed.
-        ports: u32,
-    },
-    /// For [`Rule::NetworkDown`].
-    NetworkDown {
-        /// How many processes fail to connect.
-        processes: u32,
-        /// How many first contacts failed.
-        failed: u32,
-    },
-}
-
-/// The evidence of an outbound scan.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ScanEvidence {
-    /// Over hosts or over ports.
-    pub breadth: Breadth,
-    /// First contacts within the window.
-    pub contacts: u32,
-    /// Of these, how many failed.
-    pub failed: u32,
-    /// Attempts that came and went between two tables, counted as answered.
-    pub unseen: u32,
-    /// Length of the window, seconds.
-    pub window_s: u32,
-    /// The random walk's likelihood ratio at present.
-    pub likelihood: f64,
-    /// Sockets of that process in `SYN_SENT` now.
-    pub waiting: u32,
-    /// A few of the destinations that failed.
-    pub examples: Vec<Endpoint>,
-    /// The family of most of them.
-    pub family: Family,
-}
-
-/// In which direction a scan is broad.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Breadth {
-    /// Many hosts on one port.
-    Hosts {
-        /// How many failed.
-        count: u32,
-        /// The port.
-        port: u16,
-    },
-    /// Many ports of one host.
-    Ports {
-        /// How many failed.
-        count: u32,
-        /// The host, port 0.
-        host: Endpoint,
-    },
-    /// New destinations faster than any person asks for.
-    Throttle {
-        /// Length of the queue.
-        queue: u32,
-    },
-}
-
-impl Evidence {
-    /// The rule this is evidence for.
+impl Finding {
+    /// Which rows it is about, beside being those of its process.
     #[must_use]
-    pub fn rule(&self) -> Rule {
-        match self {
-            Self::OutboundScan(_) => Rule::OutboundScan,
-            Self::DeadDestination { .. } => Rule::DeadDestination,
-            Self::Ipv6Silent { .. } => Rule::Ipv6Silent,
-            Self::PeerToPeer { .. } => Rule::PeerToPeer,
-            Self::NetworkDown { .. } => Rule::NetworkDown,
-        }
+    pub fn lead(&self) -> Lead {
+        self.evidence.lead()
+    }
+
+    /// Whether a row is one of those it is about. `pids` are its owners'.
+    pub fn is_about(&self, row: &Row, mut pids: impl Iterator<Item = u32>) -> bool {
+        let own = |process: &Arc<Process>| pids.any(|pid| pid == process.pid);
+        row.phase != Phase::Closed
+            && self.lead().fits(&row.socket)
+            && self.process.as_ref().is_none_or(own)
     }
 }

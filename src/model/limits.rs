@@ -28,6 +28,8 @@ pub struct Limits {
     pub syncookies: Option<u32>,
     /// `tcp_max_tw_buckets`.
     pub max_time_wait: Option<u32>,
+    /// `tcp_max_orphans`, of the whole machine; only the initial namespace tells.
+    pub max_orphans: Option<u32>,
     /// `ip_local_port_range`.
     pub local_ports: Option<(u16, u16)>,
 }

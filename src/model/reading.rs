@@ -3,6 +3,7 @@
 //! A live kernel, a recording and a test script all yield these, so everything
 //! behind the monitor is the same for all three.
 
+use super::counters::{Counters, Gauges};
 use super::flow::Sample;
 use super::gap::Gap;
 use super::limits::Limits;
@@ -73,10 +74,11 @@ pub struct Snapshot {
     pub gaps: Vec<Gap>,
     /// Whether every process's descriptors could be read.
     pub owners_complete: bool,
-    /// How many connections this namespace has tried to open since boot
-    /// (`Tcp.ActiveOpens` in `/proc/net/snmp`), where that was read. It tells
-    /// how many came and went between two tables.
-    pub active_opens: Option<u64>,
+    /// The kernel's counters of this namespace: they tell what came and went
+    /// between two tables.
+    pub counters: Counters,
+    /// What the kernel holds at present.
+    pub gauges: Gauges,
 }
 
 impl Snapshot {

@@ -5,17 +5,21 @@
 //! other but this: a better explanation silences a worse one, and a false alarm
 //! is worse than a late one. Pure like the whole room.
 
+mod accept_queue;
 mod contact;
 mod contacts;
 mod dead_destination;
 mod ipv6_silent;
+mod meter;
 mod network_down;
+mod orphans;
 mod outbound_scan;
 mod peer_to_peer;
 mod profile;
 mod standing;
 pub(super) mod thresholds;
 mod throttle;
+mod time_wait_heap;
 mod unseen;
 mod walk;
 mod weather;
@@ -23,16 +27,20 @@ mod weather;
 use super::interner::Interner;
 use super::ledger::Turned;
 use super::listeners::Listeners;
-use crate::model::finding::{Evidence, Finding, Rule, Severity};
+use crate::model::counters::{Counters, Gauges};
+use crate::model::evidence::Evidence;
+use crate::model::finding::{Finding, Rule, Severity};
+use crate::model::limits::Limits;
 use crate::model::owner::Holder;
 use crate::model::process::Process;
-use crate::model::row::Row;
-use crate::model::state::State;
+use crate::model::row::{Phase, Row};
 use crate::model::time::Stamp;
 use contacts::Contacts;
+use meter::Meter;
 use profile::Profile;
 use standing::{Level, Standing};
 use std::cmp::Reverse;
+use std::sync::Arc;
 use thresholds::Thresholds;
 use weather::{Outlook, Weather};
 
@@ -49,22 +57,31 @@ pub(super) struct Scene<'a> {
     /// What holders and last owners point into.
     pub(super) interner: &'a Interner,
     pub(super) listeners: &'a Listeners,
-    /// The count that the kernel keeps of tried connections.
-    pub(super) opens: Opens,
+    pub(super) kernel: Kernel,
 }
 
-/// How many connections were tried, where that was read, and in which network
-/// namespace: the kernel counts in each by itself.
+impl<'a> Scene<'a> {
+    /// The owner of a row with the smallest pid.
+    fn first_owner(&self, row: &Row) -> Option<&'a Arc<Process>> {
+        let holder = row.owners.of(self.holders).first()?;
+        self.interner.get(holder.process)
+    }
+}
+
+/// What the kernel tells of one network namespace beside its sockets: it counts
+/// and limits in each by itself.
 #[derive(Clone, Copy)]
-pub(super) struct Opens {
-    pub(super) count: Option<u64>,
-    /// 0 if it is not known.
+pub(super) struct Kernel {
+    /// Which; 0 if it is not known.
     pub(super) namespace: u32,
+    pub(super) counters: Counters,
+    pub(super) gauges: Gauges,
+    pub(super) settings: Limits,
 }
 
-impl Opens {
-    /// Whether this row is one of those that are counted.
-    fn count_in(self, row: &Row) -> bool {
+impl Kernel {
+    /// Whether this row is in that namespace.
+    fn covers(&self, row: &Row) -> bool {
         self.namespace == 0 || row.socket.namespace == self.namespace
     }
 }
@@ -91,6 +108,10 @@ struct Case<'a> {
     profiles: &'a [Profile],
     outlook: Outlook,
     limits: &'a Thresholds,
+    /// The table itself, for rules that are not about first contacts.
+    scene: &'a Scene<'a>,
+    /// How the kernel's counters rose.
+    meter: &'a Meter,
 }
 
 impl Case<'_> {
@@ -120,6 +141,7 @@ pub(super) struct Detection {
     limits: Thresholds,
     contacts: Contacts,
     weather: Weather,
+    meter: Meter,
     rules: Vec<Box<dyn Detector>>,
 }
 
@@ -130,12 +152,16 @@ impl Detection {
             limits,
             contacts: Contacts::default(),
             weather: Weather::default(),
+            meter: Meter::default(),
             rules: vec![
                 Box::new(network_down::NetworkDown::default()),
                 Box::new(ipv6_silent::Ipv6Silent::default()),
                 Box::new(peer_to_peer::PeerToPeer::default()),
                 Box::new(outbound_scan::OutboundScan::default()),
                 Box::new(dead_destination::DeadDestination::default()),
+                Box::new(accept_queue::AcceptQueue::default()),
+                Box::new(time_wait_heap::TimeWaitHeap::default()),
+                Box::new(orphans::Orphans::default()),
             ],
         }
     }
@@ -143,6 +169,7 @@ impl Detection {
     /// Takes in a table and gives the troubles that stand, gravest first.
     pub(super) fn judge(&mut self, scene: &Scene<'_>) -> Vec<Finding> {
         let limits = &self.limits;
+        self.meter.note(scene.now, scene.kernel.counters);
         self.contacts.observe(scene, limits);
         let mut profiles = self.contacts.profiles(scene, limits);
         let outlook = self.weather.judge(&profiles, scene.now, limits);
@@ -155,6 +182,8 @@ impl Detection {
             profiles: &profiles,
             outlook,
             limits,
+            scene,
+            meter: &self.meter,
         };
         let mut findings: Vec<Finding> = self
             .rules
@@ -199,28 +228,25 @@ fn rank(finding: &Finding) -> (Reverse<Severity>, Stamp, Rule, Option<Actor>) {
     )
 }
 
-/// Marks the rows that are part of a finding worth a look: the waiting sockets
-/// of its process.
+/// Marks the rows that findings worth a look are about.
 pub(super) fn flag(turned: &mut Turned, interner: &Interner, findings: &[Finding]) {
-    let grave: Vec<(Actor, Severity)> = findings
+    let grave = findings
         .iter()
-        .filter(|each| each.severity >= Severity::Warn)
-        .filter_map(|each| Some((Actor::of(each.process.as_deref()?), each.severity)))
-        .collect();
-    if grave.is_empty() {
-        return;
-    }
-    for number in &turned.stirred {
-        let Some(row) = turned.rows.get_mut(*number as usize) else {
-            continue;
-        };
-        let owner = row.owners.of(&turned.holders).first();
-        let process = owner.and_then(|holder| interner.get(holder.process));
-        if let Some(actor) = process.map(|process| Actor::of(process))
-            && row.socket.state == State::SynSent
-        {
-            let own = grave.iter().filter(|(culprit, _)| *culprit == actor);
-            row.flagged = own.map(|(_, severity)| *severity).max();
+        .filter(|each| each.severity >= Severity::Warn);
+    for finding in grave {
+        // Told once, not for each of a hundred thousand rows.
+        let lead = finding.lead();
+        let culprit = finding.process.as_deref().map(Actor::of);
+        for row in &mut turned.rows {
+            if row.phase == Phase::Closed || !lead.fits(&row.socket) {
+                continue;
+            }
+            let owners = row.owners.of(&turned.holders).iter();
+            let mut owners = owners.filter_map(|holder| interner.get(holder.process));
+            let own = |culprit| owners.any(|process| Actor::of(process) == culprit);
+            if culprit.is_none_or(own) {
+                row.flagged = row.flagged.max(Some(finding.severity));
+            }
         }
     }
 }

@@ -31,6 +31,12 @@ impl Listeners {
             .any(|listener| listener.socket.takes(connection))
     }
 
+    /// Their rows, by port.
+    pub(super) fn rows<'a>(&'a self, rows: &'a [Row]) -> impl Iterator<Item = &'a Row> {
+        let numbers = self.by_port.iter();
+        numbers.filter_map(|(_, number)| rows.get(*number as usize))
+    }
+
     /// Port and row number of each, by port.
     pub(super) fn into_inner(self) -> Vec<(u16, u32)> {
         self.by_port

@@ -22,6 +22,7 @@ pub fn read(root: &Path) -> Limits {
         somaxconn: number(&net.join("core/somaxconn")),
         syncookies: ipv4("tcp_syncookies"),
         max_time_wait: ipv4("tcp_max_tw_buckets"),
+        max_orphans: ipv4("tcp_max_orphans"),
         local_ports: port_range(&net.join("ipv4/ip_local_port_range")),
     }
 }

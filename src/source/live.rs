@@ -215,9 +215,8 @@ impl Live {
             limits: self.limits,
             gaps,
             owners_complete: unreadable.is_empty(),
-            active_opens: std::fs::read(self.root.join("net/snmp"))
-                .ok()
-                .and_then(|bytes| counters::active_opens(&bytes)),
+            counters: counters::read(&self.root),
+            gauges: counters::gauges(&self.root),
         };
         Reading {
             time,

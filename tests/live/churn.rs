@@ -255,7 +255,9 @@ impl Watcher {
 /// How many connections this namespace has opened (RFC 4022).
 fn active_opens() -> u64 {
     let bytes = fs::read("/proc/net/snmp").unwrap();
-    tcplens::source::counters::active_opens(&bytes).unwrap()
+    tcplens::source::counters::parse(&bytes, b"")
+        .active_opens
+        .unwrap()
 }
 
 pub(crate) fn loses_no_long_lived_row(namespace: &Namespace) -> Result<(), NotHere> {

@@ -12,7 +12,8 @@ use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-use tcplens::model::finding::{Breadth, Evidence, Severity};
+use tcplens::model::evidence::{Breadth, Evidence};
+use tcplens::model::finding::Severity;
 use tcplens::source::SourceChoice;
 
 /// The hidden first argument of the process that floods.

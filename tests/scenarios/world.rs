@@ -4,6 +4,7 @@ use crate::script::{Burst, Script};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
+use tcplens::model::counters::Counters;
 use tcplens::model::endpoint::Endpoint;
 use tcplens::model::owner::{Holder, OwnerSpan, ProcessId};
 use tcplens::model::process::{Process, Program};
@@ -149,7 +150,10 @@ impl World {
         let mut snapshot = Snapshot {
             source: self.source,
             owners_complete: true,
-            active_opens: self.counters.then(|| self.active_opens(second)),
+            counters: Counters {
+                active_opens: self.counters.then(|| self.active_opens(second)),
+                ..Counters::default()
+            },
             ..Snapshot::default()
         };
         let mut ids = vec![None; self.processes.len()];

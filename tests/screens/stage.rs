@@ -12,6 +12,7 @@ use tcplens::filter::Filter;
 use tcplens::listing::{Quick, Sort};
 use tcplens::model::action::Policy;
 use tcplens::model::closing::CloseRefusal;
+use tcplens::model::counters::{Counters, Gauges};
 use tcplens::model::endpoint::Endpoint;
 use tcplens::model::gap::{Gap, GapKind, GapReason};
 use tcplens::model::limits::Limits;
@@ -346,7 +347,8 @@ fn reading(table: Table, monotonic_ms: u64, gaps: &[Gap]) -> Reading {
         },
         gaps: gaps.to_vec(),
         owners_complete: gaps.is_empty(),
-        active_opens: None,
+        counters: Counters::default(),
+        gauges: Gauges::default(),
     };
     Reading {
         time: Time {

@@ -49,7 +49,7 @@ impl Contacts {
     pub(super) fn observe(&mut self, scene: &Scene<'_>, limits: &Thresholds) {
         self.round = self.round.wrapping_add(1);
         let mut attempts = Attempts {
-            opens: scene.opens.count,
+            opens: scene.kernel.counters.active_opens,
             ..Attempts::default()
         };
         for row in scene.stirred() {
@@ -74,7 +74,7 @@ impl Contacts {
         let Some(process) = scene.actor(row) else {
             return;
         };
-        attempts.seen += u64::from(row.first_seen == scene.now && scene.opens.count_in(row));
+        attempts.seen += u64::from(row.first_seen == scene.now && scene.kernel.covers(row));
         let wait = Wait::of(row, scene.now, limits);
         let round = self.round;
         let record = self.record(process);
@@ -103,7 +103,7 @@ impl Contacts {
         if !scene.is_outbound(row) {
             return;
         }
-        let is_new = row.first_seen == scene.now && scene.opens.count_in(row);
+        let is_new = row.first_seen == scene.now && scene.kernel.covers(row);
         let Some(process) = scene.actor(row) else {
             attempts.orphaned += u64::from(is_new);
             return;

@@ -5,7 +5,8 @@ use super::profile::{Profile, Silent, share, small};
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
 use super::{Actor, Case, Detector, ipv6_silent};
-use crate::model::finding::{Evidence, Finding, Severity};
+use crate::model::evidence::Evidence;
+use crate::model::finding::{Finding, Severity};
 use crate::model::time::Stamp;
 use std::cmp::Reverse;
 

@@ -8,7 +8,8 @@ use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
 use super::{Case, Detector};
 use crate::model::endpoint::Endpoint;
-use crate::model::finding::{Evidence, Finding, Severity};
+use crate::model::evidence::Evidence;
+use crate::model::finding::{Finding, Severity};
 
 /// At most one finding, about no process.
 #[derive(Default)]

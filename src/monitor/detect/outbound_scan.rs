@@ -9,7 +9,8 @@ use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
 use super::{Actor, Case, Detector, ipv6_silent, peer_to_peer};
 use crate::model::endpoint::Endpoint;
-use crate::model::finding::{Breadth, Evidence, Finding, ScanEvidence, Severity};
+use crate::model::evidence::{Breadth, Evidence, ScanEvidence};
+use crate::model::finding::{Finding, Severity};
 
 /// How many destinations the evidence names.
 const EXAMPLES: usize = 5;

@@ -5,7 +5,8 @@ use super::profile::{Profile, share, small};
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
 use super::{Actor, Case, Detector};
-use crate::model::finding::{Evidence, Finding, Severity};
+use crate::model::evidence::Evidence;
+use crate::model::finding::{Finding, Severity};
 
 /// A finding per process.
 #[derive(Default)]

@@ -3,7 +3,8 @@
 //! A finding that comes and goes with each table is noise. Once raised it stays
 //! until its signs have been below half for a while.
 
-use crate::model::finding::{Evidence, Finding, Severity};
+use crate::model::evidence::Evidence;
+use crate::model::finding::{Finding, Severity};
 use crate::model::process::Process;
 use crate::model::time::Stamp;
 use std::collections::BTreeMap;
@@ -122,20 +123,9 @@ impl Stood {
         if std::mem::take(&mut self.judged) {
             return true;
         }
-        no_longer_waits(&mut self.finding.evidence);
+        self.finding.evidence.no_longer_waits();
         let since = *self.below_since.get_or_insert(now);
         since.age(now) < clearing
-    }
-}
-
-/// Evidence that is kept after its signs have gone must not say "now".
-fn no_longer_waits(evidence: &mut Evidence) {
-    match evidence {
-        Evidence::OutboundScan(scan) => scan.waiting = 0,
-        Evidence::DeadDestination { waiting, .. } => *waiting = 0,
-        Evidence::Ipv6Silent { .. }
-        | Evidence::PeerToPeer { .. }
-        | Evidence::NetworkDown { .. } => {}
     }
 }
 

@@ -77,6 +77,14 @@ pub struct Thresholds {
     pub down_after: Duration,
     /// A suspicion that lasted so long excuses the failures it covers.
     pub down_excuse: Duration,
+    /// The share of an accept queue (the backlog and one) that is worth knowing.
+    pub queue_share: f64,
+    /// And so many connections must wait in it.
+    pub queue_waiting: u32,
+    /// The share of `tcp_max_tw_buckets` that is worth a look.
+    pub time_wait_share: f64,
+    /// The share of `tcp_max_orphans` that is worth a look.
+    pub orphan_share: f64,
     /// Contacts remembered for one process; the oldest are dropped.
     pub contacts_each: usize,
     /// Contacts remembered in all.
@@ -115,6 +123,10 @@ impl Default for Thresholds {
             down_hosts: 3,
             down_after: Duration::from_mins(1),
             down_excuse: Duration::from_secs(20),
+            queue_share: 0.7,
+            queue_waiting: 4,
+            time_wait_share: 0.8,
+            orphan_share: 0.5,
             contacts_each: 8192,
             contacts_all: 65_536,
         }

@@ -1,0 +1,97 @@
+//! From a finding to its rows: the filter that shows them.
+
+use crate::model::endpoint::Endpoint;
+use crate::model::finding::Finding;
+use crate::model::protocol::Family;
+
+/// The filter, in the words a person would type.
+pub(super) fn filter(finding: &Finding) -> String {
+    let lead = finding.lead();
+    let mut parts = Vec::new();
+    if let Some(process) = &finding.process {
+        parts.push(format!("pid:{}", process.pid));
+    }
+    if !lead.states.is_empty() {
+        let states: Vec<&str> = lead.states.iter().map(|state| state.key()).collect();
+        parts.push(format!("state:{}", states.join(",")));
+    }
+    parts.extend(lead.local.and_then(|end| part("src", "sport", end)));
+    parts.extend(lead.remote.and_then(|end| part("dst", "dport", end)));
+    parts.extend(lead.family.map(|family| match family {
+        Family::Inet => "inet".to_owned(),
+        Family::Inet6 => "inet6".to_owned(),
+    }));
+    parts.join(" and ")
+}
+
+/// One end: a host, a port or both.
+fn part(host: &str, port: &str, end: Endpoint) -> Option<String> {
+    match (end.is_unspecified(), end.port) {
+        (true, 0) => None,
+        (true, number) => Some(format!("{port} = :{number}")),
+        (false, 0) => Some(format!("{host} {}", end.address())),
+        (false, _) => Some(format!("{host} {end}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::Filter;
+    use crate::model::evidence::Evidence;
+    use crate::model::finding::Severity;
+    use crate::model::process::Process;
+    use crate::model::time::Stamp;
+    use std::sync::Arc;
+
+    fn finding(evidence: Evidence) -> Finding {
+        Finding {
+            severity: Severity::Warn,
+            since: Stamp(0),
+            process: Some(Arc::new(Process {
+                pid: 812,
+                ..Process::default()
+            })),
+            evidence,
+        }
+    }
+
+    #[test]
+    fn a_lead_is_a_filter_that_can_be_typed() {
+        let destination = Endpoint::new([192, 0, 2, 1].into(), 443);
+        let cases = [
+            (
+                Evidence::DeadDestination {
+                    destination,
+                    destinations: 1,
+                    waiting: 5,
+                },
+                "pid:812 and state:syn_sent and dst 192.0.2.1:443",
+            ),
+            (
+                Evidence::Ipv6Silent {
+                    failed: 1,
+                    reached: 1,
+                },
+                "pid:812 and state:syn_sent and inet6",
+            ),
+        ];
+        for (evidence, expected) in cases {
+            let filter = filter(&finding(evidence));
+            assert_eq!(filter, expected);
+            assert!(Filter::parse(&filter).is_ok(), "{filter}");
+        }
+        let ends = [
+            (Endpoint::default(), None),
+            (Endpoint::new([0, 0, 0, 0].into(), 80), Some("sport = :80")),
+            (
+                Endpoint::new([192, 0, 2, 1].into(), 0),
+                Some("src 192.0.2.1"),
+            ),
+        ];
+        for (end, expected) in ends {
+            assert_eq!(part("src", "sport", end).as_deref(), expected);
+        }
+        assert!(Filter::parse("state:close_wait,last_ack and sport = :80").is_ok());
+    }
+}
