@@ -5,7 +5,7 @@ use super::catalogue::Catalogue;
 use super::lengths::length;
 use super::sentence::{fill, grouped};
 use crate::model::evidence::{Breadth, Evidence, Fact};
-use crate::model::finding::Finding;
+use crate::model::finding::{Finding, Severity};
 
 /// The words of one finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,27 +26,43 @@ pub struct FindingWords {
 #[must_use]
 pub fn describe(finding: &Finding, words: &Catalogue) -> FindingWords {
     let rule = finding.evidence.rule();
+    let title = title(finding);
     let say = |name: &str| {
         let sentence = words.finding(rule, name);
         fill(sentence, |place| value(finding, place)).unwrap_or_default()
     };
     FindingWords {
-        title: say("title"),
-        line: say(line(&finding.evidence)),
+        title: say(title),
+        line: say(line(finding)),
         evidence: say("evidence"),
         otherwise: say("else"),
         next: say("next"),
     }
 }
 
-fn line(evidence: &Evidence) -> &'static str {
-    match evidence {
+/// Where a rule tells more than one trouble, it says so in its title.
+fn title(finding: &Finding) -> &'static str {
+    match (&finding.evidence, finding.severity) {
+        (Evidence::SynFlood(_), Severity::Alarm) => "title_flood",
+        (Evidence::SynFlood(_), Severity::Info) => "title_overload",
+        _ => "title",
+    }
+}
+
+fn line(finding: &Finding) -> &'static str {
+    match &finding.evidence {
+        Evidence::SynFlood(_) => match finding.severity {
+            Severity::Alarm => "line_flood",
+            Severity::Info => "line_overload",
+            Severity::Warn => "line",
+        },
         Evidence::OutboundScan(scan) => match scan.breadth {
             Breadth::Hosts { .. } => "line_hosts",
             Breadth::Ports { .. } => "line_ports",
             Breadth::Throttle { .. } => "line_throttle",
         },
         Evidence::AcceptQueue { full: true, .. } => "line_full",
+        Evidence::CloseWait { growth, .. } if *growth > 0 => "line_grows",
         Evidence::DeadDestination { destinations, .. } if *destinations > 1 => "line_more",
         _ => "line",
     }
@@ -92,13 +108,13 @@ mod tests {
     use super::super::catalogue::Language;
     use super::*;
     use crate::model::endpoint::Endpoint;
-    use crate::model::evidence::ScanEvidence;
-    use crate::model::finding::Severity;
+    use crate::model::evidence::{HalfOpen, ScanEvidence};
     use crate::model::process::Process;
     use crate::model::protocol::Family;
     use crate::model::text::Text;
     use crate::model::time::Stamp;
     use std::sync::Arc;
+    use std::time::Duration;
 
     fn scan(breadth: Breadth) -> Evidence {
         Evidence::OutboundScan(ScanEvidence {
@@ -114,10 +130,10 @@ mod tests {
         })
     }
 
-    #[test]
-    fn every_finding_has_every_sentence() {
+    /// One of each, or more where their words differ.
+    fn samples() -> Vec<Evidence> {
         let host = Endpoint::default();
-        let all = [
+        vec![
             scan(Breadth::Hosts {
                 count: 1999,
                 port: 445,
@@ -170,11 +186,41 @@ mod tests {
                 orphans: 40_000,
                 most: 65_536,
             },
-        ];
+            Evidence::SynFlood(HalfOpen {
+                listener: Some(host),
+                half_open: 129,
+                backlog: Some(128),
+                cookies_sent: Some(5000),
+                cookies_returned: Some(3),
+                dropped: None,
+            }),
+            Evidence::CloseWait {
+                count: 213,
+                growth: 12,
+                window: Duration::from_mins(5),
+                open: Some(900),
+                most: Some(1024),
+            },
+            Evidence::CloseWait {
+                count: 1,
+                growth: 0,
+                window: Duration::from_mins(5),
+                open: None,
+                most: None,
+            },
+        ]
+    }
+
+    #[test]
+    fn every_finding_has_every_sentence() {
         let words = Catalogue::of(Language::English);
-        for evidence in all {
+        let severities = [Severity::Info, Severity::Warn, Severity::Alarm];
+        for (evidence, severity) in samples()
+            .into_iter()
+            .flat_map(|evidence| severities.map(|severity| (evidence.clone(), severity)))
+        {
             let finding = Finding {
-                severity: Severity::Warn,
+                severity,
                 since: Stamp(0),
                 process: Some(Arc::new(Process {
                     pid: 812,

@@ -77,6 +77,40 @@ pub enum Evidence {
         /// How many there may be.
         most: u32,
     },
+    /// For [`Rule::SynFlood`].
+    SynFlood(HalfOpen),
+    /// For [`Rule::CloseWait`].
+    CloseWait {
+        /// How many sockets have been in that state for long.
+        count: u32,
+        /// How many more than there were.
+        growth: u32,
+        /// Within what time.
+        window: Duration,
+        /// How many files the process has open, where that is known.
+        open: Option<u32>,
+        /// How many it may have open.
+        most: Option<u32>,
+    },
+}
+
+/// The evidence of a SYN flood, or of too small a backlog. Counts are those of
+/// the last ten seconds, of the whole network namespace; none where the kernel
+/// does not tell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HalfOpen {
+    /// The listener with most half-open connections.
+    pub listener: Option<Endpoint>,
+    /// How many it has.
+    pub half_open: u32,
+    /// Its backlog, where `sock_diag` told it.
+    pub backlog: Option<u32>,
+    /// SYN cookies sent.
+    pub cookies_sent: Option<u64>,
+    /// Of these, how many came back.
+    pub cookies_returned: Option<u64>,
+    /// SYNs dropped for want of room.
+    pub dropped: Option<u64>,
 }
 
 /// The evidence of an outbound scan.
@@ -139,6 +173,8 @@ impl Evidence {
             Self::AcceptQueue { .. } => Rule::AcceptQueue,
             Self::TimeWaitHeap { .. } => Rule::TimeWaitHeap,
             Self::Orphans { .. } => Rule::Orphans,
+            Self::SynFlood(_) => Rule::SynFlood,
+            Self::CloseWait { .. } => Rule::CloseWait,
         }
     }
 }
@@ -171,6 +207,10 @@ pub type Facts = Vec<(&'static str, Fact)>;
 
 fn count(number: impl Into<u64>) -> Fact {
     Fact::Count(number.into())
+}
+
+fn count_if_known(number: Option<impl Into<u64>>) -> Fact {
+    number.map_or(Fact::Unknown, count)
 }
 
 impl Evidence {
@@ -214,7 +254,7 @@ impl Evidence {
                 ("listener", Fact::Endpoint(*listener)),
                 ("waiting", count(*waiting)),
                 ("backlog", count(*backlog)),
-                ("overflows", overflows.map_or(Fact::Unknown, count)),
+                ("overflows", count_if_known(*overflows)),
             ],
             Self::TimeWaitHeap {
                 count: present,
@@ -230,6 +270,20 @@ impl Evidence {
                 ("orphans", count(*orphans)),
                 ("most", count(*most)),
                 ("percent", Fact::Share((*orphans).into(), (*most).into())),
+            ],
+            Self::SynFlood(half_open) => half_open.facts(),
+            Self::CloseWait {
+                count: present,
+                growth,
+                window,
+                open,
+                most,
+            } => vec![
+                ("count", count(*present)),
+                ("growth", count(*growth)),
+                ("window", Fact::Length(*window)),
+                ("open", count_if_known(*open)),
+                ("most", count_if_known(*most)),
             ],
         }
     }
@@ -254,6 +308,15 @@ impl Evidence {
             Self::AcceptQueue { listener, .. } => Lead {
                 states: &[State::Listen],
                 local: Some(*listener),
+                ..Lead::default()
+            },
+            Self::SynFlood(half_open) => Lead {
+                states: &[State::SynReceived],
+                local: half_open.listener,
+                ..Lead::default()
+            },
+            Self::CloseWait { .. } => Lead {
+                states: &[State::CloseWait],
                 ..Lead::default()
             },
             Self::TimeWaitHeap { .. } => Lead {
@@ -283,8 +346,29 @@ impl Evidence {
             | Self::PeerToPeer { .. }
             | Self::NetworkDown { .. }
             | Self::TimeWaitHeap { .. }
-            | Self::Orphans { .. } => {}
+            | Self::Orphans { .. }
+            | Self::CloseWait { .. } => {}
+            Self::SynFlood(evidence) => evidence.half_open = 0,
         }
+    }
+}
+
+impl HalfOpen {
+    fn facts(&self) -> Facts {
+        let listener = self.listener.map_or(Fact::Unknown, Fact::Endpoint);
+        let returned = self.cookies_sent.zip(self.cookies_returned);
+        vec![
+            ("listener", listener),
+            ("half_open", count(self.half_open)),
+            ("backlog", count_if_known(self.backlog)),
+            ("sent", count_if_known(self.cookies_sent)),
+            ("returned", count_if_known(self.cookies_returned)),
+            (
+                "percent",
+                returned.map_or(Fact::Unknown, |(sent, back)| Fact::Share(back, sent)),
+            ),
+            ("dropped", count_if_known(self.dropped)),
+        ]
     }
 }
 

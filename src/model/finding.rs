@@ -51,11 +51,15 @@ pub enum Rule {
     TimeWaitHeap,
     /// Connections without a program reach their limit.
     Orphans,
+    /// More connections are half opened than there is room for.
+    SynFlood,
+    /// A program does not close what its peers have closed.
+    CloseWait,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::OutboundScan,
         Self::DeadDestination,
         Self::Ipv6Silent,
@@ -64,6 +68,8 @@ impl Rule {
         Self::AcceptQueue,
         Self::TimeWaitHeap,
         Self::Orphans,
+        Self::SynFlood,
+        Self::CloseWait,
     ];
 
     /// The key in reports and assets.
@@ -78,6 +84,8 @@ impl Rule {
             Self::AcceptQueue => "accept_queue",
             Self::TimeWaitHeap => "time_wait_heap",
             Self::Orphans => "orphans",
+            Self::SynFlood => "syn_flood",
+            Self::CloseWait => "close_wait",
         }
     }
 }

@@ -29,6 +29,18 @@ pub struct Process {
     pub parents: Vec<(u32, Text)>,
     /// Whether the kernel runs it (flag `PF_KTHREAD`).
     pub kernel_thread: bool,
+    /// How many files it has open; none before Linux 6.2, or if not permitted.
+    /// A few tables old at times.
+    pub descriptors: Option<Descriptors>,
+}
+
+/// A process's open files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Descriptors {
+    /// How many are open.
+    pub open: u32,
+    /// How many may be (`RLIMIT_NOFILE`, the soft limit).
+    pub most: u32,
 }
 
 /// A program file.

@@ -6,6 +6,7 @@
 //! is worse than a late one. Pure like the whole room.
 
 mod accept_queue;
+mod close_wait;
 mod contact;
 mod contacts;
 mod dead_destination;
@@ -17,6 +18,7 @@ mod outbound_scan;
 mod peer_to_peer;
 mod profile;
 mod standing;
+mod syn_flood;
 pub(super) mod thresholds;
 mod throttle;
 mod time_wait_heap;
@@ -159,6 +161,8 @@ impl Detection {
                 Box::new(peer_to_peer::PeerToPeer::default()),
                 Box::new(outbound_scan::OutboundScan::default()),
                 Box::new(dead_destination::DeadDestination::default()),
+                Box::new(syn_flood::SynFlood::default()),
+                Box::new(close_wait::CloseWait::default()),
                 Box::new(accept_queue::AcceptQueue::default()),
                 Box::new(time_wait_heap::TimeWaitHeap::default()),
                 Box::new(orphans::Orphans::default()),

@@ -8,7 +8,7 @@
 
 use super::cgroup;
 use crate::model::gap::GapReason;
-use crate::model::process::{Process, Program};
+use crate::model::process::{Descriptors, Process, Program};
 use crate::model::stat::Stat;
 use crate::model::text::Text;
 use foldhash::{HashMap, HashMapExt};
@@ -134,7 +134,18 @@ impl Processes {
             unit: read("cgroup").and_then(|bytes| cgroup::unit(&bytes)),
             parents: self.parents(stat.parent),
             kernel_thread: stat.kernel_thread,
+            descriptors: read("limits")
+                .and_then(|bytes| open_files_limit(&bytes))
+                .and_then(|most| self.descriptors(pid, most)),
         }
+    }
+
+    /// The size of the folder is the number of descriptors since Linux 6.2
+    /// (`proc_readfd_count` in `fs/proc/fd.c`), and 0 before.
+    fn descriptors(&self, pid: u32, most: u32) -> Option<Descriptors> {
+        let open = std::fs::metadata(self.path(pid).join("fd")).ok()?.len();
+        let open = u32::try_from(open).ok().filter(|open| *open > 0)?;
+        Some(Descriptors { open, most })
     }
 
     fn parents(&mut self, first: u32) -> Vec<(u32, Text)> {
@@ -216,8 +227,31 @@ fn real_uid(status: &[u8]) -> Option<u32> {
     std::str::from_utf8(first).ok()?.parse().ok()
 }
 
+/// The soft limit of open files in `/proc/PID/limits`; an unlimited one is the
+/// largest number.
+fn open_files_limit(limits: &[u8]) -> Option<u32> {
+    let text = std::str::from_utf8(limits).ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
+    match line.split_whitespace().next()? {
+        "unlimited" => Some(u32::MAX),
+        number => number.parse().ok(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_limit_of_open_files_is_found() {
+        let text = b"Limit Soft Hard Units\nMax open files            1024        4096   files\n";
+        assert_eq!(open_files_limit(text), Some(1024));
+        let text = b"Max open files            unlimited   unlimited   files\n";
+        assert_eq!(open_files_limit(text), Some(u32::MAX));
+        assert_eq!(open_files_limit(b"Max open files"), None);
+        assert_eq!(open_files_limit(b"\xff"), None);
+    }
+
     use super::*;
 
     #[test]

@@ -48,10 +48,11 @@ impl Meter {
         Some(steps.sum())
     }
 
-    /// In how many of the steps within the last `window` a counter rose.
-    pub(super) fn rises(&self, window: Duration, pick: Pick) -> usize {
+    /// Whether a counter rose in most of the steps within the last `window`,
+    /// and in two at least: a burst is no trouble.
+    pub(super) fn mostly_rises(&self, window: Duration, pick: Pick) -> bool {
         let Some((now, _)) = self.samples.back() else {
-            return 0;
+            return false;
         };
         let within: Vec<Option<u64>> = self
             .samples
@@ -60,7 +61,8 @@ impl Meter {
             .map(|(_, counters)| pick(counters))
             .collect();
         let rose = |pair: &&[Option<u64>]| pair[0].zip(pair[1]).is_some_and(|(a, b)| b > a);
-        within.windows(2).filter(rose).count()
+        let rises = within.windows(2).filter(rose).count();
+        rises >= 2 && rises * 5 >= (within.len() - 1) * 3
     }
 }
 
@@ -105,7 +107,18 @@ mod tests {
         let values: Vec<_> = (0..30).map(|second| Some(second * 10)).collect();
         assert_eq!(rise(&values), Some(100));
         let meter = meter(&values);
-        assert_eq!(meter.rises(TEN, |counters| counters.listen_drops), 10);
         assert!(meter.samples.len() <= 61);
+    }
+
+    #[test]
+    fn a_burst_is_not_most_of_the_time() {
+        let mostly = |values: &[u64]| {
+            let values: Vec<_> = values.iter().copied().map(Some).collect();
+            meter(&values).mostly_rises(TEN, |counters| counters.listen_drops)
+        };
+        assert!(!mostly(&[]) && !mostly(&[1]) && !mostly(&[1, 2]));
+        assert!(mostly(&[1, 2, 3]));
+        assert!(!mostly(&[1, 90, 90, 90, 90, 91]));
+        assert!(mostly(&[1, 2, 2, 3, 3, 4]));
     }
 }

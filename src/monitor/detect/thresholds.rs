@@ -85,6 +85,27 @@ pub struct Thresholds {
     pub time_wait_share: f64,
     /// The share of `tcp_max_orphans` that is worth a look.
     pub orphan_share: f64,
+    /// The share of a listener's room that half-open connections must take …
+    pub half_open_share: f64,
+    /// … and how many there must be, before they are too many.
+    pub half_open_least: u32,
+    /// How many SYN cookies must be sent before a share of them means anything.
+    pub cookies_least: u32,
+    /// Fewer than this share come back in a flood …
+    pub cookies_flood: f64,
+    /// … and more than this where clients are honest.
+    pub cookies_honest: f64,
+    /// How long a socket must be in `CLOSE_WAIT` to be an old one.
+    pub leak_age: Duration,
+    /// Within what time their number must grow …
+    pub leak_window: Duration,
+    /// … by so many …
+    pub leak_growth: u32,
+    /// … and by this share of what there were, to be a leak.
+    pub leak_share: f64,
+    /// The share of the descriptors a process may open at which a leak is an
+    /// alarm.
+    pub leak_descriptors: f64,
     /// Contacts remembered for one process; the oldest are dropped.
     pub contacts_each: usize,
     /// Contacts remembered in all.
@@ -127,6 +148,16 @@ impl Default for Thresholds {
             queue_waiting: 4,
             time_wait_share: 0.8,
             orphan_share: 0.5,
+            half_open_share: 0.8,
+            half_open_least: 32,
+            cookies_least: 20,
+            cookies_flood: 0.1,
+            cookies_honest: 0.5,
+            leak_age: Duration::from_mins(1),
+            leak_window: Duration::from_mins(5),
+            leak_growth: 20,
+            leak_share: 0.1,
+            leak_descriptors: 0.8,
             contacts_each: 8192,
             contacts_all: 65_536,
         }
