@@ -186,6 +186,18 @@ mod tests {
                 orphans: 40_000,
                 most: 65_536,
             },
+            Evidence::PeerNotReading {
+                sockets: 3,
+                bytes: 2_000_000,
+                peer: host,
+                longest: Duration::from_secs(90),
+            },
+            Evidence::ProgramNotReading {
+                sockets: 1,
+                bytes: 65_536,
+                peer: host,
+                longest: Duration::from_secs(90),
+            },
             Evidence::SynFlood(HalfOpen {
                 listener: Some(host),
                 half_open: 129,

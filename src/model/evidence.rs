@@ -92,6 +92,28 @@ pub enum Evidence {
         /// How many it may have open.
         most: Option<u32>,
     },
+    /// For [`Rule::PeerNotReading`].
+    PeerNotReading {
+        /// How many sockets stand still.
+        sockets: u32,
+        /// How many bytes wait in them.
+        bytes: u64,
+        /// The peer of the one with most.
+        peer: Endpoint,
+        /// For how long the longest has stood still.
+        longest: Duration,
+    },
+    /// For [`Rule::ProgramNotReading`].
+    ProgramNotReading {
+        /// How many sockets stand still.
+        sockets: u32,
+        /// How many bytes wait in them.
+        bytes: u64,
+        /// The peer of the one with most.
+        peer: Endpoint,
+        /// For how long the longest has stood still.
+        longest: Duration,
+    },
 }
 
 /// The evidence of a SYN flood, or of too small a backlog. Counts are those of
@@ -175,6 +197,8 @@ impl Evidence {
             Self::Orphans { .. } => Rule::Orphans,
             Self::SynFlood(_) => Rule::SynFlood,
             Self::CloseWait { .. } => Rule::CloseWait,
+            Self::PeerNotReading { .. } => Rule::PeerNotReading,
+            Self::ProgramNotReading { .. } => Rule::ProgramNotReading,
         }
     }
 }
@@ -272,6 +296,23 @@ impl Evidence {
                 ("percent", Fact::Share((*orphans).into(), (*most).into())),
             ],
             Self::SynFlood(half_open) => half_open.facts(),
+            Self::PeerNotReading {
+                sockets,
+                bytes,
+                peer,
+                longest,
+            }
+            | Self::ProgramNotReading {
+                sockets,
+                bytes,
+                peer,
+                longest,
+            } => vec![
+                ("sockets", count(*sockets)),
+                ("bytes", count(*bytes)),
+                ("peer", Fact::Endpoint(*peer)),
+                ("longest", Fact::Length(*longest)),
+            ],
             Self::CloseWait {
                 count: present,
                 growth,
@@ -315,6 +356,10 @@ impl Evidence {
                 local: half_open.listener,
                 ..Lead::default()
             },
+            Self::PeerNotReading { peer, .. } | Self::ProgramNotReading { peer, .. } => Lead {
+                remote: Some(*peer),
+                ..Lead::default()
+            },
             Self::CloseWait { .. } => Lead {
                 states: &[State::CloseWait],
                 ..Lead::default()
@@ -347,7 +392,9 @@ impl Evidence {
             | Self::NetworkDown { .. }
             | Self::TimeWaitHeap { .. }
             | Self::Orphans { .. }
-            | Self::CloseWait { .. } => {}
+            | Self::CloseWait { .. }
+            | Self::PeerNotReading { .. }
+            | Self::ProgramNotReading { .. } => {}
             Self::SynFlood(evidence) => evidence.half_open = 0,
         }
     }

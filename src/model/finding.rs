@@ -55,11 +55,15 @@ pub enum Rule {
     SynFlood,
     /// A program does not close what its peers have closed.
     CloseWait,
+    /// A peer does not read.
+    PeerNotReading,
+    /// A program does not read.
+    ProgramNotReading,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::OutboundScan,
         Self::DeadDestination,
         Self::Ipv6Silent,
@@ -70,6 +74,8 @@ impl Rule {
         Self::Orphans,
         Self::SynFlood,
         Self::CloseWait,
+        Self::PeerNotReading,
+        Self::ProgramNotReading,
     ];
 
     /// The key in reports and assets.
@@ -86,6 +92,8 @@ impl Rule {
             Self::Orphans => "orphans",
             Self::SynFlood => "syn_flood",
             Self::CloseWait => "close_wait",
+            Self::PeerNotReading => "peer_not_reading",
+            Self::ProgramNotReading => "program_not_reading",
         }
     }
 }

@@ -15,9 +15,12 @@ mod meter;
 mod network_down;
 mod orphans;
 mod outbound_scan;
+mod peer_not_reading;
 mod peer_to_peer;
 mod profile;
+mod program_not_reading;
 mod standing;
+mod still;
 mod syn_flood;
 pub(super) mod thresholds;
 mod throttle;
@@ -164,6 +167,8 @@ impl Detection {
                 Box::new(syn_flood::SynFlood::default()),
                 Box::new(close_wait::CloseWait::default()),
                 Box::new(accept_queue::AcceptQueue::default()),
+                Box::new(peer_not_reading::PeerNotReading::default()),
+                Box::new(program_not_reading::ProgramNotReading::default()),
                 Box::new(time_wait_heap::TimeWaitHeap::default()),
                 Box::new(orphans::Orphans::default()),
             ],

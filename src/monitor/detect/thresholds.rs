@@ -106,6 +106,10 @@ pub struct Thresholds {
     /// The share of the descriptors a process may open at which a leak is an
     /// alarm.
     pub leak_descriptors: f64,
+    /// How long a queue must stand still to be stuck.
+    pub still_after: Duration,
+    /// How many bytes must wait unread in it.
+    pub still_bytes: u32,
     /// Contacts remembered for one process; the oldest are dropped.
     pub contacts_each: usize,
     /// Contacts remembered in all.
@@ -158,6 +162,8 @@ impl Default for Thresholds {
             leak_growth: 20,
             leak_share: 0.1,
             leak_descriptors: 0.8,
+            still_after: Duration::from_secs(30),
+            still_bytes: 16 * 1024,
             contacts_each: 8192,
             contacts_all: 65_536,
         }
