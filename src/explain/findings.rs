@@ -62,7 +62,8 @@ fn line(finding: &Finding) -> &'static str {
             Breadth::Throttle { .. } => "line_throttle",
         },
         Evidence::AcceptQueue { full: true, .. } => "line_full",
-        Evidence::CloseWait { growth, .. } if *growth > 0 => "line_grows",
+        Evidence::LocalPorts(_) if finding.process.is_none() => "line_nobody",
+        Evidence::CloseWait(leak) if leak.growth > 0 => "line_grows",
         Evidence::DeadDestination { destinations, .. } if *destinations > 1 => "line_more",
         _ => "line",
     }
@@ -108,7 +109,7 @@ mod tests {
     use super::super::catalogue::Language;
     use super::*;
     use crate::model::endpoint::Endpoint;
-    use crate::model::evidence::{HalfOpen, ScanEvidence};
+    use crate::model::evidence::{HalfOpen, Leak, PortUse, ScanEvidence, Stillness};
     use crate::model::process::Process;
     use crate::model::protocol::Family;
     use crate::model::text::Text;
@@ -186,18 +187,29 @@ mod tests {
                 orphans: 40_000,
                 most: 65_536,
             },
-            Evidence::PeerNotReading {
+            Evidence::PeerNotReading(Stillness {
                 sockets: 3,
                 bytes: 2_000_000,
                 peer: host,
                 longest: Duration::from_secs(90),
-            },
-            Evidence::ProgramNotReading {
+            }),
+            Evidence::ProgramNotReading(Stillness {
                 sockets: 1,
                 bytes: 65_536,
                 peer: host,
                 longest: Duration::from_secs(90),
+            }),
+            Evidence::FailedConnects {
+                failed: 500,
+                tried: 520,
+                window: Duration::from_secs(10),
             },
+            Evidence::LocalPorts(PortUse {
+                from: host.address(),
+                to: host,
+                used: 26_000,
+                room: 28_232,
+            }),
             Evidence::SynFlood(HalfOpen {
                 listener: Some(host),
                 half_open: 129,
@@ -206,20 +218,20 @@ mod tests {
                 cookies_returned: Some(3),
                 dropped: None,
             }),
-            Evidence::CloseWait {
+            Evidence::CloseWait(Leak {
                 count: 213,
                 growth: 12,
                 window: Duration::from_mins(5),
                 open: Some(900),
                 most: Some(1024),
-            },
-            Evidence::CloseWait {
+            }),
+            Evidence::CloseWait(Leak {
                 count: 1,
                 growth: 0,
                 window: Duration::from_mins(5),
                 open: None,
                 most: None,
-            },
+            }),
         ]
     }
 

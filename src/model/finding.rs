@@ -59,11 +59,15 @@ pub enum Rule {
     PeerNotReading,
     /// A program does not read.
     ProgramNotReading,
+    /// Most connections that are tried fail at once.
+    FailedConnects,
+    /// The local ports to one destination run out.
+    LocalPorts,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::OutboundScan,
         Self::DeadDestination,
         Self::Ipv6Silent,
@@ -76,6 +80,8 @@ impl Rule {
         Self::CloseWait,
         Self::PeerNotReading,
         Self::ProgramNotReading,
+        Self::FailedConnects,
+        Self::LocalPorts,
     ];
 
     /// The key in reports and assets.
@@ -94,6 +100,8 @@ impl Rule {
             Self::CloseWait => "close_wait",
             Self::PeerNotReading => "peer_not_reading",
             Self::ProgramNotReading => "program_not_reading",
+            Self::FailedConnects => "failed_connects",
+            Self::LocalPorts => "local_ports",
         }
     }
 }

@@ -30,6 +30,10 @@ pub struct Limits {
     pub max_time_wait: Option<u32>,
     /// `tcp_max_orphans`, of the whole machine; only the initial namespace tells.
     pub max_orphans: Option<u32>,
+    /// How many ports of that range are reserved (`ip_local_reserved_ports`).
+    pub reserved_ports: Option<u32>,
+    /// `tcp_tw_reuse`: 0 never, 1 always, 2 on loopback.
+    pub time_wait_reuse: Option<u32>,
     /// `ip_local_port_range`.
     pub local_ports: Option<(u16, u16)>,
 }

@@ -10,7 +10,9 @@ mod close_wait;
 mod contact;
 mod contacts;
 mod dead_destination;
+mod failed_connects;
 mod ipv6_silent;
+mod local_ports;
 mod meter;
 mod network_down;
 mod orphans;
@@ -169,6 +171,8 @@ impl Detection {
                 Box::new(accept_queue::AcceptQueue::default()),
                 Box::new(peer_not_reading::PeerNotReading::default()),
                 Box::new(program_not_reading::ProgramNotReading::default()),
+                Box::new(failed_connects::FailedConnects::default()),
+                Box::new(local_ports::LocalPorts::default()),
                 Box::new(time_wait_heap::TimeWaitHeap::default()),
                 Box::new(orphans::Orphans::default()),
             ],
@@ -205,8 +209,9 @@ impl Detection {
     }
 }
 
-/// Drops what a graver finding says already: everything while the network is
-/// down, and a process's silent destinations while it scans.
+/// Drops what another finding says better: everything while the network is
+/// down, a process's silent destinations while it scans, and a number of failed
+/// connects whose processes are known.
 fn silence(findings: &mut Vec<Finding>) {
     let is_down = findings
         .iter()
@@ -216,14 +221,34 @@ fn silence(findings: &mut Vec<Finding>) {
         .filter(|each| each.evidence.rule() == Rule::OutboundScan)
         .filter_map(|each| each.process.as_deref().map(Actor::of))
         .collect();
+    let named = findings.iter().any(|each| {
+        matches!(
+            each.evidence.rule(),
+            Rule::OutboundScan | Rule::DeadDestination | Rule::Ipv6Silent | Rule::PeerToPeer
+        )
+    });
     findings.retain(|each| match (&each.evidence, each.process.as_deref()) {
         (Evidence::NetworkDown { .. }, _) => true,
-        _ if is_down => false,
+        _ if is_down && is_of_connects(each) => false,
+        (Evidence::FailedConnects { .. }, _) => !named,
         (Evidence::DeadDestination { .. }, Some(process)) => {
             !scanning.contains(&Actor::of(process))
         }
         _ => true,
     });
+}
+
+/// Whether a finding is about connections that are tried from here: what a
+/// network that is down explains.
+fn is_of_connects(finding: &Finding) -> bool {
+    matches!(
+        finding.evidence.rule(),
+        Rule::OutboundScan
+            | Rule::DeadDestination
+            | Rule::Ipv6Silent
+            | Rule::PeerToPeer
+            | Rule::FailedConnects
+    )
 }
 
 /// The order of findings: the gravest first, then the oldest, then by rule and

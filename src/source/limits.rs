@@ -9,6 +9,7 @@ use std::str::FromStr;
 pub fn read(root: &Path) -> Limits {
     let net = root.join("sys/net");
     let ipv4 = |name: &str| number(&net.join("ipv4").join(name));
+    let local_ports = port_range(&net.join("ipv4/ip_local_port_range"));
     Limits {
         syn_retries: ipv4("tcp_syn_retries"),
         syn_linear_timeouts: ipv4("tcp_syn_linear_timeouts"),
@@ -23,7 +24,12 @@ pub fn read(root: &Path) -> Limits {
         syncookies: ipv4("tcp_syncookies"),
         max_time_wait: ipv4("tcp_max_tw_buckets"),
         max_orphans: ipv4("tcp_max_orphans"),
-        local_ports: port_range(&net.join("ipv4/ip_local_port_range")),
+        local_ports,
+        reserved_ports: std::fs::read_to_string(net.join("ipv4/ip_local_reserved_ports"))
+            .ok()
+            .zip(local_ports)
+            .map(|(text, range)| reserved(&text, range)),
+        time_wait_reuse: ipv4("tcp_tw_reuse"),
     }
 }
 
@@ -37,9 +43,36 @@ fn port_range(path: &Path) -> Option<(u16, u16)> {
     Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
+/// How many ports of a range stand in a list like `8080,9000-9010`.
+fn reserved(list: &str, (lowest, highest): (u16, u16)) -> u32 {
+    let ranges = list.trim().split(',').filter_map(|part| {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        Some((from.parse::<u16>().ok()?, to.parse::<u16>().ok()?))
+    });
+    let within = |(from, to): (u16, u16)| {
+        let (from, to) = (from.max(lowest), to.min(highest));
+        to.checked_sub(from).map_or(0, |more| u32::from(more) + 1)
+    };
+    ranges.map(within).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reserved_ports_count_within_the_range() {
+        let range = (100, 200);
+        for (list, expected) in [
+            ("\n", 0),
+            ("150\n", 1),
+            ("99,100,201", 1),
+            ("90-110,150,190-300", 11 + 1 + 11),
+            ("odd,120", 1),
+        ] {
+            assert_eq!(reserved(list, range), expected, "{list}");
+        }
+    }
 
     #[test]
     fn missing_settings_stay_unknown() {

@@ -7,7 +7,7 @@
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
 use super::{Actor, Case, Detector, Scene};
-use crate::model::evidence::Evidence;
+use crate::model::evidence::{Evidence, Leak};
 use crate::model::finding::{Finding, Severity};
 use crate::model::process::Process;
 use crate::model::row::Phase;
@@ -63,13 +63,13 @@ fn old_ones<'a>(
 
 fn level(count: u32, growth: u32, process: &Process, limits: &Thresholds) -> Level {
     let descriptors = process.descriptors;
-    let evidence = Evidence::CloseWait {
+    let evidence = Evidence::CloseWait(Leak {
         count,
         growth,
         window: limits.leak_window,
         open: descriptors.map(|each| each.open),
         most: descriptors.map(|each| each.most),
-    };
+    });
     let running_out = descriptors
         .is_some_and(|each| f64::from(each.open) >= limits.leak_descriptors * f64::from(each.most));
     let tenth = f64::from(count.saturating_sub(growth)) * limits.leak_share;

@@ -5,7 +5,7 @@
 use super::standing::{Level, Standing};
 use super::still::Still;
 use super::{Actor, Case, Detector};
-use crate::model::evidence::Evidence;
+use crate::model::evidence::{Evidence, Stillness};
 use crate::model::finding::{Finding, Severity};
 use crate::model::row::Row;
 use crate::model::timer::TimerKind;
@@ -22,12 +22,12 @@ impl Detector for PeerNotReading {
         let patience = case.limits.still_after;
         let stuck = self.still.observe(case.scene, patience, waiting);
         for (actor, stuck) in &stuck {
-            let evidence = Evidence::PeerNotReading {
+            let evidence = Evidence::PeerNotReading(Stillness {
                 sockets: stuck.sockets,
                 bytes: stuck.bytes,
                 peer: stuck.peer,
                 longest: stuck.longest,
-            };
+            });
             let level = Level::Raise(Severity::Info, evidence);
             self.standing
                 .judge(*actor, Some(stuck.process), level, case.now);

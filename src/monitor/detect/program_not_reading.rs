@@ -4,7 +4,7 @@
 use super::standing::{Level, Standing};
 use super::still::Still;
 use super::{Actor, Case, Detector};
-use crate::model::evidence::Evidence;
+use crate::model::evidence::{Evidence, Stillness};
 use crate::model::finding::{Finding, Severity};
 use crate::model::protocol::Protocol;
 use crate::model::row::Row;
@@ -24,12 +24,12 @@ impl Detector for ProgramNotReading {
         let unread = |row: &Row| unread(row).filter(|bytes| *bytes >= least);
         let stuck = self.still.observe(case.scene, patience, unread);
         for (actor, stuck) in &stuck {
-            let evidence = Evidence::ProgramNotReading {
+            let evidence = Evidence::ProgramNotReading(Stillness {
                 sockets: stuck.sockets,
                 bytes: stuck.bytes,
                 peer: stuck.peer,
                 longest: stuck.longest,
-            };
+            });
             let level = Level::Raise(Severity::Info, evidence);
             self.standing
                 .judge(*actor, Some(stuck.process), level, case.now);

@@ -110,6 +110,14 @@ pub struct Thresholds {
     pub still_after: Duration,
     /// How many bytes must wait unread in it.
     pub still_bytes: u32,
+    /// How many connects must fail within ten seconds to be a storm …
+    pub storm_failed: u32,
+    /// … and which share of those tried.
+    pub storm_share: f64,
+    /// The share of the local ports to one destination that is worth a look …
+    pub ports_amber: f64,
+    /// … and the one that is an alarm.
+    pub ports_red: f64,
     /// Contacts remembered for one process; the oldest are dropped.
     pub contacts_each: usize,
     /// Contacts remembered in all.
@@ -164,6 +172,10 @@ impl Default for Thresholds {
             leak_descriptors: 0.8,
             still_after: Duration::from_secs(30),
             still_bytes: 16 * 1024,
+            storm_failed: 20,
+            storm_share: 0.5,
+            ports_amber: 0.7,
+            ports_red: 0.9,
             contacts_each: 8192,
             contacts_all: 65_536,
         }

@@ -1,0 +1,200 @@
+//! Evidence as named facts: what sentences and reports are made of.
+
+use super::{Breadth, Evidence, HalfOpen, Leak, PortUse, ScanEvidence, Stillness};
+use crate::model::endpoint::Endpoint;
+use crate::model::text::Text;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// A number or a name of the evidence, with what it is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// How many.
+    Count(u64),
+    /// A number that the kernel does not tell.
+    Unknown,
+    /// So many of so many, told in percent.
+    Share(u64, u64),
+    /// A length of time.
+    Length(Duration),
+    /// A port.
+    Port(u16),
+    /// A host.
+    Host(IpAddr),
+    /// An end of a connection.
+    Endpoint(Endpoint),
+    /// Several of them.
+    Endpoints(Vec<Endpoint>),
+    /// A text from outside, such as a path.
+    Text(Text),
+}
+
+/// Facts by the name they have in the sentences of the assets and in reports.
+pub type Facts = Vec<(&'static str, Fact)>;
+
+fn count(number: impl Into<u64>) -> Fact {
+    Fact::Count(number.into())
+}
+
+fn count_if_known(number: Option<impl Into<u64>>) -> Fact {
+    number.map_or(Fact::Unknown, count)
+}
+
+impl Evidence {
+    /// All it tells.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        match self {
+            Self::OutboundScan(scan) => scan.facts(),
+            Self::DeadDestination {
+                destination,
+                destinations,
+                waiting,
+            } => vec![
+                ("destination", Fact::Endpoint(*destination)),
+                ("destinations", count(*destinations)),
+                ("waiting", count(*waiting)),
+            ],
+            Self::Ipv6Silent { failed, reached } => {
+                vec![("failed", count(*failed)), ("reached", count(*reached))]
+            }
+            Self::PeerToPeer {
+                failed,
+                contacts,
+                ports,
+            } => vec![
+                ("failed", count(*failed)),
+                ("contacts", count(*contacts)),
+                ("ports", count(*ports)),
+                ("percent", Fact::Share((*failed).into(), (*contacts).into())),
+            ],
+            Self::NetworkDown { processes, failed } => {
+                vec![("processes", count(*processes)), ("failed", count(*failed))]
+            }
+            Self::AcceptQueue {
+                listener,
+                waiting,
+                backlog,
+                overflows,
+                ..
+            } => vec![
+                ("listener", Fact::Endpoint(*listener)),
+                ("waiting", count(*waiting)),
+                ("backlog", count(*backlog)),
+                ("overflows", count_if_known(*overflows)),
+            ],
+            Self::TimeWaitHeap {
+                count: present,
+                most,
+                overflows,
+            } => vec![
+                ("count", count(*present)),
+                ("most", count(*most)),
+                ("percent", Fact::Share((*present).into(), (*most).into())),
+                ("overflows", count(*overflows)),
+            ],
+            Self::Orphans { orphans, most } => vec![
+                ("orphans", count(*orphans)),
+                ("most", count(*most)),
+                ("percent", Fact::Share((*orphans).into(), (*most).into())),
+            ],
+            Self::SynFlood(half_open) => half_open.facts(),
+            Self::FailedConnects {
+                failed,
+                tried,
+                window,
+            } => vec![
+                ("failed", count(*failed)),
+                ("tried", count(*tried)),
+                ("percent", Fact::Share((*failed).into(), (*tried).into())),
+                ("window", Fact::Length(*window)),
+            ],
+            Self::LocalPorts(ports) => ports.facts(),
+            Self::PeerNotReading(still) | Self::ProgramNotReading(still) => still.facts(),
+            Self::CloseWait(leak) => leak.facts(),
+        }
+    }
+}
+
+impl HalfOpen {
+    fn facts(&self) -> Facts {
+        let listener = self.listener.map_or(Fact::Unknown, Fact::Endpoint);
+        let returned = self.cookies_sent.zip(self.cookies_returned);
+        vec![
+            ("listener", listener),
+            ("half_open", count(self.half_open)),
+            ("backlog", count_if_known(self.backlog)),
+            ("sent", count_if_known(self.cookies_sent)),
+            ("returned", count_if_known(self.cookies_returned)),
+            (
+                "percent",
+                returned.map_or(Fact::Unknown, |(sent, back)| Fact::Share(back, sent)),
+            ),
+            ("dropped", count_if_known(self.dropped)),
+        ]
+    }
+}
+
+impl ScanEvidence {
+    fn facts(&self) -> Facts {
+        let attempts = self.contacts.saturating_add(self.unseen);
+        let mut facts = vec![
+            ("contacts", count(self.contacts)),
+            ("failed", count(self.failed)),
+            ("unseen", count(self.unseen)),
+            ("percent", Fact::Share(self.failed.into(), attempts.into())),
+            (
+                "window",
+                Fact::Length(Duration::from_secs(self.window_s.into())),
+            ),
+            ("waiting", count(self.waiting)),
+            ("examples", Fact::Endpoints(self.examples.clone())),
+        ];
+        match self.breadth {
+            Breadth::Hosts { count: hosts, port } => {
+                facts.extend([("count", count(hosts)), ("port", Fact::Port(port))]);
+            }
+            Breadth::Ports { count: ports, host } => {
+                let host = Fact::Host(host.address());
+                facts.extend([("count", count(ports)), ("host", host)]);
+            }
+            Breadth::Throttle { queue } => facts.push(("queue", count(queue))),
+        }
+        facts
+    }
+}
+
+impl Leak {
+    fn facts(&self) -> Facts {
+        vec![
+            ("count", count(self.count)),
+            ("growth", count(self.growth)),
+            ("window", Fact::Length(self.window)),
+            ("open", count_if_known(self.open)),
+            ("most", count_if_known(self.most)),
+        ]
+    }
+}
+
+impl Stillness {
+    fn facts(&self) -> Facts {
+        vec![
+            ("sockets", count(self.sockets)),
+            ("bytes", count(self.bytes)),
+            ("peer", Fact::Endpoint(self.peer)),
+            ("longest", Fact::Length(self.longest)),
+        ]
+    }
+}
+
+impl PortUse {
+    fn facts(&self) -> Facts {
+        vec![
+            ("from", Fact::Host(self.from)),
+            ("to", Fact::Endpoint(self.to)),
+            ("used", count(self.used)),
+            ("room", count(self.room)),
+            ("percent", Fact::Share(self.used.into(), self.room.into())),
+        ]
+    }
+}

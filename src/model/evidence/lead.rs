@@ -1,0 +1,98 @@
+//! From evidence to the rows it is about.
+
+use super::Evidence;
+use crate::model::endpoint::Endpoint;
+use crate::model::protocol::Family;
+use crate::model::socket::Socket;
+use crate::model::state::State;
+
+impl Evidence {
+    /// Which rows it is about.
+    #[must_use]
+    pub fn lead(&self) -> Lead {
+        let waiting = Lead {
+            states: &[State::SynSent],
+            ..Lead::default()
+        };
+        match self {
+            Self::DeadDestination { destination, .. } => Lead {
+                remote: Some(*destination),
+                ..waiting
+            },
+            Self::Ipv6Silent { .. } => Lead {
+                family: Some(Family::Inet6),
+                ..waiting
+            },
+            Self::OutboundScan(_)
+            | Self::PeerToPeer { .. }
+            | Self::NetworkDown { .. }
+            | Self::FailedConnects { .. } => waiting,
+            Self::AcceptQueue { listener, .. } => Lead {
+                states: &[State::Listen],
+                local: Some(*listener),
+                ..Lead::default()
+            },
+            Self::SynFlood(half_open) => Lead {
+                states: &[State::SynReceived],
+                local: half_open.listener,
+                ..Lead::default()
+            },
+            Self::PeerNotReading(still) | Self::ProgramNotReading(still) => Lead {
+                remote: Some(still.peer),
+                ..Lead::default()
+            },
+            Self::LocalPorts(ports) => Lead {
+                local: Some(Endpoint::new(ports.from, 0)),
+                remote: Some(ports.to),
+                ..Lead::default()
+            },
+            Self::CloseWait(_) => Lead {
+                states: &[State::CloseWait],
+                ..Lead::default()
+            },
+            Self::TimeWaitHeap { .. } => Lead {
+                states: &[State::TimeWait],
+                ..Lead::default()
+            },
+            Self::Orphans { .. } => Lead {
+                states: &[
+                    State::FinWait1,
+                    State::FinWait2,
+                    State::Closing,
+                    State::LastAck,
+                ],
+                ..Lead::default()
+            },
+        }
+    }
+}
+
+/// Which rows a finding is about. What is not given may be anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lead {
+    /// In one of these states, if any is named.
+    pub states: &'static [State],
+    /// At this local end; an unspecified address is any, and so is port 0.
+    pub local: Option<Endpoint>,
+    /// To this peer, in the same way.
+    pub remote: Option<Endpoint>,
+    /// Of this family.
+    pub family: Option<Family>,
+}
+
+impl Lead {
+    /// Whether a socket fits.
+    #[must_use]
+    pub fn fits(&self, socket: &Socket) -> bool {
+        let meets = |wanted: Option<Endpoint>, end: Endpoint| {
+            wanted.is_none_or(|wanted| {
+                let host = wanted.is_unspecified() || wanted.address() == end.address();
+                host && (wanted.port == 0 || wanted.port == end.port)
+            })
+        };
+        (self.states.is_empty() || self.states.contains(&socket.state))
+            && self.family.is_none_or(|family| family == socket.family)
+            && meets(self.local, socket.local)
+            && meets(self.remote, socket.remote)
+    }
+}

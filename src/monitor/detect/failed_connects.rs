@@ -1,0 +1,74 @@
+//! Rule: most connections that are tried from here fail, many at a time.
+//!
+//! A refused one is gone within a millisecond and is in no table; only the
+//! kernel's counters tell. They do not tell whose it was.
+
+use super::standing::{Level, Standing};
+use super::thresholds::Thresholds;
+use super::{Case, Detector};
+use crate::model::evidence::Evidence;
+use crate::model::finding::{Finding, Severity};
+use std::time::Duration;
+
+/// Over what time counters are compared.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// At most one finding, about no process.
+#[derive(Default)]
+pub(super) struct FailedConnects {
+    standing: Standing<()>,
+}
+
+impl Detector for FailedConnects {
+    fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
+        let tried = case.meter.rise(WINDOW, |counters| counters.active_opens);
+        let failed = case.meter.rise(WINDOW, |counters| {
+            // Half-open ones to here that were reset are counted with them.
+            let failed = counters.attempt_fails?;
+            Some(failed.saturating_sub(counters.embryonic_resets?))
+        });
+        let level = failed.zip(tried).map_or(Level::Below, |(failed, tried)| {
+            level(failed, tried, case.limits)
+        });
+        let level = case.outlook.temper(level);
+        self.standing.judge((), None, level, case.now);
+        self.standing.findings(case.now, case.limits.clearing)
+    }
+}
+
+fn level(failed: u64, tried: u64, limits: &Thresholds) -> Level {
+    let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+    let (failed, tried) = (small(failed), small(tried));
+    let evidence = Evidence::FailedConnects {
+        failed,
+        tried,
+        window: WINDOW,
+    };
+    let share = limits.storm_share * f64::from(tried);
+    if tried == 0 || f64::from(failed) < share / 2.0 {
+        Level::Below
+    } else if failed >= limits.storm_failed && f64::from(failed) >= share {
+        Level::Raise(Severity::Warn, evidence)
+    } else if failed.saturating_mul(2) >= limits.storm_failed {
+        Level::Hold(evidence)
+    } else {
+        Level::Below
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_and_most_must_fail() {
+        let judged = |failed, tried| level(failed, tried, &Thresholds::default());
+        let raises = |failed, tried| matches!(judged(failed, tried), Level::Raise(..));
+        assert!(raises(20, 40) && raises(500, 500));
+        assert!(!raises(19, 19), "few");
+        assert!(!raises(30, 1000), "a health checker");
+        assert!(!raises(25, 0), "nothing was tried from here");
+        assert_eq!(judged(9, 9), Level::Below);
+        assert!(matches!(judged(12, 20), Level::Hold(_)));
+    }
+}
