@@ -4,7 +4,7 @@
 use super::catalogue::Catalogue;
 use super::lengths::length;
 use super::sentence::{fill, grouped};
-use crate::model::evidence::{Breadth, Evidence, Fact};
+use crate::model::evidence::{Breadth, Evidence, Fact, Oddity};
 use crate::model::finding::{Finding, Severity};
 
 /// The words of one finding.
@@ -62,7 +62,14 @@ fn line(finding: &Finding) -> &'static str {
             Breadth::Throttle { .. } => "line_throttle",
         },
         Evidence::AcceptQueue { full: true, .. } => "line_full",
-        Evidence::LocalPorts(_) if finding.process.is_none() => "line_nobody",
+        Evidence::OddProgram { oddity, .. } => match oddity {
+            Oddity::Resembles(_) => "line_resembles",
+            Oddity::KernelName => "line_kernel",
+            Oddity::AnybodysFolder => "line",
+        },
+        Evidence::NewListener { .. } | Evidence::LocalPorts(_) if finding.process.is_none() => {
+            "line_nobody"
+        }
         Evidence::CloseWait(leak) if leak.growth > 0 => "line_grows",
         Evidence::DeadDestination { destinations, .. } if *destinations > 1 => "line_more",
         _ => "line",
@@ -164,6 +171,13 @@ mod tests {
                 processes: 3,
                 failed: 40,
             },
+        ]
+    }
+
+    /// The same for the rules that are not about first contacts.
+    fn more_samples() -> Vec<Evidence> {
+        let host = Endpoint::default();
+        vec![
             Evidence::AcceptQueue {
                 listener: host,
                 waiting: 100,
@@ -210,6 +224,23 @@ mod tests {
                 used: 26_000,
                 room: 28_232,
             }),
+            Evidence::OddProgram {
+                oddity: Oddity::KernelName,
+                program: Text::from("/usr/bin/x"),
+            },
+            Evidence::OddProgram {
+                oddity: Oddity::Resembles(Text::from("nginx")),
+                program: Text::from("/home/u/nginxx"),
+            },
+            Evidence::OddProgram {
+                oddity: Oddity::AnybodysFolder,
+                program: Text::from("/dev/shm/x"),
+            },
+            Evidence::NewListener {
+                listener: host,
+                program: None,
+                open_to_all: true,
+            },
             Evidence::SynFlood(HalfOpen {
                 listener: Some(host),
                 half_open: 129,
@@ -241,6 +272,7 @@ mod tests {
         let severities = [Severity::Info, Severity::Warn, Severity::Alarm];
         for (evidence, severity) in samples()
             .into_iter()
+            .chain(more_samples())
             .flat_map(|evidence| severities.map(|severity| (evidence.clone(), severity)))
         {
             let finding = Finding {

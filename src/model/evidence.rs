@@ -7,6 +7,7 @@ mod lead;
 use super::endpoint::Endpoint;
 use super::finding::Rule;
 use super::protocol::Family;
+use super::text::Text;
 pub use facts::{Fact, Facts};
 pub use lead::Lead;
 use std::net::IpAddr;
@@ -98,6 +99,33 @@ pub enum Evidence {
     },
     /// For [`Rule::LocalPorts`].
     LocalPorts(PortUse),
+    /// For [`Rule::OddProgram`].
+    OddProgram {
+        /// What is odd.
+        oddity: Oddity,
+        /// The program file.
+        program: Text,
+    },
+    /// For [`Rule::NewListener`].
+    NewListener {
+        /// Where it listens.
+        listener: Endpoint,
+        /// The program file, where it is known.
+        program: Option<Text>,
+        /// Whether every address of this machine is listened on.
+        open_to_all: bool,
+    },
+}
+
+/// What is odd about a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Oddity {
+    /// Its name is one letter off this one.
+    Resembles(Text),
+    /// It calls itself as a thread of the kernel.
+    KernelName,
+    /// It runs from a folder in which anybody may put a file.
+    AnybodysFolder,
 }
 
 /// The evidence of a `CLOSE_WAIT` leak.
@@ -226,6 +254,8 @@ impl Evidence {
             Self::ProgramNotReading(_) => Rule::ProgramNotReading,
             Self::FailedConnects { .. } => Rule::FailedConnects,
             Self::LocalPorts(_) => Rule::LocalPorts,
+            Self::OddProgram { .. } => Rule::OddProgram,
+            Self::NewListener { .. } => Rule::NewListener,
         }
     }
 

@@ -63,11 +63,15 @@ pub enum Rule {
     FailedConnects,
     /// The local ports to one destination run out.
     LocalPorts,
+    /// A program with an odd name or place.
+    OddProgram,
+    /// Somebody listens who did not before.
+    NewListener,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::OutboundScan,
         Self::DeadDestination,
         Self::Ipv6Silent,
@@ -82,6 +86,8 @@ impl Rule {
         Self::ProgramNotReading,
         Self::FailedConnects,
         Self::LocalPorts,
+        Self::OddProgram,
+        Self::NewListener,
     ];
 
     /// The key in reports and assets.
@@ -102,6 +108,8 @@ impl Rule {
             Self::ProgramNotReading => "program_not_reading",
             Self::FailedConnects => "failed_connects",
             Self::LocalPorts => "local_ports",
+            Self::OddProgram => "odd_program",
+            Self::NewListener => "new_listener",
         }
     }
 }

@@ -15,6 +15,8 @@ mod ipv6_silent;
 mod local_ports;
 mod meter;
 mod network_down;
+mod new_listener;
+mod odd_program;
 mod orphans;
 mod outbound_scan;
 mod peer_not_reading;
@@ -173,6 +175,8 @@ impl Detection {
                 Box::new(program_not_reading::ProgramNotReading::default()),
                 Box::new(failed_connects::FailedConnects::default()),
                 Box::new(local_ports::LocalPorts::default()),
+                Box::new(odd_program::OddProgram::default()),
+                Box::new(new_listener::NewListener::default()),
                 Box::new(time_wait_heap::TimeWaitHeap::default()),
                 Box::new(orphans::Orphans::default()),
             ],

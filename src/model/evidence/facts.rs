@@ -1,6 +1,6 @@
 //! Evidence as named facts: what sentences and reports are made of.
 
-use super::{Breadth, Evidence, HalfOpen, Leak, PortUse, ScanEvidence, Stillness};
+use super::{Breadth, Evidence, HalfOpen, Leak, Oddity, PortUse, ScanEvidence, Stillness};
 use crate::model::endpoint::Endpoint;
 use crate::model::text::Text;
 use std::net::IpAddr;
@@ -110,6 +110,19 @@ impl Evidence {
                 ("window", Fact::Length(*window)),
             ],
             Self::LocalPorts(ports) => ports.facts(),
+            Self::OddProgram { oddity, program } => {
+                let mut facts = vec![("program", Fact::Text(program.clone()))];
+                if let Oddity::Resembles(known) = oddity {
+                    facts.push(("known", Fact::Text(known.clone())));
+                }
+                facts
+            }
+            Self::NewListener {
+                listener, program, ..
+            } => vec![
+                ("listener", Fact::Endpoint(*listener)),
+                ("program", program.clone().map_or(Fact::Unknown, Fact::Text)),
+            ],
             Self::PeerNotReading(still) | Self::ProgramNotReading(still) => still.facts(),
             Self::CloseWait(leak) => leak.facts(),
         }

@@ -27,7 +27,9 @@ impl Evidence {
             | Self::PeerToPeer { .. }
             | Self::NetworkDown { .. }
             | Self::FailedConnects { .. } => waiting,
-            Self::AcceptQueue { listener, .. } => Lead {
+            // All its sockets.
+            Self::OddProgram { .. } => Lead::default(),
+            Self::AcceptQueue { listener, .. } | Self::NewListener { listener, .. } => Lead {
                 states: &[State::Listen],
                 local: Some(*listener),
                 ..Lead::default()

@@ -118,6 +118,8 @@ pub struct Thresholds {
     pub ports_amber: f64,
     /// … and the one that is an alarm.
     pub ports_red: f64,
+    /// How long a new listener is worth knowing.
+    pub listener_fresh: Duration,
     /// Contacts remembered for one process; the oldest are dropped.
     pub contacts_each: usize,
     /// Contacts remembered in all.
@@ -176,6 +178,7 @@ impl Default for Thresholds {
             storm_share: 0.5,
             ports_amber: 0.7,
             ports_red: 0.9,
+            listener_fresh: Duration::from_mins(10),
             contacts_each: 8192,
             contacts_all: 65_536,
         }
