@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+#[path = "screens/closing.rs"]
+mod closing;
 #[path = "screens/stage.rs"]
 mod stage;
 #[path = "screens/typing.rs"]
@@ -336,7 +338,9 @@ fn the_mouse_finds_what_lies_under_it() {
 
 #[test]
 fn any_size_can_be_drawn() {
-    let pages = ["", "Enter", "x", "?", "F", "!", "s", "/", "K", "p"];
+    let pages = [
+        "", "Enter", "x", "?", "F", "!", "s", "/", "K", "p", "X", "* X",
+    ];
     for keys in pages {
         for width in [0, 1, 2, 3, 7, 19, 80, 300] {
             for height in [0, 1, 2, 3, 4, 5, 9, 24, 100] {

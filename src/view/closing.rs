@@ -96,7 +96,7 @@ fn page(closing: &Closing, app: &App, theme: Theme, width: u16) -> Page {
             labelled("", &text.unwrap_or_default());
         }
         // What most of them have in common; the rest is told by the cautions.
-        for (label, key) in [("owner_sees", "owner_aborted"), ("peer_sees", "peer_reset")] {
+        for (label, key) in [("owners_see", "owner_aborted"), ("peers_see", "peer_reset")] {
             let holds = |doomed: &Doomed| {
                 [doomed.target.owner_sees(), doomed.target.peer_sees()].contains(&key)
             };
