@@ -13,7 +13,9 @@ use crate::lab::namespace::Namespace;
 use crate::lab::parking::Parking;
 use crate::model::action::Policy;
 use crate::model::session::Session;
-use crate::run::{self, Ending, ListRequest, LiveRequest, RunError};
+use crate::run::{
+    self, About, CloseRequest, Ending, KillRequest, ListRequest, LiveRequest, RunError,
+};
 use crate::source::live::{Live, LiveOptions};
 use crate::source::{ReadingSource, limits};
 use plan::{Contents, Plan, Watching};
@@ -105,6 +107,20 @@ fn carry_out(plan: Plan) -> Result<Ending, RunError> {
             format: list.format,
             info: list.info,
         }),
+        Plan::Kill(acting, signal) => run::kill(KillRequest {
+            order: acting.order,
+            signal,
+            control: control(Policy::Act),
+            words: words(),
+            about: about(acting.watching)?,
+        }),
+        Plan::Close(acting) => run::close(CloseRequest {
+            order: acting.order,
+            session: session(),
+            closer: closer(Policy::Act),
+            words: words(),
+            about: about(acting.watching)?,
+        }),
         Plan::Live(live) => run::live(LiveRequest {
             source: open(&live.watching, LiveOptions::default().patience)?,
             control: control(live.policy),
@@ -166,6 +182,15 @@ fn session() -> Session {
     }
 }
 
+fn about(watching: Watching) -> Result<About, RunError> {
+    Ok(About {
+        source: open(&watching, LIST_PATIENCE)?,
+        filter: watching.filter,
+        quick: watching.quick,
+        sort: watching.sort,
+    })
+}
+
 fn open(watching: &Watching, patience: Duration) -> Result<Box<dyn ReadingSource>, RunError> {
     let options = LiveOptions {
         source: watching.source,
@@ -181,7 +206,7 @@ fn open(watching: &Watching, patience: Duration) -> Result<Box<dyn ReadingSource
 fn code(ending: Ending) -> ExitCode {
     match ending {
         Ending::Done => ExitCode::SUCCESS,
-        Ending::NothingMatched => ExitCode::from(NOTHING),
+        Ending::NothingMatched | Ending::Unfinished => ExitCode::from(NOTHING),
         // As a shell reports a program that a signal ended.
         Ending::Signal(signal) => ExitCode::from(128 + u8::try_from(signal).unwrap_or(0)),
         Ending::TerminalGone => ExitCode::from(ERROR),

@@ -2,6 +2,7 @@
 
 mod actor;
 mod clipboard;
+mod command;
 mod headless;
 mod input;
 mod pace;
@@ -11,6 +12,7 @@ mod signals;
 mod slot;
 mod terminal;
 
+pub use command::{About, CloseRequest, KillRequest, Order, close, kill};
 pub use headless::{Format, ListRequest, Topic, explain, list};
 pub use screen::{LiveRequest, live};
 
@@ -27,6 +29,9 @@ pub enum RunError {
     /// The lab could not be set up.
     #[error("{0}")]
     Lab(#[from] LabError),
+    /// What was ordered is not done; the reason, and what would help.
+    #[error("{0}")]
+    Refused(String),
     /// The terminal or a pipe failed.
     #[error("cannot {operation}: {error}")]
     Io {
@@ -56,6 +61,8 @@ pub enum Ending {
     Done,
     /// No row matched.
     NothingMatched,
+    /// Not all that was ordered was done.
+    Unfinished,
     /// By this signal.
     Signal(i32),
     /// The terminal went away.

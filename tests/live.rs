@@ -23,6 +23,8 @@ mod bad_input;
 mod churn;
 #[path = "live/crowd.rs"]
 mod crowd;
+#[path = "live/destroy.rs"]
+mod destroy;
 #[path = "live/details.rs"]
 mod details;
 #[path = "live/differential.rs"]
@@ -37,6 +39,8 @@ mod namespace;
 mod neighbour;
 #[path = "live/oracle.rs"]
 mod oracle;
+#[path = "live/orders.rs"]
+mod orders;
 #[path = "live/other.rs"]
 mod other;
 #[path = "live/patience.rs"]
@@ -65,7 +69,7 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 18] = [
+const INSIDE: [(&str, Body); 25] = [
     (ROW_BY_ROW, differential::agrees_row_by_row),
     (ON_A_PAIR, differential::agrees_on_a_pair_of_devices),
     (
@@ -105,6 +109,28 @@ const INSIDE: [(&str, Body); 18] = [
     (
         "ending_is_refused_for_who_must_not_be_ended",
         ending::is_refused_for_who_must_not_be_ended,
+    ),
+    (
+        "closing_does_in_each_state_what_is_promised",
+        destroy::does_in_each_state_what_is_promised,
+    ),
+    (
+        "closing_never_hits_who_came_to_the_same_addresses",
+        destroy::never_hits_who_came_to_the_same_addresses,
+    ),
+    (
+        "closing_finds_one_listener_among_many",
+        destroy::finds_one_listener_among_many,
+    ),
+    ("orders_kill_who_is_meant", orders::kill_who_is_meant),
+    ("orders_close_what_is_meant", orders::close_what_is_meant),
+    (
+        "closing_is_refused_to_an_ordinary_user",
+        destroy::is_refused_to_an_ordinary_user,
+    ),
+    (
+        "closing_is_seen_by_both_ends",
+        destroy::is_seen_by_both_ends,
     ),
     (
         "a_user_without_privilege_sees_every_row",

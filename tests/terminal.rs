@@ -7,6 +7,8 @@
     reason = "a test may fail loudly and say what it measured"
 )]
 
+#[path = "terminal/closing.rs"]
+mod closing;
 #[path = "terminal/inhabitants.rs"]
 mod inhabitants;
 #[path = "terminal/pty.rs"]

@@ -1,5 +1,7 @@
 //! From words to a plan: everything checked before anything is opened.
 
+mod acting;
+
 use super::{Surroundings, flags};
 use crate::filter::{Filter, nearest};
 use crate::lab::DeviceChoice;
@@ -9,6 +11,7 @@ use crate::model::action::Policy;
 use crate::model::namespace::Scope;
 use crate::model::pace::Pace;
 use crate::model::protocol::{Family, Protocol};
+use crate::model::signal::Signal;
 use crate::model::state::State;
 use crate::model::text::Text;
 use crate::run::{Format, Topic};
@@ -20,6 +23,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
+
+pub(super) use acting::Acting;
 
 /// The shortest and the longest time between readings.
 const INTERVALS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_hours(1));
@@ -35,6 +40,8 @@ pub(super) enum Plan {
     Explain(Topic),
     List(List),
     Live(LivePlan),
+    Kill(Acting, Signal),
+    Close(Acting),
     /// Fill a private namespace, then do the rest in it.
     Lab(Contents, Box<Plan>),
 }
@@ -108,6 +115,11 @@ pub(super) fn parse(
         Some(("explain", explain)) => {
             topic(explain.get_one::<String>("topic").map(String::as_str)).map(Plan::Explain)
         }
+        Some(("kill", kill)) => {
+            let signal = acting::signal(kill)?;
+            Ok(Plan::Kill(acting::acting("kill", kill)?, signal))
+        }
+        Some(("close", close)) => acting::acting("close", close).map(Plan::Close),
         Some(("list", list)) => self::list(list).map(Plan::List),
         Some(("lab", lab)) => {
             let watch = list_or_live(lab, here)?;

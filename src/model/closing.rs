@@ -2,6 +2,7 @@
 //! what both ends see of it, and why it may not be.
 
 use super::caution::Caution;
+use super::endpoint::Endpoint;
 use super::inet_diag;
 use super::protocol::Protocol;
 use super::row::{Phase, Row};
@@ -86,7 +87,27 @@ impl Closable {
     /// to tell about: `__udp_diag_destroy` in `net/ipv4/udp_diag.c`.
     #[must_use]
     pub fn id(&self) -> [u8; 48] {
-        let ends = (self.socket.local, self.socket.remote);
+        self.id_towards(self.socket.remote)
+    }
+
+    /// Other names for a listener. Of several that share a port
+    /// (`SO_REUSEPORT`) the kernel finds one by the address, chosen by a hash of
+    /// both ends; only then it compares cookies. So it may have to be asked from
+    /// several made-up peers until it comes upon the one that is meant. There
+    /// are none for a connection, which shares its addresses with nobody.
+    pub fn further_ids(&self) -> impl Iterator<Item = [u8; 48]> {
+        /// A listener among 64 is missed once in three thousand times.
+        const TRIES: u16 = 512;
+        let tries = match self.socket.state {
+            State::Listen => TRIES,
+            _ => 0,
+        };
+        let nowhere = self.socket.remote.address();
+        (1..=tries).map(move |port| self.id_towards(Endpoint::new(nowhere, port)))
+    }
+
+    fn id_towards(&self, far: Endpoint) -> [u8; 48] {
+        let ends = (self.socket.local, far);
         let cookie = self.cookie.get();
         inet_diag::socket_id(ends, self.socket.family, self.socket.interface, cookie)
     }
@@ -218,7 +239,6 @@ pub struct Closed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::endpoint::Endpoint;
     use crate::model::owner::OwnerSpan;
     use crate::model::protocol::Family;
     use crate::model::time::Stamp;
