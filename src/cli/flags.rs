@@ -35,7 +35,11 @@ pub(super) fn command() -> Command {
         .arg(shown_processes().long("processes"))
         .arg(interval())
         .arg(flag("no-mouse", None, "Leave the mouse to the terminal"))
-        .arg(flag("read-only", None, "Only look: no key ends anything"))
+        .arg(flag(
+            "read-only",
+            None,
+            "Only look: no key ends or closes anything",
+        ))
         .subcommand(
             Command::new("list")
                 .about("Print the table once")
@@ -85,7 +89,11 @@ fn lab() -> Command {
         .arg(filter())
         .arg(interval())
         .arg(flag("no-mouse", None, "Leave the mouse to the terminal"))
-        .arg(flag("read-only", None, "Only look: no key ends anything"))
+        .arg(flag(
+            "read-only",
+            None,
+            "Only look: no key ends or closes anything",
+        ))
         .arg(
             value("sockets", "N", "A load of N established sockets instead")
                 .value_parser(value_parser!(u32).range(100..=1_000_000)),

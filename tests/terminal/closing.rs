@@ -47,6 +47,7 @@ fn a_listener_and_several_at_once_take_a_number() {
     }
     let mut session = start(&["lab", "state:listen"]);
     wait_for_table(&session);
+    session.wait_for_text("── 1 of ");
     session.keys("X");
     session.wait_for_text("Close the listener on");
     session.wait_for_text("and Enter to close: _");

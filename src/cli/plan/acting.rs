@@ -51,3 +51,59 @@ pub(super) fn signal(matches: &ArgMatches) -> Result<Signal, Usage> {
         Usage(unknown("signal", word, suggestion, "tcplens kill --help"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Plan, parse};
+    use super::*;
+    use crate::cli::Surroundings;
+    use std::ffi::OsString;
+
+    fn plan(words: &str) -> Result<Plan, Usage> {
+        let words = std::iter::once("tcplens").chain(words.split_whitespace());
+        parse(words.map(OsString::from), &Surroundings::default())
+    }
+
+    #[test]
+    fn orders_are_what_was_said() {
+        let Ok(Plan::Kill(acting, signal)) = plan("kill -t :8080 --signal sigHup -y --max 200")
+        else {
+            panic!("an order to kill")
+        };
+        assert_eq!(signal, Signal::Hup);
+        let expected = Order {
+            yes: true,
+            most: 200,
+            ..Order::default()
+        };
+        assert_eq!(acting.order, expected);
+        assert!(acting.watching.quick.protocol.is_some());
+        let Ok(Plan::Close(acting)) = plan("close dst 192.0.2.7 --confirm 3 --dry-run") else {
+            panic!("an order to close")
+        };
+        let expected = Order {
+            confirm: Some(3),
+            dry_run: true,
+            ..Order::default()
+        };
+        assert_eq!(acting.order, expected);
+    }
+
+    #[test]
+    fn orders_about_everything_or_nothing_are_mistakes() {
+        let cases = [
+            ("kill", "needs a filter"),
+            ("close -t -l", "needs a filter"),
+            ("kill :80 --signal 9", "unknown signal"),
+            ("kill :80 --signal KIL", "did you mean KILL?"),
+            ("close :80 --json", "no JSON"),
+            ("close :80 --max 0", "--max"),
+            ("close :80 --confirm yes", "--confirm"),
+            ("close state lissen", "listen"),
+        ];
+        for (words, expected) in cases {
+            let usage = plan(words).map(|_| ()).unwrap_err().to_string();
+            assert!(usage.contains(expected), "{words}: {usage}");
+        }
+    }
+}
