@@ -14,7 +14,7 @@ use crate::explain::sentence::fill;
 use crate::filter::{Side, write_address};
 use crate::model::action::{MOST_TARGETS, Policy};
 use crate::model::caution::{Caution, Demand};
-use crate::model::closing::{Closable, CloseRefusal, Closed};
+use crate::model::closing::{Closable, CloseRefusal, Closed, with_other_ends};
 use crate::model::observation::Observation;
 use crate::model::row::{Phase, Row};
 use crate::model::session::Session;
@@ -231,7 +231,7 @@ impl App {
         if !told.eq(answered.asked.iter().map(|doomed| &doomed.target)) {
             return Vec::new();
         }
-        answered.results = Some((results, newest));
+        answered.results = Some((with_other_ends(results), newest));
         let answered = answered.clone();
         self.tell_closed(&answered, None);
         vec![Effect::Refresh]

@@ -10,6 +10,7 @@ use super::socket::Socket;
 use super::state::State;
 use super::text::Text;
 use super::timer::TimerKind;
+use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 
 /// A cookie that names one socket.
@@ -236,6 +237,28 @@ pub struct Closed {
     pub result: Result<(), CloseRefusal>,
 }
 
+/// What came of closing sockets one after the other. Where both ends of a
+/// connection are on this machine, closing one resets the other: that it is
+/// gone by its turn is then no failure.
+#[must_use]
+pub fn with_other_ends(mut results: Vec<Closed>) -> Vec<Closed> {
+    let done: BTreeSet<(Endpoint, Endpoint)> = results
+        .iter()
+        .filter(|closed| closed.result.is_ok() && closed.target.socket.peer().is_some())
+        .map(|closed| (closed.target.socket.local, closed.target.socket.remote))
+        .collect();
+    for closed in &mut results {
+        let socket = closed.target.socket;
+        if closed.result == Err(CloseRefusal::Gone)
+            && socket.protocol == Protocol::Tcp
+            && done.contains(&(socket.remote, socket.local))
+        {
+            closed.result = Ok(());
+        }
+    }
+    results
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,6 +328,31 @@ mod tests {
             assert_eq!(told.map(|told| told.key()), refusal, "{row:?}");
         }
         assert!(Closable::of(&elsewhere, 0).is_ok(), "nobody knows better");
+    }
+
+    #[test]
+    fn an_end_that_went_with_the_other_is_closed() {
+        let shown = row(Protocol::Tcp, State::Established);
+        let mut mirrored = shown;
+        mirrored.socket.local = shown.socket.remote;
+        mirrored.socket.remote = shown.socket.local;
+        let gone = || Err(CloseRefusal::Gone);
+        let told = |first, second| {
+            let closed = |row: &Row, result| Closed {
+                target: Closable::of(row, 5).unwrap(),
+                result,
+            };
+            let results = vec![closed(&shown, first), closed(&mirrored, second)];
+            let results = with_other_ends(results);
+            results
+                .iter()
+                .map(|closed| closed.result.is_ok())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told(Ok(()), gone()), [true, true]);
+        assert_eq!(told(gone(), gone()), [false, false]);
+        let refused = Err(CloseRefusal::NotPermitted);
+        assert_eq!(told(Ok(()), refused), [true, false]);
     }
 
     #[test]

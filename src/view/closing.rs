@@ -69,8 +69,10 @@ fn page(closing: &Closing, app: &App, theme: Theme, width: u16) -> Page {
     let mut page = Page::new(width);
     page.paragraph(&question(closing, app), theme.severity(Severity::Alarm));
     if let Some(demand) = &closing.demand {
-        for caution in demand.cautions() {
-            let said = said(*caution, app);
+        // How many there are stands in the question.
+        let several = |caution: &&Caution| matches!(caution, Caution::Several(_));
+        for caution in demand.cautions().iter().filter(|one| !several(one)) {
+            let said = app.words.closing("cautions", caution.key());
             page.paragraph(&format!("! {said}"), theme.severity(Severity::Warn));
         }
     }
@@ -125,15 +127,6 @@ fn question(closing: &Closing, app: &App) -> String {
         "count" => Some(closing.targets.len().to_string()),
         "what" => Some(only?.what.clone()),
         "state" => Some(only?.target.socket().state.to_string()),
-        _ => None,
-    });
-    text.unwrap_or_default()
-}
-
-fn said(caution: Caution, app: &App) -> String {
-    let sentence = app.words.closing("cautions", caution.key());
-    let text = fill(sentence, |_| match caution {
-        Caution::Several(count) => Some(count.to_string()),
         _ => None,
     });
     text.unwrap_or_default()

@@ -10,6 +10,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use tcplens::model::process::Process;
+use tcplens::model::row::Row;
+use tcplens::model::state::State;
 use tcplens::source::SourceChoice;
 
 /// Runs the program where nobody can be asked, and holds its answer against
@@ -132,6 +134,17 @@ fn holders(port: u16) -> Option<usize> {
     Some(seen.owners(&row).filter(|(owner, _)| names(owner)).count())
 }
 
+/// How many ends on a port are open.
+fn established(port: u16) -> usize {
+    let seen = Watch::begin(SourceChoice::SockDiag).look();
+    let open = |row: &&Row| {
+        let socket = &row.socket;
+        socket.state == State::Established
+            && [socket.local.port, socket.remote.port].contains(&port)
+    };
+    seen.rows.iter().filter(open).count()
+}
+
 pub(crate) fn close_what_is_meant(_: &Namespace) -> Result<(), NotHere> {
     order("close", 2, &["needs a filter", "tcplens close :8080"]);
     order("close :1", 1, &["no socket matches"]);
@@ -166,6 +179,14 @@ pub(crate) fn close_what_is_meant(_: &Namespace) -> Result<(), NotHere> {
     order(&format!("{several} -y"), 2, &["--confirm 2"]);
     order(&format!("{several} --confirm 2"), 0, &[" closed"]);
     drop(pair);
+
+    // One end goes with the other: that is no failure.
+    let _near = TcpStream::connect(at).unwrap();
+    let _far = listener.accept().unwrap();
+    let both = format!("close state established and :{port} --confirm");
+    let ends = established(port);
+    order(&format!("{both} {ends}"), 0, &[" closed"]);
+    assert_eq!(established(port), 0);
 
     let listening = format!("close state listen and :{port}");
     let typed = format!("--confirm {port}");

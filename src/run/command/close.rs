@@ -4,7 +4,7 @@ use super::{About, Case, Ending, Order, RunError, Teller, Wording, consent, is_a
 use crate::app::closing::{Closing, Doomed, reason};
 use crate::control::destroy::Close;
 use crate::explain::catalogue::Catalogue;
-use crate::model::closing::CloseRefusal;
+use crate::model::closing::{CloseRefusal, Closed, with_other_ends};
 use crate::model::reading::Matter;
 use crate::model::session::Session;
 use crate::model::socket::{Socket, SocketKey};
@@ -63,20 +63,17 @@ pub fn close(mut request: CloseRequest) -> Result<Ending, RunError> {
     if let Some(ending) = consent(&case, &request.order, &WORDING, &teller, &[])? {
         return Ok(ending);
     }
-    let results: Vec<(&Doomed, Result<(), CloseRefusal>)> = closing
-        .targets
-        .iter()
-        .map(|doomed| (doomed, request.closer.close(&doomed.target)))
-        .collect();
-    let closed: Vec<Socket> = results
-        .iter()
-        .filter(|(_, result)| result.is_ok())
-        .map(|(doomed, _)| *doomed.target.socket())
-        .collect();
-    let left = look_up(&mut request.about, &closed);
+    let results = closing.targets.iter().map(|doomed| Closed {
+        target: doomed.target,
+        result: request.closer.close(&doomed.target),
+    });
+    let results = with_other_ends(results.collect());
+    let done = results.iter().filter(|closed| closed.result.is_ok());
+    let done: Vec<Socket> = done.map(|closed| *closed.target.socket()).collect();
+    let left = look_up(&mut request.about, &done);
     let mut all = true;
-    for (doomed, result) in results {
-        all &= told(&teller, doomed, &result, &left);
+    for (doomed, closed) in closing.targets.iter().zip(&results) {
+        all &= told(&teller, doomed, &closed.result, &left);
     }
     Ok(if all {
         Ending::Done
