@@ -26,7 +26,7 @@ use crate::explain::catalogue::Catalogue;
 use crate::filter::Filter;
 use crate::listing::{Quick, Sort, arrange};
 use crate::model::action::Policy;
-use crate::model::closing::{Closable, CloseRefusal};
+use crate::model::closing::CloseRefusal;
 use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
 use crate::model::pace::Pace;
@@ -256,12 +256,6 @@ impl App {
             },
             _ => true,
         }
-    }
-
-    /// Whether X would have something to ask about.
-    fn has_closable(&self) -> bool {
-        let closable = |row: &Row| Closable::of(row, 0).is_ok();
-        self.tags.count() > 0 || self.selected().is_some_and(closable)
     }
 
     fn observed(&mut self, observation: Arc<Observation>) -> Vec<Effect> {

@@ -51,11 +51,15 @@ pub struct Doomed {
 }
 
 impl Doomed {
-    /// The first owner: `nginx (812)`; none where nobody holds it.
+    /// The first owner: `nginx (812)`; where nobody is known, whether there is
+    /// somebody.
     #[must_use]
-    pub fn owner(&self) -> Option<String> {
-        let (pid, name) = self.owners.first()?;
-        Some(format!("{name} ({pid})"))
+    pub fn owner(&self, words: &Catalogue) -> String {
+        match (self.owners.first(), self.target.socket().inode) {
+            (Some((pid, name)), _) => format!("{name} ({pid})"),
+            (None, Some(_)) => words.closing("dialog", "hidden").to_owned(),
+            (None, None) => words.closing("dialog", "nobody").to_owned(),
+        }
     }
 }
 
@@ -150,6 +154,12 @@ impl App {
     /// Whether connections can be closed here turned out.
     pub(super) fn learn_of_closing(&mut self, ready: Result<(), CloseRefusal>) {
         self.close_refused = ready.err();
+    }
+
+    /// Whether X would have something to ask about.
+    pub(super) fn has_closable(&self) -> bool {
+        let closable = |row: &Row| Closable::of(row, 0).is_ok();
+        self.tags.count() > 0 || self.selected().is_some_and(closable)
     }
 
     pub(super) fn close_connection(&mut self) -> Vec<Effect> {
@@ -318,11 +328,7 @@ impl App {
         fill(sentence, |place| match place {
             "what" => Some(doomed.what.clone()),
             "port" => Some(doomed.target.socket().local.port.to_string()),
-            "owner" => Some(
-                doomed
-                    .owner()
-                    .unwrap_or_else(|| self.words.closing("dialog", "nobody").to_owned()),
-            ),
+            "owner" => Some(doomed.owner(self.words)),
             _ => None,
         })
     }

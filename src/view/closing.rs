@@ -80,14 +80,15 @@ fn page(closing: &Closing, app: &App, theme: Theme, width: u16) -> Page {
         page.labelled(label, theme.dim(), INDENT, text, Style::new());
     };
     if let [only] = &closing.targets[..] {
-        labelled(word("owner"), &owners(only, app));
-        let seen = [
-            ("owner_sees", only.target.owner_sees()),
-            ("peer_sees", only.target.peer_sees()),
-        ];
-        for (label, key) in seen {
-            labelled(word(label), app.words.closing("sees", key));
+        let sees = |key: &str| app.words.closing("sees", key);
+        match only.target.owner_sees() {
+            "owner_nobody" => labelled(word("owner"), sees("owner_nobody")),
+            key => {
+                labelled(word("owner"), &owners(only, app));
+                labelled(word("owner_sees"), sees(key));
+            }
         }
+        labelled(word("peer_sees"), sees(only.target.peer_sees()));
     } else {
         for (number, doomed) in closing.targets.iter().take(LISTED).enumerate() {
             let label = if number == 0 { word("several") } else { "" };
@@ -136,11 +137,7 @@ fn line(doomed: &Doomed, app: &App) -> String {
     let text = fill(app.words.closing("dialog", "line"), |place| match place {
         "what" => Some(doomed.what.clone()),
         "state" => Some(doomed.target.socket().state.to_string()),
-        _ => Some(
-            doomed
-                .owner()
-                .unwrap_or_else(|| app.words.closing("dialog", "nobody").to_owned()),
-        ),
+        _ => Some(doomed.owner(app.words)),
     });
     text.unwrap_or_default()
 }
@@ -148,7 +145,7 @@ fn line(doomed: &Doomed, app: &App) -> String {
 fn owners(doomed: &Doomed, app: &App) -> String {
     let word = |name: &str| app.words.closing("dialog", name);
     let Some((pid, process)) = doomed.owners.first() else {
-        return word("nobody").to_owned();
+        return doomed.owner(app.words);
     };
     let name = if doomed.user.is_some() {
         "owned"

@@ -245,7 +245,7 @@ fn more_than_64_are_refused_with_their_count() {
     press(&mut app, "* X");
     let said = words(&mut app);
     assert!(
-        said.contains("Nothing was closed: 300 are tagged, and no more than 64"),
+        said.contains("Nothing was closed: these are 300, and no more than 64"),
         "{said}"
     );
 }

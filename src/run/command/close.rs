@@ -83,11 +83,10 @@ pub fn close(mut request: CloseRequest) -> Result<Ending, RunError> {
 }
 
 fn line(doomed: &Doomed, words: &Catalogue) -> [(&'static str, String); 3] {
-    let nobody = || words.closing("dialog", "nobody").to_owned();
     [
         ("what", doomed.what.clone()),
         ("state", doomed.target.socket().state.to_string()),
-        ("owner", doomed.owner().unwrap_or_else(nobody)),
+        ("owner", doomed.owner(words)),
     ]
 }
 
@@ -120,7 +119,7 @@ fn told(
         (Ok(()), Some(State::Unconnected)) => ("close_disconnected", true),
         (Ok(()), None | Some(State::BoundInactive | State::Closed)) => {
             let name = match doomed.target.owner_sees() {
-                _ if doomed.owners.is_empty() => "close_done",
+                "owner_nobody" => "close_done",
                 "owner_listener" => "close_listener",
                 _ => "close_aborted",
             };
