@@ -88,7 +88,11 @@ fn page(closing: &Closing, app: &App, theme: Theme, width: u16) -> Page {
                 labelled(word("owner_sees"), sees(key));
             }
         }
-        labelled(word("peer_sees"), sees(only.target.peer_sees()));
+        let peer = match only.target.socket().state {
+            State::Listen => "peers_see",
+            _ => "peer_sees",
+        };
+        labelled(word(peer), sees(only.target.peer_sees()));
     } else {
         for (number, doomed) in closing.targets.iter().take(LISTED).enumerate() {
             let label = if number == 0 { word("several") } else { "" };

@@ -3,7 +3,7 @@
 //! is ever hit.
 
 use super::NOBODY;
-use super::namespace::{Namespace, NotHere, is_deep};
+use super::namespace::{Namespace, NotHere, is_deep, program, where_anybody_may_run_it};
 use super::patience::{PATIENCE, wait_for};
 use super::watch::{Watch, row};
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
@@ -14,6 +14,7 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 use tcplens::control::destroy::{Close, SockDestroy};
 use tcplens::lab::DeviceChoice;
@@ -303,12 +304,27 @@ pub(crate) fn is_refused_to_an_ordinary_user(namespace: &Namespace) -> Result<()
     let target = Closable::of(&shown, shown.socket.namespace).unwrap();
     let mut control = SockDestroy;
     assert_eq!(control.ready(), Ok(()));
+    let folder = tempfile::tempdir().unwrap();
+    let program = where_anybody_may_run_it(&program(), folder.path()).unwrap();
 
     setgroups(&[]).unwrap();
     setgid(Gid::from_raw(NOBODY)).unwrap();
     setuid(Uid::from_raw(NOBODY)).unwrap();
     assert_eq!(control.ready(), Err(CloseRefusal::NotPermitted));
     assert_eq!(control.close(&target), Err(CloseRefusal::NotPermitted));
+    let port = from.port();
+    let order = format!("close sport = :{port} --yes");
+    let output = Command::new(program)
+        .args(order.split_whitespace())
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    print!("{said}");
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("nothing can be closed here"), "{said}");
+    assert!(said.contains("CAP_NET_ADMIN"), "{said}");
     talk(&mut near, &mut far).unwrap();
     println!("uid {NOBODY}: refused beforehand and by the kernel, the connection carries on");
     Ok(())

@@ -60,6 +60,13 @@ pub fn close(mut request: CloseRequest) -> Result<Ending, RunError> {
         attended: is_attended(),
     };
     teller.cautions(&case);
+    if case.targets > 0
+        && !request.order.dry_run
+        && let Err(refusal) = request.closer.ready()
+    {
+        let why = ("reason", reason(&refusal, request.words));
+        return Err(teller.refuse("close_not_here", &[why]));
+    }
     if let Some(ending) = consent(&case, &request.order, &WORDING, &teller, &[])? {
         return Ok(ending);
     }
