@@ -199,7 +199,7 @@ fn client(from: SocketAddr, to: SocketAddr) -> TcpStream {
 /// A person looks at a connection, it ends, the same addresses are taken by
 /// another one, and only then the person closes what they saw.
 pub(crate) fn never_hits_who_came_to_the_same_addresses(_: &Namespace) -> Result<(), NotHere> {
-    let rounds = if is_deep() { 10_000 } else { 300 };
+    let rounds = if is_deep() { 10_000 } else { 200 };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap();
     let from: SocketAddr = "127.0.0.1:45000".parse().unwrap();

@@ -88,6 +88,10 @@ pub fn kill(mut request: KillRequest) -> Result<Ending, RunError> {
             Ok(facts) => {
                 cautions.extend(cautions_of(&facts));
                 tell_owner(&owner, &facts, &observation, &teller);
+                if request.order.dry_run {
+                    // There may be more of them than descriptors.
+                    request.control.disarm(owner.id);
+                }
                 armed.push(owner);
             }
             Err(refusal) => teller.left_out(&named(&owner.target), refused(&refusal, &teller)),
