@@ -30,6 +30,7 @@ use crate::model::closing::CloseRefusal;
 use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
 use crate::model::pace::Pace;
+use crate::model::powers::Means;
 use crate::model::row::Row;
 use crate::model::session::Session;
 use crate::model::socket::SocketKey;
@@ -115,6 +116,8 @@ pub struct App {
     pub policy: Policy,
     /// Which network namespaces are asked for.
     pub scope: Scope,
+    /// What this program can do here, once that was found out.
+    pub means: Option<Means>,
     /// The rows to act on together.
     pub tags: Tags,
     /// Why the last reading failed, if it did.
@@ -160,6 +163,7 @@ impl App {
             interval: choices.pace.first(),
             scope: choices.scope,
             policy: choices.policy,
+            means: None,
             tags: Tags::default(),
             failure: None,
             filters: Vec::new(),
@@ -199,6 +203,10 @@ impl App {
             }
             Message::Paced(interval) => {
                 self.interval = interval;
+                Vec::new()
+            }
+            Message::Examined(means) => {
+                self.means = Some(*means);
                 Vec::new()
             }
             Message::Armed(id, result) => self.armed(id, result),

@@ -2,8 +2,10 @@
 
 mod flags;
 mod plan;
+mod privileges;
 
 use crate::control::destroy::{Close, SockDestroy};
+use crate::control::logged::Logged;
 use crate::control::pidfd::PidfdControl;
 use crate::control::{Control, Refusing, lineage};
 use crate::explain::catalogue::{Catalogue, Language};
@@ -12,9 +14,12 @@ use crate::lab::load::Load;
 use crate::lab::namespace::Namespace;
 use crate::lab::parking::Parking;
 use crate::model::action::Policy;
+use crate::model::namespace::Scope;
 use crate::model::session::Session;
+use crate::privilege;
 use crate::run::{
-    self, About, CloseRequest, Ending, KillRequest, ListRequest, LiveRequest, RunError,
+    self, About, CloseRequest, DoctorRequest, Ending, KillRequest, ListRequest, LiveRequest,
+    RunError,
 };
 use crate::source::live::{Live, LiveOptions};
 use crate::source::{ReadingSource, limits};
@@ -82,7 +87,27 @@ impl Surroundings {
     }
 }
 
+/// Carries out a plan, as long as there is no thread yet: privileges belong to
+/// threads, and a namespace may not be entered later.
 fn carry_out(plan: Plan) -> Result<Ending, RunError> {
+    let Plan::Lab(contents, watch) = plan else {
+        return with_least_privilege(plan);
+    };
+    let namespace = Namespace::enter()?;
+    match contents {
+        Contents::Everything(choice) => {
+            let _parking = Parking::start(&namespace, choice)?;
+            with_least_privilege(*watch)
+        }
+        Contents::Load(mix) => {
+            let _load = Load::start(&namespace, mix)?;
+            with_least_privilege(*watch)
+        }
+    }
+}
+
+fn with_least_privilege(plan: Plan) -> Result<Ending, RunError> {
+    privilege::keep(&privileges::of(&plan));
     // Only where words are needed: a list must not wait for them.
     let words = || Catalogue::of(Language::English);
     match plan {
@@ -97,6 +122,17 @@ fn carry_out(plan: Plan) -> Result<Ending, RunError> {
                 })
         }
         Plan::Explain(topic) => run::explain(topic, words(), &limits::read(Path::new("/proc"))),
+        Plan::Doctor(source) => run::doctor(DoctorRequest {
+            source: Box::new(Live::open(&LiveOptions {
+                source,
+                // Whether other namespaces can be read is found out by doing it.
+                scope: Scope::All,
+                names: false,
+                ..LiveOptions::default()
+            })?),
+            close: Box::new(SockDestroy),
+            words: words(),
+        }),
         Plan::List(list) => run::list(ListRequest {
             source: open(&list.watching, LIST_PATIENCE)?,
             filter: list.watching.filter,
@@ -139,35 +175,26 @@ fn carry_out(plan: Plan) -> Result<Ending, RunError> {
             theme: live.theme,
             mouse: live.mouse,
         }),
-        Plan::Lab(contents, watch) => {
-            // As long as there is no thread yet: it may not be entered later.
-            let namespace = Namespace::enter()?;
-            match contents {
-                Contents::Everything(choice) => {
-                    let _parking = Parking::start(&namespace, choice)?;
-                    carry_out(*watch)
-                }
-                Contents::Load(mix) => {
-                    let _load = Load::start(&namespace, mix)?;
-                    carry_out(*watch)
-                }
-            }
-        }
+        // A lab within a lab is no plan that can be asked for.
+        Plan::Lab(_, watch) => with_least_privilege(*watch),
     }
 }
 
 /// Twice refused is safe: the keys do nothing, and what they would ask for
 /// does nothing either.
 fn control(policy: Policy) -> Box<dyn Control> {
+    let control = PidfdControl::default();
     match policy {
         Policy::Look => Box::new(Refusing),
-        Policy::Act => Box::new(PidfdControl::default()),
+        Policy::Act if privilege::is_root() => Box::new(Logged::around(control)),
+        Policy::Act => Box::new(control),
     }
 }
 
 fn closer(policy: Policy) -> Box<dyn Close> {
     match policy {
         Policy::Look => Box::new(Refusing),
+        Policy::Act if privilege::is_root() => Box::new(Logged::around(SockDestroy)),
         Policy::Act => Box::new(SockDestroy),
     }
 }
@@ -206,7 +233,7 @@ fn open(watching: &Watching, patience: Duration) -> Result<Box<dyn ReadingSource
 fn code(ending: Ending) -> ExitCode {
     match ending {
         Ending::Done => ExitCode::SUCCESS,
-        Ending::NothingMatched | Ending::Unfinished => ExitCode::from(NOTHING),
+        Ending::NothingMatched | Ending::Unfinished | Ending::Lacking => ExitCode::from(NOTHING),
         // As a shell reports a program that a signal ended.
         Ending::Signal(signal) => ExitCode::from(128 + u8::try_from(signal).unwrap_or(0)),
         Ending::TerminalGone => ExitCode::from(ERROR),

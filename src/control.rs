@@ -10,9 +10,12 @@
 pub mod destroy;
 mod facts;
 mod guards;
+mod journal;
 pub mod lineage;
+pub mod logged;
 mod netlink;
 pub mod pidfd;
+pub mod probe;
 
 use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal, Target};
 use crate::model::signal::Signal;

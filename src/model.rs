@@ -17,6 +17,7 @@ pub mod namespace;
 pub mod observation;
 pub mod owner;
 pub mod pace;
+pub mod powers;
 pub mod process;
 pub mod protocol;
 pub mod reading;

@@ -3,6 +3,7 @@
 mod actor;
 mod clipboard;
 mod command;
+mod doctor;
 mod headless;
 mod input;
 mod pace;
@@ -13,6 +14,7 @@ mod slot;
 mod terminal;
 
 pub use command::{About, CloseRequest, KillRequest, Order, close, kill};
+pub use doctor::{DoctorRequest, doctor};
 pub use headless::{Format, ListRequest, Topic, explain, list};
 pub use screen::{LiveRequest, live};
 
@@ -63,6 +65,8 @@ pub enum Ending {
     NothingMatched,
     /// Not all that was ordered was done.
     Unfinished,
+    /// Something cannot be seen or done here.
+    Lacking,
     /// By this signal.
     Signal(i32),
     /// The terminal went away.

@@ -7,6 +7,7 @@ use crate::listing::Column;
 use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal};
 use crate::model::closing::{CloseRefusal, Closed};
 use crate::model::observation::Observation;
+use crate::model::powers::Means;
 use crate::model::state::State;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub enum Message {
     Drawn(Drawn),
     /// A target was taken hold of, or not.
     Armed(ArmId, Result<ArmedFacts, Refusal>),
+    /// What this program can do here.
+    Examined(Box<Means>),
     /// Something came of a signal.
     Acted(ArmId, Outcome),
     /// Whether connections can be closed here, or why not.

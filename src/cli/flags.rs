@@ -14,6 +14,7 @@ Examples:
   tcplens explain CLOSE_WAIT     what a state means, and what to do
   tcplens kill :8080             end whoever has port 8080, after asking
   tcplens close dst 192.0.2.7    close the connections to a machine, after asking
+  tcplens doctor                 what can be seen and done here
 
 Filters: words of ss(8) such as  state established and dport = :443 and not dst
 10.0.0.0/8,  or short ones:  :443  port:443  state:syn_sent  process:nginx
@@ -67,6 +68,10 @@ pub(super) fn command() -> Command {
         )
         .subcommand(kill())
         .subcommand(close())
+        .subcommand(
+            Command::new("doctor")
+                .about("Tell what can be seen and done here, and what would help"),
+        )
         .subcommand(lab());
     common().into_iter().fold(command, Command::arg)
 }

@@ -36,6 +36,7 @@ pub struct Catalogue {
     findings: BTreeMap<String, Sentences>,
     diagnosis: BTreeMap<String, Sentences>,
     refusals: BTreeMap<String, Sentences>,
+    abilities: BTreeMap<String, Sentences>,
     outcomes: Sentences,
     columns: BTreeMap<String, Sentences>,
     commands: BTreeMap<String, Sentences>,
@@ -254,6 +255,7 @@ impl Catalogue {
             findings: asset!("en", "findings")?,
             diagnosis: asset!("en", "diagnosis")?,
             refusals: asset!("en", "refusals")?,
+            abilities: asset!("en", "abilities")?,
             outcomes: asset!("en", "outcomes")?,
             columns: asset!("en", "columns")?,
             commands: asset!("en", "commands")?,
@@ -310,6 +312,12 @@ impl Catalogue {
     #[must_use]
     pub fn refusal(&self, key: &str) -> &str {
         lookup(&self.refusals, key, "means")
+    }
+
+    /// A sentence about what can be seen or done here.
+    #[must_use]
+    pub fn ability(&self, key: &str, word: &str) -> &str {
+        lookup(&self.abilities, key, word)
     }
 
     /// What came of a signal.

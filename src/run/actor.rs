@@ -1,11 +1,12 @@
 //! The thread that acts on processes and connections, so that waiting for one to end never
 //! holds up the screen.
 
+use super::doctor::means;
 use super::screen::Event;
 use crate::app::message::Message;
 use crate::control::Control;
 use crate::control::destroy::Close;
-use crate::model::action::{ArmId, Outcome, Target};
+use crate::model::action::{ArmId, Outcome, Policy, Target};
 use crate::model::closing::{Closable, Closed};
 use crate::model::signal::Signal;
 use std::io;
@@ -39,12 +40,14 @@ struct Watched {
 pub(super) fn start(
     control: Box<dyn Control>,
     closer: Box<dyn Close>,
+    policy: Policy,
     events: Sender<Event>,
 ) -> io::Result<Sender<Deed>> {
     let (deeds, asked) = channel();
     let mut actor = Actor {
         control,
         closer,
+        policy,
         events,
         watched: Vec::new(),
     };
@@ -57,14 +60,16 @@ pub(super) fn start(
 struct Actor {
     control: Box<dyn Control>,
     closer: Box<dyn Close>,
+    policy: Policy,
     events: Sender<Event>,
     watched: Vec<Watched>,
 }
 
 impl Actor {
     fn run(&mut self, deeds: &Receiver<Deed>) {
-        let ready = self.closer.ready();
-        self.send(Message::ClosingIs(ready));
+        let means = means(self.closer.as_mut(), self.policy);
+        self.send(Message::ClosingIs(means.closing.clone()));
+        self.send(Message::Examined(Box::new(means)));
         loop {
             let asked = if self.watched.is_empty() {
                 deeds.recv().map_err(|_| RecvTimeoutError::Disconnected)

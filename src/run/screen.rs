@@ -81,8 +81,13 @@ pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
     let pace = request.choices.pace;
     let orders = poller::start(request.source, monitor, pace, slot.clone(), events.clone())
         .map_err(RunError::io("start a thread"))?;
-    let deeds = actor::start(request.control, request.closer, events.clone())
-        .map_err(RunError::io("start a thread"))?;
+    let deeds = actor::start(
+        request.control,
+        request.closer,
+        request.choices.policy,
+        events.clone(),
+    )
+    .map_err(RunError::io("start a thread"))?;
     let mut screen = Screen {
         terminal,
         app: App::new(request.words, request.choices),
