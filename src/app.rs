@@ -6,6 +6,7 @@
 //! to the same state.
 
 mod acting;
+mod affair;
 mod aftermath;
 pub mod browsing;
 pub mod command;
@@ -30,7 +31,7 @@ use crate::model::observation::Observation;
 use crate::model::pace::Pace;
 use crate::model::row::Row;
 use crate::model::socket::SocketKey;
-use acting::Pending;
+use affair::Affair;
 use command::Command;
 use cursor::Cursor;
 use effect::Effect;
@@ -115,11 +116,13 @@ pub struct App {
     pub failure: Option<String>,
     /// Earlier filters, the latest last.
     filters: Vec<String>,
-    /// A process that is being ended.
-    pending: Option<Pending>,
+    /// The last signal that was sent, and what comes of it.
+    affair: Option<Affair>,
     next_arm: u64,
     /// Number of the latest table, shown or held back.
     newest: u64,
+    /// When that was read, milliseconds on the monotonic clock.
+    newest_ms: u64,
     /// Whether the question of the confirm dialog could be read.
     question_shown: bool,
     /// What is read beyond the table.
@@ -151,9 +154,10 @@ impl App {
             tags: Tags::default(),
             failure: None,
             filters: Vec::new(),
-            pending: None,
+            affair: None,
             next_arm: 0,
             newest: 0,
+            newest_ms: 0,
             question_shown: false,
             watched: Watched::default(),
         }
@@ -187,6 +191,7 @@ impl App {
                 Vec::new()
             }
             Message::Armed(id, result) => self.armed(id, result),
+            Message::Reached(id, count) => self.reached(id, count),
             Message::Acted(id, outcome) => self.acted(id, outcome),
         }
     }
@@ -201,10 +206,8 @@ impl App {
     /// Whether a person lets a command do anything at all.
     #[must_use]
     pub fn permits(&self, command: Command) -> bool {
-        let acts = matches!(
-            command,
-            Command::EndProcess | Command::ConfirmTerm | Command::ConfirmKill
-        );
+        let acts = matches!(command, Command::EndProcess | Command::TurnReach)
+            || command.signal().is_some();
         self.policy == Policy::Act || !acts
     }
 
@@ -216,16 +219,13 @@ impl App {
                 self.selected().is_some()
             }
             Command::EndProcess => {
-                let owner = self
-                    .selected()
-                    .and_then(|row| self.observation.first_owner(row));
-                self.permits(command) && owner.is_some()
+                let rows = self.rows_to_act_on();
+                let mut owners = rows.iter().map(|row| self.observation.first_owner(row));
+                self.permits(command) && owners.any(|owner| owner.is_some())
             }
             Command::ShowFinding | Command::Findings => !self.observation.findings.is_empty(),
-            Command::ConfirmTerm | Command::ConfirmKill => match &self.mode {
-                Mode::Confirm(confirm) => confirm.facts.is_some(),
-                _ => false,
-            },
+            Command::TurnReach => self.answers(command),
+            _ if command.signal().is_some() => self.answers(command),
             _ => true,
         }
     }
@@ -304,6 +304,11 @@ impl App {
         if let Mode::Prompt(_) = self.mode {
             return self.prompt_key(key);
         }
+        if let Mode::Confirm(confirm) = &mut self.mode
+            && confirm.take(key)
+        {
+            return Vec::new();
+        }
         match self.keymap.command(self.mode.context(), key) {
             Some(command) => self.command(command),
             None => Vec::new(),
@@ -311,8 +316,12 @@ impl App {
     }
 
     fn command(&mut self, command: Command) -> Vec<Effect> {
+        let offered = self.notice.as_ref().is_some_and(|notice| notice.offers);
         if !matches!(command, Command::Suspend) {
             self.notice = None;
+        }
+        if let Some(signal) = command.signal() {
+            return self.confirm(signal);
         }
         match command {
             Command::Quit => vec![Effect::Quit],
@@ -326,9 +335,8 @@ impl App {
                 self.set_pace(Pace::Adaptive)
             }
             Command::AllNamespaces => self.change_scope(),
-            Command::EndProcess => self.end_process(),
-            Command::ConfirmTerm => self.confirm(crate::model::signal::Signal::Term),
-            Command::ConfirmKill => self.confirm(crate::model::signal::Signal::Kill),
+            Command::EndProcess => self.end_process(offered),
+            Command::TurnReach => self.turn_reach(),
             Command::Cancel => self.cancel(),
             Command::Tag => self.toggle_tag(),
             Command::CopyRow => self.copy_row(),

@@ -3,7 +3,7 @@
 mod flags;
 mod plan;
 
-use crate::control::pidfd::PidfdControl;
+use crate::control::pidfd::{PidfdControl, WithoutPidfd};
 use crate::control::{Control, Refusing};
 use crate::explain::catalogue::{Catalogue, Language};
 use crate::lab::helper;
@@ -105,7 +105,7 @@ fn carry_out(plan: Plan) -> Result<Ending, RunError> {
         }),
         Plan::Live(live) => run::live(LiveRequest {
             source: open(&live.watching, LiveOptions::default().patience)?,
-            control: control(live.policy),
+            control: control(live.policy, live.without_pidfd),
             choices: crate::app::Choices {
                 filter: live.watching.filter,
                 quick: live.watching.quick,
@@ -138,10 +138,10 @@ fn carry_out(plan: Plan) -> Result<Ending, RunError> {
 
 /// Twice refused is safe: the keys do nothing, and what they would ask for
 /// does nothing either.
-fn control(policy: Policy) -> Box<dyn Control> {
+fn control(policy: Policy, without: WithoutPidfd) -> Box<dyn Control> {
     match policy {
         Policy::Look => Box::new(Refusing),
-        Policy::Act => Box::new(PidfdControl::default()),
+        Policy::Act => Box::new(PidfdControl::new(without)),
     }
 }
 

@@ -216,8 +216,9 @@ fn ending_a_process_asks_first() {
         command: Text::from("nginx: master process"),
         uid: Some(0),
         children: vec![(812, Text::from("nginx"))],
+        descendants: vec![(812, Text::from("nginx"))],
         parent: Some((1, Text::from("systemd"))),
-        zombie: false,
+        ..ArmedFacts::default()
     };
     app.update(Message::Armed(*id, Ok(facts)));
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
@@ -272,8 +273,9 @@ fn a_question_that_cannot_be_read_cannot_be_answered() {
         command: Text::new(&[b'x'; 4096]),
         uid: Some(0),
         children: vec![(812, Text::from("nginx"))],
+        descendants: vec![(812, Text::from("nginx"))],
         parent: None,
-        zombie: false,
+        ..ArmedFacts::default()
     };
     app.update(Message::Armed(*id, Ok(facts)));
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);

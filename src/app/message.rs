@@ -29,6 +29,8 @@ pub enum Message {
     Drawn(Drawn),
     /// A target was taken hold of, or not.
     Armed(ArmId, Result<ArmedFacts, Refusal>),
+    /// A signal to a tree was sent to so many processes.
+    Reached(ArmId, usize),
     /// Something came of a signal.
     Acted(ArmId, Outcome),
 }

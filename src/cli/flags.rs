@@ -34,6 +34,7 @@ pub(super) fn command() -> Command {
         .arg(interval())
         .arg(flag("no-mouse", None, "Leave the mouse to the terminal"))
         .arg(flag("read-only", None, "Only look: no key ends anything"))
+        .arg(racy())
         .subcommand(
             Command::new("list")
                 .about("Print the table once")
@@ -82,6 +83,7 @@ fn lab() -> Command {
         .arg(interval())
         .arg(flag("no-mouse", None, "Leave the mouse to the terminal"))
         .arg(flag("read-only", None, "Only look: no key ends anything"))
+        .arg(racy())
         .arg(
             value("sockets", "N", "A load of N established sockets instead")
                 .value_parser(value_parser!(u32).range(100..=1_000_000)),
@@ -155,6 +157,14 @@ fn shown_processes() -> Arg {
         .short('p')
         .action(ArgAction::SetTrue)
         .help("Show processes (the default)")
+}
+
+fn racy() -> Arg {
+    flag(
+        "allow-racy-kill",
+        None,
+        "Without pidfds: signal by number, which may hit another process",
+    )
 }
 
 fn filter() -> Arg {

@@ -1,6 +1,7 @@
 //! From words to a plan: everything checked before anything is opened.
 
 use super::{Surroundings, flags};
+use crate::control::pidfd::WithoutPidfd;
 use crate::filter::{Filter, nearest};
 use crate::lab::DeviceChoice;
 use crate::lab::load::Mix;
@@ -63,6 +64,7 @@ pub(super) struct LivePlan {
     pub(super) theme: Theme,
     pub(super) mouse: bool,
     pub(super) policy: Policy,
+    pub(super) without_pidfd: WithoutPidfd,
 }
 
 /// What both the list and the live table need to know.
@@ -210,7 +212,17 @@ fn live(matches: &ArgMatches, here: &Surroundings) -> Result<LivePlan, Usage> {
         } else {
             Policy::Act
         },
+        without_pidfd: without_pidfd(matches),
     })
+}
+
+/// What to do where there are no pidfds.
+fn without_pidfd(matches: &ArgMatches) -> WithoutPidfd {
+    if optional_flag(matches, "allow-racy-kill") {
+        WithoutPidfd::Risk
+    } else {
+        WithoutPidfd::Refuse
+    }
 }
 
 fn interval(word: &str) -> Result<Duration, Usage> {

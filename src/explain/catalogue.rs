@@ -310,6 +310,12 @@ impl Catalogue {
         lookup(&self.refusals, key, "means")
     }
 
+    /// The same in a few words.
+    #[must_use]
+    pub fn refusal_in_short(&self, key: &str) -> &str {
+        lookup(&self.refusals, key, "short")
+    }
+
     /// What came of a signal.
     #[must_use]
     pub fn outcome(&self, key: &str) -> &str {
@@ -430,6 +436,8 @@ mod tests {
         }
         for key in Refusal::KEYS {
             assert!(!words.refusal(key).is_empty(), "{key}");
+            let short = words.refusal_in_short(key);
+            assert!((1..=48).contains(&short.len()), "{key}");
         }
     }
 

@@ -157,6 +157,7 @@ impl Screen {
             Effect::IncludeFlows(wanted) => drop(self.orders.send(Order::IncludeFlows(wanted))),
             Effect::Arm(id, target) => drop(self.deeds.send(Deed::Arm(id, target))),
             Effect::Signal(id, signal) => drop(self.deeds.send(Deed::Signal(id, signal))),
+            Effect::SignalTree(id, signal) => drop(self.deeds.send(Deed::SignalTree(id, signal))),
             Effect::Disarm(id) => drop(self.deeds.send(Deed::Disarm(id))),
             Effect::Copy(text) => clipboard::copy(&text),
             Effect::CopyJson => {
