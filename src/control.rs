@@ -76,3 +76,6 @@ impl Control for Refusing {
 
     fn disarm(&mut self, _: ArmId) {}
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,7 +55,7 @@ impl PidfdControl {
         Self::with_calls(without, Box::new(Kernel))
     }
 
-    fn with_calls(without: WithoutPidfd, calls: Box<dyn Calls>) -> Self {
+    pub(super) fn with_calls(without: WithoutPidfd, calls: Box<dyn Calls>) -> Self {
         Self {
             calls,
             without,

@@ -21,14 +21,17 @@ const GLANCE: Duration = Duration::from_millis(1);
 pub(super) struct Member {
     pub(super) pid: u32,
     pub(super) hold: Hold,
-    /// Whether it stood still before anything was sent to it.
+    /// Whether it stood still before it was frozen.
     stood: bool,
 }
 
 impl Member {
     pub(super) fn new(pid: u32, hold: Hold) -> Self {
-        let stood = kin::stat(pid).is_some_and(|stat| stat.is_stopped());
-        Self { pid, hold, stood }
+        Self {
+            pid,
+            hold,
+            stood: false,
+        }
     }
 
     fn ended(&self) -> bool {
@@ -72,8 +75,9 @@ impl<'a> Frozen<'a> {
 
     /// Sends STOP to those that were not sent it, and waits until they stand.
     fn stop_newcomers(&mut self) -> Result<(), Refusal> {
-        for member in &self.members[self.stopped..] {
+        for member in &mut self.members[self.stopped..] {
             self.stopped += 1;
+            member.stood = kin::stat(member.pid).is_some_and(|stat| stat.is_stopped());
             match member.hold.send(self.calls, Signal::Stop) {
                 Ok(()) => wait_until_still(member)?,
                 Err(Errno::SRCH) => {}
