@@ -10,6 +10,7 @@ use super::confirm::{Asked, Confirm};
 use super::effect::Effect;
 use super::mode::Mode;
 use super::notice::Notice;
+use super::tags::Tags;
 use crate::explain::sentence::fill;
 use crate::model::action::{ArmId, ArmedFacts, MOST_TARGETS, Policy, Reach, Refusal, Target};
 use crate::model::process::Process;
@@ -175,6 +176,8 @@ impl App {
         }
         let confirm = (**confirm).clone();
         self.mode = Mode::Table;
+        // They have served; the next key is about something else.
+        self.tags = Tags::default();
         let send = |asked: &Asked| match confirm.reach {
             Reach::Process => Effect::Signal(asked.id, signal),
             Reach::Tree => Effect::SignalTree(asked.id, signal),

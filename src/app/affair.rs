@@ -416,19 +416,21 @@ impl App {
     fn port(&self, port: u16, fate: &PortFate) -> Option<String> {
         let name = match fate {
             PortFate::Free => "port_free",
-            PortFate::Held(Some(_)) => "port_held",
+            PortFate::Held(Some((_, 0))) => "port_held",
+            PortFate::Held(Some(_)) => "port_held_by_several",
             PortFate::Held(None) => "port_held_unknown",
             PortFate::Taken(_) => "port_taken",
             PortFate::Lingers(_) => "port_lingers",
         };
         let owner = match fate {
-            PortFate::Held(owner) => owner.as_ref(),
+            PortFate::Held(owner) => owner.as_ref().map(|(owner, _)| owner),
             PortFate::Taken(owner) => Some(owner),
             _ => None,
         };
         fill(self.words.outcome(name), |place| match (place, fate) {
             ("port", _) => Some(port.to_string()),
             ("count", PortFate::Lingers(count)) => Some(count.to_string()),
+            ("count", PortFate::Held(owner)) => Some(owner.as_ref()?.1.to_string()),
             ("process", _) => Some(owner?.name.to_string()),
             ("pid", _) => Some(owner?.pid.to_string()),
             _ => None,

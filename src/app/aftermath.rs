@@ -30,8 +30,8 @@ pub(super) struct Aftermath {
 pub(super) enum PortFate {
     /// Nothing is bound to it any more.
     Free,
-    /// Somebody listens on it; who, where that is known.
-    Held(Option<Arc<Process>>),
+    /// Somebody listens on it; who, where that is known, and how many more.
+    Held(Option<(Arc<Process>, usize)>),
     /// A process that was started after the signal listens on it.
     Taken(Arc<Process>),
     /// Nobody listens, but so many connections still have it.
@@ -94,7 +94,11 @@ fn fate(listener: &Socket, before: &Before, observation: &Observation) -> PortFa
     if let Some(listener) = on_it().find(|row| row.socket.state == State::Listen) {
         return match observation.first_owner(listener).cloned() {
             Some(owner) if before.is_new(&owner) => PortFate::Taken(owner),
-            owner => PortFate::Held(owner),
+            Some(owner) => {
+                let more = observation.owners(listener).count() - 1;
+                PortFate::Held(Some((owner, more)))
+            }
+            None => PortFate::Held(None),
         };
     }
     match on_it().count() {
