@@ -9,12 +9,16 @@ mod stage;
 mod typing;
 
 use insta::{Settings, assert_snapshot};
+use std::sync::Arc;
 use tcplens::app::App;
 use tcplens::app::effect::Effect;
 use tcplens::app::message::{Gesture, Message, Spot};
 use tcplens::listing::{Column, SortBy};
-use tcplens::model::action::{ArmId, ArmedFacts, Grip, Outcome, Refusal, Target};
+use tcplens::model::action::{ArmId, ArmedFacts, Grip, MOST_TARGETS, Outcome, Refusal, Target};
 use tcplens::model::caution::Caution;
+use tcplens::model::observation::Observation;
+use tcplens::model::owner::ProcessId;
+use tcplens::model::process::Process;
 use tcplens::model::signal::Signal;
 use tcplens::model::state::State;
 use tcplens::model::text::Text;
@@ -248,7 +252,7 @@ fn ending_a_process_asks_first() {
         "{screen}"
     );
     assert!(
-        screen.contains("Port 443 is still held by nginx (pid 811)."),
+        screen.contains("Port 443 is still held by nginx (pid 811) and 1 more."),
         "{screen}"
     );
 }
@@ -492,6 +496,72 @@ fn who_does_not_end_is_asked_about_again_and_never_killed_by_itself() {
     app.update(Message::Acted(id, Outcome::Ended { after, signal }));
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
     assert!(text(&buffer).contains("ended 5 s after KILL."));
+}
+
+#[test]
+fn a_port_that_is_taken_again_names_the_new_process_and_its_unit() {
+    for (unit, told) in [
+        (
+            "sshd.service",
+            "systemctl stop sshd.service would end that.",
+        ),
+        ("a;b.service", "Its parent is systemd (pid 1)"),
+    ] {
+        let (mut app, id) = asked("process:sshd", |facts| facts);
+        drawn(&mut app, COLOUR, 80, 24);
+        press(&mut app, "y");
+        let after = std::time::Duration::from_millis(300);
+        let signal = Signal::Term;
+        app.update(Message::Acted(id, Outcome::Ended { after, signal }));
+        let scene = stage::scene();
+        let again = |process: &Arc<Process>| match process.pid {
+            640 => Arc::new(Process {
+                pid: 5000,
+                start_ticks: process.start_ticks + 1,
+                started_ms: Some(scene.time.wall_ms + 400),
+                unit: Some(Text::from(unit)),
+                ..(**process).clone()
+            }),
+            _ => Arc::clone(process),
+        };
+        let observation = Observation {
+            number: scene.number + 2,
+            processes: scene.processes.iter().map(again).collect(),
+            ..(*scene).clone()
+        };
+        app.update(Message::Observed(Arc::new(observation)));
+        let (buffer, _) = drawn(&mut app, COLOUR, 160, 24);
+        let screen = text(&buffer);
+        let screen = screen.split_whitespace().collect::<Vec<_>>().join(" ");
+        let taken = "Port 22 is taken again by sshd (pid 5000), a new process.";
+        assert!(screen.contains(taken) && screen.contains(told), "{screen}");
+    }
+}
+
+#[test]
+fn more_processes_than_anybody_means_are_refused() {
+    let scene = stage::scan_scene();
+    let count = u32::try_from(MOST_TARGETS).unwrap() + 1;
+    let mut observation = (*scene).clone();
+    let process = |number: u32| {
+        Arc::new(Process {
+            pid: 1000 + number,
+            ..Process::default()
+        })
+    };
+    observation.processes = (0..count).map(process).collect();
+    for (holder, number) in observation.holders.iter_mut().zip(0..) {
+        holder.process = ProcessId(number % count);
+    }
+    let mut app = stage::app(Arc::new(observation));
+    press(&mut app, &"Space ".repeat(400));
+    assert!(
+        press(&mut app, "K").is_empty(),
+        "nobody is even taken hold of"
+    );
+    let (buffer, _) = drawn(&mut app, COLOUR, 120, 24);
+    let told = format!("No signal was sent: {count} processes at once are more");
+    assert!(text(&buffer).contains(&told), "{}", text(&buffer));
 }
 
 #[test]

@@ -449,7 +449,11 @@ impl App {
             return fill(sentence, |_| Some(unit.to_string()));
         }
         let (pid, name) = process.parents.first()?;
-        fill(self.words.outcome("taken_by_parent"), |place| {
+        let sentence = match pid {
+            1 => "taken_by_init",
+            _ => "taken_by_parent",
+        };
+        fill(self.words.outcome(sentence), |place| {
             Some(match place {
                 "pid" => pid.to_string(),
                 _ => name.to_string(),
