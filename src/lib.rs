@@ -41,8 +41,9 @@
 //!    `app`).
 //! 5. Every state, timer, rule, gap and command has its words; help and footer
 //!    list only keys that work (`explain::catalogue`, `app::keys`).
-//! 6. No signal leaves without a confirmed, re-verified target
-//!    (`control::pidfd`, `tests/live.rs`).
+//! 6. No signal leaves without a confirmed, re-verified target, and none
+//!    reaches another process than the one shown, unless a person allows the
+//!    risk (`control::pidfd`, `control::tests`, `tests/live.rs`).
 //! 7. No text from outside reaches the terminal but through
 //!    [`model::text::Text`].
 //! 8. The terminal is restored on quit, error, panic in any thread, SIGTERM,

@@ -12,6 +12,10 @@ use std::time::Duration;
 
 /// Something happened.
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the few large ones travel in a box, and none is kept"
+)]
 pub enum Message {
     /// The world as it is now.
     Observed(Arc<Observation>),

@@ -7,6 +7,7 @@ use super::kin::Census;
 use super::tree::{Frozen, Member};
 use super::{Control, cautions, guards};
 use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal, Target, TreeOutcome};
+use crate::model::caution::Caution;
 use crate::model::signal::Signal;
 use crate::model::text::Text;
 use rustix::io::Errno;
@@ -232,15 +233,19 @@ fn gather(target: &Target, facts: &Facts) -> ArmedFacts {
         children: children
             .map(|(pid, stat)| (pid, Text::new(&stat.name)))
             .collect(),
-        container_below: descendants
+        cautions_below: descendants
             .iter()
-            .any(|(pid, _)| cautions::is_container_init(*pid)),
+            .any(|(pid, _)| cautions::is_container_init(*pid))
+            .then_some(Caution::ContainerInit)
+            .into_iter()
+            .collect(),
         descendants,
         parent: (facts.stat.parent != 0).then(|| {
             let name = facts::name(facts.stat.parent).unwrap_or_default();
             (facts.stat.parent, name)
         }),
         zombie: facts.ended,
+        stopped: facts.stat.is_stopped(),
         activated: target
             .inode
             .is_some_and(|inode| facts::was_handed(pid, inode)),

@@ -93,13 +93,15 @@ pub struct ArmedFacts {
     pub children: Vec<(u32, Text)>,
     /// All descendants, by pid and name, the children first.
     pub descendants: Vec<(u32, Text)>,
-    /// Whether one of the descendants is the first process of another PID
-    /// namespace, so that a container would end with the tree.
-    pub container_below: bool,
+    /// What is to be minded about the descendants, so that one key is not
+    /// enough for the tree.
+    pub cautions_below: Vec<Caution>,
     /// Parent's pid and name.
     pub parent: Option<(u32, Text)>,
     /// Whether it has ended already and only waits to be reaped.
     pub zombie: bool,
+    /// Whether it stands still until CONT: other signals than KILL wait.
+    pub stopped: bool,
     /// Whether the socket it was picked by was handed to it at its start
     /// (`LISTEN_FDS`, sd_listen_fds(3)): who handed it over usually holds it too.
     pub activated: bool,
@@ -129,9 +131,7 @@ impl ArmedFacts {
                 let count = u32::try_from(count).unwrap_or(u32::MAX);
                 cautions.push(Caution::Several(count));
             }
-            if self.container_below {
-                cautions.push(Caution::ContainerInit);
-            }
+            cautions.extend(&self.cautions_below);
         }
         cautions
     }

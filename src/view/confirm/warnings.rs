@@ -34,6 +34,9 @@ pub(super) fn all(confirm: &Confirm, app: &App) -> Vec<String> {
         // of processes.
         _ => None,
     }));
+    if known.iter().any(|facts| facts.stopped) {
+        warnings.push(word("stopped").to_owned());
+    }
     let listens = !confirm.goes.listening.is_empty();
     warnings.extend(shared(&confirm.goes, app));
     if listens && !confirm.goes.listener_shared && known.iter().any(|facts| facts.activated) {
