@@ -71,7 +71,7 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 24] = [
+const INSIDE: [(&str, Body); 25] = [
     (ROW_BY_ROW, differential::agrees_row_by_row),
     (ON_A_PAIR, differential::agrees_on_a_pair_of_devices),
     (
@@ -127,6 +127,10 @@ const INSIDE: [(&str, Body); 24] = [
     (
         "deeds_on_a_stubborn_process_offer_kill_and_wait",
         deeds::on_a_stubborn_process_offer_kill_and_wait,
+    ),
+    (
+        "deeds_on_the_first_of_a_container_ask_for_its_number",
+        deeds::on_the_first_of_a_container_ask_for_its_number,
     ),
     (
         "deeds_on_a_forking_tree_leave_nobody",

@@ -384,6 +384,20 @@ mod tests {
     }
 
     #[test]
+    fn a_risk_is_only_taken_when_it_is_asked_for() {
+        let cases = [
+            ("", WithoutPidfd::Refuse),
+            ("--allow-racy-kill :80", WithoutPidfd::Risk),
+        ];
+        for (words, expected) in cases {
+            let Ok(Plan::Live(live)) = plan(words, true) else {
+                panic!("a live table")
+            };
+            assert_eq!(live.without_pidfd, expected, "{words}");
+        }
+    }
+
+    #[test]
     fn subcommands_win_over_filter_words() {
         assert!(matches!(plan("list --json", true), Ok(Plan::List(_))));
         assert!(matches!(plan("-n list -t", true), Ok(Plan::List(_))));

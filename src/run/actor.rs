@@ -6,6 +6,7 @@ use crate::app::message::Message;
 use crate::control::Control;
 use crate::model::action::{ArmId, Outcome, Target};
 use crate::model::signal::Signal;
+use std::convert::Infallible;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -19,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(20);
 /// How often a process is looked at that was reported to run on.
 const REST: Duration = Duration::from_millis(500);
+
+/// How long the end of the program waits for a deed under way.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What the actor can be asked for.
 #[derive(Clone, Debug)]
@@ -46,18 +50,50 @@ enum Told {
     StillRunning,
 }
 
-/// Starts the thread. It ends when the deeds' other end is dropped.
-pub(super) fn start(control: Box<dyn Control>, events: Sender<Event>) -> io::Result<Sender<Deed>> {
+/// The thread's other end. The thread is waited for when this is dropped: a
+/// tree that is held still at that moment must not be left so.
+pub(super) struct Deeds {
+    sender: Option<Sender<Deed>>,
+    /// Closes with the thread.
+    over: Receiver<Infallible>,
+}
+
+impl Deeds {
+    /// Orders a deed. The thread lives as long as this.
+    pub(super) fn send(&self, deed: Deed) {
+        if let Some(sender) = &self.sender {
+            let _ = sender.send(deed);
+        }
+    }
+}
+
+impl Drop for Deeds {
+    fn drop(&mut self) {
+        self.sender.take();
+        // Not for ever: what `/proc` tells of a process that hangs can hang.
+        let _ = self.over.recv_timeout(GRACE);
+    }
+}
+
+/// Starts the thread.
+pub(super) fn start(control: Box<dyn Control>, events: Sender<Event>) -> io::Result<Deeds> {
     let (deeds, asked) = channel();
     let mut actor = Actor {
         control,
         events,
         watched: Vec::new(),
     };
+    let (running, over) = channel();
     thread::Builder::new()
         .name("actor".to_owned())
-        .spawn(move || actor.run(&asked))?;
-    Ok(deeds)
+        .spawn(move || {
+            let _running: Sender<Infallible> = running;
+            actor.run(&asked);
+        })?;
+    Ok(Deeds {
+        sender: Some(deeds),
+        over,
+    })
 }
 
 struct Actor {

@@ -6,6 +6,7 @@ use super::namespace::{Namespace, NotHere};
 use super::other::Other;
 use super::patience::wait_for;
 use super::stage::Stage;
+use nix::sched::{CloneFlags, setns, unshare};
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -175,6 +176,34 @@ pub(crate) fn on_a_stubborn_process_offer_kill_and_wait(_: &Namespace) -> Result
     let told = stage.until(&format!("Port {port} is free."));
     println!("stubborn, after KILL: {}", from(&told, "cat (pid"));
     assert_eq!(server.0.wait().unwrap().signal(), Some(9));
+    Ok(())
+}
+
+pub(crate) fn on_the_first_of_a_container_ask_for_its_number(
+    namespace: &Namespace,
+) -> Result<(), NotHere> {
+    if !namespace.by_root() {
+        return Err(NotHere::NoRoot);
+    }
+    let (socket, at) = listener();
+    let outside = fs::File::open("/proc/self/ns/pid").unwrap();
+    unshare(CloneFlags::CLONE_NEWPID).unwrap();
+    let mut first = Other::holding(socket, &mut Command::new("cat"));
+    // Its other children, and its threads, belong where it is itself.
+    setns(outside, CloneFlags::CLONE_NEWPID).unwrap();
+    let pid = first.0.id();
+    let mut stage = Stage::with(&format!(":{}", at.port()), "cat");
+    stage.press("K y f");
+    let told = stage.screen();
+    println!("container: {}", from(&told, "End cat"));
+    assert!(told.contains("The first process of a container"), "{told}");
+    assert!(told.contains(&format!("First type {pid}:")), "{told}");
+    assert!(alive(pid), "nothing was sent");
+    let digits: Vec<String> = pid.to_string().chars().map(String::from).collect();
+    // The first of a PID namespace is shielded from TERM unless it wants it.
+    stage.press(&format!("{} f", digits.join(" ")));
+    stage.until("ended");
+    assert_eq!(first.0.wait().unwrap().signal(), Some(9));
     Ok(())
 }
 
