@@ -55,14 +55,15 @@ pub(super) fn ancestors(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// All processes of one moment.
+/// All processes of one moment that have not ended.
 pub(super) struct Census(BTreeMap<u32, Stat>);
 
 impl Census {
     /// Counts them now.
     pub(super) fn take() -> Self {
         let pids = numbers(Path::new("/proc")).into_iter();
-        Self(pids.filter_map(|pid| Some((pid, stat(pid)?))).collect())
+        let known = pids.filter_map(|pid| Some((pid, stat(pid)?)));
+        Self(known.filter(|(pid, stat)| !has_ended(*pid, stat)).collect())
     }
 
     /// The children of some processes, smallest pid first.

@@ -93,8 +93,8 @@ impl<'a> Frozen<'a> {
         let census = Census::take();
         let born = census.children(&pids);
         let newcomers: Vec<u32> = born
-            .filter(|(pid, stat)| !pids.contains(pid) && !stat.zombie)
             .map(|(pid, _)| pid)
+            .filter(|pid| !pids.contains(pid))
             .collect();
         for pid in newcomers {
             if spared.contains(&pid) || pid == 1 {

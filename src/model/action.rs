@@ -132,6 +132,8 @@ impl ArmedFacts {
                 cautions.push(Caution::Several(count));
             }
             cautions.extend(&self.cautions_below);
+            cautions.sort_unstable();
+            cautions.dedup();
         }
         cautions
     }

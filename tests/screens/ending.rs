@@ -246,6 +246,10 @@ fn several_tagged_rows_are_one_question() {
         };
         let result = match target.name.as_str() {
             "chronyd" => Err(Refusal::NotPermitted { uid: Some(104) }),
+            "sshd" => Ok(ArmedFacts {
+                cautions: vec![Caution::OwnAncestor],
+                ..armed_facts(&target)
+            }),
             _ => Ok(armed_facts(&target)),
         };
         let left_out = result.is_err();

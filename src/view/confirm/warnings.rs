@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::app::confirm::{Confirm, Goes};
 use crate::explain::sentence::fill;
 use crate::model::action::{ArmedFacts, Grip};
-use crate::model::caution::{Caution, Demand};
+use crate::model::caution::Caution;
 
 /// All warnings, the gravest first.
 pub(super) fn all(confirm: &Confirm, app: &App) -> Vec<String> {
@@ -25,15 +25,9 @@ pub(super) fn all(confirm: &Confirm, app: &App) -> Vec<String> {
     if known.iter().any(|facts| facts.grip == Grip::Number) {
         warnings.push(word("racy").to_owned());
     }
-    let demand = confirm.demand();
-    let cautions = demand.as_ref().map_or(&[][..], Demand::cautions);
-    warnings.extend(cautions.iter().filter_map(|caution| match caution {
-        Caution::OwnAncestor => Some(word("own_ancestor").to_owned()),
-        Caution::ContainerInit => Some(word("container_init").to_owned()),
-        // Of several the question and the list tell; the others are no matter
-        // of processes.
-        _ => None,
-    }));
+    for facts in &known {
+        warnings.extend(grave(facts, confirm, app));
+    }
     if known.iter().any(|facts| facts.stopped) {
         warnings.push(word("stopped").to_owned());
     }
@@ -43,6 +37,25 @@ pub(super) fn all(confirm: &Confirm, app: &App) -> Vec<String> {
         warnings.push(word("activated").to_owned());
     }
     warnings
+}
+
+/// Why a number must be typed for a process; of several it is named.
+fn grave(facts: &ArmedFacts, confirm: &Confirm, app: &App) -> Vec<String> {
+    let whose = match confirm.single() {
+        Some(_) => String::new(),
+        None => format!("{} ({}): ", facts.target.name, facts.target.pid),
+    };
+    let cautions = facts.cautions_for(confirm.reach).into_iter();
+    let names = cautions.filter_map(|caution| match caution {
+        Caution::OwnAncestor => Some("own_ancestor"),
+        Caution::ContainerInit => Some("container_init"),
+        // Of several the question and the list tell; the others are no matter
+        // of processes.
+        _ => None,
+    });
+    names
+        .map(|name| format!("{whose}{}", app.words.screen("confirm", name)))
+        .collect()
 }
 
 /// Who must reap a process that has ended.
