@@ -9,6 +9,7 @@ mod acting;
 mod affair;
 mod aftermath;
 pub mod browsing;
+pub mod closing;
 pub mod command;
 pub mod confirm;
 pub mod cursor;
@@ -26,12 +27,16 @@ use crate::explain::catalogue::Catalogue;
 use crate::filter::Filter;
 use crate::listing::{Quick, Sort, arrange};
 use crate::model::action::Policy;
+use crate::model::closing::{Closable, CloseRefusal};
 use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
 use crate::model::pace::Pace;
+use crate::model::powers::Means;
 use crate::model::row::Row;
+use crate::model::session::Session;
 use crate::model::socket::SocketKey;
 use affair::Affair;
+use closing::Answered;
 use command::Command;
 use cursor::Cursor;
 use effect::Effect;
@@ -72,6 +77,8 @@ pub struct Choices {
     pub scope: Scope,
     /// Whether anything may be done to a process.
     pub policy: Policy,
+    /// What this program runs in, which must not be cut off by mistake.
+    pub session: Session,
 }
 
 /// Everything the screen shows, and what it depends on.
@@ -110,6 +117,8 @@ pub struct App {
     pub policy: Policy,
     /// Which network namespaces are asked for.
     pub scope: Scope,
+    /// What this program can do here, once that was found out.
+    pub means: Option<Means>,
     /// The rows to act on together.
     pub tags: Tags,
     /// Why the last reading failed, if it did.
@@ -118,6 +127,12 @@ pub struct App {
     filters: Vec<String>,
     /// The last signal that was sent, and what comes of it.
     affair: Option<Affair>,
+    /// What is known of the session this program runs in.
+    session: Session,
+    /// Why no connection can be closed here, if none can.
+    pub close_refused: Option<CloseRefusal>,
+    /// Connections that are being closed.
+    answered: Option<Answered>,
     next_arm: u64,
     /// Number of the latest table, shown or held back.
     newest: u64,
@@ -151,10 +166,14 @@ impl App {
             interval: choices.pace.first(),
             scope: choices.scope,
             policy: choices.policy,
+            means: None,
             tags: Tags::default(),
             failure: None,
             filters: Vec::new(),
             affair: None,
+            session: choices.session,
+            close_refused: None,
+            answered: None,
             next_arm: 0,
             newest: 0,
             newest_ms: 0,
@@ -190,9 +209,18 @@ impl App {
                 self.interval = interval;
                 Vec::new()
             }
+            Message::Examined(means) => {
+                self.means = Some(*means);
+                Vec::new()
+            }
             Message::Armed(id, result) => self.armed(id, result),
             Message::Reached(id, count) => self.reached(id, count),
             Message::Acted(id, outcome) => self.acted(id, outcome),
+            Message::ClosingIs(ready) => {
+                self.learn_of_closing(ready);
+                Vec::new()
+            }
+            Message::Closed(results) => self.closed(results),
         }
     }
 
@@ -206,8 +234,13 @@ impl App {
     /// Whether a person lets a command do anything at all.
     #[must_use]
     pub fn permits(&self, command: Command) -> bool {
-        let acts = matches!(command, Command::EndProcess | Command::TurnReach)
-            || command.signal().is_some();
+        let acts = matches!(
+            command,
+            Command::EndProcess
+                | Command::TurnReach
+                | Command::CloseConnection
+                | Command::ConfirmClose
+        ) || command.signal().is_some();
         self.policy == Policy::Act || !acts
     }
 
@@ -223,6 +256,10 @@ impl App {
                 let mut owners = rows.iter().map(|row| self.observation.first_owner(row));
                 self.permits(command) && owners.any(|owner| owner.is_some())
             }
+            Command::CloseConnection => {
+                self.permits(command) && self.close_refused.is_none() && self.has_closable()
+            }
+            Command::ConfirmClose => matches!(self.mode, Mode::Close(_)),
             Command::ShowFinding | Command::Findings => !self.observation.findings.is_empty(),
             Command::TurnReach => self.answers(command),
             _ if command.signal().is_some() => self.answers(command),
@@ -230,9 +267,16 @@ impl App {
         }
     }
 
+    /// Whether X would have something to ask about.
+    fn has_closable(&self) -> bool {
+        let closable = |row: &Row| Closable::of(row, 0).is_ok();
+        self.tags.count() > 0 || self.selected().is_some_and(closable)
+    }
+
     fn observed(&mut self, observation: Arc<Observation>) -> Vec<Effect> {
         self.failure = None;
         let mut effects = self.follow_up(&observation);
+        effects.extend(self.follow_up_closing(&observation));
         if self.paused {
             self.held_back = Some(observation);
             return effects;
@@ -243,6 +287,7 @@ impl App {
         let settling = self.observation.number == 1 && self.cursor.place() == 0;
         let same_rows = Arc::ptr_eq(&self.observation.rows, &observation.rows);
         self.observation = observation;
+        self.tags.keep_present(&self.observation);
         // What was read beyond the table changes no row, nor any order.
         if !same_rows {
             let stays = settling && matches!(self.mode, Mode::Table);
@@ -309,6 +354,9 @@ impl App {
         {
             return Vec::new();
         }
+        if matches!(&self.mode, Mode::Close(closing) if closing.demand.is_some()) {
+            return self.close_key(key);
+        }
         match self.keymap.command(self.mode.context(), key) {
             Some(command) => self.command(command),
             None => Vec::new(),
@@ -337,8 +385,12 @@ impl App {
             Command::AllNamespaces => self.change_scope(),
             Command::EndProcess => self.end_process(offered),
             Command::TurnReach => self.turn_reach(),
+            Command::CloseConnection => self.close_connection(),
+            Command::ConfirmClose => self.confirm_close(),
             Command::Cancel => self.cancel(),
             Command::Tag => self.toggle_tag(),
+            Command::TagAll => self.tag_all(),
+            Command::Clear if self.tags.count() > 0 => self.clear_tags(),
             Command::CopyRow => self.copy_row(),
             Command::CopyJson => self.copy_json(),
             other => self.browse(other),

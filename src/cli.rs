@@ -2,16 +2,22 @@
 
 mod flags;
 mod plan;
+mod privileges;
 
+use crate::control::destroy::{Close, SockDestroy};
+use crate::control::logged::Logged;
 use crate::control::pidfd::{PidfdControl, WithoutPidfd};
-use crate::control::{Control, Refusing};
+use crate::control::{Control, Refusing, lineage};
 use crate::explain::catalogue::{Catalogue, Language};
 use crate::lab::helper;
 use crate::lab::load::Load;
 use crate::lab::namespace::Namespace;
 use crate::lab::parking::Parking;
 use crate::model::action::Policy;
-use crate::run::{self, Ending, ListRequest, LiveRequest, RunError};
+use crate::model::namespace::Scope;
+use crate::model::session::Session;
+use crate::privilege;
+use crate::run::{self, DoctorRequest, Ending, ListRequest, LiveRequest, RunError};
 use crate::source::live::{Live, LiveOptions};
 use crate::source::{ReadingSource, limits};
 use plan::{Contents, Plan, Watching};
@@ -78,7 +84,27 @@ impl Surroundings {
     }
 }
 
+/// Carries out a plan, as long as there is no thread yet: privileges belong to
+/// threads, and a namespace may not be entered later.
 fn carry_out(plan: Plan) -> Result<Ending, RunError> {
+    let Plan::Lab(contents, watch) = plan else {
+        return with_least_privilege(plan);
+    };
+    let namespace = Namespace::enter()?;
+    match contents {
+        Contents::Everything(choice) => {
+            let _parking = Parking::start(&namespace, choice)?;
+            with_least_privilege(*watch)
+        }
+        Contents::Load(mix) => {
+            let _load = Load::start(&namespace, mix)?;
+            with_least_privilege(*watch)
+        }
+    }
+}
+
+fn with_least_privilege(plan: Plan) -> Result<Ending, RunError> {
+    privilege::keep(&privileges::of(&plan));
     // Only where words are needed: a list must not wait for them.
     let words = || Catalogue::of(Language::English);
     match plan {
@@ -93,6 +119,17 @@ fn carry_out(plan: Plan) -> Result<Ending, RunError> {
                 })
         }
         Plan::Explain(topic) => run::explain(topic, words(), &limits::read(Path::new("/proc"))),
+        Plan::Doctor(source) => run::doctor(DoctorRequest {
+            source: Box::new(Live::open(&LiveOptions {
+                source,
+                // Whether other namespaces can be read is found out by doing it.
+                scope: Scope::All,
+                names: false,
+                ..LiveOptions::default()
+            })?),
+            close: Box::new(SockDestroy),
+            words: words(),
+        }),
         Plan::List(list) => run::list(ListRequest {
             source: open(&list.watching, LIST_PATIENCE)?,
             filter: list.watching.filter,
@@ -106,6 +143,7 @@ fn carry_out(plan: Plan) -> Result<Ending, RunError> {
         Plan::Live(live) => run::live(LiveRequest {
             source: open(&live.watching, LiveOptions::default().patience)?,
             control: control(live.policy, live.without_pidfd),
+            closer: closer(live.policy),
             choices: crate::app::Choices {
                 filter: live.watching.filter,
                 quick: live.watching.quick,
@@ -114,34 +152,43 @@ fn carry_out(plan: Plan) -> Result<Ending, RunError> {
                 pace: live.pace,
                 scope: live.watching.scope,
                 policy: live.policy,
+                session: session(),
             },
             words: words(),
             theme: live.theme,
             mouse: live.mouse,
         }),
-        Plan::Lab(contents, watch) => {
-            // As long as there is no thread yet: it may not be entered later.
-            let namespace = Namespace::enter()?;
-            match contents {
-                Contents::Everything(choice) => {
-                    let _parking = Parking::start(&namespace, choice)?;
-                    carry_out(*watch)
-                }
-                Contents::Load(mix) => {
-                    let _load = Load::start(&namespace, mix)?;
-                    carry_out(*watch)
-                }
-            }
-        }
+        // A lab within a lab is no plan that can be asked for.
+        Plan::Lab(_, watch) => with_least_privilege(*watch),
     }
 }
 
 /// Twice refused is safe: the keys do nothing, and what they would ask for
 /// does nothing either.
 fn control(policy: Policy, without: WithoutPidfd) -> Box<dyn Control> {
+    let control = PidfdControl::new(without);
     match policy {
         Policy::Look => Box::new(Refusing),
-        Policy::Act => Box::new(PidfdControl::new(without)),
+        Policy::Act if privilege::is_root() => Box::new(Logged::around(control)),
+        Policy::Act => Box::new(control),
+    }
+}
+
+fn closer(policy: Policy) -> Box<dyn Close> {
+    match policy {
+        Policy::Look => Box::new(Refusing),
+        Policy::Act if privilege::is_root() => Box::new(Logged::around(SockDestroy)),
+        Policy::Act => Box::new(SockDestroy),
+    }
+}
+
+/// What this program runs in. Only `SSH_CONNECTION` tells through which
+/// connection; sudo takes it away, but not the processes between.
+fn session() -> Session {
+    let told = std::env::var("SSH_CONNECTION").ok();
+    Session {
+        ends: told.as_deref().and_then(Session::ends_of),
+        ancestors: lineage::ancestors(),
     }
 }
 
@@ -160,7 +207,7 @@ fn open(watching: &Watching, patience: Duration) -> Result<Box<dyn ReadingSource
 fn code(ending: Ending) -> ExitCode {
     match ending {
         Ending::Done => ExitCode::SUCCESS,
-        Ending::NothingMatched => ExitCode::from(NOTHING),
+        Ending::NothingMatched | Ending::Lacking => ExitCode::from(NOTHING),
         // As a shell reports a program that a signal ended.
         Ending::Signal(signal) => ExitCode::from(128 + u8::try_from(signal).unwrap_or(0)),
         Ending::TerminalGone => ExitCode::from(ERROR),

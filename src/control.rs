@@ -1,18 +1,25 @@
-//! Acts on processes, and only on those a person confirmed.
+//! Acts on processes and connections, and only on those a person confirmed.
 //!
 //! `kill(pid)` can hit a process that was given the number a moment ago. Here
 //! a target is *armed* first: a pidfd is opened, which names one process for
 //! good, and only then is it checked that this is the process the table
 //! showed. The signal goes through that pidfd (pidfd_open(2),
-//! pidfd_send_signal(2)) or not at all.
+//! pidfd_send_signal(2)) or not at all. A connection is closed by the kernel's
+//! own name for it, its cookie, which is never given twice ([`destroy`]).
 
 mod calls;
 mod cautions;
+pub mod destroy;
 mod facts;
 mod guards;
 mod hold;
+mod journal;
 mod kin;
+pub mod lineage;
+pub mod logged;
+mod netlink;
 pub mod pidfd;
+pub mod probe;
 mod tree;
 
 use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal, Target, TreeOutcome};

@@ -4,10 +4,12 @@
 //! loads them, chooses the sentences that fit one socket's own evidence, and
 //! fills in its numbers. It draws nothing.
 
+pub mod ability;
 pub mod catalogue;
 pub mod diagnosis;
 pub mod findings;
 pub mod lengths;
 pub mod machine;
 mod pick;
+pub mod remedy;
 pub mod sentence;

@@ -22,7 +22,7 @@
 //! | 4 mind | [`app`]: state + message → effects | 0 2 3 | no |
 //! | 3 list | [`listing`], [`explain`] | 0 2 | no |
 //! | 2 time | [`monitor`], [`filter`] | 0 (`monitor` also `filter`) | no |
-//! | 1 edges | [`source`], [`control`], [`lab`] | 0 | yes: the only rooms that do; their parsers are pure |
+//! | 1 edges | [`source`], [`control`], [`lab`], [`privilege`] | 0 | yes: the only rooms that do; their parsers are pure |
 //! | 0 words | [`model`] | std, serde | no |
 //!
 //! `tests/house.rs` holds this table as data and fails on an edge that is not
@@ -62,6 +62,7 @@ pub mod lab;
 pub mod listing;
 pub mod model;
 pub mod monitor;
+pub mod privilege;
 pub mod report;
 pub mod run;
 pub mod source;

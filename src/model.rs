@@ -6,19 +6,23 @@
 
 pub mod action;
 pub mod caution;
+pub mod closing;
 pub mod endpoint;
 pub mod finding;
 pub mod flow;
 pub mod gap;
+pub mod inet_diag;
 pub mod limits;
 pub mod namespace;
 pub mod observation;
 pub mod owner;
 pub mod pace;
+pub mod powers;
 pub mod process;
 pub mod protocol;
 pub mod reading;
 pub mod row;
+pub mod session;
 pub mod signal;
 pub mod socket;
 pub mod stat;

@@ -5,5 +5,6 @@
 //! else.
 
 pub mod chapter;
+pub mod doctor;
 pub mod json;
 pub mod table;

@@ -2,6 +2,7 @@
 
 mod actor;
 mod clipboard;
+mod doctor;
 mod headless;
 mod input;
 mod pace;
@@ -11,6 +12,7 @@ mod signals;
 mod slot;
 mod terminal;
 
+pub use doctor::{DoctorRequest, doctor};
 pub use headless::{Format, ListRequest, Topic, explain, list};
 pub use screen::{LiveRequest, live};
 
@@ -56,6 +58,8 @@ pub enum Ending {
     Done,
     /// No row matched.
     NothingMatched,
+    /// Something cannot be seen or done here.
+    Lacking,
     /// By this signal.
     Signal(i32),
     /// The terminal went away.

@@ -3,6 +3,7 @@
 //! Drawing reads the app and changes nothing. What it finds out on the way
 //! (which spot lies where, how many rows fit) goes back as a [`Frame`].
 
+mod closing;
 mod confirm;
 mod details;
 mod explain;

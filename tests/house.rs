@@ -12,6 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("source", &["model"]),
     ("control", &["model"]),
     ("lab", &["model"]),
+    ("privilege", &["model"]),
     ("filter", &["model"]),
     ("monitor", &["model", "filter"]),
     ("listing", &["model", "filter", "monitor"]),
@@ -32,8 +33,20 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 const EVERY_ROOM: &[&str] = &[
-    "model", "source", "control", "lab", "filter", "monitor", "listing", "explain", "app",
-    "report", "view", "cli", "run",
+    "model",
+    "source",
+    "control",
+    "lab",
+    "filter",
+    "monitor",
+    "listing",
+    "explain",
+    "app",
+    "report",
+    "view",
+    "cli",
+    "run",
+    "privilege",
 ];
 
 /// Words in the code, and the rooms in which they may stand.
@@ -44,19 +57,23 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     ("sysinfo::", &["source"]),
     ("nix::", &["source", "lab"]),
     ("smoltcp::", &["lab"]),
-    ("rustix::", &["source", "control", "lab", "run"]),
+    (
+        "rustix::",
+        &["source", "control", "lab", "privilege", "run"],
+    ),
     ("clap::", &["cli"]),
     ("signal_hook::", &["run"]),
     ("pidfd_send_signal", &["control"]),
     ("kill_process", &["control"]),
     ("SystemTime", &["source", "run", "cli"]),
     ("Instant::now", &["source", "control", "lab", "run"]),
-    ("std::fs", &["source", "control", "lab", "run"]),
+    ("std::fs", &["source", "control", "lab", "privilege", "run"]),
     ("File::open", &["source", "control", "run"]),
     ("std::env", &["cli", "run", "main"]),
     ("env::var", &["cli", "run", "main"]),
     ("std::thread", &["source", "control", "run"]),
     ("unshare", &["lab"]),
+    ("set_capabilities", &["privilege"]),
     // Only there may anything be started or connected. In `cli` it is clap's.
     ("Command::new", &["lab", "cli"]),
     ("process::Command", &["lab"]),

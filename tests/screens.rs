@@ -191,6 +191,9 @@ fn findings_and_gaps() {
     press(&mut app, "!");
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
     compare("gaps_80x24", &text(&buffer));
+    app.update(Message::Examined(Box::new(stage::ordinary_means())));
+    let (buffer, _) = drawn(&mut app, COLOUR, 120, 40);
+    compare("doctor_120x40", &text(&buffer));
     press(&mut app, "Esc");
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
     compare("hidden_80x24", &text(&buffer));

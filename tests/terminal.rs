@@ -9,6 +9,8 @@
 
 #[path = "terminal/inhabitants.rs"]
 mod inhabitants;
+#[path = "terminal/privileges.rs"]
+mod privileges;
 #[path = "terminal/pty.rs"]
 mod pty;
 #[path = "terminal/tree.rs"]

@@ -25,6 +25,7 @@ const THEME: Theme = Theme {
 fn app(sockets: u32) -> App {
     let choices = Choices {
         policy: tcplens::model::action::Policy::Act,
+        session: tcplens::model::session::Session::default(),
         filter: Filter::all(),
         quick: Quick::default(),
         sort: Sort::default(),

@@ -192,6 +192,10 @@ impl App {
     }
 
     pub(super) fn cancel(&mut self) -> Vec<Effect> {
+        if let Mode::Close(_) = self.mode {
+            self.mode = Mode::Table;
+            return Vec::new();
+        }
         let Mode::Confirm(confirm) = &self.mode else {
             return Vec::new();
         };

@@ -217,7 +217,7 @@ impl App {
         if ended {
             affair.ended = Some(now);
         }
-        self.tell(None);
+        self.tell_of_affair(None);
         // The table says what became of its sockets: read it now.
         ended.then_some(Effect::Refresh).into_iter().collect()
     }
@@ -247,13 +247,13 @@ impl App {
         }
         let aftermath = Aftermath::of(&affair.goes, &affair.before, observation);
         if affair.taken.is_none_or(|taken| aftermath.taken() > taken) {
-            self.tell(Some(&aftermath));
+            self.tell_of_affair(Some(&aftermath));
         }
         Vec::new()
     }
 
     /// Says how things stand, if that is news.
-    fn tell(&mut self, aftermath: Option<&Aftermath>) {
+    fn tell_of_affair(&mut self, aftermath: Option<&Aftermath>) {
         let Some(affair) = &self.affair else {
             return;
         };

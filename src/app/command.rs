@@ -39,8 +39,12 @@ pub enum Command {
     Explain,
     /// End the process that owns it.
     EndProcess,
+    /// Close its connection.
+    CloseConnection,
     /// Tag the row, or take its tag away.
     Tag,
+    /// Tag all that is shown, or take all tags away.
+    TagAll,
     /// Hold the screen still.
     Pause,
     /// Read now.
@@ -97,6 +101,8 @@ pub enum Command {
     ConfirmUsr2,
     /// The process alone, or its whole tree.
     TurnReach,
+    /// Close what was asked about.
+    ConfirmClose,
     /// Send nothing.
     Cancel,
     /// Take what is chosen.
@@ -107,7 +113,7 @@ pub enum Command {
 
 impl Command {
     /// Every command with its key in the assets.
-    pub const ALL: [(Self, &'static str); 49] = [
+    pub const ALL: [(Self, &'static str); 52] = [
         (Self::Quit, "quit"),
         (Self::Help, "help"),
         (Self::Filter, "filter"),
@@ -125,7 +131,9 @@ impl Command {
         (Self::Details, "details"),
         (Self::Explain, "explain"),
         (Self::EndProcess, "end_process"),
+        (Self::CloseConnection, "close_connection"),
         (Self::Tag, "tag"),
+        (Self::TagAll, "tag_all"),
         (Self::Pause, "pause"),
         (Self::Refresh, "refresh"),
         (Self::Faster, "faster"),
@@ -154,6 +162,7 @@ impl Command {
         (Self::ConfirmUsr1, "confirm_usr1"),
         (Self::ConfirmUsr2, "confirm_usr2"),
         (Self::TurnReach, "turn_reach"),
+        (Self::ConfirmClose, "confirm_close"),
         (Self::Cancel, "cancel"),
         (Self::Accept, "accept"),
         (Self::Back, "back"),

@@ -1,6 +1,7 @@
 //! What is to be done outside, as data: the app itself does nothing.
 
 use crate::model::action::{ArmId, Target};
+use crate::model::closing::Closable;
 use crate::model::namespace::Scope;
 use crate::model::pace::Pace;
 use crate::model::signal::Signal;
@@ -34,6 +35,8 @@ pub enum Effect {
     SignalTree(ArmId, Signal),
     /// Let go of it.
     Disarm(ArmId),
+    /// Close these connections.
+    Close(Vec<Closable>),
     /// Put a text on the clipboard.
     Copy(String),
     /// Put the selected row on the clipboard as JSON.

@@ -105,6 +105,8 @@ pub enum Context {
     Menu,
     /// The question before a process is ended.
     Confirm,
+    /// The question before a connection is closed.
+    Close,
     /// A line being typed. It takes every key itself.
     Prompt,
 }
@@ -205,11 +207,12 @@ mod tests {
     use super::*;
     use crate::explain::catalogue::{Catalogue, Language};
 
-    const CONTEXTS: [Context; 4] = [
+    const CONTEXTS: [Context; 5] = [
         Context::Table,
         Context::Page,
         Context::Menu,
         Context::Confirm,
+        Context::Close,
     ];
 
     #[test]

@@ -5,7 +5,9 @@ use super::command::Command;
 use super::keys::Key;
 use crate::listing::Column;
 use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal};
+use crate::model::closing::{CloseRefusal, Closed};
 use crate::model::observation::Observation;
+use crate::model::powers::Means;
 use crate::model::state::State;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,8 +37,14 @@ pub enum Message {
     Armed(ArmId, Result<ArmedFacts, Refusal>),
     /// A signal to a tree was sent to so many processes.
     Reached(ArmId, usize),
+    /// What this program can do here.
+    Examined(Box<Means>),
     /// Something came of a signal.
     Acted(ArmId, Outcome),
+    /// Whether connections can be closed here, or why not.
+    ClosingIs(Result<(), CloseRefusal>),
+    /// What came of closing connections, in the order they were asked for.
+    Closed(Vec<Closed>),
 }
 
 /// What the mouse did.

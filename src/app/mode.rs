@@ -1,5 +1,6 @@
 //! What has the keyboard.
 
+use super::closing::Closing;
 use super::confirm::Confirm;
 use super::keys::Context;
 use super::prompt::Prompt;
@@ -43,6 +44,8 @@ pub enum Mode {
     Prompt(Prompt),
     /// The question before a process is ended.
     Confirm(Box<Confirm>),
+    /// The question before connections are closed.
+    Close(Box<Closing>),
 }
 
 impl Mode {
@@ -59,6 +62,9 @@ impl Mode {
             Self::SortMenu { .. } => Context::Menu,
             Self::Prompt(_) => Context::Prompt,
             Self::Confirm(_) => Context::Confirm,
+            // A number is typed into a line.
+            Self::Close(closing) if closing.demand.is_some() => Context::Prompt,
+            Self::Close(_) => Context::Close,
         }
     }
 

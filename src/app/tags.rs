@@ -3,6 +3,8 @@
 use super::App;
 use super::command::Command;
 use super::effect::Effect;
+use crate::explain::sentence::{fill, grouped};
+use crate::model::observation::Observation;
 use crate::model::row::{Phase, Row};
 use crate::model::socket::SocketKey;
 use std::collections::BTreeSet;
@@ -30,16 +32,73 @@ impl Tags {
             self.0.insert(key);
         }
     }
+
+    /// Takes all tags away. Says whether there were any.
+    pub(super) fn clear(&mut self) -> bool {
+        let any = !self.0.is_empty();
+        self.0.clear();
+        any
+    }
+
+    /// Takes the tags of sockets away that are no longer there.
+    pub(super) fn keep_present(&mut self, observation: &Observation) {
+        if self.0.is_empty() {
+            return;
+        }
+        let present = observation.rows.iter().filter(|row| is_there(row));
+        self.0 = present
+            .map(|row| row.socket.key())
+            .filter(|key| self.0.contains(key))
+            .collect();
+    }
+}
+
+fn is_there(row: &Row) -> bool {
+    row.phase != Phase::Closed
 }
 
 impl App {
     /// Tags the row under the cursor and goes on to the next.
     pub(super) fn toggle_tag(&mut self) -> Vec<Effect> {
-        let Some(key) = self.selected().map(|row| row.socket.key()) else {
+        let Some(row) = self.selected() else {
             return self.nothing_selected();
         };
-        self.tags.toggle(key);
+        if is_there(row) {
+            let key = row.socket.key();
+            self.tags.toggle(key);
+        }
         self.browse(Command::Down)
+    }
+
+    /// Tags every row that is shown; if all are, takes all tags away.
+    pub(super) fn tag_all(&mut self) -> Vec<Effect> {
+        let rows = self
+            .order
+            .iter()
+            .filter_map(|number| self.observation.rows.get(*number as usize));
+        let shown: BTreeSet<SocketKey> = rows
+            .filter(|row| is_there(row))
+            .map(|row| row.socket.key())
+            .collect();
+        if shown.is_empty() {
+            return self.nothing_selected();
+        }
+        if shown.is_subset(&self.tags.0) {
+            return self.clear_tags();
+        }
+        self.tags.0.extend(shown);
+        let sentence = self.words.closing("tags", "tagged");
+        let count = grouped(self.tags.count() as u64);
+        self.tell(fill(sentence, |_| Some(count.clone())).unwrap_or_default());
+        Vec::new()
+    }
+
+    pub(super) fn clear_tags(&mut self) -> Vec<Effect> {
+        if self.tags.clear() {
+            let text = self.words.closing("tags", "cleared").to_owned();
+            self.tell(text);
+        }
+        Vec::new()
     }
 
     /// The rows an action is for: those that are tagged and still there,
@@ -51,7 +110,7 @@ impl App {
         let tagged: Vec<&Row> = if self.tags.count() == 0 {
             Vec::new()
         } else {
-            rows.filter(|row| row.phase != Phase::Closed && self.tags.has(row.socket.key()))
+            rows.filter(|row| is_there(row) && self.tags.has(row.socket.key()))
                 .collect()
         };
         if tagged.is_empty() {

@@ -12,6 +12,7 @@ Examples:
   tcplens list 'process:nginx and not state:listen'
   tcplens list --json            every socket as JSON, for other programs
   tcplens explain CLOSE_WAIT     what a state means, and what to do
+  tcplens doctor                 what can be seen and done here
 
 Filters: words of ss(8) such as  state established and dport = :443 and not dst
 10.0.0.0/8,  or short ones:  :443  port:443  state:syn_sent  process:nginx
@@ -59,6 +60,10 @@ pub(super) fn command() -> Command {
                         .value_name("STATE|all")
                         .help("A state in any spelling, or all"),
                 ),
+        )
+        .subcommand(
+            Command::new("doctor")
+                .about("Tell what can be seen and done here, and what would help"),
         )
         .subcommand(lab());
     common().into_iter().fold(command, Command::arg)

@@ -35,6 +35,7 @@ pub(super) enum Plan {
     Say(String),
     Explain(Topic),
     List(List),
+    Doctor(SourceChoice),
     Live(LivePlan),
     /// Fill a private namespace, then do the rest in it.
     Lab(Contents, Box<Plan>),
@@ -110,6 +111,7 @@ pub(super) fn parse(
         Some(("explain", explain)) => {
             topic(explain.get_one::<String>("topic").map(String::as_str)).map(Plan::Explain)
         }
+        Some(("doctor", doctor)) => Ok(Plan::Doctor(source(doctor))),
         Some(("list", list)) => self::list(list).map(Plan::List),
         Some(("lab", lab)) => {
             let watch = list_or_live(lab, here)?;
@@ -245,6 +247,14 @@ fn interval(word: &str) -> Result<Duration, Usage> {
         })
 }
 
+fn source(matches: &ArgMatches) -> SourceChoice {
+    match optional(matches, "source") {
+        Some("sock-diag") => SourceChoice::SockDiag,
+        Some("proc") => SourceChoice::Proc,
+        _ => SourceChoice::Auto,
+    }
+}
+
 fn watching(matches: &ArgMatches) -> Result<Watching, Usage> {
     let one_of = |first: bool, second: bool| first != second;
     let (tcp, udp) = (matches.get_flag("tcp"), matches.get_flag("udp"));
@@ -259,11 +269,7 @@ fn watching(matches: &ArgMatches) -> Result<Watching, Usage> {
             .then_some(StateClass::Listening),
     };
     Ok(Watching {
-        source: match optional(matches, "source") {
-            Some("sock-diag") => SourceChoice::SockDiag,
-            Some("proc") => SourceChoice::Proc,
-            _ => SourceChoice::Auto,
-        },
+        source: source(matches),
         filter: filter(matches)?,
         quick,
         sort: optional(matches, "sort").map_or_else(|| Ok(Sort::default()), sort)?,

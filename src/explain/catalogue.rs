@@ -36,10 +36,12 @@ pub struct Catalogue {
     findings: BTreeMap<String, Sentences>,
     diagnosis: BTreeMap<String, Sentences>,
     refusals: BTreeMap<String, Sentences>,
+    abilities: BTreeMap<String, Sentences>,
     outcomes: Sentences,
     columns: BTreeMap<String, Sentences>,
     commands: BTreeMap<String, Sentences>,
     screen: BTreeMap<String, Sentences>,
+    closing: BTreeMap<String, Sentences>,
     /// The learning chapter.
     pub learn: Learn,
     arrows: Arrows,
@@ -253,10 +255,12 @@ impl Catalogue {
             findings: asset!("en", "findings")?,
             diagnosis: asset!("en", "diagnosis")?,
             refusals: asset!("en", "refusals")?,
+            abilities: asset!("en", "abilities")?,
             outcomes: asset!("en", "outcomes")?,
             columns: asset!("en", "columns")?,
             commands: asset!("en", "commands")?,
             screen: asset!("en", "screen")?,
+            closing: asset!("en", "closing")?,
             learn: asset!("en", "learn")?,
             arrows: asset!("en", "machine")?,
         })
@@ -316,6 +320,12 @@ impl Catalogue {
         lookup(&self.refusals, key, "short")
     }
 
+    /// A sentence about what can be seen or done here.
+    #[must_use]
+    pub fn ability(&self, key: &str, word: &str) -> &str {
+        lookup(&self.abilities, key, word)
+    }
+
     /// What came of a signal.
     #[must_use]
     pub fn outcome(&self, key: &str) -> &str {
@@ -338,6 +348,12 @@ impl Catalogue {
     #[must_use]
     pub fn screen(&self, group: &str, name: &str) -> &str {
         lookup(&self.screen, group, name)
+    }
+
+    /// A sentence about closing connections, or about tags.
+    #[must_use]
+    pub fn closing(&self, group: &str, name: &str) -> &str {
+        lookup(&self.closing, group, name)
     }
 
     /// The transitions of the state machine.
@@ -383,6 +399,8 @@ fn lookup<'a>(groups: &'a BTreeMap<String, Sentences>, group: &str, name: &str) 
 mod tests {
     use super::*;
     use crate::model::action::Refusal;
+    use crate::model::caution::Caution;
+    use crate::model::closing::{Closable, CloseRefusal};
 
     fn english() -> Catalogue {
         Catalogue::english().unwrap()
@@ -438,6 +456,16 @@ mod tests {
             assert!(!words.refusal(key).is_empty(), "{key}");
             let short = words.refusal_in_short(key);
             assert!((1..=48).contains(&short.len()), "{key}");
+        }
+        let of_closing = [
+            ("refused", &CloseRefusal::KEYS[..]),
+            ("sees", &Closable::SEEN),
+            ("cautions", &Caution::KEYS),
+        ];
+        for (group, keys) in of_closing {
+            for key in keys {
+                assert!(!words.closing(group, key).is_empty(), "{group} {key}");
+            }
         }
     }
 

@@ -1,10 +1,13 @@
-//! The thread that acts on processes, so that waiting for one to end never
+//! The thread that acts on processes and connections, so that waiting for one to end never
 //! holds up the screen.
 
+use super::doctor::means;
 use super::screen::Event;
 use crate::app::message::Message;
 use crate::control::Control;
-use crate::model::action::{ArmId, Outcome, Target};
+use crate::control::destroy::Close;
+use crate::model::action::{ArmId, Outcome, Policy, Target};
+use crate::model::closing::{Closable, Closed};
 use crate::model::signal::Signal;
 use std::convert::Infallible;
 use std::io;
@@ -31,6 +34,7 @@ pub(super) enum Deed {
     Signal(ArmId, Signal),
     SignalTree(ArmId, Signal),
     Disarm(ArmId),
+    Close(Vec<Closable>),
 }
 
 /// A process that was signalled and has not ended yet.
@@ -76,10 +80,17 @@ impl Drop for Deeds {
 }
 
 /// Starts the thread.
-pub(super) fn start(control: Box<dyn Control>, events: Sender<Event>) -> io::Result<Deeds> {
+pub(super) fn start(
+    control: Box<dyn Control>,
+    closer: Box<dyn Close>,
+    policy: Policy,
+    events: Sender<Event>,
+) -> io::Result<Deeds> {
     let (deeds, asked) = channel();
     let mut actor = Actor {
         control,
+        closer,
+        policy,
         events,
         watched: Vec::new(),
     };
@@ -98,12 +109,17 @@ pub(super) fn start(control: Box<dyn Control>, events: Sender<Event>) -> io::Res
 
 struct Actor {
     control: Box<dyn Control>,
+    closer: Box<dyn Close>,
+    policy: Policy,
     events: Sender<Event>,
     watched: Vec<Watched>,
 }
 
 impl Actor {
     fn run(&mut self, deeds: &Receiver<Deed>) {
+        let means = means(self.closer.as_mut(), self.policy);
+        self.send(Message::ClosingIs(means.closing.clone()));
+        self.send(Message::Examined(Box::new(means)));
         loop {
             let asked = match self.rest() {
                 None => deeds.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -137,6 +153,14 @@ impl Actor {
                 self.send(Message::Armed(id, result));
             }
             Deed::Disarm(id) => self.disarm(id),
+            Deed::Close(targets) => {
+                let close = |target: Closable| Closed {
+                    target,
+                    result: self.closer.close(&target),
+                };
+                let results = targets.into_iter().map(close).collect();
+                self.send(Message::Closed(results));
+            }
             Deed::Signal(id, signal) => {
                 let since = Instant::now();
                 let outcome = self.control.signal(id, signal);

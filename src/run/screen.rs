@@ -11,6 +11,7 @@ use crate::app::keys::Key;
 use crate::app::message::{Gesture, Message};
 use crate::app::{App, Choices};
 use crate::control::Control;
+use crate::control::destroy::Close;
 use crate::explain::catalogue::Catalogue;
 use crate::monitor::{Monitor, MonitorOptions};
 use crate::report::json;
@@ -30,6 +31,8 @@ pub struct LiveRequest {
     pub source: Box<dyn ReadingSource>,
     /// What acts on processes.
     pub control: Box<dyn Control>,
+    /// What closes connections.
+    pub closer: Box<dyn Close>,
     /// What was chosen on the command line.
     pub choices: Choices,
     /// The words.
@@ -78,8 +81,13 @@ pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
     let pace = request.choices.pace;
     let orders = poller::start(request.source, monitor, pace, slot.clone(), events.clone())
         .map_err(RunError::io("start a thread"))?;
-    let deeds =
-        actor::start(request.control, events.clone()).map_err(RunError::io("start a thread"))?;
+    let deeds = actor::start(
+        request.control,
+        request.closer,
+        request.choices.policy,
+        events.clone(),
+    )
+    .map_err(RunError::io("start a thread"))?;
     let mut screen = Screen {
         terminal,
         app: App::new(request.words, request.choices),
@@ -159,6 +167,7 @@ impl Screen {
             Effect::Signal(id, signal) => self.deeds.send(Deed::Signal(id, signal)),
             Effect::SignalTree(id, signal) => self.deeds.send(Deed::SignalTree(id, signal)),
             Effect::Disarm(id) => self.deeds.send(Deed::Disarm(id)),
+            Effect::Close(targets) => self.deeds.send(Deed::Close(targets)),
             Effect::Copy(text) => clipboard::copy(&text),
             Effect::CopyJson => {
                 if let Some(row) = self.app.selected() {

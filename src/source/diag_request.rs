@@ -3,14 +3,11 @@
 //! Format: `include/uapi/linux/inet_diag.h`, `include/uapi/linux/netlink.h`,
 //! sock_diag(7).
 
-use crate::model::protocol::{Family, Protocol};
+use crate::model::inet_diag;
+use crate::model::protocol::Protocol;
 use crate::model::socket::Socket;
-use std::net::IpAddr;
 
-/// `AF_INET`.
-pub const INET: u8 = 2;
-/// `AF_INET6`.
-pub const INET6: u8 = 10;
+pub use crate::model::inet_diag::{INET, INET6};
 
 /// Every state there is, including those that must be asked for by bits of
 /// their own: `TCP_NEW_SYN_RECV` (12) and `TCP_BOUND_INACTIVE` (13).
@@ -91,7 +88,7 @@ pub fn dump(dump: Dump, states: u32, extras: Extras, sequence: u32) -> Vec<u8> {
             append(&mut message, TYPE_TCP_BOTH, FLAGS_DUMP, sequence, &body);
         }
         Dump::Family(protocol, family) => {
-            let body = by_family(protocol, family, extras, states, [0; 48]);
+            let body = inet_diag::request(protocol, family, extras.bits(), states, [0; 48]);
             append(&mut message, TYPE_BY_FAMILY, FLAGS_DUMP, sequence, &body);
         }
     }
@@ -105,70 +102,27 @@ pub fn one(socket: &Socket, extras: Extras, sequence: u32, into: &mut Vec<u8>) -
     let Some(id) = identity(socket) else {
         return false;
     };
-    let family = match socket.family {
-        Family::Inet => INET,
-        Family::Inet6 => INET6,
-    };
-    let body = by_family(socket.protocol, family, extras, ALL_STATES, id);
+    let family = inet_diag::family_number(socket.family);
+    let body = inet_diag::request(socket.protocol, family, extras.bits(), ALL_STATES, id);
     append(into, TYPE_BY_FAMILY, FLAGS_ONE, sequence, &body);
     true
 }
 
-/// `struct inet_diag_req_v2`: family, protocol, extensions, padding, states,
-/// socket id.
-fn by_family(
-    protocol: Protocol,
-    family: u8,
-    extras: Extras,
-    states: u32,
-    identity: [u8; 48],
-) -> [u8; 56] {
-    let number = match protocol {
-        Protocol::Tcp => 6,
-        Protocol::Udp => 17,
-    };
-    let mut body = [0; 56];
-    body[..4].copy_from_slice(&[family, number, extras.bits(), 0]);
-    body[4..8].copy_from_slice(&states.to_ne_bytes());
-    body[8..].copy_from_slice(&identity);
-    body
-}
-
-/// `struct inet_diag_sockid`: ports, addresses, interface, cookie.
+/// The bytes that name a socket; none without a cookie.
 fn identity(socket: &Socket) -> Option<[u8; 48]> {
-    let cookie = socket.cookie?.get();
-    let (mut near, mut far) = (socket.local, socket.remote);
-    if socket.protocol == Protocol::Udp {
+    let cookie = socket.cookie?;
+    let ends = match socket.protocol {
+        Protocol::Tcp => (socket.local, socket.remote),
         // "src and dst are swapped for historical reasons": udp_dump_one in
         // net/ipv4/udp_diag.c.
-        std::mem::swap(&mut near, &mut far);
-    }
-    let address = |end: IpAddr| match (socket.family, end) {
-        (Family::Inet, IpAddr::V4(v4)) => {
-            let mut bytes = [0; 16];
-            bytes[..4].copy_from_slice(&v4.octets());
-            bytes
-        }
-        // An IPv6 socket with IPv4 ends has them mapped, but for "any".
-        (Family::Inet6, IpAddr::V4(v4)) if !v4.is_unspecified() => v4.to_ipv6_mapped().octets(),
-        (_, IpAddr::V4(_)) => [0; 16],
-        (_, IpAddr::V6(v6)) => v6.octets(),
+        Protocol::Udp => (socket.remote, socket.local),
     };
-    let mut id = [0; 48];
-    id[..2].copy_from_slice(&near.port.to_be_bytes());
-    id[2..4].copy_from_slice(&far.port.to_be_bytes());
-    id[4..20].copy_from_slice(&address(near.address()));
-    id[20..36].copy_from_slice(&address(far.address()));
-    id[36..40].copy_from_slice(&socket.interface.to_ne_bytes());
-    // Two halves, the lower first.
-    id[40..44].copy_from_slice(&half(cookie).to_ne_bytes());
-    id[44..].copy_from_slice(&half(cookie >> 32).to_ne_bytes());
-    Some(id)
-}
-
-/// The lower half of a number.
-fn half(number: u64) -> u32 {
-    u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default()
+    Some(inet_diag::socket_id(
+        ends,
+        socket.family,
+        socket.interface,
+        cookie,
+    ))
 }
 
 fn append(into: &mut Vec<u8>, kind: u16, flags: u16, sequence: u32, body: &[u8]) {
@@ -185,6 +139,7 @@ fn append(into: &mut Vec<u8>, kind: u16, flags: u16, sequence: u32, body: &[u8])
 mod tests {
     use super::*;
     use crate::model::endpoint::Endpoint;
+    use crate::model::protocol::Family;
     use crate::model::state::State;
     use std::net::SocketAddr;
     use std::num::NonZeroU64;

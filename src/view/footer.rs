@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::app::command::Command;
 use crate::app::keys::Context;
 use crate::app::message::Spot;
+use crate::app::mode::Mode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -19,7 +20,10 @@ use ratatui::widgets::Widget;
 pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
     let context = app.mode.context();
     if context == Context::Prompt {
-        let hint = app.words.screen("prompt", "hint");
+        let hint = match app.mode {
+            Mode::Close(_) => app.words.closing("dialog", "hint"),
+            _ => app.words.screen("prompt", "hint"),
+        };
         put(
             &Line::styled(format!(" {hint}"), theme.dim()),
             Style::new(),
@@ -28,7 +32,8 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
         );
         return;
     }
-    let answerable = context != Context::Confirm || frame.drawn.question_shown;
+    let asks = matches!(context, Context::Confirm | Context::Close);
+    let answerable = !asks || frame.drawn.question_shown;
     let mut entries: Vec<_> = app
         .keymap
         .footer(context)
@@ -44,7 +49,7 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
     let width = |(_, key, label): &(_, String, String)| cells(key) + cells(label) + 3;
     while entries.iter().map(width).sum::<usize>() > usize::from(area.width) && entries.len() > 2 {
         // The safe answer and the gentle one stay; so do help and quit.
-        let least = if context == Context::Confirm { 2 } else { 3 };
+        let least = if asks { 2 } else { 3 };
         entries.remove(entries.len() - least);
     }
     let mut column = area.x;

@@ -1,19 +1,29 @@
-//! What could not be seen, why, and what would help.
+//! What can be seen and done here, what not and why, and what would help.
 
 use super::page::Page;
 use super::screen::titled;
 use super::theme::Theme;
 use crate::app::App;
+use crate::explain::ability::{Standing, verdicts};
+use crate::explain::remedy::{Advice, advice};
 use crate::explain::sentence::{fill, grouped};
+use crate::model::finding::Severity;
+use crate::model::powers::Means;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+
+/// Where the sentences begin.
+const INDENT: usize = 20;
 
 /// Draws the page; says how far it can be scrolled.
 pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mut Buffer) -> u16 {
     let words = |name: &str| app.words.screen("gaps", name);
     let below = titled(words("title"), theme, area, buffer);
     let mut page = Page::new(below.width);
+    if let Some(means) = &app.means {
+        abilities(means, app, theme, &mut page);
+    }
     let gaps = &app.observation.gaps;
     if gaps.is_empty() {
         page.blank();
@@ -28,4 +38,29 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
         page.paragraph(app.words.gap(gap.kind, "do"), Style::new());
     }
     page.draw(scroll, below, buffer)
+}
+
+/// What can be done, a paragraph each, and the commands that would help.
+fn abilities(means: &Means, app: &App, theme: Theme, page: &mut Page) {
+    let verdicts = verdicts(&app.observation, means, app.scope);
+    page.blank();
+    for verdict in &verdicts {
+        let name = app.words.ability(verdict.ability.key(), "name");
+        let style = match verdict.standing {
+            Standing::Can => Style::new(),
+            Standing::Partly | Standing::Cannot => theme.severity(Severity::Warn),
+        };
+        let mark = app.words.ability("standings", verdict.standing.key());
+        let text = format!("{mark}: {}", verdict.sentence(app.words));
+        page.labelled(name, theme.dim(), INDENT, &text, style);
+    }
+    for piece in advice(&verdicts, means, app.words) {
+        match piece {
+            Advice::Say(sentence) => {
+                page.blank();
+                page.paragraph(&sentence, Style::new());
+            }
+            Advice::Type(line) => page.labelled("", Style::new(), 3, &line, theme.heading()),
+        }
+    }
 }

@@ -206,6 +206,13 @@ fn right_side(app: &App, theme: Theme, roomy: bool) -> Line<'static> {
     if roomy {
         spans.push(Span::styled(arrivals(app), theme.dim()));
     }
+    if app.tags.count() > 0 {
+        let sentence = app.words.closing("tags", "header");
+        let count = grouped(app.tags.count() as u64);
+        let text = fill(sentence, |_| Some(count.clone())).unwrap_or_default();
+        spans.push(Span::styled(format!(" {text} "), theme.flag()));
+        spans.push(Span::raw(" "));
+    }
     if app.paused {
         spans.push(Span::styled(
             format!(" {} ", app.words.screen("header", "paused")),

@@ -4,7 +4,10 @@ use super::page::Page;
 use super::screen::titled;
 use super::theme::Theme;
 use crate::app::App;
+use crate::app::closing::reason;
+use crate::app::command::Command;
 use crate::app::keys::{Context, Key};
+use crate::explain::sentence::fill;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -18,7 +21,12 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
     let below = titled(words("title"), theme, area, buffer);
     let mut page = Page::new(below.width);
     let mut listed = Vec::new();
-    for context in [Context::Table, Context::Page, Context::Confirm] {
+    for context in [
+        Context::Table,
+        Context::Page,
+        Context::Confirm,
+        Context::Close,
+    ] {
         for binding in app.keymap.in_context(context) {
             if listed.contains(&binding) || !app.permits(binding.command) {
                 continue;
@@ -26,7 +34,12 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
             listed.push(binding);
             let keys: Vec<String> = binding.keys.iter().map(Key::to_string).collect();
             let means = app.words.command(binding.command.key(), "means");
-            page.labelled(&keys.join(" "), theme.key(), INDENT, means, Style::new());
+            match missing(binding.command, app) {
+                None => page.labelled(&keys.join(" "), theme.key(), INDENT, means, Style::new()),
+                Some(reason) => {
+                    page.labelled(&keys.join(" "), theme.dim(), INDENT, &reason, theme.dim());
+                }
+            }
         }
     }
     for name in ["mouse", "phases", "filters"] {
@@ -34,4 +47,12 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
         page.paragraph(words(name), Style::new());
     }
     page.draw(scroll, below, buffer)
+}
+
+/// Why a key that is there does nothing on this machine.
+fn missing(command: Command, app: &App) -> Option<String> {
+    let refusal = app.close_refused.as_ref()?;
+    let closes = matches!(command, Command::CloseConnection | Command::ConfirmClose);
+    let sentence = app.words.closing("outcome", "key_off");
+    closes.then(|| fill(sentence, |_| Some(reason(refusal, app.words))))?
 }

@@ -3,7 +3,8 @@
 
 use super::theme::Theme;
 use super::{
-    Frame, confirm, details, explain, findings, footer, gaps, header, help, prompt, put, row_of,
+    Frame, closing, confirm, details, explain, findings, footer, gaps, header, help, prompt, put,
+    row_of,
 };
 use super::{sort_menu, table, words};
 use crate::app::App;
@@ -59,6 +60,14 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
             draw_table(app, theme, rest, buffer, frame);
             let shown = confirm::draw(confirm, app, theme, dialog, buffer, frame);
             frame.drawn.question_shown = shown;
+        }
+        Mode::Close(asked) => {
+            let height = closing::height(asked, app, theme, rest.width).min(rest.height);
+            let dialog = take_bottom(&mut rest, height);
+            closing::draw(asked, app, theme, dialog, buffer);
+            draw_table(app, theme, rest, buffer, frame);
+            // With less room not even what is closed could be read.
+            frame.drawn.question_shown = dialog.height >= 3 && dialog.width >= 20;
         }
         Mode::Prompt(typed) => {
             let height = prompt::height(typed).min(rest.height);

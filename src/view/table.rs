@@ -62,6 +62,9 @@ pub(super) fn draw(
     for (((place, row), cells), line) in visible.iter().zip(&lines).zip(area.rows().skip(1)) {
         let selected = *place == app.cursor.place();
         draw_row(theme, row, cells, selected, &layout, line, buffer);
+        if app.tags.has(row.socket.key()) {
+            draw_tag(theme, selected, &layout, line, buffer);
+        }
         frame.spots.push((line, Spot::Row(*place)));
     }
     drawn
@@ -119,6 +122,20 @@ fn draw_row(
             place.width,
         );
         Line::styled(text, style).render(place, buffer);
+    }
+}
+
+/// A tag stands in the column of the marks, over what else happened to the row:
+/// its colour still tells that.
+fn draw_tag(theme: Theme, selected: bool, layout: &Layout, area: Rect, buffer: &mut Buffer) {
+    let mark = places(layout, area).find(|(_, column, _)| *column == Column::Mark);
+    let style = if selected {
+        theme.cursor()
+    } else {
+        theme.flag()
+    };
+    if let Some((_, _, place)) = mark {
+        Line::styled("*", style).render(place, buffer);
     }
 }
 

@@ -42,6 +42,7 @@ impl Stage {
             sort: Sort::default(),
             numeric: false,
             pace: Pace::Fixed(Duration::from_secs(1)),
+            session: tcplens::model::session::Session::default(),
         };
         let mut stage = Self {
             app: App::new(Catalogue::of(Language::English), choices),

@@ -10,11 +10,14 @@ use tcplens::app::{App, Choices};
 use tcplens::explain::catalogue::{Catalogue, Language};
 use tcplens::filter::Filter;
 use tcplens::listing::{Quick, Sort};
+use tcplens::model::action::Policy;
+use tcplens::model::closing::CloseRefusal;
 use tcplens::model::endpoint::Endpoint;
 use tcplens::model::gap::{Gap, GapKind, GapReason};
 use tcplens::model::limits::Limits;
 use tcplens::model::observation::Observation;
 use tcplens::model::owner::{Holder, OwnerSpan, ProcessId, User};
+use tcplens::model::powers::{Means, Powers, Restraint};
 use tcplens::model::process::{Process, Program};
 use tcplens::model::protocol::{Family, Protocol};
 use tcplens::model::reading::{Matter, Reading, Snapshot, SourceKind};
@@ -462,6 +465,7 @@ pub(crate) fn scan_scene() -> Arc<Observation> {
 pub(crate) fn app(observation: Arc<Observation>) -> App {
     let choices = Choices {
         policy: tcplens::model::action::Policy::Act,
+        session: tcplens::model::session::Session::default(),
         scope: tcplens::model::namespace::Scope::Own,
         filter: Filter::all(),
         quick: Quick::default(),
@@ -472,4 +476,24 @@ pub(crate) fn app(observation: Arc<Observation>) -> App {
     let mut app = App::new(Catalogue::of(Language::English), choices);
     app.update(Message::Observed(observation));
     app
+}
+
+/// What an ordinary user can do.
+pub(crate) fn ordinary_means() -> Means {
+    Means {
+        powers: Powers {
+            uid: 1000,
+            whole_machine: true,
+            restraint: Restraint {
+                least_capabilities: true,
+                no_new_privileges: true,
+                no_core_dumps: true,
+            },
+            ..Powers::default()
+        },
+        policy: Policy::Act,
+        pidfds: true,
+        closing: Err(CloseRefusal::NotPermitted),
+        program: Text::from("/usr/local/bin/tcplens"),
+    }
 }

@@ -1,0 +1,376 @@
+//! Closing connections: ask, confirm, close, and see in the next tables
+//! whether they are gone.
+//!
+//! The command line asks the same question with other means, so the question
+//! itself ([`Closing`]) knows nothing of a screen.
+
+use super::App;
+use super::effect::Effect;
+use super::keys::Key;
+use super::mode::Mode;
+use super::notice::Notice;
+use crate::explain::catalogue::Catalogue;
+use crate::explain::sentence::fill;
+use crate::filter::{Side, write_address};
+use crate::model::action::{MOST_TARGETS, Policy};
+use crate::model::caution::{Caution, Demand};
+use crate::model::closing::{Closable, CloseRefusal, Closed};
+use crate::model::observation::Observation;
+use crate::model::row::{Phase, Row};
+use crate::model::session::Session;
+use crate::model::state::State;
+use crate::model::text::Text;
+
+/// The longest number that can be asked for has fewer digits.
+const LONGEST_NUMBER: usize = 12;
+
+/// The question before connections are closed, frozen when it was asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Closing {
+    /// What would be closed, in the order of the table.
+    pub targets: Vec<Doomed>,
+    /// What would not, in words, and why.
+    pub left_out: Vec<(String, CloseRefusal)>,
+    /// What must be typed, where one key is not enough.
+    pub demand: Option<Demand>,
+    /// What has been typed of it.
+    pub typed: String,
+}
+
+/// A socket that is to be closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doomed {
+    /// The kernel's name for it.
+    pub target: Closable,
+    /// Its ends: `192.0.2.10:443 → 198.51.100.7:50122`.
+    pub what: String,
+    /// Who holds it, by pid and name, smallest pid first.
+    pub owners: Vec<(u32, Text)>,
+    /// The user of the first of them.
+    pub user: Option<Text>,
+}
+
+impl Doomed {
+    /// The first owner: `nginx (812)`; none where nobody holds it.
+    #[must_use]
+    pub fn owner(&self) -> Option<String> {
+        let (pid, name) = self.owners.first()?;
+        Some(format!("{name} ({pid})"))
+    }
+}
+
+impl Closing {
+    /// Asks about rows of the table.
+    #[must_use]
+    pub fn of(rows: &[&Row], observation: &Observation, session: &Session) -> Self {
+        let own = observation.namespaces.iter().find(|known| known.own);
+        let own = own.map_or(0, |known| known.id);
+        let mut closing = Self::default();
+        let mut cautions = Vec::new();
+        for row in rows {
+            let what = ends(row, observation);
+            match Closable::of(row, own) {
+                Err(refusal) => closing.left_out.push((what, refusal)),
+                Ok(target) => {
+                    cautions.extend(target.caution());
+                    let owners = || observation.owners(row).map(|(owner, _)| &**owner);
+                    if session.is_carried_by(&row.socket, owners()) {
+                        cautions.push(Caution::OwnSession);
+                    }
+                    let uid = owners().next().and_then(|owner| owner.uid);
+                    closing.targets.push(Doomed {
+                        target,
+                        what,
+                        owners: owners()
+                            .map(|owner| (owner.pid, owner.name.clone()))
+                            .collect(),
+                        user: uid.map(|uid| {
+                            let name = observation.user(uid).cloned();
+                            name.unwrap_or_else(|| Text::from(uid.to_string().as_str()))
+                        }),
+                    });
+                }
+            }
+        }
+        if let [_, _, ..] = closing.targets[..] {
+            let count = u32::try_from(closing.targets.len()).unwrap_or(u32::MAX);
+            cautions.push(Caution::Several(count));
+        }
+        closing.demand = Demand::of(cautions, closing.port());
+        closing
+    }
+
+    /// The local port of the first target: the number to type for one.
+    #[must_use]
+    pub fn port(&self) -> u32 {
+        let first = self.targets.first();
+        first.map_or(0, |doomed| doomed.target.socket().local.port.into())
+    }
+
+    /// Whether it has been answered with yes.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        let demand = self.demand.as_ref();
+        demand.is_none_or(|demand| demand.is_met_by(&self.typed))
+    }
+}
+
+/// Why something was not closed, in words.
+#[must_use]
+pub fn reason(refusal: &CloseRefusal, words: &Catalogue) -> String {
+    let reason = words.closing("refused", refusal.key());
+    match refusal {
+        CloseRefusal::Failed(message) => format!("{reason} {message}."),
+        _ => reason.to_owned(),
+    }
+}
+
+/// What was asked of the kernel, and what it said.
+#[derive(Clone, Debug)]
+pub(super) struct Answered {
+    asked: Vec<Doomed>,
+    /// The results, once they are there, and the number of the latest table
+    /// then.
+    results: Option<(Vec<Closed>, u64)>,
+}
+
+/// Both ends of a row, or where it listens.
+fn ends(row: &Row, observation: &Observation) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_address(&mut text, Side::Local, row, observation);
+    if row.socket.peer().is_some() {
+        text.push_str(" → ");
+        let _ = write_address(&mut text, Side::Remote, row, observation);
+    }
+    text
+}
+
+impl App {
+    /// Whether connections can be closed here turned out.
+    pub(super) fn learn_of_closing(&mut self, ready: Result<(), CloseRefusal>) {
+        self.close_refused = ready.err();
+    }
+
+    pub(super) fn close_connection(&mut self) -> Vec<Effect> {
+        if self.policy == Policy::Look {
+            self.refuse_to_close(&CloseRefusal::Disabled);
+            return Vec::new();
+        }
+        if let Some(refusal) = self.close_refused.clone() {
+            self.refuse_to_close(&refusal);
+            return Vec::new();
+        }
+        let rows = self.rows_to_act_on();
+        if rows.is_empty() {
+            return self.nothing_selected();
+        }
+        let closing = Closing::of(&rows, &self.observation, &self.session);
+        let count = closing.targets.len();
+        if count > MOST_TARGETS {
+            let sentence = self.words.closing("refused", "too_many");
+            let text = fill(sentence, |place| match place {
+                "count" => Some(count.to_string()),
+                _ => Some(MOST_TARGETS.to_string()),
+            });
+            self.tell(text.unwrap_or_default());
+        } else if count == 0 {
+            let told = self.not_closed(&closing.left_out);
+            self.tell(told.unwrap_or_default());
+        } else {
+            self.mode = Mode::Close(Box::new(closing));
+        }
+        Vec::new()
+    }
+
+    /// A key while a number is being typed.
+    pub(super) fn close_key(&mut self, key: Key) -> Vec<Effect> {
+        let Mode::Close(closing) = &mut self.mode else {
+            return Vec::new();
+        };
+        match key {
+            Key::Ctrl('c') => return vec![Effect::Quit],
+            Key::Ctrl('z') => return vec![Effect::Suspend],
+            Key::Esc | Key::Char('n' | 'q') => self.mode = Mode::Table,
+            Key::Enter if closing.is_answered() => return self.confirm_close(),
+            Key::Enter | Key::Ctrl('u') => closing.typed.clear(),
+            Key::Backspace | Key::Ctrl('h') => drop(closing.typed.pop()),
+            Key::Char(digit) if digit.is_ascii_digit() && closing.typed.len() < LONGEST_NUMBER => {
+                closing.typed.push(digit);
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    pub(super) fn confirm_close(&mut self) -> Vec<Effect> {
+        let Mode::Close(closing) = &self.mode else {
+            return Vec::new();
+        };
+        if !self.question_shown || !closing.is_answered() {
+            return Vec::new();
+        }
+        let asked = closing.targets.clone();
+        let targets = asked.iter().map(|doomed| doomed.target).collect();
+        self.mode = Mode::Table;
+        self.answered = Some(Answered {
+            asked,
+            results: None,
+        });
+        vec![Effect::Close(targets)]
+    }
+
+    /// The kernel has answered. What it says is told at once; what the next
+    /// tables show of it is told when they are there.
+    pub(super) fn closed(&mut self, results: Vec<Closed>) -> Vec<Effect> {
+        let newest = self.newest;
+        let Some(answered) = &mut self.answered else {
+            return Vec::new();
+        };
+        let told = results.iter().map(|closed| &closed.target);
+        if !told.eq(answered.asked.iter().map(|doomed| &doomed.target)) {
+            return Vec::new();
+        }
+        answered.results = Some((results, newest));
+        let answered = answered.clone();
+        self.tell_closed(&answered, None);
+        vec![Effect::Refresh]
+    }
+
+    /// The first table after the answer may have been under way before it; the
+    /// second tells.
+    pub(super) fn follow_up_closing(&mut self, observation: &Observation) -> Vec<Effect> {
+        let Some(answered) = &self.answered else {
+            return Vec::new();
+        };
+        let Some((_, then)) = answered.results else {
+            return Vec::new();
+        };
+        if observation.number < then + 2 {
+            return vec![Effect::Refresh];
+        }
+        let answered = answered.clone();
+        self.answered = None;
+        self.tell_closed(&answered, Some(observation));
+        Vec::new()
+    }
+
+    /// What came of it; with a table, as far as that shows it.
+    fn tell_closed(&mut self, answered: &Answered, table: Option<&Observation>) {
+        let Some((results, _)) = &answered.results else {
+            return;
+        };
+        let (done, refused): (Vec<_>, Vec<_>) = answered
+            .asked
+            .iter()
+            .zip(results)
+            .partition(|(_, closed)| closed.result.is_ok());
+        let mut sentences = Vec::new();
+        match (&done[..], table) {
+            ([], _) => {}
+            ([(doomed, _)], None) => sentences.extend(self.about("closing", doomed)),
+            ([(doomed, _)], Some(table)) => sentences.extend(self.seen_of(doomed, table)),
+            (several, None) => sentences.extend(self.counted("closing_several", several.len())),
+            (several, Some(table)) => {
+                let left = several
+                    .iter()
+                    .filter(|(doomed, _)| left_of(doomed, table).is_some())
+                    .count();
+                sentences.extend(self.counted("closed_several", several.len() - left));
+                if left > 0 {
+                    sentences.extend(self.counted("still_there", left));
+                }
+            }
+        }
+        let refused: Vec<(String, CloseRefusal)> = refused
+            .into_iter()
+            .filter_map(|(doomed, closed)| {
+                let refusal = closed.result.as_ref().err()?;
+                Some((doomed.what.clone(), refusal.clone()))
+            })
+            .collect();
+        sentences.extend(self.not_closed(&refused));
+        self.tell(sentences.join(" "));
+    }
+
+    /// What the table shows of one that was closed, and what its owner gets.
+    fn seen_of(&self, doomed: &Doomed, table: &Observation) -> Vec<String> {
+        let socket = doomed.target.socket();
+        let left = left_of(doomed, table);
+        let name = match left {
+            Some(row) if row.socket.state == State::Unconnected => {
+                return self.about("disconnected", doomed).into_iter().collect();
+            }
+            Some(_) => return self.counted("still_there", 1).into_iter().collect(),
+            None => "closed",
+        };
+        let shared = table.rows.iter().any(|row| {
+            let other = &row.socket;
+            let same = (other.local, other.namespace) == (socket.local, socket.namespace);
+            row.phase != Phase::Closed && other.state == State::Listen && same
+        });
+        let owner = match doomed.target.owner_sees() {
+            "owner_listener" if shared => Some("port_shared"),
+            "owner_listener" => Some("owner_listener"),
+            "owner_aborted" | "owner_datagrams" => Some("owner_aborted"),
+            _ => None,
+        };
+        let names = [Some(name), owner.filter(|_| !doomed.owners.is_empty())];
+        names
+            .into_iter()
+            .flatten()
+            .filter_map(|name| self.about(name, doomed))
+            .collect()
+    }
+
+    fn about(&self, name: &str, doomed: &Doomed) -> Option<String> {
+        let sentence = self.words.closing("outcome", name);
+        fill(sentence, |place| match place {
+            "what" => Some(doomed.what.clone()),
+            "port" => Some(doomed.target.socket().local.port.to_string()),
+            "owner" => Some(
+                doomed
+                    .owner()
+                    .unwrap_or_else(|| self.words.closing("dialog", "nobody").to_owned()),
+            ),
+            _ => None,
+        })
+    }
+
+    fn counted(&self, name: &str, count: usize) -> Option<String> {
+        let sentence = self.words.closing("outcome", name);
+        fill(sentence, |_| Some(count.to_string()))
+    }
+
+    /// What was not closed, and why; nothing if there is none.
+    fn not_closed(&self, refused: &[(String, CloseRefusal)]) -> Option<String> {
+        let (what, refusal) = refused.first()?;
+        let name = match refused.len() {
+            1 => "not_closed",
+            _ => "not_closed_several",
+        };
+        fill(self.words.closing("outcome", name), |place| match place {
+            "count" => Some(refused.len().to_string()),
+            "what" => Some(what.clone()),
+            "reason" => Some(reason(refusal, self.words)),
+            _ => None,
+        })
+    }
+
+    fn refuse_to_close(&mut self, refusal: &CloseRefusal) {
+        let sentence = self.words.closing("outcome", "key_off");
+        let text = fill(sentence, |_| Some(reason(refusal, self.words)));
+        self.tell(text.unwrap_or_default());
+    }
+
+    pub(super) fn tell(&mut self, text: String) {
+        self.notice = Some(Notice::new(text, self.observation.time));
+    }
+}
+
+/// The row of a socket that should be gone, if it is still there.
+fn left_of<'t>(doomed: &Doomed, table: &'t Observation) -> Option<&'t Row> {
+    let key = doomed.target.socket().key();
+    let mut rows = table.rows.iter();
+    rows.find(|row| row.phase != Phase::Closed && row.socket.key() == key)
+}

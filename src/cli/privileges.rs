@@ -1,0 +1,40 @@
+//! Which privileges a plan uses: everything else is given up before the first
+//! file is opened.
+
+use super::plan::{Plan, Watching};
+use crate::model::action::Policy;
+use crate::model::namespace::Scope;
+use crate::model::powers::Capability;
+
+/// Finding the owners of sockets takes both.
+const OWNERS: [Capability; 2] = [Capability::DacReadSearch, Capability::SysPtrace];
+
+/// What a plan uses.
+pub(super) fn of(plan: &Plan) -> Vec<Capability> {
+    match plan {
+        Plan::Say(_) | Plan::Explain(_) => Vec::new(),
+        Plan::List(list) => reading(&list.watching),
+        // It tells of all that the live table could do.
+        Plan::Doctor(_) => Capability::ALL.to_vec(),
+        Plan::Live(live) => {
+            let mut used = OWNERS.to_vec();
+            // A key may ask for them at any time.
+            used.push(Capability::SysAdmin);
+            if live.policy == Policy::Act {
+                used.extend([Capability::Kill, Capability::NetAdmin]);
+            }
+            used
+        }
+        // Building the lab takes more, all in its own namespace; what is then
+        // done in it is a plan of its own.
+        Plan::Lab(_, watch) => of(watch),
+    }
+}
+
+fn reading(watching: &Watching) -> Vec<Capability> {
+    let mut used = OWNERS.to_vec();
+    if watching.scope == Scope::All {
+        used.push(Capability::SysAdmin);
+    }
+    used
+}

@@ -1,0 +1,131 @@
+//! Closes one connection from outside: `SOCK_DESTROY` of `sock_diag`.
+//!
+//! The kernel compares addresses and cookie, so a connection that has taken
+//! the addresses of the one that was shown is not touched: that answer is
+//! `ENOENT`. See `sock_diag_destroy` in `net/core/sock_diag.c` and `tcp_abort`
+//! in `net/ipv4/tcp.c`.
+
+use super::{Refusing, netlink};
+use crate::model::closing::{Closable, CloseRefusal, Cookie};
+use crate::model::endpoint::Endpoint;
+use crate::model::inet_diag;
+use crate::model::protocol::{Family, Protocol};
+use crate::model::text::Text;
+use rustix::io::Errno;
+use std::io;
+
+/// What can be done to connections.
+pub trait Close: Send {
+    /// Finds out, without doing anything, whether connections of this network
+    /// namespace could be closed.
+    ///
+    /// # Errors
+    ///
+    /// Why none could.
+    fn ready(&mut self) -> Result<(), CloseRefusal>;
+
+    /// Closes one, at once and on both ends.
+    ///
+    /// # Errors
+    ///
+    /// Why it was not closed; then nothing was.
+    fn close(&mut self, target: &Closable) -> Result<(), CloseRefusal>;
+}
+
+/// The kernel's way.
+#[derive(Debug, Default)]
+pub struct SockDestroy;
+
+/// `SOCK_DESTROY`.
+const DESTROY: u16 = 21;
+/// `RTM_DELNEIGH`.
+const FORGET_NEIGHBOUR: u16 = 29;
+
+impl Close for SockDestroy {
+    /// Asks twice what cannot be done. That nobody's cookie at nobody's
+    /// addresses be closed tells whether the kernel can close at all; but it
+    /// looks for the socket before the privilege. That is asked for in the same
+    /// words (`CAP_NET_ADMIN` over this namespace) by every change of network
+    /// settings, before it is read: so for one that is too short to say
+    /// anything.
+    fn ready(&mut self) -> Result<(), CloseRefusal> {
+        let nobody = Endpoint::default();
+        let cookie = Cookie::OF_NOBODY.get();
+        let id = inet_diag::socket_id((nobody, nobody), Family::Inet, 0, cookie);
+        match destroy(Protocol::Tcp, Family::Inet, id) {
+            Err(CloseRefusal::Gone) | Ok(()) => {}
+            Err(refusal) => return Err(refusal),
+        }
+        match netlink::ask(netlink::ROUTE, FORGET_NEIGHBOUR, &[0; 4]) {
+            Ok(Err(Errno::PERM)) => Err(CloseRefusal::NotPermitted),
+            // Whatever else it says: it was not the privilege that lacked.
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    fn close(&mut self, target: &Closable) -> Result<(), CloseRefusal> {
+        let socket = target.socket();
+        destroy(socket.protocol, socket.family, target.id())
+    }
+}
+
+impl Close for Refusing {
+    fn ready(&mut self) -> Result<(), CloseRefusal> {
+        Err(CloseRefusal::Disabled)
+    }
+
+    fn close(&mut self, _: &Closable) -> Result<(), CloseRefusal> {
+        Err(CloseRefusal::Disabled)
+    }
+}
+
+fn destroy(protocol: Protocol, family: Family, id: [u8; 48]) -> Result<(), CloseRefusal> {
+    let family = inet_diag::family_number(family);
+    // In every state: which one it is in, the cookie says.
+    let body = inet_diag::request(protocol, family, 0, u32::MAX, id);
+    match netlink::ask(netlink::SOCK_DIAG, DESTROY, &body) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(refusal(error)),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+fn refusal(error: Errno) -> CloseRefusal {
+    match error {
+        Errno::NOENT => CloseRefusal::Gone,
+        Errno::PERM | Errno::ACCESS => CloseRefusal::NotPermitted,
+        // Before Linux 4.5 the kind of message itself is unknown.
+        Errno::OPNOTSUPP | Errno::INVAL => CloseRefusal::NotOffered,
+        other => failed(&io::Error::from(other)),
+    }
+}
+
+fn failed(error: &io::Error) -> CloseRefusal {
+    CloseRefusal::Failed(Text::from(error.to_string().as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_mean_what_they_mean() {
+        let cases = [
+            (Errno::NOENT, "gone"),
+            (Errno::PERM, "not_permitted"),
+            (Errno::OPNOTSUPP, "not_offered"),
+            (Errno::INVAL, "not_offered"),
+            (Errno::NOMEM, "failed"),
+        ];
+        for (error, key) in cases {
+            assert_eq!(refusal(error).key(), key, "{error}");
+        }
+    }
+
+    #[test]
+    fn asking_whether_it_could_be_done_is_answered() {
+        let told = SockDestroy.ready().map_err(|refusal| refusal.key());
+        let known = [Ok(()), Err("not_permitted"), Err("not_offered")];
+        assert!(known.contains(&told), "{told:?}");
+    }
+}

@@ -1,0 +1,112 @@
+//! Leaves a trace of what was done as root, in the system's own log: who, to
+//! whom, and with what result.
+//!
+//! One datagram in the form of RFC 3164 to `/dev/log`, where journald and every
+//! syslog daemon listen. It carries no time: the daemon puts its own, in its own
+//! time zone, which a library would have to guess. A system without a log loses
+//! the trace, never the action.
+
+use std::fs;
+use std::io;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Where the daemon listens.
+const LOG: &str = "/dev/log";
+/// Facility authpriv (10), severity notice (5): a security matter, and worth
+/// knowing (RFC 3164, 4.1.1).
+const PRIORITY: u8 = 10 * 8 + 5;
+/// A daemon that reads nothing must not hold up the next action for long.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// The system's log.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    /// As whom the person logged in, before they became root.
+    login: Option<u32>,
+}
+
+impl Journal {
+    pub(super) fn of_the_system() -> Self {
+        Self::at(PathBuf::from(LOG))
+    }
+
+    /// The log whose daemon listens there.
+    pub(super) fn at(path: PathBuf) -> Self {
+        Self {
+            path,
+            login: fs::read_to_string("/proc/self/loginuid")
+                .ok()
+                .and_then(|text| login(&text)),
+        }
+    }
+
+    /// Writes one line.
+    ///
+    /// # Errors
+    ///
+    /// If nobody listens, or does not read.
+    pub(super) fn write(&self, deed: &str) -> io::Result<()> {
+        send(&self.path, &line(std::process::id(), self.login, deed))
+    }
+}
+
+/// The kernel keeps who logged in through sudo and su; -1 where nobody did
+/// (a service).
+fn login(text: &str) -> Option<u32> {
+    text.trim().parse().ok().filter(|uid| *uid != u32::MAX)
+}
+
+fn line(pid: u32, login: Option<u32>, deed: &str) -> String {
+    let who = login.map_or_else(|| "no login".to_owned(), |uid| format!("login uid {uid}"));
+    format!("<{PRIORITY}>tcplens[{pid}]: as root ({who}): {deed}")
+}
+
+fn send(path: &Path, line: &str) -> io::Result<()> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.send_to(line.as_bytes(), path).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_logged_in_is_told() {
+        assert_eq!(login("1000\n"), Some(1000));
+        assert_eq!(login("4294967295"), None);
+        assert_eq!(login("nobody"), None);
+        assert_eq!(
+            line(7, Some(1000), "TERM"),
+            "<85>tcplens[7]: as root (login uid 1000): TERM"
+        );
+        assert_eq!(line(7, None, "x"), "<85>tcplens[7]: as root (no login): x");
+    }
+
+    #[test]
+    fn a_daemon_gets_the_line_and_a_missing_or_deaf_one_is_an_error() {
+        let folder = std::env::temp_dir().join(format!("tcplens-log-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        let path = folder.join("log");
+        let journal = Journal {
+            path: path.clone(),
+            login: Some(1000),
+        };
+        assert!(journal.write("nobody listens").is_err());
+
+        let daemon = UnixDatagram::bind(&path).unwrap();
+        journal.write("TERM to nginx").unwrap();
+        let mut buffer = [0; 256];
+        let length = daemon.recv(&mut buffer).unwrap();
+        let text = String::from_utf8_lossy(&buffer[..length]);
+        assert!(text.ends_with("as root (login uid 1000): TERM to nginx"));
+
+        // It reads no more: its queue fills, and then the writer gives up.
+        let refused = (0..10_000).find_map(|_| journal.write("x").err());
+        assert_eq!(refused.unwrap().kind(), io::ErrorKind::WouldBlock);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

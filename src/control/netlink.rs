@@ -1,0 +1,107 @@
+//! One question to the kernel over netlink, and its answer: yes, or the number
+//! of an error (netlink(7)).
+
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, bind, netlink,
+    recvfrom, sendto, socket_with, sockopt,
+};
+use std::io;
+use std::time::Duration;
+
+/// Length of `struct nlmsghdr`.
+const HEADER: usize = 16;
+/// `NLM_F_REQUEST | NLM_F_ACK`.
+const FLAGS: u16 = 0x5;
+/// `NLMSG_ERROR`, which also says that all went well.
+const TYPE_ERROR: u16 = 2;
+/// `NETLINK_SOCK_DIAG`.
+pub(super) const SOCK_DIAG: Option<Protocol> = Some(netlink::SOCK_DIAG);
+/// `NETLINK_ROUTE` has the number 0, as if none were named.
+pub(super) const ROUTE: Option<Protocol> = None;
+/// The only question a socket is asked here has this number.
+const SEQUENCE: u32 = 1;
+/// The kernel answers before it returns from the question; nothing else may
+/// take this long.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Asks, and gives what the kernel said to it. Each question has a socket of
+/// its own, so that no late answer can be taken for another's.
+///
+/// # Errors
+///
+/// If the kernel could not be asked, or said nothing that makes sense.
+pub(super) fn ask(
+    family: Option<Protocol>,
+    kind: u16,
+    body: &[u8],
+) -> io::Result<Result<(), Errno>> {
+    let socket = socket_with(
+        AddressFamily::NETLINK,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        family,
+    )?;
+    bind(&socket, &netlink::SocketAddrNetlink::new(0, 0))?;
+    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(PATIENCE))?;
+    let kernel = netlink::SocketAddrNetlink::new(0, 0);
+    sendto(&socket, &message(kind, body), SendFlags::empty(), &kernel)?;
+    let mut buffer = [0; 1024];
+    loop {
+        let received = recvfrom(&socket, &mut buffer[..], RecvFlags::empty());
+        let (answer, _, sender) = match received {
+            Err(Errno::INTR) => continue,
+            other => other?,
+        };
+        let from_kernel = sender
+            .and_then(|sender| netlink::SocketAddrNetlink::try_from(sender).ok())
+            .is_some_and(|sender| sender.pid() == 0);
+        if from_kernel {
+            return verdict(buffer.get(..answer).unwrap_or_default())
+                .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "an odd answer"));
+        }
+    }
+}
+
+fn message(kind: u16, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(HEADER + body.len()).unwrap_or_default();
+    let mut message = Vec::with_capacity(HEADER + body.len());
+    message.extend_from_slice(&length.to_ne_bytes());
+    message.extend_from_slice(&kind.to_ne_bytes());
+    message.extend_from_slice(&FLAGS.to_ne_bytes());
+    message.extend_from_slice(&SEQUENCE.to_ne_bytes());
+    message.extend_from_slice(&[0; 4]);
+    message.extend_from_slice(body);
+    message
+}
+
+/// What an answer says; none if it is none to the question.
+fn verdict(answer: &[u8]) -> Option<Result<(), Errno>> {
+    let kind = u16::from_ne_bytes(answer.get(4..6)?.try_into().ok()?);
+    let sequence = u32::from_ne_bytes(answer.get(8..12)?.try_into().ok()?);
+    let number = i32::from_ne_bytes(answer.get(HEADER..HEADER + 4)?.try_into().ok()?);
+    (kind == TYPE_ERROR && sequence == SEQUENCE).then(|| match number {
+        0 => Ok(()),
+        // The kernel writes errors as negative numbers.
+        number => Err(Errno::from_raw_os_error(number.saturating_neg())),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read_or_refused() {
+        let answer = |kind: u16, sequence: u32, number: i32| {
+            let mut bytes = message(kind, &number.to_ne_bytes());
+            bytes[8..12].copy_from_slice(&sequence.to_ne_bytes());
+            bytes
+        };
+        assert_eq!(verdict(&answer(2, 1, 0)), Some(Ok(())));
+        assert_eq!(verdict(&answer(2, 1, -2)), Some(Err(Errno::NOENT)));
+        assert_eq!(verdict(&answer(2, 9, 0)), None, "to another question");
+        assert_eq!(verdict(&answer(3, 1, 0)), None, "no verdict");
+        assert_eq!(verdict(&answer(2, 1, 0)[..18]), None, "cut short");
+    }
+}

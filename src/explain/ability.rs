@@ -1,0 +1,282 @@
+//! What can be seen and done here, what cannot and why, and which privileges
+//! would help: joined from what a table really lacked and what this program
+//! may do. Nothing is guessed from the user's number.
+
+use super::catalogue::Catalogue;
+use super::sentence::{fill, grouped};
+use crate::model::action::Policy;
+use crate::model::closing::CloseRefusal;
+use crate::model::gap::{GapKind, GapReason};
+use crate::model::namespace::Scope;
+use crate::model::observation::Observation;
+use crate::model::powers::{Capability, Means};
+use crate::model::reading::SourceKind;
+use crate::model::row::Phase;
+use std::collections::BTreeSet;
+
+/// Something this program can do, more or less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ability {
+    /// Read the socket tables.
+    Sockets,
+    /// Find the owners.
+    Owners,
+    /// Read other network namespaces.
+    Namespaces,
+    /// End processes.
+    End,
+    /// Close connections.
+    Close,
+    /// What it has given up.
+    Restraint,
+}
+
+impl Ability {
+    /// All of them, in the order they are told.
+    pub const ALL: [Self; 6] = [
+        Self::Sockets,
+        Self::Owners,
+        Self::Namespaces,
+        Self::End,
+        Self::Close,
+        Self::Restraint,
+    ];
+
+    /// The key in the assets.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Sockets => "sockets",
+            Self::Owners => "owners",
+            Self::Namespaces => "namespaces",
+            Self::End => "end",
+            Self::Close => "close",
+            Self::Restraint => "restraint",
+        }
+    }
+}
+
+/// How far it can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// Wholly.
+    Can,
+    /// In part.
+    Partly,
+    /// Not at all.
+    Cannot,
+}
+
+impl Standing {
+    /// The key in the assets.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Can => "can",
+            Self::Partly => "partly",
+            Self::Cannot => "cannot",
+        }
+    }
+}
+
+/// What is to be said of one ability.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Which.
+    pub ability: Ability,
+    /// How far.
+    pub standing: Standing,
+    /// The sentence of the assets, by its name.
+    says: &'static str,
+    values: Vec<(&'static str, String)>,
+    /// The privileges it lacks.
+    pub lacks: BTreeSet<Capability>,
+}
+
+impl Verdict {
+    fn new(ability: Ability, standing: Standing, says: &'static str) -> Self {
+        Self {
+            ability,
+            standing,
+            says,
+            values: Vec::new(),
+            lacks: BTreeSet::new(),
+        }
+    }
+
+    fn with(mut self, name: &'static str, value: String) -> Self {
+        self.values.push((name, value));
+        self
+    }
+
+    /// Notes which of these privileges are not held.
+    fn lacking(mut self, wanted: &[Capability], means: &Means) -> Self {
+        let held = &means.powers.capabilities;
+        let missing = wanted.iter().filter(|one| !held.contains(one));
+        self.lacks.extend(missing.copied());
+        self
+    }
+
+    /// In words.
+    #[must_use]
+    pub fn sentence(&self, words: &Catalogue) -> String {
+        let text = words.ability(self.ability.key(), self.says);
+        let value = |place: &str| {
+            if place == "lacks" {
+                let lacks: Vec<&str> = self.lacks.iter().map(|one| one.word()).collect();
+                return Some(lacks.join(", "));
+            }
+            let found = self.values.iter().find(|(name, _)| *name == place);
+            found.map(|(_, value)| value.clone())
+        };
+        fill(text, value).unwrap_or_default()
+    }
+}
+
+/// What can be seen and done, one verdict for each ability. `scope` is that of
+/// the table.
+#[must_use]
+pub fn verdicts(observation: &Observation, means: &Means, scope: Scope) -> Vec<Verdict> {
+    vec![
+        sockets(observation),
+        owners(observation, means),
+        namespaces(observation, means, scope),
+        end(means),
+        close(means),
+        restraint(means),
+    ]
+}
+
+fn missing(observation: &Observation, kind: GapKind) -> u64 {
+    let of_kind = observation.gaps.iter().filter(|gap| gap.kind == kind);
+    of_kind.map(|gap| gap.count).sum()
+}
+
+fn sockets(observation: &Observation) -> Verdict {
+    let rows = observation.rows.iter();
+    let count = rows.filter(|row| row.phase != Phase::Closed).count();
+    let unread = missing(observation, GapKind::TablesUnreadable);
+    let verdict = if unread > 0 {
+        Verdict::new(Ability::Sockets, Standing::Partly, "missing").with("missing", grouped(unread))
+    } else {
+        match observation.source {
+            SourceKind::SockDiag => Verdict::new(Ability::Sockets, Standing::Can, "can"),
+            SourceKind::Proc => Verdict::new(Ability::Sockets, Standing::Partly, "proc"),
+            SourceKind::Mixed => Verdict::new(Ability::Sockets, Standing::Partly, "mixed"),
+        }
+    };
+    verdict.with("count", grouped(count as u64))
+}
+
+fn owners(observation: &Observation, means: &Means) -> Verdict {
+    const NEEDED: [Capability; 2] = [Capability::DacReadSearch, Capability::SysPtrace];
+    let unreadable = missing(observation, GapKind::ProcessesUnreadable);
+    let hidden = missing(observation, GapKind::OwnersHidden);
+    if unreadable == 0 && hidden == 0 {
+        return Verdict::new(Ability::Owners, Standing::Can, "can");
+    }
+    let starved = observation.gaps.iter().any(|gap| {
+        gap.kind == GapKind::ProcessesUnreadable && gap.reason == GapReason::DescriptorLimit
+    });
+    let privileged = NEEDED
+        .iter()
+        .all(|one| means.powers.capabilities.contains(one));
+    let says = match (starved, privileged && means.powers.whole_machine) {
+        (true, _) => "starved",
+        (_, true) => "refused",
+        _ => "partly",
+    };
+    let verdict = Verdict::new(Ability::Owners, Standing::Partly, says)
+        .with("unreadable", grouped(unreadable))
+        .with("hidden", grouped(hidden));
+    if starved {
+        return verdict;
+    }
+    verdict.lacking(&NEEDED, means)
+}
+
+fn namespaces(observation: &Observation, means: &Means, scope: Scope) -> Verdict {
+    const NEEDED: [Capability; 2] = [Capability::SysAdmin, Capability::SysPtrace];
+    let may = means.powers.capabilities.contains(&Capability::SysAdmin);
+    let verdict = if scope == Scope::All {
+        let unread = missing(observation, GapKind::NamespacesUnreadable);
+        let unknown = missing(observation, GapKind::NamespacesUnknown);
+        if unread == 0 && unknown == 0 {
+            let count = grouped(observation.namespaces.len() as u64);
+            return Verdict::new(Ability::Namespaces, Standing::Can, "all").with("count", count);
+        }
+        Verdict::new(Ability::Namespaces, Standing::Partly, "partly")
+            .with("unread", grouped(unread))
+            .with("unknown", grouped(unknown))
+    } else if may {
+        return Verdict::new(Ability::Namespaces, Standing::Can, "can");
+    } else {
+        Verdict::new(Ability::Namespaces, Standing::Partly, "cannot")
+    };
+    verdict.lacking(&NEEDED, means)
+}
+
+fn end(means: &Means) -> Verdict {
+    let may = means.powers.capabilities.contains(&Capability::Kill);
+    if means.policy == Policy::Look {
+        Verdict::new(Ability::End, Standing::Cannot, "look")
+    } else if !means.pidfds {
+        Verdict::new(Ability::End, Standing::Cannot, "racy")
+    } else if may && means.powers.whole_machine {
+        Verdict::new(Ability::End, Standing::Can, "can")
+    } else if may {
+        Verdict::new(Ability::End, Standing::Partly, "inside")
+    } else {
+        let verdict = Verdict::new(Ability::End, Standing::Partly, "partly");
+        verdict.lacking(&[Capability::Kill], means)
+    }
+}
+
+fn close(means: &Means) -> Verdict {
+    if means.policy == Policy::Look {
+        return Verdict::new(Ability::Close, Standing::Cannot, "look");
+    }
+    match &means.closing {
+        Ok(()) => Verdict::new(Ability::Close, Standing::Can, "can"),
+        Err(CloseRefusal::NotPermitted)
+            if means.powers.capabilities.contains(&Capability::NetAdmin) =>
+        {
+            Verdict::new(Ability::Close, Standing::Cannot, "foreign")
+        }
+        Err(CloseRefusal::NotPermitted) => {
+            let verdict = Verdict::new(Ability::Close, Standing::Cannot, "not_permitted");
+            verdict.lacking(&[Capability::NetAdmin], means)
+        }
+        Err(CloseRefusal::NotOffered) => {
+            Verdict::new(Ability::Close, Standing::Cannot, "not_offered")
+        }
+        Err(other) => {
+            let message = match other {
+                CloseRefusal::Failed(message) => message.to_string(),
+                other => other.key().to_owned(),
+            };
+            Verdict::new(Ability::Close, Standing::Cannot, "failed").with("message", message)
+        }
+    }
+}
+
+fn restraint(means: &Means) -> Verdict {
+    let restraint = means.powers.restraint;
+    let whole =
+        restraint.least_capabilities && restraint.no_new_privileges && restraint.no_core_dumps;
+    let (standing, says) = if whole {
+        (Standing::Can, "can")
+    } else {
+        (Standing::Partly, "partly")
+    };
+    let held = &means.powers.capabilities;
+    if held.is_empty() {
+        let says = if whole { "none" } else { "loose" };
+        return Verdict::new(Ability::Restraint, standing, says);
+    }
+    let held: Vec<&str> = held.iter().map(|one| one.word()).collect();
+    Verdict::new(Ability::Restraint, standing, says).with("held", held.join(", "))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! What is said of each ability, by what was missing and what may be done.
+
+use super::*;
+use crate::explain::catalogue::Language;
+use crate::explain::remedy::{Advice, advice};
+use crate::model::gap::Gap;
+use crate::model::powers::{Powers, Restraint};
+use crate::model::text::Text;
+
+fn words() -> &'static Catalogue {
+    Catalogue::of(Language::English)
+}
+
+fn means(uid: u32, capabilities: &[Capability], whole_machine: bool) -> Means {
+    let may_close = capabilities.contains(&Capability::NetAdmin);
+    Means {
+        powers: Powers {
+            uid,
+            capabilities: capabilities.iter().copied().collect(),
+            whole_machine,
+            restraint: Restraint {
+                least_capabilities: true,
+                no_new_privileges: true,
+                no_core_dumps: true,
+            },
+        },
+        policy: Policy::Act,
+        pidfds: true,
+        closing: may_close.then_some(()).ok_or(CloseRefusal::NotPermitted),
+        program: Text::from("/usr/local/bin/tcplens"),
+    }
+}
+
+fn seen(gaps: &[(GapKind, u64, GapReason)]) -> Observation {
+    Observation {
+        gaps: gaps
+            .iter()
+            .map(|(kind, count, reason)| Gap {
+                kind: *kind,
+                count: *count,
+                reason: *reason,
+            })
+            .collect(),
+        ..Observation::default()
+    }
+}
+
+fn hidden() -> Observation {
+    seen(&[
+        (GapKind::ProcessesUnreadable, 9, GapReason::Permission),
+        (GapKind::OwnersHidden, 2, GapReason::Permission),
+        (GapKind::NamespacesUnreadable, 1, GapReason::Permission),
+    ])
+}
+
+fn standings(observation: &Observation, means: &Means) -> Vec<Standing> {
+    verdicts(observation, means, Scope::All)
+        .iter()
+        .map(|verdict| verdict.standing)
+        .collect()
+}
+
+fn sentence(ability: Ability, observation: &Observation, means: &Means) -> String {
+    let verdicts = verdicts(observation, means, Scope::All);
+    let found = verdicts.iter().find(|verdict| verdict.ability == ability);
+    found.unwrap().sentence(words())
+}
+
+#[test]
+fn root_of_the_whole_machine_can_do_everything() {
+    let root = means(0, &Capability::ALL, true);
+    let seen = seen(&[]);
+    assert_eq!(standings(&seen, &root), [Standing::Can; 6]);
+    assert_eq!(
+        advice(&verdicts(&seen, &root, Scope::All), &root, words()),
+        []
+    );
+}
+
+#[test]
+fn an_ordinary_user_is_told_the_commands_that_would_help() {
+    let user = means(1000, &[], true);
+    let seen = hidden();
+    let expected = [
+        Standing::Can,
+        Standing::Partly,
+        Standing::Partly,
+        Standing::Partly,
+        Standing::Cannot,
+        Standing::Can,
+    ];
+    assert_eq!(standings(&seen, &user), expected);
+    let owners = sentence(Ability::Owners, &seen, &user);
+    assert!(owners.contains("looked into: 9.") && owners.contains("one of them: 2."));
+    let advice = advice(&verdicts(&seen, &user, Scope::All), &user, words());
+    let typed: Vec<&str> = advice
+        .iter()
+        .filter_map(|piece| match piece {
+            Advice::Type(line) => Some(line.as_str()),
+            Advice::Say(_) => None,
+        })
+        .collect();
+    let all = "cap_dac_read_search,cap_sys_ptrace,cap_kill,cap_net_admin";
+    let setcap = format!("sudo setcap {all}=ep /usr/local/bin/tcplens");
+    assert_eq!(
+        typed,
+        [
+            "sudo /usr/local/bin/tcplens",
+            "sudo chown root:adm /usr/local/bin/tcplens",
+            "sudo chmod 0750 /usr/local/bin/tcplens",
+            &setcap,
+        ]
+    );
+}
+
+#[test]
+fn what_even_root_is_refused_is_said_without_vain_advice() {
+    let root = means(0, &Capability::ALL, true);
+    let seen = seen(&[(GapKind::ProcessesUnreadable, 1, GapReason::Permission)]);
+    assert!(sentence(Ability::Owners, &seen, &root).contains("even these privileges"));
+    assert_eq!(
+        advice(&verdicts(&seen, &root, Scope::All), &root, words()),
+        []
+    );
+}
+
+#[test]
+fn the_root_of_a_container_is_told_what_its_container_lacks() {
+    let some = [Capability::DacReadSearch, Capability::Kill];
+    let docker = means(0, &some, true);
+    let advised = advice(&verdicts(&hidden(), &docker, Scope::All), &docker, words());
+    let added = "--cap-add SYS_PTRACE --cap-add NET_ADMIN --cap-add SYS_ADMIN";
+    assert_eq!(advised.last(), Some(&Advice::Type(added.to_owned())));
+    let rootless = means(0, &some, false);
+    let advised = advice(
+        &verdicts(&hidden(), &rootless, Scope::All),
+        &rootless,
+        words(),
+    );
+    assert!(matches!(&advised[..], [Advice::Say(only)] if only.contains("user namespace")));
+}
+
+#[test]
+fn each_lack_has_its_own_words() {
+    let root = means(0, &Capability::ALL, true);
+    let with = |change: &dyn Fn(&mut Means)| {
+        let mut changed = root.clone();
+        change(&mut changed);
+        changed
+    };
+    let nothing = seen(&[]);
+    let look = with(&|means| means.policy = Policy::Look);
+    for ability in [Ability::End, Ability::Close] {
+        assert!(sentence(ability, &nothing, &look).contains("--read-only"));
+    }
+    let old = with(&|means| means.pidfds = false);
+    assert!(sentence(Ability::End, &nothing, &old).contains("--allow-racy-kill"));
+    let built = with(&|means| means.closing = Err(CloseRefusal::NotOffered));
+    assert!(sentence(Ability::Close, &nothing, &built).contains("CONFIG_INET_DIAG_DESTROY"));
+    let odd = with(&|means| means.closing = Err(CloseRefusal::Failed(Text::from("odd"))));
+    assert!(sentence(Ability::Close, &nothing, &odd).ends_with("odd"));
+    let loose = with(&|means| means.powers.restraint.no_core_dumps = false);
+    assert_eq!(standings(&nothing, &loose)[5], Standing::Partly);
+    let starved = seen(&[(GapKind::ProcessesUnreadable, 3, GapReason::DescriptorLimit)]);
+    assert!(sentence(Ability::Owners, &starved, &root).contains("ulimit"));
+    let unread = seen(&[(GapKind::TablesUnreadable, 1, GapReason::Permission)]);
+    assert_eq!(standings(&unread, &root)[0], Standing::Partly);
+    let own = verdicts(&nothing, &root, Scope::Own);
+    assert!(own[2].sentence(words()).contains("key N"));
+}
+
+#[test]
+fn every_ability_and_standing_has_its_name() {
+    for ability in Ability::ALL {
+        let name = words().ability(ability.key(), "name");
+        assert!((1..=17).contains(&name.len()), "{ability:?}");
+    }
+    for standing in [Standing::Can, Standing::Partly, Standing::Cannot] {
+        assert!(!words().ability("standings", standing.key()).is_empty());
+    }
+}

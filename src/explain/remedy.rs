@@ -1,0 +1,87 @@
+//! What would help against what can't be seen or done: sentences, and command
+//! lines to be typed by a person. Nothing here is ever executed.
+
+use super::ability::{Standing, Verdict};
+use super::catalogue::Catalogue;
+use crate::model::powers::{Capability, Means};
+use std::collections::BTreeSet;
+
+/// A group that exists on most systems for those who may read logs.
+const GROUP: &str = "adm";
+
+/// A piece of advice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Advice {
+    /// A sentence.
+    Say(String),
+    /// A command line, as it is to be typed.
+    Type(String),
+}
+
+/// What would help against all that these verdicts lack; nothing if nothing is
+/// lacking, or nothing helps.
+#[must_use]
+pub fn advice(verdicts: &[Verdict], means: &Means, words: &Catalogue) -> Vec<Advice> {
+    let lacks: BTreeSet<Capability> = verdicts
+        .iter()
+        .flat_map(|verdict| verdict.lacks.iter().copied())
+        .collect();
+    let say = |name: &str| Advice::Say(words.ability("remedies", name).replace("{group}", GROUP));
+    let limited = verdicts
+        .iter()
+        .any(|verdict| verdict.standing != Standing::Can);
+    if limited && !means.powers.whole_machine {
+        return vec![say("rootless")];
+    }
+    if lacks.is_empty() {
+        return Vec::new();
+    }
+    if means.powers.uid == 0 {
+        let added = lacks.iter().map(|one| {
+            let name = one.word().trim_start_matches("cap_").to_uppercase();
+            format!("--cap-add {name}")
+        });
+        let added: Vec<String> = added.collect();
+        return vec![say("container"), Advice::Type(added.join(" "))];
+    }
+    let program = shell_word(means.program.as_str());
+    let names: Vec<&str> = lacks
+        .iter()
+        .filter(|one| **one != Capability::SysAdmin)
+        .map(|one| one.word())
+        .collect();
+    let root = vec![say("sudo"), Advice::Type(format!("sudo {program}"))];
+    if names.is_empty() {
+        return root;
+    }
+    let group = vec![
+        say("setcap"),
+        // In this order: a new owner takes the capabilities away again.
+        Advice::Type(format!("sudo chown root:{GROUP} {program}")),
+        Advice::Type(format!("sudo chmod 0750 {program}")),
+        Advice::Type(format!("sudo setcap {}=ep {program}", names.join(","))),
+    ];
+    [root, group].concat()
+}
+
+/// A path as one word of a shell.
+fn shell_word(path: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "/._-+".contains(character);
+    if !path.is_empty() && path.chars().all(plain) {
+        return path.to_owned();
+    }
+    format!("'{}'", path.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_stays_one_word() {
+        assert_eq!(shell_word("/usr/bin/tcplens"), "/usr/bin/tcplens");
+        assert_eq!(shell_word("/home/a b/x"), "'/home/a b/x'");
+        assert_eq!(shell_word("/a'b;c"), r"'/a'\''b;c'");
+        assert_eq!(shell_word(""), "''");
+    }
+}

@@ -1,0 +1,313 @@
+//! A connection that a person asks to be closed: what names it beyond doubt,
+//! what both ends see of it, and why it may not be.
+
+use super::caution::Caution;
+use super::inet_diag;
+use super::protocol::Protocol;
+use super::row::{Phase, Row};
+use super::socket::Socket;
+use super::state::State;
+use super::text::Text;
+use super::timer::TimerKind;
+use std::num::NonZeroU64;
+
+/// A cookie that names one socket.
+///
+/// All bits set is `INET_DIAG_NOCOOKIE`, which the kernel takes for "whichever
+/// has these addresses". It is no [`Cookie`], so nothing that must be given one
+/// can ever send it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Cookie(NonZeroU64);
+
+impl Cookie {
+    /// One that the kernel has not given to any socket and will not: it counts
+    /// them from one.
+    pub const OF_NOBODY: Self = Self(match NonZeroU64::new(u64::MAX - 1) {
+        Some(number) => number,
+        None => NonZeroU64::MIN,
+    });
+
+    /// The cookie of a socket; none if it would name any.
+    #[must_use]
+    pub fn new(number: NonZeroU64) -> Option<Self> {
+        (number != NonZeroU64::MAX).then_some(Self(number))
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> NonZeroU64 {
+        self.0
+    }
+}
+
+/// A socket that can be closed, as the table showed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closable {
+    socket: Socket,
+    cookie: Cookie,
+}
+
+impl Closable {
+    /// Takes a row for closing. `own` is the network namespace this program is
+    /// in, 0 if that is not known: the kernel closes nothing in another one.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it cannot be closed.
+    pub fn of(row: &Row, own: u32) -> Result<Self, CloseRefusal> {
+        let socket = row.socket;
+        if row.phase == Phase::Closed {
+            return Err(CloseRefusal::Gone);
+        }
+        if own != 0 && socket.namespace != own {
+            return Err(CloseRefusal::OtherNamespace);
+        }
+        let idle = matches!(
+            socket.state,
+            State::Unconnected | State::BoundInactive | State::Closed | State::Unknown(_)
+        );
+        if idle {
+            return Err(CloseRefusal::NoConnection);
+        }
+        let cookie = socket.cookie.and_then(Cookie::new);
+        let cookie = cookie.ok_or(CloseRefusal::NoCookie)?;
+        Ok(Self { socket, cookie })
+    }
+
+    /// The socket as it was shown.
+    #[must_use]
+    pub fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// The kernel's name for it, as `struct inet_diag_sockid` with its cookie.
+    ///
+    /// Whom to destroy is said the natural way round for UDP, too, unlike whom
+    /// to tell about: `__udp_diag_destroy` in `net/ipv4/udp_diag.c`.
+    #[must_use]
+    pub fn id(&self) -> [u8; 48] {
+        let ends = (self.socket.local, self.socket.remote);
+        let cookie = self.cookie.get();
+        inet_diag::socket_id(ends, self.socket.family, self.socket.interface, cookie)
+    }
+
+    /// What makes closing it worth a second thought.
+    #[must_use]
+    pub fn caution(&self) -> Option<Caution> {
+        match self.socket.state {
+            State::Listen => Some(Caution::Listener),
+            State::TimeWait => Some(Caution::TimeWait),
+            _ if self.is_record() => Some(Caution::TimeWait),
+            _ => None,
+        }
+    }
+
+    /// What its owner will see, as the key of the words for it.
+    #[must_use]
+    pub fn owner_sees(&self) -> &'static str {
+        match (self.socket.state, self.socket.inode) {
+            (State::Listen, _) => "owner_listener",
+            (_, None) => "owner_nobody",
+            _ if self.socket.protocol == Protocol::Udp => "owner_datagrams",
+            _ => "owner_aborted",
+        }
+    }
+
+    /// What its peer will see, as the key of the words for it. The kernel
+    /// resets where the peer may still send (`tcp_need_reset`); a request and
+    /// a record it just forgets.
+    #[must_use]
+    pub fn peer_sees(&self) -> &'static str {
+        if self.socket.protocol == Protocol::Udp {
+            return "peer_datagrams";
+        }
+        match self.socket.state {
+            State::Listen => "peer_listener",
+            State::SynSent => "peer_unasked",
+            State::SynReceived => "peer_unanswered",
+            State::Closing | State::LastAck | State::TimeWait => "peer_done",
+            _ if self.is_record() => "peer_late",
+            _ => "peer_reset",
+        }
+    }
+
+    /// Every key of what an end may see.
+    pub const SEEN: [&'static str; 11] = [
+        "owner_listener",
+        "owner_nobody",
+        "owner_datagrams",
+        "owner_aborted",
+        "peer_datagrams",
+        "peer_listener",
+        "peer_unasked",
+        "peer_unanswered",
+        "peer_done",
+        "peer_late",
+        "peer_reset",
+    ];
+
+    /// Whether the kernel keeps only a short record of it, as of `TIME_WAIT`.
+    fn is_record(&self) -> bool {
+        let timer = self.socket.timer;
+        timer.is_some_and(|timer| timer.kind == TimerKind::TimeWait)
+    }
+}
+
+/// Why a socket was not closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CloseRefusal {
+    /// It is from `/proc`, which has no cookies: another socket with the same
+    /// addresses could be hit.
+    NoCookie,
+    /// It is in another network namespace.
+    OtherNamespace,
+    /// It is no connection and no listener.
+    NoConnection,
+    /// It is not there any more (`ENOENT`), even if its addresses are in use
+    /// again.
+    Gone,
+    /// It takes `CAP_NET_ADMIN` (`EPERM`).
+    NotPermitted,
+    /// This kernel cannot do it (`EOPNOTSUPP`): it was built without
+    /// `CONFIG_INET_DIAG_DESTROY`.
+    NotOffered,
+    /// Actions are switched off here.
+    Disabled,
+    /// The system said something else.
+    Failed(Text),
+}
+
+impl CloseRefusal {
+    /// The key in assets.
+    #[must_use]
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::NoCookie => "no_cookie",
+            Self::OtherNamespace => "other_namespace",
+            Self::NoConnection => "no_connection",
+            Self::Gone => "gone",
+            Self::NotPermitted => "not_permitted",
+            Self::NotOffered => "not_offered",
+            Self::Disabled => "disabled",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// Every key a refusal can have.
+    pub const KEYS: [&'static str; 8] = [
+        "no_cookie",
+        "other_namespace",
+        "no_connection",
+        "gone",
+        "not_permitted",
+        "not_offered",
+        "disabled",
+        "failed",
+    ];
+}
+
+/// What came of closing one socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// Which.
+    pub target: Closable,
+    /// Whether the kernel did it.
+    pub result: Result<(), CloseRefusal>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::endpoint::Endpoint;
+    use crate::model::owner::OwnerSpan;
+    use crate::model::protocol::Family;
+    use crate::model::time::Stamp;
+    use std::num::NonZeroU32;
+
+    fn row(protocol: Protocol, state: State) -> Row {
+        let end = |port| Endpoint::new([192, 0, 2, 1].into(), port);
+        Row {
+            socket: Socket {
+                cookie: NonZeroU64::new(7),
+                local: end(443),
+                remote: end(50000),
+                inode: NonZeroU32::new(9),
+                uid: 0,
+                interface: 0,
+                recv_queue: 0,
+                send_queue: 0,
+                namespace: 5,
+                timer: None,
+                protocol,
+                family: Family::Inet,
+                state,
+            },
+            owners: OwnerSpan::default(),
+            unowned: None,
+            last_owner: None,
+            first_seen: Stamp::default(),
+            state_since: Stamp::default(),
+            entry_seen: false,
+            phase: Phase::Steady,
+            flagged: None,
+            flow: None,
+        }
+    }
+
+    #[test]
+    fn only_what_is_named_surely_and_is_a_connection_can_be_closed() {
+        let tcp = |state| row(Protocol::Tcp, state);
+        let with = |cookie: Option<u64>| {
+            let mut row = tcp(State::Established);
+            row.socket.cookie = cookie.and_then(NonZeroU64::new);
+            row
+        };
+        let mut closed = tcp(State::Established);
+        closed.phase = Phase::Closed;
+        let mut elsewhere = tcp(State::Established);
+        elsewhere.socket.namespace = 6;
+        let cases = [
+            (with(Some(1)), None),
+            (with(None), Some("no_cookie")),
+            (with(Some(u64::MAX)), Some("no_cookie")),
+            (closed, Some("gone")),
+            (elsewhere, Some("other_namespace")),
+            (tcp(State::BoundInactive), Some("no_connection")),
+            (tcp(State::Closed), Some("no_connection")),
+            (
+                row(Protocol::Udp, State::Unconnected),
+                Some("no_connection"),
+            ),
+            (row(Protocol::Udp, State::Established), None),
+        ];
+        for (row, refusal) in cases {
+            let told = Closable::of(&row, 5).err();
+            assert_eq!(told.map(|told| told.key()), refusal, "{row:?}");
+        }
+        assert!(Closable::of(&elsewhere, 0).is_ok(), "nobody knows better");
+    }
+
+    #[test]
+    fn each_state_has_what_both_ends_see() {
+        let cases = [
+            (State::Listen, Some(Caution::Listener), "peer_listener"),
+            (State::SynSent, None, "peer_unasked"),
+            (State::SynReceived, None, "peer_unanswered"),
+            (State::Established, None, "peer_reset"),
+            (State::FinWait1, None, "peer_reset"),
+            (State::FinWait2, None, "peer_reset"),
+            (State::CloseWait, None, "peer_reset"),
+            (State::Closing, None, "peer_done"),
+            (State::LastAck, None, "peer_done"),
+            (State::TimeWait, Some(Caution::TimeWait), "peer_done"),
+        ];
+        for (state, caution, peer) in cases {
+            let target = Closable::of(&row(Protocol::Tcp, state), 5).unwrap();
+            assert_eq!(target.caution(), caution, "{state}");
+            assert_eq!(target.peer_sees(), peer, "{state}");
+            assert!(Closable::SEEN.contains(&target.owner_sees()));
+        }
+        let udp = Closable::of(&row(Protocol::Udp, State::Established), 5).unwrap();
+        assert_eq!(udp.peer_sees(), "peer_datagrams");
+    }
+}

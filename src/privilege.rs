@@ -1,0 +1,133 @@
+//! What this program may do, and giving up what it does not need.
+//!
+//! It often runs as root and reads texts that anybody on the machine can
+//! choose. So it keeps only the capabilities its plan uses, cannot gain new
+//! ones, and leaves no core dump with other users' command lines in it.
+//!
+//! Landlock is not among the means, and must not be: with any ruleset in force
+//! the kernel hides every descriptor of other processes, root or not, and no
+//! socket would have an owner.
+
+use crate::model::powers::{Capability, Powers, Restraint};
+use rustix::io;
+use rustix::process::{DumpableBehavior, dumpable_behavior, geteuid, set_dumpable_behavior};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, no_new_privs, set_capabilities, set_no_new_privs,
+};
+use std::collections::BTreeSet;
+use std::fs;
+
+/// Gives up everything but these capabilities, as far as they are held.
+///
+/// Capabilities belong to a thread and are inherited by those it starts: this
+/// counts for the whole program only while it has a single thread. Nothing
+/// here can fail for a reason a person could mend (a seccomp filter may forbid
+/// it); [`powers`] tells what came of it.
+pub fn keep(wanted: &[Capability]) {
+    let _ = keep_capabilities(wanted);
+    let _ = set_no_new_privs(true);
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+fn keep_capabilities(wanted: &[Capability]) -> io::Result<()> {
+    let wanted = wanted
+        .iter()
+        .fold(CapabilitySet::empty(), |all, one| all | bit(*one));
+    let held = capabilities(None)?;
+    let kept = held.permitted & wanted;
+    set_capabilities(
+        None,
+        CapabilitySets {
+            effective: kept,
+            permitted: kept,
+            // Nothing is ever executed that could inherit them.
+            inheritable: CapabilitySet::empty(),
+        },
+    )
+}
+
+/// Whether this program runs as root.
+#[must_use]
+pub fn is_root() -> bool {
+    geteuid().is_root()
+}
+
+/// What this thread, and the threads it starts, may do now.
+#[must_use]
+pub fn powers() -> Powers {
+    let held = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective);
+    let known = Capability::ALL
+        .into_iter()
+        .fold(CapabilitySet::empty(), |all, one| all | bit(one));
+    let capabilities: BTreeSet<Capability> = Capability::ALL
+        .into_iter()
+        .filter(|one| held.contains(bit(*one)))
+        .collect();
+    Powers {
+        uid: geteuid().as_raw(),
+        capabilities,
+        whole_machine: fs::read_to_string("/proc/self/uid_map")
+            .is_ok_and(|map| is_whole_machine(&map)),
+        restraint: Restraint {
+            least_capabilities: known.contains(held),
+            no_new_privileges: no_new_privs().unwrap_or(false),
+            no_core_dumps: dumpable_behavior() == Ok(DumpableBehavior::NotDumpable),
+        },
+    }
+}
+
+fn bit(capability: Capability) -> CapabilitySet {
+    match capability {
+        Capability::DacReadSearch => CapabilitySet::DAC_READ_SEARCH,
+        Capability::SysPtrace => CapabilitySet::SYS_PTRACE,
+        Capability::Kill => CapabilitySet::KILL,
+        Capability::NetAdmin => CapabilitySet::NET_ADMIN,
+        Capability::SysAdmin => CapabilitySet::SYS_ADMIN,
+    }
+}
+
+/// The initial user namespace maps every user to itself (user_namespaces(7)).
+/// Another one could do so only with the whole machine's privileges.
+fn is_whole_machine(uid_map: &str) -> bool {
+    let mut numbers = uid_map.split_whitespace();
+    numbers.by_ref().eq(["0", "0", "4294967295"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[test]
+    fn a_user_namespace_is_told_from_the_whole_machine() {
+        assert!(is_whole_machine("         0          0 4294967295\n"));
+        assert!(!is_whole_machine("         0       1000          1\n"));
+        assert!(!is_whole_machine("0 0 1\n1 100000 65536\n"));
+        assert!(!is_whole_machine(""));
+    }
+
+    /// Capabilities and no-new-privileges are a thread's own, so this one can
+    /// be spoiled.
+    #[test]
+    fn only_what_is_wanted_and_was_held_is_kept() {
+        let (before, after) = thread::spawn(|| {
+            let before = powers();
+            keep(&[Capability::Kill, Capability::SysPtrace]);
+            // A second time brings nothing back.
+            keep(&Capability::ALL);
+            (before, powers())
+        })
+        .join()
+        .unwrap();
+        let wanted = BTreeSet::from([Capability::Kill, Capability::SysPtrace]);
+        let expected: BTreeSet<_> = before.capabilities.intersection(&wanted).copied().collect();
+        assert_eq!(after.capabilities, expected);
+        let all = Restraint {
+            least_capabilities: true,
+            no_new_privileges: true,
+            no_core_dumps: true,
+        };
+        assert_eq!(after.restraint, all);
+        assert_eq!(after.uid, before.uid);
+    }
+}

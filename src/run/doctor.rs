@@ -1,0 +1,71 @@
+//! What can be seen and done here: found out by doing it, as far as that harms
+//! nobody.
+
+use super::{Ending, RunError, terminal};
+use crate::control::destroy::Close;
+use crate::control::probe;
+use crate::explain::ability::{self, Standing};
+use crate::explain::catalogue::Catalogue;
+use crate::model::action::Policy;
+use crate::model::namespace::Scope;
+use crate::model::powers::Means;
+use crate::model::text::Text;
+use crate::monitor::{Monitor, MonitorOptions};
+use crate::privilege;
+use crate::report::doctor;
+use crate::source::ReadingSource;
+use std::io::{BufWriter, IsTerminal, Write, stdout};
+
+/// What the examination needs.
+pub struct DoctorRequest {
+    /// Where the table comes from; it is read with every network namespace.
+    pub source: Box<dyn ReadingSource>,
+    /// What closes connections.
+    pub close: Box<dyn Close>,
+    /// The words.
+    pub words: &'static Catalogue,
+}
+
+/// Reads one table, tries the rest on nobody, and writes what came of it.
+///
+/// # Errors
+///
+/// If nothing can be read or written.
+pub fn doctor(mut request: DoctorRequest) -> Result<Ending, RunError> {
+    let reading = request.source.read_table()?;
+    let mut monitor = Monitor::new(MonitorOptions::default());
+    let Some(observation) = monitor.fold(reading) else {
+        return Ok(Ending::NothingMatched);
+    };
+    let means = means(request.close.as_mut(), Policy::Act);
+    let width = if stdout().is_terminal() {
+        terminal::size().map_or(80, |(columns, _)| usize::from(columns).clamp(60, 100))
+    } else {
+        80
+    };
+    let mut out = BufWriter::new(stdout().lock());
+    doctor::write(&observation, &means, request.words, width, &mut out)
+        .and_then(|()| out.flush())
+        .map_err(RunError::io("write what was found"))?;
+    let lacking = ability::verdicts(&observation, &means, Scope::All)
+        .iter()
+        .any(|verdict| verdict.standing != Standing::Can);
+    Ok(if lacking {
+        Ending::Lacking
+    } else {
+        Ending::Done
+    })
+}
+
+/// What this program can do with what it may do. As of this thread: threads
+/// inherit their privileges.
+pub(super) fn means(close: &mut dyn Close, policy: Policy) -> Means {
+    let program = std::env::current_exe().unwrap_or_default();
+    Means {
+        powers: privilege::powers(),
+        policy,
+        pidfds: probe::gives_pidfds(),
+        closing: close.ready(),
+        program: Text::from(program.to_string_lossy().as_ref()),
+    }
+}
