@@ -6,7 +6,7 @@ mod privileges;
 
 use crate::control::destroy::{Close, SockDestroy};
 use crate::control::logged::Logged;
-use crate::control::pidfd::PidfdControl;
+use crate::control::pidfd::{PidfdControl, WithoutPidfd};
 use crate::control::{Control, Refusing, lineage};
 use crate::explain::catalogue::{Catalogue, Language};
 use crate::lab::helper;
@@ -143,10 +143,10 @@ fn with_least_privilege(plan: Plan) -> Result<Ending, RunError> {
             format: list.format,
             info: list.info,
         }),
-        Plan::Kill(acting, signal) => run::kill(KillRequest {
+        Plan::Kill(acting, signal, without) => run::kill(KillRequest {
             order: acting.order,
             signal,
-            control: control(Policy::Act),
+            control: control(Policy::Act, without),
             words: words(),
             about: about(acting.watching)?,
         }),
@@ -159,7 +159,7 @@ fn with_least_privilege(plan: Plan) -> Result<Ending, RunError> {
         }),
         Plan::Live(live) => run::live(LiveRequest {
             source: open(&live.watching, LiveOptions::default().patience)?,
-            control: control(live.policy),
+            control: control(live.policy, live.without_pidfd),
             closer: closer(live.policy),
             choices: crate::app::Choices {
                 filter: live.watching.filter,
@@ -182,8 +182,8 @@ fn with_least_privilege(plan: Plan) -> Result<Ending, RunError> {
 
 /// Twice refused is safe: the keys do nothing, and what they would ask for
 /// does nothing either.
-fn control(policy: Policy) -> Box<dyn Control> {
-    let control = PidfdControl::default();
+fn control(policy: Policy, without: WithoutPidfd) -> Box<dyn Control> {
+    let control = PidfdControl::new(without);
     match policy {
         Policy::Look => Box::new(Refusing),
         Policy::Act if privilege::is_root() => Box::new(Logged::around(control)),

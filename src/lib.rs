@@ -41,8 +41,9 @@
 //!    `app`).
 //! 5. Every state, timer, rule, gap and command has its words; help and footer
 //!    list only keys that work (`explain::catalogue`, `app::keys`).
-//! 6. No signal leaves without a confirmed, re-verified target
-//!    (`control::pidfd`, `tests/live.rs`).
+//! 6. No signal leaves without a confirmed, re-verified target, and none
+//!    reaches another process than the one shown, unless a person allows the
+//!    risk (`control::pidfd`, `control::tests`, `tests/live.rs`).
 //! 7. No connection is closed but by its cookie, in our own namespace, and after
 //!    a person confirmed it; the request that would take any socket with these
 //!    addresses cannot be made (`model::closing`, `tests/live/destroy.rs`).

@@ -15,6 +15,8 @@ mod inhabitants;
 mod privileges;
 #[path = "terminal/pty.rs"]
 mod pty;
+#[path = "terminal/tree.rs"]
+mod tree;
 
 use inhabitants::{inhabitants, lab_is_to_be_had, namespace, wait_until_deserted};
 use pty::{Ended, Session, wait_for_state, words};

@@ -41,6 +41,7 @@ pub(super) fn command() -> Command {
             None,
             "Only look: no key ends or closes anything",
         ))
+        .arg(racy())
         .subcommand(
             Command::new("list")
                 .about("Print the table once")
@@ -99,6 +100,7 @@ fn lab() -> Command {
             None,
             "Only look: no key ends or closes anything",
         ))
+        .arg(racy())
         .arg(
             value("sockets", "N", "A load of N established sockets instead")
                 .value_parser(value_parser!(u32).range(100..=1_000_000)),
@@ -150,7 +152,8 @@ fn kill() -> Command {
         Command::new("kill")
             .about("End the processes whose sockets match")
             .after_help(KILL)
-            .arg(value("signal", "NAME", "What to send; TERM if nothing is said").short('s')),
+            .arg(value("signal", "NAME", "What to send; TERM if nothing is said").short('s'))
+            .arg(racy()),
     )
 }
 
@@ -239,6 +242,14 @@ fn shown_processes() -> Arg {
         .short('p')
         .action(ArgAction::SetTrue)
         .help("Show processes (the default)")
+}
+
+fn racy() -> Arg {
+    flag(
+        "allow-racy-kill",
+        None,
+        "Without pidfds: signal by number, which may hit another process",
+    )
 }
 
 fn filter() -> Arg {

@@ -25,7 +25,7 @@ pub(super) fn of(plan: &Plan) -> Vec<Capability> {
             }
             used
         }
-        Plan::Kill(acting, _) => with(reading(&acting.watching), Capability::Kill),
+        Plan::Kill(acting, ..) => with(reading(&acting.watching), Capability::Kill),
         Plan::Close(acting) => with(reading(&acting.watching), Capability::NetAdmin),
         // Building the lab takes more, all in its own namespace; what is then
         // done in it is a plan of its own.

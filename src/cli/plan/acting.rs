@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn orders_are_what_was_said() {
-        let Ok(Plan::Kill(acting, signal)) = plan("kill -t :8080 --signal sigHup -y --max 200")
+        let Ok(Plan::Kill(acting, signal, _)) = plan("kill -t :8080 --signal sigHup -y --max 200")
         else {
             panic!("an order to kill")
         };

@@ -7,7 +7,7 @@ use crate::explain::lengths::length;
 use crate::explain::sentence::fill;
 use crate::filter::Filter;
 use crate::listing::fit;
-use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal, Target};
+use crate::model::action::{ArmId, ArmedFacts, Grip, Outcome, Reach, Refusal, Target};
 use crate::model::caution::{Caution, Demand};
 use crate::model::observation::Observation;
 use crate::model::owner::OwnerSpan;
@@ -80,13 +80,15 @@ pub fn kill(mut request: KillRequest) -> Result<Ending, RunError> {
     let found = owners.len();
     let mut armed = Vec::with_capacity(found);
     let mut cautions = Vec::new();
+    let mut racy = false;
     for owner in owners {
         match request.control.arm(owner.id, &owner.target) {
             Ok(facts) if facts.zombie => {
                 teller.left_out(&named(&owner.target), refused(&Refusal::Zombie, &teller));
             }
             Ok(facts) => {
-                cautions.extend(cautions_of(&facts));
+                cautions.extend(facts.cautions_for(Reach::Process));
+                racy |= facts.grip == Grip::Number;
                 tell_owner(&owner, &facts, &observation, &teller);
                 if request.order.dry_run {
                     // There may be more of them than descriptors.
@@ -105,6 +107,10 @@ pub fn kill(mut request: KillRequest) -> Result<Ending, RunError> {
     case.targets = armed.len();
     case.single = armed.first().map_or(0, |owner| owner.target.pid);
     case.demand = Demand::of(cautions, case.single);
+    if racy {
+        let risk = request.words.screen("confirm", "racy").to_owned();
+        teller.say("caution", &[("caution", risk)]);
+    }
     teller.cautions(&case);
     if let Some(ending) = consent(&case, &request.order, &WORDING, &teller, &extra)? {
         return Ok(ending);
@@ -115,11 +121,6 @@ pub fn kill(mut request: KillRequest) -> Result<Ending, RunError> {
     } else {
         Ending::Unfinished
     })
-}
-
-/// What the process itself is worth a second thought for.
-fn cautions_of(_facts: &ArmedFacts) -> Vec<Caution> {
-    Vec::new()
 }
 
 /// Sends to all, then waits for all; whether each is gone, or was sent what
@@ -184,12 +185,7 @@ fn owners(rows: &[&Row], filter: &Filter, observation: &Observation) -> Vec<Owne
             }
             owners.push(Owner {
                 id: ArmId(owners.len() as u64),
-                target: Target {
-                    pid: process.pid,
-                    start_ticks: process.start_ticks,
-                    name: process.name.clone(),
-                    inode: row.socket.inode,
-                },
+                target: Target::of(process, row.socket.inode),
                 sockets: 1,
             });
         }
