@@ -6,6 +6,7 @@
 //! to the same state.
 
 mod acting;
+mod affair;
 mod aftermath;
 pub mod browsing;
 pub mod closing;
@@ -27,7 +28,7 @@ use crate::explain::catalogue::Catalogue;
 use crate::filter::Filter;
 use crate::listing::{Quick, Sort, arrange};
 use crate::model::action::Policy;
-use crate::model::closing::{Closable, CloseRefusal};
+use crate::model::closing::CloseRefusal;
 use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
 use crate::model::pace::Pace;
@@ -35,7 +36,7 @@ use crate::model::powers::Means;
 use crate::model::row::Row;
 use crate::model::session::Session;
 use crate::model::socket::SocketKey;
-use acting::Pending;
+use affair::Affair;
 use closing::Answered;
 use command::Command;
 use cursor::Cursor;
@@ -125,8 +126,8 @@ pub struct App {
     pub failure: Option<String>,
     /// Earlier filters, the latest last.
     filters: Vec<String>,
-    /// A process that is being ended.
-    pending: Option<Pending>,
+    /// The last signal that was sent, and what comes of it.
+    affair: Option<Affair>,
     /// What is known of the session this program runs in.
     session: Session,
     /// Why no connection can be closed here, if none can.
@@ -136,6 +137,8 @@ pub struct App {
     next_arm: u64,
     /// Number of the latest table, shown or held back.
     newest: u64,
+    /// When that was read, milliseconds on the monotonic clock.
+    newest_ms: u64,
     /// Whether the question of the confirm dialog could be read.
     question_shown: bool,
     /// What is read beyond the table.
@@ -168,12 +171,13 @@ impl App {
             tags: Tags::default(),
             failure: None,
             filters: Vec::new(),
-            pending: None,
+            affair: None,
             session: choices.session,
             close_refused: None,
             answered: None,
             next_arm: 0,
             newest: 0,
+            newest_ms: 0,
             question_shown: false,
             watched: Watched::default(),
         }
@@ -211,6 +215,7 @@ impl App {
                 Vec::new()
             }
             Message::Armed(id, result) => self.armed(id, result),
+            Message::Reached(id, count) => self.reached(id, count),
             Message::Acted(id, outcome) => self.acted(id, outcome),
             Message::ClosingIs(ready) => {
                 self.learn_of_closing(ready);
@@ -233,11 +238,10 @@ impl App {
         let acts = matches!(
             command,
             Command::EndProcess
-                | Command::ConfirmTerm
-                | Command::ConfirmKill
+                | Command::TurnReach
                 | Command::CloseConnection
                 | Command::ConfirmClose
-        );
+        ) || command.signal().is_some();
         self.policy == Policy::Act || !acts
     }
 
@@ -249,28 +253,19 @@ impl App {
                 self.selected().is_some()
             }
             Command::EndProcess => {
-                let owner = self
-                    .selected()
-                    .and_then(|row| self.observation.first_owner(row));
-                self.permits(command) && owner.is_some()
+                let rows = self.rows_to_act_on();
+                let mut owners = rows.iter().map(|row| self.observation.first_owner(row));
+                self.permits(command) && owners.any(|owner| owner.is_some())
             }
             Command::CloseConnection => {
                 self.permits(command) && self.close_refused.is_none() && self.has_closable()
             }
             Command::ConfirmClose => matches!(self.mode, Mode::Close(_)),
             Command::ShowFinding | Command::Findings => !self.observation.findings.is_empty(),
-            Command::ConfirmTerm | Command::ConfirmKill => match &self.mode {
-                Mode::Confirm(confirm) => confirm.facts.is_some(),
-                _ => false,
-            },
+            Command::TurnReach => self.answers(command),
+            _ if command.signal().is_some() => self.answers(command),
             _ => true,
         }
-    }
-
-    /// Whether X would have something to ask about.
-    fn has_closable(&self) -> bool {
-        let closable = |row: &Row| Closable::of(row, 0).is_ok();
-        self.tags.count() > 0 || self.selected().is_some_and(closable)
     }
 
     fn observed(&mut self, observation: Arc<Observation>) -> Vec<Effect> {
@@ -349,6 +344,11 @@ impl App {
         if let Mode::Prompt(_) = self.mode {
             return self.prompt_key(key);
         }
+        if let Mode::Confirm(confirm) = &mut self.mode
+            && confirm.take(key)
+        {
+            return Vec::new();
+        }
         if matches!(&self.mode, Mode::Close(closing) if closing.demand.is_some()) {
             return self.close_key(key);
         }
@@ -359,8 +359,12 @@ impl App {
     }
 
     fn command(&mut self, command: Command) -> Vec<Effect> {
+        let offered = self.notice.as_ref().is_some_and(|notice| notice.offers);
         if !matches!(command, Command::Suspend) {
             self.notice = None;
+        }
+        if let Some(signal) = command.signal() {
+            return self.confirm(signal);
         }
         match command {
             Command::Quit => vec![Effect::Quit],
@@ -374,9 +378,8 @@ impl App {
                 self.set_pace(Pace::Adaptive)
             }
             Command::AllNamespaces => self.change_scope(),
-            Command::EndProcess => self.end_process(),
-            Command::ConfirmTerm => self.confirm(crate::model::signal::Signal::Term),
-            Command::ConfirmKill => self.confirm(crate::model::signal::Signal::Kill),
+            Command::EndProcess => self.end_process(offered),
+            Command::TurnReach => self.turn_reach(),
             Command::CloseConnection => self.close_connection(),
             Command::ConfirmClose => self.confirm_close(),
             Command::Cancel => self.cancel(),

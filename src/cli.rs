@@ -6,7 +6,7 @@ mod privileges;
 
 use crate::control::destroy::{Close, SockDestroy};
 use crate::control::logged::Logged;
-use crate::control::pidfd::PidfdControl;
+use crate::control::pidfd::{PidfdControl, WithoutPidfd};
 use crate::control::{Control, Refusing, lineage};
 use crate::explain::catalogue::{Catalogue, Language};
 use crate::lab::helper;
@@ -17,7 +17,10 @@ use crate::model::action::Policy;
 use crate::model::namespace::Scope;
 use crate::model::session::Session;
 use crate::privilege;
-use crate::run::{self, DoctorRequest, Ending, ListRequest, LiveRequest, RunError};
+use crate::run::{
+    self, About, CloseRequest, DoctorRequest, Ending, KillRequest, ListRequest, LiveRequest,
+    RunError,
+};
 use crate::source::live::{Live, LiveOptions};
 use crate::source::{ReadingSource, limits};
 use plan::{Contents, Plan, Watching};
@@ -140,9 +143,23 @@ fn with_least_privilege(plan: Plan) -> Result<Ending, RunError> {
             format: list.format,
             info: list.info,
         }),
+        Plan::Kill(acting, signal, without) => run::kill(KillRequest {
+            order: acting.order,
+            signal,
+            control: control(Policy::Act, without),
+            words: words(),
+            about: about(acting.watching)?,
+        }),
+        Plan::Close(acting) => run::close(CloseRequest {
+            order: acting.order,
+            session: session(),
+            closer: closer(Policy::Act),
+            words: words(),
+            about: about(acting.watching)?,
+        }),
         Plan::Live(live) => run::live(LiveRequest {
             source: open(&live.watching, LiveOptions::default().patience)?,
-            control: control(live.policy),
+            control: control(live.policy, live.without_pidfd),
             closer: closer(live.policy),
             choices: crate::app::Choices {
                 filter: live.watching.filter,
@@ -165,8 +182,8 @@ fn with_least_privilege(plan: Plan) -> Result<Ending, RunError> {
 
 /// Twice refused is safe: the keys do nothing, and what they would ask for
 /// does nothing either.
-fn control(policy: Policy) -> Box<dyn Control> {
-    let control = PidfdControl::default();
+fn control(policy: Policy, without: WithoutPidfd) -> Box<dyn Control> {
+    let control = PidfdControl::new(without);
     match policy {
         Policy::Look => Box::new(Refusing),
         Policy::Act if privilege::is_root() => Box::new(Logged::around(control)),
@@ -192,6 +209,15 @@ fn session() -> Session {
     }
 }
 
+fn about(watching: Watching) -> Result<About, RunError> {
+    Ok(About {
+        source: open(&watching, LIST_PATIENCE)?,
+        filter: watching.filter,
+        quick: watching.quick,
+        sort: watching.sort,
+    })
+}
+
 fn open(watching: &Watching, patience: Duration) -> Result<Box<dyn ReadingSource>, RunError> {
     let options = LiveOptions {
         source: watching.source,
@@ -207,7 +233,7 @@ fn open(watching: &Watching, patience: Duration) -> Result<Box<dyn ReadingSource
 fn code(ending: Ending) -> ExitCode {
     match ending {
         Ending::Done => ExitCode::SUCCESS,
-        Ending::NothingMatched | Ending::Lacking => ExitCode::from(NOTHING),
+        Ending::NothingMatched | Ending::Unfinished | Ending::Lacking => ExitCode::from(NOTHING),
         // As a shell reports a program that a signal ended.
         Ending::Signal(signal) => ExitCode::from(128 + u8::try_from(signal).unwrap_or(0)),
         Ending::TerminalGone => ExitCode::from(ERROR),

@@ -7,33 +7,53 @@
 //! pidfd_send_signal(2)) or not at all. A connection is closed by the kernel's
 //! own name for it, its cookie, which is never given twice ([`destroy`]).
 
+mod calls;
+mod cautions;
 pub mod destroy;
 mod facts;
 mod guards;
+mod hold;
 mod journal;
+mod kin;
 pub mod lineage;
 pub mod logged;
 mod netlink;
 pub mod pidfd;
 pub mod probe;
+mod tree;
 
-use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal, Target};
+use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal, Target, TreeOutcome};
 use crate::model::signal::Signal;
 use std::time::Duration;
 
 /// What can be done to processes.
 pub trait Control: Send {
-    /// Takes hold of a target and verifies it. Nothing is sent.
+    /// Takes hold of a target and verifies it. Nothing is sent. A target that
+    /// is armed again under its number stays held by the same descriptor.
     ///
     /// # Errors
     ///
     /// The reason why this target can't or must not be signalled.
     fn arm(&mut self, id: ArmId, target: &Target) -> Result<ArmedFacts, Refusal>;
 
-    /// Verifies an armed target once more and sends the signal.
+    /// Verifies an armed target once more and sends the signal. It does not
+    /// wait for what comes of it.
     fn signal(&mut self, id: ArmId, signal: Signal) -> Outcome;
 
-    /// Waits until an armed target has ended, at most `patience`.
+    /// The same for an armed target with all its descendants.
+    ///
+    /// The tree is first frozen (`STOP`) from its root downwards, and looked
+    /// at again until no further child comes: what stands still starts none.
+    /// Each process is held by a pidfd and verified to be a child of one that
+    /// is held before anything is sent to it. Then the signal goes to the
+    /// children before their parents, and last they are continued, so that
+    /// they can handle it (not after `STOP`; after `KILL` there is no need).
+    /// If any of this fails, the frozen ones are continued, and nothing else
+    /// is sent.
+    fn signal_tree(&mut self, id: ArmId, signal: Signal) -> TreeOutcome;
+
+    /// Waits until an armed target has ended, with all of its tree if that was
+    /// signalled; at most `patience`.
     fn wait(&mut self, id: ArmId, patience: Duration) -> bool;
 
     /// Lets go of a target.
@@ -53,9 +73,16 @@ impl Control for Refusing {
         Outcome::Refused(Refusal::Disabled)
     }
 
+    fn signal_tree(&mut self, _: ArmId, _: Signal) -> TreeOutcome {
+        TreeOutcome::refused(Refusal::Disabled)
+    }
+
     fn wait(&mut self, _: ArmId, _: Duration) -> bool {
         false
     }
 
     fn disarm(&mut self, _: ArmId) {}
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,16 +41,20 @@
 //!    `app`).
 //! 5. Every state, timer, rule, gap and command has its words; help and footer
 //!    list only keys that work (`explain::catalogue`, `app::keys`).
-//! 6. No signal leaves without a confirmed, re-verified target
-//!    (`control::pidfd`, `tests/live.rs`).
-//! 7. No text from outside reaches the terminal but through
+//! 6. No signal leaves without a confirmed, re-verified target, and none
+//!    reaches another process than the one shown, unless a person allows the
+//!    risk (`control::pidfd`, `control::tests`, `tests/live.rs`).
+//! 7. No connection is closed but by its cookie, in our own namespace, and after
+//!    a person confirmed it; the request that would take any socket with these
+//!    addresses cannot be made (`model::closing`, `tests/live/destroy.rs`).
+//! 8. No text from outside reaches the terminal but through
 //!    [`model::text::Text`].
-//! 8. The terminal is restored on quit, error, panic in any thread, SIGTERM,
+//! 9. The terminal is restored on quit, error, panic in any thread, SIGTERM,
 //!    SIGHUP, SIGINT and SIGTSTP (`tests/terminal.rs`).
-//! 9. A default run opens no network connection of its own (NSS for user names
-//!    excepted, `-n` turns it off) and executes nothing. Only [`lab`] sends, and
-//!    only with the proof of being in a namespace of its own
-//!    ([`lab::namespace::Namespace`]).
+//! 10. A default run opens no network connection of its own (NSS for user names
+//!     excepted, `-n` turns it off) and executes nothing. Only [`lab`] sends, and
+//!     only with the proof of being in a namespace of its own
+//!     ([`lab::namespace::Namespace`]).
 
 pub mod app;
 pub mod cli;

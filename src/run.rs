@@ -2,6 +2,7 @@
 
 mod actor;
 mod clipboard;
+mod command;
 mod doctor;
 mod headless;
 mod input;
@@ -12,6 +13,7 @@ mod signals;
 mod slot;
 mod terminal;
 
+pub use command::{About, CloseRequest, KillRequest, Order, close, kill};
 pub use doctor::{DoctorRequest, doctor};
 pub use headless::{Format, ListRequest, Topic, explain, list};
 pub use screen::{LiveRequest, live};
@@ -29,6 +31,9 @@ pub enum RunError {
     /// The lab could not be set up.
     #[error("{0}")]
     Lab(#[from] LabError),
+    /// What was ordered is not done; the reason, and what would help.
+    #[error("{0}")]
+    Refused(String),
     /// The terminal or a pipe failed.
     #[error("cannot {operation}: {error}")]
     Io {
@@ -58,6 +63,8 @@ pub enum Ending {
     Done,
     /// No row matched.
     NothingMatched,
+    /// Not all that was ordered was done.
+    Unfinished,
     /// Something cannot be seen or done here.
     Lacking,
     /// By this signal.

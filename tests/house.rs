@@ -64,6 +64,8 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     ("clap::", &["cli"]),
     ("signal_hook::", &["run"]),
     ("pidfd_send_signal", &["control"]),
+    // Which may close connections.
+    ("netlink::", &["source", "control", "lab"]),
     ("kill_process", &["control"]),
     ("SystemTime", &["source", "run", "cli"]),
     ("Instant::now", &["source", "control", "lab", "run"]),

@@ -23,6 +23,10 @@ mod bad_input;
 mod churn;
 #[path = "live/crowd.rs"]
 mod crowd;
+#[path = "live/deeds.rs"]
+mod deeds;
+#[path = "live/destroy.rs"]
+mod destroy;
 #[path = "live/details.rs"]
 mod details;
 #[path = "live/differential.rs"]
@@ -37,14 +41,20 @@ mod namespace;
 mod neighbour;
 #[path = "live/oracle.rs"]
 mod oracle;
+#[path = "live/orders.rs"]
+mod orders;
 #[path = "live/other.rs"]
 mod other;
 #[path = "live/patience.rs"]
 mod patience;
 #[path = "live/refusal.rs"]
 mod refusal;
+#[path = "live/reuse.rs"]
+mod reuse;
 #[path = "live/session.rs"]
 mod session;
+#[path = "live/stage.rs"]
+mod stage;
 #[path = "live/steps.rs"]
 mod steps;
 #[path = "live/table.rs"]
@@ -65,7 +75,7 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 18] = [
+const INSIDE: [(&str, Body); 32] = [
     (ROW_BY_ROW, differential::agrees_row_by_row),
     (ON_A_PAIR, differential::agrees_on_a_pair_of_devices),
     (
@@ -105,6 +115,56 @@ const INSIDE: [(&str, Body); 18] = [
     (
         "ending_is_refused_for_who_must_not_be_ended",
         ending::is_refused_for_who_must_not_be_ended,
+    ),
+    (
+        "closing_does_in_each_state_what_is_promised",
+        destroy::does_in_each_state_what_is_promised,
+    ),
+    (
+        "closing_never_hits_who_came_to_the_same_addresses",
+        destroy::never_hits_who_came_to_the_same_addresses,
+    ),
+    (
+        "closing_finds_one_listener_among_many",
+        destroy::finds_one_listener_among_many,
+    ),
+    ("orders_kill_who_is_meant", orders::kill_who_is_meant),
+    ("orders_close_what_is_meant", orders::close_what_is_meant),
+    (
+        "closing_is_refused_to_an_ordinary_user",
+        destroy::is_refused_to_an_ordinary_user,
+    ),
+    (
+        "closing_is_seen_by_both_ends",
+        destroy::is_seen_by_both_ends,
+    ),
+    (
+        "deeds_on_a_prefork_server_tell_who_still_holds_its_port",
+        deeds::on_a_prefork_server_tell_who_still_holds_its_port,
+    ),
+    (
+        "deeds_name_who_takes_the_port_again",
+        deeds::name_who_takes_the_port_again,
+    ),
+    (
+        "deeds_on_a_zombie_tell_who_must_take_note_of_it",
+        deeds::on_a_zombie_tell_who_must_take_note_of_it,
+    ),
+    (
+        "deeds_on_a_stubborn_process_offer_kill_and_wait",
+        deeds::on_a_stubborn_process_offer_kill_and_wait,
+    ),
+    (
+        "deeds_on_the_first_of_a_container_ask_for_its_number",
+        deeds::on_the_first_of_a_container_ask_for_its_number,
+    ),
+    (
+        "deeds_on_a_forking_tree_leave_nobody",
+        deeds::on_a_forking_tree_leave_nobody,
+    ),
+    (
+        "a_number_that_is_used_again_reaches_nobody_else",
+        reuse::reaches_nobody_else,
     ),
     (
         "a_user_without_privilege_sees_every_row",
@@ -156,6 +216,9 @@ fn main() -> ExitCode {
     if let Some((name, outside)) = namespace::asked(arguments()) {
         let (_, body) = INSIDE.iter().find(|(known, _)| *known == name).unwrap();
         return namespace::play(*body, outside);
+    }
+    if reuse::asked(arguments()) {
+        return reuse::play();
     }
     if let Some(outside) = neighbour::asked(arguments()) {
         return neighbour::play(outside);

@@ -3,6 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+#[path = "screens/closing.rs"]
+mod closing;
+#[path = "screens/ending.rs"]
+mod ending;
 #[path = "screens/stage.rs"]
 mod stage;
 #[path = "screens/typing.rs"]
@@ -12,10 +16,7 @@ use insta::{Settings, assert_snapshot};
 use tcplens::app::effect::Effect;
 use tcplens::app::message::{Gesture, Message, Spot};
 use tcplens::listing::{Column, SortBy};
-use tcplens::model::action::{ArmedFacts, Outcome, Refusal};
-use tcplens::model::signal::Signal;
 use tcplens::model::state::State;
-use tcplens::model::text::Text;
 use tcplens::view::theme::{Palette, Theme};
 use typing::{drawn, press, text, text_and_styles, write};
 
@@ -200,59 +201,6 @@ fn findings_and_gaps() {
     compare("hidden_80x24", &text(&buffer));
 }
 
-#[test]
-fn ending_a_process_asks_first() {
-    let mut app = stage::app(stage::scene());
-    write(&mut app, "/pid:812");
-    press(&mut app, "Enter");
-    let effects = press(&mut app, "K");
-    let [Effect::Arm(id, target)] = &effects[..] else {
-        panic!("{effects:?}")
-    };
-    assert_eq!(target.pid, 811, "the owner with the smallest pid");
-    assert!(
-        press(&mut app, "y f").is_empty(),
-        "nothing before it is armed"
-    );
-    let facts = ArmedFacts {
-        target: target.clone(),
-        command: Text::from("nginx: master process"),
-        uid: Some(0),
-        children: vec![(812, Text::from("nginx"))],
-        parent: Some((1, Text::from("systemd"))),
-        zombie: false,
-    };
-    app.update(Message::Armed(*id, Ok(facts)));
-    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
-    compare("confirm_80x24", &text_and_styles(&buffer));
-    let effects = press(&mut app, "y");
-    assert_eq!(effects, [Effect::Signal(*id, Signal::Term)]);
-    let after = std::time::Duration::from_millis(300);
-    let signal = Signal::Term;
-    app.update(Message::Acted(*id, Outcome::Ended { after, signal }));
-    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
-    assert!(text(&buffer).contains("nginx (pid 811) ended 0.3 s after TERM."));
-    // The next table may have been under way already: only the one after it
-    // tells what became of the sockets.
-    let again = press_observed(&mut app, 1);
-    assert!(again.contains(&Effect::Refresh));
-    press_observed(&mut app, 2);
-    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
-    let screen: Vec<_> = text(&buffer)
-        .split_whitespace()
-        .map(str::to_owned)
-        .collect();
-    let screen = screen.join(" ");
-    assert!(
-        screen.contains("Still held by other processes: 1."),
-        "{screen}"
-    );
-    assert!(
-        screen.contains("Port 443 is still held by nginx (pid 811)."),
-        "{screen}"
-    );
-}
-
 /// The same world in a later table.
 fn press_observed(app: &mut tcplens::app::App, later: u64) -> Vec<Effect> {
     let scene = stage::scene();
@@ -261,52 +209,6 @@ fn press_observed(app: &mut tcplens::app::App, later: u64) -> Vec<Effect> {
         ..(*scene).clone()
     };
     app.update(Message::Observed(std::sync::Arc::new(observation)))
-}
-
-#[test]
-fn a_question_that_cannot_be_read_cannot_be_answered() {
-    let mut app = stage::app(stage::scene());
-    let effects = press(&mut app, "K");
-    let [Effect::Arm(id, target)] = &effects[..] else {
-        panic!("{effects:?}")
-    };
-    let facts = ArmedFacts {
-        target: target.clone(),
-        command: Text::new(&[b'x'; 4096]),
-        uid: Some(0),
-        children: vec![(812, Text::from("nginx"))],
-        parent: None,
-        zombie: false,
-    };
-    app.update(Message::Armed(*id, Ok(facts)));
-    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
-    let screen = text(&buffer);
-    assert!(screen.contains("holds its sockets too"), "{screen}");
-    assert!(screen.contains("1 listening (:443)"), "{screen}");
-    let (buffer, _) = drawn(&mut app, COLOUR, 12, 3);
-    assert!(!text(&buffer).contains("TERM"));
-    assert!(press(&mut app, "y f").is_empty());
-    let (buffer, _) = drawn(&mut app, COLOUR, 20, 8);
-    assert!(text(&buffer).contains("y TERM"), "{}", text(&buffer));
-    assert_eq!(press(&mut app, "y").len(), 1);
-}
-
-#[test]
-fn cancelling_lets_go_and_refusals_say_why() {
-    let mut app = stage::app(stage::scene());
-    let effects = press(&mut app, "K");
-    let [Effect::Arm(id, _)] = effects[..] else {
-        panic!("{effects:?}")
-    };
-    assert_eq!(press(&mut app, "Esc"), [Effect::Disarm(id)]);
-    let effects = press(&mut app, "K");
-    let [Effect::Arm(id, _)] = effects[..] else {
-        panic!("{effects:?}")
-    };
-    let refusal = Refusal::NotPermitted { uid: Some(0) };
-    app.update(Message::Armed(id, Err(refusal)));
-    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
-    compare("refused_80x24", &text(&buffer));
 }
 
 #[test]
@@ -339,7 +241,9 @@ fn the_mouse_finds_what_lies_under_it() {
 
 #[test]
 fn any_size_can_be_drawn() {
-    let pages = ["", "Enter", "x", "?", "F", "!", "s", "/", "K", "p"];
+    let pages = [
+        "", "Enter", "x", "?", "F", "!", "s", "/", "K", "p", "X", "* X",
+    ];
     for keys in pages {
         for width in [0, 1, 2, 3, 7, 19, 80, 300] {
             for height in [0, 1, 2, 3, 4, 5, 9, 24, 100] {

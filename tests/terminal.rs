@@ -7,12 +7,16 @@
     reason = "a test may fail loudly and say what it measured"
 )]
 
+#[path = "terminal/closing.rs"]
+mod closing;
 #[path = "terminal/inhabitants.rs"]
 mod inhabitants;
 #[path = "terminal/privileges.rs"]
 mod privileges;
 #[path = "terminal/pty.rs"]
 mod pty;
+#[path = "terminal/tree.rs"]
+mod tree;
 
 use inhabitants::{inhabitants, lab_is_to_be_had, namespace, wait_until_deserted};
 use pty::{Ended, Session, wait_for_state, words};

@@ -1,113 +1,194 @@
-//! Ending a process: ask, confirm, signal, and see whether it is gone.
+//! Asking before processes are ended, and taking the answer.
 //!
 //! The app never holds a descriptor. It names an asking by its number, and
 //! `control` keeps the process behind it.
 
 use super::App;
-use super::aftermath::{Aftermath, PortFate};
-use super::confirm::{Confirm, Goes};
+use super::affair::Affair;
+use super::command::Command;
+use super::confirm::{Asked, Confirm};
 use super::effect::Effect;
 use super::mode::Mode;
-use super::notice::{self, Notice};
-use crate::explain::lengths::length;
+use super::notice::Notice;
+use super::tags::Tags;
 use crate::explain::sentence::fill;
-use crate::model::action::{ArmId, ArmedFacts, Outcome, Policy, Refusal, Target};
-use crate::model::observation::Observation;
+use crate::model::action::{ArmId, ArmedFacts, MOST_TARGETS, Policy, Reach, Refusal, Target};
 use crate::model::process::Process;
 use crate::model::row::Phase;
 use crate::model::signal::Signal;
+use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// A process that a signal was sent to.
-#[derive(Clone, Debug)]
-pub(super) struct Pending {
-    id: ArmId,
-    process: Arc<Process>,
-    goes: Goes,
-    /// How it ended, once it has, and the number of the latest table then.
-    ended: Option<(Duration, Signal, u64)>,
-}
 
 impl App {
-    pub(super) fn end_process(&mut self) -> Vec<Effect> {
+    /// Asks about the owners of the rows to act on; `offered` says that a
+    /// notice offers to ask again about a process that did not end.
+    pub(super) fn end_process(&mut self, offered: bool) -> Vec<Effect> {
         if self.policy == Policy::Look {
             self.say("read_only", &[]);
             return Vec::new();
         }
-        let Some(row) = self.selected() else {
+        if offered && let Some(effects) = self.ask_again() {
+            return effects;
+        }
+        let owners = self.owners_to_act_on();
+        if owners.is_empty() {
+            return self.nobody_to_end();
+        }
+        if owners.len() > MOST_TARGETS {
+            let text = self.reason(&Refusal::TooMany(owners.len()));
+            self.notice = Some(Notice::new(text, self.observation.time));
+            return Vec::new();
+        }
+        let asked = owners
+            .into_iter()
+            .map(|(process, inode)| self.asked(process, inode))
+            .collect();
+        self.ask(asked, Reach::Process)
+    }
+
+    /// Each owner once, with the socket it was picked by.
+    fn owners_to_act_on(&self) -> Vec<(Arc<Process>, Option<NonZeroU32>)> {
+        let mut found: Vec<(Arc<Process>, Option<NonZeroU32>)> = Vec::new();
+        for row in self.rows_to_act_on() {
+            let Some(owner) = self.observation.first_owner(row) else {
+                continue;
+            };
+            let known = |(process, _): &(Arc<Process>, _)| process.pid == owner.pid;
+            if found.iter().any(known) {
+                continue;
+            }
+            // A row that is closed no longer has its socket: identity is then
+            // checked by start, name and program alone.
+            let present = row.phase != Phase::Closed;
+            let inode = present.then_some(row.socket.inode).flatten();
+            found.push((Arc::clone(owner), inode));
+        }
+        found
+    }
+
+    fn nobody_to_end(&mut self) -> Vec<Effect> {
+        let Some(row) = self.rows_to_act_on().first().copied() else {
             return self.nothing_selected();
         };
-        let Some(owner) = self.observation.first_owner(row).cloned() else {
-            let reason = row
-                .unowned
-                .and_then(|reason| self.words.unowned(reason))
-                .map_or(String::new(), |words| words.short.clone());
-            self.say("no_owner", &[("reason", reason)]);
-            return Vec::new();
-        };
-        // A row that is closed no longer has its socket: identity is then
-        // checked by start and name alone.
-        let inode = (row.phase != Phase::Closed)
-            .then_some(row.socket.inode)
-            .flatten();
+        let reason = row
+            .unowned
+            .and_then(|reason| self.words.unowned(reason))
+            .map_or(String::new(), |words| words.short.clone());
+        self.say("no_owner", &[("reason", reason)]);
+        Vec::new()
+    }
+
+    /// An asking about a process: the one that is held already, if it was
+    /// signalled and has not ended, else a new one.
+    fn asked(&mut self, process: Arc<Process>, inode: Option<NonZeroU32>) -> Asked {
+        let held = self
+            .affair
+            .as_ref()
+            .and_then(|affair| affair.held(&process));
+        if let Some(held) = held {
+            return held;
+        }
         let id = ArmId(self.next_arm);
         self.next_arm += 1;
-        let target = Target {
-            pid: owner.pid,
-            start_ticks: owner.start_ticks,
-            name: owner.name.clone(),
-            inode,
-        };
-        self.mode = Mode::Confirm(Box::new(Confirm {
+        Asked {
             id,
-            target: target.clone(),
+            target: Target::of(&process, inode),
+            process,
             facts: None,
-            started_ms: owner.started_ms,
-            goes: Goes::of(&owner, &self.observation),
-        }));
-        vec![Effect::Arm(id, target)]
+        }
+    }
+
+    /// Asks about those that a signal was sent to and that still run.
+    fn ask_again(&mut self) -> Option<Vec<Effect>> {
+        let affair = self.affair.as_ref()?;
+        let (stubborn, reach) = (affair.stubborn(), affair.reach());
+        (!stubborn.is_empty()).then(|| self.ask(stubborn, reach))
+    }
+
+    fn ask(&mut self, asked: Vec<Asked>, reach: Reach) -> Vec<Effect> {
+        let effects = asked
+            .iter()
+            .map(|asked| Effect::Arm(asked.id, asked.target.clone()))
+            .collect();
+        let confirm = Confirm::about(asked, reach, &self.observation);
+        self.mode = Mode::Confirm(Box::new(confirm));
+        effects
     }
 
     pub(super) fn armed(&mut self, id: ArmId, result: Result<ArmedFacts, Refusal>) -> Vec<Effect> {
         let Mode::Confirm(confirm) = &mut self.mode else {
-            return vec![Effect::Disarm(id)];
+            return self.let_go(id);
         };
-        if confirm.id != id {
-            return vec![Effect::Disarm(id)];
-        }
-        match result {
-            Ok(facts) => confirm.facts = Some(facts),
-            Err(refusal) => {
-                let target = confirm.target.clone();
-                self.mode = Mode::Table;
-                self.refused(&target, &refusal);
+        let alone = confirm.asked.len() + confirm.left_out.len() == 1;
+        let Some(asked) = confirm.asked.iter_mut().find(|asked| asked.id == id) else {
+            return self.let_go(id);
+        };
+        let target = asked.target.clone();
+        let refusal = match result {
+            Ok(facts) if facts.zombie && !alone => Refusal::Zombie,
+            Ok(facts) => {
+                asked.facts = Some(facts);
+                confirm.count_sockets(&self.observation);
+                return Vec::new();
             }
+            Err(refusal) => refusal,
+        };
+        confirm.leave_out(id, refusal.clone());
+        confirm.count_sockets(&self.observation);
+        let nobody_left = confirm.asked.is_empty();
+        let effects = self.let_go(id);
+        if nobody_left {
+            self.mode = Mode::Table;
+            self.refused(&target, &refusal);
+        }
+        effects
+    }
+
+    /// Turns between the process and its tree.
+    pub(super) fn turn_reach(&mut self) -> Vec<Effect> {
+        let Mode::Confirm(confirm) = &mut self.mode else {
+            return Vec::new();
+        };
+        if !confirm.has_tree() {
+            return Vec::new();
+        }
+        let facts = confirm.single().and_then(|single| single.facts.as_ref());
+        let refusal = facts.and_then(ArmedFacts::tree_refusal);
+        if let (Reach::Process, Some(refusal)) = (confirm.reach, refusal) {
+            let text = self.reason(&refusal);
+            self.notice = Some(Notice::new(text, self.observation.time));
+        } else {
+            confirm.turn(&self.observation);
         }
         Vec::new()
     }
 
     pub(super) fn confirm(&mut self, signal: Signal) -> Vec<Effect> {
-        let Mode::Confirm(confirm) = &self.mode else {
+        let Mode::Confirm(confirm) = &mut self.mode else {
             return Vec::new();
         };
-        if confirm.facts.is_none() || !self.question_shown {
+        if !confirm.is_ready() || !confirm.is_of_use() || !self.question_shown {
             return Vec::new();
         }
-        let confirm = confirm.clone();
+        if !confirm.is_allowed() {
+            confirm.reminded = true;
+            return Vec::new();
+        }
+        let confirm = (**confirm).clone();
         self.mode = Mode::Table;
-        self.pending = Some(Pending {
-            id: confirm.id,
-            process: Arc::new(Process {
-                pid: confirm.target.pid,
-                start_ticks: confirm.target.start_ticks,
-                name: confirm.target.name,
-                ..Process::default()
-            }),
-            goes: confirm.goes,
-            ended: None,
-        });
-        vec![Effect::Signal(confirm.id, signal)]
+        // They have served; the next key is about something else.
+        self.tags = Tags::default();
+        let send = |asked: &Asked| match confirm.reach {
+            Reach::Process => Effect::Signal(asked.id, signal),
+            Reach::Tree => Effect::SignalTree(asked.id, signal),
+        };
+        let signals: Vec<Effect> = confirm.asked.iter().map(send).collect();
+        let affair = Affair::new(confirm, signal, &self.observation);
+        let before = self.affair.replace(affair);
+        let held = before.map_or_else(Vec::new, |before| before.ids());
+        let mut effects: Vec<Effect> = held.into_iter().flat_map(|id| self.let_go(id)).collect();
+        effects.extend(signals);
+        effects
     }
 
     pub(super) fn cancel(&mut self) -> Vec<Effect> {
@@ -118,117 +199,42 @@ impl App {
         let Mode::Confirm(confirm) = &self.mode else {
             return Vec::new();
         };
-        let id = confirm.id;
+        let ids: Vec<ArmId> = confirm.asked.iter().map(|asked| asked.id).collect();
         self.mode = Mode::Table;
-        vec![Effect::Disarm(id)]
+        ids.into_iter().flat_map(|id| self.let_go(id)).collect()
     }
 
-    pub(super) fn acted(&mut self, id: ArmId, outcome: Outcome) -> Vec<Effect> {
-        let newest = self.newest;
-        let Some(pending) = &mut self.pending else {
-            return Vec::new();
-        };
-        if pending.id != id {
-            return Vec::new();
+    /// Lets go of a process, unless it is still watched.
+    fn let_go(&self, id: ArmId) -> Vec<Effect> {
+        let watched = self
+            .affair
+            .as_ref()
+            .is_some_and(|affair| affair.watches(id));
+        if watched {
+            Vec::new()
+        } else {
+            vec![Effect::Disarm(id)]
         }
-        let process = Arc::clone(&pending.process);
-        match outcome {
-            Outcome::Ended { after, signal } => {
-                pending.ended = Some((after, signal, newest));
-                self.outcome("ended", &process, after, signal);
-                // The table says what became of its sockets: read it now.
-                return vec![Effect::Refresh];
-            }
-            Outcome::Sent { signal } => self.outcome("sent", &process, Duration::ZERO, signal),
-            Outcome::StillRunning { after, signal } => {
-                self.pending = None;
-                self.outcome("still_running", &process, after, signal);
-                let more = match signal {
-                    Signal::Kill => "still_running_kill",
-                    _ => "still_running_term",
-                };
-                let more = self.words.outcome(more).to_owned();
-                self.add_to_notice(&more);
-            }
-            Outcome::Refused(refusal) => {
-                self.pending = None;
-                let target = Target {
-                    pid: process.pid,
-                    start_ticks: process.start_ticks,
-                    name: process.name.clone(),
-                    inode: None,
-                };
-                self.refused(&target, &refusal);
-            }
+    }
+
+    /// Whether a command of the dialog would do anything now.
+    pub(super) fn answers(&self, command: Command) -> bool {
+        let Mode::Confirm(confirm) = &self.mode else {
+            return false;
+        };
+        match command {
+            Command::TurnReach => confirm.is_ready() && confirm.has_tree(),
+            _ => confirm.is_ready() && confirm.is_of_use() && confirm.is_allowed(),
         }
-        Vec::new()
     }
 
-    /// Once the process has ended, the table must confirm it: what became of
-    /// its sockets, and of the ports it listened on? The first table after
-    /// the end may have been under way before it; the second tells.
-    pub(super) fn follow_up(&mut self, observation: &Observation) -> Vec<Effect> {
-        self.newest = observation.number;
-        let Some(pending) = &self.pending else {
-            return Vec::new();
-        };
-        let Some((after, signal, then)) = pending.ended else {
-            return Vec::new();
-        };
-        if observation.number < then + 2 {
-            return vec![Effect::Refresh];
-        }
-        let pending = pending.clone();
-        self.pending = None;
-        self.outcome("ended", &pending.process, after, signal);
-        let aftermath = Aftermath::of(&pending.goes, observation);
-        for sentence in self.aftermath(&aftermath) {
-            self.add_to_notice(&sentence);
-        }
-        Vec::new()
+    pub(super) fn refused(&mut self, target: &Target, refusal: &Refusal) {
+        let text = format!("{} ({}): {}", target.name, target.pid, self.reason(refusal));
+        self.notice = Some(Notice::new(text, self.observation.time));
     }
 
-    fn aftermath(&self, aftermath: &Aftermath) -> Vec<String> {
-        let say = |name: &str, count: usize| {
-            let sentence = self.words.outcome(name);
-            (count > 0).then(|| fill(sentence, |_| Some(count.to_string())))?
-        };
-        let gone = match aftermath.gone {
-            1 => "gone_from_table_one",
-            _ => "gone_from_table",
-        };
-        let mut said: Vec<String> = say(gone, aftermath.gone).into_iter().collect();
-        said.extend(say("left_to_kernel", aftermath.in_kernel));
-        said.extend(say("left_to_others", aftermath.held));
-        said.extend(aftermath.ports.iter().filter_map(|(port, fate)| {
-            let name = match fate {
-                PortFate::Free => "port_free",
-                PortFate::Held(Some(_)) => "port_held",
-                PortFate::Held(None) => "port_held_unknown",
-                PortFate::Lingers(_) => "port_lingers",
-            };
-            fill(self.words.outcome(name), |place| match (place, fate) {
-                ("port", _) => Some(port.to_string()),
-                ("count", PortFate::Lingers(count)) => Some(count.to_string()),
-                ("process", PortFate::Held(owner)) => Some(owner.as_ref()?.name.to_string()),
-                ("pid", PortFate::Held(owner)) => Some(owner.as_ref()?.pid.to_string()),
-                _ => None,
-            })
-        }));
-        said
-    }
-
-    fn outcome(&mut self, name: &str, process: &Process, after: Duration, signal: Signal) {
-        let values = [
-            ("process", process.name.to_string()),
-            ("pid", process.pid.to_string()),
-            ("after", length(after)),
-            ("signal", signal.word().to_owned()),
-        ];
-        self.notice = notice::fill(self.words.outcome(name), &values, self.observation.time);
-    }
-
-    fn refused(&mut self, target: &Target, refusal: &Refusal) {
+    /// Why no signal was sent, in words.
+    pub(super) fn reason(&self, refusal: &Refusal) -> String {
         let user = || match refusal {
             Refusal::NotPermitted { uid: Some(uid) } => {
                 let name = self.observation.user(*uid);
@@ -236,20 +242,18 @@ impl App {
             }
             _ => self.words.screen("notice", "another_user").to_owned(),
         };
-        let reason = fill(self.words.refusal(refusal.key()), |_| Some(user()));
-        let mut text = format!("{} ({}): ", target.name, target.pid);
-        text.push_str(&reason.unwrap_or_default());
+        let mut reason = fill(self.words.refusal(refusal.key()), |place| {
+            Some(match (place, refusal) {
+                ("count", Refusal::TooMany(count)) => count.to_string(),
+                ("pid", Refusal::TreeIncomplete(pid)) => pid.to_string(),
+                _ => user(),
+            })
+        })
+        .unwrap_or_default();
         if let Refusal::Failed(message) = refusal {
-            text.push(' ');
-            text.push_str(message.as_str());
+            reason.push(' ');
+            reason.push_str(message.as_str());
         }
-        self.notice = Some(Notice::new(text, self.observation.time));
-    }
-
-    fn add_to_notice(&mut self, sentence: &str) {
-        if let Some(notice) = &mut self.notice {
-            notice.text.push(' ');
-            notice.text.push_str(sentence);
-        }
+        reason
     }
 }

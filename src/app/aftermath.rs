@@ -1,5 +1,6 @@
 //! What became of a process's sockets and ports once it has ended.
 
+use super::affair::Before;
 use super::confirm::Goes;
 use crate::model::observation::Observation;
 use crate::model::process::Process;
@@ -29,31 +30,47 @@ pub(super) struct Aftermath {
 pub(super) enum PortFate {
     /// Nothing is bound to it any more.
     Free,
-    /// Somebody listens on it; who, where that is known.
-    Held(Option<Arc<Process>>),
+    /// Somebody listens on it; who, where that is known, and how many more.
+    Held(Option<(Arc<Process>, usize)>),
+    /// A process that was started after the signal listens on it.
+    Taken(Arc<Process>),
     /// Nobody listens, but so many connections still have it.
     Lingers(usize),
 }
 
 impl Aftermath {
-    pub(super) fn of(goes: &Goes, observation: &Observation) -> Self {
+    pub(super) fn of(goes: &Goes, before: &Before, observation: &Observation) -> Self {
         let present: Vec<&Row> = present(observation)
             .filter(|row| goes.sockets.contains(&row.socket.key()))
             .collect();
         let held = present.iter().filter(|row| row.owners.count > 0).count();
-        let mut ports: Vec<(u16, PortFate)> = goes
-            .listening
-            .iter()
-            .take(TOLD)
-            .map(|socket| (socket.local.port, fate(socket, observation)))
-            .collect();
-        ports.dedup_by_key(|(port, _)| *port);
+        let mut ports: Vec<(u16, PortFate)> = Vec::new();
+        for socket in &goes.listening {
+            let port = socket.local.port;
+            if ports.len() < TOLD && ports.iter().all(|(known, _)| *known != port) {
+                ports.push((port, fate(socket, before, observation)));
+            }
+        }
         Self {
             gone: goes.count() - present.len(),
             in_kernel: present.len() - held,
             held,
             ports,
         }
+    }
+
+    /// How many ports new processes have taken.
+    pub(super) fn taken(&self) -> usize {
+        let taken = |(_, fate): &&(u16, PortFate)| matches!(fate, PortFate::Taken(_));
+        self.ports.iter().filter(taken).count()
+    }
+
+    /// A new process that has taken a port.
+    pub(super) fn taker(&self) -> Option<&Process> {
+        self.ports.iter().find_map(|(_, fate)| match fate {
+            PortFate::Taken(process) => Some(&**process),
+            _ => None,
+        })
     }
 }
 
@@ -62,7 +79,7 @@ fn present(observation: &Observation) -> impl Iterator<Item = &Row> {
     rows.filter(|row| row.phase != Phase::Closed)
 }
 
-fn fate(listener: &Socket, observation: &Observation) -> PortFate {
+fn fate(listener: &Socket, before: &Before, observation: &Observation) -> PortFate {
     let local = listener.local;
     let on_it = || {
         present(observation).filter(|row| {
@@ -75,7 +92,14 @@ fn fate(listener: &Socket, observation: &Observation) -> PortFate {
         })
     };
     if let Some(listener) = on_it().find(|row| row.socket.state == State::Listen) {
-        return PortFate::Held(observation.first_owner(listener).cloned());
+        return match observation.first_owner(listener).cloned() {
+            Some(owner) if before.is_new(&owner) => PortFate::Taken(owner),
+            Some(owner) => {
+                let more = observation.owners(listener).count() - 1;
+                PortFate::Held(Some((owner, more)))
+            }
+            None => PortFate::Held(None),
+        };
     }
     match on_it().count() {
         0 => PortFate::Free,

@@ -14,7 +14,7 @@ use crate::explain::sentence::fill;
 use crate::filter::{Side, write_address};
 use crate::model::action::{MOST_TARGETS, Policy};
 use crate::model::caution::{Caution, Demand};
-use crate::model::closing::{Closable, CloseRefusal, Closed};
+use crate::model::closing::{Closable, CloseRefusal, Closed, with_other_ends};
 use crate::model::observation::Observation;
 use crate::model::row::{Phase, Row};
 use crate::model::session::Session;
@@ -51,11 +51,15 @@ pub struct Doomed {
 }
 
 impl Doomed {
-    /// The first owner: `nginx (812)`; none where nobody holds it.
+    /// The first owner: `nginx (812)`; where nobody is known, whether there is
+    /// somebody.
     #[must_use]
-    pub fn owner(&self) -> Option<String> {
-        let (pid, name) = self.owners.first()?;
-        Some(format!("{name} ({pid})"))
+    pub fn owner(&self, words: &Catalogue) -> String {
+        match (self.owners.first(), self.target.socket().inode) {
+            (Some((pid, name)), _) => format!("{name} ({pid})"),
+            (None, Some(_)) => words.closing("dialog", "hidden").to_owned(),
+            (None, None) => words.closing("dialog", "nobody").to_owned(),
+        }
     }
 }
 
@@ -152,6 +156,12 @@ impl App {
         self.close_refused = ready.err();
     }
 
+    /// Whether X would have something to ask about.
+    pub(super) fn has_closable(&self) -> bool {
+        let closable = |row: &Row| Closable::of(row, 0).is_ok();
+        self.tags.count() > 0 || self.selected().is_some_and(closable)
+    }
+
     pub(super) fn close_connection(&mut self) -> Vec<Effect> {
         if self.policy == Policy::Look {
             self.refuse_to_close(&CloseRefusal::Disabled);
@@ -231,7 +241,7 @@ impl App {
         if !told.eq(answered.asked.iter().map(|doomed| &doomed.target)) {
             return Vec::new();
         }
-        answered.results = Some((results, newest));
+        answered.results = Some((with_other_ends(results), newest));
         let answered = answered.clone();
         self.tell_closed(&answered, None);
         vec![Effect::Refresh]
@@ -272,10 +282,8 @@ impl App {
             ([(doomed, _)], Some(table)) => sentences.extend(self.seen_of(doomed, table)),
             (several, None) => sentences.extend(self.counted("closing_several", several.len())),
             (several, Some(table)) => {
-                let left = several
-                    .iter()
-                    .filter(|(doomed, _)| left_of(doomed, table).is_some())
-                    .count();
+                let open = |(doomed, _): &&(&Doomed, _)| is_open(doomed, table);
+                let left = several.iter().filter(open).count();
                 sentences.extend(self.counted("closed_several", several.len() - left));
                 if left > 0 {
                     sentences.extend(self.counted("still_there", left));
@@ -295,44 +303,32 @@ impl App {
 
     /// What the table shows of one that was closed, and what its owner gets.
     fn seen_of(&self, doomed: &Doomed, table: &Observation) -> Vec<String> {
-        let socket = doomed.target.socket();
-        let left = left_of(doomed, table);
-        let name = match left {
-            Some(row) if row.socket.state == State::Unconnected => {
-                return self.about("disconnected", doomed).into_iter().collect();
-            }
+        let names = match row_of(doomed, table).map(|row| row.socket.state) {
+            None => vec!["closed", doomed.target.owner_sees()],
+            Some(State::Unconnected) => vec!["disconnected"],
+            Some(_) if serves_on(doomed, table) => vec!["port_shared"],
+            Some(State::BoundInactive | State::Closed) => match doomed.target.owner_sees() {
+                "owner_listener" => vec!["owner_listener"],
+                _ => vec!["bound"],
+            },
             Some(_) => return self.counted("still_there", 1).into_iter().collect(),
-            None => "closed",
         };
-        let shared = table.rows.iter().any(|row| {
-            let other = &row.socket;
-            let same = (other.local, other.namespace) == (socket.local, socket.namespace);
-            row.phase != Phase::Closed && other.state == State::Listen && same
-        });
-        let owner = match doomed.target.owner_sees() {
-            "owner_listener" if shared => Some("port_shared"),
-            "owner_listener" => Some("owner_listener"),
-            "owner_aborted" | "owner_datagrams" => Some("owner_aborted"),
-            _ => None,
-        };
-        let names = [Some(name), owner.filter(|_| !doomed.owners.is_empty())];
         names
             .into_iter()
-            .flatten()
             .filter_map(|name| self.about(name, doomed))
             .collect()
     }
 
+    /// A sentence about one; none where there is none to say.
     fn about(&self, name: &str, doomed: &Doomed) -> Option<String> {
         let sentence = self.words.closing("outcome", name);
+        if sentence.is_empty() {
+            return None;
+        }
         fill(sentence, |place| match place {
             "what" => Some(doomed.what.clone()),
             "port" => Some(doomed.target.socket().local.port.to_string()),
-            "owner" => Some(
-                doomed
-                    .owner()
-                    .unwrap_or_else(|| self.words.closing("dialog", "nobody").to_owned()),
-            ),
+            "owner" => Some(doomed.owner(self.words)),
             _ => None,
         })
     }
@@ -368,9 +364,27 @@ impl App {
     }
 }
 
-/// The row of a socket that should be gone, if it is still there.
-fn left_of<'t>(doomed: &Doomed, table: &'t Observation) -> Option<&'t Row> {
+/// The row of a socket that was closed, if there is one: what is bound to a port
+/// stays so until its owner closes it.
+fn row_of<'t>(doomed: &Doomed, table: &'t Observation) -> Option<&'t Row> {
     let key = doomed.target.socket().key();
     let mut rows = table.rows.iter();
     rows.find(|row| row.phase != Phase::Closed && row.socket.key() == key)
+}
+
+/// Whether it is as if nobody had closed it.
+fn is_open(doomed: &Doomed, table: &Observation) -> bool {
+    let idle = [State::Unconnected, State::BoundInactive, State::Closed];
+    row_of(doomed, table).is_some_and(|row| !idle.contains(&row.socket.state))
+}
+
+/// Whether a listener that was closed has another one beside it.
+fn serves_on(doomed: &Doomed, table: &Observation) -> bool {
+    let closed = doomed.target.socket();
+    let beside = |row: &&Row| {
+        let other = &row.socket;
+        let place = (other.local, other.namespace) == (closed.local, closed.namespace);
+        row.phase != Phase::Closed && other.state == State::Listen && place
+    };
+    closed.state == State::Listen && table.rows.iter().any(|row| beside(&row))
 }

@@ -1,5 +1,7 @@
 //! Everything a key can ask for, by the name it has in the keymap.
 
+use crate::model::signal::Signal;
+
 /// A command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Command {
@@ -85,6 +87,20 @@ pub enum Command {
     ConfirmTerm,
     /// Send KILL.
     ConfirmKill,
+    /// Send INT.
+    ConfirmInt,
+    /// Send HUP.
+    ConfirmHup,
+    /// Send STOP.
+    ConfirmStop,
+    /// Send CONT.
+    ConfirmCont,
+    /// Send USR1.
+    ConfirmUsr1,
+    /// Send USR2.
+    ConfirmUsr2,
+    /// The process alone, or its whole tree.
+    TurnReach,
     /// Close what was asked about.
     ConfirmClose,
     /// Send nothing.
@@ -97,7 +113,7 @@ pub enum Command {
 
 impl Command {
     /// Every command with its key in the assets.
-    pub const ALL: [(Self, &'static str); 45] = [
+    pub const ALL: [(Self, &'static str); 52] = [
         (Self::Quit, "quit"),
         (Self::Help, "help"),
         (Self::Filter, "filter"),
@@ -139,11 +155,34 @@ impl Command {
         (Self::Suspend, "suspend"),
         (Self::ConfirmTerm, "confirm_term"),
         (Self::ConfirmKill, "confirm_kill"),
+        (Self::ConfirmInt, "confirm_int"),
+        (Self::ConfirmHup, "confirm_hup"),
+        (Self::ConfirmStop, "confirm_stop"),
+        (Self::ConfirmCont, "confirm_cont"),
+        (Self::ConfirmUsr1, "confirm_usr1"),
+        (Self::ConfirmUsr2, "confirm_usr2"),
+        (Self::TurnReach, "turn_reach"),
         (Self::ConfirmClose, "confirm_close"),
         (Self::Cancel, "cancel"),
         (Self::Accept, "accept"),
         (Self::Back, "back"),
     ];
+
+    /// The signal it sends, if it sends one.
+    #[must_use]
+    pub fn signal(self) -> Option<Signal> {
+        Some(match self {
+            Self::ConfirmTerm => Signal::Term,
+            Self::ConfirmKill => Signal::Kill,
+            Self::ConfirmInt => Signal::Int,
+            Self::ConfirmHup => Signal::Hup,
+            Self::ConfirmStop => Signal::Stop,
+            Self::ConfirmCont => Signal::Cont,
+            Self::ConfirmUsr1 => Signal::Usr1,
+            Self::ConfirmUsr2 => Signal::Usr2,
+            _ => return None,
+        })
+    }
 
     /// Its key in the assets.
     #[must_use]

@@ -1,7 +1,9 @@
-//! The question before a process is ended: everything a person should know,
+//! The question before processes are ended: everything a person should know,
 //! frozen at the moment it was asked.
 
-use crate::model::action::{ArmId, ArmedFacts, Target};
+use super::keys::Key;
+use crate::model::action::{ArmId, ArmedFacts, Reach, Refusal, Target};
+use crate::model::caution::{Caution, Demand};
 use crate::model::observation::Observation;
 use crate::model::process::Process;
 use crate::model::row::{Phase, Row};
@@ -9,26 +11,161 @@ use crate::model::socket::{Socket, SocketKey};
 use crate::model::state::State;
 use crate::model::text::Text;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// No number that is to be typed has more digits.
+const DIGITS: usize = 10;
 
 /// The question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confirm {
+    /// Whom it is about; more than one where rows are tagged.
+    pub asked: Vec<Asked>,
+    /// Who was asked for and is left out, and why.
+    pub left_out: Vec<(Target, Refusal)>,
+    /// Each process alone, or with its tree.
+    pub reach: Reach,
+    /// What would go with all of them.
+    pub goes: Goes,
+    /// What has been typed of the number that is demanded.
+    pub typed: String,
+    /// Whether a signal was asked for before the number was typed.
+    pub reminded: bool,
+}
+
+/// One process that is asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
     /// The number of the asking.
     pub id: ArmId,
     /// Whom it is about.
     pub target: Target,
+    /// The same as the table knows it.
+    pub process: Arc<Process>,
     /// What was found when it was taken hold of; none while that goes on.
     pub facts: Option<ArmedFacts>,
-    /// When it was started, milliseconds since 1970.
-    pub started_ms: Option<u64>,
-    /// What would go with it.
-    pub goes: Goes,
 }
 
-/// The sockets that a process holds.
+impl Confirm {
+    /// A question about these processes, of which nothing is found out yet.
+    #[must_use]
+    pub fn about(asked: Vec<Asked>, reach: Reach, observation: &Observation) -> Self {
+        let mut confirm = Self {
+            asked,
+            left_out: Vec::new(),
+            reach,
+            goes: Goes::default(),
+            typed: String::new(),
+            reminded: false,
+        };
+        confirm.count_sockets(observation);
+        confirm
+    }
+
+    /// The process, where only one was asked for.
+    #[must_use]
+    pub fn single(&self) -> Option<&Asked> {
+        match &self.asked[..] {
+            [single] if self.left_out.is_empty() => Some(single),
+            _ => None,
+        }
+    }
+
+    /// Whether everything that is to be known is known.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.asked.is_empty() && self.asked.iter().all(|asked| asked.facts.is_some())
+    }
+
+    /// Whether a signal could do anything: not to a process that has ended.
+    #[must_use]
+    pub fn is_of_use(&self) -> bool {
+        let ended = |asked: &Asked| asked.facts.as_ref().is_some_and(|facts| facts.zombie);
+        !self.asked.iter().all(ended)
+    }
+
+    /// Whether there is a tree to choose.
+    #[must_use]
+    pub fn has_tree(&self) -> bool {
+        let facts = self.single().and_then(|single| single.facts.as_ref());
+        facts.is_some_and(|facts| !facts.descendants.is_empty() && !facts.zombie)
+    }
+
+    /// The number that must be typed first, and why.
+    #[must_use]
+    pub fn demand(&self) -> Option<Demand> {
+        let known = self.asked.iter().filter_map(|asked| asked.facts.as_ref());
+        let mut cautions: Vec<Caution> = known
+            .flat_map(|facts| facts.cautions_for(self.reach))
+            .collect();
+        if self.asked.len() > 1 {
+            let count = u32::try_from(self.asked.len()).unwrap_or(u32::MAX);
+            cautions.push(Caution::Several(count));
+        }
+        Demand::of(cautions, self.asked.first()?.target.pid)
+    }
+
+    /// Whether nothing has to be typed any more.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        self.demand()
+            .is_none_or(|demand| demand.is_met_by(&self.typed))
+    }
+
+    /// Takes a key that belongs to the number to be typed. Says whether it did.
+    pub(super) fn take(&mut self, key: Key) -> bool {
+        if !self.is_ready() || self.demand().is_none() {
+            return false;
+        }
+        match key {
+            Key::Char(digit) if digit.is_ascii_digit() => {
+                if self.typed.len() < DIGITS {
+                    self.typed.push(digit);
+                }
+            }
+            Key::Backspace | Key::Ctrl('h') => drop(self.typed.pop()),
+            _ => return false,
+        }
+        self.reminded = false;
+        true
+    }
+
+    /// Turns from the process to its tree, or back. What was typed was typed
+    /// for the other.
+    pub(super) fn turn(&mut self, observation: &Observation) {
+        self.reach = match self.reach {
+            Reach::Process => Reach::Tree,
+            Reach::Tree => Reach::Process,
+        };
+        self.typed.clear();
+        self.reminded = false;
+        self.count_sockets(observation);
+    }
+
+    /// Leaves a process out.
+    pub(super) fn leave_out(&mut self, id: ArmId, refusal: Refusal) {
+        if let Some(place) = self.asked.iter().position(|asked| asked.id == id) {
+            let asked = self.asked.remove(place);
+            self.left_out.push((asked.target, refusal));
+        }
+    }
+
+    /// Gathers what would go.
+    pub(super) fn count_sockets(&mut self, observation: &Observation) {
+        let mut pids: BTreeSet<u32> = self.asked.iter().map(|asked| asked.target.pid).collect();
+        if self.reach == Reach::Tree {
+            let known = self.asked.iter().filter_map(|asked| asked.facts.as_ref());
+            let below = known.flat_map(|facts| &facts.descendants);
+            pids.extend(below.map(|(pid, _)| *pid));
+        }
+        self.goes = Goes::of(&pids, observation);
+    }
+}
+
+/// The sockets that processes hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Goes {
-    /// Where it listens.
+    /// Where they listen.
     pub listening: Vec<Socket>,
     /// How many sockets in each other state.
     pub states: BTreeMap<State, u32>,
@@ -36,25 +173,29 @@ pub struct Goes {
     pub sockets: BTreeSet<SocketKey>,
     /// Other processes that hold some of them too.
     pub shared_with: BTreeSet<(u32, Text)>,
+    /// Whether one of the listeners is among what others hold.
+    pub listener_shared: bool,
 }
 
 impl Goes {
-    /// Gathers the sockets of a process from the table.
+    /// Gathers the sockets of some processes from the table.
     #[must_use]
-    pub fn of(process: &Process, observation: &Observation) -> Self {
+    pub fn of(pids: &BTreeSet<u32>, observation: &Observation) -> Self {
         let mut goes = Self::default();
-        for row in held_by(process, observation) {
+        for row in held_by(pids, observation) {
             let socket = &row.socket;
             goes.sockets.insert(socket.key());
+            let others: Vec<(u32, Text)> = observation
+                .owners(row)
+                .filter(|(owner, _)| !pids.contains(&owner.pid))
+                .map(|(owner, _)| (owner.pid, owner.name.clone()))
+                .collect();
             if socket.state == State::Listen {
                 goes.listening.push(*socket);
+                goes.listener_shared |= !others.is_empty();
             } else {
                 *goes.states.entry(socket.state).or_default() += 1;
             }
-            let others = observation
-                .owners(row)
-                .filter(|(owner, _)| owner.pid != process.pid)
-                .map(|(owner, _)| (owner.pid, owner.name.clone()));
             goes.shared_with.extend(others);
         }
         goes.listening.sort_by_key(|socket| socket.local.port);
@@ -66,20 +207,28 @@ impl Goes {
     pub fn count(&self) -> usize {
         self.sockets.len()
     }
+
+    /// The ports that are listened on, each once.
+    #[must_use]
+    pub fn ports(&self) -> Vec<u16> {
+        let mut ports: Vec<u16> = self
+            .listening
+            .iter()
+            .map(|socket| socket.local.port)
+            .collect();
+        ports.dedup();
+        ports
+    }
 }
 
-/// The present rows that a process holds.
-pub(super) fn held_by<'a>(
-    process: &'a Process,
+/// The present rows that some processes hold.
+fn held_by<'a>(
+    pids: &'a BTreeSet<u32>,
     observation: &'a Observation,
 ) -> impl Iterator<Item = &'a Row> {
     observation.rows.iter().filter(move |row| {
-        row.phase != Phase::Closed
-            && row
-                .owners
-                .of(&observation.holders)
-                .iter()
-                .filter_map(|holder| observation.process(holder.process))
-                .any(|owner| owner.pid == process.pid && owner.start_ticks == process.start_ticks)
+        let holders = row.owners.of(&observation.holders).iter();
+        let mut owners = holders.filter_map(|holder| observation.process(holder.process));
+        row.phase != Phase::Closed && owners.any(|owner| pids.contains(&owner.pid))
     })
 }

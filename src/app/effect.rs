@@ -31,6 +31,8 @@ pub enum Effect {
     Arm(ArmId, Target),
     /// Send a signal to the process taken hold of.
     Signal(ArmId, Signal),
+    /// Send it to the process taken hold of and all its descendants.
+    SignalTree(ArmId, Signal),
     /// Let go of it.
     Disarm(ArmId),
     /// Close these connections.

@@ -14,6 +14,10 @@ use std::time::Duration;
 
 /// Something happened.
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the few large ones travel in a box, and none is kept"
+)]
 pub enum Message {
     /// The world as it is now.
     Observed(Arc<Observation>),
@@ -31,6 +35,8 @@ pub enum Message {
     Drawn(Drawn),
     /// A target was taken hold of, or not.
     Armed(ArmId, Result<ArmedFacts, Refusal>),
+    /// A signal to a tree was sent to so many processes.
+    Reached(ArmId, usize),
     /// What this program can do here.
     Examined(Box<Means>),
     /// Something came of a signal.

@@ -11,6 +11,8 @@ const STAYS_MS: u64 = 12_000;
 pub struct Notice {
     /// What happened.
     pub text: String,
+    /// Whether it offers to ask again about a process that did not end.
+    pub offers: bool,
     since: Time,
 }
 
@@ -18,7 +20,20 @@ impl Notice {
     /// A notice that appears now.
     #[must_use]
     pub fn new(text: String, since: Time) -> Self {
-        Self { text, since }
+        Self {
+            text,
+            offers: false,
+            since,
+        }
+    }
+
+    /// The same, offering to ask again.
+    #[must_use]
+    pub fn with_offer(self) -> Self {
+        Self {
+            offers: true,
+            ..self
+        }
     }
 
     /// Whether it has been there long enough.

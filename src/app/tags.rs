@@ -103,14 +103,19 @@ impl App {
 
     /// The rows an action is for: those that are tagged and still there,
     /// whether or not the filter shows them, in the order of the table; the
-    /// row under the cursor where none is tagged.
+    /// row under the cursor where none is tagged, or none of those is left.
     #[must_use]
     pub fn rows_to_act_on(&self) -> Vec<&Row> {
-        if self.tags.count() == 0 {
+        let rows = self.observation.rows.iter();
+        let tagged: Vec<&Row> = if self.tags.count() == 0 {
+            Vec::new()
+        } else {
+            rows.filter(|row| is_there(row) && self.tags.has(row.socket.key()))
+                .collect()
+        };
+        if tagged.is_empty() {
             return self.selected().into_iter().collect();
         }
-        let rows = self.observation.rows.iter();
-        rows.filter(|row| is_there(row) && self.tags.has(row.socket.key()))
-            .collect()
+        tagged
     }
 }

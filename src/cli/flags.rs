@@ -12,6 +12,8 @@ Examples:
   tcplens list 'process:nginx and not state:listen'
   tcplens list --json            every socket as JSON, for other programs
   tcplens explain CLOSE_WAIT     what a state means, and what to do
+  tcplens kill :8080             end whoever has port 8080, after asking
+  tcplens close dst 192.0.2.7    close the connections to a machine, after asking
   tcplens doctor                 what can be seen and done here
 
 Filters: words of ss(8) such as  state established and dport = :443 and not dst
@@ -19,7 +21,7 @@ Filters: words of ss(8) such as  state established and dport = :443 and not dst
 pid:812  user:www-data,  joined by and, or, not, ( ).  Any other word is looked
 for in what is shown.
 
-Exit codes: 0 all well, 1 nothing matched, 2 an error.";
+Exit codes: 0 all well, 1 nothing matched or not all done, 2 an error.";
 
 /// The whole command line.
 pub(super) fn command() -> Command {
@@ -34,7 +36,12 @@ pub(super) fn command() -> Command {
         .arg(shown_processes().long("processes"))
         .arg(interval())
         .arg(flag("no-mouse", None, "Leave the mouse to the terminal"))
-        .arg(flag("read-only", None, "Only look: no key ends anything"))
+        .arg(flag(
+            "read-only",
+            None,
+            "Only look: no key ends or closes anything",
+        ))
+        .arg(racy())
         .subcommand(
             Command::new("list")
                 .about("Print the table once")
@@ -60,6 +67,8 @@ pub(super) fn command() -> Command {
                         .help("A state in any spelling, or all"),
                 ),
         )
+        .subcommand(kill())
+        .subcommand(close())
         .subcommand(
             Command::new("doctor")
                 .about("Tell what can be seen and done here, and what would help"),
@@ -86,7 +95,12 @@ fn lab() -> Command {
         .arg(filter())
         .arg(interval())
         .arg(flag("no-mouse", None, "Leave the mouse to the terminal"))
-        .arg(flag("read-only", None, "Only look: no key ends anything"))
+        .arg(flag(
+            "read-only",
+            None,
+            "Only look: no key ends or closes anything",
+        ))
+        .arg(racy())
         .arg(
             value("sockets", "N", "A load of N established sockets instead")
                 .value_parser(value_parser!(u32).range(100..=1_000_000)),
@@ -102,6 +116,74 @@ fn lab() -> Command {
             value("far-end", "DEVICE", "What the peers are played on")
                 .value_parser(DeviceChoice::ALL.map(DeviceChoice::word))
                 .hide(true),
+        )
+}
+
+const KILL: &str = "\
+Examples:
+  tcplens kill :8080                         asks, then sends TERM to whoever has port 8080
+  tcplens kill process:nginx --dry-run       only tells whom it would be sent to
+  tcplens kill user:www-data --confirm 3     without asking, if it is exactly three
+  tcplens kill pid:812 --signal HUP --yes
+
+Signals: TERM KILL INT HUP STOP CONT USR1 USR2. More than one process, and one
+that tcplens runs under, take a number to type, or --confirm.
+
+Exit codes: 0 all are gone (HUP, STOP, CONT, USR1, USR2: all were sent),
+1 nothing matched or one is still there, 2 an error or a refusal.";
+
+const CLOSE: &str = "\
+The program that owns a connection gets ECONNABORTED at its next call, the peer a
+reset. It takes CAP_NET_ADMIN, and works in this network namespace.
+
+Examples:
+  tcplens close dst 192.0.2.7                asks, then closes the connections to it
+  tcplens close state close-wait --dry-run   only tells what it would close
+  tcplens close 'sport = :443 and dst 192.0.2.7' --confirm 12
+
+More than one, a listener, TIME_WAIT, and the session you are logged in by take
+a number to type, or --confirm.
+
+Exit codes: 0 all are closed, 1 nothing matched or one was not, 2 an error or a
+refusal.";
+
+fn kill() -> Command {
+    acting(
+        Command::new("kill")
+            .about("End the processes whose sockets match")
+            .after_help(KILL)
+            .arg(value("signal", "NAME", "What to send; TERM if nothing is said").short('s'))
+            .arg(racy()),
+    )
+}
+
+fn close() -> Command {
+    acting(
+        Command::new("close")
+            .about("Close the connections that match")
+            .after_help(CLOSE),
+    )
+}
+
+/// What both take that do something.
+fn acting(command: Command) -> Command {
+    let number = || value_parser!(u32).range(1..);
+    command
+        .arg(filter())
+        .arg(shown_processes().long("processes"))
+        .arg(flag("yes", Some('y'), "Answer a plain question with yes"))
+        .arg(
+            value("confirm", "N", "The number that would have to be typed")
+                .value_parser(value_parser!(u32)),
+        )
+        .arg(flag("dry-run", None, "Only tell what would be done"))
+        .arg(
+            value(
+                "max",
+                "N",
+                "Allow up to N targets at once; 64 if nothing is said",
+            )
+            .value_parser(number()),
         )
 }
 
@@ -160,6 +242,14 @@ fn shown_processes() -> Arg {
         .short('p')
         .action(ArgAction::SetTrue)
         .help("Show processes (the default)")
+}
+
+fn racy() -> Arg {
+    flag(
+        "allow-racy-kill",
+        None,
+        "Without pidfds: signal by number, which may hit another process",
+    )
 }
 
 fn filter() -> Arg {

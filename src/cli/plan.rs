@@ -1,6 +1,9 @@
 //! From words to a plan: everything checked before anything is opened.
 
+mod acting;
+
 use super::{Surroundings, flags};
+use crate::control::pidfd::WithoutPidfd;
 use crate::filter::{Filter, nearest};
 use crate::lab::DeviceChoice;
 use crate::lab::load::Mix;
@@ -9,6 +12,7 @@ use crate::model::action::Policy;
 use crate::model::namespace::Scope;
 use crate::model::pace::Pace;
 use crate::model::protocol::{Family, Protocol};
+use crate::model::signal::Signal;
 use crate::model::state::State;
 use crate::model::text::Text;
 use crate::run::{Format, Topic};
@@ -20,6 +24,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
+
+pub(super) use acting::Acting;
 
 /// The shortest and the longest time between readings.
 const INTERVALS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_hours(1));
@@ -36,6 +42,8 @@ pub(super) enum Plan {
     List(List),
     Doctor(SourceChoice),
     Live(LivePlan),
+    Kill(Acting, Signal, WithoutPidfd),
+    Close(Acting),
     /// Fill a private namespace, then do the rest in it.
     Lab(Contents, Box<Plan>),
 }
@@ -64,6 +72,7 @@ pub(super) struct LivePlan {
     pub(super) theme: Theme,
     pub(super) mouse: bool,
     pub(super) policy: Policy,
+    pub(super) without_pidfd: WithoutPidfd,
 }
 
 /// What both the list and the live table need to know.
@@ -109,6 +118,12 @@ pub(super) fn parse(
         Some(("explain", explain)) => {
             topic(explain.get_one::<String>("topic").map(String::as_str)).map(Plan::Explain)
         }
+        Some(("kill", kill)) => {
+            let signal = acting::signal(kill)?;
+            let acting = acting::acting("kill", kill)?;
+            Ok(Plan::Kill(acting, signal, without_pidfd(kill)))
+        }
+        Some(("close", close)) => acting::acting("close", close).map(Plan::Close),
         Some(("doctor", doctor)) => Ok(Plan::Doctor(source(doctor))),
         Some(("list", list)) => self::list(list).map(Plan::List),
         Some(("lab", lab)) => {
@@ -212,7 +227,17 @@ fn live(matches: &ArgMatches, here: &Surroundings) -> Result<LivePlan, Usage> {
         } else {
             Policy::Act
         },
+        without_pidfd: without_pidfd(matches),
     })
+}
+
+/// What to do where there are no pidfds.
+fn without_pidfd(matches: &ArgMatches) -> WithoutPidfd {
+    if optional_flag(matches, "allow-racy-kill") {
+        WithoutPidfd::Risk
+    } else {
+        WithoutPidfd::Refuse
+    }
 }
 
 fn interval(word: &str) -> Result<Duration, Usage> {
@@ -375,6 +400,20 @@ mod tests {
         };
         assert_eq!(list.watching.quick.protocol, Some(Protocol::Tcp));
         assert_eq!(list.watching.quick.family, Some(Family::Inet6));
+    }
+
+    #[test]
+    fn a_risk_is_only_taken_when_it_is_asked_for() {
+        let cases = [
+            ("", WithoutPidfd::Refuse),
+            ("--allow-racy-kill :80", WithoutPidfd::Risk),
+        ];
+        for (words, expected) in cases {
+            let Ok(Plan::Live(live)) = plan(words, true) else {
+                panic!("a live table")
+            };
+            assert_eq!(live.without_pidfd, expected, "{words}");
+        }
     }
 
     #[test]

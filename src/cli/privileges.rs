@@ -25,10 +25,17 @@ pub(super) fn of(plan: &Plan) -> Vec<Capability> {
             }
             used
         }
+        Plan::Kill(acting, ..) => with(reading(&acting.watching), Capability::Kill),
+        Plan::Close(acting) => with(reading(&acting.watching), Capability::NetAdmin),
         // Building the lab takes more, all in its own namespace; what is then
         // done in it is a plan of its own.
         Plan::Lab(_, watch) => of(watch),
     }
+}
+
+fn with(mut used: Vec<Capability>, further: Capability) -> Vec<Capability> {
+    used.push(further);
+    used
 }
 
 fn reading(watching: &Watching) -> Vec<Capability> {

@@ -65,7 +65,15 @@ impl Close for SockDestroy {
 
     fn close(&mut self, target: &Closable) -> Result<(), CloseRefusal> {
         let socket = target.socket();
-        destroy(socket.protocol, socket.family, target.id())
+        let with = |id| destroy(socket.protocol, socket.family, id);
+        match with(target.id()) {
+            Err(CloseRefusal::Gone) => target
+                .further_ids()
+                .map(with)
+                .find(|answer| *answer != Err(CloseRefusal::Gone))
+                .unwrap_or(Err(CloseRefusal::Gone)),
+            answer => answer,
+        }
     }
 }
 

@@ -2,20 +2,40 @@
 //! the confirm dialog. Never cached: a stale fact here could end the wrong
 //! process.
 
+use super::kin::{self, folder};
 use crate::model::stat::Stat;
 use crate::model::text::Text;
 use procfs::process::Process;
 use std::fs;
 use std::io;
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+
+/// The kernel's mark behind the path of a removed program.
+const DELETED: &[u8] = b" (deleted)";
+/// The first descriptor that is handed over at the start (sd_listen_fds(3)).
+const FIRST_HANDED_OVER: u32 = 3;
 
 /// What is known of a process now.
 #[derive(Debug)]
 pub(super) struct Facts {
     pub(super) stat: Stat,
+    /// Whether it has ended, with all its threads, and was not reaped.
+    pub(super) ended: bool,
+    /// The program it runs; none if that may not be known.
+    pub(super) program: Option<RunProgram>,
     /// Inodes of its sockets; none if its descriptors may not be read.
     pub(super) inodes: Option<Vec<u32>>,
+}
+
+/// The program a process runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RunProgram {
+    /// Its path without the mark of a removed file.
+    pub(super) path: Text,
+    /// Device and inode: a file that was put in its place has others.
+    pub(super) file: Option<(u64, u64)>,
 }
 
 impl Facts {
@@ -29,7 +49,9 @@ impl Facts {
         let stat = Stat::parse(&bytes)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "odd /proc/PID/stat"))?;
         Ok(Self {
+            ended: kin::has_ended(pid, &stat),
             stat,
+            program: program(pid),
             inodes: socket_inodes(pid).ok(),
         })
     }
@@ -40,8 +62,39 @@ impl Facts {
     }
 }
 
-fn folder(pid: u32) -> PathBuf {
-    Path::new("/proc").join(pid.to_string())
+fn program(pid: u32) -> Option<RunProgram> {
+    let link = folder(pid).join("exe");
+    let path = fs::read_link(&link).ok()?;
+    let bytes = path.as_os_str().as_bytes();
+    let found = fs::metadata(&link).ok();
+    Some(RunProgram {
+        path: Text::new(bytes.strip_suffix(DELETED).unwrap_or(bytes)),
+        file: found.map(|file| (file.dev(), file.ino())),
+    })
+}
+
+/// Whether a socket was handed to a process at its start (`LISTEN_PID` and
+/// `LISTEN_FDS` in its environment, sd_listen_fds(3)).
+pub(super) fn was_handed(pid: u32, inode: NonZeroU32) -> bool {
+    let environment = fs::read(folder(pid).join("environ")).unwrap_or_default();
+    let link = format!("socket:[{inode}]");
+    let is_it = |number: u32| {
+        let target = fs::read_link(folder(pid).join("fd").join(number.to_string()));
+        target.is_ok_and(|target| target.as_os_str() == link.as_str())
+    };
+    let last = FIRST_HANDED_OVER.saturating_add(handed_over(pid, &environment).min(1024));
+    (FIRST_HANDED_OVER..last).any(is_it)
+}
+
+/// How many descriptors an environment says were handed to a process.
+fn handed_over(pid: u32, environment: &[u8]) -> u32 {
+    let value = |name: &str| {
+        let mut entries = environment.split(|byte| *byte == 0);
+        let entry = entries.find_map(|entry| entry.strip_prefix(name.as_bytes()))?;
+        std::str::from_utf8(entry).ok()?.parse::<u32>().ok()
+    };
+    let meant = value("LISTEN_PID=") == Some(pid);
+    value("LISTEN_FDS=").filter(|_| meant).unwrap_or(0)
 }
 
 fn socket_inodes(pid: u32) -> io::Result<Vec<u32>> {
@@ -87,22 +140,6 @@ pub(super) fn name(pid: u32) -> Option<Text> {
     Some(Text::new(&Stat::parse(&bytes)?.name))
 }
 
-/// Direct children, by pid and name, smallest pid first.
-pub(super) fn children(pid: u32) -> Vec<(u32, Text)> {
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    let mut children: Vec<_> = entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
-        .filter_map(|child| {
-            let stat = Stat::parse(&fs::read(folder(child).join("stat")).ok()?)?;
-            (stat.parent == pid).then(|| (child, Text::new(&stat.name)))
-        })
-        .collect();
-    children.sort();
-    children
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,8 +150,28 @@ mod tests {
         let facts = Facts::read(std::process::id()).unwrap();
         assert!(facts.stat.start_ticks > 0);
         assert!(!facts.inodes.unwrap().is_empty());
+        assert!(!facts.ended);
+        let program = facts.program.unwrap();
+        assert_eq!(
+            program.path.as_str(),
+            std::env::current_exe().unwrap().to_str().unwrap()
+        );
         drop(socket);
         assert!(!command(std::process::id()).is_empty());
+    }
+
+    #[test]
+    fn only_a_start_meant_for_this_process_hands_it_sockets() {
+        let cases: [(&[u8], u32); 5] = [
+            (b"A=1\0LISTEN_PID=812\0LISTEN_FDS=2\0", 2),
+            (b"LISTEN_FDS=1\0LISTEN_PID=812", 1),
+            (b"LISTEN_PID=811\0LISTEN_FDS=2\0", 0),
+            (b"LISTEN_PID=812\0LISTEN_FDS=x\0", 0),
+            (b"", 0),
+        ];
+        for (environment, count) in cases {
+            assert_eq!(handed_over(812, environment), count);
+        }
     }
 
     #[test]

@@ -13,8 +13,8 @@ pub(super) fn by_number(pid: u32, own: u32) -> Result<(), Refusal> {
 }
 
 /// Refuses what is not the process that was pointed at. Start times have the
-/// grain of a clock tick, so the name must agree as well; and the process must
-/// still hold the socket of the row it was picked from.
+/// grain of a clock tick, so the name and the program must agree as well; and
+/// the process must still hold the socket of the row it was picked from.
 pub(super) fn by_identity(facts: &Facts, target: &Target) -> Result<(), Refusal> {
     if facts.stat.kernel_thread {
         return Err(Refusal::KernelThread);
@@ -24,6 +24,12 @@ pub(super) fn by_identity(facts: &Facts, target: &Target) -> Result<(), Refusal>
     }
     if facts.stat.name != target.name.raw() {
         return Err(Refusal::Renamed);
+    }
+    let program = facts.program.as_ref().map(|program| &program.path);
+    if let (Some(shown), Some(runs)) = (&target.exe, program)
+        && shown.raw() != runs.raw()
+    {
+        return Err(Refusal::OtherProgram);
     }
     match target.inode {
         // A zombie holds nothing any more, and a signal to it does nothing.
@@ -36,6 +42,7 @@ pub(super) fn by_identity(facts: &Facts, target: &Target) -> Result<(), Refusal>
 
 #[cfg(test)]
 mod tests {
+    use super::super::facts::RunProgram;
     use super::*;
     use crate::model::stat::Stat;
     use crate::model::text::Text;
@@ -46,6 +53,7 @@ mod tests {
             pid: 812,
             start_ticks: 50,
             name: Text::from("nginx"),
+            exe: Some(Text::from("/usr/sbin/nginx")),
             inode: NonZeroU32::new(7),
         }
     }
@@ -57,8 +65,14 @@ mod tests {
             start_ticks,
             kernel_thread: false,
             zombie: false,
+            state: 'S',
         };
-        Facts { stat, inodes }
+        Facts {
+            stat,
+            ended: false,
+            program: None,
+            inodes,
+        }
     }
 
     #[test]
@@ -75,7 +89,16 @@ mod tests {
         thread.stat.kernel_thread = true;
         let mut zombie = facts(50, "nginx", Some(vec![]));
         zombie.stat.zombie = true;
+        let running = |path: &str| Facts {
+            program: Some(RunProgram {
+                path: Text::from(path),
+                file: None,
+            }),
+            ..facts(50, "nginx", Some(vec![7]))
+        };
         let cases = [
+            (running("/usr/sbin/nginx"), Ok(())),
+            (running("/tmp/nginx"), Err(Refusal::OtherProgram)),
             (facts(50, "nginx", Some(vec![7])), Ok(())),
             (facts(50, "nginx", None), Ok(())),
             (facts(51, "nginx", Some(vec![7])), Err(Refusal::Replaced)),

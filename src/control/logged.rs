@@ -3,7 +3,7 @@
 use super::Control;
 use super::destroy::Close;
 use super::journal::Journal;
-use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal, Target};
+use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal, Target, TreeOutcome};
 use crate::model::closing::{Closable, CloseRefusal};
 use crate::model::signal::Signal;
 use std::collections::HashMap;
@@ -52,6 +52,20 @@ impl<C: Control> Control for Logged<C> {
             ));
         }
         outcome
+    }
+
+    fn signal_tree(&mut self, id: ArmId, signal: Signal) -> TreeOutcome {
+        let tree = self.inner.signal_tree(id, signal);
+        if let Some(target) = self.armed.get(&id) {
+            self.log(&format!(
+                "{signal} to {} (pid {}) and all below it, {} in all: {}",
+                target.name,
+                target.pid,
+                tree.reached,
+                result(&tree.outcome)
+            ));
+        }
+        tree
     }
 
     fn wait(&mut self, id: ArmId, patience: Duration) -> bool {
@@ -108,11 +122,7 @@ mod tests {
         fn arm(&mut self, _: ArmId, target: &Target) -> Result<ArmedFacts, Refusal> {
             Ok(ArmedFacts {
                 target: target.clone(),
-                command: Text::default(),
-                uid: None,
-                children: Vec::new(),
-                parent: None,
-                zombie: false,
+                ..ArmedFacts::default()
             })
         }
 
@@ -120,6 +130,13 @@ mod tests {
             match id {
                 ArmId(1) => Outcome::Sent { signal },
                 _ => Outcome::Refused(Refusal::NotHolder),
+            }
+        }
+
+        fn signal_tree(&mut self, _: ArmId, signal: Signal) -> TreeOutcome {
+            TreeOutcome {
+                reached: 3,
+                outcome: Outcome::Sent { signal },
             }
         }
 
@@ -135,7 +152,7 @@ mod tests {
             pid: 812,
             start_ticks: 5,
             name: Text::new(name),
-            inode: None,
+            ..Target::default()
         }
     }
 
@@ -154,6 +171,7 @@ mod tests {
         logged.arm(ArmId(2), &target(b"a\nroot: b")).unwrap();
         logged.signal(ArmId(1), Signal::Term);
         logged.signal(ArmId(2), Signal::Kill);
+        logged.signal_tree(ArmId(1), Signal::Stop);
         logged.disarm(ArmId(2));
         // Never armed, or let go of: nothing was done, nothing is said.
         logged.signal(ArmId(2), Signal::Kill);
@@ -169,6 +187,7 @@ mod tests {
             [
                 "TERM to nginx (pid 812): sent",
                 r"KILL to a\nroot: b (pid 812): not sent, not holder",
+                "STOP to nginx (pid 812) and all below it, 3 in all: sent",
             ]
         );
         std::fs::remove_dir_all(&folder).unwrap();

@@ -1,27 +1,86 @@
 //! Ends a process through a pidfd: the one way that cannot hit another.
 
-use super::facts::{self, Facts};
-use super::{Control, guards};
-use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal, Target};
+use super::calls::{Calls, Kernel};
+use super::facts::{self, Facts, RunProgram};
+use super::hold::{Hold, failed, raw};
+use super::kin::Census;
+use super::tree::{Frozen, Member};
+use super::{Control, cautions, guards};
+use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal, Target, TreeOutcome};
+use crate::model::caution::Caution;
 use crate::model::signal::Signal;
 use crate::model::text::Text;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{self, Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+/// What to do on a kernel without pidfds, or where a filter on system calls
+/// forbids them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum WithoutPidfd {
+    /// Refuse.
+    #[default]
+    Refuse,
+    /// Verify, and then signal whoever has the number: between the two another
+    /// process may have been given it.
+    Risk,
+}
+
 /// Holds armed targets by their pidfds.
-#[derive(Default)]
 pub struct PidfdControl {
+    calls: Box<dyn Calls>,
+    without: WithoutPidfd,
     armed: HashMap<ArmId, Armed>,
 }
 
 struct Armed {
-    pidfd: OwnedFd,
+    hold: Hold,
     target: Target,
+    /// What it ran when it was armed: a later exec changes it.
+    program: Option<RunProgram>,
+    /// Its descendants, once they have been signalled.
+    tree: Vec<Member>,
+}
+
+impl Default for PidfdControl {
+    fn default() -> Self {
+        Self::new(WithoutPidfd::Refuse)
+    }
+}
+
+impl PidfdControl {
+    /// A control that holds nothing yet.
+    #[must_use]
+    pub fn new(without: WithoutPidfd) -> Self {
+        Self::with_calls(without, Box::new(Kernel))
+    }
+
+    pub(super) fn with_calls(without: WithoutPidfd, calls: Box<dyn Calls>) -> Self {
+        Self {
+            calls,
+            without,
+            armed: HashMap::new(),
+        }
+    }
+
+    /// Holds a target: as before if it was armed under this number, else anew.
+    fn take_hold(&mut self, id: ArmId, target: &Target) -> Result<(Hold, Vec<Member>), Refusal> {
+        if let Some(armed) = self.armed.remove(&id)
+            && armed.target.pid == target.pid
+            && armed.target.start_ticks == target.start_ticks
+        {
+            return Ok((armed.hold, armed.tree));
+        }
+        let hold = match Hold::open(&*self.calls, target.pid) {
+            Err(Refusal::NoPidfd) if self.without == WithoutPidfd::Risk => Hold::Number {
+                pid: target.pid,
+                start_ticks: target.start_ticks,
+            },
+            held => held?,
+        };
+        Ok((hold, Vec::new()))
+    }
 }
 
 impl Control for PidfdControl {
@@ -30,41 +89,65 @@ impl Control for PidfdControl {
         // Opened first, verified afterwards: whatever /proc says from here on
         // is about the process this descriptor names, or the descriptor is
         // dead and the signal fails.
-        let pidfd = open(target.pid)?;
-        let facts = verify(target)?;
-        permitted(target.pid)?;
-        let gathered = gather(target, &facts);
+        let (hold, mut tree) = self.take_hold(id, target)?;
+        tree.retain(|member| !member.hold.ended(Duration::ZERO));
+        let found = verify(target);
+        let (gathered, program) = match found {
+            // Of a tree that was signalled, some may outlive the root.
+            Err(Refusal::Gone) if !tree.is_empty() => (remains(target, &tree), None),
+            found => {
+                let facts = found?;
+                permitted(target.pid)?;
+                (gather(target, &facts), facts.program)
+            }
+        };
+        let grip = hold.grip();
         let target = target.clone();
-        self.armed.insert(id, Armed { pidfd, target });
-        Ok(gathered)
+        let armed = Armed {
+            hold,
+            target,
+            program,
+            tree,
+        };
+        self.armed.insert(id, armed);
+        Ok(ArmedFacts { grip, ..gathered })
     }
 
     fn signal(&mut self, id: ArmId, signal: Signal) -> Outcome {
         let Some(armed) = self.armed.get(&id) else {
             return Outcome::Refused(Refusal::Gone);
         };
-        let sent = Instant::now();
-        let result = verify(&armed.target).and_then(|facts| {
-            if facts.stat.zombie {
-                return Err(Refusal::Zombie);
-            }
-            pidfd_send_signal(&armed.pidfd, number(signal))
-                .map_err(|error| refusal(error, armed.target.pid))
+        let sent = armed.verify().and_then(|()| {
+            let sent = armed.hold.send(&*self.calls, signal);
+            sent.map_err(|error| refusal(error, armed.target.pid))
         });
-        match result {
+        match sent {
             Err(refusal) => Outcome::Refused(refusal),
-            Ok(()) if ended(&armed.pidfd, Duration::from_millis(300)) => Outcome::Ended {
-                after: sent.elapsed(),
-                signal,
-            },
             Ok(()) => Outcome::Sent { signal },
         }
     }
 
+    fn signal_tree(&mut self, id: ArmId, signal: Signal) -> TreeOutcome {
+        let Some(armed) = self.armed.get_mut(&id) else {
+            return TreeOutcome::refused(Refusal::Gone);
+        };
+        match armed.signal_tree(&*self.calls, signal) {
+            Ok(reached) => TreeOutcome {
+                reached,
+                outcome: Outcome::Sent { signal },
+            },
+            Err(refusal) => TreeOutcome::refused(refusal),
+        }
+    }
+
     fn wait(&mut self, id: ArmId, patience: Duration) -> bool {
-        self.armed
-            .get(&id)
-            .is_none_or(|armed| ended(&armed.pidfd, patience))
+        let Some(armed) = self.armed.get(&id) else {
+            return true;
+        };
+        let deadline = Instant::now() + patience;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let mut tree = armed.tree.iter();
+        armed.hold.ended(left()) && tree.all(|member| member.hold.ended(left()))
     }
 
     fn disarm(&mut self, id: ArmId) {
@@ -72,16 +155,43 @@ impl Control for PidfdControl {
     }
 }
 
-fn open(pid: u32) -> Result<OwnedFd, Refusal> {
-    let pid = i32::try_from(pid)
-        .ok()
-        .and_then(Pid::from_raw)
-        .ok_or(Refusal::Gone)?;
-    pidfd_open(pid, PidfdFlags::empty()).map_err(|error| match error {
-        Errno::SRCH => Refusal::Gone,
-        Errno::NOSYS | Errno::PERM => Refusal::NoPidfd,
-        other => Refusal::Failed(Text::from(io::Error::from(other).to_string().as_str())),
-    })
+impl Armed {
+    /// Makes sure once more that this is what was armed, and that it lives.
+    fn verify(&self) -> Result<(), Refusal> {
+        let facts = verify(&self.target)?;
+        if facts.ended {
+            return Err(Refusal::Zombie);
+        }
+        // Where it may not be read any more, the name has to do.
+        let same = match (&self.program, &facts.program) {
+            (Some(then), Some(now)) => then == now,
+            _ => true,
+        };
+        if same {
+            Ok(())
+        } else {
+            Err(Refusal::OtherProgram)
+        }
+    }
+
+    fn signal_tree(&mut self, calls: &dyn Calls, signal: Signal) -> Result<usize, Refusal> {
+        let Hold::Pidfd(pidfd) = &self.hold else {
+            return Err(Refusal::NoPidfd);
+        };
+        let mut known = std::mem::take(&mut self.tree);
+        known.retain(|member| !member.hold.ended(Duration::ZERO));
+        if !self.hold.ended(Duration::ZERO) || known.is_empty() {
+            self.verify()?;
+            let pidfd = pidfd
+                .try_clone()
+                .map_err(|error| Refusal::Failed(Text::from(error.to_string().as_str())))?;
+            known.retain(|member| member.pid != self.target.pid);
+            known.insert(0, Member::new(self.target.pid, Hold::Pidfd(pidfd)));
+        }
+        let frozen = Frozen::from(calls, known)?;
+        self.tree = frozen.signal(signal)?;
+        Ok(self.tree.len())
+    }
 }
 
 fn verify(target: &Target) -> Result<Facts, Refusal> {
@@ -96,10 +206,7 @@ fn verify(target: &Target) -> Result<Facts, Refusal> {
 /// Asks the kernel without sending anything: signal 0 has no name in rustix, so
 /// the same rule is asked of kill(pid, 0), which cannot do harm to anyone.
 fn permitted(pid: u32) -> Result<(), Refusal> {
-    let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
-        return Err(Refusal::Gone);
-    };
-    rustix::process::test_kill_process(number).map_err(|error| refusal(error, pid))
+    rustix::process::test_kill_process(raw(pid)?).map_err(|error| refusal(error, pid))
 }
 
 fn refusal(error: Errno, pid: u32) -> Refusal {
@@ -109,52 +216,54 @@ fn refusal(error: Errno, pid: u32) -> Refusal {
             uid: facts::uid(pid),
         },
         Errno::NOSYS => Refusal::NoPidfd,
-        other => Refusal::Failed(Text::from(io::Error::from(other).to_string().as_str())),
-    }
-}
-
-fn number(signal: Signal) -> process::Signal {
-    match signal {
-        Signal::Term => process::Signal::TERM,
-        Signal::Kill => process::Signal::KILL,
-        Signal::Int => process::Signal::INT,
-        Signal::Hup => process::Signal::HUP,
-        Signal::Stop => process::Signal::STOP,
-        Signal::Cont => process::Signal::CONT,
-        Signal::Usr1 => process::Signal::USR1,
-        Signal::Usr2 => process::Signal::USR2,
-    }
-}
-
-/// A pidfd becomes readable when its process has ended.
-fn ended(pidfd: &OwnedFd, patience: Duration) -> bool {
-    let deadline = Instant::now() + patience;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = Timespec {
-            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: left.subsec_nanos().into(),
-        };
-        let mut watched = [PollFd::new(pidfd, PollFlags::IN)];
-        match poll(&mut watched, Some(&timeout)) {
-            Err(Errno::INTR) => {}
-            Err(_) | Ok(0) => return false,
-            Ok(_) => return true,
-        }
+        other => failed(other),
     }
 }
 
 fn gather(target: &Target, facts: &Facts) -> ArmedFacts {
+    let pid = target.pid;
+    let census = Census::take();
+    let descendants = census.descendants(pid);
+    let itself = BTreeSet::from([pid]);
+    let children = census.children(&itself);
     ArmedFacts {
         target: target.clone(),
-        command: facts::command(target.pid),
-        uid: facts::uid(target.pid),
-        children: facts::children(target.pid),
+        command: facts::command(pid),
+        uid: facts::uid(pid),
+        children: children
+            .map(|(pid, stat)| (pid, Text::new(&stat.name)))
+            .collect(),
+        cautions_below: descendants
+            .iter()
+            .any(|(pid, _)| cautions::is_container_init(*pid))
+            .then_some(Caution::ContainerInit)
+            .into_iter()
+            .collect(),
+        descendants,
         parent: (facts.stat.parent != 0).then(|| {
             let name = facts::name(facts.stat.parent).unwrap_or_default();
             (facts.stat.parent, name)
         }),
-        zombie: facts.stat.zombie,
+        zombie: facts.ended,
+        stopped: facts.stat.is_stopped(),
+        activated: target
+            .inode
+            .is_some_and(|inode| facts::was_handed(pid, inode)),
+        cautions: cautions::of(pid, std::process::id()),
+        ..ArmedFacts::default()
+    }
+}
+
+/// What is left of a tree whose root has ended.
+fn remains(target: &Target, tree: &[Member]) -> ArmedFacts {
+    let name = |pid| facts::name(pid).unwrap_or_default();
+    ArmedFacts {
+        target: target.clone(),
+        descendants: tree
+            .iter()
+            .map(|member| (member.pid, name(member.pid)))
+            .collect(),
+        ..ArmedFacts::default()
     }
 }
 
@@ -184,7 +293,7 @@ mod tests {
                     pid: child.id(),
                     start_ticks: facts.stat.start_ticks,
                     name: Text::new(&facts.stat.name),
-                    inode: None,
+                    ..Target::default()
                 };
             }
             assert!(Instant::now() < deadline, "cat never started");
@@ -270,9 +379,7 @@ mod tests {
         for (pid, refusal) in [(std::process::id(), Refusal::Itself), (1, Refusal::Init)] {
             let target = Target {
                 pid,
-                start_ticks: 0,
-                name: Text::default(),
-                inode: None,
+                ..Target::default()
             };
             assert_eq!(control.arm(ArmId(1), &target), Err(refusal));
         }

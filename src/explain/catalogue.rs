@@ -314,6 +314,12 @@ impl Catalogue {
         lookup(&self.refusals, key, "means")
     }
 
+    /// The same in a few words.
+    #[must_use]
+    pub fn refusal_in_short(&self, key: &str) -> &str {
+        lookup(&self.refusals, key, "short")
+    }
+
     /// A sentence about what can be seen or done here.
     #[must_use]
     pub fn ability(&self, key: &str, word: &str) -> &str {
@@ -448,6 +454,8 @@ mod tests {
         }
         for key in Refusal::KEYS {
             assert!(!words.refusal(key).is_empty(), "{key}");
+            let short = words.refusal_in_short(key);
+            assert!((1..=48).contains(&short.len()), "{key}");
         }
         let of_closing = [
             ("refused", &CloseRefusal::KEYS[..]),

@@ -144,6 +144,19 @@ impl FarEnd {
         self.hear_ack(with)
     }
 
+    /// Whether a reset is among what waits to be heard. The kernel has sent what
+    /// it sends by the time that a call which made it do so returns.
+    pub(super) fn hears_reset(&mut self, with: &Conversation) -> bool {
+        let mut reset = false;
+        while let Some(packet) = self.device.receive() {
+            reset |= Segment::read(&packet).is_some_and(|segment| {
+                (segment.from, segment.to) == (with.here, with.there)
+                    && segment.control == Control::Rst
+            });
+        }
+        reset
+    }
+
     /// Has the peer take its next step.
     pub fn tell(&mut self, with: &mut Conversation, step: Step) {
         // What waits is about the past; what is awaited from now on comes later.

@@ -81,6 +81,14 @@ impl<'a> Rig<'a> {
         true
     }
 
+    /// Whether the peer of a parked socket has been reset: listens to all that was
+    /// sent up to now. None if it has no peer that the rig plays.
+    pub fn was_reset(&mut self, number: usize) -> Option<bool> {
+        let mut found = self.conversations.iter();
+        let (_, conversation) = found.find(|(place, _)| *place == number)?;
+        Some(self.far_end.hears_reset(conversation))
+    }
+
     /// Has `TIME_WAIT` begin anew wherever it is parked; to be called at least
     /// once a minute.
     pub fn keep_up(&mut self) {

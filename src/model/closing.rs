@@ -2,6 +2,7 @@
 //! what both ends see of it, and why it may not be.
 
 use super::caution::Caution;
+use super::endpoint::Endpoint;
 use super::inet_diag;
 use super::protocol::Protocol;
 use super::row::{Phase, Row};
@@ -9,6 +10,7 @@ use super::socket::Socket;
 use super::state::State;
 use super::text::Text;
 use super::timer::TimerKind;
+use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 
 /// A cookie that names one socket.
@@ -86,7 +88,27 @@ impl Closable {
     /// to tell about: `__udp_diag_destroy` in `net/ipv4/udp_diag.c`.
     #[must_use]
     pub fn id(&self) -> [u8; 48] {
-        let ends = (self.socket.local, self.socket.remote);
+        self.id_towards(self.socket.remote)
+    }
+
+    /// Other names for a listener. Of several that share a port
+    /// (`SO_REUSEPORT`) the kernel finds one by the address, chosen by a hash of
+    /// both ends; only then it compares cookies. So it may have to be asked from
+    /// several made-up peers until it comes upon the one that is meant. There
+    /// are none for a connection, which shares its addresses with nobody.
+    pub fn further_ids(&self) -> impl Iterator<Item = [u8; 48]> {
+        /// A listener among 64 is missed once in three thousand times.
+        const TRIES: u16 = 512;
+        let tries = match self.socket.state {
+            State::Listen => TRIES,
+            _ => 0,
+        };
+        let nowhere = self.socket.remote.address();
+        (1..=tries).map(move |port| self.id_towards(Endpoint::new(nowhere, port)))
+    }
+
+    fn id_towards(&self, far: Endpoint) -> [u8; 48] {
+        let ends = (self.socket.local, far);
         let cookie = self.cookie.get();
         inet_diag::socket_id(ends, self.socket.family, self.socket.interface, cookie)
     }
@@ -215,10 +237,31 @@ pub struct Closed {
     pub result: Result<(), CloseRefusal>,
 }
 
+/// What came of closing sockets one after the other. Where both ends of a
+/// connection are on this machine, closing one resets the other: that it is
+/// gone by its turn is then no failure.
+#[must_use]
+pub fn with_other_ends(mut results: Vec<Closed>) -> Vec<Closed> {
+    let done: BTreeSet<(Endpoint, Endpoint)> = results
+        .iter()
+        .filter(|closed| closed.result.is_ok() && closed.target.socket.peer().is_some())
+        .map(|closed| (closed.target.socket.local, closed.target.socket.remote))
+        .collect();
+    for closed in &mut results {
+        let socket = closed.target.socket;
+        if closed.result == Err(CloseRefusal::Gone)
+            && socket.protocol == Protocol::Tcp
+            && done.contains(&(socket.remote, socket.local))
+        {
+            closed.result = Ok(());
+        }
+    }
+    results
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::endpoint::Endpoint;
     use crate::model::owner::OwnerSpan;
     use crate::model::protocol::Family;
     use crate::model::time::Stamp;
@@ -285,6 +328,31 @@ mod tests {
             assert_eq!(told.map(|told| told.key()), refusal, "{row:?}");
         }
         assert!(Closable::of(&elsewhere, 0).is_ok(), "nobody knows better");
+    }
+
+    #[test]
+    fn an_end_that_went_with_the_other_is_closed() {
+        let shown = row(Protocol::Tcp, State::Established);
+        let mut mirrored = shown;
+        mirrored.socket.local = shown.socket.remote;
+        mirrored.socket.remote = shown.socket.local;
+        let gone = || Err(CloseRefusal::Gone);
+        let told = |first, second| {
+            let closed = |row: &Row, result| Closed {
+                target: Closable::of(row, 5).unwrap(),
+                result,
+            };
+            let results = vec![closed(&shown, first), closed(&mirrored, second)];
+            let results = with_other_ends(results);
+            results
+                .iter()
+                .map(|closed| closed.result.is_ok())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told(Ok(()), gone()), [true, true]);
+        assert_eq!(told(gone(), gone()), [false, false]);
+        let refused = Err(CloseRefusal::NotPermitted);
+        assert_eq!(told(Ok(()), refused), [true, false]);
     }
 
     #[test]

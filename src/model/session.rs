@@ -54,6 +54,9 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::protocol::Family;
+    use crate::model::state::State;
+    use crate::model::text::Text;
 
     #[test]
     fn what_sshd_tells_is_understood() {
@@ -76,6 +79,51 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(ends(text).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_known_by_its_ends_or_by_the_sshd_above() {
+        let end = |text: &str| {
+            let at: std::net::SocketAddr = text.parse().unwrap();
+            Endpoint::new(at.ip(), at.port())
+        };
+        let connection = |remote: &str| Socket {
+            cookie: None,
+            local: end("192.0.2.10:22"),
+            remote: end(remote),
+            inode: None,
+            uid: 0,
+            interface: 0,
+            recv_queue: 0,
+            send_queue: 0,
+            namespace: 1,
+            timer: None,
+            protocol: Protocol::Tcp,
+            family: Family::Inet,
+            state: State::Established,
+        };
+        let owner = |pid: u32, name: &str| Process {
+            pid,
+            name: Text::from(name),
+            ..Process::default()
+        };
+        let session = Session {
+            ends: Session::ends_of("198.51.100.23 50514 192.0.2.10 22"),
+            ancestors: vec![900, 850, 1],
+        };
+        let (ours, other) = ("198.51.100.23:50514", "198.51.100.23:50515");
+        let cases = [
+            (ours, owner(7, "nginx"), true),
+            (other, owner(850, "sshd-session"), true),
+            (other, owner(851, "sshd-session"), false),
+            (other, owner(900, "bash"), false),
+            // A listener of the same sshd carries nobody.
+            ("0.0.0.0:0", owner(850, "sshd"), false),
+        ];
+        for (remote, owner, expected) in cases {
+            let carried = session.is_carried_by(&connection(remote), [&owner]);
+            assert_eq!(carried, expected, "{remote} {owner:?}");
         }
     }
 }

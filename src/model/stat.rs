@@ -16,9 +16,18 @@ pub struct Stat {
     pub kernel_thread: bool,
     /// Whether it has ended and waits to be reaped.
     pub zombie: bool,
+    /// Its state's letter: `R` runs, `S` sleeps, `D` waits in the kernel, `T` is
+    /// stopped, `t` stopped by a tracer, `Z` has ended.
+    pub state: char,
 }
 
 impl Stat {
+    /// Whether it stands still until it is continued.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.state, 'T' | 't')
+    }
+
     /// `PF_KTHREAD` in field 9.
     const KERNEL_THREAD: u32 = 0x0020_0000;
 
@@ -40,6 +49,7 @@ impl Stat {
             start_ticks: fields.get(19)?.parse().ok()?,
             kernel_thread: flags & Self::KERNEL_THREAD != 0,
             zombie: matches!(*fields.first()?, "Z" | "X"),
+            state: fields.first()?.chars().next()?,
         })
     }
 }
@@ -58,6 +68,7 @@ mod tests {
         assert_eq!(stat.name, b"a) (b\n");
         assert_eq!((stat.parent, stat.start_ticks), (811, 98765));
         assert!(!stat.kernel_thread && !stat.zombie);
+        assert_eq!(stat.state, 'S');
     }
 
     proptest! {

@@ -9,21 +9,30 @@ use crate::control::destroy::Close;
 use crate::model::action::{ArmId, Outcome, Policy, Target};
 use crate::model::closing::{Closable, Closed};
 use crate::model::signal::Signal;
+use std::convert::Infallible;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// A process that ends within this time is told of as ended at once.
+const AT_ONCE: Duration = Duration::from_millis(300);
 /// After this long a process that still runs is reported so.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long one look at a process may take while orders wait.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(20);
+/// How often a process is looked at that was reported to run on.
+const REST: Duration = Duration::from_millis(500);
+
+/// How long the end of the program waits for a deed under way.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What the actor can be asked for.
 #[derive(Clone, Debug)]
 pub(super) enum Deed {
     Arm(ArmId, Target),
     Signal(ArmId, Signal),
+    SignalTree(ArmId, Signal),
     Disarm(ArmId),
     Close(Vec<Closable>),
 }
@@ -34,15 +43,49 @@ struct Watched {
     id: ArmId,
     signal: Signal,
     since: Instant,
+    told: Told,
 }
 
-/// Starts the thread. It ends when the deeds' other end is dropped.
+/// What has been reported of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Sent,
+    StillRunning,
+}
+
+/// The thread's other end. The thread is waited for when this is dropped: a
+/// tree that is held still at that moment must not be left so.
+pub(super) struct Deeds {
+    sender: Option<Sender<Deed>>,
+    /// Closes with the thread.
+    over: Receiver<Infallible>,
+}
+
+impl Deeds {
+    /// Orders a deed. The thread lives as long as this.
+    pub(super) fn send(&self, deed: Deed) {
+        if let Some(sender) = &self.sender {
+            let _ = sender.send(deed);
+        }
+    }
+}
+
+impl Drop for Deeds {
+    fn drop(&mut self) {
+        self.sender.take();
+        // Not for ever: what `/proc` tells of a process that hangs can hang.
+        let _ = self.over.recv_timeout(GRACE);
+    }
+}
+
+/// Starts the thread.
 pub(super) fn start(
     control: Box<dyn Control>,
     closer: Box<dyn Close>,
     policy: Policy,
     events: Sender<Event>,
-) -> io::Result<Sender<Deed>> {
+) -> io::Result<Deeds> {
     let (deeds, asked) = channel();
     let mut actor = Actor {
         control,
@@ -51,10 +94,17 @@ pub(super) fn start(
         events,
         watched: Vec::new(),
     };
+    let (running, over) = channel();
     thread::Builder::new()
         .name("actor".to_owned())
-        .spawn(move || actor.run(&asked))?;
-    Ok(deeds)
+        .spawn(move || {
+            let _running: Sender<Infallible> = running;
+            actor.run(&asked);
+        })?;
+    Ok(Deeds {
+        sender: Some(deeds),
+        over,
+    })
 }
 
 struct Actor {
@@ -71,10 +121,9 @@ impl Actor {
         self.send(Message::ClosingIs(means.closing.clone()));
         self.send(Message::Examined(Box::new(means)));
         loop {
-            let asked = if self.watched.is_empty() {
-                deeds.recv().map_err(|_| RecvTimeoutError::Disconnected)
-            } else {
-                deeds.recv_timeout(Duration::ZERO)
+            let asked = match self.rest() {
+                None => deeds.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(rest) => deeds.recv_timeout(rest),
             };
             match asked {
                 Ok(deed) => self.carry_out(deed),
@@ -84,13 +133,26 @@ impl Actor {
         }
     }
 
+    /// How long to wait for orders before the next look; none where there is
+    /// nothing to look at.
+    fn rest(&self) -> Option<Duration> {
+        let all_told = |watched: &Watched| watched.told == Told::StillRunning;
+        if self.watched.is_empty() {
+            None
+        } else if self.watched.iter().all(all_told) {
+            Some(REST)
+        } else {
+            Some(Duration::ZERO)
+        }
+    }
+
     fn carry_out(&mut self, deed: Deed) {
         match deed {
             Deed::Arm(id, target) => {
                 let result = self.control.arm(id, &target);
                 self.send(Message::Armed(id, result));
             }
-            Deed::Disarm(id) => self.control.disarm(id),
+            Deed::Disarm(id) => self.disarm(id),
             Deed::Close(targets) => {
                 let close = |target: Closable| Closed {
                     target,
@@ -102,36 +164,74 @@ impl Actor {
             Deed::Signal(id, signal) => {
                 let since = Instant::now();
                 let outcome = self.control.signal(id, signal);
-                if matches!(outcome, Outcome::Sent { .. }) {
-                    self.watched.push(Watched { id, signal, since });
-                } else {
-                    self.control.disarm(id);
-                }
+                self.begin(id, outcome, since);
+            }
+            Deed::SignalTree(id, signal) => {
+                let since = Instant::now();
+                let tree = self.control.signal_tree(id, signal);
+                self.send(Message::Reached(id, tree.reached));
+                self.begin(id, tree.outcome, since);
+            }
+        }
+    }
+
+    /// Watches what comes of a signal.
+    fn begin(&mut self, id: ArmId, outcome: Outcome, since: Instant) {
+        self.watched.retain(|watched| watched.id != id);
+        match outcome {
+            Outcome::Sent { signal } => self.watched.push(Watched {
+                id,
+                signal,
+                since,
+                told: Told::Nothing,
+            }),
+            outcome => {
+                self.control.disarm(id);
                 self.send(Message::Acted(id, outcome));
             }
         }
     }
 
-    /// Looks whether a watched process has ended; never escalates by itself.
+    /// Looks at the processes in turn; never escalates by itself. A process
+    /// that runs on stays held, so that a further signal reaches it and no
+    /// other.
     fn look(&mut self) {
-        if self.watched.is_empty() {
-            return;
+        let count = self.watched.len().max(1);
+        let patience = LOOK / u32::try_from(count).unwrap_or(u32::MAX);
+        for watched in std::mem::take(&mut self.watched) {
+            let ended = self.control.wait(watched.id, patience);
+            let further = self.report(watched, ended);
+            self.watched.extend(further);
         }
-        let watched = self.watched.remove(0);
-        let Watched { id, signal, since } = watched;
-        let ended = self.control.wait(id, LOOK);
-        let after = since.elapsed();
-        if !ended && after < PATIENCE {
-            self.watched.push(watched);
-            return;
+    }
+
+    /// Says what is new of a process; gives it back if it is to be watched on.
+    fn report(&mut self, mut watched: Watched, ended: bool) -> Option<Watched> {
+        let Watched { id, signal, .. } = watched;
+        let after = watched.since.elapsed();
+        if ended {
+            self.control.disarm(id);
+            self.send(Message::Acted(id, Outcome::Ended { after, signal }));
+            return None;
         }
+        if watched.told != Told::StillRunning && after >= PATIENCE {
+            watched.told = Told::StillRunning;
+            self.send(Message::Acted(id, Outcome::StillRunning { after, signal }));
+            if !signal.ends() {
+                self.control.disarm(id);
+                return None;
+            }
+        }
+        if watched.told == Told::Nothing && after >= AT_ONCE {
+            watched.told = Told::Sent;
+            self.send(Message::Acted(id, Outcome::Sent { signal }));
+        }
+        Some(watched)
+    }
+
+    fn disarm(&mut self, id: ArmId) {
+        self.watched.retain(|watched| watched.id != id);
         self.control.disarm(id);
-        let outcome = if ended {
-            Outcome::Ended { after, signal }
-        } else {
-            Outcome::StillRunning { after, signal }
-        };
-        self.send(Message::Acted(id, outcome));
     }
 
     /// The other end is gone only when the program ends.

@@ -1,7 +1,7 @@
 //! The live table: waits for events, updates the app, carries out its effects,
 //! draws when something changed.
 
-use super::actor::{self, Deed};
+use super::actor::{self, Deed, Deeds};
 use super::poller::{self, Order};
 use super::slot::Slot;
 use super::terminal::Terminal;
@@ -121,7 +121,7 @@ struct Screen {
     frame: Frame,
     slot: Slot,
     orders: Sender<Order>,
-    deeds: Sender<Deed>,
+    deeds: Deeds,
 }
 
 impl Screen {
@@ -163,10 +163,11 @@ impl Screen {
             Effect::MeasureUsage(pid) => drop(self.orders.send(Order::Usage(pid))),
             Effect::Watch(sockets) => drop(self.orders.send(Order::Watch(sockets))),
             Effect::IncludeFlows(wanted) => drop(self.orders.send(Order::IncludeFlows(wanted))),
-            Effect::Arm(id, target) => drop(self.deeds.send(Deed::Arm(id, target))),
-            Effect::Signal(id, signal) => drop(self.deeds.send(Deed::Signal(id, signal))),
-            Effect::Disarm(id) => drop(self.deeds.send(Deed::Disarm(id))),
-            Effect::Close(targets) => drop(self.deeds.send(Deed::Close(targets))),
+            Effect::Arm(id, target) => self.deeds.send(Deed::Arm(id, target)),
+            Effect::Signal(id, signal) => self.deeds.send(Deed::Signal(id, signal)),
+            Effect::SignalTree(id, signal) => self.deeds.send(Deed::SignalTree(id, signal)),
+            Effect::Disarm(id) => self.deeds.send(Deed::Disarm(id)),
+            Effect::Close(targets) => self.deeds.send(Deed::Close(targets)),
             Effect::Copy(text) => clipboard::copy(&text),
             Effect::CopyJson => {
                 if let Some(row) = self.app.selected() {

@@ -69,8 +69,10 @@ fn page(closing: &Closing, app: &App, theme: Theme, width: u16) -> Page {
     let mut page = Page::new(width);
     page.paragraph(&question(closing, app), theme.severity(Severity::Alarm));
     if let Some(demand) = &closing.demand {
-        for caution in demand.cautions() {
-            let said = said(*caution, app);
+        // How many there are stands in the question.
+        let several = |caution: &&Caution| matches!(caution, Caution::Several(_));
+        for caution in demand.cautions().iter().filter(|one| !several(one)) {
+            let said = app.words.closing("cautions", caution.key());
             page.paragraph(&format!("! {said}"), theme.severity(Severity::Warn));
         }
     }
@@ -78,14 +80,19 @@ fn page(closing: &Closing, app: &App, theme: Theme, width: u16) -> Page {
         page.labelled(label, theme.dim(), INDENT, text, Style::new());
     };
     if let [only] = &closing.targets[..] {
-        labelled(word("owner"), &owners(only, app));
-        let seen = [
-            ("owner_sees", only.target.owner_sees()),
-            ("peer_sees", only.target.peer_sees()),
-        ];
-        for (label, key) in seen {
-            labelled(word(label), app.words.closing("sees", key));
+        let sees = |key: &str| app.words.closing("sees", key);
+        match only.target.owner_sees() {
+            "owner_nobody" => labelled(word("owner"), sees("owner_nobody")),
+            key => {
+                labelled(word("owner"), &owners(only, app));
+                labelled(word("owner_sees"), sees(key));
+            }
         }
+        let peer = match only.target.socket().state {
+            State::Listen => "peers_see",
+            _ => "peer_sees",
+        };
+        labelled(word(peer), sees(only.target.peer_sees()));
     } else {
         for (number, doomed) in closing.targets.iter().take(LISTED).enumerate() {
             let label = if number == 0 { word("several") } else { "" };
@@ -96,7 +103,7 @@ fn page(closing: &Closing, app: &App, theme: Theme, width: u16) -> Page {
             labelled("", &text.unwrap_or_default());
         }
         // What most of them have in common; the rest is told by the cautions.
-        for (label, key) in [("owner_sees", "owner_aborted"), ("peer_sees", "peer_reset")] {
+        for (label, key) in [("owners_see", "owner_aborted"), ("peers_see", "peer_reset")] {
             let holds = |doomed: &Doomed| {
                 [doomed.target.owner_sees(), doomed.target.peer_sees()].contains(&key)
             };
@@ -130,24 +137,11 @@ fn question(closing: &Closing, app: &App) -> String {
     text.unwrap_or_default()
 }
 
-fn said(caution: Caution, app: &App) -> String {
-    let sentence = app.words.closing("cautions", caution.key());
-    let text = fill(sentence, |_| match caution {
-        Caution::Several(count) => Some(count.to_string()),
-        _ => None,
-    });
-    text.unwrap_or_default()
-}
-
 fn line(doomed: &Doomed, app: &App) -> String {
     let text = fill(app.words.closing("dialog", "line"), |place| match place {
         "what" => Some(doomed.what.clone()),
         "state" => Some(doomed.target.socket().state.to_string()),
-        _ => Some(
-            doomed
-                .owner()
-                .unwrap_or_else(|| app.words.closing("dialog", "nobody").to_owned()),
-        ),
+        _ => Some(doomed.owner(app.words)),
     });
     text.unwrap_or_default()
 }
@@ -155,7 +149,7 @@ fn line(doomed: &Doomed, app: &App) -> String {
 fn owners(doomed: &Doomed, app: &App) -> String {
     let word = |name: &str| app.words.closing("dialog", name);
     let Some((pid, process)) = doomed.owners.first() else {
-        return word("nobody").to_owned();
+        return doomed.owner(app.words);
     };
     let name = if doomed.user.is_some() {
         "owned"

@@ -1,166 +1,223 @@
-//! The question before a process is ended: who it is, and what goes with it.
+//! The question before processes are ended: who they are, and what goes with
+//! them.
+
+mod facts;
+mod warnings;
 
 use super::page::Page;
-use super::put;
-use super::row_of;
 use super::theme::Theme;
+use super::{Frame, put, row_of};
 use crate::app::App;
-use crate::app::confirm::{Confirm, Goes};
-use crate::explain::lengths::length;
+use crate::app::confirm::Confirm;
+use crate::app::keys::Context;
+use crate::app::message::Spot;
 use crate::explain::sentence::fill;
 use crate::listing::fit;
+use crate::model::action::Reach;
 use crate::model::finding::Severity;
 use crate::model::text::Text;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use ratatui::text::Line;
-use std::time::Duration;
+use ratatui::text::{Line, Span};
 
 /// How many names are listed before the rest is counted.
 const LISTED: usize = 4;
+/// How many processes have a line each before the rest is counted.
+const LINES: usize = 6;
 /// Where the texts beside the labels begin.
 const INDENT: usize = 16;
+/// With fewer lines the less usual signals are not listed.
+const ROOM_FOR_MORE: u16 = 6;
+
+/// The dialog's lines, and how many of them must be read before an answer.
+struct Dialog {
+    page: Page,
+    needed: usize,
+}
 
 /// How many lines the dialog wants.
 pub(super) fn height(confirm: &Confirm, app: &App, theme: Theme, width: u16) -> u16 {
-    let lines = page(confirm, app, theme, width).len() + 1;
+    let lines = dialog(confirm, app, theme, width).page.len() + 2;
     u16::try_from(lines).unwrap_or(u16::MAX)
 }
 
-pub(super) fn draw(confirm: &Confirm, app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
+/// Draws the dialog, and says whether it may be answered: who could not read
+/// the question must not.
+pub(super) fn draw(
+    confirm: &Confirm,
+    app: &App,
+    theme: Theme,
+    area: Rect,
+    buffer: &mut Buffer,
+    frame: &mut Frame,
+) -> bool {
     let rule = format!(" {}", "─".repeat(usize::from(area.width).saturating_sub(2)));
-    put(
-        &Line::styled(rule, theme.dim()),
-        Style::new(),
-        row_of(area, 0),
-        buffer,
-    );
+    let rule = Line::styled(rule, theme.dim());
+    put(&rule, Style::new(), row_of(area, 0), buffer);
+    let more = u16::from(area.height >= ROOM_FOR_MORE);
     let below = Rect {
         y: area.y.saturating_add(1),
-        height: area.height.saturating_sub(1),
+        height: area.height.saturating_sub(1 + more),
         ..area
     };
-    page(confirm, app, theme, below.width).draw(0, below, buffer);
+    let dialog = dialog(confirm, app, theme, below.width);
+    let room = area.height >= 3 && area.width >= 20;
+    // Where a number must be typed, the reasons must be read first.
+    let read = confirm.demand().is_none() || usize::from(below.height) >= dialog.needed;
+    dialog.page.draw(0, below, buffer);
+    if more > 0 {
+        draw_more(app, theme, row_of(area, area.height - 1), buffer, frame);
+    }
+    room && read
 }
 
-/// The dialog's lines, what matters most first: with little room the last ones
-/// are cut. The command line is text of the process's own choosing and gets
-/// one line, so that it can't push the warnings out of sight.
-fn page(confirm: &Confirm, app: &App, theme: Theme, width: u16) -> Page {
-    let word = |name: &str| app.words.screen("confirm", name);
-    let target = &confirm.target;
-    let who = |place: &str| match place {
-        "process" => Some(target.name.to_string()),
-        "pid" => Some(target.pid.to_string()),
-        _ => None,
-    };
+/// The signals that have no place in the footer.
+fn draw_more(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
+    let bindings = app.keymap.in_context(Context::Confirm);
+    let further = bindings
+        .filter(|bound| bound.footer.is_none() && bound.command.signal().is_some())
+        .filter(|bound| app.works(bound.command));
+    let mut spans = Vec::new();
+    let mut column = area.x;
+    for bound in further {
+        let Some(key) = bound.keys.first() else {
+            continue;
+        };
+        let label = app.words.command(bound.command.key(), "label");
+        let texts = [format!(" {key}"), format!(" {label} ")];
+        let cells: usize = texts.iter().map(|text| super::words::cells(text)).sum();
+        let spot = Rect {
+            x: column,
+            width: u16::try_from(cells).unwrap_or(u16::MAX),
+            ..area
+        };
+        let spot = spot.intersection(area);
+        frame.spots.push((spot, Spot::Command(bound.command)));
+        column = column.saturating_add(spot.width);
+        let [key, label] = texts;
+        spans.push(Span::styled(key, theme.key()));
+        spans.push(Span::styled(label, theme.dim()));
+    }
+    put(&Line::from(spans), Style::new(), area, buffer);
+}
+
+/// What matters most comes first: with little room the last lines are cut. The
+/// command line is text of the process's own choosing and gets one line, so
+/// that it can't push the warnings out of sight.
+fn dialog(confirm: &Confirm, app: &App, theme: Theme, width: u16) -> Dialog {
     let mut page = Page::new(width);
-    let name = if confirm.facts.is_some() {
-        "question"
-    } else {
-        "arming"
-    };
-    let question = fill(word(name), who).unwrap_or_default();
-    page.paragraph(&question, theme.severity(Severity::Alarm));
-    if confirm.facts.as_ref().is_some_and(|facts| facts.zombie) {
-        let zombie = fill(app.words.outcome("zombie"), who).unwrap_or_default();
-        page.paragraph(&zombie, theme.severity(Severity::Warn));
+    page.paragraph(&question(confirm, app), theme.severity(Severity::Alarm));
+    if let Some(line) = number_to_type(confirm, app) {
+        let style = if confirm.reminded {
+            theme.severity(Severity::Alarm)
+        } else {
+            theme.title()
+        };
+        page.paragraph(&line, style);
     }
-    if let Some(shared) = shared(&confirm.goes, app) {
-        page.paragraph(&format!("! {shared}"), theme.severity(Severity::Warn));
+    for warning in warnings::all(confirm, app) {
+        page.paragraph(&format!("! {warning}"), theme.severity(Severity::Warn));
     }
-    let goes = goes(&confirm.goes, app);
-    page.labelled(word("goes"), theme.dim(), INDENT, &goes, Style::new());
-    let Some(facts) = &confirm.facts else {
-        return page;
-    };
-    if !facts.children.is_empty() {
-        let children = names(facts.children.iter());
-        let text = format!("{children}. {}", word("children_note"));
-        page.labelled(word("children"), theme.dim(), INDENT, &text, Style::new());
-    }
-    page.paragraph(&origin(confirm, app), theme.dim());
-    let room = usize::from(width).saturating_sub(2);
-    page.paragraph(&fit(facts.command.as_str(), room), Style::new());
-    page
-}
-
-/// Who started it and when, and as whom.
-fn origin(confirm: &Confirm, app: &App) -> String {
+    let needed = page.len();
     let word = |name: &str| app.words.screen("confirm", name);
-    let mut parts = Vec::new();
-    let now = app.observation.time.wall_ms;
-    if let Some(started) = confirm.started_ms.filter(|_| now > 0) {
-        let age = length(Duration::from_millis(now.saturating_sub(started)));
-        parts.extend(fill(word("started"), |_| Some(age.clone())));
+    if confirm.is_of_use() {
+        let goes = facts::goes(&confirm.goes, app);
+        page.labelled(word("goes"), theme.dim(), INDENT, &goes, Style::new());
     }
-    let parent = confirm
-        .facts
-        .as_ref()
-        .and_then(|facts| facts.parent.as_ref());
-    if let Some((pid, name)) = parent {
-        parts.extend(fill(word("parent"), |place| match place {
-            "process" => Some(name.to_string()),
-            "pid" => Some(pid.to_string()),
-            _ => None,
-        }));
-    }
-    // As the process is now: it may have changed its user since the table.
-    let uid = confirm.facts.as_ref().and_then(|facts| facts.uid);
-    let user = uid.map(|uid| {
-        let name = app.observation.user(uid);
-        name.map_or_else(|| uid.to_string(), ToString::to_string)
-    });
-    if let Some(user) = user {
-        parts.extend(fill(word("user"), |_| Some(user.clone())));
-    }
-    parts.join(" ")
-}
-
-/// The sockets that go with it: `2 listening (:80, :443), 331 ESTABLISHED`.
-fn goes(goes: &Goes, app: &App) -> String {
-    let word = |name: &str| app.words.screen("confirm", name);
-    if goes.count() == 0 {
-        return word("nothing").to_owned();
-    }
-    let mut parts = Vec::new();
-    if !goes.listening.is_empty() {
-        let mut named: Vec<String> = goes
-            .listening
-            .iter()
-            .take(LISTED)
-            .map(|socket| format!(":{}", socket.local.port))
-            .collect();
-        named.dedup();
-        if goes.listening.len() > LISTED {
-            named.push("…".to_owned());
+    match confirm.single() {
+        Some(single) => {
+            let room = usize::from(width).saturating_sub(2);
+            if let Some(found) = &single.facts {
+                if let Some((label, kin)) = facts::kin(confirm.reach, found, app) {
+                    page.labelled(&label, theme.dim(), INDENT, &kin, Style::new());
+                }
+                page.paragraph(&facts::origin(single, found, app), theme.dim());
+                page.paragraph(&fit(found.command.as_str(), room), Style::new());
+            }
         }
-        parts.extend(fill(word("listening"), |place| match place {
-            "count" => Some(goes.listening.len().to_string()),
-            _ => Some(named.join(", ")),
-        }));
+        None => list(confirm, app, theme, &mut page),
     }
-    for (state, count) in &goes.states {
-        parts.extend(fill(word("counted"), |place| match place {
-            "count" => Some(count.to_string()),
-            _ => Some(state.to_string()),
-        }));
-    }
-    parts.join(", ")
+    Dialog { page, needed }
 }
 
-fn shared(goes: &Goes, app: &App) -> Option<String> {
-    let count = goes.shared_with.len();
-    let name = match count {
-        0 => return None,
-        1 => "shared_one",
-        _ => "shared",
+fn question(confirm: &Confirm, app: &App) -> String {
+    let tree = confirm.reach == Reach::Tree;
+    let below = confirm
+        .single()
+        .and_then(|single| single.facts.as_ref())
+        .map_or(0, |facts| facts.descendants.len());
+    let name = match confirm.single() {
+        None if confirm.is_ready() => "question_several",
+        None => "arming_several",
+        Some(_) if !confirm.is_ready() => "arming",
+        Some(_) if !confirm.is_of_use() => "question_ended",
+        Some(_) if tree && below == 1 => "question_tree_one",
+        Some(_) if tree => "question_tree",
+        Some(_) => "question",
     };
-    fill(app.words.screen("confirm", name), |place| match place {
-        "count" => Some(count.to_string()),
-        _ => Some(names(goes.shared_with.iter())),
+    let filled = fill(app.words.screen("confirm", name), |place| {
+        let single = confirm.single();
+        match place {
+            "process" => Some(single?.target.name.to_string()),
+            "pid" => Some(single?.target.pid.to_string()),
+            _ if single.is_some() => Some(below.to_string()),
+            _ => Some(confirm.asked.len().to_string()),
+        }
+    });
+    filled.unwrap_or_default()
+}
+
+/// The line in which a number is typed, where that is demanded.
+fn number_to_type(confirm: &Confirm, app: &App) -> Option<String> {
+    if !confirm.is_ready() || !confirm.is_of_use() {
+        return None;
+    }
+    let demand = confirm.demand()?;
+    let name = if confirm.is_allowed() {
+        "typed"
+    } else if confirm.reminded {
+        "type_first"
+    } else {
+        "type"
+    };
+    fill(app.words.screen("confirm", name), |place| {
+        Some(match place {
+            "typed" => confirm.typed.clone(),
+            _ => demand.to_string(),
+        })
     })
+}
+
+/// A line for each of several processes.
+fn list(confirm: &Confirm, app: &App, theme: Theme, page: &mut Page) {
+    let more = |count: usize| {
+        let sentence = app.words.screen("confirm", "more");
+        fill(sentence, |_| Some(count.to_string())).unwrap_or_default()
+    };
+    for asked in confirm.asked.iter().take(LINES) {
+        let label = format!("{} ({})", asked.target.name, asked.target.pid);
+        let command = asked.facts.as_ref().map(|facts| facts.command.as_str());
+        page.line(&label, INDENT, command.unwrap_or("…"), theme.dim());
+    }
+    if confirm.asked.len() > LINES {
+        page.paragraph(&more(confirm.asked.len() - LINES), theme.dim());
+    }
+    let word = app.words.screen("confirm", "left_out");
+    for (target, refusal) in confirm.left_out.iter().take(LINES / 2) {
+        let short = app.words.refusal_in_short(refusal.key());
+        let text = format!("{} ({}): {short}", target.name, target.pid);
+        page.labelled(word, theme.dim(), INDENT, &text, Style::new());
+    }
+    if confirm.left_out.len() > LINES / 2 {
+        page.labelled(
+            word,
+            theme.dim(),
+            INDENT,
+            &more(confirm.left_out.len() - LINES / 2),
+            theme.dim(),
+        );
+    }
 }
 
 /// `nginx (813), nginx (814), …`

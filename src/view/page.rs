@@ -67,6 +67,17 @@ impl Page {
         }
     }
 
+    /// One line: a label, and beside it as much of a text as fits.
+    pub(super) fn line(&mut self, label: &str, indent: usize, text: &str, style: Style) {
+        let head = format!(" {label}");
+        let padding = indent.saturating_sub(super::words::cells(&head)).max(1);
+        let head = format!("{head}{}", " ".repeat(padding));
+        let room = self.width.saturating_sub(super::words::cells(&head) + 1);
+        let text = crate::listing::fit(text, room).to_string();
+        self.lines
+            .push(Line::from(vec![Span::raw(head), Span::styled(text, style)]));
+    }
+
     pub(super) fn len(&self) -> usize {
         self.lines.len()
     }

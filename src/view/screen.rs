@@ -57,10 +57,9 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
         Mode::Confirm(confirm) => {
             let height = confirm::height(confirm, app, theme, rest.width).min(rest.height);
             let dialog = take_bottom(&mut rest, height);
-            confirm::draw(confirm, app, theme, dialog, buffer);
             draw_table(app, theme, rest, buffer, frame);
-            // Who could not read the question must not answer it.
-            frame.drawn.question_shown = dialog.height >= 3 && dialog.width >= 20;
+            let shown = confirm::draw(confirm, app, theme, dialog, buffer, frame);
+            frame.drawn.question_shown = shown;
         }
         Mode::Close(asked) => {
             let height = closing::height(asked, app, theme, rest.width).min(rest.height);

@@ -12,7 +12,6 @@ use tcplens::control::Control;
 use tcplens::control::pidfd::PidfdControl;
 use tcplens::model::action::{ArmId, Outcome, Refusal, Target};
 use tcplens::model::signal::Signal;
-use tcplens::model::text::Text;
 use tcplens::source::SourceChoice;
 
 pub(crate) fn is_refused_for_who_must_not_be_ended(namespace: &Namespace) -> Result<(), NotHere> {
@@ -50,9 +49,7 @@ pub(crate) fn is_refused_for_who_must_not_be_ended(namespace: &Namespace) -> Res
 fn any(pid: u32) -> Target {
     Target {
         pid,
-        start_ticks: 0,
-        name: Text::default(),
-        inode: None,
+        ..Target::default()
     }
 }
 
@@ -63,11 +60,6 @@ fn target_of_listener(at: std::net::SocketAddr) -> Target {
         let row = row(seen, at, None)?;
         let owner = seen.first_owner(&row)?;
         // Between its start and its exec it still has our name.
-        (owner.name.as_str() == "cat").then(|| Target {
-            pid: owner.pid,
-            start_ticks: owner.start_ticks,
-            name: owner.name.clone(),
-            inode: row.socket.inode,
-        })
+        (owner.name.as_str() == "cat").then(|| Target::of(owner, row.socket.inode))
     })
 }

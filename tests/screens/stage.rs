@@ -464,9 +464,9 @@ pub(crate) fn scan_scene() -> Arc<Observation> {
     monitor.fold(reading(table(6), 7000, &[])).unwrap()
 }
 
-/// The app with an observation in it.
-pub(crate) fn app(observation: Arc<Observation>) -> App {
-    let choices = Choices {
+/// What is chosen unless a test wants otherwise.
+pub(crate) fn choices() -> Choices {
+    Choices {
         policy: tcplens::model::action::Policy::Act,
         session: tcplens::model::session::Session::default(),
         scope: tcplens::model::namespace::Scope::Own,
@@ -475,7 +475,16 @@ pub(crate) fn app(observation: Arc<Observation>) -> App {
         sort: Sort::default(),
         numeric: false,
         pace: tcplens::model::pace::Pace::Fixed(std::time::Duration::from_secs(1)),
-    };
+    }
+}
+
+/// The app with an observation in it.
+pub(crate) fn app(observation: Arc<Observation>) -> App {
+    app_of(observation, choices())
+}
+
+/// The same as somebody chose it.
+pub(crate) fn app_of(observation: Arc<Observation>, choices: Choices) -> App {
     let mut app = App::new(Catalogue::of(Language::English), choices);
     app.update(Message::Observed(observation));
     app

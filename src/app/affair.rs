@@ -1,0 +1,274 @@
+//! What comes of a signal: whether the processes end, what becomes of their
+//! ports, and whether somebody takes these again.
+
+mod telling;
+
+use super::App;
+use super::aftermath::Aftermath;
+use super::confirm::{Asked, Confirm, Goes};
+use super::effect::Effect;
+use super::notice::Notice;
+use crate::model::action::{ArmId, Outcome, Reach, Refusal, Target};
+use crate::model::observation::Observation;
+use crate::model::process::Process;
+use crate::model::signal::Signal;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long after the end ports are watched for somebody who takes them again:
+/// service managers wait up to some seconds before they start one anew.
+const WATCHED_MS: u64 = 15_000;
+/// Start times are known to about a second, since boot's is.
+const SLACK_MS: u64 = 1500;
+
+/// A signal that was sent to some processes, and what has come of it so far.
+#[derive(Clone, Debug)]
+pub(super) struct Affair {
+    signal: Signal,
+    reach: Reach,
+    parties: Vec<Party>,
+    goes: Goes,
+    before: Before,
+    /// Number of the latest table when the last process ended, and the time.
+    ended: Option<(u64, u64)>,
+    /// How many ports had been taken again when that was last told; none
+    /// before the ports were told of.
+    taken: Option<usize>,
+    /// What was told last.
+    told: String,
+}
+
+/// What there was when the signal was sent.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Before {
+    processes: BTreeSet<(u32, u64)>,
+    wall_ms: u64,
+}
+
+impl Before {
+    fn of(observation: &Observation) -> Self {
+        let processes = observation.processes.iter();
+        Self {
+            processes: processes
+                .map(|process| (process.pid, process.start_ticks))
+                .collect(),
+            wall_ms: observation.time.wall_ms,
+        }
+    }
+
+    /// Whether a process has been started since.
+    pub(super) fn is_new(&self, process: &Process) -> bool {
+        let known = (process.pid, process.start_ticks);
+        let started = process.started_ms.unwrap_or(0);
+        !self.processes.contains(&known) && started + SLACK_MS >= self.wall_ms
+    }
+}
+
+/// A process that was sent the signal.
+#[derive(Clone, Debug)]
+struct Party {
+    id: ArmId,
+    target: Target,
+    process: Arc<Process>,
+    /// How many processes the signal was sent to, for a tree.
+    reached: usize,
+    fate: Fate,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Fate {
+    /// Nothing is known yet.
+    Asked,
+    /// It was sent the signal and runs.
+    Sent,
+    Ended(Duration),
+    /// It still runs after so long, and was meant to end.
+    Runs(Duration),
+    /// It still runs, as it should after such a signal.
+    GoesOn,
+    Refused(Refusal),
+}
+
+impl Party {
+    fn runs(&self) -> bool {
+        matches!(self.fate, Fate::Asked | Fate::Sent | Fate::Runs(_))
+    }
+
+    fn asked(&self) -> Asked {
+        // It may have closed its socket while it was about to end.
+        let target = Target {
+            inode: None,
+            ..self.target.clone()
+        };
+        Asked {
+            id: self.id,
+            target,
+            process: Arc::clone(&self.process),
+            facts: None,
+        }
+    }
+}
+
+impl Affair {
+    pub(super) fn new(confirm: Confirm, signal: Signal, observation: &Observation) -> Self {
+        let party = |asked: Asked| Party {
+            id: asked.id,
+            target: asked.target,
+            process: asked.process,
+            reached: 1,
+            fate: Fate::Asked,
+        };
+        Self {
+            signal,
+            reach: confirm.reach,
+            parties: confirm.asked.into_iter().map(party).collect(),
+            goes: confirm.goes,
+            before: Before::of(observation),
+            ended: None,
+            taken: None,
+            told: String::new(),
+        }
+    }
+
+    pub(super) fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    /// The numbers under which processes are held.
+    pub(super) fn ids(&self) -> Vec<ArmId> {
+        self.parties.iter().map(|party| party.id).collect()
+    }
+
+    /// Whether a process is held for what comes of the signal.
+    pub(super) fn watches(&self, id: ArmId) -> bool {
+        let mut parties = self.parties.iter();
+        parties.any(|party| party.id == id && party.runs())
+    }
+
+    /// The asking under which a process is held already.
+    pub(super) fn held(&self, process: &Process) -> Option<Asked> {
+        let same = |party: &&Party| {
+            party.runs()
+                && party.target.pid == process.pid
+                && party.target.start_ticks == process.start_ticks
+        };
+        self.parties.iter().find(same).map(Party::asked)
+    }
+
+    /// The askings of those that still run after some seconds.
+    pub(super) fn stubborn(&self) -> Vec<Asked> {
+        let stubborn = |party: &&Party| matches!(party.fate, Fate::Runs(_));
+        self.parties
+            .iter()
+            .filter(stubborn)
+            .map(Party::asked)
+            .collect()
+    }
+
+    fn party(&mut self, id: ArmId) -> Option<&mut Party> {
+        self.parties.iter_mut().find(|party| party.id == id)
+    }
+
+    fn any(&self, which: impl Fn(&Fate) -> bool) -> bool {
+        self.parties.iter().any(|party| which(&party.fate))
+    }
+
+    /// Whether it is still open for some process what comes of the signal.
+    fn is_open(&self) -> bool {
+        self.any(|fate| matches!(fate, Fate::Asked | Fate::Sent))
+    }
+
+    /// Whether nothing more is expected.
+    fn is_over(&self, observation: &Observation) -> bool {
+        if self.is_open() || self.any(|fate| matches!(fate, Fate::Runs(_))) {
+            return false;
+        }
+        self.ended
+            .is_none_or(|(_, then)| observation.time.monotonic_ms >= then + WATCHED_MS)
+    }
+}
+
+impl App {
+    /// A tree of so many processes was sent the signal.
+    pub(super) fn reached(&mut self, id: ArmId, count: usize) -> Vec<Effect> {
+        if let Some(party) = self.affair.as_mut().and_then(|affair| affair.party(id)) {
+            party.reached = count;
+        }
+        Vec::new()
+    }
+
+    pub(super) fn acted(&mut self, id: ArmId, outcome: Outcome) -> Vec<Effect> {
+        let now = (self.newest, self.newest_ms);
+        let Some(affair) = &mut self.affair else {
+            return Vec::new();
+        };
+        let Some(party) = affair.party(id) else {
+            return Vec::new();
+        };
+        party.fate = match outcome {
+            Outcome::Ended { after, .. } => Fate::Ended(after),
+            Outcome::Sent { .. } => Fate::Sent,
+            Outcome::StillRunning { signal, .. } if !signal.ends() => Fate::GoesOn,
+            Outcome::StillRunning { after, .. } => Fate::Runs(after),
+            Outcome::Refused(refusal) => Fate::Refused(refusal),
+        };
+        let ended = matches!(party.fate, Fate::Ended(_));
+        if ended {
+            affair.ended = Some(now);
+        }
+        self.tell_of_affair(None);
+        // The table says what became of its sockets: read it now.
+        ended.then_some(Effect::Refresh).into_iter().collect()
+    }
+
+    /// Once the processes have ended, the table must confirm it: what became of
+    /// their sockets, and of the ports they listened on? The first table after
+    /// the end may have been under way before it; the second tells. Those after
+    /// it tell whether somebody takes a port again.
+    pub(super) fn follow_up(&mut self, observation: &Observation) -> Vec<Effect> {
+        self.newest = observation.number;
+        self.newest_ms = observation.time.monotonic_ms;
+        let Some(affair) = &self.affair else {
+            return Vec::new();
+        };
+        if affair.is_over(observation) {
+            self.affair = None;
+            return Vec::new();
+        }
+        let Some((then, _)) = affair.ended else {
+            return Vec::new();
+        };
+        if affair.is_open() || affair.any(|fate| matches!(fate, Fate::Runs(_))) {
+            return Vec::new();
+        }
+        if observation.number < then + 2 {
+            return vec![Effect::Refresh];
+        }
+        let aftermath = Aftermath::of(&affair.goes, &affair.before, observation);
+        if affair.taken.is_none_or(|taken| aftermath.taken() > taken) {
+            self.tell_of_affair(Some(&aftermath));
+        }
+        Vec::new()
+    }
+
+    /// Says how things stand, if that is news.
+    fn tell_of_affair(&mut self, aftermath: Option<&Aftermath>) {
+        let Some(affair) = &self.affair else {
+            return;
+        };
+        let mut sentences = self.fates(affair);
+        sentences.extend(aftermath.into_iter().flat_map(|found| self.ports(found)));
+        let text = sentences.join(" ");
+        let offers = !affair.stubborn().is_empty();
+        if let Some(affair) = &mut self.affair {
+            affair.taken = aftermath.map(Aftermath::taken).or(affair.taken);
+            if text.is_empty() || affair.told == text {
+                return;
+            }
+            affair.told.clone_from(&text);
+        }
+        let notice = Notice::new(text, self.observation.time);
+        self.notice = Some(if offers { notice.with_offer() } else { notice });
+    }
+}

@@ -1,0 +1,50 @@
+//! The system calls by which a process is taken hold of and signalled, so that
+//! tests can play a kernel that has no pidfds, and count what is sent.
+
+use crate::model::signal::Signal;
+use rustix::io::Errno;
+use rustix::process::{self, Pid, PidfdFlags, kill_process, pidfd_open, pidfd_send_signal};
+use std::os::fd::OwnedFd;
+
+/// What the kernel is asked for.
+pub(super) trait Calls: Send + Sync {
+    /// pidfd_open(2).
+    fn open(&self, pid: Pid) -> Result<OwnedFd, Errno>;
+
+    /// pidfd_send_signal(2): reaches the process that was opened, or nobody.
+    fn send(&self, pidfd: &OwnedFd, signal: Signal) -> Result<(), Errno>;
+
+    /// kill(2): reaches whoever has the number now.
+    fn send_to_number(&self, pid: Pid, signal: Signal) -> Result<(), Errno>;
+}
+
+/// This kernel.
+#[derive(Debug, Default)]
+pub(super) struct Kernel;
+
+impl Calls for Kernel {
+    fn open(&self, pid: Pid) -> Result<OwnedFd, Errno> {
+        pidfd_open(pid, PidfdFlags::empty())
+    }
+
+    fn send(&self, pidfd: &OwnedFd, signal: Signal) -> Result<(), Errno> {
+        pidfd_send_signal(pidfd, number(signal))
+    }
+
+    fn send_to_number(&self, pid: Pid, signal: Signal) -> Result<(), Errno> {
+        kill_process(pid, number(signal))
+    }
+}
+
+fn number(signal: Signal) -> process::Signal {
+    match signal {
+        Signal::Term => process::Signal::TERM,
+        Signal::Kill => process::Signal::KILL,
+        Signal::Int => process::Signal::INT,
+        Signal::Hup => process::Signal::HUP,
+        Signal::Stop => process::Signal::STOP,
+        Signal::Cont => process::Signal::CONT,
+        Signal::Usr1 => process::Signal::USR1,
+        Signal::Usr2 => process::Signal::USR2,
+    }
+}

@@ -1,0 +1,101 @@
+//! Which processes a person may regret to have signalled: those tcplens runs
+//! under, and those a container ends with.
+
+use super::kin::{self, folder};
+use crate::model::caution::Caution;
+use std::fs;
+
+/// The cautions about a process.
+pub(super) fn of(pid: u32, own: u32) -> Vec<Caution> {
+    let mut cautions = Vec::new();
+    if kin::ancestors(own).contains(&pid) || holds_terminal_of(pid, own) {
+        cautions.push(Caution::OwnAncestor);
+    }
+    if is_container_init(pid) {
+        cautions.push(Caution::ContainerInit);
+    }
+    cautions
+}
+
+/// Whether it is process 1 of a PID namespace below the one of `/proc`
+/// (`NSpid` of `/proc/PID/status`, proc_pid_status(5)).
+pub(super) fn is_container_init(pid: u32) -> bool {
+    let status = fs::read(folder(pid).join("status")).unwrap_or_default();
+    is_first_within(&String::from_utf8_lossy(&status))
+}
+
+fn is_first_within(status: &str) -> bool {
+    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    let numbers: Vec<&str> = line.unwrap_or_default().split_whitespace().collect();
+    numbers.len() > 1 && numbers.last() == Some(&"1")
+}
+
+/// Whether it holds the other end of the terminal tcplens is on: the
+/// multiplexer's server or the terminal's window, which need not be ancestors.
+fn holds_terminal_of(pid: u32, own: u32) -> bool {
+    let Some(terminal) = terminal(own) else {
+        return false;
+    };
+    let entries = fs::read_dir(folder(pid).join("fd")).into_iter().flatten();
+    entries.flatten().any(|entry| {
+        let master = fs::read_link(entry.path()).is_ok_and(|target| target.ends_with("ptmx"));
+        let told = || {
+            let path = folder(pid).join("fdinfo").join(entry.file_name());
+            fs::read_to_string(path).unwrap_or_default()
+        };
+        master && index(&told()) == Some(terminal)
+    })
+}
+
+/// The number of the pseudo-terminal a process has as one of its standard
+/// descriptors.
+fn terminal(pid: u32) -> Option<u32> {
+    (0..3).find_map(|number: u8| {
+        let path = fs::read_link(folder(pid).join("fd").join(number.to_string())).ok()?;
+        path.to_str()?.strip_prefix("/dev/pts/")?.parse().ok()
+    })
+}
+
+/// The terminal's number in `/proc/PID/fdinfo/FD` of its other end.
+fn index(told: &str) -> Option<u32> {
+    let line = told
+        .lines()
+        .find_map(|line| line.strip_prefix("tty-index:"));
+    line?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_within_a_namespace_is_told_by_its_numbers() {
+        let cases = [
+            ("Name:\tx\nNSpid:\t4711\t1\n", true),
+            ("NSpid:\t4711\t30\t1\n", true),
+            ("NSpid:\t4711\t12\n", false),
+            ("NSpid:\t1\n", false),
+            ("NSpid:\t11\t11\n", false),
+            ("Name:\tx\n", false),
+            ("", false),
+        ];
+        for (status, first) in cases {
+            assert_eq!(is_first_within(status), first, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn the_terminals_number_is_read() {
+        let told = "pos:\t0\nflags:\t02\nmnt_id:\t31\ntty-index:\t7\n";
+        assert_eq!(index(told), Some(7));
+        assert_eq!(index("pos:\t0\n"), None);
+    }
+
+    #[test]
+    fn a_parent_is_an_ancestor_and_the_test_itself_is_not() {
+        let own = std::process::id();
+        let parent = std::os::unix::process::parent_id();
+        assert!(of(parent, own).contains(&Caution::OwnAncestor));
+        assert!(!kin::ancestors(own).contains(&own));
+    }
+}

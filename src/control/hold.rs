@@ -1,0 +1,110 @@
+//! The hold on one process: its pidfd, or, where there are none and a person
+//! accepts the risk, only its number.
+
+use super::calls::Calls;
+use super::kin;
+use crate::model::action::{Grip, Refusal};
+use crate::model::signal::Signal;
+use crate::model::text::Text;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::Pid;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How often a process that is held by its number is looked at.
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// How a process is held.
+#[derive(Debug)]
+pub(super) enum Hold {
+    /// By a descriptor that names it for good.
+    Pidfd(OwnedFd),
+    /// By its number, which another process may be given once it has ended,
+    /// and its start time.
+    Number { pid: u32, start_ticks: u64 },
+}
+
+impl Hold {
+    /// Opens a pidfd.
+    pub(super) fn open(calls: &dyn Calls, pid: u32) -> Result<Self, Refusal> {
+        let opened = calls.open(raw(pid)?).map_err(|error| match error {
+            Errno::SRCH => Refusal::Gone,
+            // A filter on system calls answers EPERM; opening needs no
+            // permission otherwise.
+            Errno::NOSYS | Errno::PERM => Refusal::NoPidfd,
+            other => failed(other),
+        })?;
+        Ok(Self::Pidfd(opened))
+    }
+
+    /// Sends a signal.
+    pub(super) fn send(&self, calls: &dyn Calls, signal: Signal) -> Result<(), Errno> {
+        match self {
+            Self::Pidfd(pidfd) => calls.send(pidfd, signal),
+            Self::Number { pid, .. } => {
+                let pid = raw(*pid).map_err(|_| Errno::SRCH)?;
+                calls.send_to_number(pid, signal)
+            }
+        }
+    }
+
+    /// Waits until the process has ended, at most `patience`. A process that
+    /// was not reaped has ended, too.
+    pub(super) fn ended(&self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        match self {
+            Self::Pidfd(pidfd) => readable(pidfd, deadline),
+            Self::Number { pid, start_ticks } => loop {
+                let stat = kin::stat(*pid);
+                let there = stat.is_some_and(|stat| {
+                    stat.start_ticks == *start_ticks && !kin::has_ended(*pid, &stat)
+                });
+                if !there || Instant::now() >= deadline {
+                    break !there;
+                }
+                thread::sleep(GLANCE);
+            },
+        }
+    }
+
+    /// Which of the two it is.
+    pub(super) fn grip(&self) -> Grip {
+        match self {
+            Self::Pidfd(_) => Grip::Pidfd,
+            Self::Number { .. } => Grip::Number,
+        }
+    }
+}
+
+/// The number in the form system calls take.
+pub(super) fn raw(pid: u32) -> Result<Pid, Refusal> {
+    i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .ok_or(Refusal::Gone)
+}
+
+/// An error that has no words of its own.
+pub(super) fn failed(error: Errno) -> Refusal {
+    Refusal::Failed(Text::from(io::Error::from(error).to_string().as_str()))
+}
+
+/// A pidfd becomes readable when its process has ended.
+fn readable(pidfd: &OwnedFd, deadline: Instant) -> bool {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        };
+        let mut watched = [PollFd::new(pidfd, PollFlags::IN)];
+        match poll(&mut watched, Some(&timeout)) {
+            Err(Errno::INTR) => {}
+            Err(_) | Ok(0) => return false,
+            Ok(_) => return true,
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Who descends from whom, as `/proc` tells it now.
+
+use crate::model::stat::Stat;
+use crate::model::text::Text;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// More steps up than any chain of parents has.
+const HIGHEST: usize = 1024;
+
+/// The folder of a process.
+pub(super) fn folder(pid: u32) -> PathBuf {
+    Path::new("/proc").join(pid.to_string())
+}
+
+/// `/proc/PID/stat` now; none if there is no such process.
+pub(super) fn stat(pid: u32) -> Option<Stat> {
+    Stat::parse(&fs::read(folder(pid).join("stat")).ok()?)
+}
+
+/// Whether a process has ended and only waits to be reaped. Where only the
+/// leader of its threads has, the process goes on.
+pub(super) fn has_ended(pid: u32, stat: &Stat) -> bool {
+    stat.zombie && threads(pid).len() <= 1
+}
+
+/// The state's letter of each of its threads.
+pub(super) fn thread_states(pid: u32) -> Vec<char> {
+    let folder = folder(pid).join("task");
+    let state = |thread: u32| {
+        let bytes = fs::read(folder.join(thread.to_string()).join("stat")).ok()?;
+        Some(Stat::parse(&bytes)?.state)
+    };
+    threads(pid).into_iter().filter_map(state).collect()
+}
+
+fn threads(pid: u32) -> Vec<u32> {
+    numbers(&folder(pid).join("task"))
+}
+
+/// The entries of a folder that are numbers.
+fn numbers(folder: &Path) -> Vec<u32> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+/// The parents of a process, the nearest first.
+pub(super) fn ancestors(pid: u32) -> Vec<u32> {
+    let parent = |pid: &u32| Some(stat(*pid)?.parent).filter(|parent| *parent != 0);
+    std::iter::successors(parent(&pid), parent)
+        .take(HIGHEST)
+        .collect()
+}
+
+/// All processes of one moment that have not ended.
+pub(super) struct Census(BTreeMap<u32, Stat>);
+
+impl Census {
+    /// Counts them now.
+    pub(super) fn take() -> Self {
+        let pids = numbers(Path::new("/proc")).into_iter();
+        let known = pids.filter_map(|pid| Some((pid, stat(pid)?)));
+        Self(known.filter(|(pid, stat)| !has_ended(*pid, stat)).collect())
+    }
+
+    /// The children of some processes, smallest pid first.
+    pub(super) fn children(&self, parents: &BTreeSet<u32>) -> impl Iterator<Item = (u32, &Stat)> {
+        let born = self.0.iter().map(|(pid, stat)| (*pid, stat));
+        born.filter(|(_, stat)| parents.contains(&stat.parent))
+    }
+
+    /// All descendants of a process, by generation, and by pid within one.
+    pub(super) fn descendants(&self, root: u32) -> Vec<(u32, Text)> {
+        let mut found: Vec<(u32, Text)> = Vec::new();
+        let mut seen = BTreeSet::from([root]);
+        let mut parents = seen.clone();
+        while !parents.is_empty() {
+            let mut next = BTreeSet::new();
+            for (pid, stat) in self.children(&parents) {
+                if seen.insert(pid) {
+                    next.insert(pid);
+                    found.push((pid, Text::new(&stat.name)));
+                }
+            }
+            parents = next;
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn born(parent: u32) -> Stat {
+        Stat {
+            name: b"x".to_vec(),
+            parent,
+            start_ticks: 1,
+            kernel_thread: false,
+            zombie: false,
+            state: 'S',
+        }
+    }
+
+    #[test]
+    fn descendants_come_by_generation_and_once() {
+        // 3 and 4 are each other's parent, as a torn reading may have it.
+        let parents = [
+            (10, 1),
+            (20, 10),
+            (15, 20),
+            (11, 10),
+            (3, 4),
+            (4, 3),
+            (5, 1),
+        ];
+        let census = Census(parents.map(|(pid, parent)| (pid, born(parent))).into());
+        let pids = |root| -> Vec<u32> {
+            let found = census.descendants(root);
+            found.into_iter().map(|(pid, _)| pid).collect()
+        };
+        assert_eq!(pids(10), [11, 20, 15]);
+        assert_eq!(pids(3), [4]);
+        assert!(pids(5).is_empty());
+    }
+
+    #[test]
+    fn this_process_has_ancestors_and_threads() {
+        let own = std::process::id();
+        assert_eq!(
+            ancestors(own).first(),
+            Some(&std::os::unix::process::parent_id())
+        );
+        assert!(thread_states(own).len() > 1, "the harness has threads");
+        assert!(!has_ended(own, &stat(own).unwrap()));
+    }
+}

@@ -1,0 +1,379 @@
+//! What is sent to whom, as the kernel is asked for it: every guard with the
+//! proof that nothing was sent, and the order in which a tree is signalled.
+
+use super::calls::{Calls, Kernel};
+use super::pidfd::{PidfdControl, WithoutPidfd};
+use super::{Control, kin};
+use crate::model::action::{ArmId, Grip, Outcome, Reach, Refusal, Target, TreeOutcome};
+use crate::model::caution::Caution;
+use crate::model::signal::Signal;
+use crate::model::text::Text;
+use rustix::io::Errno;
+use rustix::process::Pid;
+use std::fs;
+use std::io::Write;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whom, and what; in order.
+type Sent = Arc<Mutex<Vec<(u32, Signal)>>>;
+
+/// Writes down what would be sent.
+struct Recording {
+    sent: Sent,
+    /// Whether it is sent as well.
+    through: bool,
+    /// What opening answers instead of a pidfd, and from which one on.
+    refusing: Option<(usize, Errno)>,
+    opened: Mutex<usize>,
+}
+
+impl Recording {
+    fn new() -> Self {
+        Self {
+            sent: Sent::default(),
+            through: false,
+            refusing: None,
+            opened: Mutex::new(0),
+        }
+    }
+
+    /// The control over it, and what it writes down.
+    fn control(self, without: WithoutPidfd) -> (PidfdControl, Sent) {
+        let sent = Arc::clone(&self.sent);
+        (PidfdControl::with_calls(without, Box::new(self)), sent)
+    }
+}
+
+impl Calls for Recording {
+    fn open(&self, pid: Pid) -> Result<OwnedFd, Errno> {
+        let mut opened = self.opened.lock().unwrap();
+        *opened += 1;
+        match self.refusing {
+            Some((from, error)) if *opened > from => Err(error),
+            _ => Kernel.open(pid),
+        }
+    }
+
+    fn send(&self, pidfd: &OwnedFd, signal: Signal) -> Result<(), Errno> {
+        let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
+        let told = fs::read_to_string(path).unwrap();
+        let pid = told.lines().find_map(|line| line.strip_prefix("Pid:"));
+        let pid: i64 = pid.unwrap().trim().parse().unwrap();
+        let pid = u32::try_from(pid).unwrap_or(0);
+        self.sent.lock().unwrap().push((pid, signal));
+        if self.through {
+            Kernel.send(pidfd, signal)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn send_to_number(&self, pid: Pid, signal: Signal) -> Result<(), Errno> {
+        let number = u32::try_from(pid.as_raw_nonzero().get()).unwrap();
+        self.sent.lock().unwrap().push((number, signal));
+        if self.through {
+            Kernel.send_to_number(pid, signal)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A process that ends when its input does, so that a failing test leaves
+/// nothing behind.
+struct Victim(Child);
+
+impl Victim {
+    fn cat() -> Self {
+        let victim = Self::start(&mut Command::new("cat"));
+        victim.until("cat runs", || victim.target().name.as_str() == "cat");
+        victim
+    }
+
+    /// A shell with two cats below it.
+    fn tree() -> Self {
+        let script = "exec 3<&0; cat <&3 & cat <&3 & wait";
+        let victim = Self::start(Command::new("sh").args(["-c", script]));
+        victim.until("two cats", || {
+            let found = kin::Census::take().descendants(victim.0.id());
+            found
+                .iter()
+                .filter(|(_, name)| name.as_str() == "cat")
+                .count()
+                == 2
+        });
+        victim
+    }
+
+    fn start(command: &mut Command) -> Self {
+        let quiet = command.stdin(Stdio::piped()).stdout(Stdio::null());
+        Self(quiet.spawn().unwrap())
+    }
+
+    fn target(&self) -> Target {
+        target_of(self.0.id())
+    }
+
+    fn until(&self, what: &str, condition: impl Fn() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !condition() {
+            assert!(Instant::now() < deadline, "{}: never {what}", self.0.id());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn state(&self) -> char {
+        kin::stat(self.0.id()).unwrap().state
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn target_of(pid: u32) -> Target {
+    let stat = kin::stat(pid).unwrap();
+    Target {
+        pid,
+        start_ticks: stat.start_ticks,
+        name: Text::new(&stat.name),
+        ..Target::default()
+    }
+}
+
+const ONE: ArmId = ArmId(1);
+
+#[test]
+fn whoever_is_refused_is_sent_nothing() {
+    let mut victim = Victim::cat();
+    let shown = victim.target();
+    let altered = |alter: fn(&mut Target)| {
+        let mut target = shown.clone();
+        alter(&mut target);
+        target
+    };
+    let own = target_of(std::process::id());
+    let mut cases = vec![
+        (target_of(1), Refusal::Init),
+        (own, Refusal::Itself),
+        (altered(|target| target.start_ticks += 1), Refusal::Replaced),
+        (
+            altered(|target| target.name = Text::from("dog")),
+            Refusal::Renamed,
+        ),
+        (
+            altered(|target| target.exe = Some(Text::from("/usr/bin/dog"))),
+            Refusal::OtherProgram,
+        ),
+        (
+            altered(|target| target.inode = std::num::NonZeroU32::new(1)),
+            Refusal::NotHolder,
+        ),
+    ];
+    // Where processes of the kernel can be seen at all.
+    if kin::stat(2).is_some_and(|stat| stat.kernel_thread) {
+        cases.push((target_of(2), Refusal::KernelThread));
+    }
+    let (mut control, sent) = Recording::new().control(WithoutPidfd::Risk);
+    for (target, refusal) in cases {
+        assert_eq!(control.arm(ONE, &target), Err(refusal.clone()));
+        let gone = Outcome::Refused(Refusal::Gone);
+        assert_eq!(control.signal(ONE, Signal::Kill), gone);
+        let tree = TreeOutcome::refused(Refusal::Gone);
+        assert_eq!(control.signal_tree(ONE, Signal::Kill), tree);
+        println!("{refusal:?}: nothing sent");
+    }
+    assert_eq!(*sent.lock().unwrap(), []);
+    assert!(victim.0.try_wait().unwrap().is_none());
+}
+
+#[test]
+fn another_program_in_the_same_process_is_noticed() {
+    let folder = std::env::temp_dir().join(format!("tcplens-exec-{}", std::process::id()));
+    let place = |name: &str, program: &str| {
+        let there = folder.join(name).join("same");
+        fs::create_dir_all(there.parent().unwrap()).unwrap();
+        fs::copy(program, &there).unwrap();
+        there
+    };
+    let (first, second) = (place("a", "/bin/sh"), place("b", "/bin/cat"));
+    let script = format!("read line; exec {}", second.display());
+    let mut victim = Victim::start(Command::new(&first).args(["-c", &script]));
+    let runs = |path: &Path| {
+        let link = format!("/proc/{}/exe", victim.0.id());
+        fs::read_link(link).is_ok_and(|link| link == path)
+    };
+    victim.until("runs the first", || runs(&first));
+    let (mut control, sent) = Recording::new().control(WithoutPidfd::Refuse);
+    control.arm(ONE, &victim.target()).unwrap();
+    let input = victim.0.stdin.as_mut().unwrap();
+    input.write_all(b"\n").unwrap();
+    let link = format!("/proc/{}/exe", victim.0.id());
+    victim.until("runs the second", || {
+        fs::read_link(&link).is_ok_and(|link| link == second)
+    });
+    assert_eq!(
+        victim.target().name.as_str(),
+        "same",
+        "its name tells nothing"
+    );
+    let outcome = control.signal(ONE, Signal::Term);
+    fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(outcome, Outcome::Refused(Refusal::OtherProgram));
+    assert_eq!(*sent.lock().unwrap(), []);
+}
+
+#[test]
+fn without_pidfds_nothing_is_sent_unless_the_risk_is_taken() {
+    let victim = Victim::cat();
+    for error in [Errno::NOSYS, Errno::PERM] {
+        let old_kernel = || Recording {
+            refusing: Some((0, error)),
+            through: true,
+            ..Recording::new()
+        };
+        let (mut control, sent) = old_kernel().control(WithoutPidfd::Refuse);
+        assert_eq!(control.arm(ONE, &victim.target()), Err(Refusal::NoPidfd));
+        assert_eq!(*sent.lock().unwrap(), []);
+
+        let (mut control, sent) = old_kernel().control(WithoutPidfd::Risk);
+        let facts = control.arm(ONE, &victim.target()).unwrap();
+        assert_eq!(facts.grip, Grip::Number);
+        assert_eq!(facts.tree_refusal(), Some(Refusal::NoPidfd));
+        let tree = control.signal_tree(ONE, Signal::Stop);
+        assert_eq!(tree, TreeOutcome::refused(Refusal::NoPidfd));
+        assert_eq!(*sent.lock().unwrap(), []);
+        let outcome = control.signal(ONE, Signal::Cont);
+        assert_eq!(
+            outcome,
+            Outcome::Sent {
+                signal: Signal::Cont
+            }
+        );
+        assert_eq!(*sent.lock().unwrap(), [(victim.0.id(), Signal::Cont)]);
+        assert!(!control.wait(ONE, Duration::ZERO), "it lives");
+    }
+    // The same verification stands before it.
+    let mut ended = Victim::cat();
+    let old_kernel = Recording {
+        refusing: Some((0, Errno::NOSYS)),
+        ..Recording::new()
+    };
+    let (mut control, sent) = old_kernel.control(WithoutPidfd::Risk);
+    control.arm(ONE, &ended.target()).unwrap();
+    drop(ended.0.stdin.take());
+    ended.until("ended", || ended.state() == 'Z');
+    let outcome = control.signal(ONE, Signal::Kill);
+    assert_eq!(outcome, Outcome::Refused(Refusal::Zombie));
+    assert!(control.wait(ONE, Duration::ZERO));
+    ended.0.wait().unwrap();
+    let outcome = control.signal(ONE, Signal::Kill);
+    assert_eq!(outcome, Outcome::Refused(Refusal::Gone));
+    assert_eq!(*sent.lock().unwrap(), []);
+}
+
+#[test]
+fn the_tree_tcplens_is_in_is_refused() {
+    let parent = std::os::unix::process::parent_id();
+    let (mut control, sent) = Recording::new().control(WithoutPidfd::Refuse);
+    // Where the parent may not be signalled there is nothing to show.
+    let Ok(facts) = control.arm(ONE, &target_of(parent)) else {
+        return;
+    };
+    assert!(facts.cautions.contains(&Caution::OwnAncestor));
+    assert_eq!(facts.tree_refusal(), Some(Refusal::OwnTree));
+    let tree = control.signal_tree(ONE, Signal::Kill);
+    assert_eq!(tree, TreeOutcome::refused(Refusal::OwnTree));
+    assert_eq!(*sent.lock().unwrap(), []);
+}
+
+#[test]
+fn a_tree_is_frozen_first_then_signalled_from_its_leaves_then_continued() {
+    let victim = Victim::tree();
+    let root = victim.0.id();
+    let recording = Recording {
+        through: true,
+        ..Recording::new()
+    };
+    let (mut control, sent) = recording.control(WithoutPidfd::Refuse);
+    let facts = control.arm(ONE, &victim.target()).unwrap();
+    assert_eq!(facts.cautions_for(Reach::Tree), [Caution::Several(3)]);
+    assert_eq!(facts.cautions_for(Reach::Process), []);
+    let tree = control.signal_tree(ONE, Signal::Term);
+    let signal = Signal::Term;
+    let outcome = Outcome::Sent { signal };
+    assert_eq!(
+        tree,
+        TreeOutcome {
+            reached: 3,
+            outcome
+        }
+    );
+    assert!(control.wait(ONE, PATIENCE), "all have ended");
+    let below: Vec<u32> = facts.descendants.iter().map(|(pid, _)| *pid).collect();
+    let (first, second) = (below[0], below[1]);
+    let expected = [
+        (root, Signal::Stop),
+        (first, Signal::Stop),
+        (second, Signal::Stop),
+        (second, Signal::Term),
+        (first, Signal::Term),
+        (root, Signal::Term),
+    ];
+    let sent = sent.lock().unwrap();
+    assert_eq!(sent[..6], expected);
+    // A process that TERM ended before its turn has no number any more.
+    let continued = sent[6..].iter().all(|(_, signal)| *signal == Signal::Cont);
+    assert!(continued && sent.len() == 9, "{sent:?}");
+}
+
+#[test]
+fn what_is_broken_off_goes_on_as_before() {
+    let victim = Victim::tree();
+    let root = victim.0.id();
+    let recording = Recording {
+        through: true,
+        // The root and one child can be opened, the other child can't.
+        refusing: Some((2, Errno::MFILE)),
+        ..Recording::new()
+    };
+    let (mut control, sent) = recording.control(WithoutPidfd::Refuse);
+    let facts = control.arm(ONE, &victim.target()).unwrap();
+    let second = facts.descendants[1].0;
+    let tree = control.signal_tree(ONE, Signal::Kill);
+    let refusal = Refusal::TreeIncomplete(second);
+    assert_eq!(tree, TreeOutcome::refused(refusal));
+    let expected = [(root, Signal::Stop), (root, Signal::Cont)];
+    assert_eq!(*sent.lock().unwrap(), expected);
+    victim.until("goes on", || victim.state() == 'S');
+}
+
+#[test]
+fn who_stood_still_before_stands_still_after() {
+    let victim = Victim::tree();
+    let (mut control, sent) = Recording {
+        through: true,
+        ..Recording::new()
+    }
+    .control(WithoutPidfd::Refuse);
+    control.arm(ONE, &victim.target()).unwrap();
+    assert_eq!(control.signal_tree(ONE, Signal::Stop).reached, 3);
+    victim.until("stands", || victim.state() == 'T');
+    sent.lock().unwrap().clear();
+    assert_eq!(control.signal_tree(ONE, Signal::Hup).reached, 3);
+    let continued = |(_, signal): &(u32, Signal)| *signal == Signal::Cont;
+    assert!(!sent.lock().unwrap().iter().any(continued));
+    assert_eq!(victim.state(), 'T', "HUP waits until it is continued");
+    assert_eq!(control.signal_tree(ONE, Signal::Cont).reached, 3);
+    assert!(control.wait(ONE, PATIENCE), "then it ends");
+}

@@ -1,0 +1,220 @@
+//! `tcplens kill` and `tcplens close`: the deeds of the screen for scripts and
+//! for who knows already what is meant.
+//!
+//! What is to be done is told first, line by line, and then asked for as on the
+//! screen: one key there is a `y` or `--yes` here, a number to type is one to
+//! type or `--confirm`. Who cannot be asked and has not said it gets the words
+//! that would do it, and nothing is done.
+
+mod close;
+mod kill;
+mod verdict;
+
+pub use close::{CloseRequest, close};
+pub use kill::{KillRequest, kill};
+
+use super::{Ending, RunError};
+use crate::explain::catalogue::Catalogue;
+use crate::explain::sentence::fill;
+use crate::filter::Filter;
+use crate::listing::{Quick, Sort, arrange};
+use crate::model::action::MOST_TARGETS;
+use crate::model::caution::Demand;
+use crate::model::observation::Observation;
+use crate::model::row::Row;
+use crate::model::text::Text;
+use crate::monitor::{Monitor, MonitorOptions};
+use crate::source::ReadingSource;
+use std::io::{IsTerminal, Write, stderr, stdin, stdout};
+use verdict::{Case, Verdict, judge};
+
+/// How an order is given on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// A plain question is answered with yes.
+    pub yes: bool,
+    /// The number that would have to be typed.
+    pub confirm: Option<u32>,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// No more targets than this.
+    pub most: usize,
+}
+
+impl Default for Order {
+    fn default() -> Self {
+        Self {
+            yes: false,
+            confirm: None,
+            dry_run: false,
+            most: MOST_TARGETS,
+        }
+    }
+}
+
+/// Which sockets it is about.
+pub struct About {
+    /// Where the table comes from.
+    pub source: Box<dyn ReadingSource>,
+    /// Which rows.
+    pub filter: Filter,
+    /// Which kinds of sockets.
+    pub quick: Quick,
+    /// In which order they are told.
+    pub sort: Sort,
+}
+
+impl About {
+    /// Reads the table once.
+    fn observe(&mut self) -> Result<Observation, RunError> {
+        self.source.include_flows(self.filter.needs_flows());
+        let reading = self.source.read_table()?;
+        let mut monitor = Monitor::new(MonitorOptions::default());
+        let observation = monitor.fold(reading);
+        Ok(observation.map_or_else(Observation::default, |seen| (*seen).clone()))
+    }
+
+    /// The rows that match.
+    fn rows<'o>(&self, observation: &'o Observation) -> Vec<&'o Row> {
+        arrange(observation, &self.filter, &self.sort, &self.quick)
+            .iter()
+            .filter_map(|number| observation.rows.get(*number as usize))
+            .collect()
+    }
+}
+
+/// Says things to whoever gave the order. Who has stopped listening meanwhile
+/// gets what was asked for all the same.
+struct Teller {
+    words: &'static Catalogue,
+}
+
+impl Teller {
+    fn sentence(&self, name: &str, values: &[(&str, String)]) -> String {
+        let sentence = self.words.closing("command", name);
+        let value = |place: &str| {
+            let (_, value) = values.iter().find(|(name, _)| *name == place)?;
+            Some(value.clone())
+        };
+        fill(sentence, value).unwrap_or_default()
+    }
+
+    /// What is done or would be.
+    fn say(&self, name: &str, values: &[(&str, String)]) {
+        let _ = writeln!(stdout(), "{}", self.sentence(name, values));
+    }
+
+    /// What is not done.
+    fn warn(&self, name: &str, values: &[(&str, String)]) {
+        let _ = writeln!(stderr(), "tcplens: {}", self.sentence(name, values));
+    }
+
+    fn refuse(&self, name: &str, values: &[(&str, String)]) -> RunError {
+        RunError::Refused(self.sentence(name, values))
+    }
+
+    fn left_out(&self, what: &str, reason: String) {
+        self.warn("left_out", &[("what", what.to_owned()), ("reason", reason)]);
+    }
+
+    /// What must be thought of twice.
+    fn cautions(&self, case: &Case) {
+        let cautions = case.demand.iter().flat_map(Demand::cautions);
+        for caution in cautions {
+            let sentence = self.words.closing("cautions", caution.key());
+            let said = fill(sentence, |_| Some(case.targets.to_string()));
+            self.say("caution", &[("caution", said.unwrap_or_default())]);
+        }
+    }
+}
+
+/// The words in which the two commands differ, by their names in the assets.
+struct Wording {
+    question: &'static str,
+    type_number: &'static str,
+    dry: &'static str,
+}
+
+/// Whether it is to be done: `None` to go on, else how the program ends.
+fn consent(
+    case: &Case,
+    order: &Order,
+    wording: &Wording,
+    teller: &Teller,
+    extra: &[(&str, String)],
+) -> Result<Option<Ending>, RunError> {
+    let count = || ("count", case.targets.to_string());
+    let most = || ("most", order.most.to_string());
+    let with = |value: (&'static str, String)| {
+        let mut values = extra.to_vec();
+        values.push(value);
+        values
+    };
+    let declined = || {
+        teller.warn("declined", &[]);
+        Ok(Some(Ending::Unfinished))
+    };
+    match judge(case, order) {
+        Verdict::Go => Ok(None),
+        Verdict::NothingLeft => {
+            teller.warn("nothing_left", &[]);
+            Ok(Some(Ending::NothingMatched))
+        }
+        Verdict::OnlyTold => {
+            teller.say(wording.dry, &with(count()));
+            if case.targets > order.most {
+                teller.warn("dry_too_many", &[count(), most()]);
+            }
+            Ok(Some(Ending::Done))
+        }
+        Verdict::TooMany => Err(teller.refuse("too_many", &[count(), most()])),
+        Verdict::NeedsYes => Err(teller.refuse("needs_yes", &[])),
+        Verdict::NeedsNumber(number) => Err(teller.refuse("needs_number", &[("number", number)])),
+        Verdict::WrongNumber { given, number } => {
+            let values = [("given", given.to_string()), ("number", number)];
+            Err(teller.refuse("wrong_number", &values))
+        }
+        Verdict::Ask => {
+            let typed = ask(&teller.sentence(wording.question, extra))?;
+            match typed.to_ascii_lowercase().as_str() {
+                "y" | "yes" => Ok(None),
+                _ => declined(),
+            }
+        }
+        Verdict::Type(number) => {
+            let values = with(("number", number.clone()));
+            let typed = ask(&teller.sentence(wording.type_number, &values))?;
+            if typed == number {
+                Ok(None)
+            } else {
+                declined()
+            }
+        }
+    }
+}
+
+/// Whether somebody sees what is said and can answer.
+fn is_attended() -> bool {
+    stdin().is_terminal() && stdout().is_terminal()
+}
+
+/// A line from the terminal, without the blanks around it.
+fn ask(question: &str) -> Result<String, RunError> {
+    let mut out = stdout();
+    write!(out, "{question}")
+        .and_then(|()| out.flush())
+        .map_err(RunError::io("ask"))?;
+    let mut line = String::new();
+    stdin()
+        .read_line(&mut line)
+        .map_err(RunError::io("read the answer"))?;
+    Ok(line.trim().to_owned())
+}
+
+/// A user as people know them.
+fn user(uid: Option<u32>, observation: &Observation) -> Text {
+    uid.map_or_else(Text::default, |uid| {
+        let name = observation.user(uid).cloned();
+        name.unwrap_or_else(|| Text::from(uid.to_string().as_str()))
+    })
+}

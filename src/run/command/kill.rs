@@ -1,0 +1,266 @@
+//! `tcplens kill`: the processes that hold the sockets that match a filter.
+
+use super::{About, Case, Ending, Order, RunError, Teller, Wording, consent, is_attended, user};
+use crate::control::Control;
+use crate::explain::catalogue::Catalogue;
+use crate::explain::lengths::length;
+use crate::explain::sentence::fill;
+use crate::filter::Filter;
+use crate::listing::fit;
+use crate::model::action::{ArmId, ArmedFacts, Grip, Outcome, Reach, Refusal, Target};
+use crate::model::caution::{Caution, Demand};
+use crate::model::observation::Observation;
+use crate::model::owner::OwnerSpan;
+use crate::model::row::Row;
+use crate::model::signal::Signal;
+use std::time::{Duration, Instant};
+
+const WORDING: Wording = Wording {
+    question: "question_kill_one",
+    type_number: "type_kill",
+    dry: "dry_kill",
+};
+/// After this long a process that still runs is reported so.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How much of a command line is told.
+const COMMAND: usize = 100;
+
+/// What killing needs.
+pub struct KillRequest {
+    /// Whose sockets.
+    pub about: About,
+    /// How it was ordered.
+    pub order: Order,
+    /// What is sent.
+    pub signal: Signal,
+    /// What sends it.
+    pub control: Box<dyn Control>,
+    /// The words.
+    pub words: &'static Catalogue,
+}
+
+/// A process with sockets that match.
+struct Owner {
+    id: ArmId,
+    target: Target,
+    sockets: u32,
+}
+
+/// Tells whose sockets match, asks, signals, and waits for the ends.
+///
+/// # Errors
+///
+/// If the table cannot be read, or what was ordered is refused.
+pub fn kill(mut request: KillRequest) -> Result<Ending, RunError> {
+    let teller = Teller {
+        words: request.words,
+    };
+    let observation = request.about.observe()?;
+    let rows = request.about.rows(&observation);
+    if rows.is_empty() {
+        teller.warn("nothing_matches", &[]);
+        return Ok(Ending::NothingMatched);
+    }
+    for row in &rows {
+        tell_unowned(row, &observation, &teller);
+    }
+    let owners = owners(&rows, &request.about.filter, &observation);
+    let extra = [("signal", request.signal.to_string())];
+    let mut case = Case {
+        targets: owners.len(),
+        demand: None,
+        single: 0,
+        attended: is_attended(),
+    };
+    if owners.len() > request.order.most && !request.order.dry_run {
+        // Not one of them is taken hold of.
+        let ending = consent(&case, &request.order, &WORDING, &teller, &extra)?;
+        return Ok(ending.unwrap_or(Ending::Unfinished));
+    }
+    let found = owners.len();
+    let mut armed = Vec::with_capacity(found);
+    let mut cautions = Vec::new();
+    let mut racy = false;
+    for owner in owners {
+        match request.control.arm(owner.id, &owner.target) {
+            Ok(facts) if facts.zombie => {
+                teller.left_out(&named(&owner.target), refused(&Refusal::Zombie, &teller));
+            }
+            Ok(facts) => {
+                cautions.extend(facts.cautions_for(Reach::Process));
+                racy |= facts.grip == Grip::Number;
+                tell_owner(&owner, &facts, &observation, &teller);
+                if request.order.dry_run {
+                    // There may be more of them than descriptors.
+                    request.control.disarm(owner.id);
+                }
+                armed.push(owner);
+            }
+            Err(refusal) => teller.left_out(&named(&owner.target), refused(&refusal, &teller)),
+        }
+    }
+    if armed.len() > 1 {
+        cautions.push(Caution::Several(
+            u32::try_from(armed.len()).unwrap_or(u32::MAX),
+        ));
+    }
+    case.targets = armed.len();
+    case.single = armed.first().map_or(0, |owner| owner.target.pid);
+    case.demand = Demand::of(cautions, case.single);
+    if racy {
+        let risk = request.words.screen("confirm", "racy").to_owned();
+        teller.say("caution", &[("caution", risk)]);
+    }
+    teller.cautions(&case);
+    if let Some(ending) = consent(&case, &request.order, &WORDING, &teller, &extra)? {
+        return Ok(ending);
+    }
+    let all = carry_out(&mut *request.control, request.signal, &armed, &teller);
+    Ok(if all && armed.len() == found {
+        Ending::Done
+    } else {
+        Ending::Unfinished
+    })
+}
+
+/// Sends to all, then waits for all; whether each is gone, or was sent what
+/// need not end it.
+fn carry_out(control: &mut dyn Control, signal: Signal, armed: &[Owner], teller: &Teller) -> bool {
+    let mut all = true;
+    let mut awaited = Vec::new();
+    for owner in armed {
+        let sent = Instant::now();
+        match control.signal(owner.id, signal) {
+            Outcome::Ended { after, .. } => tell_end(teller, "kill_ended", owner, after),
+            Outcome::Sent { .. } if signal.ends() => awaited.push((owner, sent)),
+            Outcome::Sent { .. } => {
+                let mut values = who(&owner.target).to_vec();
+                values.push(("signal", signal.to_string()));
+                teller.say("kill_sent", &values);
+            }
+            Outcome::StillRunning { after, .. } => {
+                all = false;
+                tell_end(teller, "kill_runs", owner, after);
+            }
+            Outcome::Refused(refusal) => {
+                all = false;
+                let mut values = who(&owner.target).to_vec();
+                values.push(("reason", refused(&refusal, teller)));
+                teller.say("kill_refused", &values);
+            }
+        }
+    }
+    for (owner, sent) in awaited {
+        let ended = control.wait(owner.id, PATIENCE.saturating_sub(sent.elapsed()));
+        let name = if ended { "kill_ended" } else { "kill_runs" };
+        all &= ended;
+        tell_end(teller, name, owner, sent.elapsed());
+    }
+    all
+}
+
+/// All who are meant by the filter, in the order in which they are met. Of
+/// several who hold a row these are the ones for whom it would match if they
+/// held it alone: `pid:812` means that one, `:443` all.
+fn owners(rows: &[&Row], filter: &Filter, observation: &Observation) -> Vec<Owner> {
+    let mut owners: Vec<Owner> = Vec::new();
+    for row in rows {
+        let mut start = row.owners.start;
+        for (process, descriptors) in observation.owners(row) {
+            let count = u16::try_from(descriptors.len()).unwrap_or(u16::MAX);
+            let alone = Row {
+                owners: OwnerSpan { start, count },
+                ..**row
+            };
+            start = start.saturating_add(count.into());
+            if !filter.matches(&alone, observation) {
+                continue;
+            }
+            let same = |known: &&mut Owner| {
+                (known.target.pid, known.target.start_ticks) == (process.pid, process.start_ticks)
+            };
+            if let Some(known) = owners.iter_mut().find(same) {
+                known.sockets += 1;
+                continue;
+            }
+            owners.push(Owner {
+                id: ArmId(owners.len() as u64),
+                target: Target::of(process, row.socket.inode),
+                sockets: 1,
+            });
+        }
+    }
+    owners
+}
+
+fn tell_unowned(row: &Row, observation: &Observation, teller: &Teller) {
+    if observation.first_owner(row).is_some() {
+        return;
+    }
+    let why = row
+        .unowned
+        .and_then(|reason| teller.words.unowned(reason))
+        .map_or(String::new(), |words| words.short.clone());
+    let socket = &row.socket;
+    let what = match socket.peer() {
+        Some(peer) => format!("{} → {peer}", socket.local),
+        None => socket.local.to_string(),
+    };
+    teller.left_out(&what, teller.sentence("no_owner", &[("reason", why)]));
+}
+
+fn tell_owner(owner: &Owner, facts: &ArmedFacts, observation: &Observation, teller: &Teller) {
+    let name = match owner.sockets {
+        1 => "counted_one",
+        _ => "counted",
+    };
+    let sockets = teller.sentence(name, &[("count", owner.sockets.to_string())]);
+    let mut values = who(&owner.target).to_vec();
+    let command = facts.command.as_str();
+    values.extend([
+        ("user", user(facts.uid, observation).to_string()),
+        ("sockets", sockets),
+        ("command", fit(command, COMMAND).into_owned()),
+    ]);
+    teller.say("kill_line", &values);
+}
+
+fn tell_end(teller: &Teller, name: &str, owner: &Owner, after: Duration) {
+    let mut values = who(&owner.target).to_vec();
+    values.push(("after", precisely(after)));
+    teller.say(name, &values);
+}
+
+/// A short time to the millisecond.
+fn precisely(after: Duration) -> String {
+    if after < Duration::from_secs(1) {
+        format!("{} ms", after.as_millis())
+    } else {
+        length(after)
+    }
+}
+
+fn who(target: &Target) -> [(&'static str, String); 2] {
+    [
+        ("process", target.name.to_string()),
+        ("pid", target.pid.to_string()),
+    ]
+}
+
+fn named(target: &Target) -> String {
+    format!("{} ({})", target.name, target.pid)
+}
+
+/// Why no signal was sent, in words.
+fn refused(refusal: &Refusal, teller: &Teller) -> String {
+    let user = match refusal {
+        Refusal::NotPermitted { uid: Some(uid) } => format!("uid {uid}"),
+        _ => teller.words.screen("notice", "another_user").to_owned(),
+    };
+    let sentence = teller.words.refusal(refusal.key());
+    let text = fill(sentence, |_| Some(user.clone())).unwrap_or_default();
+    match refusal {
+        Refusal::Failed(message) => format!("{text} {message}"),
+        _ => text,
+    }
+}

@@ -1,0 +1,89 @@
+//! What should give a person pause before processes are ended.
+
+use super::names;
+use crate::app::App;
+use crate::app::confirm::{Confirm, Goes};
+use crate::explain::sentence::fill;
+use crate::model::action::{ArmedFacts, Grip};
+use crate::model::caution::Caution;
+
+/// All warnings, the gravest first.
+pub(super) fn all(confirm: &Confirm, app: &App) -> Vec<String> {
+    let word = |name: &str| app.words.screen("confirm", name);
+    let known: Vec<&ArmedFacts> = confirm
+        .asked
+        .iter()
+        .filter_map(|asked| asked.facts.as_ref())
+        .collect();
+    if confirm.is_ready() && !confirm.is_of_use() {
+        return known
+            .into_iter()
+            .filter_map(|facts| ended(facts, app))
+            .collect();
+    }
+    let mut warnings = Vec::new();
+    if known.iter().any(|facts| facts.grip == Grip::Number) {
+        warnings.push(word("racy").to_owned());
+    }
+    for facts in &known {
+        warnings.extend(grave(facts, confirm, app));
+    }
+    if known.iter().any(|facts| facts.stopped) {
+        warnings.push(word("stopped").to_owned());
+    }
+    let listens = !confirm.goes.listening.is_empty();
+    warnings.extend(shared(&confirm.goes, app));
+    if listens && !confirm.goes.listener_shared && known.iter().any(|facts| facts.activated) {
+        warnings.push(word("activated").to_owned());
+    }
+    warnings
+}
+
+/// Why a number must be typed for a process; of several it is named.
+fn grave(facts: &ArmedFacts, confirm: &Confirm, app: &App) -> Vec<String> {
+    let whose = match confirm.single() {
+        Some(_) => String::new(),
+        None => format!("{} ({}): ", facts.target.name, facts.target.pid),
+    };
+    let cautions = facts.cautions_for(confirm.reach).into_iter();
+    let names = cautions.filter_map(|caution| match caution {
+        Caution::OwnAncestor => Some("own_ancestor"),
+        Caution::ContainerInit => Some("container_init"),
+        // Of several the question and the list tell; the others are no matter
+        // of processes.
+        _ => None,
+    });
+    names
+        .map(|name| format!("{whose}{}", app.words.screen("confirm", name)))
+        .collect()
+}
+
+/// Who must reap a process that has ended.
+fn ended(facts: &ArmedFacts, app: &App) -> Option<String> {
+    let name = match facts.parent {
+        Some(_) => "zombie",
+        None => "zombie_of_nobody",
+    };
+    fill(app.words.outcome(name), |place| match place {
+        "process" => Some(facts.parent.as_ref()?.1.to_string()),
+        _ => Some(facts.parent.as_ref()?.0.to_string()),
+    })
+}
+
+/// Who else holds the sockets.
+fn shared(goes: &Goes, app: &App) -> Option<String> {
+    let init = goes.shared_with.iter().any(|(pid, _)| *pid == 1);
+    let count = goes.shared_with.len();
+    let name = match (count, goes.listener_shared) {
+        (0, _) => return None,
+        (_, true) if init => "shared_with_init",
+        (1, true) => "shared_one",
+        (_, true) => "shared",
+        (1, false) => "shared_connection_one",
+        (_, false) => "shared_connection",
+    };
+    fill(app.words.screen("confirm", name), |place| match place {
+        "count" => Some(count.to_string()),
+        _ => Some(names(goes.shared_with.iter())),
+    })
+}

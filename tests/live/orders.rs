@@ -1,0 +1,206 @@
+//! `tcplens kill` and `tcplens close` as scripts give them: what is said, what
+//! is done, and with which exit code.
+
+use super::namespace::{Namespace, NotHere, program};
+use super::other::Other;
+use super::patience::wait_for;
+use super::watch::{Watch, row};
+use std::io::{ErrorKind, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use tcplens::model::process::Process;
+use tcplens::model::row::Row;
+use tcplens::model::state::State;
+use tcplens::source::SourceChoice;
+
+/// Runs the program where nobody can be asked, and holds its answer against
+/// what must be in it. Each is told as a transcript.
+fn order(words: &str, code: i32, expected: &[&str]) {
+    let output = Command::new(program())
+        .args(words.split_whitespace())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8(said).unwrap();
+    println!("$ tcplens {words}\n{said}exit {:?}", output.status.code());
+    assert_eq!(output.status.code(), Some(code), "{words}:\n{said}");
+    for part in expected {
+        assert!(said.contains(part), "{words}: no {part:?} in\n{said}");
+    }
+}
+
+fn listener() -> (TcpListener, u16) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+/// A process that listens until it is ended, and where.
+fn victim() -> (Other, u16) {
+    let (listener, port) = listener();
+    (Other::holding(listener, &mut Command::new("cat")), port)
+}
+
+pub(crate) fn kill_who_is_meant(_: &Namespace) -> Result<(), NotHere> {
+    order("kill", 2, &["needs a filter", "tcplens kill :8080"]);
+    order("kill -t", 2, &["needs a filter"]);
+    order("kill :1 --json", 2, &["no JSON"]);
+    order("kill :1 --signal TREM", 2, &["did you mean TERM?"]);
+    order("kill :1 --yes", 1, &["no socket matches"]);
+
+    let (mut victim, port) = self::victim();
+    let pid = victim.0.id();
+    let line = format!("cat ({pid})");
+    let told = [line.as_str(), "1 socket: cat"];
+    order(&format!("kill :{port} --dry-run"), 0, &told);
+    order(&format!("kill :{port}"), 2, &["add --yes"]);
+    let wrong = format!("--confirm {pid}");
+    order(&format!("kill :{port} --confirm 1"), 2, &[&wrong]);
+    assert_eq!(victim.0.try_wait().unwrap(), None, "nothing was sent");
+    let sent = format!("cat ({pid}) was sent CONT");
+    order(&format!("kill :{port} --signal CONT --yes"), 0, &[&sent]);
+    let ended = format!("cat ({pid}) ended after");
+    order(&format!("kill :{port} -s sigint -y"), 0, &[&ended]);
+    assert_eq!(victim.0.wait().unwrap().signal(), Some(2));
+
+    kill_several();
+    kill_whom_it_cannot();
+    Ok(())
+}
+
+fn kill_several() {
+    let (mut one, port) = victim();
+    let (mut other, second) = victim();
+    let both = format!("kill :{port} or :{second}");
+    order(
+        &format!("{both} --yes"),
+        2,
+        &["--yes does not do", "--confirm 2"],
+    );
+    order(&format!("{both} --confirm 3"), 2, &["--confirm 2"]);
+    let most = ["2 match", "--max 2"];
+    order(&format!("{both} --confirm 2 --max 1"), 2, &most);
+    assert_eq!(one.0.try_wait().unwrap(), None, "nothing was sent");
+    order(&format!("{both} --confirm 2"), 0, &["ended after"]);
+    for victim in [&mut one, &mut other] {
+        assert_eq!(victim.0.wait().unwrap().signal(), Some(15));
+    }
+}
+
+fn kill_whom_it_cannot() {
+    let (socket, port) = listener();
+    // The shell, and what it starts, which holds the socket, too.
+    let deaf = "trap '' TERM; cat; :";
+    let mut stubborn = Other::holding(socket, Command::new("sh").args(["-c", deaf]));
+    let shell = stubborn.0.id();
+    wait_for("both to hold it", || {
+        holders(port).filter(|count| *count == 2)
+    });
+    // Of two who hold it, the one that is named.
+    let only = format!("kill pid:{shell}");
+    order(&format!("{only} --dry-run"), 0, &["TERM would go to 1"]);
+    let runs = format!("sh ({shell}) still runs after 5");
+    order(&format!("{only} --yes"), 1, &[&runs]);
+    let both = format!("kill :{port} -s KILL --confirm 2");
+    order(&both, 0, &["sh (", "cat (", "ended after"]);
+    stubborn.0.wait().unwrap();
+
+    // What nobody holds is left out, and says why.
+    let (listener, port) = listener();
+    let near = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let (far, _) = listener.accept().unwrap();
+    drop(near);
+    drop(far);
+    let left = [
+        "left out: 127.0.0.1:",
+        "nobody to signal",
+        "nothing is left",
+    ];
+    order(
+        &format!("kill state time-wait and dport = :{port}"),
+        1,
+        &left,
+    );
+}
+
+/// How many processes hold a listener.
+fn holders(port: u16) -> Option<usize> {
+    let at: SocketAddr = ([127, 0, 0, 1], port).into();
+    let seen = Watch::begin(SourceChoice::Auto).look();
+    let names = |process: &Process| process.name.as_str() == "sh" || process.name.as_str() == "cat";
+    let row = row(&seen, at, None)?;
+    Some(seen.owners(&row).filter(|(owner, _)| names(owner)).count())
+}
+
+/// How many ends on a port are open.
+fn established(port: u16) -> usize {
+    let seen = Watch::begin(SourceChoice::SockDiag).look();
+    let open = |row: &&Row| {
+        let socket = &row.socket;
+        socket.state == State::Established
+            && [socket.local.port, socket.remote.port].contains(&port)
+    };
+    seen.rows.iter().filter(open).count()
+}
+
+pub(crate) fn close_what_is_meant(_: &Namespace) -> Result<(), NotHere> {
+    order("close", 2, &["needs a filter", "tcplens close :8080"]);
+    order("close :1", 1, &["no socket matches"]);
+    let (listener, port) = listener();
+    let at: SocketAddr = ([127, 0, 0, 1], port).into();
+    let mut near = TcpStream::connect(at).unwrap();
+    let (mut far, _) = listener.accept().unwrap();
+    let one = format!("close state established and sport = :{port}");
+    order(
+        &format!("{one} --dry-run"),
+        0,
+        &["ESTABLISHED live-", "it would be 1"],
+    );
+    order(&one, 2, &["add --yes"]);
+    order(&format!("{one} --source proc -y"), 1, &["no cookies"]);
+    near.set_nonblocking(true).unwrap();
+    let nothing = near.read(&mut [0; 1]).unwrap_err();
+    assert_eq!(nothing.kind(), ErrorKind::WouldBlock, "nothing was done");
+    near.set_nonblocking(false).unwrap();
+    order(
+        &format!("{one} --yes"),
+        0,
+        &["closed; live-", "ECONNABORTED"],
+    );
+    let owner = far.read(&mut [0; 1]).unwrap_err();
+    assert_eq!(owner.kind(), ErrorKind::ConnectionAborted);
+    let peer = near.read(&mut [0; 1]).unwrap_err();
+    assert_eq!(peer.kind(), ErrorKind::ConnectionReset);
+
+    let pair = [TcpStream::connect(at), TcpStream::connect(at)].map(Result::unwrap);
+    let several = format!("close state established and dport = :{port}");
+    order(&format!("{several} -y"), 2, &["--confirm 2"]);
+    order(&format!("{several} --confirm 2"), 0, &[" closed"]);
+    drop(pair);
+
+    // One end goes with the other: that is no failure.
+    let _near = TcpStream::connect(at).unwrap();
+    let _far = listener.accept().unwrap();
+    let both = format!("close state established and :{port} --confirm");
+    let ends = established(port);
+    order(&format!("{both} {ends}"), 0, &[" closed"]);
+    assert_eq!(established(port), 0);
+
+    let listening = format!("close state listen and :{port}");
+    let typed = format!("--confirm {port}");
+    order(
+        &format!("{listening} -y"),
+        2,
+        &["refuses everybody", &typed],
+    );
+    order(
+        &format!("{listening} {typed}"),
+        0,
+        &["the port refuses, live-"],
+    );
+    let refused = TcpStream::connect(at).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! A number that is given to another process between question and answer: the
+//! signal must not reach it.
+//!
+//! In a PID namespace of its own the next number can be chosen
+//! (`/proc/sys/kernel/ns_last_pid`, proc_sys_kernel(5)), so it happens every
+//! time and nobody else is near.
+
+use super::namespace::{Namespace, NotHere, is_deep};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitCode, Stdio};
+use tcplens::control::Control;
+use tcplens::control::pidfd::PidfdControl;
+use tcplens::model::action::{ArmId, Outcome, Refusal, Target};
+use tcplens::model::signal::Signal;
+use tcplens::model::stat::Stat;
+use tcplens::model::text::Text;
+
+/// The hidden first argument of the first process of a PID namespace.
+const FIRST: &str = "--first-of-a-pid-namespace";
+const ROUNDS: u32 = 200;
+const ROUNDS_DEEPLY: u32 = 10_000;
+
+pub(crate) fn reaches_nobody_else(namespace: &Namespace) -> Result<(), NotHere> {
+    if !namespace.by_root() {
+        return Err(NotHere::NoRoot);
+    }
+    unshare(CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS).unwrap();
+    let itself = std::env::current_exe().unwrap();
+    let mut first = Command::new(itself).arg(FIRST).spawn().unwrap();
+    assert!(first.wait().unwrap().success());
+    Ok(())
+}
+
+pub(crate) fn asked(mut arguments: impl Iterator<Item = String>) -> bool {
+    arguments.next().is_some_and(|word| word == FIRST)
+}
+
+/// What came of all rounds.
+#[derive(Default)]
+struct Figures {
+    rounds: u32,
+    reused: u32,
+    alike: u32,
+    gone: u32,
+    verified: u32,
+    wrong: u32,
+}
+
+/// Plays the first process of the new namespace.
+pub(crate) fn play() -> ExitCode {
+    assert_eq!(std::process::id(), 1, "in a PID namespace of our own");
+    let nothing: Option<&str> = None;
+    let alone = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(nothing, "/", nothing, alone, nothing).unwrap();
+    mount(
+        Some("proc"),
+        "/proc",
+        Some("proc"),
+        MsFlags::empty(),
+        nothing,
+    )
+    .unwrap();
+    let rounds = if is_deep() { ROUNDS_DEEPLY } else { ROUNDS };
+    let mut figures = Figures::default();
+    for _ in 0..rounds {
+        round(&mut figures);
+    }
+    let Figures {
+        reused,
+        alike,
+        gone,
+        verified,
+        wrong,
+        ..
+    } = figures;
+    println!("{reused} of {rounds} numbers were given to another process before the answer");
+    println!("a plain kill would have hit {reused} wrong processes; {wrong} were hit");
+    println!("start time, name and program alike, so that only the pidfd told: {alike}");
+    println!("refused as gone: {gone}, as another process: {verified}");
+    assert_eq!(figures.rounds, rounds);
+    assert_eq!(reused, rounds, "or nothing is proved");
+    assert_eq!(wrong, 0);
+    assert_eq!(gone + verified, rounds);
+    ExitCode::SUCCESS
+}
+
+fn round(figures: &mut Figures) {
+    let mut chosen = cat();
+    let shown = target(chosen.id());
+    let mut control = PidfdControl::default();
+    control.arm(ArmId(1), &shown).unwrap();
+    chosen.kill().unwrap();
+    chosen.wait().unwrap();
+    let before = (shown.pid - 1).to_string();
+    fs::write("/proc/sys/kernel/ns_last_pid", before).unwrap();
+    let mut other = cat();
+    let alike = target(other.id()) == shown;
+    match control.signal(ArmId(1), Signal::Term) {
+        Outcome::Refused(Refusal::Gone) => figures.gone += 1,
+        Outcome::Refused(Refusal::Replaced) => figures.verified += 1,
+        told => panic!("{told:?}"),
+    }
+    figures.rounds += 1;
+    figures.reused += u32::from(other.id() == shown.pid);
+    figures.alike += u32::from(alike);
+    // It ends by itself, unless a signal has ended it.
+    drop(other.stdin.take());
+    let status = other.wait().unwrap();
+    figures.wrong += u32::from(status.signal().is_some());
+}
+
+fn cat() -> Child {
+    let mut command = Command::new("cat");
+    let quiet = command.stdin(Stdio::piped()).stdout(Stdio::null());
+    quiet.spawn().unwrap()
+}
+
+fn target(pid: u32) -> Target {
+    let stat = Stat::parse(&fs::read(format!("/proc/{pid}/stat")).unwrap()).unwrap();
+    Target {
+        pid,
+        start_ticks: stat.start_ticks,
+        name: Text::new(&stat.name),
+        ..Target::default()
+    }
+}

@@ -1,0 +1,140 @@
+//! The app before real processes, without a terminal: keys go in, effects are
+//! carried out as the program's own threads do, and the screen is read.
+
+use super::watch::Watch;
+use ratatui::buffer::{Buffer, Cell};
+use ratatui::layout::Rect;
+use std::time::{Duration, Instant};
+use tcplens::app::effect::Effect;
+use tcplens::app::keys::Key;
+use tcplens::app::message::Message;
+use tcplens::app::{App, Choices};
+use tcplens::control::Control;
+use tcplens::control::pidfd::PidfdControl;
+use tcplens::explain::catalogue::{Catalogue, Language};
+use tcplens::filter::Filter;
+use tcplens::listing::{Quick, Sort};
+use tcplens::model::action::{ArmId, Outcome, Policy};
+use tcplens::model::namespace::Scope;
+use tcplens::model::pace::Pace;
+use tcplens::model::signal::Signal;
+use tcplens::source::SourceChoice;
+use tcplens::view::theme::Theme;
+
+/// A process that still runs after this long is said to. The program waits
+/// longer; what is told is the same.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+pub(crate) struct Stage {
+    app: App,
+    control: PidfdControl,
+    watch: Watch,
+}
+
+impl Stage {
+    /// The live table with a filter, once it shows anything by that name.
+    pub(crate) fn with(filter: &str, name: &str) -> Self {
+        let choices = Choices {
+            policy: Policy::Act,
+            scope: Scope::Own,
+            filter: Filter::parse(filter).unwrap(),
+            quick: Quick::default(),
+            sort: Sort::default(),
+            numeric: false,
+            pace: Pace::Fixed(Duration::from_secs(1)),
+            session: tcplens::model::session::Session::default(),
+        };
+        let mut stage = Self {
+            app: App::new(Catalogue::of(Language::English), choices),
+            control: PidfdControl::default(),
+            watch: Watch::begin(SourceChoice::Auto),
+        };
+        stage.until(name);
+        stage
+    }
+
+    /// Types keys by their names, and carries out what they ask for.
+    pub(crate) fn press(&mut self, keys: &str) {
+        for name in keys.split_whitespace() {
+            // As in the program: nothing is answered that was not drawn.
+            self.screen();
+            let key = Key::from_name(name).unwrap();
+            let effects = self.app.update(Message::Key(key));
+            self.carry_out(effects);
+        }
+    }
+
+    /// Reads another table.
+    pub(crate) fn look(&mut self) {
+        let observation = self.watch.look();
+        let effects = self.app.update(Message::Observed(observation));
+        self.carry_out(effects);
+    }
+
+    /// Reads tables until the screen says something.
+    pub(crate) fn until(&mut self, text: &str) -> String {
+        let deadline = Instant::now() + super::patience::PATIENCE;
+        loop {
+            let screen = self.screen();
+            if screen.contains(text) {
+                return screen;
+            }
+            assert!(Instant::now() < deadline, "never {text:?}:\n{screen}");
+            std::thread::sleep(Duration::from_millis(20));
+            self.look();
+        }
+    }
+
+    /// What stands on a screen of 80 by 24, as one line of words.
+    pub(crate) fn screen(&mut self) -> String {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 24));
+        let frame = tcplens::view::draw(&self.app, Theme::default(), &mut buffer);
+        self.app.update(Message::Drawn(frame.drawn));
+        let text: String = buffer
+            .content
+            .chunks(80)
+            .map(|line| line.iter().map(Cell::symbol).collect::<String>() + " ")
+            .collect();
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Arm(id, target) => {
+                    let armed = self.control.arm(id, &target);
+                    self.app.update(Message::Armed(id, armed));
+                }
+                Effect::Disarm(id) => self.control.disarm(id),
+                Effect::Signal(id, signal) => {
+                    let since = Instant::now();
+                    let outcome = self.control.signal(id, signal);
+                    self.follow(id, signal, outcome, since);
+                }
+                Effect::SignalTree(id, signal) => {
+                    let since = Instant::now();
+                    let tree = self.control.signal_tree(id, signal);
+                    self.app.update(Message::Reached(id, tree.reached));
+                    self.follow(id, signal, tree.outcome, since);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn follow(&mut self, id: ArmId, signal: Signal, outcome: Outcome, since: Instant) {
+        let sent = matches!(outcome, Outcome::Sent { .. });
+        self.app.update(Message::Acted(id, outcome));
+        if !sent {
+            return;
+        }
+        let ended = self.control.wait(id, PATIENCE);
+        let after = since.elapsed();
+        let outcome = if ended {
+            Outcome::Ended { after, signal }
+        } else {
+            Outcome::StillRunning { after, signal }
+        };
+        self.app.update(Message::Acted(id, outcome));
+    }
+}
