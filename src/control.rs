@@ -21,6 +21,7 @@ mod netlink;
 pub mod pidfd;
 pub mod probe;
 mod tree;
+pub mod within;
 
 use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal, Target, TreeOutcome};
 use crate::model::signal::Signal;

@@ -11,6 +11,8 @@
 mod closing;
 #[path = "terminal/inhabitants.rs"]
 mod inhabitants;
+#[path = "terminal/lab.rs"]
+mod lab;
 #[path = "terminal/privileges.rs"]
 mod privileges;
 #[path = "terminal/pty.rs"]

@@ -187,6 +187,8 @@ pub enum Refusal {
     },
     /// This kernel has no pidfds, so no process can be named surely.
     NoPidfd,
+    /// The lab acts on its own processes only.
+    OutsideLab,
     /// Actions are switched off here (replay).
     Disabled,
     /// The system said something else.
@@ -212,13 +214,14 @@ impl Refusal {
             Self::NotHolder => "not_holder",
             Self::NotPermitted { .. } => "not_permitted",
             Self::NoPidfd => "no_pidfd",
+            Self::OutsideLab => "outside_lab",
             Self::Disabled => "disabled",
             Self::Failed(_) => "failed",
         }
     }
 
     /// Every key a refusal can have.
-    pub const KEYS: [&'static str; 16] = [
+    pub const KEYS: [&'static str; 17] = [
         "init",
         "itself",
         "kernel_thread",
@@ -233,6 +236,7 @@ impl Refusal {
         "not_holder",
         "not_permitted",
         "no_pidfd",
+        "outside_lab",
         "disabled",
         "failed",
     ];
