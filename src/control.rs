@@ -15,7 +15,6 @@ mod guards;
 mod hold;
 mod journal;
 mod kin;
-pub mod lineage;
 pub mod logged;
 mod netlink;
 pub mod pidfd;
@@ -26,6 +25,13 @@ pub mod within;
 use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal, Target, TreeOutcome};
 use crate::model::signal::Signal;
 use std::time::Duration;
+
+/// The processes this program was started by, its parent first, as far as
+/// `/proc` lets them be seen: to act on one of them may end the session.
+#[must_use]
+pub fn own_ancestors() -> Vec<u32> {
+    kin::ancestors(std::process::id())
+}
 
 /// What can be done to processes.
 pub trait Control: Send {
