@@ -8,7 +8,7 @@ use crate::control::destroy::{Close, SockDestroy};
 use crate::control::logged::Logged;
 use crate::control::pidfd::{PidfdControl, WithoutPidfd};
 use crate::control::within::Within;
-use crate::control::{self, Control, Refusing};
+use crate::control::{Control, Refusing};
 use crate::explain::catalogue::{Catalogue, Language};
 use crate::lab::helper;
 use crate::lab::load::Load;
@@ -216,7 +216,6 @@ fn session() -> Session {
     let told = std::env::var("SSH_CONNECTION").ok();
     Session {
         ends: told.as_deref().and_then(Session::ends_of),
-        ancestors: control::own_ancestors(),
     }
 }
 

@@ -26,13 +26,6 @@ use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal, Target, TreeOutc
 use crate::model::signal::Signal;
 use std::time::Duration;
 
-/// The processes this program was started by, its parent first, as far as
-/// `/proc` lets them be seen: to act on one of them may end the session.
-#[must_use]
-pub fn own_ancestors() -> Vec<u32> {
-    kin::ancestors(std::process::id())
-}
-
 /// What can be done to processes.
 pub trait Control: Send {
     /// Takes hold of a target and verifies it. Nothing is sent. A target that

@@ -3,7 +3,7 @@
 
 use super::Control;
 use super::kin::folder;
-use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal, Target, TreeOutcome};
+use crate::model::action::{ArmId, ArmedFacts, Life, Outcome, Refusal, Target, TreeOutcome};
 use crate::model::signal::Signal;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -37,10 +37,10 @@ impl<C: Control> Control for Within<C> {
         // Asked once it is held: before, the number could pass to another.
         let within = self.own.is_some() && namespace(target.pid) == self.own;
         // One that has ended is in none, and is told of as such.
-        if within || facts.zombie {
+        if within || matches!(facts.life, Life::Zombie | Life::Remains) {
             return Ok(facts);
         }
-        self.inner.disarm(id);
+        // Whoever asked lets go of it, unless its end is still waited for.
         Err(Refusal::OutsideLab)
     }
 

@@ -7,7 +7,7 @@ use crate::explain::lengths::length;
 use crate::explain::sentence::fill;
 use crate::filter::Filter;
 use crate::listing::fit;
-use crate::model::action::{ArmId, ArmedFacts, Grip, Outcome, Reach, Refusal, Target};
+use crate::model::action::{ArmId, ArmedFacts, Grip, Life, Outcome, Reach, Refusal, Target};
 use crate::model::caution::{Caution, Demand};
 use crate::model::observation::Observation;
 use crate::model::owner::OwnerSpan;
@@ -83,7 +83,7 @@ pub fn kill(mut request: KillRequest) -> Result<Ending, RunError> {
     let mut racy = false;
     for owner in owners {
         match request.control.arm(owner.id, &owner.target) {
-            Ok(facts) if facts.zombie => {
+            Ok(facts) if facts.life == Life::Zombie => {
                 teller.left_out(&named(&owner.target), refused(&Refusal::Zombie, &teller));
             }
             Ok(facts) => {
