@@ -189,11 +189,7 @@ impl App {
         let Mode::Confirm(confirm) = &mut self.mode else {
             return Vec::new();
         };
-        if !confirm.is_ready() || !confirm.is_of_use() {
-            return Vec::new();
-        }
-        if !self.question_shown {
-            self.say("unread", &[]);
+        if !confirm.is_ready() || !confirm.is_of_use() || !self.question_shown {
             return Vec::new();
         }
         if !confirm.is_allowed() {

@@ -232,11 +232,7 @@ impl App {
         let Mode::Close(closing) = &self.mode else {
             return Vec::new();
         };
-        if !closing.is_answered() {
-            return Vec::new();
-        }
-        if !self.question_shown {
-            self.say("unread", &[]);
+        if !self.question_shown || !closing.is_answered() {
             return Vec::new();
         }
         let asked = closing.targets.clone();
