@@ -8,6 +8,7 @@
 
 mod close;
 mod kill;
+mod ports;
 mod verdict;
 
 pub use close::{CloseRequest, close};
