@@ -127,13 +127,13 @@ pub struct App {
     /// Earlier filters, the latest last.
     filters: Vec<String>,
     /// The last signal that was sent, and what comes of it.
-    affair: Option<Affair>,
+    affairs: Vec<Affair>,
     /// What is known of the session this program runs in.
     session: Session,
     /// Why no connection can be closed here, if none can.
     pub close_refused: Option<CloseRefusal>,
     /// Connections that are being closed.
-    answered: Option<Answered>,
+    answered: Vec<Answered>,
     next_arm: u64,
     /// Number of the latest table, shown or held back.
     newest: u64,
@@ -171,10 +171,10 @@ impl App {
             tags: Tags::default(),
             failure: None,
             filters: Vec::new(),
-            affair: None,
+            affairs: Vec::new(),
             session: choices.session,
             close_refused: None,
-            answered: None,
+            answered: Vec::new(),
             next_arm: 0,
             newest: 0,
             newest_ms: 0,
@@ -360,6 +360,9 @@ impl App {
 
     fn command(&mut self, command: Command) -> Vec<Effect> {
         let offered = self.notice.as_ref().is_some_and(|notice| notice.offers);
+        if !matches!(command, Command::EndProcess | Command::CloseConnection) {
+            self.tags.forget_lapse();
+        }
         if !matches!(command, Command::Suspend) {
             self.notice = None;
         }

@@ -7,7 +7,8 @@ mod privileges;
 use crate::control::destroy::{Close, SockDestroy};
 use crate::control::logged::Logged;
 use crate::control::pidfd::{PidfdControl, WithoutPidfd};
-use crate::control::{Control, Refusing, lineage};
+use crate::control::within::Within;
+use crate::control::{Control, Refusing};
 use crate::explain::catalogue::{Catalogue, Language};
 use crate::lab::helper;
 use crate::lab::load::Load;
@@ -91,22 +92,31 @@ impl Surroundings {
 /// threads, and a namespace may not be entered later.
 fn carry_out(plan: Plan) -> Result<Ending, RunError> {
     let Plan::Lab(contents, watch) = plan else {
-        return with_least_privilege(plan);
+        return with_least_privilege(plan, Place::Machine);
     };
     let namespace = Namespace::enter()?;
     match contents {
         Contents::Everything(choice) => {
             let _parking = Parking::start(&namespace, choice)?;
-            with_least_privilege(*watch)
+            with_least_privilege(*watch, Place::Lab)
         }
         Contents::Load(mix) => {
             let _load = Load::start(&namespace, mix)?;
-            with_least_privilege(*watch)
+            with_least_privilege(*watch, Place::Lab)
         }
     }
 }
 
-fn with_least_privilege(plan: Plan) -> Result<Ending, RunError> {
+/// Where what is asked for is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Here.
+    Machine,
+    /// In the lab, on the lab's own processes only.
+    Lab,
+}
+
+fn with_least_privilege(plan: Plan, place: Place) -> Result<Ending, RunError> {
     privilege::keep(&privileges::of(&plan));
     // Only where words are needed: a list must not wait for them.
     let words = || Catalogue::of(Language::English);
@@ -146,7 +156,7 @@ fn with_least_privilege(plan: Plan) -> Result<Ending, RunError> {
         Plan::Kill(acting, signal, without) => run::kill(KillRequest {
             order: acting.order,
             signal,
-            control: control(Policy::Act, without),
+            control: control(Policy::Act, without, place),
             words: words(),
             about: about(acting.watching)?,
         }),
@@ -159,7 +169,7 @@ fn with_least_privilege(plan: Plan) -> Result<Ending, RunError> {
         }),
         Plan::Live(live) => run::live(LiveRequest {
             source: open(&live.watching, LiveOptions::default().patience)?,
-            control: control(live.policy, live.without_pidfd),
+            control: control(live.policy, live.without_pidfd, place),
             closer: closer(live.policy),
             choices: crate::app::Choices {
                 filter: live.watching.filter,
@@ -176,18 +186,19 @@ fn with_least_privilege(plan: Plan) -> Result<Ending, RunError> {
             mouse: live.mouse,
         }),
         // A lab within a lab is no plan that can be asked for.
-        Plan::Lab(_, watch) => with_least_privilege(*watch),
+        Plan::Lab(_, watch) => with_least_privilege(*watch, Place::Lab),
     }
 }
 
 /// Twice refused is safe: the keys do nothing, and what they would ask for
 /// does nothing either.
-fn control(policy: Policy, without: WithoutPidfd) -> Box<dyn Control> {
+fn control(policy: Policy, without: WithoutPidfd, place: Place) -> Box<dyn Control> {
     let control = PidfdControl::new(without);
-    match policy {
-        Policy::Look => Box::new(Refusing),
-        Policy::Act if privilege::is_root() => Box::new(Logged::around(control)),
-        Policy::Act => Box::new(control),
+    match (policy, place) {
+        (Policy::Look, _) => Box::new(Refusing),
+        (Policy::Act, Place::Lab) => Box::new(Within::around(control)),
+        (Policy::Act, Place::Machine) if privilege::is_root() => Box::new(Logged::around(control)),
+        (Policy::Act, Place::Machine) => Box::new(control),
     }
 }
 
@@ -205,7 +216,6 @@ fn session() -> Session {
     let told = std::env::var("SSH_CONNECTION").ok();
     Session {
         ends: told.as_deref().and_then(Session::ends_of),
-        ancestors: lineage::ancestors(),
     }
 }
 

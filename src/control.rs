@@ -15,12 +15,12 @@ mod guards;
 mod hold;
 mod journal;
 mod kin;
-pub mod lineage;
 pub mod logged;
 mod netlink;
 pub mod pidfd;
 pub mod probe;
 mod tree;
+pub mod within;
 
 use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal, Target, TreeOutcome};
 use crate::model::signal::Signal;

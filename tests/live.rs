@@ -75,7 +75,7 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 32] = [
+const INSIDE: [(&str, Body); 33] = [
     (ROW_BY_ROW, differential::agrees_row_by_row),
     (ON_A_PAIR, differential::agrees_on_a_pair_of_devices),
     (
@@ -123,6 +123,10 @@ const INSIDE: [(&str, Body); 32] = [
     (
         "closing_never_hits_who_came_to_the_same_addresses",
         destroy::never_hits_who_came_to_the_same_addresses,
+    ),
+    (
+        "closing_leaves_alone_what_has_changed",
+        destroy::leaves_alone_what_has_changed,
     ),
     (
         "closing_finds_one_listener_among_many",

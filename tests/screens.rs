@@ -7,6 +7,8 @@
 mod closing;
 #[path = "screens/ending.rs"]
 mod ending;
+#[path = "screens/hasty.rs"]
+mod hasty;
 #[path = "screens/stage.rs"]
 mod stage;
 #[path = "screens/typing.rs"]

@@ -12,7 +12,7 @@ use super::mode::Mode;
 use super::notice::Notice;
 use super::tags::Tags;
 use crate::explain::sentence::fill;
-use crate::model::action::{ArmId, ArmedFacts, MOST_TARGETS, Policy, Reach, Refusal, Target};
+use crate::model::action::{ArmId, ArmedFacts, Life, MOST_TARGETS, Policy, Reach, Refusal, Target};
 use crate::model::process::Process;
 use crate::model::row::Phase;
 use crate::model::signal::Signal;
@@ -25,6 +25,11 @@ impl App {
     pub(super) fn end_process(&mut self, offered: bool) -> Vec<Effect> {
         if self.policy == Policy::Look {
             self.say("read_only", &[]);
+            return Vec::new();
+        }
+        if self.tags.have_lapsed() {
+            self.tags.clear();
+            self.tell(self.words.closing("tags", "lapsed").to_owned());
             return Vec::new();
         }
         if offered && let Some(effects) = self.ask_again() {
@@ -81,10 +86,7 @@ impl App {
     /// An asking about a process: the one that is held already, if it was
     /// signalled and has not ended, else a new one.
     fn asked(&mut self, process: Arc<Process>, inode: Option<NonZeroU32>) -> Asked {
-        let held = self
-            .affair
-            .as_ref()
-            .and_then(|affair| affair.held(&process));
+        let held = self.affairs.iter().find_map(|affair| affair.held(&process));
         if let Some(held) = held {
             return held;
         }
@@ -98,11 +100,27 @@ impl App {
         }
     }
 
-    /// Asks about those that a signal was sent to and that still run.
+    /// Asks about those that a signal was sent to and that still run: if the row
+    /// under the cursor is one of theirs, or none of theirs is left. Whoever has
+    /// gone to another row means that one.
     fn ask_again(&mut self) -> Option<Vec<Effect>> {
-        let affair = self.affair.as_ref()?;
-        let (stubborn, reach) = (affair.stubborn(), affair.reach());
-        (!stubborn.is_empty()).then(|| self.ask(stubborn, reach))
+        let pointed = self
+            .selected()
+            .and_then(|row| self.observation.first_owner(row))
+            .map(|owner| owner.pid);
+        let meant = |stubborn: &[Asked]| {
+            let is_theirs = |pid| stubborn.iter().any(|asked| asked.target.pid == pid);
+            let owners = self.observation.rows.iter();
+            let mut owners = owners.filter_map(|row| self.observation.first_owner(row));
+            pointed.is_some_and(is_theirs) || !owners.any(|owner| is_theirs(owner.pid))
+        };
+        let (stubborn, reach) = self
+            .affairs
+            .iter()
+            .rev()
+            .map(|affair| (affair.stubborn(), affair.reach()))
+            .find(|(stubborn, _)| !stubborn.is_empty() && meant(stubborn))?;
+        Some(self.ask(stubborn, reach))
     }
 
     fn ask(&mut self, asked: Vec<Asked>, reach: Reach) -> Vec<Effect> {
@@ -111,6 +129,7 @@ impl App {
             .map(|asked| Effect::Arm(asked.id, asked.target.clone()))
             .collect();
         let confirm = Confirm::about(asked, reach, &self.observation);
+        self.question_shown = false;
         self.mode = Mode::Confirm(Box::new(confirm));
         effects
     }
@@ -124,8 +143,10 @@ impl App {
             return self.let_go(id);
         };
         let target = asked.target.clone();
+        // What is found out belongs to the question, and must be drawn first.
+        self.question_shown = false;
         let refusal = match result {
-            Ok(facts) if facts.zombie && !alone => Refusal::Zombie,
+            Ok(facts) if facts.life == Life::Zombie && !alone => Refusal::Zombie,
             Ok(facts) => {
                 asked.facts = Some(facts);
                 confirm.count_sockets(&self.observation);
@@ -159,6 +180,7 @@ impl App {
             self.notice = Some(Notice::new(text, self.observation.time));
         } else {
             confirm.turn(&self.observation);
+            self.question_shown = false;
         }
         Vec::new()
     }
@@ -184,9 +206,7 @@ impl App {
         };
         let signals: Vec<Effect> = confirm.asked.iter().map(send).collect();
         let affair = Affair::new(confirm, signal, &self.observation);
-        let before = self.affair.replace(affair);
-        let held = before.map_or_else(Vec::new, |before| before.ids());
-        let mut effects: Vec<Effect> = held.into_iter().flat_map(|id| self.let_go(id)).collect();
+        let mut effects = self.begin(affair);
         effects.extend(signals);
         effects
     }
@@ -205,11 +225,8 @@ impl App {
     }
 
     /// Lets go of a process, unless it is still watched.
-    fn let_go(&self, id: ArmId) -> Vec<Effect> {
-        let watched = self
-            .affair
-            .as_ref()
-            .is_some_and(|affair| affair.watches(id));
+    pub(super) fn let_go(&self, id: ArmId) -> Vec<Effect> {
+        let watched = self.affairs.iter().any(|affair| affair.watches(id));
         if watched {
             Vec::new()
         } else {

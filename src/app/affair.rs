@@ -110,6 +110,16 @@ impl Party {
     }
 }
 
+/// What is to be done with a new table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    Nothing,
+    /// Read the next one at once.
+    Refresh,
+    /// Tell what it shows.
+    Aftermath,
+}
+
 impl Affair {
     pub(super) fn new(confirm: Confirm, signal: Signal, observation: &Observation) -> Self {
         let party = |asked: Asked| Party {
@@ -179,6 +189,22 @@ impl Affair {
         self.any(|fate| matches!(fate, Fate::Asked | Fate::Sent))
     }
 
+    /// Whether a process is part of it.
+    fn has(&self, id: ArmId) -> bool {
+        self.parties.iter().any(|party| party.id == id)
+    }
+
+    /// What a table can tell of it.
+    fn due(&self, observation: &Observation) -> Due {
+        let runs = || self.any(|fate| matches!(fate, Fate::Runs(_)));
+        match self.ended {
+            Some(_) if self.is_open() || runs() => Due::Nothing,
+            Some((then, _)) if observation.number < then + 2 => Due::Refresh,
+            Some(_) => Due::Aftermath,
+            None => Due::Nothing,
+        }
+    }
+
     /// Whether nothing more is expected.
     fn is_over(&self, observation: &Observation) -> bool {
         if self.is_open() || self.any(|fate| matches!(fate, Fate::Runs(_))) {
@@ -189,10 +215,31 @@ impl Affair {
     }
 }
 
+/// So many are followed at once; the oldest are let go of.
+const FOLLOWED: usize = 8;
+
 impl App {
+    /// Follows what comes of a signal. A process that was signalled before is
+    /// followed as part of the new affair.
+    pub(super) fn begin(&mut self, affair: Affair) -> Vec<Effect> {
+        let taken_over = affair.ids();
+        for earlier in &mut self.affairs {
+            earlier
+                .parties
+                .retain(|party| !taken_over.contains(&party.id));
+        }
+        self.affairs.retain(|earlier| !earlier.parties.is_empty());
+        let surplus = (self.affairs.len() + 1).saturating_sub(FOLLOWED);
+        let dropped: Vec<Affair> = self.affairs.drain(..surplus).collect();
+        self.affairs.push(affair);
+        let ids = dropped.iter().flat_map(Affair::ids);
+        ids.flat_map(|id| self.let_go(id)).collect()
+    }
+
     /// A tree of so many processes was sent the signal.
     pub(super) fn reached(&mut self, id: ArmId, count: usize) -> Vec<Effect> {
-        if let Some(party) = self.affair.as_mut().and_then(|affair| affair.party(id)) {
+        let mut affairs = self.affairs.iter_mut();
+        if let Some(party) = affairs.find_map(|affair| affair.party(id)) {
             party.reached = count;
         }
         Vec::new()
@@ -200,7 +247,8 @@ impl App {
 
     pub(super) fn acted(&mut self, id: ArmId, outcome: Outcome) -> Vec<Effect> {
         let now = (self.newest, self.newest_ms);
-        let Some(affair) = &mut self.affair else {
+        let place = self.affairs.iter().position(|affair| affair.has(id));
+        let Some(affair) = place.and_then(|place| self.affairs.get_mut(place)) else {
             return Vec::new();
         };
         let Some(party) = affair.party(id) else {
@@ -217,7 +265,7 @@ impl App {
         if ended {
             affair.ended = Some(now);
         }
-        self.tell_of_affair(None);
+        self.tell_of_affair(place.unwrap_or_default(), None);
         // The table says what became of its sockets: read it now.
         ended.then_some(Effect::Refresh).into_iter().collect()
     }
@@ -229,39 +277,36 @@ impl App {
     pub(super) fn follow_up(&mut self, observation: &Observation) -> Vec<Effect> {
         self.newest = observation.number;
         self.newest_ms = observation.time.monotonic_ms;
-        let Some(affair) = &self.affair else {
-            return Vec::new();
-        };
-        if affair.is_over(observation) {
-            self.affair = None;
-            return Vec::new();
+        self.affairs.retain(|affair| !affair.is_over(observation));
+        let mut refresh = false;
+        for place in 0..self.affairs.len() {
+            let Some(affair) = self.affairs.get(place) else {
+                continue;
+            };
+            match affair.due(observation) {
+                Due::Nothing => {}
+                Due::Refresh => refresh = true,
+                Due::Aftermath => {
+                    let aftermath = Aftermath::of(&affair.goes, &affair.before, observation);
+                    if affair.taken.is_none_or(|taken| aftermath.taken() > taken) {
+                        self.tell_of_affair(place, Some(&aftermath));
+                    }
+                }
+            }
         }
-        let Some((then, _)) = affair.ended else {
-            return Vec::new();
-        };
-        if affair.is_open() || affair.any(|fate| matches!(fate, Fate::Runs(_))) {
-            return Vec::new();
-        }
-        if observation.number < then + 2 {
-            return vec![Effect::Refresh];
-        }
-        let aftermath = Aftermath::of(&affair.goes, &affair.before, observation);
-        if affair.taken.is_none_or(|taken| aftermath.taken() > taken) {
-            self.tell_of_affair(Some(&aftermath));
-        }
-        Vec::new()
+        refresh.then_some(Effect::Refresh).into_iter().collect()
     }
 
     /// Says how things stand, if that is news.
-    fn tell_of_affair(&mut self, aftermath: Option<&Aftermath>) {
-        let Some(affair) = &self.affair else {
+    fn tell_of_affair(&mut self, place: usize, aftermath: Option<&Aftermath>) {
+        let Some(affair) = self.affairs.get(place) else {
             return;
         };
         let mut sentences = self.fates(affair);
         sentences.extend(aftermath.into_iter().flat_map(|found| self.ports(found)));
         let text = sentences.join(" ");
         let offers = !affair.stubborn().is_empty();
-        if let Some(affair) = &mut self.affair {
+        if let Some(affair) = self.affairs.get_mut(place) {
             affair.taken = aftermath.map(Aftermath::taken).or(affair.taken);
             if text.is_empty() || affair.told == text {
                 return;

@@ -180,7 +180,8 @@ impl App {
         let in_table = matches!(self.mode, Mode::Table);
         match (gesture, spot) {
             (Gesture::WheelUp | Gesture::WheelDown, _) => self.wheel(gesture),
-            (_, Spot::Command(command)) => return self.command(command),
+            // A second press may fall on what has come to that place meanwhile.
+            (Gesture::Click, Spot::Command(command)) => return self.press(command),
             (_, Spot::Row(place)) if in_table => {
                 self.cursor.to(place);
                 if gesture == Gesture::DoubleClick {
@@ -193,6 +194,16 @@ impl App {
             _ => {}
         }
         Vec::new()
+    }
+
+    /// What a click on a key's name does: what that key does here. The frame may
+    /// show the keys of where the person just was.
+    fn press(&mut self, command: Command) -> Vec<Effect> {
+        if self.keymap.has(self.mode.context(), command) {
+            self.command(command)
+        } else {
+            Vec::new()
+        }
     }
 
     fn wheel(&mut self, gesture: Gesture) {

@@ -9,6 +9,7 @@ use super::effect::Effect;
 use super::keys::Key;
 use super::mode::Mode;
 use super::notice::Notice;
+use super::tags::Tags;
 use crate::explain::catalogue::Catalogue;
 use crate::explain::sentence::fill;
 use crate::filter::{Side, write_address};
@@ -138,6 +139,14 @@ pub(super) struct Answered {
     results: Option<(Vec<Closed>, u64)>,
 }
 
+impl Answered {
+    /// Whether a table tells what became of them.
+    fn is_due(&self, observation: &Observation) -> bool {
+        let then = self.results.as_ref().map(|(_, then)| *then);
+        then.is_some_and(|then| observation.number >= then + 2)
+    }
+}
+
 /// Both ends of a row, or where it listens.
 fn ends(row: &Row, observation: &Observation) -> String {
     let mut text = String::new();
@@ -171,6 +180,11 @@ impl App {
             self.refuse_to_close(&refusal);
             return Vec::new();
         }
+        if self.tags.have_lapsed() {
+            self.tags.clear();
+            self.tell(self.words.closing("tags", "lapsed").to_owned());
+            return Vec::new();
+        }
         let rows = self.rows_to_act_on();
         if rows.is_empty() {
             return self.nothing_selected();
@@ -188,6 +202,7 @@ impl App {
             let told = self.not_closed(&closing.left_out);
             self.tell(told.unwrap_or_default());
         } else {
+            self.question_shown = false;
             self.mode = Mode::Close(Box::new(closing));
         }
         Vec::new()
@@ -223,7 +238,9 @@ impl App {
         let asked = closing.targets.clone();
         let targets = asked.iter().map(|doomed| doomed.target).collect();
         self.mode = Mode::Table;
-        self.answered = Some(Answered {
+        // They have served; the next key is about something else.
+        self.tags = Tags::default();
+        self.answered.push(Answered {
             asked,
             results: None,
         });
@@ -234,13 +251,15 @@ impl App {
     /// tables show of it is told when they are there.
     pub(super) fn closed(&mut self, results: Vec<Closed>) -> Vec<Effect> {
         let newest = self.newest;
-        let Some(answered) = &mut self.answered else {
+        // Answers come in the order of the questions.
+        let waiting = |answered: &&mut Answered| {
+            let told = results.iter().map(|closed| &closed.target);
+            answered.results.is_none()
+                && told.eq(answered.asked.iter().map(|doomed| &doomed.target))
+        };
+        let Some(answered) = self.answered.iter_mut().find(waiting) else {
             return Vec::new();
         };
-        let told = results.iter().map(|closed| &closed.target);
-        if !told.eq(answered.asked.iter().map(|doomed| &doomed.target)) {
-            return Vec::new();
-        }
         answered.results = Some((with_other_ends(results), newest));
         let answered = answered.clone();
         self.tell_closed(&answered, None);
@@ -250,19 +269,15 @@ impl App {
     /// The first table after the answer may have been under way before it; the
     /// second tells.
     pub(super) fn follow_up_closing(&mut self, observation: &Observation) -> Vec<Effect> {
-        let Some(answered) = &self.answered else {
-            return Vec::new();
-        };
-        let Some((_, then)) = answered.results else {
-            return Vec::new();
-        };
-        if observation.number < then + 2 {
-            return vec![Effect::Refresh];
+        let (due, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.answered)
+            .into_iter()
+            .partition(|answered| answered.is_due(observation));
+        for answered in due {
+            self.tell_closed(&answered, Some(observation));
         }
-        let answered = answered.clone();
-        self.answered = None;
-        self.tell_closed(&answered, Some(observation));
-        Vec::new()
+        let refresh = waiting.iter().any(|answered| answered.results.is_some());
+        self.answered = waiting;
+        refresh.then_some(Effect::Refresh).into_iter().collect()
     }
 
     /// What came of it; with a table, as far as that shows it.

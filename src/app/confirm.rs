@@ -2,7 +2,7 @@
 //! frozen at the moment it was asked.
 
 use super::keys::Key;
-use crate::model::action::{ArmId, ArmedFacts, Reach, Refusal, Target};
+use crate::model::action::{ArmId, ArmedFacts, Life, Reach, Refusal, Target};
 use crate::model::caution::{Caution, Demand};
 use crate::model::observation::Observation;
 use crate::model::process::Process;
@@ -80,7 +80,12 @@ impl Confirm {
     /// Whether a signal could do anything: not to a process that has ended.
     #[must_use]
     pub fn is_of_use(&self) -> bool {
-        let ended = |asked: &Asked| asked.facts.as_ref().is_some_and(|facts| facts.zombie);
+        let ended = |asked: &Asked| {
+            asked
+                .facts
+                .as_ref()
+                .is_some_and(|facts| facts.life == Life::Zombie)
+        };
         !self.asked.iter().all(ended)
     }
 
@@ -88,7 +93,7 @@ impl Confirm {
     #[must_use]
     pub fn has_tree(&self) -> bool {
         let facts = self.single().and_then(|single| single.facts.as_ref());
-        facts.is_some_and(|facts| !facts.descendants.is_empty() && !facts.zombie)
+        facts.is_some_and(|facts| !facts.descendants.is_empty() && facts.life != Life::Zombie)
     }
 
     /// The number that must be typed first, and why.

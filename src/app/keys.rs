@@ -175,6 +175,13 @@ impl Keymap {
         })
     }
 
+    /// Whether some key does this in a context.
+    #[must_use]
+    pub fn has(&self, context: Context, command: Command) -> bool {
+        self.in_context(context)
+            .any(|binding| binding.command == command)
+    }
+
     /// What a key does in a context.
     #[must_use]
     pub fn command(&self, context: Context, key: Key) -> Option<Command> {

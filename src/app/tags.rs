@@ -11,45 +11,61 @@ use std::collections::BTreeSet;
 
 /// The tagged sockets. A tag follows its socket, not a place in the table.
 #[derive(Clone, Debug, Default)]
-pub struct Tags(BTreeSet<SocketKey>);
+pub struct Tags {
+    keys: BTreeSet<SocketKey>,
+    /// All tagged sockets have gone by themselves, and nobody has been told:
+    /// a key that was meant for them must not fall on the row below the cursor.
+    lapsed: bool,
+}
 
 impl Tags {
     /// Whether a socket is tagged.
     #[must_use]
     pub fn has(&self, key: SocketKey) -> bool {
-        self.0.contains(&key)
+        self.keys.contains(&key)
     }
 
     /// How many are tagged.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.0.len()
+        self.keys.len()
     }
 
     /// Tags a socket, or takes its tag away.
     pub(super) fn toggle(&mut self, key: SocketKey) {
-        if !self.0.remove(&key) {
-            self.0.insert(key);
+        if !self.keys.remove(&key) {
+            self.keys.insert(key);
         }
     }
 
     /// Takes all tags away. Says whether there were any.
     pub(super) fn clear(&mut self) -> bool {
-        let any = !self.0.is_empty();
-        self.0.clear();
+        let any = !self.keys.is_empty();
+        *self = Self::default();
         any
+    }
+
+    /// Whether all tagged sockets have gone by themselves since the last key.
+    pub(super) fn have_lapsed(&self) -> bool {
+        self.lapsed
+    }
+
+    /// A key was pressed that is not about them.
+    pub(super) fn forget_lapse(&mut self) {
+        self.lapsed = false;
     }
 
     /// Takes the tags of sockets away that are no longer there.
     pub(super) fn keep_present(&mut self, observation: &Observation) {
-        if self.0.is_empty() {
+        if self.keys.is_empty() {
             return;
         }
         let present = observation.rows.iter().filter(|row| is_there(row));
-        self.0 = present
+        self.keys = present
             .map(|row| row.socket.key())
-            .filter(|key| self.0.contains(key))
+            .filter(|key| self.keys.contains(key))
             .collect();
+        self.lapsed = self.keys.is_empty();
     }
 }
 
@@ -83,10 +99,10 @@ impl App {
         if shown.is_empty() {
             return self.nothing_selected();
         }
-        if shown.is_subset(&self.tags.0) {
+        if shown.is_subset(&self.tags.keys) {
             return self.clear_tags();
         }
-        self.tags.0.extend(shown);
+        self.tags.keys.extend(shown);
         let sentence = self.words.closing("tags", "tagged");
         let count = grouped(self.tags.count() as u64);
         self.tell(fill(sentence, |_| Some(count.clone())).unwrap_or_default());
@@ -103,7 +119,7 @@ impl App {
 
     /// The rows an action is for: those that are tagged and still there,
     /// whether or not the filter shows them, in the order of the table; the
-    /// row under the cursor where none is tagged, or none of those is left.
+    /// row under the cursor where none is tagged.
     #[must_use]
     pub fn rows_to_act_on(&self) -> Vec<&Row> {
         let rows = self.observation.rows.iter();

@@ -36,11 +36,6 @@ pub(super) fn command() -> Command {
         .arg(shown_processes().long("processes"))
         .arg(interval())
         .arg(flag("no-mouse", None, "Leave the mouse to the terminal"))
-        .arg(flag(
-            "read-only",
-            None,
-            "Only look: no key ends or closes anything",
-        ))
         .arg(racy())
         .subcommand(
             Command::new("list")
@@ -95,11 +90,6 @@ fn lab() -> Command {
         .arg(filter())
         .arg(interval())
         .arg(flag("no-mouse", None, "Leave the mouse to the terminal"))
-        .arg(flag(
-            "read-only",
-            None,
-            "Only look: no key ends or closes anything",
-        ))
         .arg(racy())
         .arg(
             value("sockets", "N", "A load of N established sockets instead")
@@ -227,6 +217,11 @@ fn common() -> Vec<Arg> {
             "sock-diag",
             "proc",
         ]),
+        flag(
+            "read-only",
+            None,
+            "Only look: nothing can be ended or closed",
+        ),
         value("color", "WHEN", "Colours: auto, always or never")
             .value_parser(["auto", "always", "never"]),
     ]

@@ -6,13 +6,16 @@
 //! in `net/ipv4/tcp.c`.
 
 use super::{Refusing, netlink};
-use crate::model::closing::{Closable, CloseRefusal, Cookie};
+use crate::model::closing::{Closable, CloseRefusal, Cookie, Now};
 use crate::model::endpoint::Endpoint;
 use crate::model::inet_diag;
 use crate::model::protocol::{Family, Protocol};
+use crate::model::state::State;
 use crate::model::text::Text;
+use crate::model::timer::TimerKind;
 use rustix::io::Errno;
 use std::io;
+use std::num::NonZeroU32;
 
 /// What can be done to connections.
 pub trait Close: Send {
@@ -36,6 +39,8 @@ pub trait Close: Send {
 #[derive(Debug, Default)]
 pub struct SockDestroy;
 
+/// `SOCK_DIAG_BY_FAMILY`.
+const LOOK: u16 = 20;
 /// `SOCK_DESTROY`.
 const DESTROY: u16 = 21;
 /// `RTM_DELNEIGH`.
@@ -64,6 +69,7 @@ impl Close for SockDestroy {
     }
 
     fn close(&mut self, target: &Closable) -> Result<(), CloseRefusal> {
+        still_as_told(target)?;
         let socket = target.socket();
         let with = |id| destroy(socket.protocol, socket.family, id);
         match with(target.id()) {
@@ -85,6 +91,37 @@ impl Close for Refusing {
     fn close(&mut self, _: &Closable) -> Result<(), CloseRefusal> {
         Err(CloseRefusal::Disabled)
     }
+}
+
+/// Looks at the socket once more: the question may have stood for long, and its
+/// cookie stays with it into `TIME_WAIT`.
+fn still_as_told(target: &Closable) -> Result<(), CloseRefusal> {
+    if !target.can_change() {
+        return Ok(());
+    }
+    let socket = target.socket();
+    let family = inet_diag::family_number(socket.family);
+    let question = inet_diag::request(socket.protocol, family, 0, u32::MAX, target.id());
+    match netlink::look(netlink::SOCK_DIAG, LOOK, &question) {
+        Ok(Ok(answer)) => match now(&answer) {
+            Some(now) if target.is_as_told(now) => Ok(()),
+            _ => Err(CloseRefusal::Changed),
+        },
+        Ok(Err(error)) => Err(refusal(error)),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// What matters of `struct inet_diag_msg`.
+fn now(answer: &[u8]) -> Option<Now> {
+    /// Behind the head of four bytes, the id, and four numbers.
+    const INODE: usize = 4 + 48 + 16;
+    let inode = answer.get(INODE..INODE + 4)?.try_into().ok()?;
+    Some(Now {
+        state: State::from_kernel(Protocol::Tcp, *answer.get(1)?),
+        inode: NonZeroU32::new(u32::from_ne_bytes(inode)),
+        timer: TimerKind::from_kernel(*answer.get(2)?),
+    })
 }
 
 fn destroy(protocol: Protocol, family: Family, id: [u8; 48]) -> Result<(), CloseRefusal> {

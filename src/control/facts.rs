@@ -6,11 +6,11 @@ use super::kin::{self, folder};
 use crate::model::stat::Stat;
 use crate::model::text::Text;
 use procfs::process::Process;
+use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
 use std::fs;
 use std::io;
 use std::num::NonZeroU32;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 
 /// The kernel's mark behind the path of a removed program.
 const DELETED: &[u8] = b" (deleted)";
@@ -66,10 +66,15 @@ fn program(pid: u32) -> Option<RunProgram> {
     let link = folder(pid).join("exe");
     let path = fs::read_link(&link).ok()?;
     let bytes = path.as_os_str().as_bytes();
-    let found = fs::metadata(&link).ok();
+    // What is known of the file without asking a server for it: one that does
+    // not answer would hold up everything, and such processes are to be ended.
+    let found = statx(CWD, &link, AtFlags::STATX_DONT_SYNC, StatxFlags::INO).ok();
     Some(RunProgram {
         path: Text::new(bytes.strip_suffix(DELETED).unwrap_or(bytes)),
-        file: found.map(|file| (file.dev(), file.ino())),
+        file: found.map(|file| {
+            let device = makedev(file.stx_dev_major, file.stx_dev_minor);
+            (device, file.stx_ino)
+        }),
     })
 }
 

@@ -37,7 +37,23 @@ impl Hold {
             Errno::NOSYS | Errno::PERM => Refusal::NoPidfd,
             other => failed(other),
         })?;
-        Ok(Self::Pidfd(opened))
+        // Everything that is verified comes from `/proc`, and that may belong
+        // to another PID namespace, where the number is somebody else's. The
+        // kernel tells the number of a pidfd as that `/proc` counts.
+        match kin::number_of(&opened) {
+            Some(number) if i64::from(pid) == number => Ok(Self::Pidfd(opened)),
+            Some(..=-1) => Err(Refusal::Gone),
+            _ => Err(Refusal::ForeignProc),
+        }
+    }
+
+    /// Holds a process by its number only.
+    pub(super) fn number(pid: u32, start_ticks: u64) -> Result<Self, Refusal> {
+        if kin::proc_is_ours() {
+            Ok(Self::Number { pid, start_ticks })
+        } else {
+            Err(Refusal::ForeignProc)
+        }
     }
 
     /// Sends a signal.

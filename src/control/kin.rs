@@ -4,6 +4,8 @@ use crate::model::stat::Stat;
 use crate::model::text::Text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::fd::AsRawFd;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 /// More steps up than any chain of parents has.
@@ -12,6 +14,24 @@ const HIGHEST: usize = 1024;
 /// The folder of a process.
 pub(super) fn folder(pid: u32) -> PathBuf {
     Path::new("/proc").join(pid.to_string())
+}
+
+/// The number of the process behind a pidfd, as this `/proc` counts: -1 once it
+/// was reaped, 0 if it has none there (`fs/pidfs.c`).
+pub(super) fn number_of(pidfd: &OwnedFd) -> Option<i64> {
+    let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
+    let told = fs::read_to_string(path).ok()?;
+    let line = told.lines().find_map(|line| line.strip_prefix("Pid:"))?;
+    line.trim().parse().ok()
+}
+
+/// Whether `/proc` counts processes as this one does: then it has a single
+/// number there, its own.
+pub(super) fn proc_is_ours() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    let mut numbers = line.unwrap_or_default().split_whitespace();
+    numbers.next() == Some(std::process::id().to_string().as_str()) && numbers.next().is_none()
 }
 
 /// `/proc/PID/stat` now; none if there is no such process.

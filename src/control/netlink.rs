@@ -1,5 +1,5 @@
-//! One question to the kernel over netlink, and its answer: yes, or the number
-//! of an error (netlink(7)).
+//! One question to the kernel over netlink, and its answer: yes, what was asked
+//! for, or the number of an error (netlink(7)).
 
 use rustix::io::Errno;
 use rustix::net::{
@@ -11,8 +11,10 @@ use std::time::Duration;
 
 /// Length of `struct nlmsghdr`.
 const HEADER: usize = 16;
+/// `NLM_F_REQUEST`.
+const REQUEST: u16 = 0x1;
 /// `NLM_F_REQUEST | NLM_F_ACK`.
-const FLAGS: u16 = 0x5;
+const ORDER: u16 = 0x5;
 /// `NLMSG_ERROR`, which also says that all went well.
 const TYPE_ERROR: u16 = 2;
 /// `NETLINK_SOCK_DIAG`.
@@ -25,8 +27,7 @@ const SEQUENCE: u32 = 1;
 /// take this long.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Asks, and gives what the kernel said to it. Each question has a socket of
-/// its own, so that no late answer can be taken for another's.
+/// Orders something, and gives what the kernel said to it.
 ///
 /// # Errors
 ///
@@ -36,6 +37,36 @@ pub(super) fn ask(
     kind: u16,
     body: &[u8],
 ) -> io::Result<Result<(), Errno>> {
+    let answer = exchange(family, &message(kind, ORDER, body))?;
+    verdict(&answer).ok_or_else(odd)
+}
+
+/// Asks for one thing, whose answer has the kind of the question, and gives
+/// that without its header.
+///
+/// # Errors
+///
+/// If the kernel could not be asked, or said nothing that makes sense.
+pub(super) fn look(
+    family: Option<Protocol>,
+    kind: u16,
+    body: &[u8],
+) -> io::Result<Result<Vec<u8>, Errno>> {
+    let answer = exchange(family, &message(kind, REQUEST, body))?;
+    match verdict(&answer) {
+        Some(Err(error)) => Ok(Err(error)),
+        Some(Ok(())) => Err(odd()),
+        None => found(&answer, kind).map(Ok).ok_or_else(odd),
+    }
+}
+
+fn odd() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "an odd answer")
+}
+
+/// Each question has a socket of its own, so that no late answer can be taken
+/// for another's.
+fn exchange(family: Option<Protocol>, question: &[u8]) -> io::Result<Vec<u8>> {
     let socket = socket_with(
         AddressFamily::NETLINK,
         SocketType::DGRAM,
@@ -45,7 +76,7 @@ pub(super) fn ask(
     bind(&socket, &netlink::SocketAddrNetlink::new(0, 0))?;
     sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(PATIENCE))?;
     let kernel = netlink::SocketAddrNetlink::new(0, 0);
-    sendto(&socket, &message(kind, body), SendFlags::empty(), &kernel)?;
+    sendto(&socket, question, SendFlags::empty(), &kernel)?;
     let mut buffer = [0; 1024];
     loop {
         let received = recvfrom(&socket, &mut buffer[..], RecvFlags::empty());
@@ -57,18 +88,17 @@ pub(super) fn ask(
             .and_then(|sender| netlink::SocketAddrNetlink::try_from(sender).ok())
             .is_some_and(|sender| sender.pid() == 0);
         if from_kernel {
-            return verdict(buffer.get(..answer).unwrap_or_default())
-                .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "an odd answer"));
+            return Ok(buffer.get(..answer).unwrap_or_default().to_vec());
         }
     }
 }
 
-fn message(kind: u16, body: &[u8]) -> Vec<u8> {
+fn message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(HEADER + body.len()).unwrap_or_default();
     let mut message = Vec::with_capacity(HEADER + body.len());
     message.extend_from_slice(&length.to_ne_bytes());
     message.extend_from_slice(&kind.to_ne_bytes());
-    message.extend_from_slice(&FLAGS.to_ne_bytes());
+    message.extend_from_slice(&flags.to_ne_bytes());
     message.extend_from_slice(&SEQUENCE.to_ne_bytes());
     message.extend_from_slice(&[0; 4]);
     message.extend_from_slice(body);
@@ -87,6 +117,15 @@ fn verdict(answer: &[u8]) -> Option<Result<(), Errno>> {
     })
 }
 
+/// What stands behind the header of an answer of this kind.
+fn found(answer: &[u8], wanted: u16) -> Option<Vec<u8>> {
+    let length = u32::from_ne_bytes(answer.get(..4)?.try_into().ok()?);
+    let kind = u16::from_ne_bytes(answer.get(4..6)?.try_into().ok()?);
+    let sequence = u32::from_ne_bytes(answer.get(8..12)?.try_into().ok()?);
+    let body = answer.get(HEADER..usize::try_from(length).ok()?)?;
+    (kind == wanted && sequence == SEQUENCE).then(|| body.to_vec())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,7 +133,7 @@ mod tests {
     #[test]
     fn answers_are_read_or_refused() {
         let answer = |kind: u16, sequence: u32, number: i32| {
-            let mut bytes = message(kind, &number.to_ne_bytes());
+            let mut bytes = message(kind, 0, &number.to_ne_bytes());
             bytes[8..12].copy_from_slice(&sequence.to_ne_bytes());
             bytes
         };
@@ -103,5 +142,11 @@ mod tests {
         assert_eq!(verdict(&answer(2, 9, 0)), None, "to another question");
         assert_eq!(verdict(&answer(3, 1, 0)), None, "no verdict");
         assert_eq!(verdict(&answer(2, 1, 0)[..18]), None, "cut short");
+        assert_eq!(
+            found(&answer(20, 1, 7), 20),
+            Some(7i32.to_ne_bytes().into())
+        );
+        assert_eq!(found(&answer(21, 1, 7), 20), None, "of another kind");
+        assert_eq!(found(&answer(20, 1, 7)[..18], 20), None, "cut short");
     }
 }

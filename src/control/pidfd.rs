@@ -6,7 +6,7 @@ use super::hold::{Hold, failed, raw};
 use super::kin::Census;
 use super::tree::{Frozen, Member};
 use super::{Control, cautions, guards};
-use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal, Target, TreeOutcome};
+use crate::model::action::{ArmId, ArmedFacts, Life, Outcome, Refusal, Target, TreeOutcome};
 use crate::model::caution::Caution;
 use crate::model::signal::Signal;
 use crate::model::text::Text;
@@ -64,53 +64,65 @@ impl PidfdControl {
         }
     }
 
-    /// Holds a target: as before if it was armed under this number, else anew.
-    fn take_hold(&mut self, id: ArmId, target: &Target) -> Result<(Hold, Vec<Member>), Refusal> {
-        if let Some(armed) = self.armed.remove(&id)
-            && armed.target.pid == target.pid
-            && armed.target.start_ticks == target.start_ticks
-        {
-            return Ok((armed.hold, armed.tree));
+    /// Takes hold of a process that is not held yet.
+    fn take_hold(&self, target: &Target) -> Result<Hold, Refusal> {
+        match Hold::open(&*self.calls, target.pid) {
+            Err(Refusal::NoPidfd) if self.without == WithoutPidfd::Risk => {
+                Hold::number(target.pid, target.start_ticks)
+            }
+            held => held,
         }
-        let hold = match Hold::open(&*self.calls, target.pid) {
-            Err(Refusal::NoPidfd) if self.without == WithoutPidfd::Risk => Hold::Number {
-                pid: target.pid,
-                start_ticks: target.start_ticks,
-            },
-            held => held?,
-        };
-        Ok((hold, Vec::new()))
+    }
+
+    /// Arms a target that is held under this number already. Whatever comes of
+    /// it, it stays held: somebody still waits for its end.
+    fn arm_again(armed: &mut Armed, target: &Target) -> Result<ArmedFacts, Refusal> {
+        armed
+            .tree
+            .retain(|member| !member.hold.ended(Duration::ZERO));
+        // Of a tree that was signalled, some may outlive the root.
+        if armed.hold.ended(Duration::ZERO) && !armed.tree.is_empty() {
+            return Ok(remains(target, &armed.tree));
+        }
+        let facts = verify(target)?;
+        permitted(target.pid)?;
+        armed.target = target.clone();
+        let gathered = gather(target, &facts);
+        armed.program = facts.program;
+        Ok(ArmedFacts {
+            grip: armed.hold.grip(),
+            ..gathered
+        })
     }
 }
 
 impl Control for PidfdControl {
     fn arm(&mut self, id: ArmId, target: &Target) -> Result<ArmedFacts, Refusal> {
         guards::by_number(target.pid, std::process::id())?;
+        if let Some(armed) = self.armed.get_mut(&id)
+            && armed.target.pid == target.pid
+            && armed.target.start_ticks == target.start_ticks
+        {
+            return Self::arm_again(armed, target);
+        }
         // Opened first, verified afterwards: whatever /proc says from here on
         // is about the process this descriptor names, or the descriptor is
         // dead and the signal fails.
-        let (hold, mut tree) = self.take_hold(id, target)?;
-        tree.retain(|member| !member.hold.ended(Duration::ZERO));
-        let found = verify(target);
-        let (gathered, program) = match found {
-            // Of a tree that was signalled, some may outlive the root.
-            Err(Refusal::Gone) if !tree.is_empty() => (remains(target, &tree), None),
-            found => {
-                let facts = found?;
-                permitted(target.pid)?;
-                (gather(target, &facts), facts.program)
-            }
+        let hold = self.take_hold(target)?;
+        let facts = verify(target)?;
+        permitted(target.pid)?;
+        let gathered = ArmedFacts {
+            grip: hold.grip(),
+            ..gather(target, &facts)
         };
-        let grip = hold.grip();
-        let target = target.clone();
         let armed = Armed {
             hold,
-            target,
-            program,
-            tree,
+            target: target.clone(),
+            program: facts.program,
+            tree: Vec::new(),
         };
         self.armed.insert(id, armed);
-        Ok(ArmedFacts { grip, ..gathered })
+        Ok(gathered)
     }
 
     fn signal(&mut self, id: ArmId, signal: Signal) -> Outcome {
@@ -141,8 +153,9 @@ impl Control for PidfdControl {
     }
 
     fn wait(&mut self, id: ArmId, patience: Duration) -> bool {
+        // Of what is not held it is not known, and must not be said.
         let Some(armed) = self.armed.get(&id) else {
-            return true;
+            return false;
         };
         let deadline = Instant::now() + patience;
         let left = || deadline.saturating_duration_since(Instant::now());
@@ -244,8 +257,7 @@ fn gather(target: &Target, facts: &Facts) -> ArmedFacts {
             let name = facts::name(facts.stat.parent).unwrap_or_default();
             (facts.stat.parent, name)
         }),
-        zombie: facts.ended,
-        stopped: facts.stat.is_stopped(),
+        life: life(facts),
         activated: target
             .inode
             .is_some_and(|inode| facts::was_handed(pid, inode)),
@@ -254,13 +266,29 @@ fn gather(target: &Target, facts: &Facts) -> ArmedFacts {
     }
 }
 
+fn life(facts: &Facts) -> Life {
+    if facts.ended {
+        Life::Zombie
+    } else if facts.stat.is_stopped() {
+        Life::Stopped
+    } else {
+        Life::Runs
+    }
+}
+
 /// What is left of a tree whose root has ended.
 fn remains(target: &Target, tree: &[Member]) -> ArmedFacts {
     let name = |pid| facts::name(pid).unwrap_or_default();
+    let tree = || tree.iter().filter(|member| member.pid != target.pid);
     ArmedFacts {
         target: target.clone(),
-        descendants: tree
-            .iter()
+        life: Life::Remains,
+        cautions_below: tree()
+            .any(|member| cautions::is_container_init(member.pid))
+            .then_some(Caution::ContainerInit)
+            .into_iter()
+            .collect(),
+        descendants: tree()
             .map(|member| (member.pid, name(member.pid)))
             .collect(),
         ..ArmedFacts::default()

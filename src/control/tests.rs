@@ -377,3 +377,26 @@ fn who_stood_still_before_stands_still_after() {
     assert_eq!(control.signal_tree(ONE, Signal::Cont).reached, 3);
     assert!(control.wait(ONE, PATIENCE), "then it ends");
 }
+
+/// Whoever is asked about again stays held, whatever came of the asking: of what
+/// is not held it would not be known when it ends.
+#[test]
+fn a_target_that_was_renamed_meanwhile_is_still_watched() {
+    let script = "read go; printf draining > /proc/$$/comm; read stop";
+    let mut victim = Victim::start(Command::new("sh").args(["-c", script]));
+    victim.until("sh runs", || victim.target().name.as_str() == "sh");
+    let shown = victim.target();
+    let mut control = PidfdControl::default();
+    control.arm(ArmId(1), &shown).unwrap();
+    let mut input = victim.0.stdin.take().unwrap();
+    writeln!(input).unwrap();
+    victim.until("renamed", || victim.target().name.as_str() == "draining");
+    assert_eq!(control.arm(ArmId(1), &shown), Err(Refusal::Renamed));
+    assert!(!control.wait(ArmId(1), Duration::ZERO), "it runs");
+    drop(input);
+    assert!(control.wait(ArmId(1), PATIENCE), "and its end is seen");
+    assert!(
+        !control.wait(ArmId(9), Duration::ZERO),
+        "of others nothing is known"
+    );
+}

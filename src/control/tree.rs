@@ -11,8 +11,9 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a process may take to stand still.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a tree may take to stand still. The end of the program waits longer
+/// for a deed under way, so that none is left frozen.
+const PATIENCE: Duration = Duration::from_millis(1500);
 /// How often it is looked at meanwhile.
 const GLANCE: Duration = Duration::from_millis(1);
 
@@ -47,6 +48,8 @@ pub(super) struct Frozen<'a> {
     members: Vec<Member>,
     /// How many of them were sent STOP.
     stopped: usize,
+    /// By when all must stand still.
+    deadline: Instant,
 }
 
 impl<'a> Frozen<'a> {
@@ -62,6 +65,7 @@ impl<'a> Frozen<'a> {
             calls,
             members,
             stopped: 0,
+            deadline: Instant::now() + PATIENCE,
         };
         loop {
             frozen.stop_newcomers()?;
@@ -75,16 +79,18 @@ impl<'a> Frozen<'a> {
 
     /// Sends STOP to those that were not sent it, and waits until they stand.
     fn stop_newcomers(&mut self) -> Result<(), Refusal> {
-        for member in &mut self.members[self.stopped..] {
+        let newcomers = self.stopped;
+        for member in &mut self.members[newcomers..] {
             self.stopped += 1;
             member.stood = kin::stat(member.pid).is_some_and(|stat| stat.is_stopped());
             match member.hold.send(self.calls, Signal::Stop) {
-                Ok(()) => wait_until_still(member)?,
-                Err(Errno::SRCH) => {}
+                Ok(()) | Err(Errno::SRCH) => {}
                 Err(_) => return Err(Refusal::TreeIncomplete(member.pid)),
             }
         }
-        Ok(())
+        self.members[newcomers..]
+            .iter()
+            .try_for_each(|member| wait_until_still(member, self.deadline))
     }
 
     /// Takes hold of the children that are not held yet.
@@ -166,8 +172,7 @@ impl Drop for Frozen<'_> {
 
 /// STOP takes effect when each thread comes out of the kernel; until then it
 /// may still start a child. One that waits in the kernel starts none.
-fn wait_until_still(member: &Member) -> Result<(), Refusal> {
-    let deadline = Instant::now() + PATIENCE;
+fn wait_until_still(member: &Member, deadline: Instant) -> Result<(), Refusal> {
     loop {
         let states = kin::thread_states(member.pid);
         let still = |state: &char| matches!(state, 'T' | 't' | 'Z' | 'X');

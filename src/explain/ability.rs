@@ -9,7 +9,7 @@ use crate::model::closing::CloseRefusal;
 use crate::model::gap::{GapKind, GapReason};
 use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
-use crate::model::powers::{Capability, Means};
+use crate::model::powers::{Capability, Means, Naming};
 use crate::model::reading::SourceKind;
 use crate::model::row::Phase;
 use std::collections::BTreeSet;
@@ -220,7 +220,9 @@ fn end(means: &Means) -> Verdict {
     let may = means.powers.capabilities.contains(&Capability::Kill);
     if means.policy == Policy::Look {
         Verdict::new(Ability::End, Standing::Cannot, "look")
-    } else if !means.pidfds {
+    } else if means.naming == Naming::NotAtAll {
+        Verdict::new(Ability::End, Standing::Cannot, "foreign")
+    } else if means.naming == Naming::ByNumber {
         Verdict::new(Ability::End, Standing::Cannot, "racy")
     } else if may && means.powers.whole_machine {
         Verdict::new(Ability::End, Standing::Can, "can")

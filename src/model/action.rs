@@ -80,6 +80,22 @@ pub enum Grip {
     Number,
 }
 
+/// Whether a process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Life {
+    /// It runs, or could.
+    #[default]
+    Runs,
+    /// It stands still until it is continued: a signal that can be handled
+    /// waits until then.
+    Stopped,
+    /// It has ended already and only waits to be reaped.
+    Zombie,
+    /// It has ended after a signal to its tree, of which some live on: only they
+    /// are left to be signalled.
+    Remains,
+}
+
 /// What was found when the target was armed.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ArmedFacts {
@@ -98,10 +114,8 @@ pub struct ArmedFacts {
     pub cautions_below: Vec<Caution>,
     /// Parent's pid and name.
     pub parent: Option<(u32, Text)>,
-    /// Whether it has ended already and only waits to be reaped.
-    pub zombie: bool,
-    /// Whether it stands still until CONT: other signals than KILL wait.
-    pub stopped: bool,
+    /// Whether it lives.
+    pub life: Life,
     /// Whether the socket it was picked by was handed to it at its start
     /// (`LISTEN_FDS`, sd_listen_fds(3)): who handed it over usually holds it too.
     pub activated: bool,
@@ -117,7 +131,7 @@ impl ArmedFacts {
     pub fn reached(&self, reach: Reach) -> usize {
         match reach {
             Reach::Process => 1,
-            Reach::Tree => 1 + self.descendants.len(),
+            Reach::Tree => usize::from(self.life != Life::Remains) + self.descendants.len(),
         }
     }
 
@@ -187,6 +201,11 @@ pub enum Refusal {
     },
     /// This kernel has no pidfds, so no process can be named surely.
     NoPidfd,
+    /// `/proc` belongs to another PID namespace: what it tells of a number is
+    /// not about the process that has this number here.
+    ForeignProc,
+    /// The lab acts on its own processes only.
+    OutsideLab,
     /// Actions are switched off here (replay).
     Disabled,
     /// The system said something else.
@@ -212,13 +231,15 @@ impl Refusal {
             Self::NotHolder => "not_holder",
             Self::NotPermitted { .. } => "not_permitted",
             Self::NoPidfd => "no_pidfd",
+            Self::ForeignProc => "foreign_proc",
+            Self::OutsideLab => "outside_lab",
             Self::Disabled => "disabled",
             Self::Failed(_) => "failed",
         }
     }
 
     /// Every key a refusal can have.
-    pub const KEYS: [&'static str; 16] = [
+    pub const KEYS: [&'static str; 18] = [
         "init",
         "itself",
         "kernel_thread",
@@ -233,6 +254,8 @@ impl Refusal {
         "not_holder",
         "not_permitted",
         "no_pidfd",
+        "foreign_proc",
+        "outside_lab",
         "disabled",
         "failed",
     ];

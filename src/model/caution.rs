@@ -11,6 +11,9 @@ use std::fmt;
 pub enum Caution {
     /// More than one target: so many.
     Several(u32),
+    /// A connection that carries a login, perhaps the person's own: the one
+    /// warning that must not be cut off where there is little room.
+    OwnSession,
     /// The process is one that tcplens runs under: its shell, the terminal
     /// multiplexer, the session's sshd.
     OwnAncestor,
@@ -21,8 +24,6 @@ pub enum Caution {
     Listener,
     /// A connection in `TIME_WAIT`: what it protects against (RFC 1337) may come.
     TimeWait,
-    /// The connection through which the person is logged in.
-    OwnSession,
 }
 
 impl Caution {

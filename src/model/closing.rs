@@ -9,9 +9,9 @@ use super::row::{Phase, Row};
 use super::socket::Socket;
 use super::state::State;
 use super::text::Text;
-use super::timer::TimerKind;
+use super::timer::{Timer, TimerKind};
 use std::collections::BTreeSet;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 
 /// A cookie that names one socket.
 ///
@@ -113,6 +113,30 @@ impl Closable {
         inet_diag::socket_id(ends, self.socket.family, self.socket.interface, cookie)
     }
 
+    /// Whether closing it would still do what was said, now that the kernel
+    /// tells this of it: a connection may have come to `TIME_WAIT`, or its owner
+    /// may have let go of it.
+    #[must_use]
+    pub fn is_as_told(&self, now: Now) -> bool {
+        let mut found = *self;
+        found.socket.state = now.state;
+        found.socket.inode = now.inode;
+        found.socket.timer = now.timer.map(|kind| Timer {
+            kind,
+            expires_ms: 0,
+            retransmits: 0,
+        });
+        (found.caution(), found.owner_sees()) == (self.caution(), self.owner_sees())
+    }
+
+    /// Whether the kernel can be asked for it alone. Of a listener, which may
+    /// share its place, and of a UDP socket there is no need: they stay what
+    /// they are.
+    #[must_use]
+    pub fn can_change(&self) -> bool {
+        self.socket.protocol == Protocol::Tcp && self.socket.state != State::Listen
+    }
+
     /// What makes closing it worth a second thought.
     #[must_use]
     pub fn caution(&self) -> Option<Caution> {
@@ -188,6 +212,9 @@ pub enum CloseRefusal {
     /// It is not there any more (`ENOENT`), even if its addresses are in use
     /// again.
     Gone,
+    /// It has changed since it was asked about: what would come of it is not
+    /// what was said and confirmed.
+    Changed,
     /// It takes `CAP_NET_ADMIN` (`EPERM`).
     NotPermitted,
     /// This kernel cannot do it (`EOPNOTSUPP`): it was built without
@@ -208,6 +235,7 @@ impl CloseRefusal {
             Self::OtherNamespace => "other_namespace",
             Self::NoConnection => "no_connection",
             Self::Gone => "gone",
+            Self::Changed => "changed",
             Self::NotPermitted => "not_permitted",
             Self::NotOffered => "not_offered",
             Self::Disabled => "disabled",
@@ -216,16 +244,28 @@ impl CloseRefusal {
     }
 
     /// Every key a refusal can have.
-    pub const KEYS: [&'static str; 8] = [
+    pub const KEYS: [&'static str; 9] = [
         "no_cookie",
         "other_namespace",
         "no_connection",
         "gone",
+        "changed",
         "not_permitted",
         "not_offered",
         "disabled",
         "failed",
     ];
+}
+
+/// What the kernel tells of a socket at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Its state.
+    pub state: State,
+    /// Its inode, as long as a program has it.
+    pub inode: Option<NonZeroU32>,
+    /// Which timer runs.
+    pub timer: Option<TimerKind>,
 }
 
 /// What came of closing one socket.
@@ -235,6 +275,9 @@ pub struct Closed {
     pub target: Closable,
     /// Whether the kernel did it.
     pub result: Result<(), CloseRefusal>,
+    /// Whether it went because its other end, on this machine too, was closed:
+    /// then its owner sees a reset.
+    pub along: bool,
 }
 
 /// What came of closing sockets one after the other. Where both ends of a
@@ -254,6 +297,7 @@ pub fn with_other_ends(mut results: Vec<Closed>) -> Vec<Closed> {
             && done.contains(&(socket.remote, socket.local))
         {
             closed.result = Ok(());
+            closed.along = true;
         }
     }
     results
@@ -265,7 +309,6 @@ mod tests {
     use crate::model::owner::OwnerSpan;
     use crate::model::protocol::Family;
     use crate::model::time::Stamp;
-    use std::num::NonZeroU32;
 
     fn row(protocol: Protocol, state: State) -> Row {
         let end = |port| Endpoint::new([192, 0, 2, 1].into(), port);
@@ -341,6 +384,7 @@ mod tests {
             let closed = |row: &Row, result| Closed {
                 target: Closable::of(row, 5).unwrap(),
                 result,
+                along: false,
             };
             let results = vec![closed(&shown, first), closed(&mirrored, second)];
             let results = with_other_ends(results);

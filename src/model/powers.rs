@@ -80,6 +80,17 @@ pub struct Restraint {
     pub no_core_dumps: bool,
 }
 
+/// How surely a process can be named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// By a pidfd.
+    Surely,
+    /// By its number only: the kernel, or a filter, gives no pidfds.
+    ByNumber,
+    /// Not at all: `/proc` counts processes as another PID namespace does.
+    NotAtAll,
+}
+
 /// What this program can do with what it may do, found out by trying, without
 /// harm.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,8 +99,8 @@ pub struct Means {
     pub powers: Powers,
     /// What a person lets it do.
     pub policy: Policy,
-    /// Whether the kernel gives pidfds.
-    pub pidfds: bool,
+    /// How surely a process can be named.
+    pub naming: Naming,
     /// Whether it closes connections.
     pub closing: Result<(), CloseRefusal>,
     /// The path of the program file.

@@ -12,8 +12,6 @@ use std::net::IpAddr;
 pub struct Session {
     /// This machine's end and the peer's, as sshd told them.
     pub ends: Option<(Endpoint, Endpoint)>,
-    /// The processes this program was started by, its parent first.
-    pub ancestors: Vec<u32>,
 }
 
 impl Session {
@@ -33,8 +31,10 @@ impl Session {
         Some((end()?, client))
     }
 
-    /// Whether a socket carries it: it has its ends, or the sshd that this
-    /// program descends from holds it (sudo takes `SSH_CONNECTION` away).
+    /// Whether a socket carries it, or may: it has its ends, or a server for
+    /// logins holds it. Which of those is one's own cannot be told for sure: sudo
+    /// takes `SSH_CONNECTION` away, and under tmux or screen it is that of the
+    /// first login, and sshd no ancestor.
     pub fn is_carried_by<'p>(
         &self,
         socket: &Socket,
@@ -44,11 +44,16 @@ impl Session {
             return false;
         }
         let named = self.ends == Some((socket.local, socket.remote));
-        named
-            || owners.into_iter().any(|owner| {
-                owner.name.as_str().starts_with("sshd") && self.ancestors.contains(&owner.pid)
-            })
+        named || owners.into_iter().any(serves_logins)
     }
+}
+
+/// Whether a process carries logins: sshd with its parts, or dropbear.
+fn serves_logins(process: &Process) -> bool {
+    let name = process.name.as_str();
+    ["sshd", "dropbear"]
+        .iter()
+        .any(|server| name.starts_with(server))
 }
 
 #[cfg(test)]
@@ -83,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_known_by_its_ends_or_by_the_sshd_above() {
+    fn a_session_is_known_by_its_ends_or_by_who_serves_it() {
         let end = |text: &str| {
             let at: std::net::SocketAddr = text.parse().unwrap();
             Endpoint::new(at.ip(), at.port())
@@ -110,13 +115,12 @@ mod tests {
         };
         let session = Session {
             ends: Session::ends_of("198.51.100.23 50514 192.0.2.10 22"),
-            ancestors: vec![900, 850, 1],
         };
         let (ours, other) = ("198.51.100.23:50514", "198.51.100.23:50515");
         let cases = [
             (ours, owner(7, "nginx"), true),
             (other, owner(850, "sshd-session"), true),
-            (other, owner(851, "sshd-session"), false),
+            (other, owner(852, "dropbear"), true),
             (other, owner(900, "bash"), false),
             // A listener of the same sshd carries nobody.
             ("0.0.0.0:0", owner(850, "sshd"), false),

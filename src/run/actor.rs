@@ -157,6 +157,7 @@ impl Actor {
                 let close = |target: Closable| Closed {
                     target,
                     result: self.closer.close(&target),
+                    along: false,
                 };
                 let results = targets.into_iter().map(close).collect();
                 self.send(Message::Closed(results));

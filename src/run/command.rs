@@ -8,6 +8,7 @@
 
 mod close;
 mod kill;
+mod ports;
 mod verdict;
 
 pub use close::{CloseRequest, close};
@@ -113,8 +114,14 @@ impl Teller {
         RunError::Refused(self.sentence(name, values))
     }
 
+    /// Whoever is asked must see it, wherever errors go.
     fn left_out(&self, what: &str, reason: String) {
-        self.warn("left_out", &[("what", what.to_owned()), ("reason", reason)]);
+        let values = [("what", what.to_owned()), ("reason", reason)];
+        if is_attended() {
+            self.say("left_out", &values);
+        } else {
+            self.warn("left_out", &values);
+        }
     }
 
     /// What must be thought of twice.

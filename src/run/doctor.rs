@@ -64,7 +64,7 @@ pub(super) fn means(close: &mut dyn Close, policy: Policy) -> Means {
     Means {
         powers: privilege::powers(),
         policy,
-        pidfds: probe::gives_pidfds(),
+        naming: probe::naming(),
         closing: close.ready(),
         program: Text::from(program.to_string_lossy().as_ref()),
     }

@@ -22,12 +22,20 @@ const INDENT: usize = 12;
 
 /// How many lines the dialog wants.
 pub(super) fn height(closing: &Closing, app: &App, theme: Theme, width: u16) -> u16 {
-    let lines = page(closing, app, theme, width).len() + 1 + usize::from(typed(closing));
+    let lines = dialog(closing, app, theme, width).0.len() + 1 + usize::from(typed(closing));
     u16::try_from(lines).unwrap_or(u16::MAX)
 }
 
-/// Draws the question. The line to type into stands last and is never cut.
-pub(super) fn draw(closing: &Closing, app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
+/// Draws the question, and says whether it may be answered: who could not read
+/// it with its warnings must not. The line to type into stands last and is never
+/// cut.
+pub(super) fn draw(
+    closing: &Closing,
+    app: &App,
+    theme: Theme,
+    area: Rect,
+    buffer: &mut Buffer,
+) -> bool {
     let rule = format!(" {}", "─".repeat(usize::from(area.width).saturating_sub(2)));
     put(
         &Line::styled(rule, theme.dim()),
@@ -41,7 +49,8 @@ pub(super) fn draw(closing: &Closing, app: &App, theme: Theme, area: Rect, buffe
         height: area.height.saturating_sub(1 + line),
         ..area
     };
-    page(closing, app, theme, middle.width).draw(0, middle, buffer);
+    let (page, needed) = dialog(closing, app, theme, middle.width);
+    page.draw(0, middle, buffer);
     if line > 0 {
         let demand = closing.demand.as_ref().map(ToString::to_string);
         let sentence = app.words.closing("dialog", "type_number");
@@ -57,14 +66,16 @@ pub(super) fn draw(closing: &Closing, app: &App, theme: Theme, area: Rect, buffe
             buffer,
         );
     }
+    area.width >= 20 && usize::from(middle.height) >= needed
 }
 
 fn typed(closing: &Closing) -> bool {
     closing.demand.is_some()
 }
 
-/// What matters most first: with little room the last lines are cut.
-fn page(closing: &Closing, app: &App, theme: Theme, width: u16) -> Page {
+/// What matters most first: with little room the last lines are cut. Also how
+/// many lines must be read before an answer.
+fn dialog(closing: &Closing, app: &App, theme: Theme, width: u16) -> (Page, usize) {
     let word = |name: &str| app.words.closing("dialog", name);
     let mut page = Page::new(width);
     page.paragraph(&question(closing, app), theme.severity(Severity::Alarm));
@@ -76,6 +87,7 @@ fn page(closing: &Closing, app: &App, theme: Theme, width: u16) -> Page {
             page.paragraph(&format!("! {said}"), theme.severity(Severity::Warn));
         }
     }
+    let needed = page.len();
     let mut labelled = |label: &str, text: &str| {
         page.labelled(label, theme.dim(), INDENT, text, Style::new());
     };
@@ -119,7 +131,7 @@ fn page(closing: &Closing, app: &App, theme: Theme, width: u16) -> Page {
         });
         page.paragraph(&text.unwrap_or_default(), theme.severity(Severity::Warn));
     }
-    page
+    (page, needed)
 }
 
 fn question(closing: &Closing, app: &App) -> String {

@@ -63,8 +63,8 @@ pub(super) fn draw(
     };
     let dialog = dialog(confirm, app, theme, below.width);
     let room = area.height >= 3 && area.width >= 20;
-    // Where a number must be typed, the reasons must be read first.
-    let read = confirm.demand().is_none() || usize::from(below.height) >= dialog.needed;
+    // Every warning must be read first.
+    let read = usize::from(below.height) >= dialog.needed;
     dialog.page.draw(0, below, buffer);
     if more > 0 {
         draw_more(app, theme, row_of(area, area.height - 1), buffer, frame);

@@ -8,7 +8,8 @@ use crate::explain::ability::{Standing, verdicts};
 use crate::explain::remedy::{Advice, advice};
 use crate::explain::sentence::{fill, grouped};
 use crate::model::finding::Severity;
-use crate::model::powers::Means;
+use crate::model::gap::GapReason;
+use crate::model::powers::{Capability, Means};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -35,9 +36,20 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
         let reason = app.words.gap_reason(gap.reason);
         page.heading(&format!("{short} ({reason})"), theme.heading());
         page.paragraph(app.words.gap(gap.kind, "means"), Style::new());
-        page.paragraph(app.words.gap(gap.kind, "do"), Style::new());
+        // Who holds every privilege need not be told to get one.
+        let vain = gap.reason == GapReason::Permission && lacks_nothing(app);
+        if !vain {
+            page.paragraph(app.words.gap(gap.kind, "do"), Style::new());
+        }
     }
     page.draw(scroll, below, buffer)
+}
+
+/// Whether no privilege would show more.
+fn lacks_nothing(app: &App) -> bool {
+    app.means.as_ref().is_some_and(|means| {
+        means.powers.whole_machine && means.powers.capabilities.len() == Capability::ALL.len()
+    })
 }
 
 /// What can be done, a paragraph each, and the commands that would help.

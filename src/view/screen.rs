@@ -64,10 +64,9 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
         Mode::Close(asked) => {
             let height = closing::height(asked, app, theme, rest.width).min(rest.height);
             let dialog = take_bottom(&mut rest, height);
-            closing::draw(asked, app, theme, dialog, buffer);
             draw_table(app, theme, rest, buffer, frame);
-            // With less room not even what is closed could be read.
-            frame.drawn.question_shown = dialog.height >= 3 && dialog.width >= 20;
+            let shown = closing::draw(asked, app, theme, dialog, buffer);
+            frame.drawn.question_shown = shown;
         }
         Mode::Prompt(typed) => {
             let height = prompt::height(typed).min(rest.height);

@@ -253,6 +253,38 @@ fn talk(from: &mut TcpStream, to: &mut TcpStream) -> std::io::Result<()> {
     to.read_exact(&mut heard)
 }
 
+/// The question may stand for long: a connection that has come to `TIME_WAIT`
+/// meanwhile has the same cookie, but closing it was not what was confirmed.
+pub(crate) fn leaves_alone_what_has_changed(_: &Namespace) -> Result<(), NotHere> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    let near = TcpStream::connect(at).unwrap();
+    let from = near.local_addr().unwrap();
+    let (far, _) = listener.accept().unwrap();
+    let mut watch = Watch::begin(SourceChoice::SockDiag);
+    let shown = watch.until("the connection", |seen| row(seen, from, Some(at)));
+    let target = Closable::of(&shown, shown.socket.namespace).unwrap();
+    drop(near);
+    drop(far);
+    let waits = |seen: &Observation| {
+        let there = |row: &Row| row.phase != Phase::Closed;
+        row(seen, from, Some(at)).filter(|row| there(row) && row.socket.state == State::TimeWait)
+    };
+    let changed = watch.until("TIME_WAIT", |seen| waits(seen));
+    assert_eq!(
+        changed.socket.cookie, shown.socket.cookie,
+        "or nothing is proved"
+    );
+    assert_eq!(SockDestroy.close(&target), Err(CloseRefusal::Changed));
+    assert!(waits(&watch.look()).is_some(), "it is still there");
+    // Asked about as it is now, it is closed.
+    let target = Closable::of(&changed, changed.socket.namespace).unwrap();
+    assert_eq!(SockDestroy.close(&target), Ok(()));
+    assert!(waits(&watch.look()).is_none());
+    println!("a connection that had come to TIME_WAIT was left alone");
+    Ok(())
+}
+
 /// Of listeners that share a port the kernel finds any: the one that is meant
 /// is closed, and no other.
 pub(crate) fn finds_one_listener_among_many(_: &Namespace) -> Result<(), NotHere> {

@@ -12,7 +12,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitCode, Stdio};
 use tcplens::control::Control;
-use tcplens::control::pidfd::PidfdControl;
+use tcplens::control::pidfd::{PidfdControl, WithoutPidfd};
 use tcplens::model::action::{ArmId, Outcome, Refusal, Target};
 use tcplens::model::signal::Signal;
 use tcplens::model::stat::Stat;
@@ -52,6 +52,7 @@ struct Figures {
 /// Plays the first process of the new namespace.
 pub(crate) fn play() -> ExitCode {
     assert_eq!(std::process::id(), 1, "in a PID namespace of our own");
+    is_refused_where_proc_counts_otherwise();
     let nothing: Option<&str> = None;
     let alone = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(nothing, "/", nothing, alone, nothing).unwrap();
@@ -85,6 +86,46 @@ pub(crate) fn play() -> ExitCode {
     assert_eq!(wrong, 0);
     assert_eq!(gone + verified, rounds);
     ExitCode::SUCCESS
+}
+
+/// As long as `/proc` is that of the namespace above, a number stands for one
+/// process there and for another one here.
+fn is_refused_where_proc_counts_otherwise() {
+    let mut shown = cat();
+    let above = number_above(shown.id());
+    fs::write("/proc/sys/kernel/ns_last_pid", (above - 1).to_string()).unwrap();
+    let mut other = cat();
+    assert_eq!(other.id(), above, "or nothing is proved");
+    for without in [WithoutPidfd::Refuse, WithoutPidfd::Risk] {
+        let armed = PidfdControl::new(without).arm(ArmId(1), &target(above));
+        assert_eq!(armed, Err(Refusal::ForeignProc));
+    }
+    println!("where /proc counts otherwise, {above} was refused: it stands for two processes");
+    for child in [&mut shown, &mut other] {
+        drop(child.stdin.take());
+        assert!(child.wait().unwrap().success(), "nothing was sent");
+    }
+}
+
+/// The number that `/proc` gives a process of this namespace.
+fn number_above(own: u32) -> u32 {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let mut numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let is_it = |pid: &u32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+        let numbers: Vec<&str> = line.unwrap_or_default().split_whitespace().collect();
+        // Of this namespace, not of one beside it: our own child.
+        numbers.last() == Some(&own.to_string().as_str())
+            && status.contains(&format!("PPid:\t{}\n", above_us()))
+    };
+    numbers.find(is_it).unwrap()
+}
+
+/// Our own number there.
+fn above_us() -> u32 {
+    let link = fs::read_link("/proc/self").unwrap();
+    link.to_str().unwrap().parse().unwrap()
 }
 
 fn round(figures: &mut Figures) {

@@ -46,6 +46,7 @@ fn answer(app: &mut App, targets: &[Closable], result: &Result<(), CloseRefusal>
     let closed = targets.iter().map(|target| Closed {
         target: *target,
         result: result.clone(),
+        along: false,
     });
     app.update(Message::Closed(closed.collect()));
 }
@@ -217,7 +218,12 @@ fn tags_follow_sockets_and_bound_what_is_closed() {
     assert!(said.contains("Close 2 sockets?"), "{said}");
     assert_eq!(asked(&press(&mut app, "2 Enter")).len(), 2);
 
-    // A socket that closes takes its tag along.
+    // They have served. A socket that closes takes its tag along.
+    assert_eq!(app.tags.count(), 0);
+    narrow(&mut app, "tcp and state:established");
+    press(&mut app, "g Space Space");
+    let first = tagged(&app);
+    assert_eq!(first.len(), 2);
     later(&mut app, 1, |row| {
         if row.socket.key() == first[0] {
             row.phase = Phase::Closed;

@@ -8,7 +8,7 @@ use tcplens::app::command::Command;
 use tcplens::app::effect::Effect;
 use tcplens::app::message::Message;
 use tcplens::model::action::{
-    ArmId, ArmedFacts, Grip, MOST_TARGETS, Outcome, Policy, Refusal, Target,
+    ArmId, ArmedFacts, Grip, Life, MOST_TARGETS, Outcome, Policy, Refusal, Target,
 };
 use tcplens::model::caution::Caution;
 use tcplens::model::observation::Observation;
@@ -95,7 +95,7 @@ fn a_question_that_cannot_be_read_cannot_be_answered() {
     let (buffer, _) = drawn(&mut app, COLOUR, 12, 3);
     assert!(!text(&buffer).contains("TERM"));
     assert!(press(&mut app, "y f").is_empty());
-    let (buffer, _) = drawn(&mut app, COLOUR, 20, 8);
+    let (buffer, _) = drawn(&mut app, COLOUR, 20, 20);
     assert!(text(&buffer).contains("y TERM"), "{}", text(&buffer));
     assert_eq!(press(&mut app, "y").len(), 1);
 }
@@ -146,7 +146,7 @@ fn the_question_is_whole_on_a_small_screen() {
     let (mut app, _) = asked("process:sshd", |facts| facts);
     look_at_both(&mut app, "plain");
     let (mut app, _) = asked("process:sshd", |facts| ArmedFacts {
-        zombie: true,
+        life: Life::Zombie,
         parent: Some((640, Text::from("forgetful"))),
         ..facts
     });
@@ -163,7 +163,7 @@ fn the_question_is_whole_on_a_small_screen() {
     });
     look_at_both(&mut app, "socket_unit");
     let (mut app, _) = asked("process:sshd", |facts| ArmedFacts {
-        stopped: true,
+        life: Life::Stopped,
         ..facts
     });
     look_at_both(&mut app, "stopped");
@@ -197,8 +197,9 @@ fn a_tree_is_asked_about_with_its_number() {
     compare("end_tree_typed_80x24", &text(&buffer));
     // What was typed for the tree is not typed for the process, nor back.
     press(&mut app, "t t");
-    assert!(press(&mut app, "y").is_empty());
-    let effects = press(&mut app, "7 y");
+    assert!(press(&mut app, "7 y").is_empty(), "not before it was drawn");
+    drawn(&mut app, COLOUR, 80, 24);
+    let effects = press(&mut app, "y");
     assert_eq!(effects, [Effect::SignalTree(id, Signal::Term)]);
     app.update(Message::Reached(id, 7));
     let signal = Signal::Term;

@@ -18,7 +18,7 @@ use tcplens::model::gap::{Gap, GapKind, GapReason};
 use tcplens::model::limits::Limits;
 use tcplens::model::observation::Observation;
 use tcplens::model::owner::{Holder, OwnerSpan, ProcessId, User};
-use tcplens::model::powers::{Means, Powers, Restraint};
+use tcplens::model::powers::{Means, Naming, Powers, Restraint};
 use tcplens::model::process::{Process, Program};
 use tcplens::model::protocol::{Family, Protocol};
 use tcplens::model::reading::{Matter, Reading, Snapshot, SourceKind};
@@ -504,7 +504,7 @@ pub(crate) fn ordinary_means() -> Means {
             ..Powers::default()
         },
         policy: Policy::Act,
-        pidfds: true,
+        naming: Naming::Surely,
         closing: Err(CloseRefusal::NotPermitted),
         program: Text::from("/usr/local/bin/tcplens"),
     }

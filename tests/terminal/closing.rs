@@ -6,8 +6,9 @@ use super::pty::{Session, words};
 use super::{PROGRAM, start, victim, wait_for_table};
 use std::os::unix::process::ExitStatusExt;
 
-/// The number that the dialog asks for.
+/// The number that the dialog asks for, once it is wholly drawn.
 fn asked(session: &Session) -> String {
+    session.wait_for_text("and Enter to close: _");
     let words = session.words();
     let (_, rest) = words.split_once("Type ").unwrap();
     rest.split_whitespace().next().unwrap().to_owned()
@@ -50,7 +51,6 @@ fn a_listener_and_several_at_once_take_a_number() {
     session.wait_for_text("── 1 of ");
     session.keys("X");
     session.wait_for_text("Close the listener on");
-    session.wait_for_text("and Enter to close: _");
     let port = asked(&session);
     session.keys("y\r");
     session.keys(&format!("{port}0"));

@@ -32,6 +32,22 @@ pub(crate) fn namespace(pid: u32) -> Option<u64> {
     read.ok().map(|read| read.ino())
 }
 
+/// The namespace that a program's helpers are in. The program itself may not be
+/// looked into but by root: it leaves no core dump.
+pub(crate) fn namespace_of_helpers(parent: u32) -> Option<u64> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter_map(|process| process.file_name().to_str()?.parse().ok())
+        .filter(|pid| is_child(*pid, parent))
+        .find_map(namespace)
+}
+
+fn is_child(pid: u32, parent: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+    line.is_some_and(|number| number.trim() == parent.to_string())
+}
+
 /// The processes in a network namespace; none of them has ended.
 pub(crate) fn inhabitants(wanted: u64) -> Vec<u32> {
     let processes = fs::read_dir("/proc").unwrap().flatten();

@@ -21,6 +21,11 @@ pub(super) fn acting(command: &str, matches: &ArgMatches) -> Result<Acting, Usag
             "{command} needs a filter that says which sockets, such as: tcplens {command} :8080"
         )));
     }
+    if matches.get_flag("read-only") {
+        return Err(Usage(format!(
+            "{command} would act, and --read-only forbids it; --dry-run without it tells what would be done"
+        )));
+    }
     if matches.get_flag("json") || matches.get_flag("info") {
         return Err(Usage(format!(
             "{command} prints no JSON: find the sockets with list --json first"
@@ -97,6 +102,8 @@ mod tests {
             ("kill :80 --signal 9", "unknown signal"),
             ("kill :80 --signal KIL", "did you mean KILL?"),
             ("close :80 --json", "no JSON"),
+            ("--read-only kill :80 -y", "--read-only forbids"),
+            ("close :80 --confirm 80 --read-only", "--read-only forbids"),
             ("close :80 --max 0", "--max"),
             ("close :80 --confirm yes", "--confirm"),
             ("close state lissen", "listen"),

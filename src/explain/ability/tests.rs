@@ -4,7 +4,7 @@ use super::*;
 use crate::explain::catalogue::Language;
 use crate::explain::remedy::{Advice, advice};
 use crate::model::gap::Gap;
-use crate::model::powers::{Powers, Restraint};
+use crate::model::powers::{Naming, Powers, Restraint};
 use crate::model::text::Text;
 
 fn words() -> &'static Catalogue {
@@ -25,7 +25,7 @@ fn means(uid: u32, capabilities: &[Capability], whole_machine: bool) -> Means {
             },
         },
         policy: Policy::Act,
-        pidfds: true,
+        naming: Naming::Surely,
         closing: may_close.then_some(()).ok_or(CloseRefusal::NotPermitted),
         program: Text::from("/usr/local/bin/tcplens"),
     }
@@ -153,7 +153,9 @@ fn each_lack_has_its_own_words() {
     for ability in [Ability::End, Ability::Close] {
         assert!(sentence(ability, &nothing, &look).contains("--read-only"));
     }
-    let old = with(&|means| means.pidfds = false);
+    let foreign = with(&|means| means.naming = Naming::NotAtAll);
+    assert!(sentence(Ability::End, &nothing, &foreign).contains("PID namespace"));
+    let old = with(&|means| means.naming = Naming::ByNumber);
     assert!(sentence(Ability::End, &nothing, &old).contains("--allow-racy-kill"));
     let built = with(&|means| means.closing = Err(CloseRefusal::NotOffered));
     assert!(sentence(Ability::Close, &nothing, &built).contains("CONFIG_INET_DIAG_DESTROY"));

@@ -4,7 +4,7 @@ use super::{About, Case, Ending, Order, RunError, Teller, Wording, consent, is_a
 use crate::app::closing::{Closing, Doomed, reason};
 use crate::control::destroy::Close;
 use crate::explain::catalogue::Catalogue;
-use crate::model::closing::{CloseRefusal, Closed, with_other_ends};
+use crate::model::closing::{Closed, with_other_ends};
 use crate::model::reading::Matter;
 use crate::model::session::Session;
 use crate::model::socket::{Socket, SocketKey};
@@ -73,6 +73,7 @@ pub fn close(mut request: CloseRequest) -> Result<Ending, RunError> {
     let results = closing.targets.iter().map(|doomed| Closed {
         target: doomed.target,
         result: request.closer.close(&doomed.target),
+        along: false,
     });
     let results = with_other_ends(results.collect());
     let done = results.iter().filter(|closed| closed.result.is_ok());
@@ -80,7 +81,7 @@ pub fn close(mut request: CloseRequest) -> Result<Ending, RunError> {
     let left = look_up(&mut request.about, &done);
     let mut all = true;
     for (doomed, closed) in closing.targets.iter().zip(&results) {
-        all &= told(&teller, doomed, &closed.result, &left);
+        all &= told(&teller, doomed, closed, &left);
     }
     Ok(if all {
         Ending::Done
@@ -112,12 +113,12 @@ fn look_up(about: &mut About, closed: &[Socket]) -> BTreeMap<SocketKey, State> {
 fn told(
     teller: &Teller,
     doomed: &Doomed,
-    result: &Result<(), CloseRefusal>,
+    closed: &Closed,
     left: &BTreeMap<SocketKey, State>,
 ) -> bool {
     let [what, _, owner] = line(doomed, teller.words);
     let now = left.get(&doomed.target.socket().key());
-    let (name, done) = match (result, now) {
+    let (name, done) = match (&closed.result, now) {
         (Err(refusal), _) => {
             let why = ("reason", reason(refusal, teller.words));
             teller.say("close_refused", &[what, why]);
@@ -126,6 +127,7 @@ fn told(
         (Ok(()), Some(State::Unconnected)) => ("close_disconnected", true),
         (Ok(()), None | Some(State::BoundInactive | State::Closed)) => {
             let name = match doomed.target.owner_sees() {
+                _ if closed.along => "close_along",
                 "owner_nobody" => "close_done",
                 "owner_listener" => "close_listener",
                 _ => "close_aborted",

@@ -1,13 +1,15 @@
 //! `tcplens kill`: the processes that hold the sockets that match a filter.
 
+use super::ports;
 use super::{About, Case, Ending, Order, RunError, Teller, Wording, consent, is_attended, user};
+use crate::app::confirm::Goes;
 use crate::control::Control;
 use crate::explain::catalogue::Catalogue;
 use crate::explain::lengths::length;
 use crate::explain::sentence::fill;
 use crate::filter::Filter;
 use crate::listing::fit;
-use crate::model::action::{ArmId, ArmedFacts, Grip, Outcome, Reach, Refusal, Target};
+use crate::model::action::{ArmId, ArmedFacts, Grip, Life, Outcome, Reach, Refusal, Target};
 use crate::model::caution::{Caution, Demand};
 use crate::model::observation::Observation;
 use crate::model::owner::OwnerSpan;
@@ -81,14 +83,16 @@ pub fn kill(mut request: KillRequest) -> Result<Ending, RunError> {
     let mut armed = Vec::with_capacity(found);
     let mut cautions = Vec::new();
     let mut racy = false;
+    let mut known = Vec::new();
     for owner in owners {
         match request.control.arm(owner.id, &owner.target) {
-            Ok(facts) if facts.zombie => {
+            Ok(facts) if facts.life == Life::Zombie => {
                 teller.left_out(&named(&owner.target), refused(&Refusal::Zombie, &teller));
             }
             Ok(facts) => {
                 cautions.extend(facts.cautions_for(Reach::Process));
                 racy |= facts.grip == Grip::Number;
+                known.push(facts.clone());
                 tell_owner(&owner, &facts, &observation, &teller);
                 if request.order.dry_run {
                     // There may be more of them than descriptors.
@@ -111,11 +115,17 @@ pub fn kill(mut request: KillRequest) -> Result<Ending, RunError> {
         let risk = request.words.screen("confirm", "racy").to_owned();
         teller.say("caution", &[("caution", risk)]);
     }
+    let pids = armed.iter().map(|owner| owner.target.pid).collect();
+    let goes = Goes::of(&pids, &observation);
+    ports::warn(&goes, &known, &teller);
     teller.cautions(&case);
     if let Some(ending) = consent(&case, &request.order, &WORDING, &teller, &extra)? {
         return Ok(ending);
     }
     let all = carry_out(&mut *request.control, request.signal, &armed, &teller);
+    if request.signal.ends() {
+        ports::tell_after(&mut request.about, &goes, &teller);
+    }
     Ok(if all && armed.len() == found {
         Ending::Done
     } else {

@@ -4,7 +4,7 @@ use super::names;
 use crate::app::App;
 use crate::app::confirm::{Confirm, Goes};
 use crate::explain::sentence::fill;
-use crate::model::action::{ArmedFacts, Grip};
+use crate::model::action::{ArmedFacts, Grip, Life};
 use crate::model::caution::Caution;
 
 /// All warnings, the gravest first.
@@ -28,7 +28,7 @@ pub(super) fn all(confirm: &Confirm, app: &App) -> Vec<String> {
     for facts in &known {
         warnings.extend(grave(facts, confirm, app));
     }
-    if known.iter().any(|facts| facts.stopped) {
+    if known.iter().any(|facts| facts.life == Life::Stopped) {
         warnings.push(word("stopped").to_owned());
     }
     let listens = !confirm.goes.listening.is_empty();

@@ -1,0 +1,98 @@
+//! What `tcplens kill` tells beside whom it signals: who else holds the sockets,
+//! before; and what became of the ports, afterwards.
+
+use super::{About, Teller};
+use crate::app::confirm::Goes;
+use crate::explain::sentence::fill;
+use crate::model::action::{ArmedFacts, Life};
+use crate::model::observation::Observation;
+use crate::model::row::{Phase, Row};
+use crate::model::socket::Socket;
+use crate::model::state::State;
+
+/// How many processes are named.
+const NAMED: usize = 4;
+
+/// Warns of what keeps ports from becoming free, and signals from working.
+pub(super) fn warn(goes: &Goes, known: &[ArmedFacts], teller: &Teller) {
+    let word = |name: &str| teller.words.screen("confirm", name).to_owned();
+    let mut warnings: Vec<String> = shared(goes, teller).into_iter().collect();
+    if known.iter().any(|facts| facts.life == Life::Stopped) {
+        warnings.push(word("stopped"));
+    }
+    let listens = !goes.listening.is_empty();
+    if listens && !goes.listener_shared && known.iter().any(|facts| facts.activated) {
+        warnings.push(word("activated"));
+    }
+    for warning in warnings {
+        teller.say("caution", &[("caution", warning)]);
+    }
+}
+
+fn shared(goes: &Goes, teller: &Teller) -> Option<String> {
+    let count = goes.shared_with.len();
+    if count == 0 || !goes.listener_shared {
+        return None;
+    }
+    let init = goes.shared_with.iter().any(|(pid, _)| *pid == 1);
+    let name = match count {
+        _ if init => "shared_with_init",
+        1 => "shared_one",
+        _ => "shared",
+    };
+    let mut names: Vec<String> = goes
+        .shared_with
+        .iter()
+        .take(NAMED)
+        .map(|(pid, name)| format!("{name} ({pid})"))
+        .collect();
+    if count > NAMED {
+        names.push("…".to_owned());
+    }
+    fill(teller.words.screen("confirm", name), |place| match place {
+        "count" => Some(count.to_string()),
+        _ => Some(names.join(", ")),
+    })
+}
+
+/// Looks once more, and tells of each port that was listened on.
+pub(super) fn tell_after(about: &mut About, goes: &Goes, teller: &Teller) {
+    if goes.listening.is_empty() {
+        return;
+    }
+    // Whom it was sent to is told; a table that fails now takes nothing back.
+    let Ok(seen) = about.observe() else {
+        return;
+    };
+    for port in goes.ports() {
+        let port_said = ("port", port.to_string());
+        let Some(row) = listener(port, goes, &seen) else {
+            teller.say("port_free", &[port_said]);
+            continue;
+        };
+        match seen.first_owner(row) {
+            None => teller.say("port_held_by_nobody_known", &[port_said]),
+            Some(owner) => {
+                let who = ("process", owner.name.to_string());
+                let pid = ("pid", owner.pid.to_string());
+                teller.say("port_held", &[port_said, who, pid]);
+            }
+        }
+    }
+}
+
+/// A listener where one of those listened.
+fn listener<'o>(port: u16, goes: &Goes, seen: &'o Observation) -> Option<&'o Row> {
+    let before = || goes.listening.iter().filter(|one| one.local.port == port);
+    seen.rows.iter().find(|row| {
+        let other = &row.socket;
+        let meets = |one: &Socket| {
+            let host = other.local.is_unspecified()
+                || one.local.is_unspecified()
+                || other.local.address() == one.local.address();
+            host && other.local.port == port && other.namespace == one.namespace
+        };
+        let there = row.phase != Phase::Closed && other.state == State::Listen;
+        there && before().any(meets)
+    })
+}
