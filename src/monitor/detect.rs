@@ -213,9 +213,9 @@ impl Detection {
     }
 }
 
-/// Drops what another finding says better: everything while the network is
-/// down, a process's silent destinations while it scans, and a number of failed
-/// connects whose processes are known.
+/// Drops what another finding says better: everything about connects while the
+/// network is down, a process's silent destinations while it scans, and a number
+/// of failed connects where the processes behind them are known.
 fn silence(findings: &mut Vec<Finding>) {
     let is_down = findings
         .iter()
@@ -225,21 +225,34 @@ fn silence(findings: &mut Vec<Finding>) {
         .filter(|each| each.evidence.rule() == Rule::OutboundScan)
         .filter_map(|each| each.process.as_deref().map(Actor::of))
         .collect();
-    let named = findings.iter().any(|each| {
-        matches!(
-            each.evidence.rule(),
-            Rule::OutboundScan | Rule::DeadDestination | Rule::Ipv6Silent | Rule::PeerToPeer
-        )
-    });
+    let explained: u32 = findings
+        .iter()
+        .map(|each| explained_failures(&each.evidence))
+        .fold(0, u32::saturating_add);
     findings.retain(|each| match (&each.evidence, each.process.as_deref()) {
         (Evidence::NetworkDown { .. }, _) => true,
         _ if is_down && is_of_connects(each) => false,
-        (Evidence::FailedConnects { .. }, _) => !named,
+        (Evidence::FailedConnects { failed, .. }, _) => *failed > explained,
         (Evidence::DeadDestination { .. }, Some(process)) => {
             !scanning.contains(&Actor::of(process))
         }
         _ => true,
     });
+}
+
+/// How many of the connects that the kernel saw fail within ten seconds a
+/// finding may stand for.
+fn explained_failures(evidence: &Evidence) -> u32 {
+    /// An attempt whose host does not answer on the link fails after three
+    /// seconds (`EHOSTUNREACH`), so that in ten a socket may fail thrice.
+    const TURNS: u32 = 4;
+    match evidence {
+        // Whatever it tries: how much that is, the alarm says.
+        Evidence::OutboundScan(_) => u32::MAX,
+        Evidence::DeadDestination { waiting, .. } => waiting.saturating_mul(TURNS),
+        Evidence::Ipv6Silent { failed, .. } | Evidence::PeerToPeer { failed, .. } => *failed,
+        _ => 0,
+    }
 }
 
 /// Whether a finding is about connections that are tried from here: what a

@@ -87,10 +87,16 @@ pub struct Thresholds {
     pub orphan_share: f64,
     /// The share of a listener's room that half-open connections must take …
     pub half_open_share: f64,
-    /// … and how many there must be, before they are too many.
+    /// … for longer than a round trip, and how many that must be: a small
+    /// backlog is soon full.
     pub half_open_least: u32,
-    /// How many SYN cookies must be sent before a share of them means anything.
+    /// How many there must be where the room is not known.
+    pub half_open_unmeasured: u32,
+    /// How many SYN cookies must be sent in ten seconds before a share of them
+    /// means anything.
     pub cookies_least: u32,
+    /// The same where they are always sent (`tcp_syncookies` 2).
+    pub cookies_always: u32,
     /// Fewer than this share come back in a flood …
     pub cookies_flood: f64,
     /// … and more than this where clients are honest.
@@ -163,8 +169,10 @@ impl Default for Thresholds {
             time_wait_share: 0.8,
             orphan_share: 0.5,
             half_open_share: 0.8,
-            half_open_least: 32,
+            half_open_least: 8,
+            half_open_unmeasured: 32,
             cookies_least: 20,
+            cookies_always: 1000,
             cookies_flood: 0.1,
             cookies_honest: 0.5,
             leak_age: Duration::from_mins(1),
