@@ -19,8 +19,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Counts are kept this far apart: the window needs no more of them.
-const STEP: Duration = Duration::from_secs(10);
+/// So many counts are kept of a window, evenly apart: it needs no more of them.
+const STEPS: u32 = 30;
 
 /// So often must a number rise within the window to be one that grows.
 const RISES: usize = 3;
@@ -129,7 +129,10 @@ struct History {
 
 impl History {
     fn note(&mut self, now: Stamp, count: u32, window: Duration) {
-        let due = self.counts.back().is_none_or(|(at, _)| at.age(now) >= STEP);
+        let due = self
+            .counts
+            .back()
+            .is_none_or(|(at, _)| at.age(now) >= window / STEPS);
         if due {
             self.counts.push_back((now, count));
         }

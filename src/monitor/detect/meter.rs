@@ -61,7 +61,8 @@ impl Meter {
     }
 
     /// Whether a counter rose in most of the steps within the last `window`,
-    /// and in two at least: a burst is no trouble.
+    /// of which three fifths must have been seen, and in two steps at least: a
+    /// burst is no trouble.
     pub(super) fn mostly_rises(&self, window: Duration, pick: Pick) -> bool {
         let values = self.values(window, LEAST, pick);
         let rose = |pair: &&[(Stamp, Option<u64>)]| {
@@ -69,7 +70,9 @@ impl Meter {
             before.zip(after).is_some_and(|(a, b)| b > a)
         };
         let rises = values.windows(2).filter(rose).count();
-        rises >= 2 && rises * 5 >= (values.len() - 1) * 3
+        let ends = values.first().zip(values.last());
+        let span = ends.map_or(Duration::ZERO, |((first, _), (last, _))| first.age(*last));
+        rises >= 2 && rises * 5 >= (values.len() - 1) * 3 && span * 5 >= window * 3
     }
 
     /// A counter in the samples within the window, and in the last `least` in
@@ -150,12 +153,14 @@ mod tests {
 
     #[test]
     fn a_burst_is_not_most_of_the_time() {
+        const FIVE: Duration = Duration::from_secs(5);
         let mostly = |values: &[u64]| {
             let values: Vec<_> = values.iter().copied().map(Some).collect();
-            meter(&values).mostly_rises(TEN, |counters| counters.listen_drops)
+            meter(&values).mostly_rises(FIVE, |counters| counters.listen_drops)
         };
         assert!(!mostly(&[]) && !mostly(&[1]) && !mostly(&[1, 2]));
-        assert!(mostly(&[1, 2, 3]));
+        assert!(!mostly(&[1, 2, 3]), "too early to say");
+        assert!(mostly(&[1, 2, 3, 4]));
         assert!(!mostly(&[1, 90, 90, 90, 90, 91]));
         assert!(mostly(&[1, 2, 2, 3, 3, 4]));
     }
