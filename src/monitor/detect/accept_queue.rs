@@ -6,9 +6,9 @@
 
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
-use super::{Case, Detector};
+use super::{Case, Detector, Kernel, blind};
 use crate::model::evidence::Evidence;
-use crate::model::finding::{Finding, Severity};
+use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
 use crate::model::row::Row;
 use crate::model::socket::SocketKey;
 use std::collections::BTreeMap;
@@ -54,6 +54,10 @@ impl Detector for AcceptQueue {
             self.standing.judge(key, process, level, case.now);
         }
         self.standing.findings(case.now, case.limits.clearing)
+    }
+
+    fn blind(&self, kernel: &Kernel) -> Option<Blind> {
+        blind(Rule::AcceptQueue, Lack::Backlog, kernel.tells_backlogs())
     }
 }
 

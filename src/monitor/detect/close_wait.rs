@@ -12,8 +12,6 @@ use super::{Actor, Case, Detector, Scene};
 use crate::model::evidence::{Evidence, Leak};
 use crate::model::finding::{Finding, Severity};
 use crate::model::process::Process;
-use crate::model::row::Phase;
-use crate::model::state::State;
 use crate::model::time::Stamp;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -67,11 +65,8 @@ fn old_ones<'a>(
     limits: &Thresholds,
 ) -> BTreeMap<Actor, (&'a Arc<Process>, u32)> {
     let mut found = BTreeMap::new();
-    let old = scene.rows.iter().filter(|row| {
-        row.socket.state == State::CloseWait
-            && row.phase != Phase::Closed
-            && row.state_since.age(scene.now) >= limits.leak_age
-    });
+    let old = scene.muster.close_wait(scene.rows);
+    let old = old.filter(|row| row.state_since.age(scene.now) >= limits.leak_age);
     for process in old.filter_map(|row| scene.first_owner(row)) {
         let (_, count) = found.entry(Actor::of(process)).or_insert((process, 0));
         *count += 1;

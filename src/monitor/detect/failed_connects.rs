@@ -6,9 +6,10 @@
 use super::meter::Meter;
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
-use super::{Case, Detector};
+use super::{Case, Detector, Kernel, blind};
+use crate::model::counters::Counters;
 use crate::model::evidence::Evidence;
-use crate::model::finding::{Finding, Severity};
+use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
 use std::time::Duration;
 
 /// Over what time counters are compared.
@@ -28,6 +29,17 @@ impl Detector for FailedConnects {
         let level = case.outlook.temper(level);
         self.standing.judge((), None, level, case.now);
         self.standing.findings(case.now, case.limits.clearing)
+    }
+
+    fn blind(&self, kernel: &Kernel) -> Option<Blind> {
+        let Counters {
+            active_opens,
+            attempt_fails,
+            embryonic_resets,
+            ..
+        } = kernel.counters;
+        let told = active_opens.and(attempt_fails).and(embryonic_resets);
+        blind(Rule::FailedConnects, Lack::Counters, told.is_some())
     }
 }
 

@@ -4,10 +4,10 @@
 use super::profile::small;
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
-use super::{Case, Detector, Scene};
+use super::{Case, Detector, Kernel, Scene, blind};
 use crate::model::endpoint::Endpoint;
 use crate::model::evidence::{Evidence, PortUse};
-use crate::model::finding::{Finding, Severity};
+use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
 use crate::model::limits::Limits;
 use crate::model::owner::ProcessId;
 use crate::model::process::Process;
@@ -15,8 +15,10 @@ use crate::model::protocol::Protocol;
 use crate::model::row::{LastOwner, Phase, Row};
 use crate::model::state::State;
 use crate::model::time::Stamp;
+use foldhash::fast::RandomState;
 use foldhash::{HashMap, HashMapExt};
 use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +27,9 @@ const STEP: Duration = Duration::from_secs(5);
 /// A port in `TIME_WAIT` can be used again after this time, where
 /// `tcp_tw_reuse` allows it (`tcp_tw_reuse_delay`).
 const REUSABLE: Duration = Duration::from_secs(1);
+
+/// How finely destinations are told apart at first.
+const BUCKETS: usize = 1 << 14;
 
 /// From where, to where.
 type Route = (Endpoint, Endpoint);
@@ -59,6 +64,11 @@ impl Detector for LocalPorts {
             self.standing.judge(used.route, process, level, case.now);
         }
         self.standing.findings(case.now, case.limits.clearing)
+    }
+
+    fn blind(&self, kernel: &Kernel) -> Option<Blind> {
+        let told = Room::of(&kernel.settings).is_some();
+        blind(Rule::LocalPorts, Lack::Settings, told)
     }
 }
 
@@ -113,26 +123,25 @@ fn count(scene: &Scene<'_>, room: Room, limits: &Thresholds) -> Vec<Used> {
         let rows = scene.rows.iter();
         rows.filter(|row| scene.kernel.covers(row) && room.is_taken_by(row, scene.now))
     };
-    // First by the port of the destination alone: a client of many servers has
-    // as many routes as connections, and few ports have so many.
-    let mut by_port = vec![0u32; usize::from(u16::MAX) + 1];
+    // First roughly: a client of many servers has as many routes as
+    // connections, and almost none of them is worth a place in a map.
+    let hasher = RandomState::default();
+    let bucket = |row: &Row| {
+        let hash = hasher.hash_one(row.socket.remote);
+        usize::try_from(hash % BUCKETS as u64).unwrap_or(0)
+    };
+    let mut counts = vec![0u32; BUCKETS];
     for row in taking() {
-        by_port[usize::from(row.socket.remote.port)] += 1;
+        counts[bucket(row)] += 1;
     }
-    if !by_port.iter().any(|count| f64::from(*count) >= least) {
+    if !counts.iter().any(|count| f64::from(*count) >= least) {
         return Vec::new();
     }
     let mut routes: HashMap<Route, Vec<&Row>> = HashMap::new();
-    let busy = |row: &&Row| {
-        let count = by_port[usize::from(row.socket.remote.port)];
-        f64::from(count) >= least
-    };
-    for row in taking().filter(busy) {
+    for row in taking().filter(|row| f64::from(counts[bucket(row)]) >= least) {
         let from = Endpoint::new(row.socket.local.address(), 0);
-        routes
-            .entry((from, row.socket.remote))
-            .or_default()
-            .push(row);
+        let route = (from, row.socket.remote);
+        routes.entry(route).or_default().push(row);
     }
     routes.retain(|_, rows| enough(rows.len()));
     let mut used: Vec<Used> = routes

@@ -9,13 +9,12 @@
 
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
-use super::{Case, Detector, Scene};
+use super::{Case, Detector, Kernel, Scene, blind};
 use crate::model::counters::Counters;
 use crate::model::evidence::{Evidence, HalfOpen};
-use crate::model::finding::{Finding, Severity};
+use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
 use crate::model::limits::Limits;
-use crate::model::row::{Phase, Row};
-use crate::model::state::State;
+use crate::model::row::Row;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -41,6 +40,17 @@ impl Detector for SynFlood {
         self.standing.judge((), process, level, case.now);
         self.standing.findings(case.now, case.limits.clearing)
     }
+
+    fn blind(&self, kernel: &Kernel) -> Option<Blind> {
+        let Counters {
+            cookies_sent,
+            cookies_returned,
+            ..
+        } = kernel.counters;
+        let cookies = cookies_sent.and(cookies_returned);
+        let told = cookies.and(full(&kernel.counters)).is_some();
+        blind(Rule::SynFlood, Lack::Counters, told)
+    }
 }
 
 /// A listener and what is half open there.
@@ -54,12 +64,8 @@ struct Crowd<'a> {
 /// The listener with most half-open connections.
 fn fullest<'a>(scene: &Scene<'a>, limits: &Thresholds) -> Option<Crowd<'a>> {
     let mut by_port: BTreeMap<u16, (u32, u32)> = BTreeMap::new();
-    let half_open = scene.rows.iter().filter(|row| {
-        row.socket.state == State::SynReceived
-            && row.phase != Phase::Closed
-            && scene.kernel.covers(row)
-    });
-    for row in half_open {
+    let half_open = scene.muster.half_open(scene.rows);
+    for row in half_open.filter(|row| scene.kernel.covers(row)) {
         let resent = row.socket.timer.is_some_and(|timer| timer.retransmits > 0);
         let is_stale = resent || row.state_since.age(scene.now) >= limits.patience;
         let (count, stale) = by_port.entry(row.socket.local.port).or_default();
