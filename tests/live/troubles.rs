@@ -241,8 +241,9 @@ pub(crate) fn a_closed_window(_: &Namespace) -> Result<(), NotHere> {
     let info = |rule| (rule, Severity::Info);
     let mut hunt = Hunt::begin(thresholds, &[info(Rule::ProgramNotReading)]);
     fcntl_setfl(&client, OFlags::NONBLOCK).unwrap();
+    let bytes = vec![0; 65_536];
     hunt.until_found(info(Rule::PeerNotReading), || {
-        while client.write(&[0; 65_536]).is_ok() {}
+        while client.write(&bytes).is_ok() {}
     });
     hunt.until_found(info(Rule::ProgramNotReading), || {});
     hunt.end();
