@@ -14,6 +14,7 @@ mod horizon;
 mod interner;
 mod ledger;
 mod listeners;
+mod muster;
 mod phase;
 mod seats;
 mod unowned;
@@ -53,6 +54,8 @@ pub struct MonitorOptions {
     pub settled: usize,
     /// How many tables the history of arrivals reaches back.
     pub history: usize,
+    /// Whether troubles are looked for.
+    pub detects: bool,
     /// The limits of the rules.
     pub thresholds: Thresholds,
 }
@@ -66,6 +69,7 @@ impl Default for MonitorOptions {
             linger: Duration::from_secs(3),
             settled: 0,
             history: 60,
+            detects: true,
             thresholds: Thresholds::default(),
         }
     }
@@ -228,11 +232,13 @@ impl Monitor {
         self.history.push(turned.arrivals);
         let kernel = Kernel {
             namespace: snapshot.own_namespace(),
+            source: snapshot.source,
             counters: snapshot.counters,
             gauges: snapshot.gauges,
             settings: snapshot.limits,
         };
         let findings = self.detect(&mut turned, &census, &kernel);
+        let blind = self.detection.blind(&kernel);
         let mut gaps = snapshot.gaps;
         gaps.extend(unowned::gap(hidden, &gaps));
         Some(self.publish(Observation {
@@ -251,6 +257,7 @@ impl Monitor {
             arrivals: self.history.counts(),
             gaps,
             findings,
+            blind,
             usage: self.usage.clone(),
             flows: Arc::new(turned.flows),
             details: self.details.all().to_vec(),
@@ -259,6 +266,9 @@ impl Monitor {
     }
 
     fn detect(&mut self, turned: &mut Turned, census: &Census, kernel: &Kernel) -> Vec<Finding> {
+        if !self.options.detects {
+            return Vec::new();
+        }
         let scene = Scene {
             now: self.now,
             began: *self.began.get_or_insert(self.now),
@@ -267,6 +277,7 @@ impl Monitor {
             holders: &turned.holders,
             interner: &self.interner,
             listeners: &census.listeners,
+            muster: &census.muster,
             kernel: *kernel,
         };
         let findings = self.detection.judge(&scene);

@@ -35,6 +35,8 @@ mod differential;
 mod ending;
 #[path = "live/flood.rs"]
 mod flood;
+#[path = "live/hunt.rs"]
+mod hunt;
 #[path = "live/namespace.rs"]
 mod namespace;
 #[path = "live/neighbour.rs"]
@@ -47,10 +49,14 @@ mod orders;
 mod other;
 #[path = "live/patience.rs"]
 mod patience;
+#[path = "live/quiet.rs"]
+mod quiet;
 #[path = "live/refusal.rs"]
 mod refusal;
 #[path = "live/reuse.rs"]
 mod reuse;
+#[path = "live/runs.rs"]
+mod runs;
 #[path = "live/session.rs"]
 mod session;
 #[path = "live/stage.rs"]
@@ -59,6 +65,8 @@ mod stage;
 mod steps;
 #[path = "live/table.rs"]
 mod table;
+#[path = "live/troubles.rs"]
+mod troubles;
 #[path = "live/unprivileged.rs"]
 mod unprivileged;
 #[path = "live/watch.rs"]
@@ -186,6 +194,32 @@ const INSIDE: [(&str, Body); 33] = [
     ("a_lab_refused_is_a_line", refusal::is_a_line_that_helps),
 ];
 
+/// Loads in which each trouble must be found, and no other.
+const HUNTED: [(&str, Body); 13] = [
+    ("troubles_a_scan", troubles::a_scan),
+    ("troubles_refusals", troubles::refusals),
+    (
+        "troubles_a_flood_answered_with_cookies",
+        troubles::a_flood_answered_with_cookies,
+    ),
+    (
+        "troubles_a_flood_without_cookies",
+        troubles::a_flood_without_cookies,
+    ),
+    ("troubles_honest_clients", troubles::honest_clients),
+    (
+        "troubles_a_full_accept_queue",
+        troubles::a_full_accept_queue,
+    ),
+    ("troubles_a_leak", troubles::a_leak),
+    ("troubles_local_ports", troubles::local_ports),
+    ("troubles_a_closed_window", troubles::a_closed_window),
+    ("quiet_a_browser", quiet::a_browser),
+    ("quiet_a_balancer", quiet::a_balancer),
+    ("quiet_a_crawler", quiet::a_crawler),
+    ("quiet_a_health_checker", quiet::a_health_checker),
+];
+
 /// Those that are repeated where tests take their time, and run by an ordinary
 /// user as well.
 const ROW_BY_ROW: &str = "list_agrees_row_by_row";
@@ -218,7 +252,8 @@ fn main() -> ExitCode {
         return ended;
     }
     if let Some((name, outside)) = namespace::asked(arguments()) {
-        let (_, body) = INSIDE.iter().find(|(known, _)| *known == name).unwrap();
+        let mut bodies = INSIDE.iter().chain(&HUNTED);
+        let (_, body) = bodies.find(|(known, _)| *known == name).unwrap();
         return namespace::play(*body, outside);
     }
     if reuse::asked(arguments()) {
@@ -243,12 +278,22 @@ fn main() -> ExitCode {
             Ok(())
         })
     });
+    let hunted = HUNTED.iter().map(|(name, _)| {
+        Trial::test(*name, move || {
+            namespace::tell(name, &runs::run(name)?);
+            Ok(())
+        })
+    });
     let by_nobody = Trial::test(BY_NOBODY, || {
         let told = namespace::run_repeatedly(ROW_BY_ROW, namespace::run_as_nobody);
         namespace::tell(BY_NOBODY, &told?);
         Ok(())
     });
     let outside = OUTSIDE.iter().map(|(name, test)| Trial::test(*name, *test));
-    let all = inside.chain([by_nobody]).chain(outside).collect();
+    let all = inside
+        .chain(hunted)
+        .chain([by_nobody])
+        .chain(outside)
+        .collect();
     libtest_mimic::run(&Arguments::from_args(), all).exit_code()
 }

@@ -8,17 +8,26 @@
     reason = "a test may fail loudly and say what it saw"
 )]
 
+#[path = "scenarios/curve.rs"]
+mod curve;
+#[path = "scenarios/figures.rs"]
+mod figures;
+#[path = "scenarios/kernel.rs"]
+mod kernel;
 #[path = "scenarios/script.rs"]
 mod script;
 #[path = "scenarios/world.rs"]
 mod world;
 
+use figures::Figures;
+use libtest_mimic::{Arguments, Trial};
 use script::{Expectation, Script};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
-use tcplens::model::finding::{Finding, Severity};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use tcplens::model::finding::{Finding, Rule, Severity};
 use tcplens::model::observation::Observation;
 use tcplens::model::reading::SourceKind;
 use tcplens::model::state::State;
@@ -47,17 +56,21 @@ fn load(name: &str) -> Script {
     toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// When a world is polled.
+fn polls(script: &Script, offset: f64) -> Vec<f64> {
+    std::iter::successors(Some(offset), |second| Some(second + script.interval))
+        .take_while(|second| *second <= script.seconds)
+        .collect()
+}
+
 /// Polls a world to its end.
 fn watch(script: &Script, source: SourceKind, offset: f64) -> Vec<(f64, Arc<Observation>)> {
     let world = World::new(script, source);
     let mut monitor = Monitor::default();
-    let mut seen = Vec::new();
-    let mut second = offset;
-    while second <= script.seconds {
-        seen.push((second, monitor.fold(world.poll(second)).unwrap()));
-        second += 1.0;
-    }
-    seen
+    polls(script, offset)
+        .into_iter()
+        .map(|second| (second, monitor.fold(world.poll(second)).unwrap()))
+        .collect()
 }
 
 fn sightings(seen: &[(f64, Arc<Observation>)]) -> Vec<Sighting> {
@@ -70,7 +83,7 @@ fn sightings(seen: &[(f64, Arc<Observation>)]) -> Vec<Sighting> {
     seen.iter()
         .flat_map(|(second, observation)| {
             let findings = observation.findings.iter();
-            findings.map(|finding| sighting(*second, finding))
+            findings.map(move |finding| sighting(*second, finding))
         })
         .collect()
 }
@@ -82,45 +95,96 @@ fn severity(word: &str) -> Severity {
         .unwrap_or_else(|| panic!("no severity {word}"))
 }
 
-/// Plays a scenario in all its variants.
-fn play(name: &str) {
+/// Plays a scenario in all its variants. The error is what is wrong with the
+/// first that fails.
+fn play(name: &str, figures: &Mutex<Figures>) -> Result<(), String> {
     let script = load(name);
-    for source in SOURCES {
+    let sources = SOURCES.into_iter().filter(|source| {
+        // Some of it only one source can tell.
+        script
+            .source
+            .as_deref()
+            .is_none_or(|only| only == source.word())
+    });
+    let mut wrong = Vec::new();
+    for source in sources {
         for offset in OFFSETS {
-            let label = format!("{name} ({}, +{offset} s)", source.word());
-            judge(&label, &script, &watch(&script, source, offset));
+            let seen = sightings(&watch(&script, source, offset));
+            let polls = polls(&script, offset);
+            count(&script, &seen, &mut figures.lock().unwrap());
+            let complaints = complaints(&script, &polls, &seen);
+            if !complaints.is_empty() {
+                let list: Vec<String> = complaints.into_iter().collect();
+                let label = format!("{name} ({}, +{offset} s)", source.word());
+                wrong.push(format!("{label}: {}\n{}", script.about, list.join("\n")));
+            }
+        }
+    }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(wrong.join("\n"))
+    }
+}
+
+/// Adds what one play says about each rule.
+fn count(script: &Script, seen: &[Sighting], figures: &mut Figures) {
+    for expected in &script.expect {
+        let first = grave(expected, seen).next();
+        let in_time = first.filter(|first| *first <= expected.by);
+        figures.wanted(&expected.rule, in_time.map(|at| at - expected.since));
+    }
+    for rule in Rule::ALL.map(Rule::key) {
+        let wanted = script.expect.iter().map(|each| &each.rule);
+        let allowed = script.allow.iter().map(|each| &each.rule);
+        if !wanted.chain(allowed).any(|known| known == rule) {
+            let said = seen.iter().any(|each| each.rule == rule);
+            figures.silent(rule, said);
         }
     }
 }
 
-fn judge(label: &str, script: &Script, seen: &[(f64, Arc<Observation>)]) {
-    let found = sightings(seen);
-    // Said once each, however often.
+/// What is wrong with a play, said once each, however often.
+fn complaints(script: &Script, polls: &[f64], found: &[Sighting]) -> BTreeSet<String> {
     let mut complaints = BTreeSet::new();
     for expected in &script.expect {
-        complaints.extend(missing(label, expected, seen, &found));
+        complaints.extend(missing(expected, polls, found));
     }
-    complaints.extend(found.iter().filter_map(|each| surplus(script, each)));
-    let complaints: Vec<String> = complaints.into_iter().collect();
-    let list = complaints.join("\n");
-    assert!(list.is_empty(), "{label}: {}\n{list}", script.about);
+    let mut said = BTreeSet::new();
+    let unexpected = found.iter().filter(|each| !is_expected(script, each));
+    complaints.extend(unexpected.filter_map(|each| {
+        let Sighting {
+            second,
+            rule,
+            severity,
+            process,
+        } = each;
+        let what = format!("{} {rule} {process:?}", severity.word());
+        let complaint = format!("{what} at {second:.2} is unexpected");
+        said.insert(what).then_some(complaint)
+    }));
+    complaints
+}
+
+/// When an expected finding was there, as grave as it must be.
+fn grave<'a>(
+    expected: &'a Expectation,
+    found: &'a [Sighting],
+) -> impl Iterator<Item = f64> + Clone + 'a {
+    let wanted = severity(&expected.severity);
+    found
+        .iter()
+        .filter(move |each| is_same(expected, each) && each.severity >= wanted)
+        .map(|each| each.second)
+}
+
+fn is_same(expected: &Expectation, found: &Sighting) -> bool {
+    found.rule == expected.rule && found.process == expected.process
 }
 
 /// What is wrong about an expected finding.
-fn missing(
-    label: &str,
-    expected: &Expectation,
-    seen: &[(f64, Arc<Observation>)],
-    found: &[Sighting],
-) -> Vec<String> {
-    let wanted = severity(&expected.severity);
-    let same = |each: &&Sighting| each.rule == expected.rule && each.process == expected.process;
-    let grave: Vec<f64> = found
-        .iter()
-        .filter(same)
-        .filter(|each| each.severity >= wanted)
-        .map(|each| each.second)
-        .collect();
+fn missing(expected: &Expectation, polls: &[f64], found: &[Sighting]) -> Vec<String> {
+    let grave: Vec<f64> = grave(expected, found).collect();
     let what = format!(
         "{} {} {:?}",
         expected.severity, expected.rule, expected.process
@@ -128,28 +192,31 @@ fn missing(
     let Some(first) = grave.first().copied() else {
         return vec![format!("{what} is missing")];
     };
-    println!("{label}: {what} at {first:.2} s");
     let mut complaints = Vec::new();
     if first > expected.by {
         complaints.push(format!("{what} came at {first} only"));
     }
+    if first < expected.since {
+        complaints.push(format!("{what} came at {first} already"));
+    }
     let until = expected.until.unwrap_or(first);
-    let polls = seen.iter().map(|(second, _)| *second);
-    let lost = polls
-        .clone()
-        .find(|second| (first..=until).contains(second) && !grave.contains(second));
+    let mut polls = polls.iter();
+    let lost = polls.find(|second| (first..=until).contains(*second) && !grave.contains(second));
     complaints.extend(lost.map(|second| format!("{what} was lost at {second}")));
+    let eased_by = expected.eased_by.unwrap_or(f64::INFINITY);
+    let too_grave = grave.iter().find(|second| **second >= eased_by);
+    complaints.extend(too_grave.map(|second| format!("{what} was as grave at {second}")));
     let gone_by = expected.gone_by.unwrap_or(f64::INFINITY);
     let late = found
         .iter()
-        .filter(same)
+        .filter(|each| is_same(expected, each))
         .find(|each| each.second >= gone_by);
     complaints.extend(late.map(|each| format!("{what} still stood at {}", each.second)));
     complaints
 }
 
-/// What is wrong about a finding that came up.
-fn surplus(script: &Script, found: &Sighting) -> Option<String> {
+/// Whether a finding must or may come up.
+fn is_expected(script: &Script, found: &Sighting) -> bool {
     let expected = script
         .expect
         .iter()
@@ -158,86 +225,11 @@ fn surplus(script: &Script, found: &Sighting) -> Option<String> {
         .allow
         .iter()
         .map(|each| (&each.rule, &each.severity, &each.process));
-    let fits = expected.chain(allowed).any(|(rule, most, process)| {
+    expected.chain(allowed).any(|(rule, most, process)| {
         rule == found.rule && found.severity <= severity(most) && *process == found.process
-    });
-    (!fits).then(|| {
-        let Sighting {
-            second,
-            rule,
-            severity,
-            process,
-        } = found;
-        format!(
-            "{} {rule} {process:?} at {second} is unexpected",
-            severity.word()
-        )
     })
 }
 
-macro_rules! scenarios {
-    ($($name:ident)*) => {
-        $(
-            #[test]
-            fn $name() {
-                play(stringify!($name));
-            }
-        )*
-
-        #[test]
-        fn every_scenario_is_played() {
-            let played = BTreeSet::from([$(stringify!($name).to_owned()),*]);
-            let written: BTreeSet<String> = fs::read_dir(folder())
-                .unwrap()
-                .map(|entry| entry.unwrap().path())
-                .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
-                .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
-                .collect();
-            assert_eq!(played, written);
-        }
-    };
-}
-
-scenarios! {
-    broken_ipv6
-    broken_ipv6_at_once
-    browser
-    browser_stumbles
-    busy_server
-    chatter
-    crawler_10
-    crawler_30
-    curl
-    forking_worm
-    health_checker
-    health_checker_patient
-    health_checker_remains
-    late_infection
-    load_balancer
-    load_balancer_five
-    network_down
-    one_database_down
-    owners_found_late
-    peer_to_peer_55
-    peer_to_peer_70
-    peer_to_peer_88
-    peer_to_peer_96
-    port_scan
-    resets
-    short_worm
-    slow_worm
-    stale_at_the_start
-    two_hundred_successes
-    workers_of_one_backend
-    worm
-    worm_already_running
-    worm_beside_a_proxy
-    worm_ended
-    worm_over_ipv6
-    worm_paused
-}
-
-#[test]
 fn the_waiting_sockets_of_a_worm_are_flagged() {
     let script = load("worm");
     let seen = watch(&script, SourceKind::SockDiag, 0.0);
@@ -247,4 +239,42 @@ fn the_waiting_sockets_of_a_worm_are_flagged() {
         let is_part = owner == Some("worm") && row.socket.state == State::SynSent;
         assert_eq!(row.flagged, is_part.then_some(Severity::Alarm));
     }
+}
+
+/// The scenarios there are.
+fn written() -> BTreeSet<String> {
+    fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Not the ordinary harness: it has no end at which the figures could be told.
+fn main() -> ExitCode {
+    let figures = Arc::new(Mutex::new(Figures::default()));
+    let mut trials: Vec<Trial> = written()
+        .into_iter()
+        .map(|name| {
+            let figures = Arc::clone(&figures);
+            Trial::test(name.clone(), move || Ok(play(&name, &figures)?))
+        })
+        .collect();
+    trials.push(Trial::test(
+        "the_waiting_sockets_of_a_worm_are_flagged",
+        || {
+            the_waiting_sockets_of_a_worm_are_flagged();
+            Ok(())
+        },
+    ));
+    let arguments = Arguments::from_args();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if !arguments.list {
+        print!("{}", figures.lock().unwrap());
+    }
+    conclusion.exit_code()
 }

@@ -191,6 +191,9 @@ fn findings_and_gaps() {
     press(&mut app, "Esc");
     app.update(Message::Mouse(Gesture::Click, Spot::Finding));
     assert_eq!(app.order.len(), 300, "the finding leads to its rows");
+    press(&mut app, "Enter");
+    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+    compare("details_of_a_suspect_80x24", &text(&buffer));
     let mut app = stage::app(stage::hidden_scene());
     press(&mut app, "!");
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);

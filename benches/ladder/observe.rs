@@ -80,13 +80,44 @@ fn warm_without_owners(bencher: Bencher<'_, '_>, sockets: u32) {
     );
 }
 
+/// What the rules cost is the difference to the next.
+#[divan::bench(args = LADDER)]
+fn warm_with_detectors(bencher: Bencher<'_, '_>, sockets: u32) {
+    judged(bencher, sockets, true);
+}
+
+#[divan::bench(args = LADDER)]
+fn warm_without_detectors(bencher: Bencher<'_, '_>, sockets: u32) {
+    judged(bencher, sockets, false);
+}
+
+/// All that any rule looks at is told, and some troubles stand.
+fn judged(bencher: Bencher<'_, '_>, sockets: u32, detects: bool) {
+    let load = Load {
+        troubled: true,
+        churn: 20,
+        ..Load::of(sockets)
+    };
+    let options = MonitorOptions {
+        settled: ASKED,
+        detects,
+        ..MonitorOptions::default()
+    };
+    onwards(bencher, load, options);
+}
+
 /// One table after the other into the same monitor, as when watching.
 fn again(bencher: Bencher<'_, '_>, load: Load) {
-    let round = Cell::new(0);
-    let mut monitor = Monitor::new(MonitorOptions {
+    let options = MonitorOptions {
         settled: ASKED,
         ..MonitorOptions::default()
-    });
+    };
+    onwards(bencher, load, options);
+}
+
+fn onwards(bencher: Bencher<'_, '_>, load: Load, options: MonitorOptions) {
+    let round = Cell::new(0);
+    let mut monitor = Monitor::new(options);
     for early in 0..3 {
         fold(&mut monitor, reading(early, load));
         round.set(early + 1);

@@ -4,11 +4,13 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
+use tcplens::model::counters::Counters;
 use tcplens::model::endpoint::Endpoint;
 use tcplens::model::flow::{Carried, Sample};
+use tcplens::model::limits::Limits;
 use tcplens::model::observation::Observation;
 use tcplens::model::owner::{Holder, OwnerSpan, ProcessId};
-use tcplens::model::process::Process;
+use tcplens::model::process::{Process, Program};
 use tcplens::model::protocol::{Family, Protocol};
 use tcplens::model::reading::{Matter, Reading, Snapshot};
 use tcplens::model::socket::Socket;
@@ -37,6 +39,9 @@ pub(crate) struct Load {
     pub(crate) owners: bool,
     /// Whether each connection comes with what it carries.
     pub(crate) flows: bool,
+    /// Whether the kernel tells all that rules judge by, queues hold something
+    /// and a program runs from where none should.
+    pub(crate) troubled: bool,
 }
 
 impl Load {
@@ -48,6 +53,7 @@ impl Load {
             scrambled: false,
             owners: true,
             flows: false,
+            troubled: false,
         }
     }
 }
@@ -105,7 +111,14 @@ fn snapshot(round: u32, load: Load) -> Snapshot {
     let numbers = (0..load.sockets).map(|place| first + order(place));
     let span = |start| OwnerSpan { start, count: 1 };
     Snapshot {
-        sockets: numbers.clone().map(|n| socket(n, load.cookies)).collect(),
+        sockets: numbers
+            .clone()
+            .map(|number| Socket {
+                // Every fiftieth queue holds something.
+                recv_queue: u32::from(load.troubled && number % 50 == 30) * 20_000,
+                ..socket(number, load.cookies)
+            })
+            .collect(),
         owners: if load.owners {
             (0..load.sockets).map(span).collect()
         } else {
@@ -117,14 +130,52 @@ fn snapshot(round: u32, load: Load) -> Snapshot {
                 fd: number,
             })
             .collect(),
-        processes: (0..processes).map(process).collect(),
+        processes: (0..processes)
+            .map(|pid| process(pid, load.troubled))
+            .collect(),
         flows: if load.flows {
             vec![Some(sample(round)); load.sockets as usize]
         } else {
             Vec::new()
         },
         owners_complete: load.owners,
+        limits: if load.troubled {
+            settings()
+        } else {
+            Limits::default()
+        },
+        counters: if load.troubled {
+            counters(round)
+        } else {
+            Counters::default()
+        },
         ..Snapshot::default()
+    }
+}
+
+fn settings() -> Limits {
+    Limits {
+        syncookies: Some(1),
+        max_time_wait: Some(262_144),
+        local_ports: Some((32_768, 60_999)),
+        reserved_ports: Some(0),
+        time_wait_reuse: Some(2),
+        ..Limits::default()
+    }
+}
+
+/// They rise, and tell of no trouble.
+fn counters(round: u32) -> Counters {
+    let rises = Some(u64::from(round) * 1000);
+    Counters {
+        active_opens: rises,
+        attempt_fails: Some(7),
+        embryonic_resets: Some(7),
+        queue_full_cookies: Some(0),
+        queue_full_drops: Some(0),
+        cookies_sent: Some(0),
+        cookies_returned: Some(0),
+        ..Counters::default()
     }
 }
 
@@ -139,11 +190,16 @@ fn sample(round: u32) -> Sample {
     }
 }
 
-fn process(pid: u32) -> Arc<Process> {
+fn process(pid: u32, troubled: bool) -> Arc<Process> {
+    let odd = Program {
+        path: "/tmp/.x/program".into(),
+        deleted: false,
+    };
     Arc::new(Process {
         pid,
         start_ticks: 1,
         name: format!("program-{}", pid % 17).as_str().into(),
+        exe: (troubled && pid == 7).then_some(odd),
         ..Process::default()
     })
 }

@@ -23,6 +23,8 @@ pub enum Ability {
     Owners,
     /// Read other network namespaces.
     Namespaces,
+    /// Look for troubles.
+    Detection,
     /// End processes.
     End,
     /// Close connections.
@@ -33,10 +35,11 @@ pub enum Ability {
 
 impl Ability {
     /// All of them, in the order they are told.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Sockets,
         Self::Owners,
         Self::Namespaces,
+        Self::Detection,
         Self::End,
         Self::Close,
         Self::Restraint,
@@ -49,6 +52,7 @@ impl Ability {
             Self::Sockets => "sockets",
             Self::Owners => "owners",
             Self::Namespaces => "namespaces",
+            Self::Detection => "detection",
             Self::End => "end",
             Self::Close => "close",
             Self::Restraint => "restraint",
@@ -141,6 +145,7 @@ pub fn verdicts(observation: &Observation, means: &Means, scope: Scope) -> Vec<V
         sockets(observation),
         owners(observation, means),
         namespaces(observation, means, scope),
+        detection(observation),
         end(means),
         close(means),
         restraint(means),
@@ -214,6 +219,17 @@ fn namespaces(observation: &Observation, means: &Means, scope: Scope) -> Verdict
         Verdict::new(Ability::Namespaces, Standing::Partly, "cannot")
     };
     verdict.lacking(&NEEDED, means)
+}
+
+fn detection(observation: &Observation) -> Verdict {
+    if observation.blind.is_empty() {
+        return Verdict::new(Ability::Detection, Standing::Can, "can");
+    }
+    let blind = observation.blind.iter();
+    let rules: Vec<String> = blind
+        .map(|blind| format!("{} ({})", blind.rule.key(), blind.lacks.word()))
+        .collect();
+    Verdict::new(Ability::Detection, Standing::Partly, "partly").with("rules", rules.join(", "))
 }
 
 fn end(means: &Means) -> Verdict {

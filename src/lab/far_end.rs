@@ -112,6 +112,50 @@ impl FarEnd {
         Ok(conversation)
     }
 
+    /// Sends a SYN from `there` and forgets it, as one with a forged address.
+    pub fn forge_syn(&mut self, there: SocketAddr, here: SocketAddr) {
+        self.device_send(&Segment {
+            from: there,
+            to: here,
+            control: Control::Syn,
+            sequence: INITIAL,
+            acknowledged: None,
+            window: WINDOW,
+            payload: Vec::new(),
+        });
+    }
+
+    /// Completes handshakes as a client does that has only now heard the answer
+    /// to its SYN: at most so many of those that wait. Says how many.
+    pub fn finish_handshakes(&mut self, most: usize) -> usize {
+        let mut finished = 0;
+        while finished < most
+            && let Some(packet) = self.device.receive()
+        {
+            let answer = Segment::read(&packet)
+                .filter(|segment| segment.control == Control::Syn)
+                .and_then(|segment| Some((segment.acknowledged?, segment)));
+            if let Some((sequence, segment)) = answer {
+                self.device_send(&Segment {
+                    from: segment.to,
+                    to: segment.from,
+                    control: Control::None,
+                    sequence,
+                    acknowledged: Some(segment.end()),
+                    window: WINDOW,
+                    payload: Vec::new(),
+                });
+                finished += 1;
+            }
+        }
+        finished
+    }
+
+    /// Takes in all that waits to be heard, and forgets it.
+    pub fn pass_over(&mut self) {
+        self.drain();
+    }
+
     /// Hears the FIN of a socket.
     pub(super) fn hear_fin(&mut self, with: &mut Conversation) -> Result<(), LabError> {
         let fin = self.hear_from(with, "a FIN", |segment| segment.control == Control::Fin)?;

@@ -114,6 +114,42 @@ impl Rule {
     }
 }
 
+/// A rule that says nothing here, for want of what it judges by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blind {
+    /// Which.
+    pub rule: Rule,
+    /// What it lacks.
+    pub lacks: Lack,
+}
+
+/// What is not told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// How many connections may wait at a listener: `/proc` does not tell.
+    Backlog,
+    /// The kernel's counters and gauges (`/proc/net/netstat` and others).
+    Counters,
+    /// A setting, such as one of the whole machine that only the initial
+    /// network namespace tells.
+    Settings,
+}
+
+impl Lack {
+    /// Every lack.
+    pub const ALL: [Self; 3] = [Self::Backlog, Self::Counters, Self::Settings];
+
+    /// The word in reports and on screen.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Backlog => "backlog",
+            Self::Counters => "counters",
+            Self::Settings => "settings",
+        }
+    }
+}
+
 /// A trouble that stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {

@@ -26,6 +26,9 @@ pub struct Limits {
     pub somaxconn: Option<u32>,
     /// `tcp_syncookies`: 0 never, 1 when full, 2 always.
     pub syncookies: Option<u32>,
+    /// `tcp_max_syn_backlog`: without cookies, three quarters of it are the most
+    /// half-open connections that a listener keeps, whatever its backlog.
+    pub max_syn_backlog: Option<u32>,
     /// `tcp_max_tw_buckets`.
     pub max_time_wait: Option<u32>,
     /// `tcp_max_orphans`, of the whole machine; only the initial namespace tells.

@@ -1,6 +1,6 @@
 //! What the monitor makes of all readings so far: the only thing faces read.
 
-use super::finding::Finding;
+use super::finding::{Blind, Finding};
 use super::flow::Flow;
 use super::gap::Gap;
 use super::limits::Limits;
@@ -54,6 +54,8 @@ pub struct Observation {
     pub gaps: Vec<Gap>,
     /// Troubles that stand, gravest first.
     pub findings: Vec<Finding>,
+    /// Rules that have nothing to judge by here.
+    pub blind: Vec<Blind>,
     /// CPU and memory where they were asked for.
     pub usage: Vec<Usage>,
     /// What the rows' flows point into; empty unless the tables are read with

@@ -1,6 +1,7 @@
 //! What is counted and indexed over all rows of a table, in one walk.
 
 use super::listeners::Listeners;
+use super::muster::Muster;
 use crate::model::observation::Tally;
 use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
@@ -15,6 +16,8 @@ pub(super) struct Census {
     pub(super) listeners: Listeners,
     /// Rows that nobody holds, those that closed among them.
     pub(super) ownerless: Vec<u32>,
+    /// Rows that rules look at.
+    pub(super) muster: Muster,
 }
 
 impl Census {
@@ -37,6 +40,7 @@ impl Census {
         }
         let (protocol, state) = (row.socket.protocol, row.socket.state);
         self.tally.count(protocol, state);
+        self.muster.note(number, row);
         if protocol == Protocol::Tcp && state == State::Listen {
             self.listeners.add(row.socket.local.port, number);
         }

@@ -36,12 +36,15 @@ mod weather;
 use super::interner::Interner;
 use super::ledger::Turned;
 use super::listeners::Listeners;
+use super::muster::Muster;
 use crate::model::counters::{Counters, Gauges};
-use crate::model::evidence::Evidence;
-use crate::model::finding::{Finding, Rule, Severity};
+use crate::model::evidence::{Evidence, Lead};
+use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
 use crate::model::limits::Limits;
-use crate::model::owner::Holder;
+use crate::model::owner::{Holder, ProcessId};
 use crate::model::process::Process;
+use crate::model::protocol::Protocol;
+use crate::model::reading::SourceKind;
 use crate::model::row::{Phase, Row};
 use crate::model::time::Stamp;
 use contacts::Contacts;
@@ -66,6 +69,7 @@ pub(super) struct Scene<'a> {
     /// What holders and last owners point into.
     pub(super) interner: &'a Interner,
     pub(super) listeners: &'a Listeners,
+    pub(super) muster: &'a Muster,
     pub(super) kernel: Kernel,
 }
 
@@ -83,16 +87,28 @@ impl<'a> Scene<'a> {
 pub(super) struct Kernel {
     /// Which; 0 if it is not known.
     pub(super) namespace: u32,
+    /// Through which of its interfaces.
+    pub(super) source: SourceKind,
     pub(super) counters: Counters,
     pub(super) gauges: Gauges,
     pub(super) settings: Limits,
 }
 
 impl Kernel {
+    /// Whether it tells how many connections may wait at a listener.
+    fn tells_backlogs(&self) -> bool {
+        self.source.gives_cookies(Protocol::Tcp)
+    }
+
     /// Whether this row is in that namespace.
     fn covers(&self, row: &Row) -> bool {
         self.namespace == 0 || row.socket.namespace == self.namespace
     }
+}
+
+/// A rule without what it judges by, if it has not all of it.
+fn blind(rule: Rule, lacks: Lack, has_all: bool) -> Option<Blind> {
+    (!has_all).then_some(Blind { rule, lacks })
 }
 
 /// A process, by what tells it from all others.
@@ -143,6 +159,12 @@ impl Case<'_> {
 trait Detector: Send {
     /// Judges a table, and gives the troubles of this kind that stand.
     fn judge(&mut self, case: &Case<'_>) -> Vec<Finding>;
+
+    /// Whether it has nothing to judge by, and why. Most need no more than the
+    /// table.
+    fn blind(&self, _kernel: &Kernel) -> Option<Blind> {
+        None
+    }
 }
 
 /// All rules and their memory.
@@ -183,6 +205,12 @@ impl Detection {
         }
     }
 
+    /// The rules that say nothing here.
+    pub(super) fn blind(&self, kernel: &Kernel) -> Vec<Blind> {
+        let rules = self.rules.iter();
+        rules.filter_map(|rule| rule.blind(kernel)).collect()
+    }
+
     /// Takes in a table and gives the troubles that stand, gravest first.
     pub(super) fn judge(&mut self, scene: &Scene<'_>) -> Vec<Finding> {
         let limits = &self.limits;
@@ -213,9 +241,9 @@ impl Detection {
     }
 }
 
-/// Drops what another finding says better: everything while the network is
-/// down, a process's silent destinations while it scans, and a number of failed
-/// connects whose processes are known.
+/// Drops what another finding says better: everything about connects while the
+/// network is down, a process's silent destinations while it scans, and a number
+/// of failed connects where the processes behind them are known.
 fn silence(findings: &mut Vec<Finding>) {
     let is_down = findings
         .iter()
@@ -225,21 +253,34 @@ fn silence(findings: &mut Vec<Finding>) {
         .filter(|each| each.evidence.rule() == Rule::OutboundScan)
         .filter_map(|each| each.process.as_deref().map(Actor::of))
         .collect();
-    let named = findings.iter().any(|each| {
-        matches!(
-            each.evidence.rule(),
-            Rule::OutboundScan | Rule::DeadDestination | Rule::Ipv6Silent | Rule::PeerToPeer
-        )
-    });
+    let explained: u32 = findings
+        .iter()
+        .map(|each| explained_failures(&each.evidence))
+        .fold(0, u32::saturating_add);
     findings.retain(|each| match (&each.evidence, each.process.as_deref()) {
         (Evidence::NetworkDown { .. }, _) => true,
         _ if is_down && is_of_connects(each) => false,
-        (Evidence::FailedConnects { .. }, _) => !named,
+        (Evidence::FailedConnects { failed, .. }, _) => *failed > explained,
         (Evidence::DeadDestination { .. }, Some(process)) => {
             !scanning.contains(&Actor::of(process))
         }
         _ => true,
     });
+}
+
+/// How many of the connects that the kernel saw fail within ten seconds a
+/// finding may stand for.
+fn explained_failures(evidence: &Evidence) -> u32 {
+    /// An attempt whose host does not answer on the link fails after three
+    /// seconds (`EHOSTUNREACH`), so that in ten a socket may fail thrice.
+    const TURNS: u32 = 4;
+    match evidence {
+        // Whatever it tries: how much that is, the alarm says.
+        Evidence::OutboundScan(_) => u32::MAX,
+        Evidence::DeadDestination { waiting, .. } => waiting.saturating_mul(TURNS),
+        Evidence::Ipv6Silent { failed, .. } | Evidence::PeerToPeer { failed, .. } => *failed,
+        _ => 0,
+    }
 }
 
 /// Whether a finding is about connections that are tried from here: what a
@@ -268,23 +309,63 @@ fn rank(finding: &Finding) -> (Reverse<Severity>, Stamp, Rule, Option<Actor>) {
 
 /// Marks the rows that findings worth a look are about.
 pub(super) fn flag(turned: &mut Turned, interner: &Interner, findings: &[Finding]) {
-    let grave = findings
+    let marks: Vec<Mark> = findings
         .iter()
-        .filter(|each| each.severity >= Severity::Warn);
-    for finding in grave {
-        // Told once, not for each of a hundred thousand rows.
-        let lead = finding.lead();
-        let culprit = finding.process.as_deref().map(Actor::of);
-        for row in &mut turned.rows {
-            if row.phase == Phase::Closed || !lead.fits(&row.socket) {
-                continue;
-            }
-            let owners = row.owners.of(&turned.holders).iter();
-            let mut owners = owners.filter_map(|holder| interner.get(holder.process));
-            let own = |culprit| owners.any(|process| Actor::of(process) == culprit);
-            if culprit.is_none_or(own) {
-                row.flagged = row.flagged.max(Some(finding.severity));
-            }
+        .filter(|each| each.severity >= Severity::Warn)
+        .map(|each| Mark::of(each, interner))
+        .collect();
+    if marks.is_empty() {
+        return;
+    }
+    let Turned { rows, holders, .. } = turned;
+    for row in rows.iter_mut().filter(|row| row.phase != Phase::Closed) {
+        let fitting = marks.iter().filter(|mark| mark.fits(row, holders));
+        let gravest = fitting.map(|mark| mark.severity).max();
+        // Few rows are written to: the memory of the others stays clean.
+        if gravest.is_some() {
+            row.flagged = gravest.max(row.flagged);
         }
+    }
+}
+
+/// A finding as rows are held against it: told once, not for each of a hundred
+/// thousand rows.
+struct Mark {
+    severity: Severity,
+    lead: Lead,
+    whose: Whose,
+}
+
+/// Whose rows a finding may be about.
+enum Whose {
+    Anybodys,
+    Of(ProcessId),
+    /// Its process holds nothing any more.
+    Nobodys,
+}
+
+impl Mark {
+    fn of(finding: &Finding, interner: &Interner) -> Self {
+        let culprit = finding.process.as_deref();
+        let whose = culprit.map_or(Whose::Anybodys, |process| {
+            interner.find(process).map_or(Whose::Nobodys, Whose::Of)
+        });
+        Self {
+            severity: finding.severity,
+            lead: finding.lead(),
+            whose,
+        }
+    }
+
+    fn fits(&self, row: &Row, holders: &[Holder]) -> bool {
+        let owned = || match self.whose {
+            Whose::Anybodys => true,
+            Whose::Of(process) => {
+                let mut owners = row.owners.of(holders).iter();
+                owners.any(|holder| holder.process == process)
+            }
+            Whose::Nobodys => false,
+        };
+        self.lead.fits(&row.socket) && owned()
     }
 }

@@ -77,9 +77,15 @@ impl Interner {
 
     /// Whether the table of this round lists a process.
     pub(super) fn is_enrolled(&self, process: &Process) -> bool {
-        let id = self.places.get(&(process.pid, process.start_ticks));
+        let id = self.find(process);
         let reason = id.and_then(|id| self.uses.get(id.0 as usize));
         reason == Some(&Use::Enrolled)
+    }
+
+    /// The number of a process that is known.
+    pub(super) fn find(&self, process: &Process) -> Option<ProcessId> {
+        let identity = (process.pid, process.start_ticks);
+        self.places.get(&identity).copied()
     }
 
     /// Ends a round: forgets what was neither enrolled nor kept.

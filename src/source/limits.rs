@@ -22,6 +22,7 @@ pub fn read(root: &Path) -> Limits {
         keepalive_probes: ipv4("tcp_keepalive_probes"),
         somaxconn: number(&net.join("core/somaxconn")),
         syncookies: ipv4("tcp_syncookies"),
+        max_syn_backlog: ipv4("tcp_max_syn_backlog"),
         max_time_wait: ipv4("tcp_max_tw_buckets"),
         max_orphans: ipv4("tcp_max_orphans"),
         local_ports,

@@ -2,6 +2,7 @@
 //! screen.
 
 mod carried;
+mod findings;
 
 use super::page::Page;
 use super::screen::titled;
@@ -39,6 +40,7 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
     let writer = Writer { app, row, theme };
     let diagnosis = diagnose(row, &app.observation, app.words);
     writer.explanation(&diagnosis, &mut page);
+    findings::write(&writer, true, &mut page);
     page.blank();
     writer.process(&mut page, usize::MAX);
     page.blank();
@@ -59,6 +61,7 @@ pub(super) fn draw_summary(app: &App, theme: Theme, area: Rect, buffer: &mut Buf
     let writer = Writer { app, row, theme };
     let diagnosis = diagnose(row, &app.observation, app.words);
     writer.explanation(&diagnosis, &mut page);
+    findings::write(&writer, false, &mut page);
     writer.process(&mut page, 1);
     writer.socket(&mut page);
     page.draw(0, below, buffer);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tcplens::model::endpoint::Endpoint;
 use tcplens::model::observation::Observation;
 use tcplens::model::row::Row;
-use tcplens::monitor::{Monitor, MonitorOptions};
+use tcplens::monitor::{Monitor, MonitorOptions, Thresholds};
 use tcplens::source::live::{Live, LiveOptions};
 use tcplens::source::{ReadingSource, SourceChoice};
 
@@ -18,6 +18,11 @@ pub(crate) struct Watch {
 impl Watch {
     /// Begins to watch, with a first table.
     pub(crate) fn begin(source: SourceChoice) -> Self {
+        Self::by(source, Thresholds::default())
+    }
+
+    /// The same by other limits.
+    pub(crate) fn by(source: SourceChoice, thresholds: Thresholds) -> Self {
         let options = LiveOptions {
             source,
             ..LiveOptions::default()
@@ -27,6 +32,7 @@ impl Watch {
             monitor: Monitor::new(MonitorOptions {
                 // A machine that pauses must not put the marks out.
                 marked_for: PATIENCE,
+                thresholds,
                 ..MonitorOptions::default()
             }),
         };

@@ -1,5 +1,7 @@
 //! The form of a scenario file: who is there, what happens, what must be found.
 
+use crate::curve::Curve;
+use crate::kernel::Kernel;
 use serde::Deserialize;
 use std::net::IpAddr;
 
@@ -11,9 +13,17 @@ pub(crate) struct Script {
     pub(crate) about: String,
     /// How long it is watched.
     pub(crate) seconds: f64,
+    /// Seconds between two tables.
+    #[serde(default = "second")]
+    pub(crate) interval: f64,
+    /// The only source that tells what this is about, if only one does.
+    pub(crate) source: Option<String>,
     /// Whether the kernel's count of tried connections is read.
     #[serde(default)]
     pub(crate) counters: bool,
+    /// What the kernel tells beside its sockets.
+    #[serde(default)]
+    pub(crate) kernel: Kernel,
     /// Who is there.
     #[serde(default)]
     pub(crate) process: Vec<Process>,
@@ -39,12 +49,20 @@ pub(crate) struct Process {
     pub(crate) pid: u32,
     /// Its program file, if it can be seen.
     pub(crate) exe: Option<String>,
+    /// Whether that file has been removed.
+    #[serde(default)]
+    pub(crate) deleted: bool,
+    /// How many files it has open.
+    #[serde(default)]
+    pub(crate) open: Curve,
+    /// How many it may have open; where that is not given, neither is known.
+    pub(crate) most: Option<u32>,
     /// When it ends.
     #[serde(default = "never")]
     pub(crate) until: f64,
 }
 
-/// One socket and its life.
+/// One socket and its life, or several alike.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Socket {
@@ -58,6 +76,20 @@ pub(crate) struct Socket {
     pub(crate) stages: Vec<(f64, String)>,
     #[serde(default = "never")]
     pub(crate) until: f64,
+    /// What its receive queue holds; for a listener, connections that wait.
+    #[serde(default)]
+    pub(crate) recv: Curve,
+    /// What its send queue holds; for a listener, its backlog.
+    #[serde(default)]
+    pub(crate) send: Curve,
+    /// From when until when it asks a closed window.
+    pub(crate) probing: Option<(f64, f64)>,
+    /// How many of them there are, each with a peer of its own …
+    #[serde(default = "one")]
+    pub(crate) count: u32,
+    /// … and over how many seconds they begin, one after the other.
+    #[serde(default)]
+    pub(crate) over: f64,
 }
 
 /// Many connections of one kind, spread evenly over some time.
@@ -122,10 +154,15 @@ pub(crate) struct Expectation {
     pub(crate) severity: String,
     /// Whose finding; none for one about no process.
     pub(crate) process: Option<String>,
+    /// When the trouble begins.
+    #[serde(default)]
+    pub(crate) since: f64,
     /// … by this second.
     pub(crate) by: f64,
     /// From then until this second it must stand.
     pub(crate) until: Option<f64>,
+    /// From this second on it must be less grave.
+    pub(crate) eased_by: Option<f64>,
     /// From this second on it must be gone.
     pub(crate) gone_by: Option<f64>,
 }
@@ -146,6 +183,10 @@ fn never() -> f64 {
 
 fn one() -> u32 {
     1
+}
+
+fn second() -> f64 {
+    1.0
 }
 
 fn round_trip() -> f64 {

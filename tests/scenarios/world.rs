@@ -1,13 +1,14 @@
 //! A small world that lives by a script and can be polled like a kernel.
 
-use crate::script::{Burst, Script};
+use crate::kernel::Kernel;
+use crate::script::{self, Burst, Script};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use tcplens::model::counters::Counters;
 use tcplens::model::endpoint::Endpoint;
 use tcplens::model::owner::{Holder, OwnerSpan, ProcessId};
-use tcplens::model::process::{Process, Program};
+use tcplens::model::process::{Descriptors, Process, Program};
 use tcplens::model::protocol::{Family, Protocol};
 use tcplens::model::reading::{Matter, Reading, Snapshot, SourceKind};
 use tcplens::model::socket::Socket;
@@ -19,19 +20,23 @@ use tcplens::model::timer::{Timer, TimerKind};
 /// and later with its defaults.
 const RESENDS: [f64; 10] = [1.02, 2.04, 3.07, 4.1, 5.1, 7.2, 11.3, 19.5, 35.8, 68.0];
 
+/// The same of a SYN+ACK, which has no steps of equal length.
+const RESENDS_OF_SYN_ACK: [f64; 5] = [1.02, 3.07, 7.2, 15.4, 32.0];
+
 /// About a minute.
 const TIME_WAIT: f64 = 60.0;
 
 /// Everything that will ever happen.
-pub(crate) struct World {
+pub(crate) struct World<'a> {
     source: SourceKind,
     counters: bool,
-    processes: Vec<(Arc<Process>, f64)>,
-    lives: Vec<Life>,
+    kernel: &'a Kernel,
+    processes: Vec<(Arc<Process>, &'a script::Process)>,
+    lives: Vec<Life<'a>>,
 }
 
 /// One socket from its first state to its end.
-struct Life {
+struct Life<'a> {
     owner: Option<u32>,
     /// From when on the owner is found.
     owner_found: f64,
@@ -41,14 +46,16 @@ struct Life {
     /// Second and state, in order.
     stages: Vec<(f64, State)>,
     until: f64,
+    /// Its queues and its timer, where the script says them.
+    socket: Option<&'a script::Socket>,
 }
 
-impl World {
-    pub(crate) fn new(script: &Script, source: SourceKind) -> Self {
+impl<'a> World<'a> {
+    pub(crate) fn new(script: &'a Script, source: SourceKind) -> Self {
         let processes = script.process.iter().map(|process| {
             let program = |path: &String| Program {
                 path: path.as_str().into(),
-                deleted: false,
+                deleted: process.deleted,
             };
             let made = Process {
                 pid: process.pid,
@@ -57,16 +64,19 @@ impl World {
                 exe: process.exe.as_ref().map(program),
                 ..Process::default()
             };
-            (Arc::new(made), process.until)
+            (Arc::new(made), process)
         });
         let mut world = Self {
             source,
             counters: script.counters,
+            kernel: &script.kernel,
             processes: processes.collect(),
             lives: Vec::new(),
         };
         for socket in &script.socket {
-            world.add_socket(socket);
+            for number in 0..socket.count {
+                world.add_socket(socket, number);
+            }
         }
         for burst in &script.burst {
             world.add_burst(burst);
@@ -82,11 +92,16 @@ impl World {
         u32::try_from(place.unwrap_or_else(|| panic!("no process {name}"))).unwrap()
     }
 
-    fn add_socket(&mut self, socket: &crate::script::Socket) {
+    fn add_socket(&mut self, socket: &'a script::Socket, number: u32) {
+        let late = socket.over * f64::from(number) / f64::from(socket.count);
         let stages = socket.stages.iter().map(|(at, word)| {
             let state = State::from_word(word).unwrap_or_else(|| panic!("no state {word}"));
-            (*at, state)
+            (*at + late, state)
         });
+        let peer = |remote: &str| {
+            let first = endpoint(remote);
+            Endpoint::new(nth_address(first.address(), number), first.port)
+        };
         self.lives.push(Life {
             owner: socket.process.as_deref().map(|name| self.process(name)),
             owner_found: 0.0,
@@ -96,9 +111,10 @@ impl World {
                 Protocol::Tcp
             },
             local: endpoint(&socket.local),
-            remote: socket.remote.as_deref().map(endpoint).unwrap_or_default(),
+            remote: socket.remote.as_deref().map(peer).unwrap_or_default(),
             stages: stages.collect(),
             until: socket.until,
+            socket: Some(socket),
         });
     }
 
@@ -111,7 +127,7 @@ impl World {
         }
     }
 
-    fn attempt(&self, burst: &Burst, attempt: u32, at: f64) -> Life {
+    fn attempt(&self, burst: &Burst, attempt: u32, at: f64) -> Life<'a> {
         let host = attempt % burst.hosts;
         let number = u32::try_from(self.lives.len()).unwrap();
         let far = Endpoint::new(
@@ -142,6 +158,7 @@ impl World {
             remote,
             stages,
             until,
+            socket: None,
         }
     }
 
@@ -154,13 +171,16 @@ impl World {
                 active_opens: self.counters.then(|| self.active_opens(second)),
                 ..Counters::default()
             },
+            gauges: self.kernel.gauges(second),
+            limits: self.kernel.settings(),
             ..Snapshot::default()
         };
+        self.kernel.count(second, &mut snapshot.counters);
         let mut ids = vec![None; self.processes.len()];
-        for ((process, until), id) in self.processes.iter().zip(&mut ids) {
-            if second < *until {
+        for ((process, script), id) in self.processes.iter().zip(&mut ids) {
+            if second < script.until {
                 *id = Some(ProcessId(u32::try_from(snapshot.processes.len()).unwrap()));
-                snapshot.processes.push(Arc::clone(process));
+                snapshot.processes.push(at_work(process, script, second));
             }
         }
         for (number, life) in (1u32..).zip(&self.lives) {
@@ -216,10 +236,14 @@ impl World {
             inode: NonZeroU32::new(number).filter(|_| process.is_some()),
             uid: 0,
             interface: 0,
-            recv_queue: 0,
-            send_queue: 0,
+            recv_queue: life.socket.map_or(0, |socket| socket.recv.small(second)),
+            send_queue: life.socket.map_or(0, |socket| {
+                // Through /proc the backlog is not told.
+                let told = state != State::Listen || cookie.is_some();
+                if told { socket.send.small(second) } else { 0 }
+            }),
             namespace: 1,
-            timer: (state == State::SynSent).then(|| syn_timer(second - since)),
+            timer: life.timer(state, second, since),
             protocol: life.protocol,
             family: Family::of(life.local.address()),
             state,
@@ -235,7 +259,21 @@ impl World {
     }
 }
 
-impl Life {
+impl Life<'_> {
+    fn timer(&self, state: State, second: f64, since: f64) -> Option<Timer> {
+        let probing = self.socket.and_then(|socket| socket.probing);
+        match (state, probing) {
+            (State::SynSent, _) => Some(syn_timer(&RESENDS, second - since)),
+            (State::SynReceived, _) => Some(syn_timer(&RESENDS_OF_SYN_ACK, second - since)),
+            (_, Some((from, to))) if (from..to).contains(&second) => Some(Timer {
+                kind: TimerKind::ZeroWindowProbe,
+                expires_ms: 500,
+                retransmits: 0,
+            }),
+            _ => None,
+        }
+    }
+
     /// The state at that second, and since when.
     fn stage(&self, second: f64) -> Option<(f64, State)> {
         if second >= self.until {
@@ -293,8 +331,20 @@ fn has_owner(state: State) -> bool {
     !matches!(state, State::TimeWait | State::SynReceived)
 }
 
-fn syn_timer(age: f64) -> Timer {
-    let resent = RESENDS.iter().filter(|at| **at <= age).count();
+/// A process with the files it has open at that second.
+fn at_work(process: &Arc<Process>, script: &script::Process, second: f64) -> Arc<Process> {
+    let Some(most) = script.most else {
+        return Arc::clone(process);
+    };
+    let open = script.open.small(second);
+    Arc::new(Process {
+        descriptors: Some(Descriptors { open, most }),
+        ..Process::clone(process)
+    })
+}
+
+fn syn_timer(resends: &[f64], age: f64) -> Timer {
+    let resent = resends.iter().filter(|at| **at <= age).count();
     Timer {
         kind: TimerKind::Retransmit,
         expires_ms: 500,

@@ -344,12 +344,28 @@ fn reading(table: Table, monotonic_ms: u64, gaps: &[Gap]) -> Reading {
             keepalive_interval: Some(75),
             keepalive_probes: Some(9),
             somaxconn: Some(4096),
+            local_ports: Some((32_768, 60_999)),
+            max_time_wait: Some(65_536),
+            // Not told in a container.
+            max_orphans: None,
             ..Limits::default()
         },
         gaps: gaps.to_vec(),
         owners_complete: gaps.is_empty(),
-        counters: Counters::default(),
-        gauges: Gauges::default(),
+        counters: Counters {
+            active_opens: Some(5000),
+            attempt_fails: Some(12),
+            embryonic_resets: Some(3),
+            queue_full_cookies: Some(0),
+            queue_full_drops: Some(0),
+            cookies_sent: Some(0),
+            cookies_returned: Some(0),
+            ..Counters::default()
+        },
+        gauges: Gauges {
+            orphans: Some(1),
+            time_waits: Some(2),
+        },
     };
     Reading {
         time: Time {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::explain::catalogue::Language;
 use crate::explain::remedy::{Advice, advice};
+use crate::model::finding::{Blind, Lack, Rule};
 use crate::model::gap::Gap;
 use crate::model::powers::{Naming, Powers, Restraint};
 use crate::model::text::Text;
@@ -70,7 +71,7 @@ fn sentence(ability: Ability, observation: &Observation, means: &Means) -> Strin
 fn root_of_the_whole_machine_can_do_everything() {
     let root = means(0, &Capability::ALL, true);
     let seen = seen(&[]);
-    assert_eq!(standings(&seen, &root), [Standing::Can; 6]);
+    assert_eq!(standings(&seen, &root), [Standing::Can; 7]);
     assert_eq!(
         advice(&verdicts(&seen, &root, Scope::All), &root, words()),
         []
@@ -85,6 +86,7 @@ fn an_ordinary_user_is_told_the_commands_that_would_help() {
         Standing::Can,
         Standing::Partly,
         Standing::Partly,
+        Standing::Can,
         Standing::Partly,
         Standing::Cannot,
         Standing::Can,
@@ -110,6 +112,24 @@ fn an_ordinary_user_is_told_the_commands_that_would_help() {
             "sudo chmod 0750 /usr/local/bin/tcplens",
             &setcap,
         ]
+    );
+}
+
+#[test]
+fn rules_without_anything_to_judge_by_are_named() {
+    let blind = |rule, lacks| Blind { rule, lacks };
+    let seen = Observation {
+        blind: vec![
+            blind(Rule::AcceptQueue, Lack::Backlog),
+            blind(Rule::Orphans, Lack::Settings),
+        ],
+        ..Observation::default()
+    };
+    let root = means(0, &Capability::ALL, true);
+    let said = sentence(Ability::Detection, &seen, &root);
+    assert!(
+        said.contains("accept_queue (backlog), orphans (settings)."),
+        "{said}"
     );
 }
 
@@ -162,7 +182,7 @@ fn each_lack_has_its_own_words() {
     let odd = with(&|means| means.closing = Err(CloseRefusal::Failed(Text::from("odd"))));
     assert!(sentence(Ability::Close, &nothing, &odd).ends_with("odd"));
     let loose = with(&|means| means.powers.restraint.no_core_dumps = false);
-    assert_eq!(standings(&nothing, &loose)[5], Standing::Partly);
+    assert_eq!(standings(&nothing, &loose)[6], Standing::Partly);
     let starved = seen(&[(GapKind::ProcessesUnreadable, 3, GapReason::DescriptorLimit)]);
     assert!(sentence(Ability::Owners, &starved, &root).contains("ulimit"));
     let unread = seen(&[(GapKind::TablesUnreadable, 1, GapReason::Permission)]);

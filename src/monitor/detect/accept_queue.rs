@@ -6,12 +6,12 @@
 
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
-use super::{Case, Detector};
+use super::{Case, Detector, Kernel, blind};
 use crate::model::evidence::Evidence;
-use crate::model::finding::{Finding, Severity};
+use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
 use crate::model::row::Row;
 use crate::model::socket::SocketKey;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Over what time dropped connections are told.
@@ -21,9 +21,9 @@ const WINDOW: Duration = Duration::from_secs(10);
 #[derive(Default)]
 pub(super) struct AcceptQueue {
     standing: Standing<SocketKey>,
-    /// Those that were full in the last table: one table may just have met a
+    /// How full each was in the last table: one table may just have met a
     /// burst.
-    full: BTreeSet<SocketKey>,
+    filled: BTreeMap<SocketKey, Filled>,
 }
 
 impl Detector for AcceptQueue {
@@ -31,14 +31,16 @@ impl Detector for AcceptQueue {
         let overflows = case
             .meter
             .rise(WINDOW, |counters| counters.listen_overflows);
-        let before = std::mem::take(&mut self.full);
+        let before = std::mem::take(&mut self.filled);
         let listeners = case.scene.listeners.rows(case.scene.rows);
         for row in listeners.filter(|row| row.socket.cookie.is_some()) {
             let key = row.socket.key();
             let queue = Queue::of(row);
-            if queue.is_full() {
-                self.full.insert(key);
-            }
+            let filled = queue.filled(case.limits);
+            self.filled.insert(key, filled);
+            let lasting = before
+                .get(&key)
+                .map_or(Filled::Little, |was| filled.min(*was));
             let evidence = Evidence::AcceptQueue {
                 listener: row.socket.local,
                 waiting: queue.waiting,
@@ -47,12 +49,27 @@ impl Detector for AcceptQueue {
                 overflows: overflows.filter(|_| case.scene.kernel.covers(row)),
                 full: queue.is_full(),
             };
-            let level = queue.level(before.contains(&key), case.limits, evidence);
+            let level = queue.level(lasting, case.limits, evidence);
             let process = case.scene.first_owner(row);
             self.standing.judge(key, process, level, case.now);
         }
         self.standing.findings(case.now, case.limits.clearing)
     }
+
+    fn blind(&self, kernel: &Kernel) -> Option<Blind> {
+        blind(Rule::AcceptQueue, Lack::Backlog, kernel.tells_backlogs())
+    }
+}
+
+/// How full a queue is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Filled {
+    /// Not enough to speak of.
+    Little,
+    /// To a share worth knowing.
+    Mostly,
+    /// No more fits.
+    Wholly,
 }
 
 /// A listener's queue.
@@ -80,16 +97,26 @@ impl Queue {
         f64::from(self.waiting) / (f64::from(self.backlog) + 1.0)
     }
 
-    fn level(self, was_full: bool, limits: &Thresholds, evidence: Evidence) -> Level {
+    fn filled(self, limits: &Thresholds) -> Filled {
         let crowded = self.waiting >= limits.queue_waiting;
-        if self.is_full() && was_full {
-            Level::Raise(Severity::Warn, evidence)
+        if self.is_full() {
+            Filled::Wholly
         } else if crowded && self.share() >= limits.queue_share {
-            Level::Raise(Severity::Info, evidence)
-        } else if self.waiting > 0 && self.share() * 2.0 >= limits.queue_share {
-            Level::Hold(evidence)
+            Filled::Mostly
         } else {
-            Level::Below
+            Filled::Little
+        }
+    }
+
+    /// `lasting` is how full it was in this table and in the one before.
+    fn level(self, lasting: Filled, limits: &Thresholds, evidence: Evidence) -> Level {
+        match lasting {
+            Filled::Wholly => Level::Raise(Severity::Warn, evidence),
+            Filled::Mostly => Level::Raise(Severity::Info, evidence),
+            Filled::Little if self.waiting > 0 && self.share() * 2.0 >= limits.queue_share => {
+                Level::Hold(evidence)
+            }
+            Filled::Little => Level::Below,
         }
     }
 }
@@ -99,16 +126,18 @@ mod tests {
     use super::*;
     use crate::model::endpoint::Endpoint;
 
-    fn severity(waiting: u32, backlog: u32, was_full: bool) -> Option<Severity> {
-        let queue = Queue { waiting, backlog };
+    fn severity(queues: [(u32, u32); 2]) -> Option<Severity> {
+        let limits = Thresholds::default();
+        let [before, now] = queues.map(|(waiting, backlog)| Queue { waiting, backlog });
         let evidence = Evidence::AcceptQueue {
             listener: Endpoint::default(),
-            waiting,
-            backlog,
+            waiting: now.waiting,
+            backlog: now.backlog,
             overflows: None,
-            full: queue.is_full(),
+            full: now.is_full(),
         };
-        match queue.level(was_full, &Thresholds::default(), evidence) {
+        let lasting = before.filled(&limits).min(now.filled(&limits));
+        match now.level(lasting, &limits, evidence) {
             Level::Raise(severity, _) => Some(severity),
             _ => None,
         }
@@ -116,17 +145,19 @@ mod tests {
 
     #[test]
     fn a_queue_is_full_only_the_second_time() {
-        assert_eq!(severity(5, 4, false), Some(Severity::Info));
-        assert_eq!(severity(5, 4, true), Some(Severity::Warn));
-        assert_eq!(severity(4, 4, true), Some(Severity::Info));
+        assert_eq!(severity([(0, 4), (5, 4)]), None);
+        assert_eq!(severity([(4, 4), (5, 4)]), Some(Severity::Info));
+        assert_eq!(severity([(5, 4), (5, 4)]), Some(Severity::Warn));
+        assert_eq!(severity([(5, 4), (4, 4)]), Some(Severity::Info));
     }
 
     #[test]
     fn an_idle_or_tiny_queue_is_nothing() {
-        assert_eq!(severity(0, 0, true), None);
-        assert_eq!(severity(1, 0, false), None);
-        assert_eq!(severity(3, 3, true), None);
-        assert_eq!(severity(50, 128, true), None);
-        assert_eq!(severity(91, 128, true), Some(Severity::Info));
+        for queue in [(0, 0), (3, 3), (50, 128)] {
+            assert_eq!(severity([queue, queue]), None, "{queue:?}");
+        }
+        assert_eq!(severity([(0, 0), (1, 0)]), None);
+        assert_eq!(severity([(91, 128), (91, 128)]), Some(Severity::Info));
+        assert_eq!(severity([(0, 128), (91, 128)]), None);
     }
 }

@@ -2,7 +2,9 @@
 //! keeps a descriptor, and once these run out the program accepts and opens
 //! nothing more.
 //!
-//! A few old ones are a fact worth knowing; a number that grows is a leak.
+//! A few old ones are a fact worth knowing; a number that grows is a leak. One
+//! that rises once is none: a server that is restarted closes all connections
+//! of a pool, which finds out when it next uses them.
 
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
@@ -10,20 +12,22 @@ use super::{Actor, Case, Detector, Scene};
 use crate::model::evidence::{Evidence, Leak};
 use crate::model::finding::{Finding, Severity};
 use crate::model::process::Process;
-use crate::model::row::Phase;
-use crate::model::state::State;
 use crate::model::time::Stamp;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Counts are kept this far apart: the window needs no more of them.
-const STEP: Duration = Duration::from_secs(10);
+/// So many counts are kept of a window, evenly apart: it needs no more of them.
+const STEPS: u32 = 30;
 
-/// A finding per process.
+/// So often must a number rise within the window to be one that grows.
+const RISES: usize = 3;
+
+/// A finding per process: a leak where there is one, else what is old.
 #[derive(Default)]
 pub(super) struct CloseWait {
-    standing: Standing<Actor>,
+    leaks: Standing<Actor>,
+    old: Standing<Actor>,
     histories: BTreeMap<Actor, History>,
 }
 
@@ -36,10 +40,22 @@ impl Detector for CloseWait {
         for (actor, (process, count)) in &old {
             let history = self.histories.entry(*actor).or_default();
             history.note(case.now, *count, case.limits.leak_window);
-            let level = level(*count, history.growth(*count), process, case.limits);
-            self.standing.judge(*actor, Some(process), level, case.now);
+            let signs = Signs {
+                count: *count,
+                growth: history.growth(*count),
+                rises: history.rises(*count),
+            };
+            let leak = signs.leak(process, case.limits);
+            self.leaks.judge(*actor, Some(process), leak, case.now);
+            let old = Level::Raise(Severity::Info, signs.evidence(process, case.limits));
+            self.old.judge(*actor, Some(process), old, case.now);
         }
-        self.standing.findings(case.now, case.limits.clearing)
+        let mut findings = self.leaks.findings(case.now, case.limits.clearing);
+        let leaking: BTreeSet<Actor> = findings.iter().filter_map(whose).collect();
+        let old = self.old.findings(case.now, case.limits.clearing);
+        let known = |finding: &Finding| whose(finding).is_some_and(|of| leaking.contains(&of));
+        findings.extend(old.into_iter().filter(|finding| !known(finding)));
+        findings
     }
 }
 
@@ -49,11 +65,8 @@ fn old_ones<'a>(
     limits: &Thresholds,
 ) -> BTreeMap<Actor, (&'a Arc<Process>, u32)> {
     let mut found = BTreeMap::new();
-    let old = scene.rows.iter().filter(|row| {
-        row.socket.state == State::CloseWait
-            && row.phase != Phase::Closed
-            && row.state_since.age(scene.now) >= limits.leak_age
-    });
+    let old = scene.muster.close_wait(scene.rows);
+    let old = old.filter(|row| row.state_since.age(scene.now) >= limits.leak_age);
     for process in old.filter_map(|row| scene.first_owner(row)) {
         let (_, count) = found.entry(Actor::of(process)).or_insert((process, 0));
         *count += 1;
@@ -61,24 +74,45 @@ fn old_ones<'a>(
     found
 }
 
-fn level(count: u32, growth: u32, process: &Process, limits: &Thresholds) -> Level {
-    let descriptors = process.descriptors;
-    let evidence = Evidence::CloseWait(Leak {
-        count,
-        growth,
-        window: limits.leak_window,
-        open: descriptors.map(|each| each.open),
-        most: descriptors.map(|each| each.most),
-    });
-    let running_out = descriptors
-        .is_some_and(|each| f64::from(each.open) >= limits.leak_descriptors * f64::from(each.most));
-    let tenth = f64::from(count.saturating_sub(growth)) * limits.leak_share;
-    let grows = growth >= limits.leak_growth && f64::from(growth) >= tenth;
-    match (grows, running_out) {
-        (true, true) => Level::Raise(Severity::Alarm, evidence),
-        (true, false) => Level::Raise(Severity::Warn, evidence),
-        (false, _) if count > 0 => Level::Raise(Severity::Info, evidence),
-        _ => Level::Below,
+fn whose(finding: &Finding) -> Option<Actor> {
+    finding.process.as_deref().map(Actor::of)
+}
+
+/// What the old ones of a process look like.
+struct Signs {
+    count: u32,
+    /// How many more there are than at the beginning of the window.
+    growth: u32,
+    /// In how many steps they came.
+    rises: usize,
+}
+
+impl Signs {
+    fn evidence(&self, process: &Process, limits: &Thresholds) -> Evidence {
+        let descriptors = process.descriptors;
+        Evidence::CloseWait(Leak {
+            count: self.count,
+            growth: self.growth,
+            window: limits.leak_window,
+            open: descriptors.map(|each| each.open),
+            most: descriptors.map(|each| each.most),
+        })
+    }
+
+    fn leak(&self, process: &Process, limits: &Thresholds) -> Level {
+        let running_out = process.descriptors.is_some_and(|each| {
+            f64::from(each.open) >= limits.leak_descriptors * f64::from(each.most)
+        });
+        let before = f64::from(self.count.saturating_sub(self.growth));
+        let least = f64::from(limits.leak_growth).max(before * limits.leak_share);
+        let evidence = self.evidence(process, limits);
+        let growth = f64::from(self.growth);
+        match (growth >= least && self.rises >= RISES, running_out) {
+            (true, true) => Level::Raise(Severity::Alarm, evidence),
+            (true, false) => Level::Raise(Severity::Warn, evidence),
+            (false, _) if growth * 2.0 >= least => Level::Hold(evidence),
+            (false, _) => Level::Below,
+        }
     }
 }
 
@@ -90,7 +124,10 @@ struct History {
 
 impl History {
     fn note(&mut self, now: Stamp, count: u32, window: Duration) {
-        let due = self.counts.back().is_none_or(|(at, _)| at.age(now) >= STEP);
+        let due = self
+            .counts
+            .back()
+            .is_none_or(|(at, _)| at.age(now) >= window / STEPS);
         if due {
             self.counts.push_back((now, count));
         }
@@ -114,6 +151,13 @@ impl History {
             .front()
             .map_or(0, |(_, first)| count.saturating_sub(*first))
     }
+
+    /// In how many steps the number rose.
+    fn rises(&self, count: u32) -> usize {
+        let counts = self.counts.iter().map(|(_, count)| *count);
+        let later = counts.clone().skip(1).chain([count]);
+        counts.zip(later).filter(|(a, b)| b > a).count()
+    }
 }
 
 #[cfg(test)]
@@ -126,20 +170,25 @@ mod tests {
             descriptors: Some(Descriptors { open, most: 1024 }),
             ..Process::default()
         };
-        match level(count, growth, &process, &Thresholds::default()) {
+        let signs = Signs {
+            count,
+            growth,
+            rises: RISES,
+        };
+        match signs.leak(&process, &Thresholds::default()) {
             Level::Raise(severity, _) => Some(severity),
             _ => None,
         }
     }
 
     #[test]
-    fn old_ones_are_known_growing_ones_warned_of_and_running_out_is_an_alarm() {
-        assert_eq!(judged(3, 0, 100), Some(Severity::Info));
-        assert_eq!(judged(25, 19, 100), Some(Severity::Info));
+    fn growing_ones_are_warned_of_and_running_out_is_an_alarm() {
+        assert_eq!(judged(3, 0, 100), None);
+        assert_eq!(judged(25, 19, 100), None);
         assert_eq!(judged(25, 20, 100), Some(Severity::Warn));
-        assert_eq!(judged(400, 25, 500), Some(Severity::Info), "under a tenth");
+        assert_eq!(judged(400, 25, 500), None, "under a tenth");
         assert_eq!(judged(800, 200, 900), Some(Severity::Alarm));
-        assert_eq!(judged(3, 0, 1000), Some(Severity::Info), "not by these");
+        assert_eq!(judged(3, 0, 1000), None, "not by these");
     }
 
     #[test]
@@ -152,5 +201,17 @@ mod tests {
         }
         assert_eq!(history.growth(400), 300);
         assert!(history.counts.len() <= 31);
+        assert!(history.rises(400) >= 29);
+    }
+
+    #[test]
+    fn what_comes_at_once_does_not_grow() {
+        let mut history = History::default();
+        for second in 0..100u32 {
+            let count = if second < 50 { 1 } else { 40 };
+            history.note(Stamp(second * 100), count, Duration::from_mins(5));
+        }
+        assert_eq!(history.growth(40), 39);
+        assert_eq!(history.rises(40), 1);
     }
 }

@@ -3,11 +3,13 @@
 //! A refused one is gone within a millisecond and is in no table; only the
 //! kernel's counters tell. They do not tell whose it was.
 
+use super::meter::Meter;
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
-use super::{Case, Detector};
+use super::{Case, Detector, Kernel, blind};
+use crate::model::counters::Counters;
 use crate::model::evidence::Evidence;
-use crate::model::finding::{Finding, Severity};
+use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
 use std::time::Duration;
 
 /// Over what time counters are compared.
@@ -21,19 +23,35 @@ pub(super) struct FailedConnects {
 
 impl Detector for FailedConnects {
     fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
-        let tried = case.meter.rise(WINDOW, |counters| counters.active_opens);
-        let failed = case.meter.rise(WINDOW, |counters| {
-            // Half-open ones to here that were reset are counted with them.
-            let failed = counters.attempt_fails?;
-            Some(failed.saturating_sub(counters.embryonic_resets?))
-        });
-        let level = failed.zip(tried).map_or(Level::Below, |(failed, tried)| {
+        let level = signs(case.meter).map_or(Level::Below, |(failed, tried)| {
             level(failed, tried, case.limits)
         });
         let level = case.outlook.temper(level);
         self.standing.judge((), None, level, case.now);
         self.standing.findings(case.now, case.limits.clearing)
     }
+
+    fn blind(&self, kernel: &Kernel) -> Option<Blind> {
+        let Counters {
+            active_opens,
+            attempt_fails,
+            embryonic_resets,
+            ..
+        } = kernel.counters;
+        let told = active_opens.and(attempt_fails).and(embryonic_resets);
+        blind(Rule::FailedConnects, Lack::Counters, told.is_some())
+    }
+}
+
+/// How many failed, of how many tried.
+fn signs(meter: &Meter) -> Option<(u64, u64)> {
+    let tried = meter.rise(WINDOW, |counters| counters.active_opens)?;
+    let failed = meter.rise(WINDOW, |counters| counters.attempt_fails)?;
+    // Half-open ones to here that were reset are counted with them. The two
+    // counters come from two files, so each rise is taken by itself: from step
+    // to step one of them may be a little ahead.
+    let resets = meter.rise(WINDOW, |counters| counters.embryonic_resets)?;
+    Some((failed.saturating_sub(resets), tried))
 }
 
 fn level(failed: u64, tried: u64, limits: &Thresholds) -> Level {

@@ -1,19 +1,24 @@
 //! Rule: the local ports for connections to one destination run out. No counter
 //! of the kernel moves when they have: `connect` fails with EADDRNOTAVAIL.
 
+use super::profile::small;
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
-use super::{Case, Detector, Scene};
+use super::{Case, Detector, Kernel, Scene, blind};
 use crate::model::endpoint::Endpoint;
 use crate::model::evidence::{Evidence, PortUse};
-use crate::model::finding::{Finding, Severity};
+use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
 use crate::model::limits::Limits;
+use crate::model::owner::ProcessId;
 use crate::model::process::Process;
 use crate::model::protocol::Protocol;
-use crate::model::row::{Phase, Row};
+use crate::model::row::{LastOwner, Phase, Row};
 use crate::model::state::State;
 use crate::model::time::Stamp;
+use foldhash::fast::RandomState;
 use foldhash::{HashMap, HashMapExt};
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +27,9 @@ const STEP: Duration = Duration::from_secs(5);
 /// A port in `TIME_WAIT` can be used again after this time, where
 /// `tcp_tw_reuse` allows it (`tcp_tw_reuse_delay`).
 const REUSABLE: Duration = Duration::from_secs(1);
+
+/// How finely destinations are told apart at first.
+const BUCKETS: usize = 1 << 14;
 
 /// From where, to where.
 type Route = (Endpoint, Endpoint);
@@ -56,6 +64,11 @@ impl Detector for LocalPorts {
             self.standing.judge(used.route, process, level, case.now);
         }
         self.standing.findings(case.now, case.limits.clearing)
+    }
+
+    fn blind(&self, kernel: &Kernel) -> Option<Blind> {
+        let told = Room::of(&kernel.settings).is_some();
+        blind(Rule::LocalPorts, Lack::Settings, told)
     }
 }
 
@@ -101,34 +114,62 @@ impl Room {
 /// The routes that take a share worth a word.
 fn count(scene: &Scene<'_>, room: Room, limits: &Thresholds) -> Vec<Used> {
     let least = limits.ports_amber / 2.0 * f64::from(room.count);
+    let enough = |count: usize| u32::try_from(count).is_ok_and(|count| f64::from(count) >= least);
     // Far too few sockets for any route to take so many.
-    if u32::try_from(scene.rows.len()).is_ok_and(|rows| f64::from(rows) < least) {
+    if !enough(scene.rows.len()) {
         return Vec::new();
     }
-    let mut counts: HashMap<Route, (u32, u32)> = HashMap::new();
-    let rows = (0u32..).zip(scene.rows);
-    for (number, row) in rows.filter(|(_, row)| room.is_taken_by(row, scene.now)) {
-        if scene.kernel.covers(row) {
-            let from = Endpoint::new(row.socket.local.address(), 0);
-            let route = (from, row.socket.remote);
-            counts.entry(route).or_insert((0, number)).0 += 1;
-        }
+    let taking = || {
+        let rows = scene.rows.iter();
+        rows.filter(|row| scene.kernel.covers(row) && room.is_taken_by(row, scene.now))
+    };
+    // First roughly: a client of many servers has as many routes as
+    // connections, and almost none of them is worth a place in a map.
+    let hasher = RandomState::default();
+    let bucket = |row: &Row| {
+        let hash = hasher.hash_one(row.socket.remote);
+        usize::try_from(hash % BUCKETS as u64).unwrap_or(0)
+    };
+    let mut counts = vec![0u32; BUCKETS];
+    for row in taking() {
+        counts[bucket(row)] += 1;
     }
-    let mut used: Vec<Used> = counts
+    if !counts.iter().any(|count| f64::from(*count) >= least) {
+        return Vec::new();
+    }
+    let mut routes: HashMap<Route, Vec<&Row>> = HashMap::new();
+    for row in taking().filter(|row| f64::from(counts[bucket(row)]) >= least) {
+        let from = Endpoint::new(row.socket.local.address(), 0);
+        let route = (from, row.socket.remote);
+        routes.entry(route).or_default().push(row);
+    }
+    routes.retain(|_, rows| enough(rows.len()));
+    let mut used: Vec<Used> = routes
         .into_iter()
-        .filter(|(_, (count, _))| f64::from(*count) >= least)
-        .map(|(route, (count, number))| Used {
+        .map(|(route, rows)| Used {
             route,
-            count,
-            process: scene
-                .rows
-                .get(number as usize)
-                .and_then(|row| scene.first_owner(row))
-                .cloned(),
+            count: small(rows.len()),
+            process: mostly(scene, &rows),
         })
         .collect();
     used.sort_by_key(|used| used.route);
     used
+}
+
+/// Who holds most of these rows, or held them last: those in `TIME_WAIT` have
+/// no owner any more.
+fn mostly(scene: &Scene<'_>, rows: &[&Row]) -> Option<Arc<Process>> {
+    let mut counts: BTreeMap<ProcessId, usize> = BTreeMap::new();
+    for row in rows {
+        let holder = row.owners.of(scene.holders).first();
+        let present = holder.map(|holder| holder.process);
+        let owner = present.or_else(|| row.last_owner.map(LastOwner::process));
+        if let Some(owner) = owner {
+            *counts.entry(owner).or_default() += 1;
+        }
+    }
+    let (most, _) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+    scene.interner.get(most).cloned()
 }
 
 fn level(used: &Used, room: Room, limits: &Thresholds) -> Level {

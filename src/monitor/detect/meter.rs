@@ -1,17 +1,21 @@
-//! How much the kernel's counters rose in the last minute.
+//! How much the kernel's counters rose lately.
 
 use crate::model::counters::Counters;
 use crate::model::time::Stamp;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Samples are kept so long.
-const REACH: Duration = Duration::from_mins(1);
+/// Samples are kept so long: twice the longest window, so that what a counter
+/// was before it is known, too.
+const REACH: Duration = Duration::from_mins(2);
 
 /// Picks one counter.
 pub(super) type Pick = fn(&Counters) -> Option<u64>;
 
-/// The samples of the last minute.
+/// However seldom tables are read, so many samples are kept: two steps.
+const LEAST: usize = 3;
+
+/// The samples of the last two minutes.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     samples: VecDeque<(Stamp, Counters)>,
@@ -23,46 +27,68 @@ impl Meter {
         self.samples.push_back((now, counters));
         while let Some((at, _)) = self.samples.front()
             && at.age(now) > REACH
+            && self.samples.len() > LEAST
         {
             self.samples.pop_front();
         }
     }
 
     /// By how much a counter rose within the last `window`; none where it is
-    /// not told, or there are no two samples to compare. A step back (another
-    /// namespace, a wrap) counts as nothing.
+    /// not told, or there are no two samples to compare. Where tables are read
+    /// less often than that, it is the part of the last step that falls into
+    /// one window.
+    ///
+    /// Only what goes beyond all earlier values counts: a step back (another
+    /// namespace, a wrap) and the return from it are nothing.
     pub(super) fn rise(&self, window: Duration, pick: Pick) -> Option<u64> {
-        let (now, _) = self.samples.back()?;
-        let within: Vec<u64> = self
-            .samples
-            .iter()
-            .filter(|(at, _)| at.age(*now) <= window)
-            .map(|(_, counters)| pick(counters))
-            .collect::<Option<_>>()?;
-        if within.len() < 2 {
-            return None;
+        let mut values = self.values(window, 2, pick).into_iter();
+        let first = values.next().filter(|(_, value)| value.is_some())?.0;
+        let past = self.samples.iter().take_while(|(at, _)| *at <= first);
+        let mut highest = past.filter_map(|(_, counters)| pick(counters)).max()?;
+        let (mut last, mut risen) = (None, 0u64);
+        for (at, value) in values {
+            let value = value?;
+            risen = risen.saturating_add(value.saturating_sub(highest));
+            highest = highest.max(value);
+            last = Some(at);
         }
-        let steps = within
-            .windows(2)
-            .map(|pair| pair[1].saturating_sub(pair[0]));
-        Some(steps.sum())
+        let span = first.age(last?).as_millis();
+        let window = window.as_millis();
+        if span <= window {
+            return Some(risen);
+        }
+        u64::try_from(u128::from(risen) * window / span).ok()
     }
 
     /// Whether a counter rose in most of the steps within the last `window`,
-    /// and in two at least: a burst is no trouble.
+    /// of which three fifths must have been seen, and in two steps at least: a
+    /// burst is no trouble.
     pub(super) fn mostly_rises(&self, window: Duration, pick: Pick) -> bool {
-        let Some((now, _)) = self.samples.back() else {
-            return false;
+        let values = self.values(window, LEAST, pick);
+        let rose = |pair: &&[(Stamp, Option<u64>)]| {
+            let (before, after) = (pair[0].1, pair[1].1);
+            before.zip(after).is_some_and(|(a, b)| b > a)
         };
-        let within: Vec<Option<u64>> = self
+        let rises = values.windows(2).filter(rose).count();
+        let ends = values.first().zip(values.last());
+        let span = ends.map_or(Duration::ZERO, |((first, _), (last, _))| first.age(*last));
+        rises >= 2 && rises * 5 >= (values.len() - 1) * 3 && span * 5 >= window * 3
+    }
+
+    /// A counter in the samples within the window, and in the last `least` in
+    /// any case.
+    fn values(&self, window: Duration, least: usize, pick: Pick) -> Vec<(Stamp, Option<u64>)> {
+        let Some((now, _)) = self.samples.back() else {
+            return Vec::new();
+        };
+        let outside = self
             .samples
-            .iter()
-            .filter(|(at, _)| at.age(*now) <= window)
-            .map(|(_, counters)| pick(counters))
-            .collect();
-        let rose = |pair: &&[Option<u64>]| pair[0].zip(pair[1]).is_some_and(|(a, b)| b > a);
-        let rises = within.windows(2).filter(rose).count();
-        rises >= 2 && rises * 5 >= (within.len() - 1) * 3
+            .partition_point(|(at, _)| at.age(*now) > window);
+        let first = outside.min(self.samples.len().saturating_sub(least));
+        self.samples
+            .range(first..)
+            .map(|(at, counters)| (*at, pick(counters)))
+            .collect()
     }
 }
 
@@ -98,8 +124,23 @@ mod tests {
     }
 
     #[test]
-    fn a_step_back_counts_as_nothing() {
-        assert_eq!(rise(&[Some(u64::MAX), Some(3), Some(5)]), Some(2));
+    fn a_step_back_counts_as_nothing_nor_does_the_return() {
+        assert_eq!(rise(&[Some(u64::MAX), Some(3), Some(5)]), Some(0));
+        assert_eq!(rise(&[Some(900), Some(3), Some(902)]), Some(2));
+    }
+
+    #[test]
+    fn of_a_long_step_a_part_counts() {
+        let mut meter = Meter::default();
+        for (minute, drops) in [(0u32, 0), (2, 50), (4, 290)] {
+            let counters = Counters {
+                listen_drops: Some(drops),
+                ..Counters::default()
+            };
+            meter.note(Stamp(minute * 6000), counters);
+        }
+        assert_eq!(meter.rise(TEN, |counters| counters.listen_drops), Some(20));
+        assert!(meter.mostly_rises(TEN, |counters| counters.listen_drops));
     }
 
     #[test]
@@ -107,17 +148,19 @@ mod tests {
         let values: Vec<_> = (0..30).map(|second| Some(second * 10)).collect();
         assert_eq!(rise(&values), Some(100));
         let meter = meter(&values);
-        assert!(meter.samples.len() <= 61);
+        assert!(meter.samples.len() <= 121);
     }
 
     #[test]
     fn a_burst_is_not_most_of_the_time() {
+        const FIVE: Duration = Duration::from_secs(5);
         let mostly = |values: &[u64]| {
             let values: Vec<_> = values.iter().copied().map(Some).collect();
-            meter(&values).mostly_rises(TEN, |counters| counters.listen_drops)
+            meter(&values).mostly_rises(FIVE, |counters| counters.listen_drops)
         };
         assert!(!mostly(&[]) && !mostly(&[1]) && !mostly(&[1, 2]));
-        assert!(mostly(&[1, 2, 3]));
+        assert!(!mostly(&[1, 2, 3]), "too early to say");
+        assert!(mostly(&[1, 2, 3, 4]));
         assert!(!mostly(&[1, 90, 90, 90, 90, 91]));
         assert!(mostly(&[1, 2, 2, 3, 3, 4]));
     }

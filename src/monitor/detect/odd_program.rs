@@ -7,7 +7,6 @@ use super::{Actor, Case, Detector};
 use crate::model::evidence::{Evidence, Oddity};
 use crate::model::finding::{Finding, Severity};
 use crate::model::process::{Process, Program};
-use crate::model::row::Phase;
 use crate::model::text::Text;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -102,13 +101,10 @@ pub(super) struct OddProgram {
 impl Detector for OddProgram {
     fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
         let before = std::mem::take(&mut self.judged);
-        let rows = case.scene.rows.iter();
-        let present = rows.filter(|row| row.phase != Phase::Closed);
-        for process in present.filter_map(|row| case.scene.first_owner(row)) {
+        let interner = case.scene.interner;
+        let processes = interner.processes().iter();
+        for process in processes.filter(|process| interner.is_enrolled(process)) {
             let actor = Actor::of(process);
-            if self.judged.contains_key(&actor) {
-                continue;
-            }
             let known = before.get(&actor);
             let same = known.filter(|(seen, _)| Arc::ptr_eq(seen, process));
             let oddity = same.map_or_else(|| oddity(process), |(_, oddity)| oddity.clone());

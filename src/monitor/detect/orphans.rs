@@ -6,9 +6,9 @@
 
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
-use super::{Case, Detector};
+use super::{Case, Detector, Kernel, blind};
 use crate::model::evidence::Evidence;
-use crate::model::finding::{Finding, Severity};
+use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
 
 /// At most one finding, about no process.
 #[derive(Default)]
@@ -25,6 +25,13 @@ impl Detector for Orphans {
         });
         self.standing.judge((), None, level, case.now);
         self.standing.findings(case.now, case.limits.clearing)
+    }
+
+    fn blind(&self, kernel: &Kernel) -> Option<Blind> {
+        let gauge = kernel.gauges.orphans.is_some();
+        let limit = kernel.settings.max_orphans.is_some();
+        blind(Rule::Orphans, Lack::Counters, gauge)
+            .or_else(|| blind(Rule::Orphans, Lack::Settings, limit))
     }
 }
 

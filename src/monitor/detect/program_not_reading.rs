@@ -6,9 +6,7 @@ use super::still::Still;
 use super::{Actor, Case, Detector};
 use crate::model::evidence::{Evidence, Stillness};
 use crate::model::finding::{Finding, Severity};
-use crate::model::protocol::Protocol;
 use crate::model::row::Row;
-use crate::model::state::State;
 
 /// A finding per process.
 #[derive(Default)]
@@ -21,7 +19,7 @@ impl Detector for ProgramNotReading {
     fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
         let least = case.limits.still_bytes;
         let patience = case.limits.still_after;
-        let unread = |row: &Row| unread(row).filter(|bytes| *bytes >= least);
+        let unread = |row: &Row| Some(row.socket.recv_queue).filter(|bytes| *bytes >= least);
         let stuck = self.still.observe(case.scene, patience, unread);
         for (actor, stuck) in &stuck {
             let evidence = Evidence::ProgramNotReading(Stillness {
@@ -36,11 +34,4 @@ impl Detector for ProgramNotReading {
         }
         self.standing.findings(case.now, case.limits.clearing)
     }
-}
-
-/// Bytes that have come; a listener's queue holds connections instead.
-fn unread(row: &Row) -> Option<u32> {
-    let connected = row.socket.protocol == Protocol::Tcp
-        && !matches!(row.socket.state, State::Listen | State::SynReceived);
-    connected.then_some(row.socket.recv_queue)
 }

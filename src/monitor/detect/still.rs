@@ -4,7 +4,7 @@
 use super::{Actor, Scene};
 use crate::model::endpoint::Endpoint;
 use crate::model::process::Process;
-use crate::model::row::{Phase, Row};
+use crate::model::row::Row;
 use crate::model::socket::SocketKey;
 use crate::model::time::Stamp;
 use std::collections::BTreeMap;
@@ -31,8 +31,8 @@ pub(super) struct Stuck<'a> {
 }
 
 impl Still {
-    /// Takes in a table: `bytes` are those that a row is judged by, none if it
-    /// is not to be judged. Gives what has stood still for at least `patience`.
+    /// Takes in a table: `bytes` are those that a row with any is judged by, none
+    /// if it is not to be judged. Gives what has stood still for at least `patience`.
     pub(super) fn observe<'a>(
         &mut self,
         scene: &Scene<'a>,
@@ -41,7 +41,7 @@ impl Still {
     ) -> BTreeMap<Actor, Stuck<'a>> {
         let mut still = BTreeMap::new();
         let mut stuck = BTreeMap::new();
-        for row in scene.rows.iter().filter(|row| row.phase != Phase::Closed) {
+        for row in scene.muster.queued(scene.rows) {
             let Some(bytes) = bytes(row) else {
                 continue;
             };

@@ -3,21 +3,25 @@
 //! Half-open ones alone prove nothing: a small backlog and many honest clients
 //! look the same. What tells is how many of the SYN cookies that the kernel
 //! then sends come back. Clients that exist return them, forged addresses do
-//! not. Where the kernel does not count them, this rule says nothing.
+//! not. Without cookies it is how long they stay: an honest one is half open for
+//! one round trip, and the SYN+ACK to a forged one is sent again. Where the
+//! kernel does not count, this rule says nothing.
 
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
-use super::{Case, Detector, Scene};
+use super::{Case, Detector, Kernel, Scene, blind};
 use crate::model::counters::Counters;
 use crate::model::evidence::{Evidence, HalfOpen};
-use crate::model::finding::{Finding, Severity};
-use crate::model::row::{Phase, Row};
-use crate::model::state::State;
+use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
+use crate::model::limits::Limits;
+use crate::model::row::Row;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Over what time counters are compared.
 const WINDOW: Duration = Duration::from_secs(10);
+/// Over what time a lack of room must be counted again and again.
+const PRESSURE: Duration = Duration::from_secs(5);
 
 /// At most one finding: the counters do not tell listeners apart, so it names
 /// the one with most half-open connections.
@@ -29,37 +33,61 @@ pub(super) struct SynFlood {
 impl Detector for SynFlood {
     fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
         let scene = case.scene;
-        let worst = fullest(scene);
-        let signs = Signs::of(case, worst);
+        let worst = fullest(scene, case.limits);
+        let signs = Signs::of(case, worst.as_ref());
         let level = signs.level(case.limits);
-        let process = worst.and_then(|(listener, _)| scene.first_owner(listener));
+        let process = worst.and_then(|crowd| scene.first_owner(crowd.listener));
         self.standing.judge((), process, level, case.now);
         self.standing.findings(case.now, case.limits.clearing)
     }
+
+    fn blind(&self, kernel: &Kernel) -> Option<Blind> {
+        let Counters {
+            cookies_sent,
+            cookies_returned,
+            ..
+        } = kernel.counters;
+        let cookies = cookies_sent.and(cookies_returned);
+        let told = cookies.and(full(&kernel.counters)).is_some();
+        blind(Rule::SynFlood, Lack::Counters, told)
+    }
 }
 
-/// The listener with most half-open connections, and how many.
-fn fullest<'a>(scene: &Scene<'a>) -> Option<(&'a Row, u32)> {
-    let mut by_port: BTreeMap<u16, u32> = BTreeMap::new();
-    let half_open = scene.rows.iter().filter(|row| {
-        row.socket.state == State::SynReceived
-            && row.phase != Phase::Closed
-            && scene.kernel.covers(row)
-    });
-    for row in half_open {
-        *by_port.entry(row.socket.local.port).or_default() += 1;
+/// A listener and what is half open there.
+struct Crowd<'a> {
+    listener: &'a Row,
+    half_open: u32,
+    /// Of these, how many for longer than a round trip takes.
+    stale: u32,
+}
+
+/// The listener with most half-open connections.
+fn fullest<'a>(scene: &Scene<'a>, limits: &Thresholds) -> Option<Crowd<'a>> {
+    let mut by_port: BTreeMap<u16, (u32, u32)> = BTreeMap::new();
+    let half_open = scene.muster.half_open(scene.rows);
+    for row in half_open.filter(|row| scene.kernel.covers(row)) {
+        let resent = row.socket.timer.is_some_and(|timer| timer.retransmits > 0);
+        let is_stale = resent || row.state_since.age(scene.now) >= limits.patience;
+        let (count, stale) = by_port.entry(row.socket.local.port).or_default();
+        *count += 1;
+        *stale += u32::from(is_stale);
     }
-    let (port, count) = by_port.into_iter().max_by_key(|(_, count)| *count)?;
+    let (port, (half_open, stale)) = by_port.into_iter().max_by_key(|(_, count)| *count)?;
     let mut listeners = scene.listeners.rows(scene.rows);
     let listener = listeners.find(|row| row.socket.local.port == port)?;
-    Some((listener, count))
+    Some(Crowd {
+        listener,
+        half_open,
+        stale,
+    })
 }
 
 /// What speaks for a flood, and against it.
 struct Signs {
-    half_open: u32,
-    /// The listener's backlog, where `sock_diag` told it.
-    backlog: Option<u32>,
+    /// Half-open connections that have outlived a round trip.
+    stale: u32,
+    /// How many half-open ones there may be, where that is known.
+    room: Option<u32>,
     evidence: HalfOpen,
     /// Whether a lack of room was counted in most of the last tables.
     pressed: bool,
@@ -68,35 +96,40 @@ struct Signs {
 }
 
 impl Signs {
-    fn of(case: &Case<'_>, worst: Option<(&Row, u32)>) -> Self {
+    fn of(case: &Case<'_>, worst: Option<&Crowd<'_>>) -> Self {
+        let settings = &case.scene.kernel.settings;
         let rise = |pick: fn(&Counters) -> Option<u64>| case.meter.rise(WINDOW, pick);
-        let known = worst.filter(|(listener, _)| listener.socket.cookie.is_some());
-        let backlog = known.map(|(listener, _)| listener.socket.send_queue);
-        let half_open = worst.map_or(0, |(_, count)| count);
+        let backlog = worst.and_then(|crowd| crowd.listener.socket.backlog());
+        let without_cookies = settings.syncookies == Some(0);
+        let full = case.meter.mostly_rises(PRESSURE, full);
+        let dropped = if without_cookies {
+            rise(dropped)
+        } else {
+            rise(|counters| counters.queue_full_drops)
+        };
         Self {
-            half_open,
-            backlog,
+            stale: worst.map_or(0, |crowd| crowd.stale),
+            room: backlog.map(|backlog| room(backlog, settings)),
             evidence: HalfOpen {
-                listener: worst.map(|(listener, _)| listener.socket.local),
-                half_open,
+                listener: worst.map(|crowd| crowd.listener.socket.local),
+                half_open: worst.map_or(0, |crowd| crowd.half_open),
                 backlog,
                 cookies_sent: rise(|counters| counters.cookies_sent),
                 cookies_returned: rise(|counters| counters.cookies_returned),
-                dropped: rise(|counters| counters.queue_full_drops),
+                dropped,
             },
-            pressed: case.meter.mostly_rises(WINDOW, |counters| {
-                let cookies = counters.queue_full_cookies?;
-                Some(cookies + counters.queue_full_drops?)
-            }),
-            cookies: case.scene.kernel.settings.syncookies,
+            pressed: full || without_cookies && case.meter.mostly_rises(PRESSURE, self::dropped),
+            cookies: settings.syncookies,
         }
     }
 
-    /// Whether the rows alone show a queue without room.
+    /// Whether the rows alone show a queue that is full of what never ends.
     fn rows_crowd(&self, limits: &Thresholds) -> bool {
-        let room = self.backlog.map_or(0.0, |backlog| f64::from(backlog) + 1.0);
-        self.half_open >= limits.half_open_least
-            && f64::from(self.half_open) >= limits.half_open_share * room
+        self.room
+            .map_or(self.stale >= limits.half_open_unmeasured, |room| {
+                let enough = f64::from(self.stale) >= limits.half_open_share * f64::from(room);
+                enough && self.stale >= limits.half_open_least
+            })
     }
 
     /// The share of cookies that came back; none where too few were sent for it
@@ -104,7 +137,13 @@ impl Signs {
     fn returned(&self, limits: &Thresholds) -> Option<f64> {
         let sent = u32::try_from(self.evidence.cookies_sent?).unwrap_or(u32::MAX);
         let back = u32::try_from(self.evidence.cookies_returned?).unwrap_or(u32::MAX);
-        (sent >= limits.cookies_least).then(|| f64::from(back) / f64::from(sent))
+        let least = match self.cookies {
+            // Nothing tells then whether there was room: any scan from outside
+            // leaves cookies that do not return.
+            Some(2) => limits.cookies_always,
+            _ => limits.cookies_least,
+        };
+        (sent >= least).then(|| f64::from(back) / f64::from(sent))
     }
 
     fn level(&self, limits: &Thresholds) -> Level {
@@ -125,7 +164,7 @@ impl Signs {
                 }
             }
             Some(_) if pressed => Level::Raise(Severity::Warn, evidence()),
-            // No cookies: SYNs are dropped, and nothing tells whose.
+            // No cookies: SYNs are dropped, and only the rows tell whose.
             None if self.pressed && self.rows_crowd(limits) => {
                 Level::Raise(Severity::Warn, evidence())
             }
@@ -135,14 +174,40 @@ impl Signs {
     }
 }
 
+/// How many half-open connections a listener keeps: its backlog and, without
+/// cookies, no more than three quarters of `tcp_max_syn_backlog`
+/// (`tcp_conn_request` in `net/ipv4/tcp_input.c`).
+fn room(backlog: u32, settings: &Limits) -> u32 {
+    let most = settings
+        .max_syn_backlog
+        .filter(|_| settings.syncookies == Some(0));
+    most.map_or(backlog, |most| backlog.min(most - most / 4))
+        .max(1)
+}
+
+/// SYNs for which there was no room in the backlog.
+fn full(counters: &Counters) -> Option<u64> {
+    Some(counters.queue_full_cookies? + counters.queue_full_drops?)
+}
+
+/// All that listeners dropped but for full accept queues: beyond
+/// `tcp_max_syn_backlog` no other counter moves.
+fn dropped(counters: &Counters) -> Option<u64> {
+    Some(
+        counters
+            .listen_drops?
+            .saturating_sub(counters.listen_overflows?),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn signs(sent: u64, returned: u64, pressed: bool) -> Signs {
         Signs {
-            half_open: 120,
-            backlog: Some(128),
+            stale: 120,
+            room: Some(128),
             evidence: HalfOpen {
                 listener: None,
                 half_open: 120,
@@ -177,6 +242,8 @@ mod tests {
         assert_eq!(severity(&always), None);
         always.evidence.cookies_returned = Some(3);
         assert_eq!(severity(&always), Some(Severity::Alarm));
+        always.evidence.cookies_sent = Some(60);
+        assert_eq!(severity(&always), None, "somebody scans");
     }
 
     #[test]
@@ -189,13 +256,33 @@ mod tests {
     }
 
     #[test]
-    fn without_cookies_drops_and_rows_together_count() {
+    fn without_cookies_drops_and_rows_that_stay_count_together() {
         let mut off = signs(0, 0, true);
         off.cookies = Some(0);
         off.evidence.dropped = Some(900);
         assert_eq!(severity(&off), Some(Severity::Warn));
-        off.half_open = 16;
-        off.backlog = Some(16);
-        assert_eq!(severity(&off), None, "a small backlog");
+        (off.stale, off.room) = (20, Some(128));
+        assert_eq!(severity(&off), None, "most come and go");
+        (off.stale, off.room) = (16, Some(16));
+        assert_eq!(severity(&off), Some(Severity::Warn));
+        (off.stale, off.room) = (3, Some(3));
+        assert_eq!(severity(&off), None, "too few to say");
+        off.room = None;
+        assert_eq!(severity(&off), None);
+        off.stale = 32;
+        assert_eq!(severity(&off), Some(Severity::Warn));
+    }
+
+    #[test]
+    fn without_cookies_another_setting_bounds_the_backlog() {
+        let settings = |syncookies| Limits {
+            syncookies: Some(syncookies),
+            max_syn_backlog: Some(128),
+            ..Limits::default()
+        };
+        assert_eq!(room(4096, &settings(0)), 96);
+        assert_eq!(room(4096, &settings(1)), 4096);
+        assert_eq!(room(64, &settings(0)), 64);
+        assert_eq!(room(0, &settings(0)), 1);
     }
 }

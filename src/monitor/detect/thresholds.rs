@@ -13,6 +13,9 @@ use std::time::Duration;
 /// - *Schechter*: S. Schechter, J. Jung, A. Berger, "Fast detection of scanning
 ///   worm infections", 2004, which turns Jung's test to outbound connections
 ///   and keeps it from going below its start.
+/// - *kernel*: what Linux itself does, by source file or `ip-sysctl` name.
+/// - *chosen*: no source but judgement; the scenarios under `tests/scenarios`
+///   hold it to what must be found and what must stay silent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Thresholds {
     /// How far back first contacts count (Zeek).
@@ -77,48 +80,68 @@ pub struct Thresholds {
     pub down_after: Duration,
     /// A suspicion that lasted so long excuses the failures it covers.
     pub down_excuse: Duration,
-    /// The share of an accept queue (the backlog and one) that is worth knowing.
+    /// The share of an accept queue that is worth knowing (chosen). It holds the
+    /// backlog and one more, and is full beyond that (kernel:
+    /// `sk_acceptq_is_full`).
     pub queue_share: f64,
-    /// And so many connections must wait in it.
+    /// And so many connections must wait in it (chosen): `listen(0)` is no
+    /// trouble.
     pub queue_waiting: u32,
-    /// The share of `tcp_max_tw_buckets` that is worth a look.
+    /// The share of `tcp_max_tw_buckets` that is worth a look (chosen); at the
+    /// whole of it connections close without `TIME_WAIT` (kernel).
     pub time_wait_share: f64,
-    /// The share of `tcp_max_orphans` that is worth a look.
+    /// The share of `tcp_max_orphans` that is worth a look. Where a peer is
+    /// silent the kernel compares twice or four times the count, so that half
+    /// may be all (kernel: `tcp_out_of_resources`).
     pub orphan_share: f64,
-    /// The share of a listener's room that half-open connections must take …
+    /// The share of a listener's room (kernel: `inet_csk_reqsk_queue_is_full`)
+    /// that half-open connections must take …
     pub half_open_share: f64,
-    /// … and how many there must be, before they are too many.
+    /// … for longer than a round trip, and how many that must be (chosen): a
+    /// small backlog is soon full.
     pub half_open_least: u32,
-    /// How many SYN cookies must be sent before a share of them means anything.
+    /// How many there must be where the room is not known (chosen).
+    pub half_open_unmeasured: u32,
+    /// How many SYN cookies must be sent in ten seconds before a share of them
+    /// means anything (chosen).
     pub cookies_least: u32,
-    /// Fewer than this share come back in a flood …
+    /// The same where they are always sent (`tcp_syncookies` 2; chosen).
+    pub cookies_always: u32,
+    /// Fewer than this share come back in a flood (chosen: forged addresses
+    /// return none, and some clients are honest meanwhile) …
     pub cookies_flood: f64,
-    /// … and more than this where clients are honest.
+    /// … and more than this where clients are honest (chosen).
     pub cookies_honest: f64,
-    /// How long a socket must be in `CLOSE_WAIT` to be an old one.
+    /// How long a socket must be in `CLOSE_WAIT` to be an old one (kernel:
+    /// after `tcp_fin_timeout`, a minute, a peer that has closed knows nothing
+    /// of it any more).
     pub leak_age: Duration,
-    /// Within what time their number must grow …
+    /// Within what time their number must grow (chosen) …
     pub leak_window: Duration,
     /// … by so many …
     pub leak_growth: u32,
     /// … and by this share of what there were, to be a leak.
     pub leak_share: f64,
-    /// The share of the descriptors a process may open at which a leak is an
-    /// alarm.
+    /// The share of the descriptors a process may open (`RLIMIT_NOFILE`) at
+    /// which a leak is an alarm (chosen).
     pub leak_descriptors: f64,
-    /// How long a queue must stand still to be stuck.
+    /// How long a queue must stand still to be stuck (chosen: players and
+    /// programs at a prompt pause for less).
     pub still_after: Duration,
-    /// How many bytes must wait unread in it.
+    /// How many bytes must wait unread in it (chosen).
     pub still_bytes: u32,
-    /// How many connects must fail within ten seconds to be a storm …
+    /// How many connects must fail within ten seconds to be a storm (chosen: a
+    /// database that restarts refuses fewer) …
     pub storm_failed: u32,
     /// … and which share of those tried.
     pub storm_share: f64,
-    /// The share of the local ports to one destination that is worth a look …
+    /// The share of the local ports to one destination that is worth a look
+    /// (chosen) …
     pub ports_amber: f64,
-    /// … and the one that is an alarm.
+    /// … and the one that is an alarm (chosen): finding a free port takes the
+    /// kernel ever longer by then (kernel: `__inet_hash_connect`).
     pub ports_red: f64,
-    /// How long a new listener is worth knowing.
+    /// How long a new listener is worth knowing (chosen).
     pub listener_fresh: Duration,
     /// Contacts remembered for one process; the oldest are dropped.
     pub contacts_each: usize,
@@ -163,8 +186,10 @@ impl Default for Thresholds {
             time_wait_share: 0.8,
             orphan_share: 0.5,
             half_open_share: 0.8,
-            half_open_least: 32,
+            half_open_least: 8,
+            half_open_unmeasured: 32,
             cookies_least: 20,
+            cookies_always: 1000,
             cookies_flood: 0.1,
             cookies_honest: 0.5,
             leak_age: Duration::from_mins(1),

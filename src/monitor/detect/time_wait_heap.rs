@@ -4,9 +4,9 @@
 
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
-use super::{Case, Detector};
+use super::{Case, Detector, Kernel, blind};
 use crate::model::evidence::Evidence;
-use crate::model::finding::{Finding, Severity};
+use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
 use std::time::Duration;
 
 /// Over what time overflows are told.
@@ -32,6 +32,13 @@ impl Detector for TimeWaitHeap {
         self.standing
             .judge((), None, heap.level(case.limits), case.now);
         self.standing.findings(case.now, case.limits.clearing)
+    }
+
+    fn blind(&self, kernel: &Kernel) -> Option<Blind> {
+        let gauge = kernel.gauges.time_waits.is_some();
+        let limit = kernel.settings.max_time_wait.is_some();
+        blind(Rule::TimeWaitHeap, Lack::Counters, gauge)
+            .or_else(|| blind(Rule::TimeWaitHeap, Lack::Settings, limit))
     }
 }
 
