@@ -54,6 +54,8 @@ pub struct Observation {
     pub gaps: Vec<Gap>,
     /// Troubles that stand, gravest first.
     pub findings: Vec<Finding>,
+    /// Those that stand and are muted, in the same order.
+    pub muted: Vec<Finding>,
     /// CPU and memory where they were asked for.
     pub usage: Vec<Usage>,
     /// What the rows' flows point into; empty unless the tables are read with
