@@ -7,6 +7,8 @@
 mod closing;
 #[path = "screens/ending.rs"]
 mod ending;
+#[path = "screens/findings.rs"]
+mod findings;
 #[path = "screens/stage.rs"]
 mod stage;
 #[path = "screens/typing.rs"]

@@ -245,7 +245,10 @@ impl App {
         let observation = Arc::make_mut(&mut self.observation);
         let mut all = std::mem::take(&mut observation.findings);
         all.append(&mut observation.muted);
-        all.sort_by_key(|finding| (Reverse(finding.severity), finding.since));
+        all.sort_by_key(|finding| {
+            let rule = finding.evidence.rule();
+            (Reverse(finding.severity), finding.since, rule)
+        });
         (observation.muted, observation.findings) = all
             .into_iter()
             .partition(|finding| mutes.iter().any(|mute| mute.covers(finding)));

@@ -150,6 +150,8 @@ pub struct Loaded {
     pub parsed: Parsed,
     /// The file, if there is one.
     pub path: Option<PathBuf>,
+    /// Why the usual file could not be looked for, if it could not.
+    pub passed_over: Option<String>,
 }
 
 impl Loaded {
@@ -157,7 +159,8 @@ impl Loaded {
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let path = self.path.as_deref().map(shown).unwrap_or_default();
         let warnings = self.parsed.warnings.iter();
-        warnings.map(move |mistake: &Mistake| mistake.told(&path))
+        let told = warnings.map(move |mistake: &Mistake| mistake.told(&path));
+        self.passed_over.clone().into_iter().chain(told)
     }
 
     /// The file of the baseline, if one is named.
@@ -170,27 +173,36 @@ impl Loaded {
 }
 
 /// Reads the settings; where there is no usual file they are as they usually are.
+/// So they are, with a warning, where that folder may not be looked into: who
+/// became another user with `HOME` unchanged has no settings there.
 ///
 /// # Errors
 ///
 /// If the file cannot be read, is not to be trusted, or has mistakes.
 pub fn load(place: &Place, reader: Reader) -> Result<Loaded, FileError> {
-    let nothing = || Loaded {
+    let nothing = |passed_over| Loaded {
         parsed: Parsed {
             settings: super::Settings::default(),
             warnings: Vec::new(),
         },
         path: None,
+        passed_over,
     };
     let Some(path) = place.path() else {
-        return Ok(nothing());
+        return Ok(nothing(None));
     };
     let text = match read(path, reader) {
         Ok(text) => text,
         Err(FileError::Io { error, .. })
             if error.kind() == ErrorKind::NotFound && matches!(place, Place::Usual(_)) =>
         {
-            return Ok(nothing());
+            return Ok(nothing(None));
+        }
+        Err(FileError::Io { error, path, .. })
+            if error.kind() == ErrorKind::PermissionDenied && matches!(place, Place::Usual(_)) =>
+        {
+            let told = format!("cannot read {path}: {error}; no settings are in force");
+            return Ok(nothing(Some(told)));
         }
         Err(error) => return Err(error),
     };
@@ -201,6 +213,7 @@ pub fn load(place: &Place, reader: Reader) -> Result<Loaded, FileError> {
     Ok(Loaded {
         parsed,
         path: Some(path.to_owned()),
+        passed_over: None,
     })
 }
 

@@ -103,7 +103,7 @@ pub fn save_baseline(mut request: SaveRequest) -> Result<Ending, RunError> {
     }
     let count = baseline.listeners.len();
     say(&format!(
-        "{count} listeners are in {}\n",
+        "listeners written to {}: {count}\n",
         file::shown(&request.path)
     ))
 }
