@@ -10,6 +10,7 @@
 //! known is a warning: it may be of a newer version.
 
 pub mod baseline;
+mod error;
 pub mod example;
 pub mod file;
 mod mutes;
@@ -21,6 +22,7 @@ mod thresholds;
 
 use crate::model::mute::Mute;
 use crate::monitor::{Thresholds, UserRule};
+pub use error::shown;
 use notes::Notes;
 pub use notes::{Mistake, Mistakes};
 use section::Section;

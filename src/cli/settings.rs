@@ -36,7 +36,7 @@ pub(super) fn apply(plan: &mut Plan) -> Result<Applied, RunError> {
         Plan::Kill(acting, ..) | Plan::Close(acting) => {
             let loaded = read(&acting.own)?;
             if loaded.parsed.settings.read_only && !acting.order.dry_run {
-                let file = loaded.path.as_deref().map(crate::config::file::shown);
+                let file = loaded.path.as_deref().map(crate::config::shown);
                 return Err(RunError::Refused(format!(
                     "nothing is ended or closed: read_only = true in {}",
                     file.unwrap_or_default()

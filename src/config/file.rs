@@ -6,13 +6,13 @@
 //! a person believes in force says "all well" where it is not.
 
 use super::baseline;
-use super::notes::{Mistake, Mistakes};
+use super::error::shown;
+pub use super::error::{Distrust, FileError};
+use super::notes::Mistake;
 use super::{Parsed, parse};
 use crate::model::baseline::Baseline;
-use crate::model::text::Text;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -73,74 +73,6 @@ impl Reader {
         }
         (mode & 0o022 != 0).then_some(Distrust::Mode(mode & 0o777))
     }
-}
-
-/// Why root does not read a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Distrust {
-    /// It belongs to this user.
-    #[error("it belongs to uid {0}; as root only files of root, or of who called sudo, are read")]
-    Owner(u32),
-    /// Group or others may write it, by this mode.
-    #[error("others may write it (mode {0:o}), and root would obey it; chmod go-w it")]
-    Mode(u32),
-}
-
-/// Why a file could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum FileError {
-    /// The system says no.
-    #[error("cannot {operation} {path}: {error}")]
-    Io {
-        /// What was to be done.
-        operation: &'static str,
-        /// With which file.
-        path: Text,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// It is not to be trusted.
-    #[error("{path} is not read: {reason}")]
-    Distrusted {
-        /// The file.
-        path: Text,
-        /// Why.
-        reason: Distrust,
-    },
-    /// It is there already.
-    #[error("{path} is there already, and stays as it is{hint}")]
-    Exists {
-        /// The file.
-        path: Text,
-        /// What would replace it.
-        hint: &'static str,
-    },
-    /// It is wrong.
-    #[error("{}", told(.path, .mistakes))]
-    Wrong {
-        /// The file.
-        path: Text,
-        /// Everything that is wrong.
-        mistakes: Mistakes,
-    },
-    /// It is no baseline.
-    #[error("{path} is no baseline: {reason}")]
-    NoBaseline {
-        /// The file.
-        path: Text,
-        /// Why.
-        reason: String,
-    },
-}
-
-fn told(path: &Text, mistakes: &Mistakes) -> String {
-    let each = mistakes.0.iter().map(|mistake| mistake.told(path));
-    let count = mistakes.0.len();
-    let last = match count {
-        1 => "mend it; until then nothing is done".to_owned(),
-        count => format!("{count} mistakes; mend them, until then nothing is done"),
-    };
-    each.chain([last]).collect::<Vec<_>>().join("\n")
 }
 
 /// What a file of settings says.
@@ -228,12 +160,6 @@ pub fn load_baseline(path: &Path, reader: Reader) -> Result<Baseline, FileError>
         path: shown(path),
         reason,
     })
-}
-
-/// A path as it may be shown.
-#[must_use]
-pub fn shown(path: &Path) -> Text {
-    Text::new(path.as_os_str().as_bytes())
 }
 
 fn read(path: &Path, reader: Reader) -> Result<String, FileError> {

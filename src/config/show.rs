@@ -1,6 +1,6 @@
 //! Everything in force, in the form of the file, with where it comes from.
 
-use super::{Settings, file, thresholds};
+use super::{Settings, shown, thresholds};
 use crate::model::mute::quoted;
 use crate::monitor::{RuleLimit, UserRule};
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ const REMARK: usize = 36;
 #[must_use]
 pub fn show(settings: &Settings, path: Option<&Path>) -> String {
     let mut text = match path {
-        Some(path) => format!("# In force, by {}\n", file::shown(path)),
+        Some(path) => format!("# In force, by {}\n", shown(path)),
         None => "# In force; there is no file of settings.\n".to_owned(),
     };
     let mut line = |name: &str, value: String, full: &str| {
@@ -29,7 +29,7 @@ pub fn show(settings: &Settings, path: Option<&Path>) -> String {
     line("bell", settings.bell.to_string(), "bell");
     match &settings.baseline {
         Some(path) => {
-            let path = quoted(file::shown(path).as_str());
+            let path = quoted(shown(path).as_str());
             line("baseline", path, "baseline");
         }
         None => line("# baseline", "\"FILE\"".to_owned(), "baseline"),

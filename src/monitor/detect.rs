@@ -292,3 +292,6 @@ pub(super) fn flag(turned: &mut Turned, interner: &Interner, findings: &[Finding
         }
     }
 }
+
+#[cfg(test)]
+mod wished;

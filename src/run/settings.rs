@@ -3,7 +3,7 @@
 
 use super::{Ending, RunError};
 use crate::config::file::{self, FileError, Loaded, Place};
-use crate::config::{baseline, example, show};
+use crate::config::{baseline, example, show, shown};
 use crate::model::baseline::Baseline;
 use crate::model::gap::GapKind;
 use crate::monitor::{Monitor, MonitorOptions};
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 ///
 /// If no place is known, or nothing can be written.
 pub fn config_path(place: &Place) -> Result<Ending, RunError> {
-    say(&format!("{}\n", file::shown(needed(place)?)))
+    say(&format!("{}\n", shown(needed(place)?)))
 }
 
 /// Writes everything in force and where it comes from.
@@ -40,7 +40,7 @@ pub fn config_init(place: &Place) -> Result<Ending, RunError> {
     file::create(path, &example::text(), false)?;
     say(&format!(
         "wrote {}; nothing in it is in force yet\n",
-        file::shown(path)
+        shown(path)
     ))
 }
 
@@ -104,6 +104,6 @@ pub fn save_baseline(mut request: SaveRequest) -> Result<Ending, RunError> {
     let count = baseline.listeners.len();
     say(&format!(
         "listeners written to {}: {count}\n",
-        file::shown(&request.path)
+        shown(&request.path)
     ))
 }

@@ -22,8 +22,8 @@ use tcplens::model::protocol::Protocol;
 use tcplens::model::text::Text;
 use tcplens::model::time::{Stamp, Time};
 
-fn process(pid: u32, name: &str, exe: Option<&str>) -> Option<Arc<Process>> {
-    Some(Arc::new(Process {
+fn process(pid: u32, name: &str, exe: Option<&str>) -> Arc<Process> {
+    Arc::new(Process {
         pid,
         name: Text::from(name),
         exe: exe.map(|path| Program {
@@ -31,7 +31,7 @@ fn process(pid: u32, name: &str, exe: Option<&str>) -> Option<Arc<Process>> {
             deleted: false,
         }),
         ..Process::default()
-    }))
+    })
 }
 
 fn finding(severity: Severity, process: Option<Arc<Process>>, evidence: Evidence) -> Finding {
@@ -55,7 +55,7 @@ fn own_rule() -> Finding {
         within: None,
     });
     let owner = process(812, "nginx", Some("/usr/sbin/nginx"));
-    finding(Severity::Warn, owner, evidence)
+    finding(Severity::Warn, Some(owner), evidence)
 }
 
 fn unlisted() -> Finding {
@@ -65,7 +65,7 @@ fn unlisted() -> Finding {
         port: 4444,
         program: None,
     });
-    finding(Severity::Warn, process(990, "nc", None), evidence)
+    finding(Severity::Warn, Some(process(990, "nc", None)), evidence)
 }
 
 fn odd() -> Finding {
@@ -74,7 +74,7 @@ fn odd() -> Finding {
         program: Text::from("/tmp/build/server"),
     };
     let owner = process(991, "server", Some("/tmp/build/server"));
-    finding(Severity::Warn, owner, evidence)
+    finding(Severity::Warn, Some(owner), evidence)
 }
 
 fn orphans() -> Finding {
