@@ -9,7 +9,7 @@
 //!
 //! ```text
 //!  kernel ─▶ source ─▶ Reading ─▶ monitor ─▶ Arc<Observation> ─┬▶ app ─▶ view ─▶ screen
-//!  TOML   ─▶ tests  ─▶ Reading ─▶  (ledger + detect, pure)     └▶ report (table, json)
+//!  TOML   ─▶ tests  ─▶ Reading ─▶  (ledger + detect, pure)     └▶ report (table, json, check)
 //!  key    ─▶ app.update ─▶ Effect ─▶ run ─▶ control ─▶ Message ─▶ app
 //! ```
 //!
