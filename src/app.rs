@@ -22,6 +22,7 @@ pub mod notice;
 pub mod prompt;
 pub mod selection;
 pub mod tags;
+pub mod troubles;
 mod watching;
 
 use crate::explain::catalogue::Catalogue;
@@ -48,6 +49,7 @@ use notice::Notice;
 use std::sync::Arc;
 use std::time::Duration;
 use tags::Tags;
+use troubles::{Attention, Identity, Troubles};
 use watching::Watched;
 
 /// The lengths of the interval between readings that + and - step through.
@@ -80,6 +82,8 @@ pub struct Choices {
     pub policy: Policy,
     /// What this program runs in, which must not be cut off by mistake.
     pub session: Session,
+    /// How findings are to be told.
+    pub attention: Attention,
 }
 
 /// Everything the screen shows, and what it depends on.
@@ -143,6 +147,8 @@ pub struct App {
     question_shown: bool,
     /// What is read beyond the table.
     watched: Watched,
+    /// What was done about findings, and those that are over.
+    troubles: Troubles,
 }
 
 impl App {
@@ -180,6 +186,7 @@ impl App {
             newest_ms: 0,
             question_shown: false,
             watched: Watched::default(),
+            troubles: Troubles::new(choices.attention),
         }
     }
 
@@ -261,17 +268,29 @@ impl App {
                 self.permits(command) && self.close_refused.is_none() && self.has_closable()
             }
             Command::ConfirmClose => matches!(self.mode, Mode::Close(_)),
-            Command::ShowFinding | Command::Findings => !self.observation.findings.is_empty(),
+            Command::ShowFinding if matches!(self.mode, Mode::Findings { .. }) => {
+                self.chosen_finding().is_some()
+            }
+            Command::ShowFinding => !self.observation.findings.is_empty(),
+            Command::Findings => self.knows_of_findings(),
+            Command::Acknowledge | Command::Mute => self.chosen_finding().is_some(),
             Command::TurnReach => self.answers(command),
             _ if command.signal().is_some() => self.answers(command),
             _ => true,
         }
     }
 
+    fn knows_of_findings(&self) -> bool {
+        let seen = &self.observation;
+        let stands = !seen.findings.is_empty() || !seen.muted.is_empty();
+        stands || self.ended_findings().next().is_some()
+    }
+
     fn observed(&mut self, observation: Arc<Observation>) -> Vec<Effect> {
         self.failure = None;
         let mut effects = self.follow_up(&observation);
         effects.extend(self.follow_up_closing(&observation));
+        effects.extend(self.note_troubles(&observation));
         if self.paused {
             self.held_back = Some(observation);
             return effects;
@@ -281,7 +300,9 @@ impl App {
         // with them; nobody has chosen the first row of it.
         let settling = self.observation.number == 1 && self.cursor.place() == 0;
         let same_rows = Arc::ptr_eq(&self.observation.rows, &observation.rows);
+        let marked = self.chosen_finding().map(Identity::of);
         self.observation = observation;
+        self.follow_finding(marked.as_ref());
         self.tags.keep_present(&self.observation);
         // What was read beyond the table changes no row, nor any order.
         if !same_rows {
@@ -391,6 +412,8 @@ impl App {
             Command::Clear if self.tags.count() > 0 => self.clear_tags(),
             Command::CopyRow => self.copy_row(),
             Command::CopyJson => self.copy_json(),
+            Command::Acknowledge => self.acknowledge(),
+            Command::Mute => self.mute(),
             other => self.browse(other),
         }
     }

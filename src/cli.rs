@@ -3,7 +3,9 @@
 mod flags;
 mod plan;
 mod privileges;
+mod settings;
 
+use crate::app::troubles::Attention;
 use crate::control::destroy::{Close, SockDestroy};
 use crate::control::logged::Logged;
 use crate::control::pidfd::{PidfdControl, WithoutPidfd};
@@ -17,14 +19,16 @@ use crate::lab::parking::Parking;
 use crate::model::action::Policy;
 use crate::model::namespace::Scope;
 use crate::model::session::Session;
+use crate::monitor::Wishes;
 use crate::privilege;
 use crate::run::{
-    self, About, CloseRequest, DoctorRequest, Ending, KillRequest, ListRequest, LiveRequest,
-    RunError,
+    self, About, CheckRequest, CloseRequest, DoctorRequest, Ending, KillRequest, ListRequest,
+    LiveRequest, RunError, SaveRequest,
 };
 use crate::source::live::{Live, LiveOptions};
 use crate::source::{ReadingSource, limits};
-use plan::{Contents, Plan, Watching};
+use plan::{ConfigAction, Contents, LivePlan, Plan, Watching};
+use settings::Applied;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write, stderr, stdin, stdout};
 use std::path::Path;
@@ -45,11 +49,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(ended) = helper::play(&arguments) {
         return ended;
     }
-    let plan = match plan::parse(arguments, &Surroundings::here()) {
+    let mut plan = match plan::parse(arguments, &Surroundings::here()) {
         Ok(plan) => plan,
         Err(usage) => return complain(&usage.to_string()),
     };
-    match carry_out(plan) {
+    match settings::apply(&mut plan).and_then(|applied| carry_out(plan, applied)) {
         Ok(ending) => code(ending),
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => complain(&error.to_string()),
@@ -90,19 +94,19 @@ impl Surroundings {
 
 /// Carries out a plan, as long as there is no thread yet: privileges belong to
 /// threads, and a namespace may not be entered later.
-fn carry_out(plan: Plan) -> Result<Ending, RunError> {
+fn carry_out(plan: Plan, applied: Applied) -> Result<Ending, RunError> {
     let Plan::Lab(contents, watch) = plan else {
-        return with_least_privilege(plan, Place::Machine);
+        return with_least_privilege(plan, applied, Place::Machine);
     };
     let namespace = Namespace::enter()?;
     match contents {
         Contents::Everything(choice) => {
             let _parking = Parking::start(&namespace, choice)?;
-            with_least_privilege(*watch, Place::Lab)
+            with_least_privilege(*watch, applied, Place::Lab)
         }
         Contents::Load(mix) => {
             let _load = Load::start(&namespace, mix)?;
-            with_least_privilege(*watch, Place::Lab)
+            with_least_privilege(*watch, applied, Place::Lab)
         }
     }
 }
@@ -116,7 +120,7 @@ enum Place {
     Lab,
 }
 
-fn with_least_privilege(plan: Plan, place: Place) -> Result<Ending, RunError> {
+fn with_least_privilege(plan: Plan, applied: Applied, place: Place) -> Result<Ending, RunError> {
     privilege::keep(&privileges::of(&plan));
     // Only where words are needed: a list must not wait for them.
     let words = || Catalogue::of(Language::English);
@@ -167,27 +171,73 @@ fn with_least_privilege(plan: Plan, place: Place) -> Result<Ending, RunError> {
             words: words(),
             about: about(acting.watching)?,
         }),
-        Plan::Live(live) => run::live(LiveRequest {
-            source: open(&live.watching, LiveOptions::default().patience)?,
-            control: control(live.policy, live.without_pidfd, place),
-            closer: closer(live.policy),
-            choices: crate::app::Choices {
-                filter: live.watching.filter,
-                quick: live.watching.quick,
-                sort: live.watching.sort,
-                numeric: live.watching.numeric,
-                pace: live.pace,
-                scope: live.watching.scope,
-                policy: live.policy,
-                session: session(),
-            },
-            words: words(),
-            theme: live.theme,
-            mouse: live.mouse,
-        }),
+        Plan::Live(live) => watch(live, applied, place),
         // A lab within a lab is no plan that can be asked for.
-        Plan::Lab(_, watch) => with_least_privilege(*watch, Place::Lab),
+        Plan::Lab(_, watch) => with_least_privilege(*watch, applied, Place::Lab),
+        Plan::Check(check) => run::check(CheckRequest {
+            source: Box::new(Live::open(&LiveOptions {
+                source: check.source,
+                scope: check.scope,
+                names: names_users(&applied.wishes),
+                patience: LIST_PATIENCE,
+                ..LiveOptions::default()
+            })?),
+            thresholds: applied.thresholds,
+            wishes: applied.wishes,
+            length: check.length,
+            level: check.level,
+            format: check.format,
+            words: words(),
+        }),
+        Plan::Config(action, own) => match action {
+            ConfigAction::Path => run::config_path(&settings::place(&own)),
+            ConfigAction::Show => run::config_show(&settings::read(&own)?),
+            ConfigAction::Init => run::config_init(&settings::place(&own)),
+        },
+        Plan::SaveBaseline(save) => run::save_baseline(SaveRequest {
+            source: Box::new(Live::open(&LiveOptions {
+                source: save.source,
+                names: false,
+                ..LiveOptions::default()
+            })?),
+            path: save.path,
+            replace: save.replace,
+        }),
     }
+}
+
+/// Shows the live table.
+fn watch(live: LivePlan, applied: Applied, place: Place) -> Result<Ending, RunError> {
+    run::live(LiveRequest {
+        source: open(&live.watching, LiveOptions::default().patience)?,
+        control: control(live.policy, live.without_pidfd, place),
+        closer: closer(live.policy),
+        choices: crate::app::Choices {
+            filter: live.watching.filter,
+            quick: live.watching.quick,
+            sort: live.watching.sort,
+            numeric: live.watching.numeric,
+            pace: live.pace,
+            scope: live.watching.scope,
+            policy: live.policy,
+            session: session(),
+            attention: Attention {
+                mutes: applied.wishes.mutes.clone(),
+                bell: applied.bell,
+            },
+        },
+        thresholds: applied.thresholds,
+        wishes: applied.wishes,
+        words: Catalogue::of(Language::English),
+        theme: live.theme,
+        mouse: live.mouse,
+    })
+}
+
+/// Whether a rule asks for the name of a user.
+fn names_users(wishes: &Wishes) -> bool {
+    let mut filters = wishes.rules.iter().map(|rule| rule.filter.to_string());
+    filters.any(|filter| filter.contains("user:"))
 }
 
 /// Twice refused is safe: the keys do nothing, and what they would ask for
@@ -243,7 +293,9 @@ fn open(watching: &Watching, patience: Duration) -> Result<Box<dyn ReadingSource
 fn code(ending: Ending) -> ExitCode {
     match ending {
         Ending::Done => ExitCode::SUCCESS,
-        Ending::NothingMatched | Ending::Unfinished | Ending::Lacking => ExitCode::from(NOTHING),
+        Ending::NothingMatched | Ending::Unfinished | Ending::Lacking | Ending::Found => {
+            ExitCode::from(NOTHING)
+        }
         // As a shell reports a program that a signal ended.
         Ending::Signal(signal) => ExitCode::from(128 + u8::try_from(signal).unwrap_or(0)),
         Ending::TerminalGone => ExitCode::from(ERROR),

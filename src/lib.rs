@@ -9,7 +9,7 @@
 //!
 //! ```text
 //!  kernel ─▶ source ─▶ Reading ─▶ monitor ─▶ Arc<Observation> ─┬▶ app ─▶ view ─▶ screen
-//!  TOML   ─▶ tests  ─▶ Reading ─▶  (ledger + detect, pure)     └▶ report (table, json)
+//!  TOML   ─▶ tests  ─▶ Reading ─▶  (ledger + detect, pure)     └▶ report (table, json, check)
 //!  key    ─▶ app.update ─▶ Effect ─▶ run ─▶ control ─▶ Message ─▶ app
 //! ```
 //!
@@ -17,7 +17,7 @@
 //!
 //! | floor | rooms | may import | touches the OS? |
 //! |---|---|---|---|
-//! | 6 shell | `main`, [`cli`], [`run`] | all | threads, terminal, clock, signals |
+//! | 6 shell | `main`, [`cli`], [`run`], [`config`] | all (`config`: 0 2 3) | threads, terminal, clock, signals; `config`: its file |
 //! | 5 faces | [`view`], [`report`] | `view`: 0 2 3 4; `report`: 0 2 3 | no: writes to a buffer or a `Write` |
 //! | 4 mind | [`app`]: state + message → effects | 0 2 3 | no |
 //! | 3 list | [`listing`], [`explain`] | 0 2 | no |
@@ -58,6 +58,7 @@
 
 pub mod app;
 pub mod cli;
+pub mod config;
 pub mod control;
 pub mod explain;
 pub mod filter;

@@ -5,6 +5,7 @@
 //! the environment; times and texts come in as values.
 
 pub mod action;
+pub mod baseline;
 pub mod caution;
 pub mod closing;
 pub mod counters;
@@ -15,6 +16,7 @@ pub mod flow;
 pub mod gap;
 pub mod inet_diag;
 pub mod limits;
+pub mod mute;
 pub mod namespace;
 pub mod observation;
 pub mod owner;

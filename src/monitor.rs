@@ -21,6 +21,7 @@ mod unowned;
 
 use crate::model::finding::Finding;
 use crate::model::gap::GapKind;
+use crate::model::mute::Mute;
 use crate::model::observation::Observation;
 use crate::model::owner::Unowned;
 use crate::model::reading::{Matter, Reading, Snapshot, Usage};
@@ -30,7 +31,10 @@ use crate::model::tcp_info::TcpInfo;
 use crate::model::time::{Stamp, Time};
 use census::Census;
 use details::Details;
+use detect::personal::Personal;
+pub use detect::personal::Wishes;
 pub use detect::thresholds::Thresholds;
+pub use detect::user_rule::{Per, RuleLimit, UserRule};
 use detect::{Detection, Kernel, Scene};
 use history::History;
 use horizon::Horizon;
@@ -58,6 +62,8 @@ pub struct MonitorOptions {
     pub detects: bool,
     /// The limits of the rules.
     pub thresholds: Thresholds,
+    /// What a person adds to them.
+    pub wishes: Wishes,
 }
 
 impl Default for MonitorOptions {
@@ -71,6 +77,7 @@ impl Default for MonitorOptions {
             history: 60,
             detects: true,
             thresholds: Thresholds::default(),
+            wishes: Wishes::default(),
         }
     }
 }
@@ -82,6 +89,7 @@ pub struct Monitor {
     interner: Interner,
     history: History,
     detection: Detection,
+    personal: Personal,
     usage: Vec<Usage>,
     details: Details,
     /// The last table, while some of its absences are not settled.
@@ -103,6 +111,7 @@ impl Monitor {
         Self {
             history: History::new(options.history),
             detection: Detection::new(options.thresholds.clone()),
+            personal: Personal::new(options.wishes.clone()),
             ledger: Ledger::new(options.settled),
             options,
             interner: Interner::default(),
@@ -148,6 +157,18 @@ impl Monitor {
         self.draft
             .as_ref()
             .map_or(&[], |draft| &draft.turned.unsettled)
+    }
+
+    /// Whether tables must be read with what connections carry, for the rules'
+    /// sake.
+    #[must_use]
+    pub fn needs_flows(&self) -> bool {
+        self.personal.needs_flows()
+    }
+
+    /// From the next table on these findings are muted, and no others.
+    pub fn set_mutes(&mut self, mutes: Vec<Mute>) {
+        self.personal.set_mutes(mutes);
     }
 
     fn fold_details(
@@ -237,11 +258,11 @@ impl Monitor {
             gauges: snapshot.gauges,
             settings: snapshot.limits,
         };
-        let findings = self.detect(&mut turned, &census, &kernel);
+        let (findings, muted) = self.detect(&mut turned, &census, &kernel);
         let blind = self.detection.blind(&kernel);
         let mut gaps = snapshot.gaps;
         gaps.extend(unowned::gap(hidden, &gaps));
-        Some(self.publish(Observation {
+        let mut observation = Observation {
             time,
             number: self.latest.as_ref().map_or(1, |last| last.number + 1),
             host: snapshot.host,
@@ -257,17 +278,27 @@ impl Monitor {
             arrivals: self.history.counts(),
             gaps,
             findings,
+            muted,
             blind,
             usage: self.usage.clone(),
             flows: Arc::new(turned.flows),
             details: self.details.all().to_vec(),
             limits: snapshot.limits,
-        }))
+        };
+        let clearing = self.options.thresholds.clearing;
+        self.personal.judge(&mut observation, self.now, clearing);
+        Some(self.publish(observation))
     }
 
-    fn detect(&mut self, turned: &mut Turned, census: &Census, kernel: &Kernel) -> Vec<Finding> {
+    /// The findings to be told, and those that are muted.
+    fn detect(
+        &mut self,
+        turned: &mut Turned,
+        census: &Census,
+        kernel: &Kernel,
+    ) -> (Vec<Finding>, Vec<Finding>) {
         if !self.options.detects {
-            return Vec::new();
+            return (Vec::new(), Vec::new());
         }
         let scene = Scene {
             now: self.now,
@@ -280,9 +311,9 @@ impl Monitor {
             muster: &census.muster,
             kernel: *kernel,
         };
-        let findings = self.detection.judge(&scene);
-        detect::flag(turned, &self.interner, &findings);
-        findings
+        let (told, muted) = self.personal.part(self.detection.judge(&scene));
+        detect::flag(turned, &self.interner, &told);
+        (told, muted)
     }
 
     fn clock(&self) -> Clock {

@@ -29,6 +29,26 @@ pub fn keep(wanted: &[Capability]) {
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
+/// Does something with no more rights than whoever started the program has: a
+/// file that was named must be one that they could read themselves. Root can
+/// read everything anyway.
+pub fn as_oneself<T>(deed: impl FnOnce() -> T) -> T {
+    if is_root() {
+        return deed();
+    }
+    let Ok(held) = capabilities(None) else {
+        return deed();
+    };
+    let lowered = CapabilitySets {
+        effective: CapabilitySet::empty(),
+        ..held
+    };
+    let _ = set_capabilities(None, lowered);
+    let done = deed();
+    let _ = set_capabilities(None, held);
+    done
+}
+
 fn keep_capabilities(wanted: &[Capability]) -> io::Result<()> {
     let wanted = wanted
         .iter()

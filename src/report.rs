@@ -5,6 +5,7 @@
 //! else.
 
 pub mod chapter;
+pub mod check;
 pub mod doctor;
 pub mod json;
 pub mod table;

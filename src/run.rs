@@ -1,6 +1,7 @@
 //! Threads, terminal and signals: joins the rooms into a program.
 
 mod actor;
+mod check;
 mod clipboard;
 mod command;
 mod doctor;
@@ -9,15 +10,19 @@ mod input;
 mod pace;
 mod poller;
 mod screen;
+mod settings;
 mod signals;
 mod slot;
 mod terminal;
 
+pub use check::{CheckFormat, CheckRequest, check};
 pub use command::{About, CloseRequest, KillRequest, Order, close, kill};
 pub use doctor::{DoctorRequest, doctor};
 pub use headless::{Format, ListRequest, Topic, explain, list};
 pub use screen::{LiveRequest, live};
+pub use settings::{SaveRequest, config_init, config_path, config_show, save_baseline};
 
+use crate::config::file::FileError;
 use crate::lab::LabError;
 use crate::source::SourceError;
 use std::io;
@@ -31,6 +36,9 @@ pub enum RunError {
     /// The lab could not be set up.
     #[error("{0}")]
     Lab(#[from] LabError),
+    /// A file of settings or a baseline is not to be used.
+    #[error("{0}")]
+    File(#[from] FileError),
     /// What was ordered is not done; the reason, and what would help.
     #[error("{0}")]
     Refused(String),
@@ -67,6 +75,8 @@ pub enum Ending {
     Unfinished,
     /// Something cannot be seen or done here.
     Lacking,
+    /// A check found something.
+    Found,
     /// By this signal.
     Signal(i32),
     /// The terminal went away.

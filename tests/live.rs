@@ -19,6 +19,8 @@
 mod absences;
 #[path = "live/bad_input.rs"]
 mod bad_input;
+#[path = "live/checks.rs"]
+mod checks;
 #[path = "live/churn.rs"]
 mod churn;
 #[path = "live/crowd.rs"]
@@ -83,7 +85,7 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 33] = [
+const INSIDE: [(&str, Body); 38] = [
     (ROW_BY_ROW, differential::agrees_row_by_row),
     (ON_A_PAIR, differential::agrees_on_a_pair_of_devices),
     (
@@ -192,6 +194,23 @@ const INSIDE: [(&str, Body); 33] = [
         flood::is_not_seen_in_success,
     ),
     ("a_lab_refused_is_a_line", refusal::is_a_line_that_helps),
+    (
+        "checks_find_what_a_rule_says",
+        checks::find_what_a_rule_says,
+    ),
+    (
+        "checks_tell_of_growth_and_end_early",
+        checks::tell_of_growth_and_end_early,
+    ),
+    ("checks_refuse_what_is_wrong", checks::refuse_what_is_wrong),
+    (
+        "checks_hold_listeners_against_a_baseline",
+        checks::hold_listeners_against_a_baseline,
+    ),
+    (
+        "settings_are_begun_and_shown",
+        checks::begin_and_show_settings,
+    ),
 ];
 
 /// Loads in which each trouble must be found, and no other.

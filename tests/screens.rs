@@ -7,6 +7,8 @@
 mod closing;
 #[path = "screens/ending.rs"]
 mod ending;
+#[path = "screens/findings.rs"]
+mod findings;
 #[path = "screens/hasty.rs"]
 mod hasty;
 #[path = "screens/stage.rs"]

@@ -26,6 +26,7 @@ fn app(sockets: u32) -> App {
     let choices = Choices {
         policy: tcplens::model::action::Policy::Act,
         session: tcplens::model::session::Session::default(),
+        attention: tcplens::app::troubles::Attention::default(),
         filter: Filter::all(),
         quick: Quick::default(),
         sort: Sort::default(),

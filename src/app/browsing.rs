@@ -3,7 +3,6 @@
 use super::App;
 use super::command::Command;
 use super::effect::Effect;
-use super::leads;
 use super::message::{Gesture, Spot};
 use super::mode::Mode;
 use crate::filter::Filter;
@@ -19,7 +18,12 @@ impl App {
         match command {
             Command::Help => self.mode = Mode::Help { scroll: 0 },
             Command::Gaps => self.mode = Mode::Gaps { scroll: 0 },
-            Command::Findings => self.mode = Mode::Findings { scroll: 0 },
+            Command::Findings => {
+                self.mode = Mode::Findings {
+                    place: 0,
+                    scroll: 0,
+                }
+            }
             Command::Explain => self.page(Mode::Explain { scroll: 0 }),
             Command::Details => {
                 self.page(Mode::Details { scroll: 0 });
@@ -82,6 +86,9 @@ impl App {
     }
 
     fn step(&mut self, command: Command) -> Vec<Effect> {
+        if self.step_findings(command) {
+            return Vec::new();
+        }
         if let Some(scroll) = self.mode.scroll() {
             *scroll = match command {
                 Command::Up => scroll.saturating_sub(1),
@@ -110,6 +117,24 @@ impl App {
             _ => self.cursor.to(usize::MAX),
         }
         Vec::new()
+    }
+
+    /// Marks another finding on their page; scrolling is left to others.
+    fn step_findings(&mut self, command: Command) -> bool {
+        let last = self.observation.findings.len() + self.observation.muted.len();
+        let Mode::Findings { place, scroll } = &mut self.mode else {
+            return false;
+        };
+        *place = match command {
+            Command::Up => place.saturating_sub(1),
+            Command::Down => *place + 1,
+            Command::Top => 0,
+            Command::Bottom => last,
+            _ => return false,
+        };
+        *place = (*place).min(last.saturating_sub(1));
+        *scroll = 0;
+        true
     }
 
     fn open_sort_menu(&mut self) {
@@ -157,23 +182,13 @@ impl App {
     }
 
     /// Shows the rows of a filter that this program wrote, and nothing else.
-    fn show_only(&mut self, filter: &str) {
+    pub(super) fn show_only(&mut self, filter: &str) {
         if let Ok(filter) = Filter::parse(filter) {
             self.filter = filter;
             self.quick = Quick::default();
             self.rearrange();
             self.cursor.to(0);
         }
-    }
-
-    fn show_finding(&mut self) -> Vec<Effect> {
-        let Some(finding) = self.observation.findings.first() else {
-            self.say("no_finding", &[]);
-            return Vec::new();
-        };
-        let wanted = leads::filter(finding);
-        self.show_only(&wanted);
-        Vec::new()
     }
 
     pub(super) fn mouse(&mut self, gesture: Gesture, spot: Spot) -> Vec<Effect> {

@@ -79,6 +79,10 @@ pub enum Command {
     ShowFinding,
     /// All findings with their evidence.
     Findings,
+    /// Take the marked finding for known.
+    Acknowledge,
+    /// Mute the marked finding's rule for its program.
+    Mute,
     /// What could not be seen.
     Gaps,
     /// To the shell and back.
@@ -113,7 +117,7 @@ pub enum Command {
 
 impl Command {
     /// Every command with its key in the assets.
-    pub const ALL: [(Self, &'static str); 52] = [
+    pub const ALL: [(Self, &'static str); 54] = [
         (Self::Quit, "quit"),
         (Self::Help, "help"),
         (Self::Filter, "filter"),
@@ -151,6 +155,8 @@ impl Command {
         (Self::CopyJson, "copy_json"),
         (Self::ShowFinding, "show_finding"),
         (Self::Findings, "findings"),
+        (Self::Acknowledge, "acknowledge"),
+        (Self::Mute, "mute"),
         (Self::Gaps, "gaps"),
         (Self::Suspend, "suspend"),
         (Self::ConfirmTerm, "confirm_term"),

@@ -2,6 +2,7 @@
 
 use crate::model::action::{ArmId, Target};
 use crate::model::closing::Closable;
+use crate::model::mute::Mute;
 use crate::model::namespace::Scope;
 use crate::model::pace::Pace;
 use crate::model::signal::Signal;
@@ -27,6 +28,10 @@ pub enum Effect {
     Watch(Vec<Socket>),
     /// Read tables with what every connection carries, or no longer.
     IncludeFlows(bool),
+    /// Mute these findings from now on, and no others.
+    Mute(Vec<Mute>),
+    /// Ring the terminal's bell.
+    Ring,
     /// Take hold of a process.
     Arm(ArmId, Target),
     /// Send a signal to the process taken hold of.

@@ -101,6 +101,8 @@ pub enum Context {
     Table,
     /// A page of text.
     Page,
+    /// The page of findings.
+    Findings,
     /// A list to choose from.
     Menu,
     /// The question before a process is ended.
@@ -214,9 +216,10 @@ mod tests {
     use super::*;
     use crate::explain::catalogue::{Catalogue, Language};
 
-    const CONTEXTS: [Context; 5] = [
+    const CONTEXTS: [Context; 6] = [
         Context::Table,
         Context::Page,
+        Context::Findings,
         Context::Menu,
         Context::Confirm,
         Context::Close,

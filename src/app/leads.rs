@@ -1,6 +1,7 @@
 //! From a finding to its rows: the filter that shows them.
 
 use crate::model::endpoint::Endpoint;
+use crate::model::evidence::{Evidence, Group, Tripped};
 use crate::model::finding::Finding;
 use crate::model::protocol::Family;
 
@@ -8,6 +9,9 @@ use crate::model::protocol::Family;
 pub(super) fn filter(finding: &Finding) -> String {
     let lead = finding.lead();
     let mut parts = Vec::new();
+    if let Evidence::UserRule(tripped) = &finding.evidence {
+        parts.extend(own(tripped));
+    }
     if let Some(process) = &finding.process {
         parts.push(format!("pid:{}", process.pid));
     }
@@ -24,6 +28,18 @@ pub(super) fn filter(finding: &Finding) -> String {
     parts.join(" and ")
 }
 
+/// What a person's own rule counts: its filter, and which of that together.
+fn own(tripped: &Tripped) -> Vec<String> {
+    let filter = Some(tripped.filter.as_str()).filter(|filter| !filter.is_empty());
+    let group = match tripped.group {
+        Group::All | Group::Process => None,
+        Group::Remote(address) => part("dst", "dport", Endpoint::new(address, 0)),
+        Group::LocalPort(number) => Some(format!("sport = :{number}")),
+    };
+    let filter = filter.map(|filter| format!("({filter})"));
+    filter.into_iter().chain(group).collect()
+}
+
 /// One end: a host, a port or both.
 fn part(host: &str, port: &str, end: Endpoint) -> Option<String> {
     match (end.is_unspecified(), end.port) {
@@ -38,9 +54,9 @@ fn part(host: &str, port: &str, end: Endpoint) -> Option<String> {
 mod tests {
     use super::*;
     use crate::filter::Filter;
-    use crate::model::evidence::Evidence;
     use crate::model::finding::Severity;
     use crate::model::process::Process;
+    use crate::model::text::Text;
     use crate::model::time::Stamp;
     use std::sync::Arc;
 
@@ -56,6 +72,19 @@ mod tests {
         }
     }
 
+    fn tripped(filter: &str, group: Group) -> Evidence {
+        Evidence::UserRule(Tripped {
+            name: Text::from("mine"),
+            words: None,
+            filter: Text::from(filter),
+            group,
+            now: 9,
+            count: 9,
+            limit: 5,
+            within: None,
+        })
+    }
+
     #[test]
     fn a_lead_is_a_filter_that_can_be_typed() {
         let destination = Endpoint::new([192, 0, 2, 1].into(), 443);
@@ -67,6 +96,18 @@ mod tests {
                     waiting: 5,
                 },
                 "pid:812 and state:syn_sent and dst 192.0.2.1:443",
+            ),
+            (
+                tripped("state established or :80", Group::Process),
+                "(state established or :80) and pid:812",
+            ),
+            (
+                tripped("tcp", Group::Remote([192, 0, 2, 9].into())),
+                "(tcp) and dst 192.0.2.9 and pid:812",
+            ),
+            (
+                tripped("", Group::LocalPort(443)),
+                "sport = :443 and pid:812",
             ),
             (
                 Evidence::Ipv6Silent {

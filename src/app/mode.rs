@@ -27,7 +27,9 @@ pub enum Mode {
     },
     /// All findings with their evidence.
     Findings {
-        /// Lines scrolled.
+        /// Which finding is marked, the muted ones after the others.
+        place: usize,
+        /// Lines scrolled beyond where that is in view.
         scroll: u16,
     },
     /// What could not be seen.
@@ -54,11 +56,10 @@ impl Mode {
     pub fn context(&self) -> Context {
         match self {
             Self::Table => Context::Table,
-            Self::Details { .. }
-            | Self::Explain { .. }
-            | Self::Help { .. }
-            | Self::Findings { .. }
-            | Self::Gaps { .. } => Context::Page,
+            Self::Details { .. } | Self::Explain { .. } | Self::Help { .. } | Self::Gaps { .. } => {
+                Context::Page
+            }
+            Self::Findings { .. } => Context::Findings,
             Self::SortMenu { .. } => Context::Menu,
             Self::Prompt(_) => Context::Prompt,
             Self::Confirm(_) => Context::Confirm,
@@ -74,7 +75,7 @@ impl Mode {
             Self::Details { scroll }
             | Self::Explain { scroll }
             | Self::Help { scroll }
-            | Self::Findings { scroll }
+            | Self::Findings { scroll, .. }
             | Self::Gaps { scroll } => Some(scroll),
             _ => None,
         }

@@ -2,6 +2,7 @@
 
 use crate::lab::DeviceChoice;
 use clap::{Arg, ArgAction, Command, value_parser};
+use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -15,6 +16,7 @@ Examples:
   tcplens kill :8080             end whoever has port 8080, after asking
   tcplens close dst 192.0.2.7    close the connections to a machine, after asking
   tcplens doctor                 what can be seen and done here
+  tcplens check --for 30s        watch for a while; exit 1 if something was found
 
 Filters: words of ss(8) such as  state established and dport = :443 and not dst
 10.0.0.0/8,  or short ones:  :443  port:443  state:syn_sent  process:nginx
@@ -37,6 +39,7 @@ pub(super) fn command() -> Command {
         .arg(interval())
         .arg(flag("no-mouse", None, "Leave the mouse to the terminal"))
         .arg(racy())
+        .arg(baseline_file())
         .subcommand(
             Command::new("list")
                 .about("Print the table once")
@@ -68,6 +71,9 @@ pub(super) fn command() -> Command {
             Command::new("doctor")
                 .about("Tell what can be seen and done here, and what would help"),
         )
+        .subcommand(check())
+        .subcommand(config())
+        .subcommand(baseline())
         .subcommand(lab());
     common().into_iter().fold(command, Command::arg)
 }
@@ -91,6 +97,7 @@ fn lab() -> Command {
         .arg(interval())
         .arg(flag("no-mouse", None, "Leave the mouse to the terminal"))
         .arg(racy())
+        .arg(baseline_file())
         .arg(
             value("sockets", "N", "A load of N established sockets instead")
                 .value_parser(value_parser!(u32).range(100..=1_000_000)),
@@ -107,6 +114,100 @@ fn lab() -> Command {
                 .value_parser(DeviceChoice::ALL.map(DeviceChoice::word))
                 .hide(true),
         )
+}
+
+const CHECK: &str = "\
+Examples:
+  tcplens check                        watches for 15 s, tells what was found
+  tcplens check --for 1m --json        the same as JSON (schema 1)
+  tcplens check --oneline              one line with numbers, for Icinga and Nagios
+  tcplens check --fail-on alarm        warnings are told, but only an alarm exits 1
+  tcplens check --baseline FILE        also whoever listens and is not in it
+
+Rules of your own, limits and mutes stand in the settings: tcplens config init.
+
+Exit codes: 0 nothing found at or above the level, 1 something, 2 an error.";
+
+fn check() -> Command {
+    Command::new("check")
+        .about("Watch for a while and tell what was found, for monitoring")
+        .after_help(CHECK)
+        .arg(filter().hide(true))
+        .arg(value(
+            "for",
+            "TIME",
+            "How long to watch, such as 30s; 15s if nothing is said",
+        ))
+        .arg(flag(
+            "oneline",
+            None,
+            "One line in the form of monitoring plugins",
+        ))
+        .arg(
+            value(
+                "fail-on",
+                "LEVEL",
+                "From which severity on to exit 1; warn if nothing is said",
+            )
+            .value_parser(["info", "warn", "alarm"]),
+        )
+        .arg(baseline_file())
+}
+
+const CONFIG: &str = "\
+The settings are in $XDG_CONFIG_HOME/tcplens/config.toml, else in
+~/.config/tcplens/config.toml; --config FILE names another file. They hold for the
+live table, check, kill and close. As root only a file of root, or of who called
+sudo, is read, and only if nobody else may write it.
+
+Examples:
+  tcplens config init            begins the file, with everything commented out
+  tcplens config show            everything in force, and where it comes from
+  tcplens config path            where the file is";
+
+fn config() -> Command {
+    Command::new("config")
+        .about("Show or begin the settings")
+        .after_help(CONFIG)
+        .subcommand_required(true)
+        .subcommand(Command::new("path").about("Where the settings are"))
+        .subcommand(Command::new("show").about("Everything in force, and where it comes from"))
+        .subcommand(Command::new("init").about("Begin the file; one that is there stays"))
+}
+
+const BASELINE: &str = "\
+Examples:
+  tcplens baseline save listeners.json
+  tcplens --baseline listeners.json          marks who listens and is not in it
+  tcplens check --baseline listeners.json    the same for monitoring";
+
+fn baseline() -> Command {
+    Command::new("baseline")
+        .about("Write down who is meant to listen")
+        .after_help(BASELINE)
+        .subcommand_required(true)
+        .subcommand(
+            Command::new("save")
+                .about("Write who listens now: protocol, address, port, program file")
+                .arg(path("file", "FILE", "The file to write").required(true))
+                .arg(flag("force", None, "Replace a file that is there")),
+        )
+}
+
+fn path(name: &'static str, placeholder: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .value_name(placeholder)
+        .value_parser(value_parser!(PathBuf))
+        .help(help)
+}
+
+fn baseline_file() -> Arg {
+    path(
+        "baseline",
+        "FILE",
+        "Who is meant to listen, as baseline save wrote it",
+    )
+    .long("baseline")
 }
 
 const KILL: &str = "\
@@ -206,6 +307,12 @@ fn common() -> Vec<Arg> {
             None,
             "All network namespaces that can be entered, in one table",
         ),
+        path(
+            "config",
+            "FILE",
+            "Settings of this file instead of the usual one",
+        )
+        .long("config"),
         value(
             "sort",
             "COLUMN",

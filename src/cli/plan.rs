@@ -1,6 +1,7 @@
 //! From words to a plan: everything checked before anything is opened.
 
 mod acting;
+mod check;
 
 use super::{Surroundings, flags};
 use crate::control::pidfd::WithoutPidfd;
@@ -23,9 +24,11 @@ use clap::{ArgMatches, Error};
 use std::ffi::OsString;
 use std::fmt;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub(super) use acting::Acting;
+pub(super) use check::{Check, ConfigAction, Save};
 
 /// The shortest and the longest time between readings.
 const INTERVALS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_hours(1));
@@ -44,8 +47,20 @@ pub(super) enum Plan {
     Live(LivePlan),
     Kill(Acting, Signal, WithoutPidfd),
     Close(Acting),
+    Check(Check),
+    Config(ConfigAction, Own),
+    SaveBaseline(Save),
     /// Fill a private namespace, then do the rest in it.
     Lab(Contents, Box<Plan>),
+}
+
+/// Files of a person's own that were named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Own {
+    /// The settings.
+    pub(super) config: Option<PathBuf>,
+    /// Who is meant to listen.
+    pub(super) baseline: Option<PathBuf>,
 }
 
 /// What the lab is filled with.
@@ -73,6 +88,7 @@ pub(super) struct LivePlan {
     pub(super) mouse: bool,
     pub(super) policy: Policy,
     pub(super) without_pidfd: WithoutPidfd,
+    pub(super) own: Own,
 }
 
 /// What both the list and the live table need to know.
@@ -124,6 +140,9 @@ pub(super) fn parse(
             Ok(Plan::Kill(acting, signal, without_pidfd(kill)))
         }
         Some(("close", close)) => acting::acting("close", close).map(Plan::Close),
+        Some(("check", check)) => self::check::check(check).map(Plan::Check),
+        Some(("config", config)) => Ok(Plan::Config(self::check::config(config), own(config))),
+        Some(("baseline", baseline)) => self::check::save(baseline).map(Plan::SaveBaseline),
         Some(("doctor", doctor)) => Ok(Plan::Doctor(source(doctor))),
         Some(("list", list)) => self::list(list).map(Plan::List),
         Some(("lab", lab)) => {
@@ -228,7 +247,19 @@ fn live(matches: &ArgMatches, here: &Surroundings) -> Result<LivePlan, Usage> {
             Policy::Act
         },
         without_pidfd: without_pidfd(matches),
+        own: own(matches),
     })
+}
+
+fn own(matches: &ArgMatches) -> Own {
+    let path = |name: &str| {
+        let named = matches.try_get_one::<PathBuf>(name).ok().flatten();
+        named.cloned()
+    };
+    Own {
+        config: path("config"),
+        baseline: path("baseline"),
+    }
 }
 
 /// What to do where there are no pidfds.
@@ -362,6 +393,15 @@ fn usage(error: &Error) -> Usage {
             }
         }
         ErrorKind::ArgumentConflict => format!("{shown} was given twice, or with what excludes it"),
+        ErrorKind::InvalidSubcommand => {
+            let word = context(ContextKind::InvalidSubcommand).unwrap_or_default();
+            let suggestion = context(ContextKind::SuggestedSubcommand);
+            unknown("command", &word, suggestion.as_deref(), "tcplens --help")
+        }
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            "a command is missing behind it: config path, show or init; baseline save FILE"
+                .to_owned()
+        }
         ErrorKind::MissingRequiredArgument => format!("{shown} is missing"),
         ErrorKind::InvalidUtf8 => "an argument is not valid UTF-8".to_owned(),
         _ => {

@@ -12,7 +12,9 @@ const OWNERS: [Capability; 2] = [Capability::DacReadSearch, Capability::SysPtrac
 /// What a plan uses.
 pub(super) fn of(plan: &Plan) -> Vec<Capability> {
     match plan {
-        Plan::Say(_) | Plan::Explain(_) => Vec::new(),
+        Plan::Say(_) | Plan::Explain(_) | Plan::Config(..) => Vec::new(),
+        Plan::Check(check) => scoped(check.scope),
+        Plan::SaveBaseline(_) => OWNERS.to_vec(),
         Plan::List(list) => reading(&list.watching),
         // It tells of all that the live table could do.
         Plan::Doctor(_) => Capability::ALL.to_vec(),
@@ -39,8 +41,12 @@ fn with(mut used: Vec<Capability>, further: Capability) -> Vec<Capability> {
 }
 
 fn reading(watching: &Watching) -> Vec<Capability> {
+    scoped(watching.scope)
+}
+
+fn scoped(scope: Scope) -> Vec<Capability> {
     let mut used = OWNERS.to_vec();
-    if watching.scope == Scope::All {
+    if scope == Scope::All {
         used.push(Capability::SysAdmin);
     }
     used

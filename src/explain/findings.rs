@@ -4,8 +4,9 @@
 use super::catalogue::Catalogue;
 use super::lengths::length;
 use super::sentence::{fill, grouped};
-use crate::model::evidence::{Breadth, Evidence, Fact, Oddity};
+use crate::model::evidence::{Breadth, Evidence, Fact, Group, Oddity, Tripped};
 use crate::model::finding::{Finding, Severity};
+use crate::monitor::Per;
 
 /// The words of one finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +34,17 @@ pub fn describe(finding: &Finding, words: &Catalogue) -> FindingWords {
     };
     FindingWords {
         title: say(title),
-        line: say(line(finding)),
-        evidence: say("evidence"),
+        line: own_line(finding).unwrap_or_else(|| say(line(finding))),
+        evidence: say(evidence(finding)),
         otherwise: say("else"),
         next: say("next"),
+    }
+}
+
+fn evidence(finding: &Finding) -> &'static str {
+    match &finding.evidence {
+        Evidence::Unlisted(_) => "evidence_unlisted",
+        _ => "evidence",
     }
 }
 
@@ -49,8 +57,51 @@ fn title(finding: &Finding) -> &'static str {
     }
 }
 
+/// What a person wrote for a rule of their own.
+fn own_line(finding: &Finding) -> Option<String> {
+    let Evidence::UserRule(tripped) = &finding.evidence else {
+        return None;
+    };
+    fill(tripped.words.as_ref()?.as_str(), |place| {
+        value(finding, place)
+    })
+}
+
+/// The places that the sentence of a person's own rule may have, by what it
+/// counts together.
+#[must_use]
+pub fn own_places(group: Per, grows: bool) -> Vec<&'static str> {
+    let mut places = vec!["name", "count", "limit", "now", "filter"];
+    match group {
+        Per::Total => {}
+        Per::Process => places.extend(["process", "pid"]),
+        Per::Remote => places.push("remote"),
+        Per::LocalPort => places.push("port"),
+    }
+    if grows {
+        places.push("within");
+    }
+    places
+}
+
+fn line_of_own(tripped: &Tripped) -> &'static str {
+    match (tripped.group, tripped.within) {
+        (Group::All, None) => "line",
+        (Group::Process, None) => "line_process",
+        (Group::Remote(_), None) => "line_remote",
+        (Group::LocalPort(_), None) => "line_port",
+        (Group::All, Some(_)) => "line_growth",
+        (Group::Process, Some(_)) => "line_growth_process",
+        (Group::Remote(_), Some(_)) => "line_growth_remote",
+        (Group::LocalPort(_), Some(_)) => "line_growth_port",
+    }
+}
+
 fn line(finding: &Finding) -> &'static str {
     match &finding.evidence {
+        Evidence::UserRule(tripped) => line_of_own(tripped),
+        Evidence::Unlisted(_) if finding.process.is_none() => "line_unlisted_nobody",
+        Evidence::Unlisted(_) => "line_unlisted",
         Evidence::SynFlood(_) => match finding.severity {
             Severity::Alarm => "line_flood",
             Severity::Info => "line_overload",
@@ -115,10 +166,11 @@ fn percent(part: u64, whole: u64) -> String {
 mod tests {
     use super::super::catalogue::Language;
     use super::*;
+    use crate::model::baseline::Listener;
     use crate::model::endpoint::Endpoint;
     use crate::model::evidence::{HalfOpen, Leak, PortUse, ScanEvidence, Stillness};
     use crate::model::process::Process;
-    use crate::model::protocol::Family;
+    use crate::model::protocol::{Family, Protocol};
     use crate::model::text::Text;
     use crate::model::time::Stamp;
     use std::sync::Arc;
@@ -172,6 +224,51 @@ mod tests {
                 failed: 40,
             },
         ]
+    }
+
+    fn ssh() -> Listener {
+        Listener {
+            protocol: Protocol::Tcp,
+            address: [0, 0, 0, 0].into(),
+            port: 22,
+            program: Some(Text::from("/usr/sbin/sshd")),
+        }
+    }
+
+    fn tripped(group: Group, within: Option<Duration>) -> Evidence {
+        Evidence::UserRule(Tripped {
+            name: Text::from("many sockets"),
+            words: None,
+            filter: Text::from("state established"),
+            group,
+            now: 12,
+            count: 12,
+            limit: 10,
+            within,
+        })
+    }
+
+    #[test]
+    fn a_persons_own_sentence_stands_in_for_ours() {
+        let words = Catalogue::of(Language::English);
+        let said = |sentence: &str| {
+            let Evidence::UserRule(mut rule) = tripped(Group::All, None) else {
+                panic!("a rule")
+            };
+            rule.words = Some(Text::from(sentence));
+            let finding = Finding {
+                severity: Severity::Warn,
+                since: Stamp(0),
+                process: None,
+                evidence: Evidence::UserRule(rule),
+            };
+            describe(&finding, words).line
+        };
+        assert_eq!(said("{count} of {limit}!"), "12 of 10!");
+        assert_eq!(said("\u{1b}[31m{count}"), "\\x1b[31m12");
+        // What has no such place is told in our words.
+        let ours = "many sockets: 12 sockets in all, more than 10";
+        assert_eq!(said("{remote}"), ours);
     }
 
     /// The same for the rules that are not about first contacts.
@@ -241,6 +338,16 @@ mod tests {
                 program: None,
                 open_to_all: true,
             },
+            Evidence::Unlisted(ssh()),
+            Evidence::Missing(ssh()),
+            tripped(Group::All, None),
+            tripped(Group::Process, None),
+            tripped(Group::Remote(host.address()), None),
+            tripped(Group::LocalPort(443), Some(Duration::from_mins(5))),
+            tripped(Group::All, Some(Duration::from_mins(5))),
+            tripped(Group::Process, Some(Duration::from_mins(5))),
+            tripped(Group::Remote(host.address()), Some(Duration::from_mins(5))),
+            tripped(Group::LocalPort(443), None),
             Evidence::SynFlood(HalfOpen {
                 listener: Some(host),
                 half_open: 129,

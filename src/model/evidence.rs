@@ -3,7 +3,9 @@
 
 mod facts;
 mod lead;
+mod tripped;
 
+use super::baseline::Listener;
 use super::endpoint::Endpoint;
 use super::finding::Rule;
 use super::protocol::Family;
@@ -12,6 +14,7 @@ pub use facts::{Fact, Facts};
 pub use lead::Lead;
 use std::net::IpAddr;
 use std::time::Duration;
+pub use tripped::{Group, Tripped};
 
 /// What a rule saw, in numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,6 +118,12 @@ pub enum Evidence {
         /// Whether every address of this machine is listened on.
         open_to_all: bool,
     },
+    /// For [`Rule::NewListener`], where there is a baseline.
+    Unlisted(Listener),
+    /// For [`Rule::MissingListener`].
+    Missing(Listener),
+    /// For [`Rule::UserRule`].
+    UserRule(Tripped),
 }
 
 /// What is odd about a program.
@@ -255,7 +264,9 @@ impl Evidence {
             Self::FailedConnects { .. } => Rule::FailedConnects,
             Self::LocalPorts(_) => Rule::LocalPorts,
             Self::OddProgram { .. } => Rule::OddProgram,
-            Self::NewListener { .. } => Rule::NewListener,
+            Self::NewListener { .. } | Self::Unlisted(_) => Rule::NewListener,
+            Self::Missing(_) => Rule::MissingListener,
+            Self::UserRule(_) => Rule::UserRule,
         }
     }
 

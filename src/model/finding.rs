@@ -30,6 +30,13 @@ impl Severity {
             Self::Alarm => "alarm",
         }
     }
+
+    /// The severity with this word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        let all = [Self::Info, Self::Warn, Self::Alarm];
+        all.into_iter().find(|severity| severity.word() == word)
+    }
 }
 
 /// The rules there are.
@@ -67,11 +74,15 @@ pub enum Rule {
     OddProgram,
     /// Somebody listens who did not before.
     NewListener,
+    /// Nobody listens where the baseline says that somebody does.
+    MissingListener,
+    /// A rule that a person wrote.
+    UserRule,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::OutboundScan,
         Self::DeadDestination,
         Self::Ipv6Silent,
@@ -88,6 +99,8 @@ impl Rule {
         Self::LocalPorts,
         Self::OddProgram,
         Self::NewListener,
+        Self::MissingListener,
+        Self::UserRule,
     ];
 
     /// The key in reports and assets.
@@ -110,7 +123,15 @@ impl Rule {
             Self::LocalPorts => "local_ports",
             Self::OddProgram => "odd_program",
             Self::NewListener => "new_listener",
+            Self::MissingListener => "missing_listener",
+            Self::UserRule => "user_rule",
         }
+    }
+
+    /// The rule with this key.
+    #[must_use]
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rule| rule.key() == key)
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Observation {
     pub gaps: Vec<Gap>,
     /// Troubles that stand, gravest first.
     pub findings: Vec<Finding>,
+    /// Those that stand and are muted, in the same order.
+    pub muted: Vec<Finding>,
     /// Rules that have nothing to judge by here.
     pub blind: Vec<Blind>,
     /// CPU and memory where they were asked for.

@@ -6,11 +6,13 @@
 //! is worse than a late one. Pure like the whole room.
 
 mod accept_queue;
+mod against_baseline;
 mod close_wait;
 mod contact;
 mod contacts;
 mod dead_destination;
 mod failed_connects;
+mod growth;
 mod ipv6_silent;
 mod local_ports;
 mod meter;
@@ -21,6 +23,7 @@ mod orphans;
 mod outbound_scan;
 mod peer_not_reading;
 mod peer_to_peer;
+pub(super) mod personal;
 mod profile;
 mod program_not_reading;
 mod standing;
@@ -30,6 +33,7 @@ pub(super) mod thresholds;
 mod throttle;
 mod time_wait_heap;
 mod unseen;
+pub(super) mod user_rule;
 mod walk;
 mod weather;
 
@@ -112,7 +116,7 @@ fn blind(rule: Rule, lacks: Lack, has_all: bool) -> Option<Blind> {
 }
 
 /// A process, by what tells it from all others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Actor {
     pid: u32,
     start_ticks: u64,
@@ -369,3 +373,5 @@ impl Mark {
         self.lead.fits(&row.socket) && owned()
     }
 }
+#[cfg(test)]
+mod wished;

@@ -4,6 +4,7 @@
 //! renamed or removed. Unknown is null, never an empty string.
 
 mod entry;
+pub mod findings;
 mod info;
 mod owner;
 

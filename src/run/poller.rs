@@ -7,6 +7,7 @@ use super::pace::{self, Pacer};
 use super::screen::Event;
 use super::slot::Slot;
 use crate::app::message::Message;
+use crate::model::mute::Mute;
 use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
 use crate::model::pace::Pace;
@@ -35,6 +36,8 @@ pub(super) enum Order {
     /// Read tables with what each connection carries, or no longer; the first
     /// one now.
     IncludeFlows(bool),
+    /// Mute these findings, and no others; the table is read at once.
+    Mute(Vec<Mute>),
 }
 
 /// While somebody scrolls, rows on screen are read no more often than this.
@@ -87,6 +90,10 @@ pub(super) fn start(
 
 impl Poller {
     fn run(&mut self, orders: &Receiver<Order>) {
+        // Rules may ask for it, whatever the screen shows.
+        if self.monitor.needs_flows() {
+            self.source.include_flows(true);
+        }
         // If it fails, so will the whole table, and that is told.
         if let Ok(Some(reading)) = self.source.read_first() {
             let observation = self.monitor.fold(reading);
@@ -197,11 +204,16 @@ impl Poller {
                     self.unseen = true;
                 }
                 Ok(Order::IncludeFlows(wanted)) => {
-                    self.source.include_flows(wanted);
+                    self.source
+                        .include_flows(wanted || self.monitor.needs_flows());
                     // What is no longer wanted goes with the next table.
                     if wanted {
                         return true;
                     }
+                }
+                Ok(Order::Mute(mutes)) => {
+                    self.monitor.set_mutes(mutes);
+                    return true;
                 }
                 Ok(Order::Pace(pace)) => {
                     self.pacer.choose(pace);

@@ -13,7 +13,7 @@ use crate::app::{App, Choices};
 use crate::control::Control;
 use crate::control::destroy::Close;
 use crate::explain::catalogue::Catalogue;
-use crate::monitor::{Monitor, MonitorOptions};
+use crate::monitor::{Monitor, MonitorOptions, Thresholds, Wishes};
 use crate::report::json;
 use crate::source::ReadingSource;
 use crate::view::theme::Theme;
@@ -35,6 +35,10 @@ pub struct LiveRequest {
     pub closer: Box<dyn Close>,
     /// What was chosen on the command line.
     pub choices: Choices,
+    /// The limits of the rules.
+    pub thresholds: Thresholds,
+    /// What a person adds to them.
+    pub wishes: Wishes,
     /// The words.
     pub words: &'static Catalogue,
     /// The look.
@@ -76,6 +80,8 @@ pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
     let terminal = Terminal::enter(request.mouse)?;
     let monitor = Monitor::new(MonitorOptions {
         settled: SETTLED,
+        thresholds: request.thresholds,
+        wishes: request.wishes,
         ..MonitorOptions::default()
     });
     let pace = request.choices.pace;
@@ -163,6 +169,8 @@ impl Screen {
             Effect::MeasureUsage(pid) => drop(self.orders.send(Order::Usage(pid))),
             Effect::Watch(sockets) => drop(self.orders.send(Order::Watch(sockets))),
             Effect::IncludeFlows(wanted) => drop(self.orders.send(Order::IncludeFlows(wanted))),
+            Effect::Mute(mutes) => drop(self.orders.send(Order::Mute(mutes))),
+            Effect::Ring => super::terminal::ring(),
             Effect::Arm(id, target) => self.deeds.send(Deed::Arm(id, target)),
             Effect::Signal(id, signal) => self.deeds.send(Deed::Signal(id, signal)),
             Effect::SignalTree(id, signal) => self.deeds.send(Deed::SignalTree(id, signal)),

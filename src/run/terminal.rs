@@ -14,7 +14,7 @@ use crossterm::terminal::{
 use crossterm::{cursor, execute};
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
-use std::io::{self, Stdout, stdout};
+use std::io::{self, Stdout, Write, stdout};
 use std::mem::ManuallyDrop;
 use std::panic;
 use std::process;
@@ -115,6 +115,12 @@ fn leave() {
         cursor::Show
     );
     let _ = disable_raw_mode();
+}
+
+/// Rings the bell, once. One that cannot be rung is no trouble.
+pub(super) fn ring() {
+    let mut out = stdout();
+    let _ = out.write_all(b"\x07").and_then(|()| out.flush());
 }
 
 /// Leaves what can be left without writing, for a terminal that takes no more.

@@ -1,5 +1,6 @@
-//! Every finding that stands: its evidence, what else it could be, and what to
-//! check next.
+//! The page of findings: all that stand in a line each, the marked one with its
+//! evidence, what else it could be and what to check next; then those that are
+//! muted and those that are over.
 
 use super::page::Page;
 use super::screen::titled;
@@ -7,45 +8,202 @@ use super::theme::Theme;
 use crate::app::App;
 use crate::explain::findings::describe;
 use crate::explain::lengths::length;
-use crate::explain::sentence::fill;
+use crate::explain::sentence::{fill, grouped};
+use crate::model::evidence::Fact;
+use crate::model::finding::Finding;
+use crate::model::mute::Mute;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 
 /// Where the texts beside the labels begin.
 const INDENT: usize = 16;
+/// Where the sentences of the list begin.
+const LISTED: usize = 28;
+/// The facts that say best how much there is of it, the best first.
+const TELLING: [&str; 7] = [
+    "count",
+    "waiting",
+    "half_open",
+    "sockets",
+    "used",
+    "orphans",
+    "failed",
+];
 
-/// Draws the page; says how far it can be scrolled.
-pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mut Buffer) -> u16 {
+/// Draws the page with a finding marked, scrolled beyond it by so many lines;
+/// says by how many it could be.
+pub(super) fn draw(
+    app: &App,
+    theme: Theme,
+    (place, scroll): (usize, u16),
+    area: Rect,
+    buffer: &mut Buffer,
+) -> u16 {
     let words = |name: &str| app.words.screen("findings", name);
     let below = titled(words("title"), theme, area, buffer);
-    let mut page = Page::new(below.width);
-    if app.observation.findings.is_empty() {
-        page.blank();
-        page.paragraph(words("none"), Style::new());
+    let mut list = List {
+        app,
+        theme,
+        page: Page::new(below.width),
+        marked: 0..0,
+    };
+    let findings = &app.observation.findings;
+    if findings.is_empty() {
+        list.page.paragraph(words("none"), Style::new());
     }
-    for finding in &app.observation.findings {
-        let said = describe(finding, app.words);
-        let severity = words(finding.severity.word());
-        let heading = format!("{severity}: {}", said.title);
-        page.heading(&heading, theme.severity(finding.severity));
-        page.paragraph(&said.line, theme.title());
-        let mut entry = |label: &str, text: &str| {
-            page.labelled(words(label), theme.dim(), INDENT, text, Style::new());
+    for (number, finding) in findings.iter().enumerate() {
+        list.entry(finding, number == place, false);
+    }
+    list.muted(place.checked_sub(findings.len()));
+    list.ended();
+    let List { page, marked, .. } = list;
+    let base = base(page.len(), &marked, below.height);
+    let longest = page.draw(base.saturating_add(scroll), below, buffer);
+    longest.saturating_sub(base)
+}
+
+/// From which line on the marked entry is in view.
+fn base(lines: usize, marked: &std::ops::Range<usize>, height: u16) -> u16 {
+    let height = usize::from(height);
+    if marked.end <= height {
+        return 0;
+    }
+    let first = marked.start.min(lines.saturating_sub(height));
+    u16::try_from(first).unwrap_or(u16::MAX)
+}
+
+struct List<'a> {
+    app: &'a App,
+    theme: Theme,
+    page: Page,
+    /// The lines of the marked entry.
+    marked: std::ops::Range<usize>,
+}
+
+impl List<'_> {
+    fn words(&self, name: &str) -> &'static str {
+        self.app.words.screen("findings", name)
+    }
+
+    /// One finding: a line, and what is known of it where it is marked.
+    fn entry(&mut self, finding: &Finding, marked: bool, muted: bool) {
+        let start = self.page.len();
+        let said = describe(finding, self.app.words);
+        let style = if muted {
+            self.theme.dim()
+        } else {
+            self.theme.severity(finding.severity)
         };
-        let age = length(finding.since.age(app.observation.time.stamp()));
-        let since = fill(words("ago"), |_| Some(age.clone())).unwrap_or_default();
-        entry("since", &since);
-        if let Some(exe) = finding
-            .process
-            .as_ref()
-            .and_then(|owner| owner.exe.as_ref())
-        {
-            entry("program", exe.marked().as_str());
+        let style = if marked {
+            style.add_modifier(Modifier::REVERSED)
+        } else {
+            style
+        };
+        let line = if self.app.is_acknowledged(finding) {
+            format!("{} ({})", said.line, self.words("acknowledged"))
+        } else {
+            said.line.clone()
+        };
+        let text = if marked {
+            self.theme.title()
+        } else if muted {
+            self.theme.dim()
+        } else {
+            Style::new()
+        };
+        let head = self.head(finding, marked);
+        self.page.labelled(&head, style, LISTED, &line, text);
+        if marked {
+            self.details(finding, muted);
+            self.marked = start..self.page.len();
         }
-        entry("evidence", &said.evidence);
-        entry("else", &said.otherwise);
-        entry("next", &said.next);
     }
-    page.draw(scroll, below, buffer)
+
+    /// Severity, age and count, in columns.
+    fn head(&self, finding: &Finding, marked: bool) -> String {
+        let mark = if marked { '>' } else { ' ' };
+        let severity = self.words(match finding.severity.word() {
+            "alarm" => "short_alarm",
+            "warn" => "short_warn",
+            _ => "short_info",
+        });
+        let age = length(finding.since.age(self.app.observation.time.stamp()));
+        let count = count(finding).map_or_else(String::new, grouped);
+        format!("{mark}{severity:5} {age:>11} {count:>7}")
+    }
+
+    fn details(&mut self, finding: &Finding, muted: bool) {
+        let said = describe(finding, self.app.words);
+        let title = format!("{}: {}", self.words(finding.severity.word()), said.title);
+        let dim = self.theme.dim();
+        let owner = finding.process.as_ref();
+        let program = owner.and_then(|owner| owner.exe.as_ref());
+        let program = program.map(|exe| exe.marked().to_string());
+        let entries = [
+            ("what", Some(title)),
+            ("program", program),
+            ("evidence", Some(said.evidence)),
+            ("else", Some(said.otherwise)),
+            ("next", Some(said.next)),
+        ];
+        for (label, text) in entries {
+            if let Some(text) = text {
+                let label = format!("  {}", self.words(label));
+                self.page.labelled(&label, dim, INDENT, &text, Style::new());
+            }
+        }
+        if let Some(mute) = Mute::of(finding).filter(|_| muted) {
+            let label = format!("  {}", self.words("keep"));
+            self.page
+                .labelled(&label, dim, INDENT, self.words("keep_means"), Style::new());
+            for line in mute.to_string().lines() {
+                self.page.line("", INDENT, line, Style::new());
+            }
+        }
+    }
+
+    fn muted(&mut self, place: Option<usize>) {
+        let muted = &self.app.observation.muted;
+        if muted.is_empty() {
+            return;
+        }
+        let heading = fill(self.words("muted"), |_| Some(muted.len().to_string()));
+        self.page
+            .heading(&heading.unwrap_or_default(), self.theme.dim());
+        for (number, finding) in muted.iter().enumerate() {
+            self.entry(finding, place == Some(number), true);
+        }
+    }
+
+    fn ended(&mut self) {
+        let now = self.app.observation.time;
+        for (number, ended) in self.app.ended_findings().enumerate() {
+            if number == 0 {
+                self.page.heading(self.words("ended"), self.theme.dim());
+            }
+            let ago = length(ended.at.stamp().age(now.stamp()));
+            let told = fill(self.words("ended_line"), |place| {
+                Some(match place {
+                    "ago" => ago.clone(),
+                    _ => length(ended.lasted),
+                })
+            });
+            let line = describe(&ended.finding, self.app.words).line;
+            let head = format!(" {}", told.unwrap_or_default());
+            let dim = self.theme.dim();
+            self.page.labelled(&head, dim, LISTED, &line, dim);
+        }
+    }
+}
+
+/// How much there is of it, where its evidence has such a number.
+fn count(finding: &Finding) -> Option<u64> {
+    let facts = finding.evidence.facts();
+    TELLING.iter().find_map(|wanted| {
+        facts.iter().find_map(|(name, fact)| match fact {
+            Fact::Count(count) if name == wanted => Some(*count),
+            _ => None,
+        })
+    })
 }

@@ -71,9 +71,9 @@ fn filtered(app: &App) -> bool {
     !typing && (!app.filter.is_all() || !app.quick.is_all())
 }
 
-/// The gravest finding, if it is worth a line.
+/// The gravest finding that is news, if it is worth a line.
 fn alarming(app: &App) -> Option<&Finding> {
-    let finding = app.observation.findings.first()?;
+    let finding = app.news().next()?;
     (finding.severity >= Severity::Warn).then_some(finding)
 }
 
@@ -235,25 +235,18 @@ fn right_side(app: &App, theme: Theme, roomy: bool) -> Line<'static> {
     Line::from(spans)
 }
 
-/// How many findings stand, with the gravest one's severity.
+/// How many findings are news, with the gravest one's severity.
 fn badge(app: &App, roomy: bool) -> Option<(String, Severity)> {
-    let findings = &app.observation.findings;
-    let severity = findings.first()?.severity;
+    let severity = app.news().next()?.severity;
+    let count = app.news().count();
     if !roomy {
         // The line below says a grave one in words.
-        let marked = (severity < Severity::Warn).then(|| format!("{} (F)", findings.len()));
+        let marked = (severity < Severity::Warn).then(|| format!("{count} (F)"));
         return marked.map(|text| (text, severity));
     }
-    let name = if findings.len() == 1 {
-        "finding"
-    } else {
-        "findings"
-    };
+    let name = if count == 1 { "finding" } else { "findings" };
     let sentence = app.words.screen("header", name);
-    Some((
-        fill(sentence, |_| Some(findings.len().to_string()))?,
-        severity,
-    ))
+    Some((fill(sentence, |_| Some(count.to_string()))?, severity))
 }
 
 /// What could not be seen, in a few words.

@@ -24,6 +24,7 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
     for context in [
         Context::Table,
         Context::Page,
+        Context::Findings,
         Context::Confirm,
         Context::Close,
     ] {

@@ -48,8 +48,9 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
         Mode::Help { scroll } => {
             frame.drawn.longest_scroll = help::draw(app, theme, *scroll, rest, buffer);
         }
-        Mode::Findings { scroll } => {
-            frame.drawn.longest_scroll = findings::draw(app, theme, *scroll, rest, buffer);
+        Mode::Findings { place, scroll } => {
+            let at = (*place, *scroll);
+            frame.drawn.longest_scroll = findings::draw(app, theme, at, rest, buffer);
         }
         Mode::Gaps { scroll } => {
             frame.drawn.longest_scroll = gaps::draw(app, theme, *scroll, rest, buffer);

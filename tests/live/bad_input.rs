@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 fn tcplens(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tcplens"));
     command.args(arguments).stdin(Stdio::null());
+    // Not the settings of who runs the tests.
+    command.env("XDG_CONFIG_HOME", "/nowhere/at/all");
     command
 }
 

@@ -16,9 +16,11 @@ use tcplens::source::SourceChoice;
 
 /// Runs the program where nobody can be asked, and holds its answer against
 /// what must be in it. Each is told as a transcript.
-fn order(words: &str, code: i32, expected: &[&str]) {
+pub(crate) fn order(words: &str, code: i32, expected: &[&str]) -> String {
     let output = Command::new(program())
         .args(words.split_whitespace())
+        // Not those of who runs the tests.
+        .env("XDG_CONFIG_HOME", "/nowhere/at/all")
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -29,6 +31,7 @@ fn order(words: &str, code: i32, expected: &[&str]) {
     for part in expected {
         assert!(said.contains(part), "{words}: no {part:?} in\n{said}");
     }
+    said
 }
 
 fn listener() -> (TcpListener, u16) {

@@ -43,6 +43,7 @@ impl Stage {
             numeric: false,
             pace: Pace::Fixed(Duration::from_secs(1)),
             session: tcplens::model::session::Session::default(),
+            attention: tcplens::app::troubles::Attention::default(),
         };
         let mut stage = Self {
             app: App::new(Catalogue::of(Language::English), choices),

@@ -485,6 +485,7 @@ pub(crate) fn choices() -> Choices {
     Choices {
         policy: tcplens::model::action::Policy::Act,
         session: tcplens::model::session::Session::default(),
+        attention: tcplens::app::troubles::Attention::default(),
         scope: tcplens::model::namespace::Scope::Own,
         filter: Filter::all(),
         quick: Quick::default(),

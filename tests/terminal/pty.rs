@@ -92,6 +92,8 @@ impl Session {
         ] {
             command.env_remove(name);
         }
+        // Not the settings of who runs the tests.
+        command.env("XDG_CONFIG_HOME", "/nowhere/at/all");
         command.env("LANG", "C.UTF-8");
         command.env("TERM", "xterm-256color");
         for (name, value) in environment {

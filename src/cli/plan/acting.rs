@@ -1,6 +1,6 @@
 //! The plan of `tcplens kill` and `tcplens close`.
 
-use super::{Usage, Watching, optional, unknown, watching};
+use super::{Own, Usage, Watching, optional, own, unknown, watching};
 use crate::filter::nearest;
 use crate::model::signal::Signal;
 use crate::run::Order;
@@ -11,6 +11,7 @@ use clap::ArgMatches;
 pub(in crate::cli) struct Acting {
     pub(in crate::cli) watching: Watching,
     pub(in crate::cli) order: Order,
+    pub(in crate::cli) own: Own,
 }
 
 /// Everything is not something anybody means: there must be a filter.
@@ -35,6 +36,7 @@ pub(super) fn acting(command: &str, matches: &ArgMatches) -> Result<Acting, Usag
     let most = matches.get_one::<u32>("max").copied();
     Ok(Acting {
         watching,
+        own: own(matches),
         order: Order {
             yes: matches.get_flag("yes"),
             confirm: matches.get_one::<u32>("confirm").copied(),

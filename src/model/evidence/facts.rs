@@ -1,6 +1,7 @@
 //! Evidence as named facts: what sentences and reports are made of.
 
 use super::{Breadth, Evidence, HalfOpen, Leak, Oddity, PortUse, ScanEvidence, Stillness};
+use crate::model::baseline::Listener;
 use crate::model::endpoint::Endpoint;
 use crate::model::text::Text;
 use std::net::IpAddr;
@@ -125,7 +126,20 @@ impl Evidence {
             ],
             Self::PeerNotReading(still) | Self::ProgramNotReading(still) => still.facts(),
             Self::CloseWait(leak) => leak.facts(),
+            Self::Unlisted(listener) | Self::Missing(listener) => listener.facts(),
+            Self::UserRule(tripped) => tripped.facts(),
         }
+    }
+}
+
+impl Listener {
+    fn facts(&self) -> Facts {
+        let program = self.program.clone();
+        vec![
+            ("listener", Fact::Endpoint(self.end())),
+            ("protocol", Fact::Text(Text::from(self.protocol.word()))),
+            ("program", program.map_or(Fact::Unknown, Fact::Text)),
+        ]
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Evidence;
 use crate::model::endpoint::Endpoint;
-use crate::model::protocol::Family;
+use crate::model::protocol::{Family, Protocol};
 use crate::model::socket::Socket;
 use crate::model::state::State;
 
@@ -27,8 +27,17 @@ impl Evidence {
             | Self::PeerToPeer { .. }
             | Self::NetworkDown { .. }
             | Self::FailedConnects { .. } => waiting,
-            // All its sockets.
-            Self::OddProgram { .. } => Lead::default(),
+            // All its sockets. Those of a rule that a person wrote are what its
+            // filter says, which is more than a lead can.
+            Self::OddProgram { .. } | Self::UserRule(_) => Lead::default(),
+            Self::Unlisted(listener) | Self::Missing(listener) => Lead {
+                states: match listener.protocol {
+                    Protocol::Tcp => &[State::Listen],
+                    Protocol::Udp => &[State::Unconnected],
+                },
+                local: Some(listener.end()),
+                ..Lead::default()
+            },
             Self::AcceptQueue { listener, .. } | Self::NewListener { listener, .. } => Lead {
                 states: &[State::Listen],
                 local: Some(*listener),

@@ -1,0 +1,333 @@
+//! What a person has done about findings, and those that are over: mutes,
+//! acknowledgements, the bell and a short memory.
+
+use super::App;
+use super::effect::Effect;
+use super::leads;
+use super::mode::Mode;
+use crate::model::endpoint::Endpoint;
+use crate::model::evidence::{Evidence, Group};
+use crate::model::finding::{Finding, Severity};
+use crate::model::mute::{Mute, RuleName};
+use crate::model::observation::Observation;
+use crate::model::time::{Stamp, Time};
+use std::cmp::Reverse;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// So many findings that are over are remembered.
+const REMEMBERED: usize = 20;
+
+/// How findings are to be told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Attention {
+    /// Which stand apart.
+    pub mutes: Vec<Mute>,
+    /// Whether the bell rings once when an alarm begins.
+    pub bell: bool,
+}
+
+/// A finding that is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// As it was last.
+    pub finding: Finding,
+    /// When it was first missing.
+    pub at: Time,
+    /// How long it had stood by then.
+    pub lasted: Duration,
+}
+
+/// What tells a finding from all others, for as long as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Identity {
+    rule: RuleName,
+    process: Option<(u32, u64)>,
+    about: Option<Endpoint>,
+    group: Option<Group>,
+    since: Stamp,
+}
+
+impl Identity {
+    pub(super) fn of(finding: &Finding) -> Self {
+        let process = finding.process.as_ref();
+        Self {
+            rule: RuleName::of(finding),
+            process: process.map(|process| (process.pid, process.start_ticks)),
+            about: match &finding.evidence {
+                Evidence::AcceptQueue { listener, .. } | Evidence::NewListener { listener, .. } => {
+                    Some(*listener)
+                }
+                Evidence::Unlisted(listener) | Evidence::Missing(listener) => Some(listener.end()),
+                Evidence::LocalPorts(ports) => Some(ports.to),
+                _ => None,
+            },
+            group: match &finding.evidence {
+                Evidence::UserRule(tripped) => Some(tripped.group),
+                _ => None,
+            },
+            since: finding.since,
+        }
+    }
+}
+
+/// What is kept about findings beyond one observation.
+#[derive(Debug, Default)]
+pub(super) struct Troubles {
+    attention: Attention,
+    /// Which are known, and how grave they were then.
+    acknowledged: Vec<(Identity, Severity)>,
+    /// Those of the latest observation that were told.
+    last: Vec<Finding>,
+    /// For which alarms the bell has rung.
+    rung: Vec<Identity>,
+    /// The latest first.
+    ended: VecDeque<Ended>,
+}
+
+impl Troubles {
+    pub(super) fn new(attention: Attention) -> Self {
+        Self {
+            attention,
+            ..Self::default()
+        }
+    }
+
+    /// Compares an observation with the one before it.
+    fn compare(&mut self, observation: &Observation) -> Option<Effect> {
+        let told = observation.findings.iter().chain(&observation.muted);
+        let standing: Vec<Identity> = told.map(Identity::of).collect();
+        let stands = |finding: &Finding| standing.contains(&Identity::of(finding));
+        for finding in std::mem::take(&mut self.last) {
+            if !stands(&finding) {
+                let lasted = finding.since.age(observation.time.stamp());
+                self.ended.push_front(Ended {
+                    finding,
+                    at: observation.time,
+                    lasted,
+                });
+            }
+        }
+        self.ended.truncate(REMEMBERED);
+        self.last.clone_from(&observation.findings);
+        self.acknowledged
+            .retain(|(known, _)| standing.contains(known));
+        let alarms = observation.findings.iter();
+        let alarms: Vec<Identity> = alarms
+            .filter(|finding| finding.severity == Severity::Alarm)
+            .map(Identity::of)
+            .collect();
+        let fresh = alarms.iter().any(|alarm| !self.rung.contains(alarm));
+        self.rung = alarms;
+        (fresh && self.attention.bell).then_some(Effect::Ring)
+    }
+}
+
+impl App {
+    /// Takes note of findings that begin and end, also while the screen is held
+    /// still.
+    pub(super) fn note_troubles(&mut self, observation: &Observation) -> Option<Effect> {
+        self.troubles.compare(observation)
+    }
+
+    /// Whether a finding is known to the person, and has not grown graver.
+    #[must_use]
+    pub fn is_acknowledged(&self, finding: &Finding) -> bool {
+        let identity = Identity::of(finding);
+        let mut known = self.troubles.acknowledged.iter();
+        known.any(|(one, severity)| *one == identity && finding.severity <= *severity)
+    }
+
+    /// Findings that are neither muted nor acknowledged, gravest first.
+    pub fn news(&self) -> impl Iterator<Item = &Finding> {
+        let findings = self.observation.findings.iter();
+        findings.filter(|finding| !self.is_acknowledged(finding))
+    }
+
+    /// Findings that are over, the latest first; at most the last 20.
+    pub fn ended_findings(&self) -> impl Iterator<Item = &Ended> {
+        self.troubles.ended.iter()
+    }
+
+    /// The finding that is marked on the page of findings.
+    #[must_use]
+    pub fn chosen_finding(&self) -> Option<&Finding> {
+        let Mode::Findings { place, .. } = self.mode else {
+            return None;
+        };
+        let all = self.observation.findings.iter();
+        all.chain(&self.observation.muted).nth(place)
+    }
+
+    /// Marks the same finding after the observation has changed.
+    pub(super) fn follow_finding(&mut self, before: Option<&Identity>) {
+        let Mode::Findings { place, .. } = &mut self.mode else {
+            return;
+        };
+        let mut all = self
+            .observation
+            .findings
+            .iter()
+            .chain(&self.observation.muted);
+        let found =
+            before.and_then(|before| all.position(|finding| Identity::of(finding) == *before));
+        let count = self.observation.findings.len() + self.observation.muted.len();
+        *place = found.unwrap_or(*place).min(count.saturating_sub(1));
+    }
+
+    /// Shows the rows of the marked finding, or of the gravest.
+    pub(super) fn show_finding(&mut self) -> Vec<Effect> {
+        let gravest = || self.news().next().or(self.observation.findings.first());
+        let Some(finding) = self.chosen_finding().or_else(gravest) else {
+            self.say("no_finding", &[]);
+            return Vec::new();
+        };
+        let wanted = leads::filter(finding);
+        self.mode = Mode::Table;
+        self.show_only(&wanted);
+        Vec::new()
+    }
+
+    /// Takes the marked finding for known, or no longer.
+    pub(super) fn acknowledge(&mut self) -> Vec<Effect> {
+        let Some(finding) = self.chosen_finding() else {
+            return Vec::new();
+        };
+        let (identity, severity) = (Identity::of(finding), finding.severity);
+        let known = self.is_acknowledged(finding);
+        self.troubles
+            .acknowledged
+            .retain(|(one, _)| *one != identity);
+        if known {
+            self.say("unacknowledged", &[]);
+        } else {
+            self.troubles.acknowledged.push((identity, severity));
+            self.say("acknowledged", &[]);
+        }
+        Vec::new()
+    }
+
+    /// Mutes the marked finding's rule for its program file, or no longer.
+    pub(super) fn mute(&mut self) -> Vec<Effect> {
+        let Some(finding) = self.chosen_finding() else {
+            return Vec::new();
+        };
+        let (identity, covering) = (Identity::of(finding), finding.clone());
+        let wanted = Mute::of(finding);
+        let mutes = &mut self.troubles.attention.mutes;
+        if mutes.iter().any(|mute| mute.covers(&covering)) {
+            mutes.retain(|mute| !mute.covers(&covering));
+            self.say("unmuted", &[]);
+        } else if let Some(mute) = wanted {
+            let rule = mute.rule.as_str().to_owned();
+            let (name, values) = match &mute.program {
+                Some(program) => (
+                    "muted",
+                    vec![("rule", rule), ("program", program.to_string())],
+                ),
+                None => ("muted_rule", vec![("rule", rule)]),
+            };
+            mutes.push(mute);
+            self.say(name, &values);
+        } else {
+            self.say("not_muted", &[]);
+            return Vec::new();
+        }
+        self.part_findings();
+        self.follow_finding(Some(&identity));
+        vec![Effect::Mute(self.troubles.attention.mutes.clone())]
+    }
+
+    /// Parts the findings on screen anew; the next table comes parted.
+    fn part_findings(&mut self) {
+        let mutes = &self.troubles.attention.mutes;
+        let observation = Arc::make_mut(&mut self.observation);
+        let mut all = std::mem::take(&mut observation.findings);
+        all.append(&mut observation.muted);
+        all.sort_by_key(|finding| {
+            let rule = finding.evidence.rule();
+            (Reverse(finding.severity), finding.since, rule)
+        });
+        (observation.muted, observation.findings) = all
+            .into_iter()
+            .partition(|finding| mutes.iter().any(|mute| mute.covers(finding)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::process::{Process, Program};
+    use crate::model::text::Text;
+
+    fn finding(pid: u32, severity: Severity) -> Finding {
+        Finding {
+            severity,
+            since: Stamp(100),
+            process: Some(Arc::new(Process {
+                pid,
+                exe: Some(Program {
+                    path: Text::from("/usr/bin/x"),
+                    deleted: false,
+                }),
+                ..Process::default()
+            })),
+            evidence: Evidence::Ipv6Silent {
+                failed: 9,
+                reached: 9,
+            },
+        }
+    }
+
+    fn observed(findings: Vec<Finding>, second: u64) -> Observation {
+        Observation {
+            time: Time {
+                wall_ms: 0,
+                monotonic_ms: second * 1000,
+            },
+            findings,
+            ..Observation::default()
+        }
+    }
+
+    #[test]
+    fn the_bell_rings_once_when_an_alarm_begins() {
+        let mut troubles = Troubles::new(Attention {
+            bell: true,
+            ..Attention::default()
+        });
+        let (warn, alarm) = (
+            || vec![finding(1, Severity::Warn)],
+            || vec![finding(1, Severity::Alarm)],
+        );
+        assert_eq!(troubles.compare(&observed(warn(), 1)), None);
+        assert_eq!(troubles.compare(&observed(alarm(), 2)), Some(Effect::Ring));
+        assert_eq!(troubles.compare(&observed(alarm(), 3)), None);
+        let both = vec![finding(1, Severity::Alarm), finding(2, Severity::Alarm)];
+        assert_eq!(troubles.compare(&observed(both, 4)), Some(Effect::Ring));
+        let mut muted = observed(Vec::new(), 5);
+        muted.muted = vec![finding(3, Severity::Alarm)];
+        assert_eq!(troubles.compare(&muted), None);
+        let mut silent = Troubles::default();
+        assert_eq!(silent.compare(&observed(alarm(), 1)), None);
+    }
+
+    #[test]
+    fn what_ends_is_remembered_and_what_is_muted_has_not_ended() {
+        let mut troubles = Troubles::default();
+        troubles.compare(&observed(vec![finding(1, Severity::Warn)], 2));
+        let mut muted = observed(Vec::new(), 3);
+        muted.muted = vec![finding(1, Severity::Warn)];
+        troubles.compare(&muted);
+        assert!(troubles.ended.is_empty());
+        for pid in 0..30 {
+            troubles.compare(&observed(vec![finding(pid, Severity::Warn)], 5));
+            troubles.compare(&observed(Vec::new(), 11));
+        }
+        assert_eq!(troubles.ended.len(), REMEMBERED);
+        let latest = &troubles.ended[0];
+        assert_eq!(latest.finding.process.as_ref().unwrap().pid, 29);
+        assert_eq!(latest.lasted, Duration::from_secs(10));
+    }
+}

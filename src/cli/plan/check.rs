@@ -1,0 +1,169 @@
+//! The plan of `tcplens check`, and of what works on settings and baselines.
+
+use super::{Own, Usage, optional, own, source};
+use crate::model::finding::Severity;
+use crate::model::namespace::Scope;
+use crate::model::text::Text;
+use crate::run::CheckFormat;
+use crate::source::SourceChoice;
+use clap::ArgMatches;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The shortest and the longest time of watching.
+const LENGTHS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(24));
+/// How long if nothing is said: what must stand for ten seconds does.
+const USUAL: Duration = Duration::from_secs(15);
+
+/// What a check is to be.
+#[derive(Debug)]
+pub(in crate::cli) struct Check {
+    pub(in crate::cli) source: SourceChoice,
+    pub(in crate::cli) scope: Scope,
+    pub(in crate::cli) length: Duration,
+    pub(in crate::cli) level: Severity,
+    pub(in crate::cli) format: CheckFormat,
+    pub(in crate::cli) own: Own,
+}
+
+/// What is to be done with the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum ConfigAction {
+    Path,
+    Show,
+    Init,
+}
+
+/// Where a baseline is to be written.
+#[derive(Debug)]
+pub(in crate::cli) struct Save {
+    pub(in crate::cli) source: SourceChoice,
+    pub(in crate::cli) path: PathBuf,
+    pub(in crate::cli) replace: bool,
+}
+
+pub(super) fn check(matches: &ArgMatches) -> Result<Check, Usage> {
+    let narrowing = ["tcp", "udp", "listening", "ipv4", "ipv6"];
+    if matches.contains_id("filter") || narrowing.iter().any(|flag| matches.get_flag(flag)) {
+        return Err(Usage(
+            "check looks at every socket, or a trouble would be overlooked; what is not news is \
+             muted in the settings ([[mute]]), and a [[rule]] has a filter"
+                .to_owned(),
+        ));
+    }
+    let (json, line) = (matches.get_flag("json"), matches.get_flag("oneline"));
+    let format = match (json, line) {
+        (true, true) => return Err(Usage("--json and --oneline exclude each other".to_owned())),
+        (true, false) => CheckFormat::Json,
+        (false, true) => CheckFormat::Line,
+        (false, false) => CheckFormat::Text,
+    };
+    let level = optional(matches, "fail-on").and_then(Severity::from_word);
+    Ok(Check {
+        source: source(matches),
+        scope: if matches.get_flag("all-netns") {
+            Scope::All
+        } else {
+            Scope::Own
+        },
+        length: optional(matches, "for").map_or(Ok(USUAL), length)?,
+        level: level.unwrap_or(Severity::Warn),
+        format,
+        own: own(matches),
+    })
+}
+
+fn length(word: &str) -> Result<Duration, Usage> {
+    let (shortest, longest) = LENGTHS;
+    let seconds = word.parse::<u64>().ok().map(Duration::from_secs);
+    seconds
+        .or_else(|| humantime::parse_duration(word).ok())
+        .filter(|length| (shortest..=longest).contains(length))
+        .ok_or_else(|| {
+            let shown = Text::from(word);
+            Usage(format!(
+                "--for {shown}: a time between 1s and 24h is needed, such as 30s or 5m"
+            ))
+        })
+}
+
+pub(super) fn config(matches: &ArgMatches) -> ConfigAction {
+    match matches.subcommand_name() {
+        Some("init") => ConfigAction::Init,
+        Some("show") => ConfigAction::Show,
+        _ => ConfigAction::Path,
+    }
+}
+
+pub(super) fn save(matches: &ArgMatches) -> Result<Save, Usage> {
+    let save = matches.subcommand_matches("save");
+    let path = save.and_then(|save| save.get_one::<PathBuf>("file"));
+    let (Some(save), Some(path)) = (save, path) else {
+        return Err(Usage("baseline save FILE: the file is missing".to_owned()));
+    };
+    Ok(Save {
+        source: source(save),
+        path: path.clone(),
+        replace: save.get_flag("force"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Plan, parse};
+    use super::*;
+    use crate::cli::Surroundings;
+    use std::ffi::OsString;
+    use std::path::Path;
+
+    fn plan(words: &str) -> Result<Plan, Usage> {
+        let words = std::iter::once("tcplens").chain(words.split_whitespace());
+        parse(words.map(OsString::from), &Surroundings::default())
+    }
+
+    #[test]
+    fn a_check_is_what_was_said() {
+        let Ok(Plan::Check(check)) = plan("check") else {
+            panic!("a check")
+        };
+        assert_eq!((check.length, check.level), (USUAL, Severity::Warn));
+        assert_eq!(check.format, CheckFormat::Text);
+        let words = "check --for 2m --fail-on alarm --oneline --baseline b.json --config c.toml";
+        let Ok(Plan::Check(check)) = plan(words) else {
+            panic!("a check")
+        };
+        assert_eq!(check.length, Duration::from_mins(2));
+        assert_eq!(check.level, Severity::Alarm);
+        assert_eq!(check.format, CheckFormat::Line);
+        assert_eq!(check.own.baseline.as_deref(), Some(Path::new("b.json")));
+        assert_eq!(check.own.config.as_deref(), Some(Path::new("c.toml")));
+        let config = plan("config show --config x.toml");
+        assert!(matches!(config, Ok(Plan::Config(ConfigAction::Show, _))));
+        let Ok(Plan::SaveBaseline(save)) = plan("baseline save b.json --force") else {
+            panic!("to save")
+        };
+        assert!(save.replace && save.path == Path::new("b.json"));
+    }
+
+    #[test]
+    fn mistakes_are_one_line() {
+        let cases = [
+            ("check :443", "every socket"),
+            ("check -t", "every socket"),
+            ("check --for 0", "between 1s and 24h"),
+            ("check --for soon", "between 1s and 24h"),
+            ("check --fail-on warning", "warn"),
+            ("check --json --oneline", "exclude each other"),
+            ("check --onelin", "--oneline"),
+            ("config", "config"),
+            ("config shwo", "show"),
+            ("baseline save", "missing"),
+            ("baseline sav x", "save"),
+        ];
+        for (words, expected) in cases {
+            let usage = plan(words).map(|_| ()).unwrap_err().to_string();
+            assert!(usage.contains(expected), "{words}: {usage}");
+            assert_eq!(usage.lines().count(), 1, "{words}: {usage}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The settings that a plan goes by, read before anything else is done: with the
+//! rights of whoever started the program, and none beyond.
+
+use super::plan::{Own, Plan};
+use crate::config::file::{FileError, Loaded, Place, Reader, load, load_baseline};
+use crate::model::action::Policy;
+use crate::model::baseline::Baseline;
+use crate::monitor::{Thresholds, Wishes};
+use crate::privilege;
+use crate::run::RunError;
+use std::io::{Write, stderr};
+use std::path::PathBuf;
+
+/// What a plan takes from the settings.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Applied {
+    pub(super) thresholds: Thresholds,
+    pub(super) wishes: Wishes,
+    pub(super) bell: bool,
+}
+
+/// Reads what the plan needs, and lets it change the plan.
+pub(super) fn apply(plan: &mut Plan) -> Result<Applied, RunError> {
+    match plan {
+        Plan::Live(live) => {
+            let loaded = read(&live.own)?;
+            if loaded.parsed.settings.read_only {
+                live.policy = Policy::Look;
+            }
+            Ok(applied(&loaded, &live.own)?)
+        }
+        Plan::Check(check) => {
+            let loaded = read(&check.own)?;
+            Ok(applied(&loaded, &check.own)?)
+        }
+        Plan::Kill(acting, ..) | Plan::Close(acting) => {
+            let loaded = read(&acting.own)?;
+            if loaded.parsed.settings.read_only && !acting.order.dry_run {
+                let file = loaded.path.as_deref().map(crate::config::shown);
+                return Err(RunError::Refused(format!(
+                    "nothing is ended or closed: read_only = true in {}",
+                    file.unwrap_or_default()
+                )));
+            }
+            Ok(Applied::default())
+        }
+        Plan::Lab(_, watch) => apply(watch),
+        _ => Ok(Applied::default()),
+    }
+}
+
+/// The settings, after telling what is odd about them.
+pub(super) fn read(own: &Own) -> Result<Loaded, FileError> {
+    let loaded = privilege::as_oneself(|| load(&place(own), reader()))?;
+    for warning in loaded.warnings() {
+        // A terminal that is gone cannot be told.
+        let _ = writeln!(stderr(), "tcplens: {warning}");
+    }
+    Ok(loaded)
+}
+
+/// Where the settings are.
+pub(super) fn place(own: &Own) -> Place {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    match &own.config {
+        Some(path) => Place::Named(path.clone()),
+        None => Place::usual(folder("XDG_CONFIG_HOME"), folder("HOME")),
+    }
+}
+
+fn reader() -> Reader {
+    let invoker = std::env::var("SUDO_UID").ok();
+    Reader {
+        root: privilege::is_root(),
+        invoker: invoker.and_then(|uid| uid.parse().ok()),
+    }
+}
+
+fn applied(loaded: &Loaded, own: &Own) -> Result<Applied, FileError> {
+    let settings = &loaded.parsed.settings;
+    let named = own.baseline.clone().or_else(|| loaded.baseline());
+    let baseline: Option<Baseline> = named
+        .map(|path| privilege::as_oneself(|| load_baseline(&path, reader())))
+        .transpose()?;
+    Ok(Applied {
+        thresholds: settings.thresholds.clone(),
+        wishes: Wishes {
+            rules: settings.rules.clone(),
+            baseline,
+            mutes: settings.mutes.clone(),
+        },
+        bell: settings.bell,
+    })
+}

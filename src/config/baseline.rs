@@ -1,0 +1,193 @@
+//! A baseline as a file: who is meant to listen, one a line, in JSON.
+
+use crate::model::baseline::{Baseline, Listener};
+use crate::model::mute::quoted;
+use crate::model::observation::Observation;
+use crate::model::protocol::Protocol;
+use crate::model::text::Text;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// Version of the format.
+const SCHEMA: u64 = 1;
+
+#[derive(Deserialize)]
+struct File {
+    schema: u64,
+    listeners: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    protocol: String,
+    address: String,
+    port: u16,
+    program: Option<String>,
+}
+
+/// Reads the text of a baseline.
+///
+/// # Errors
+///
+/// Why it is none, in one line that is safe to show.
+pub fn parse(text: &str) -> Result<Baseline, String> {
+    let file: File = serde_json::from_str(text)
+        .map_err(|error| Text::from(error.to_string().as_str()).to_string())?;
+    if file.schema != SCHEMA {
+        return Err(format!(
+            "its schema is {}, this tcplens knows {SCHEMA}",
+            file.schema
+        ));
+    }
+    let listeners: Result<BTreeSet<Listener>, String> =
+        file.listeners.into_iter().map(listener).collect();
+    Ok(Baseline {
+        listeners: listeners?,
+    })
+}
+
+fn listener(entry: Entry) -> Result<Listener, String> {
+    let protocol = match entry.protocol.as_str() {
+        "tcp" => Protocol::Tcp,
+        "udp" => Protocol::Udp,
+        other => {
+            return Err(format!(
+                "protocol '{}' is not tcp or udp",
+                Text::from(other)
+            ));
+        }
+    };
+    let address: IpAddr = entry
+        .address
+        .parse()
+        .map_err(|_| format!("'{}' is not an address", Text::from(entry.address.as_str())))?;
+    Ok(Listener {
+        protocol,
+        address,
+        port: entry.port,
+        program: entry.program.map(|path| Text::from(path.as_str())),
+    })
+}
+
+/// Writes the listeners of an observation.
+#[must_use]
+pub fn print(baseline: &Baseline, observation: &Observation) -> String {
+    let saved = UNIX_EPOCH + Duration::from_millis(observation.time.wall_ms);
+    let mut text = format!(
+        "{{\"schema\":{SCHEMA},\"tool\":\"tcplens {}\",\"host\":{},\"saved_at\":\"{}\",\n \"listeners\":[",
+        env!("CARGO_PKG_VERSION"),
+        quoted(observation.host.as_str()),
+        humantime::format_rfc3339_seconds(saved),
+    );
+    let mut separator = "\n  ";
+    for listener in &baseline.listeners {
+        let program = listener.program.as_ref();
+        let program = program.map_or_else(|| "null".to_owned(), |path| quoted(path.as_str()));
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "{separator}{{\"protocol\":\"{}\",\"address\":\"{}\",\"port\":{},\"program\":{program}}}",
+            listener.protocol.word(),
+            listener.address,
+            listener.port,
+        );
+        separator = ",\n  ";
+    }
+    text.push_str("]}\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    prop_compose! {
+        fn any_listener()(
+            tcp: bool,
+            v6: bool,
+            bits: u128,
+            few: u32,
+            port: u16,
+            program: Option<String>,
+        ) -> Listener {
+            Listener {
+                protocol: if tcp { Protocol::Tcp } else { Protocol::Udp },
+                address: if v6 {
+                    IpAddr::from(bits.to_be_bytes())
+                } else {
+                    IpAddr::from(few.to_be_bytes())
+                },
+                port,
+                program: program.map(|path| Text::from(path.as_str())),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back_as_the_same(
+            listeners in proptest::collection::btree_set(any_listener(), 0..20)
+        ) {
+            let baseline = Baseline { listeners };
+            let text = print(&baseline, &Observation::default());
+            let read = parse(&text).unwrap();
+            prop_assert_eq!(read.listeners.len(), baseline.listeners.len());
+            for listener in &baseline.listeners {
+                prop_assert!(read.lists(listener), "{listener:?} in {text}");
+            }
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused_in_a_line(text: String) {
+            if let Err(reason) = parse(&text) {
+                prop_assert_eq!(reason.lines().count(), 1);
+            }
+        }
+
+        #[test]
+        fn a_broken_baseline_is_read_or_refused_in_a_line(
+            listeners in proptest::collection::btree_set(any_listener(), 1..5),
+            place: prop::sample::Index,
+            byte: u8,
+        ) {
+            let text = print(&Baseline { listeners }, &Observation::default());
+            let mut bytes = text.into_bytes();
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+            let text = String::from_utf8_lossy(&bytes);
+            if let Err(reason) = parse(&text) {
+                prop_assert_eq!(reason.lines().count(), 1);
+                prop_assert!(!reason.chars().any(crate::model::text::is_deceptive));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_baseline_is_told() {
+        let cases = [
+            ("", "EOF"),
+            ("[]", "struct File"),
+            (r#"{"schema":2,"listeners":[]}"#, "schema is 2"),
+            (
+                r#"{"schema":1,"listeners":[{"protocol":"sctp","address":"::","port":1}]}"#,
+                "not tcp or udp",
+            ),
+            (
+                r#"{"schema":1,"listeners":[{"protocol":"tcp","address":"here","port":1}]}"#,
+                "not an address",
+            ),
+            (
+                r#"{"schema":1,"listeners":[{"protocol":"tcp","address":"::","port":70000}]}"#,
+                "70000",
+            ),
+        ];
+        for (text, expected) in cases {
+            let reason = parse(text).unwrap_err();
+            assert!(reason.contains(expected), "{reason}");
+        }
+    }
+}

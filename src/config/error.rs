@@ -1,0 +1,82 @@
+//! Why a file of settings or a baseline is not read or written, in words that say
+//! what to mend.
+
+use super::notes::Mistakes;
+use crate::model::text::Text;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Why root does not read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Distrust {
+    /// It belongs to this user.
+    #[error("it belongs to uid {0}; as root only files of root, or of who called sudo, are read")]
+    Owner(u32),
+    /// Group or others may write it, by this mode.
+    #[error("others may write it (mode {0:o}), and root would obey it; chmod go-w it")]
+    Mode(u32),
+}
+
+/// Why a file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The system says no.
+    #[error("cannot {operation} {path}: {error}")]
+    Io {
+        /// What was to be done.
+        operation: &'static str,
+        /// With which file.
+        path: Text,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// It is not to be trusted.
+    #[error("{path} is not read: {reason}")]
+    Distrusted {
+        /// The file.
+        path: Text,
+        /// Why.
+        reason: Distrust,
+    },
+    /// It is there already.
+    #[error("{path} is there already, and stays as it is{hint}")]
+    Exists {
+        /// The file.
+        path: Text,
+        /// What would replace it.
+        hint: &'static str,
+    },
+    /// It is wrong.
+    #[error("{}", told(.path, .mistakes))]
+    Wrong {
+        /// The file.
+        path: Text,
+        /// Everything that is wrong.
+        mistakes: Mistakes,
+    },
+    /// It is no baseline.
+    #[error("{path} is no baseline: {reason}")]
+    NoBaseline {
+        /// The file.
+        path: Text,
+        /// Why.
+        reason: String,
+    },
+}
+
+fn told(path: &Text, mistakes: &Mistakes) -> String {
+    let each = mistakes.0.iter().map(|mistake| mistake.told(path));
+    let count = mistakes.0.len();
+    let last = match count {
+        1 => "mend it; until then nothing is done".to_owned(),
+        count => format!("{count} mistakes; mend them, until then nothing is done"),
+    };
+    each.chain([last]).collect::<Vec<_>>().join("\n")
+}
+
+/// A path as it may be shown.
+#[must_use]
+pub fn shown(path: &Path) -> Text {
+    Text::new(path.as_os_str().as_bytes())
+}

@@ -1,0 +1,246 @@
+//! A table of the file: asks for what it may hold by name and kind, and then
+//! tells what else is in it.
+
+use super::notes::Notes;
+use crate::filter::nearest;
+use crate::model::text::Text;
+use std::collections::BTreeMap;
+use std::ops::{Range, RangeInclusive};
+use std::path::PathBuf;
+use std::time::Duration;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A table that is being read.
+pub(super) struct Section<'t, 'a> {
+    table: &'t DeTable<'a>,
+    /// What it is called, for messages; empty for the whole file.
+    name: &'static str,
+    /// Where it stands.
+    at: Range<usize>,
+    known: Vec<&'static str>,
+    said: BTreeMap<String, usize>,
+}
+
+/// A value with its place.
+pub(super) type Placed<T> = (T, Range<usize>);
+
+impl<'t, 'a> Section<'t, 'a> {
+    pub(super) fn new(table: &'t DeTable<'a>, name: &'static str) -> Self {
+        Self {
+            table,
+            name,
+            at: 0..0,
+            known: Vec::new(),
+            said: BTreeMap::new(),
+        }
+    }
+
+    /// Where its head stands.
+    pub(super) fn place(&self) -> Range<usize> {
+        self.at.clone()
+    }
+
+    /// Whether something stands under a name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.table.keys().any(|key| key.get_ref().as_ref() == name)
+    }
+
+    fn value(&mut self, name: &'static str, notes: &Notes<'_>) -> Option<&'t Spanned<DeValue<'a>>> {
+        self.known.push(name);
+        let (key, value) = self
+            .table
+            .iter()
+            .find(|(key, _)| key.get_ref().as_ref() == name)?;
+        let full = if self.name.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.name)
+        };
+        self.said.insert(full, notes.line(key.span().start));
+        Some(value)
+    }
+
+    /// A value of one kind; anything else is a mistake.
+    fn of_kind<T>(
+        &mut self,
+        name: &'static str,
+        notes: &mut Notes<'_>,
+        kind: &str,
+        read: impl Fn(&'t DeValue<'a>) -> Option<T>,
+    ) -> Option<Placed<T>> {
+        let value = self.value(name, notes)?;
+        let found = read(value.get_ref());
+        if found.is_none() {
+            notes.wrong(value.span(), format!("{name} must be {kind}"));
+        }
+        Some((found?, value.span()))
+    }
+
+    pub(super) fn flag(&mut self, name: &'static str, notes: &mut Notes<'_>) -> Option<bool> {
+        let found = self.of_kind(name, notes, "true or false", DeValue::as_bool);
+        found.map(|(flag, _)| flag)
+    }
+
+    pub(super) fn text(
+        &mut self,
+        name: &'static str,
+        notes: &mut Notes<'_>,
+    ) -> Option<Placed<&'t str>> {
+        self.of_kind(name, notes, "a text in quotes", |value| value.as_str())
+    }
+
+    pub(super) fn path(&mut self, name: &'static str, notes: &mut Notes<'_>) -> Option<PathBuf> {
+        let (path, at) = self.text(name, notes)?;
+        if path.is_empty() || path.contains('\0') {
+            notes.wrong(at, format!("{name} must be the path of a file"));
+            return None;
+        }
+        Some(PathBuf::from(path))
+    }
+
+    pub(super) fn whole(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<u32>,
+        notes: &mut Notes<'_>,
+    ) -> Option<u32> {
+        let (least, most) = (range.start(), range.end());
+        let kind = format!("a whole number from {least} to {most}");
+        let found = self.of_kind(name, notes, &kind, |value| {
+            whole(value).filter(|number| range.contains(number))
+        });
+        found.map(|(number, _)| number)
+    }
+
+    pub(super) fn number(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<f64>,
+        notes: &mut Notes<'_>,
+    ) -> Option<f64> {
+        let (least, most) = (range.start(), range.end());
+        let kind = format!("a number from {least} to {most}");
+        let found = self.of_kind(name, notes, &kind, |value| {
+            number(value).filter(|number| range.contains(number))
+        });
+        found.map(|(number, _)| number)
+    }
+
+    pub(super) fn length(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<Duration>,
+        notes: &mut Notes<'_>,
+    ) -> Option<Duration> {
+        let told = |length: &Duration| humantime::format_duration(*length).to_string();
+        let (least, most) = (told(range.start()), told(range.end()));
+        let kind = format!("a time such as \"90s\" or \"5m\", from {least} to {most}");
+        let found = self.of_kind(name, notes, &kind, |value| {
+            let length = humantime::parse_duration(value.as_str()?).ok()?;
+            Some(length).filter(|length| range.contains(length))
+        });
+        found.map(|(length, _)| length)
+    }
+
+    /// One of some words.
+    pub(super) fn word<T: Copy>(
+        &mut self,
+        name: &'static str,
+        known: &[(&'static str, T)],
+        notes: &mut Notes<'_>,
+    ) -> Option<T> {
+        let (word, at) = self.text(name, notes)?;
+        let found = known.iter().find(|(known, _)| *known == word);
+        if found.is_none() {
+            let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
+            let message = format!("{name} must be one of {}", words.join(", "));
+            notes.wrong(at, suggested(message, nearest(word, words)));
+        }
+        found.map(|(_, value)| *value)
+    }
+
+    /// A table within.
+    pub(super) fn table(
+        &mut self,
+        name: &'static str,
+        notes: &mut Notes<'_>,
+    ) -> Option<Section<'t, 'a>> {
+        let kind = format!("a table: [{name}]");
+        let (table, at) = self.of_kind(name, notes, &kind, DeValue::as_table)?;
+        Some(Section {
+            at,
+            ..Section::new(table, name)
+        })
+    }
+
+    /// Tables within, each written as `[[name]]`.
+    pub(super) fn tables(
+        &mut self,
+        name: &'static str,
+        notes: &mut Notes<'_>,
+    ) -> Vec<Section<'t, 'a>> {
+        let kind = format!("written as [[{name}]], once for each");
+        let found = self.of_kind(name, notes, &kind, |value| {
+            let array = value.as_array()?;
+            let tables: Option<Vec<_>> = array
+                .iter()
+                .map(|value| Some((value.get_ref().as_table()?, value.span())))
+                .collect();
+            tables
+        });
+        let (tables, _) = found.unwrap_or_default();
+        tables
+            .into_iter()
+            .map(|(table, at)| Section {
+                at,
+                ..Section::new(table, name)
+            })
+            .collect()
+    }
+
+    /// Adds what a table within was found to say.
+    pub(super) fn take_said(&mut self, said: BTreeMap<String, usize>) {
+        self.said.extend(said);
+    }
+
+    /// Tells what was not asked for, and gives what was, with its lines.
+    pub(super) fn finish(self, notes: &mut Notes<'_>) -> BTreeMap<String, usize> {
+        for key in self.table.keys() {
+            let word = key.get_ref().as_ref();
+            if self.known.contains(&word) {
+                continue;
+            }
+            let place = if self.name.is_empty() {
+                String::new()
+            } else {
+                format!(" in [{}]", self.name)
+            };
+            let message = format!("unknown key '{}'{place}", Text::from(word));
+            let near = nearest(word, self.known.iter().copied());
+            notes.odd(key.span(), suggested(message, near));
+        }
+        self.said
+    }
+}
+
+/// A message, and what was likely meant.
+pub(super) fn suggested(message: String, near: Option<&str>) -> String {
+    match near {
+        Some(near) => format!("{message}; did you mean {near}?"),
+        None => message,
+    }
+}
+
+fn whole(value: &DeValue<'_>) -> Option<u32> {
+    let integer = value.as_integer()?;
+    u32::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+fn number(value: &DeValue<'_>) -> Option<f64> {
+    let read = match value {
+        DeValue::Float(float) => float.as_str().parse().ok()?,
+        other => f64::from(whole(other)?),
+    };
+    Some(read).filter(|number: &f64| number.is_finite())
+}

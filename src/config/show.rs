@@ -1,0 +1,116 @@
+//! Everything in force, in the form of the file, with where it comes from.
+
+use super::{Settings, shown, thresholds};
+use crate::model::mute::quoted;
+use crate::monitor::{RuleLimit, UserRule};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// Where the remarks begin.
+const REMARK: usize = 36;
+
+/// The settings as text; what it says of a file is that one's.
+#[must_use]
+pub fn show(settings: &Settings, path: Option<&Path>) -> String {
+    let mut text = match path {
+        Some(path) => format!("# In force, by {}\n", shown(path)),
+        None => "# In force; there is no file of settings.\n".to_owned(),
+    };
+    let mut line = |name: &str, value: String, full: &str| {
+        let told = format!("{name} = {value}");
+        let from = match settings.said.get(full) {
+            Some(line) => format!("line {line}"),
+            None => "default".to_owned(),
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{told:REMARK$} # {from}");
+    };
+    line("read_only", settings.read_only.to_string(), "read_only");
+    line("bell", settings.bell.to_string(), "bell");
+    match &settings.baseline {
+        Some(path) => {
+            let path = quoted(shown(path).as_str());
+            line("baseline", path, "baseline");
+        }
+        None => line("# baseline", "\"FILE\"".to_owned(), "baseline"),
+    }
+    text.push_str("\n[thresholds]\n");
+    for (name, value) in thresholds::told(&settings.thresholds) {
+        let full = format!("thresholds.{name}");
+        let told = format!("{name} = {value}");
+        let from = match settings.said.get(&full) {
+            Some(line) => format!("line {line}"),
+            None => "default".to_owned(),
+        };
+        let _ = writeln!(text, "{told:REMARK$} # {from}");
+    }
+    for rule in &settings.rules {
+        let _ = write!(text, "\n{}", told(rule));
+    }
+    for mute in &settings.mutes {
+        let _ = writeln!(text, "\n{mute}");
+    }
+    text
+}
+
+/// A rule as it is written in the file.
+fn told(rule: &UserRule) -> String {
+    let mut text = String::from("[[rule]]\n");
+    let mut line = |name: &str, value: String| {
+        let _ = writeln!(text, "{name} = {value}");
+    };
+    let length = |time| quoted(&humantime::format_duration(time).to_string());
+    line("name", quoted(rule.name.as_str()));
+    line("filter", quoted(&rule.filter.to_string()));
+    match rule.limit {
+        RuleLimit::Count(count) => line("count", count.to_string()),
+        RuleLimit::Growth { by, within } => {
+            line("growth", by.to_string());
+            line("within", length(within));
+        }
+    }
+    line("per", quoted(rule.per.word()));
+    line("for", length(rule.hold));
+    line("severity", quoted(rule.severity.word()));
+    if let Some(words) = &rule.words {
+        line("text", quoted(words.as_str()));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{example, parse};
+    use super::*;
+
+    #[test]
+    fn what_is_shown_reads_back_as_the_same() {
+        let uncommented = example::uncommented();
+        for text in ["", "bell = true\nread_only = true", &uncommented] {
+            let settings = parse(text).unwrap().settings;
+            let shown = show(&settings, None);
+            let mut again = parse(&shown).unwrap().settings;
+            again.said.clone_from(&settings.said);
+            assert_eq!(again, settings, "{shown}");
+        }
+    }
+
+    #[test]
+    fn each_value_says_where_it_comes_from() {
+        let settings = parse("bell = true\n[thresholds]\nscan_hosts = 9").unwrap();
+        let shown = show(&settings.settings, Some(Path::new("/etc/x.toml")));
+        let line = |name: &str| {
+            let mut lines = shown.lines();
+            let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+            lines
+                .find(|line| line.starts_with(name))
+                .map(words)
+                .unwrap()
+        };
+        assert!(shown.starts_with("# In force, by /etc/x.toml"));
+        assert_eq!(line("bell"), "bell = true # line 1");
+        assert_eq!(line("read_only"), "read_only = false # default");
+        assert_eq!(line("scan_hosts"), "scan_hosts = 9 # line 3");
+        assert_eq!(line("scan_ports"), "scan_ports = 15 # default");
+    }
+}

@@ -1,0 +1,193 @@
+//! The limits of the rules by their names, with what each may be.
+
+use super::notes::Notes;
+use super::section::Section;
+use crate::monitor::Thresholds;
+use std::time::Duration;
+
+/// A threshold, as a way to it.
+enum Field {
+    /// A length of time.
+    Length(fn(&mut Thresholds) -> &mut Duration),
+    /// A share, 0 to 1.
+    Share(fn(&mut Thresholds) -> &mut f64),
+    /// A factor or a ratio.
+    Factor(fn(&mut Thresholds) -> &mut f64),
+    /// How many.
+    Count(fn(&mut Thresholds) -> &mut u32),
+    /// How many, of little.
+    Small(fn(&mut Thresholds) -> &mut u8),
+    /// How much is remembered.
+    Room(fn(&mut Thresholds) -> &mut usize),
+}
+
+/// Every threshold: the names and, by type, the kinds of its fields.
+macro_rules! fields {
+    ($($kind:ident: $($name:ident)+;)+) => {
+        &[$($((stringify!($name), Field::$kind(|limits| &mut limits.$name)),)+)+]
+    };
+}
+
+const FIELDS: &[(&str, Field)] = fields! {
+    Length: window patience settling clearing dead_after down_after down_excuse leak_age
+        leak_window still_after listener_fresh;
+    Share: scan_share dead_share ipv6_share peers_share_least peers_share_most
+        peers_port_share queue_share time_wait_share orphan_share half_open_share
+        cookies_flood cookies_honest leak_share leak_descriptors storm_share ports_amber
+        ports_red;
+    Factor: walk_failure walk_success walk_alarm walk_ceiling;
+    Count: scan_hosts scan_ports scan_queue scan_contacts dead_destinations dead_waiting
+        ipv6_failed peers_failed peers_ports down_programs down_hosts queue_waiting
+        half_open_least cookies_least leak_growth still_bytes storm_failed;
+    Small: settled_retransmits;
+    Room: contacts_each contacts_all;
+};
+
+const LONGEST: Duration = Duration::from_hours(24 * 7);
+const SHORTEST: Duration = Duration::from_millis(100);
+const LARGEST: f64 = 1e12;
+/// What is remembered must suffice for the rules, and not fill the memory.
+const ROOM: std::ops::RangeInclusive<u32> = 64..=1_000_000;
+
+/// Takes over what a section says.
+pub(super) fn read(
+    section: &mut Section<'_, '_>,
+    thresholds: &mut Thresholds,
+    notes: &mut Notes<'_>,
+) {
+    for (name, field) in FIELDS {
+        match field {
+            Field::Length(of) => {
+                put(
+                    of(thresholds),
+                    section.length(name, SHORTEST..=LONGEST, notes),
+                );
+            }
+            Field::Share(of) => put(of(thresholds), section.number(name, 0.0..=1.0, notes)),
+            Field::Factor(of) => put(of(thresholds), section.number(name, 0.0..=LARGEST, notes)),
+            Field::Count(of) => {
+                put(of(thresholds), section.whole(name, 1..=u32::MAX, notes));
+            }
+            Field::Small(of) => {
+                let number = section.whole(name, 1..=u8::MAX.into(), notes);
+                let number = number.and_then(|number| u8::try_from(number).ok());
+                put(of(thresholds), number);
+            }
+            Field::Room(of) => {
+                let room = section.whole(name, ROOM, notes);
+                put(of(thresholds), room.map(|room| room as usize));
+            }
+        }
+    }
+    compare(section, thresholds, notes);
+}
+
+fn put<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}
+
+/// Pairs of which one must not be above the other.
+fn compare(section: &Section<'_, '_>, limits: &Thresholds, notes: &mut Notes<'_>) {
+    let pairs = [
+        (
+            "ports_amber",
+            limits.ports_amber,
+            "ports_red",
+            limits.ports_red,
+        ),
+        (
+            "cookies_flood",
+            limits.cookies_flood,
+            "cookies_honest",
+            limits.cookies_honest,
+        ),
+        (
+            "peers_share_least",
+            limits.peers_share_least,
+            "peers_share_most",
+            limits.peers_share_most,
+        ),
+        (
+            "walk_alarm",
+            limits.walk_alarm,
+            "walk_ceiling",
+            limits.walk_ceiling,
+        ),
+    ];
+    for (lower, low, upper, high) in pairs {
+        if low > high {
+            let message =
+                format!("{lower} is {low} and {upper} is {high}: it must not be above it");
+            notes.wrong(section.place(), message);
+        }
+    }
+}
+
+/// Every threshold by its name, as it is written in a file.
+pub(super) fn told(thresholds: &Thresholds) -> Vec<(&'static str, String)> {
+    let mut limits = thresholds.clone();
+    FIELDS
+        .iter()
+        .map(|(name, field)| {
+            let value = match field {
+                Field::Length(of) => {
+                    format!("\"{}\"", humantime::format_duration(*of(&mut limits)))
+                }
+                Field::Share(of) | Field::Factor(of) => of(&mut limits).to_string(),
+                Field::Count(of) => of(&mut limits).to_string(),
+                Field::Small(of) => of(&mut limits).to_string(),
+                Field::Room(of) => of(&mut limits).to_string(),
+            };
+            (*name, value)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The fields' own names, from what the type tells of itself.
+    fn names() -> Vec<String> {
+        let shown = format!("{:?}", Thresholds::default());
+        let (_, fields) = shown.split_once('{').unwrap();
+        fields
+            .split(',')
+            .filter_map(|field| field.split_once(':'))
+            .map(|(name, _)| name.trim().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn every_threshold_can_be_set() {
+        let mut known: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
+        known.sort_unstable();
+        let mut names = names();
+        names.sort_unstable();
+        assert_eq!(known, names);
+    }
+
+    #[test]
+    fn what_is_told_reads_back_as_the_same() {
+        let mut changed = Thresholds {
+            window: Duration::from_secs(90),
+            scan_hosts: 7,
+            ports_red: 0.95,
+            contacts_all: 1000,
+            ..Thresholds::default()
+        };
+        changed.settled_retransmits = 9;
+        for limits in [Thresholds::default(), changed] {
+            let lines: Vec<String> = told(&limits)
+                .iter()
+                .map(|(name, value)| format!("{name} = {value}"))
+                .collect();
+            let text = format!("[thresholds]\n{}", lines.join("\n"));
+            let parsed = super::super::parse(&text).unwrap();
+            assert_eq!(parsed.settings.thresholds, limits);
+            assert!(parsed.warnings.is_empty());
+        }
+    }
+}

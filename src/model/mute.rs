@@ -1,0 +1,148 @@
+//! What a person does not want to be told again.
+
+use super::evidence::Evidence;
+use super::finding::{Finding, Rule};
+use super::text::Text;
+use std::fmt;
+
+/// Which rule, as a person names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleName {
+    /// One of this program's.
+    Own(Rule),
+    /// One that a person wrote, by its name.
+    Theirs(Text),
+}
+
+impl RuleName {
+    /// The rule that found something.
+    #[must_use]
+    pub fn of(finding: &Finding) -> Self {
+        match &finding.evidence {
+            Evidence::UserRule(tripped) => Self::Theirs(tripped.name.clone()),
+            other => Self::Own(other.rule()),
+        }
+    }
+
+    /// As it is written in settings and reports.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Own(rule) => rule.key(),
+            Self::Theirs(name) => name.as_str(),
+        }
+    }
+}
+
+/// Findings that are not to be told as news: they stand apart, and are counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mute {
+    /// Of which rule.
+    pub rule: RuleName,
+    /// About which program file; none for the whole rule.
+    pub program: Option<Text>,
+}
+
+impl Mute {
+    /// The mute that fits a finding and no other program's. None where its
+    /// process is known and the program file is not: that would mute everybody.
+    #[must_use]
+    pub fn of(finding: &Finding) -> Option<Self> {
+        let program = match &finding.process {
+            None => None,
+            Some(process) => Some(process.exe.as_ref()?.path.clone()),
+        };
+        Some(Self {
+            rule: RuleName::of(finding),
+            program,
+        })
+    }
+
+    /// Whether a finding is one of those.
+    #[must_use]
+    pub fn covers(&self, finding: &Finding) -> bool {
+        let rule = match (&self.rule, &finding.evidence) {
+            (RuleName::Theirs(name), Evidence::UserRule(tripped)) => *name == tripped.name,
+            (RuleName::Own(rule), evidence) => *rule == evidence.rule(),
+            (RuleName::Theirs(_), _) => false,
+        };
+        rule && self.program.as_ref().is_none_or(|muted| {
+            let process = finding.process.as_ref();
+            let program = process.and_then(|process| process.exe.as_ref());
+            program.is_some_and(|program| program.path.as_str() == muted.as_str())
+        })
+    }
+}
+
+impl fmt::Display for Mute {
+    /// As it is written in the settings.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "[[mute]]\nrule = {}", quoted(self.rule.as_str()))?;
+        match &self.program {
+            Some(program) => write!(formatter, "\nprogram = {}", quoted(program.as_str())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A text without control characters as a string of TOML.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::finding::Severity;
+    use crate::model::process::{Process, Program};
+    use crate::model::time::Stamp;
+    use std::sync::Arc;
+
+    fn finding(program: Option<&str>) -> Finding {
+        Finding {
+            severity: Severity::Warn,
+            since: Stamp(0),
+            process: Some(Arc::new(Process {
+                exe: program.map(|path| Program {
+                    path: Text::from(path),
+                    deleted: false,
+                }),
+                ..Process::default()
+            })),
+            evidence: Evidence::Ipv6Silent {
+                failed: 9,
+                reached: 9,
+            },
+        }
+    }
+
+    #[test]
+    fn a_mute_covers_its_rule_and_program_only() {
+        let mute = Mute::of(&finding(Some("/usr/bin/curl"))).unwrap();
+        assert!(mute.covers(&finding(Some("/usr/bin/curl"))));
+        assert!(!mute.covers(&finding(Some("/tmp/curl"))));
+        assert!(!mute.covers(&finding(None)));
+        let whole = Mute {
+            program: None,
+            ..mute.clone()
+        };
+        assert!(whole.covers(&finding(None)));
+        let other = Mute {
+            rule: RuleName::Own(Rule::Orphans),
+            program: None,
+        };
+        assert!(!other.covers(&finding(None)));
+    }
+
+    #[test]
+    fn nobody_is_muted_by_a_file_that_is_not_known() {
+        assert_eq!(Mute::of(&finding(None)), None);
+        let nobody = Finding {
+            process: None,
+            ..finding(None)
+        };
+        let mute = Mute::of(&nobody).unwrap();
+        assert!(mute.covers(&nobody) && mute.program.is_none());
+    }
+}

@@ -1,0 +1,81 @@
+//! Who listens, held against who is meant to: the baseline that a person saved.
+
+use super::standing::{Level, Standing};
+use crate::model::baseline::{Baseline, Listener};
+use crate::model::evidence::Evidence;
+use crate::model::finding::{Finding, Severity};
+use crate::model::observation::Observation;
+use crate::model::process::Process;
+use crate::model::time::Stamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A service that is started again is away for a moment.
+const AWAY: Duration = Duration::from_secs(5);
+
+/// The baseline and what was found against it.
+pub(super) struct AgainstBaseline {
+    baseline: Baseline,
+    unlisted: Standing<Listener>,
+    missing: Standing<Listener>,
+    /// Since when each has been away.
+    away: BTreeMap<Listener, Stamp>,
+}
+
+impl AgainstBaseline {
+    pub(super) fn new(baseline: Baseline) -> Self {
+        Self {
+            baseline,
+            unlisted: Standing::default(),
+            missing: Standing::default(),
+            away: BTreeMap::new(),
+        }
+    }
+
+    /// Judges a table.
+    pub(super) fn judge(
+        &mut self,
+        observation: &Observation,
+        now: Stamp,
+        clearing: Duration,
+    ) -> Vec<Finding> {
+        let present = present(observation);
+        for (listener, process) in &present {
+            if !self.baseline.lists(listener) {
+                let level = Level::Raise(Severity::Warn, Evidence::Unlisted(listener.clone()));
+                let process = process.as_ref();
+                self.unlisted.judge(listener.clone(), process, level, now);
+            }
+        }
+        for wanted in &self.baseline.listeners {
+            if present.keys().any(|listener| wanted.fits(listener)) {
+                self.away.remove(wanted);
+                // It is back, and that is known for sure.
+                self.missing
+                    .judge(wanted.clone(), None, Level::Explained, now);
+                continue;
+            }
+            let since = *self.away.entry(wanted.clone()).or_insert(now);
+            if since.age(now) >= AWAY {
+                let level = Level::Raise(Severity::Info, Evidence::Missing(wanted.clone()));
+                self.missing.judge(wanted.clone(), None, level, now);
+            }
+        }
+        let mut findings = self.unlisted.findings(now, clearing);
+        findings.extend(self.missing.findings(now, clearing));
+        findings
+    }
+}
+
+/// Who listens, without those whose program is still being looked for: they
+/// might be meant to or not.
+fn present(observation: &Observation) -> BTreeMap<Listener, Option<Arc<Process>>> {
+    let rows = observation.rows.iter();
+    rows.filter(|row| !row.owners.is_pending())
+        .filter_map(|row| {
+            let listener = Listener::of(row, observation)?;
+            Some((listener, observation.first_owner(row).cloned()))
+        })
+        .collect()
+}

@@ -1,0 +1,152 @@
+//! `tcplens check`: watches for a while and tells what was found, for monitoring
+//! systems.
+
+use super::{Ending, RunError, terminal};
+use crate::explain::catalogue::Catalogue;
+use crate::model::finding::Severity;
+use crate::model::observation::Observation;
+use crate::monitor::{Monitor, MonitorOptions, Thresholds, Wishes};
+use crate::report::check::{self as text, Checked};
+use crate::report::{json, table};
+use crate::source::ReadingSource;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::io::{BufWriter, IsTerminal, Write, stderr, stdout};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Between two tables.
+const EVERY: Duration = Duration::from_secs(1);
+/// Of how many sockets that a table lacks it is asked what has become of them.
+const SETTLED: usize = 4096;
+
+/// How findings are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum CheckFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// The JSON contract.
+    Json,
+    /// The line of monitoring plugins.
+    Line,
+}
+
+/// What a check needs.
+pub struct CheckRequest {
+    /// Where the readings come from.
+    pub source: Box<dyn ReadingSource>,
+    /// The limits of the rules.
+    pub thresholds: Thresholds,
+    /// What a person adds to them.
+    pub wishes: Wishes,
+    /// For how long to watch.
+    pub length: Duration,
+    /// From here on a finding is bad news.
+    pub level: Severity,
+    /// As what.
+    pub format: CheckFormat,
+    /// The words to say it in.
+    pub words: &'static Catalogue,
+}
+
+/// Watches, and writes the findings that stand at the end. SIGINT and SIGTERM end
+/// it early, with what was found until then.
+///
+/// # Errors
+///
+/// If nothing can be read or written.
+pub fn check(mut request: CheckRequest) -> Result<Ending, RunError> {
+    let stop = stop_signals()?;
+    let mut monitor = Monitor::new(MonitorOptions {
+        settled: SETTLED,
+        thresholds: request.thresholds.clone(),
+        wishes: std::mem::take(&mut request.wishes),
+        ..MonitorOptions::default()
+    });
+    request.source.include_flows(monitor.needs_flows());
+    let began = Instant::now();
+    let end = began + request.length;
+    let mut due = began;
+    let mut seen = None;
+    loop {
+        seen = read(request.source.as_mut(), &mut monitor)?.or(seen);
+        if Instant::now() >= end {
+            break;
+        }
+        due = (due + EVERY).max(Instant::now()).min(end);
+        let wait = due.saturating_duration_since(Instant::now());
+        match stop.recv_timeout(wait) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    let observation = seen.unwrap_or_default();
+    let checked = Checked {
+        observation: &observation,
+        watched: began.elapsed(),
+        level: request.level,
+    };
+    write(&checked, &request).map_err(RunError::io("write the findings"))?;
+    Ok(if checked.is_bad() {
+        Ending::Found
+    } else {
+        Ending::Done
+    })
+}
+
+/// A reader that waits for a signal to end.
+fn stop_signals() -> Result<Receiver<()>, RunError> {
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM]).map_err(RunError::io("listen for signals"))?;
+    let (stop, stopped) = channel();
+    let spawned = thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            for _ in &mut signals {
+                // Gone when the program ends anyway.
+                let _ = stop.send(());
+            }
+        });
+    spawned.map_err(RunError::io("start a thread"))?;
+    Ok(stopped)
+}
+
+/// Reads a table and settles what it lacks.
+fn read(
+    source: &mut dyn ReadingSource,
+    monitor: &mut Monitor,
+) -> Result<Option<Arc<Observation>>, RunError> {
+    let observation = monitor.fold(source.read_table()?);
+    let unsettled = monitor.unsettled();
+    if unsettled.is_empty() {
+        return Ok(observation);
+    }
+    let answers = source.look_up(unsettled);
+    Ok(monitor.fold(answers))
+}
+
+fn write(checked: &Checked<'_>, request: &CheckRequest) -> std::io::Result<()> {
+    let mut out = BufWriter::new(stdout().lock());
+    let words = request.words;
+    match request.format {
+        CheckFormat::Json => json::findings::write(checked, words, &mut out)?,
+        CheckFormat::Line => text::write_line(checked, words, &mut out)?,
+        CheckFormat::Text => {
+            let width = if stdout().is_terminal() {
+                terminal::size().map_or(80, |(columns, _)| usize::from(columns).clamp(40, 100))
+            } else {
+                80
+            };
+            text::write(checked, words, width, &mut out)?;
+        }
+    }
+    out.flush()?;
+    if request.format == CheckFormat::Text {
+        // Whoever reads may have closed this; the findings are written.
+        let _ = table::write_gaps(checked.observation, words, &mut stderr().lock());
+    }
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! `tcplens config` and `tcplens baseline`: what a person writes down, looked at
+//! and begun.
+
+use super::{Ending, RunError};
+use crate::config::file::{self, FileError, Loaded, Place};
+use crate::config::{baseline, example, show, shown};
+use crate::model::baseline::Baseline;
+use crate::model::gap::GapKind;
+use crate::monitor::{Monitor, MonitorOptions};
+use crate::source::ReadingSource;
+use std::io::{Write, stderr, stdout};
+use std::path::{Path, PathBuf};
+
+/// Writes where the settings are.
+///
+/// # Errors
+///
+/// If no place is known, or nothing can be written.
+pub fn config_path(place: &Place) -> Result<Ending, RunError> {
+    say(&format!("{}\n", shown(needed(place)?)))
+}
+
+/// Writes everything in force and where it comes from.
+///
+/// # Errors
+///
+/// If nothing can be written.
+pub fn config_show(loaded: &Loaded) -> Result<Ending, RunError> {
+    say(&show::show(&loaded.parsed.settings, loaded.path.as_deref()))
+}
+
+/// Begins a file of settings in which everything is commented out.
+///
+/// # Errors
+///
+/// If it is there already, or cannot be written.
+pub fn config_init(place: &Place) -> Result<Ending, RunError> {
+    let path = needed(place)?;
+    file::make_folder(path)?;
+    file::create(path, &example::text(), false)?;
+    say(&format!(
+        "wrote {}; nothing in it is in force yet\n",
+        shown(path)
+    ))
+}
+
+fn needed(place: &Place) -> Result<&Path, RunError> {
+    place.path().ok_or_else(|| {
+        let reason = "neither XDG_CONFIG_HOME nor HOME says where settings are; --config FILE does";
+        RunError::Refused(reason.to_owned())
+    })
+}
+
+fn say(text: &str) -> Result<Ending, RunError> {
+    let mut out = stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(RunError::io("write the answer"))?;
+    Ok(Ending::Done)
+}
+
+/// What saving a baseline needs.
+pub struct SaveRequest {
+    /// Where the reading comes from.
+    pub source: Box<dyn ReadingSource>,
+    /// The file to write.
+    pub path: PathBuf,
+    /// Whether it may take the place of one that is there.
+    pub replace: bool,
+}
+
+/// Reads the table once and writes who listens.
+///
+/// # Errors
+///
+/// If nothing can be read or written, or the file is there already.
+pub fn save_baseline(mut request: SaveRequest) -> Result<Ending, RunError> {
+    let mut monitor = Monitor::new(MonitorOptions::default());
+    let seen = monitor
+        .fold(request.source.read_table()?)
+        .unwrap_or_default();
+    let baseline = Baseline::of(&seen);
+    let text = baseline::print(&baseline, &seen);
+    file::create(&request.path, &text, request.replace).map_err(|error| match error {
+        FileError::Exists { path, .. } => FileError::Exists {
+            path,
+            hint: "; --force replaces it",
+        },
+        other => other,
+    })?;
+    let listeners = baseline.listeners.iter();
+    let unknown = listeners.filter(|each| each.program.is_none()).count();
+    let hidden = seen
+        .gaps
+        .iter()
+        .any(|gap| gap.kind == GapKind::OwnersHidden);
+    if unknown > 0 {
+        let why = if hidden { "; as root more are" } else { "" };
+        let _ = writeln!(
+            stderr(),
+            "tcplens: the program of {unknown} is not known here{why}: any program fits there"
+        );
+    }
+    let count = baseline.listeners.len();
+    say(&format!(
+        "listeners written to {}: {count}\n",
+        shown(&request.path)
+    ))
+}

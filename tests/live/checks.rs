@@ -1,0 +1,296 @@
+//! `tcplens check`, settings, rules of one's own and baselines as scripts use
+//! them, on real sockets.
+
+use super::namespace::{Namespace, NotHere, program};
+use super::orders::order;
+use super::patience::wait_for;
+use serde_json::{Value, json};
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+/// A folder with a file of settings in it.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Writes a file; gives its path.
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    }
+}
+
+/// A listener with so many connections to it, all held by this process.
+struct Crowd {
+    port: u16,
+    _ends: Vec<TcpStream>,
+    _listener: TcpListener,
+}
+
+impl Crowd {
+    fn of(count: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let ends = (0..count).flat_map(|_| {
+            let near = TcpStream::connect(at).unwrap();
+            [near, listener.accept().unwrap().0]
+        });
+        Self {
+            port: at.port(),
+            _ends: ends.collect(),
+            _listener: listener,
+        }
+    }
+}
+
+pub(crate) fn find_what_a_rule_says(_: &Namespace) -> Result<(), NotHere> {
+    let folder = Folder::new();
+    let crowd = Crowd::of(4);
+    let rule = |count: u32| {
+        format!(
+            "[[rule]]\nname = \"too many\"\nfilter = \"state established and dport = :{}\"\n\
+             count = {count}\nper = \"process\"\nfor = \"1s\"\n\
+             text = \"{{process}} has {{count}}, more than {{limit}}\"\n",
+            crowd.port
+        )
+    };
+    let three = folder.write("three.toml", &rule(3));
+    let check = format!("check --for 3s --config {three}");
+    let told = ["1 finding in 3", "warn 1", "has 4, more than 3", "evidence"];
+    order(&check, 1, &told);
+    let line = order(
+        &format!("{check} --oneline"),
+        1,
+        &["TCPLENS WARNING - 1 finding: "],
+    );
+    assert!(line.contains("| findings=1;; alarm=0;; warn=1;;"), "{line}");
+    let said = order(&format!("{check} --json"), 1, &[]);
+    let value: Value = serde_json::from_str(&said).unwrap();
+    let found = &value["findings"][0];
+    assert_eq!(found["rule"], json!("user_rule"));
+    assert_eq!(found["name"], json!("too many"));
+    assert_eq!(found["process"]["pid"], json!(std::process::id()));
+    assert_eq!(
+        found["evidence"]["count"],
+        json!({"value": 4, "unit": "count"})
+    );
+    assert_eq!(value["counts"]["warn"], json!(1));
+
+    order(&format!("{check} --fail-on alarm"), 0, &["1 finding"]);
+    let four = folder.write("four.toml", &rule(4));
+    order(
+        &format!("check --for 3s --config {four}"),
+        0,
+        &["nothing found"],
+    );
+    let muted = format!("{}[[mute]]\nrule = \"too many\"\n", rule(3));
+    let muted = folder.write("muted.toml", &muted);
+    let told = ["nothing found", "1 muted", "muted       live-", "has 4"];
+    order(&format!("check --for 3s --config {muted}"), 0, &told);
+    order(
+        &format!("check --for 3s --oneline --config {muted}"),
+        0,
+        &["TCPLENS OK - 0 findings | findings=0", "muted=1;;"],
+    );
+    Ok(())
+}
+
+pub(crate) fn tell_of_growth_and_end_early(_: &Namespace) -> Result<(), NotHere> {
+    let folder = Folder::new();
+    let _before = Crowd::of(5);
+    let path = folder.write(
+        "config.toml",
+        "[[rule]]\nname = \"grows\"\nfilter = \"state established\"\ngrowth = 5\nwithin = \"1m\"\n\
+         severity = \"alarm\"\n",
+    );
+    // What was there has not grown.
+    order(
+        &format!("check --for 2s --config {path}"),
+        0,
+        &["nothing found"],
+    );
+    let words = format!("check --for 1h --config {path}");
+    let mut check = start(&words);
+    tables(&mut check, 2);
+    let _more = Crowd::of(3);
+    tables(&mut check, 2);
+    let pid = rustix::process::Pid::from_child(&check);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let output = check.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    println!(
+        "$ tcplens {words}  (SIGINT)\n{said}exit {:?}",
+        output.status.code()
+    );
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("grows: 6 more sockets within 1 min"),
+        "{said}"
+    );
+    Ok(())
+}
+
+fn start(words: &str) -> Child {
+    Command::new(program())
+        .args(words.split_whitespace())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Waits until a check has read so many more tables: it rests after each.
+fn tables(check: &mut Child, count: u64) {
+    let rests = |pid: u32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let value = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        value.and_then(|value| value.trim().parse::<u64>().ok())
+    };
+    let pid = check.id();
+    wait_for("the check to listen for signals", || {
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+        let mut names = tasks.filter_map(|task| {
+            let path = task.ok()?.path().join("comm");
+            fs::read_to_string(path).ok()
+        });
+        names.find(|name| name.trim() == "signals")
+    });
+    let first = rests(pid).unwrap();
+    wait_for("tables", || rests(pid).filter(|now| *now >= first + count));
+}
+
+pub(crate) fn refuse_what_is_wrong(_: &Namespace) -> Result<(), NotHere> {
+    let folder = Folder::new();
+    order("check :443", 2, &["every socket", "[[rule]]"]);
+    order("check -t", 2, &["every socket"]);
+    order("check --for never", 2, &["between 1s and 24h"]);
+    let broken = folder.write(
+        "broken.toml",
+        "[[rule]]\nname = \"mine\"\nfilter = \"state syn_snet\"\ncount = 5\n\
+         [[rule]]\nname = \"other\"\nfilter = \":443\"\ncount = \"many\"\n",
+    );
+    let told = [
+        "broken.toml:3:17: unknown state `syn_snet`; did you mean `syn_sent`?",
+        "filter = \"state syn_snet\"\n                  ^^^^^^^^",
+        "broken.toml:8:9: count must be a whole number",
+        "2 mistakes",
+    ];
+    for command in ["check --for 1s", "kill :1 --yes", "config show"] {
+        order(&format!("{command} --config {broken}"), 2, &told);
+    }
+    // What does not go by settings works all the same.
+    order(
+        &format!("list -tl --config {broken}"),
+        1,
+        &["no socket matches"],
+    );
+    order(
+        "check --for 1s --config /nowhere/x.toml",
+        2,
+        &["cannot read /nowhere/x.toml"],
+    );
+    let odd = folder.write("odd.toml", "bel = true\n");
+    let told = ["unknown key 'bel'; did you mean bell?", "nothing found"];
+    order(&format!("check --for 1s --config {odd}"), 0, &told);
+    let look = folder.write("look.toml", "read_only = true\n");
+    order(
+        &format!("kill :1 --yes --config {look}"),
+        2,
+        &["read_only = true in"],
+    );
+    order(
+        &format!("close :1 --yes --config {look}"),
+        2,
+        &["read_only = true in"],
+    );
+    order(
+        &format!("kill :1 --dry-run --config {look}"),
+        1,
+        &["no socket matches"],
+    );
+    if rustix::process::geteuid().is_root() {
+        fs::set_permissions(&odd, fs::Permissions::from_mode(0o666)).unwrap();
+        let told = ["others may write it (mode 666)", "chmod go-w"];
+        order(&format!("check --for 1s --config {odd}"), 2, &told);
+    }
+    Ok(())
+}
+
+pub(crate) fn hold_listeners_against_a_baseline(_: &Namespace) -> Result<(), NotHere> {
+    let folder = Folder::new();
+    let old = TcpListener::bind("127.0.0.1:0").unwrap();
+    let file = folder.path("baseline.json");
+    order(&format!("baseline save {file}"), 0, &[": 1\n"]);
+    let mode = fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    order(
+        &format!("baseline save {file}"),
+        2,
+        &["is there already", "--force"],
+    );
+    order(&format!("baseline save {file} --force"), 0, &[": 1\n"]);
+    let check = format!("check --oneline --baseline {file} --for");
+    order(&format!("{check} 2s"), 0, &["0 findings"]);
+    let new = TcpListener::bind("127.0.0.1:0").unwrap();
+    let end = new.local_addr().unwrap();
+    let told = format!("listens on tcp {end}: not in the baseline");
+    order(&format!("{check} 2s"), 1, &[&told]);
+    // The same by the settings, from their own folder.
+    let settings = folder.write("config.toml", "baseline = \"baseline.json\"\n");
+    order(
+        &format!("check --oneline --config {settings} --for 2s"),
+        1,
+        &[&told],
+    );
+    drop(new);
+    let gone = old.local_addr().unwrap();
+    drop(old);
+    let told = format!("nobody listens on tcp {gone}");
+    order(&format!("{check} 7s"), 0, &[&told, "info=1"]);
+    order(&format!("{check} 7s --fail-on info"), 1, &[&told]);
+    let bad = folder.write(
+        "bad.json",
+        "{\"schema\":1,\"listeners\":[{\"port\":\"\u{1b}[31m\"}]}",
+    );
+    order(&format!("check --baseline {bad}"), 2, &["is no baseline"]);
+    Ok(())
+}
+
+pub(crate) fn begin_and_show_settings(_: &Namespace) -> Result<(), NotHere> {
+    let folder = Folder::new();
+    let file = folder.path("deep/config.toml");
+    order(&format!("config path --config {file}"), 0, &[&file]);
+    order(
+        &format!("config init --config {file}"),
+        0,
+        &["wrote", &file],
+    );
+    let mode = fs::metadata(Path::new(&file)).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    order(
+        &format!("config init --config {file}"),
+        2,
+        &["is there already"],
+    );
+    let shown = ["read_only = false", "# default", "scan_hosts = 25"];
+    order(&format!("config show --config {file}"), 0, &shown);
+    order("config path", 0, &["/nowhere/at/all/tcplens/config.toml"]);
+    order("config show", 0, &["there is no file of settings"]);
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! The page of findings: several that stand, one that is known, one that is
+//! muted, some that are over; and what its keys do.
+
+use super::stage;
+use super::typing::{drawn, press, text};
+use super::{COLOUR, compare};
+use std::net::IpAddr;
+use std::sync::Arc;
+use tcplens::app::App;
+use tcplens::app::effect::Effect;
+use tcplens::app::message::Message;
+use tcplens::app::mode::Mode;
+use tcplens::app::troubles::Attention;
+use tcplens::filter::Filter;
+use tcplens::model::baseline::Listener;
+use tcplens::model::evidence::{Evidence, Group, Oddity, Tripped};
+use tcplens::model::finding::{Finding, Rule, Severity};
+use tcplens::model::mute::{Mute, RuleName};
+use tcplens::model::observation::Observation;
+use tcplens::model::process::{Process, Program};
+use tcplens::model::protocol::Protocol;
+use tcplens::model::text::Text;
+use tcplens::model::time::{Stamp, Time};
+
+fn process(pid: u32, name: &str, exe: Option<&str>) -> Arc<Process> {
+    Arc::new(Process {
+        pid,
+        name: Text::from(name),
+        exe: exe.map(|path| Program {
+            path: Text::from(path),
+            deleted: false,
+        }),
+        ..Process::default()
+    })
+}
+
+fn finding(severity: Severity, process: Option<Arc<Process>>, evidence: Evidence) -> Finding {
+    Finding {
+        severity,
+        since: Stamp(100),
+        process,
+        evidence,
+    }
+}
+
+fn own_rule() -> Finding {
+    let evidence = Evidence::UserRule(Tripped {
+        name: Text::from("too many to the database"),
+        words: None,
+        filter: Text::from("state established and dport = :5432"),
+        group: Group::Process,
+        now: 212,
+        count: 212,
+        limit: 200,
+        within: None,
+    });
+    let owner = process(812, "nginx", Some("/usr/sbin/nginx"));
+    finding(Severity::Warn, Some(owner), evidence)
+}
+
+fn unlisted() -> Finding {
+    let evidence = Evidence::Unlisted(Listener {
+        protocol: Protocol::Tcp,
+        address: IpAddr::from([0, 0, 0, 0]),
+        port: 4444,
+        program: None,
+    });
+    finding(Severity::Warn, Some(process(990, "nc", None)), evidence)
+}
+
+fn odd() -> Finding {
+    let evidence = Evidence::OddProgram {
+        oddity: Oddity::AnybodysFolder,
+        program: Text::from("/tmp/build/server"),
+    };
+    let owner = process(991, "server", Some("/tmp/build/server"));
+    finding(Severity::Warn, Some(owner), evidence)
+}
+
+fn orphans() -> Finding {
+    let evidence = Evidence::Orphans {
+        orphans: 40_000,
+        most: 65_536,
+    };
+    finding(Severity::Warn, None, evidence)
+}
+
+fn odd_is_muted() -> Mute {
+    Mute {
+        rule: RuleName::Own(Rule::OddProgram),
+        program: Some(Text::from("/tmp/build/server")),
+    }
+}
+
+/// The scene of a scan with further findings; `second` is when.
+fn observed(findings: Vec<Finding>, second: u64) -> Arc<Observation> {
+    let mut seen = (*stage::scan_scene()).clone();
+    seen.time = Time {
+        wall_ms: seen.time.wall_ms + second * 1000,
+        monotonic_ms: seen.time.monotonic_ms + second * 1000,
+    };
+    seen.number += second;
+    seen.findings.extend(findings);
+    seen.muted = vec![odd()];
+    Arc::new(seen)
+}
+
+/// Three that stand, one muted, one that is over.
+fn troubled() -> App {
+    let mut choices = stage::choices();
+    choices.attention = Attention {
+        mutes: vec![odd_is_muted()],
+        bell: true,
+    };
+    let first = observed(vec![own_rule(), unlisted(), orphans()], 1);
+    let mut app = stage::app_of(first, choices);
+    let second = observed(vec![own_rule(), unlisted()], 90);
+    app.update(Message::Observed(second));
+    app
+}
+
+fn chosen(app: &App) -> Rule {
+    app.chosen_finding().unwrap().evidence.rule()
+}
+
+#[test]
+fn what_stands_is_muted_and_is_over() {
+    for (name, width, height) in [("80x24", 80, 24), ("120x40", 120, 40)] {
+        let mut app = troubled();
+        press(&mut app, "F Down a");
+        let (buffer, _) = drawn(&mut app, COLOUR, width, height);
+        compare(&format!("troubles_{name}"), &text(&buffer));
+        press(&mut app, "G");
+        let (buffer, _) = drawn(&mut app, COLOUR, width, height);
+        compare(&format!("troubles_muted_{name}"), &text(&buffer));
+    }
+}
+
+#[test]
+fn the_marked_finding_leads_to_its_rows_and_stays_marked() {
+    let mut app = troubled();
+    press(&mut app, "F Down");
+    assert_eq!(chosen(&app), Rule::UserRule);
+    // A graver one comes before it.
+    let graver = Finding {
+        severity: Severity::Alarm,
+        ..orphans()
+    };
+    let mut later = (*observed(Vec::new(), 91)).clone();
+    later.findings.extend([graver, own_rule()]);
+    app.update(Message::Observed(Arc::new(later)));
+    assert_eq!(chosen(&app), Rule::UserRule);
+    press(&mut app, "Enter");
+    assert_eq!(app.mode, Mode::Table);
+    let expected = Filter::parse("state established dport = :5432 pid:812").unwrap();
+    assert_eq!(app.filter, expected);
+}
+
+#[test]
+fn what_is_known_is_no_news_until_it_grows_graver() {
+    let mut app = troubled();
+    assert_eq!(app.news().count(), 3);
+    press(&mut app, "F Down a Esc");
+    assert_eq!(app.news().count(), 2);
+    let (buffer, _) = drawn(&mut app, COLOUR, 120, 40);
+    assert!(text(&buffer).contains("2 findings (F)"));
+    let graver = Finding {
+        severity: Severity::Alarm,
+        ..own_rule()
+    };
+    app.update(Message::Observed(observed(vec![graver, unlisted()], 95)));
+    assert_eq!(app.news().count(), 3);
+    // Twice takes it back.
+    press(&mut app, "F a a");
+    assert_eq!(app.news().count(), 3);
+}
+
+#[test]
+fn muting_is_for_rule_and_program_and_can_be_taken_back() {
+    let mut app = troubled();
+    let effects = press(&mut app, "F Down m");
+    let Some(Effect::Mute(mutes)) = effects.last() else {
+        panic!("{effects:?}")
+    };
+    let own = Mute {
+        rule: RuleName::Theirs(Text::from("too many to the database")),
+        program: Some(Text::from("/usr/sbin/nginx")),
+    };
+    assert_eq!(*mutes, [odd_is_muted(), own]);
+    assert_eq!(app.observation.muted.len(), 2);
+    assert_eq!(chosen(&app), Rule::UserRule, "it stays marked");
+    let effects = press(&mut app, "m");
+    assert_eq!(effects.last(), Some(&Effect::Mute(vec![odd_is_muted()])));
+    assert_eq!(app.observation.findings.len(), 3);
+    // Whose program file is hidden is not muted: everybody's would be.
+    press(&mut app, "g Down");
+    assert_eq!(chosen(&app), Rule::NewListener);
+    assert_eq!(press(&mut app, "m"), []);
+    assert_eq!(app.observation.findings.len(), 3);
+}
+
+#[test]
+fn keys_of_the_page_do_nothing_where_there_is_no_finding() {
+    let mut app = stage::app(stage::scene());
+    assert_eq!(press(&mut app, "F a m Enter"), []);
+    assert_eq!(app.news().count(), 0);
+}
+
+#[test]
+fn an_alarm_rings_once() {
+    let mut choices = stage::choices();
+    choices.attention.bell = true;
+    let mut app = stage::app_of(stage::scene(), choices);
+    let rings = |effects: &[Effect]| effects.contains(&Effect::Ring);
+    let alarmed = observed(Vec::new(), 1);
+    assert!(rings(&app.update(Message::Observed(Arc::clone(&alarmed)))));
+    assert!(!rings(&app.update(Message::Observed(alarmed))));
+}
