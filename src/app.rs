@@ -8,6 +8,7 @@
 mod acting;
 mod affair;
 mod aftermath;
+mod allowed;
 pub mod browsing;
 pub mod closing;
 pub mod command;
@@ -29,7 +30,6 @@ use crate::explain::catalogue::Catalogue;
 use crate::filter::Filter;
 use crate::listing::{Quick, Sort, arrange};
 use crate::model::action::Policy;
-use crate::model::closing::CloseRefusal;
 use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
 use crate::model::pace::Pace;
@@ -134,8 +134,6 @@ pub struct App {
     affairs: Vec<Affair>,
     /// What is known of the session this program runs in.
     session: Session,
-    /// Why no connection can be closed here, if none can.
-    pub close_refused: Option<CloseRefusal>,
     /// Connections that are being closed.
     answered: Vec<Answered>,
     next_arm: u64,
@@ -179,7 +177,6 @@ impl App {
             filters: Vec::new(),
             affairs: Vec::new(),
             session: choices.session,
-            close_refused: None,
             answered: Vec::new(),
             next_arm: 0,
             newest: 0,
@@ -224,10 +221,6 @@ impl App {
             Message::Armed(id, result) => self.armed(id, result),
             Message::Reached(id, count) => self.reached(id, count),
             Message::Acted(id, outcome) => self.acted(id, outcome),
-            Message::ClosingIs(ready) => {
-                self.learn_of_closing(ready);
-                Vec::new()
-            }
             Message::Closed(results) => self.closed(results),
         }
     }
@@ -237,53 +230,6 @@ impl App {
     pub fn selected(&self) -> Option<&Row> {
         let number = self.order.get(self.cursor.place())?;
         self.observation.rows.get(*number as usize)
-    }
-
-    /// Whether a person lets a command do anything at all.
-    #[must_use]
-    pub fn permits(&self, command: Command) -> bool {
-        let acts = matches!(
-            command,
-            Command::EndProcess
-                | Command::TurnReach
-                | Command::CloseConnection
-                | Command::ConfirmClose
-        ) || command.signal().is_some();
-        self.policy == Policy::Act || !acts
-    }
-
-    /// Whether a command would do anything now: help and footer list no other.
-    #[must_use]
-    pub fn works(&self, command: Command) -> bool {
-        match command {
-            Command::Details | Command::Explain | Command::CopyRow | Command::CopyJson => {
-                self.selected().is_some()
-            }
-            Command::EndProcess => {
-                let rows = self.rows_to_act_on();
-                let mut owners = rows.iter().map(|row| self.observation.first_owner(row));
-                self.permits(command) && owners.any(|owner| owner.is_some())
-            }
-            Command::CloseConnection => {
-                self.permits(command) && self.close_refused.is_none() && self.has_closable()
-            }
-            Command::ConfirmClose => matches!(self.mode, Mode::Close(_)),
-            Command::ShowFinding if matches!(self.mode, Mode::Findings { .. }) => {
-                self.chosen_finding().is_some()
-            }
-            Command::ShowFinding => !self.observation.findings.is_empty(),
-            Command::Findings => self.knows_of_findings(),
-            Command::Acknowledge | Command::Mute => self.chosen_finding().is_some(),
-            Command::TurnReach => self.answers(command),
-            _ if command.signal().is_some() => self.answers(command),
-            _ => true,
-        }
-    }
-
-    fn knows_of_findings(&self) -> bool {
-        let seen = &self.observation;
-        let stands = !seen.findings.is_empty() || !seen.muted.is_empty();
-        stands || self.ended_findings().next().is_some()
     }
 
     fn observed(&mut self, observation: Arc<Observation>) -> Vec<Effect> {

@@ -160,11 +160,6 @@ fn ends(row: &Row, observation: &Observation) -> String {
 }
 
 impl App {
-    /// Whether connections can be closed here turned out.
-    pub(super) fn learn_of_closing(&mut self, ready: Result<(), CloseRefusal>) {
-        self.close_refused = ready.err();
-    }
-
     /// Whether X would have something to ask about.
     pub(super) fn has_closable(&self) -> bool {
         let closable = |row: &Row| Closable::of(row, 0).is_ok();
@@ -176,7 +171,7 @@ impl App {
             self.refuse_to_close(&CloseRefusal::Disabled);
             return Vec::new();
         }
-        if let Some(refusal) = self.close_refused.clone() {
+        if let Some(refusal) = self.close_refusal().cloned() {
             self.refuse_to_close(&refusal);
             return Vec::new();
         }

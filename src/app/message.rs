@@ -5,7 +5,7 @@ use super::command::Command;
 use super::keys::Key;
 use crate::listing::Column;
 use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal};
-use crate::model::closing::{CloseRefusal, Closed};
+use crate::model::closing::Closed;
 use crate::model::observation::Observation;
 use crate::model::powers::Means;
 use crate::model::state::State;
@@ -41,8 +41,6 @@ pub enum Message {
     Examined(Box<Means>),
     /// Something came of a signal.
     Acted(ArmId, Outcome),
-    /// Whether connections can be closed here, or why not.
-    ClosingIs(Result<(), CloseRefusal>),
     /// What came of closing connections, in the order they were asked for.
     Closed(Vec<Closed>),
 }

@@ -118,7 +118,6 @@ struct Actor {
 impl Actor {
     fn run(&mut self, deeds: &Receiver<Deed>) {
         let means = means(self.closer.as_mut(), self.policy);
-        self.send(Message::ClosingIs(means.closing.clone()));
         self.send(Message::Examined(Box::new(means)));
         loop {
             let asked = match self.rest() {

@@ -52,7 +52,7 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
 
 /// Why a key that is there does nothing on this machine.
 fn missing(command: Command, app: &App) -> Option<String> {
-    let refusal = app.close_refused.as_ref()?;
+    let refusal = app.close_refusal()?;
     let closes = matches!(command, Command::CloseConnection | Command::ConfirmClose);
     let sentence = app.words.closing("outcome", "key_off");
     closes.then(|| fill(sentence, |_| Some(reason(refusal, app.words))))?

@@ -175,7 +175,7 @@ fn the_session_of_the_person_is_not_cut_by_one_key() {
 fn where_it_cannot_be_done_the_key_says_so() {
     let mut app = filtered(ONE);
     assert!(app.works(Command::CloseConnection));
-    app.update(Message::ClosingIs(Err(CloseRefusal::NotPermitted)));
+    app.update(Message::Examined(Box::new(stage::ordinary_means())));
     assert!(!app.works(Command::CloseConnection));
     assert!(!words(&mut app).contains("X close"));
     press(&mut app, "X");

@@ -1,0 +1,63 @@
+//! Which commands would do anything now: help and footer list no other, so that
+//! nobody presses a key in vain.
+
+use super::App;
+use super::command::Command;
+use super::mode::Mode;
+use crate::model::action::Policy;
+use crate::model::closing::CloseRefusal;
+
+impl App {
+    /// Whether a person lets a command do anything at all.
+    #[must_use]
+    pub fn permits(&self, command: Command) -> bool {
+        let acts = matches!(
+            command,
+            Command::EndProcess
+                | Command::TurnReach
+                | Command::CloseConnection
+                | Command::ConfirmClose
+        ) || command.signal().is_some();
+        self.policy == Policy::Act || !acts
+    }
+
+    /// Whether a command would do anything now: help and footer list no other.
+    #[must_use]
+    pub fn works(&self, command: Command) -> bool {
+        match command {
+            Command::Details | Command::Explain | Command::CopyRow | Command::CopyJson => {
+                self.selected().is_some()
+            }
+            Command::EndProcess => {
+                let rows = self.rows_to_act_on();
+                let mut owners = rows.iter().map(|row| self.observation.first_owner(row));
+                self.permits(command) && owners.any(|owner| owner.is_some())
+            }
+            Command::CloseConnection => {
+                self.permits(command) && self.close_refusal().is_none() && self.has_closable()
+            }
+            Command::ConfirmClose => matches!(self.mode, Mode::Close(_)),
+            Command::ShowFinding if matches!(self.mode, Mode::Findings { .. }) => {
+                self.chosen_finding().is_some()
+            }
+            Command::ShowFinding => !self.observation.findings.is_empty(),
+            Command::Findings => self.knows_of_findings(),
+            Command::Acknowledge | Command::Mute => self.chosen_finding().is_some(),
+            Command::TurnReach => self.answers(command),
+            _ if command.signal().is_some() => self.answers(command),
+            _ => true,
+        }
+    }
+
+    fn knows_of_findings(&self) -> bool {
+        let seen = &self.observation;
+        let stands = !seen.findings.is_empty() || !seen.muted.is_empty();
+        stands || self.ended_findings().next().is_some()
+    }
+
+    /// Why no connection can be closed here, if none can; found out by trying.
+    #[must_use]
+    pub fn close_refusal(&self) -> Option<&CloseRefusal> {
+        self.means.as_ref()?.closing.as_ref().err()
+    }
+}

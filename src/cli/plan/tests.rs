@@ -1,0 +1,117 @@
+//! Words of the command line, and the plans they make.
+
+use super::*;
+
+fn plan(words: &str, terminal: bool) -> Result<Plan, Usage> {
+    let here = Surroundings {
+        terminal,
+        ..Surroundings::default()
+    };
+    let words = std::iter::once("tcplens").chain(words.split_whitespace());
+    parse(words.map(OsString::from), &here)
+}
+
+#[test]
+fn flags_combine_and_words_are_a_filter() {
+    let Ok(Plan::Live(live)) = plan("-tulpn state syn-sent dport = :443", true) else {
+        panic!("a live table")
+    };
+    assert!(live.watching.numeric);
+    assert_eq!(live.watching.quick.protocol, None);
+    assert_eq!(live.watching.quick.class, Some(StateClass::Listening));
+    assert!(!live.watching.filter.is_all());
+    let Ok(Plan::List(list)) = plan("-t6 :8080", false) else {
+        panic!("no terminal, no command: the plain table")
+    };
+    assert_eq!(list.watching.quick.protocol, Some(Protocol::Tcp));
+    assert_eq!(list.watching.quick.family, Some(Family::Inet6));
+}
+
+#[test]
+fn a_risk_is_only_taken_when_it_is_asked_for() {
+    let cases = [
+        ("", WithoutPidfd::Refuse),
+        ("--allow-racy-kill :80", WithoutPidfd::Risk),
+    ];
+    for (words, expected) in cases {
+        let Ok(Plan::Live(live)) = plan(words, true) else {
+            panic!("a live table")
+        };
+        assert_eq!(live.without_pidfd, expected, "{words}");
+    }
+}
+
+#[test]
+fn subcommands_win_over_filter_words() {
+    assert!(matches!(plan("list --json", true), Ok(Plan::List(_))));
+    assert!(matches!(plan("-n list -t", true), Ok(Plan::List(_))));
+    assert!(matches!(plan("-- list", true), Ok(Plan::Live(_))));
+    assert!(matches!(
+        plan("explain syn-sent", true),
+        Ok(Plan::Explain(Topic::State(State::SynSent)))
+    ));
+    assert!(matches!(
+        plan("explain all", true),
+        Ok(Plan::Explain(Topic::All))
+    ));
+    assert!(matches!(plan("--help", true), Ok(Plan::Say(_))));
+    assert!(matches!(plan("--version", false), Ok(Plan::Say(_))));
+}
+
+#[test]
+fn the_lab_is_filled_and_watched_like_anything_else() {
+    let Ok(Plan::Lab(contents, watch)) = plan("lab -np state:closing", true) else {
+        panic!("a lab")
+    };
+    assert_eq!(contents, Contents::Everything(DeviceChoice::Auto));
+    assert!(matches!(*watch, Plan::Live(live) if live.watching.numeric));
+    for words in ["lab --json", "lab -t"] {
+        let planned = plan(words, words.contains("json"));
+        assert!(
+            matches!(planned, Ok(Plan::Lab(_, watch)) if matches!(*watch, Plan::List(_))),
+            "{words}"
+        );
+    }
+    let cases = [
+        ("lab --sockets 100000 --processes 200", (100_000, 200)),
+        ("lab --sockets 2000", (2000, 5)),
+    ];
+    for (words, (sockets, processes)) in cases {
+        let mix = Mix {
+            sockets,
+            processes: NonZeroU32::new(processes).unwrap(),
+        };
+        let Ok(Plan::Lab(contents, _)) = plan(words, true) else {
+            panic!("{words}")
+        };
+        assert_eq!(contents, Contents::Load(mix));
+    }
+}
+
+#[test]
+fn mistakes_are_one_line_with_the_nearest_word() {
+    let cases = [
+        ("--jsno list", "--json"),
+        ("--numerc", "--numeric"),
+        ("list --jsn", "--json"),
+        ("list --sort satte", "state"),
+        ("list --columns pid,proces", "process"),
+        ("--source procc", "sock-diag"),
+        ("--interval 5parsecs", "500ms"),
+        ("--interval 0", "100ms"),
+        ("explain SYN_SNET", "SYN_SENT"),
+        ("state syn-snet", "syn"),
+        ("port:70000", "65535"),
+        ("list --source", "proc"),
+        ("lab --sockets 3", "1000000"),
+        ("lab --sockets many", "many"),
+        ("lab --processes 3", "--sockets"),
+        ("lab --sokets 300", "--sockets"),
+    ];
+    for (words, expected) in cases {
+        let usage = plan(words, true).map(|_| ()).unwrap_err().to_string();
+        assert!(usage.contains(expected), "{words}: {usage}");
+        let lines = usage.lines().count();
+        assert!(lines == 1 || usage.starts_with("filter:"), "{usage}");
+    }
+}
