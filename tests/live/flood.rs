@@ -134,8 +134,9 @@ pub(crate) fn is_found_in_time(namespace: &Namespace) -> Result<(), NotHere> {
 
 /// To as many hosts, and as fast, but all of them answer.
 pub(crate) fn is_not_seen_in_success(_: &Namespace) -> Result<(), NotHere> {
-    let mut watch = Watch::begin(SourceChoice::Auto);
+    // Before anybody watches, or it would be told of as new.
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let mut watch = Watch::begin(SourceChoice::Auto);
     let port = listener.local_addr().unwrap().port();
     let mut kept = Vec::new();
     let began = Instant::now();
