@@ -4,13 +4,22 @@
 use super::inhabitants::lab_is_to_be_had;
 use super::pty::{Session, words};
 use super::{PROGRAM, start, victim, wait_for_table};
+use std::cell::RefCell;
 use std::os::unix::process::ExitStatusExt;
 
 /// The number that the dialog asks for.
 fn asked(session: &Session) -> String {
-    let words = session.words();
-    let (_, rest) = words.split_once("Type ").unwrap();
-    rest.split_whitespace().next().unwrap().to_owned()
+    let number = |words: &str| {
+        let (_, rest) = words.split_once("Type ")?;
+        rest.split_whitespace().next().map(str::to_owned)
+    };
+    let found = RefCell::new(None);
+    // A frame may be half drawn.
+    session.wait_for("the number", |screen| {
+        found.replace(number(&words(screen)));
+        found.borrow().is_some()
+    });
+    found.into_inner().unwrap()
 }
 
 fn wait_for_no_dialog(session: &Session) {
