@@ -148,7 +148,7 @@ fn with_least_privilege(plan: Plan, applied: Applied, place: Place) -> Result<En
             words: words(),
         }),
         Plan::List(list) => run::list(ListRequest {
-            source: open(&list.watching, LIST_PATIENCE)?,
+            source: open(&list.watching, LIST_PATIENCE, false)?,
             filter: list.watching.filter,
             quick: list.watching.quick,
             sort: list.watching.sort,
@@ -209,7 +209,11 @@ fn with_least_privilege(plan: Plan, applied: Applied, place: Place) -> Result<En
 /// Shows the live table.
 fn watch(live: LivePlan, applied: Applied, place: Place) -> Result<Ending, RunError> {
     run::live(LiveRequest {
-        source: open(&live.watching, LiveOptions::default().patience)?,
+        source: open(
+            &live.watching,
+            LiveOptions::default().patience,
+            names_users(&applied.wishes),
+        )?,
         control: control(live.policy, live.without_pidfd, place),
         closer: closer(live.policy),
         choices: crate::app::Choices {
@@ -271,19 +275,24 @@ fn session() -> Session {
 
 fn about(watching: Watching) -> Result<About, RunError> {
     Ok(About {
-        source: open(&watching, LIST_PATIENCE)?,
+        source: open(&watching, LIST_PATIENCE, false)?,
         filter: watching.filter,
         quick: watching.quick,
         sort: watching.sort,
     })
 }
 
-fn open(watching: &Watching, patience: Duration) -> Result<Box<dyn ReadingSource>, RunError> {
+/// `users` says whether anybody else asks for the names of users.
+fn open(
+    watching: &Watching,
+    patience: Duration,
+    users: bool,
+) -> Result<Box<dyn ReadingSource>, RunError> {
     let options = LiveOptions {
         source: watching.source,
         scope: watching.scope,
         // Numbers are shown, but a filter may still ask for a name.
-        names: !watching.numeric || watching.filter.to_string().contains("user:"),
+        names: !watching.numeric || users || watching.filter.to_string().contains("user:"),
         patience,
         ..LiveOptions::default()
     };

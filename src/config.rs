@@ -1,7 +1,7 @@
 //! Settings: what a person wrote down once, so that it need not be said again.
 //!
 //! Only this room reads the file. Below it there are typed values: thresholds,
-//! rules, mutes, a baseline. The parsers are pure; [`file`] alone touches the
+//! rules, mutes, a baseline. The parsers are pure; [`mod@file`] alone touches the
 //! disk.
 //!
 //! A mistake in the file is never passed over: watching by other rules than those

@@ -9,6 +9,8 @@
 
 #[path = "terminal/closing.rs"]
 mod closing;
+#[path = "terminal/findings.rs"]
+mod findings;
 #[path = "terminal/inhabitants.rs"]
 mod inhabitants;
 #[path = "terminal/lab.rs"]

@@ -134,8 +134,12 @@ impl App {
     /// Whether a finding is known to the person, and has not grown graver.
     #[must_use]
     pub fn is_acknowledged(&self, finding: &Finding) -> bool {
+        let acknowledged = &self.troubles.acknowledged;
+        if acknowledged.is_empty() {
+            return false;
+        }
         let identity = Identity::of(finding);
-        let mut known = self.troubles.acknowledged.iter();
+        let mut known = acknowledged.iter();
         known.any(|(one, severity)| *one == identity && finding.severity <= *severity)
     }
 

@@ -84,8 +84,11 @@ impl<'a> Notes<'a> {
         }
     }
 
+    /// What is odd is told, too: a key that is not known may be why another is
+    /// missing.
     pub(super) fn into_mistakes(self) -> Mistakes {
-        Mistakes(pictured(self.text, self.wrong))
+        let all = [self.wrong, self.odd].concat();
+        Mistakes(pictured(self.text, all))
     }
 }
 

@@ -149,6 +149,23 @@ fn what_is_not_known_is_a_warning_with_the_nearest_name() {
 }
 
 #[test]
+fn the_settings_of_the_readme_are_settings() {
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme.split_once("```toml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let parsed = parse(example).unwrap();
+    assert!(parsed.warnings.is_empty(), "{:?}", parsed.warnings);
+    assert_eq!(parsed.settings.rules.len(), 2);
+}
+
+#[test]
+fn a_mistyped_key_is_told_beside_what_is_missing_for_it() {
+    let wrong = told("[[rule]]\nname = \"x\"\nfiltr = \":443\"\ncount = 1\n");
+    assert!(wrong.contains("this rule has no filter"), "{wrong}");
+    assert!(wrong.contains("unknown key 'filtr' in [rule]; did you mean filter?"));
+}
+
+#[test]
 fn names_and_sentences_cannot_deceive_a_terminal() {
     let rule = "[[rule]]\nname = \"a\\u001b[31m\\u202eb\"\nfilter = \"\"\ncount = 0\n";
     let settings = parse(rule).unwrap().settings;

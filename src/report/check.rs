@@ -6,6 +6,7 @@ use crate::explain::findings::describe;
 use crate::explain::lengths::length;
 use crate::explain::sentence::fill;
 use crate::model::finding::{Finding, Severity};
+use crate::model::gap::GapKind;
 use crate::model::observation::Observation;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -152,14 +153,24 @@ pub fn write_line(checked: &Checked<'_>, words: &Catalogue, out: &mut dyn Write)
     let told = format!("{what}{colon}{}{more}", told.join("; ")).replace('|', "/");
     writeln!(
         out,
-        "TCPLENS {state} - {told} | findings={};; alarm={};; warn={};; info={};; muted={};; sockets={};;",
+        "TCPLENS {state} - {told} | findings={};; alarm={};; warn={};; info={};; muted={};; sockets={};; hidden={};;",
         findings.len(),
         checked.count(Severity::Alarm),
         checked.count(Severity::Warn),
         checked.count(Severity::Info),
         checked.observation.muted.len(),
         checked.observation.tally.total(),
+        hidden(checked.observation),
     )
+}
+
+/// How many sockets have an owner that may not be seen: what rules about programs
+/// overlook.
+fn hidden(observation: &Observation) -> u64 {
+    let gaps = observation.gaps.iter();
+    gaps.filter(|gap| gap.kind == GapKind::OwnersHidden)
+        .map(|gap| gap.count)
+        .sum()
 }
 
 #[cfg(test)]
@@ -206,10 +217,10 @@ mod tests {
 
     #[test]
     fn one_line_says_how_it_stands_and_the_numbers() {
-        let none = "TCPLENS OK - 0 findings | findings=0;; alarm=0;; warn=0;; info=0;; muted=1;; sockets=0;;\n";
+        let none = "TCPLENS OK - 0 findings | findings=0;; alarm=0;; warn=0;; info=0;; muted=1;; sockets=0;; hidden=0;;\n";
         assert_eq!(line(Vec::new(), Severity::Info), none);
         let found = || vec![finding(Severity::Warn, "{count} | {limit}")];
-        let warned = "TCPLENS WARNING - 1 finding: 9 / 5 | findings=1;; alarm=0;; warn=1;; info=0;; muted=1;; sockets=0;;\n";
+        let warned = "TCPLENS WARNING - 1 finding: 9 / 5 | findings=1;; alarm=0;; warn=1;; info=0;; muted=1;; sockets=0;; hidden=0;;\n";
         assert_eq!(line(found(), Severity::Warn), warned);
         assert!(line(found(), Severity::Alarm).starts_with("TCPLENS OK - 1 finding"));
         let many = line(vec![finding(Severity::Info, "x"); 5], Severity::Info);
