@@ -8,7 +8,7 @@ use crate::model::protocol::Family;
 pub(super) fn filter(finding: &Finding) -> String {
     let lead = finding.lead();
     let mut parts = Vec::new();
-    if let Some(process) = &finding.process {
+    if let Some(process) = finding.process.as_ref().filter(|_| !lead.unheld) {
         parts.push(format!("pid:{}", process.pid));
     }
     if !lead.states.is_empty() {

@@ -65,12 +65,13 @@ fn line(finding: &Finding) -> &'static str {
         Evidence::OddProgram { oddity, .. } => match oddity {
             Oddity::Resembles(_) => "line_resembles",
             Oddity::KernelName => "line_kernel",
+            Oddity::InMemory => "line_memory",
             Oddity::AnybodysFolder => "line",
         },
         Evidence::NewListener { .. } | Evidence::LocalPorts(_) if finding.process.is_none() => {
             "line_nobody"
         }
-        Evidence::CloseWait(leak) if leak.growth > 0 => "line_grows",
+        Evidence::CloseWait(_) if finding.severity > Severity::Info => "line_grows",
         Evidence::DeadDestination { destinations, .. } if *destinations > 1 => "line_more",
         _ => "line",
     }
@@ -233,6 +234,10 @@ mod tests {
                 program: Text::from("/home/u/nginxx"),
             },
             Evidence::OddProgram {
+                oddity: Oddity::InMemory,
+                program: Text::from("/memfd:x (deleted)"),
+            },
+            Evidence::OddProgram {
                 oddity: Oddity::AnybodysFolder,
                 program: Text::from("/dev/shm/x"),
             },
@@ -244,6 +249,7 @@ mod tests {
             Evidence::SynFlood(HalfOpen {
                 listener: Some(host),
                 half_open: 129,
+                stale: 129,
                 backlog: Some(128),
                 cookies_sent: Some(5000),
                 cookies_returned: Some(3),
