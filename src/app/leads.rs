@@ -12,7 +12,7 @@ pub(super) fn filter(finding: &Finding) -> String {
     if let Evidence::UserRule(tripped) = &finding.evidence {
         parts.extend(own(tripped));
     }
-    if let Some(process) = &finding.process {
+    if let Some(process) = finding.process.as_ref().filter(|_| !lead.unheld) {
         parts.push(format!("pid:{}", process.pid));
     }
     if !lead.states.is_empty() {
@@ -54,6 +54,7 @@ fn part(host: &str, port: &str, end: Endpoint) -> Option<String> {
 mod tests {
     use super::*;
     use crate::filter::Filter;
+    use crate::model::evidence::{HalfOpen, PortUse};
     use crate::model::finding::Severity;
     use crate::model::process::Process;
     use crate::model::text::Text;
@@ -115,6 +116,28 @@ mod tests {
                     reached: 1,
                 },
                 "pid:812 and state:syn_sent and inet6",
+            ),
+            // Nobody holds a half-open connection, or one in TIME_WAIT.
+            (
+                Evidence::SynFlood(HalfOpen {
+                    listener: Some(destination),
+                    half_open: 129,
+                    stale: 129,
+                    backlog: Some(128),
+                    cookies_sent: None,
+                    cookies_returned: None,
+                    dropped: None,
+                }),
+                "state:syn_received and src 192.0.2.1:443",
+            ),
+            (
+                Evidence::LocalPorts(PortUse {
+                    from: [192, 0, 2, 9].into(),
+                    to: destination,
+                    used: 20_000,
+                    room: 28_232,
+                }),
+                "src 192.0.2.9 and dst 192.0.2.1:443",
             ),
         ];
         for (evidence, expected) in cases {

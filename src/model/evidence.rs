@@ -133,6 +133,8 @@ pub enum Oddity {
     Resembles(Text),
     /// It calls itself as a thread of the kernel.
     KernelName,
+    /// Its program file is in no folder at all (`memfd_create(2)`).
+    InMemory,
     /// It runs from a folder in which anybody may put a file.
     AnybodysFolder,
 }
@@ -187,6 +189,8 @@ pub struct HalfOpen {
     pub listener: Option<Endpoint>,
     /// How many it has.
     pub half_open: u32,
+    /// Of these, for how many a round trip is long over: nobody has answered.
+    pub stale: u32,
     /// Its backlog, where `sock_diag` told it.
     pub backlog: Option<u32>,
     /// SYN cookies sent.
@@ -277,7 +281,7 @@ impl Evidence {
             Self::DeadDestination { waiting, .. } | Self::AcceptQueue { waiting, .. } => {
                 *waiting = 0;
             }
-            Self::SynFlood(evidence) => evidence.half_open = 0,
+            Self::SynFlood(evidence) => (evidence.half_open, evidence.stale) = (0, 0),
             _ => {}
         }
     }

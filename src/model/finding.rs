@@ -185,7 +185,8 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Which rows it is about, beside being those of its process.
+    /// Which rows it is about, beside being those of its process, unless
+    /// [`Lead::unheld`].
     #[must_use]
     pub fn lead(&self) -> Lead {
         self.evidence.lead()
@@ -194,8 +195,9 @@ impl Finding {
     /// Whether a row is one of those it is about. `pids` are its owners'.
     pub fn is_about(&self, row: &Row, mut pids: impl Iterator<Item = u32>) -> bool {
         let own = |process: &Arc<Process>| pids.any(|pid| pid == process.pid);
+        let lead = self.lead();
         row.phase != Phase::Closed
-            && self.lead().fits(&row.socket)
-            && self.process.as_ref().is_none_or(own)
+            && lead.fits(&row.socket)
+            && (lead.unheld || self.process.as_ref().is_none_or(own))
     }
 }

@@ -246,8 +246,7 @@ impl Detection {
 }
 
 /// Drops what another finding says better: everything about connects while the
-/// network is down, a process's silent destinations while it scans, and a number
-/// of failed connects where the processes behind them are known.
+/// network is down, and a process's silent destinations while it scans.
 fn silence(findings: &mut Vec<Finding>) {
     let is_down = findings
         .iter()
@@ -257,34 +256,14 @@ fn silence(findings: &mut Vec<Finding>) {
         .filter(|each| each.evidence.rule() == Rule::OutboundScan)
         .filter_map(|each| each.process.as_deref().map(Actor::of))
         .collect();
-    let explained: u32 = findings
-        .iter()
-        .map(|each| explained_failures(&each.evidence))
-        .fold(0, u32::saturating_add);
     findings.retain(|each| match (&each.evidence, each.process.as_deref()) {
         (Evidence::NetworkDown { .. }, _) => true,
         _ if is_down && is_of_connects(each) => false,
-        (Evidence::FailedConnects { failed, .. }, _) => *failed > explained,
         (Evidence::DeadDestination { .. }, Some(process)) => {
             !scanning.contains(&Actor::of(process))
         }
         _ => true,
     });
-}
-
-/// How many of the connects that the kernel saw fail within ten seconds a
-/// finding may stand for.
-fn explained_failures(evidence: &Evidence) -> u32 {
-    /// An attempt whose host does not answer on the link fails after three
-    /// seconds (`EHOSTUNREACH`), so that in ten a socket may fail thrice.
-    const TURNS: u32 = 4;
-    match evidence {
-        // Whatever it tries: how much that is, the alarm says.
-        Evidence::OutboundScan(_) => u32::MAX,
-        Evidence::DeadDestination { waiting, .. } => waiting.saturating_mul(TURNS),
-        Evidence::Ipv6Silent { failed, .. } | Evidence::PeerToPeer { failed, .. } => *failed,
-        _ => 0,
-    }
 }
 
 /// Whether a finding is about connections that are tried from here: what a
@@ -350,13 +329,14 @@ enum Whose {
 
 impl Mark {
     fn of(finding: &Finding, interner: &Interner) -> Self {
-        let culprit = finding.process.as_deref();
+        let lead = finding.lead();
+        let culprit = finding.process.as_deref().filter(|_| !lead.unheld);
         let whose = culprit.map_or(Whose::Anybodys, |process| {
             interner.find(process).map_or(Whose::Nobodys, Whose::Of)
         });
         Self {
             severity: finding.severity,
-            lead: finding.lead(),
+            lead,
             whose,
         }
     }

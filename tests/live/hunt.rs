@@ -2,9 +2,11 @@
 
 use super::watch::Watch;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use tcplens::model::finding::{Finding, Rule, Severity};
+use tcplens::model::observation::Observation;
 use tcplens::monitor::Thresholds;
 use tcplens::source::SourceChoice;
 
@@ -51,7 +53,8 @@ impl Hunt {
         let (rule, severity) = sign;
         loop {
             act();
-            let findings = self.table();
+            let seen = self.table();
+            let findings = &seen.findings;
             let wanted = findings
                 .iter()
                 .find(|finding| finding.evidence.rule() == rule && finding.severity >= severity);
@@ -59,6 +62,7 @@ impl Hunt {
             if let Some(finding) = wanted {
                 let what = format!("{}:{}", rule.key(), severity.word());
                 println!("{FOUND} {what} {:.2}", after.as_secs_f64());
+                assert!(leads_somewhere(finding, &seen), "{finding:?}");
                 return finding.clone();
             }
             assert!(after < IN_TIME, "not found: {sign:?}, but {findings:?}");
@@ -82,12 +86,12 @@ impl Hunt {
         );
     }
 
-    fn table(&mut self) -> Vec<Finding> {
+    fn table(&mut self) -> Arc<Observation> {
         self.tables += 1;
         let due = self.began + INTERVAL * self.tables;
         thread::sleep(due.saturating_duration_since(Instant::now()));
-        let findings = self.watch.look().findings.clone();
-        for finding in &findings {
+        let seen = self.watch.look();
+        for finding in &seen.findings {
             let rule = finding.evidence.rule();
             let allowed = self.allowed.iter();
             let mut fitting =
@@ -96,6 +100,18 @@ impl Hunt {
                 self.surprises.insert(format!("{finding:?}"));
             }
         }
-        findings
+        seen
     }
+}
+
+/// Whether there are rows that a finding is about, and marked where it is worth
+/// a look; refused connects are in no table.
+fn leads_somewhere(finding: &Finding, seen: &Observation) -> bool {
+    let mut rows = seen.rows.iter();
+    finding.evidence.rule() == Rule::FailedConnects
+        || rows.any(|row| {
+            let marked = row.flagged >= Some(finding.severity);
+            let owners = seen.owners(row).map(|(process, _)| process.pid);
+            finding.is_about(row, owners) && (marked || finding.severity < Severity::Warn)
+        })
 }

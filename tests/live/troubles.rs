@@ -146,11 +146,11 @@ pub(crate) fn honest_clients(namespace: &Namespace) -> Result<(), NotHere> {
     let mut kept = Vec::new();
     let mut come = || {
         for _ in 0..4 {
-            flood.send(AT_ONCE, here);
-            // No more at a time than the listener has room for.
+            // Those of before. No more at a time than the listener has room for.
             while flood.far_end.finish_handshakes(8) > 0 {
                 kept.extend(std::iter::from_fn(|| accept(&listener).ok()));
             }
+            flood.send(AT_ONCE, here);
         }
     };
     // No flood: a small backlog.

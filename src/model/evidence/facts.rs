@@ -150,6 +150,7 @@ impl HalfOpen {
         vec![
             ("listener", listener),
             ("half_open", count(self.half_open)),
+            ("stale", count(self.stale)),
             ("backlog", count_if_known(self.backlog)),
             ("sent", count_if_known(self.cookies_sent)),
             ("returned", count_if_known(self.cookies_returned)),

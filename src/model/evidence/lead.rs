@@ -46,6 +46,7 @@ impl Evidence {
             Self::SynFlood(half_open) => Lead {
                 states: &[State::SynReceived],
                 local: half_open.listener,
+                unheld: true,
                 ..Lead::default()
             },
             Self::PeerNotReading(still) | Self::ProgramNotReading(still) => Lead {
@@ -55,6 +56,8 @@ impl Evidence {
             Self::LocalPorts(ports) => Lead {
                 local: Some(Endpoint::new(ports.from, 0)),
                 remote: Some(ports.to),
+                // What has closed still takes its port.
+                unheld: true,
                 ..Lead::default()
             },
             Self::CloseWait(_) => Lead {
@@ -89,6 +92,9 @@ pub struct Lead {
     pub remote: Option<Endpoint>,
     /// Of this family.
     pub family: Option<Family>,
+    /// Whether rows that no program holds are among them, so that the process of
+    /// the finding is no sign: half-open ones, or those in `TIME_WAIT`.
+    pub unheld: bool,
 }
 
 impl Lead {

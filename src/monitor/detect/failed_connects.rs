@@ -1,9 +1,11 @@
 //! Rule: most connections that are tried from here fail, many at a time.
 //!
 //! A refused one is gone within a millisecond and is in no table; only the
-//! kernel's counters tell. They do not tell whose it was.
+//! kernel's counters tell. They do not tell whose it was. Those that wait in the
+//! table before they fail are for other rules, which know more of them.
 
 use super::meter::Meter;
+use super::profile::Profile;
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
 use super::{Case, Detector, Kernel, blind};
@@ -24,7 +26,7 @@ pub(super) struct FailedConnects {
 impl Detector for FailedConnects {
     fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
         let level = signs(case.meter).map_or(Level::Below, |(failed, tried)| {
-            level(failed, tried, case.limits)
+            level(failed, tried, visible(case.profiles), case.limits)
         });
         let level = case.outlook.temper(level);
         self.standing.judge((), None, level, case.now);
@@ -54,7 +56,16 @@ fn signs(meter: &Meter) -> Option<(u64, u64)> {
     Some((failed.saturating_sub(resets), tried))
 }
 
-fn level(failed: u64, tried: u64, limits: &Thresholds) -> Level {
+/// How many of the failed ones may be among those that wait.
+fn visible(profiles: &[Profile]) -> u32 {
+    /// An attempt whose host does not answer on the link fails after three
+    /// seconds (`EHOSTUNREACH`), so that in ten one socket may make up for four.
+    const TURNS: u32 = 4;
+    let waiting = profiles.iter().map(|profile| profile.pace.waiting);
+    waiting.fold(0, u32::saturating_add).saturating_mul(TURNS)
+}
+
+fn level(failed: u64, tried: u64, visible: u32, limits: &Thresholds) -> Level {
     let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
     let (failed, tried) = (small(failed), small(tried));
     let evidence = Evidence::FailedConnects {
@@ -63,6 +74,7 @@ fn level(failed: u64, tried: u64, limits: &Thresholds) -> Level {
         window: WINDOW,
     };
     let share = limits.storm_share * f64::from(tried);
+    let failed = failed.saturating_sub(visible);
     if tried == 0 || f64::from(failed) < share / 2.0 {
         Level::Below
     } else if failed >= limits.storm_failed && f64::from(failed) >= share {
@@ -80,12 +92,14 @@ mod tests {
 
     #[test]
     fn many_and_most_must_fail() {
-        let judged = |failed, tried| level(failed, tried, &Thresholds::default());
+        let judged = |failed, tried| level(failed, tried, 0, &Thresholds::default());
         let raises = |failed, tried| matches!(judged(failed, tried), Level::Raise(..));
         assert!(raises(20, 40) && raises(500, 500));
         assert!(!raises(19, 19), "few");
         assert!(!raises(30, 1000), "a health checker");
         assert!(!raises(25, 0), "nothing was tried from here");
+        let seen = level(300, 310, 290, &Thresholds::default());
+        assert_eq!(seen, Level::Below, "they are in the table");
         assert_eq!(judged(9, 9), Level::Below);
         assert!(matches!(judged(12, 20), Level::Hold(_)));
     }

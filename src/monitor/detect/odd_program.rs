@@ -77,6 +77,9 @@ const PACKAGED: [&str; 7] = [
 /// Where anybody may put a file.
 const ANYBODYS: [&str; 3] = ["/tmp/", "/var/tmp/", "/dev/shm/"];
 
+/// How the kernel names a file that was made by `memfd_create(2)`.
+const MEMORY: &str = "/memfd:";
+
 /// How the kernel names its own threads.
 const KERNEL_NAMES: [&str; 8] = [
     "kworker/",
@@ -133,6 +136,9 @@ fn oddity(process: &Process) -> Option<Oddity> {
     if is_like_a_kernel_thread(name) {
         return Some(Oddity::KernelName);
     }
+    if path.starts_with(MEMORY) {
+        return Some(Oddity::InMemory);
+    }
     if ANYBODYS.iter().any(|folder| path.starts_with(folder)) {
         return Some(Oddity::AnybodysFolder);
     }
@@ -145,6 +151,7 @@ fn oddity(process: &Process) -> Option<Oddity> {
 /// anybody may have put it.
 pub(super) fn is_doubtful(program: &Program) -> bool {
     let path = program.path.as_str();
+    // Which covers what is in memory only: the kernel calls it deleted.
     program.deleted || ANYBODYS.iter().any(|folder| path.starts_with(folder))
 }
 
@@ -221,6 +228,7 @@ mod tests {
             judged("miner", "/dev/shm/miner"),
             Some(Oddity::AnybodysFolder)
         );
+        assert_eq!(judged("x", "/memfd:x"), Some(Oddity::InMemory));
         assert_eq!(
             judged("kworker/0:1", "/usr/bin/x"),
             Some(Oddity::KernelName)

@@ -67,7 +67,7 @@ impl<K: Ord> Standing<K> {
     ) {
         match level {
             Level::Raise(severity, evidence) => self.raise(key, process, severity, evidence, now),
-            Level::Hold(evidence) => self.hold(&key, evidence),
+            Level::Hold(evidence) => self.hold(&key, process, evidence),
             Level::Below => {}
             Level::Explained => drop(self.stood.remove(&key)),
         }
@@ -92,12 +92,12 @@ impl<K: Ord> Standing<K> {
             judged: true,
         });
         stood.finding.severity = stood.finding.severity.max(severity);
-        stood.confirm(evidence);
+        stood.confirm(process, evidence);
     }
 
-    fn hold(&mut self, key: &K, evidence: Evidence) {
+    fn hold(&mut self, key: &K, process: Option<&Arc<Process>>, evidence: Evidence) {
         if let Some(stood) = self.stood.get_mut(key) {
-            stood.confirm(evidence);
+            stood.confirm(process, evidence);
         }
     }
 
@@ -113,7 +113,12 @@ impl<K: Ord> Standing<K> {
 }
 
 impl Stood {
-    fn confirm(&mut self, evidence: Evidence) {
+    /// The evidence may have moved to another process, or its owner may have
+    /// been found since.
+    fn confirm(&mut self, process: Option<&Arc<Process>>, evidence: Evidence) {
+        if let Some(process) = process {
+            self.finding.process = Some(Arc::clone(process));
+        }
         self.finding.evidence = evidence;
         self.below_since = None;
         self.judged = true;
@@ -185,6 +190,17 @@ mod tests {
             let found = judged(&mut standing, Level::Raise(severity, evidence(9)), 0);
             assert_eq!(found[0].severity, expected);
         }
+    }
+
+    #[test]
+    fn an_owner_that_is_found_late_is_named() {
+        let mut standing = Standing::default();
+        let raise = || Level::Raise(Severity::Info, evidence(9));
+        judged(&mut standing, raise(), 0);
+        let process = Arc::new(Process::default());
+        standing.judge(1, Some(&process), raise(), Stamp(100));
+        let found = standing.findings(Stamp(100), CLEARING);
+        assert_eq!(found[0].process, Some(process));
     }
 
     #[test]

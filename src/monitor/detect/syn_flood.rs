@@ -15,6 +15,7 @@ use crate::model::evidence::{Evidence, HalfOpen};
 use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
 use crate::model::limits::Limits;
 use crate::model::row::Row;
+use crate::model::socket::SocketKey;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -28,12 +29,16 @@ const PRESSURE: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub(super) struct SynFlood {
     standing: Standing<()>,
+    /// The listener that was named last: a table may just have met a moment at
+    /// which nothing is half open.
+    named: Option<SocketKey>,
 }
 
 impl Detector for SynFlood {
     fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
         let scene = case.scene;
-        let worst = fullest(scene, case.limits);
+        let worst = fullest(scene, case.limits).or_else(|| self.empty(scene));
+        self.named = worst.as_ref().map(|crowd| crowd.listener.socket.key());
         let signs = Signs::of(case, worst.as_ref());
         let level = signs.level(case.limits);
         let process = worst.and_then(|crowd| scene.first_owner(crowd.listener));
@@ -50,6 +55,20 @@ impl Detector for SynFlood {
         let cookies = cookies_sent.and(cookies_returned);
         let told = cookies.and(full(&kernel.counters)).is_some();
         blind(Rule::SynFlood, Lack::Counters, told)
+    }
+}
+
+impl SynFlood {
+    /// The listener that was named last, with nothing half open.
+    fn empty<'a>(&self, scene: &Scene<'a>) -> Option<Crowd<'a>> {
+        let named = self.named?;
+        let mut listeners = scene.listeners.rows(scene.rows);
+        let listener = listeners.find(|row| row.socket.key() == named)?;
+        Some(Crowd {
+            listener,
+            half_open: 0,
+            stale: 0,
+        })
     }
 }
 
@@ -84,8 +103,6 @@ fn fullest<'a>(scene: &Scene<'a>, limits: &Thresholds) -> Option<Crowd<'a>> {
 
 /// What speaks for a flood, and against it.
 struct Signs {
-    /// Half-open connections that have outlived a round trip.
-    stale: u32,
     /// How many half-open ones there may be, where that is known.
     room: Option<u32>,
     evidence: HalfOpen,
@@ -108,11 +125,11 @@ impl Signs {
             rise(|counters| counters.queue_full_drops)
         };
         Self {
-            stale: worst.map_or(0, |crowd| crowd.stale),
             room: backlog.map(|backlog| room(backlog, settings)),
             evidence: HalfOpen {
                 listener: worst.map(|crowd| crowd.listener.socket.local),
                 half_open: worst.map_or(0, |crowd| crowd.half_open),
+                stale: worst.map_or(0, |crowd| crowd.stale),
                 backlog,
                 cookies_sent: rise(|counters| counters.cookies_sent),
                 cookies_returned: rise(|counters| counters.cookies_returned),
@@ -126,9 +143,10 @@ impl Signs {
     /// Whether the rows alone show a queue that is full of what never ends.
     fn rows_crowd(&self, limits: &Thresholds) -> bool {
         self.room
-            .map_or(self.stale >= limits.half_open_unmeasured, |room| {
-                let enough = f64::from(self.stale) >= limits.half_open_share * f64::from(room);
-                enough && self.stale >= limits.half_open_least
+            .map_or(self.evidence.stale >= limits.half_open_unmeasured, |room| {
+                let enough =
+                    f64::from(self.evidence.stale) >= limits.half_open_share * f64::from(room);
+                enough && self.evidence.stale >= limits.half_open_least
             })
     }
 
@@ -206,11 +224,11 @@ mod tests {
 
     fn signs(sent: u64, returned: u64, pressed: bool) -> Signs {
         Signs {
-            stale: 120,
             room: Some(128),
             evidence: HalfOpen {
                 listener: None,
                 half_open: 120,
+                stale: 120,
                 backlog: Some(128),
                 cookies_sent: Some(sent),
                 cookies_returned: Some(returned),
@@ -261,15 +279,15 @@ mod tests {
         off.cookies = Some(0);
         off.evidence.dropped = Some(900);
         assert_eq!(severity(&off), Some(Severity::Warn));
-        (off.stale, off.room) = (20, Some(128));
+        (off.evidence.stale, off.room) = (20, Some(128));
         assert_eq!(severity(&off), None, "most come and go");
-        (off.stale, off.room) = (16, Some(16));
+        (off.evidence.stale, off.room) = (16, Some(16));
         assert_eq!(severity(&off), Some(Severity::Warn));
-        (off.stale, off.room) = (3, Some(3));
+        (off.evidence.stale, off.room) = (3, Some(3));
         assert_eq!(severity(&off), None, "too few to say");
         off.room = None;
         assert_eq!(severity(&off), None);
-        off.stale = 32;
+        off.evidence.stale = 32;
         assert_eq!(severity(&off), Some(Severity::Warn));
     }
 
