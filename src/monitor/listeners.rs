@@ -22,13 +22,29 @@ impl Listeners {
 
     /// Whether one of them takes what comes to the local end of `connection`.
     pub(super) fn take(&self, rows: &[Row], connection: &Socket) -> bool {
+        self.takers(rows, connection).next().is_some()
+    }
+
+    /// The one that the kernel gives it to: first whoever is bound to that very
+    /// address, then whoever takes any of its family (`compute_score` in
+    /// `net/ipv4/inet_hashtables.c`). Of several that share an address
+    /// (`SO_REUSEPORT`) it is the first.
+    pub(super) fn taker<'a>(&self, rows: &'a [Row], connection: &Socket) -> Option<&'a Row> {
+        let wanted = connection.local;
+        self.takers(rows, connection).min_by_key(|listener| {
+            let bound = listener.socket.local;
+            (bound != wanted, bound.is_v4() != wanted.is_v4())
+        })
+    }
+
+    fn takers<'a>(&self, rows: &'a [Row], connection: &Socket) -> impl Iterator<Item = &'a Row> {
         let port = connection.local.port;
         let first = self.by_port.partition_point(|(known, _)| *known < port);
         self.by_port[first..]
             .iter()
-            .take_while(|(known, _)| *known == port)
+            .take_while(move |(known, _)| *known == port)
             .filter_map(|(_, row)| rows.get(*row as usize))
-            .any(|listener| listener.socket.takes(connection))
+            .filter(|listener| listener.socket.takes(connection))
     }
 
     /// Their rows, by port.
@@ -40,5 +56,72 @@ impl Listeners {
     /// Port and row number of each, by port.
     pub(super) fn into_inner(self) -> Vec<(u16, u32)> {
         self.by_port
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::socket;
+    use super::*;
+    use crate::model::endpoint::Endpoint;
+    use crate::model::owner::OwnerSpan;
+    use crate::model::row::Phase;
+    use crate::model::state::State;
+    use crate::model::time::Stamp;
+
+    fn at(local: &str, state: State) -> Socket {
+        let (address, port) = local.rsplit_once(':').unwrap();
+        Socket {
+            local: Endpoint::new(address.parse().unwrap(), port.parse().unwrap()),
+            ..socket(1, state)
+        }
+    }
+
+    fn row(socket: Socket) -> Row {
+        Row {
+            socket,
+            owners: OwnerSpan::default(),
+            unowned: None,
+            last_owner: None,
+            first_seen: Stamp(0),
+            state_since: Stamp(0),
+            entry_seen: false,
+            phase: Phase::Steady,
+            flagged: None,
+            flow: None,
+        }
+    }
+
+    #[test]
+    fn the_closest_bound_listener_takes_a_connection() {
+        let bound = [
+            ":::80",
+            "127.0.0.1:80",
+            "0.0.0.0:80",
+            "192.0.2.1:80",
+            "192.0.2.1:81",
+        ];
+        let mut rows: Vec<Row> = bound.map(|local| row(at(local, State::Listen))).to_vec();
+        rows.push(row(Socket {
+            namespace: 2,
+            ..at("192.0.2.7:80", State::Listen)
+        }));
+        let mut listeners = Listeners::default();
+        for (number, row) in (0u32..).zip(&rows) {
+            listeners.add(row.socket.local.port, number);
+        }
+        listeners.sort();
+        for (arrived, expected) in [
+            ("192.0.2.1:80", Some("192.0.2.1:80")),
+            ("127.0.0.1:80", Some("127.0.0.1:80")),
+            ("192.0.2.7:80", Some("0.0.0.0:80")),
+            ("2001:db8::1:80", Some(":::80")),
+            ("192.0.2.7:81", None),
+        ] {
+            let taker = listeners.taker(&rows, &at(arrived, State::SynReceived));
+            let expected = expected.map(|local| at(local, State::Listen).local);
+            let local = taker.map(|row| (row.socket.local, row.socket.namespace));
+            assert_eq!(local, expected.map(|local| (local, 1)), "{arrived}");
+        }
     }
 }

@@ -16,6 +16,7 @@ use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
 use crate::model::limits::Limits;
 use crate::model::row::Row;
 use crate::model::socket::SocketKey;
+use std::cmp::Ordering::Equal;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ const WINDOW: Duration = Duration::from_secs(10);
 const PRESSURE: Duration = Duration::from_secs(5);
 
 /// At most one finding: the counters do not tell listeners apart, so it names
-/// the one with most half-open connections.
+/// the one whose room half-open connections fill most.
 #[derive(Default)]
 pub(super) struct SynFlood {
     standing: Standing<()>,
@@ -64,11 +65,7 @@ impl SynFlood {
         let named = self.named?;
         let mut listeners = scene.listeners.rows(scene.rows);
         let listener = listeners.find(|row| row.socket.key() == named)?;
-        Some(Crowd {
-            listener,
-            half_open: 0,
-            stale: 0,
-        })
+        Some(Crowd::at(listener))
     }
 }
 
@@ -80,25 +77,52 @@ struct Crowd<'a> {
     stale: u32,
 }
 
-/// The listener with most half-open connections.
+impl<'a> Crowd<'a> {
+    fn at(listener: &'a Row) -> Self {
+        Self {
+            listener,
+            half_open: 0,
+            stale: 0,
+        }
+    }
+
+    /// How hard it presses: against its own room, since a hundred are many for
+    /// one listener and nothing for another, but a few alone are many nowhere.
+    fn weight(&self, settings: &Limits, limits: &Thresholds) -> (bool, bool, f64, f64) {
+        let backlog = self.listener.socket.backlog();
+        let room = backlog.map_or(limits.half_open_unmeasured, |most| room(most, settings));
+        let share = |count: u32| f64::from(count) / f64::from(room.max(1));
+        let enough = |count: u32| count >= limits.half_open_least;
+        (
+            enough(self.stale),
+            enough(self.half_open),
+            share(self.stale),
+            share(self.half_open),
+        )
+    }
+}
+
+/// The listener that has least room left for half-open connections, of those
+/// that the counters are about.
 fn fullest<'a>(scene: &Scene<'a>, limits: &Thresholds) -> Option<Crowd<'a>> {
-    let mut by_port: BTreeMap<u16, (u32, u32)> = BTreeMap::new();
+    let mut crowds: BTreeMap<SocketKey, Crowd<'a>> = BTreeMap::new();
     let half_open = scene.muster.half_open(scene.rows);
     for row in half_open.filter(|row| scene.kernel.covers(row)) {
+        let Some(listener) = scene.listeners.taker(scene.rows, &row.socket) else {
+            continue;
+        };
         let resent = row.socket.timer.is_some_and(|timer| timer.retransmits > 0);
         let is_stale = resent || row.state_since.age(scene.now) >= limits.patience;
-        let (count, stale) = by_port.entry(row.socket.local.port).or_default();
-        *count += 1;
-        *stale += u32::from(is_stale);
+        let crowd = crowds
+            .entry(listener.socket.key())
+            .or_insert_with(|| Crowd::at(listener));
+        crowd.half_open += 1;
+        crowd.stale += u32::from(is_stale);
     }
-    let (port, (half_open, stale)) = by_port.into_iter().max_by_key(|(_, count)| *count)?;
-    let mut listeners = scene.listeners.rows(scene.rows);
-    let listener = listeners.find(|row| row.socket.local.port == port)?;
-    Some(Crowd {
-        listener,
-        half_open,
-        stale,
-    })
+    let weight = |crowd: &Crowd<'_>| crowd.weight(&scene.kernel.settings, limits);
+    crowds
+        .into_values()
+        .max_by(|left, right| weight(left).partial_cmp(&weight(right)).unwrap_or(Equal))
 }
 
 /// What speaks for a flood, and against it.
