@@ -1,7 +1,8 @@
 //! Findings that stand, and when they fall: hysteresis, the same for every rule.
 //!
 //! A finding that comes and goes with each table is noise. Once raised it stays
-//! until its signs have been below half for a while.
+//! until its signs have been below half for a while, and as grave until they have
+//! been milder for as long: its words go by how grave it is.
 
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, Severity};
@@ -44,8 +45,17 @@ pub(super) struct Standing<K> {
 struct Stood {
     finding: Finding,
     below_since: Option<Stamp>,
+    milder: Option<Milder>,
     /// Whether this round has said anything about it.
     judged: bool,
+}
+
+/// The signs raise a finding less grave than it stands.
+#[derive(Clone, Copy, Debug)]
+struct Milder {
+    since: Stamp,
+    /// The gravest that they have raised since.
+    severity: Severity,
 }
 
 impl<K> Default for Standing<K> {
@@ -89,9 +99,10 @@ impl<K: Ord> Standing<K> {
                 evidence: evidence.clone(),
             },
             below_since: None,
+            milder: None,
             judged: true,
         });
-        stood.finding.severity = stood.finding.severity.max(severity);
+        stood.weigh(severity, now);
         stood.confirm(process, evidence);
     }
 
@@ -105,6 +116,9 @@ impl<K: Ord> Standing<K> {
     /// gives the rest.
     pub(super) fn findings(&mut self, now: Stamp, clearing: Duration) -> Vec<Finding> {
         self.stood.retain(|_, stood| stood.survives(now, clearing));
+        for stood in self.stood.values_mut() {
+            stood.ease(now, clearing);
+        }
         self.stood
             .values()
             .map(|stood| stood.finding.clone())
@@ -113,6 +127,30 @@ impl<K: Ord> Standing<K> {
 }
 
 impl Stood {
+    /// Takes in how grave the signs are: it grows at once, and is milder later.
+    fn weigh(&mut self, severity: Severity, now: Stamp) {
+        if severity >= self.finding.severity {
+            self.finding.severity = severity;
+            self.milder = None;
+            return;
+        }
+        let milder = self.milder.get_or_insert(Milder {
+            since: now,
+            severity,
+        });
+        milder.severity = milder.severity.max(severity);
+    }
+
+    /// Steps down if the signs have raised nothing as grave for long enough.
+    fn ease(&mut self, now: Stamp, clearing: Duration) {
+        let long = self
+            .milder
+            .take_if(|milder| milder.since.age(now) >= clearing);
+        if let Some(milder) = long {
+            self.finding.severity = milder.severity;
+        }
+    }
+
     /// The evidence may have moved to another process, or its owner may have
     /// been found since.
     fn confirm(&mut self, process: Option<&Arc<Process>>, evidence: Evidence) {
@@ -179,17 +217,61 @@ mod tests {
         assert_eq!(judged(&mut standing, Level::Below, 100).len(), 1);
     }
 
-    #[test]
-    fn it_grows_graver_but_not_milder() {
+    /// Severities by second, and what must stand after each.
+    fn raised(steps: &[(u32, Severity, Severity)]) {
         let mut standing = Standing::default();
-        for (severity, expected) in [
-            (Severity::Warn, Severity::Warn),
-            (Severity::Alarm, Severity::Alarm),
-            (Severity::Warn, Severity::Alarm),
-        ] {
-            let found = judged(&mut standing, Level::Raise(severity, evidence(9)), 0);
-            assert_eq!(found[0].severity, expected);
+        for (second, severity, expected) in steps {
+            let level = Level::Raise(*severity, evidence(9));
+            let found = judged(&mut standing, level, *second);
+            assert_eq!(found[0].severity, *expected, "{second} s");
         }
+    }
+
+    #[test]
+    fn it_grows_graver_at_once_and_milder_after_a_minute() {
+        use Severity::{Alarm, Info, Warn};
+        raised(&[
+            (0, Warn, Warn),
+            (1, Alarm, Alarm),
+            (2, Info, Alarm),
+            (61, Info, Alarm),
+            (62, Info, Info),
+            (63, Alarm, Alarm),
+        ]);
+        // By steps, if the signs fell by steps.
+        raised(&[
+            (0, Alarm, Alarm),
+            (1, Warn, Alarm),
+            (50, Info, Alarm),
+            (61, Info, Warn),
+            (62, Info, Warn),
+            (121, Info, Warn),
+            (122, Info, Info),
+        ]);
+    }
+
+    #[test]
+    fn it_does_not_flicker_where_signs_go_up_and_down() {
+        let mut standing = Standing::default();
+        judged(&mut standing, Level::Raise(Severity::Alarm, evidence(9)), 0);
+        for second in 1..600 {
+            let severity = if second % 50 == 0 {
+                Severity::Alarm
+            } else {
+                Severity::Warn
+            };
+            let level = Level::Raise(severity, evidence(9));
+            let found = judged(&mut standing, level, second);
+            assert_eq!(found[0].severity, Severity::Alarm, "{second} s");
+        }
+    }
+
+    #[test]
+    fn signs_that_only_hold_it_leave_it_as_grave() {
+        let mut standing = Standing::default();
+        judged(&mut standing, Level::Raise(Severity::Alarm, evidence(9)), 0);
+        let held = judged(&mut standing, Level::Hold(evidence(5)), 100);
+        assert_eq!(held[0].severity, Severity::Alarm);
     }
 
     #[test]
