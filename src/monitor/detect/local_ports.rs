@@ -86,10 +86,12 @@ impl Room {
     fn of(settings: &Limits) -> Option<Self> {
         let (first, last) = settings.local_ports?;
         let all = u32::from(last.checked_sub(first)?) + 1;
-        Some(Self {
+        let count = all.saturating_sub(settings.reserved_ports.unwrap_or(0));
+        // Of nothing, no share can be told.
+        (count > 0).then_some(Self {
             first,
             last,
-            count: all.saturating_sub(settings.reserved_ports.unwrap_or(0)),
+            count,
             reuse: settings.time_wait_reuse,
         })
     }
@@ -231,6 +233,13 @@ mod tests {
             ..Limits::default()
         };
         assert!(Room::of(&odd).is_none());
+        for reserved in [100, 101] {
+            let none_left = Limits {
+                reserved_ports: Some(reserved),
+                ..settings(None)
+            };
+            assert!(Room::of(&none_left).is_none(), "{reserved} reserved");
+        }
         assert!(Room::of(&Limits::default()).is_none());
     }
 }
