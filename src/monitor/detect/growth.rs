@@ -14,6 +14,8 @@ const MOST: usize = 4096;
 /// The numbers of the last while, by what they are of.
 pub(super) struct Growth<K> {
     past: HashMap<K, VecDeque<(Stamp, u32)>>,
+    /// The largest number that there was no room to remember, and when.
+    forgotten: Option<(Stamp, u32)>,
     /// Whether whoever appears now was not there before.
     begun: bool,
 }
@@ -22,6 +24,7 @@ impl<K> Default for Growth<K> {
     fn default() -> Self {
         Self {
             past: HashMap::default(),
+            forgotten: None,
             begun: false,
         }
     }
@@ -41,14 +44,13 @@ impl<K: Copy + Eq + Hash> Growth<K> {
         let step = within / PARTS;
         let begun = self.begun;
         self.begun |= whole;
-        for (key, number) in numbers {
-            if self.past.len() >= MOST && !self.past.contains_key(key) {
-                continue;
-            }
-            let past = self.past.entry(*key).or_default();
-            if past.is_empty() {
-                past.push_back((now, if begun { 0 } else { *number }));
-            }
+        self.forgotten = self.forgotten.filter(|(at, _)| at.age(now) <= within);
+        let forgotten = self.forgotten.map_or(0, |(_, number)| number);
+        for (key, number) in self.admitted(numbers, now) {
+            // What seems to be new may be one that was forgotten, which was no
+            // larger than this.
+            let before = if begun { number.min(forgotten) } else { number };
+            self.past.insert(key, VecDeque::from([(now, before)]));
         }
         let mut grown = Vec::new();
         self.past.retain(|key, past| {
@@ -63,6 +65,40 @@ impl<K: Copy + Eq + Hash> Growth<K> {
             past.iter().any(|(_, number)| *number > 0) || number > 0
         });
         grown
+    }
+
+    /// Those that are not remembered and shall be. Where there is no room for
+    /// all, the smallest are forgotten, of equal ones the oldest: those may be
+    /// strangers by the thousand, and the large ones are what is looked for.
+    fn admitted(&mut self, numbers: &HashMap<K, u32>, now: Stamp) -> Vec<(K, u32)> {
+        let unknown = numbers
+            .iter()
+            .filter(|(key, _)| !self.past.contains_key(key));
+        let unknown: Vec<(K, u32)> = unknown.map(|(key, number)| (*key, *number)).collect();
+        let surplus = (self.past.len() + unknown.len()).saturating_sub(MOST);
+        if surplus == 0 {
+            return unknown;
+        }
+        let known = self.past.iter().map(|(key, past)| {
+            let number = numbers.get(key).copied().unwrap_or(0);
+            (number, past.front().map_or(now, |(at, _)| *at), *key)
+        });
+        let new = unknown.into_iter().map(|(key, number)| (number, now, key));
+        let mut all: Vec<(u32, Stamp, K)> = known.chain(new).collect();
+        all.select_nth_unstable_by_key(surplus - 1, |(number, since, _)| (*number, *since));
+        let kept = all.split_off(surplus);
+        let mut largest = 0;
+        for (number, _, key) in all {
+            self.past.remove(&key);
+            largest = largest.max(number);
+        }
+        if self.forgotten.is_none_or(|(_, before)| largest >= before) {
+            self.forgotten = Some((now, largest));
+        }
+        let kept = kept.into_iter();
+        kept.filter(|(_, _, key)| !self.past.contains_key(key))
+            .map(|(number, _, key)| (key, number))
+            .collect()
     }
 }
 
@@ -117,5 +153,40 @@ mod tests {
         let mut growth = Growth::default();
         growth.note(&many, true, Stamp(0), WINDOW);
         assert_eq!(growth.past.len(), MOST);
+    }
+
+    #[test]
+    fn where_there_is_no_room_the_smallest_make_way() {
+        let mut growth = Growth::default();
+        let small: HashMap<usize, u32> = (0..MOST).map(|key| (key, 1)).collect();
+        growth.note(&small, true, Stamp(0), WINDOW);
+        let mut all = small.clone();
+        all.insert(MOST, 90);
+        let grown = growth.note(&all, true, Stamp(100), WINDOW);
+        assert_eq!(growth.past.len(), MOST);
+        assert!(grown.contains(&(MOST, 90, 90)), "none was forgotten yet");
+        // Then the large one stays, whoever else comes.
+        all.extend((MOST + 1..MOST * 2).map(|key| (key, 1)));
+        all.insert(MOST, 95);
+        let grown = growth.note(&all, true, Stamp(200), WINDOW);
+        assert_eq!(growth.past.len(), MOST);
+        assert!(grown.contains(&(MOST, 95, 95)));
+    }
+
+    #[test]
+    fn what_was_forgotten_and_is_seen_again_has_not_grown() {
+        let mut growth = Growth::default();
+        let many: HashMap<usize, u32> = (0..MOST + 500).map(|key| (key, 7)).collect();
+        for second in 0..5 {
+            let grown = growth.note(&many, true, Stamp(second * 100), WINDOW);
+            assert_eq!(growth.past.len(), MOST);
+            assert!(grown.iter().all(|(_, by, _)| *by == 0), "{second} s");
+        }
+        // Long after, nothing of it is known, and what comes is new.
+        growth.note(&HashMap::default(), true, Stamp(6100), WINDOW);
+        growth.note(&HashMap::default(), true, Stamp(12_200), WINDOW);
+        let one = HashMap::from_iter([(1, 7)]);
+        let grown = growth.note(&one, true, Stamp(12_300), WINDOW);
+        assert_eq!(grown, [(1, 7, 7)]);
     }
 }
