@@ -34,6 +34,7 @@ mod throttle;
 mod time_wait_heap;
 mod unseen;
 pub(super) mod user_rule;
+mod vanished;
 mod walk;
 mod weather;
 

@@ -266,7 +266,7 @@ fn is_connected(state: State) -> bool {
 
 impl<'a> Scene<'a> {
     /// The TCP rows that something happened to.
-    fn stirred(&self) -> impl Iterator<Item = &'a Row> {
+    pub(super) fn stirred(&self) -> impl Iterator<Item = &'a Row> {
         let rows = self.rows;
         self.stirred
             .iter()

@@ -1,13 +1,13 @@
 //! Rule: most connections that are tried from here fail, many at a time.
 //!
 //! A refused one is gone within a millisecond and is in no table; only the
-//! kernel's counters tell. They do not tell whose it was. Those that wait in the
-//! table before they fail are for other rules, which know more of them.
+//! kernel's counters tell. They do not tell whose it was. Those that waited in
+//! the table before they failed are for other rules, which know more of them.
 
 use super::meter::Meter;
-use super::profile::Profile;
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
+use super::vanished::{Tried, Vanished};
 use super::{Case, Detector, Kernel, blind};
 use crate::model::counters::Counters;
 use crate::model::evidence::Evidence;
@@ -21,14 +21,18 @@ const WINDOW: Duration = Duration::from_secs(10);
 #[derive(Default)]
 pub(super) struct FailedConnects {
     standing: Standing<()>,
+    vanished: Vanished,
+    /// Whether the last table showed a storm.
+    stormed: bool,
 }
 
 impl Detector for FailedConnects {
     fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
+        self.vanished.note(Tried::of(case.scene), case.now, WINDOW);
         let level = signs(case.meter).map_or(Level::Below, |(failed, tried)| {
-            level(failed, tried, visible(case.profiles), case.limits)
+            level(failed, tried, self.vanished.count(), case.limits)
         });
-        let level = case.outlook.temper(level);
+        let level = case.outlook.temper(self.confirmed(level));
         self.standing.judge((), None, level, case.now);
         self.standing.findings(case.now, case.limits.clearing)
     }
@@ -45,6 +49,17 @@ impl Detector for FailedConnects {
     }
 }
 
+impl FailedConnects {
+    /// Counters are read after the sockets: what fails in between is counted at
+    /// once and gone from the next table only. So one table alone raises
+    /// nothing.
+    fn confirmed(&mut self, level: Level) -> Level {
+        let storms = matches!(level, Level::Raise(..));
+        let stormed = std::mem::replace(&mut self.stormed, storms);
+        if stormed { level } else { level.held() }
+    }
+}
+
 /// How many failed, of how many tried.
 fn signs(meter: &Meter) -> Option<(u64, u64)> {
     let tried = meter.rise(WINDOW, |counters| counters.active_opens)?;
@@ -56,15 +71,7 @@ fn signs(meter: &Meter) -> Option<(u64, u64)> {
     Some((failed.saturating_sub(resets), tried))
 }
 
-/// How many of the failed ones may be among those that wait.
-fn visible(profiles: &[Profile]) -> u32 {
-    /// An attempt whose host does not answer on the link fails after three
-    /// seconds (`EHOSTUNREACH`), so that in ten one socket may make up for four.
-    const TURNS: u32 = 4;
-    let waiting = profiles.iter().map(|profile| profile.pace.waiting);
-    waiting.fold(0, u32::saturating_add).saturating_mul(TURNS)
-}
-
+/// `visible` are those of the failed that the table may have shown.
 fn level(failed: u64, tried: u64, visible: u32, limits: &Thresholds) -> Level {
     let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
     let (failed, tried) = (small(failed), small(tried));
@@ -102,5 +109,15 @@ mod tests {
         assert_eq!(seen, Level::Below, "they are in the table");
         assert_eq!(judged(9, 9), Level::Below);
         assert!(matches!(judged(12, 20), Level::Hold(_)));
+    }
+
+    #[test]
+    fn one_table_raises_nothing() {
+        let mut rule = FailedConnects::default();
+        let storm = || level(30, 40, 0, &Thresholds::default());
+        assert!(matches!(rule.confirmed(storm()), Level::Hold(_)));
+        assert_eq!(rule.confirmed(Level::Below), Level::Below);
+        assert!(matches!(rule.confirmed(storm()), Level::Hold(_)));
+        assert!(matches!(rule.confirmed(storm()), Level::Raise(..)));
     }
 }
