@@ -2,66 +2,17 @@
 //! honest programs seldom have. The old lesson of IEXPLORE beside EXPLORE: a
 //! worm hides behind a name one letter off.
 
+mod names;
+
 use super::standing::{Level, Standing};
 use super::{Actor, Case, Detector};
 use crate::model::evidence::{Evidence, Oddity};
 use crate::model::finding::{Finding, Severity};
 use crate::model::process::{Process, Program};
 use crate::model::text::Text;
+use names::{is_like_a_kernel_thread, resembled};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Names that are worth copying, and those that honest programs have beside
-/// them: these are no copies of each other.
-const KNOWN: [&str; 44] = [
-    "systemd",
-    "systemd-resolve",
-    "systemd-network",
-    "systemd-timesyn",
-    "systemd-logind",
-    "systemd-journal",
-    "dbus-daemon",
-    "dbus-broker",
-    "NetworkManager",
-    "avahi-daemon",
-    "chronyd",
-    "ntpd",
-    "crond",
-    "cron",
-    "rsyslogd",
-    "syslogd",
-    "sshd",
-    "sshd-session",
-    "cupsd",
-    "dnsmasq",
-    "named",
-    "unbound",
-    "nginx",
-    "apache2",
-    "httpd",
-    "haproxy",
-    "postgres",
-    "mysqld",
-    "mariadbd",
-    "redis-server",
-    "mongod",
-    "memcached",
-    "dockerd",
-    "containerd",
-    "kubelet",
-    "firefox",
-    "firefox-bin",
-    "chrome",
-    "chromium",
-    "postfix",
-    "dovecot",
-    "smbd",
-    "nmbd",
-    "winbindd",
-];
-
-/// Shorter names have too many honest neighbours one letter off.
-const SHORTEST: usize = 5;
 
 /// Where packages put their programs: what lies there was put there by root.
 const PACKAGED: [&str; 7] = [
@@ -77,20 +28,11 @@ const PACKAGED: [&str; 7] = [
 /// Where anybody may put a file.
 const ANYBODYS: [&str; 3] = ["/tmp/", "/var/tmp/", "/dev/shm/"];
 
+/// Where honest tools unpack what they run: `AppImage`, and `go run`.
+const UNPACKED: [&str; 2] = ["/tmp/.mount_", "/tmp/go-build"];
+
 /// How the kernel names a file that was made by `memfd_create(2)`.
 const MEMORY: &str = "/memfd:";
-
-/// How the kernel names its own threads.
-const KERNEL_NAMES: [&str; 8] = [
-    "kworker/",
-    "ksoftirqd/",
-    "migration/",
-    "kthreadd",
-    "rcu_",
-    "kswapd",
-    "khugepaged",
-    "[",
-];
 
 /// A finding per process.
 #[derive(Default)]
@@ -121,7 +63,7 @@ impl Detector for OddProgram {
                 oddity: oddity.clone(),
                 program: program.marked(),
             };
-            let level = Level::Raise(Severity::Warn, evidence);
+            let level = Level::Raise(severity(oddity, program), evidence);
             self.standing.judge(*actor, Some(process), level, case.now);
         }
         self.standing.findings(case.now, case.limits.clearing)
@@ -139,12 +81,26 @@ fn oddity(process: &Process) -> Option<Oddity> {
     if path.starts_with(MEMORY) {
         return Some(Oddity::InMemory);
     }
-    if ANYBODYS.iter().any(|folder| path.starts_with(folder)) {
+    if is_in(path, &ANYBODYS) {
         return Some(Oddity::AnybodysFolder);
     }
-    let packaged = PACKAGED.iter().any(|folder| path.starts_with(folder));
+    let packaged = is_in(path, &PACKAGED);
     let copied = (!packaged).then(|| resembled(name)).flatten();
     copied.map(|known| Oddity::Resembles(Text::from(known)))
+}
+
+/// How grave an oddity is: what an honest tool unpacked is worth a word only.
+fn severity(oddity: &Oddity, program: &Program) -> Severity {
+    let unpacked = is_in(program.path.as_str(), &UNPACKED);
+    if *oddity == Oddity::AnybodysFolder && unpacked {
+        Severity::Info
+    } else {
+        Severity::Warn
+    }
+}
+
+fn is_in(path: &str, folders: &[&str]) -> bool {
+    folders.iter().any(|folder| path.starts_with(folder))
 }
 
 /// Whether a listener's program file is one to be wary of: removed, or where
@@ -152,35 +108,7 @@ fn oddity(process: &Process) -> Option<Oddity> {
 pub(super) fn is_doubtful(program: &Program) -> bool {
     let path = program.path.as_str();
     // Which covers what is in memory only: the kernel calls it deleted.
-    program.deleted || ANYBODYS.iter().any(|folder| path.starts_with(folder))
-}
-
-fn is_like_a_kernel_thread(name: &str) -> bool {
-    KERNEL_NAMES.iter().any(|known| name.starts_with(known))
-}
-
-/// The known name that is one letter off.
-fn resembled(name: &str) -> Option<&'static str> {
-    if KNOWN.contains(&name) {
-        return None;
-    }
-    let mut names = KNOWN.iter().filter(|known| known.len() >= SHORTEST);
-    names.find(|known| is_one_edit_apart(name, known)).copied()
-}
-
-/// Whether one letter put in, left out or replaced makes one of the other, or
-/// two neighbours in the other order.
-fn is_one_edit_apart(left: &str, right: &str) -> bool {
-    let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
-    let head = left.iter().zip(&right).take_while(|(a, b)| a == b).count();
-    let (left, right) = (&left[head..], &right[head..]);
-    let tail = left.iter().rev().zip(right.iter().rev());
-    let tail = tail.take_while(|(a, b)| a == b).count();
-    match (&left[..left.len() - tail], &right[..right.len() - tail]) {
-        ([_], [_] | []) | ([], [_]) => true,
-        ([a, b], [c, d]) => a == d && b == c,
-        _ => false,
-    }
+    program.deleted || is_in(path, &ANYBODYS) && !is_in(path, &UNPACKED)
 }
 
 #[cfg(test)]
@@ -199,27 +127,6 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_off_is_seen() {
-        for (left, right) in [
-            ("nginy", "nginx"),
-            ("ngnix", "nginx"),
-            ("nginxx", "nginx"),
-            ("nginx", "nginxx"),
-            ("ginx", "nginx"),
-        ] {
-            assert!(is_one_edit_apart(left, right), "{left} {right}");
-        }
-        for (left, right) in [
-            ("nginx", "nginx"),
-            ("nging", "ngxin"),
-            ("", "ab"),
-            ("bash", "dish"),
-        ] {
-            assert!(!is_one_edit_apart(left, right), "{left} {right}");
-        }
-    }
-
-    #[test]
     fn copies_temporary_programs_and_false_kernel_threads_are_odd() {
         let like = |name| Some(Oddity::Resembles(Text::from(name)));
         assert_eq!(judged("nginxx", "/home/u/nginxx"), like("nginx"));
@@ -233,7 +140,27 @@ mod tests {
             judged("kworker/0:1", "/usr/bin/x"),
             Some(Oddity::KernelName)
         );
-        assert_eq!(judged("[kthread]", "/usr/bin/x"), Some(Oddity::KernelName));
+    }
+
+    #[test]
+    fn what_honest_tools_unpack_is_worth_a_word_only() {
+        for (path, expected) in [
+            ("/tmp/.mount_KeePassXy1/usr/bin/keepassxc", Severity::Info),
+            ("/tmp/go-build123456/b001/exe/main", Severity::Info),
+            ("/tmp/.mounted/x", Severity::Warn),
+            ("/tmp/x", Severity::Warn),
+            ("/var/tmp/go-build1/x", Severity::Warn),
+            ("/dev/shm/.mount_x/x", Severity::Warn),
+        ] {
+            let program = Program {
+                path: Text::from(path),
+                deleted: false,
+            };
+            let found = judged("x", path).unwrap();
+            assert_eq!(found, Oddity::AnybodysFolder, "{path}");
+            assert_eq!(severity(&found, &program), expected, "{path}");
+            assert_eq!(is_doubtful(&program), expected == Severity::Warn, "{path}");
+        }
     }
 
     #[test]

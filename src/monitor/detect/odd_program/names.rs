@@ -1,0 +1,233 @@
+//! Names that are odd: a letter off a known one, or like those of the kernel's
+//! own threads. And the many that look so and are honest.
+
+/// Names that are worth copying.
+const KNOWN: [&str; 44] = [
+    "systemd",
+    "systemd-resolve",
+    "systemd-network",
+    "systemd-timesyn",
+    "systemd-logind",
+    "systemd-journal",
+    "dbus-daemon",
+    "dbus-broker",
+    "NetworkManager",
+    "avahi-daemon",
+    "chronyd",
+    "ntpd",
+    "crond",
+    "cron",
+    "rsyslogd",
+    "syslogd",
+    "sshd",
+    "sshd-session",
+    "cupsd",
+    "dnsmasq",
+    "named",
+    "unbound",
+    "nginx",
+    "apache2",
+    "httpd",
+    "haproxy",
+    "postgres",
+    "mysqld",
+    "mariadbd",
+    "redis-server",
+    "mongod",
+    "memcached",
+    "dockerd",
+    "containerd",
+    "kubelet",
+    "firefox",
+    "firefox-bin",
+    "chrome",
+    "chromium",
+    "postfix",
+    "dovecot",
+    "smbd",
+    "nmbd",
+    "winbindd",
+];
+
+/// Honest programs that are a letter off a known one: clients of a server,
+/// older names, strangers. They are copies of nothing, and not worth copying.
+const NEIGHBOURS: [&str; 28] = [
+    "apache",
+    "chroma",
+    "chronyc",
+    "container",
+    "crowd",
+    "cups",
+    "docker",
+    "http",
+    "http2",
+    "https",
+    "httpx",
+    "inbound",
+    "mariadb",
+    "memcache",
+    "mongo",
+    "mongoc",
+    "mongos",
+    "mysql",
+    "mysqlx",
+    "postgre",
+    "postgrest",
+    "rsyslog",
+    "shttpd",
+    "syslog",
+    "system",
+    "thttpd",
+    "upsd",
+    "winbind",
+];
+
+/// Shorter names have too many honest neighbours one letter off.
+const SHORTEST: usize = 5;
+
+/// How the kernel names its own threads where a CPU's or a node's number
+/// follows.
+const NUMBERED_THREADS: [&str; 4] = ["kworker/", "ksoftirqd/", "migration/", "kswapd"];
+
+/// Its threads that are alone.
+const SINGLE_THREADS: [&str; 2] = ["kthreadd", "khugepaged"];
+
+/// Whether a name is one that the kernel gives its threads, or that name in
+/// brackets, as `ps` shows it. Brackets alone say nothing: Celery, for one,
+/// writes what a worker does into its name.
+pub(super) fn is_like_a_kernel_thread(name: &str) -> bool {
+    // The end may have been cut off: a name has fifteen bytes at most.
+    let name = name.strip_prefix('[').unwrap_or(name);
+    let name = name.strip_suffix(']').unwrap_or(name);
+    let is_numbered = |known: &&str| {
+        let rest = name.strip_prefix(*known);
+        rest.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+    };
+    SINGLE_THREADS.contains(&name)
+        || name.starts_with("rcu_")
+        // Workers of no CPU in particular.
+        || name.starts_with("kworker/u")
+        || NUMBERED_THREADS.iter().any(is_numbered)
+}
+
+/// The known name that is one letter off.
+pub(super) fn resembled(name: &str) -> Option<&'static str> {
+    if KNOWN.contains(&name) || NEIGHBOURS.contains(&name) {
+        return None;
+    }
+    let mut names = KNOWN.iter().filter(|known| known.len() >= SHORTEST);
+    names.find(|known| is_one_edit_apart(name, known)).copied()
+}
+
+/// Whether one letter put in, left out or replaced makes one of the other, or
+/// two neighbours in the other order.
+fn is_one_edit_apart(left: &str, right: &str) -> bool {
+    let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
+    let head = left.iter().zip(&right).take_while(|(a, b)| a == b).count();
+    let (left, right) = (&left[head..], &right[head..]);
+    let tail = left.iter().rev().zip(right.iter().rev());
+    let tail = tail.take_while(|(a, b)| a == b).count();
+    match (&left[..left.len() - tail], &right[..right.len() - tail]) {
+        ([_], [_] | []) | ([], [_]) => true,
+        ([a, b], [c, d]) => a == d && b == c,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_off_is_seen() {
+        for (left, right) in [
+            ("nginy", "nginx"),
+            ("ngnix", "nginx"),
+            ("nginxx", "nginx"),
+            ("nginx", "nginxx"),
+            ("ginx", "nginx"),
+        ] {
+            assert!(is_one_edit_apart(left, right), "{left} {right}");
+        }
+        for (left, right) in [
+            ("nginx", "nginx"),
+            ("nging", "ngxin"),
+            ("", "ab"),
+            ("bash", "dish"),
+        ] {
+            assert!(!is_one_edit_apart(left, right), "{left} {right}");
+        }
+    }
+
+    #[test]
+    fn only_the_forms_that_the_kernel_uses_are_names_of_its_threads() {
+        for name in [
+            "kworker/3:1H",
+            "kworker/u16:0",
+            "[kworker/0:1]",
+            "[kworker/u16:0-e",
+            "ksoftirqd/0",
+            "migration/11",
+            "kthreadd",
+            "[kthreadd]",
+            "rcu_preempt",
+            "kswapd0",
+            "[kswapd1]",
+            "khugepaged",
+        ] {
+            assert!(is_like_a_kernel_thread(name), "{name}");
+        }
+        for name in [
+            "[celeryd: celer",
+            "[kthread]",
+            "[",
+            "[]",
+            "kworker/",
+            "kworker/main",
+            "ksoftirqd",
+            "migration/db",
+            "kthreadd-ui",
+            "kswapd",
+            "kswapdump",
+            "khugepagedx",
+        ] {
+            assert!(!is_like_a_kernel_thread(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn honest_neighbours_are_no_copies() {
+        for (neighbour, known) in [
+            ("mysql", "mysqld"),
+            ("mariadb", "mariadbd"),
+            ("mongo", "mongod"),
+            ("mongos", "mongod"),
+            ("docker", "dockerd"),
+            ("http", "httpd"),
+            ("httpx", "httpd"),
+            ("thttpd", "httpd"),
+            ("chronyc", "chronyd"),
+            ("cron", "crond"),
+            ("crowd", "crond"),
+            ("upsd", "cupsd"),
+            ("inbound", "unbound"),
+            ("postgrest", "postgres"),
+            ("chroma", "chrome"),
+            ("syslogd", "rsyslogd"),
+        ] {
+            assert!(is_one_edit_apart(neighbour, known), "{neighbour} {known}");
+            assert_eq!(resembled(neighbour), None, "{neighbour}");
+        }
+        // A list that names what nothing resembles has grown by mistake.
+        for neighbour in NEIGHBOURS {
+            let mut names = KNOWN.iter().filter(|known| known.len() >= SHORTEST);
+            assert!(
+                names.any(|known| is_one_edit_apart(neighbour, known)),
+                "{neighbour}"
+            );
+        }
+        for copy in ["redis-serve", "nginxd", "nameb", "mysqle", "sshd-sesion"] {
+            assert!(resembled(copy).is_some(), "{copy}");
+        }
+    }
+}
