@@ -124,6 +124,16 @@ pub(crate) fn tell_of_growth_and_end_early(_: &Namespace) -> Result<(), NotHere>
         0,
         &["nothing found"],
     );
+    let mut none = start("check --for 1h --oneline");
+    tables(&mut none, 2);
+    let pid = rustix::process::Pid::from_child(&none);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let output = none.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    println!("$ tcplens check --for 1h --oneline  (SIGTERM)\n{said}");
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.starts_with("TCPLENS UNKNOWN - watched "), "{said}");
+    assert!(said.contains(" of 1 h, 0 findings"), "{said}");
     let words = format!("check --for 1h --config {path}");
     let mut check = start(&words);
     tables(&mut check, 2);
@@ -142,7 +152,30 @@ pub(crate) fn tell_of_growth_and_end_early(_: &Namespace) -> Result<(), NotHere>
         said.contains("grows: 6 more sockets within 1 min"),
         "{said}"
     );
+    find_what_is_over(&folder);
     Ok(())
+}
+
+/// A finding that stood while was watched is told when it is over.
+fn find_what_is_over(folder: &Folder) {
+    let crowd = Crowd::of(9);
+    let path = folder.write(
+        "over.toml",
+        &format!(
+            "[[rule]]\nname = \"was\"\nfilter = \"state established and dport = :{}\"\ncount = 5\n\
+             [thresholds]\nclearing = \"1s\"\n",
+            crowd.port
+        ),
+    );
+    let mut check = start(&format!("check --for 8s --json --config {path}"));
+    tables(&mut check, 2);
+    drop(crowd);
+    let output = check.wait_with_output().unwrap();
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    println!("over: {}", value["over"]);
+    assert_eq!(value["findings"], json!([]), "{value}");
+    assert_eq!(value["over"][0]["name"], json!("was"), "{value}");
+    assert_eq!(output.status.code(), Some(1), "{value}");
 }
 
 fn start(words: &str) -> Child {
