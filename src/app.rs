@@ -30,6 +30,7 @@ use crate::explain::catalogue::Catalogue;
 use crate::filter::Filter;
 use crate::listing::{Quick, Sort, arrange};
 use crate::model::action::Policy;
+use crate::model::identity::Identity;
 use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
 use crate::model::pace::Pace;
@@ -49,7 +50,7 @@ use notice::Notice;
 use std::sync::Arc;
 use std::time::Duration;
 use tags::Tags;
-use troubles::{Attention, Identity, Troubles};
+use troubles::{Attention, Troubles};
 use watching::Watched;
 
 /// The lengths of the interval between readings that + and - step through.

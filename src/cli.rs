@@ -307,7 +307,7 @@ fn code(ending: Ending) -> ExitCode {
         }
         // As a shell reports a program that a signal ended.
         Ending::Signal(signal) => ExitCode::from(128 + u8::try_from(signal).unwrap_or(0)),
-        Ending::TerminalGone => ExitCode::from(ERROR),
+        Ending::TerminalGone | Ending::CutShort => ExitCode::from(ERROR),
     }
 }
 

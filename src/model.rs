@@ -14,6 +14,7 @@ pub mod evidence;
 pub mod finding;
 pub mod flow;
 pub mod gap;
+pub mod identity;
 pub mod inet_diag;
 pub mod limits;
 pub mod mute;

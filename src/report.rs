@@ -6,6 +6,7 @@
 
 pub mod chapter;
 pub mod check;
+pub mod checked;
 pub mod doctor;
 pub mod json;
 pub mod table;

@@ -77,6 +77,8 @@ pub enum Ending {
     Lacking,
     /// A check found something.
     Found,
+    /// A check found nothing, but was ended before its time.
+    CutShort,
     /// By this signal.
     Signal(i32),
     /// The terminal went away.

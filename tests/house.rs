@@ -64,7 +64,7 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     ("smoltcp::", &["lab"]),
     (
         "rustix::",
-        &["source", "control", "lab", "privilege", "run"],
+        &["source", "control", "lab", "privilege", "run", "config"],
     ),
     ("clap::", &["cli"]),
     ("signal_hook::", &["run"]),

@@ -85,7 +85,7 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 38] = [
+const INSIDE: [(&str, Body); 39] = [
     (ROW_BY_ROW, differential::agrees_row_by_row),
     (ON_A_PAIR, differential::agrees_on_a_pair_of_devices),
     (
@@ -206,6 +206,10 @@ const INSIDE: [(&str, Body); 38] = [
     (
         "checks_hold_listeners_against_a_baseline",
         checks::hold_listeners_against_a_baseline,
+    ),
+    (
+        "settings_that_are_somewhere_are_missed",
+        checks::miss_settings_that_are_somewhere,
     ),
     (
         "settings_are_begun_and_shown",

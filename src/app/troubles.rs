@@ -5,12 +5,11 @@ use super::App;
 use super::effect::Effect;
 use super::leads;
 use super::mode::Mode;
-use crate::model::endpoint::Endpoint;
-use crate::model::evidence::{Evidence, Group};
 use crate::model::finding::{Finding, Severity};
-use crate::model::mute::{Mute, RuleName};
+use crate::model::identity::Identity;
+use crate::model::mute::Mute;
 use crate::model::observation::Observation;
-use crate::model::time::{Stamp, Time};
+use crate::model::time::Time;
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -37,39 +36,6 @@ pub struct Ended {
     pub at: Time,
     /// How long it had stood by then.
     pub lasted: Duration,
-}
-
-/// What tells a finding from all others, for as long as it stands.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Identity {
-    rule: RuleName,
-    process: Option<(u32, u64)>,
-    about: Option<Endpoint>,
-    group: Option<Group>,
-    since: Stamp,
-}
-
-impl Identity {
-    pub(super) fn of(finding: &Finding) -> Self {
-        let process = finding.process.as_ref();
-        Self {
-            rule: RuleName::of(finding),
-            process: process.map(|process| (process.pid, process.start_ticks)),
-            about: match &finding.evidence {
-                Evidence::AcceptQueue { listener, .. } | Evidence::NewListener { listener, .. } => {
-                    Some(*listener)
-                }
-                Evidence::Unlisted(listener) | Evidence::Missing(listener) => Some(listener.end()),
-                Evidence::LocalPorts(ports) => Some(ports.to),
-                _ => None,
-            },
-            group: match &finding.evidence {
-                Evidence::UserRule(tripped) => Some(tripped.group),
-                _ => None,
-            },
-            since: finding.since,
-        }
-    }
 }
 
 /// What is kept about findings beyond one observation.
@@ -221,8 +187,14 @@ impl App {
         let wanted = Mute::of(finding);
         let mutes = &mut self.troubles.attention.mutes;
         if mutes.iter().any(|mute| mute.covers(&covering)) {
-            mutes.retain(|mute| !mute.covers(&covering));
-            self.say("unmuted", &[]);
+            // One that is of more than this finding is not this key's to remove.
+            let whole = wanted.is_some_and(|wanted| wanted.program.is_none());
+            mutes.retain(|mute| !mute.covers(&covering) || (mute.program.is_none() && !whole));
+            if mutes.iter().any(|mute| mute.covers(&covering)) {
+                self.say("muted_whole", &[]);
+            } else {
+                self.say("unmuted", &[]);
+            }
         } else if let Some(mute) = wanted {
             let rule = mute.rule.as_str().to_owned();
             let (name, values) = match &mute.program {
@@ -262,8 +234,10 @@ impl App {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::evidence::Evidence;
     use crate::model::process::{Process, Program};
     use crate::model::text::Text;
+    use crate::model::time::Stamp;
 
     fn finding(pid: u32, severity: Severity) -> Finding {
         Finding {

@@ -2,7 +2,9 @@
 //! rights of whoever started the program, and none beyond.
 
 use super::plan::{Own, Plan};
-use crate::config::file::{FileError, Loaded, Place, Reader, load, load_baseline};
+use crate::config::file::{
+    FileError, Loaded, Place, Reader, load, load_baseline, load_or_pass_over,
+};
 use crate::model::action::Policy;
 use crate::model::baseline::Baseline;
 use crate::monitor::{Thresholds, Wishes};
@@ -30,11 +32,11 @@ pub(super) fn apply(plan: &mut Plan) -> Result<Applied, RunError> {
             Ok(applied(&loaded, &live.own)?)
         }
         Plan::Check(check) => {
-            let loaded = read(&check.own)?;
+            let loaded = read_surely(&check.own)?;
             Ok(applied(&loaded, &check.own)?)
         }
         Plan::Kill(acting, ..) | Plan::Close(acting) => {
-            let loaded = read(&acting.own)?;
+            let loaded = read_surely(&acting.own)?;
             if loaded.parsed.settings.read_only && !acting.order.dry_run {
                 let file = loaded.path.as_deref().map(crate::config::shown);
                 return Err(RunError::Refused(format!(
@@ -51,12 +53,23 @@ pub(super) fn apply(plan: &mut Plan) -> Result<Applied, RunError> {
 
 /// The settings, after telling what is odd about them.
 pub(super) fn read(own: &Own) -> Result<Loaded, FileError> {
+    let loaded = privilege::as_oneself(|| load_or_pass_over(&place(own), reader()))?;
+    warn(&loaded);
+    Ok(loaded)
+}
+
+/// The same for what must not be done without them.
+fn read_surely(own: &Own) -> Result<Loaded, FileError> {
     let loaded = privilege::as_oneself(|| load(&place(own), reader()))?;
+    warn(&loaded);
+    Ok(loaded)
+}
+
+fn warn(loaded: &Loaded) {
     for warning in loaded.warnings() {
         // A terminal that is gone cannot be told.
         let _ = writeln!(stderr(), "tcplens: {warning}");
     }
-    Ok(loaded)
 }
 
 /// Where the settings are.

@@ -39,6 +39,26 @@ pub enum FileError {
         /// Why.
         reason: Distrust,
     },
+    /// It is a folder, a pipe, a device or the like.
+    #[error("{path} is not a regular file")]
+    NotRegular {
+        /// The file.
+        path: Text,
+    },
+    /// It is too long to be what it should be.
+    #[error("{path} is longer than {} MiB", .longest >> 20)]
+    TooLong {
+        /// The file.
+        path: Text,
+        /// What would be read, bytes.
+        longest: u64,
+    },
+    /// A link on the way to it leads nowhere.
+    #[error("{path} cannot be looked for: a link on the way to it leads nowhere")]
+    Dangling {
+        /// The file.
+        path: Text,
+    },
     /// It is there already.
     #[error("{path} is there already, and stays as it is{hint}")]
     Exists {
@@ -63,6 +83,13 @@ pub enum FileError {
         /// Why.
         reason: String,
     },
+}
+
+impl FileError {
+    /// Whether the system said this.
+    pub(super) fn is(&self, kind: io::ErrorKind) -> bool {
+        matches!(self, Self::Io { error, .. } if error.kind() == kind)
+    }
 }
 
 fn told(path: &Text, mistakes: &Mistakes) -> String {

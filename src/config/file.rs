@@ -5,19 +5,20 @@
 //! refused instead of passed over: a check that quietly goes by other rules than
 //! a person believes in force says "all well" where it is not.
 
+mod reading;
+mod writing;
+
 use super::baseline;
 use super::error::shown;
 pub use super::error::{Distrust, FileError};
-use super::notes::Mistake;
+use super::notes::{Mistake, Mistakes};
 use super::{Parsed, parse};
 use crate::model::baseline::Baseline;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+pub use reading::Reader;
+use reading::{Content, dangles, read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-
-/// Longer files are not read, bytes.
-const LONGEST: u64 = 4 << 20;
+pub use writing::{create, make_folder};
 
 /// Where the settings are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,10 @@ impl Place {
         }
     }
 
+    fn is_usual(&self) -> bool {
+        matches!(self, Self::Usual(_))
+    }
+
     /// The usual file, by the base directory specification: `XDG_CONFIG_HOME`
     /// counts where it is an absolute path, else `~/.config`.
     #[must_use]
@@ -50,28 +55,6 @@ impl Place {
         folder.map_or(Self::Nowhere, |folder| {
             Self::Usual(folder.join("tcplens").join("config.toml"))
         })
-    }
-}
-
-/// Who reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reader {
-    /// Whether root does.
-    pub root: bool,
-    /// Who called sudo, if anybody did.
-    pub invoker: Option<u32>,
-}
-
-impl Reader {
-    /// Why a file with this owner and mode is not to be trusted.
-    fn distrusts(self, owner: u32, mode: u32) -> Option<Distrust> {
-        if !self.root {
-            return None;
-        }
-        if owner != 0 && Some(owner) != self.invoker {
-            return Some(Distrust::Owner(owner));
-        }
-        (mode & 0o022 != 0).then_some(Distrust::Mode(mode & 0o777))
     }
 }
 
@@ -87,6 +70,17 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    fn nothing(passed_over: Option<String>) -> Self {
+        Self {
+            parsed: Parsed {
+                settings: super::Settings::default(),
+                warnings: Vec::new(),
+            },
+            path: None,
+            passed_over,
+        }
+    }
+
     /// What is odd, as lines.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let path = self.path.as_deref().map(shown).unwrap_or_default();
@@ -105,40 +99,26 @@ impl Loaded {
 }
 
 /// Reads the settings; where there is no usual file they are as they usually are.
-/// So they are, with a warning, where that folder may not be looked into: who
-/// became another user with `HOME` unchanged has no settings there.
 ///
 /// # Errors
 ///
-/// If the file cannot be read, is not to be trusted, or has mistakes.
+/// If the file cannot be looked for or read, is not to be trusted, or has
+/// mistakes; also if a link where the usual file should be leads nowhere.
 pub fn load(place: &Place, reader: Reader) -> Result<Loaded, FileError> {
-    let nothing = |passed_over| Loaded {
-        parsed: Parsed {
-            settings: super::Settings::default(),
-            warnings: Vec::new(),
-        },
-        path: None,
-        passed_over,
-    };
     let Some(path) = place.path() else {
-        return Ok(nothing(None));
+        return Ok(Loaded::nothing(None));
     };
-    let text = match read(path, reader) {
-        Ok(text) => text,
-        Err(FileError::Io { error, .. })
-            if error.kind() == ErrorKind::NotFound && matches!(place, Place::Usual(_)) =>
-        {
-            return Ok(nothing(None));
-        }
-        Err(FileError::Io { error, path, .. })
-            if error.kind() == ErrorKind::PermissionDenied && matches!(place, Place::Usual(_)) =>
-        {
-            let told = format!("cannot read {path}: {error}; no settings are in force");
-            return Ok(nothing(Some(told)));
+    let content = match read(path, reader) {
+        Ok(content) => content,
+        Err(error) if place.is_usual() && error.is(ErrorKind::NotFound) => {
+            if dangles(path) {
+                return Err(FileError::Dangling { path: shown(path) });
+            }
+            return Ok(Loaded::nothing(None));
         }
         Err(error) => return Err(error),
     };
-    let parsed = parse(&text).map_err(|mistakes| FileError::Wrong {
+    let parsed = parse_content(&content).map_err(|mistakes| FileError::Wrong {
         path: shown(path),
         mistakes,
     })?;
@@ -149,138 +129,66 @@ pub fn load(place: &Place, reader: Reader) -> Result<Loaded, FileError> {
     })
 }
 
+/// As [`load`], but where the usual file may not be looked at the settings are
+/// as they usually are, with a warning: who became another user with `HOME`
+/// unchanged has no settings there. Not for what may do harm or says "all well":
+/// those settings might forbid it.
+///
+/// # Errors
+///
+/// Those of [`load`], but for that one.
+pub fn load_or_pass_over(place: &Place, reader: Reader) -> Result<Loaded, FileError> {
+    load(place, reader).or_else(|error| {
+        if place.is_usual() && error.is(ErrorKind::PermissionDenied) {
+            return Ok(Loaded::nothing(Some(format!(
+                "{error}; no settings are in force"
+            ))));
+        }
+        Err(error)
+    })
+}
+
+fn parse_content(content: &Content) -> Result<Parsed, Mistakes> {
+    let parsed = parse(&content.text);
+    if !content.veiled {
+        return parsed;
+    }
+    match parsed {
+        Ok(parsed) => Ok(Parsed {
+            warnings: parsed.warnings.into_iter().map(Mistake::veiled).collect(),
+            ..parsed
+        }),
+        Err(Mistakes(all)) => Err(Mistakes(all.into_iter().map(Mistake::veiled).collect())),
+    }
+}
+
 /// Reads a baseline.
 ///
 /// # Errors
 ///
 /// If the file cannot be read, is not to be trusted, or is none.
 pub fn load_baseline(path: &Path, reader: Reader) -> Result<Baseline, FileError> {
-    let text = read(path, reader)?;
-    baseline::parse(&text).map_err(|reason| FileError::NoBaseline {
+    let content = read(path, reader)?;
+    baseline::parse(&content.text).map_err(|reason| FileError::NoBaseline {
         path: shown(path),
-        reason,
+        reason: if content.veiled {
+            "why is not told to who may not read it".to_owned()
+        } else {
+            reason
+        },
     })
-}
-
-fn read(path: &Path, reader: Reader) -> Result<String, FileError> {
-    let failed = |error| FileError::Io {
-        operation: "read",
-        path: shown(path),
-        error,
-    };
-    // Before it is opened: opening a pipe would wait for ever.
-    if !fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(failed(ErrorKind::InvalidInput.into()));
-    }
-    let file = File::open(path).map_err(failed)?;
-    // Of what was opened, not of what has the name now.
-    let facts = file.metadata().map_err(failed)?;
-    if let Some(reason) = reader.distrusts(facts.uid(), facts.mode()) {
-        return Err(FileError::Distrusted {
-            path: shown(path),
-            reason,
-        });
-    }
-    if facts.len() > LONGEST {
-        return Err(failed(ErrorKind::FileTooLarge.into()));
-    }
-    let mut text = String::new();
-    file.take(LONGEST)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
-    Ok(text)
-}
-
-/// Writes a file that only its owner may read. One that is there is replaced only
-/// if that is wanted, and then as a whole.
-///
-/// # Errors
-///
-/// If it is there, or cannot be written.
-pub fn create(path: &Path, text: &str, replace: bool) -> Result<(), FileError> {
-    let failed = |error| FileError::Io {
-        operation: "write",
-        path: shown(path),
-        error,
-    };
-    if !replace {
-        return write_new(path, text).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => FileError::Exists {
-                path: shown(path),
-                hint: "",
-            },
-            _ => failed(error),
-        });
-    }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let beside = path.with_file_name(name);
-    write_new(&beside, text)
-        .and_then(|()| fs::rename(&beside, path))
-        .map_err(|error| {
-            let _ = fs::remove_file(&beside);
-            failed(error)
-        })
-}
-
-/// Makes the folder of a file, for its owner alone.
-///
-/// # Errors
-///
-/// If that cannot be done.
-pub fn make_folder(path: &Path) -> Result<(), FileError> {
-    let Some(folder) = path.parent() else {
-        return Ok(());
-    };
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|error| FileError::Io {
-        operation: "make",
-        path: shown(folder),
-        error,
-    })
-}
-
-fn write_new(path: &Path, text: &str) -> io::Result<()> {
-    // Never through a link, and never over anything.
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, symlink};
 
     const ANYBODY: Reader = Reader {
         root: false,
         invoker: None,
     };
-
-    #[test]
-    fn root_reads_only_what_nobody_else_could_have_written() {
-        let root = |invoker| Reader {
-            root: true,
-            invoker,
-        };
-        let cases = [
-            (ANYBODY, 1000, 0o666, None),
-            (root(None), 0, 0o644, None),
-            (root(None), 1000, 0o600, Some(Distrust::Owner(1000))),
-            (root(Some(1000)), 1000, 0o600, None),
-            (root(Some(1000)), 1001, 0o600, Some(Distrust::Owner(1001))),
-            (root(Some(1000)), 1000, 0o620, Some(Distrust::Mode(0o620))),
-            (root(None), 0, 0o646, Some(Distrust::Mode(0o646))),
-        ];
-        for (reader, owner, mode, expected) in cases {
-            let found = reader.distrusts(owner, 0o100_000 | mode);
-            assert_eq!(found, expected, "{reader:?} {owner} {mode:o}");
-        }
-    }
 
     #[test]
     fn the_usual_place_follows_the_base_directories() {
@@ -306,27 +214,6 @@ mod tests {
     }
 
     #[test]
-    fn files_are_private_and_not_written_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("deep/er/file");
-        make_folder(&path).unwrap();
-        create(&path, "one", false).unwrap();
-        let mode = fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        let again = create(&path, "two", false);
-        assert!(matches!(again, Err(FileError::Exists { .. })));
-        assert_eq!(fs::read_to_string(&path).unwrap(), "one");
-        create(&path, "two", true).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
-        let link = folder.path().join("link");
-        std::os::unix::fs::symlink("/nowhere/at/all", &link).unwrap();
-        assert!(matches!(
-            create(&link, "x", false),
-            Err(FileError::Exists { .. })
-        ));
-    }
-
-    #[test]
     fn what_is_no_file_of_text_is_told_in_a_line() {
         let folder = tempfile::tempdir().unwrap();
         let reader = ANYBODY;
@@ -337,6 +224,59 @@ mod tests {
         for path in [missing, binary, folder.path().to_owned()] {
             let told = load(&Place::Named(path), reader).unwrap_err().to_string();
             assert_eq!(told.lines().count(), 1, "{told}");
+        }
+    }
+
+    #[test]
+    fn a_usual_file_behind_a_broken_link_is_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("config.toml");
+        symlink(folder.path().join("away"), &link).unwrap();
+        for load in [load, load_or_pass_over] {
+            let told = load(&Place::Usual(link.clone()), ANYBODY).unwrap_err();
+            assert!(matches!(told, FileError::Dangling { .. }), "{told}");
+        }
+    }
+
+    #[test]
+    fn no_text_of_a_file_is_told_to_who_may_not_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("shadow");
+        let link = folder.path().join("config.toml");
+        symlink(&file, &link).unwrap();
+        fs::write(&file, "").unwrap();
+        if fs::metadata(&file).unwrap().uid() != 0 {
+            return;
+        }
+        let mine = Reader {
+            root: true,
+            invoker: None,
+        };
+        let sudo = Reader {
+            root: true,
+            invoker: Some(1000),
+        };
+        let texts = [
+            "root:$6$secret:1::\n",
+            "secret = 1\n",
+            "[[rule]]\nname = \"x\"\nfilter = \"state secret\"\n",
+            "bell = \"secret\"\n",
+            "[[mute]]\nrule = \"secret\"\n",
+        ];
+        let told = |reader, place: &Place| match load(place, reader) {
+            Ok(loaded) => loaded.warnings().collect::<Vec<_>>().join("\n"),
+            Err(error) => error.to_string(),
+        };
+        for text in texts {
+            fs::write(&file, text).unwrap();
+            for place in [Place::Named(file.clone()), Place::Usual(link.clone())] {
+                let veiled = told(sudo, &place);
+                assert!(!veiled.contains("secret"), "{veiled}");
+                assert!(veiled.contains(": this is not understood"), "{veiled}");
+                assert!(told(mine, &place).contains("secret"), "{text}");
+            }
+            let told = load_baseline(&file, sudo).unwrap_err().to_string();
+            assert!(!told.contains("secret"), "{told}");
         }
     }
 }

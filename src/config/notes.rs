@@ -17,8 +17,9 @@ pub struct Mistake {
     pub column: usize,
     /// What is wrong and what would be right, in one line. Safe to show.
     pub message: String,
-    /// The line itself and one with carets; safe to show.
-    picture: String,
+    /// The line itself and one with carets; safe to show. None where nothing of
+    /// the text may be told.
+    picture: Option<String>,
 }
 
 impl Mistake {
@@ -31,7 +32,19 @@ impl Mistake {
             message,
             picture,
         } = self;
-        format!("{file}:{line}:{column}: {message}\n{picture}")
+        let picture = picture.as_ref();
+        let picture = picture.map_or_else(String::new, |picture| format!("\n{picture}"));
+        format!("{file}:{line}:{column}: {message}{picture}")
+    }
+
+    /// The same, without anything of the text: its message may quote it, too.
+    pub(super) fn veiled(self) -> Self {
+        Self {
+            message: "this is not understood; what it is is not told to who may not read the file"
+                .to_owned(),
+            picture: None,
+            ..self
+        }
     }
 }
 
@@ -129,7 +142,7 @@ pub(super) fn mistake(text: &str, at: &Range<usize>, message: &str) -> Mistake {
         line: line_of(text, start),
         column: column + 1,
         message: Text::from(message.replace('\n', ", ").as_str()).to_string(),
-        picture: format!("  {line}\n  {}{carets}", " ".repeat(indent)),
+        picture: Some(format!("  {line}\n  {}{carets}", " ".repeat(indent))),
     }
 }
 

@@ -26,7 +26,8 @@ pub struct Listener {
 impl Listener {
     /// The listener that a row is; none if it is none. Datagrams know no
     /// listeners: a UDP socket without a peer counts as one where its port is
-    /// not of the range that the kernel hands out to clients.
+    /// not of the range that the kernel hands out to clients. A baseline knows no
+    /// namespaces: those of others, such as containers, are none here.
     #[must_use]
     pub fn of(row: &Row, observation: &Observation) -> Option<Self> {
         let socket = &row.socket;
@@ -37,7 +38,8 @@ impl Listener {
                     && is_service(socket.local.port, &observation.limits)
             }
         };
-        (listens && row.phase != Phase::Closed).then(|| {
+        let counts = listens && row.phase != Phase::Closed && observation.is_own(row);
+        counts.then(|| {
             let owner = observation.first_owner(row);
             let program = owner.and_then(|process| process.exe.as_ref());
             Self {

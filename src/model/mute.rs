@@ -44,11 +44,13 @@ pub struct Mute {
 }
 
 impl Mute {
-    /// The mute that fits a finding and no other program's. None where its
-    /// process is known and the program file is not: that would mute everybody.
+    /// The mute that fits a finding and no other program's. None where that
+    /// would mute everybody: the finding is about some program, and its file is
+    /// not known.
     #[must_use]
     pub fn of(finding: &Finding) -> Option<Self> {
         let program = match &finding.process {
+            None if is_of_some_program(&finding.evidence) => return None,
             None => None,
             Some(process) => Some(process.exe.as_ref()?.path.clone()),
         };
@@ -74,6 +76,17 @@ impl Mute {
     }
 }
 
+/// Whether findings of this kind have a program, whether or not it may be seen.
+fn is_of_some_program(evidence: &Evidence) -> bool {
+    matches!(
+        evidence,
+        Evidence::NewListener { .. }
+            | Evidence::Unlisted(_)
+            | Evidence::Missing(_)
+            | Evidence::AcceptQueue { .. }
+    )
+}
+
 impl fmt::Display for Mute {
     /// As it is written in the settings.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,9 +107,11 @@ pub fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::endpoint::Endpoint;
     use crate::model::finding::Severity;
     use crate::model::process::{Process, Program};
     use crate::model::time::Stamp;
+    use std::net::IpAddr;
     use std::sync::Arc;
 
     fn finding(program: Option<&str>) -> Finding {
@@ -144,5 +159,16 @@ mod tests {
         };
         let mute = Mute::of(&nobody).unwrap();
         assert!(mute.covers(&nobody) && mute.program.is_none());
+        let hidden = Finding {
+            evidence: Evidence::AcceptQueue {
+                listener: Endpoint::new(IpAddr::from([0, 0, 0, 0]), 80),
+                waiting: 9,
+                backlog: 9,
+                overflows: None,
+                full: false,
+            },
+            ..nobody
+        };
+        assert_eq!(Mute::of(&hidden), None);
     }
 }

@@ -70,6 +70,14 @@ pub struct Observation {
 }
 
 impl Observation {
+    /// Whether a row is of the network namespace that this program is in, or may
+    /// be: where none is known there is only one.
+    #[must_use]
+    pub fn is_own(&self, row: &Row) -> bool {
+        let own = self.namespaces.iter().find(|known| known.own);
+        own.is_none_or(|own| [0, own.id].contains(&row.socket.namespace))
+    }
+
     /// The owners of a row: each process with its descriptors, smallest pid
     /// first.
     pub fn owners<'a>(&'a self, row: &Row) -> impl Iterator<Item = (&'a Arc<Process>, Vec<u32>)> {

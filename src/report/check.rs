@@ -1,6 +1,7 @@
 //! What a check found, as text for people and as the one line that monitoring
 //! systems take.
 
+use super::checked::{Checked, Over, Verdict};
 use crate::explain::catalogue::Catalogue;
 use crate::explain::findings::describe;
 use crate::explain::lengths::length;
@@ -9,38 +10,11 @@ use crate::model::finding::{Finding, Severity};
 use crate::model::gap::GapKind;
 use crate::model::observation::Observation;
 use std::io::{self, Write};
-use std::time::Duration;
 
 /// So many findings are told in one line.
 const TOLD: usize = 3;
 /// Where the texts beside the labels begin.
 const INDENT: usize = 12;
-
-/// What was watched, and what would be bad news.
-pub struct Checked<'a> {
-    /// The last table.
-    pub observation: &'a Observation,
-    /// How long was watched.
-    pub watched: Duration,
-    /// From here on a finding is bad news.
-    pub level: Severity,
-}
-
-impl Checked<'_> {
-    /// Whether something was found that is bad news.
-    #[must_use]
-    pub fn is_bad(&self) -> bool {
-        let mut findings = self.observation.findings.iter();
-        findings.any(|finding| finding.severity >= self.level)
-    }
-
-    /// How many findings there are of a severity.
-    #[must_use]
-    pub fn count(&self, severity: Severity) -> usize {
-        let findings = self.observation.findings.iter();
-        findings.filter(|each| each.severity == severity).count()
-    }
-}
 
 /// Writes findings as text, with evidence and what to check next.
 ///
@@ -62,6 +36,54 @@ pub fn write(
         let line = describe(finding, words).line;
         writeln!(out)?;
         wrapped(label, &line, width, out)?;
+    }
+    for over in checked.over {
+        writeln!(out)?;
+        let label = words.screen("check", "over_label");
+        wrapped(label, &was(over, checked, words), width, out)?;
+    }
+    write_unjudged(checked, words, width, out)
+}
+
+/// A finding that is over, in a line.
+fn was(over: &Over, checked: &Checked<'_>, words: &Catalogue) -> String {
+    let Over { finding, until } = over;
+    let ago = until.age(checked.observation.time.stamp());
+    let told = fill(words.screen("check", "over"), |place| {
+        Some(match place {
+            "severity" => finding.severity.word().to_owned(),
+            "ago" => length(ago),
+            "lasted" => length(finding.since.age(*until)),
+            _ => describe(finding, words).line,
+        })
+    });
+    told.unwrap_or_default()
+}
+
+/// What nothing can be said about: rules that had nothing to judge by, or no
+/// time, and tables that could not be read.
+fn write_unjudged(
+    checked: &Checked<'_>,
+    words: &Catalogue,
+    width: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let blind = checked.observation.blind.iter();
+    let blind = blind.map(|blind| format!("{} ({})", blind.rule.key(), blind.lacks.word()));
+    let unripe = checked.unripe.iter();
+    let unripe = unripe.map(|each| format!("{} ({})", each.rule.key(), length(each.needs)));
+    let unread = (checked.unread > 0).then(|| checked.unread.to_string());
+    for (name, all) in [
+        ("blind", blind.collect::<Vec<_>>()),
+        ("unripe", unripe.collect()),
+        ("unread", unread.into_iter().collect()),
+    ] {
+        if !all.is_empty() {
+            let told = fill(words.screen("check", name), |_| Some(all.join(", ")));
+            writeln!(out)?;
+            let label = words.screen("check", "unjudged_label");
+            wrapped(label, &told.unwrap_or_default(), width, out)?;
+        }
     }
     Ok(())
 }
@@ -88,6 +110,12 @@ fn summary(checked: &Checked<'_>, words: &Catalogue) -> String {
     if muted > 0 {
         let muted = fill(words.screen("check", "muted"), |_| Some(muted.to_string()));
         told.push_str(&muted.unwrap_or_default());
+    }
+    if checked.is_cut_short() {
+        let cut = fill(words.screen("check", "cut"), |_| {
+            Some(length(checked.wanted))
+        });
+        told.push_str(&cut.unwrap_or_default());
     }
     told
 }
@@ -136,7 +164,8 @@ fn wrapped(label: &str, text: &str, width: usize, out: &mut dyn Write) -> io::Re
 ///
 /// Those of the writer.
 pub fn write_line(checked: &Checked<'_>, words: &Catalogue, out: &mut dyn Write) -> io::Result<()> {
-    let state = if checked.is_bad() { "WARNING" } else { "OK" };
+    let verdict = checked.verdict();
+    let state = verdict.word().to_ascii_uppercase();
     let findings = &checked.observation.findings;
     let told: Vec<String> = findings
         .iter()
@@ -149,11 +178,21 @@ pub fn write_line(checked: &Checked<'_>, words: &Catalogue, out: &mut dyn Write)
     };
     let colon = if findings.is_empty() { "" } else { ": " };
     let more = if findings.len() > TOLD { "; …" } else { "" };
+    let over = match checked.over.len() {
+        0 => String::new(),
+        count => format!(", {count} over"),
+    };
+    let cut = if verdict == Verdict::Unknown {
+        let (watched, wanted) = (length(checked.watched), length(checked.wanted));
+        format!("watched {watched} of {wanted}, ")
+    } else {
+        String::new()
+    };
     // Behind the bar come numbers.
-    let told = format!("{what}{colon}{}{more}", told.join("; ")).replace('|', "/");
+    let told = format!("{cut}{what}{over}{colon}{}{more}", told.join("; ")).replace('|', "/");
     writeln!(
         out,
-        "TCPLENS {state} - {told} | findings={};; alarm={};; warn={};; info={};; muted={};; sockets={};; hidden={};;",
+        "TCPLENS {state} - {told} | findings={};; alarm={};; warn={};; info={};; muted={};; sockets={};; hidden={};; over={};; blind={};; watched={:.0}s;;",
         findings.len(),
         checked.count(Severity::Alarm),
         checked.count(Severity::Warn),
@@ -161,6 +200,9 @@ pub fn write_line(checked: &Checked<'_>, words: &Catalogue, out: &mut dyn Write)
         checked.observation.muted.len(),
         checked.observation.tally.total(),
         hidden(checked.observation),
+        checked.over.len(),
+        checked.observation.blind.len() + checked.unripe.len(),
+        checked.watched.as_secs_f64(),
     )
 }
 
@@ -175,11 +217,15 @@ fn hidden(observation: &Observation) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::checked::Unripe;
     use super::*;
     use crate::explain::catalogue::Language;
     use crate::model::evidence::{Evidence, Group, Tripped};
+    use crate::model::finding::{Blind, Lack, Rule};
     use crate::model::text::Text;
-    use crate::model::time::Stamp;
+    use crate::model::time::{Stamp, Time};
+    use crate::monitor::Thresholds;
+    use std::time::Duration;
 
     fn finding(severity: Severity, words: &str) -> Finding {
         Finding {
@@ -205,22 +251,96 @@ mod tests {
             muted: vec![finding(Severity::Alarm, "muted")],
             ..Observation::default()
         };
-        let checked = Checked {
-            observation: &observation,
+        one_line(&checked(&observation, &[], level))
+    }
+
+    fn checked<'a>(observation: &'a Observation, over: &'a [Over], level: Severity) -> Checked<'a> {
+        let standing = observation.findings.iter();
+        let all = standing.chain(over.iter().map(|over| &over.finding));
+        Checked {
+            observation,
+            over,
+            gravest: all.map(|finding| finding.severity).max(),
             watched: Duration::from_secs(15),
+            wanted: Duration::from_secs(15),
+            unread: 0,
+            unripe: Vec::new(),
             level,
-        };
+        }
+    }
+
+    fn one_line(checked: &Checked<'_>) -> String {
         let mut out = Vec::new();
-        write_line(&checked, Catalogue::of(Language::English), &mut out).unwrap();
+        write_line(checked, Catalogue::of(Language::English), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn text(checked: &Checked<'_>) -> String {
+        let mut out = Vec::new();
+        write(checked, Catalogue::of(Language::English), 200, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
+    fn what_could_not_be_judged_is_told() {
+        let observation = Observation {
+            blind: vec![Blind {
+                rule: Rule::AcceptQueue,
+                lacks: Lack::Backlog,
+            }],
+            ..Observation::default()
+        };
+        let mut checked = checked(&observation, &[], Severity::Warn);
+        checked.unripe = Unripe::after(checked.watched, &Thresholds::default());
+        checked.unread = 3;
+        checked.wanted = Duration::from_mins(1);
+        let said = one_line(&checked);
+        let begin = "TCPLENS UNKNOWN - watched 15 s of 1 min, 0 findings |";
+        assert!(said.starts_with(begin), "{said}");
+        assert!(
+            said.ends_with("over=0;; blind=4;; watched=15s;;\n"),
+            "{said}"
+        );
+        let said = text(&checked);
+        for part in [
+            "in 15 s, ended early: 1 min were to be watched\n",
+            "accept_queue (backlog)",
+            "close_wait (1 min), peer_not_reading (30 s)",
+            "could not be read: 3",
+        ] {
+            assert!(said.contains(part), "no {part:?} in {said}");
+        }
+    }
+
+    #[test]
+    fn what_is_over_is_told_and_counts() {
+        let over = [Over {
+            finding: finding(Severity::Alarm, "x"),
+            until: Stamp(400),
+        }];
+        let observation = Observation {
+            time: Time {
+                wall_ms: 0,
+                monotonic_ms: 9000,
+            },
+            ..Observation::default()
+        };
+        let checked = checked(&observation, &over, Severity::Alarm);
+        let said = one_line(&checked);
+        assert!(
+            said.starts_with("TCPLENS WARNING - 0 findings, 1 over |"),
+            "{said}"
+        );
+        let said = text(&checked);
+        assert!(said.contains("alarm, 5 s ago, after 4 s: x"), "{said}");
+    }
+
+    #[test]
     fn one_line_says_how_it_stands_and_the_numbers() {
-        let none = "TCPLENS OK - 0 findings | findings=0;; alarm=0;; warn=0;; info=0;; muted=1;; sockets=0;; hidden=0;;\n";
+        let none = "TCPLENS OK - 0 findings | findings=0;; alarm=0;; warn=0;; info=0;; muted=1;; sockets=0;; hidden=0;; over=0;; blind=0;; watched=15s;;\n";
         assert_eq!(line(Vec::new(), Severity::Info), none);
         let found = || vec![finding(Severity::Warn, "{count} | {limit}")];
-        let warned = "TCPLENS WARNING - 1 finding: 9 / 5 | findings=1;; alarm=0;; warn=1;; info=0;; muted=1;; sockets=0;; hidden=0;;\n";
+        let warned = "TCPLENS WARNING - 1 finding: 9 / 5 | findings=1;; alarm=0;; warn=1;; info=0;; muted=1;; sockets=0;; hidden=0;; over=0;; blind=0;; watched=15s;;\n";
         assert_eq!(line(found(), Severity::Warn), warned);
         assert!(line(found(), Severity::Alarm).starts_with("TCPLENS OK - 1 finding"));
         let many = line(vec![finding(Severity::Info, "x"); 5], Severity::Info);

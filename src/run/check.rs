@@ -1,12 +1,15 @@
 //! `tcplens check`: watches for a while and tells what was found, for monitoring
 //! systems.
 
+mod stood;
+
 use super::{Ending, RunError, terminal};
 use crate::explain::catalogue::Catalogue;
 use crate::model::finding::Severity;
 use crate::model::observation::Observation;
 use crate::monitor::{Monitor, MonitorOptions, Thresholds, Wishes};
-use crate::report::check::{self as text, Checked};
+use crate::report::check as text;
+use crate::report::checked::{Checked, Unripe, Verdict};
 use crate::report::{json, table};
 use crate::source::ReadingSource;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -16,6 +19,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
+use stood::Stood;
 
 /// Between two tables.
 const EVERY: Duration = Duration::from_secs(1);
@@ -52,14 +56,46 @@ pub struct CheckRequest {
     pub words: &'static Catalogue,
 }
 
-/// Watches, and writes the findings that stand at the end. SIGINT and SIGTERM end
-/// it early, with what was found until then.
+/// Watches, and writes the findings that stand at the end and those that stood
+/// before. SIGINT and SIGTERM end it early, with what was found until then; if
+/// that is nothing, nothing is known.
 ///
 /// # Errors
 ///
-/// If nothing can be read or written.
+/// If nothing could be read, or nothing written.
 pub fn check(mut request: CheckRequest) -> Result<Ending, RunError> {
     let stop = stop_signals()?;
+    let watched = watch(&mut request, &stop)?;
+    let checked = Checked {
+        observation: &watched.observation,
+        over: watched.stood.over(),
+        gravest: watched.stood.gravest(),
+        watched: watched.length,
+        wanted: request.length,
+        unread: watched.unread,
+        unripe: Unripe::after(watched.length, &request.thresholds),
+        level: request.level,
+    };
+    write(&checked, &request).map_err(RunError::io("write the findings"))?;
+    Ok(match checked.verdict() {
+        Verdict::Bad => Ending::Found,
+        Verdict::Fine => Ending::Done,
+        Verdict::Unknown => Ending::CutShort,
+    })
+}
+
+/// What was seen while watching.
+struct Watched {
+    observation: Arc<Observation>,
+    stood: Stood,
+    length: Duration,
+    /// So many tables could not be read.
+    unread: u32,
+}
+
+/// Reads a table every second until the time is over or a signal comes. A table
+/// that cannot be read is left out; the next one may be.
+fn watch(request: &mut CheckRequest, stop: &Receiver<()>) -> Result<Watched, RunError> {
     let mut monitor = Monitor::new(MonitorOptions {
         settled: SETTLED,
         thresholds: request.thresholds.clone(),
@@ -70,9 +106,21 @@ pub fn check(mut request: CheckRequest) -> Result<Ending, RunError> {
     let began = Instant::now();
     let end = began + request.length;
     let mut due = began;
-    let mut seen = None;
+    let (mut seen, mut stood) = (None, Stood::default());
+    let (mut unread, mut failed) = (0, None);
     loop {
-        seen = read(request.source.as_mut(), &mut monitor)?.or(seen);
+        match read(request.source.as_mut(), &mut monitor) {
+            Ok(observation) => {
+                if let Some(observation) = &observation {
+                    stood.note(observation);
+                }
+                seen = observation.or(seen);
+            }
+            Err(error) => {
+                unread += 1;
+                failed = Some(error);
+            }
+        }
         if Instant::now() >= end {
             break;
         }
@@ -83,18 +131,15 @@ pub fn check(mut request: CheckRequest) -> Result<Ending, RunError> {
             Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    let observation = seen.unwrap_or_default();
-    let checked = Checked {
-        observation: &observation,
-        watched: began.elapsed(),
-        level: request.level,
-    };
-    write(&checked, &request).map_err(RunError::io("write the findings"))?;
-    Ok(if checked.is_bad() {
-        Ending::Found
-    } else {
-        Ending::Done
-    })
+    match (seen, failed) {
+        (None, Some(error)) => Err(error),
+        (seen, _) => Ok(Watched {
+            observation: seen.unwrap_or_default(),
+            stood,
+            length: began.elapsed(),
+            unread,
+        }),
+    }
 }
 
 /// A reader that waits for a signal to end.

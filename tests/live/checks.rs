@@ -1,13 +1,15 @@
 //! `tcplens check`, settings, rules of one's own and baselines as scripts use
 //! them, on real sockets.
 
-use super::namespace::{Namespace, NotHere, program};
+use super::NOBODY;
+use super::namespace::{Namespace, NotHere, program, where_anybody_may_run_it};
 use super::orders::order;
 use super::patience::wait_for;
 use serde_json::{Value, json};
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
@@ -122,6 +124,16 @@ pub(crate) fn tell_of_growth_and_end_early(_: &Namespace) -> Result<(), NotHere>
         0,
         &["nothing found"],
     );
+    let mut none = start("check --for 1h --oneline");
+    tables(&mut none, 2);
+    let pid = rustix::process::Pid::from_child(&none);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let output = none.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    println!("$ tcplens check --for 1h --oneline  (SIGTERM)\n{said}");
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.starts_with("TCPLENS UNKNOWN - watched "), "{said}");
+    assert!(said.contains(" of 1 h, 0 findings"), "{said}");
     let words = format!("check --for 1h --config {path}");
     let mut check = start(&words);
     tables(&mut check, 2);
@@ -140,7 +152,30 @@ pub(crate) fn tell_of_growth_and_end_early(_: &Namespace) -> Result<(), NotHere>
         said.contains("grows: 6 more sockets within 1 min"),
         "{said}"
     );
+    find_what_is_over(&folder);
     Ok(())
+}
+
+/// A finding that stood while was watched is told when it is over.
+fn find_what_is_over(folder: &Folder) {
+    let crowd = Crowd::of(9);
+    let path = folder.write(
+        "over.toml",
+        &format!(
+            "[[rule]]\nname = \"was\"\nfilter = \"state established and dport = :{}\"\ncount = 5\n\
+             [thresholds]\nclearing = \"1s\"\n",
+            crowd.port
+        ),
+    );
+    let mut check = start(&format!("check --for 8s --json --config {path}"));
+    tables(&mut check, 2);
+    drop(crowd);
+    let output = check.wait_with_output().unwrap();
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    println!("over: {}", value["over"]);
+    assert_eq!(value["findings"], json!([]), "{value}");
+    assert_eq!(value["over"][0]["name"], json!("was"), "{value}");
+    assert_eq!(output.status.code(), Some(1), "{value}");
 }
 
 fn start(words: &str) -> Child {
@@ -230,6 +265,59 @@ pub(crate) fn refuse_what_is_wrong(_: &Namespace) -> Result<(), NotHere> {
         order(&format!("check --for 1s --config {odd}"), 2, &told);
     }
     Ok(())
+}
+
+pub(crate) fn miss_settings_that_are_somewhere(namespace: &Namespace) -> Result<(), NotHere> {
+    let folder = Folder::new();
+    let pipe = folder.path("pipe");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).unwrap();
+    let told = ["pipe is not a regular file"];
+    order(&format!("config show --config {pipe}"), 2, &told);
+    // Where the usual file leads nowhere.
+    fs::create_dir(folder.path("tcplens")).unwrap();
+    std::os::unix::fs::symlink("/nowhere/at/all", folder.path("tcplens/config.toml")).unwrap();
+    for words in ["check --for 1s", "kill :1 --yes", "close :1 --yes"] {
+        let (code, said) = at_home(&folder, words, None);
+        assert_eq!(code, Some(2), "{words}: {said}");
+        assert!(
+            said.contains("a link on the way to it leads nowhere"),
+            "{said}"
+        );
+    }
+    if !namespace.by_root() {
+        return Ok(());
+    }
+    // Where it may not be looked for.
+    fs::set_permissions(folder.0.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    for words in ["check --for 1s", "kill :1 --yes", "close :1 --yes"] {
+        let (code, said) = at_home(&folder, words, Some(NOBODY));
+        assert_eq!(code, Some(2), "{words}: {said}");
+        assert!(said.contains("Permission denied"), "{said}");
+    }
+    let (code, said) = at_home(&folder, "config show", Some(NOBODY));
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("no settings are in force"), "{said}");
+    Ok(())
+}
+
+/// Runs the program with this folder as that of the settings.
+fn at_home(folder: &Folder, words: &str, uid: Option<u32>) -> (Option<i32>, String) {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let program = where_anybody_may_run_it(&program(), elsewhere.path()).unwrap();
+    let mut command = Command::new(program);
+    command
+        .args(words.split_whitespace())
+        .env("XDG_CONFIG_HOME", folder.0.path())
+        .env_remove("SUDO_UID")
+        .stdin(Stdio::null());
+    if let Some(uid) = uid {
+        command.uid(uid);
+    }
+    let output = command.output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    println!("$ tcplens {words}\n{said}exit {:?}", output.status.code());
+    (output.status.code(), said)
 }
 
 pub(crate) fn hold_listeners_against_a_baseline(_: &Namespace) -> Result<(), NotHere> {

@@ -216,3 +216,26 @@ fn an_alarm_rings_once() {
     assert!(rings(&app.update(Message::Observed(Arc::clone(&alarmed)))));
     assert!(!rings(&app.update(Message::Observed(alarmed))));
 }
+
+#[test]
+fn unmuting_one_program_leaves_a_mute_of_the_whole_rule() {
+    let whole = Mute {
+        program: None,
+        ..odd_is_muted()
+    };
+    let cases = [
+        (vec![odd_is_muted()], vec![], 0),
+        (vec![odd_is_muted(), whole.clone()], vec![whole.clone()], 1),
+        (vec![whole.clone()], vec![whole], 1),
+    ];
+    for (before, after, muted) in cases {
+        let mut choices = stage::choices();
+        choices.attention.mutes = before;
+        let mut app = stage::app_of(observed(vec![], 1), choices);
+        press(&mut app, "F G");
+        assert_eq!(chosen(&app), Rule::OddProgram);
+        let effects = press(&mut app, "m");
+        assert_eq!(effects, [Effect::Mute(after)]);
+        assert_eq!(app.observation.muted.len(), muted);
+    }
+}

@@ -7,7 +7,7 @@ use crate::model::finding::{Finding, Severity};
 use crate::model::observation::Observation;
 use crate::model::process::Process;
 use crate::model::time::Stamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,4 +78,25 @@ fn present(observation: &Observation) -> BTreeMap<Listener, Option<Arc<Process>>
             Some((listener, observation.first_owner(row).cloned()))
         })
         .collect()
+}
+
+/// The rows of listeners that are not in the baseline.
+pub(super) fn rows(found: &[Finding], observation: &Observation) -> Vec<usize> {
+    let unlisted: BTreeSet<&Listener> = found
+        .iter()
+        .filter_map(|finding| match &finding.evidence {
+            Evidence::Unlisted(listener) => Some(listener),
+            _ => None,
+        })
+        .collect();
+    if unlisted.is_empty() {
+        return Vec::new();
+    }
+    let rows = observation.rows.iter().enumerate();
+    rows.filter(|(_, row)| {
+        let listener = Listener::of(row, observation);
+        listener.is_some_and(|listener| unlisted.contains(&listener))
+    })
+    .map(|(place, _)| place)
+    .collect()
 }

@@ -1,7 +1,7 @@
 //! What a person adds to the rules: rules of their own, a baseline of listeners,
 //! and what they do not want to be told.
 
-use super::against_baseline::AgainstBaseline;
+use super::against_baseline::{self, AgainstBaseline};
 use super::rank;
 use super::user_rule::{Judge, UserRule};
 use crate::model::baseline::Baseline;
@@ -53,10 +53,9 @@ impl Personal {
     /// Parts findings into those to be told and those that are muted. A baseline
     /// knows better than "since watching began" who is new.
     pub(in crate::monitor) fn part(&self, findings: Vec<Finding>) -> (Vec<Finding>, Vec<Finding>) {
-        let (muted, told) = findings
-            .into_iter()
-            .filter(|finding| !self.is_outdone(finding))
-            .partition(|finding| self.mutes.iter().any(|mute| mute.covers(finding)));
+        let known = findings.into_iter();
+        let known = known.filter(|finding| !self.is_outdone(finding)).collect();
+        let (muted, told) = parted(&self.mutes, known);
         (told, muted)
     }
 
@@ -73,33 +72,34 @@ impl Personal {
         clearing: Duration,
     ) {
         for rule in &mut self.rules {
-            let (found, rows) = rule.judge(observation, now, clearing);
-            if !is_muted(&self.mutes, found.first()) {
-                flag(observation, &rows, &found);
-            }
-            add(observation, found, &self.mutes);
+            let found = rule.judge(observation, now, clearing);
+            let (muted, told) = parted(&self.mutes, found);
+            let rows = rule.rows(&told, observation);
+            add(observation, told, muted, &rows);
         }
         if let Some(baseline) = &mut self.baseline {
             let found = baseline.judge(observation, now, clearing);
-            add(observation, found, &self.mutes);
+            let (muted, told) = parted(&self.mutes, found);
+            let rows = against_baseline::rows(&told, observation);
+            add(observation, told, muted, &rows);
         }
         observation.findings.sort_by_key(rank);
         observation.muted.sort_by_key(rank);
     }
 }
 
-fn is_muted(mutes: &[Mute], finding: Option<&Finding>) -> bool {
-    finding.is_none_or(|finding| mutes.iter().any(|mute| mute.covers(finding)))
+/// The muted ones, and those to be told.
+fn parted(mutes: &[Mute], found: Vec<Finding>) -> (Vec<Finding>, Vec<Finding>) {
+    found
+        .into_iter()
+        .partition(|finding| mutes.iter().any(|mute| mute.covers(finding)))
 }
 
-fn add(observation: &mut Observation, found: Vec<Finding>, mutes: &[Mute]) {
-    for finding in found {
-        if is_muted(mutes, Some(&finding)) {
-            observation.muted.push(finding);
-        } else {
-            observation.findings.push(finding);
-        }
-    }
+/// Adds findings, and marks the rows of those to be told.
+fn add(observation: &mut Observation, told: Vec<Finding>, muted: Vec<Finding>, rows: &[usize]) {
+    flag(observation, rows, &told);
+    observation.findings.extend(told);
+    observation.muted.extend(muted);
 }
 
 /// Marks the rows that findings worth a look are about.

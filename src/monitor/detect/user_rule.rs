@@ -135,13 +135,13 @@ impl Judge {
         self.rule.filter.needs_flows()
     }
 
-    /// Judges a table; also gives the rows that findings worth a look are about.
+    /// Judges a table.
     pub(super) fn judge(
         &mut self,
         observation: &Observation,
         now: Stamp,
         clearing: Duration,
-    ) -> (Vec<Finding>, Vec<usize>) {
+    ) -> Vec<Finding> {
         let matcher = Matcher::new(&self.rule.filter, observation);
         let counted = Counted::of(&matcher, self.rule.per, observation);
         let signs = self.signs(&counted, now);
@@ -155,14 +155,7 @@ impl Judge {
             };
             self.standing.judge(key, process, level, now);
         }
-        let findings = self.standing.findings(now, clearing);
-        let grave = self.rule.severity >= Severity::Warn && !findings.is_empty();
-        let rows = if grave {
-            self.rows(&findings, &matcher, observation)
-        } else {
-            Vec::new()
-        };
-        (findings, rows)
+        self.standing.findings(now, clearing)
     }
 
     /// Who has signs beyond half the limit, how many, and how many there are now:
@@ -227,13 +220,12 @@ impl Judge {
         })
     }
 
-    /// The rows that findings are about.
-    fn rows(
-        &self,
-        findings: &[Finding],
-        matcher: &Matcher<'_>,
-        observation: &Observation,
-    ) -> Vec<usize> {
+    /// The rows that findings worth a look are about.
+    pub(super) fn rows(&self, findings: &[Finding], observation: &Observation) -> Vec<usize> {
+        if self.rule.severity < Severity::Warn || findings.is_empty() {
+            return Vec::new();
+        }
+        let matcher = Matcher::new(&self.rule.filter, observation);
         let keys: HashSet<Key> = findings.iter().filter_map(key_of).collect();
         let rows = observation.rows.iter().enumerate();
         rows.filter(|(_, row)| row.phase != Phase::Closed && matcher.matches(row))

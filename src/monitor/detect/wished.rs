@@ -7,12 +7,14 @@ use crate::model::baseline::{Baseline, Listener};
 use crate::model::evidence::{Evidence, Group};
 use crate::model::finding::{Finding, Rule, Severity};
 use crate::model::mute::{Mute, RuleName};
+use crate::model::namespace::Namespace;
 use crate::model::observation::Observation;
+use crate::model::process::{Process, Program};
 use crate::model::protocol::Protocol;
 use crate::model::socket::Socket;
 use crate::model::state::State;
 use crate::model::text::Text;
-use crate::monitor::fixture::{reading, socket, table};
+use crate::monitor::fixture::{process, process_id, reading, socket, table};
 use crate::monitor::{Monitor, MonitorOptions};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -211,10 +213,90 @@ fn a_baseline_knows_who_is_meant_to_listen() {
     let stranger = socket(3, State::Listen);
     let unlisted = (Rule::NewListener, Severity::Warn);
     let missing = (Rule::MissingListener, Severity::Info);
-    assert_eq!(rules(&world.look(4, &[known, stranger])), [unlisted]);
+    let seen = world.look(4, &[known, stranger]);
+    assert_eq!(rules(&seen), [unlisted]);
+    for row in seen.rows.iter() {
+        let expected = (row.socket.key() == stranger.key()).then_some(Severity::Warn);
+        assert_eq!(row.flagged, expected);
+    }
     let seen = world.look(10, &[known, stranger]);
     assert_eq!(rules(&seen), [unlisted, missing]);
     // Once it is back nobody misses it.
     let seen = world.look(11, &[known, away, stranger]);
     assert_eq!(rules(&seen), [unlisted]);
+}
+
+#[test]
+fn a_baseline_is_of_the_own_namespace() {
+    let own = socket(1, State::Listen);
+    let elsewhere = Socket {
+        namespace: 2,
+        ..socket(2, State::Listen)
+    };
+    let namespace = |id, own| Namespace {
+        id,
+        name: None,
+        own,
+    };
+    let mut world = World::with(Wishes {
+        baseline: Some(Baseline::default()),
+        ..Wishes::default()
+    });
+    let mut seen = Arc::default();
+    for moment in [0, 500] {
+        let mut table = table(&[own, elsewhere]);
+        table.namespaces = vec![namespace(1, true), namespace(2, false)];
+        seen = world.monitor.fold(reading(moment, table)).unwrap_or(seen);
+    }
+    assert_eq!(seen.rows.len(), 2);
+    let found: Vec<u16> = seen
+        .findings
+        .iter()
+        .filter_map(|finding| match &finding.evidence {
+            Evidence::Unlisted(listener) => Some(listener.port),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(found, [own.local.port]);
+    assert_eq!(Baseline::of(&seen).listeners.len(), 1);
+}
+
+#[test]
+fn a_mute_of_the_first_program_leaves_the_rows_of_the_second_flagged() {
+    let program = |pid: u32, path: &str| {
+        Arc::new(Process {
+            pid,
+            exe: Some(Program {
+                path: Text::from(path),
+                deleted: false,
+            }),
+            ..(*process(pid)).clone()
+        })
+    };
+    // Whichever is told first.
+    for muted in ["/a", "/b"] {
+        let mut world = World::with(Wishes {
+            rules: vec![rule("", Per::Process, RuleLimit::Count(0), 0)],
+            mutes: vec![Mute {
+                rule: RuleName::Theirs(Text::from("mine")),
+                program: Some(Text::from(muted)),
+            }],
+            ..Wishes::default()
+        });
+        let mut seen = Arc::default();
+        for moment in [0, 500] {
+            let mut table = table(&established(0..2));
+            table.processes = vec![program(100, "/a"), program(101, "/b")];
+            table.holders[1].process = process_id(1);
+            seen = world.monitor.fold(reading(moment, table)).unwrap_or(seen);
+        }
+        let flagged: Vec<u16> = seen
+            .rows
+            .iter()
+            .filter(|row| row.flagged.is_some())
+            .map(|row| row.socket.local.port)
+            .collect();
+        let other = if muted == "/a" { 1025 } else { 1024 };
+        assert_eq!((flagged, seen.muted.len()), (vec![other], 1), "{muted}");
+    }
 }

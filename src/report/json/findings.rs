@@ -8,11 +8,12 @@ use crate::model::evidence::Fact;
 use crate::model::finding::{Finding, Severity};
 use crate::model::mute::RuleName;
 use crate::model::process::{Process, Program};
-use crate::model::time::Time;
-use crate::report::check::Checked;
+use crate::model::time::{Stamp, Time};
+use crate::report::checked::{Checked, Over, Verdict};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
+use std::time::Duration;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -24,10 +25,35 @@ struct Document<'a> {
     watched_s: f64,
     fail_on: &'a str,
     failed: bool,
+    /// `ok`, `warning`, or `unknown` where it was ended before its time.
+    state: &'a str,
+    /// How long was to be watched.
+    wanted_s: f64,
+    unread_tables: u32,
     counts: Counts,
     gaps: Vec<GapEntry>,
+    /// Rules that had nothing to judge by, or no time.
+    blind: Vec<BlindEntry>,
     findings: Vec<Entry>,
     muted: Vec<Entry>,
+    /// Findings that stood and are over.
+    over: Vec<Past>,
+}
+
+#[derive(Serialize)]
+struct BlindEntry {
+    rule: &'static str,
+    /// A [`crate::model::finding::Lack`], or `time`.
+    lacks: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needs_s: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Past {
+    #[serde(flatten)]
+    entry: Entry,
+    until: String,
 }
 
 #[derive(Serialize)]
@@ -37,6 +63,7 @@ struct Counts {
     warn: usize,
     info: usize,
     muted: usize,
+    over: usize,
 }
 
 #[derive(Serialize)]
@@ -44,6 +71,8 @@ struct Entry {
     rule: &'static str,
     /// The name of a person's own rule.
     name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name_bytes: Option<String>,
     severity: &'static str,
     since: String,
     process: Option<Owner>,
@@ -55,6 +84,8 @@ struct Entry {
 struct Owner {
     pid: u32,
     name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name_bytes: Option<String>,
     exe: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exe_bytes: Option<String>,
@@ -88,38 +119,81 @@ pub fn write(checked: &Checked<'_>, words: &Catalogue, out: &mut dyn Write) -> i
         host: lossy(&observation.host),
         taken_at: timestamp(observation.time.wall_ms),
         source: observation.source.word(),
-        watched_s: (checked.watched.as_secs_f64() * 10.0).round() / 10.0,
+        watched_s: tenths(checked.watched),
         fail_on: checked.level.word(),
-        failed: checked.is_bad(),
+        failed: checked.verdict() == Verdict::Bad,
+        state: checked.verdict().word(),
+        wanted_s: tenths(checked.wanted),
+        unread_tables: checked.unread,
         counts: Counts {
             sockets: observation.tally.total(),
             alarm: checked.count(Severity::Alarm),
             warn: checked.count(Severity::Warn),
             info: checked.count(Severity::Info),
             muted: observation.muted.len(),
+            over: checked.over.len(),
         },
         gaps: observation.gaps.iter().map(GapEntry::of).collect(),
+        blind: blind(checked),
         findings: entries(&observation.findings),
         muted: entries(&observation.muted),
+        over: checked
+            .over
+            .iter()
+            .map(|over| Past::of(over, observation.time, words))
+            .collect(),
     };
     write_guarded(&document, out)?;
     writeln!(out)
 }
 
+fn tenths(length: Duration) -> f64 {
+    (length.as_secs_f64() * 10.0).round() / 10.0
+}
+
+/// A moment of the past, by the clock on the wall.
+fn moment(then: Stamp, now: Time) -> String {
+    let age = u64::try_from(then.age(now.stamp()).as_millis()).unwrap_or(0);
+    timestamp(now.wall_ms.saturating_sub(age))
+}
+
+fn blind(checked: &Checked<'_>) -> Vec<BlindEntry> {
+    let blind = checked.observation.blind.iter().map(|blind| BlindEntry {
+        rule: blind.rule.key(),
+        lacks: blind.lacks.word(),
+        needs_s: None,
+    });
+    let unripe = checked.unripe.iter().map(|each| BlindEntry {
+        rule: each.rule.key(),
+        lacks: "time",
+        needs_s: Some(each.needs.as_secs_f64()),
+    });
+    blind.chain(unripe).collect()
+}
+
+impl Past {
+    fn of(over: &Over, now: Time, words: &Catalogue) -> Self {
+        Self {
+            entry: Entry::of(&over.finding, now, words),
+            until: moment(over.until, now),
+        }
+    }
+}
+
 impl Entry {
     fn of(finding: &Finding, now: Time, words: &Catalogue) -> Self {
         let said = describe(finding, words);
-        let age = finding.since.age(now.stamp()).as_millis();
-        let since = now.wall_ms.saturating_sub(u64::try_from(age).unwrap_or(0));
         let facts = finding.evidence.facts();
+        let theirs = match RuleName::of(finding) {
+            RuleName::Own(_) => None,
+            RuleName::Theirs(name) => Some(name),
+        };
         Self {
             rule: finding.evidence.rule().key(),
-            name: match RuleName::of(finding) {
-                RuleName::Own(_) => None,
-                RuleName::Theirs(name) => Some(lossy(&name)),
-            },
+            name: theirs.as_ref().map(lossy),
+            name_bytes: theirs.as_ref().and_then(twin),
             severity: finding.severity.word(),
-            since: timestamp(since),
+            since: moment(finding.since, now),
             process: finding.process.as_deref().map(Owner::of),
             evidence: facts
                 .iter()
@@ -142,6 +216,7 @@ impl Owner {
         Self {
             pid: process.pid,
             name: lossy(&process.name),
+            name_bytes: twin(&process.name),
             exe: exe.as_ref().map(lossy),
             exe_bytes: exe.filter(|exe| !is_utf8(exe)).as_ref().and_then(twin),
         }
@@ -164,7 +239,10 @@ fn value(fact: &Fact) -> Value {
             let ends: Vec<String> = ends.iter().map(ToString::to_string).collect();
             json!({"value": ends, "unit": "endpoint"})
         }
-        Fact::Text(text) => json!({"value": lossy(text), "unit": "text"}),
+        Fact::Text(text) => match twin(text) {
+            None => json!({"value": lossy(text), "unit": "text"}),
+            Some(bytes) => json!({"value": lossy(text), "value_bytes": bytes, "unit": "text"}),
+        },
     }
 }
 
@@ -173,11 +251,25 @@ mod tests {
     use super::*;
     use crate::explain::catalogue::Language;
     use crate::model::evidence::Evidence;
+    use crate::model::finding::{Blind, Lack, Rule};
     use crate::model::observation::Observation;
     use crate::model::text::Text;
-    use crate::model::time::Stamp;
+    use crate::report::checked::Unripe;
     use std::sync::Arc;
-    use std::time::Duration;
+
+    #[test]
+    fn names_that_are_not_utf8_have_a_twin() {
+        let odd = Text::new(b"a\xff");
+        let owner = Owner::of(&Process {
+            name: odd.clone(),
+            ..Process::default()
+        });
+        assert_eq!(owner.name_bytes.as_deref(), Some("61ff"));
+        let fact = value(&Fact::Text(odd));
+        assert_eq!(fact["value_bytes"], json!("61ff"));
+        let plain = value(&Fact::Text(Text::from("a")));
+        assert_eq!(plain, json!({"value": "a", "unit": "text"}));
+    }
 
     #[test]
     fn a_finding_has_its_facts_with_units_and_its_words() {
@@ -200,12 +292,27 @@ mod tests {
                 wall_ms: 1_795_341_600_000,
                 monotonic_ms: 8000,
             },
-            findings: vec![finding],
+            findings: vec![finding.clone()],
+            blind: vec![Blind {
+                rule: Rule::AcceptQueue,
+                lacks: Lack::Backlog,
+            }],
             ..Observation::default()
         };
         let checked = Checked {
             observation: &observation,
+            over: &[Over {
+                finding,
+                until: Stamp(600),
+            }],
+            gravest: Some(Severity::Warn),
             watched: Duration::from_secs(15),
+            wanted: Duration::from_secs(15),
+            unread: 1,
+            unripe: vec![Unripe {
+                rule: Rule::CloseWait,
+                needs: Duration::from_mins(1),
+            }],
             level: Severity::Warn,
         };
         let mut out = Vec::new();
@@ -230,5 +337,13 @@ mod tests {
         assert_eq!(found["evidence"], evidence);
         assert!(found["words"]["line"].as_str().unwrap().contains("30"));
         assert_eq!(value["muted"], json!([]));
+        let blind = json!([
+            {"rule": "accept_queue", "lacks": "backlog"},
+            {"rule": "close_wait", "lacks": "time", "needs_s": 60.0},
+        ]);
+        assert_eq!(value["blind"], blind);
+        assert_eq!(value["state"], json!("warning"));
+        assert_eq!(value["over"][0]["rule"], json!("failed_connects"));
+        assert_eq!(value["over"][0]["until"], json!("2026-11-22T09:59:58Z"));
     }
 }

@@ -1,0 +1,189 @@
+//! Reading a file that somebody named: it may be anything, it may be anybody's,
+//! and whoever is told about it may not be allowed to read it.
+
+use super::super::error::{Distrust, FileError, shown};
+use rustix::fs::OFlags;
+use std::fs::{self, Metadata, OpenOptions};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Longer files are not read, bytes.
+const LONGEST: u64 = 4 << 20;
+
+/// Who reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reader {
+    /// Whether root does.
+    pub root: bool,
+    /// Who called sudo, if anybody did.
+    pub invoker: Option<u32>,
+}
+
+impl Reader {
+    /// Why a file with this owner and mode is not to be trusted.
+    fn distrusts(self, owner: u32, mode: u32) -> Option<Distrust> {
+        if !self.root {
+            return None;
+        }
+        if owner != 0 && Some(owner) != self.invoker {
+            return Some(Distrust::Owner(owner));
+        }
+        (mode & 0o022 != 0).then_some(Distrust::Mode(mode & 0o777))
+    }
+
+    /// Whether nothing of a file's text may be told: root reads for somebody
+    /// whose file it is not. Its mode proves nothing: the folder may be closed.
+    fn veils(self, owner: u32) -> bool {
+        let somebody = self.invoker.filter(|uid| *uid != 0);
+        self.root && somebody.is_some_and(|uid| uid != owner)
+    }
+}
+
+/// What was read.
+#[derive(Debug)]
+pub(super) struct Content {
+    pub(super) text: String,
+    /// Whether nothing of the text may be told.
+    pub(super) veiled: bool,
+}
+
+/// Reads a text that is to be trusted.
+pub(super) fn read(path: &Path, reader: Reader) -> Result<Content, FileError> {
+    let failed = |error| FileError::Io {
+        operation: "read",
+        path: shown(path),
+        error,
+    };
+    // Before it is opened: opening alone does something to a device.
+    regular(path, &fs::metadata(path).map_err(failed)?)?;
+    // What has the name by now may be a pipe or a terminal.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed())
+        .open(path)
+        .map_err(failed)?;
+    let facts = file.metadata().map_err(failed)?;
+    regular(path, &facts)?;
+    if let Some(reason) = reader.distrusts(facts.uid(), facts.mode()) {
+        return Err(FileError::Distrusted {
+            path: shown(path),
+            reason,
+        });
+    }
+    let mut bytes = Vec::new();
+    // One more than is allowed: what grows meanwhile is too long, not cut off.
+    file.take(LONGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(FileError::TooLong {
+            path: shown(path),
+            longest: LONGEST,
+        });
+    }
+    let text = String::from_utf8(bytes).map_err(|_| failed(ErrorKind::InvalidData.into()))?;
+    Ok(Content {
+        text,
+        veiled: reader.veils(facts.uid()),
+    })
+}
+
+fn regular(path: &Path, facts: &Metadata) -> Result<(), FileError> {
+    if facts.is_file() {
+        return Ok(());
+    }
+    Err(FileError::NotRegular { path: shown(path) })
+}
+
+/// Whether a path leads nowhere because of a link on its way: something is meant
+/// to be there.
+pub(super) fn dangles(path: &Path) -> bool {
+    let lost = |place: &Path| {
+        fs::metadata(place).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+            && fs::symlink_metadata(place).is_ok_and(|facts| facts.is_symlink())
+    };
+    path.ancestors().any(lost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{CWD, Mode, mkfifoat};
+
+    const ANYBODY: Reader = Reader {
+        root: false,
+        invoker: None,
+    };
+
+    fn root(invoker: Option<u32>) -> Reader {
+        Reader {
+            root: true,
+            invoker,
+        }
+    }
+
+    #[test]
+    fn root_reads_only_what_nobody_else_could_have_written() {
+        let cases = [
+            (ANYBODY, 1000, 0o666, None),
+            (root(None), 0, 0o644, None),
+            (root(None), 1000, 0o600, Some(Distrust::Owner(1000))),
+            (root(Some(1000)), 1000, 0o600, None),
+            (root(Some(1000)), 1001, 0o600, Some(Distrust::Owner(1001))),
+            (root(Some(1000)), 1000, 0o620, Some(Distrust::Mode(0o620))),
+            (root(None), 0, 0o646, Some(Distrust::Mode(0o646))),
+        ];
+        for (reader, owner, mode, expected) in cases {
+            let found = reader.distrusts(owner, 0o100_000 | mode);
+            assert_eq!(found, expected, "{reader:?} {owner} {mode:o}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_told_of_a_file_of_roots_to_who_called_sudo() {
+        let cases = [
+            (ANYBODY, 1000, false),
+            (root(None), 0, false),
+            (root(Some(0)), 0, false),
+            (root(Some(1000)), 1000, false),
+            (root(Some(1000)), 0, true),
+        ];
+        for (reader, owner, expected) in cases {
+            assert_eq!(reader.veils(owner), expected, "{reader:?} {owner}");
+        }
+    }
+
+    #[test]
+    fn only_a_regular_file_of_some_length_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
+        for path in [&pipe, folder.path(), Path::new("/dev/zero")] {
+            let told = read(path, ANYBODY).unwrap_err().to_string();
+            assert!(told.ends_with("is not a regular file"), "{told}");
+        }
+        let long = folder.path().join("long");
+        let length = usize::try_from(LONGEST).unwrap();
+        fs::write(&long, vec![b'\n'; length]).unwrap();
+        assert_eq!(read(&long, ANYBODY).unwrap().text.len(), length);
+        fs::write(&long, vec![b'\n'; length + 1]).unwrap();
+        let told = read(&long, ANYBODY).unwrap_err().to_string();
+        assert!(told.ends_with("is longer than 4 MiB"), "{told}");
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_not_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/nowhere/at/all", &link).unwrap();
+        let cases = [
+            (link.clone(), true),
+            (link.join("tcplens/config.toml"), true),
+            (folder.path().join("missing/config.toml"), false),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(dangles(&path), expected, "{path:?}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! When two findings, of one table and of the next, are the same.
+
+use super::endpoint::Endpoint;
+use super::evidence::{Evidence, Group};
+use super::finding::Finding;
+use super::mute::RuleName;
+use super::time::Stamp;
+
+/// What tells a finding from all others, for as long as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Identity {
+    rule: RuleName,
+    process: Option<(u32, u64)>,
+    about: Option<Endpoint>,
+    group: Option<Group>,
+    since: Stamp,
+}
+
+impl Identity {
+    /// That of a finding.
+    #[must_use]
+    pub fn of(finding: &Finding) -> Self {
+        let process = finding.process.as_ref();
+        Self {
+            rule: RuleName::of(finding),
+            process: process.map(|process| (process.pid, process.start_ticks)),
+            about: match &finding.evidence {
+                Evidence::AcceptQueue { listener, .. } | Evidence::NewListener { listener, .. } => {
+                    Some(*listener)
+                }
+                Evidence::Unlisted(listener) | Evidence::Missing(listener) => Some(listener.end()),
+                Evidence::LocalPorts(ports) => Some(ports.to),
+                _ => None,
+            },
+            group: match &finding.evidence {
+                Evidence::UserRule(tripped) => Some(tripped.group),
+                _ => None,
+            },
+            since: finding.since,
+        }
+    }
+}
