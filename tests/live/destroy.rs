@@ -349,6 +349,8 @@ pub(crate) fn is_refused_to_an_ordinary_user(namespace: &Namespace) -> Result<()
     let output = Command::new(program)
         .args(order.split_whitespace())
         .current_dir("/")
+        // Those of root may not be looked for, which is an error of its own.
+        .env("XDG_CONFIG_HOME", "/nowhere/at/all")
         .stdin(Stdio::null())
         .output()
         .unwrap();
