@@ -25,7 +25,7 @@ fn a_connection_is_closed_after_a_yes() {
     }
     let mut session = start(&["lab", "state:close-wait and dst 10.99.0.0/16"]);
     wait_for_table(&session);
-    session.wait_for_text("X close");
+    session.wait_for_text("── 1 of ");
     session.keys("X");
     session.wait_for_text("(CLOSE_WAIT)?");
     session.wait_for_text("ECONNABORTED at its next call");
