@@ -1,8 +1,11 @@
 //! Sockets whose queues do not move: how long has each held the same number of
-//! bytes?
+//! bytes? What the two rules about them share.
 
-use super::{Actor, Scene};
+use super::standing::{Level, Standing};
+use super::{Actor, Case, Scene};
 use crate::model::endpoint::Endpoint;
+use crate::model::evidence::{Evidence, Stillness};
+use crate::model::finding::{Finding, Severity};
 use crate::model::process::Process;
 use crate::model::row::Row;
 use crate::model::socket::SocketKey;
@@ -11,29 +14,42 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Bytes in a queue, by socket, and since when there are as many.
+/// Bytes in a queue, by socket, and since when there are as many; and the
+/// findings, one per process.
 #[derive(Debug, Default)]
 pub(super) struct Still {
     since: BTreeMap<SocketKey, (u32, Stamp)>,
+    standing: Standing<Actor>,
 }
 
 /// The sockets of one process that stand still.
 #[derive(Debug)]
-pub(super) struct Stuck<'a> {
-    pub(super) process: &'a Arc<Process>,
-    pub(super) sockets: u32,
-    pub(super) bytes: u64,
-    /// The longest time.
-    pub(super) longest: Duration,
-    /// The peer of the socket with most bytes.
-    pub(super) peer: Endpoint,
+struct Stuck<'a> {
+    process: &'a Arc<Process>,
+    stillness: Stillness,
+    /// The bytes of the socket with most.
     most: u32,
 }
 
 impl Still {
-    /// Takes in a table: `bytes` are those that a row with any is judged by, none
-    /// if it is not to be judged. Gives what has stood still for at least `patience`.
-    pub(super) fn observe<'a>(
+    /// Judges a table: `bytes` are those that a row with any is judged by, none
+    /// if it is not to be judged.
+    pub(super) fn judge(
+        &mut self,
+        case: &Case<'_>,
+        bytes: impl Fn(&Row) -> Option<u32>,
+        evidence: fn(Stillness) -> Evidence,
+    ) -> Vec<Finding> {
+        for (actor, stuck) in self.observe(case.scene, case.limits.still_after, bytes) {
+            let level = Level::Raise(Severity::Info, evidence(stuck.stillness));
+            self.standing
+                .judge(actor, Some(stuck.process), level, case.now);
+        }
+        self.standing.findings(case.now, case.limits.clearing)
+    }
+
+    /// What has stood still for at least `patience`.
+    fn observe<'a>(
         &mut self,
         scene: &Scene<'a>,
         patience: Duration,
@@ -67,20 +83,23 @@ impl<'a> Stuck<'a> {
     fn of(process: &'a Arc<Process>) -> Self {
         Self {
             process,
-            sockets: 0,
-            bytes: 0,
-            longest: Duration::ZERO,
-            peer: Endpoint::default(),
+            stillness: Stillness {
+                sockets: 0,
+                bytes: 0,
+                peer: Endpoint::default(),
+                longest: Duration::ZERO,
+            },
             most: 0,
         }
     }
 
     fn add(&mut self, peer: Endpoint, bytes: u32, age: Duration) {
-        if self.sockets == 0 || bytes > self.most {
-            (self.peer, self.most) = (peer, bytes);
+        let stillness = &mut self.stillness;
+        if stillness.sockets == 0 || bytes > self.most {
+            (stillness.peer, self.most) = (peer, bytes);
         }
-        self.sockets += 1;
-        self.bytes += u64::from(bytes);
-        self.longest = self.longest.max(age);
+        stillness.sockets += 1;
+        stillness.bytes += u64::from(bytes);
+        stillness.longest = stillness.longest.max(age);
     }
 }
