@@ -73,9 +73,14 @@ fn assert_ordinary(screen: &Screen) {
 /// A process that listens on a port of loopback until it is ended, or until
 /// its input closes with the test: it never writes to its output.
 fn victim() -> (Child, u16) {
+    listening(&mut Command::new("cat"))
+}
+
+/// The same with another command that ends with its input.
+fn listening(command: &mut Command) -> (Child, u16) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let child = Command::new("cat")
+    let child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::from(OwnedFd::from(listener)))
         .spawn()

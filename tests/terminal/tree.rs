@@ -2,24 +2,15 @@
 //! asks for.
 
 use super::pty::words;
-use super::{assert_restored, start};
-use std::net::TcpListener;
-use std::os::fd::OwnedFd;
+use super::{assert_restored, listening, start};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 /// A shell and two processes below it that all hold one listener, until they
 /// are ended or their input closes with the test.
 fn family() -> (Child, u16) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let child = Command::new("sh")
-        .args(["-c", "exec 3<&0; cat <&3 & cat <&3 & wait"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::from(OwnedFd::from(listener)))
-        .spawn()
-        .unwrap();
-    (child, port)
+    let script = "exec 3<&0; cat <&3 & cat <&3 & wait";
+    listening(Command::new("sh").args(["-c", script]))
 }
 
 #[test]
