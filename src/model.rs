@@ -7,9 +7,11 @@
 pub mod action;
 pub mod baseline;
 pub mod caution;
+pub mod chronicle;
 pub mod closing;
 pub mod counters;
 pub mod endpoint;
+pub mod event;
 pub mod evidence;
 pub mod finding;
 pub mod flow;

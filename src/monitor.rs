@@ -22,7 +22,7 @@ mod unowned;
 use crate::model::finding::Finding;
 use crate::model::gap::GapKind;
 use crate::model::mute::Mute;
-use crate::model::observation::Observation;
+use crate::model::observation::{Observation, Tally};
 use crate::model::owner::Unowned;
 use crate::model::reading::{Matter, Reading, Snapshot, Usage};
 use crate::model::row::{Phase, Row};
@@ -90,6 +90,8 @@ pub struct Monitor {
     history: History,
     detection: Detection,
     personal: Personal,
+    /// How many rows were in each state, per table, the latest last.
+    tallies: Vec<Tally>,
     usage: Vec<Usage>,
     details: Details,
     /// The last table, while some of its absences are not settled.
@@ -115,6 +117,7 @@ impl Monitor {
             ledger: Ledger::new(options.settled),
             options,
             interner: Interner::default(),
+            tallies: Vec::new(),
             usage: Vec::new(),
             details: Details::default(),
             draft: None,
@@ -146,6 +149,7 @@ impl Monitor {
                 self.conclude(Vec::new());
                 self.fold_details(read, reading.time)
             }
+            Matter::Events(_) => self.latest.clone(),
         }
     }
 
@@ -251,6 +255,9 @@ impl Monitor {
         let hidden = give_reasons(&mut turned.rows, &census, snapshot.owners_complete);
         self.remember_owners(&turned.rows, &census.ownerless);
         self.history.push(turned.arrivals);
+        let surplus = (self.tallies.len() + 1).saturating_sub(self.options.history);
+        self.tallies.drain(..surplus);
+        self.tallies.push(census.tally.clone());
         let kernel = Kernel {
             namespace: snapshot.own_namespace(),
             source: snapshot.source,
@@ -284,6 +291,8 @@ impl Monitor {
             flows: Arc::new(turned.flows),
             details: self.details.all().to_vec(),
             limits: snapshot.limits,
+            tallies: self.tallies.clone(),
+            chronicle: Arc::default(),
         };
         let clearing = self.options.thresholds.clearing;
         self.personal.judge(&mut observation, self.now, clearing);

@@ -1,5 +1,6 @@
 //! What the monitor makes of all readings so far: the only thing faces read.
 
+use super::chronicle::{Chronicle, Known, Step, Timeline};
 use super::finding::{Blind, Finding};
 use super::flow::Flow;
 use super::gap::Gap;
@@ -50,6 +51,9 @@ pub struct Observation {
     /// Sockets that appeared, per table, the latest last; at most the last 60
     /// tables, and none for the first, when nothing can be called new.
     pub arrivals: Vec<u32>,
+    /// How many rows were in each state, per table, the latest last; at most
+    /// the last 60 tables.
+    pub tallies: Vec<Tally>,
     /// What could not be seen.
     pub gaps: Vec<Gap>,
     /// Troubles that stand, gravest first.
@@ -65,11 +69,32 @@ pub struct Observation {
     pub flows: Arc<Vec<Flow>>,
     /// `TCP_INFO` of the connections it was asked for, ascending by key.
     pub details: Vec<Detail>,
+    /// What is known beyond the present moment.
+    pub chronicle: Arc<Chronicle>,
     /// This kernel's settings.
     pub limits: Limits,
 }
 
 impl Observation {
+    /// The way of a row through its states: as it was followed, else as far as
+    /// the row itself tells. The present state is the last.
+    #[must_use]
+    pub fn timeline(&self, row: &Row) -> Timeline {
+        if let Some(followed) = self.chronicle.timeline(&row.socket.key()) {
+            return followed.clone();
+        }
+        let step = Step {
+            state: row.socket.state,
+            since_us: u64::from(row.state_since.0) * 10_000,
+            known: if row.entry_seen {
+                Known::ByTable
+            } else {
+                Known::AtLeast
+            },
+        };
+        Timeline { steps: vec![step] }
+    }
+
     /// Whether a row is of the network namespace that this program is in, or may
     /// be: where none is known there is only one.
     #[must_use]

@@ -4,6 +4,7 @@
 //! behind the monitor is the same for all three.
 
 use super::counters::{Counters, Gauges};
+use super::event::Events;
 use super::flow::Sample;
 use super::gap::Gap;
 use super::limits::Limits;
@@ -39,6 +40,8 @@ pub enum Matter {
     /// What has become of sockets that the last table lacked: as they are now,
     /// or none where they are gone. Those left out could not be asked for.
     Absences(Vec<(SocketKey, Option<Socket>)>),
+    /// What the kernel told between tables.
+    Events(Box<Events>),
 }
 
 /// The socket table at one moment.

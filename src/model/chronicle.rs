@@ -1,0 +1,143 @@
+//! What became of connections over time: the way of each through its states,
+//! and the stream of what happened last.
+
+use super::endpoint::Endpoint;
+use super::event::{Caller, Feed};
+use super::socket::SocketKey;
+use super::state::State;
+
+/// What is known beyond the present moment.
+#[derive(Clone, Debug, Default)]
+pub struct Chronicle {
+    /// What tells of events, or why nothing does.
+    pub feed: Feed,
+    /// Changes told since watching began.
+    pub told: u64,
+    /// Changes lost since then.
+    pub lost: u64,
+    /// Connections that came and ended between two tables, since then.
+    pub brief: u64,
+    /// What reading events costs now, in thousandths of one core.
+    pub cost_permille: Option<u16>,
+    /// What happened last, the latest last.
+    pub stream: Vec<Happening>,
+    /// The ways of those sockets that were asked for, ascending by key.
+    pub timelines: Vec<(SocketKey, Timeline)>,
+}
+
+impl Chronicle {
+    /// The way of a socket, if it was asked for.
+    #[must_use]
+    pub fn timeline(&self, key: &SocketKey) -> Option<&Timeline> {
+        let place = self
+            .timelines
+            .binary_search_by(|(known, _)| known.cmp(key))
+            .ok()?;
+        self.timelines.get(place).map(|(_, timeline)| timeline)
+    }
+}
+
+/// The states a socket has been through, the oldest first, the present one last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Timeline {
+    /// One by one; at least one.
+    pub steps: Vec<Step>,
+}
+
+/// A state on a socket's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Which.
+    pub state: State,
+    /// When it began, in microseconds as in [`super::event::Change::at_us`].
+    pub since_us: u64,
+    /// How well that is known.
+    pub known: Known,
+}
+
+/// How well the beginning of a state is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// The kernel told it.
+    Exactly,
+    /// A table was the first to show it: it began up to one reading earlier.
+    ByTable,
+    /// It was there when watching began: it began at that time at the latest.
+    AtLeast,
+}
+
+/// One line of the stream: a connection changed its state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// When, in microseconds as in [`super::event::Change::at_us`].
+    pub at_us: u64,
+    /// Who owns the connection, where that is known.
+    pub owner: Option<Caller>,
+    /// This machine's end; port 0 where it is not known.
+    pub local: Endpoint,
+    /// The peer's end.
+    pub remote: Endpoint,
+    /// The state it left.
+    pub from: State,
+    /// The state it came to; [`State::Closed`] ends it.
+    pub to: State,
+    /// How long it was in the state it left, in microseconds, where the
+    /// beginning of that was told.
+    pub stayed_us: Option<u64>,
+    /// What can be said of its life, if this was its end.
+    pub life: Option<Life>,
+}
+
+/// A connection's life, told at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// How long it was there, in microseconds, where its beginning was told.
+    pub lasted_us: Option<u64>,
+    /// Bytes received and bytes sent and acknowledged, where that was told.
+    pub carried: Option<(u64, u64)>,
+    /// Whether no table ever showed it.
+    pub unseen: bool,
+    /// How it ended.
+    pub fate: Fate,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// This side closed first.
+    ClosedHere,
+    /// The peer closed first.
+    ClosedThere,
+    /// Broken off in the middle: a reset, or silence for too long.
+    BrokenOff,
+    /// Never came to be: refused, or given up at once.
+    Refused,
+    /// Never came to be: no answer.
+    Unanswered,
+    /// A listener that was closed.
+    ListenerClosed,
+    /// What led to it was not told.
+    Unknown,
+}
+
+impl Fate {
+    /// Every fate with its key in the assets.
+    pub const ALL: [(Self, &'static str); 7] = [
+        (Self::ClosedHere, "closed_here"),
+        (Self::ClosedThere, "closed_there"),
+        (Self::BrokenOff, "broken_off"),
+        (Self::Refused, "refused"),
+        (Self::Unanswered, "unanswered"),
+        (Self::ListenerClosed, "listener_closed"),
+        (Self::Unknown, "unknown"),
+    ];
+
+    /// Its key in the assets.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|(fate, _)| *fate == self)
+            .map_or("", |(_, key)| key)
+    }
+}

@@ -1,0 +1,123 @@
+//! What the kernel tells of connections as it happens, between two tables.
+//!
+//! States too short for any table become visible by it. Two interfaces tell:
+//! the tracepoint `sock:inet_sock_set_state`, which needs privilege and tells each
+//! change of state as it happens, and the destroy multicast of `sock_diag` (as
+//! `ss -E` has it), which needs none and tells the last byte counts.
+
+use super::endpoint::Endpoint;
+use super::protocol::Family;
+use super::socket::Socket;
+use super::state::State;
+use super::tcp_info::TcpInfo;
+use super::text::Text;
+
+/// What was told since the last reading of this kind.
+#[derive(Clone, Debug, Default)]
+pub struct Events {
+    /// What tells, or why nothing does.
+    pub feed: Feed,
+    /// Changes of state, in the order in which they happened.
+    pub changes: Vec<Change>,
+    /// Connections that ended, in the order in which they did.
+    pub endings: Vec<Ending>,
+    /// How many more were lost before they could be read.
+    pub lost: u64,
+    /// What reading them has cost since the last reading, in thousandths of one
+    /// core; none where it is not known.
+    pub cost_permille: Option<u16>,
+}
+
+/// What tells of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Feed {
+    /// Nothing: it was not asked for.
+    #[default]
+    Off,
+    /// Every change of state.
+    Changes,
+    /// Only how connections ended, for this reason.
+    Endings(NoFeed),
+    /// Nothing, for this reason.
+    Nothing(NoFeed),
+}
+
+/// Why changes of state cannot be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoFeed {
+    /// Only changes that are not to be had were asked for, or endings alone.
+    NotAsked,
+    /// This user may not.
+    NotPermitted,
+    /// The kernel has no tracefs, or no such tracepoint.
+    NotOffered,
+    /// The tracepoint describes itself in a way that is not understood.
+    UnknownFormat,
+    /// Something else failed on the way.
+    Failed,
+}
+
+impl NoFeed {
+    /// Every reason with its key in the assets.
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::NotAsked, "not_asked"),
+        (Self::NotPermitted, "not_permitted"),
+        (Self::NotOffered, "not_offered"),
+        (Self::UnknownFormat, "unknown_format"),
+        (Self::Failed, "failed"),
+    ];
+
+    /// Its key in the assets.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|(reason, _)| *reason == self)
+            .map_or("", |(_, key)| key)
+    }
+}
+
+/// A change of a TCP socket's state, as the kernel made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// When, in microseconds on the clock of
+    /// [`Time::monotonic_ms`](super::time::Time::monotonic_ms).
+    pub at_us: u64,
+    /// The kernel's own name for the socket while it is there (`skaddr`). It may
+    /// be given to another socket later.
+    pub socket: u64,
+    /// This machine's end; port 0 on the way to `SYN_SENT`, when it has none yet.
+    pub local: Endpoint,
+    /// The peer's end.
+    pub remote: Endpoint,
+    /// The family it was opened for.
+    pub family: Family,
+    /// The state it left.
+    pub from: State,
+    /// The state it came to.
+    pub to: State,
+    /// Who made it happen, where that is its owner for sure: on the way to
+    /// `SYN_SENT` and to `LISTEN`, which only a call leads to.
+    pub caller: Option<Caller>,
+}
+
+/// A process as an event names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Its number.
+    pub pid: u32,
+    /// Its name at that moment (`comm`).
+    pub name: Text,
+}
+
+/// The end of a socket, as the destroy multicast tells it. It comes when the
+/// kernel lets go of the full socket: a row in `TIME_WAIT` may stay.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// When it was read, in microseconds as in [`Change::at_us`].
+    pub at_us: u64,
+    /// The socket at its end, with its cookie; the peer's port may be 0.
+    pub socket: Socket,
+    /// What it carried.
+    pub info: TcpInfo,
+}
