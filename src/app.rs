@@ -85,6 +85,8 @@ pub struct Choices {
     pub session: Session,
     /// How findings are to be told.
     pub attention: Attention,
+    /// Whether the terminal shows ASCII only.
+    pub latin_only: bool,
 }
 
 /// Everything the screen shows, and what it depends on.
@@ -148,6 +150,8 @@ pub struct App {
     watched: Watched,
     /// What was done about findings, and those that are over.
     troubles: Troubles,
+    /// Whether the terminal shows ASCII only: Chinese would be question marks.
+    latin_only: bool,
 }
 
 impl App {
@@ -185,6 +189,7 @@ impl App {
             question_shown: false,
             watched: Watched::default(),
             troubles: Troubles::new(choices.attention),
+            latin_only: choices.latin_only,
         }
     }
 
@@ -349,6 +354,7 @@ impl App {
                 self.set_pace(Pace::Adaptive)
             }
             Command::AllNamespaces => self.change_scope(),
+            Command::Language => self.change_language(),
             Command::EndProcess => self.end_process(offered),
             Command::TurnReach => self.turn_reach(),
             Command::CloseConnection => self.close_connection(),
@@ -381,7 +387,7 @@ impl App {
         };
         let next = next.copied().unwrap_or(self.interval);
         let effects = self.set_pace(Pace::Fixed(next));
-        let interval = crate::explain::lengths::length(self.interval);
+        let interval = self.words.length(self.interval);
         self.say("interval", &[("interval", interval)]);
         effects
     }
@@ -400,6 +406,16 @@ impl App {
         };
         self.say(name, &[]);
         vec![Effect::SetScope(self.scope)]
+    }
+
+    /// What is on screen changes with it; what was said already stays as it is.
+    fn change_language(&mut self) -> Vec<Effect> {
+        if self.latin_only {
+            self.say("latin_only", &[]);
+        } else {
+            self.words = Catalogue::of(self.words.language().next());
+        }
+        Vec::new()
     }
 
     /// Shows one of the notices of the assets.

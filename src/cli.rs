@@ -4,6 +4,7 @@ mod flags;
 mod plan;
 mod privileges;
 mod settings;
+mod tongue;
 
 use crate::app::troubles::Attention;
 use crate::control::destroy::{Close, SockDestroy};
@@ -22,8 +23,8 @@ use crate::model::session::Session;
 use crate::monitor::Wishes;
 use crate::privilege;
 use crate::run::{
-    self, About, CheckRequest, CloseRequest, DoctorRequest, Ending, KillRequest, ListRequest,
-    LiveRequest, RunError, SaveRequest,
+    self, About, CheckFormat, CheckRequest, CloseRequest, DoctorRequest, Ending, KillRequest,
+    ListRequest, LiveRequest, RunError, SaveRequest,
 };
 use crate::source::live::{Live, LiveOptions};
 use crate::source::{ReadingSource, limits};
@@ -34,6 +35,7 @@ use std::io::{IsTerminal, Write, stderr, stdin, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
+use tongue::Tongue;
 
 /// Exit code for "a finding" or "nothing matched".
 const NOTHING: u8 = 1;
@@ -49,11 +51,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(ended) = helper::play(&arguments) {
         return ended;
     }
+    let mut tongue = Tongue::of(&arguments);
     let mut plan = match plan::parse(arguments, &Surroundings::here()) {
         Ok(plan) => plan,
         Err(usage) => return complain(&usage.to_string()),
     };
-    match settings::apply(&mut plan).and_then(|applied| carry_out(plan, applied)) {
+    let ended = settings::apply(&mut plan).and_then(|applied| {
+        tongue = tongue.or(applied.language);
+        carry_out(plan, applied, tongue)
+    });
+    match ended {
         Ok(ending) => code(ending),
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => complain(&error.to_string()),
@@ -94,19 +101,19 @@ impl Surroundings {
 
 /// Carries out a plan, as long as there is no thread yet: privileges belong to
 /// threads, and a namespace may not be entered later.
-fn carry_out(plan: Plan, applied: Applied) -> Result<Ending, RunError> {
+fn carry_out(plan: Plan, applied: Applied, tongue: Tongue) -> Result<Ending, RunError> {
     let Plan::Lab(contents, watch) = plan else {
-        return with_least_privilege(plan, applied, Place::Machine);
+        return with_least_privilege(plan, applied, Place::Machine, tongue);
     };
     let namespace = Namespace::enter()?;
     match contents {
         Contents::Everything(choice) => {
             let _parking = Parking::start(&namespace, choice)?;
-            with_least_privilege(*watch, applied, Place::Lab)
+            with_least_privilege(*watch, applied, Place::Lab, tongue)
         }
         Contents::Load(mix) => {
             let _load = Load::start(&namespace, mix)?;
-            with_least_privilege(*watch, applied, Place::Lab)
+            with_least_privilege(*watch, applied, Place::Lab, tongue)
         }
     }
 }
@@ -120,10 +127,15 @@ enum Place {
     Lab,
 }
 
-fn with_least_privilege(plan: Plan, applied: Applied, place: Place) -> Result<Ending, RunError> {
+fn with_least_privilege(
+    plan: Plan,
+    applied: Applied,
+    place: Place,
+    tongue: Tongue,
+) -> Result<Ending, RunError> {
     privilege::keep(&privileges::of(&plan));
     // Only where words are needed: a list must not wait for them.
-    let words = || Catalogue::of(Language::English);
+    let words = || Catalogue::of(tongue.language());
     match plan {
         Plan::Say(text) => {
             let mut out = stdout().lock();
@@ -156,6 +168,7 @@ fn with_least_privilege(plan: Plan, applied: Applied, place: Place) -> Result<En
             columns: list.columns,
             format: list.format,
             info: list.info,
+            words: words(),
         }),
         Plan::Kill(acting, signal, without) => run::kill(KillRequest {
             order: acting.order,
@@ -171,9 +184,17 @@ fn with_least_privilege(plan: Plan, applied: Applied, place: Place) -> Result<En
             words: words(),
             about: about(acting.watching)?,
         }),
-        Plan::Live(live) => watch(live, applied, place),
+        Plan::Live(mut live) => {
+            // Who asks for Chinese has a terminal that shows it.
+            live.theme.ascii &= !tongue.is_named(Language::Chinese);
+            let words = match live.theme.ascii {
+                true => Catalogue::of(Language::English),
+                false => words(),
+            };
+            watch(live, applied, place, words)
+        }
         // A lab within a lab is no plan that can be asked for.
-        Plan::Lab(_, watch) => with_least_privilege(*watch, applied, Place::Lab),
+        Plan::Lab(_, watch) => with_least_privilege(*watch, applied, Place::Lab, tongue),
         Plan::Check(check) => run::check(CheckRequest {
             source: Box::new(Live::open(&LiveOptions {
                 source: check.source,
@@ -186,8 +207,12 @@ fn with_least_privilege(plan: Plan, applied: Applied, place: Place) -> Result<En
             wishes: applied.wishes,
             length: check.length,
             level: check.level,
+            words: Catalogue::of(match check.format {
+                // Other programs read these.
+                CheckFormat::Text => tongue.language(),
+                CheckFormat::Json | CheckFormat::Line => tongue.named_or_english(),
+            }),
             format: check.format,
-            words: words(),
         }),
         Plan::Config(action, own) => match action {
             ConfigAction::Path => run::config_path(&settings::place(&own)),
@@ -207,7 +232,12 @@ fn with_least_privilege(plan: Plan, applied: Applied, place: Place) -> Result<En
 }
 
 /// Shows the live table.
-fn watch(live: LivePlan, applied: Applied, place: Place) -> Result<Ending, RunError> {
+fn watch(
+    live: LivePlan,
+    applied: Applied,
+    place: Place,
+    words: &'static Catalogue,
+) -> Result<Ending, RunError> {
     run::live(LiveRequest {
         source: open(
             &live.watching,
@@ -229,10 +259,11 @@ fn watch(live: LivePlan, applied: Applied, place: Place) -> Result<Ending, RunEr
                 mutes: applied.wishes.mutes.clone(),
                 bell: applied.bell,
             },
+            latin_only: live.theme.ascii,
         },
         thresholds: applied.thresholds,
         wishes: applied.wishes,
-        words: Catalogue::of(Language::English),
+        words,
         theme: live.theme,
         mouse: live.mouse,
     })

@@ -20,6 +20,7 @@ mod section;
 pub mod show;
 mod thresholds;
 
+use crate::explain::language::Language;
 use crate::model::mute::Mute;
 use crate::monitor::{Thresholds, UserRule};
 pub use error::shown;
@@ -35,6 +36,8 @@ use toml::de::DeTable;
 pub struct Settings {
     /// Nothing may be done to a process or a connection.
     pub read_only: bool,
+    /// The language of all words, where one is chosen.
+    pub language: Option<Language>,
     /// The terminal's bell rings once when an alarm begins.
     pub bell: bool,
     /// Where the listeners that are meant to be there are written down; relative
@@ -83,6 +86,7 @@ fn settings(root: &DeTable<'_>, notes: &mut Notes<'_>) -> Settings {
     let usual = Settings::default();
     let read_only = top.flag("read_only", notes).unwrap_or(usual.read_only);
     let bell = top.flag("bell", notes).unwrap_or(usual.bell);
+    let language = top.language("language", notes);
     let baseline = top.path("baseline", notes);
     let mut thresholds = usual.thresholds;
     if let Some(mut section) = top.table("thresholds", notes) {
@@ -102,6 +106,7 @@ fn settings(root: &DeTable<'_>, notes: &mut Notes<'_>) -> Settings {
     }
     Settings {
         read_only,
+        language,
         bell,
         baseline,
         thresholds,

@@ -8,6 +8,7 @@ pub mod ability;
 pub mod catalogue;
 pub mod diagnosis;
 pub mod findings;
+pub mod language;
 pub mod lengths;
 pub mod machine;
 mod pick;

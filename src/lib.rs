@@ -20,7 +20,7 @@
 //! | 6 shell | `main`, [`cli`], [`run`], [`config`] | all (`config`: 0 2 3) | threads, terminal, clock, signals; `config`: its file |
 //! | 5 faces | [`view`], [`report`] | `view`: 0 2 3 4; `report`: 0 2 3 | no: writes to a buffer or a `Write` |
 //! | 4 mind | [`app`]: state + message → effects | 0 2 3 | no |
-//! | 3 list | [`listing`], [`explain`] | 0 2 | no |
+//! | 3 list | [`listing`], [`explain`] | 0 2 (`listing` also `explain`) | no |
 //! | 2 time | [`monitor`], [`filter`] | 0 (`monitor` also `filter`) | no |
 //! | 1 edges | [`source`], [`control`], [`lab`], [`privilege`] | 0 | yes: the only rooms that do; their parsers are pure |
 //! | 0 words | [`model`] | std, serde | no |

@@ -14,7 +14,7 @@ mod rank;
 pub use arrange::arrange;
 pub use cell::{Cell, cell};
 pub use column::{Align, Column, UnknownColumn};
-pub use fit::{fit, pad, width};
+pub use fit::{fit, pad, width, wrap};
 pub use layout::{Layout, Measure, Placed};
 pub use order::{Sort, SortBy};
 pub use quick::{Quick, StateClass};

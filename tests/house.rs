@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("privilege", &["model"]),
     ("filter", &["model"]),
     ("monitor", &["model", "filter"]),
-    ("listing", &["model", "filter", "monitor"]),
+    ("listing", &["model", "filter", "monitor", "explain"]),
     ("explain", &["model", "filter", "monitor"]),
     ("app", &["model", "filter", "monitor", "listing", "explain"]),
     (

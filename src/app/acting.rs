@@ -246,7 +246,10 @@ impl App {
     }
 
     pub(super) fn refused(&mut self, target: &Target, refusal: &Refusal) {
-        let text = format!("{} ({}): {}", target.name, target.pid, self.reason(refusal));
+        let text = self.words.labelled(
+            &format!("{} ({})", target.name, target.pid),
+            &self.reason(refusal),
+        );
         self.notice = Some(Notice::new(text, self.observation.time));
     }
 
@@ -268,8 +271,7 @@ impl App {
         })
         .unwrap_or_default();
         if let Refusal::Failed(message) = refusal {
-            reason.push(' ');
-            reason.push_str(message.as_str());
+            reason = self.words.sentences(&[reason.as_str(), message.as_str()]);
         }
         reason
     }

@@ -304,7 +304,7 @@ impl App {
         };
         let mut sentences = self.fates(affair);
         sentences.extend(aftermath.into_iter().flat_map(|found| self.ports(found)));
-        let text = sentences.join(" ");
+        let text = self.words.sentences(&sentences);
         let offers = !affair.stubborn().is_empty();
         if let Some(affair) = self.affairs.get_mut(place) {
             affair.taken = aftermath.map(Aftermath::taken).or(affair.taken);

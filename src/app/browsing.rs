@@ -176,7 +176,7 @@ impl App {
         self.rearrange();
         let name = match by {
             SortBy::Default => self.words.screen("sort", "usual").to_owned(),
-            SortBy::Column(column) => column.title().to_owned(),
+            SortBy::Column(column) => self.words.column_title(column.key()).to_owned(),
         };
         self.say("sorted", &[("column", name)]);
     }

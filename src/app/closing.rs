@@ -125,7 +125,7 @@ impl Closing {
 pub fn reason(refusal: &CloseRefusal, words: &Catalogue) -> String {
     let reason = words.closing("refused", refusal.key());
     match refusal {
-        CloseRefusal::Failed(message) => format!("{reason} {message}."),
+        CloseRefusal::Failed(message) => words.sentences(&[reason, &format!("{message}.")]),
         _ => reason.to_owned(),
     }
 }
@@ -308,7 +308,7 @@ impl App {
             })
             .collect();
         sentences.extend(self.not_closed(&refused));
-        self.tell(sentences.join(" "));
+        self.tell(self.words.sentences(&sentences));
     }
 
     /// What the table shows of one that was closed, and what its owner gets.

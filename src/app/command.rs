@@ -71,6 +71,8 @@ pub enum Command {
     AllNamespaces,
     /// Names or numbers.
     Numeric,
+    /// The next language.
+    Language,
     /// Copy the row as text.
     CopyRow,
     /// Copy the row as JSON.
@@ -117,7 +119,7 @@ pub enum Command {
 
 impl Command {
     /// Every command with its key in the assets.
-    pub const ALL: [(Self, &'static str); 54] = [
+    pub const ALL: [(Self, &'static str); 55] = [
         (Self::Quit, "quit"),
         (Self::Help, "help"),
         (Self::Filter, "filter"),
@@ -151,6 +153,7 @@ impl Command {
         (Self::Adapt, "adapt"),
         (Self::AllNamespaces, "all_namespaces"),
         (Self::Numeric, "numeric"),
+        (Self::Language, "language"),
         (Self::CopyRow, "copy_row"),
         (Self::CopyJson, "copy_json"),
         (Self::ShowFinding, "show_finding"),

@@ -22,7 +22,7 @@ impl App {
         let cells: Vec<String> = COPIED
             .iter()
             .map(|column| {
-                cell(*column, row, &self.observation, self.numeric)
+                cell(*column, row, &self.observation, self.numeric, self.words)
                     .text
                     .to_string()
             })

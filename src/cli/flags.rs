@@ -1,5 +1,6 @@
 //! The flags and words there are, for the parser and the help.
 
+use crate::explain::language::Language;
 use crate::lab::DeviceChoice;
 use clap::{Arg, ArgAction, Command, value_parser};
 use std::path::PathBuf;
@@ -329,6 +330,12 @@ fn common() -> Vec<Arg> {
             None,
             "Only look: nothing can be ended or closed",
         ),
+        value(
+            "lang",
+            "LANG",
+            "The language: en or zh; else that of the settings, or of the locale",
+        )
+        .value_parser(Language::ALL.map(Language::tag)),
         value("color", "WHEN", "Colours: auto, always or never")
             .value_parser(["auto", "always", "never"]),
     ]

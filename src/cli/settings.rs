@@ -5,6 +5,7 @@ use super::plan::{Own, Plan};
 use crate::config::file::{
     FileError, Loaded, Place, Reader, load, load_baseline, load_or_pass_over,
 };
+use crate::explain::language::Language;
 use crate::model::action::Policy;
 use crate::model::baseline::Baseline;
 use crate::monitor::{Thresholds, Wishes};
@@ -19,6 +20,7 @@ pub(super) struct Applied {
     pub(super) thresholds: Thresholds,
     pub(super) wishes: Wishes,
     pub(super) bell: bool,
+    pub(super) language: Option<Language>,
 }
 
 /// Reads what the plan needs, and lets it change the plan.
@@ -103,5 +105,6 @@ fn applied(loaded: &Loaded, own: &Own) -> Result<Applied, FileError> {
             mutes: settings.mutes.clone(),
         },
         bell: settings.bell,
+        language: settings.language,
     })
 }

@@ -12,6 +12,9 @@ const HEAD: &str = "\
 # No key ends or closes anything, nor do `tcplens kill` and `tcplens close`.
 #read_only = false
 
+# The language of all words, en or zh; else that of the locale.
+#language = \"en\"
+
 # Ring the terminal's bell once when an alarm begins.
 #bell = false
 

@@ -2,6 +2,7 @@
 //! tells what else is in it.
 
 use super::notes::Notes;
+use crate::explain::language::Language;
 use crate::filter::nearest;
 use crate::model::text::Text;
 use std::collections::BTreeMap;
@@ -88,6 +89,18 @@ impl<'t, 'a> Section<'t, 'a> {
         notes: &mut Notes<'_>,
     ) -> Option<Placed<&'t str>> {
         self.of_kind(name, notes, "a text in quotes", |value| value.as_str())
+    }
+
+    pub(super) fn language(
+        &mut self,
+        name: &'static str,
+        notes: &mut Notes<'_>,
+    ) -> Option<Language> {
+        let tags = Language::ALL.map(Language::tag).join(" or ");
+        let found = self.of_kind(name, notes, &tags, |value| {
+            value.as_str().and_then(Language::of)
+        });
+        found.map(|(language, _)| language)
     }
 
     pub(super) fn path(&mut self, name: &'static str, notes: &mut Notes<'_>) -> Option<PathBuf> {

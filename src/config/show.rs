@@ -26,6 +26,10 @@ pub fn show(settings: &Settings, path: Option<&Path>) -> String {
         let _ = writeln!(text, "{told:REMARK$} # {from}");
     };
     line("read_only", settings.read_only.to_string(), "read_only");
+    match settings.language {
+        Some(language) => line("language", format!("\"{}\"", language.tag()), "language"),
+        None => line("# language", "\"en\"".to_owned(), "language"),
+    }
     line("bell", settings.bell.to_string(), "bell");
     match &settings.baseline {
         Some(path) => {

@@ -128,7 +128,7 @@ impl Verdict {
         let value = |place: &str| {
             if place == "lacks" {
                 let lacks: Vec<&str> = self.lacks.iter().map(|one| one.word()).collect();
-                return Some(lacks.join(", "));
+                return Some(words.list(&lacks));
             }
             let found = self.values.iter().find(|(name, _)| *name == place);
             found.map(|(_, value)| value.clone())

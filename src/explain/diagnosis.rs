@@ -2,7 +2,6 @@
 //! next, and what to do.
 
 use super::catalogue::Catalogue;
-use super::lengths::length;
 use super::pick::{Evidence, counts_one_peer, pick};
 use super::sentence::{fill, grouped};
 use crate::model::observation::Observation;
@@ -109,8 +108,8 @@ impl<'a> Case<'a> {
     fn said_age(&self) -> String {
         let age = self.age();
         match age.as_secs() {
-            0 => "<1 s".to_owned(),
-            seconds => length(Duration::from_secs(seconds)),
+            0 => self.words.diagnosis("units", "under_a_second").to_owned(),
+            seconds => self.words.length(Duration::from_secs(seconds)),
         }
     }
 
@@ -193,8 +192,7 @@ impl<'a> Case<'a> {
         };
         let mut text = fill(&words.means, value).unwrap_or_default();
         if let Some(named) = fill(&words.named, value).filter(|named| !named.is_empty()) {
-            text.push(' ');
-            text.push_str(&named);
+            text = self.words.sentences(&[text, named]);
         }
         Some(text)
     }
@@ -219,7 +217,9 @@ impl<'a> Case<'a> {
             "unread" => grouped(self.unread()),
             "unsent" => grouped(self.unsent()),
             "retransmits" => timer?.retransmits.to_string(),
-            "expires" => length(Duration::from_millis(timer?.expires_ms.into())),
+            "expires" => self
+                .words
+                .length(Duration::from_millis(timer?.expires_ms.into())),
             "siblings" => grouped(self.shown_siblings().into()),
             "local" => socket.local.to_string(),
             "remote" => socket.peer()?.to_string(),

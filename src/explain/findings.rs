@@ -2,7 +2,6 @@
 //! to check next.
 
 use super::catalogue::Catalogue;
-use super::lengths::length;
 use super::sentence::{fill, grouped};
 use crate::model::evidence::{Breadth, Evidence, Fact, Group, Oddity, Tripped};
 use crate::model::finding::{Finding, Severity};
@@ -30,11 +29,11 @@ pub fn describe(finding: &Finding, words: &Catalogue) -> FindingWords {
     let title = title(finding);
     let say = |name: &str| {
         let sentence = words.finding(rule, name);
-        fill(sentence, |place| value(finding, place)).unwrap_or_default()
+        fill(sentence, |place| value(finding, words, place)).unwrap_or_default()
     };
     FindingWords {
         title: say(title),
-        line: own_line(finding).unwrap_or_else(|| say(line(finding))),
+        line: own_line(finding, words).unwrap_or_else(|| say(line(finding))),
         evidence: say(evidence(finding)),
         otherwise: say("else"),
         next: say("next"),
@@ -58,12 +57,12 @@ fn title(finding: &Finding) -> &'static str {
 }
 
 /// What a person wrote for a rule of their own.
-fn own_line(finding: &Finding) -> Option<String> {
+fn own_line(finding: &Finding, words: &Catalogue) -> Option<String> {
     let Evidence::UserRule(tripped) = &finding.evidence else {
         return None;
     };
     fill(tripped.words.as_ref()?.as_str(), |place| {
-        value(finding, place)
+        value(finding, words, place)
     })
 }
 
@@ -128,7 +127,7 @@ fn line(finding: &Finding) -> &'static str {
     }
 }
 
-fn value(finding: &Finding, place: &str) -> Option<String> {
+fn value(finding: &Finding, words: &Catalogue, place: &str) -> Option<String> {
     match place {
         "process" => return Some(finding.process.as_ref()?.name.to_string()),
         "pid" => return Some(finding.process.as_ref()?.pid.to_string()),
@@ -136,23 +135,23 @@ fn value(finding: &Finding, place: &str) -> Option<String> {
     }
     let facts = finding.evidence.facts();
     let (_, fact) = facts.iter().find(|(name, _)| *name == place)?;
-    Some(told(fact))
+    Some(told(fact, words))
 }
 
 /// A fact as it stands in a sentence.
-fn told(fact: &Fact) -> String {
+fn told(fact: &Fact, words: &Catalogue) -> String {
     match fact {
         Fact::Count(count) => grouped(*count),
         // No number, in any language.
         Fact::Unknown => "—".to_owned(),
         Fact::Share(part, whole) => percent(*part, *whole),
-        Fact::Length(time) => length(*time),
+        Fact::Length(time) => words.length(*time),
         Fact::Port(port) => port.to_string(),
         Fact::Host(address) => address.to_string(),
         Fact::Endpoint(endpoint) => endpoint.to_string(),
         Fact::Endpoints(endpoints) => {
             let told: Vec<String> = endpoints.iter().map(ToString::to_string).collect();
-            told.join(", ")
+            words.list(&told)
         }
         Fact::Text(text) => text.to_string(),
     }

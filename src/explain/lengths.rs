@@ -19,22 +19,23 @@ const LONGEST: f64 = 120.0;
 /// `TCP_TIMEWAIT_LEN`, seconds.
 const TIME_WAIT: u64 = 60;
 
-/// A length of time with its two largest units: `2 min 11 s`, `41 min`.
-#[must_use]
-pub fn length(duration: Duration) -> String {
+/// A length of time with its two largest units: `2 min 11 s`, `41 min`. The
+/// words for `ms`, `s`, `min`, `h` and `d` are those of a language.
+pub(super) fn length<'w>(duration: Duration, unit: impl Fn(&str) -> &'w str) -> String {
     let seconds = duration.as_secs();
     if duration < Duration::from_millis(100) {
-        return format!("{} ms", duration.as_millis());
+        return format!("{} {}", duration.as_millis(), unit("ms"));
     }
     if seconds < 10 && duration.subsec_millis() >= 100 {
-        return format!("{:.1} s", (duration.as_secs_f64() * 10.0).floor() / 10.0);
+        let tenths = (duration.as_secs_f64() * 10.0).floor() / 10.0;
+        return format!("{tenths:.1} {}", unit("s"));
     }
-    let pair = |large: u64, unit: &str, small: u64, second: &str| match small {
-        0 => format!("{large} {unit}"),
-        small => format!("{large} {unit} {small} {second}"),
+    let pair = |large: u64, first: &str, small: u64, second: &str| match small {
+        0 => format!("{large} {}", unit(first)),
+        small => format!("{large} {} {small} {}", unit(first), unit(second)),
     };
     match seconds {
-        0..60 => format!("{seconds} s"),
+        0..60 => format!("{seconds} {}", unit("s")),
         60..3600 => pair(seconds / 60, "min", seconds % 60, "s"),
         3600..86_400 => pair(seconds / 3600, "h", seconds % 3600 / 60, "min"),
         _ => pair(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
@@ -141,7 +142,13 @@ mod tests {
             (266_400_000, "3 d 2 h"),
         ];
         for (milliseconds, shown) in cases {
-            assert_eq!(length(Duration::from_millis(milliseconds)), shown);
+            let said = length(Duration::from_millis(milliseconds), |unit| {
+                ["ms", "s", "min", "h", "d"]
+                    .into_iter()
+                    .find(|known| *known == unit)
+                    .unwrap_or_default()
+            });
+            assert_eq!(said, shown);
         }
     }
 

@@ -2,17 +2,44 @@
 
 /// Fills every place of a sentence; `None` if one is not known, so that no
 /// half-filled sentence is ever shown.
+///
+/// Chinese keeps a blank between its own characters and those of other
+/// scripts. Where what comes in place is Chinese, too, the blank beside it goes.
 pub fn fill(sentence: &str, value: impl Fn(&str) -> Option<String>) -> Option<String> {
     let mut filled = String::with_capacity(sentence.len() + 32);
     let mut rest = sentence;
     while let Some(open) = rest.find('{') {
         let close = open + rest[open..].find('}')?;
-        filled.push_str(&rest[..open]);
-        filled.push_str(&value(&rest[open + 1..close])?);
+        append(&mut filled, &rest[..open]);
+        append(&mut filled, &value(&rest[open + 1..close])?);
         rest = &rest[close + 1..];
     }
-    filled.push_str(rest);
+    append(&mut filled, rest);
     Some(filled)
+}
+
+/// Appends a piece, without a blank between two Chinese characters.
+fn append(text: &mut String, piece: &str) {
+    let before = text
+        .strip_suffix(' ')
+        .and_then(|text| text.chars().next_back());
+    if before.is_some_and(is_chinese) && piece.chars().next().is_some_and(is_chinese) {
+        text.pop();
+    }
+    let after = piece
+        .strip_prefix(' ')
+        .and_then(|piece| piece.chars().next());
+    let piece = match (text.chars().next_back(), after) {
+        (Some(before), Some(after)) if is_chinese(before) && is_chinese(after) => &piece[1..],
+        _ => piece,
+    };
+    text.push_str(piece);
+}
+
+/// Whether a character is Chinese, its punctuation and wide forms included.
+#[must_use]
+pub fn is_chinese(character: char) -> bool {
+    matches!(character, '\u{3000}'..='\u{303f}' | '\u{3400}'..='\u{9fff}' | '\u{ff00}'..='\u{ff60}')
 }
 
 /// The names of the places in a sentence.
@@ -43,6 +70,20 @@ pub fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_blank_stands_between_chinese_characters() {
+        let value = |name: &str| Some(if name == "zh" { "该程序" } else { "nginx" }.to_owned());
+        let cases = [
+            ("等待 {zh} 关闭。", "等待该程序关闭。"),
+            ("等待 {en} 关闭。", "等待 nginx 关闭。"),
+            ("{zh} 和 {en} 。", "该程序和 nginx 。"),
+            ("wait for {zh} to close", "wait for 该程序 to close"),
+        ];
+        for (sentence, expected) in cases {
+            assert_eq!(fill(sentence, value).as_deref(), Some(expected));
+        }
+    }
 
     #[test]
     fn a_sentence_is_filled_whole_or_not_at_all() {

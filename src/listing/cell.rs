@@ -3,6 +3,8 @@
 use super::column::Column;
 use super::fit::{fit, width};
 use super::quantity;
+use crate::explain::catalogue::Catalogue;
+use crate::explain::sentence::fill;
 use crate::filter::{Side, protocol_word, services, write_address};
 use crate::model::flow::{Flow, Rate};
 use crate::model::namespace::Namespace;
@@ -64,11 +66,12 @@ pub fn cell<'o>(
     row: &Row,
     observation: &'o Observation,
     numeric: bool,
+    words: &Catalogue,
 ) -> Cell<'o> {
     let socket = &row.socket;
     match column {
         Column::Mark => mark(row).into(),
-        Column::Process => process(row, observation),
+        Column::Process => process(row, observation, words),
         Column::Pid => observation
             .first_owner(row)
             .map(|owner| owner.pid.to_string())
@@ -80,7 +83,11 @@ pub fn cell<'o>(
         Column::Remote => address(Side::Remote, row, observation),
         Column::State => state(row),
         Column::Age => age(row, observation).into(),
-        Column::Timer => socket.timer.map(timer).unwrap_or_default().into(),
+        Column::Timer => socket
+            .timer
+            .map(|running| timer(running, words))
+            .unwrap_or_default()
+            .into(),
         Column::RecvQ => recv_queue(row).into(),
         Column::SendQ => send_queue(row).into(),
         Column::Rtt => of_flow(row, observation, |flow| {
@@ -96,7 +103,7 @@ pub fn cell<'o>(
         Column::Service if numeric => services::telling_port(socket).to_string().into(),
         Column::Service => services::of(socket).unwrap_or_default().into(),
         Column::Unit => unit(row, observation).into(),
-        Column::Netns => namespace(row, observation),
+        Column::Netns => namespace(row, observation, words),
         Column::Inode => socket
             .inode
             .map(|inode| inode.to_string())
@@ -141,22 +148,22 @@ fn mark(row: &Row) -> &'static str {
     }
 }
 
-fn process<'o>(row: &Row, observation: &'o Observation) -> Cell<'o> {
+fn process<'o>(row: &Row, observation: &'o Observation, words: &Catalogue) -> Cell<'o> {
     let holders = row.owners.of(&observation.holders);
     let count = holders
         .chunk_by(|left, right| left.process == right.process)
         .count();
     if let Some(owner) = observation.first_owner(row) {
-        let name = name(owner);
+        let name = name(owner, words);
         return match count {
             0 | 1 => name,
             _ => format!("{} +{}", name.text, count - 1).into(),
         };
     }
     let text = if let Some(last) = observation.last_owner(row) {
-        format!("(was {})", last.name)
+        said(words, "was", &last.name)
     } else {
-        nobody(row, observation)
+        nobody(row, observation, words)
     };
     Cell {
         stands_in: true,
@@ -165,38 +172,44 @@ fn process<'o>(row: &Row, observation: &'o Observation) -> Cell<'o> {
 }
 
 /// A process may take an empty name: then its program's name stands in.
-fn name(process: &Process) -> Cell<'_> {
+fn name<'o>(process: &'o Process, words: &Catalogue) -> Cell<'o> {
     if !process.name.is_empty() {
         return process.name.as_str().into();
     }
     let program = process.exe.as_ref().map(|exe| exe.path.as_str());
     match program.and_then(|path| path.rsplit('/').next()) {
         Some(base) => format!("({base})").into(),
-        None => "(no name)".into(),
+        None => words.cell("nameless").to_owned().into(),
     }
 }
 
 /// Why a row has no owner, in a word or two.
-fn nobody(row: &Row, observation: &Observation) -> String {
+fn nobody(row: &Row, observation: &Observation, words: &Catalogue) -> String {
     let listener = || {
         observation
             .listeners_of(row)
             .find_map(|listener| observation.first_owner(listener))
-            .map(|owner| format!("(for {})", owner.name))
+            .map(|owner| said(words, "for", &owner.name))
     };
-    let word = match row.unowned {
-        Some(Unowned::TimeWait | Unowned::Orphan) => "closed",
-        Some(Unowned::ListenerRequest) => return listener().unwrap_or("— (request)".to_owned()),
-        Some(Unowned::AcceptQueue) => return listener().unwrap_or("— (queued)".to_owned()),
+    let word = |name: &str| words.cell(name).to_owned();
+    match row.unowned {
+        Some(Unowned::TimeWait | Unowned::Orphan) => word("closed"),
+        Some(Unowned::ListenerRequest) => listener().unwrap_or_else(|| word("request")),
+        Some(Unowned::AcceptQueue) => listener().unwrap_or_else(|| word("queued")),
         Some(Unowned::Hidden) => match row.socket.user() {
-            Some(uid) => return format!("— (uid {uid})"),
-            None => "hidden",
+            Some(uid) => said(words, "uid", &uid),
+            None => word("hidden"),
         },
-        Some(Unowned::Pending) => "looking",
-        Some(Unowned::Kernel) => "not found",
-        None => "gone",
-    };
-    format!("— ({word})")
+        Some(Unowned::Pending) => word("looking"),
+        Some(Unowned::Kernel) => word("not_found"),
+        None => word("gone"),
+    }
+}
+
+/// A word of the cells with a name or a number in it.
+fn said(words: &Catalogue, name: &str, value: &impl ToString) -> String {
+    let sentence = words.cell(name);
+    fill(sentence, |_| Some(value.to_string())).unwrap_or_default()
 }
 
 fn user<'o>(row: &Row, observation: &'o Observation, numeric: bool) -> Cell<'o> {
@@ -248,14 +261,16 @@ fn age(row: &Row, observation: &Observation) -> String {
     }
 }
 
-fn timer(timer: Timer) -> String {
+fn timer(timer: Timer, words: &Catalogue) -> String {
     let left = quantity::time_left(timer.expires_ms);
     let kind = match timer.kind {
-        TimerKind::Retransmit => "retr",
-        TimerKind::Keepalive => "keep",
-        TimerKind::TimeWait => "tw",
-        TimerKind::ZeroWindowProbe => "probe",
-        TimerKind::Unknown(number) => return format!("timer {number} {left}"),
+        TimerKind::Retransmit => words.cell("retransmit"),
+        TimerKind::Keepalive => words.cell("keepalive"),
+        TimerKind::TimeWait => words.cell("time_wait"),
+        TimerKind::ZeroWindowProbe => words.cell("probe"),
+        TimerKind::Unknown(number) => {
+            return format!("{} {left}", said(words, "timer", &number));
+        }
     };
     match timer.retransmits {
         0 => format!("{kind} {left}"),
@@ -288,11 +303,11 @@ fn unit<'o>(row: &Row, observation: &'o Observation) -> &'o str {
         .map_or("", |unit| unit.as_str())
 }
 
-fn namespace<'o>(row: &Row, observation: &'o Observation) -> Cell<'o> {
+fn namespace<'o>(row: &Row, observation: &'o Observation, words: &Catalogue) -> Cell<'o> {
     match observation.namespace(&row.socket) {
         Some(Namespace { own: true, .. }) => Cell {
             stands_in: true,
-            ..Cell::from("(this)")
+            ..Cell::from(words.cell("this").to_owned())
         },
         Some(Namespace {
             name: Some(name), ..
@@ -312,12 +327,17 @@ fn interface<'o>(row: &Row, observation: &'o Observation) -> Cell<'o> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::explain::catalogue::Language;
     use crate::filter::sample::{
         AVAHI, CURL_CONNECTS, CURL_WAS, HALF_OPEN, HIDDEN, JAVA, LINK_LOCAL, NGINX, NGINX_LISTENS,
         ODD, RESOLVER, SSH_LISTENS, world,
     };
     use crate::model::finding::Severity;
     use std::sync::Arc;
+
+    fn english() -> &'static Catalogue {
+        Catalogue::of(Language::English)
+    }
 
     #[test]
     fn every_column_of_the_sample() {
@@ -398,7 +418,7 @@ mod tests {
         let world = world();
         for (column, number, text) in cases {
             let row = &world.rows[number as usize];
-            let cell = cell(column, row, &world, false);
+            let cell = cell(column, row, &world, false, english());
             assert_eq!(cell.text, text, "{column:?} of row {number}");
         }
     }
@@ -406,7 +426,15 @@ mod tests {
     #[test]
     fn numbers_stand_for_names_where_asked() {
         let world = world();
-        let say = |column, number: u32| cell(column, &world.rows[number as usize], &world, true);
+        let say = |column, number: u32| {
+            cell(
+                column,
+                &world.rows[number as usize],
+                &world,
+                true,
+                english(),
+            )
+        };
         assert_eq!(say(Column::User, NGINX).text, "33");
         assert_eq!(say(Column::User, CURL_WAS).text, "");
         assert_eq!(say(Column::Service, NGINX).text, "443");
@@ -417,10 +445,10 @@ mod tests {
         let world = world();
         let mut row = world.rows[NGINX as usize];
         row.socket.cookie = None;
-        let dash = cell(Column::Rx, &row, &world, false);
+        let dash = cell(Column::Rx, &row, &world, false, english());
         assert_eq!((dash.text.as_ref(), dash.stands_in), ("—", true));
         row.socket.state = crate::model::state::State::Listen;
-        assert_eq!(cell(Column::Rx, &row, &world, false).text, "");
+        assert_eq!(cell(Column::Rx, &row, &world, false, english()).text, "");
     }
 
     #[test]
@@ -439,11 +467,11 @@ mod tests {
             (None, "— (gone)"),
         ] {
             row.unowned = reason;
-            let cell = cell(Column::Process, &row, &world, false);
+            let cell = cell(Column::Process, &row, &world, false, english());
             assert_eq!(cell.text, text);
             assert!(cell.stands_in);
         }
-        let owned = cell(Column::Process, &world.rows[0], &world, false);
+        let owned = cell(Column::Process, &world.rows[0], &world, false, english());
         assert!(!owned.stands_in);
     }
 
@@ -451,13 +479,22 @@ mod tests {
     fn a_trouble_is_marked_without_colour() {
         let mut row = world().rows[SSH_LISTENS as usize];
         row.flagged = Some(Severity::Warn);
-        assert_eq!(cell(Column::Mark, &row, &world(), false).text, "!");
+        assert_eq!(
+            cell(Column::Mark, &row, &world(), false, english()).text,
+            "!"
+        );
     }
 
     #[test]
     fn a_change_of_state_shrinks_to_the_new_one() {
         let world = world();
-        let cell = cell(Column::State, &world.rows[NGINX as usize], &world, false);
+        let cell = cell(
+            Column::State,
+            &world.rows[NGINX as usize],
+            &world,
+            false,
+            english(),
+        );
         assert_eq!(cell.fitted(30), "SYN_RECV→ESTABLISHED");
         assert_eq!(cell.fitted(12), "ESTABLISHED");
         assert_eq!(cell.fitted(5), "ESTA…");
@@ -469,7 +506,7 @@ mod tests {
         let mut evil = (*world.processes[0]).clone();
         evil.name = "ss\u{1b}[2Jhd".into();
         world.processes[0] = Arc::new(evil);
-        let cell = cell(Column::Process, &world.rows[0], &world, false);
+        let cell = cell(Column::Process, &world.rows[0], &world, false, english());
         assert_eq!(cell.text, "ss\\x1b[2Jhd");
     }
 }

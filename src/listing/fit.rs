@@ -1,7 +1,9 @@
 //! Making texts fit into terminal cells, of which some characters take two.
 
 use super::column::Align;
+use crate::explain::sentence::is_chinese;
 use std::borrow::Cow;
+use textwrap::WordSeparator;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How many cells a text takes.
@@ -35,6 +37,24 @@ pub fn fit(text: &str, cells: usize) -> Cow<'_, str> {
         .map_or(text.len(), |(place, _)| place);
     let kept = text.get(..end).unwrap_or_default();
     Cow::Owned(format!("{kept}…"))
+}
+
+/// The lines of a text, broken so that none is longer than so many cells.
+///
+/// Latin text breaks at blanks. Chinese has none: it breaks between characters,
+/// but no line begins with a full stop (Unicode's UAX #14).
+#[must_use]
+pub fn wrap(text: &str, cells: usize) -> Vec<Cow<'_, str>> {
+    let options = textwrap::Options::new(cells);
+    let chinese = text.chars().any(is_chinese);
+    textwrap::wrap(
+        text,
+        if chinese {
+            options.word_separator(WordSeparator::UnicodeBreakProperties)
+        } else {
+            options.word_separator(WordSeparator::AsciiSpace)
+        },
+    )
 }
 
 /// The text in exactly that many cells: shortened like [`fit`] or filled up

@@ -8,6 +8,7 @@
 use super::cell::Cell;
 use super::column::Column;
 use super::fit::width;
+use crate::explain::catalogue::Catalogue;
 
 /// Cells between two columns where there is little room, and where there is
 /// enough.
@@ -72,10 +73,12 @@ impl Measure {
     /// Begins with the headings of the wanted columns, which are shown in this
     /// order.
     #[must_use]
-    pub fn new(wanted: &[Column]) -> Self {
+    pub fn new(wanted: &[Column], words: &Catalogue) -> Self {
         let need = |column: &Column| {
             // The mark needs its place even while there is none to show.
-            let title = width(column.title()).max(1).max(column.steady_width());
+            let title = width(words.column_title(column.key()))
+                .max(1)
+                .max(column.steady_width());
             let marked = *column == Column::State && wanted.contains(&Column::Mark);
             Need {
                 column: *column,
@@ -233,6 +236,7 @@ impl Line<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::explain::catalogue::Language;
     use crate::filter::sample::{self, JAVA, LINK_LOCAL, world};
     use crate::listing::cell::cell;
     use crate::model::observation::Observation;
@@ -241,13 +245,17 @@ mod tests {
     use crate::model::state::State;
     use proptest::prelude::*;
 
+    fn english() -> &'static Catalogue {
+        Catalogue::of(Language::English)
+    }
+
     fn measured(rows: &[Row], observation: &Observation) -> Measure {
         let wanted = Column::telling(observation);
-        let mut measure = Measure::new(&wanted);
+        let mut measure = Measure::new(&wanted, english());
         for row in rows {
             let cells: Vec<Cell> = wanted
                 .iter()
-                .map(|column| cell(*column, row, observation, false))
+                .map(|column| cell(*column, row, observation, false, english()))
                 .collect();
             measure.add(&cells);
         }
@@ -322,7 +330,7 @@ mod tests {
 
     #[test]
     fn an_odd_name_does_not_push_columns_away() {
-        let mut measure = Measure::new(&[Column::Process, Column::Local]);
+        let mut measure = Measure::new(&[Column::Process, Column::Local], english());
         let name = "\\x1b".repeat(15);
         measure.add(&[Cell::from(name.as_str()), Cell::from("192.0.2.1:80")]);
         let widths: Vec<usize> = measure
@@ -336,7 +344,7 @@ mod tests {
 
     #[test]
     fn room_is_measured_in_cells() {
-        let mut measure = Measure::new(&[Column::Process, Column::User]);
+        let mut measure = Measure::new(&[Column::Process, Column::User], english());
         measure.add(&[Cell::from("浏览器浏览器"), Cell::from("文")]);
         let layout = measure.layout(18);
         assert_eq!(layout.gap, 2);
@@ -359,7 +367,7 @@ mod tests {
             prop_assert!(used <= cells);
             for placed in &layout.columns {
                 for row in &rows {
-                    let cell = cell(placed.column, row, &world, false);
+                    let cell = cell(placed.column, row, &world, false, english());
                     if placed.column != Column::Process {
                         let said = cell.fitted(placed.width);
                         prop_assert!(said == cell.text || Some(said.as_ref()) == cell.short.as_deref());

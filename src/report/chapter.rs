@@ -79,7 +79,7 @@ pub fn all(
     width: usize,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let learn = &words.learn;
+    let learn = words.learn();
     title(&learn.chapter.title, out)?;
     paragraph(&words.with_limits(&learn.chapter.intro, limits), width, out)?;
     exchange(&learn.open, words, limits, width, out)?;
@@ -188,8 +188,8 @@ mod tests {
         let mut bytes = Vec::new();
         all(words, &Limits::default(), 80, &mut bytes).unwrap();
         let text = String::from_utf8(bytes).unwrap();
-        assert!(text.contains(&words.learn.why_three_and_four.question));
-        assert!(text.contains(&words.learn.why_time_wait.question));
+        assert!(text.contains(&words.learn().why_three_and_four.question));
+        assert!(text.contains(&words.learn().why_time_wait.question));
         assert!(text.contains("SYN+ACK"));
         for state in State::ALL {
             assert!(text.contains(&format!("\n{state}\n==")), "{state}");

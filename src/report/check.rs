@@ -4,8 +4,8 @@
 use super::checked::{Checked, Over, Verdict};
 use crate::explain::catalogue::Catalogue;
 use crate::explain::findings::describe;
-use crate::explain::lengths::length;
 use crate::explain::sentence::fill;
+use crate::listing::{Align, pad, wrap};
 use crate::model::finding::{Finding, Severity};
 use crate::model::gap::GapKind;
 use crate::model::observation::Observation;
@@ -51,9 +51,9 @@ fn was(over: &Over, checked: &Checked<'_>, words: &Catalogue) -> String {
     let ago = until.age(checked.observation.time.stamp());
     let told = fill(words.screen("check", "over"), |place| {
         Some(match place {
-            "severity" => finding.severity.word().to_owned(),
-            "ago" => length(ago),
-            "lasted" => length(finding.since.age(*until)),
+            "severity" => severity(finding, words).to_owned(),
+            "ago" => words.length(ago),
+            "lasted" => words.length(finding.since.age(*until)),
             _ => describe(finding, words).line,
         })
     });
@@ -69,9 +69,9 @@ fn write_unjudged(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let blind = checked.observation.blind.iter();
-    let blind = blind.map(|blind| format!("{} ({})", blind.rule.key(), blind.lacks.word()));
+    let blind = blind.map(|blind| words.aside(blind.rule.key(), blind.lacks.word()));
     let unripe = checked.unripe.iter();
-    let unripe = unripe.map(|each| format!("{} ({})", each.rule.key(), length(each.needs)));
+    let unripe = unripe.map(|each| words.aside(each.rule.key(), &words.length(each.needs)));
     let unread = (checked.unread > 0).then(|| checked.unread.to_string());
     for (name, all) in [
         ("blind", blind.collect::<Vec<_>>()),
@@ -79,7 +79,7 @@ fn write_unjudged(
         ("unread", unread.into_iter().collect()),
     ] {
         if !all.is_empty() {
-            let told = fill(words.screen("check", name), |_| Some(all.join(", ")));
+            let told = fill(words.screen("check", name), |_| Some(words.list(&all)));
             writeln!(out)?;
             let label = words.screen("check", "unjudged_label");
             wrapped(label, &told.unwrap_or_default(), width, out)?;
@@ -97,7 +97,7 @@ fn summary(checked: &Checked<'_>, words: &Catalogue) -> String {
     };
     let told = fill(words.screen("check", name), |place| {
         Some(match place {
-            "time" => length(checked.watched),
+            "time" => words.length(checked.watched),
             "info" => checked.count(Severity::Info).to_string(),
             "warn" => checked.count(Severity::Warn).to_string(),
             "alarm" => checked.count(Severity::Alarm).to_string(),
@@ -113,7 +113,7 @@ fn summary(checked: &Checked<'_>, words: &Catalogue) -> String {
     }
     if checked.is_cut_short() {
         let cut = fill(words.screen("check", "cut"), |_| {
-            Some(length(checked.wanted))
+            Some(words.length(checked.wanted))
         });
         told.push_str(&cut.unwrap_or_default());
     }
@@ -130,9 +130,9 @@ fn write_finding(
     let said = describe(finding, words);
     let label = |name: &str| words.screen("findings", name);
     let age = finding.since.age(checked.observation.time.stamp());
-    let since = fill(label("ago"), |_| Some(length(age))).unwrap_or_default();
+    let since = fill(label("ago"), |_| Some(words.length(age))).unwrap_or_default();
     writeln!(out)?;
-    wrapped(finding.severity.word(), &said.line, width, out)?;
+    wrapped(severity(finding, words), &said.line, width, out)?;
     wrapped(label("since"), &since, width, out)?;
     let owner = finding.process.as_ref();
     if let Some(exe) = owner.and_then(|owner| owner.exe.as_ref()) {
@@ -148,10 +148,15 @@ fn write_finding(
     Ok(())
 }
 
+/// The severity in a word.
+fn severity<'w>(finding: &Finding, words: &'w Catalogue) -> &'w str {
+    words.screen("check", finding.severity.word())
+}
+
 fn wrapped(label: &str, text: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
     let mut head = label;
-    for line in textwrap::wrap(text, width.saturating_sub(INDENT).max(20)) {
-        writeln!(out, "{head:INDENT$}{line}")?;
+    for line in wrap(text, width.saturating_sub(INDENT).max(20)) {
+        writeln!(out, "{}{line}", pad(head, INDENT, Align::Left))?;
         head = "";
     }
     Ok(())
@@ -183,7 +188,7 @@ pub fn write_line(checked: &Checked<'_>, words: &Catalogue, out: &mut dyn Write)
         count => format!(", {count} over"),
     };
     let cut = if verdict == Verdict::Unknown {
-        let (watched, wanted) = (length(checked.watched), length(checked.wanted));
+        let (watched, wanted) = (words.length(checked.watched), words.length(checked.wanted));
         format!("watched {watched} of {wanted}, ")
     } else {
         String::new()

@@ -3,6 +3,7 @@
 use crate::explain::ability::verdicts;
 use crate::explain::catalogue::Catalogue;
 use crate::explain::remedy::{Advice, advice};
+use crate::listing::{Align, pad, wrap};
 use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
 use crate::model::powers::Means;
@@ -37,7 +38,7 @@ pub fn write(
         let mark = words.ability("standings", verdict.standing.key());
         let name = words.ability(verdict.ability.key(), "name");
         let gap = text_at - name_at;
-        let head = format!("{mark:name_at$}{name:gap$}");
+        let head = pad(mark, name_at, Align::Left) + &pad(name, gap, Align::Left);
         wrapped(&verdict.sentence(words), &head, text_at, width, out)?;
     }
     for piece in advice(&verdicts, means, words) {
@@ -61,8 +62,8 @@ fn wrapped(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut head = head.to_owned();
-    for line in textwrap::wrap(text, width.saturating_sub(indent).max(20)) {
-        writeln!(out, "{head:indent$}{line}")?;
+    for line in wrap(text, width.saturating_sub(indent).max(20)) {
+        writeln!(out, "{}{line}", pad(&head, indent, Align::Left))?;
         head.clear();
     }
     Ok(())

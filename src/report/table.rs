@@ -17,21 +17,27 @@ pub fn write(
     rows: &[u32],
     columns: &[Column],
     numeric: bool,
+    words: &Catalogue,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut widths: Vec<usize> = columns.iter().map(|column| column.title().len()).collect();
+    let mut widths: Vec<usize> = columns
+        .iter()
+        .map(|column| width(words.column_title(column.key())))
+        .collect();
     let mut cells = Cells::default();
     for row in rows
         .iter()
         .filter_map(|number| observation.rows.get(*number as usize))
     {
         for (column, widest) in columns.iter().zip(&mut widths) {
-            let text = cell(*column, row, observation, numeric).text;
+            let text = cell(*column, row, observation, numeric, words).text;
             *widest = (*widest).max(width(&text));
             cells.push(&text);
         }
     }
-    let titles = columns.iter().map(|column| column.title());
+    let titles = columns
+        .iter()
+        .map(|column| words.column_title(column.key()));
     write_line(titles, columns, &widths, out)?;
     for line in 0..cells.count() / columns.len().max(1) {
         let first = line * columns.len();
@@ -134,6 +140,7 @@ pub fn write_gaps(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::explain::catalogue::Language;
     use crate::filter::sample::world;
 
     #[test]
@@ -142,7 +149,15 @@ mod tests {
         let rows: Vec<u32> = (0..u32::try_from(world.rows.len()).unwrap()).collect();
         let columns = [Column::Process, Column::Pid, Column::Local, Column::Remote];
         let mut bytes = Vec::new();
-        write(&world, &rows, &columns, false, &mut bytes).unwrap();
+        write(
+            &world,
+            &rows,
+            &columns,
+            false,
+            Catalogue::of(Language::English),
+            &mut bytes,
+        )
+        .unwrap();
         let text = String::from_utf8(bytes).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), rows.len() + 1);

@@ -2,7 +2,7 @@
 //! programs.
 
 use super::{Ending, RunError, terminal};
-use crate::explain::catalogue::{Catalogue, Language};
+use crate::explain::catalogue::Catalogue;
 use crate::filter::Filter;
 use crate::listing::{Column, Quick, Sort, arrange};
 use crate::model::limits::Limits;
@@ -42,6 +42,8 @@ pub struct ListRequest {
     pub format: Format,
     /// Whether JSON is to have `tcp_info`.
     pub info: bool,
+    /// The words of headings and notes.
+    pub words: &'static Catalogue,
 }
 
 /// Reads the table once and writes the rows that match.
@@ -72,6 +74,7 @@ pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
             &rows,
             &request.columns,
             request.numeric,
+            request.words,
             &mut out,
         ),
     };
@@ -79,9 +82,8 @@ pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
         .and_then(|()| out.flush())
         .map_err(RunError::io("write the list"))?;
     if request.format == Format::Table && !observation.gaps.is_empty() {
-        let words = Catalogue::of(Language::English);
         // Whoever reads the list may have closed this; the list is written.
-        let _ = table::write_gaps(&observation, words, &mut stderr().lock());
+        let _ = table::write_gaps(&observation, request.words, &mut stderr().lock());
     }
     let narrowed = !request.filter.is_all() || !request.quick.is_all();
     Ok(if rows.is_empty() && narrowed {

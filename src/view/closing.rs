@@ -178,8 +178,7 @@ fn owners(doomed: &Doomed, app: &App) -> String {
         let more = fill(word("owners_more"), |_| {
             Some((doomed.owners.len() - 1).to_string())
         });
-        text.push(' ');
-        text.push_str(&more.unwrap_or_default());
+        text = app.words.sentences(&[text, more.unwrap_or_default()]);
     }
     text
 }

@@ -9,7 +9,6 @@ use super::screen::titled;
 use super::theme::Theme;
 use crate::app::App;
 use crate::explain::diagnosis::{Diagnosis, diagnose};
-use crate::explain::lengths::length;
 use crate::explain::machine;
 use crate::explain::sentence::fill;
 use crate::listing::quantity::bytes as size;
@@ -68,7 +67,7 @@ pub(super) fn draw_summary(app: &App, theme: Theme, area: Rect, buffer: &mut Buf
 }
 
 fn title(app: &App, row: &Row) -> String {
-    let text = |column| cell(column, row, &app.observation, app.numeric).text;
+    let text = |column| cell(column, row, &app.observation, app.numeric, app.words).text;
     let who = format!("{} {}", text(Column::Process), text(Column::Pid));
     let (local, remote) = (text(Column::Local), text(Column::Remote));
     match row.socket.peer() {
@@ -182,7 +181,7 @@ impl Writer<'_> {
             process.name,
             process.pid,
             self.word(word),
-            numbers.join(", ")
+            self.app.words.list(&numbers)
         )
     }
 
@@ -202,7 +201,7 @@ impl Writer<'_> {
             return String::new();
         };
         let age = Duration::from_millis(now.saturating_sub(started));
-        fill(self.word("ago"), |_| Some(length(age))).unwrap_or_default()
+        fill(self.word("ago"), |_| Some(self.app.words.length(age))).unwrap_or_default()
     }
 
     fn usage(&self, process: &Process) -> String {
@@ -225,7 +224,14 @@ impl Writer<'_> {
     fn socket(&self, page: &mut Page) {
         let socket = &self.row.socket;
         self.entry("queues", &self.queues(), page);
-        let timer = cell(Column::Timer, self.row, &self.app.observation, false).text;
+        let timer = cell(
+            Column::Timer,
+            self.row,
+            &self.app.observation,
+            false,
+            self.app.words,
+        )
+        .text;
         let timer = match socket
             .timer
             .and_then(|timer| self.app.words.timer(timer.kind))
@@ -235,7 +241,13 @@ impl Writer<'_> {
         };
         self.entry("timer", &timer, page);
         if self.app.observation.spans_namespaces() {
-            let namespace = cell(Column::Netns, self.row, &self.app.observation, false);
+            let namespace = cell(
+                Column::Netns,
+                self.row,
+                &self.app.observation,
+                false,
+                self.app.words,
+            );
             self.entry("namespace", &namespace.text, page);
         }
         self.entry("identity", &self.identity(), page);

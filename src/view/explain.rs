@@ -29,7 +29,7 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
     let own = format!(
         "{}{join}{}",
         diagnosis.headline,
-        diagnosis.sentences.join(" ")
+        app.words.sentences(&diagnosis.sentences)
     );
     page.paragraph(&own, Style::new());
     if let Some(unowned) = &diagnosis.unowned

@@ -7,8 +7,8 @@ use super::screen::titled;
 use super::theme::Theme;
 use crate::app::App;
 use crate::explain::findings::describe;
-use crate::explain::lengths::length;
 use crate::explain::sentence::{fill, grouped};
+use crate::listing::{Align, pad};
 use crate::model::evidence::Fact;
 use crate::model::finding::Finding;
 use crate::model::mute::Mute;
@@ -101,7 +101,7 @@ impl List<'_> {
             style
         };
         let line = if self.app.is_acknowledged(finding) {
-            format!("{} ({})", said.line, self.words("acknowledged"))
+            self.app.words.aside(&said.line, self.words("acknowledged"))
         } else {
             said.line.clone()
         };
@@ -128,14 +128,22 @@ impl List<'_> {
             "warn" => "short_warn",
             _ => "short_info",
         });
-        let age = length(finding.since.age(self.app.observation.time.stamp()));
+        let age = self
+            .app
+            .words
+            .length(finding.since.age(self.app.observation.time.stamp()));
         let count = count(finding).map_or_else(String::new, grouped);
-        format!("{mark}{severity:5} {age:>11} {count:>7}")
+        let severity = pad(severity, 5, Align::Left);
+        let age = pad(&age, 11, Align::Right);
+        format!("{mark}{severity} {age} {count:>7}")
     }
 
     fn details(&mut self, finding: &Finding, muted: bool) {
         let said = describe(finding, self.app.words);
-        let title = format!("{}: {}", self.words(finding.severity.word()), said.title);
+        let title = self
+            .app
+            .words
+            .labelled(self.words(finding.severity.word()), &said.title);
         let dim = self.theme.dim();
         let owner = finding.process.as_ref();
         let program = owner.and_then(|owner| owner.exe.as_ref());
@@ -182,11 +190,11 @@ impl List<'_> {
             if number == 0 {
                 self.page.heading(self.words("ended"), self.theme.dim());
             }
-            let ago = length(ended.at.stamp().age(now.stamp()));
+            let ago = self.app.words.length(ended.at.stamp().age(now.stamp()));
             let told = fill(self.words("ended_line"), |place| {
                 Some(match place {
                     "ago" => ago.clone(),
-                    _ => length(ended.lasted),
+                    _ => self.app.words.length(ended.lasted),
                 })
             });
             let line = describe(&ended.finding, self.app.words).line;

@@ -95,7 +95,7 @@ pub(super) fn draw_notice(app: &App, theme: Theme, area: Rect, buffer: &mut Buff
 
 fn wrapped(text: &str, width: u16) -> Vec<String> {
     let width = usize::from(width.saturating_sub(2)).max(10);
-    let lines = textwrap::wrap(text, width);
+    let lines = crate::listing::wrap(text, width);
     lines
         .into_iter()
         .map(std::borrow::Cow::into_owned)

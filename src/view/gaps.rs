@@ -34,7 +34,7 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
         let short = app.words.gap(gap.kind, "short");
         let short = fill(short, |_| Some(grouped(gap.count))).unwrap_or_default();
         let reason = app.words.gap_reason(gap.reason);
-        page.heading(&format!("{short} ({reason})"), theme.heading());
+        page.heading(&app.words.aside(&short, reason), theme.heading());
         page.paragraph(app.words.gap(gap.kind, "means"), Style::new());
         // Who holds every privilege need not be told to get one.
         let vain = gap.reason == GapReason::Permission && lacks_nothing(app);
@@ -63,7 +63,7 @@ fn abilities(means: &Means, app: &App, theme: Theme, page: &mut Page) {
             Standing::Partly | Standing::Cannot => theme.severity(Severity::Warn),
         };
         let mark = app.words.ability("standings", verdict.standing.key());
-        let text = format!("{mark}: {}", verdict.sentence(app.words));
+        let text = app.words.labelled(mark, &verdict.sentence(app.words));
         page.labelled(name, theme.dim(), INDENT, &text, style);
     }
     for piece in advice(&verdicts, means, app.words) {

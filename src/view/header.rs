@@ -9,7 +9,6 @@ use crate::app::command::Command;
 use crate::app::message::Spot;
 use crate::app::mode::Mode;
 use crate::explain::findings::describe;
-use crate::explain::lengths::length;
 use crate::explain::sentence::{fill, grouped};
 use crate::listing::{StateClass, fit};
 use crate::model::finding::{Finding, Severity};
@@ -220,7 +219,7 @@ fn right_side(app: &App, theme: Theme, roomy: bool) -> Line<'static> {
         ));
         spans.push(Span::raw(" "));
     }
-    let interval = length(app.interval);
+    let interval = app.words.length(app.interval);
     let text = if roomy {
         let name = match app.pace {
             Pace::Adaptive => "adaptive",
@@ -338,5 +337,5 @@ pub(super) fn quick_words(app: &App) -> String {
         };
         app.words.command(command.key(), "label")
     }));
-    on.join(", ")
+    app.words.list(&on)
 }

@@ -1,6 +1,7 @@
 //! A page of text: paragraphs broken to the width there is, scrolled as a
 //! whole.
 
+use crate::listing::wrap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -55,7 +56,7 @@ impl Page {
         let mut head = format!(" {label}");
         // A label that fills its column still keeps off its text.
         let mut gap = usize::from(!label.is_empty());
-        for piece in textwrap::wrap(text, width) {
+        for piece in wrap(text, width) {
             let padding = indent.saturating_sub(super::words::cells(&head)).max(gap);
             gap = 0;
             let padded = format!("{head}{}", " ".repeat(padding));

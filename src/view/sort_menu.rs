@@ -5,7 +5,7 @@ use super::theme::Theme;
 use super::words::cells;
 use crate::app::App;
 use crate::app::browsing::SORTABLE;
-use crate::listing::fit;
+use crate::listing::{Align, fit, pad};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -15,7 +15,8 @@ pub(super) fn draw(place: usize, app: &App, theme: Theme, area: Rect, buffer: &m
     let mut entries = vec![app.words.screen("sort", "usual").to_owned()];
     entries.extend(SORTABLE.iter().map(|column| {
         let means = app.words.column(column.key());
-        format!("{:<8} {}", column.title(), means)
+        let title = pad(app.words.column_title(column.key()), 8, Align::Left);
+        format!("{title} {means}")
     }));
     let widest = entries.iter().map(|entry| cells(entry)).max().unwrap_or(0);
     let width = u16::try_from(widest + 2)

@@ -49,11 +49,12 @@ pub(super) fn draw(
     let lines: Vec<Vec<Cell<'_>>> = visible
         .iter()
         .map(|(_, row)| {
-            let cell = |column: &Column| cell(*column, row, &app.observation, app.numeric);
+            let cell =
+                |column: &Column| cell(*column, row, &app.observation, app.numeric, app.words);
             wanted.iter().map(cell).collect()
         })
         .collect();
-    let mut measure = Measure::new(&wanted);
+    let mut measure = Measure::new(&wanted, app.words);
     for line in &lines {
         measure.add(line);
     }
@@ -85,7 +86,11 @@ fn draw_heading(
         } else {
             theme.heading()
         };
-        let title = aligned(column.title(), column.align(), place.width);
+        let title = aligned(
+            app.words.column_title(column.key()),
+            column.align(),
+            place.width,
+        );
         Line::styled(title, style).render(place, buffer);
         frame.spots.push((place, Spot::Heading(column)));
     }

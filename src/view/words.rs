@@ -29,7 +29,7 @@ impl Pane {
             "{}{}{}",
             diagnosis.headline,
             join("headline"),
-            sentences.join(join("sentence"))
+            app.words.sentences(&sentences)
         );
         why.paragraph(&text, Style::new());
         let mut next = Page::new(width);

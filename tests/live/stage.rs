@@ -44,6 +44,7 @@ impl Stage {
             pace: Pace::Fixed(Duration::from_secs(1)),
             session: tcplens::model::session::Session::default(),
             attention: tcplens::app::troubles::Attention::default(),
+            latin_only: false,
         };
         let mut stage = Self {
             app: App::new(Catalogue::of(Language::English), choices),

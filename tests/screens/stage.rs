@@ -486,6 +486,7 @@ pub(crate) fn choices() -> Choices {
         policy: tcplens::model::action::Policy::Act,
         session: tcplens::model::session::Session::default(),
         attention: tcplens::app::troubles::Attention::default(),
+        latin_only: false,
         scope: tcplens::model::namespace::Scope::Own,
         filter: Filter::all(),
         quick: Quick::default(),

@@ -3,7 +3,6 @@
 use super::{Affair, Fate, Party};
 use crate::app::App;
 use crate::app::aftermath::{Aftermath, PortFate};
-use crate::explain::lengths::length;
 use crate::explain::sentence::fill;
 use crate::model::process::Process;
 use crate::model::signal::Signal;
@@ -35,7 +34,7 @@ impl App {
             let said = fill(self.words.outcome(name), |place| {
                 Some(match place {
                     "who" => who.clone(),
-                    "after" => length(after),
+                    "after" => self.words.length(after),
                     _ => affair.signal.word().to_owned(),
                 })
             });
@@ -56,7 +55,10 @@ impl App {
             Fate::Runs(after) => say("still_running", *after),
             Fate::Refused(refusal) => {
                 let (name, pid) = (&party.target.name, party.target.pid);
-                vec![format!("{name} ({pid}): {}", self.reason(refusal))]
+                vec![
+                    self.words
+                        .labelled(&format!("{name} ({pid})"), &self.reason(refusal)),
+                ]
             }
         }
     }
@@ -95,7 +97,7 @@ impl App {
                 Some(match place {
                     "count" => those.len().to_string(),
                     "total" => total.to_string(),
-                    "after" => length(after),
+                    "after" => self.words.length(after),
                     "names" => self.names(&those),
                     _ => affair.signal.word().to_owned(),
                 })
@@ -127,7 +129,7 @@ impl App {
         if parties.len() > NAMED {
             names.push("…".to_owned());
         }
-        names.join(", ")
+        self.words.list(&names)
     }
 
     /// What became of the sockets and the ports.

@@ -5,7 +5,6 @@ use super::{About, Case, Ending, Order, RunError, Teller, Wording, consent, is_a
 use crate::app::confirm::Goes;
 use crate::control::Control;
 use crate::explain::catalogue::Catalogue;
-use crate::explain::lengths::length;
 use crate::explain::sentence::fill;
 use crate::filter::Filter;
 use crate::listing::fit;
@@ -237,16 +236,16 @@ fn tell_owner(owner: &Owner, facts: &ArmedFacts, observation: &Observation, tell
 
 fn tell_end(teller: &Teller, name: &str, owner: &Owner, after: Duration) {
     let mut values = who(&owner.target).to_vec();
-    values.push(("after", precisely(after)));
+    values.push(("after", precisely(after, teller.words)));
     teller.say(name, &values);
 }
 
 /// A short time to the millisecond.
-fn precisely(after: Duration) -> String {
+fn precisely(after: Duration, words: &Catalogue) -> String {
     if after < Duration::from_secs(1) {
-        format!("{} ms", after.as_millis())
+        format!("{} {}", after.as_millis(), words.diagnosis("units", "ms"))
     } else {
-        length(after)
+        words.length(after)
     }
 }
 

@@ -3,7 +3,6 @@
 use super::{LISTED, names};
 use crate::app::App;
 use crate::app::confirm::{Asked, Goes};
-use crate::explain::lengths::length;
 use crate::explain::sentence::fill;
 use crate::model::action::{ArmedFacts, Reach};
 use std::time::Duration;
@@ -33,7 +32,9 @@ pub(super) fn origin(asked: &Asked, facts: &ArmedFacts, app: &App) -> String {
     let mut parts = Vec::new();
     let now = app.observation.time.wall_ms;
     if let Some(started) = asked.process.started_ms.filter(|_| now > 0) {
-        let age = length(Duration::from_millis(now.saturating_sub(started)));
+        let age = app
+            .words
+            .length(Duration::from_millis(now.saturating_sub(started)));
         parts.extend(fill(word("started"), |_| Some(age.clone())));
     }
     if let Some((pid, name)) = &facts.parent {
@@ -76,7 +77,7 @@ pub(super) fn goes(goes: &Goes, app: &App) -> String {
         }
         parts.extend(fill(word("listening"), |place| match place {
             "count" => Some(goes.listening.len().to_string()),
-            _ => Some(named.join(", ")),
+            _ => Some(app.words.list(&named)),
         }));
     }
     for (state, count) in &goes.states {
@@ -85,5 +86,5 @@ pub(super) fn goes(goes: &Goes, app: &App) -> String {
             _ => Some(state.to_string()),
         }));
     }
-    parts.join(", ")
+    app.words.list(&parts)
 }

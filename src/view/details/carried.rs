@@ -2,7 +2,6 @@
 //! both ways, the window and what narrows it.
 
 use crate::app::App;
-use crate::explain::lengths::length;
 use crate::explain::sentence::fill;
 use crate::listing::quantity::{bytes as size, round_trip};
 use crate::model::flow::Rate;
@@ -94,7 +93,10 @@ impl Told<'_> {
     }
 
     fn last(&self, milliseconds: u32, some: bool) -> String {
-        let age = length(Duration::from_millis(milliseconds.into()));
+        let age = self
+            .app
+            .words
+            .length(Duration::from_millis(milliseconds.into()));
         self.say("last_data", |_| some.then(|| age.clone()))
     }
 

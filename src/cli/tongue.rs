@@ -1,0 +1,107 @@
+//! Which language to speak: what was asked for on the command line goes before
+//! the settings, and these before the locale.
+
+use crate::explain::language::Language;
+use std::ffi::OsString;
+
+/// The languages that were chosen, and where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tongue {
+    /// On the command line.
+    named: Option<Language>,
+    /// In the settings.
+    set: Option<Language>,
+    /// By the locale.
+    usual: Language,
+}
+
+impl Tongue {
+    /// What these arguments and the locale say. The arguments are looked at
+    /// before they are understood: what is wrong with them must be said in some
+    /// language, too.
+    pub(super) fn of(arguments: &[OsString]) -> Self {
+        let told = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let locale = told("LC_ALL")
+            .or_else(|| told("LC_MESSAGES"))
+            .or_else(|| told("LANG"));
+        Self {
+            named: named(arguments),
+            set: None,
+            usual: locale
+                .and_then(|locale| Language::of(&locale))
+                .unwrap_or_default(),
+        }
+    }
+
+    /// With the choice of the settings, if they make one.
+    pub(super) fn or(self, set: Option<Language>) -> Self {
+        Self { set, ..self }
+    }
+
+    /// The language for people.
+    pub(super) fn language(self) -> Language {
+        self.named.or(self.set).unwrap_or(self.usual)
+    }
+
+    /// Whether it was asked for on the command line.
+    pub(super) fn is_named(self, language: Language) -> bool {
+        self.named == Some(language)
+    }
+
+    /// The language of what other programs read: these must not depend on who
+    /// runs them.
+    pub(super) fn named_or_english(self) -> Language {
+        self.named.unwrap_or_default()
+    }
+}
+
+/// What `--lang` says, before a `--`.
+fn named(arguments: &[OsString]) -> Option<Language> {
+    let words: Vec<&str> = arguments
+        .iter()
+        .map(|word| word.to_str().unwrap_or_default())
+        .take_while(|word| *word != "--")
+        .collect();
+    words.iter().enumerate().find_map(|(place, word)| {
+        let value = match word.strip_prefix("--lang")? {
+            "" => words.get(place + 1)?,
+            rest => rest.strip_prefix('=')?,
+        };
+        Language::of(value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_goes_before_the_settings_and_these_before_the_locale() {
+        let arguments = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        let cases: [(&[&str], _); 6] = [
+            (&["tcplens"], None),
+            (&["tcplens", "--lang", "zh"], Some(Language::Chinese)),
+            (&["tcplens", "list", "--lang=zh"], Some(Language::Chinese)),
+            (&["tcplens", "--lang=en", "x"], Some(Language::English)),
+            (&["tcplens", "--lang"], None),
+            (&["tcplens", "--", "--lang=zh"], None),
+        ];
+        for (words, expected) in cases {
+            assert_eq!(named(&arguments(words)), expected, "{words:?}");
+        }
+        let locale = Tongue {
+            usual: Language::Chinese,
+            ..Tongue::default()
+        };
+        assert_eq!(locale.language(), Language::Chinese);
+        assert_eq!(locale.named_or_english(), Language::English);
+        let set = locale.or(Some(Language::English));
+        assert_eq!(set.language(), Language::English);
+        let named = Tongue {
+            named: Some(Language::Chinese),
+            ..set
+        };
+        assert_eq!(named.language(), Language::Chinese);
+        assert_eq!(named.named_or_english(), Language::Chinese);
+    }
+}

@@ -1,0 +1,217 @@
+//! Whether every language has words for everything.
+
+use super::super::sentence::places;
+use super::*;
+use crate::model::action::Refusal;
+use crate::model::caution::Caution;
+use crate::model::closing::{Closable, CloseRefusal};
+use std::collections::{BTreeMap, BTreeSet};
+use unicode_width::UnicodeWidthStr;
+
+fn all() -> impl Iterator<Item = &'static Catalogue> {
+    Language::ALL.into_iter().map(Catalogue::of)
+}
+
+/// Every file of a language, by name.
+fn files(language: Language) -> Vec<(&'static str, toml::Table)> {
+    books::texts(language)
+        .into_iter()
+        .map(|(name, text)| match text.parse() {
+            Ok(table) => (name, table),
+            Err(error) => panic!("{}/{name}: {error}", language.tag()),
+        })
+        .collect()
+}
+
+/// Every text of a file with the way to it, and the number of entries of every
+/// list.
+fn leaves(way: &str, value: &toml::Value, into: &mut Vec<(String, String)>) {
+    match value {
+        toml::Value::String(text) => into.push((way.to_owned(), text.clone())),
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                leaves(&format!("{way}.{key}"), value, into);
+            }
+        }
+        toml::Value::Array(values) => {
+            for (number, value) in values.iter().enumerate() {
+                leaves(&format!("{way}[{number}]"), value, into);
+            }
+        }
+        other => into.push((way.to_owned(), format!("{other:?}"))),
+    }
+}
+
+fn texts(language: Language) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (name, table) in files(language) {
+        leaves(name, &toml::Value::Table(table), &mut found);
+    }
+    found
+}
+
+#[test]
+fn every_file_is_read_as_it_is() {
+    for words in all() {
+        assert!(!words.loaded.states(words.language).is_empty());
+        assert!(!words.loaded.timers(words.language).is_empty());
+        assert!(!words.loaded.unowned(words.language).is_empty());
+        assert!(!words.loaded.outcomes(words.language).is_empty());
+        assert!(!words.learn().close.segment.is_empty());
+        assert!(!words.arrows().is_empty());
+        for book in Book::ALL {
+            assert!(!words.groups(book).is_empty(), "{book:?}");
+        }
+    }
+}
+
+#[test]
+fn every_language_says_everything_with_the_same_places() {
+    let sorted = |text: &str| {
+        let mut places: Vec<String> = places(text).into_iter().map(str::to_owned).collect();
+        places.sort_unstable();
+        places.dedup();
+        places
+    };
+    let english = texts(Language::English);
+    for language in Language::ALL {
+        let other = texts(language);
+        let ways = |texts: &[(String, String)]| {
+            texts
+                .iter()
+                .map(|(way, _)| way.clone())
+                .collect::<BTreeSet<_>>()
+        };
+        let (here, there) = (ways(&english), ways(&other));
+        let missing: Vec<_> = here.symmetric_difference(&there).collect();
+        assert!(missing.is_empty(), "{}: {missing:#?}", language.tag());
+        let other: BTreeMap<_, _> = other.into_iter().collect();
+        for (way, text) in &english {
+            assert_eq!(
+                sorted(text),
+                sorted(&other[way]),
+                "{} {way}",
+                language.tag()
+            );
+        }
+    }
+}
+
+/// What is the same in both languages are names, numbers and commands; no
+/// sentence is.
+#[test]
+fn no_sentence_is_left_in_english() {
+    let chinese: BTreeMap<_, _> = texts(Language::Chinese).into_iter().collect();
+    let is_sentence = |text: &str| {
+        let words = text.split_whitespace();
+        words
+            .filter(|word| word.chars().all(char::is_alphabetic))
+            .count()
+            > 3
+    };
+    let left: Vec<_> = texts(Language::English)
+        .into_iter()
+        .filter(|(way, text)| {
+            ![".command", ".spellings"]
+                .iter()
+                .any(|end| way.ends_with(end))
+                && is_sentence(text)
+        })
+        .filter(|(way, text)| chinese[way] == *text)
+        .map(|(way, _)| way)
+        .collect();
+    assert!(left.is_empty(), "{left:#?}");
+}
+
+#[test]
+fn every_state_timer_and_reason_has_its_words() {
+    for words in all() {
+        for state in State::ALL.into_iter().chain([State::Unknown(0)]) {
+            let found = words.state(state).unwrap_or_else(|| panic!("{state}"));
+            for text in [&found.means, &found.waits_for, &found.lasts, &found.to_do] {
+                assert!(!text.is_empty(), "{state}");
+            }
+            assert!(found.brief.width() <= 70, "{state}: {}", found.brief);
+            let actors = ["program", "kernel", "peer", "nobody"];
+            assert!(actors.contains(&found.actor.as_str()), "{state}");
+            let filled = words.with_limits(&found.lasts, &Limits::default());
+            assert!(!filled.contains('{'), "{state}: {filled}");
+        }
+        for kind in TimerKind::ALL.into_iter().chain([TimerKind::Unknown(9)]) {
+            assert!(words.timer(kind).is_some(), "{kind:?}");
+        }
+        for reason in Unowned::ALL {
+            let found = words.unowned(reason).unwrap();
+            assert!(found.short.width() <= 24, "{reason:?}");
+        }
+    }
+}
+
+#[test]
+fn every_gap_rule_and_refusal_has_its_words() {
+    for words in all() {
+        for kind in GapKind::ALL {
+            for word in ["short", "means", "do"] {
+                assert!(!words.gap(kind, word).is_empty(), "{kind:?} {word}");
+            }
+        }
+        for reason in [
+            GapReason::Permission,
+            GapReason::DescriptorLimit,
+            GapReason::NotOffered,
+            GapReason::Malformed,
+            GapReason::Changed,
+            GapReason::Failed,
+        ] {
+            assert!(!words.gap_reason(reason).is_empty(), "{reason:?}");
+        }
+        for rule in Rule::ALL {
+            for word in ["title", "evidence", "else", "next"] {
+                assert!(!words.finding(rule, word).is_empty(), "{rule:?} {word}");
+            }
+        }
+        for key in Refusal::KEYS {
+            assert!(!words.refusal(key).is_empty(), "{key}");
+            let short = words.refusal_in_short(key);
+            assert!((1..=48).contains(&short.width()), "{key}");
+        }
+        let of_closing = [
+            ("refused", &CloseRefusal::KEYS[..]),
+            ("sees", &Closable::SEEN),
+            ("cautions", &Caution::KEYS),
+        ];
+        for (group, keys) in of_closing {
+            for key in keys {
+                assert!(!words.closing(group, key).is_empty(), "{group} {key}");
+            }
+        }
+    }
+}
+
+#[test]
+fn arrows_join_known_states() {
+    for words in all() {
+        assert!(words.arrows().len() > 20);
+        for arrow in words.arrows() {
+            for key in [&arrow.from, &arrow.to] {
+                assert!(State::from_word(key).is_some(), "{arrow:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn diagrams_fit_eighty_columns() {
+    for words in all() {
+        let learn = words.learn();
+        for exchange in [&learn.open, &learn.close] {
+            for line in exchange.diagram.lines() {
+                let drawn = line.chars().filter(|sign| !sign.is_alphabetic());
+                assert!(drawn.clone().all(|sign| sign.is_ascii()), "{line}");
+                assert!(line.width() <= 76, "{line}");
+            }
+        }
+        assert!(!learn.why_three_and_four.answer.is_empty());
+        assert!(!learn.why_time_wait.answer.is_empty());
+    }
+}
