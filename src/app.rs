@@ -17,6 +17,7 @@ pub mod cursor;
 pub mod effect;
 pub mod keys;
 mod leads;
+pub mod learning;
 pub mod message;
 pub mod mode;
 pub mod notice;
@@ -31,6 +32,7 @@ use crate::filter::Filter;
 use crate::listing::{Quick, Sort, arrange};
 use crate::model::action::Policy;
 use crate::model::identity::Identity;
+use crate::model::lesson::Course;
 use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
 use crate::model::pace::Pace;
@@ -44,6 +46,7 @@ use command::Command;
 use cursor::Cursor;
 use effect::Effect;
 use keys::{Key, Keymap};
+use learning::Lesson;
 use message::Message;
 use mode::Mode;
 use notice::Notice;
@@ -87,6 +90,8 @@ pub struct Choices {
     pub attention: Attention,
     /// Whether the terminal shows ASCII only.
     pub latin_only: bool,
+    /// What is taught, in the lab.
+    pub course: Option<Course>,
 }
 
 /// Everything the screen shows, and what it depends on.
@@ -152,6 +157,8 @@ pub struct App {
     troubles: Troubles,
     /// Whether the terminal shows ASCII only: Chinese would be question marks.
     latin_only: bool,
+    /// The lesson of the lab.
+    pub lesson: Option<Lesson>,
 }
 
 impl App {
@@ -190,6 +197,7 @@ impl App {
             watched: Watched::default(),
             troubles: Troubles::new(choices.attention),
             latin_only: choices.latin_only,
+            lesson: choices.course.map(Lesson::begin),
         }
     }
 
@@ -228,6 +236,7 @@ impl App {
             Message::Reached(id, count) => self.reached(id, count),
             Message::Acted(id, outcome) => self.acted(id, outcome),
             Message::Closed(results) => self.closed(results),
+            Message::Made(result) => self.made(result),
         }
     }
 
@@ -262,6 +271,9 @@ impl App {
             self.arrange(cursor.filter(|_| !stays));
         }
         self.leave_page_of_gone(cursor);
+        if !same_rows {
+            self.follow_tour();
+        }
         if let Some(notice) = &self.notice
             && notice.is_over(self.observation.time)
         {
@@ -341,6 +353,9 @@ impl App {
         }
         if let Some(signal) = command.signal() {
             return self.confirm(signal);
+        }
+        if let Some(digit) = command.digit() {
+            return self.choose(digit);
         }
         match command {
             Command::Quit => vec![Effect::Quit],

@@ -14,10 +14,13 @@ use crate::control::within::Within;
 use crate::control::{Control, Refusing};
 use crate::explain::catalogue::{Catalogue, Language};
 use crate::lab::helper;
+use crate::lab::lesson::Lesson;
 use crate::lab::load::Load;
 use crate::lab::namespace::Namespace;
 use crate::lab::parking::Parking;
+use crate::listing::{Column, Sort, SortBy};
 use crate::model::action::Policy;
+use crate::model::lesson::Course;
 use crate::model::namespace::Scope;
 use crate::model::session::Session;
 use crate::monitor::Wishes;
@@ -107,24 +110,28 @@ fn carry_out(plan: Plan, applied: Applied, tongue: Tongue) -> Result<Ending, Run
     };
     let namespace = Namespace::enter()?;
     match contents {
+        Contents::Lesson(course, choice) => {
+            let lesson = Lesson::start(&namespace, choice, course)?;
+            with_least_privilege(*watch, applied, Place::Lab(Some((course, lesson))), tongue)
+        }
         Contents::Everything(choice) => {
             let _parking = Parking::start(&namespace, choice)?;
-            with_least_privilege(*watch, applied, Place::Lab, tongue)
+            with_least_privilege(*watch, applied, Place::Lab(None), tongue)
         }
         Contents::Load(mix) => {
             let _load = Load::start(&namespace, mix)?;
-            with_least_privilege(*watch, applied, Place::Lab, tongue)
+            with_least_privilege(*watch, applied, Place::Lab(None), tongue)
         }
     }
 }
 
 /// Where what is asked for is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Place {
     /// Here.
     Machine,
-    /// In the lab, on the lab's own processes only.
-    Lab,
+    /// In the lab, on the lab's own processes only; with a lesson, or without.
+    Lab(Option<(Course, Lesson)>),
 }
 
 fn with_least_privilege(
@@ -173,7 +180,7 @@ fn with_least_privilege(
         Plan::Kill(acting, signal, without) => run::kill(KillRequest {
             order: acting.order,
             signal,
-            control: control(Policy::Act, without, place),
+            control: control(Policy::Act, without, &place),
             words: words(),
             about: about(acting.watching)?,
         }),
@@ -194,7 +201,7 @@ fn with_least_privilege(
             watch(live, applied, place, words)
         }
         // A lab within a lab is no plan that can be asked for.
-        Plan::Lab(_, watch) => with_least_privilege(*watch, applied, Place::Lab, tongue),
+        Plan::Lab(_, watch) => with_least_privilege(*watch, applied, Place::Lab(None), tongue),
         Plan::Check(check) => run::check(CheckRequest {
             source: Box::new(Live::open(&LiveOptions {
                 source: check.source,
@@ -238,18 +245,31 @@ fn watch(
     place: Place,
     words: &'static Catalogue,
 ) -> Result<Ending, RunError> {
+    let control = control(live.policy, live.without_pidfd, &place);
+    let (course, lesson) = match place {
+        Place::Lab(Some((course, lesson))) => (Some(course), Some(lesson)),
+        Place::Lab(None) | Place::Machine => (None, None),
+    };
     run::live(LiveRequest {
         source: open(
             &live.watching,
             LiveOptions::default().patience,
             names_users(&applied.wishes),
         )?,
-        control: control(live.policy, live.without_pidfd, place),
+        control,
         closer: closer(live.policy),
+        lesson,
         choices: crate::app::Choices {
             filter: live.watching.filter,
             quick: live.watching.quick,
-            sort: live.watching.sort,
+            sort: match course {
+                // As a connection lives.
+                Some(Course::States) if live.watching.sort == Sort::default() => Sort {
+                    by: SortBy::Column(Column::State),
+                    reverse: false,
+                },
+                _ => live.watching.sort,
+            },
             numeric: live.watching.numeric,
             pace: live.pace,
             scope: live.watching.scope,
@@ -260,6 +280,7 @@ fn watch(
                 bell: applied.bell,
             },
             latin_only: live.theme.ascii,
+            course,
         },
         thresholds: applied.thresholds,
         wishes: applied.wishes,
@@ -277,11 +298,11 @@ fn names_users(wishes: &Wishes) -> bool {
 
 /// Twice refused is safe: the keys do nothing, and what they would ask for
 /// does nothing either.
-fn control(policy: Policy, without: WithoutPidfd, place: Place) -> Box<dyn Control> {
+fn control(policy: Policy, without: WithoutPidfd, place: &Place) -> Box<dyn Control> {
     let control = PidfdControl::new(without);
     match (policy, place) {
         (Policy::Look, _) => Box::new(Refusing),
-        (Policy::Act, Place::Lab) => Box::new(Within::around(control)),
+        (Policy::Act, Place::Lab(_)) => Box::new(Within::around(control)),
         (Policy::Act, Place::Machine) if privilege::is_root() => Box::new(Logged::around(control)),
         (Policy::Act, Place::Machine) => Box::new(control),
     }

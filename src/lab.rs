@@ -10,12 +10,14 @@
 //! with one of the [roles](helper) and bound to end with the one that started
 //! it; the kernel takes the namespace back after the last.
 
+mod classroom;
 mod device;
 mod error;
 pub mod far_end;
 pub mod helper;
 mod holder;
 pub mod kind;
+pub mod lesson;
 pub mod load;
 pub mod namespace;
 pub mod parked;
@@ -26,6 +28,8 @@ mod recipes;
 pub mod rig;
 mod rtnetlink;
 pub mod segment;
+mod talker;
+mod tour;
 
 pub use device::DeviceChoice;
 pub use error::LabError;

@@ -18,6 +18,7 @@ pub mod flow;
 pub mod gap;
 pub mod identity;
 pub mod inet_diag;
+pub mod lesson;
 pub mod limits;
 pub mod mute;
 pub mod namespace;

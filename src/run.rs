@@ -13,6 +13,7 @@ mod screen;
 mod settings;
 mod signals;
 mod slot;
+mod teacher;
 mod terminal;
 
 pub use check::{CheckFormat, CheckRequest, check};

@@ -12,6 +12,7 @@ mod footer;
 mod gaps;
 mod header;
 mod help;
+mod lesson;
 mod page;
 mod prompt;
 mod screen;

@@ -27,6 +27,8 @@ fn app(sockets: u32) -> App {
         policy: tcplens::model::action::Policy::Act,
         session: tcplens::model::session::Session::default(),
         attention: tcplens::app::troubles::Attention::default(),
+        latin_only: false,
+        course: None,
         filter: Filter::all(),
         quick: Quick::default(),
         sort: Sort::default(),

@@ -111,6 +111,20 @@ pub enum Command {
     ConfirmClose,
     /// Send nothing.
     Cancel,
+    /// What the lab offers under this digit.
+    Choose1,
+    /// What the lab offers under this digit.
+    Choose2,
+    /// What the lab offers under this digit.
+    Choose3,
+    /// What the lab offers under this digit.
+    Choose4,
+    /// What the lab offers under this digit.
+    Choose5,
+    /// What the lab offers under this digit.
+    Choose6,
+    /// What the lab offers under this digit.
+    Choose9,
     /// Take what is chosen.
     Accept,
     /// One step back.
@@ -119,7 +133,7 @@ pub enum Command {
 
 impl Command {
     /// Every command with its key in the assets.
-    pub const ALL: [(Self, &'static str); 55] = [
+    pub const ALL: [(Self, &'static str); 62] = [
         (Self::Quit, "quit"),
         (Self::Help, "help"),
         (Self::Filter, "filter"),
@@ -173,6 +187,13 @@ impl Command {
         (Self::TurnReach, "turn_reach"),
         (Self::ConfirmClose, "confirm_close"),
         (Self::Cancel, "cancel"),
+        (Self::Choose1, "choose_1"),
+        (Self::Choose2, "choose_2"),
+        (Self::Choose3, "choose_3"),
+        (Self::Choose4, "choose_4"),
+        (Self::Choose5, "choose_5"),
+        (Self::Choose6, "choose_6"),
+        (Self::Choose9, "choose_9"),
         (Self::Accept, "accept"),
         (Self::Back, "back"),
     ];
@@ -189,6 +210,21 @@ impl Command {
             Self::ConfirmCont => Signal::Cont,
             Self::ConfirmUsr1 => Signal::Usr1,
             Self::ConfirmUsr2 => Signal::Usr2,
+            _ => return None,
+        })
+    }
+
+    /// The digit of what the lab offers, if it is that.
+    #[must_use]
+    pub fn digit(self) -> Option<u8> {
+        Some(match self {
+            Self::Choose1 => 1,
+            Self::Choose2 => 2,
+            Self::Choose3 => 3,
+            Self::Choose4 => 4,
+            Self::Choose5 => 5,
+            Self::Choose6 => 6,
+            Self::Choose9 => 9,
             _ => return None,
         })
     }

@@ -2,6 +2,7 @@
 
 use crate::model::action::{ArmId, Target};
 use crate::model::closing::Closable;
+use crate::model::lesson::Wish;
 use crate::model::mute::Mute;
 use crate::model::namespace::Scope;
 use crate::model::pace::Pace;
@@ -42,6 +43,8 @@ pub enum Effect {
     Disarm(ArmId),
     /// Close these connections.
     Close(Vec<Closable>),
+    /// Have something happen in the lab.
+    Make(Wish),
     /// Put a text on the clipboard.
     Copy(String),
     /// Put the selected row on the clipboard as JSON.

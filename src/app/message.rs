@@ -41,6 +41,8 @@ pub enum Message {
     Examined(Box<Means>),
     /// Something came of a signal.
     Acted(ArmId, Outcome),
+    /// What was chosen in the lab has happened, or why not.
+    Made(Result<(), String>),
     /// What came of closing connections, in the order they were asked for.
     Closed(Vec<Closed>),
 }

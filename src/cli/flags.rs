@@ -80,14 +80,16 @@ pub(super) fn command() -> Command {
 }
 
 const LAB: &str = "\
-Makes real sockets in every state, IPv4 and IPv6, in a private network
-namespace from which no route leads out, and shows them in the usual table. The
-lab plays their peers itself. Everything ends with the table.
+Makes a real socket in each state in a private network namespace from which no
+route leads out, and shows them in the usual table. The lab plays their peers
+itself: digits have the next step happen. Everything ends with the table.
 
 Examples:
-  tcplens lab                    one of everything
+  tcplens lab                    one socket in each state, each with its next steps
+  tcplens lab --tour             a session told in chapters
   tcplens lab state:closing      only what is in CLOSING
-  tcplens lab --json             everything as JSON
+  tcplens lab --everything       every kind of socket there is, IPv4 and IPv6
+  tcplens lab --everything --json
   tcplens lab --sockets 100000 --processes 200";
 
 fn lab() -> Command {
@@ -99,6 +101,22 @@ fn lab() -> Command {
         .arg(flag("no-mouse", None, "Leave the mouse to the terminal"))
         .arg(racy())
         .arg(baseline_file())
+        .arg(
+            flag(
+                "tour",
+                None,
+                "A session told in chapters, from the handshake to a leak",
+            )
+            .conflicts_with_all(["everything", "sockets"]),
+        )
+        .arg(
+            flag(
+                "everything",
+                None,
+                "Every kind of socket there is, IPv4 and IPv6, and no lesson",
+            )
+            .conflicts_with("sockets"),
+        )
         .arg(
             value("sockets", "N", "A load of N established sockets instead")
                 .value_parser(value_parser!(u32).range(100..=1_000_000)),

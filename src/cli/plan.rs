@@ -10,6 +10,7 @@ use crate::lab::DeviceChoice;
 use crate::lab::load::Mix;
 use crate::listing::{Column, Quick, Sort, SortBy, StateClass};
 use crate::model::action::Policy;
+use crate::model::lesson::Course;
 use crate::model::namespace::Scope;
 use crate::model::pace::Pace;
 use crate::model::protocol::{Family, Protocol};
@@ -66,6 +67,8 @@ pub(super) struct Own {
 /// What the lab is filled with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Contents {
+    /// A lesson.
+    Lesson(Course, DeviceChoice),
     /// One of everything.
     Everything(DeviceChoice),
     /// Very many.
@@ -166,7 +169,12 @@ fn contents(matches: &ArgMatches) -> Contents {
     let number = |name: &str| matches.get_one::<u32>(name).copied();
     let Some(sockets) = number("sockets") else {
         let choice = optional(matches, "far-end").and_then(DeviceChoice::from_word);
-        return Contents::Everything(choice.unwrap_or_default());
+        let choice = choice.unwrap_or_default();
+        return match (matches.get_flag("everything"), matches.get_flag("tour")) {
+            (true, _) => Contents::Everything(choice),
+            (false, true) => Contents::Lesson(Course::Tour, choice),
+            (false, false) => Contents::Lesson(Course::States, choice),
+        };
     };
     let usual = NonZeroU32::MIN.saturating_add(sockets / PER_PROCESS);
     let processes = number("load-processes").and_then(NonZeroU32::new);

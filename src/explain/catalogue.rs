@@ -161,6 +161,12 @@ impl Catalogue {
         self.word(Book::Closing, group, name)
     }
 
+    /// A sentence of the lab.
+    #[must_use]
+    pub fn lab(&self, group: &str, name: &str) -> &str {
+        self.word(Book::Lab, group, name)
+    }
+
     /// The learning chapter.
     #[must_use]
     pub fn learn(&self) -> &Learn {

@@ -45,6 +45,9 @@ pub enum LabError {
     /// Something did not happen within the lab's patience.
     #[error("lab: waited in vain for {0}")]
     Late(String),
+    /// A learner's wish does not fit what is there.
+    #[error("{0}")]
+    Lesson(&'static str),
     /// A helper process failed, and said so.
     #[error("{0}")]
     Helper(String),

@@ -7,7 +7,9 @@
 use super::device::DeviceChoice;
 use super::load::Share;
 use super::namespace::Namespace;
-use super::{LabError, holder, load, parking};
+use super::talker::Part;
+use super::{LabError, holder, lesson, load, parking, talker};
+use crate::model::lesson::Course;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use std::ffi::{CStr, OsString};
@@ -28,6 +30,10 @@ const GRACE: Duration = Duration::from_secs(2);
 const READY: &str = "ready";
 /// Before what went wrong.
 const FAILED: &str = "failed ";
+/// Behind an order that was carried out.
+const DONE: &str = "done";
+/// Before why one was not.
+const SORRY: &str = "sorry ";
 
 /// What a copy is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +44,11 @@ pub(super) enum Role {
     Hold,
     /// Hold a share of a load.
     Carry(Share),
+    /// Show one of each state, and what a learner wishes for; or only play the
+    /// far end of a tour.
+    Teach(DeviceChoice, Course),
+    /// Be a program of the tour.
+    Talk(Part),
 }
 
 impl Role {
@@ -46,6 +57,14 @@ impl Role {
             Self::Park(choice) => vec!["park".to_owned(), choice.word().to_owned()],
             Self::Hold => vec!["hold".to_owned()],
             Self::Carry(share) => [vec!["carry".to_owned()], share.words()].concat(),
+            Self::Teach(choice, course) => {
+                let course = match course {
+                    Course::States => "states",
+                    Course::Tour => "tour",
+                };
+                ["teach", choice.word(), course].map(str::to_owned).to_vec()
+            }
+            Self::Talk(part) => vec!["talk".to_owned(), part.word().to_owned()],
         }
     }
 
@@ -54,6 +73,16 @@ impl Role {
             ["park", choice] => DeviceChoice::from_word(choice).map(Self::Park),
             ["hold"] => Some(Self::Hold),
             ["carry", share @ ..] => Share::from_words(share).map(Self::Carry),
+            ["teach", choice, course] => {
+                let choice = DeviceChoice::from_word(choice)?;
+                let course = match *course {
+                    "states" => Course::States,
+                    "tour" => Course::Tour,
+                    _ => return None,
+                };
+                Some(Self::Teach(choice, course))
+            }
+            ["talk", part] => Part::from_word(part).map(Self::Talk),
             _ => None,
         }
     }
@@ -64,6 +93,9 @@ impl Role {
             Self::Park(_) => c"lab-park",
             Self::Hold => c"lab-hold",
             Self::Carry(_) => c"lab-load",
+            Self::Teach(..) => c"lab-class",
+            Self::Talk(Part::Server) => c"server",
+            Self::Talk(Part::Client) => c"client",
         }
     }
 }
@@ -105,6 +137,8 @@ fn be(role: Role, outside: u64) -> Result<(), LabError> {
         Role::Park(choice) => parking::play(&namespace, choice),
         Role::Hold => holder::play(),
         Role::Carry(share) => load::play(&namespace, share),
+        Role::Teach(choice, course) => lesson::play(&namespace, choice, course),
+        Role::Talk(_) => talker::play(&namespace),
     }
 }
 
@@ -135,6 +169,49 @@ pub(super) fn wait_for_end(patience: Option<Duration>) -> Result<bool, LabError>
             Ok(read.is_ok_and(|count| count == 0))
         }
     }
+}
+
+/// Obeys orders, a line each, until the input closes: says of each that it is
+/// done, or why not. While none comes, it sees to what must be kept up.
+pub(super) fn obey(
+    rest: Option<Duration>,
+    mut keep_up: impl FnMut(),
+    mut order: impl FnMut(&str) -> Result<(), LabError>,
+) -> Result<(), LabError> {
+    let input = stdin();
+    let timeout = rest.and_then(|rest| Timespec::try_from(rest).ok());
+    let mut heard = Vec::new();
+    loop {
+        let mut descriptors = [PollFd::new(&input, PollFlags::IN)];
+        match poll(&mut descriptors, timeout.as_ref()) {
+            Ok(0) => keep_up(),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(LabError::io("wait for", "orders")(error)),
+            Ok(_) => {
+                let mut buffer = [0; 1024];
+                // Unbuffered: what is buffered would not wake the wait.
+                match rustix::io::read(&input, &mut buffer) {
+                    Ok(0) => return Ok(()),
+                    Ok(count) => heard.extend_from_slice(&buffer[..count]),
+                    Err(rustix::io::Errno::INTR) => {}
+                    Err(error) => return Err(LabError::io("read", "orders")(error)),
+                }
+            }
+        }
+        while let Some(line) = take_line(&mut heard) {
+            match order(&line) {
+                Ok(()) => say(DONE)?,
+                Err(error) => say(&format!("{SORRY}{error}"))?,
+            }
+        }
+    }
+}
+
+/// Takes a whole line out of what was heard.
+fn take_line(heard: &mut Vec<u8>) -> Option<String> {
+    let end = heard.iter().position(|byte| *byte == b'\n')?;
+    let line: Vec<u8> = heard.drain(..=end).collect();
+    Some(String::from_utf8_lossy(&line).trim_end().to_owned())
 }
 
 /// A helper process. It ends when this is dropped.
@@ -191,7 +268,7 @@ impl Helper {
         let deadline = Instant::now() + patience;
         let mut lines = Vec::new();
         loop {
-            while let Some(line) = self.line() {
+            while let Some(line) = take_line(&mut self.said) {
                 if line == READY {
                     return Ok(lines);
                 }
@@ -204,11 +281,25 @@ impl Helper {
         }
     }
 
-    /// Takes a whole line out of what was said.
-    fn line(&mut self) -> Option<String> {
-        let end = self.said.iter().position(|byte| *byte == b'\n')?;
-        let line: Vec<u8> = self.said.drain(..=end).collect();
-        Some(String::from_utf8_lossy(&line).trim_end().to_owned())
+    /// Gives an order and waits until it is done.
+    pub(super) fn order(&mut self, line: &str, patience: Duration) -> Result<(), LabError> {
+        let gone = || LabError::Lesson("the lab's process is gone");
+        let input = self.input.as_mut().ok_or_else(gone)?;
+        writeln!(input, "{line}")
+            .and_then(|()| input.flush())
+            .map_err(LabError::io("write to", "a helper process"))?;
+        let deadline = Instant::now() + patience;
+        loop {
+            while let Some(line) = take_line(&mut self.said) {
+                if line == DONE {
+                    return Ok(());
+                }
+                if let Some(reason) = line.strip_prefix(SORRY) {
+                    return Err(LabError::Helper(reason.to_owned()));
+                }
+            }
+            self.listen(deadline)?;
+        }
     }
 
     /// Waits until more was said.
@@ -268,6 +359,9 @@ mod tests {
             Role::Park(DeviceChoice::Pair),
             Role::Hold,
             Role::Carry(share),
+            Role::Teach(DeviceChoice::Auto, Course::Tour),
+            Role::Teach(DeviceChoice::Tun, Course::States),
+            Role::Talk(Part::Client),
         ] {
             let told = role.arguments();
             let words: Vec<&str> = told.iter().map(String::as_str).collect();

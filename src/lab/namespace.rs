@@ -47,7 +47,7 @@ pub(super) const FIN_TIMEOUT: &str = "ipv4/tcp_fin_timeout";
 pub(super) const LONG_FIN_TIMEOUT: &str = "900";
 
 /// The private network namespace that this process is in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Namespace {
     outside: u64,
     own: u64,

@@ -24,6 +24,8 @@ pub enum Column {
     Remote,
     /// Its state, with the one before if that changed a moment ago.
     State,
+    /// Whom that state waits for, and for what.
+    Awaits,
     /// How long it has been in that state.
     Age,
     /// The running timer.
@@ -82,11 +84,12 @@ const SPELLINGS: &[(&str, Column)] = &[
     ("txrate", Column::Tx),
     ("iface", Column::Interface),
     ("dev", Column::Interface),
+    ("waits for", Column::Awaits),
 ];
 
 impl Column {
     /// Every column, in the order in which they are shown.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Mark,
         Self::Process,
         Self::Pid,
@@ -95,6 +98,7 @@ impl Column {
         Self::Local,
         Self::Remote,
         Self::State,
+        Self::Awaits,
         Self::Age,
         Self::Timer,
         Self::RecvQ,
@@ -110,13 +114,18 @@ impl Column {
         Self::Interface,
     ];
 
-    /// The columns that may tell one row of an observation from another.
+    /// The columns that may tell one row of an observation from another, and
+    /// for a learner whom each waits for.
     #[must_use]
-    pub fn telling(observation: &Observation) -> Vec<Self> {
+    pub fn telling(observation: &Observation, learning: bool) -> Vec<Self> {
         let several = observation.spans_namespaces();
         Self::ALL
             .into_iter()
-            .filter(|column| *column != Self::Netns || several)
+            .filter(|column| match column {
+                Self::Netns => several,
+                Self::Awaits => learning,
+                _ => true,
+            })
             .collect()
     }
 
@@ -132,6 +141,7 @@ impl Column {
             Self::Local => "local",
             Self::Remote => "remote",
             Self::State => "state",
+            Self::Awaits => "awaits",
             Self::Age => "age",
             Self::Timer => "timer",
             Self::RecvQ => "recvq",
@@ -174,24 +184,26 @@ impl Column {
             Self::State => 1,
             Self::Remote => 2,
             Self::Local => 3,
-            Self::Process => 4,
-            Self::Pid => 5,
-            Self::Proto => 6,
+            // Only for learners, for whom it is what the table is about.
+            Self::Awaits => 4,
+            Self::Process => 5,
+            Self::Pid => 6,
+            Self::Proto => 7,
             // Only where there are several to tell apart.
-            Self::Netns => 7,
-            Self::Age => 8,
-            Self::User => 9,
-            Self::RecvQ => 10,
-            Self::SendQ => 11,
-            Self::Rx => 12,
-            Self::Tx => 13,
-            Self::Rtt => 14,
-            Self::Retrans => 15,
-            Self::Timer => 16,
-            Self::Service => 17,
-            Self::Unit => 18,
-            Self::Inode => 19,
-            Self::Interface => 20,
+            Self::Netns => 8,
+            Self::Age => 9,
+            Self::User => 10,
+            Self::RecvQ => 11,
+            Self::SendQ => 12,
+            Self::Rx => 13,
+            Self::Tx => 14,
+            Self::Rtt => 15,
+            Self::Retrans => 16,
+            Self::Timer => 17,
+            Self::Service => 18,
+            Self::Unit => 19,
+            Self::Inode => 20,
+            Self::Interface => 21,
         }
     }
 

@@ -250,7 +250,7 @@ mod tests {
     }
 
     fn measured(rows: &[Row], observation: &Observation) -> Measure {
-        let wanted = Column::telling(observation);
+        let wanted = Column::telling(observation, false);
         let mut measure = Measure::new(&wanted, english());
         for row in rows {
             let cells: Vec<Cell> = wanted

@@ -5,7 +5,7 @@ use super::actor::{self, Deed, Deeds};
 use super::poller::{self, Order};
 use super::slot::Slot;
 use super::terminal::Terminal;
-use super::{Ending, RunError, clipboard, input, signals};
+use super::{Ending, RunError, clipboard, input, signals, teacher};
 use crate::app::effect::Effect;
 use crate::app::keys::Key;
 use crate::app::message::{Gesture, Message};
@@ -13,6 +13,8 @@ use crate::app::{App, Choices};
 use crate::control::Control;
 use crate::control::destroy::Close;
 use crate::explain::catalogue::Catalogue;
+use crate::lab::lesson::Lesson;
+use crate::model::lesson::Wish;
 use crate::monitor::{Monitor, MonitorOptions, Thresholds, Wishes};
 use crate::report::json;
 use crate::source::ReadingSource;
@@ -33,6 +35,8 @@ pub struct LiveRequest {
     pub control: Box<dyn Control>,
     /// What closes connections.
     pub closer: Box<dyn Close>,
+    /// The lesson, in the lab.
+    pub lesson: Option<Lesson>,
     /// What was chosen on the command line.
     pub choices: Choices,
     /// The limits of the rules.
@@ -94,6 +98,11 @@ pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
         events.clone(),
     )
     .map_err(RunError::io("start a thread"))?;
+    let wishes = request
+        .lesson
+        .map(|lesson| teacher::start(lesson, events.clone()))
+        .transpose()
+        .map_err(RunError::io("start a thread"))?;
     let mut screen = Screen {
         terminal,
         app: App::new(request.words, request.choices),
@@ -102,6 +111,7 @@ pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
         slot,
         orders,
         deeds,
+        wishes,
     };
     input::start(events)?;
     screen.draw()?;
@@ -128,6 +138,7 @@ struct Screen {
     slot: Slot,
     orders: Sender<Order>,
     deeds: Deeds,
+    wishes: Option<Sender<Wish>>,
 }
 
 impl Screen {
@@ -175,6 +186,11 @@ impl Screen {
             Effect::Signal(id, signal) => self.deeds.send(Deed::Signal(id, signal)),
             Effect::SignalTree(id, signal) => self.deeds.send(Deed::SignalTree(id, signal)),
             Effect::Disarm(id) => self.deeds.send(Deed::Disarm(id)),
+            Effect::Make(wish) => {
+                if let Some(wishes) = &self.wishes {
+                    let _ = wishes.send(wish);
+                }
+            }
             Effect::Close(targets) => self.deeds.send(Deed::Close(targets)),
             Effect::Copy(text) => clipboard::copy(&text),
             Effect::CopyJson => {

@@ -3,8 +3,8 @@
 
 use super::theme::Theme;
 use super::{
-    Frame, closing, confirm, details, explain, findings, footer, gaps, header, help, prompt, put,
-    row_of,
+    Frame, closing, confirm, details, explain, findings, footer, gaps, header, help, lesson,
+    prompt, put, row_of,
 };
 use super::{sort_menu, table, words};
 use crate::app::App;
@@ -37,6 +37,11 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
         let said = footer::notice_height(app, rest.width).min(rest.height / 3);
         let line = take_bottom(&mut rest, said);
         footer::draw_notice(app, theme, line, buffer);
+    }
+    if rest.height >= 8 {
+        let taught = lesson::height(app, theme, rest.width).min(rest.height / 2);
+        let pane = take_bottom(&mut rest, taught);
+        lesson::draw(app, theme, pane, buffer, frame);
     }
     match &app.mode {
         Mode::Details { scroll } => {

@@ -45,7 +45,7 @@ pub(super) fn draw(
         .take(page)
         .filter_map(|(place, number)| Some((place, app.observation.rows.get(*number as usize)?)))
         .collect();
-    let wanted = Column::telling(&app.observation);
+    let wanted = Column::telling(&app.observation, app.learns_states());
     let lines: Vec<Vec<Cell<'_>>> = visible
         .iter()
         .map(|(_, row)| {

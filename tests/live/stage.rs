@@ -45,6 +45,7 @@ impl Stage {
             session: tcplens::model::session::Session::default(),
             attention: tcplens::app::troubles::Attention::default(),
             latin_only: false,
+            course: None,
         };
         let mut stage = Self {
             app: App::new(Catalogue::of(Language::English), choices),

@@ -487,6 +487,7 @@ pub(crate) fn choices() -> Choices {
         session: tcplens::model::session::Session::default(),
         attention: tcplens::app::troubles::Attention::default(),
         latin_only: false,
+        course: None,
         scope: tcplens::model::namespace::Scope::Own,
         filter: Filter::all(),
         quick: Quick::default(),

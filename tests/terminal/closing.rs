@@ -23,7 +23,11 @@ fn a_connection_is_closed_after_a_yes() {
     if !lab_is_to_be_had(PROGRAM) {
         return;
     }
-    let mut session = start(&["lab", "state:close-wait and dst 10.99.0.0/16"]);
+    let mut session = start(&[
+        "lab",
+        "--everything",
+        "state:close-wait and dst 10.99.0.0/16",
+    ]);
     wait_for_table(&session);
     session.wait_for_text("── 1 of ");
     session.keys("X");
@@ -46,7 +50,7 @@ fn a_listener_and_several_at_once_take_a_number() {
     if !lab_is_to_be_had(PROGRAM) {
         return;
     }
-    let mut session = start(&["lab", "state:listen"]);
+    let mut session = start(&["lab", "--everything", "state:listen"]);
     wait_for_table(&session);
     session.wait_for_text("── 1 of ");
     session.keys("X");

@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Whether this machine gives the program a lab.
 pub(crate) fn lab_is_to_be_had(program: &str) -> bool {
     let tried = Command::new(program)
-        .args(["lab", "--json"])
+        .args(["lab", "--everything", "--json"])
         .stdin(Stdio::null())
         .output()
         .unwrap();

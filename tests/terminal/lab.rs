@@ -12,7 +12,7 @@ fn the_lab_ends_its_own_processes_only() {
     if rustix::process::geteuid().is_root() {
         let (mut outsider, _) = victim();
         let filter = format!("pid:{}", outsider.id());
-        let mut session = start(&["lab", "--all-netns", &filter]);
+        let mut session = start(&["lab", "--everything", "--all-netns", &filter]);
         session.wait_for_text("1 of ");
         session.keys("K");
         session.wait_for_text("only the lab's own processes");
@@ -25,7 +25,7 @@ fn the_lab_ends_its_own_processes_only() {
         outsider.kill().unwrap();
         outsider.wait().unwrap();
     }
-    let mut session = start(&["lab", "process:lab-park state:syn_sent"]);
+    let mut session = start(&["lab", "--everything", "process:lab-park state:syn_sent"]);
     session.wait_for_text("SYN_SENT for");
     session.keys("K");
     session.wait_for_text("y TERM");

@@ -63,7 +63,25 @@ fn the_lab_is_filled_and_watched_like_anything_else() {
     let Ok(Plan::Lab(contents, watch)) = plan("lab -np state:closing", true) else {
         panic!("a lab")
     };
-    assert_eq!(contents, Contents::Everything(DeviceChoice::Auto));
+    assert_eq!(
+        contents,
+        Contents::Lesson(Course::States, DeviceChoice::Auto)
+    );
+    let lessons = [
+        (
+            "lab --tour",
+            Contents::Lesson(Course::Tour, DeviceChoice::Auto),
+        ),
+        ("lab --everything", Contents::Everything(DeviceChoice::Auto)),
+    ];
+    for (words, expected) in lessons {
+        let planned = plan(words, true);
+        assert!(
+            matches!(planned, Ok(Plan::Lab(contents, _)) if contents == expected),
+            "{words}"
+        );
+    }
+    assert!(plan("lab --tour --everything", true).is_err());
     assert!(matches!(*watch, Plan::Live(live) if live.watching.numeric));
     for words in ["lab --json", "lab -t"] {
         let planned = plan(words, words.contains("json"));

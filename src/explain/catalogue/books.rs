@@ -23,6 +23,7 @@ pub(super) enum Book {
     Commands,
     Screen,
     Closing,
+    Lab,
 }
 
 impl Book {
@@ -38,10 +39,11 @@ impl Book {
         Self::Commands,
         Self::Screen,
         Self::Closing,
+        Self::Lab,
     ];
 }
 
-const BOOKS: usize = 9;
+const BOOKS: usize = 10;
 
 macro_rules! asset {
     ($language:expr, $file:literal) => {
@@ -128,6 +130,7 @@ pub(super) fn text(book: Book, language: Language) -> &'static str {
         Book::Commands => asset!(language, "commands"),
         Book::Screen => asset!(language, "screen"),
         Book::Closing => asset!(language, "closing"),
+        Book::Lab => asset!(language, "lab"),
     }
 }
 
@@ -152,6 +155,7 @@ pub(super) fn texts(language: Language) -> Vec<(&'static str, &'static str)> {
         "commands",
         "screen",
         "closing",
+        "lab",
     ];
     let books = names.into_iter().zip(Book::ALL);
     found.extend(books.map(|(name, book)| (name, text(book, language))));

@@ -1,0 +1,208 @@
+//! What can happen next to a socket of the lab, and whom its state waits for.
+
+use super::catalogue::Catalogue;
+use crate::model::lesson::Move;
+use crate::model::owner::Unowned;
+use crate::model::protocol::Protocol;
+use crate::model::row::{Phase, Row};
+use crate::model::state::State;
+
+/// The moves that make sense for a row, those that teach most first; at most
+/// six.
+#[must_use]
+pub fn moves(row: &Row) -> Vec<Move> {
+    use Move::{
+        ClientConnects, ClientKnocks, PeerAcknowledges, PeerAnswers, PeerFinishes,
+        PeerFinishesAgain, PeerFinishesCrossing, PeerResets, PeerSends, ProgramAccepts,
+        ProgramCloses, ProgramConnects, ProgramListens, ProgramReads, ProgramSends,
+        ProgramShutsDown,
+    };
+    let socket = &row.socket;
+    if row.phase == Phase::Closed {
+        return Vec::new();
+    }
+    if row.unowned == Some(Unowned::AcceptQueue) {
+        return vec![ProgramAccepts, PeerSends, PeerFinishes, PeerResets];
+    }
+    let held = socket.inode.is_some();
+    let unread = socket.recv_queue > u32::from(socket.state == State::CloseWait);
+    let unsent = socket.send_queue > 0;
+    let with = |wanted: bool, what: Move| wanted.then_some(what);
+    let some = |moves: &[Option<Move>]| moves.iter().flatten().copied().collect();
+    match socket.state {
+        _ if socket.protocol == Protocol::Udp => some(&[
+            Some(PeerSends),
+            with(unread, ProgramReads),
+            with(held, ProgramCloses),
+        ]),
+        State::BoundInactive => vec![ProgramListens, ProgramConnects, ProgramCloses],
+        State::Listen => some(&[
+            Some(ClientKnocks),
+            Some(ClientConnects),
+            with(socket.recv_queue > 0, ProgramAccepts),
+            Some(ProgramConnects),
+            Some(ProgramCloses),
+        ]),
+        State::SynSent => vec![PeerAnswers, PeerResets, ProgramCloses],
+        State::SynReceived => vec![PeerAcknowledges, PeerResets],
+        State::Established => some(&[
+            Some(PeerFinishes),
+            Some(ProgramCloses),
+            Some(ProgramShutsDown),
+            Some(if unread { ProgramReads } else { PeerSends }),
+            Some(if unsent {
+                PeerAcknowledges
+            } else {
+                ProgramSends
+            }),
+            Some(PeerResets),
+        ]),
+        State::FinWait1 => vec![
+            PeerAcknowledges,
+            PeerFinishesCrossing,
+            PeerFinishes,
+            PeerResets,
+        ],
+        State::FinWait2 => some(&[
+            Some(PeerFinishes),
+            Some(PeerSends),
+            with(unread && held, ProgramReads),
+            with(held, ProgramCloses),
+            Some(PeerResets),
+        ]),
+        State::Closing | State::LastAck => vec![PeerAcknowledges, PeerResets],
+        State::TimeWait => vec![PeerFinishesAgain, PeerResets],
+        State::CloseWait => some(&[
+            Some(ProgramCloses),
+            with(unread, ProgramReads),
+            Some(PeerResets),
+        ]),
+        _ => Vec::new(),
+    }
+}
+
+/// The state that a move leads a socket to, where it leads to another.
+#[must_use]
+pub fn leads_to(what: Move, row: &Row) -> Option<State> {
+    use State::{
+        CloseWait, Closed, Closing, Established, FinWait1, FinWait2, LastAck, Listen, SynReceived,
+        SynSent, TimeWait,
+    };
+    Some(match (what, row.socket.state) {
+        (Move::PeerAnswers, SynSent) | (Move::PeerAcknowledges, SynReceived) => Established,
+        (Move::PeerAcknowledges, FinWait1) => FinWait2,
+        (Move::PeerAcknowledges, Closing) | (Move::PeerFinishes, FinWait1 | FinWait2) => TimeWait,
+        (Move::PeerFinishes, Established) => CloseWait,
+        (Move::PeerFinishesCrossing, FinWait1) => Closing,
+        (Move::ProgramShutsDown, Established) => FinWait1,
+        // What was not read makes it a reset.
+        (Move::ProgramCloses, Established) if row.socket.recv_queue == 0 => FinWait1,
+        (Move::ProgramCloses, CloseWait) if row.socket.recv_queue <= 1 => LastAck,
+        (Move::ProgramCloses, FinWait2) => return None,
+        (Move::ProgramListens, _) => Listen,
+        (Move::ProgramConnects, State::BoundInactive) => SynSent,
+        (Move::PeerAcknowledges, LastAck) | (Move::PeerResets | Move::ProgramCloses, _) => Closed,
+        _ => return None,
+    })
+}
+
+/// Whom a row waits for and for what, in two or three words.
+#[must_use]
+pub fn awaited<'w>(row: &Row, words: &'w Catalogue) -> &'w str {
+    let socket = &row.socket;
+    let key = match (socket.state, row.unowned) {
+        _ if row.phase == Phase::Closed => return "",
+        (State::Established | State::CloseWait, Some(Unowned::AcceptQueue)) => "program_accepts",
+        (State::Listen, _)
+            if socket
+                .backlog()
+                .is_some_and(|most| socket.recv_queue > most) =>
+        {
+            "program_accepts"
+        }
+        (State::Listen, _) => "client",
+        (State::SynSent, _) => "peer_syn_ack",
+        (State::SynReceived, _) => "peer_ack",
+        (State::FinWait1 | State::Closing | State::LastAck, _) => "peer_ack_of_fin",
+        (State::FinWait2, _) => "peer_fin",
+        (State::TimeWait, _) => "clock",
+        (State::CloseWait, _) => "program_closes",
+        (State::Established, _) if socket.protocol == Protocol::Tcp => {
+            match (socket.recv_queue, socket.send_queue) {
+                (0, 0) => "either",
+                (0, _) => "peer_ack_of_bytes",
+                _ => "program_reads",
+            }
+        }
+        (State::BoundInactive, _) => "program_uses",
+        _ if socket.recv_queue > 0 => "program_reads",
+        _ => "either",
+    };
+    words.lab("awaited", key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalogue::Language;
+    use super::*;
+    use crate::filter::sample::world;
+
+    fn row(state: State) -> Row {
+        let mut row = world().rows[0];
+        row.socket.state = state;
+        row.socket.protocol = Protocol::Tcp;
+        (row.socket.recv_queue, row.socket.send_queue) = (0, 0);
+        row.phase = Phase::Steady;
+        row.unowned = None;
+        row
+    }
+
+    #[test]
+    fn every_state_has_moves_and_every_move_its_words() {
+        for state in State::ALL {
+            let row = row(state);
+            let moves = moves(&row);
+            let none = matches!(state, State::Closed | State::Unconnected);
+            assert_eq!(moves.is_empty(), none, "{state}");
+            assert!(moves.len() <= 6, "{state}");
+            for language in Language::ALL {
+                let words = Catalogue::of(language);
+                assert!(!awaited(&row, words).is_empty(), "{state}");
+                for what in &moves {
+                    assert!(!words.lab("moves", what.key()).is_empty(), "{what:?}");
+                }
+            }
+        }
+    }
+
+    /// Each state can be left by a key, and every state of the closing can be
+    /// reached from `ESTABLISHED`.
+    #[test]
+    fn the_moves_walk_the_whole_machine() {
+        let mut reached = vec![State::SynSent, State::SynReceived];
+        let mut next = 0;
+        while let Some(state) = reached.get(next).copied() {
+            next += 1;
+            let row = row(state);
+            for what in moves(&row) {
+                if let Some(to) = leads_to(what, &row)
+                    && !reached.contains(&to)
+                {
+                    reached.push(to);
+                }
+            }
+        }
+        for state in [
+            State::Established,
+            State::FinWait1,
+            State::FinWait2,
+            State::Closing,
+            State::TimeWait,
+            State::CloseWait,
+            State::LastAck,
+            State::Closed,
+        ] {
+            assert!(reached.contains(&state), "{state}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! A lesson: the sockets that a learner watches, in processes of their own, and
+//! the next step of each on demand.
+
+use super::LabError;
+use super::classroom::Classroom;
+use super::device::DeviceChoice;
+use super::helper::{Helper, Role, obey, say_ready};
+use super::namespace::Namespace;
+use super::tour::{FLOOD_ORDER, Tour};
+use crate::model::endpoint::Endpoint;
+use crate::model::lesson::{Course, Move, Wish};
+use crate::model::protocol::Protocol;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Setting everything up takes well under a second.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Often enough for `TIME_WAIT` to last.
+const UPKEEP: Duration = Duration::from_secs(20);
+/// Between two handfuls of a flood.
+const FLOODING: Duration = Duration::from_millis(100);
+
+/// A lesson that is under way. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Lesson {
+    namespace: Namespace,
+    class: Helper,
+    tour: Option<Tour>,
+}
+
+impl Lesson {
+    /// Starts the processes and waits until everything is set up.
+    ///
+    /// # Errors
+    ///
+    /// If one of them cannot be started, or what it could not do.
+    pub fn start(
+        namespace: &Namespace,
+        choice: DeviceChoice,
+        course: Course,
+    ) -> Result<Self, LabError> {
+        let mut class = Helper::start(namespace, Role::Teach(choice, course))?;
+        class.ready(PATIENCE)?;
+        let tour = match course {
+            Course::States => None,
+            Course::Tour => Some(Tour::begin(namespace)?),
+        };
+        Ok(Self {
+            namespace: namespace.clone(),
+            class,
+            tour,
+        })
+    }
+
+    /// Has something happen, and waits until it has.
+    ///
+    /// # Errors
+    ///
+    /// If it does not fit what is there, or did not work.
+    pub fn make(&mut self, wish: &Wish) -> Result<(), LabError> {
+        match &mut self.tour {
+            Some(tour) if wish.what == Move::Next => tour.go_on(&self.namespace, &mut self.class),
+            _ => {
+                let line = serde_json::to_string(&Order::from(wish))
+                    .map_err(LabError::io("tell of", "a move"))?;
+                self.class.order(&line, PATIENCE)
+            }
+        }
+    }
+}
+
+/// A wish as a line between the two processes.
+#[derive(Debug, Serialize, Deserialize)]
+struct Order {
+    what: Move,
+    udp: bool,
+    local: SocketAddr,
+    remote: Option<SocketAddr>,
+}
+
+impl From<&Wish> for Order {
+    fn from(wish: &Wish) -> Self {
+        let address = |end: Endpoint| SocketAddr::new(end.address(), end.port);
+        Self {
+            what: wish.what,
+            udp: wish.protocol == Protocol::Udp,
+            local: address(wish.local),
+            remote: wish.remote.map(address),
+        }
+    }
+}
+
+impl From<Order> for Wish {
+    fn from(order: Order) -> Self {
+        let end = |address: SocketAddr| Endpoint::new(address.ip(), address.port());
+        Self {
+            what: order.what,
+            protocol: if order.udp {
+                Protocol::Udp
+            } else {
+                Protocol::Tcp
+            },
+            local: end(order.local),
+            remote: order.remote.map(end),
+        }
+    }
+}
+
+/// In the process of the class.
+pub(super) fn play(
+    namespace: &Namespace,
+    choice: DeviceChoice,
+    course: Course,
+) -> Result<(), LabError> {
+    let mut class = Classroom::open(namespace, choice)?;
+    if course == Course::States {
+        class.set_up()?;
+    }
+    say_ready()?;
+    // Both the upkeep and the orders need the class.
+    let class = std::cell::RefCell::new(class);
+    let rest = match course {
+        Course::States => UPKEEP,
+        Course::Tour => FLOODING,
+    };
+    let keep_up = |class: &mut Classroom<'_>| match course {
+        Course::States => class.keep_up(),
+        Course::Tour => class.flood_on(),
+    };
+    obey(
+        Some(rest),
+        || keep_up(&mut class.borrow_mut()),
+        |line| follow(&mut class.borrow_mut(), line),
+    )
+}
+
+fn follow(class: &mut Classroom<'_>, line: &str) -> Result<(), LabError> {
+    let unknown = || LabError::Lesson("what was that?");
+    if let Some(rest) = line.strip_prefix(FLOOD_ORDER) {
+        let mut numbers = rest.split_whitespace().map(str::parse);
+        let mut number = || numbers.next().and_then(Result::ok).ok_or_else(unknown);
+        let (port, count) = (number()?, number()?);
+        class.flood(port, count);
+        return Ok(());
+    }
+    let order: Order = serde_json::from_str(line).map_err(|_| unknown())?;
+    class.make(&order.into())
+}

@@ -1,0 +1,154 @@
+//! The programs of the tour: a server and a client that do one thing at a time,
+//! when they are told to.
+
+use super::LabError;
+use super::helper::{obey, say_ready};
+use super::namespace::Namespace;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+/// Over loopback, all is there at once.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Server,
+    Client,
+}
+
+impl Part {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Client => "client",
+        }
+    }
+
+    pub(super) fn from_word(word: &str) -> Option<Self> {
+        [Self::Server, Self::Client]
+            .into_iter()
+            .find(|part| part.word() == word)
+    }
+}
+
+/// What such a program can be told, each as one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// Listen on this port of every address.
+    Listen(u16),
+    /// Accept so many.
+    Accept(u16),
+    /// Connect so many times to this port of this machine.
+    Connect(u16, u16),
+    /// Send so many bytes on the oldest connection.
+    Write(u16),
+    /// Receive so many bytes there.
+    Read(u16),
+    /// Close all connections.
+    Close,
+}
+
+impl Line {
+    pub(super) fn told(self) -> String {
+        match self {
+            Self::Listen(port) => format!("listen {port}"),
+            Self::Accept(count) => format!("accept {count}"),
+            Self::Connect(port, count) => format!("connect {port} {count}"),
+            Self::Write(count) => format!("write {count}"),
+            Self::Read(count) => format!("read {count}"),
+            Self::Close => "close".to_owned(),
+        }
+    }
+
+    fn understood(line: &str) -> Option<Self> {
+        let words: Vec<&str> = line.split(' ').collect();
+        let number = |place: usize| words.get(place)?.parse().ok();
+        Some(match *words.first()? {
+            "listen" => Self::Listen(number(1)?),
+            "accept" => Self::Accept(number(1)?),
+            "connect" => Self::Connect(number(1)?, number(2)?),
+            "write" => Self::Write(number(1)?),
+            "read" => Self::Read(number(1)?),
+            "close" => Self::Close,
+            _ => return None,
+        })
+    }
+}
+
+/// In the program's own process.
+pub(super) fn play(_proof: &Namespace) -> Result<(), LabError> {
+    let mut talker = Talker::default();
+    say_ready()?;
+    obey(
+        None,
+        || {},
+        |line| {
+            let line = Line::understood(line).ok_or(LabError::Lesson("what was that?"))?;
+            talker
+                .follow(line)
+                .map_err(LabError::io("follow", "the tour"))
+        },
+    )
+}
+
+#[derive(Default)]
+struct Talker {
+    listener: Option<TcpListener>,
+    connections: Vec<TcpStream>,
+}
+
+impl Talker {
+    fn follow(&mut self, line: Line) -> io::Result<()> {
+        match line {
+            Line::Listen(port) => {
+                self.listener = Some(TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))?);
+            }
+            Line::Accept(count) => {
+                let listener = self.listener.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+                for _ in 0..count {
+                    self.connections.push(listener.accept()?.0);
+                }
+            }
+            Line::Connect(port, count) => {
+                let to = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+                for _ in 0..count {
+                    let connection = TcpStream::connect_timeout(&to, PATIENCE)?;
+                    connection.set_read_timeout(Some(PATIENCE))?;
+                    self.connections.push(connection);
+                }
+            }
+            Line::Write(count) => self.first()?.write_all(&vec![b'x'; usize::from(count)])?,
+            Line::Read(count) => self.first()?.read_exact(&mut vec![0; usize::from(count)])?,
+            Line::Close => self.connections.clear(),
+        }
+        Ok(())
+    }
+
+    fn first(&mut self) -> io::Result<&mut TcpStream> {
+        let none = || io::Error::from(io::ErrorKind::NotConnected);
+        self.connections.first_mut().ok_or_else(none)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_understood() {
+        for line in [
+            Line::Listen(80),
+            Line::Accept(3),
+            Line::Connect(80, 40),
+            Line::Write(100),
+            Line::Read(100),
+            Line::Close,
+        ] {
+            assert_eq!(Line::understood(&line.told()), Some(line));
+        }
+        assert_eq!(Line::understood("dance"), None);
+        assert_eq!(Line::understood("listen x"), None);
+    }
+}
