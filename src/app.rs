@@ -95,6 +95,10 @@ pub struct Choices {
 }
 
 /// Everything the screen shows, and what it depends on.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own, and any may go with any"
+)]
 pub struct App {
     /// The words in the chosen language.
     pub words: &'static Catalogue,

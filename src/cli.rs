@@ -112,7 +112,12 @@ fn carry_out(plan: Plan, applied: Applied, tongue: Tongue) -> Result<Ending, Run
     match contents {
         Contents::Lesson(course, choice) => {
             let lesson = Lesson::start(&namespace, choice, course)?;
-            with_least_privilege(*watch, applied, Place::Lab(Some((course, lesson))), tongue)
+            with_least_privilege(
+                *watch,
+                applied,
+                Place::Lab(Some(Box::new((course, lesson)))),
+                tongue,
+            )
         }
         Contents::Everything(choice) => {
             let _parking = Parking::start(&namespace, choice)?;
@@ -131,7 +136,7 @@ enum Place {
     /// Here.
     Machine,
     /// In the lab, on the lab's own processes only; with a lesson, or without.
-    Lab(Option<(Course, Lesson)>),
+    Lab(Option<Box<(Course, Lesson)>>),
 }
 
 fn with_least_privilege(
@@ -194,9 +199,10 @@ fn with_least_privilege(
         Plan::Live(mut live) => {
             // Who asks for Chinese has a terminal that shows it.
             live.theme.ascii &= !tongue.is_named(Language::Chinese);
-            let words = match live.theme.ascii {
-                true => Catalogue::of(Language::English),
-                false => words(),
+            let words = if live.theme.ascii {
+                Catalogue::of(Language::English)
+            } else {
+                words()
             };
             watch(live, applied, place, words)
         }
@@ -247,7 +253,7 @@ fn watch(
 ) -> Result<Ending, RunError> {
     let control = control(live.policy, live.without_pidfd, &place);
     let (course, lesson) = match place {
-        Place::Lab(Some((course, lesson))) => (Some(course), Some(lesson)),
+        Place::Lab(Some(lesson)) => (Some(lesson.0), Some(lesson.1)),
         Place::Lab(None) | Place::Machine => (None, None),
     };
     run::live(LiveRequest {

@@ -39,6 +39,8 @@ mod ending;
 mod flood;
 #[path = "live/hunt.rs"]
 mod hunt;
+#[path = "live/lessons.rs"]
+mod lessons;
 #[path = "live/namespace.rs"]
 mod namespace;
 #[path = "live/neighbour.rs"]
@@ -85,7 +87,15 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 39] = [
+const INSIDE: [(&str, Body); 41] = [
+    (
+        "lessons_lead_where_their_labels_say",
+        lessons::lead_where_their_labels_say,
+    ),
+    (
+        "lessons_tour_shows_what_it_says",
+        lessons::tour_shows_what_it_says,
+    ),
     (ROW_BY_ROW, differential::agrees_row_by_row),
     (ON_A_PAIR, differential::agrees_on_a_pair_of_devices),
     (

@@ -44,7 +44,6 @@ pub fn moves(row: &Row) -> Vec<Move> {
             Some(ProgramCloses),
         ]),
         State::SynSent => vec![PeerAnswers, PeerResets, ProgramCloses],
-        State::SynReceived => vec![PeerAcknowledges, PeerResets],
         State::Established => some(&[
             Some(PeerFinishes),
             Some(ProgramCloses),
@@ -70,7 +69,9 @@ pub fn moves(row: &Row) -> Vec<Move> {
             with(held, ProgramCloses),
             Some(PeerResets),
         ]),
-        State::Closing | State::LastAck => vec![PeerAcknowledges, PeerResets],
+        State::SynReceived | State::Closing | State::LastAck => {
+            vec![PeerAcknowledges, PeerResets]
+        }
         State::TimeWait => vec![PeerFinishesAgain, PeerResets],
         State::CloseWait => some(&[
             Some(ProgramCloses),

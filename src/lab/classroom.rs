@@ -18,7 +18,10 @@ use crate::model::lesson::{Move, Wish};
 use crate::model::protocol::Protocol;
 use crate::model::state::State;
 use rustix::event::PollFlags;
-use rustix::net::{Shutdown, SocketFlags, SocketType, accept_with, shutdown};
+use rustix::io::Errno;
+use rustix::net::{
+    Shutdown, SocketFlags, SocketType, acceptfrom_with, connect, listen, shutdown, sockopt,
+};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
@@ -26,6 +29,7 @@ use std::os::fd::OwnedFd;
 const PORT: u16 = 8080;
 /// What it has reserved and does not use.
 const RESERVED: u16 = 9000;
+const RESERVED_LAST: u16 = 9099;
 /// Where it takes datagrams.
 const DATAGRAMS: u16 = 5353;
 /// How many bytes are sent at once.
@@ -124,12 +128,16 @@ impl<'a> Classroom<'a> {
         let here = |port| SocketAddr::new(Path::V4.here(), port);
         match exhibit {
             Exhibit::Reserved => {
-                let socket = self.rig.stream(Path::V4)?;
-                self.rig.bind(&socket, Path::V4, here(RESERVED))?;
+                let socket = self.reserve(here)?;
                 self.keep(exhibit, socket, None)
             }
             Exhibit::Listener => {
-                let socket = self.rig.listening(Path::V4, here(PORT), BACKLOG)?;
+                let socket = self.rig.stream(Path::V4)?;
+                // Connections of an earlier one may still be there.
+                sockopt::set_socket_reuseaddr(&socket, true)
+                    .map_err(LabError::io("use the port again of", "a listener"))?;
+                self.rig.bind(&socket, Path::V4, here(PORT))?;
+                listen(&socket, BACKLOG).map_err(LabError::io("listen on", "a socket"))?;
                 self.keep(exhibit, socket, None)
             }
             Exhibit::Datagrams => {
@@ -153,6 +161,19 @@ impl<'a> Classroom<'a> {
                 self.keep(exhibit, socket, Some(conversation))
             }
             Exhibit::Way(state) => self.show_way(exhibit, state),
+        }
+    }
+
+    /// A port that is free: earlier ones may be in use by now.
+    fn reserve(&mut self, here: impl Fn(u16) -> SocketAddr) -> Result<OwnedFd, LabError> {
+        let mut port = RESERVED;
+        loop {
+            let socket = self.rig.stream(Path::V4)?;
+            match self.rig.bind(&socket, Path::V4, here(port)) {
+                Ok(()) => return Ok(socket),
+                Err(error) if port == RESERVED_LAST => return Err(error),
+                Err(_) => port += 1,
+            }
         }
     }
 
@@ -204,7 +225,7 @@ impl<'a> Classroom<'a> {
             .find(|place| place.exhibit == Some(Exhibit::Listener) && place.socket.is_some());
         found
             .map(|place| place.local)
-            .ok_or_else(|| LabError::Lesson("the listener is closed"))
+            .ok_or(LabError::Lesson("the listener is closed"))
     }
 
     /// Accepts until the connection from a peer is there; those that waited
@@ -229,16 +250,14 @@ impl<'a> Classroom<'a> {
             let listens = place.exhibit == Some(Exhibit::Listener);
             place.socket.as_ref().filter(|_| listens)
         });
-        let listener = listener.ok_or_else(|| LabError::Lesson("the listener is closed"))?;
+        let listener = listener.ok_or(LabError::Lesson("the listener is closed"))?;
         wait_until(listener, PollFlags::IN, "a connection to accept")?;
-        let socket = accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
-            .map_err(LabError::io("accept on", "a listener"))?;
-        let from = rustix::net::getpeername(&socket)
-            .ok()
-            .flatten()
-            .and_then(|name| SocketAddr::try_from(name).ok())
-            .ok_or_else(|| LabError::Lesson("its peer has gone"))?;
-        Ok((socket, from))
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let (socket, from) =
+            acceptfrom_with(listener, flags).map_err(LabError::io("accept on", "a listener"))?;
+        // As it was when it came: it may have been reset since.
+        let from = from.and_then(|name| SocketAddr::try_from(name).ok());
+        Ok((socket, from.ok_or(LabError::Lesson("its peer has gone"))?))
     }
 
     fn place(&mut self, remote: SocketAddr) -> Option<&mut Place> {
@@ -306,6 +325,46 @@ impl<'a> Classroom<'a> {
             socket: Some(socket),
             conversation: Some(conversation),
         });
+        Ok(())
+    }
+
+    /// What waited at a listener goes with it: the kernel resets what was
+    /// finished, and answers nothing to what was half open.
+    fn forget_callers(&mut self, listener: SocketAddr) {
+        self.places
+            .retain(|place| place.socket.is_some() || place.local != listener);
+    }
+
+    /// Notes what the kernel has sent since the last step.
+    fn listen_in(&mut self) {
+        let Self { rig, places, .. } = self;
+        let known = places
+            .iter_mut()
+            .filter_map(|place| place.conversation.as_mut());
+        rig.far_end.note(known);
+    }
+
+    /// Whether a place has a port and no use for it.
+    fn is_reserved(&self, number: usize) -> bool {
+        let place = self.places.get(number);
+        place.is_some_and(|place| (RESERVED..=RESERVED_LAST).contains(&place.local.port()))
+    }
+
+    /// Connects a socket that has a port already.
+    fn depart_from(&mut self, number: usize) -> Result<(), LabError> {
+        let there = self.rig.peer(Path::V4, SERVICE);
+        let held = LabError::Lesson("no program holds it");
+        let place = self.places.get_mut(number);
+        let place = place.filter(|place| place.socket.is_some()).ok_or(held)?;
+        let Some(socket) = &place.socket else {
+            return Ok(());
+        };
+        match connect(socket, &there) {
+            Ok(()) | Err(Errno::INPROGRESS) => {}
+            Err(error) => return Err(LabError::io("connect to", there.to_string())(error)),
+        }
+        place.remote = Some(there);
+        place.conversation = Some(self.rig.far_end.hear_syn(there)?);
         Ok(())
     }
 

@@ -276,6 +276,24 @@ impl FarEnd {
         while self.device.receive().is_some() {}
     }
 
+    /// Takes in what waits, and notes in each conversation what was heard: what
+    /// is passed over later is only what the kernel will repeat.
+    pub(super) fn note<'c>(&mut self, conversations: impl Iterator<Item = &'c mut Conversation>) {
+        let mut conversations: Vec<_> = conversations.collect();
+        while let Some(packet) = self.device.receive() {
+            let Some(segment) = Segment::read(&packet) else {
+                continue;
+            };
+            let ends = (segment.from, segment.to);
+            let with = conversations
+                .iter_mut()
+                .find(|with| (with.here, with.there) == ends && with.heard == segment.sequence);
+            if let Some(with) = with {
+                with.heard = segment.end();
+            }
+        }
+    }
+
     /// The same, and notes what was heard in one conversation.
     fn drain_into(&mut self, with: &mut Conversation) {
         while let Some(packet) = self.device.receive() {

@@ -11,11 +11,11 @@ use std::thread;
 
 /// Starts the thread. It ends when the wishes' other end is dropped.
 pub(super) fn start(mut lesson: Lesson, events: Sender<Event>) -> io::Result<Sender<Wish>> {
-    let (wishes, wished) = channel::<Wish>();
+    let (wishes, inbox) = channel::<Wish>();
     thread::Builder::new()
         .name("teacher".to_owned())
         .spawn(move || {
-            while let Ok(wish) = wished.recv() {
+            while let Ok(wish) = inbox.recv() {
                 let made = lesson.make(&wish).map_err(|error| error.to_string());
                 let _ = events.send(Event::Message(Box::new(Message::Made(made))));
             }

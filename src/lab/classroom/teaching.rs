@@ -12,12 +12,19 @@ use rustix::net::{Shutdown, listen, shutdown};
 impl Classroom<'_> {
     /// Does what is wished for.
     pub(in crate::lab) fn make(&mut self, wish: &Wish) -> Result<(), LabError> {
+        self.listen_in();
+        // That is about no socket in particular.
+        if wish.what == Move::SetUpAgain {
+            return self.set_up();
+        }
         let found = self.wished(wish);
         match wish.what {
-            Move::SetUpAgain => self.set_up(),
             Move::ClientKnocks => self.arrive(false),
             Move::ClientConnects => self.arrive(true),
-            Move::ProgramConnects => self.depart(),
+            Move::ProgramConnects => match found.filter(|place| self.is_reserved(*place)) {
+                Some(place) => self.depart_from(place),
+                None => self.depart(),
+            },
             _ => self.go_on(wish, found.ok_or(LabError::Lesson("that socket is gone"))?),
         }
     }
@@ -58,7 +65,12 @@ impl Classroom<'_> {
         }
         let held = LabError::Lesson("no program holds it");
         if what == Move::ProgramCloses {
-            return place.socket.take().map(drop).ok_or(held);
+            let closed = place.socket.take().map(drop).ok_or(held);
+            let (local, listened) = (place.local, place.remote.is_none());
+            if listened {
+                self.forget_callers(local);
+            }
+            return closed;
         }
         let socket = place.socket.as_ref().ok_or(held)?;
         match what {

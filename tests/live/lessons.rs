@@ -1,0 +1,132 @@
+//! The lab's lessons with real sockets: every key leads where its label says,
+//! and every chapter of the tour shows what its text says.
+
+use super::namespace::{Namespace, NotHere};
+use super::watch::Watch;
+use std::collections::BTreeSet;
+use tcplens::explain::lesson::{leads_to, moves};
+use tcplens::lab::DeviceChoice;
+use tcplens::lab::lesson::Lesson;
+use tcplens::model::lesson::{CHAPTERS, Course, Move, Wish};
+use tcplens::model::observation::Observation;
+use tcplens::model::owner::Unowned;
+use tcplens::model::row::{Phase, Row};
+use tcplens::model::socket::SocketKey;
+use tcplens::model::state::State;
+use tcplens::source::SourceChoice;
+
+fn wish(what: Move, row: &Row) -> Wish {
+    Wish {
+        what,
+        protocol: row.socket.protocol,
+        local: row.socket.local,
+        remote: row.socket.peer(),
+    }
+}
+
+fn present(seen: &Observation) -> impl Iterator<Item = &Row> {
+    seen.rows.iter().filter(|row| row.phase != Phase::Closed)
+}
+
+fn state(seen: &Observation, key: SocketKey) -> Option<State> {
+    let mut rows = present(seen).filter(|row| row.socket.key() == key);
+    rows.next().map(|row| row.socket.state)
+}
+
+pub(crate) fn lead_where_their_labels_say(namespace: &Namespace) -> Result<(), NotHere> {
+    let mut lesson = Lesson::start(namespace, DeviceChoice::Auto, Course::States).unwrap();
+    let mut watch = Watch::begin(SourceChoice::SockDiag);
+    let states = |seen: &Observation| -> BTreeSet<&'static str> {
+        present(seen).map(|row| row.socket.state.word()).collect()
+    };
+    let all = states(&watch.look());
+    assert_eq!(all.len(), 12, "one of each: {all:?}");
+    let mut tried = BTreeSet::new();
+    let untried = |seen: &Observation, tried: &BTreeSet<(String, &str)>| {
+        let rows =
+            present(seen).flat_map(|row| moves(row).into_iter().map(move |what| (*row, what)));
+        // What waits at a listener goes with it: so that comes last.
+        let last = |(row, what): &(Row, Move)| {
+            row.socket.state == State::Listen && *what == Move::ProgramCloses
+        };
+        rows.filter(|(row, what)| !tried.contains(&name(row, *what)))
+            .min_by_key(last)
+    };
+    while let Some((row, what)) = untried(&watch.look(), &tried) {
+        tried.insert(name(&row, what));
+        let to = leads_to(what, &row);
+        lesson
+            .make(&wish(what, &row))
+            .unwrap_or_else(|error| panic!("{what:?} in {}: {error}", row.socket.state));
+        if let Some(to) = to {
+            let told = format!("{} after {what:?}: {to}", row.socket.state);
+            watch.until(&told, |seen| {
+                let now = state(seen, row.socket.key());
+                (now.unwrap_or(State::Closed) == to).then_some(())
+            });
+        }
+        lesson.make(&wish(Move::SetUpAgain, &row)).unwrap();
+        watch.until("every state again", |seen| {
+            states(seen).is_superset(&all).then_some(())
+        });
+    }
+    println!("{} moves lead where they should", tried.len());
+    assert!(tried.len() >= 40, "{tried:?}");
+    Ok(())
+}
+
+/// What a move is tried from.
+fn name(row: &Row, what: Move) -> (String, &'static str) {
+    let waits = row.unowned == Some(Unowned::AcceptQueue);
+    let held = row.socket.inode.is_some();
+    (format!("{} {waits} {held}", row.socket.state), what.key())
+}
+
+pub(crate) fn tour_shows_what_it_says(namespace: &Namespace) -> Result<(), NotHere> {
+    let mut lesson = Lesson::start(namespace, DeviceChoice::Auto, Course::Tour).unwrap();
+    let mut watch = Watch::begin(SourceChoice::SockDiag);
+    let next = Wish {
+        what: Move::Next,
+        protocol: tcplens::model::protocol::Protocol::Tcp,
+        local: tcplens::model::endpoint::Endpoint::default(),
+        remote: None,
+    };
+    let count = |seen: &Observation, state| {
+        present(seen)
+            .filter(|row| row.socket.state == state)
+            .count()
+    };
+    let unread = |seen: &Observation| {
+        present(seen)
+            .map(|row| row.socket.recv_queue)
+            .max()
+            .unwrap_or(0)
+    };
+    // The chapter, a state, and how many rows there are in it then.
+    let expected: [(usize, State, fn(usize) -> bool); 10] = [
+        (1, State::Listen, |rows| rows == 1),
+        (2, State::Established, |rows| rows == 2),
+        (3, State::Established, |rows| rows == 2),
+        (4, State::Established, |rows| rows == 2),
+        (5, State::Established, |rows| rows == 2),
+        (6, State::CloseWait, |rows| rows == 1),
+        (7, State::TimeWait, |rows| rows == 1),
+        (8, State::SynReceived, |rows| rows > 60),
+        (9, State::CloseWait, |rows| rows == 40),
+        (10, State::CloseWait, |rows| rows == 0),
+    ];
+    assert_eq!(expected.len(), CHAPTERS - 1);
+    for (chapter, state, fits) in expected {
+        lesson.make(&next).unwrap();
+        watch.until(&format!("chapter {chapter}"), |seen| {
+            let bytes = match chapter {
+                4 => unread(seen) == 100,
+                3 | 5 => unread(seen) == 0,
+                _ => true,
+            };
+            (fits(count(seen, state)) && bytes).then_some(())
+        });
+    }
+    lesson.make(&next).unwrap_err();
+    Ok(())
+}
