@@ -57,7 +57,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut tongue = Tongue::of(&arguments);
     let mut plan = match plan::parse(arguments, &Surroundings::here()) {
         Ok(plan) => plan,
-        Err(usage) => return complain(&usage.to_string()),
+        Err(usage) => return complain(&usage.to_string(), tongue),
     };
     let ended = settings::apply(&mut plan).and_then(|applied| {
         tongue = tongue.or(applied.language);
@@ -66,7 +66,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match ended {
         Ok(ending) => code(ending),
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
-        Err(error) => complain(&error.to_string()),
+        Err(error) => complain(&error.to_string(), tongue),
     }
 }
 
@@ -150,6 +150,7 @@ fn with_least_privilege(
     let words = || Catalogue::of(tongue.language());
     match plan {
         Plan::Say(text) => {
+            let text = words().help(&text);
             let mut out = stdout().lock();
             out.write_all(text.as_bytes())
                 .and_then(|()| out.flush())
@@ -370,7 +371,8 @@ fn code(ending: Ending) -> ExitCode {
 }
 
 /// One clear line. A terminal that is gone cannot be told.
-fn complain(message: &str) -> ExitCode {
+fn complain(message: &str, tongue: Tongue) -> ExitCode {
+    let message = Catalogue::of(tongue.language()).message(message);
     let _ = writeln!(stderr(), "tcplens: {message}");
     ExitCode::from(ERROR)
 }

@@ -12,6 +12,7 @@ pub mod language;
 pub mod lengths;
 pub mod lesson;
 pub mod machine;
+mod phrasebook;
 mod pick;
 pub mod remedy;
 pub mod sentence;

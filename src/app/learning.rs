@@ -146,7 +146,10 @@ impl App {
                 let told = self.words.lab("moves", what.key()).to_owned();
                 self.tell_of_lesson("done", &told);
             }
-            Err(reason) => self.tell_of_lesson("failed", &reason),
+            Err(reason) => {
+                let reason = self.words.message(&reason);
+                self.tell_of_lesson("failed", &reason);
+            }
         }
         vec![Effect::Refresh]
     }

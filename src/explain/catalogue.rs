@@ -9,6 +9,7 @@ mod words;
 
 pub use super::language::Language;
 use super::lengths::{Limit, limit};
+use super::phrasebook::Phrasebook;
 use super::sentence::{fill, grouped};
 use crate::model::finding::Rule;
 use crate::model::gap::{GapKind, GapReason};
@@ -208,6 +209,25 @@ impl Catalogue {
     #[must_use]
     pub fn length(&self, duration: Duration) -> String {
         super::lengths::length(duration, |unit| self.diagnosis("units", unit))
+    }
+
+    /// A message of the command line, which is written in English where it
+    /// arises.
+    #[must_use]
+    pub fn message(&self, english: &str) -> String {
+        match self.language {
+            Language::English => english.to_owned(),
+            Language::Chinese => Phrasebook::chinese().message(english),
+        }
+    }
+
+    /// A help page of the command line.
+    #[must_use]
+    pub fn help(&self, english: &str) -> String {
+        match self.language {
+            Language::English => english.to_owned(),
+            Language::Chinese => Phrasebook::chinese().help(english),
+        }
     }
 
     /// Sentences one after the other.

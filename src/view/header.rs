@@ -47,6 +47,7 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
     }
     if let Some(failure) = &app.failure {
         let sentence = app.words.screen("notice", "source_failed");
+        let failure = app.words.message(failure);
         let safe = Text::from(failure.as_str());
         let text = fill(sentence, |_| Some(safe.to_string())).unwrap_or_default();
         let line = Line::styled(format!(" {text}"), theme.error());

@@ -54,7 +54,7 @@ pub(super) fn draw(
             row_of(area, 1),
             buffer,
         );
-        let said = error.to_string();
+        let said = app.words.message(&error.to_string());
         let text = fit(&said, usize::from(area.width).saturating_sub(2));
         let line = Line::styled(format!(" {text}"), theme.error());
         put(&line, Style::new(), row_of(area, 2), buffer);
