@@ -12,7 +12,7 @@ mod footer;
 mod gaps;
 mod header;
 mod help;
-mod lesson;
+mod lab;
 mod page;
 mod prompt;
 mod screen;

@@ -4,7 +4,7 @@ use super::column::Column;
 use super::fit::{fit, width};
 use super::quantity;
 use crate::explain::catalogue::Catalogue;
-use crate::explain::lesson::awaited;
+use crate::explain::moves::awaited;
 use crate::explain::sentence::fill;
 use crate::filter::{Side, protocol_word, services, write_address};
 use crate::model::flow::{Flow, Rate};

@@ -3,8 +3,8 @@
 
 use super::theme::Theme;
 use super::{
-    Frame, closing, confirm, details, explain, findings, footer, gaps, header, help, lesson,
-    prompt, put, row_of,
+    Frame, closing, confirm, details, explain, findings, footer, gaps, header, help, lab, prompt,
+    put, row_of,
 };
 use super::{sort_menu, table, words};
 use crate::app::App;
@@ -39,9 +39,9 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
         footer::draw_notice(app, theme, line, buffer);
     }
     if rest.height >= 8 {
-        let taught = lesson::height(app, theme, rest.width).min(rest.height / 2);
+        let taught = lab::height(app, theme, rest.width).min(rest.height / 2);
         let pane = take_bottom(&mut rest, taught);
-        lesson::draw(app, theme, pane, buffer, frame);
+        lab::draw(app, theme, pane, buffer, frame);
     }
     match &app.mode {
         Mode::Details { scroll } => {

@@ -4,7 +4,7 @@
 use super::namespace::{Namespace, NotHere};
 use super::watch::Watch;
 use std::collections::BTreeSet;
-use tcplens::explain::lesson::{leads_to, moves};
+use tcplens::explain::moves::{leads_to, moves};
 use tcplens::lab::DeviceChoice;
 use tcplens::lab::lesson::Lesson;
 use tcplens::model::lesson::{CHAPTERS, Course, Move, Wish};

@@ -2,7 +2,7 @@
 
 use super::App;
 use super::effect::Effect;
-use crate::explain::lesson::{leads_to, moves};
+use crate::explain::moves::{leads_to, moves};
 use crate::explain::sentence::fill;
 use crate::model::lesson::{CHAPTERS, Course, Move, Wish};
 use crate::model::owner::Unowned;
