@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod diagnosis;
 pub mod findings;
 pub mod lengths;
+pub mod lesson;
 pub mod machine;
 mod pick;
 pub mod remedy;

@@ -1,5 +1,8 @@
 //! The way a connection takes through the states, with the present one marked.
 
+pub mod chart;
+
+use crate::model::observation::Observation;
 use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
 use crate::model::state::State;
@@ -13,6 +16,73 @@ pub struct Station {
     pub present: bool,
 }
 
+/// The way of a row as far as it is known, and what lies ahead.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Course {
+    /// The states it has been through, the present one last.
+    pub walked: Vec<State>,
+    /// Those to come if nothing goes wrong.
+    pub ahead: Vec<State>,
+}
+
+impl Course {
+    /// The course of a row: as it was followed, where it was, else the usual one.
+    /// A connection that this side opened begins in CLOSED, and every one ends
+    /// there.
+    #[must_use]
+    pub fn of(row: &Row, observation: &Observation) -> Self {
+        let accepted = observation.listeners_of(row).next().is_some();
+        let stations = path(row, accepted);
+        let present = stations.iter().position(|station| station.present);
+        let split = present.map_or(stations.len(), |place| place + 1);
+        let states = |some: &[Station]| some.iter().map(|station| station.state).collect();
+        let mut course = Self {
+            walked: states(&stations[..split]),
+            ahead: states(&stations[split..]),
+        };
+        let followed = observation.timeline(row).steps;
+        if followed.len() > 1 {
+            course.walked = followed.iter().map(|step| step.state).collect();
+        }
+        course.join_ends(row);
+        course
+    }
+
+    fn join_ends(&mut self, row: &Row) {
+        if row.socket.protocol == Protocol::Udp {
+            return;
+        }
+        let first = self.walked.first();
+        if matches!(first, Some(State::Listen | State::SynSent)) {
+            self.walked.insert(0, State::Closed);
+        }
+        let last = self.ahead.last().or(self.walked.last()).copied();
+        if row.phase == Phase::Closed {
+            self.ahead.clear();
+            self.walked.push(State::Closed);
+        } else if matches!(last, Some(State::TimeWait | State::LastAck)) {
+            self.ahead.push(State::Closed);
+        }
+    }
+
+    /// Whether it went from one state to another, both neighbours on the way.
+    #[must_use]
+    pub fn took(&self, from: State, to: State) -> bool {
+        self.walked.windows(2).any(|pair| pair == [from, to])
+    }
+
+    /// Whether it will go from one state to another.
+    #[must_use]
+    pub fn will_take(&self, from: State, to: State) -> bool {
+        let mut rest = self.walked.last().into_iter().chain(&self.ahead);
+        let mut before = rest.next();
+        rest.any(|next| {
+            let found = before == Some(&from) && *next == to;
+            before = Some(next);
+            found
+        })
+    }
+}
 /// The usual way of a connection that is in this row's state now: how it must
 /// have come here, and how it will go on if nothing goes wrong.
 ///
