@@ -7,6 +7,7 @@ use crate::model::namespace::Scope;
 use crate::model::pace::Pace;
 use crate::model::signal::Signal;
 use crate::model::socket::Socket;
+use std::time::Duration;
 
 /// Something `run` carries out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,9 @@ pub enum Effect {
     Disarm(ArmId),
     /// Close these connections.
     Close(Vec<Closable>),
+    /// Send one tick after this time; a tick that was asked for before is
+    /// forgotten.
+    TickAfter(Duration),
     /// Put a text on the clipboard.
     Copy(String),
     /// Put the selected row on the clipboard as JSON.
