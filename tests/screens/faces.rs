@@ -408,3 +408,20 @@ fn every_lesson_can_be_read_and_leads_to_the_next() {
     press(&mut app, "p Left");
     assert!(matches!(&app.mode, Mode::Learn(learning) if learning.place == LESSONS.len() - 3));
 }
+
+/// A name over a line must not take on the line's look: each is in one style.
+#[test]
+fn names_look_the_same_from_end_to_end() {
+    let mut app = at(followed(), WAITING);
+    press(&mut app, "m");
+    let (machine, frame) = drawn(&mut app, COLOUR, 80, 24);
+    let mut checked = 0;
+    for (area, spot) in &frame.spots {
+        let Spot::Station(state) = spot else { continue };
+        let name = |column: u16| machine[(area.x + 1 + column, area.y)].style();
+        let length = u16::try_from(state.word().len()).unwrap();
+        assert!((1..length).all(|column| name(column) == name(0)), "{state}");
+        checked += 1;
+    }
+    assert_eq!(checked, 12);
+}

@@ -267,6 +267,8 @@ impl Canvas<'_> {
             self.area.right().saturating_sub(cells).max(self.area.x),
         );
         let row = self.area.y + row;
+        // The line of the column shows through no name.
+        let style = Style::reset().patch(style);
         buffer.set_stringn(first, row, &text, usize::from(self.area.width), style);
     }
 

@@ -220,11 +220,12 @@ impl Pen<'_> {
         self.put((at.0, at.1 * self.air), text, style, buffer);
     }
 
-    /// Writes at a cell of the area.
+    /// Writes at a cell of the area, whatever line was there.
     fn put(&self, at: (u16, u16), text: &str, style: Style, buffer: &mut Buffer) {
         let (column, row) = (self.area.x + at.0, self.area.y + at.1);
         if column < self.area.right() && row < self.area.bottom() {
             let room = usize::from(self.area.right() - column);
+            let style = Style::reset().patch(style);
             buffer.set_stringn(column, row, text, room, style);
         }
     }
