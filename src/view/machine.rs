@@ -121,6 +121,29 @@ impl Shown<'_> {
             .flatten()
     }
 
+    /// The look of CLOSED where all ways end.
+    fn end_style(&self) -> Style {
+        let theme = self.theme;
+        if self.course.is_over() {
+            theme.state(State::Closed).patch(theme.cursor())
+        } else if self.course.ahead.contains(&State::Closed) {
+            Style::new()
+        } else {
+            theme.dim()
+        }
+    }
+
+    /// The look of CLOSED where all ways begin.
+    fn beginning_style(&self) -> Style {
+        if !self.course.is_over() {
+            self.style(State::Closed)
+        } else if self.course.walked.first() == Some(&State::Closed) {
+            self.theme.title()
+        } else {
+            self.theme.dim()
+        }
+    }
+
     /// The look of a state's name.
     fn style(&self, state: State) -> Style {
         let theme = self.theme;

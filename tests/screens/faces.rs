@@ -425,3 +425,38 @@ fn names_look_the_same_from_end_to_end() {
     }
     assert_eq!(checked, 12);
 }
+
+#[test]
+fn the_end_of_a_way_is_lit_at_its_end() {
+    let scene = followed();
+    let rows = scene
+        .rows
+        .iter()
+        .map(|row| {
+            let mut row = *row;
+            if row.socket.remote == end(WAITING) {
+                row.socket.state = State::LastAck;
+                row.phase = tcplens::model::row::Phase::Closed;
+            }
+            row
+        })
+        .collect();
+    let mut app = at(
+        Arc::new(Observation {
+            rows: Arc::new(rows),
+            ..(*scene).clone()
+        }),
+        WAITING,
+    );
+    press(&mut app, "m");
+    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+    let reversed = |column, row: u16| {
+        let style = buffer[(column, row)].style();
+        style
+            .add_modifier
+            .contains(ratatui::style::Modifier::REVERSED)
+    };
+    // The upper CLOSED, and the lower one, with the drawing's left edge at 1.
+    assert!(!reversed(34, 2), "the beginning");
+    assert!(reversed(53, 17), "the end");
+}

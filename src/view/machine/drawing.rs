@@ -56,8 +56,7 @@ pub(super) fn draw(
     for place in PLACES {
         pen.state(place, buffer, frame);
     }
-    let style = shown.style(State::Closed);
-    pen.write(END, State::Closed.word(), style, buffer);
+    pen.write(END, State::Closed.word(), shown.end_style(), buffer);
 }
 
 struct Pen<'a> {
@@ -170,10 +169,15 @@ impl Pen<'_> {
         let (open, close) = if marked { ("[", "] ") } else { (" ", " ") };
         let population = shown.population(state);
         let count = self.count(state);
+        // CLOSED stands there twice, as the beginning and as the end.
+        let look = match state {
+            State::Closed => shown.beginning_style(),
+            state => shown.style(state),
+        };
         let mut column = at.0 - 1;
         for (text, style) in [
             (open, shown.theme.key()),
-            (word, shown.style(state)),
+            (word, look),
             (close, shown.theme.key()),
             (
                 &count,
