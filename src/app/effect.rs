@@ -25,7 +25,8 @@ pub enum Effect {
     /// Read CPU and memory of a process.
     MeasureUsage(u32),
     /// From now on these connections are on screen: read what they carry, now
-    /// and with every table.
+    /// and with every table, where the kernel still knows that, and follow their
+    /// way through the states.
     Watch(Vec<Socket>),
     /// Read tables with what every connection carries, or no longer.
     IncludeFlows(bool),

@@ -71,9 +71,13 @@ impl App {
         }
     }
 
-    /// Shows the rows in the marked state.
+    /// Shows the rows in the marked state, if there are any.
     pub(super) fn show_marked(&mut self) {
         if let Mode::Machine(walk) = self.mode {
+            if self.observation.tally.tcp(walk.mark) == 0 {
+                self.say("state_empty", &[("state", walk.mark.to_string())]);
+                return;
+            }
             self.leave_all();
             self.show_only(&format!("tcp and state:{}", walk.mark.key()));
         }

@@ -200,6 +200,12 @@ fn enter_shows_the_rows_in_the_marked_state() {
         .map(|number| app.observation.rows[*number as usize].socket.state)
         .collect();
     assert_eq!(states, [State::CloseWait, State::CloseWait]);
+    // Where there are none, the drawing stays and that is said.
+    press(&mut app, "Esc m Left Enter");
+    assert!(matches!(app.mode, Mode::Machine(_)));
+    let notice = app.notice.as_ref().map(|notice| notice.text.clone());
+    assert_eq!(notice.as_deref(), Some("No socket is in CLOSING now."));
+    press(&mut app, "Esc");
     // With the mouse: one click marks, a second one shows the rows.
     press(&mut app, "Esc m");
     let (_, frame) = drawn(&mut app, COLOUR, 120, 40);
@@ -459,4 +465,67 @@ fn the_end_of_a_way_is_lit_at_its_end() {
     // The upper CLOSED, and the lower one, with the drawing's left edge at 1.
     assert!(!reversed(34, 2), "the beginning");
     assert!(reversed(53, 17), "the end");
+}
+
+#[test]
+fn a_timeline_says_how_well_it_is_known() {
+    let scene = stage::scene();
+    let row = scene
+        .rows
+        .iter()
+        .find(|row| row.socket.remote == end(WAITING))
+        .unwrap();
+    let step = |state, since_ms: u64, known| Step {
+        state,
+        since_us: since_ms * 1000,
+        known,
+    };
+    let cases = [
+        (
+            vec![
+                step(State::Established, 0, Known::AtLeast),
+                step(State::CloseWait, 41_000, Known::ByTable),
+            ],
+            "before 10:00:00.000 ESTABLISHED at least 41 s · by 10:00:41.000 CLOSE_WAIT for about 1 s (UTC)",
+        ),
+        (
+            vec![step(State::CloseWait, 41_999, Known::Exactly)],
+            "10:00:41.999 CLOSE_WAIT for 1.0 ms (UTC)",
+        ),
+        (
+            vec![
+                step(State::LastAck, 41_000, Known::Exactly),
+                step(State::Closed, 41_004, Known::Exactly),
+            ],
+            "10:00:41.000 LAST_ACK 4.0 ms · 10:00:41.004 CLOSED (UTC)",
+        ),
+    ];
+    for (steps, expected) in cases {
+        let observation = with(Chronicle {
+            timelines: vec![(row.socket.key(), Timeline { steps })],
+            ..chronicle()
+        });
+        let mut app = at(observation, WAITING);
+        press(&mut app, "Enter");
+        let (buffer, _) = drawn(&mut app, COLOUR, 120, 40);
+        let screen = text(&buffer).replace('\u{a0}', " ");
+        assert!(screen.contains(expected), "{expected}\n{screen}");
+    }
+}
+
+/// Its way is told to its end, though nothing else can be read of it by then.
+#[test]
+fn the_selected_row_is_followed_also_in_time_wait() {
+    let mut app = stage::app(stage::scene());
+    drawn(&mut app, COLOUR, 80, 24);
+    press(&mut app, "G");
+    assert_eq!(app.selected().unwrap().socket.state, State::TimeWait);
+    let mut buffer = ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, 80, 24));
+    let frame = tcplens::view::draw(&app, COLOUR, &mut buffer);
+    let effects = app.update(Message::Drawn(frame.drawn));
+    let [Effect::Watch(watched)] = &effects[..] else {
+        panic!("the selected row is asked for: {effects:?}")
+    };
+    let states: Vec<State> = watched.iter().map(|socket| socket.state).collect();
+    assert!(states.contains(&State::TimeWait), "{states:?}");
 }
