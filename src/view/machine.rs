@@ -31,8 +31,8 @@ const BESIDE: u16 = 36;
 const CAPTION: u16 = 3;
 /// Rows that a drawing with more air takes.
 const AIRY: u16 = 2 * HEIGHT - 1;
-/// Cells of the marked state's sparkline.
-const HISTORY: usize = 20;
+/// The fewest and the most cells of the marked state's sparkline.
+const HISTORY: (usize, usize) = (6, 20);
 /// Where the words beside the labels begin.
 const INDENT: usize = 13;
 
@@ -193,10 +193,15 @@ fn caption(shown: &Shown<'_>, area: Rect, buffer: &mut Buffer) {
     } else {
         &words.brief
     };
+    let population = grouped(shown.population(state).into());
+    // The words go before all of the history but its latest part.
+    let beside = cells(state.word()) + cells(&population) + cells(brief) + 7;
+    let room = usize::from(area.width).saturating_sub(beside);
+    let history = shown.history(state, room.clamp(HISTORY.0, HISTORY.1));
     let head = Line::from(vec![
         Span::styled(format!(" {state} "), theme.key()),
-        Span::raw(format!("{}  ", grouped(shown.population(state).into()))),
-        Span::styled(shown.history(state, HISTORY), theme.dim()),
+        Span::raw(format!("{population}  ")),
+        Span::styled(history, theme.dim()),
     ]);
     let head_width = head.width();
     let fits = head_width + 2 + cells(brief) <= usize::from(area.width);

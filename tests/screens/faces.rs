@@ -179,9 +179,12 @@ fn every_state_can_be_marked_and_says_who_is_next() {
         let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
         let screen = text(&buffer);
         assert!(screen.contains(&format!("[{mark}]")), "{screen}");
-        let line = screen.lines().find(|line| line.starts_with(" how long"));
+        let mut lines = screen.lines();
+        let line = lines.find(|line| line.starts_with(" how long"));
         let line = line.unwrap_or_else(|| panic!("{mark}: {screen}"));
-        assert!(line.len() > 20 && line.len() < 80, "{line}");
+        assert!(line.len() > 20 && !line.contains('{'), "{line}");
+        // On one line: nothing below it but the footer.
+        assert_eq!(lines.next(), Some(""), "{screen}");
         seen.push(mark);
     }
     seen.sort();

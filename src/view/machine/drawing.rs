@@ -112,9 +112,12 @@ impl Pen<'_> {
         let end = corners.len() - 1;
         for (number, pair) in (1..).zip(corners.windows(2)) {
             let (from, mut to) = (pair[0], pair[1]);
-            // From the right an arrow comes as close as the count leaves it.
+            // From the right an arrow comes as close as the count leaves it, from
+            // the left as the mark does.
             if number == end && to.0 < from.0 {
                 to.0 = self.end_of(track.to).unwrap_or(to.0).min(to.0);
+            } else if number == end && to.0 > from.0 && self.shown.walk.mark == track.to {
+                to.0 -= u16::from(track.to != State::Closed);
             }
             let mut at = from;
             while at != to {
