@@ -532,3 +532,20 @@ fn the_selected_row_is_followed_also_in_time_wait() {
     let states: Vec<State> = watched.iter().map(|socket| socket.state).collect();
     assert!(states.contains(&State::TimeWait), "{states:?}");
 }
+
+#[test]
+fn every_fate_reason_and_state_has_its_words() {
+    let words = stage::app(stage::scene()).words;
+    for (fate, key) in Fate::ALL {
+        let said = words.screen("fates", key);
+        let cells = tcplens::listing::width(said);
+        assert!((1..=15).contains(&cells), "{fate:?}: {said}");
+    }
+    for (reason, key) in NoFeed::ALL {
+        assert!(!words.screen("events", key).is_empty(), "{reason:?}");
+    }
+    for place in tcplens::explain::machine::chart::PLACES {
+        let said = words.screen("lasts", place.state.key());
+        assert!(!said.is_empty(), "{}", place.state);
+    }
+}
