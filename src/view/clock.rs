@@ -38,16 +38,14 @@ fn month_and_day(days: u64) -> (u64, u64) {
 
 /// A length of time, also one of less than a hundredth of a second.
 pub(super) fn lasted(microseconds: u64, words: &Catalogue) -> String {
-    let hundredths = microseconds / 10;
-    if hundredths >= 1000 {
-        return length(Duration::from_micros(microseconds));
-    }
-    let number = if hundredths < 10 {
-        format!("0.0{hundredths}")
-    } else {
-        format!("{}.{}", hundredths / 100, hundredths / 10 % 10)
+    let tenths = microseconds / 100;
+    let (name, number) = match tenths {
+        // No state is left in the moment in which it is entered.
+        0 => ("micro", microseconds.max(1).to_string()),
+        1..100 => ("milli", format!("{}.{}", tenths / 10, tenths % 10)),
+        _ => return length(Duration::from_micros(microseconds)),
     };
-    let sentence = words.screen("timeline", "micro");
+    let sentence = words.screen("timeline", name);
     fill(sentence, |_| Some(number.clone())).unwrap_or_default()
 }
 
@@ -96,7 +94,8 @@ mod tests {
     fn the_shortest_lengths_are_told_too() {
         let words = Catalogue::of(Language::English);
         let cases = [
-            (40, "0.04 ms"),
+            (0, "1 µs"),
+            (40, "40 µs"),
             (300, "0.3 ms"),
             (1_240, "1.2 ms"),
             (9_990, "9.9 ms"),

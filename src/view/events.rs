@@ -56,7 +56,9 @@ const GIVES_WAY: [Column; 4] = [
 /// go: those of an IPv4 address with its port.
 const ADDRESS: usize = 21;
 /// The widest process.
-const PROCESS: usize = 20;
+const PROCESS: usize = 22;
+/// Below this width a process is told by its name alone.
+const NAMES_ONLY: u16 = 100;
 /// Cells for what happened in a few words, and in full.
 const BRIEF: usize = 24;
 const FULL: usize = 40;
@@ -132,7 +134,7 @@ fn tells(app: &App) -> bool {
 
 /// What tells of events and since when, or why nothing does.
 fn feed(app: &App) -> String {
-    let why = |reason: NoFeed| word(app, reason.key()).to_owned();
+    let why = |reason: NoFeed| why_not(app, reason).to_owned();
     let (name, why) = match app.observation.chronicle.feed {
         Feed::Off => ("off", String::new()),
         Feed::Changes => ("changes", String::new()),
@@ -147,6 +149,15 @@ fn feed(app: &App) -> String {
         })
     });
     filled.unwrap_or_default()
+}
+
+/// Why changes are not told, in the words that the doctor has for it, too.
+fn why_not(app: &App, reason: NoFeed) -> &str {
+    let long = format!("{}_long", reason.key());
+    match app.words.screen("feed", &long) {
+        "" => word(app, reason.key()),
+        said => said,
+    }
 }
 
 /// How much was told, lost and found, and what that costs.
@@ -186,7 +197,10 @@ impl Listed<'_> {
         let shown: Vec<(usize, &Happening)> = (top..)
             .zip(self.lines[top..].iter().take(page).copied())
             .collect();
-        let mut texts: Vec<[String; 6]> = shown.iter().map(|(_, line)| self.texts(line)).collect();
+        let mut texts: Vec<[String; 6]> = shown
+            .iter()
+            .map(|(_, line)| self.texts(line, area.width))
+            .collect();
         let widths = self.widths(&texts, area.width);
         self.shorten(&shown, &mut texts, &widths);
         let heading = COLUMNS.map(|(_, name)| word(self.app, name).to_owned());
@@ -271,10 +285,10 @@ impl Listed<'_> {
         }
     }
 
-    fn texts(&self, line: &Happening) -> [String; 6] {
+    fn texts(&self, line: &Happening, room: u16) -> [String; 6] {
         COLUMNS.map(|(column, _)| match column {
             Column::Time => clock(line.at_us, self.app.observation.time),
-            Column::Process => self.owner(line),
+            Column::Process => self.owner(line, room),
             Column::Local => endpoint(line.local),
             Column::Remote => endpoint(line.remote),
             Column::What => self.what(line, ""),
@@ -286,10 +300,13 @@ impl Listed<'_> {
         fill(word(self.app, name), value).unwrap_or_default()
     }
 
-    fn owner(&self, line: &Happening) -> String {
+    fn owner(&self, line: &Happening, room: u16) -> String {
         let Some(owner) = &line.owner else {
             return word(self.app, "nobody").to_owned();
         };
+        if room < NAMES_ONLY {
+            return owner.name.to_string();
+        }
         self.say("who", |place| {
             Some(match place {
                 "process" => owner.name.to_string(),

@@ -542,7 +542,11 @@ fn every_fate_reason_and_state_has_its_words() {
         assert!((1..=15).contains(&cells), "{fate:?}: {said}");
     }
     for (reason, key) in NoFeed::ALL {
-        assert!(!words.screen("events", key).is_empty(), "{reason:?}");
+        let said = [
+            words.screen("feed", &format!("{key}_long")),
+            words.screen("events", key),
+        ];
+        assert!(said.iter().any(|said| !said.is_empty()), "{reason:?}");
     }
     for place in tcplens::explain::machine::chart::PLACES {
         let said = words.screen("lasts", place.state.key());
