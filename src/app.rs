@@ -18,12 +18,16 @@ pub mod effect;
 pub mod keys;
 pub mod lab;
 mod leads;
+pub mod learning;
+pub mod machine;
 pub mod message;
 pub mod mode;
 pub mod notice;
 pub mod prompt;
 pub mod selection;
+pub mod stream;
 pub mod tags;
+mod trail;
 pub mod troubles;
 mod watching;
 
@@ -122,6 +126,8 @@ pub struct App {
     pub cursor: Cursor,
     /// What has the keyboard.
     pub mode: Mode,
+    /// What lies below that.
+    trail: Vec<trail::Left>,
     /// The line above the footer.
     pub notice: Option<Notice>,
     /// Whether names give way to numbers.
@@ -181,6 +187,7 @@ impl App {
             order: Vec::new(),
             cursor: Cursor::default(),
             mode: Mode::Table,
+            trail: Vec::new(),
             notice: None,
             numeric: choices.numeric,
             pace: choices.pace,
@@ -241,6 +248,7 @@ impl App {
             Message::Acted(id, outcome) => self.acted(id, outcome),
             Message::Closed(results) => self.closed(results),
             Message::Made(result) => self.made(result),
+            Message::Tick => self.tick(),
         }
     }
 
@@ -266,6 +274,7 @@ impl App {
         let settling = self.observation.number == 1 && self.cursor.place() == 0;
         let same_rows = Arc::ptr_eq(&self.observation.rows, &observation.rows);
         let marked = self.chosen_finding().map(Identity::of);
+        let walked = self.walker().map(machine::where_to_look);
         self.observation = observation;
         self.follow_finding(marked.as_ref());
         self.tags.keep_present(&self.observation);
@@ -278,6 +287,7 @@ impl App {
         if !same_rows {
             self.follow_tour();
         }
+        self.follow_walker(walked);
         if let Some(notice) = &self.notice
             && notice.is_over(self.observation.time)
         {
@@ -290,8 +300,7 @@ impl App {
     /// A page is about one socket: once that is gone, the page must not turn
     /// into one about its neighbour.
     fn leave_page_of_gone(&mut self, key: Option<SocketKey>) {
-        let about_one = matches!(self.mode, Mode::Details { .. } | Mode::Explain { .. });
-        if about_one && self.selected().map(|row| row.socket.key()) != key {
+        if self.mode.is_about_one() && self.selected().map(|row| row.socket.key()) != key {
             self.mode = Mode::Table;
             self.say("row_gone", &[]);
         }

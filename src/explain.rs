@@ -10,6 +10,7 @@ pub mod diagnosis;
 pub mod findings;
 pub mod language;
 pub mod lengths;
+pub mod lesson;
 pub mod machine;
 pub mod moves;
 mod phrasebook;

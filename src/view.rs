@@ -3,9 +3,11 @@
 //! Drawing reads the app and changes nothing. What it finds out on the way
 //! (which spot lies where, how many rows fit) goes back as a [`Frame`].
 
+mod clock;
 mod closing;
 mod confirm;
 mod details;
+mod events;
 mod explain;
 mod findings;
 mod footer;
@@ -13,12 +15,16 @@ mod gaps;
 mod header;
 mod help;
 mod lab;
+mod learn;
+mod machine;
 mod page;
 mod prompt;
 mod screen;
 mod sort_menu;
+mod sparkline;
 mod table;
 pub mod theme;
+mod timeline;
 mod words;
 
 use crate::app::App;
@@ -89,11 +95,17 @@ fn to_ascii(buffer: &mut Buffer) {
     for cell in &mut buffer.content {
         let plain = match cell.symbol() {
             "─" | "—" => "-",
+            "│" => "|",
+            "┌" | "┐" | "└" | "┘" | "├" | "┤" | "┬" | "┴" | "┼" => "+",
             "→" | "≥" => ">",
             "←" => "<",
+            "↑" => "^",
+            "↓" => "v",
+            "\u{a0}" => " ",
             "…" => "~",
             "▲" => "!",
             "×" => "x",
+            "µ" => "u",
             "·" | "▁" | "▂" | "▃" => ".",
             "▄" | "▅" => ":",
             "▆" | "▇" | "█" => "#",

@@ -7,6 +7,8 @@
 mod closing;
 #[path = "screens/ending.rs"]
 mod ending;
+#[path = "screens/faces.rs"]
+mod faces;
 #[path = "screens/findings.rs"]
 mod findings;
 #[path = "screens/hasty.rs"]
@@ -249,7 +251,23 @@ fn the_mouse_finds_what_lies_under_it() {
 #[test]
 fn any_size_can_be_drawn() {
     let pages = [
-        "", "Enter", "x", "?", "F", "!", "s", "/", "K", "p", "X", "* X",
+        "",
+        "Enter",
+        "x",
+        "?",
+        "F",
+        "!",
+        "s",
+        "/",
+        "K",
+        "p",
+        "X",
+        "* X",
+        "m",
+        "E",
+        "w",
+        "x w",
+        "x w Enter",
     ];
     for keys in pages {
         for width in [0, 1, 2, 3, 7, 19, 80, 300] {

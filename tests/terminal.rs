@@ -15,6 +15,8 @@ mod findings;
 mod inhabitants;
 #[path = "terminal/lab.rs"]
 mod lab;
+#[path = "terminal/lessons.rs"]
+mod lessons;
 #[path = "terminal/privileges.rs"]
 mod privileges;
 #[path = "terminal/pty.rs"]

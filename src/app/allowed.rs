@@ -39,6 +39,9 @@ impl App {
             Command::CloseConnection => {
                 self.permits(command) && self.close_refusal().is_none() && self.has_closable()
             }
+            Command::GoToRow | Command::BriefOnly => !self.observation.chronicle.stream.is_empty(),
+            Command::Play => self.segment_count() > 0,
+            Command::NextPage | Command::PreviousPage => !self.in_contents(),
             Command::ConfirmClose => matches!(self.mode, Mode::Close(_)),
             Command::ShowFinding if matches!(self.mode, Mode::Findings { .. }) => {
                 self.chosen_finding().is_some()

@@ -5,6 +5,7 @@ use super::command::Command;
 use super::effect::Effect;
 use super::message::{Gesture, Spot};
 use super::mode::Mode;
+use super::stream::Stream;
 use crate::filter::Filter;
 use crate::listing::{Column, Quick, Sort, SortBy, StateClass};
 use crate::model::protocol::{Family, Protocol};
@@ -24,13 +25,25 @@ impl App {
                     scroll: 0,
                 }
             }
+            Command::Explain if matches!(self.mode, Mode::Machine(_)) => self.learn_marked(),
             Command::Explain => self.page(Mode::Explain { scroll: 0 }),
             Command::Details => {
                 self.page(Mode::Details { scroll: 0 });
                 return self.watch_usage();
             }
             Command::Filter => self.open_prompt(),
-            Command::Back => self.mode = Mode::Table,
+            Command::Machine => self.open_machine(),
+            Command::Events => self.enter(Mode::Events(Stream::default())),
+            Command::Learn => self.open_learning(),
+            Command::ShowState => self.show_marked(),
+            Command::BriefOnly => self.toggle_brief(),
+            Command::GoToRow => self.go_to_row(),
+            Command::Onward => self.onward(),
+            Command::Play => return self.play(),
+            Command::NextPage => self.turn(true),
+            Command::PreviousPage => self.turn(false),
+            Command::Left | Command::Right | Command::NextState => self.go_aside(command),
+            Command::Back => self.step_back(),
             Command::Clear => self.clear(),
             Command::ShowFinding => return self.show_finding(),
             Command::Up
@@ -86,7 +99,11 @@ impl App {
     }
 
     fn step(&mut self, command: Command) -> Vec<Effect> {
-        if self.step_findings(command) {
+        if self.step_findings(command)
+            || self.step_machine(command)
+            || self.step_stream(command)
+            || self.step_contents(command)
+        {
             return Vec::new();
         }
         if let Some(scroll) = self.mode.scroll() {
@@ -117,6 +134,12 @@ impl App {
             _ => self.cursor.to(usize::MAX),
         }
         Vec::new()
+    }
+
+    fn go_aside(&mut self, command: Command) {
+        if !self.step_machine(command) {
+            self.sideways(command == Command::Right);
+        }
     }
 
     /// Marks another finding on their page; scrolling is left to others.
@@ -206,6 +229,19 @@ impl App {
             (Gesture::Click, Spot::Heading(column)) if in_table => self.sort_by_heading(column),
             (Gesture::Click, Spot::Chip(state)) if in_table => self.filter_by_chip(state),
             (Gesture::Click, Spot::Finding) if in_table => return self.show_finding(),
+            (_, Spot::Station(state)) => {
+                self.mark_state(state);
+                if gesture == Gesture::DoubleClick {
+                    return self.press(Command::ShowState);
+                }
+            }
+            (_, Spot::Happening(mark)) => {
+                self.mark_line(mark);
+                if gesture == Gesture::DoubleClick {
+                    return self.press(Command::GoToRow);
+                }
+            }
+            (Gesture::Click, Spot::Lesson(place)) if self.in_contents() => self.open_lesson(place),
             _ => {}
         }
         Vec::new()
@@ -227,12 +263,21 @@ impl App {
         } else {
             WHEEL
         };
+        let command = if rows < 0 { Command::Up } else { Command::Down };
         if matches!(self.mode, Mode::Table) {
             self.cursor.step(rows);
+        } else if matches!(self.mode, Mode::Events(_)) || self.in_contents() {
+            for _ in 0..WHEEL {
+                let _ = self.step(command);
+            }
         } else if let Some(scroll) = self.mode.scroll() {
             let moved = isize::try_from(*scroll).unwrap_or(0) + rows;
             *scroll = u16::try_from(moved.max(0)).unwrap_or(u16::MAX);
         }
+    }
+
+    pub(super) fn in_contents(&self) -> bool {
+        matches!(&self.mode, Mode::Learn(learning) if learning.lesson.is_none())
     }
 
     fn sort_by_heading(&mut self, column: Column) {

@@ -125,6 +125,32 @@ pub enum Command {
     Choose6,
     /// What the lab offers under this digit.
     Choose9,
+    /// The state machine with this socket in it.
+    Machine,
+    /// What happened between the tables.
+    Events,
+    /// The learning pages.
+    Learn,
+    /// To the left.
+    Left,
+    /// To the right.
+    Right,
+    /// To the next state.
+    NextState,
+    /// Filter to the rows in the marked state.
+    ShowState,
+    /// Only connections that no table showed.
+    BriefOnly,
+    /// To the row of the marked event.
+    GoToRow,
+    /// Open what is marked, or go on.
+    Onward,
+    /// Let the segments fly, or hold them.
+    Play,
+    /// To the next learning page.
+    NextPage,
+    /// To the learning page before.
+    PreviousPage,
     /// Take what is chosen.
     Accept,
     /// One step back.
@@ -133,7 +159,7 @@ pub enum Command {
 
 impl Command {
     /// Every command with its key in the assets.
-    pub const ALL: [(Self, &'static str); 62] = [
+    pub const ALL: [(Self, &'static str); 75] = [
         (Self::Quit, "quit"),
         (Self::Help, "help"),
         (Self::Filter, "filter"),
@@ -194,6 +220,19 @@ impl Command {
         (Self::Choose5, "choose_5"),
         (Self::Choose6, "choose_6"),
         (Self::Choose9, "choose_9"),
+        (Self::Machine, "machine"),
+        (Self::Events, "events"),
+        (Self::Learn, "learn"),
+        (Self::Left, "left"),
+        (Self::Right, "right"),
+        (Self::NextState, "next_state"),
+        (Self::ShowState, "show_state"),
+        (Self::BriefOnly, "brief_only"),
+        (Self::GoToRow, "go_to_row"),
+        (Self::Onward, "onward"),
+        (Self::Play, "play"),
+        (Self::NextPage, "next_page"),
+        (Self::PreviousPage, "previous_page"),
         (Self::Accept, "accept"),
         (Self::Back, "back"),
     ];

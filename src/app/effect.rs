@@ -8,6 +8,7 @@ use crate::model::namespace::Scope;
 use crate::model::pace::Pace;
 use crate::model::signal::Signal;
 use crate::model::socket::Socket;
+use std::time::Duration;
 
 /// Something `run` carries out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +26,8 @@ pub enum Effect {
     /// Read CPU and memory of a process.
     MeasureUsage(u32),
     /// From now on these connections are on screen: read what they carry, now
-    /// and with every table.
+    /// and with every table, where the kernel still knows that, and follow their
+    /// way through the states.
     Watch(Vec<Socket>),
     /// Read tables with what every connection carries, or no longer.
     IncludeFlows(bool),
@@ -45,6 +47,9 @@ pub enum Effect {
     Close(Vec<Closable>),
     /// Have something happen in the lab.
     Make(Wish),
+    /// Send one tick after this time; a tick that was asked for before is
+    /// forgotten.
+    TickAfter(Duration),
     /// Put a text on the clipboard.
     Copy(String),
     /// Put the selected row on the clipboard as JSON.

@@ -103,6 +103,12 @@ pub enum Context {
     Page,
     /// The page of findings.
     Findings,
+    /// The state machine.
+    Machine,
+    /// The page of events.
+    Events,
+    /// The learning pages.
+    Learn,
     /// A list to choose from.
     Menu,
     /// The question before a process is ended.
@@ -216,10 +222,13 @@ mod tests {
     use super::*;
     use crate::explain::catalogue::{Catalogue, Language};
 
-    const CONTEXTS: [Context; 6] = [
+    const CONTEXTS: [Context; 9] = [
         Context::Table,
         Context::Page,
         Context::Findings,
+        Context::Machine,
+        Context::Events,
+        Context::Learn,
         Context::Menu,
         Context::Confirm,
         Context::Close,

@@ -3,6 +3,7 @@
 
 use super::command::Command;
 use super::keys::Key;
+use super::stream::LineMark;
 use crate::listing::Column;
 use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal};
 use crate::model::closing::Closed;
@@ -45,6 +46,9 @@ pub enum Message {
     Made(Result<(), String>),
     /// What came of closing connections, in the order they were asked for.
     Closed(Vec<Closed>),
+    /// The time is over that was asked for with
+    /// [`Effect::TickAfter`](super::effect::Effect::TickAfter).
+    Tick,
 }
 
 /// What the mouse did.
@@ -71,6 +75,12 @@ pub enum Spot {
     Chip(Option<State>),
     /// The finding line.
     Finding,
+    /// A state in the drawing of the machine.
+    Station(State),
+    /// A line of the page of events.
+    Happening(LineMark),
+    /// An entry of the list of lessons.
+    Lesson(usize),
     /// A key in the footer.
     Command(Command),
     /// Nothing in particular.

@@ -3,7 +3,10 @@
 use super::closing::Closing;
 use super::confirm::Confirm;
 use super::keys::Context;
+use super::learning::Learning;
+use super::machine::Walk;
 use super::prompt::Prompt;
+use super::stream::Stream;
 
 /// What has the keyboard, with its own state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +40,12 @@ pub enum Mode {
         /// Lines scrolled.
         scroll: u16,
     },
+    /// The state machine.
+    Machine(Walk),
+    /// What happened between the tables.
+    Events(Stream),
+    /// The learning pages.
+    Learn(Learning),
     /// The choice of a column to sort by.
     SortMenu {
         /// Which entry is marked.
@@ -60,6 +69,9 @@ impl Mode {
                 Context::Page
             }
             Self::Findings { .. } => Context::Findings,
+            Self::Machine(_) => Context::Machine,
+            Self::Events(_) => Context::Events,
+            Self::Learn(_) => Context::Learn,
             Self::SortMenu { .. } => Context::Menu,
             Self::Prompt(_) => Context::Prompt,
             Self::Confirm(_) => Context::Confirm,
@@ -67,6 +79,11 @@ impl Mode {
             Self::Close(closing) if closing.demand.is_some() => Context::Prompt,
             Self::Close(_) => Context::Close,
         }
+    }
+
+    /// Whether it is about the selected socket alone.
+    pub(super) fn is_about_one(&self) -> bool {
+        matches!(self, Self::Details { .. } | Self::Explain { .. })
     }
 
     /// The scroll position of a page of text.
@@ -77,6 +94,7 @@ impl Mode {
             | Self::Help { scroll }
             | Self::Findings { scroll, .. }
             | Self::Gaps { scroll } => Some(scroll),
+            Self::Learn(learning) => Some(&mut learning.scroll),
             _ => None,
         }
     }

@@ -3,6 +3,7 @@
 
 use super::App;
 use super::effect::Effect;
+use crate::model::protocol::Protocol;
 use crate::model::row::Phase;
 use crate::model::socket::{Socket, SocketKey};
 
@@ -24,14 +25,17 @@ impl App {
     /// connections, so an idle screen rests.
     pub(super) fn watch_rows(&mut self, top: usize, page: usize) -> Vec<Effect> {
         let shown = self.order.iter().skip(top).take(page.min(MOST));
-        let selected = self.order.get(self.cursor.place());
         let mut sockets: Vec<Socket> = shown
-            .chain(selected)
             .filter_map(|number| self.observation.rows.get(*number as usize))
             .filter(|row| row.phase != Phase::Closed && row.socket.is_connection())
             .filter(|row| row.socket.cookie.is_some())
             .map(|row| row.socket)
             .collect();
+        // Of the selected one the way is told, too, also after its end.
+        let selected = self.selected().map(|row| row.socket);
+        sockets.extend(
+            selected.filter(|socket| socket.protocol == Protocol::Tcp && socket.peer().is_some()),
+        );
         sockets.sort_unstable_by_key(Socket::key);
         sockets.dedup_by_key(|socket| socket.key());
         let keys: Vec<SocketKey> = sockets.iter().map(Socket::key).collect();

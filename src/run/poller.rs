@@ -200,8 +200,12 @@ impl Poller {
                     return true;
                 }
                 Ok(Order::Watch(sockets)) => {
-                    self.watched = sockets;
-                    self.unseen = true;
+                    // Of what has ended, or hardly begun, there is nothing to read.
+                    let mut readable = sockets;
+                    readable.retain(|socket| socket.is_connection() && socket.cookie.is_some());
+                    let keys = |some: &[Socket]| some.iter().map(Socket::key).collect::<Vec<_>>();
+                    self.unseen |= keys(&readable) != keys(&self.watched);
+                    self.watched = readable;
                 }
                 Ok(Order::IncludeFlows(wanted)) => {
                     self.source

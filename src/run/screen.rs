@@ -21,7 +21,8 @@ use crate::source::ReadingSource;
 use crate::view::theme::Theme;
 use crate::view::{self, Frame};
 use ratatui::layout::Position;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Instant;
 
 /// How many sockets that vanished from a table are asked for before they are
 /// called closed. That many questions take about a millisecond.
@@ -112,10 +113,11 @@ pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
         orders,
         deeds,
         wishes,
+        tick: None,
     };
     input::start(events)?;
     screen.draw()?;
-    while let Ok(event) = happened.recv() {
+    while let Some(event) = screen.wait(&happened) {
         if let Some(ending) = screen.take(event)? {
             return Ok(ending);
         }
@@ -139,9 +141,27 @@ struct Screen {
     orders: Sender<Order>,
     deeds: Deeds,
     wishes: Option<Sender<Wish>>,
+    /// When the app wants its tick.
+    tick: Option<Instant>,
 }
 
 impl Screen {
+    /// The next event; none once nobody is left to send one. Without anything
+    /// that moves on screen nothing but an event ends the wait.
+    fn wait(&mut self, happened: &Receiver<Event>) -> Option<Event> {
+        let Some(due) = self.tick else {
+            return happened.recv().ok();
+        };
+        match happened.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            Ok(event) => Some(event),
+            Err(RecvTimeoutError::Timeout) => {
+                self.tick = None;
+                Some(Event::Message(Box::new(Message::Tick)))
+            }
+            Err(RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
     /// Takes in one event; an ending ends the program.
     fn take(&mut self, event: Event) -> Result<Option<Ending>, RunError> {
         let message = match event {
@@ -192,6 +212,7 @@ impl Screen {
                 }
             }
             Effect::Close(targets) => self.deeds.send(Deed::Close(targets)),
+            Effect::TickAfter(time) => self.tick = Instant::now().checked_add(time),
             Effect::Copy(text) => clipboard::copy(&text),
             Effect::CopyJson => {
                 if let Some(row) = self.app.selected() {

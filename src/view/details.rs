@@ -7,6 +7,7 @@ mod findings;
 use super::page::Page;
 use super::screen::titled;
 use super::theme::Theme;
+use super::timeline;
 use crate::app::App;
 use crate::explain::diagnosis::{Diagnosis, diagnose};
 use crate::explain::machine;
@@ -66,7 +67,7 @@ pub(super) fn draw_summary(app: &App, theme: Theme, area: Rect, buffer: &mut Buf
     page.draw(0, below, buffer);
 }
 
-fn title(app: &App, row: &Row) -> String {
+pub(super) fn title(app: &App, row: &Row) -> String {
     let text = |column| cell(column, row, &app.observation, app.numeric, app.words).text;
     let who = format!("{} {}", text(Column::Process), text(Column::Pid));
     let (local, remote) = (text(Column::Local), text(Column::Remote));
@@ -115,6 +116,7 @@ impl Writer<'_> {
         }
         self.entry("waits", &diagnosis.waits_for, page);
         self.entry("path", &self.path(), page);
+        self.entry("timeline", &timeline::line(self.app, self.row), page);
         if let Some(unowned) = &diagnosis.unowned
             && !diagnosis.unowned_is_said
         {

@@ -5,6 +5,7 @@ use super::page::Page;
 use super::screen::titled;
 use super::theme::Theme;
 use crate::app::App;
+use crate::explain::catalogue::StateWords;
 use crate::explain::diagnosis::diagnose;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -41,6 +42,14 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
     page.paragraph(&next, theme.title());
     page.heading(&state.to_string(), theme.heading());
     page.paragraph(&app.words.with_limits(&words.means, limits), Style::new());
+    write(words, app, theme, &mut page);
+    page.draw(scroll, below, buffer)
+}
+
+/// Writes what is true of a state everywhere, but for its meaning.
+pub(super) fn write(words: &StateWords, app: &App, theme: Theme, page: &mut Page) {
+    let heading = |name: &str| app.words.screen("explain", name);
+    let limits = &app.observation.limits;
     for (name, text) in [
         ("waits_for", &words.waits_for),
         ("entered", &words.entered),
@@ -58,5 +67,4 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
     }
     page.heading(heading("spellings"), theme.heading());
     page.paragraph(&words.spellings, Style::new());
-    page.draw(scroll, below, buffer)
 }

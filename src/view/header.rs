@@ -1,6 +1,7 @@
 //! The lines at the top: host, chips with the count of each state, what could
 //! not be seen, the filter, and the gravest finding in words.
 
+use super::sparkline;
 use super::theme::Theme;
 use super::words::cells;
 use super::{Frame, put, row_of};
@@ -268,19 +269,10 @@ fn gaps(app: &App, roomy: bool) -> Option<String> {
 
 /// A sparkline of new sockets per reading, with the latest count.
 fn arrivals(app: &App) -> String {
-    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     const SHOWN: usize = 20;
     let all = &app.observation.arrivals;
-    let shown = &all[all.len().saturating_sub(SHOWN)..];
-    let most = shown.iter().copied().max().unwrap_or(0).max(1);
-    let line: String = shown
-        .iter()
-        .map(|count| {
-            let height = u64::from(*count) * 7 / u64::from(most);
-            BARS[usize::try_from(height).unwrap_or(7).min(7)]
-        })
-        .collect();
-    let latest = shown.last().copied().unwrap_or(0);
+    let line = sparkline::of(all, SHOWN);
+    let latest = all.last().copied().unwrap_or(0);
     let sentence = app.words.screen("header", "arrivals");
     let text = fill(sentence, |_| Some(grouped(latest.into()))).unwrap_or_default();
     format!("{line} {text}  ")

@@ -25,6 +25,9 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
         Context::Table,
         Context::Page,
         Context::Findings,
+        Context::Machine,
+        Context::Events,
+        Context::Learn,
         Context::Confirm,
         Context::Close,
     ] {

@@ -3,8 +3,8 @@
 
 use super::theme::Theme;
 use super::{
-    Frame, closing, confirm, details, explain, findings, footer, gaps, header, help, lab, prompt,
-    put, row_of,
+    Frame, closing, confirm, details, events, explain, findings, footer, gaps, header, help, lab,
+    learn, machine, prompt, put, row_of,
 };
 use super::{sort_menu, table, words};
 use crate::app::App;
@@ -56,6 +56,11 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
         Mode::Findings { place, scroll } => {
             let at = (*place, *scroll);
             frame.drawn.longest_scroll = findings::draw(app, theme, at, rest, buffer);
+        }
+        Mode::Machine(walk) => machine::draw(*walk, app, theme, rest, buffer, frame),
+        Mode::Events(stream) => events::draw(*stream, app, theme, rest, buffer, frame),
+        Mode::Learn(learning) => {
+            frame.drawn.longest_scroll = learn::draw(learning, app, theme, rest, buffer, frame);
         }
         Mode::Gaps { scroll } => {
             frame.drawn.longest_scroll = gaps::draw(app, theme, *scroll, rest, buffer);

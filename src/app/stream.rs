@@ -1,0 +1,139 @@
+//! The page of events: which line is marked, and which lines count.
+
+use super::App;
+use super::command::Command;
+use super::mode::Mode;
+use crate::filter::Filter;
+use crate::listing::Quick;
+use crate::model::chronicle::{Chronicle, Happening};
+use crate::model::endpoint::Endpoint;
+use crate::model::state::State;
+
+/// Lines that a page key moves by.
+const PAGE: usize = 10;
+
+/// What tells a line from all others while lines come and go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineMark {
+    at_us: u64,
+    local: Endpoint,
+    remote: Endpoint,
+    to: State,
+}
+
+impl LineMark {
+    /// The mark of a line.
+    #[must_use]
+    pub fn of(line: &Happening) -> Self {
+        Self {
+            at_us: line.at_us,
+            local: line.local,
+            remote: line.remote,
+            to: line.to,
+        }
+    }
+}
+
+/// The page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Stream {
+    /// The marked line; none while the latest is followed.
+    pub mark: Option<LineMark>,
+    /// Whether only connections count that no table ever showed.
+    pub brief_only: bool,
+}
+
+impl Stream {
+    /// The lines that count, the latest last.
+    #[must_use]
+    pub fn lines<'a>(&self, chronicle: &'a Chronicle) -> Vec<&'a Happening> {
+        let unseen = |line: &&Happening| line.life.is_some_and(|life| life.unseen);
+        let all = chronicle.stream.iter();
+        all.filter(|line| !self.brief_only || unseen(line))
+            .collect()
+    }
+
+    /// The place of the marked line among those that count: the last one while
+    /// following, the first one if it is no longer kept.
+    #[must_use]
+    pub fn place(&self, lines: &[&Happening]) -> usize {
+        let last = lines.len().saturating_sub(1);
+        let Some(mark) = self.mark else {
+            return last;
+        };
+        let found = lines.iter().position(|line| LineMark::of(line) == mark);
+        found.unwrap_or(0)
+    }
+}
+
+impl App {
+    /// Moves the mark among events; false on any other page.
+    pub(super) fn step_stream(&mut self, command: Command) -> bool {
+        let Mode::Events(stream) = &mut self.mode else {
+            return false;
+        };
+        let lines = stream.lines(&self.observation.chronicle);
+        let place = stream.place(&lines);
+        let to = match command {
+            Command::Up => place.saturating_sub(1),
+            Command::Down => place + 1,
+            Command::PageUp => place.saturating_sub(PAGE),
+            Command::PageDown => place + PAGE,
+            Command::Top => 0,
+            _ => usize::MAX,
+        };
+        // At the end the latest line is followed again.
+        let within = to.saturating_add(1) < lines.len();
+        stream.mark = lines
+            .get(to)
+            .filter(|_| within)
+            .map(|line| LineMark::of(line));
+        true
+    }
+
+    pub(super) fn toggle_brief(&mut self) {
+        if let Mode::Events(stream) = &mut self.mode {
+            stream.brief_only = !stream.brief_only;
+            stream.mark = None;
+        }
+    }
+
+    pub(super) fn mark_line(&mut self, mark: LineMark) {
+        if let Mode::Events(stream) = &mut self.mode {
+            stream.mark = Some(mark);
+        }
+    }
+
+    /// To the row of the marked line, if it is still in the table.
+    pub(super) fn go_to_row(&mut self) {
+        let Mode::Events(stream) = &self.mode else {
+            return;
+        };
+        let lines = stream.lines(&self.observation.chronicle);
+        let Some(line) = lines.get(stream.place(&lines)) else {
+            return;
+        };
+        let (local, remote) = (line.local, line.remote);
+        let found = self.observation.rows.iter().position(|row| {
+            let socket = &row.socket;
+            socket.local == local && socket.remote == remote
+        });
+        match found.and_then(|number| u32::try_from(number).ok()) {
+            Some(number) => self.show_row(number),
+            None => self.say("event_row_gone", &[]),
+        }
+    }
+
+    /// Puts the cursor on a row; a filter that hides it is taken away.
+    fn show_row(&mut self, number: u32) {
+        if !self.order.contains(&number) {
+            self.filter = Filter::all();
+            self.quick = Quick::default();
+            self.rearrange();
+        }
+        self.leave_all();
+        if let Some(place) = self.order.iter().position(|known| *known == number) {
+            self.cursor.to(place);
+        }
+    }
+}

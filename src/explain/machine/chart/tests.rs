@@ -1,0 +1,159 @@
+//! The drawing holds together: nothing is missing, outside, or written over.
+
+use super::*;
+use crate::explain::catalogue::{Catalogue, Language};
+
+/// The cells a straight piece covers, both ends included.
+fn piece(from: (u16, u16), to: (u16, u16)) -> Vec<(u16, u16)> {
+    assert!(
+        from.0 == to.0 || from.1 == to.1,
+        "{from:?} {to:?} is crooked"
+    );
+    let columns = from.0.min(to.0)..=from.0.max(to.0);
+    columns
+        .flat_map(|column| (from.1.min(to.1)..=from.1.max(to.1)).map(move |row| (column, row)))
+        .collect()
+}
+
+fn span(at: (u16, u16), length: u16) -> Vec<(u16, u16)> {
+    (0..length).map(|cell| (at.0 + cell, at.1)).collect()
+}
+
+fn name_of(track: &Track) -> String {
+    let words = Catalogue::of(Language::English);
+    let arrow = words.arrows().iter().find(|arrow| {
+        arrow.from == track.from.key() && arrow.to == track.to.key() && arrow.kind != "abort"
+    });
+    arrow.map_or_else(|| panic!("{track:?}"), |arrow| arrow.by.clone())
+}
+
+/// What is written, each with the cells it takes.
+fn written() -> Vec<(String, Vec<(u16, u16)>)> {
+    let mut all = Vec::new();
+    for place in PLACES {
+        // A mark stands before and behind the name.
+        let length = 2 + u16::try_from(place.state.word().len()).unwrap() + COUNT;
+        all.push((
+            place.state.to_string(),
+            span((place.at.0 - 1, place.at.1), length),
+        ));
+    }
+    all.push(("the end".to_owned(), span((END.0 - 1, END.1), 8)));
+    for track in &TRACKS {
+        all.push((format!("{track:?}"), span(track.name, track.room)));
+    }
+    for heading in HEADINGS {
+        all.push((heading.name.to_owned(), span(heading.at, heading.room)));
+    }
+    all
+}
+
+#[test]
+fn every_state_of_the_standard_is_there() {
+    for state in State::ALL {
+        let drawn = PLACES.iter().filter(|place| place.state == state).count();
+        assert_eq!(drawn, usize::from(state != State::Unconnected), "{state}");
+    }
+}
+
+#[test]
+fn everything_is_inside_and_nothing_is_written_over() {
+    let all = written();
+    for (what, cells) in &all {
+        for cell in cells {
+            assert!(
+                cell.0 < WIDTH && cell.1 < HEIGHT,
+                "{what} leaves at {cell:?}"
+            );
+        }
+    }
+    for (number, (what, cells)) in all.iter().enumerate() {
+        for (other, others) in &all[number + 1..] {
+            let both: Vec<_> = cells.iter().filter(|cell| others.contains(cell)).collect();
+            assert!(both.is_empty(), "{what} and {other} meet at {both:?}");
+        }
+    }
+}
+
+/// A name may lie on its own arrow, where that is level; no other line may
+/// run through it.
+#[test]
+fn no_line_runs_through_what_is_written() {
+    for track in &TRACKS {
+        let mut level = Vec::new();
+        for pair in track.way.windows(2) {
+            let cells = piece(pair[0], pair[1]);
+            if pair[0].1 == pair[1].1 {
+                level.extend(cells.clone());
+            }
+            let ends = [track.from, track.to, State::Closed];
+            for (what, written) in written() {
+                let own = what == format!("{track:?}");
+                if ends.iter().any(|end| end.to_string() == what) {
+                    continue;
+                }
+                for cell in &cells {
+                    let allowed = own && level.contains(cell);
+                    assert!(
+                        allowed || !written.contains(cell),
+                        "{track:?} {what} {cell:?}"
+                    );
+                }
+            }
+        }
+        // The head must stay to be seen.
+        let head = track.way.last().unwrap();
+        for (what, written) in written() {
+            assert!(
+                !written.contains(head),
+                "{what} hides the head of {track:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_arrow_has_a_name_that_fits() {
+    for track in &TRACKS {
+        let name = name_of(track);
+        assert!(name.len() <= usize::from(track.room), "{name}");
+    }
+}
+
+/// Every arrow of an ordinary life is drawn but those named at the top.
+#[test]
+fn no_ordinary_arrow_is_missing() {
+    let words = Catalogue::of(Language::English);
+    let left_out = [("listen", "closed"), ("syn_received", "fin_wait_1")];
+    for arrow in words.arrows() {
+        let pair = (arrow.from.as_str(), arrow.to.as_str());
+        let drawn = TRACKS
+            .iter()
+            .any(|track| (track.from.key(), track.to.key()) == pair);
+        let expected =
+            arrow.kind != "abort" && pair.0 != "bound_inactive" && !left_out.contains(&pair);
+        assert!(drawn || !expected, "{pair:?}");
+    }
+}
+
+#[test]
+fn the_mark_can_go_everywhere_and_stays_at_the_edge() {
+    for start in PLACES {
+        let mut seen = vec![start.state];
+        let mut place = 0;
+        while let Some(state) = seen.get(place).copied() {
+            place += 1;
+            for towards in [Towards::Up, Towards::Down, Towards::Left, Towards::Right] {
+                let next = beside(state, towards);
+                if !seen.contains(&next) {
+                    seen.push(next);
+                }
+            }
+        }
+        assert_eq!(seen.len(), PLACES.len(), "from {}", start.state);
+    }
+    assert_eq!(beside(State::Closed, Towards::Up), State::Closed);
+    assert_eq!(beside(State::SynSent, Towards::Down), State::Established);
+    assert_eq!(beside(State::Established, Towards::Down), State::Closing);
+    assert_eq!(after(State::LastAck), State::Closed);
+}

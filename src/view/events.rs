@@ -1,0 +1,369 @@
+//! What happened between the tables, the latest at the bottom.
+
+use super::clock::{clock, lasted};
+use super::page::Page;
+use super::screen::titled;
+use super::theme::Theme;
+use super::words::cells;
+use super::{Frame, put, row_of};
+use crate::app::App;
+use crate::app::message::Spot;
+use crate::app::stream::{LineMark, Stream};
+use crate::explain::sentence::{fill, grouped};
+use crate::listing::quantity::bytes as size;
+use crate::listing::{Align, pad};
+use crate::model::chronicle::Happening;
+use crate::model::endpoint::Endpoint;
+use crate::model::event::{Feed, NoFeed};
+use crate::model::state::State;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use std::time::Duration;
+
+/// What a line says, column by column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Column {
+    Time,
+    Process,
+    Local,
+    Remote,
+    What,
+    Carried,
+}
+
+/// From left to right, each with the name of its heading.
+const COLUMNS: [(Column, &str); 6] = [
+    (Column::Time, "time"),
+    (Column::Process, "process"),
+    (Column::Local, "local"),
+    (Column::Remote, "remote"),
+    (Column::What, "what"),
+    (Column::Carried, "carried"),
+];
+
+/// What gives way when there is little room, the first of these first.
+const GIVES_WAY: [Column; 4] = [
+    Column::Carried,
+    Column::Local,
+    Column::Process,
+    Column::Time,
+];
+
+/// Cells an address takes at least, so that columns stay while lines come and
+/// go: those of an IPv4 address with its port.
+const ADDRESS: usize = 21;
+/// The widest process.
+const PROCESS: usize = 22;
+/// Below this width a process is told by its name alone.
+const NAMES_ONLY: u16 = 100;
+/// Cells for what happened in a few words, and in full.
+const BRIEF: usize = 24;
+const FULL: usize = 40;
+
+/// Cells before the first column, with the mark of a brief connection.
+const MARGIN: usize = 4;
+
+pub(super) fn draw(
+    stream: Stream,
+    app: &App,
+    theme: Theme,
+    area: Rect,
+    buffer: &mut Buffer,
+    frame: &mut Frame,
+) {
+    let below = titled(&title(stream, app), theme, area, buffer);
+    let mut page = Page::new(below.width);
+    page.paragraph(&feed(app), theme.dim());
+    let figures = figures(app);
+    if !figures.is_empty() {
+        page.paragraph(&figures, theme.dim());
+    }
+    let lines = stream.lines(&app.observation.chronicle);
+    if lines.is_empty() && tells(app) {
+        let name = if stream.brief_only {
+            "waiting_brief"
+        } else {
+            "waiting"
+        };
+        page.blank();
+        page.paragraph(word(app, name), Style::new());
+    }
+    let taken = u16::try_from(page.len())
+        .unwrap_or(u16::MAX)
+        .min(below.height);
+    page.draw(0, below, buffer);
+    let rest = Rect {
+        y: below.y + taken,
+        height: below.height - taken,
+        ..below
+    };
+    if !lines.is_empty() {
+        Listed {
+            app,
+            theme,
+            place: stream.place(&lines),
+            lines: &lines,
+        }
+        .draw(rest, buffer, frame);
+    }
+}
+
+fn word<'a>(app: &'a App, name: &str) -> &'a str {
+    app.words.screen("events", name)
+}
+
+fn title(stream: Stream, app: &App) -> String {
+    let title = word(app, "title");
+    if stream.brief_only {
+        format!("{title}{}{}", word(app, "join"), word(app, "brief_only"))
+    } else {
+        title.to_owned()
+    }
+}
+
+/// Whether anything can be expected to appear.
+fn tells(app: &App) -> bool {
+    matches!(
+        app.observation.chronicle.feed,
+        Feed::Changes | Feed::Endings(_)
+    )
+}
+
+/// What tells of events and since when, or why nothing does.
+fn feed(app: &App) -> String {
+    let why = |reason: NoFeed| why_not(app, reason).to_owned();
+    let (name, why) = match app.observation.chronicle.feed {
+        Feed::Off => ("off", String::new()),
+        Feed::Changes => ("changes", String::new()),
+        Feed::Endings(reason) => ("endings", why(reason)),
+        Feed::Nothing(reason) => ("nothing", why(reason)),
+    };
+    let watched = Duration::from_millis(app.observation.time.monotonic_ms);
+    let filled = fill(word(app, name), |place| {
+        Some(match place {
+            "length" => app.words.length(watched),
+            _ => why.clone(),
+        })
+    });
+    filled.unwrap_or_default()
+}
+
+/// Why changes are not told, in the words that the doctor has for it, too.
+fn why_not(app: &App, reason: NoFeed) -> &str {
+    let long = format!("{}_long", reason.key());
+    match app.words.screen("feed", &long) {
+        "" => word(app, reason.key()),
+        said => said,
+    }
+}
+
+/// How much was told, lost and found, and what that costs.
+fn figures(app: &App) -> String {
+    let chronicle = &app.observation.chronicle;
+    let mut parts = Vec::new();
+    for (name, count, always) in [
+        ("told", chronicle.told, tells(app)),
+        ("lost", chronicle.lost, false),
+        ("brief", chronicle.brief, false),
+    ] {
+        if always || count > 0 {
+            parts.extend(fill(word(app, name), |_| Some(grouped(count))));
+        }
+    }
+    if let Some(cost) = chronicle.cost_permille {
+        let share = format!("{}.{}", cost / 10, cost % 10);
+        parts.extend(fill(word(app, "cost"), |_| Some(share.clone())));
+    }
+    parts.join(word(app, "join"))
+}
+
+struct Listed<'a> {
+    app: &'a App,
+    theme: Theme,
+    lines: &'a [&'a Happening],
+    place: usize,
+}
+
+impl Listed<'_> {
+    /// The marked line stays where it is while others arrive: in the middle, or
+    /// at the bottom where it is the latest.
+    fn draw(&self, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
+        let page = usize::from(area.height.saturating_sub(1));
+        let furthest = self.lines.len().saturating_sub(page);
+        let top = self.place.saturating_sub(page / 2).min(furthest);
+        let shown: Vec<(usize, &Happening)> = (top..)
+            .zip(self.lines[top..].iter().take(page).copied())
+            .collect();
+        let mut texts: Vec<[String; 6]> = shown
+            .iter()
+            .map(|(_, line)| self.texts(line, area.width))
+            .collect();
+        let widths = self.widths(&texts, area.width);
+        self.shorten(&shown, &mut texts, &widths);
+        let heading = COLUMNS.map(|(_, name)| word(self.app, name).to_owned());
+        let line = Line::styled(row("  ", &heading, &widths), self.theme.heading());
+        put(&line, Style::new(), row_of(area, 0), buffer);
+        for (((place, line), texts), down) in shown.iter().zip(&texts).zip(1..area.height) {
+            let at = row_of(area, down);
+            frame.spots.push((at, Spot::Happening(LineMark::of(line))));
+            let unseen = line.life.is_some_and(|life| life.unseen);
+            let mark = if unseen { "+-" } else { "  " };
+            let style = if *place == self.place {
+                self.theme.cursor()
+            } else {
+                Style::new()
+            };
+            let look = if unseen {
+                self.theme.title()
+            } else if line.to == State::Closed {
+                self.theme.dim()
+            } else {
+                Style::new()
+            };
+            let text = Span::styled(row(mark, texts, &widths), look);
+            put(&Line::from(text), style, at, buffer);
+        }
+    }
+
+    /// What each column takes; none for those that give way, or have nothing to
+    /// say. What happened takes all that the others leave.
+    fn widths(&self, texts: &[[String; 6]], room: u16) -> [Option<usize>; 6] {
+        let mut number = 0;
+        let mut widths = COLUMNS.map(|(column, name)| {
+            let widest = texts.iter().map(|line| cells(&line[number])).max();
+            number += 1;
+            let widest = widest.filter(|widest| *widest > 0)?;
+            let least = cells(word(self.app, name));
+            Some(match column {
+                Column::Local | Column::Remote => widest.max(ADDRESS),
+                Column::Process => widest.clamp(least, PROCESS.max(least)),
+                Column::What => BRIEF,
+                _ => widest.max(least),
+            })
+        });
+        let place = |wanted| COLUMNS.iter().position(|(column, _)| *column == wanted);
+        let what = place(Column::What).unwrap_or(0);
+        let free = |widths: &[Option<usize>; 6]| {
+            let others = widths.iter().enumerate().filter(|(at, _)| *at != what);
+            let taken: usize = others
+                .filter_map(|(_, width)| *width)
+                .map(|width| width + 2)
+                .sum();
+            usize::from(room).saturating_sub(MARGIN + taken)
+        };
+        for column in GIVES_WAY {
+            // Beside bytes and the own address there is room for all words.
+            let wanted = match column {
+                Column::Carried | Column::Local => FULL,
+                _ => BRIEF,
+            };
+            if free(&widths) < wanted {
+                widths[place(column).unwrap_or(0)] = None;
+            }
+        }
+        widths[what] = Some(free(&widths));
+        widths
+    }
+
+    /// Says in a few words what would not fit.
+    fn shorten(
+        &self,
+        shown: &[(usize, &Happening)],
+        texts: &mut [[String; 6]],
+        widths: &[Option<usize>; 6],
+    ) {
+        for ((_, line), texts) in shown.iter().zip(texts) {
+            for ((column, _), (text, width)) in COLUMNS.iter().zip(texts.iter_mut().zip(widths)) {
+                let room = width.unwrap_or(0);
+                if *column == Column::What && (room < FULL || cells(text) > room) {
+                    *text = self.what(line, "brief_");
+                }
+            }
+        }
+    }
+
+    fn texts(&self, line: &Happening, room: u16) -> [String; 6] {
+        COLUMNS.map(|(column, _)| match column {
+            Column::Time => clock(line.at_us, self.app.observation.time),
+            Column::Process => self.owner(line, room),
+            Column::Local => endpoint(line.local),
+            Column::Remote => endpoint(line.remote),
+            Column::What => self.what(line, ""),
+            Column::Carried => self.carried(line),
+        })
+    }
+
+    fn say(&self, name: &str, value: impl Fn(&str) -> Option<String>) -> String {
+        fill(word(self.app, name), value).unwrap_or_default()
+    }
+
+    fn owner(&self, line: &Happening, room: u16) -> String {
+        let Some(owner) = &line.owner else {
+            return word(self.app, "nobody").to_owned();
+        };
+        if room < NAMES_ONLY {
+            return owner.name.to_string();
+        }
+        self.say("who", |place| {
+            Some(match place {
+                "process" => owner.name.to_string(),
+                _ => owner.pid.to_string(),
+            })
+        })
+    }
+
+    /// The change, or how it ended, and how long that took. In brief an end is
+    /// only told by how it came about.
+    fn what(&self, line: &Happening, form: &str) -> String {
+        let words = self.app.words;
+        let took = match line.life {
+            Some(end) => end.lasted_us.or(line.stayed_us),
+            None => line.stayed_us,
+        };
+        let fate = line.life.map(|life| words.screen("fates", life.fate.key()));
+        let name = match (fate.is_some(), took.is_some()) {
+            (true, true) => "ended_after",
+            (true, false) => "ended",
+            (false, true) => "change_after",
+            (false, false) => "change",
+        };
+        self.say(&format!("{form}{name}"), |place| match place {
+            "from" => Some(line.from.to_string()),
+            "to" => Some(line.to.to_string()),
+            "fate" => fate.map(str::to_owned),
+            _ => took.map(|took| lasted(took, words)),
+        })
+    }
+
+    fn carried(&self, line: &Happening) -> String {
+        let Some((received, sent)) = line.life.and_then(|life| life.carried) else {
+            return String::new();
+        };
+        self.say("bytes", |place| {
+            Some(size(if place == "received" { received } else { sent }))
+        })
+    }
+}
+
+/// An end of a connection; nothing where it is not known.
+fn endpoint(end: Endpoint) -> String {
+    if end.is_none() {
+        String::new()
+    } else if end.port == 0 {
+        end.address().to_string()
+    } else {
+        end.to_string()
+    }
+}
+
+fn row(mark: &str, texts: &[String; 6], widths: &[Option<usize>; 6]) -> String {
+    let mut line = format!(" {mark} ");
+    let shown = texts.iter().zip(widths);
+    for (text, width) in shown.filter_map(|(text, width)| Some((text, (*width)?))) {
+        line.push_str(&pad(text, width, Align::Left));
+        line.push_str("  ");
+    }
+    line
+}

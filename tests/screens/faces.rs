@@ -1,0 +1,555 @@
+//! The faces of explanation: the state machine, a connection's timeline, what
+//! happened between the tables, the lessons.
+
+use crate::stage;
+use crate::typing::{drawn, press, text, text_and_styles};
+use crate::{COLOUR, compare, look};
+use std::sync::Arc;
+use tcplens::app::App;
+use tcplens::app::effect::Effect;
+use tcplens::app::message::{Gesture, Message, Spot};
+use tcplens::app::mode::Mode;
+use tcplens::explain::lesson::LESSONS;
+use tcplens::model::chronicle::{Chronicle, Fate, Happening, Known, Life, Step, Timeline};
+use tcplens::model::endpoint::Endpoint;
+use tcplens::model::event::{Caller, Feed, NoFeed};
+use tcplens::model::observation::Observation;
+use tcplens::model::state::State;
+use tcplens::model::text::Text;
+use tcplens::view::theme::{Palette, Theme};
+
+const PLAIN: Theme = Theme {
+    palette: Palette::Mono,
+    ascii: true,
+};
+
+fn with(chronicle: Chronicle) -> Arc<Observation> {
+    Arc::new(Observation {
+        chronicle: Arc::new(chronicle),
+        ..(*stage::scene()).clone()
+    })
+}
+
+fn end(text: &str) -> Endpoint {
+    let address: std::net::SocketAddr = text.parse().unwrap();
+    Endpoint::new(address.ip(), address.port())
+}
+
+/// A change of the stream; the clock stands at 42 s.
+fn change(at_ms: u64, who: Option<(u32, &str)>, remote: &str, from: State, to: State) -> Happening {
+    Happening {
+        at_us: at_ms * 1000,
+        owner: who.map(|(pid, name)| Caller {
+            pid,
+            name: Text::from(name),
+        }),
+        local: end("192.0.2.10:41822"),
+        remote: end(remote),
+        from,
+        to,
+        stayed_us: None,
+        life: None,
+    }
+}
+
+fn ended(line: Happening, lasted_us: u64, fate: Fate, unseen: bool) -> Happening {
+    Happening {
+        life: Some(Life {
+            lasted_us: Some(lasted_us),
+            carried: (fate != Fate::Refused).then_some((4_200, 118_000)),
+            unseen,
+            fate,
+        }),
+        ..line
+    }
+}
+
+fn chronicle() -> Chronicle {
+    let curl = Some((4711, "curl"));
+    let mut stream = Vec::new();
+    for number in 0..30_u64 {
+        let at = 30_000 + number * 300;
+        let port = format!("203.0.113.9:{}", 8000 + number);
+        let opened = change(at, curl, &port, State::Closed, State::SynSent);
+        let refused = change(at, curl, &port, State::SynSent, State::Closed);
+        stream.push(opened);
+        stream.push(ended(refused, 310 + number, Fate::Refused, true));
+    }
+    let peer = "198.51.100.23:50514";
+    stream.push(Happening {
+        stayed_us: Some(38_000),
+        ..change(41_200, None, peer, State::SynReceived, State::Established)
+    });
+    let bye = change(
+        41_900,
+        Some((640, "sshd")),
+        peer,
+        State::LastAck,
+        State::Closed,
+    );
+    stream.push(ended(bye, 754_000_000, Fate::ClosedThere, false));
+    Chronicle {
+        feed: Feed::Changes,
+        told: 1_204,
+        lost: 17,
+        brief: 310,
+        cost_permille: Some(8),
+        stream,
+        timelines: Vec::new(),
+    }
+}
+
+/// The row in `CLOSE_WAIT` whose way was told.
+fn followed() -> Arc<Observation> {
+    let scene = stage::scene();
+    let row = scene
+        .rows
+        .iter()
+        .find(|row| row.socket.remote == end("198.51.100.9:33010"))
+        .unwrap();
+    let step = |state, since_ms: u64, known| Step {
+        state,
+        since_us: since_ms * 1000,
+        known,
+    };
+    let timeline = Timeline {
+        steps: vec![
+            step(State::SynReceived, 19_120, Known::Exactly),
+            step(State::Established, 19_158, Known::Exactly),
+            step(State::CloseWait, 40_371, Known::Exactly),
+        ],
+    };
+    with(Chronicle {
+        timelines: vec![(row.socket.key(), timeline)],
+        ..chronicle()
+    })
+}
+
+/// An app with the cursor on the row that has that peer.
+fn at(observation: Arc<Observation>, remote: &str) -> App {
+    let mut app = stage::app(observation);
+    drawn(&mut app, COLOUR, 80, 24);
+    for _ in 0..30 {
+        if app.selected().unwrap().socket.remote == end(remote) {
+            return app;
+        }
+        press(&mut app, "j");
+    }
+    panic!("no row with {remote}");
+}
+
+const WAITING: &str = "198.51.100.9:33010";
+
+#[test]
+fn the_state_machine_at_several_sizes() {
+    for (name, width, height) in [
+        ("machine_80x24", 80, 24),
+        ("machine_120x40", 120, 40),
+        ("machine_40x16", 40, 16),
+    ] {
+        let mut app = at(followed(), WAITING);
+        press(&mut app, "m");
+        let (buffer, _) = drawn(&mut app, COLOUR, width, height);
+        compare(name, &text_and_styles(&buffer));
+    }
+    let mut app = at(followed(), WAITING);
+    press(&mut app, "m");
+    let (buffer, _) = drawn(&mut app, PLAIN, 80, 24);
+    assert!(text(&buffer).is_ascii());
+    // In the footer it is a key.
+    let (body, _) = text(&buffer)
+        .rsplit_once('\n')
+        .map(|(body, foot)| (body.to_owned(), foot.to_owned()))
+        .unwrap();
+    assert!(!body.contains('?'), "{body}");
+    compare("machine_mono_ascii", &text_and_styles(&buffer));
+}
+
+#[test]
+fn every_state_can_be_marked_and_says_who_is_next() {
+    let mut app = at(followed(), WAITING);
+    press(&mut app, "m");
+    let mut seen = Vec::new();
+    for _ in 0..12 {
+        press(&mut app, "Tab");
+        let Mode::Machine(walk) = &app.mode else {
+            panic!("the machine stays")
+        };
+        let mark = walk.mark;
+        let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+        let screen = text(&buffer);
+        assert!(screen.contains(&format!("[{mark}]")), "{screen}");
+        let mut lines = screen.lines();
+        let line = lines.find(|line| line.starts_with(" how long"));
+        let line = line.unwrap_or_else(|| panic!("{mark}: {screen}"));
+        assert!(line.len() > 20 && !line.contains('{'), "{line}");
+        // On one line: nothing below it but the footer.
+        assert_eq!(lines.next(), Some(""), "{screen}");
+        seen.push(mark);
+    }
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 12);
+}
+
+#[test]
+fn enter_shows_the_rows_in_the_marked_state() {
+    let mut app = at(followed(), WAITING);
+    press(&mut app, "m Enter");
+    assert_eq!(app.mode, Mode::Table);
+    let states: Vec<State> = app
+        .order
+        .iter()
+        .map(|number| app.observation.rows[*number as usize].socket.state)
+        .collect();
+    assert_eq!(states, [State::CloseWait, State::CloseWait]);
+    // Where there are none, the drawing stays and that is said.
+    press(&mut app, "Esc m Left Enter");
+    assert!(matches!(app.mode, Mode::Machine(_)));
+    let notice = app.notice.as_ref().map(|notice| notice.text.clone());
+    assert_eq!(notice.as_deref(), Some("No socket is in CLOSING now."));
+    press(&mut app, "Esc");
+    // With the mouse: one click marks, a second one shows the rows.
+    press(&mut app, "Esc m");
+    let (_, frame) = drawn(&mut app, COLOUR, 120, 40);
+    let spot = Spot::Station(State::Listen);
+    assert!(
+        frame
+            .spots
+            .iter()
+            .filter(|(_, known)| *known == spot)
+            .count()
+            == 2
+    );
+    app.update(Message::Mouse(Gesture::Click, spot));
+    assert!(matches!(&app.mode, Mode::Machine(walk) if walk.mark == State::Listen));
+    app.update(Message::Mouse(Gesture::DoubleClick, spot));
+    assert_eq!((app.mode.clone(), app.order.len()), (Mode::Table, 2));
+}
+
+#[test]
+fn the_machine_never_lights_a_neighbours_way() {
+    let mut app = at(followed(), WAITING);
+    press(&mut app, "m");
+    assert!(app.walker().is_some());
+    let scene = followed();
+    let rows = scene
+        .rows
+        .iter()
+        .filter(|row| row.socket.remote != end(WAITING))
+        .copied()
+        .collect();
+    app.update(Message::Observed(Arc::new(Observation {
+        number: scene.number + 1,
+        rows: Arc::new(rows),
+        ..(*scene).clone()
+    })));
+    assert!(matches!(app.mode, Mode::Machine(_)), "the page stays");
+    assert!(app.walker().is_none());
+}
+
+#[test]
+fn the_timeline_in_the_details() {
+    let mut app = at(followed(), WAITING);
+    press(&mut app, "Enter");
+    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+    compare("timeline_80x24", &text(&buffer));
+    press(&mut app, "Esc");
+    let (buffer, _) = drawn(&mut app, COLOUR, 120, 40);
+    compare("timeline_pane_120x40", &text(&buffer));
+}
+
+#[test]
+fn events_are_told_and_followed() {
+    for (name, width, height) in [("events_80x24", 80, 24), ("events_120x40", 120, 40)] {
+        let mut app = stage::app(with(chronicle()));
+        press(&mut app, "E");
+        let (buffer, _) = drawn(&mut app, COLOUR, width, height);
+        compare(name, &text(&buffer));
+    }
+    for (name, feed) in [
+        ("events_refused_80x24", Feed::Nothing(NoFeed::NotPermitted)),
+        ("events_endings_80x24", Feed::Endings(NoFeed::NotOffered)),
+    ] {
+        let mut app = stage::app(with(Chronicle {
+            feed,
+            ..Chronicle::default()
+        }));
+        press(&mut app, "E");
+        let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+        compare(name, &text(&buffer));
+    }
+}
+
+/// The last line of the list.
+fn bottom(app: &mut App) -> String {
+    let (buffer, _) = drawn(app, COLOUR, 80, 24);
+    text(&buffer).lines().nth(22).unwrap().to_owned()
+}
+
+#[test]
+fn scrolling_up_stops_following_and_the_end_follows_again() {
+    let mut app = stage::app(with(chronicle()));
+    press(&mut app, "E");
+    assert!(bottom(&mut app).contains("peer closed, 12 min 34 s"));
+    let arrives = |app: &mut App, port: u16| {
+        let mut more = (*app.observation.chronicle).clone();
+        let remote = format!("203.0.113.77:{port}");
+        let line = change(
+            42_000 + u64::from(port),
+            None,
+            &remote,
+            State::Closed,
+            State::SynSent,
+        );
+        more.stream.push(line);
+        let mut next = (*app.observation).clone();
+        next.chronicle = Arc::new(more);
+        app.update(Message::Observed(Arc::new(next)));
+    };
+    arrives(&mut app, 1);
+    assert!(bottom(&mut app).contains("203.0.113.77:1"));
+    press(&mut app, "PageUp PageUp");
+    let before = bottom(&mut app);
+    arrives(&mut app, 2);
+    assert_eq!(bottom(&mut app), before, "what is read stays in its place");
+    press(&mut app, "G");
+    assert!(bottom(&mut app).contains("203.0.113.77:2"));
+    press(&mut app, "b");
+    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+    assert!(
+        !text(&buffer).contains("203.0.113.77"),
+        "no table missed that"
+    );
+    assert!(bottom(&mut app).contains("+-"));
+}
+
+#[test]
+fn an_event_leads_to_its_row() {
+    let mut told = chronicle();
+    let mut line = change(42_000, None, WAITING, State::Established, State::CloseWait);
+    line.local = end("192.0.2.10:443");
+    told.stream.push(line);
+    let mut app = stage::app(with(told));
+    press(&mut app, "t u E Enter");
+    assert_eq!(app.mode, Mode::Table);
+    assert_eq!(app.selected().unwrap().socket.remote, end(WAITING));
+    // One that is gone leads nowhere, and that is said.
+    press(&mut app, "E k Enter");
+    assert!(matches!(app.mode, Mode::Events(_)));
+    assert!(app.notice.is_some());
+}
+
+#[test]
+fn the_lessons() {
+    look("learn_contents_80x24", "G w", 80, 24);
+    look("learn_open_80x24", "w g j Enter Enter Enter", 80, 24);
+    look("learn_session_80x24", "w G Enter", 80, 24);
+    look("learn_state_80x24", "w g j j j j Enter", 80, 24);
+    let mut app = at(followed(), WAITING);
+    // The explanation of a row, its state's page, the segments that led here.
+    press(&mut app, "x w Enter");
+    for (name, width, height) in [
+        ("learn_close_80x24", 80, 24),
+        ("learn_close_120x40", 120, 40),
+    ] {
+        let (buffer, _) = drawn(&mut app, COLOUR, width, height);
+        compare(name, &text_and_styles(&buffer));
+    }
+    let (buffer, _) = drawn(&mut app, PLAIN, 80, 24);
+    assert!(text(&buffer).is_ascii());
+    assert!(text(&buffer).contains("(5) ACK"));
+    // And the way back by the same pages.
+    for left in ["Learn", "Explain", "Table"] {
+        press(&mut app, "Esc");
+        assert!(format!("{:?}", app.mode).starts_with(left), "{left}");
+    }
+}
+
+#[test]
+fn segments_fly_only_while_they_are_asked_to() {
+    let mut app = stage::app(stage::scene());
+    assert_eq!(press(&mut app, "w g j Enter"), []);
+    assert_eq!(app.update(Message::Tick), [], "nobody asked for it");
+    let [Effect::TickAfter(_)] = press(&mut app, "Space")[..] else {
+        panic!("playing asks for one tick")
+    };
+    let mut ticks = 1;
+    let mut pictures = Vec::new();
+    while let [Effect::TickAfter(_)] = app.update(Message::Tick)[..] {
+        let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+        pictures.push(text(&buffer));
+        ticks += 1;
+        assert!(ticks < 100, "it ends");
+    }
+    pictures.dedup();
+    assert_eq!(
+        pictures.len(),
+        14,
+        "three segments of five pictures, but the last"
+    );
+    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+    assert!(text(&buffer).contains("segment 3 of 3"));
+    // Played again from the start, held, and left while it plays.
+    assert_eq!(press(&mut app, "Space").len(), 1);
+    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+    assert!(text(&buffer).contains("before the first segment"));
+    assert_eq!(press(&mut app, "Space"), []);
+    assert_eq!(press(&mut app, "Space").len(), 1);
+    press(&mut app, "Esc");
+    assert_eq!(app.update(Message::Tick), []);
+}
+
+#[test]
+fn every_lesson_can_be_read_and_leads_to_the_next() {
+    let mut app = stage::app(stage::scene());
+    press(&mut app, "w g Enter");
+    let mut seen = Vec::new();
+    for _ in LESSONS {
+        let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+        let screen = text(&buffer);
+        assert!(!screen.contains('{'), "{screen}");
+        seen.push(screen);
+        press(&mut app, "n");
+    }
+    seen.dedup();
+    assert_eq!(seen.len(), LESSONS.len());
+    press(&mut app, "p Left");
+    assert!(matches!(&app.mode, Mode::Learn(learning) if learning.place == LESSONS.len() - 3));
+}
+
+/// A name over a line must not take on the line's look: each is in one style.
+#[test]
+fn names_look_the_same_from_end_to_end() {
+    let mut app = at(followed(), WAITING);
+    press(&mut app, "m");
+    let (machine, frame) = drawn(&mut app, COLOUR, 80, 24);
+    let mut checked = 0;
+    for (area, spot) in &frame.spots {
+        let Spot::Station(state) = spot else { continue };
+        let name = |column: u16| machine[(area.x + 1 + column, area.y)].style();
+        let length = u16::try_from(state.word().len()).unwrap();
+        assert!((1..length).all(|column| name(column) == name(0)), "{state}");
+        checked += 1;
+    }
+    assert_eq!(checked, 12);
+}
+
+#[test]
+fn the_end_of_a_way_is_lit_at_its_end() {
+    let scene = followed();
+    let rows = scene
+        .rows
+        .iter()
+        .map(|row| {
+            let mut row = *row;
+            if row.socket.remote == end(WAITING) {
+                row.socket.state = State::LastAck;
+                row.phase = tcplens::model::row::Phase::Closed;
+            }
+            row
+        })
+        .collect();
+    let mut app = at(
+        Arc::new(Observation {
+            rows: Arc::new(rows),
+            ..(*scene).clone()
+        }),
+        WAITING,
+    );
+    press(&mut app, "m");
+    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+    let reversed = |column, row: u16| {
+        let style = buffer[(column, row)].style();
+        style
+            .add_modifier
+            .contains(ratatui::style::Modifier::REVERSED)
+    };
+    // The upper CLOSED, and the lower one, with the drawing's left edge at 1.
+    assert!(!reversed(34, 2), "the beginning");
+    assert!(reversed(53, 17), "the end");
+}
+
+#[test]
+fn a_timeline_says_how_well_it_is_known() {
+    let scene = stage::scene();
+    let row = scene
+        .rows
+        .iter()
+        .find(|row| row.socket.remote == end(WAITING))
+        .unwrap();
+    let step = |state, since_ms: u64, known| Step {
+        state,
+        since_us: since_ms * 1000,
+        known,
+    };
+    let cases = [
+        (
+            vec![
+                step(State::Established, 0, Known::AtLeast),
+                step(State::CloseWait, 41_000, Known::ByTable),
+            ],
+            "before 10:00:00.000 ESTABLISHED at least 41 s · by 10:00:41.000 CLOSE_WAIT for about 1 s (UTC)",
+        ),
+        (
+            vec![step(State::CloseWait, 41_999, Known::Exactly)],
+            "10:00:41.999 CLOSE_WAIT for 1.0 ms (UTC)",
+        ),
+        (
+            vec![
+                step(State::LastAck, 41_000, Known::Exactly),
+                step(State::Closed, 41_004, Known::Exactly),
+            ],
+            "10:00:41.000 LAST_ACK 4.0 ms · 10:00:41.004 CLOSED (UTC)",
+        ),
+    ];
+    for (steps, expected) in cases {
+        let observation = with(Chronicle {
+            timelines: vec![(row.socket.key(), Timeline { steps })],
+            ..chronicle()
+        });
+        let mut app = at(observation, WAITING);
+        press(&mut app, "Enter");
+        let (buffer, _) = drawn(&mut app, COLOUR, 120, 40);
+        let screen = text(&buffer).replace('\u{a0}', " ");
+        assert!(screen.contains(expected), "{expected}\n{screen}");
+    }
+}
+
+/// Its way is told to its end, though nothing else can be read of it by then.
+#[test]
+fn the_selected_row_is_followed_also_in_time_wait() {
+    let mut app = stage::app(stage::scene());
+    drawn(&mut app, COLOUR, 80, 24);
+    press(&mut app, "G");
+    assert_eq!(app.selected().unwrap().socket.state, State::TimeWait);
+    let mut buffer = ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, 80, 24));
+    let frame = tcplens::view::draw(&app, COLOUR, &mut buffer);
+    let effects = app.update(Message::Drawn(frame.drawn));
+    let [Effect::Watch(watched)] = &effects[..] else {
+        panic!("the selected row is asked for: {effects:?}")
+    };
+    let states: Vec<State> = watched.iter().map(|socket| socket.state).collect();
+    assert!(states.contains(&State::TimeWait), "{states:?}");
+}
+
+#[test]
+fn every_fate_reason_and_state_has_its_words() {
+    let words = stage::app(stage::scene()).words;
+    for (fate, key) in Fate::ALL {
+        let said = words.screen("fates", key);
+        let cells = tcplens::listing::width(said);
+        assert!((1..=15).contains(&cells), "{fate:?}: {said}");
+    }
+    for (reason, key) in NoFeed::ALL {
+        let said = [
+            words.screen("feed", &format!("{key}_long")),
+            words.screen("events", key),
+        ];
+        assert!(said.iter().any(|said| !said.is_empty()), "{reason:?}");
+    }
+    for place in tcplens::explain::machine::chart::PLACES {
+        let said = words.screen("lasts", place.state.key());
+        assert!(!said.is_empty(), "{}", place.state);
+    }
+}
