@@ -103,7 +103,8 @@ pub(crate) fn tour_shows_what_it_says(namespace: &Namespace) -> Result<(), NotHe
             .unwrap_or(0)
     };
     // The chapter, a state, and how many rows there are in it then.
-    let expected: [(usize, State, fn(usize) -> bool); 10] = [
+    type Shown = (usize, State, fn(usize) -> bool);
+    let expected: [Shown; 10] = [
         (1, State::Listen, |rows| rows == 1),
         (2, State::Established, |rows| rows == 2),
         (3, State::Established, |rows| rows == 2),
