@@ -82,6 +82,9 @@ fn name(row: &Row, what: Move) -> (String, &'static str) {
     (format!("{} {waits} {held}", row.socket.state), what.key())
 }
 
+/// A chapter, a state, and how many rows there are in it then.
+type Shown = (usize, State, fn(usize) -> bool);
+
 pub(crate) fn tour_shows_what_it_says(namespace: &Namespace) -> Result<(), NotHere> {
     let mut lesson = Lesson::start(namespace, DeviceChoice::Auto, Course::Tour).unwrap();
     let mut watch = Watch::begin(SourceChoice::SockDiag);
@@ -102,8 +105,6 @@ pub(crate) fn tour_shows_what_it_says(namespace: &Namespace) -> Result<(), NotHe
             .max()
             .unwrap_or(0)
     };
-    // The chapter, a state, and how many rows there are in it then.
-    type Shown = (usize, State, fn(usize) -> bool);
     let expected: [Shown; 10] = [
         (1, State::Listen, |rows| rows == 1),
         (2, State::Established, |rows| rows == 2),
