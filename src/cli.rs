@@ -17,6 +17,7 @@ use crate::lab::load::Load;
 use crate::lab::namespace::Namespace;
 use crate::lab::parking::Parking;
 use crate::model::action::Policy;
+use crate::model::event::EventsChoice;
 use crate::model::namespace::Scope;
 use crate::model::session::Session;
 use crate::monitor::Wishes;
@@ -26,7 +27,7 @@ use crate::run::{
     LiveRequest, RunError, SaveRequest,
 };
 use crate::source::live::{Live, LiveOptions};
-use crate::source::{ReadingSource, limits};
+use crate::source::{ReadingSource, events, limits};
 use plan::{ConfigAction, Contents, LivePlan, Plan, Watching};
 use settings::Applied;
 use std::ffi::OsString;
@@ -53,7 +54,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(plan) => plan,
         Err(usage) => return complain(&usage.to_string()),
     };
-    match settings::apply(&mut plan).and_then(|applied| carry_out(plan, applied)) {
+    let ended = settings::apply(&mut plan).and_then(|applied| carry_out(plan, applied));
+    // Threads that still read are not waited for, and drop nothing.
+    events::end_all();
+    match ended {
         Ok(ending) => code(ending),
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => complain(&error.to_string()),
@@ -141,6 +145,7 @@ fn with_least_privilege(plan: Plan, applied: Applied, place: Place) -> Result<En
                 source,
                 // Whether other namespaces can be read is found out by doing it.
                 scope: Scope::All,
+                events: EventsChoice::On,
                 names: false,
                 ..LiveOptions::default()
             })?),
@@ -148,7 +153,7 @@ fn with_least_privilege(plan: Plan, applied: Applied, place: Place) -> Result<En
             words: words(),
         }),
         Plan::List(list) => run::list(ListRequest {
-            source: open(&list.watching, LIST_PATIENCE, false)?,
+            source: open(&list.watching, once(), false)?,
             filter: list.watching.filter,
             quick: list.watching.quick,
             sort: list.watching.sort,
@@ -180,6 +185,7 @@ fn with_least_privilege(plan: Plan, applied: Applied, place: Place) -> Result<En
                 scope: check.scope,
                 names: names_users(&applied.wishes),
                 patience: LIST_PATIENCE,
+                events: check.events.unwrap_or(applied.events),
                 ..LiveOptions::default()
             })?),
             thresholds: applied.thresholds,
@@ -211,7 +217,10 @@ fn watch(live: LivePlan, applied: Applied, place: Place) -> Result<Ending, RunEr
     run::live(LiveRequest {
         source: open(
             &live.watching,
-            LiveOptions::default().patience,
+            LiveOptions {
+                events: live.events.unwrap_or(applied.events),
+                ..LiveOptions::default()
+            },
             names_users(&applied.wishes),
         )?,
         control: control(live.policy, live.without_pidfd, place),
@@ -275,17 +284,25 @@ fn session() -> Session {
 
 fn about(watching: Watching) -> Result<About, RunError> {
     Ok(About {
-        source: open(&watching, LIST_PATIENCE, false)?,
+        source: open(&watching, once(), false)?,
         filter: watching.filter,
         quick: watching.quick,
         sort: watching.sort,
     })
 }
 
+/// For a table that is read once.
+fn once() -> LiveOptions {
+    LiveOptions {
+        patience: LIST_PATIENCE,
+        ..LiveOptions::default()
+    }
+}
+
 /// `users` says whether anybody else asks for the names of users.
 fn open(
     watching: &Watching,
-    patience: Duration,
+    usual: LiveOptions,
     users: bool,
 ) -> Result<Box<dyn ReadingSource>, RunError> {
     let options = LiveOptions {
@@ -293,8 +310,7 @@ fn open(
         scope: watching.scope,
         // Numbers are shown, but a filter may still ask for a name.
         names: !watching.numeric || users || watching.filter.to_string().contains("user:"),
-        patience,
-        ..LiveOptions::default()
+        ..usual
     };
     Ok(Box::new(Live::open(&options)?))
 }

@@ -20,6 +20,7 @@ mod section;
 pub mod show;
 mod thresholds;
 
+use crate::model::event::EventsChoice;
 use crate::model::mute::Mute;
 use crate::monitor::{Thresholds, UserRule};
 pub use error::shown;
@@ -37,6 +38,8 @@ pub struct Settings {
     pub read_only: bool,
     /// The terminal's bell rings once when an alarm begins.
     pub bell: bool,
+    /// Whether the kernel's events are read between tables.
+    pub events: EventsChoice,
     /// Where the listeners that are meant to be there are written down; relative
     /// to the folder of the settings.
     pub baseline: Option<PathBuf>,
@@ -83,6 +86,9 @@ fn settings(root: &DeTable<'_>, notes: &mut Notes<'_>) -> Settings {
     let usual = Settings::default();
     let read_only = top.flag("read_only", notes).unwrap_or(usual.read_only);
     let bell = top.flag("bell", notes).unwrap_or(usual.bell);
+    let events = top
+        .word("events", &EventsChoice::ALL, notes)
+        .unwrap_or(usual.events);
     let baseline = top.path("baseline", notes);
     let mut thresholds = usual.thresholds;
     if let Some(mut section) = top.table("thresholds", notes) {
@@ -103,6 +109,7 @@ fn settings(root: &DeTable<'_>, notes: &mut Notes<'_>) -> Settings {
     Settings {
         read_only,
         bell,
+        events,
         baseline,
         thresholds,
         mutes,

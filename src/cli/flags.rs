@@ -324,6 +324,12 @@ fn common() -> Vec<Arg> {
             "sock-diag",
             "proc",
         ]),
+        value(
+            "events",
+            "WHEN",
+            "What the kernel tells between tables (live table, check): auto, on or off",
+        )
+        .value_parser(["auto", "on", "off"]),
         flag(
             "read-only",
             None,

@@ -7,6 +7,7 @@ use crate::config::file::{
 };
 use crate::model::action::Policy;
 use crate::model::baseline::Baseline;
+use crate::model::event::EventsChoice;
 use crate::monitor::{Thresholds, Wishes};
 use crate::privilege;
 use crate::run::RunError;
@@ -19,6 +20,7 @@ pub(super) struct Applied {
     pub(super) thresholds: Thresholds,
     pub(super) wishes: Wishes,
     pub(super) bell: bool,
+    pub(super) events: EventsChoice,
 }
 
 /// Reads what the plan needs, and lets it change the plan.
@@ -103,5 +105,6 @@ fn applied(loaded: &Loaded, own: &Own) -> Result<Applied, FileError> {
             mutes: settings.mutes.clone(),
         },
         bell: settings.bell,
+        events: settings.events,
     })
 }

@@ -27,6 +27,11 @@ pub fn show(settings: &Settings, path: Option<&Path>) -> String {
     };
     line("read_only", settings.read_only.to_string(), "read_only");
     line("bell", settings.bell.to_string(), "bell");
+    line(
+        "events",
+        format!("\"{}\"", settings.events.word()),
+        "events",
+    );
     match &settings.baseline {
         Some(path) => {
             let path = quoted(shown(path).as_str());

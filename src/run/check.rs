@@ -12,7 +12,7 @@ use crate::report::check as text;
 use crate::report::checked::{Checked, Unripe, Verdict};
 use crate::report::{json, table};
 use crate::source::ReadingSource;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::io::{BufWriter, IsTerminal, Write, stderr, stdout};
 use std::sync::Arc;
@@ -57,7 +57,7 @@ pub struct CheckRequest {
 }
 
 /// Watches, and writes the findings that stand at the end and those that stood
-/// before. SIGINT and SIGTERM end it early, with what was found until then; if
+/// before. SIGINT, SIGTERM and SIGHUP end it early, with what was found until then; if
 /// that is nothing, nothing is known.
 ///
 /// # Errors
@@ -145,7 +145,7 @@ fn watch(request: &mut CheckRequest, stop: &Receiver<()>) -> Result<Watched, Run
 /// A reader that waits for a signal to end.
 fn stop_signals() -> Result<Receiver<()>, RunError> {
     let mut signals =
-        Signals::new([SIGINT, SIGTERM]).map_err(RunError::io("listen for signals"))?;
+        Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(RunError::io("listen for signals"))?;
     let (stop, stopped) = channel();
     let spawned = thread::Builder::new()
         .name("signals".to_owned())
@@ -164,6 +164,9 @@ fn read(
     source: &mut dyn ReadingSource,
     monitor: &mut Monitor,
 ) -> Result<Option<Arc<Observation>>, RunError> {
+    if let Some(events) = source.read_events() {
+        monitor.fold(events);
+    }
     let observation = monitor.fold(source.read_table()?);
     let unsettled = monitor.unsettled();
     if unsettled.is_empty() {
