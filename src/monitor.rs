@@ -196,7 +196,17 @@ impl Monitor {
     ) -> Option<Arc<Observation>> {
         self.details.take(read, time.monotonic_ms);
         let latest = self.latest.as_mut()?;
-        Arc::make_mut(latest).details = self.details.all().to_vec();
+        let shown = Arc::make_mut(latest);
+        shown.details = self.details.all().to_vec();
+        if self.chronicler.is_behind() {
+            // What has come on screen need not wait for the next table.
+            let ledger = &self.ledger;
+            let find = |key: &SocketKey| shown.rows.get(ledger.row_of(key)?);
+            let began = self.began.unwrap_or_default();
+            let chronicle = self.chronicler.write(find, began);
+            self.chronicler.end_table();
+            shown.chronicle = chronicle;
+        }
         Some(Arc::clone(latest))
     }
 

@@ -16,8 +16,8 @@ const HEAD: &str = "\
 #bell = false
 
 # What the kernel tells of connections between two tables, down to those that
-# last a millisecond: auto (where permitted, and given up when it costs more than
-# 5 % of a core), on, or off.
+# last a millisecond: auto (where permitted, and given up when it takes more
+# than 5 % of a core), on, or off.
 #events = \"auto\"
 
 # Who is meant to listen, as `tcplens baseline save` wrote it; relative to the

@@ -41,6 +41,8 @@ pub(super) struct Chronicler {
     passages: Passages,
     stream: VecDeque<Happening>,
     followed: Vec<SocketKey>,
+    /// Whether others are followed than the last chronicle tells of.
+    behind: bool,
     /// Since the last table.
     attempts: Attempts,
 }
@@ -48,9 +50,21 @@ pub(super) struct Chronicler {
 impl Chronicler {
     /// Whose ways are to be told with each table.
     pub(super) fn follow(&mut self, sockets: impl Iterator<Item = SocketKey>) {
-        self.followed = sockets.take(FOLLOWED).collect();
-        self.followed.sort_unstable();
-        self.followed.dedup();
+        let mut followed: Vec<SocketKey> = sockets.take(FOLLOWED).collect();
+        followed.sort_unstable();
+        followed.dedup();
+        self.behind |= self.followed != followed;
+        self.followed = followed;
+    }
+
+    /// Whether the chronicle should be written anew before the next table.
+    pub(super) fn is_behind(&self) -> bool {
+        self.behind
+    }
+
+    /// Done with what was told since the table before.
+    pub(super) fn end_table(&mut self) {
+        self.attempts = Attempts::default();
     }
 
     /// What connects came to since the last table.
@@ -154,8 +168,7 @@ impl Chronicler {
         self.passages.sweep(&turned.rows);
     }
 
-    /// The chronicle as it is now; `find` gives the row of a key. What was told
-    /// since the table before is done with.
+    /// The chronicle as it is now; `find` gives the row of a key.
     pub(super) fn write<'r>(
         &mut self,
         find: impl Fn(&SocketKey) -> Option<&'r Row>,
@@ -174,7 +187,7 @@ impl Chronicler {
             stream: self.stream.iter().cloned().collect(),
             timelines: timelines.collect(),
         };
-        self.attempts = Attempts::default();
+        self.behind = false;
         Arc::new(chronicle)
     }
 

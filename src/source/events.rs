@@ -30,6 +30,9 @@ const DEAR_PERMILLE: u64 = 50;
 /// … if it lasts so long.
 const DEAR_FOR: Duration = Duration::from_secs(10);
 
+/// Over less than this a share says nothing: beginning alone would be all of it.
+const SHORTEST_NS: u64 = 100_000_000;
+
 /// Events being read.
 pub(super) struct EventFeed {
     reader: Option<Reader>,
@@ -87,9 +90,14 @@ impl EventFeed {
         };
         let own = || clock_ns(ClockId::ThreadCPUTime);
         let began_ns = own();
-        let (changes, endings, overflowed) = reader.shared.take();
+        let taken = reader.shared.take();
         let dropped = reader.shared.dropped();
-        let lost = dropped.saturating_sub(self.dropped) + overflowed;
+        let lost = match self.feed {
+            // Their endings only add to them; what is missing of those is no
+            // loss of what happened.
+            Feed::Changes => dropped.saturating_sub(self.dropped) + taken.overflowed,
+            _ => taken.missed,
+        };
         self.dropped = dropped;
         let taking_ns = own().saturating_sub(began_ns);
         let used_ns = reader.shared.used_ns();
@@ -102,8 +110,8 @@ impl EventFeed {
         }
         Events {
             feed,
-            changes,
-            endings,
+            changes: taken.changes,
+            endings: taken.endings,
             lost,
             cost_permille: cost,
         }
@@ -145,6 +153,8 @@ fn begin_trace(proc: &Path) -> Result<Trace, NoFeed> {
 struct CostMeter {
     measured_ns: u64,
     used_ns: u64,
+    /// What taking has used since then.
+    taking_ns: u64,
     dear_for: Duration,
 }
 
@@ -153,6 +163,7 @@ impl CostMeter {
         Self {
             measured_ns: now_ns,
             used_ns: 0,
+            taking_ns: 0,
             dear_for: Duration::ZERO,
         }
     }
@@ -160,8 +171,12 @@ impl CostMeter {
     /// The share of one core since the last time, in thousandths: of a thread
     /// that has used so much in all, and of taking what it read.
     fn measure(&mut self, used_ns: u64, taking_ns: u64, now_ns: u64) -> Option<u16> {
+        self.taking_ns += taking_ns;
         let passed = now_ns.saturating_sub(self.measured_ns);
-        let used = used_ns.saturating_sub(self.used_ns) + taking_ns;
+        if passed < SHORTEST_NS {
+            return None;
+        }
+        let used = used_ns.saturating_sub(self.used_ns) + std::mem::take(&mut self.taking_ns);
         (self.measured_ns, self.used_ns) = (now_ns, used_ns);
         let permille = used.saturating_mul(1000).checked_div(passed)?;
         if permille > DEAR_PERMILLE {

@@ -356,6 +356,22 @@ fn two_of_the_same_ends_are_not_confused() {
 }
 
 #[test]
+fn who_is_followed_now_need_not_wait_for_a_table() {
+    let of = with_cookie(1, Established);
+    let mut watch = Watch::begin(&[]);
+    watch.0.fold(reading(1000, table(&[of])));
+    watch.0.follow(&[of]);
+    let seen = watch.0.fold(Reading {
+        time: Time::default(),
+        matter: Matter::Details(Vec::new()),
+    });
+    assert_eq!(
+        steps(&seen.unwrap(), &of),
+        [(Established, 1_000_000, Known::ByTable)]
+    );
+}
+
+#[test]
 fn the_stream_keeps_the_last() {
     let mut watch = Watch::begin(&[]);
     let all = (0..2_000).flat_map(|number| {

@@ -137,6 +137,50 @@ mod tests {
         assert_eq!(told.unwrap().change.at_us, 0);
     }
 
+    /// A page of Linux 6.18 on x86-64: a connection over loopback whose client
+    /// closes first, and one that is refused.
+    #[test]
+    fn a_captured_page_tells_both_ends() {
+        let page = include_bytes!("../../../tests/captured/ring/loopback.page");
+        let format = Format::parse(FORMAT).unwrap();
+        let told: Vec<Told> = super::super::ring::Page::new(page)
+            .filter_map(|record| decode(&record, &format, 0))
+            .collect();
+        let mut times = told.iter().map(|told| told.change.at_us);
+        assert!(times.by_ref().is_sorted() && told[0].change.at_us > 0);
+        let way = |from: u16, to: u16| -> Vec<State> {
+            let ends = |change: &&Change| {
+                let fits = |port: u16, wanted: u16| port == wanted || port == 0;
+                fits(change.local.port, from) && change.remote.port == to
+            };
+            let changes = told.iter().map(|told| &told.change).filter(ends);
+            changes.map(|change| change.to).collect()
+        };
+        let client = [
+            State::SynSent,
+            State::Established,
+            State::FinWait1,
+            State::FinWait2,
+            State::Closed,
+        ];
+        assert_eq!(way(40_000, 8080), client);
+        let server = [
+            State::SynReceived,
+            State::Established,
+            State::CloseWait,
+            State::LastAck,
+            State::Closed,
+        ];
+        assert_eq!(way(8080, 40_000), server);
+        let refused = told.iter().filter(|told| told.change.remote.port == 9);
+        let refused: Vec<State> = refused.map(|told| told.change.to).collect();
+        assert_eq!(refused, [State::SynSent, State::Closed]);
+        // One thread did it all, and is named where that is sure.
+        let threads: Vec<u32> = told.iter().filter_map(|told| told.thread).collect();
+        assert_eq!(threads.len(), 3);
+        assert!(threads.iter().all(|thread| *thread == threads[0]));
+    }
+
     proptest! {
         #[test]
         fn no_record_is_too_odd(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {

@@ -60,21 +60,29 @@ pub(super) struct Gathered {
     /// Those that another processor may have told something before.
     fresh: Vec<Change>,
     pub(super) endings: Vec<Ending>,
+    /// Changes that found no room.
     pub(super) overflowed: u64,
+    /// Endings that found none, here or in the kernel.
+    pub(super) missed: u64,
     destroyed: Option<Destroyed>,
     page: Vec<u8>,
 }
 
 impl Gathered {
     /// Everything up to now, in the order in which it happened.
-    fn take(&mut self) -> (Vec<Change>, Vec<Ending>, u64) {
+    fn take(&mut self) -> Taken {
         let mut changes = mem::take(&mut self.changes);
         // Long runs are in order already.
         changes.sort_by_key(|change| change.at_us);
         // The next turn will be as large as the last.
         self.changes.reserve(changes.len().min(MOST_CHANGES / 8));
         let endings = mem::take(&mut self.endings);
-        (changes, endings, mem::take(&mut self.overflowed))
+        Taken {
+            changes,
+            endings,
+            overflowed: mem::take(&mut self.overflowed),
+            missed: mem::take(&mut self.missed),
+        }
     }
 
     fn read_endings(&mut self, at_us: u64) -> bool {
@@ -83,12 +91,12 @@ impl Gathered {
         };
         let heard = destroyed.read(at_us, MOST_ENDINGS);
         let came = !heard.endings.is_empty();
-        self.overflowed += heard.losses;
+        self.missed += heard.losses;
         self.endings.extend(heard.endings);
         // Of endings the latest are worth most.
         let surplus = self.endings.len().saturating_sub(MOST_ENDINGS);
         self.endings.drain(..surplus);
-        self.overflowed += surplus as u64;
+        self.missed += surplus as u64;
         came
     }
 
@@ -107,6 +115,14 @@ impl Gathered {
             self.overflowed += lost.count() as u64;
         }
     }
+}
+
+/// What was gathered since it was taken last.
+pub(super) struct Taken {
+    pub(super) changes: Vec<Change>,
+    pub(super) endings: Vec<Ending>,
+    pub(super) overflowed: u64,
+    pub(super) missed: u64,
 }
 
 /// The thread, and what it shares.
@@ -238,7 +254,7 @@ impl Shared {
     }
 
     /// Everything up to now.
-    pub(super) fn take(&self) -> (Vec<Change>, Vec<Ending>, u64) {
+    pub(super) fn take(&self) -> Taken {
         self.read();
         self.gathered().take()
     }
