@@ -13,7 +13,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,14 +28,25 @@ const ROOM_KIB: usize = 1408;
 const WHOLE_KIB: usize = 64 * 1024;
 /// No processor gets less than this, whatever that comes to.
 const LEAST_KIB: usize = 512;
-/// How long to wait for readers to let go of an instance that is to end.
+/// How long to wait for readers to let go of an instance that is to end, and for
+/// one that is just being set up.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// An instance that is open. Whoever takes it away, ends it.
 pub(super) type Held = Arc<Mutex<Option<Instance>>>;
 
-/// Every one of this program, for its ways out that drop nothing.
-static OPEN: Mutex<Vec<Weak<Mutex<Option<Instance>>>>> = Mutex::new(Vec::new());
+/// Every one of this program, for its ways out that drop nothing. Held while one
+/// is set up, so that none begins behind the back of the end.
+static OPEN: Mutex<Open> = Mutex::new(Open {
+    ended: false,
+    instances: Vec::new(),
+});
+
+struct Open {
+    /// Whether the program is about to end: then none may begin.
+    ended: bool,
+    instances: Vec<Weak<Mutex<Option<Instance>>>>,
+}
 
 /// Tells the instances of one program apart.
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -69,6 +80,10 @@ impl Instance {
         let page = format::page_length(&header).ok_or(NoFeed::UnknownFormat)?;
         let instances = root.folder("instances").map_err(reason)?;
         let us = Name::own(proc).ok_or(NoFeed::Failed)?;
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.ended {
+            return Err(NoFeed::Failed);
+        }
         remove_stale(&instances, &us, proc);
         let name = format!("{us}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
         instances.make(&name).map_err(reason)?;
@@ -82,9 +97,9 @@ impl Instance {
         // If this fails, dropping it ends it.
         instance.set_up().map_err(reason)?;
         let held = Arc::new(Mutex::new(Some(instance)));
-        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|each| each.strong_count() > 0);
-        open.push(Arc::downgrade(&held));
+        let instances = &mut open.instances;
+        instances.retain(|each| each.strong_count() > 0);
+        instances.push(Arc::downgrade(&held));
         Ok((held, Layout { format, page }))
     }
 
@@ -137,26 +152,29 @@ impl Drop for Instance {
 /// Ends every trace of this program. For its ways out that drop nothing:
 /// `process::exit`, and a panic in any thread.
 pub fn end_all() {
-    let Ok(open) = OPEN.try_lock() else { return };
-    for held in open.iter().filter_map(Weak::upgrade) {
-        // Who panics while it reads cannot be waited for: the next start
-        // removes what is left.
-        let until = Instant::now() + PATIENCE;
-        loop {
-            match held.try_lock() {
-                Ok(mut instance) => {
-                    drop(instance.take());
-                    break;
-                }
-                Err(std::sync::TryLockError::Poisoned(poisoned)) => {
-                    drop(poisoned.into_inner().take());
-                    break;
-                }
-                Err(std::sync::TryLockError::WouldBlock) if Instant::now() < until => {
-                    thread::sleep(Duration::from_millis(1));
-                }
-                Err(std::sync::TryLockError::WouldBlock) => break,
+    let Some(mut open) = within_patience(&OPEN) else {
+        return;
+    };
+    open.ended = true;
+    for held in open.instances.iter().filter_map(Weak::upgrade) {
+        if let Some(mut instance) = within_patience(&held) {
+            drop(instance.take());
+        }
+    }
+}
+
+/// What is held by another thread for a moment. Who panics while it holds it
+/// cannot be waited for: the next start removes what is left.
+fn within_patience<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match mutex.try_lock() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                thread::sleep(Duration::from_millis(1));
             }
+            Err(TryLockError::WouldBlock) => return None,
         }
     }
 }
