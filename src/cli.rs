@@ -192,6 +192,7 @@ fn with_least_privilege(plan: Plan, applied: Applied, place: Place) -> Result<En
             wishes: applied.wishes,
             length: check.length,
             level: check.level,
+            needs_events: check.events.unwrap_or(applied.events) == EventsChoice::On,
             format: check.format,
             words: words(),
         }),

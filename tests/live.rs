@@ -87,7 +87,7 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 43] = [
+const INSIDE: [(&str, Body); 44] = [
     (ROW_BY_ROW, differential::agrees_row_by_row),
     (ON_A_PAIR, differential::agrees_on_a_pair_of_devices),
     (
@@ -199,6 +199,7 @@ const INSIDE: [(&str, Body); 43] = [
         events::tell_of_brief_connections,
     ),
     ("events_keep_up_with_a_storm", events::keep_up_with_a_storm),
+    ("events_are_missed_aloud", events::are_missed_aloud),
     ("events_leave_nothing_behind", events::leave_nothing_behind),
     ("a_flood_is_found_in_time", flood::is_found_in_time),
     (

@@ -5,6 +5,7 @@ mod stood;
 
 use super::{Ending, RunError, terminal};
 use crate::explain::catalogue::Catalogue;
+use crate::model::event::Feed;
 use crate::model::finding::Severity;
 use crate::model::observation::Observation;
 use crate::monitor::{Monitor, MonitorOptions, Thresholds, Wishes};
@@ -50,6 +51,8 @@ pub struct CheckRequest {
     pub length: Duration,
     /// From here on a finding is bad news.
     pub level: Severity,
+    /// Whether the kernel's events must be read: if they cannot, that is said.
+    pub needs_events: bool,
     /// As what.
     pub format: CheckFormat,
     /// The words to say it in.
@@ -77,6 +80,14 @@ pub fn check(mut request: CheckRequest) -> Result<Ending, RunError> {
         level: request.level,
     };
     write(&checked, &request).map_err(RunError::io("write the findings"))?;
+    if request.needs_events
+        && let Feed::Endings(reason) | Feed::Nothing(reason) = watched.observation.chronicle.feed
+    {
+        let name = format!("{}_long", reason.key());
+        let sentence = request.words.screen("feed", &name);
+        // Whoever reads may have closed this; the findings are written.
+        let _ = writeln!(stderr(), "tcplens: --events on: {sentence}");
+    }
     Ok(match checked.verdict() {
         Verdict::Bad => Ending::Found,
         Verdict::Fine => Ending::Done,

@@ -1,11 +1,13 @@
 //! What no table shows: connections that come and go between two, told by the
 //! kernel, counted against its own counters.
 
-use super::namespace::{Namespace, NotHere, is_deep, program};
+use super::NOBODY;
+use super::namespace::{Namespace, NotHere, is_deep, program, where_anybody_may_run_it};
 use super::patience::wait_for;
 use std::collections::HashSet;
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -311,6 +313,28 @@ fn tracing(length: &str) -> Child {
 fn signal(child: &Child, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
     rustix::process::kill_process(pid, signal).unwrap();
+}
+
+/// Who asks for events and may not have them is told, and the check goes on.
+pub(crate) fn are_missed_aloud(_: &Namespace) -> Result<(), NotHere> {
+    if !rustix::process::geteuid().is_root() {
+        return Err(NotHere::NoRoot);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let copy = where_anybody_may_run_it(&program(), folder.path()).unwrap();
+    let said = |events: &str| {
+        let output = Command::new(&copy)
+            .args(["check", "--for", "1s", "--events", events])
+            .uid(NOBODY)
+            .gid(NOBODY)
+            .output()
+            .unwrap();
+        assert_ne!(output.status.code(), Some(2), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(said("on").contains("--events on: Changes of state are not told"));
+    assert!(!said("auto").contains("--events"));
+    Ok(())
 }
 
 pub(crate) fn leave_nothing_behind(_: &Namespace) -> Result<(), NotHere> {
