@@ -98,6 +98,7 @@ impl Chronicler {
                 lines.push((happening(change, &meaning), meaning.accepted));
             }
         }
+        self.lives.settle();
         if let Some(latest) = latest {
             find_owners(&mut lines, latest);
         }

@@ -54,6 +54,8 @@ pub(super) struct Life {
     pub(super) caller: Option<Arc<Caller>>,
     /// Whether a table has shown it.
     shown: bool,
+    /// The ends by which it can be found.
+    pointed: Option<Ends>,
 }
 
 impl Life {
@@ -68,6 +70,7 @@ impl Life {
             count: 0,
             caller: change.caller.clone(),
             shown,
+            pointed: None,
         };
         life.push(change);
         life
@@ -162,6 +165,9 @@ pub(super) struct Lives {
     departed: HashMap<Ends, Life>,
     /// In the order in which they departed.
     order: VecDeque<Ends>,
+    /// Those that began, or got a port, and cannot be found by that yet: most
+    /// end before they must be.
+    unpointed: Vec<u64>,
     /// Rows of the last table that were ahead of their first change.
     ahead: HashSet<Ends>,
 }
@@ -186,16 +192,16 @@ impl Lives {
                     if known != ends {
                         life.ends = ends;
                         life.shown |= !self.ahead.is_empty() && self.ahead.contains(&ends);
-                        unpoint(&mut self.by_ends, known, change.socket);
-                        point(&mut self.by_ends, ends, change.socket);
+                        self.unpointed.push(change.socket);
                     }
                 } else {
                     // Another socket, or this one after changes that were lost.
                     let same = known == ends && !is_birth(change.from, change.to);
                     let shown = same && life.shown;
+                    let pointed = life.pointed.take();
                     *life = Life::begin(change, shown);
-                    unpoint(&mut self.by_ends, known, change.socket);
-                    point(&mut self.by_ends, ends, change.socket);
+                    life.pointed = pointed;
+                    self.unpointed.push(change.socket);
                 }
             }
             Entry::Vacant(_) if full => return lost(change),
@@ -204,7 +210,7 @@ impl Lives {
                     // Whatever was there before watching began.
                     || !is_birth(change.from, change.to);
                 place.insert(Life::begin(change, shown));
-                point(&mut self.by_ends, ends, change.socket);
+                self.unpointed.push(change.socket);
             }
         }
         if change.to == State::Closed {
@@ -223,7 +229,9 @@ impl Lives {
         let Some(life) = self.by_socket.remove(&change.socket) else {
             return lost(change);
         };
-        unpoint(&mut self.by_ends, life.ends, change.socket);
+        if let Some(pointed) = life.pointed {
+            unpoint(&mut self.by_ends, pointed, change.socket);
+        }
         let began = life.began();
         let end = End {
             lasted_us: began.map(|began| change.at_us.saturating_sub(began)),
@@ -258,6 +266,22 @@ impl Lives {
         {
             self.departed.remove(&first);
         }
+    }
+
+    /// After the last of many changes: makes those found that have not ended.
+    pub(super) fn settle(&mut self) {
+        for socket in self.unpointed.drain(..) {
+            if let Some(life) = self.by_socket.get_mut(&socket)
+                && life.pointed != Some(life.ends)
+            {
+                if let Some(before) = life.pointed.replace(life.ends) {
+                    unpoint(&mut self.by_ends, before, socket);
+                }
+                point(&mut self.by_ends, life.ends, socket);
+            }
+        }
+        // What a storm took is given back.
+        self.unpointed.shrink_to(4096);
     }
 
     /// Notes that a table shows this connection. Whether its life is known.
