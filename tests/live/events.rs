@@ -325,6 +325,9 @@ pub(crate) fn are_missed_aloud(_: &Namespace) -> Result<(), NotHere> {
     let said = |events: &str| {
         let output = Command::new(&copy)
             .args(["check", "--for", "1s", "--events", events])
+            // No settings, rather than those of somebody else.
+            .env("HOME", folder.path())
+            .env_remove("XDG_CONFIG_HOME")
             .uid(NOBODY)
             .gid(NOBODY)
             .output()
