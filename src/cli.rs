@@ -20,6 +20,7 @@ use crate::lab::namespace::Namespace;
 use crate::lab::parking::Parking;
 use crate::listing::{Column, Sort, SortBy};
 use crate::model::action::Policy;
+use crate::model::event::EventsChoice;
 use crate::model::lesson::Course;
 use crate::model::namespace::Scope;
 use crate::model::session::Session;
@@ -30,7 +31,7 @@ use crate::run::{
     ListRequest, LiveRequest, RunError, SaveRequest,
 };
 use crate::source::live::{Live, LiveOptions};
-use crate::source::{ReadingSource, limits};
+use crate::source::{ReadingSource, events, limits};
 use plan::{ConfigAction, Contents, LivePlan, Plan, Watching};
 use settings::Applied;
 use std::ffi::OsString;
@@ -63,6 +64,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         tongue = tongue.or(applied.language);
         carry_out(plan, applied, tongue)
     });
+    // Threads that still read are not waited for, and drop nothing.
+    events::end_all();
     match ended {
         Ok(ending) => code(ending),
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
@@ -166,6 +169,7 @@ fn with_least_privilege(
                 source,
                 // Whether other namespaces can be read is found out by doing it.
                 scope: Scope::All,
+                events: EventsChoice::On,
                 names: false,
                 ..LiveOptions::default()
             })?),
@@ -173,7 +177,7 @@ fn with_least_privilege(
             words: words(),
         }),
         Plan::List(list) => run::list(ListRequest {
-            source: open(&list.watching, LIST_PATIENCE, false)?,
+            source: open(&list.watching, once(), false)?,
             filter: list.watching.filter,
             quick: list.watching.quick,
             sort: list.watching.sort,
@@ -215,6 +219,7 @@ fn with_least_privilege(
                 scope: check.scope,
                 names: names_users(&applied.wishes),
                 patience: LIST_PATIENCE,
+                events: check.events.unwrap_or(applied.events),
                 ..LiveOptions::default()
             })?),
             thresholds: applied.thresholds,
@@ -226,6 +231,7 @@ fn with_least_privilege(
                 CheckFormat::Text => tongue.language(),
                 CheckFormat::Json | CheckFormat::Line => tongue.named_or_english(),
             }),
+            needs_events: check.events.unwrap_or(applied.events) == EventsChoice::On,
             format: check.format,
         }),
         Plan::Config(action, own) => match action {
@@ -260,7 +266,10 @@ fn watch(
     run::live(LiveRequest {
         source: open(
             &live.watching,
-            LiveOptions::default().patience,
+            LiveOptions {
+                events: live.events.unwrap_or(applied.events),
+                ..LiveOptions::default()
+            },
             names_users(&applied.wishes),
         )?,
         control,
@@ -334,17 +343,25 @@ fn session() -> Session {
 
 fn about(watching: Watching) -> Result<About, RunError> {
     Ok(About {
-        source: open(&watching, LIST_PATIENCE, false)?,
+        source: open(&watching, once(), false)?,
         filter: watching.filter,
         quick: watching.quick,
         sort: watching.sort,
     })
 }
 
+/// For a table that is read once.
+fn once() -> LiveOptions {
+    LiveOptions {
+        patience: LIST_PATIENCE,
+        ..LiveOptions::default()
+    }
+}
+
 /// `users` says whether anybody else asks for the names of users.
 fn open(
     watching: &Watching,
-    patience: Duration,
+    usual: LiveOptions,
     users: bool,
 ) -> Result<Box<dyn ReadingSource>, RunError> {
     let options = LiveOptions {
@@ -352,8 +369,7 @@ fn open(
         scope: watching.scope,
         // Numbers are shown, but a filter may still ask for a name.
         names: !watching.numeric || users || watching.filter.to_string().contains("user:"),
-        patience,
-        ..LiveOptions::default()
+        ..usual
     };
     Ok(Box::new(Live::open(&options)?))
 }

@@ -21,6 +21,7 @@ pub mod show;
 mod thresholds;
 
 use crate::explain::language::Language;
+use crate::model::event::EventsChoice;
 use crate::model::mute::Mute;
 use crate::monitor::{Thresholds, UserRule};
 pub use error::shown;
@@ -40,6 +41,8 @@ pub struct Settings {
     pub language: Option<Language>,
     /// The terminal's bell rings once when an alarm begins.
     pub bell: bool,
+    /// Whether the kernel's events are read between tables.
+    pub events: EventsChoice,
     /// Where the listeners that are meant to be there are written down; relative
     /// to the folder of the settings.
     pub baseline: Option<PathBuf>,
@@ -87,6 +90,9 @@ fn settings(root: &DeTable<'_>, notes: &mut Notes<'_>) -> Settings {
     let read_only = top.flag("read_only", notes).unwrap_or(usual.read_only);
     let bell = top.flag("bell", notes).unwrap_or(usual.bell);
     let language = top.language("language", notes);
+    let events = top
+        .word("events", &EventsChoice::ALL, notes)
+        .unwrap_or(usual.events);
     let baseline = top.path("baseline", notes);
     let mut thresholds = usual.thresholds;
     if let Some(mut section) = top.table("thresholds", notes) {
@@ -108,6 +114,7 @@ fn settings(root: &DeTable<'_>, notes: &mut Notes<'_>) -> Settings {
         read_only,
         language,
         bell,
+        events,
         baseline,
         thresholds,
         mutes,

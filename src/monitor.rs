@@ -7,6 +7,7 @@
 //! memory.
 
 mod census;
+mod chronicle;
 mod details;
 mod detect;
 mod history;
@@ -30,6 +31,7 @@ use crate::model::socket::{Socket, SocketKey};
 use crate::model::tcp_info::TcpInfo;
 use crate::model::time::{Stamp, Time};
 use census::Census;
+use chronicle::Chronicler;
 use details::Details;
 use detect::personal::Personal;
 pub use detect::personal::Wishes;
@@ -94,6 +96,7 @@ pub struct Monitor {
     tallies: Vec<Tally>,
     usage: Vec<Usage>,
     details: Details,
+    chronicler: Chronicler,
     /// The last table, while some of its absences are not settled.
     draft: Option<Box<Draft>>,
     /// The time of the first table.
@@ -120,6 +123,7 @@ impl Monitor {
             tallies: Vec::new(),
             usage: Vec::new(),
             details: Details::default(),
+            chronicler: Chronicler::default(),
             draft: None,
             began: None,
             now: Stamp::default(),
@@ -132,7 +136,8 @@ impl Monitor {
     /// long as no table has been read, and after a table of which something is
     /// [unsettled](Self::unsettled).
     ///
-    /// A table makes a new observation. Usage and details go into a copy of the
+    /// A table makes a new observation, and tells what events came before it.
+    /// Usage and details go into a copy of the
     /// last one, with the same number and the very same rows.
     pub fn fold(&mut self, reading: Reading) -> Option<Arc<Observation>> {
         match reading.matter {
@@ -149,7 +154,10 @@ impl Monitor {
                 self.conclude(Vec::new());
                 self.fold_details(read, reading.time)
             }
-            Matter::Events(_) => self.latest.clone(),
+            Matter::Events(events) => {
+                self.chronicler.fold(*events, self.latest.as_deref());
+                self.latest.clone()
+            }
         }
     }
 
@@ -175,6 +183,12 @@ impl Monitor {
         self.personal.set_mutes(mutes);
     }
 
+    /// From the next table on the ways of these sockets are told, and of no
+    /// others; of at most 256.
+    pub fn follow(&mut self, sockets: &[Socket]) {
+        self.chronicler.follow(sockets.iter().map(Socket::key));
+    }
+
     fn fold_details(
         &mut self,
         read: Vec<(SocketKey, TcpInfo)>,
@@ -182,7 +196,17 @@ impl Monitor {
     ) -> Option<Arc<Observation>> {
         self.details.take(read, time.monotonic_ms);
         let latest = self.latest.as_mut()?;
-        Arc::make_mut(latest).details = self.details.all().to_vec();
+        let shown = Arc::make_mut(latest);
+        shown.details = self.details.all().to_vec();
+        if self.chronicler.is_behind() {
+            // What has come on screen need not wait for the next table.
+            let ledger = &self.ledger;
+            let find = |key: &SocketKey| shown.rows.get(ledger.row_of(key)?);
+            let began = self.began.unwrap_or_default();
+            let chronicle = self.chronicler.write(find, began);
+            self.chronicler.end_table();
+            shown.chronicle = chronicle;
+        }
         Some(Arc::clone(latest))
     }
 
@@ -265,8 +289,13 @@ impl Monitor {
             gauges: snapshot.gauges,
             settings: snapshot.limits,
         };
+        let began = *self.began.get_or_insert(self.now);
+        self.chronicler.note(&turned, self.now, began);
         let (findings, muted) = self.detect(&mut turned, &census, &kernel);
         let blind = self.detection.blind(&kernel);
+        let ledger = &self.ledger;
+        let find = |key: &SocketKey| turned.rows.get(ledger.row_of(key)?);
+        let chronicle = self.chronicler.write(find, began);
         let mut gaps = snapshot.gaps;
         gaps.extend(unowned::gap(hidden, &gaps));
         let mut observation = Observation {
@@ -292,7 +321,7 @@ impl Monitor {
             details: self.details.all().to_vec(),
             limits: snapshot.limits,
             tallies: self.tallies.clone(),
-            chronicle: Arc::default(),
+            chronicle,
         };
         let clearing = self.options.thresholds.clearing;
         self.personal.judge(&mut observation, self.now, clearing);
@@ -311,7 +340,7 @@ impl Monitor {
         }
         let scene = Scene {
             now: self.now,
-            began: *self.began.get_or_insert(self.now),
+            began: self.began.unwrap_or(self.now),
             rows: &turned.rows,
             stirred: &turned.stirred,
             holders: &turned.holders,
@@ -319,6 +348,7 @@ impl Monitor {
             listeners: &census.listeners,
             muster: &census.muster,
             kernel: *kernel,
+            attempts: self.chronicler.attempts(),
         };
         let (told, muted) = self.personal.part(self.detection.judge(&scene));
         detect::flag(turned, &self.interner, &told);

@@ -11,6 +11,7 @@ pub mod counters;
 pub mod diag_info;
 pub mod diag_message;
 pub mod diag_request;
+pub mod events;
 mod interfaces;
 pub mod limits;
 pub mod live;
@@ -69,6 +70,13 @@ pub trait ReadingSource: Send {
     /// leave out a socket that is there. A source that cannot ask for single
     /// sockets leaves out all.
     fn look_up(&mut self, sockets: &[Socket]) -> Reading;
+
+    /// What the kernel has told since the last time; none where nobody listens.
+    /// To be read right before a table, so that what has ended is known before
+    /// its row is gone.
+    fn read_events(&mut self) -> Option<Reading> {
+        None
+    }
 
     /// Whether tables are to tell from now on what each connection carries.
     /// That makes them dearer by about a fifth.

@@ -35,6 +35,8 @@ mod details;
 mod differential;
 #[path = "live/ending.rs"]
 mod ending;
+#[path = "live/events.rs"]
+mod events;
 #[path = "live/flood.rs"]
 mod flood;
 #[path = "live/hunt.rs"]
@@ -87,7 +89,7 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 41] = [
+const INSIDE: [(&str, Body); 46] = [
     (
         "lessons_lead_where_their_labels_say",
         lessons::lead_where_their_labels_say,
@@ -198,6 +200,17 @@ const INSIDE: [(&str, Body); 41] = [
         "a_neighbouring_namespace_stands_in_the_same_table",
         neighbour::stands_in_the_same_table,
     ),
+    (
+        "events_tell_of_refused_connects",
+        events::tell_of_refused_connects,
+    ),
+    (
+        "events_tell_of_brief_connections",
+        events::tell_of_brief_connections,
+    ),
+    ("events_keep_up_with_a_storm", events::keep_up_with_a_storm),
+    ("events_are_missed_aloud", events::are_missed_aloud),
+    ("events_leave_nothing_behind", events::leave_nothing_behind),
     ("a_flood_is_found_in_time", flood::is_found_in_time),
     (
         "two_hundred_successes_are_no_flood",

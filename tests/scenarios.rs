@@ -69,7 +69,12 @@ fn watch(script: &Script, source: SourceKind, offset: f64) -> Vec<(f64, Arc<Obse
     let mut monitor = Monitor::default();
     polls(script, offset)
         .into_iter()
-        .map(|second| (second, monitor.fold(world.poll(second)).unwrap()))
+        .map(|second| {
+            if let Some(events) = world.tell(second, script.interval) {
+                monitor.fold(events);
+            }
+            (second, monitor.fold(world.poll(second)).unwrap())
+        })
         .collect()
 }
 

@@ -29,11 +29,12 @@ use inhabitants::{
 };
 use pty::{Ended, Session, wait_for_state, words};
 use rustix::process::Signal;
+use std::fs;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vt100::{MouseProtocolMode, Screen};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tcplens");
@@ -157,15 +158,52 @@ fn gives_the_ordinary_screen_back_as_it_was() {
     assert_eq!(words(&ended.screen), "written before");
 }
 
+/// How many traces of the kernel's events a program has.
+fn traces(pid: impl std::fmt::Display) -> usize {
+    let names = fs::read_dir("/sys/kernel/tracing/instances");
+    let names = names.into_iter().flatten().flatten();
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    let mark = format!("-{pid}-");
+    names
+        .filter(|name| name.starts_with("tcplens-") && name.contains(&mark))
+        .count()
+}
+
+#[test]
+fn the_trace_of_the_live_table_ends_with_it() {
+    let mut session = start(&["--events", "on"]);
+    wait_for_table(&session);
+    let pid = session.pid();
+    // Whoever may not trace has none, and that is told elsewhere.
+    let traced = rustix::process::geteuid().is_root()
+        && fs::metadata("/sys/kernel/tracing/instances").is_ok();
+    // A first table may come before it.
+    let until = Instant::now() + Duration::from_mins(1);
+    while traced && traces(pid) == 0 {
+        assert!(Instant::now() < until, "no trace");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    session.keys("q");
+    assert_eq!(session.ended().code, 0);
+    assert_eq!(traces(pid), 0);
+    let mut session = start(&["--events", "off"]);
+    wait_for_table(&session);
+    assert_eq!(traces(session.pid()), 0);
+    session.keys("q");
+    assert_eq!(session.ended().code, 0);
+}
+
 #[test]
 fn leaves_the_terminal_to_signals_in_order() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
         let session = start(&[]);
         wait_for_table(&session);
+        let pid = session.pid();
         session.signal(signal);
         let ended = session.ended();
         assert_eq!(ended.code, code, "{signal:?}");
         assert_restored(&ended);
+        assert_eq!(traces(pid), 0, "{signal:?}");
     }
 }
 
@@ -189,7 +227,9 @@ fn a_panic_in_any_thread_gives_the_terminal_back_and_says_why() {
     // Threads race, so each is tried more than once.
     for thread in ["main", "poller"].repeat(4) {
         let session = Session::start(PROGRAM, &[], &[("TCPLENS_TEST_PANIC", thread)]);
+        let pid = session.pid();
         let ended = session.ended();
+        assert_eq!(traces(pid), 0, "{thread}");
         assert_eq!(ended.code, 101, "{thread}");
         assert_restored(&ended);
         let said = words(&ended.screen);

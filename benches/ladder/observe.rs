@@ -5,9 +5,15 @@ use super::LADDER;
 use super::world::{Load, reading};
 use divan::Bencher;
 use std::cell::Cell;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
+use tcplens::model::endpoint::Endpoint;
+use tcplens::model::event::{Caller, Change, Events, Feed};
 use tcplens::model::observation::Observation;
+use tcplens::model::protocol::Family;
 use tcplens::model::reading::{Matter, Reading};
+use tcplens::model::state::State;
+use tcplens::model::time::Time;
 use tcplens::monitor::{Monitor, MonitorOptions};
 
 /// How many absences of a table are asked about, as the live table does.
@@ -139,4 +145,59 @@ fn fold(monitor: &mut Monitor, reading: Reading) -> Arc<Observation> {
         let matter = Matter::Absences(gone);
         monitor.fold(Reading { time, matter }).unwrap()
     })
+}
+
+/// Changes that a table's worth of brief connections brings.
+#[divan::bench(args = [20_000, 200_000])]
+fn changes(bencher: Bencher<'_, '_>, changes: u64) {
+    let told: Vec<Change> = (0..changes / 5).flat_map(brief).collect();
+    bencher
+        .with_inputs(|| {
+            let events = Events {
+                feed: Feed::Changes,
+                changes: told.clone(),
+                ..Events::default()
+            };
+            let reading = Reading {
+                time: Time::default(),
+                matter: Matter::Events(Box::new(events)),
+            };
+            (Monitor::default(), reading)
+        })
+        .bench_local_values(|(mut monitor, reading)| {
+            monitor.fold(reading);
+            monitor
+        });
+}
+
+/// A connection from here that lasts a millisecond.
+fn brief(number: u64) -> Vec<Change> {
+    let states = [
+        State::Closed,
+        State::SynSent,
+        State::Established,
+        State::FinWait1,
+        State::FinWait2,
+        State::Closed,
+    ];
+    let port = u16::try_from(number % 60_000).unwrap();
+    let host = u32::try_from(0x0a00_0000 + number / 60_000).unwrap();
+    let here = |port| Endpoint::new(Ipv4Addr::LOCALHOST.into(), port);
+    let caller = Arc::new(Caller {
+        pid: 812,
+        name: "curl".into(),
+    });
+    let pairs = states.windows(2).zip(0..);
+    let change = |(pair, step): (&[State], u64)| Change {
+        at_us: number * 20 + step,
+        // Memory is soon given to another.
+        socket: 0xffff_8881_0000_0000 + number % 512 * 2304,
+        local: here(if step == 0 { 0 } else { port }),
+        remote: Endpoint::new(Ipv4Addr::from(host).into(), 443),
+        family: Family::Inet,
+        from: pair[0],
+        to: pair[1],
+        caller: (step == 0).then(|| Arc::clone(&caller)),
+    };
+    pairs.map(change).collect()
 }

@@ -343,6 +343,12 @@ fn common() -> Vec<Arg> {
             "sock-diag",
             "proc",
         ]),
+        value(
+            "events",
+            "WHEN",
+            "What the kernel tells between tables (live table, check): auto, on or off",
+        )
+        .value_parser(["auto", "on", "off"]),
         flag(
             "read-only",
             None,
@@ -409,4 +415,34 @@ fn flag(name: &'static str, short: Option<char>, help: &'static str) -> Arg {
 
 fn value(name: &'static str, placeholder: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(placeholder).help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::catalogue::Catalogue;
+
+    /// Every sentence of the help, of this command and those below it.
+    fn sentences(command: &Command, into: &mut Vec<String>) {
+        let said = [command.get_about(), command.get_after_help()];
+        into.extend(said.into_iter().flatten().map(ToString::to_string));
+        let helps = command.get_arguments().filter(|arg| !arg.is_hide_set());
+        into.extend(helps.filter_map(Arg::get_help).map(ToString::to_string));
+        for below in command.get_subcommands() {
+            sentences(below, into);
+        }
+    }
+
+    #[test]
+    fn the_help_is_chinese_where_that_is_wanted() {
+        let words = Catalogue::of(Language::Chinese);
+        let mut all = Vec::new();
+        sentences(&command(), &mut all);
+        assert!(all.len() > 50);
+        let left: Vec<_> = all
+            .into_iter()
+            .filter(|english| words.message(english) == *english)
+            .collect();
+        assert!(left.is_empty(), "{left:#?}");
+    }
 }

@@ -10,6 +10,7 @@ use crate::lab::DeviceChoice;
 use crate::lab::load::Mix;
 use crate::listing::{Column, Quick, Sort, SortBy, StateClass};
 use crate::model::action::Policy;
+use crate::model::event::EventsChoice;
 use crate::model::lesson::Course;
 use crate::model::namespace::Scope;
 use crate::model::pace::Pace;
@@ -92,6 +93,8 @@ pub(super) struct LivePlan {
     pub(super) policy: Policy,
     pub(super) without_pidfd: WithoutPidfd,
     pub(super) own: Own,
+    /// None leaves it to the settings.
+    pub(super) events: Option<EventsChoice>,
 }
 
 /// What both the list and the live table need to know.
@@ -256,7 +259,12 @@ fn live(matches: &ArgMatches, here: &Surroundings) -> Result<LivePlan, Usage> {
         },
         without_pidfd: without_pidfd(matches),
         own: own(matches),
+        events: events(matches),
     })
+}
+
+fn events(matches: &ArgMatches) -> Option<EventsChoice> {
+    optional(matches, "events").and_then(EventsChoice::from_word)
 }
 
 fn own(matches: &ArgMatches) -> Own {

@@ -3,6 +3,7 @@
 
 use super::plan::{Plan, Watching};
 use crate::model::action::Policy;
+use crate::model::event::EventsChoice;
 use crate::model::namespace::Scope;
 use crate::model::powers::Capability;
 
@@ -13,14 +14,24 @@ const OWNERS: [Capability; 2] = [Capability::DacReadSearch, Capability::SysPtrac
 pub(super) fn of(plan: &Plan) -> Vec<Capability> {
     match plan {
         Plan::Say(_) | Plan::Explain(_) | Plan::Config(..) => Vec::new(),
-        Plan::Check(check) => scoped(check.scope),
+        Plan::Check(check) => {
+            let mut used = OWNERS.to_vec();
+            // Events come through tracefs, which must be mounted where it is
+            // not; without them, it is only for other namespaces. As tracefs
+            // belongs to root, its files themselves take no capability.
+            if check.scope == Scope::All || check.events != Some(EventsChoice::Off) {
+                used.push(Capability::SysAdmin);
+            }
+            used
+        }
         Plan::SaveBaseline(_) => OWNERS.to_vec(),
         Plan::List(list) => reading(&list.watching),
         // It tells of all that the live table could do.
         Plan::Doctor(_) => Capability::ALL.to_vec(),
         Plan::Live(live) => {
             let mut used = OWNERS.to_vec();
-            // A key may ask for them at any time.
+            // A key may ask for other namespaces at any time, and events may
+            // take a mount.
             used.push(Capability::SysAdmin);
             if live.policy == Policy::Act {
                 used.extend([Capability::Kill, Capability::NetAdmin]);

@@ -8,6 +8,7 @@ use crate::config::file::{
 use crate::explain::language::Language;
 use crate::model::action::Policy;
 use crate::model::baseline::Baseline;
+use crate::model::event::EventsChoice;
 use crate::monitor::{Thresholds, Wishes};
 use crate::privilege;
 use crate::run::RunError;
@@ -21,6 +22,7 @@ pub(super) struct Applied {
     pub(super) wishes: Wishes,
     pub(super) bell: bool,
     pub(super) language: Option<Language>,
+    pub(super) events: EventsChoice,
 }
 
 /// Reads what the plan needs, and lets it change the plan.
@@ -106,5 +108,6 @@ fn applied(loaded: &Loaded, own: &Own) -> Result<Applied, FileError> {
         },
         bell: settings.bell,
         language: settings.language,
+        events: settings.events,
     })
 }

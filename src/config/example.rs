@@ -18,6 +18,11 @@ const HEAD: &str = "\
 # Ring the terminal's bell once when an alarm begins.
 #bell = false
 
+# What the kernel tells of connections between two tables, down to those that
+# last a millisecond: auto (where permitted, and given up when it takes more
+# than 5 % of a core), on, or off.
+#events = \"auto\"
+
 # Who is meant to listen, as `tcplens baseline save` wrote it; relative to the
 # folder of this file. Whoever is not in it is a finding.
 #baseline = \"baseline.json\"

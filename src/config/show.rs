@@ -31,6 +31,11 @@ pub fn show(settings: &Settings, path: Option<&Path>) -> String {
         None => line("# language", "\"en\"".to_owned(), "language"),
     }
     line("bell", settings.bell.to_string(), "bell");
+    line(
+        "events",
+        format!("\"{}\"", settings.events.word()),
+        "events",
+    );
     match &settings.baseline {
         Some(path) => {
             let path = quoted(shown(path).as_str());

@@ -6,6 +6,7 @@ use super::catalogue::Catalogue;
 use super::sentence::{fill, grouped};
 use crate::model::action::Policy;
 use crate::model::closing::CloseRefusal;
+use crate::model::event::Feed;
 use crate::model::gap::{GapKind, GapReason};
 use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
@@ -23,6 +24,8 @@ pub enum Ability {
     Owners,
     /// Read other network namespaces.
     Namespaces,
+    /// Hear what the kernel tells between tables.
+    Events,
     /// Look for troubles.
     Detection,
     /// End processes.
@@ -35,10 +38,11 @@ pub enum Ability {
 
 impl Ability {
     /// All of them, in the order they are told.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Sockets,
         Self::Owners,
         Self::Namespaces,
+        Self::Events,
         Self::Detection,
         Self::End,
         Self::Close,
@@ -52,6 +56,7 @@ impl Ability {
             Self::Sockets => "sockets",
             Self::Owners => "owners",
             Self::Namespaces => "namespaces",
+            Self::Events => "events",
             Self::Detection => "detection",
             Self::End => "end",
             Self::Close => "close",
@@ -145,6 +150,7 @@ pub fn verdicts(observation: &Observation, means: &Means, scope: Scope) -> Vec<V
         sockets(observation),
         owners(observation, means),
         namespaces(observation, means, scope),
+        events(observation),
         detection(observation),
         end(means),
         close(means),
@@ -219,6 +225,16 @@ fn namespaces(observation: &Observation, means: &Means, scope: Scope) -> Verdict
         Verdict::new(Ability::Namespaces, Standing::Partly, "cannot")
     };
     verdict.lacking(&NEEDED, means)
+}
+
+fn events(observation: &Observation) -> Verdict {
+    let verdict = |standing, says| Verdict::new(Ability::Events, standing, says);
+    match observation.chronicle.feed {
+        Feed::Changes => verdict(Standing::Can, "can"),
+        Feed::Off => verdict(Standing::Cannot, "off"),
+        Feed::Endings(reason) => verdict(Standing::Partly, reason.key()),
+        Feed::Nothing(reason) => verdict(Standing::Cannot, reason.key()),
+    }
 }
 
 fn detection(observation: &Observation) -> Verdict {

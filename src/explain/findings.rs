@@ -43,6 +43,7 @@ pub fn describe(finding: &Finding, words: &Catalogue) -> FindingWords {
 fn evidence(finding: &Finding) -> &'static str {
     match &finding.evidence {
         Evidence::Unlisted(_) => "evidence_unlisted",
+        Evidence::FailedConnects { whose: Some(_), .. } => "evidence_whose",
         _ => "evidence",
     }
 }
@@ -111,6 +112,7 @@ fn line(finding: &Finding) -> &'static str {
             Breadth::Ports { .. } => "line_ports",
             Breadth::Throttle { .. } => "line_throttle",
         },
+        Evidence::FailedConnects { whose: Some(_), .. } => "line_whose",
         Evidence::AcceptQueue { full: true, .. } => "line_full",
         Evidence::OddProgram { oddity, .. } => match oddity {
             Oddity::Resembles(_) => "line_resembles",

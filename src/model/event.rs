@@ -11,6 +11,41 @@ use super::socket::Socket;
 use super::state::State;
 use super::tcp_info::TcpInfo;
 use super::text::Text;
+use std::sync::Arc;
+
+/// Whether events are to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum EventsChoice {
+    /// Where this user may, and as long as it is cheap.
+    #[default]
+    Auto,
+    /// Whatever it costs.
+    On,
+    /// Not at all.
+    Off,
+}
+
+impl EventsChoice {
+    /// Every choice with its word.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("auto", Self::Auto), ("on", Self::On), ("off", Self::Off)];
+
+    /// The choice of a word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|(known, _)| *known == word)
+            .map(|(_, choice)| choice)
+    }
+
+    /// Its word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        let mut all = Self::ALL.into_iter();
+        all.find(|(_, choice)| *choice == self)
+            .map_or("", |(word, _)| word)
+    }
+}
 
 /// What was told since the last reading of this kind.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +80,7 @@ pub enum Feed {
 /// Why changes of state cannot be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoFeed {
-    /// Only changes that are not to be had were asked for, or endings alone.
+    /// They were not asked for.
     NotAsked,
     /// This user may not.
     NotPermitted,
@@ -53,17 +88,20 @@ pub enum NoFeed {
     NotOffered,
     /// The tracepoint describes itself in a way that is not understood.
     UnknownFormat,
+    /// Reading them cost too much, and they were wanted only where cheap.
+    TooDear,
     /// Something else failed on the way.
     Failed,
 }
 
 impl NoFeed {
     /// Every reason with its key in the assets.
-    pub const ALL: [(Self, &'static str); 5] = [
+    pub const ALL: [(Self, &'static str); 6] = [
         (Self::NotAsked, "not_asked"),
         (Self::NotPermitted, "not_permitted"),
         (Self::NotOffered, "not_offered"),
         (Self::UnknownFormat, "unknown_format"),
+        (Self::TooDear, "too_dear"),
         (Self::Failed, "failed"),
     ];
 
@@ -98,7 +136,7 @@ pub struct Change {
     pub to: State,
     /// Who made it happen, where that is its owner for sure: on the way to
     /// `SYN_SENT` and to `LISTEN`, which only a call leads to.
-    pub caller: Option<Caller>,
+    pub caller: Option<Arc<Caller>>,
 }
 
 /// A process as an event names it.
@@ -120,4 +158,18 @@ pub struct Ending {
     pub socket: Socket,
     /// What it carried.
     pub info: TcpInfo,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_have_words() {
+        for (word, choice) in EventsChoice::ALL {
+            assert_eq!(EventsChoice::from_word(word), Some(choice));
+            assert_eq!(choice.word(), word);
+        }
+        assert_eq!(EventsChoice::from_word("maybe"), None);
+    }
 }

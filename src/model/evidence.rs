@@ -93,6 +93,8 @@ pub enum Evidence {
     ProgramNotReading(Stillness),
     /// For [`Rule::FailedConnects`].
     FailedConnects {
+        /// Whose they were and where to, where the kernel's events tell it.
+        whose: Option<Failing>,
         /// How many failed.
         failed: u32,
         /// How many were tried.
@@ -199,6 +201,17 @@ pub struct HalfOpen {
     pub cookies_returned: Option<u64>,
     /// SYNs dropped for want of room.
     pub dropped: Option<u64>,
+}
+
+/// Whose connects fail, and where to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failing {
+    /// How many of one process's failed; it is the process of the finding.
+    pub failed: u32,
+    /// Of these, how many were refused at once; the others got no answer.
+    pub refused: u32,
+    /// Where to, most first; at most five.
+    pub destinations: Vec<Endpoint>,
 }
 
 /// The evidence of an outbound scan.

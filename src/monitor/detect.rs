@@ -26,6 +26,7 @@ mod peer_to_peer;
 pub(super) mod personal;
 mod profile;
 mod program_not_reading;
+mod refusers;
 mod standing;
 mod still;
 mod syn_flood;
@@ -38,6 +39,7 @@ mod vanished;
 mod walk;
 mod weather;
 
+use super::chronicle::attempts::Attempts;
 use super::interner::Interner;
 use super::ledger::Turned;
 use super::listeners::Listeners;
@@ -76,6 +78,8 @@ pub(super) struct Scene<'a> {
     pub(super) listeners: &'a Listeners,
     pub(super) muster: &'a Muster,
     pub(super) kernel: Kernel,
+    /// What connects came to since the last table, where that is told.
+    pub(super) attempts: &'a Attempts,
 }
 
 impl<'a> Scene<'a> {

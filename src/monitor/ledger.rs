@@ -93,6 +93,13 @@ impl Ledger {
         }
     }
 
+    /// Where the row of a key is in the last table.
+    pub(super) fn row_of(&self, key: &SocketKey) -> Option<usize> {
+        let seat = self.seats.find(key)?;
+        let place = self.seats.row(seat) as usize;
+        (self.seat_of.get(place) == Some(&seat)).then_some(place)
+    }
+
     /// Folds a table into the rows of the last one. `buffer` is an old vector
     /// whose memory may be used again.
     pub(super) fn turn(

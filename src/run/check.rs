@@ -5,6 +5,7 @@ mod stood;
 
 use super::{Ending, RunError, terminal};
 use crate::explain::catalogue::Catalogue;
+use crate::model::event::Feed;
 use crate::model::finding::Severity;
 use crate::model::observation::Observation;
 use crate::monitor::{Monitor, MonitorOptions, Thresholds, Wishes};
@@ -12,7 +13,7 @@ use crate::report::check as text;
 use crate::report::checked::{Checked, Unripe, Verdict};
 use crate::report::{json, table};
 use crate::source::ReadingSource;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::io::{BufWriter, IsTerminal, Write, stderr, stdout};
 use std::sync::Arc;
@@ -50,6 +51,8 @@ pub struct CheckRequest {
     pub length: Duration,
     /// From here on a finding is bad news.
     pub level: Severity,
+    /// Whether the kernel's events must be read: if they cannot, that is said.
+    pub needs_events: bool,
     /// As what.
     pub format: CheckFormat,
     /// The words to say it in.
@@ -57,7 +60,7 @@ pub struct CheckRequest {
 }
 
 /// Watches, and writes the findings that stand at the end and those that stood
-/// before. SIGINT and SIGTERM end it early, with what was found until then; if
+/// before. SIGINT, SIGTERM and SIGHUP end it early, with what was found until then; if
 /// that is nothing, nothing is known.
 ///
 /// # Errors
@@ -77,6 +80,14 @@ pub fn check(mut request: CheckRequest) -> Result<Ending, RunError> {
         level: request.level,
     };
     write(&checked, &request).map_err(RunError::io("write the findings"))?;
+    if request.needs_events
+        && let Feed::Endings(reason) | Feed::Nothing(reason) = watched.observation.chronicle.feed
+    {
+        let name = format!("{}_long", reason.key());
+        let sentence = request.words.screen("feed", &name);
+        // Whoever reads may have closed this; the findings are written.
+        let _ = writeln!(stderr(), "tcplens: --events on: {sentence}");
+    }
     Ok(match checked.verdict() {
         Verdict::Bad => Ending::Found,
         Verdict::Fine => Ending::Done,
@@ -145,7 +156,7 @@ fn watch(request: &mut CheckRequest, stop: &Receiver<()>) -> Result<Watched, Run
 /// A reader that waits for a signal to end.
 fn stop_signals() -> Result<Receiver<()>, RunError> {
     let mut signals =
-        Signals::new([SIGINT, SIGTERM]).map_err(RunError::io("listen for signals"))?;
+        Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(RunError::io("listen for signals"))?;
     let (stop, stopped) = channel();
     let spawned = thread::Builder::new()
         .name("signals".to_owned())
@@ -164,6 +175,9 @@ fn read(
     source: &mut dyn ReadingSource,
     monitor: &mut Monitor,
 ) -> Result<Option<Arc<Observation>>, RunError> {
+    if let Some(events) = source.read_events() {
+        monitor.fold(events);
+    }
     let observation = monitor.fold(source.read_table()?);
     let unsettled = monitor.unsettled();
     if unsettled.is_empty() {

@@ -32,8 +32,11 @@ pub struct DoctorRequest {
 ///
 /// If nothing can be read or written.
 pub fn doctor(mut request: DoctorRequest) -> Result<Ending, RunError> {
-    let reading = request.source.read_table()?;
     let mut monitor = Monitor::new(MonitorOptions::default());
+    if let Some(events) = request.source.read_events() {
+        monitor.fold(events);
+    }
+    let reading = request.source.read_table()?;
     let Some(observation) = monitor.fold(reading) else {
         return Ok(Ending::NothingMatched);
     };

@@ -112,6 +112,10 @@ impl Poller {
     }
 
     fn poll(&mut self) {
+        // First, so that what has ended is known before its row is gone.
+        if let Some(events) = self.source.read_events() {
+            self.monitor.fold(events);
+        }
         match self.source.read_table() {
             Ok(reading) => {
                 let mut observation = self.monitor.fold(reading);
@@ -200,6 +204,7 @@ impl Poller {
                     return true;
                 }
                 Ok(Order::Watch(sockets)) => {
+                    self.monitor.follow(&sockets);
                     // Of what has ended, or hardly begun, there is nothing to read.
                     let mut readable = sockets;
                     readable.retain(|socket| socket.is_connection() && socket.cookie.is_some());

@@ -2,6 +2,7 @@
 
 use super::screen::Event;
 use super::{RunError, terminal};
+use crate::source::events;
 use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::Signals;
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const ENDED_BY_SIGNAL: i32 = 128;
 
 /// Starts the thread that turns signals into events.
-pub(super) fn start(events: Sender<Event>) -> Result<(), RunError> {
+pub(super) fn start(sender: Sender<Event>) -> Result<(), RunError> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGTSTP, SIGWINCH])
         .map_err(RunError::io("listen for signals"))?;
     let spawned = thread::Builder::new()
@@ -36,12 +37,13 @@ pub(super) fn start(events: Sender<Event>) -> Result<(), RunError> {
                     other => Event::Ended(other),
                 };
                 let ends = matches!(event, Event::Ended(_));
-                if events.send(event).is_err() {
+                if sender.send(event).is_err() {
                     break;
                 }
                 if ends {
                     thread::sleep(PATIENCE);
                     terminal::abandon();
+                    events::end_all();
                     process::exit(ENDED_BY_SIGNAL + signal);
                 }
             }
@@ -51,14 +53,15 @@ pub(super) fn start(events: Sender<Event>) -> Result<(), RunError> {
 
 /// Starts the thread that watches for the terminal's hang-up. The input
 /// library does not: it would spin for ever once the terminal is gone.
-pub(super) fn watch_terminal(events: Sender<Event>) -> Result<(), RunError> {
+pub(super) fn watch_terminal(sender: Sender<Event>) -> Result<(), RunError> {
     let terminal = open_terminal().map_err(RunError::io("open the terminal"))?;
     let spawned = thread::Builder::new()
         .name("hang-up".to_owned())
         .spawn(move || {
             wait_for_hang_up(&terminal);
-            let _ = events.send(Event::TerminalGone);
+            let _ = sender.send(Event::TerminalGone);
             thread::sleep(GRACE);
+            events::end_all();
             process::exit(1);
         });
     spawned.map(drop).map_err(RunError::io("start a thread"))

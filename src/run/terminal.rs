@@ -4,6 +4,7 @@
 //! end of the program, a panic in any thread, or a suspension.
 
 use super::RunError;
+use crate::source::events;
 use crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
 };
@@ -138,6 +139,8 @@ fn install_panic_hook() {
         let _no_more = stdout().lock();
         leave();
         usual(info);
+        // Nothing is dropped on this way out.
+        events::end_all();
         process::exit(PANICKED);
     }));
 }

@@ -1,6 +1,7 @@
 //! The running kernel as a source of readings: joins sockets, owners, facts
 //! and names.
 
+use super::events::{EventFeed, origin_ns};
 use super::namespaces::{self, Neighbours};
 use super::owners::{Assigned, Owners};
 use super::processes::Processes;
@@ -11,6 +12,7 @@ use super::{
     ReadingSource, SocketSource, SocketTable, SourceChoice, SourceError, chosen, counters,
     interfaces, limits,
 };
+use crate::model::event::EventsChoice;
 use crate::model::flow::Sample;
 use crate::model::gap::{Gap, GapKind, GapReason};
 use crate::model::limits::Limits;
@@ -35,6 +37,8 @@ pub struct LiveOptions {
     pub names: bool,
     /// How long a table waits for user names that are not known yet.
     pub patience: Duration,
+    /// Whether the kernel's events are read between tables.
+    pub events: EventsChoice,
     /// Where the proc file system is: `/proc`, or a fixture.
     pub root: PathBuf,
 }
@@ -46,6 +50,7 @@ impl Default for LiveOptions {
             scope: Scope::Own,
             names: true,
             patience: Duration::from_millis(100),
+            events: EventsChoice::Off,
             root: PathBuf::from("/proc"),
         }
     }
@@ -70,6 +75,10 @@ pub struct Live {
     patience: Duration,
     root: PathBuf,
     began: Instant,
+    wanted_events: EventsChoice,
+    /// Begun when first asked for: by then somebody sees to it that the trace
+    /// ends with the program.
+    events: Option<EventFeed>,
 }
 
 /// What stands around the sockets of a table.
@@ -90,8 +99,10 @@ impl Live {
     pub fn open(options: &LiveOptions) -> Result<Self, SourceError> {
         let own = namespaces::own(&options.root);
         let mut standing = Vec::new();
+        let sockets = chosen::open(options.source, &options.root, own, &mut standing)?;
+        let began = Instant::now();
         Ok(Self {
-            sockets: chosen::open(options.source, &options.root, own, &mut standing)?,
+            sockets,
             standing,
             own,
             neighbours: Neighbours::new(&options.root, own, options.source),
@@ -105,7 +116,9 @@ impl Live {
             host: Text::new(rustix::system::uname().nodename().to_bytes()),
             patience: options.patience,
             root: options.root.clone(),
-            began: Instant::now(),
+            wanted_events: options.events,
+            events: None,
+            began,
         })
     }
 
@@ -291,6 +304,18 @@ impl ReadingSource for Live {
             time: self.now(),
             matter: Matter::Absences(settled),
         }
+    }
+
+    fn read_events(&mut self) -> Option<Reading> {
+        if self.events.is_none() {
+            let origin_ns = origin_ns(self.began);
+            self.events = EventFeed::begin(self.wanted_events, self.own, &self.root, origin_ns);
+        }
+        let events = self.events.as_mut()?.take();
+        Some(Reading {
+            time: self.now(),
+            matter: Matter::Events(Box::new(events)),
+        })
     }
 
     fn include_flows(&mut self, wanted: bool) {

@@ -152,11 +152,7 @@ fn feed(app: &App) -> String {
 
 /// Why changes are not told, in the words that the doctor has for it, too.
 fn why_not(app: &App, reason: NoFeed) -> &str {
-    let long = format!("{}_long", reason.key());
-    match app.words.screen("feed", &long) {
-        "" => word(app, reason.key()),
-        said => said,
-    }
+    app.words.screen("feed", &format!("{}_long", reason.key()))
 }
 
 /// How much was told, lost and found, and what that costs.

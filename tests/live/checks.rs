@@ -204,6 +204,8 @@ fn find_what_is_over(folder: &Folder) {
 fn start(words: &str) -> Child {
     Command::new(program())
         .args(words.split_whitespace())
+        // Beginning a trace is a rest, too, and would be taken for a table.
+        .args(["--events", "off"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

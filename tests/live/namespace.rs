@@ -22,20 +22,26 @@ const INSIDE: &str = "--inside-a-namespace";
 /// Exit codes of a copy that could not do its test here.
 const NO_NAMESPACE: u8 = 77;
 const NO_ROOT: u8 = 78;
+const NO_TRACE: u8 = 79;
 
 /// Set where a test that gets no namespace must fail.
 const REQUIRED: &str = "TCPLENS_REQUIRE_NAMESPACES";
+/// Set where a test that gets no trace of the kernel must fail.
+const TRACE_REQUIRED: &str = "TCPLENS_REQUIRE_EVENTS";
 /// Set where tests take their time.
 const DEEP: &str = "TCPLENS_DEEP";
 /// In a copy that an ordinary user runs: where the program is that it may run.
 const PROGRAM: &str = "TCPLENS_TESTED_PROGRAM";
 
 /// Why a test cannot run here.
+#[allow(clippy::enum_variant_names, reason = "each says what is missing")]
 pub(crate) enum NotHere {
     /// The machine gives no private namespace.
     NoNamespace(String),
     /// It takes processes of two users, which only root can start.
     NoRoot,
+    /// The kernel's trace is refused, or not there.
+    NoTrace(String),
 }
 
 /// A test that runs in a namespace of its own.
@@ -84,6 +90,10 @@ pub(crate) fn play(body: Body, outside: u64) -> ExitCode {
         Err(NotHere::NoRoot) => {
             eprintln!("only root can start processes of two users");
             ExitCode::from(NO_ROOT)
+        }
+        Err(NotHere::NoTrace(reason)) => {
+            eprintln!("no trace of the kernel's events: {reason}");
+            ExitCode::from(NO_TRACE)
         }
     }
 }
@@ -170,11 +180,18 @@ fn judge(name: &str, output: &Output) -> Result<Told, Failed> {
             let told = String::from_utf8_lossy(&output.stdout);
             Ok(told.lines().map(str::to_owned).collect())
         }
-        Some(code) if [NO_NAMESPACE, NO_ROOT].map(i32::from).contains(&code) => {
+        Some(code)
+            if [NO_NAMESPACE, NO_ROOT, NO_TRACE]
+                .map(i32::from)
+                .contains(&code) =>
+        {
             // No success that anybody should overlook.
             eprintln!("SKIPPED {name}: {said}");
-            if is_set(REQUIRED) && code == i32::from(NO_NAMESPACE) {
-                return Err(format!("{REQUIRED} is set, but {said}").into());
+            let needs = [(REQUIRED, NO_NAMESPACE), (TRACE_REQUIRED, NO_TRACE)];
+            for (name, of) in needs {
+                if is_set(name) && code == i32::from(of) {
+                    return Err(format!("{name} is set, but {said}").into());
+                }
             }
             Ok(Told::new())
         }

@@ -33,6 +33,9 @@ pub(crate) struct Script {
     /// Connections by the hundred.
     #[serde(default)]
     pub(crate) burst: Vec<Burst>,
+    /// Connects that the kernel's events tell of, too short for any table.
+    #[serde(default)]
+    pub(crate) refused: Vec<Refused>,
     /// What must be found.
     #[serde(default)]
     pub(crate) expect: Vec<Expectation>,
@@ -143,6 +146,19 @@ pub(crate) struct Burst {
     /// Another seed throws other dice.
     #[serde(default)]
     pub(crate) seed: u64,
+}
+
+/// Connects that are refused at once.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Refused {
+    pub(crate) process: String,
+    pub(crate) remote: String,
+    /// How many a second.
+    pub(crate) rate: f64,
+    pub(crate) from: f64,
+    /// For how many seconds.
+    pub(crate) over: f64,
 }
 
 /// A finding there must be.

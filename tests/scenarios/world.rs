@@ -1,12 +1,13 @@
 //! A small world that lives by a script and can be polled like a kernel.
 
 use crate::kernel::Kernel;
-use crate::script::{self, Burst, Script};
+use crate::script::{self, Burst, Refused, Script};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use tcplens::model::counters::Counters;
 use tcplens::model::endpoint::Endpoint;
+use tcplens::model::event::{Caller, Change, Events, Feed};
 use tcplens::model::owner::{Holder, OwnerSpan, ProcessId};
 use tcplens::model::process::{Descriptors, Process, Program};
 use tcplens::model::protocol::{Family, Protocol};
@@ -33,6 +34,7 @@ pub(crate) struct World<'a> {
     kernel: &'a Kernel,
     processes: Vec<(Arc<Process>, &'a script::Process)>,
     lives: Vec<Life<'a>>,
+    refused: &'a [Refused],
 }
 
 /// One socket from its first state to its end.
@@ -72,6 +74,7 @@ impl<'a> World<'a> {
             kernel: &script.kernel,
             processes: processes.collect(),
             lives: Vec::new(),
+            refused: &script.refused,
         };
         for socket in &script.socket {
             for number in 0..socket.count {
@@ -82,6 +85,35 @@ impl<'a> World<'a> {
             world.add_burst(burst);
         }
         world
+    }
+
+    /// What the kernel has told since the last poll, where the script has it
+    /// tell anything.
+    pub(crate) fn tell(&self, second: f64, interval: f64) -> Option<Reading> {
+        let mut changes = Vec::new();
+        for refused in self.refused {
+            let name = &refused.process;
+            let (process, _) = &self.processes[self.process(name) as usize];
+            let caller = Arc::new(Caller {
+                pid: process.pid,
+                name: name.as_str().into(),
+            });
+            let (begin, end) = (refused.from, refused.from + refused.over);
+            let mut at = (second - interval).max(begin);
+            while at < second.min(end) {
+                changes.extend(refusal(at, endpoint(&refused.remote), &caller));
+                at += 1.0 / refused.rate;
+            }
+        }
+        changes.sort_by_key(|change| change.at_us);
+        (!self.refused.is_empty()).then(|| Reading {
+            time: Time::default(),
+            matter: Matter::Events(Box::new(Events {
+                feed: Feed::Changes,
+                changes,
+                ..Events::default()
+            })),
+        })
     }
 
     fn process(&self, name: &str) -> u32 {
@@ -385,4 +417,36 @@ fn dice(seed: u64, number: u32) -> u32 {
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^= mixed >> 31;
     u32::try_from(mixed >> 32).unwrap()
+}
+
+/// A connect that is refused a tenth of a millisecond later.
+fn refusal(second: f64, remote: Endpoint, caller: &Arc<Caller>) -> [Change; 2] {
+    let at_us = microseconds(second);
+    let begun = Change {
+        at_us,
+        socket: at_us + u64::from(remote.port),
+        local: Endpoint::new(Ipv4Addr::new(192, 0, 2, 1).into(), 0),
+        remote,
+        family: Family::of(remote.address()),
+        from: State::Closed,
+        to: State::SynSent,
+        caller: Some(Arc::clone(caller)),
+    };
+    let ended = Change {
+        at_us: at_us + 100,
+        from: State::SynSent,
+        to: State::Closed,
+        caller: None,
+        ..begun.clone()
+    };
+    [begun, ended]
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "seconds of a script are small and not negative"
+)]
+fn microseconds(second: f64) -> u64 {
+    (second * 1e6) as u64
 }

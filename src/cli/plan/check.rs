@@ -1,6 +1,7 @@
 //! The plan of `tcplens check`, and of what works on settings and baselines.
 
-use super::{Own, Usage, optional, own, source};
+use super::{Own, Usage, events, optional, own, source};
+use crate::model::event::EventsChoice;
 use crate::model::finding::Severity;
 use crate::model::namespace::Scope;
 use crate::model::text::Text;
@@ -24,6 +25,8 @@ pub(in crate::cli) struct Check {
     pub(in crate::cli) level: Severity,
     pub(in crate::cli) format: CheckFormat,
     pub(in crate::cli) own: Own,
+    /// None leaves it to the settings.
+    pub(in crate::cli) events: Option<EventsChoice>,
 }
 
 /// What is to be done with the settings.
@@ -70,6 +73,7 @@ pub(super) fn check(matches: &ArgMatches) -> Result<Check, Usage> {
         level: level.unwrap_or(Severity::Warn),
         format,
         own: own(matches),
+        events: events(matches),
     })
 }
 

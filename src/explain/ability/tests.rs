@@ -3,10 +3,13 @@
 use super::*;
 use crate::explain::catalogue::Language;
 use crate::explain::remedy::{Advice, advice};
+use crate::model::chronicle::Chronicle;
+use crate::model::event::{Feed, NoFeed};
 use crate::model::finding::{Blind, Lack, Rule};
 use crate::model::gap::Gap;
 use crate::model::powers::{Naming, Powers, Restraint};
 use crate::model::text::Text;
+use std::sync::Arc;
 
 fn words() -> &'static Catalogue {
     Catalogue::of(Language::English)
@@ -42,6 +45,10 @@ fn seen(gaps: &[(GapKind, u64, GapReason)]) -> Observation {
                 reason: *reason,
             })
             .collect(),
+        chronicle: Arc::new(Chronicle {
+            feed: Feed::Changes,
+            ..Chronicle::default()
+        }),
         ..Observation::default()
     }
 }
@@ -71,7 +78,7 @@ fn sentence(ability: Ability, observation: &Observation, means: &Means) -> Strin
 fn root_of_the_whole_machine_can_do_everything() {
     let root = means(0, &Capability::ALL, true);
     let seen = seen(&[]);
-    assert_eq!(standings(&seen, &root), [Standing::Can; 7]);
+    assert_eq!(standings(&seen, &root), [Standing::Can; 8]);
     assert_eq!(
         advice(&verdicts(&seen, &root, Scope::All), &root, words()),
         []
@@ -86,6 +93,7 @@ fn an_ordinary_user_is_told_the_commands_that_would_help() {
         Standing::Can,
         Standing::Partly,
         Standing::Partly,
+        Standing::Can,
         Standing::Can,
         Standing::Partly,
         Standing::Cannot,
@@ -182,13 +190,45 @@ fn each_lack_has_its_own_words() {
     let odd = with(&|means| means.closing = Err(CloseRefusal::Failed(Text::from("odd"))));
     assert!(sentence(Ability::Close, &nothing, &odd).ends_with("odd"));
     let loose = with(&|means| means.powers.restraint.no_core_dumps = false);
-    assert_eq!(standings(&nothing, &loose)[6], Standing::Partly);
+    assert_eq!(standings(&nothing, &loose)[7], Standing::Partly);
     let starved = seen(&[(GapKind::ProcessesUnreadable, 3, GapReason::DescriptorLimit)]);
     assert!(sentence(Ability::Owners, &starved, &root).contains("ulimit"));
     let unread = seen(&[(GapKind::TablesUnreadable, 1, GapReason::Permission)]);
     assert_eq!(standings(&unread, &root)[0], Standing::Partly);
     let own = verdicts(&nothing, &root, Scope::Own);
     assert!(own[2].sentence(words()).contains("key N"));
+}
+
+#[test]
+fn every_feed_has_its_words() {
+    let user = means(1000, &[], true);
+    let judged = |feed| {
+        let mut seen = seen(&[]);
+        seen.chronicle = Arc::new(Chronicle {
+            feed,
+            ..Chronicle::default()
+        });
+        let said = sentence(Ability::Events, &seen, &user);
+        assert!(!said.is_empty(), "{feed:?}");
+        standings(&seen, &user)[3]
+    };
+    assert_eq!(judged(Feed::Changes), Standing::Can);
+    assert_eq!(judged(Feed::Off), Standing::Cannot);
+    assert_eq!(
+        judged(Feed::Endings(NoFeed::NotPermitted)),
+        Standing::Partly
+    );
+    for (reason, key) in NoFeed::ALL {
+        judged(Feed::Nothing(reason));
+        for name in [key.to_owned(), format!("{key}_long")] {
+            assert!(!words().screen("feed", &name).is_empty(), "{name}");
+        }
+    }
+    for name in ["changes", "off", "endings"] {
+        for name in [name.to_owned(), format!("{name}_long")] {
+            assert!(!words().screen("feed", &name).is_empty(), "{name}");
+        }
+    }
 }
 
 #[test]

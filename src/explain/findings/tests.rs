@@ -4,7 +4,7 @@ use super::super::catalogue::Language;
 use super::*;
 use crate::model::baseline::Listener;
 use crate::model::endpoint::Endpoint;
-use crate::model::evidence::{HalfOpen, Leak, PortUse, ScanEvidence, Stillness};
+use crate::model::evidence::{Failing, HalfOpen, Leak, PortUse, ScanEvidence, Stillness};
 use crate::model::process::Process;
 use crate::model::protocol::{Family, Protocol};
 use crate::model::text::Text;
@@ -147,6 +147,17 @@ fn more_samples() -> Vec<Evidence> {
             longest: Duration::from_secs(90),
         }),
         Evidence::FailedConnects {
+            whose: Some(Failing {
+                failed: 480,
+                refused: 450,
+                destinations: vec![host],
+            }),
+            failed: 500,
+            tried: 520,
+            window: Duration::from_secs(10),
+        },
+        Evidence::FailedConnects {
+            whose: None,
             failed: 500,
             tried: 520,
             window: Duration::from_secs(10),

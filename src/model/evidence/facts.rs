@@ -104,12 +104,26 @@ impl Evidence {
                 failed,
                 tried,
                 window,
-            } => vec![
-                ("failed", count(*failed)),
-                ("tried", count(*tried)),
-                ("percent", Fact::Share((*failed).into(), (*tried).into())),
-                ("window", Fact::Length(*window)),
-            ],
+                whose,
+            } => {
+                let mut facts = vec![
+                    ("failed", count(*failed)),
+                    ("tried", count(*tried)),
+                    ("percent", Fact::Share((*failed).into(), (*tried).into())),
+                    ("window", Fact::Length(*window)),
+                ];
+                if let Some(failing) = whose {
+                    facts.extend([
+                        ("own", count(failing.failed)),
+                        ("refused", count(failing.refused)),
+                        (
+                            "destinations",
+                            Fact::Endpoints(failing.destinations.clone()),
+                        ),
+                    ]);
+                }
+                facts
+            }
             Self::LocalPorts(ports) => ports.facts(),
             Self::OddProgram { oddity, program } => {
                 let mut facts = vec![("program", Fact::Text(program.clone()))];

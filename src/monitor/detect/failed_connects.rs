@@ -1,10 +1,12 @@
 //! Rule: most connections that are tried from here fail, many at a time.
 //!
 //! A refused one is gone within a millisecond and is in no table; only the
-//! kernel's counters tell. They do not tell whose it was. Those that waited in
+//! kernel's counters tell. They do not tell whose it was; its events do, where
+//! they may be read. Those that waited in
 //! the table before they failed are for other rules, which know more of them.
 
 use super::meter::Meter;
+use super::refusers::Refusers;
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
 use super::vanished::{Tried, Vanished};
@@ -12,16 +14,19 @@ use super::{Case, Detector, Kernel, blind};
 use crate::model::counters::Counters;
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
+use crate::model::process::Process;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Over what time counters are compared.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// At most one finding, about no process.
+/// At most one finding, about no process unless the kernel's events name it.
 #[derive(Default)]
 pub(super) struct FailedConnects {
     standing: Standing<()>,
     vanished: Vanished,
+    refusers: Refusers,
     /// Whether the last table showed a storm.
     stormed: bool,
 }
@@ -32,8 +37,11 @@ impl Detector for FailedConnects {
         let level = signs(case.meter).map_or(Level::Below, |(failed, tried)| {
             level(failed, tried, self.vanished.count(), case.limits)
         });
-        let level = case.outlook.temper(self.confirmed(level));
-        self.standing.judge((), None, level, case.now);
+        self.refusers.note(case.scene, WINDOW);
+        let level = self.confirmed(level);
+        let (process, level) = self.named(level, case);
+        let level = case.outlook.temper(level);
+        self.standing.judge((), process.as_ref(), level, case.now);
         self.standing.findings(case.now, case.limits.clearing)
     }
 
@@ -50,6 +58,19 @@ impl Detector for FailedConnects {
 }
 
 impl FailedConnects {
+    /// The same with whose they were, where the kernel's events tell it.
+    fn named(&self, mut level: Level, case: &Case<'_>) -> (Option<Arc<Process>>, Level) {
+        let mut process = None;
+        if let Level::Raise(_, evidence) | Level::Hold(evidence) = &mut level
+            && let Evidence::FailedConnects { whose, failed, .. } = evidence
+            && let Some((worst, failing)) = self.refusers.worst(*failed, case.scene)
+        {
+            *whose = Some(failing);
+            process = Some(worst);
+        }
+        (process, level)
+    }
+
     /// Counters are read after the sockets: what fails in between is counted at
     /// once and gone from the next table only. So one table alone raises
     /// nothing.
@@ -76,6 +97,7 @@ fn level(failed: u64, tried: u64, visible: u32, limits: &Thresholds) -> Level {
     let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
     let (failed, tried) = (small(failed), small(tried));
     let evidence = Evidence::FailedConnects {
+        whose: None,
         failed,
         tried,
         window: WINDOW,

@@ -282,6 +282,7 @@ mod tests {
                 ..Process::default()
             })),
             evidence: Evidence::FailedConnects {
+                whose: None,
                 failed: 30,
                 tried: 40,
                 window: Duration::from_secs(10),

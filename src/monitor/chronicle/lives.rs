@@ -1,0 +1,381 @@
+//! Joins changes of state to lives: which belong to one connection, when it
+//! began, and how it ended.
+//!
+//! The kernel names a socket by its address in memory, which it gives to
+//! another when the socket is gone, and some changes may be lost. So a change
+//! is believed to go on with a life only if it leaves the very state that life
+//! was in.
+
+use crate::model::chronicle::{Fate, Known, Step, Timeline};
+use crate::model::endpoint::Endpoint;
+use crate::model::event::{Caller, Change};
+use crate::model::state::State;
+use foldhash::{HashMap, HashSet};
+use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+/// The longest way: `SYN_SENT`, `ESTABLISHED`, `FIN_WAIT1`, `FIN_WAIT2` or
+/// `CLOSING`, and the end; one more for what was lost.
+const STEPS: usize = 6;
+/// Beyond so many lives, changes of further ones are told but not joined. A
+/// life takes some 200 bytes.
+const MOST: usize = 1_000_000;
+/// How many ended lives are remembered for rows that stay in `TIME_WAIT`.
+const DEPARTED: usize = 32_768;
+/// A SYN is sent again after a second (RFC 6298): what failed before has been
+/// refused, or given up.
+const PATIENCE_US: u64 = 1_000_000;
+
+/// Both ends of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Ends {
+    pub(super) local: Endpoint,
+    pub(super) remote: Endpoint,
+}
+
+impl Ends {
+    /// The same before the kernel has chosen a port.
+    fn without_port(self) -> Self {
+        let local = Endpoint::new(self.local.address(), 0);
+        Self { local, ..self }
+    }
+}
+
+/// A socket from its first change on.
+#[derive(Clone, Debug)]
+pub(super) struct Life {
+    pub(super) ends: Ends,
+    /// The state it left with the first change that was told.
+    before: State,
+    steps: [(State, u64); STEPS],
+    count: u8,
+    /// Who called for it, where that was told.
+    pub(super) caller: Option<Arc<Caller>>,
+    /// Whether a table has shown it.
+    shown: bool,
+    /// The ends by which it can be found.
+    pointed: Option<Ends>,
+}
+
+impl Life {
+    fn begin(change: &Change, shown: bool) -> Self {
+        let mut life = Self {
+            ends: Ends {
+                local: change.local,
+                remote: change.remote,
+            },
+            before: change.from,
+            steps: [(State::Closed, 0); STEPS],
+            count: 0,
+            caller: change.caller.clone(),
+            shown,
+            pointed: None,
+        };
+        life.push(change);
+        life
+    }
+
+    fn push(&mut self, change: &Change) {
+        // What comes after the last step takes its place: no way is so long.
+        let place = usize::from(self.count).min(STEPS - 1);
+        self.steps[place] = (change.to, change.at_us);
+        self.count = u8::try_from(place + 1).unwrap_or(u8::MAX);
+    }
+
+    fn told(&self) -> &[(State, u64)] {
+        self.steps.get(..self.count.into()).unwrap_or_default()
+    }
+
+    fn present(&self) -> (State, u64) {
+        self.told().last().copied().unwrap_or((self.before, 0))
+    }
+
+    /// When it began, where that was told.
+    fn began(&self) -> Option<u64> {
+        let (first, at) = *self.told().first()?;
+        is_birth(self.before, first).then_some(at)
+    }
+
+    /// Whether it came through a listener here.
+    pub(super) fn was_accepted(&self) -> bool {
+        self.before == State::Listen && self.steps[0].0 == State::SynReceived
+    }
+
+    fn is_listener(&self) -> bool {
+        self.before == State::Listen && !self.was_accepted()
+            || self.told().iter().any(|(state, _)| *state == State::Listen)
+    }
+
+    /// Its way. The state it left with the first change began at a time that
+    /// was not told, if it is no beginning.
+    pub(super) fn timeline(&self, before: impl FnOnce(State) -> Option<Step>) -> Timeline {
+        let mut steps = Vec::with_capacity(STEPS + 1);
+        if self.began().is_none() {
+            steps.extend(before(self.before));
+        }
+        steps.extend(self.told().iter().map(|(state, at)| Step {
+            state: *state,
+            since_us: *at,
+            known: Known::Exactly,
+        }));
+        Timeline { steps }
+    }
+}
+
+/// Whether a change is a socket's first.
+fn is_birth(from: State, to: State) -> bool {
+    from == State::Closed || (from, to) == (State::Listen, State::SynReceived)
+}
+
+/// What a change meant.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Meaning {
+    pub(super) stayed_us: Option<u64>,
+    /// If it was an end.
+    pub(super) end: Option<End>,
+    pub(super) caller: Option<Arc<Caller>>,
+    /// Whether it is of a connection that a listener here took.
+    pub(super) accepted: bool,
+}
+
+/// An end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) lasted_us: Option<u64>,
+    pub(super) unseen: bool,
+    /// Whether the connection came and ended without any table showing it.
+    pub(super) brief: bool,
+    pub(super) fate: Fate,
+}
+
+/// Who has these ends: the names of all that do, joined by XOR, so that the
+/// only one is known when the others are gone.
+#[derive(Clone, Copy, Default)]
+struct Pointed {
+    sockets: u64,
+    count: u32,
+}
+
+/// All that have not ended, and the last that have.
+#[derive(Default)]
+pub(super) struct Lives {
+    by_socket: HashMap<u64, Life>,
+    by_ends: HashMap<Ends, Pointed>,
+    departed: HashMap<Ends, Life>,
+    /// In the order in which they departed.
+    order: VecDeque<Ends>,
+    /// Those that began, or got a port, and cannot be found by that yet: most
+    /// end before they must be.
+    unpointed: Vec<u64>,
+    /// Rows of the last table that were ahead of their first change.
+    ahead: HashSet<Ends>,
+}
+
+impl Lives {
+    /// Takes in a change.
+    pub(super) fn take(&mut self, change: &Change) -> Meaning {
+        let full = self.by_socket.len() >= MOST;
+        let ends = Ends {
+            local: change.local,
+            remote: change.remote,
+        };
+        let mut stayed_us = None;
+        match self.by_socket.entry(change.socket) {
+            Entry::Occupied(mut place) => {
+                let life = place.get_mut();
+                let (state, since) = life.present();
+                let known = life.ends;
+                if state == change.from && !is_birth(change.from, change.to) {
+                    stayed_us = Some(change.at_us.saturating_sub(since));
+                    life.push(change);
+                    if known != ends {
+                        life.ends = ends;
+                        life.shown |= !self.ahead.is_empty() && self.ahead.contains(&ends);
+                        self.unpointed.push(change.socket);
+                    }
+                } else {
+                    // Another socket, or this one after changes that were lost.
+                    let same = known == ends && !is_birth(change.from, change.to);
+                    let shown = same && life.shown;
+                    let pointed = life.pointed.take();
+                    *life = Life::begin(change, shown);
+                    life.pointed = pointed;
+                    self.unpointed.push(change.socket);
+                }
+            }
+            Entry::Vacant(_) if full => return lost(change),
+            Entry::Vacant(place) => {
+                let shown = !self.ahead.is_empty() && self.ahead.contains(&ends)
+                    // Whatever was there before watching began.
+                    || !is_birth(change.from, change.to);
+                place.insert(Life::begin(change, shown));
+                self.unpointed.push(change.socket);
+            }
+        }
+        if change.to == State::Closed {
+            return self.end(change, stayed_us);
+        }
+        let life = self.by_socket.get(&change.socket);
+        Meaning {
+            stayed_us,
+            end: None,
+            caller: life.and_then(|life| life.caller.clone()),
+            accepted: life.is_some_and(Life::was_accepted),
+        }
+    }
+
+    fn end(&mut self, change: &Change, stayed_us: Option<u64>) -> Meaning {
+        let Some(life) = self.by_socket.remove(&change.socket) else {
+            return lost(change);
+        };
+        if let Some(pointed) = life.pointed {
+            unpoint(&mut self.by_ends, pointed, change.socket);
+        }
+        let began = life.began();
+        let end = End {
+            lasted_us: began.map(|began| change.at_us.saturating_sub(began)),
+            unseen: !life.shown,
+            brief: began.is_some() && !life.shown && !life.is_listener(),
+            fate: fate(change.from, stayed_us),
+        };
+        let meaning = Meaning {
+            stayed_us,
+            end: Some(end),
+            caller: life.caller.clone(),
+            accepted: life.was_accepted(),
+        };
+        if matches!(change.from, State::FinWait2 | State::Closing) {
+            self.depart(life);
+        }
+        meaning
+    }
+
+    /// Keeps what is needed for a row that stays in `TIME_WAIT`.
+    fn depart(&mut self, mut life: Life) {
+        if let Some(last) = life.count.checked_sub(1)
+            && let Some(step) = life.steps.get_mut(usize::from(last))
+        {
+            // The kernel tells of it as the end, but this is what it becomes.
+            step.0 = State::TimeWait;
+        }
+        self.order.push_back(life.ends);
+        self.departed.insert(life.ends, life);
+        while self.order.len() > DEPARTED
+            && let Some(first) = self.order.pop_front()
+        {
+            self.departed.remove(&first);
+        }
+    }
+
+    /// After the last of many changes: makes those found that have not ended.
+    pub(super) fn settle(&mut self) {
+        for socket in self.unpointed.drain(..) {
+            if let Some(life) = self.by_socket.get_mut(&socket)
+                && life.pointed != Some(life.ends)
+            {
+                if let Some(before) = life.pointed.replace(life.ends) {
+                    unpoint(&mut self.by_ends, before, socket);
+                }
+                point(&mut self.by_ends, life.ends, socket);
+            }
+        }
+        // What a storm took is given back.
+        self.unpointed.shrink_to(4096);
+    }
+
+    /// Notes that a table shows this connection. Whether its life is known.
+    pub(super) fn show(&mut self, ends: Ends) -> bool {
+        let socket = self
+            .pointed(ends)
+            .or_else(|| self.pointed(ends.without_port()));
+        let life = socket.and_then(|socket| self.by_socket.get_mut(&socket));
+        let known = life.is_some();
+        if let Some(life) = life {
+            life.shown = true;
+        }
+        known || self.departed.contains_key(&ends)
+    }
+
+    /// Begins a table: what was ahead of its first change before has had it.
+    pub(super) fn begin_table(&mut self) {
+        self.ahead.clear();
+    }
+
+    /// Notes a row that no change has told of yet.
+    pub(super) fn note_ahead(&mut self, ends: Ends) {
+        self.ahead.insert(ends);
+    }
+
+    /// The life of a row in this state.
+    pub(super) fn find(&self, ends: Ends, state: State) -> Option<&Life> {
+        if state == State::TimeWait {
+            return self.departed.get(&ends);
+        }
+        // An attempt was told before it had a port.
+        let without_port = || {
+            let waits = state == State::SynSent;
+            waits.then(|| self.pointed(ends.without_port())).flatten()
+        };
+        let socket = self.pointed(ends).or_else(without_port)?;
+        self.by_socket.get(&socket)
+    }
+
+    /// The only socket that has these ends.
+    fn pointed(&self, ends: Ends) -> Option<u64> {
+        let pointed = self.by_ends.get(&ends)?;
+        (pointed.count == 1).then_some(pointed.sockets)
+    }
+}
+
+fn point(by_ends: &mut HashMap<Ends, Pointed>, ends: Ends, socket: u64) {
+    let pointed = by_ends.entry(ends).or_default();
+    pointed.sockets ^= socket;
+    pointed.count += 1;
+}
+
+fn unpoint(by_ends: &mut HashMap<Ends, Pointed>, ends: Ends, socket: u64) {
+    if let Entry::Occupied(mut place) = by_ends.entry(ends) {
+        let pointed = place.get_mut();
+        pointed.sockets ^= socket;
+        pointed.count -= 1;
+        if pointed.count == 0 {
+            place.remove();
+        }
+    }
+}
+
+/// What a change means of whose socket nothing else is known.
+fn lost(change: &Change) -> Meaning {
+    let end = (change.to == State::Closed).then_some(End {
+        lasted_us: None,
+        unseen: false,
+        brief: false,
+        fate: fate(change.from, None),
+    });
+    Meaning {
+        stayed_us: None,
+        end,
+        caller: change.caller.clone(),
+        accepted: false,
+    }
+}
+
+/// How a connection ended that left this state, in which it had been so long.
+fn fate(from: State, stayed_us: Option<u64>) -> Fate {
+    match from {
+        State::Listen => Fate::ListenerClosed,
+        State::SynSent => match stayed_us {
+            Some(stayed) if stayed < PATIENCE_US => Fate::Refused,
+            Some(_) => Fate::Unanswered,
+            None => Fate::Unknown,
+        },
+        State::FinWait2 | State::Closing => Fate::ClosedHere,
+        State::LastAck => Fate::ClosedThere,
+        // Whoever closed first, it did not come to its end.
+        State::SynReceived | State::Established | State::CloseWait | State::FinWait1 => {
+            Fate::BrokenOff
+        }
+        _ => Fate::Unknown,
+    }
+}

@@ -1,0 +1,389 @@
+//! Tests: lives told by changes, tables and endings.
+
+use super::super::fixture::{reading, table, with_cookie};
+use super::super::{Monitor, MonitorOptions};
+use crate::model::chronicle::{Chronicle, Fate, Known, Step};
+use crate::model::endpoint::Endpoint;
+use crate::model::event::{Caller, Change, Ending, Events, Feed};
+use crate::model::observation::Observation;
+use crate::model::protocol::Family;
+use crate::model::reading::{Matter, Reading};
+use crate::model::socket::Socket;
+use crate::model::state::State::{self, *};
+use crate::model::tcp_info::TcpInfo;
+use crate::model::time::Time;
+use std::sync::Arc;
+
+/// A change of a socket that has the ends of this one.
+fn change(at_us: u64, of: &Socket, name: u64, from: State, to: State) -> Change {
+    let by_call = matches!(to, SynSent | Listen);
+    let caller = by_call.then(|| {
+        Arc::new(Caller {
+            pid: 812,
+            name: "curl".into(),
+        })
+    });
+    let port = if to == SynSent { 0 } else { of.local.port };
+    Change {
+        at_us,
+        socket: name,
+        local: Endpoint::new(of.local.address(), port),
+        remote: of.remote,
+        family: Family::Inet,
+        from,
+        to,
+        caller,
+    }
+}
+
+/// The whole way of a socket, a millisecond for each step.
+fn way(from_us: u64, of: &Socket, name: u64, states: &[State]) -> Vec<Change> {
+    let pairs = states.windows(2).zip(0..);
+    let step =
+        |(pair, step): (&[State], u64)| change(from_us + 1000 * step, of, name, pair[0], pair[1]);
+    pairs.map(step).collect()
+}
+
+struct Watch(Monitor);
+
+impl Watch {
+    /// At the time 0 with these rows.
+    fn begin(sockets: &[Socket]) -> Self {
+        let mut watch = Self(Monitor::new(MonitorOptions::default()));
+        watch.see(0, sockets);
+        watch
+    }
+
+    fn see(&mut self, at_ms: u64, sockets: &[Socket]) -> Arc<Observation> {
+        self.0.follow(sockets);
+        self.0.fold(reading(at_ms, table(sockets))).unwrap()
+    }
+
+    fn hear(&mut self, events: Events) {
+        self.0.fold(Reading {
+            time: Time::default(),
+            matter: Matter::Events(Box::new(events)),
+        });
+    }
+
+    fn told(&mut self, changes: Vec<Change>) {
+        self.hear(Events {
+            feed: Feed::Changes,
+            changes,
+            ..Events::default()
+        });
+    }
+}
+
+fn fates(chronicle: &Chronicle) -> Vec<(Fate, bool, Option<u64>)> {
+    let lives = chronicle.stream.iter().filter_map(|line| line.life);
+    lives
+        .map(|life| (life.fate, life.unseen, life.lasted_us))
+        .collect()
+}
+
+fn steps(observation: &Observation, socket: &Socket) -> Vec<(State, u64, Known)> {
+    let timeline = observation.chronicle.timeline(&socket.key()).unwrap();
+    let step = |step: &Step| (step.state, step.since_us, step.known);
+    timeline.steps.iter().map(step).collect()
+}
+
+#[test]
+fn every_way_has_its_fate() {
+    let cases: [(&[State], Fate); 9] = [
+        (&[Closed, SynSent, Closed], Fate::Refused),
+        (
+            &[Closed, SynSent, Established, FinWait1, FinWait2, Closed],
+            Fate::ClosedHere,
+        ),
+        (
+            &[Closed, SynSent, Established, FinWait1, Closing, Closed],
+            Fate::ClosedHere,
+        ),
+        (
+            &[Closed, SynSent, Established, CloseWait, LastAck, Closed],
+            Fate::ClosedThere,
+        ),
+        (&[Closed, SynSent, Established, Closed], Fate::BrokenOff),
+        (
+            &[Listen, SynReceived, Established, CloseWait, Closed],
+            Fate::BrokenOff,
+        ),
+        (
+            &[Listen, SynReceived, Established, CloseWait, LastAck, Closed],
+            Fate::ClosedThere,
+        ),
+        (&[Closed, Listen, Closed], Fate::ListenerClosed),
+        (&[SynSent, Closed], Fate::Unknown),
+    ];
+    let of = with_cookie(1, Established);
+    for (states, fate) in cases {
+        let mut watch = Watch::begin(&[]);
+        watch.told(way(5_000, &of, 7, states));
+        let seen = watch.see(1000, &[]);
+        let told_whole = states[0] == Closed || states[1] == SynReceived;
+        let lasted = told_whole.then_some(1000 * (states.len() as u64 - 2));
+        assert_eq!(
+            fates(&seen.chronicle),
+            [(fate, told_whole, lasted)],
+            "{states:?}"
+        );
+        let brief = u64::from(told_whole && fate != Fate::ListenerClosed);
+        assert_eq!(seen.chronicle.brief, brief, "{states:?}");
+        assert_eq!(seen.chronicle.told, states.len() as u64 - 1);
+    }
+}
+
+#[test]
+fn who_waited_for_a_second_was_not_refused() {
+    let of = with_cookie(1, SynSent);
+    let mut watch = Watch::begin(&[]);
+    watch.told(vec![
+        change(0, &of, 7, Closed, SynSent),
+        change(3_000_000, &of, 7, SynSent, Closed),
+    ]);
+    let seen = watch.see(4000, &[]);
+    assert_eq!(
+        fates(&seen.chronicle),
+        [(Fate::Unanswered, true, Some(3_000_000))]
+    );
+    let line = seen.chronicle.stream.last().unwrap();
+    assert_eq!(line.stayed_us, Some(3_000_000));
+    assert_eq!(line.owner.as_ref().unwrap().pid, 812);
+}
+
+#[test]
+fn a_row_has_the_exact_way_of_its_life() {
+    let waits = with_cookie(1, SynSent);
+    let open = with_cookie(1, Established);
+    let mut watch = Watch::begin(&[]);
+    watch.told(vec![change(900_000, &waits, 7, Closed, SynSent)]);
+    let seen = watch.see(1000, &[waits]);
+    let begun = (SynSent, 900_000, Known::Exactly);
+    assert_eq!(steps(&seen, &waits), [begun]);
+    watch.told(vec![change(1_250_001, &open, 7, SynSent, Established)]);
+    let seen = watch.see(2000, &[open]);
+    let answered = (Established, 1_250_001, Known::Exactly);
+    assert_eq!(steps(&seen, &open), [begun, answered]);
+    // A table has shown it, so its end is not that of one never seen.
+    watch.told(vec![change(2_500_000, &open, 7, Established, Closed)]);
+    let seen = watch.see(3000, &[]);
+    assert_eq!(
+        fates(&seen.chronicle),
+        [(Fate::BrokenOff, false, Some(1_600_000))]
+    );
+    assert_eq!(seen.chronicle.brief, 0);
+}
+
+#[test]
+fn the_table_adds_what_is_never_told() {
+    let open = with_cookie(1, Established);
+    let waits = with_cookie(1, TimeWait);
+    let states = [Closed, SynSent, Established, FinWait1, FinWait2, Closed];
+    let mut watch = Watch::begin(&[]);
+    watch.told(way(500_000, &open, 7, &states));
+    let seen = watch.see(1000, &[waits]);
+    let passed: Vec<State> = steps(&seen, &waits).iter().map(|step| step.0).collect();
+    assert_eq!(passed, [SynSent, Established, FinWait1, FinWait2, TimeWait]);
+    let last = *steps(&seen, &waits).last().unwrap();
+    assert_eq!(last, (TimeWait, 504_000, Known::Exactly));
+
+    let half_open = with_cookie(2, SynReceived);
+    let accepted = with_cookie(2, Established);
+    watch.see(2000, &[half_open]);
+    watch.told(way(
+        2_500_000,
+        &accepted,
+        8,
+        &[Listen, SynReceived, Established],
+    ));
+    let seen = watch.see(3000, &[accepted]);
+    assert_eq!(
+        *steps(&seen, &accepted).last().unwrap(),
+        (Established, 2_501_000, Known::Exactly)
+    );
+}
+
+#[test]
+fn what_began_before_is_known_as_far_as_it_was_told() {
+    let open = with_cookie(1, Established);
+    let closing = with_cookie(1, CloseWait);
+    let mut watch = Watch::begin(&[open]);
+    watch.told(vec![change(700_000, &closing, 7, Established, CloseWait)]);
+    let seen = watch.see(1000, &[closing]);
+    assert_eq!(
+        steps(&seen, &closing),
+        [
+            (Established, 0, Known::AtLeast),
+            (CloseWait, 700_000, Known::Exactly)
+        ]
+    );
+    watch.told(vec![change(1_700_000, &closing, 7, CloseWait, LastAck)]);
+    watch.told(vec![change(1_700_100, &closing, 7, LastAck, Closed)]);
+    let seen = watch.see(2000, &[]);
+    // Who was there before may have been seen, and is not brief.
+    assert_eq!(fates(&seen.chronicle), [(Fate::ClosedThere, false, None)]);
+    assert_eq!(seen.chronicle.brief, 0);
+}
+
+#[test]
+fn a_name_that_is_used_again_is_another_life() {
+    let first = with_cookie(1, Established);
+    let second = with_cookie(2, Established);
+    let mut watch = Watch::begin(&[]);
+    // The end of the first was lost.
+    watch.told(way(1000, &first, 7, &[Closed, SynSent, Established]));
+    watch.told(way(500_000, &second, 7, &[Closed, SynSent, Closed]));
+    let seen = watch.see(1000, &[first]);
+    assert_eq!(fates(&seen.chronicle), [(Fate::Refused, true, Some(1000))]);
+    // The first row is joined to nothing that is not its own.
+    assert_eq!(steps(&seen, &first).len(), 1);
+}
+
+#[test]
+fn a_loss_in_between_makes_no_false_step() {
+    let open = with_cookie(1, Established);
+    let mut watch = Watch::begin(&[]);
+    watch.hear(Events {
+        feed: Feed::Changes,
+        changes: vec![
+            change(1000, &open, 7, Closed, SynSent),
+            // SYN_SENT to ESTABLISHED was lost.
+            change(9000, &open, 7, Established, FinWait1),
+        ],
+        lost: 1,
+        ..Events::default()
+    });
+    let closing = with_cookie(1, FinWait1);
+    let seen = watch.see(1000, &[closing]);
+    assert_eq!(seen.chronicle.lost, 1);
+    assert_eq!(
+        steps(&seen, &closing).last(),
+        Some(&(FinWait1, 9000, Known::Exactly))
+    );
+    assert_eq!(seen.chronicle.stream.last().unwrap().stayed_us, None);
+}
+
+#[test]
+fn without_a_feed_the_tables_tell() {
+    let mut watch = Watch::begin(&[with_cookie(1, Established)]);
+    watch.see(
+        1000,
+        &[with_cookie(1, Established), with_cookie(2, SynSent)],
+    );
+    let later = [with_cookie(1, CloseWait), with_cookie(2, Established)];
+    let seen = watch.see(2000, &later);
+    assert_eq!(
+        steps(&seen, &later[0]),
+        [
+            (Established, 0, Known::AtLeast),
+            (CloseWait, 2_000_000, Known::ByTable)
+        ]
+    );
+    assert_eq!(
+        steps(&seen, &later[1]),
+        [
+            (SynSent, 1_000_000, Known::ByTable),
+            (Established, 2_000_000, Known::ByTable)
+        ]
+    );
+    assert_eq!(seen.chronicle.feed, Feed::Off);
+}
+
+#[test]
+fn what_it_carried_comes_with_the_ending() {
+    let of = with_cookie(1, Established);
+    let states = [Closed, SynSent, Established, CloseWait, LastAck, Closed];
+    let mut watch = Watch::begin(&[]);
+    // Who breaks off has forgotten the peer's port.
+    for (remote, bytes) in [(of.remote.port, 5), (0, 6)] {
+        let remote = Endpoint::new(of.remote.address(), remote);
+        watch.hear(Events {
+            feed: Feed::Changes,
+            changes: way(5_000, &of, 7, &states),
+            endings: vec![Ending {
+                at_us: 9_000,
+                socket: Socket { remote, ..of },
+                info: TcpInfo {
+                    bytes_received: Some(bytes),
+                    bytes_acked: Some(1),
+                    ..TcpInfo::default()
+                },
+            }],
+            ..Events::default()
+        });
+        let seen = watch.see(1000, &[]);
+        let life = seen.chronicle.stream.last().unwrap().life.unwrap();
+        assert_eq!(life.carried, Some((bytes, 1)));
+    }
+}
+
+#[test]
+fn who_is_accepted_belongs_to_the_listener() {
+    let mut listener = with_cookie(1, Listen);
+    listener.local.port = 8080;
+    let mut accepted = with_cookie(2, Established);
+    accepted.local.port = 8080;
+    let mut watch = Watch::begin(&[listener]);
+    watch.told(way(
+        5_000,
+        &accepted,
+        7,
+        &[Listen, SynReceived, Established, CloseWait, LastAck, Closed],
+    ));
+    let seen = watch.see(1000, &[listener]);
+    let owners = seen.chronicle.stream.iter().map(|line| &line.owner);
+    let owners: Vec<u32> = owners.flatten().map(|owner| owner.pid).collect();
+    assert_eq!(owners, [100; 5]);
+}
+
+#[test]
+fn two_of_the_same_ends_are_not_confused() {
+    // The same addresses in two namespaces.
+    let of = with_cookie(1, Established);
+    let mut watch = Watch::begin(&[]);
+    watch.told(way(1_000, &of, 7, &[Closed, SynSent, Established]));
+    watch.told(way(2_000, &of, 8, &[Closed, SynSent, Established]));
+    let seen = watch.see(1000, &[of]);
+    assert_eq!(
+        steps(&seen, &of),
+        [(Established, 1_000_000, Known::ByTable)]
+    );
+    // With one of them gone, the other is known.
+    watch.told(vec![change(1_500_000, &of, 8, Established, Closed)]);
+    let seen = watch.see(2000, &[of]);
+    assert_eq!(steps(&seen, &of)[0], (SynSent, 1_000, Known::Exactly));
+}
+
+#[test]
+fn who_is_followed_now_need_not_wait_for_a_table() {
+    let of = with_cookie(1, Established);
+    let mut watch = Watch::begin(&[]);
+    watch.0.fold(reading(1000, table(&[of])));
+    watch.0.follow(&[of]);
+    let seen = watch.0.fold(Reading {
+        time: Time::default(),
+        matter: Matter::Details(Vec::new()),
+    });
+    assert_eq!(
+        steps(&seen.unwrap(), &of),
+        [(Established, 1_000_000, Known::ByTable)]
+    );
+}
+
+#[test]
+fn the_stream_keeps_the_last() {
+    let mut watch = Watch::begin(&[]);
+    let all = (0..2_000).flat_map(|number| {
+        let of = with_cookie(number, SynSent);
+        let at = u64::from(number) * 10_000;
+        way(at, &of, u64::from(number) + 1, &[Closed, SynSent, Closed])
+    });
+    watch.told(all.collect());
+    let seen = watch.see(30_000, &[]);
+    let chronicle = &seen.chronicle;
+    assert_eq!((chronicle.stream.len(), chronicle.told), (500, 4_000));
+    assert_eq!(chronicle.stream.last().unwrap().at_us, 19_991_000);
+    assert_eq!(chronicle.brief, 2_000);
+    assert!(chronicle.stream.iter().all(|line| line.owner.is_some()));
+}

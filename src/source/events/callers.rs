@@ -1,0 +1,180 @@
+//! Which process a thread of an event belongs to, and what it is called.
+//!
+//! The event comes to be read within some milliseconds, so the process is
+//! mostly there still and `/proc` knows it. Of those that are gone the kernel
+//! keeps the names of a few (`saved_cmdlines`).
+
+use super::tracefs::Tracefs;
+use crate::model::event::Caller;
+use crate::model::text::Text;
+use foldhash::{HashMap, HashMapExt};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How long an answer is believed: a thread's number is not given to another
+/// so soon, and a program seldom changes its name.
+const BELIEVED_NS: u64 = 1_000_000_000;
+/// Beyond so many answers those that are not believed any more are forgotten.
+const MANY: usize = 4096;
+/// The number of the first PID namespace (`PROC_PID_INIT_INO`).
+const FIRST_NAMESPACE: u64 = 0xEFFF_FFFC;
+
+/// Answers, remembered for a while.
+#[derive(Debug)]
+pub(super) struct Callers {
+    proc: PathBuf,
+    root: Option<Tracefs>,
+    /// Events count processes as the first PID namespace does; in another,
+    /// their numbers mean other processes.
+    understood: bool,
+    known: HashMap<u32, (u64, Option<Arc<Caller>>)>,
+    /// What the kernel remembered when it was last asked.
+    saved: HashMap<u32, Text>,
+    saved_at: Option<u64>,
+}
+
+impl Callers {
+    pub(super) fn new(proc: &Path, root: Option<Tracefs>) -> Self {
+        let namespace = fs::metadata(proc.join("self/ns/pid"));
+        Self {
+            proc: proc.to_owned(),
+            root,
+            understood: namespace.is_ok_and(|found| found.ino() == FIRST_NAMESPACE),
+            known: HashMap::new(),
+            saved: HashMap::new(),
+            saved_at: None,
+        }
+    }
+
+    /// Who a thread belongs to, at a time in nanoseconds.
+    pub(super) fn find(&mut self, thread: u32, now_ns: u64) -> Option<Arc<Caller>> {
+        // Thread 0 is the processor's idle loop.
+        if !self.understood || thread == 0 {
+            return None;
+        }
+        if let Some((at, caller)) = self.known.get(&thread)
+            && now_ns.saturating_sub(*at) < BELIEVED_NS
+        {
+            return caller.clone();
+        }
+        if self.known.len() >= MANY {
+            let believed = |at: u64| now_ns.saturating_sub(at) < BELIEVED_NS;
+            self.known.retain(|_, (at, _)| believed(*at));
+        }
+        let caller = self
+            .living(thread)
+            .or_else(|| self.gone(thread, now_ns))
+            .map(Arc::new);
+        self.known.insert(thread, (now_ns, caller.clone()));
+        caller
+    }
+
+    fn living(&self, thread: u32) -> Option<Caller> {
+        let status = fs::read(self.proc.join(thread.to_string()).join("status")).ok()?;
+        let (name, pid) = name_and_process(&status)?;
+        if pid == thread {
+            return Some(Caller { pid, name });
+        }
+        // Threads may have names of their own.
+        let name = fs::read(self.proc.join(pid.to_string()).join("comm")).ok()?;
+        let name = Text::new(name.strip_suffix(b"\n").unwrap_or(&name));
+        Some(Caller { pid, name })
+    }
+
+    /// A thread that is gone was mostly all its process had.
+    fn gone(&mut self, thread: u32, now_ns: u64) -> Option<Caller> {
+        if self.saved_at != Some(now_ns) {
+            self.saved_at = Some(now_ns);
+            let root = self.root.as_ref()?;
+            self.saved = saved(&root.read("saved_cmdlines").unwrap_or_default());
+        }
+        let name = self.saved.get(&thread)?.clone();
+        Some(Caller { pid: thread, name })
+    }
+}
+
+/// Of a `status` file: the name, and the number of the process.
+fn name_and_process(status: &[u8]) -> Option<(Text, u32)> {
+    let mut lines = status.split(|byte| *byte == b'\n');
+    let name = lines.find_map(|line| line.strip_prefix(b"Name:\t"))?;
+    let pid = lines.find_map(|line| line.strip_prefix(b"Tgid:\t"))?;
+    let pid = std::str::from_utf8(pid).ok()?.trim().parse().ok()?;
+    Some((unescaped(name), pid))
+}
+
+/// The kernel writes a line feed and a backslash of a name as `\n` and `\\`.
+fn unescaped(name: &[u8]) -> Text {
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name.iter();
+    while let Some(byte) = rest.next() {
+        match (byte, rest.as_slice().first()) {
+            (b'\\', Some(b'n')) => {
+                bytes.push(b'\n');
+                rest.next();
+            }
+            (b'\\', Some(b'\\')) => {
+                bytes.push(b'\\');
+                rest.next();
+            }
+            (byte, _) => bytes.push(*byte),
+        }
+    }
+    Text::new(&bytes)
+}
+
+/// The lines of `saved_cmdlines`: a thread's number, a blank, its name.
+fn saved(text: &str) -> HashMap<u32, Text> {
+    let pairs = text.lines().filter_map(|line| {
+        let (thread, name) = line.split_once(' ')?;
+        // What it does not know it calls so.
+        let known = name != "<...>";
+        known.then_some((thread.parse().ok()?, Text::from(name)))
+    });
+    pairs.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_names_the_process() {
+        let status = b"Name:\tcu\\\\rl\\n\nUmask:\t0022\nState:\tR\nTgid:\t812\nPid:\t815\n";
+        let (name, pid) = name_and_process(status).unwrap();
+        assert_eq!((name.raw(), pid), (&b"cu\\rl\n"[..], 812));
+        assert!(name_and_process(b"Name:\tcurl\n").is_none());
+    }
+
+    #[test]
+    fn saved_names_are_read() {
+        let saved = saved("12 curl\n13 <...>\n14 a b\nodd\n");
+        assert_eq!(saved.len(), 2);
+        assert_eq!(saved[&14].as_str(), "a b");
+    }
+
+    #[test]
+    fn a_living_thread_is_found_with_its_process() {
+        let mut callers = Callers::new(Path::new("/proc"), None);
+        callers.understood = true;
+        let (told, tell) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::Builder::new().name("another name".to_owned());
+        let thread = thread.spawn(move || {
+            let number = rustix::thread::gettid().as_raw_nonzero().get();
+            told.send(u32::try_from(number).unwrap()).unwrap();
+            let _ = ended.recv();
+        });
+        let number = tell.recv().unwrap();
+        let caller = callers.find(number, 5).unwrap();
+        assert_eq!(caller.pid, std::process::id());
+        assert_ne!(caller.name.as_str(), "another name");
+        drop(end);
+        thread.unwrap().join().unwrap();
+        // Believed for a while, even when it is gone.
+        assert!(callers.find(number, 6).is_some());
+        assert!(callers.find(number, 5 + BELIEVED_NS).is_none());
+        assert!(callers.find(0, 5).is_none());
+    }
+}

@@ -1,0 +1,224 @@
+//! Where each field of the tracepoint lies: decodes its `format` file. Pure.
+//!
+//! The kernel may move fields from one version to the next, so nothing is taken
+//! for granted but their names (`Documentation/trace/events.rst`).
+
+/// Where the fields of `sock:inet_sock_set_state` lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Format {
+    /// The number that tells records of this tracepoint from others.
+    pub id: u16,
+    /// The number of the thread that was running.
+    pub thread: Field<4>,
+    /// The kernel's name for the socket.
+    pub socket: Field<8>,
+    /// The state it left, as the kernel numbers it.
+    pub from: Field<4>,
+    /// The state it came to.
+    pub to: Field<4>,
+    /// This machine's port, already in host order.
+    pub local_port: Field<2>,
+    /// The peer's port, already in host order.
+    pub remote_port: Field<2>,
+    /// The address family.
+    pub family: Field<2>,
+    /// The transport's number.
+    pub protocol: Field<2>,
+    /// This machine's IPv4 address.
+    pub local_v4: Field<4>,
+    /// The peer's.
+    pub remote_v4: Field<4>,
+    /// This machine's IPv6 address; IPv4 ones are mapped.
+    pub local_v6: Field<16>,
+    /// The peer's.
+    pub remote_v6: Field<16>,
+    /// No record is shorter than this.
+    pub least: usize,
+}
+
+/// A field of `N` bytes, and where it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<const N: usize>(usize);
+
+impl<const N: usize> Field<N> {
+    /// Its bytes in a record; none if that is too short.
+    #[must_use]
+    pub fn of(self, record: &[u8]) -> Option<[u8; N]> {
+        record.get(self.0..)?.first_chunk().copied()
+    }
+}
+
+/// No field lies farther behind, nor is longer: the largest pages have 64 KiB.
+const FARTHEST: usize = 128 * 1024;
+
+/// One line of the file.
+struct Line<'t> {
+    name: &'t str,
+    offset: usize,
+    size: usize,
+}
+
+impl Format {
+    /// Reads the text of a `format` file; none if a field is missing or has
+    /// another size than it ever had.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let id = text.lines().find_map(|line| line.strip_prefix("ID:"))?;
+        let lines: Vec<Line<'_>> = text.lines().filter_map(line).collect();
+        Some(Self {
+            id: id.trim().parse().ok()?,
+            thread: field(&lines, "common_pid")?,
+            // Pointers of 32 bits are not supported: the machine is 64 bits wide.
+            socket: field(&lines, "skaddr")?,
+            from: field(&lines, "oldstate")?,
+            to: field(&lines, "newstate")?,
+            local_port: field(&lines, "sport")?,
+            remote_port: field(&lines, "dport")?,
+            family: field(&lines, "family")?,
+            protocol: field(&lines, "protocol")?,
+            local_v4: field(&lines, "saddr")?,
+            remote_v4: field(&lines, "daddr")?,
+            local_v6: field(&lines, "saddr_v6")?,
+            remote_v6: field(&lines, "daddr_v6")?,
+            least: lines.iter().map(|line| line.offset + line.size).max()?,
+        })
+    }
+}
+
+fn field<const N: usize>(lines: &[Line<'_>], name: &str) -> Option<Field<N>> {
+    let line = lines.iter().find(|line| line.name == name)?;
+    (line.size == N).then_some(Field(line.offset))
+}
+
+/// Takes apart `field:__u8 saddr[4]; offset:32; size:4; signed:0;`.
+fn line(text: &str) -> Option<Line<'_>> {
+    let mut parts = text.trim().split(';').map(str::trim);
+    let declaration = parts.next()?.strip_prefix("field:")?;
+    let name = declaration.rsplit(' ').next()?;
+    let name = name.split('[').next()?;
+    let number = |part: Option<&str>, key: &str| {
+        let value = part?.strip_prefix(key)?.trim().parse::<usize>().ok()?;
+        (value <= FARTHEST).then_some(value)
+    };
+    Some(Line {
+        name,
+        offset: number(parts.next(), "offset:")?,
+        size: number(parts.next(), "size:")?,
+    })
+}
+
+/// How long a page of the ring buffer is, from the text of
+/// `events/header_page`: where its data begins, and how much there is.
+#[must_use]
+pub fn page_length(text: &str) -> Option<usize> {
+    let mut lines = text.lines().filter_map(line);
+    let data = lines.find(|line| line.name == "data")?;
+    // The ring's own parser knows only this head.
+    (data.offset == super::ring::HEAD).then_some(data.offset + data.size)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// As Linux 6.18 on x86-64 has it.
+    pub(in crate::source::events) const FORMAT: &str = "\
+name: inet_sock_set_state
+ID: 2287
+format:
+	field:unsigned short common_type;	offset:0;	size:2;	signed:0;
+	field:unsigned char common_flags;	offset:2;	size:1;	signed:0;
+	field:unsigned char common_preempt_count;	offset:3;	size:1;	signed:0;
+	field:int common_pid;	offset:4;	size:4;	signed:1;
+
+	field:const void * skaddr;	offset:8;	size:8;	signed:0;
+	field:int oldstate;	offset:16;	size:4;	signed:1;
+	field:int newstate;	offset:20;	size:4;	signed:1;
+	field:__u16 sport;	offset:24;	size:2;	signed:0;
+	field:__u16 dport;	offset:26;	size:2;	signed:0;
+	field:__u16 family;	offset:28;	size:2;	signed:0;
+	field:__u16 protocol;	offset:30;	size:2;	signed:0;
+	field:__u8 saddr[4];	offset:32;	size:4;	signed:0;
+	field:__u8 daddr[4];	offset:36;	size:4;	signed:0;
+	field:__u8 saddr_v6[16];	offset:40;	size:16;	signed:0;
+	field:__u8 daddr_v6[16];	offset:56;	size:16;	signed:0;
+
+print fmt: \"family=%s protocol=%s sport=%hu\", REC->family
+";
+
+    const HEADER: &str = "\
+	field: u64 timestamp;	offset:0;	size:8;	signed:0;
+	field: local_t commit;	offset:8;	size:8;	signed:1;
+	field: int overwrite;	offset:8;	size:1;	signed:1;
+	field: char data;	offset:16;	size:4080;	signed:0;
+";
+
+    #[test]
+    fn finds_every_field() {
+        let format = Format::parse(FORMAT).unwrap();
+        assert_eq!((format.id, format.least), (2287, 72));
+        assert_eq!(format.thread, Field(4));
+        assert_eq!(format.socket, Field(8));
+        assert_eq!((format.from, format.to), (Field(16), Field(20)));
+        assert_eq!(format.local_port, Field(24));
+        assert_eq!((format.local_v4, format.local_v6), (Field(32), Field(40)));
+    }
+
+    #[test]
+    fn another_order_is_as_good() {
+        let moved = FORMAT.replace("offset:16;	size:4", "offset:96;	size:4");
+        let format = Format::parse(&moved).unwrap();
+        assert_eq!((format.from, format.least), (Field(96), 100));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for (before, after) in [
+            ("skaddr", "sk"),
+            ("size:8", "size:4"),
+            ("ID: 2287", "ID: many"),
+            ("offset:40;", "offset:-1;"),
+            ("offset:40;", "offset:999999;"),
+        ] {
+            assert_eq!(
+                Format::parse(&FORMAT.replace(before, after)),
+                None,
+                "{after}"
+            );
+        }
+        assert_eq!(Format::parse(""), None);
+    }
+
+    #[test]
+    fn a_page_has_its_length() {
+        assert_eq!(page_length(HEADER), Some(4096));
+        assert_eq!(page_length(&HEADER.replace("4080", "65520")), Some(65536));
+        assert_eq!(page_length(&HEADER.replace("offset:16", "offset:24")), None);
+        assert_eq!(page_length(""), None);
+    }
+
+    /// Takes anything, as a fuzzer would give it.
+    fn survives(bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        if let Some(format) = Format::parse(&text) {
+            // A field that lies outside is none.
+            let _ = format.remote_v6.of(bytes);
+        }
+        let _ = page_length(&text);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_odd(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+            survives(&bytes);
+        }
+
+        #[test]
+        fn nor_is_a_damaged_one(place in 0..FORMAT.len(), byte in any::<u8>()) {
+            let mut bytes = FORMAT.as_bytes().to_vec();
+            bytes[place] = byte;
+            survives(&bytes);
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! A trace of our own: an instance of tracefs in which one tracepoint writes,
+//! and which is gone again whatever way the program ends.
+//!
+//! See `Documentation/trace/ftrace.rst`, "Instances". What others trace is
+//! neither seen nor touched.
+
+use super::format::{self, Format};
+use super::tracefs::{Tracefs, reason};
+use crate::model::event::NoFeed;
+use rustix::io::Errno;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How the names of our instances begin.
+const PREFIX: &str = "tcplens-";
+const EVENT: &str = "events/sock/inet_sock_set_state";
+/// How much each processor may hold unread: at 45,000 connections a second on
+/// one, read every 20 ms, nothing is lost with it; with 256 KiB two thirds are.
+const ROOM_KIB: usize = 1408;
+/// What all processors together may hold: it is memory that cannot be swapped
+/// out, and a machine of 128 processors does not have that load on each.
+const WHOLE_KIB: usize = 64 * 1024;
+/// No processor gets less than this, whatever that comes to.
+const LEAST_KIB: usize = 512;
+/// How long to wait for readers to let go of an instance that is to end, and for
+/// one that is just being set up.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// An instance that is open. Whoever takes it away, ends it.
+pub(super) type Held = Arc<Mutex<Option<Instance>>>;
+
+/// Every one of this program, for its ways out that drop nothing. Held while one
+/// is set up, so that none begins behind the back of the end.
+static OPEN: Mutex<Open> = Mutex::new(Open {
+    ended: false,
+    instances: Vec::new(),
+});
+
+struct Open {
+    /// Whether the program is about to end: then none may begin.
+    ended: bool,
+    instances: Vec<Weak<Mutex<Option<Instance>>>>,
+}
+
+/// Tells the instances of one program apart.
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// A trace of one tracepoint.
+#[derive(Debug)]
+pub(super) struct Instance {
+    instances: Tracefs,
+    name: String,
+    /// One for each processor.
+    pub(super) pipes: Vec<OwnedFd>,
+    processors: Vec<String>,
+    folder: Option<Tracefs>,
+}
+
+/// What must be known to read it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    pub(super) format: Format,
+    /// In bytes.
+    pub(super) page: usize,
+}
+
+impl Instance {
+    /// Begins a trace; what programs like this one left behind when they were
+    /// killed is removed first.
+    pub(super) fn begin(root: &Tracefs, proc: &Path) -> Result<(Held, Layout), NoFeed> {
+        let described = root.read(&format!("{EVENT}/format")).map_err(reason)?;
+        let format = Format::parse(&described).ok_or(NoFeed::UnknownFormat)?;
+        let header = root.read("events/header_page").map_err(reason)?;
+        let page = format::page_length(&header).ok_or(NoFeed::UnknownFormat)?;
+        let instances = root.folder("instances").map_err(reason)?;
+        let us = Name::own(proc).ok_or(NoFeed::Failed)?;
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.ended {
+            return Err(NoFeed::Failed);
+        }
+        remove_stale(&instances, &us, proc);
+        let name = format!("{us}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        instances.make(&name).map_err(reason)?;
+        let mut instance = Self {
+            instances,
+            name,
+            pipes: Vec::new(),
+            processors: Vec::new(),
+            folder: None,
+        };
+        // If this fails, dropping it ends it.
+        instance.set_up().map_err(reason)?;
+        let held = Arc::new(Mutex::new(Some(instance)));
+        let instances = &mut open.instances;
+        instances.retain(|each| each.strong_count() > 0);
+        instances.push(Arc::downgrade(&held));
+        Ok((held, Layout { format, page }))
+    }
+
+    fn set_up(&mut self) -> Result<(), Errno> {
+        let folder = self.instances.folder(&self.name)?;
+        let processors = folder.folder("per_cpu")?.names();
+        let room = room_kib(processors.len());
+        folder.write("trace_clock", "mono")?;
+        folder.write("buffer_size_kb", &room.to_string())?;
+        // Older kernels wake readers at the first record anyway.
+        let _ = folder.write("buffer_percent", "0");
+        // SCTP and MPTCP come through the same tracepoint. Where no filter is
+        // taken, the reader leaves them out.
+        let _ = folder.write(&format!("{EVENT}/filter"), "protocol == 6");
+        for processor in &processors {
+            let pipe = folder.pipe(&format!("per_cpu/{processor}/trace_pipe_raw"))?;
+            self.pipes.push(pipe);
+        }
+        folder.write(&format!("{EVENT}/enable"), "1")?;
+        self.processors = processors;
+        self.folder = Some(folder);
+        Ok(())
+    }
+
+    /// How many records the kernel had to drop so far.
+    pub(super) fn dropped(&self) -> u64 {
+        let Some(folder) = &self.folder else { return 0 };
+        let stats = self.processors.iter().filter_map(|processor| {
+            let text = folder.read(&format!("per_cpu/{processor}/stats")).ok()?;
+            Some(dropped(&text))
+        });
+        stats.sum()
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        if let Some(folder) = self.folder.take() {
+            let _ = folder.write(&format!("{EVENT}/enable"), "0");
+        }
+        self.pipes.clear();
+        let until = Instant::now() + PATIENCE;
+        // A reader that is inside the kernel holds it for a moment longer.
+        while self.instances.remove(&self.name) == Err(Errno::BUSY) && Instant::now() < until {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// Ends every trace of this program. For its ways out that drop nothing:
+/// `process::exit`, and a panic in any thread.
+pub fn end_all() {
+    let Some(mut open) = within_patience(&OPEN) else {
+        return;
+    };
+    open.ended = true;
+    for held in open.instances.iter().filter_map(Weak::upgrade) {
+        if let Some(mut instance) = within_patience(&held) {
+            drop(instance.take());
+        }
+    }
+}
+
+/// What is held by another thread for a moment. Who panics while it holds it
+/// cannot be waited for: the next start removes what is left.
+fn within_patience<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match mutex.try_lock() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                thread::sleep(Duration::from_millis(1));
+            }
+            Err(TryLockError::WouldBlock) => return None,
+        }
+    }
+}
+
+/// How much one of so many processors may hold.
+fn room_kib(processors: usize) -> usize {
+    (WHOLE_KIB / processors.max(1)).clamp(LEAST_KIB, ROOM_KIB)
+}
+
+/// Of the text of a `stats` file: what was overwritten or refused.
+fn dropped(stats: &str) -> u64 {
+    let counts = stats.lines().filter_map(|line| {
+        let (name, count) = line.split_once(':')?;
+        let counts = matches!(name.trim(), "overrun" | "dropped events");
+        counts.then(|| count.trim().parse::<u64>().unwrap_or(0))
+    });
+    counts.sum()
+}
+
+/// Whose an instance is. A process number alone may be given to another, and
+/// means another process in another PID namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Name {
+    namespace: u64,
+    pid: u32,
+    started: u64,
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "{PREFIX}{}-{}-{}",
+            self.namespace, self.pid, self.started
+        )
+    }
+}
+
+impl Name {
+    fn own(proc: &Path) -> Option<Self> {
+        let pid = std::process::id();
+        Some(Self {
+            namespace: fs::metadata(proc.join("self/ns/pid")).ok()?.ino(),
+            pid,
+            started: started(proc, pid)?,
+        })
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.strip_prefix(PREFIX)?.split('-');
+        Some(Self {
+            namespace: parts.next()?.parse().ok()?,
+            pid: parts.next()?.parse().ok()?,
+            started: parts.next()?.parse().ok()?,
+        })
+    }
+}
+
+/// When a process was started, in ticks since the machine was.
+fn started(proc: &Path, pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(proc.join(pid.to_string()).join("stat")).ok()?;
+    // The name before may hold anything but ends with the last parenthesis.
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// Removes what programs like this one left behind. Whether those of another
+/// PID namespace live cannot be known, so theirs stay; and of those that live,
+/// the kernel would refuse it.
+fn remove_stale(instances: &Tracefs, us: &Name, proc: &Path) {
+    for found in instances.names() {
+        let Some(name) = Name::parse(&found) else {
+            continue;
+        };
+        let lives = started(proc, name.pid) == Some(name.started);
+        if name.namespace == us.namespace && !lives {
+            let _ = instances.remove(&found);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_bounded_on_large_machines() {
+        let cases = [(1, 1408), (2, 1408), (64, 1024), (128, 512), (512, 512)];
+        for (processors, room) in cases {
+            assert_eq!(room_kib(processors), room, "{processors}");
+        }
+    }
+
+    #[test]
+    fn what_was_dropped_is_counted() {
+        let stats = "entries: 0\noverrun: 12\ncommit overrun: 3\nbytes: 9\n\
+                     oldest event ts:  1.000000\nnow ts:  2.0\ndropped events: 5\nread events: 7\n";
+        assert_eq!(dropped(stats), 17);
+        assert_eq!(dropped("overrun: what"), 0);
+    }
+
+    #[test]
+    fn names_tell_whose_they_are() {
+        let us = Name::own(Path::new("/proc")).unwrap();
+        assert_eq!(Name::parse(&us.to_string()), Some(us));
+        assert_eq!(Name::parse(&format!("{us}-3")), Some(us));
+        for foreign in [
+            "",
+            "tcplens-",
+            "tcplens-1-2",
+            "tcplens-a-1-2",
+            "other-1-2-3",
+        ] {
+            assert_eq!(Name::parse(foreign), None, "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Decodes the pages of the kernel's ring buffer, as `trace_pipe_raw` gives
+//! them: pure, bytes only.
+//!
+//! Format: `events/header_page` and `events/header_event` of tracefs,
+//! `include/linux/ring_buffer.h`, `kernel/trace/ring_buffer.c`. Every length is
+//! checked before it is believed, and each step goes forward.
+
+/// Length of a page's head: a time stamp, and how much is committed.
+pub const HEAD: usize = 16;
+
+/// The part of the second word that counts bytes; flags stand above it
+/// (`RB_MISSED_EVENTS`, `RB_MISSED_STORED`).
+const COMMITTED: u64 = (1 << 27) - 1;
+const MISSED: u64 = 1 << 31;
+
+const PADDING: u32 = 29;
+const TIME_EXTEND: u32 = 30;
+const TIME_STAMP: u32 = 31;
+/// How many bits of a time stand in an event's first word.
+const DELTA_BITS: u32 = 27;
+/// The uppermost bits of an absolute time are not in it, but those of the time
+/// before.
+const TOP_BITS: u64 = 0xf8 << 56;
+
+/// One record of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'p> {
+    /// When, in nanoseconds on the instance's clock.
+    pub at_ns: u64,
+    /// What was written.
+    pub data: &'p [u8],
+}
+
+/// A page being read.
+#[derive(Clone, Debug)]
+pub struct Page<'p> {
+    rest: &'p [u8],
+    now: u64,
+    /// Whether the kernel had to drop records before this page.
+    pub missed: bool,
+}
+
+impl<'p> Page<'p> {
+    /// A page as it was read; one that is too short holds nothing.
+    #[must_use]
+    pub fn new(bytes: &'p [u8]) -> Self {
+        let word = |at: usize| {
+            let word = bytes.get(at..)?.first_chunk()?;
+            Some(u64::from_ne_bytes(*word))
+        };
+        let (now, commit) = (word(0).unwrap_or(0), word(8).unwrap_or(0));
+        let end = usize::try_from(commit & COMMITTED).unwrap_or(usize::MAX);
+        let body = bytes.get(HEAD..).unwrap_or_default();
+        Self {
+            rest: body.get(..end).unwrap_or(body),
+            now,
+            missed: commit & MISSED != 0,
+        }
+    }
+
+    fn word(&self, at: usize) -> Option<u32> {
+        Some(u32::from_ne_bytes(*self.rest.get(at..)?.first_chunk()?))
+    }
+
+    /// Goes on behind so many bytes; to the end if there are fewer.
+    fn skip(&mut self, length: usize) {
+        self.rest = self.rest.get(length..).unwrap_or_default();
+    }
+
+    fn end(&mut self) {
+        self.rest = &[];
+    }
+}
+
+/// The kernel's bit fields: kind first on little-endian machines.
+fn parts(word: u32) -> (u32, u32) {
+    if cfg!(target_endian = "big") {
+        (word >> DELTA_BITS, word & ((1 << DELTA_BITS) - 1))
+    } else {
+        (word & 0x1f, word >> 5)
+    }
+}
+
+impl<'p> Iterator for Page<'p> {
+    type Item = Record<'p>;
+
+    fn next(&mut self) -> Option<Record<'p>> {
+        loop {
+            let (kind, delta) = parts(self.word(0)?);
+            // Behind the first word there is always room for a second.
+            let second = self.word(4).unwrap_or(0);
+            let long = u64::from(second) << DELTA_BITS;
+            match kind {
+                // Nothing comes behind padding without a time.
+                PADDING if delta == 0 => self.end(),
+                PADDING => {
+                    self.now = self.now.wrapping_add(delta.into());
+                    self.skip(4 + second as usize);
+                }
+                TIME_EXTEND => {
+                    self.now = self.now.wrapping_add(long + u64::from(delta));
+                    self.skip(8);
+                }
+                TIME_STAMP => {
+                    self.now = self.now & TOP_BITS | (long + u64::from(delta)) & !TOP_BITS;
+                    self.skip(8);
+                }
+                kind => {
+                    self.now = self.now.wrapping_add(delta.into());
+                    // A long record has its length, with itself, in the second
+                    // word.
+                    let (from, length) = match kind {
+                        0 => (8, (second as usize).saturating_sub(4)),
+                        words => (4, words as usize * 4),
+                    };
+                    let data = self.rest.get(from..from + length);
+                    let Some(data) = data else {
+                        self.end();
+                        return None;
+                    };
+                    self.skip(from + length.next_multiple_of(4));
+                    return Some(Record {
+                        at_ns: self.now,
+                        data,
+                    });
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn head(kind: u32, delta: u32) -> [u8; 4] {
+        let word = if cfg!(target_endian = "big") {
+            kind << DELTA_BITS | delta
+        } else {
+            kind | delta << 5
+        };
+        word.to_ne_bytes()
+    }
+
+    fn page(now: u64, flags: u64, body: &[u8]) -> Vec<u8> {
+        let mut bytes = now.to_ne_bytes().to_vec();
+        bytes.extend((body.len() as u64 | flags).to_ne_bytes());
+        bytes.extend(body);
+        bytes
+    }
+
+    fn records(bytes: &[u8]) -> Vec<(u64, Vec<u8>)> {
+        Page::new(bytes)
+            .map(|record| (record.at_ns, record.data.to_vec()))
+            .collect()
+    }
+
+    #[test]
+    fn times_add_up() {
+        let mut body = Vec::new();
+        body.extend(head(1, 5));
+        body.extend(*b"one.");
+        body.extend(head(TIME_EXTEND, 3));
+        body.extend(2_u32.to_ne_bytes());
+        body.extend(head(2, 7));
+        body.extend(*b"twice as");
+        body.extend(head(TIME_STAMP, 9));
+        body.extend(4_u32.to_ne_bytes());
+        body.extend(head(1, 0));
+        body.extend(*b"last");
+        let second = 105 + 3 + (2 << DELTA_BITS) + 7;
+        assert_eq!(
+            records(&page(100, 0, &body)),
+            [
+                (105, b"one.".to_vec()),
+                (second, b"twice as".to_vec()),
+                (9 + (4 << DELTA_BITS), b"last".to_vec()),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_absolute_time_keeps_the_uppermost_bits() {
+        let mut body = head(TIME_STAMP, 1).to_vec();
+        body.extend(1_u32.to_ne_bytes());
+        body.extend(head(1, 0));
+        body.extend(*b"here");
+        let now = 0xa8 << 56 | 0x4d;
+        let found = records(&page(now, 0, &body));
+        assert_eq!(found[0].0, 0xa8 << 56 | 1 << DELTA_BITS | 1);
+    }
+
+    #[test]
+    fn padding_is_passed_over_or_ends_the_page() {
+        let mut body = head(PADDING, 6).to_vec();
+        // Its length counts this word.
+        body.extend(8_u32.to_ne_bytes());
+        body.extend([0xff; 4]);
+        body.extend(head(1, 1));
+        body.extend(*b"here");
+        body.extend(head(PADDING, 0));
+        body.extend([0; 4]);
+        body.extend(head(1, 1));
+        body.extend(*b"gone");
+        assert_eq!(records(&page(0, 0, &body)), [(7, b"here".to_vec())]);
+    }
+
+    #[test]
+    fn a_long_record_has_its_length_in_the_second_word() {
+        let mut body = head(0, 1).to_vec();
+        body.extend(124_u32.to_ne_bytes());
+        body.extend([7; 120]);
+        assert_eq!(records(&page(0, 0, &body)), [(1, vec![7; 120])]);
+    }
+
+    #[test]
+    fn what_was_missed_is_told() {
+        let stored = 1 << 30;
+        assert!(Page::new(&page(0, MISSED | stored, &[])).missed);
+        assert!(!Page::new(&page(0, 0, &[])).missed);
+    }
+
+    /// Takes anything, as a fuzzer would give it, and must come to an end.
+    fn survives(bytes: &[u8]) {
+        let mut page = Page::new(bytes);
+        let most = bytes.len() / 4 + 1;
+        assert!(page.by_ref().take(most + 1).count() <= most);
+        assert_eq!(page.next(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_page_is_too_odd(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+            survives(&bytes);
+        }
+
+        #[test]
+        fn nor_is_one_with_an_honest_head(body in proptest::collection::vec(any::<u8>(), 0..600)) {
+            survives(&page(1, 0, &body));
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The kernel's tracing file system: reached where it is mounted, or through a
+//! mount of our own that nobody else sees.
+
+use crate::model::event::NoFeed;
+use rustix::fs::{AtFlags, Mode, OFlags, fstatfs, mkdirat, open, openat, unlinkat};
+use rustix::io::Errno;
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Where it usually is.
+const PLACES: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+/// `TRACEFS_MAGIC`: a folder there may be empty.
+const MAGIC: u64 = 0x7472_6163;
+/// No file that is read here whole is longer.
+const LONGEST: usize = 1 << 20;
+/// What is read at once.
+const PART: usize = 1 << 16;
+
+/// A folder of it.
+#[derive(Debug)]
+pub(super) struct Tracefs(OwnedFd);
+
+impl Tracefs {
+    /// Its uppermost folder.
+    pub(super) fn open() -> Result<Self, NoFeed> {
+        let mut refused = NoFeed::NotOffered;
+        for place in PLACES {
+            match open(place, FOLDER, Mode::empty()) {
+                Ok(folder) if is_tracefs(&folder) => return Ok(Self(folder)),
+                Ok(_) => {}
+                Err(error) => refused = reason(error),
+            }
+        }
+        // Not where it may be mounted, so in a mount without any place.
+        detached().map(Self).map_err(|error| match error {
+            Errno::PERM | Errno::ACCESS | Errno::NOSYS => match refused {
+                NoFeed::NotOffered => reason(error),
+                other => other,
+            },
+            other => reason(other),
+        })
+    }
+
+    /// A folder in this one.
+    pub(super) fn folder(&self, path: &str) -> Result<Self, Errno> {
+        openat(&self.0, path, FOLDER, Mode::empty()).map(Self)
+    }
+
+    /// A file to read from, which never makes a reader wait.
+    pub(super) fn pipe(&self, path: &str) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        openat(&self.0, path, flags, Mode::empty())
+    }
+
+    /// The text of a file. Some give all they have to the first reading and
+    /// nothing to a second, so the first must be large.
+    pub(super) fn read(&self, path: &str) -> Result<String, Errno> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = openat(&self.0, path, flags, Mode::empty())?;
+        let mut bytes = Vec::new();
+        let mut part = vec![0; PART];
+        while bytes.len() < LONGEST {
+            match rustix::io::read(&file, &mut part[..]) {
+                Ok(0) => break,
+                Ok(length) => bytes.extend_from_slice(part.get(..length).unwrap_or_default()),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Writes a setting.
+    pub(super) fn write(&self, path: &str, value: &str) -> Result<(), Errno> {
+        let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::CLOEXEC;
+        let file = openat(&self.0, path, flags, Mode::empty())?;
+        rustix::io::write(&file, value.as_bytes()).map(drop)
+    }
+
+    /// Makes a folder, which is how an instance is begun.
+    pub(super) fn make(&self, name: &str) -> Result<(), Errno> {
+        mkdirat(&self.0, name, Mode::RWXU)
+    }
+
+    /// Removes a folder, which ends an instance. The kernel refuses it while
+    /// anybody reads from it.
+    pub(super) fn remove(&self, name: &str) -> Result<(), Errno> {
+        unlinkat(&self.0, name, AtFlags::REMOVEDIR)
+    }
+
+    /// The names in it.
+    pub(super) fn names(&self) -> Vec<String> {
+        let Ok(entries) = rustix::fs::Dir::read_from(&self.0) else {
+            return Vec::new();
+        };
+        let names = entries.flatten().map(|entry| entry.file_name().to_owned());
+        names
+            .filter_map(|name| name.into_string().ok())
+            .filter(|name| name != "." && name != "..")
+            .collect()
+    }
+}
+
+impl AsFd for Tracefs {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+const FOLDER: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
+
+fn is_tracefs(folder: &OwnedFd) -> bool {
+    // The type of this number differs between machines.
+    fstatfs(folder).is_ok_and(|told| u64::try_from(told.f_type).is_ok_and(|kind| kind == MAGIC))
+}
+
+/// A mount that has no place in any folder and ends with its descriptor.
+fn detached() -> Result<OwnedFd, Errno> {
+    let context = fsopen("tracefs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(&context)?;
+    let mount = fsmount(
+        &context,
+        FsMountFlags::FSMOUNT_CLOEXEC,
+        MountAttrFlags::MOUNT_ATTR_NOSUID
+            | MountAttrFlags::MOUNT_ATTR_NODEV
+            | MountAttrFlags::MOUNT_ATTR_NOEXEC,
+    )?;
+    // What fsmount gives is only a name for it (`O_PATH`).
+    openat(&mount, ".", FOLDER, Mode::empty())
+}
+
+/// Why an attempt failed.
+pub(super) fn reason(error: Errno) -> NoFeed {
+    match error {
+        Errno::PERM | Errno::ACCESS | Errno::ROFS => NoFeed::NotPermitted,
+        Errno::NOENT | Errno::NODEV | Errno::NOSYS | Errno::NOTDIR => NoFeed::NotOffered,
+        _ => NoFeed::Failed,
+    }
+}

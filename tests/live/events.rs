@@ -1,0 +1,373 @@
+//! What no table shows: connections that come and go between two, told by the
+//! kernel, counted against its own counters.
+
+use super::NOBODY;
+use super::namespace::{Namespace, NotHere, is_deep, program, where_anybody_may_run_it};
+use super::patience::wait_for;
+use std::collections::HashSet;
+use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+use tcplens::model::event::{Events, EventsChoice, Feed};
+use tcplens::model::observation::Observation;
+use tcplens::model::reading::Matter;
+use tcplens::model::state::State;
+use tcplens::monitor::{Monitor, MonitorOptions};
+use tcplens::source::ReadingSource;
+use tcplens::source::live::{Live, LiveOptions};
+
+/// Where our instances appear.
+const INSTANCES: &str = "/sys/kernel/tracing/instances";
+const MANY: usize = 1_000;
+/// How often a table is read.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Tables, and what is told between them.
+struct Watch {
+    live: Live,
+    monitor: Monitor,
+    /// Ends of connections to a port that any table has shown.
+    shown: HashSet<(u16, u16)>,
+    sums: Sums,
+    began: Instant,
+    tables: u32,
+}
+
+/// What was told of connects to one port.
+#[derive(Debug, Default)]
+struct Sums {
+    port: u16,
+    begun: usize,
+    begun_by_us: usize,
+    answered: usize,
+    refused: usize,
+    all: usize,
+    lost: u64,
+    ended: usize,
+    cost_permille: Vec<u16>,
+}
+
+impl Sums {
+    fn take(&mut self, events: &Events) {
+        self.lost += events.lost;
+        self.ended += events.endings.len();
+        self.cost_permille.extend(events.cost_permille);
+        let mut last = 0;
+        for change in &events.changes {
+            assert!(change.at_us >= last, "out of order");
+            last = change.at_us;
+            if change.remote.port != self.port {
+                continue;
+            }
+            self.all += 1;
+            match (change.from, change.to) {
+                (State::Closed, State::SynSent) => {
+                    self.begun += 1;
+                    let caller = change.caller.as_ref();
+                    let us = caller.is_some_and(|caller| caller.pid == std::process::id());
+                    self.begun_by_us += usize::from(us);
+                }
+                (State::SynSent, State::Established) => self.answered += 1,
+                (State::SynSent, State::Closed) => self.refused += 1,
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Watch {
+    fn begin(port: u16) -> Result<Self, NotHere> {
+        let options = LiveOptions {
+            events: EventsChoice::On,
+            ..LiveOptions::default()
+        };
+        let mut watch = Self {
+            live: Live::open(&options).unwrap(),
+            monitor: Monitor::new(MonitorOptions::default()),
+            shown: HashSet::new(),
+            sums: Sums {
+                port,
+                ..Sums::default()
+            },
+            began: Instant::now(),
+            tables: 0,
+        };
+        let first = watch.look();
+        match first.chronicle.feed {
+            Feed::Changes => Ok(watch),
+            other => Err(NotHere::NoTrace(format!("{other:?}"))),
+        }
+    }
+
+    fn look(&mut self) -> std::sync::Arc<Observation> {
+        let reading = self.live.read_events().unwrap();
+        if let Matter::Events(events) = &reading.matter {
+            self.sums.take(events);
+        }
+        self.monitor.fold(reading);
+        let table = self.live.read_table().unwrap();
+        let observation = self.monitor.fold(table).unwrap();
+        let to_us = observation.rows.iter().map(|row| row.socket);
+        let ends = to_us.filter(|socket| socket.remote.port == self.sums.port);
+        self.shown
+            .extend(ends.map(|socket| (socket.local.port, socket.remote.port)));
+        observation
+    }
+
+    /// A table each second while a load runs, and one afterwards.
+    fn during(&mut self, load: impl FnOnce() + Send) -> std::sync::Arc<Observation> {
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                load();
+                over.store(true, Ordering::SeqCst);
+            });
+            while !over.load(Ordering::SeqCst) {
+                self.tables += 1;
+                let due = self.began + INTERVAL * self.tables;
+                while Instant::now() < due && !over.load(Ordering::SeqCst) {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                self.look();
+            }
+        });
+        self.look()
+    }
+}
+
+/// A port of loopback at which nobody listens.
+fn nobodys_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+fn refused(port: u16, many: usize) {
+    for _ in 0..many {
+        assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+    }
+}
+
+/// Of `Tcp:` in `/proc/net/snmp`: `AttemptFails`.
+fn counted_failures() -> u64 {
+    let text = fs::read_to_string("/proc/net/snmp").unwrap();
+    let mut lines = text.lines().filter(|line| line.starts_with("Tcp:"));
+    let (names, values) = (lines.next().unwrap(), lines.next().unwrap());
+    let mut pairs = names.split(' ').zip(values.split(' '));
+    let (_, count) = pairs.find(|(name, _)| *name == "AttemptFails").unwrap();
+    count.parse().unwrap()
+}
+
+pub(crate) fn tell_of_refused_connects(_: &Namespace) -> Result<(), NotHere> {
+    let port = nobodys_port();
+    let mut watch = Watch::begin(port)?;
+    let before = counted_failures();
+    let last = watch.during(|| refused(port, MANY));
+    let counted = counted_failures() - before;
+    let sums = &watch.sums;
+    println!(
+        "{MANY} refused connects: tables showed {}, the kernel counted {counted}, told {} \
+         (owner right: {}), lost {}",
+        watch.shown.len(),
+        sums.refused,
+        sums.begun_by_us,
+        sums.lost
+    );
+    assert_eq!(counted, MANY as u64);
+    assert_eq!((sums.begun, sums.begun_by_us), (MANY, MANY));
+    assert_eq!((sums.refused, sums.lost), (MANY, 0));
+    assert!(watch.shown.len() < MANY / 10);
+    assert!(last.chronicle.brief >= MANY as u64 - watch.shown.len() as u64);
+    Ok(())
+}
+
+pub(crate) fn tell_of_brief_connections(_: &Namespace) -> Result<(), NotHere> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address: SocketAddr = listener.local_addr().unwrap();
+    let mut watch = Watch::begin(address.port())?;
+    let server = thread::spawn(move || {
+        for _ in 0..MANY {
+            // Until the client closes.
+            let (mut taken, _) = listener.accept().unwrap();
+            let _ = std::io::copy(&mut taken, &mut std::io::sink());
+        }
+    });
+    let last = watch.during(|| {
+        for _ in 0..MANY {
+            let connection = TcpStream::connect(address).unwrap();
+            thread::sleep(Duration::from_millis(1));
+            drop(connection);
+        }
+    });
+    server.join().unwrap();
+    let sums = &watch.sums;
+    println!(
+        "{MANY} connections of 1 ms: tables showed {} (most in TIME_WAIT), told {} \
+         (owner right: {}), brief {}, endings {}, lost {}",
+        watch.shown.len(),
+        sums.answered,
+        sums.begun_by_us,
+        last.chronicle.brief,
+        sums.ended,
+        sums.lost
+    );
+    assert_eq!((sums.begun, sums.begun_by_us), (MANY, MANY));
+    assert_eq!((sums.answered, sums.lost), (MANY, 0));
+    assert!(sums.ended >= MANY);
+    // Both ends are here; a table may fall into one of them. Those of the whole
+    // machine are counted, so others may be among them.
+    assert!(last.chronicle.brief >= MANY as u64 * 19 / 10);
+    let carried = last.chronicle.stream.iter().filter_map(|line| line.life);
+    assert!(carried.filter(|life| life.carried.is_some()).count() > 10);
+    Ok(())
+}
+
+/// Processor time of this process, children excluded.
+fn processor_time() -> Duration {
+    let used = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).unwrap();
+    let time = |value: nix::sys::time::TimeVal| {
+        Duration::new(
+            value.tv_sec().try_into().unwrap(),
+            u32::try_from(value.tv_usec()).unwrap() * 1000,
+        )
+    };
+    time(used.user_time()) + time(used.system_time())
+}
+
+/// Two threads that are refused as fast as they can be; how long that took.
+fn storm(port: u16, many: usize) -> Duration {
+    let began = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| refused(port, many / 2));
+        }
+    });
+    began.elapsed()
+}
+
+pub(crate) fn keep_up_with_a_storm(_: &Namespace) -> Result<(), NotHere> {
+    let port = nobodys_port();
+    let many: u32 = if is_deep() { 300_000 } else { 20_000 };
+    let pairs = if is_deep() { 5 } else { 1 };
+    for _ in 0..pairs {
+        let before = processor_time();
+        let bare = storm(port, many as usize);
+        let bare_cpu = processor_time().saturating_sub(before);
+        let mut watch = Watch::begin(port)?;
+        let before = processor_time();
+        let mut told = Duration::ZERO;
+        watch.during(|| told = storm(port, many as usize));
+        let told_cpu = processor_time().saturating_sub(before);
+        let sums = &watch.sums;
+        let rate = |time: Duration| f64::from(many) / time.as_secs_f64();
+        let extra = told_cpu.saturating_sub(bare_cpu).as_secs_f64() * 1e6 / f64::from(many);
+        println!(
+            "{many} refused at {:.0} a second ({:.0} without): told {}, lost {}, reading takes \
+             {:?} permille of a core; {extra:.2} µs a connect more",
+            rate(told),
+            rate(bare),
+            sums.refused,
+            sums.lost,
+            sums.cost_permille,
+        );
+        // Each connect is two changes; nothing is lost that is not counted.
+        let missing = (2 * many as usize - sums.begun - sums.refused) as u64;
+        assert!(missing <= sums.lost, "{missing} of {sums:?}");
+        assert!(sums.lost == 0 || is_deep(), "{sums:?}");
+    }
+    Ok(())
+}
+
+/// The instances of a process.
+fn instances(child: &Child) -> Vec<String> {
+    let names = fs::read_dir(INSTANCES).into_iter().flatten().flatten();
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    let mark = format!("-{}-", child.id());
+    names
+        .filter(|name| name.starts_with("tcplens-") && name.contains(&mark))
+        .collect()
+}
+
+fn check(length: &str) -> Child {
+    Command::new(program())
+        .args(["check", "--events", "on", "--for", length])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// A check that has begun its trace.
+fn tracing(length: &str) -> Child {
+    let child = check(length);
+    wait_for("an instance", || {
+        (!instances(&child).is_empty()).then_some(())
+    });
+    child
+}
+
+fn signal(child: &Child, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+/// Who asks for events and may not have them is told, and the check goes on.
+pub(crate) fn are_missed_aloud(_: &Namespace) -> Result<(), NotHere> {
+    if !rustix::process::geteuid().is_root() {
+        return Err(NotHere::NoRoot);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let copy = where_anybody_may_run_it(&program(), folder.path()).unwrap();
+    let said = |events: &str| {
+        let output = Command::new(&copy)
+            .args(["check", "--for", "1s", "--events", events])
+            // No settings, rather than those of somebody else.
+            .env("HOME", folder.path())
+            .env_remove("XDG_CONFIG_HOME")
+            .uid(NOBODY)
+            .gid(NOBODY)
+            .output()
+            .unwrap();
+        assert_ne!(output.status.code(), Some(2), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(said("on").contains("--events on: Changes of state are not told"));
+    assert!(!said("auto").contains("--events"));
+    Ok(())
+}
+
+pub(crate) fn leave_nothing_behind(_: &Namespace) -> Result<(), NotHere> {
+    use rustix::process::Signal;
+    drop(Watch::begin(1)?);
+    if !std::path::Path::new(INSTANCES).is_dir() {
+        return Err(NotHere::NoTrace("tracefs is mounted nowhere".to_owned()));
+    }
+    let mut ends = tracing("1s");
+    ends.wait().unwrap();
+    assert_eq!(instances(&ends), Vec::<String>::new(), "after its end");
+    for sent in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let mut child = tracing("60s");
+        signal(&child, sent);
+        child.wait().unwrap();
+        assert_eq!(instances(&child), Vec::<String>::new(), "after {sent:?}");
+    }
+    let mut killed = tracing("60s");
+    let mut living = tracing("60s");
+    signal(&killed, Signal::KILL);
+    killed.wait().unwrap();
+    assert_eq!(instances(&killed).len(), 1, "nobody could remove it");
+    let mut next = tracing("60s");
+    assert_eq!(instances(&killed).len(), 0, "the next start removes it");
+    assert_eq!(instances(&living).len(), 1, "but not one that is in use");
+    for child in [&mut living, &mut next] {
+        signal(child, Signal::TERM);
+        child.wait().unwrap();
+        assert_eq!(instances(child), Vec::<String>::new());
+    }
+    println!("no instance outlives its program; what kill -9 leaves goes with the next start");
+    Ok(())
+}
