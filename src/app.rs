@@ -167,6 +167,8 @@ pub struct App {
     troubles: Troubles,
     /// Whether the terminal shows ASCII only: Chinese would be question marks.
     latin_only: bool,
+    /// Whether a key was pressed yet.
+    touched: bool,
     /// The lesson of the lab.
     pub lesson: Option<Lesson>,
 }
@@ -208,6 +210,7 @@ impl App {
             watched: Watched::default(),
             troubles: Troubles::new(choices.attention),
             latin_only: choices.latin_only,
+            touched: false,
             lesson: choices.course.map(Lesson::begin),
         }
     }
@@ -271,7 +274,7 @@ impl App {
         let cursor = self.selected().map(|row| row.socket.key());
         // The first table may come before its owners, and be in another order
         // with them; nobody has chosen the first row of it.
-        let settling = self.observation.number == 1 && self.cursor.place() == 0;
+        let settling = self.observation.number == 1 && self.cursor.place() == 0 && !self.touched;
         let same_rows = Arc::ptr_eq(&self.observation.rows, &observation.rows);
         let marked = self.chosen_finding().map(Identity::of);
         let walked = self.walker().map(machine::where_to_look);
@@ -339,6 +342,7 @@ impl App {
     }
 
     fn key(&mut self, key: Key) -> Vec<Effect> {
+        self.touched = true;
         if let Mode::Prompt(_) = self.mode {
             return self.prompt_key(key);
         }

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+#[path = "screens/chinese.rs"]
+mod chinese;
 #[path = "screens/closing.rs"]
 mod closing;
 #[path = "screens/ending.rs"]
@@ -13,6 +15,8 @@ mod faces;
 mod findings;
 #[path = "screens/hasty.rs"]
 mod hasty;
+#[path = "screens/lab.rs"]
+mod lab;
 #[path = "screens/stage.rs"]
 mod stage;
 #[path = "screens/typing.rs"]
@@ -270,7 +274,7 @@ fn any_size_can_be_drawn() {
         "x w Enter",
     ];
     for keys in pages {
-        for width in [0, 1, 2, 3, 7, 19, 80, 300] {
+        for width in [0, 1, 2, 3, 7, 19, 79, 80, 99, 100, 101, 110, 113, 114, 300] {
             for height in [0, 1, 2, 3, 4, 5, 9, 24, 100] {
                 let mut app = stage::app(stage::scene());
                 press(&mut app, keys);

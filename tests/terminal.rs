@@ -420,7 +420,9 @@ fn who_only_looks_ends_nothing() {
 }
 
 /// The lab, how many processes live in it at least, and what its table shows.
-const LABS: [(&[&str], usize, &str); 2] = [
+const LABS: [(&[&str], usize, &str); 4] = [
+    (&["lab", "--everything", "state:closing"], 2, "CLOSING"),
+    (&["lab", "--tour"], 3, "lab 0/10"),
     (&["lab", "state:closing"], 2, "CLOSING"),
     (
         &[

@@ -24,7 +24,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 /// From this width on the states stand beside the drawing, too.
-const WIDE: u16 = 100;
+const WIDE: u16 = WIDTH + BESIDE;
 /// Cells of the list beside the drawing.
 const BESIDE: u16 = 36;
 /// Lines about the marked state.

@@ -35,7 +35,17 @@ pub(crate) fn drawn(app: &mut App, theme: Theme, width: u16, height: u16) -> (Bu
 pub(crate) fn text(buffer: &Buffer) -> String {
     let width = usize::from(buffer.area.width).max(1);
     let lines = buffer.content.chunks(width).map(|line| {
-        let text: String = line.iter().map(ratatui::buffer::Cell::symbol).collect();
+        // A wide character lies over the cell behind it.
+        let mut text = String::new();
+        let mut covered = 0;
+        for cell in line {
+            if covered > 0 {
+                covered -= 1;
+                continue;
+            }
+            text.push_str(cell.symbol());
+            covered = tcplens::listing::width(cell.symbol()).saturating_sub(1);
+        }
         text.trim_end().to_owned()
     });
     lines.collect::<Vec<_>>().join("\n")

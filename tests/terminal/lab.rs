@@ -34,3 +34,26 @@ fn the_lab_ends_its_own_processes_only() {
     session.keys("q");
     assert_eq!(session.ended().code, 0);
 }
+
+/// The lesson on a real terminal: a digit has the program close, the row follows,
+/// and so does the language.
+#[test]
+fn a_learner_leads_a_socket_on() {
+    if !lab_is_to_be_had(PROGRAM) {
+        return;
+    }
+    let mut session = start(&["lab", "dst 10.99.0.0/16 and sport = :8080"]);
+    session.wait_for_text("waits for: peer: ACK");
+    // SYN_RECV stands first: its ACK comes.
+    session.keys("1");
+    session.wait_for_text("Done: peer sends ACK.");
+    session.wait_for_text("waits for: program: accept");
+    session.keys("m");
+    session.wait_for_text("The state machine");
+    session.keys("1");
+    session.wait_for_text("Done: program calls accept.");
+    session.keys("L");
+    session.wait_for_text("状态机");
+    session.keys("q");
+    assert_eq!(session.ended().code, 0);
+}
