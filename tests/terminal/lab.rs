@@ -54,6 +54,7 @@ fn a_learner_leads_a_socket_on() {
     session.wait_for_text("Done: program calls accept.");
     session.keys("L");
     session.wait_for_text("状态机");
-    session.keys("q");
+    // Back to the table, and out.
+    session.keys("qq");
     assert_eq!(session.ended().code, 0);
 }
