@@ -232,6 +232,7 @@ impl App {
                 self.cursor.drawn(drawn.top, drawn.page);
                 self.mode.limit_scroll(drawn.longest_scroll);
                 self.question_shown = drawn.question_shown;
+                self.offer(drawn.choices_shown);
                 self.watch_rows(drawn.top, drawn.page)
             }
             Message::ReadingFailed(error) => {
@@ -288,7 +289,7 @@ impl App {
         }
         self.leave_page_of_gone(cursor);
         if !same_rows {
-            self.follow_tour();
+            self.follow_lesson();
         }
         self.follow_walker(walked);
         if let Some(notice) = &self.notice
@@ -368,11 +369,19 @@ impl App {
         if !matches!(command, Command::Suspend) {
             self.notice = None;
         }
+        if matches!(command, Command::EndProcess | Command::CloseConnection) && self.shows_no_row()
+        {
+            return Vec::new();
+        }
         if let Some(signal) = command.signal() {
             return self.confirm(signal);
         }
         if let Some(digit) = command.digit() {
             return self.choose(digit);
+        }
+        if let Some(lesson) = &mut self.lesson {
+            // Whoever moves on is not fetched back.
+            lesson.sought = None;
         }
         match command {
             Command::Quit => vec![Effect::Quit],

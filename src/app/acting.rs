@@ -159,7 +159,7 @@ impl App {
         let nobody_left = confirm.asked.is_empty();
         let effects = self.let_go(id);
         if nobody_left {
-            self.mode = Mode::Table;
+            self.leave_all();
             self.refused(&target, &refusal);
         }
         effects
@@ -197,7 +197,7 @@ impl App {
             return Vec::new();
         }
         let confirm = (**confirm).clone();
-        self.mode = Mode::Table;
+        self.leave_all();
         // They have served; the next key is about something else.
         self.tags = Tags::default();
         let send = |asked: &Asked| match confirm.reach {
@@ -213,14 +213,14 @@ impl App {
 
     pub(super) fn cancel(&mut self) -> Vec<Effect> {
         if let Mode::Close(_) = self.mode {
-            self.mode = Mode::Table;
+            self.leave_all();
             return Vec::new();
         }
         let Mode::Confirm(confirm) = &self.mode else {
             return Vec::new();
         };
         let ids: Vec<ArmId> = confirm.asked.iter().map(|asked| asked.id).collect();
-        self.mode = Mode::Table;
+        self.leave_all();
         ids.into_iter().flat_map(|id| self.let_go(id)).collect()
     }
 

@@ -28,9 +28,12 @@ impl App {
     #[must_use]
     pub fn works(&self, command: Command) -> bool {
         match command {
+            Command::Explain if matches!(self.mode, Mode::Explain { .. }) => false,
+            Command::Help => !matches!(self.mode, Mode::Help { .. }),
             Command::Details | Command::Explain | Command::CopyRow | Command::CopyJson => {
                 self.selected().is_some()
             }
+            Command::EndProcess | Command::CloseConnection if self.shows_no_row() => false,
             Command::EndProcess => {
                 let rows = self.rows_to_act_on();
                 let mut owners = rows.iter().map(|row| self.observation.first_owner(row));
@@ -53,6 +56,12 @@ impl App {
             _ if command.signal().is_some() => self.answers(command),
             _ => true,
         }
+    }
+
+    /// Whether a page is on screen that is about no row: nothing may be ended from
+    /// there that cannot be seen.
+    pub(super) fn shows_no_row(&self) -> bool {
+        matches!(self.mode, Mode::Help { .. } | Mode::Gaps { .. })
     }
 
     fn knows_of_findings(&self) -> bool {

@@ -17,14 +17,12 @@ const WHEEL: isize = 3;
 impl App {
     pub(super) fn browse(&mut self, command: Command) -> Vec<Effect> {
         match command {
-            Command::Help => self.mode = Mode::Help { scroll: 0 },
-            Command::Gaps => self.mode = Mode::Gaps { scroll: 0 },
-            Command::Findings => {
-                self.mode = Mode::Findings {
-                    place: 0,
-                    scroll: 0,
-                }
-            }
+            Command::Help => self.enter(Mode::Help { scroll: 0 }),
+            Command::Gaps => self.enter(Mode::Gaps { scroll: 0 }),
+            Command::Findings => self.enter(Mode::Findings {
+                place: 0,
+                scroll: 0,
+            }),
             Command::Explain if matches!(self.mode, Mode::Machine(_)) => self.learn_marked(),
             Command::Explain => self.page(Mode::Explain { scroll: 0 }),
             Command::Details => {
@@ -43,7 +41,7 @@ impl App {
             Command::NextPage => self.turn(true),
             Command::PreviousPage => self.turn(false),
             Command::Left | Command::Right | Command::NextState => self.go_aside(command),
-            Command::Back => self.step_back(),
+            Command::Back => return self.step_back(),
             Command::Clear => self.clear(),
             Command::ShowFinding => return self.show_finding(),
             Command::Up
@@ -175,7 +173,7 @@ impl App {
         let Mode::SortMenu { place } = self.mode else {
             return;
         };
-        self.mode = Mode::Table;
+        self.leave_all();
         self.sort_at(place);
     }
 
@@ -184,7 +182,7 @@ impl App {
         if let Mode::SortMenu { place } = self.mode {
             let count = SORTABLE.len() + 1;
             let next = (place + count).saturating_add_signed(step) % count;
-            self.mode = Mode::Table;
+            self.leave_all();
             self.sort_at(next);
         }
     }

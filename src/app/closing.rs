@@ -211,7 +211,7 @@ impl App {
         match key {
             Key::Ctrl('c') => return vec![Effect::Quit],
             Key::Ctrl('z') => return vec![Effect::Suspend],
-            Key::Esc | Key::Char('n' | 'q') => self.mode = Mode::Table,
+            Key::Esc | Key::Char('n' | 'q') => self.leave_all(),
             Key::Enter if closing.is_answered() => return self.confirm_close(),
             Key::Enter | Key::Ctrl('u') => closing.typed.clear(),
             Key::Backspace | Key::Ctrl('h') => drop(closing.typed.pop()),
@@ -232,7 +232,7 @@ impl App {
         }
         let asked = closing.targets.clone();
         let targets = asked.iter().map(|doomed| doomed.target).collect();
-        self.mode = Mode::Table;
+        self.leave_all();
         // They have served; the next key is about something else.
         self.tags = Tags::default();
         self.answered.push(Answered {

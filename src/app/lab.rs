@@ -2,41 +2,33 @@
 
 use super::App;
 use super::effect::Effect;
+use super::mode::Mode;
 use crate::explain::moves::{leads_to, moves};
 use crate::explain::sentence::fill;
-use crate::model::lesson::{CHAPTERS, Course, Move, Wish};
+use crate::model::lesson::{CHAPTERS, Course, Move, Unmade, Wish};
 use crate::model::owner::Unowned;
 use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
+use crate::model::socket::Socket;
 use crate::model::state::State;
-
-/// The state that each chapter of the tour is about.
-const SOUGHT: [State; CHAPTERS] = [
-    State::Listen,
-    State::Listen,
-    State::Established,
-    State::Established,
-    State::Established,
-    State::Established,
-    State::CloseWait,
-    State::TimeWait,
-    State::SynReceived,
-    State::CloseWait,
-    State::Listen,
-];
 
 /// The key for setting up again what is gone.
 pub const AGAIN: u8 = 9;
 
 /// A lesson that is under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lesson {
     /// What is taught.
     pub course: Course,
     /// The chapter of the tour that was played last.
     pub chapter: usize,
-    /// What is being done, if something is.
-    pub under_way: Option<Move>,
+    /// What is being done, if something is; then, since which table it is done
+    /// and not shown yet.
+    pub under_way: Option<(Move, Option<u64>)>,
+    /// What the last frame offered, and for which socket.
+    offered: Option<(Vec<Choice>, Option<Socket>)>,
+    /// Whether its processes have ended: then nothing more can happen.
+    pub over: bool,
     /// The state that the last chapter is about, until a row in it was shown.
     pub(super) sought: Option<State>,
 }
@@ -49,6 +41,8 @@ impl Lesson {
             course,
             chapter: 0,
             under_way: None,
+            offered: None,
+            over: false,
             sought: None,
         }
     }
@@ -63,13 +57,17 @@ pub struct Choice {
     pub what: Move,
     /// The state it leads to, where it leads to another.
     pub to: Option<State>,
+    /// Whether the program's close becomes a reset, for what it has not read
+    /// (RFC 2525, 2.17).
+    pub by_reset: bool,
 }
 
 impl App {
     /// What a learner can have happen now.
     #[must_use]
     pub fn choices(&self) -> Vec<Choice> {
-        let Some(lesson) = &self.lesson else {
+        let ready = |lesson: &&Lesson| !lesson.over && !self.paused;
+        let Some(lesson) = self.lesson.as_ref().filter(ready) else {
             return Vec::new();
         };
         match lesson.course {
@@ -78,17 +76,26 @@ impl App {
                     key: 1,
                     what: Move::Next,
                     to: None,
+                    by_reset: false,
                 };
-                let more = lesson.chapter + 1 < CHAPTERS;
+                let more = lesson.chapter + 1 < CHAPTERS.len();
                 more.then_some(next).into_iter().collect()
             }
             Course::States => {
                 let row = self.selected().filter(|row| self.observation.is_own(row));
+                // What is half open goes with its listener: no answer helps it.
+                let alone = |row: &&Row| {
+                    row.socket.state == State::SynReceived
+                        && row.socket.inode.is_none()
+                        && self.observation.listeners_of(row).next().is_none()
+                };
+                let row = row.filter(|row| !alone(row));
                 let mut choices: Vec<Choice> = row.map(of_row).unwrap_or_default();
                 choices.push(Choice {
                     key: AGAIN,
                     what: Move::SetUpAgain,
                     to: None,
+                    by_reset: false,
                 });
                 choices
             }
@@ -99,54 +106,71 @@ impl App {
     #[must_use]
     pub fn learns_states(&self) -> bool {
         self.lesson
+            .as_ref()
             .is_some_and(|lesson| lesson.course == Course::States)
     }
 
-    /// A digit was pressed.
-    pub(super) fn choose(&mut self, digit: u8) -> Vec<Effect> {
-        let chosen = self
-            .choices()
-            .into_iter()
-            .find(|choice| choice.key == digit);
-        let Some(choice) = chosen else {
-            return Vec::new();
-        };
-        self.begin_move(choice.what).into_iter().collect()
-    }
-
-    fn begin_move(&mut self, what: Move) -> Option<Effect> {
-        let about = self.selected().map(|row| row.socket);
-        let lesson = self.lesson.as_mut()?;
-        if lesson.under_way.is_some() {
-            return None;
+    /// After a frame: what it offered is what a digit means until the next one.
+    pub(super) fn offer(&mut self, shown: bool) {
+        let socket = self.selected().map(|row| row.socket);
+        let choices = if shown { self.choices() } else { Vec::new() };
+        if let Some(lesson) = &mut self.lesson {
+            lesson.offered = Some((choices, socket));
         }
-        lesson.under_way = Some(what);
-        Some(Effect::Make(Wish {
-            what,
-            protocol: about.map_or(Protocol::Tcp, |socket| socket.protocol),
-            local: about.map(|socket| socket.local).unwrap_or_default(),
-            remote: about.and_then(|socket| socket.peer()),
-        }))
     }
 
-    /// What was chosen has happened, or not.
-    pub(super) fn made(&mut self, result: Result<(), String>) -> Vec<Effect> {
+    /// A digit was pressed. It counts once: a key that is held down must not walk
+    /// a socket to its end unseen.
+    pub(super) fn choose(&mut self, digit: u8) -> Vec<Effect> {
         let Some(lesson) = &mut self.lesson else {
             return Vec::new();
         };
-        let Some(what) = lesson.under_way.take() else {
+        if lesson.under_way.is_some() {
+            return Vec::new();
+        }
+        let Some((choices, socket)) = lesson.offered.take() else {
             return Vec::new();
         };
+        let chosen = choices.into_iter().find(|choice| choice.key == digit);
+        let Some(choice) = chosen else {
+            return Vec::new();
+        };
+        lesson.under_way = Some((choice.what, None));
+        vec![Effect::Make(Wish {
+            what: choice.what,
+            protocol: socket.map_or(Protocol::Tcp, |socket| socket.protocol),
+            local: socket.map(|socket| socket.local).unwrap_or_default(),
+            remote: socket.and_then(|socket| socket.peer()),
+        })]
+    }
+
+    /// What was chosen has happened, or not.
+    pub(super) fn made(&mut self, result: Result<(), Unmade>) -> Vec<Effect> {
+        let Some(lesson) = &mut self.lesson else {
+            return Vec::new();
+        };
+        let Some((what, _)) = lesson.under_way.take() else {
+            return Vec::new();
+        };
+        if result.is_ok() {
+            // Until a table shows it, nothing more is offered.
+            lesson.under_way = Some((what, Some(self.newest)));
+        }
         match result {
             Ok(()) if what == Move::Next => {
                 lesson.chapter += 1;
-                lesson.sought = SOUGHT.get(lesson.chapter).copied();
+                lesson.sought = CHAPTERS.get(lesson.chapter).copied();
             }
+            Ok(()) if what == Move::SetUpAgain => self.tell_of_lesson("again", ""),
             Ok(()) => {
                 let told = self.words.lab("moves", what.key()).to_owned();
                 self.tell_of_lesson("done", &told);
             }
-            Err(reason) => {
+            Err(Unmade::Gone) => {
+                lesson.over = true;
+                self.tell_of_lesson("ended", "");
+            }
+            Err(Unmade::Failed(reason)) => {
                 let reason = self.words.message(&reason);
                 self.tell_of_lesson("failed", &reason);
             }
@@ -154,10 +178,20 @@ impl App {
         vec![Effect::Refresh]
     }
 
-    /// Puts the cursor on what the chapter is about, once it is there: in the
-    /// same state a row on which more has happened goes first.
-    pub(super) fn follow_tour(&mut self) {
-        let Some(sought) = self.lesson.and_then(|lesson| lesson.sought) else {
+    /// With a new table: what was done shows in it. In the tour the cursor goes to
+    /// what the chapter is about, once it is there: in the same state a row on
+    /// which more has happened goes first.
+    pub(super) fn follow_lesson(&mut self) {
+        let Some(lesson) = &mut self.lesson else {
+            return;
+        };
+        if let Some((_, Some(then))) = lesson.under_way {
+            if self.observation.number <= then {
+                return;
+            }
+            lesson.under_way = None;
+        }
+        let Some(sought) = lesson.sought else {
             return;
         };
         let worth = |number: &u32| {
@@ -173,6 +207,20 @@ impl App {
         if let (Some((_, place)), Some(lesson)) = (best, &mut self.lesson) {
             lesson.sought = None;
             self.cursor.to(place);
+            self.turn_pages();
+        }
+    }
+
+    /// A page about one socket must not become one about another; the drawing
+    /// shows the new one.
+    fn turn_pages(&mut self) {
+        match self.mode {
+            Mode::Details { .. } | Mode::Explain { .. } => self.leave_all(),
+            Mode::Machine(_) => {
+                self.leave_all();
+                self.open_machine();
+            }
+            _ => {}
         }
     }
 
@@ -184,10 +232,13 @@ impl App {
 }
 
 fn of_row(row: &Row) -> Vec<Choice> {
+    let fin = u32::from(row.socket.state == State::CloseWait);
+    let unread = row.socket.recv_queue > fin;
     let choice = |(key, what)| Choice {
         key,
         what,
         to: leads_to(what, row),
+        by_reset: what == Move::ProgramCloses && row.socket.peer().is_some() && unread,
     };
     (1..).zip(moves(row)).map(choice).collect()
 }

@@ -220,7 +220,7 @@ impl App {
 
     /// Ticks are asked for one by one and only while something moves, so that a
     /// screen at rest costs nothing.
-    fn next_tick(&self) -> Vec<Effect> {
+    pub(super) fn next_tick(&self) -> Vec<Effect> {
         let playing = matches!(&self.mode, Mode::Learn(learning) if learning.playing);
         playing
             .then_some(Effect::TickAfter(TICK))

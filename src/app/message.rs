@@ -7,6 +7,7 @@ use super::stream::LineMark;
 use crate::listing::Column;
 use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal};
 use crate::model::closing::Closed;
+use crate::model::lesson::Unmade;
 use crate::model::observation::Observation;
 use crate::model::powers::Means;
 use crate::model::state::State;
@@ -43,7 +44,7 @@ pub enum Message {
     /// Something came of a signal.
     Acted(ArmId, Outcome),
     /// What was chosen in the lab has happened, or why not.
-    Made(Result<(), String>),
+    Made(Result<(), Unmade>),
     /// What came of closing connections, in the order they were asked for.
     Closed(Vec<Closed>),
     /// The time is over that was asked for with
@@ -98,4 +99,6 @@ pub struct Drawn {
     pub longest_scroll: u16,
     /// Whether there was room for the confirm dialog's question.
     pub question_shown: bool,
+    /// Whether there was room for what the lab offers.
+    pub choices_shown: bool,
 }

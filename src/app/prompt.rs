@@ -153,14 +153,14 @@ impl App {
                 self.filters.remove(0);
             }
         }
-        self.mode = Mode::Table;
+        self.leave_all();
     }
 
     fn abandon_prompt(&mut self) {
         if let Mode::Prompt(prompt) = &self.mode {
             self.filter = prompt.before.clone();
         }
-        self.mode = Mode::Table;
+        self.leave_all();
         self.rearrange();
     }
 

@@ -1,6 +1,7 @@
 //! The way back: which pages lie below the one on screen.
 
 use super::App;
+use super::effect::Effect;
 use super::mode::Mode;
 use crate::model::socket::SocketKey;
 
@@ -26,15 +27,17 @@ impl App {
 
     /// To the page below; one about a socket that is no longer selected is
     /// passed over.
-    pub(super) fn step_back(&mut self) {
+    pub(super) fn step_back(&mut self) -> Vec<Effect> {
         let selected = self.selected().map(|row| row.socket.key());
         while let Some((mode, key)) = self.trail.pop() {
             if !mode.is_about_one() || key == selected {
                 self.mode = mode;
-                return;
+                // A lesson that was playing goes on.
+                return self.next_tick();
             }
         }
         self.mode = Mode::Table;
+        Vec::new()
     }
 
     /// To the table.

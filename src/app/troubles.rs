@@ -5,6 +5,7 @@ use super::App;
 use super::effect::Effect;
 use super::leads;
 use super::mode::Mode;
+use crate::filter::Filter;
 use crate::model::finding::{Finding, Severity};
 use crate::model::identity::Identity;
 use crate::model::mute::Mute;
@@ -149,14 +150,25 @@ impl App {
     /// Shows the rows of the marked finding, or of the gravest.
     pub(super) fn show_finding(&mut self) -> Vec<Effect> {
         let gravest = || self.news().next().or(self.observation.findings.first());
-        let Some(finding) = self.chosen_finding().or_else(gravest) else {
+        let own = || self.finding_of_row();
+        let Some(finding) = self.chosen_finding().or_else(own).or_else(gravest) else {
             self.say("no_finding", &[]);
             return Vec::new();
         };
         let wanted = leads::filter(finding);
-        self.mode = Mode::Table;
+        self.leave_all();
         self.show_only(&wanted);
         Vec::new()
+    }
+
+    /// The gravest finding that the selected row is part of.
+    fn finding_of_row(&self) -> Option<&Finding> {
+        let row = self.selected().filter(|row| row.flagged.is_some())?;
+        let mut findings = self.news().chain(&self.observation.findings);
+        findings.find(|finding| {
+            let lead = Filter::parse(&leads::filter(finding));
+            lead.is_ok_and(|lead| lead.matches(row, &self.observation))
+        })
     }
 
     /// Takes the marked finding for known, or no longer.

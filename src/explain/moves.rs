@@ -40,7 +40,6 @@ pub fn moves(row: &Row) -> Vec<Move> {
             Some(ClientKnocks),
             Some(ClientConnects),
             with(socket.recv_queue > 0, ProgramAccepts),
-            Some(ProgramConnects),
             Some(ProgramCloses),
         ]),
         State::SynSent => vec![PeerAnswers, PeerResets, ProgramCloses],
@@ -99,7 +98,9 @@ pub fn leads_to(what: Move, row: &Row) -> Option<State> {
         // What was not read makes it a reset.
         (Move::ProgramCloses, Established) if row.socket.recv_queue == 0 => FinWait1,
         (Move::ProgramCloses, CloseWait) if row.socket.recv_queue <= 1 => LastAck,
-        (Move::ProgramCloses, FinWait2) => return None,
+        (Move::ProgramCloses, FinWait2) if row.socket.recv_queue == 0 => return None,
+        // Nobody could read them any more.
+        (Move::PeerSends, FinWait2) if row.socket.inode.is_none() => Closed,
         (Move::ProgramListens, _) => Listen,
         (Move::ProgramConnects, State::BoundInactive) => SynSent,
         (Move::PeerAcknowledges, LastAck) | (Move::PeerResets | Move::ProgramCloses, _) => Closed,

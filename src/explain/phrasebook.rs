@@ -77,7 +77,7 @@ impl Phrasebook {
         };
         let usage = text.strip_prefix("Usage: ");
         let said = match usage {
-            Some(words) => self.find("Usage:").map(|usage| format!("{usage}{words}")),
+            Some(words) => self.find("Usage:").map(|usage| format!("{usage} {words}")),
             None => self.find(text),
         };
         let values_said = self.find(values.trim_start());

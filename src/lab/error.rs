@@ -48,6 +48,9 @@ pub enum LabError {
     /// A learner's wish does not fit what is there.
     #[error("{0}")]
     Lesson(&'static str),
+    /// A process of the lab that was given an order has ended.
+    #[error("lab: a process has ended")]
+    Gone,
     /// A helper process failed, and said so.
     #[error("{0}")]
     Helper(String),

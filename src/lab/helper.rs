@@ -171,21 +171,37 @@ pub(super) fn wait_for_end(patience: Option<Duration>) -> Result<bool, LabError>
     }
 }
 
+/// Why upkeep is called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Upkeep {
+    /// Whether anything has to be kept up.
+    Asked,
+    /// Its time has come.
+    Due,
+}
+
 /// Obeys orders, a line each, until the input closes: says of each that it is
-/// done, or why not. While none comes, it sees to what must be kept up.
+/// done, or why not. Between them, and however many come, it sees to what must
+/// be kept up: that says after how long it must be seen to again, if at all, and
+/// is asked after each order, too.
 pub(super) fn obey(
-    rest: Option<Duration>,
-    mut keep_up: impl FnMut(),
+    mut keep_up: impl FnMut(Upkeep) -> Option<Duration>,
     mut order: impl FnMut(&str) -> Result<(), LabError>,
 ) -> Result<(), LabError> {
     let input = stdin();
-    let timeout = rest.and_then(|rest| Timespec::try_from(rest).ok());
     let mut heard = Vec::new();
+    let after = |rest: Option<Duration>| Instant::now().checked_add(rest?);
+    let mut due = after(keep_up(Upkeep::Asked));
     loop {
+        let left = due.map(|due| due.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            due = after(keep_up(Upkeep::Due));
+            continue;
+        }
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
         let mut descriptors = [PollFd::new(&input, PollFlags::IN)];
         match poll(&mut descriptors, timeout.as_ref()) {
-            Ok(0) => keep_up(),
-            Err(rustix::io::Errno::INTR) => {}
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(LabError::io("wait for", "orders")(error)),
             Ok(_) => {
                 let mut buffer = [0; 1024];
@@ -203,6 +219,7 @@ pub(super) fn obey(
                 Ok(()) => say(DONE)?,
                 Err(error) => say(&format!("{SORRY}{error}"))?,
             }
+            due = due.or_else(|| after(keep_up(Upkeep::Asked)));
         }
     }
 }
@@ -281,13 +298,13 @@ impl Helper {
         }
     }
 
-    /// Gives an order and waits until it is done.
+    /// Gives an order and waits until it is done. Whoever does not answer in
+    /// time is not asked again: its answer would be taken for that of the next.
     pub(super) fn order(&mut self, line: &str, patience: Duration) -> Result<(), LabError> {
-        let gone = || LabError::Lesson("the lab's process is gone");
-        let input = self.input.as_mut().ok_or_else(gone)?;
+        let input = self.input.as_mut().ok_or(LabError::Gone)?;
         writeln!(input, "{line}")
             .and_then(|()| input.flush())
-            .map_err(LabError::io("write to", "a helper process"))?;
+            .map_err(|_| LabError::Gone)?;
         let deadline = Instant::now() + patience;
         loop {
             while let Some(line) = take_line(&mut self.said) {
@@ -298,7 +315,10 @@ impl Helper {
                     return Err(LabError::Helper(reason.to_owned()));
                 }
             }
-            self.listen(deadline)?;
+            if self.listen(deadline).is_err() {
+                self.dismiss();
+                return Err(LabError::Gone);
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 use super::LabError;
 use super::classroom::Classroom;
 use super::device::DeviceChoice;
-use super::helper::{Helper, Role, obey, say_ready};
+use super::helper::{Helper, Role, Upkeep, obey, say_ready};
 use super::namespace::Namespace;
 use super::tour::{FLOOD_ORDER, Tour};
 use crate::model::endpoint::Endpoint;
@@ -120,19 +120,18 @@ pub(super) fn play(
     say_ready()?;
     // Both the upkeep and the orders need the class.
     let class = std::cell::RefCell::new(class);
-    let rest = match course {
-        Course::States => UPKEEP,
-        Course::Tour => FLOODING,
+    let keep_up = |why| {
+        let mut class = class.borrow_mut();
+        match (course, why) {
+            (Course::States, Upkeep::Asked) => Some(UPKEEP),
+            (Course::States, Upkeep::Due) => {
+                class.keep_up();
+                Some(UPKEEP)
+            }
+            (Course::Tour, _) => class.flood_on().then_some(FLOODING),
+        }
     };
-    let keep_up = |class: &mut Classroom<'_>| match course {
-        Course::States => class.keep_up(),
-        Course::Tour => class.flood_on(),
-    };
-    obey(
-        Some(rest),
-        || keep_up(&mut class.borrow_mut()),
-        |line| follow(&mut class.borrow_mut(), line),
-    )
+    obey(keep_up, |line| follow(&mut class.borrow_mut(), line))
 }
 
 fn follow(class: &mut Classroom<'_>, line: &str) -> Result<(), LabError> {

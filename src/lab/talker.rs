@@ -4,6 +4,8 @@
 use super::LabError;
 use super::helper::{obey, say_ready};
 use super::namespace::Namespace;
+use super::program::wait_until;
+use rustix::event::PollFlags;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
@@ -82,8 +84,7 @@ pub(super) fn play(_proof: &Namespace) -> Result<(), LabError> {
     let mut talker = Talker::default();
     say_ready()?;
     obey(
-        None,
-        || {},
+        |_| None,
         |line| {
             let line = Line::understood(line).ok_or(LabError::Lesson("what was that?"))?;
             talker
@@ -108,7 +109,10 @@ impl Talker {
             Line::Accept(count) => {
                 let listener = self.listener.as_ref().ok_or(io::ErrorKind::NotConnected)?;
                 for _ in 0..count {
-                    self.connections.push(listener.accept()?.0);
+                    wait_until(listener, PollFlags::IN, "a client").map_err(io::Error::other)?;
+                    let (connection, _) = listener.accept()?;
+                    connection.set_read_timeout(Some(PATIENCE))?;
+                    self.connections.push(connection);
                 }
             }
             Line::Connect(port, count) => {

@@ -4,7 +4,6 @@ use super::LabError;
 use super::helper::{Helper, Role};
 use super::namespace::Namespace;
 use super::talker::{Line, Part};
-use crate::model::lesson::CHAPTERS;
 use std::time::Duration;
 
 /// Where the server of the tour listens.
@@ -25,6 +24,8 @@ pub(super) struct Tour {
     client: Helper,
     /// The chapter that was played last.
     chapter: usize,
+    /// How much of the next one has been done.
+    done: usize,
 }
 
 impl Tour {
@@ -38,57 +39,34 @@ impl Tour {
             server: start(Part::Server)?,
             client: start(Part::Client)?,
             chapter: 0,
+            done: 0,
         })
     }
 
-    /// Plays the next chapter. `far_end` takes orders to the far end.
+    /// Plays the next chapter. `far_end` takes orders to the far end. After a
+    /// failure it goes on where that was.
     pub(super) fn go_on(
         &mut self,
         namespace: &Namespace,
         far_end: &mut Helper,
     ) -> Result<(), LabError> {
-        let chapter = self.chapter + 1;
-        let (serve, call): (&[Line], &[Line]) = match chapter {
-            1 => (&[Line::Listen(PORT)], &[]),
-            2 => (&[], &[Line::Connect(PORT, 1)]),
-            3 => (&[Line::Accept(1)], &[]),
-            4 => (&[], &[Line::Write(100)]),
-            5 => (&[Line::Read(100), Line::Write(20)], &[Line::Read(20)]),
-            6 => (&[], &[Line::Close]),
-            7 => (&[Line::Close], &[]),
-            8 => {
-                let order = format!("{FLOOD_ORDER} {PORT} {FLOOD}");
-                far_end.order(&order, PATIENCE)?;
-                (&[], &[])
+        let deeds = script(self.chapter + 1);
+        if deeds.is_empty() {
+            return Err(LabError::Lesson("the tour is over"));
+        }
+        while let Some(deed) = deeds.get(self.done) {
+            match deed {
+                Deed::Serve(line) => self.server.order(&line.told(), PATIENCE)?,
+                Deed::Call(line) => self.client.order(&line.told(), PATIENCE)?,
+                Deed::Flood(count) => {
+                    far_end.order(&format!("{FLOOD_ORDER} {PORT} {count}"), PATIENCE)?;
+                }
+                Deed::Renew => self.renew_server(namespace)?,
             }
-            9 => return self.leak(namespace),
-            10 => return self.restart(namespace),
-            _ => return Err(LabError::Lesson("the tour is over")),
-        };
-        for line in serve {
-            self.server.order(&line.told(), PATIENCE)?;
+            self.done += 1;
         }
-        for line in call {
-            self.client.order(&line.told(), PATIENCE)?;
-        }
-        self.chapter = chapter;
-        Ok(())
-    }
-
-    /// The flood has filled the server's queue: a leak needs a new one.
-    fn leak(&mut self, namespace: &Namespace) -> Result<(), LabError> {
-        self.renew_server(namespace)?;
-        self.client
-            .order(&Line::Connect(PORT, LEAK).told(), PATIENCE)?;
-        self.server.order(&Line::Accept(LEAK).told(), PATIENCE)?;
-        self.client.order(&Line::Close.told(), PATIENCE)?;
         self.chapter += 1;
-        Ok(())
-    }
-
-    fn restart(&mut self, namespace: &Namespace) -> Result<(), LabError> {
-        self.renew_server(namespace)?;
-        self.chapter = CHAPTERS - 1;
+        self.done = 0;
         Ok(())
     }
 
@@ -98,5 +76,61 @@ impl Tour {
         // The old one ends here, and the port is free.
         self.server = server;
         self.server.order(&Line::Listen(PORT).told(), PATIENCE)
+    }
+}
+
+/// One thing that happens in a chapter.
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    /// The server is told this.
+    Serve(Line),
+    /// The client is.
+    Call(Line),
+    /// So many forged SYNs are to come.
+    Flood(u16),
+    /// The server ends, and another takes its port.
+    Renew,
+}
+
+/// What happens in a chapter; nothing after the last.
+fn script(chapter: usize) -> Vec<Deed> {
+    use Deed::{Call, Flood, Renew, Serve};
+    match chapter {
+        1 => vec![Serve(Line::Listen(PORT))],
+        2 => vec![Call(Line::Connect(PORT, 1))],
+        3 => vec![Serve(Line::Accept(1))],
+        4 => vec![Call(Line::Write(100))],
+        5 => vec![
+            Serve(Line::Read(100)),
+            Serve(Line::Write(20)),
+            Call(Line::Read(20)),
+        ],
+        6 => vec![Call(Line::Close)],
+        7 => vec![Serve(Line::Close)],
+        8 => vec![Flood(FLOOD)],
+        // The flood has filled the server's queue: a leak needs a new one.
+        9 => vec![
+            Flood(0),
+            Renew,
+            Call(Line::Connect(PORT, LEAK)),
+            Serve(Line::Accept(LEAK)),
+            Call(Line::Close),
+        ],
+        10 => vec![Flood(0), Renew],
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::lesson::CHAPTERS;
+
+    #[test]
+    fn every_chapter_has_its_script() {
+        for chapter in 1..CHAPTERS.len() {
+            assert!(!script(chapter).is_empty(), "{chapter}");
+        }
+        assert!(script(CHAPTERS.len()).is_empty());
     }
 }

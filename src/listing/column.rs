@@ -124,6 +124,8 @@ impl Column {
             .filter(|column| match column {
                 Self::Netns => several,
                 Self::Awaits => learning,
+                // All of the lab's sockets are of one user and one family.
+                Self::Proto | Self::User => !learning,
                 _ => true,
             })
             .collect()

@@ -3,7 +3,7 @@
 use super::column::Align;
 use crate::explain::sentence::is_chinese;
 use std::borrow::Cow;
-use textwrap::WordSeparator;
+use textwrap::{WordSeparator, WordSplitter};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How many cells a text takes.
@@ -45,7 +45,8 @@ pub fn fit(text: &str, cells: usize) -> Cow<'_, str> {
 /// but no line begins with a full stop (Unicode's UAX #14).
 #[must_use]
 pub fn wrap(text: &str, cells: usize) -> Vec<Cow<'_, str>> {
-    let options = textwrap::Options::new(cells);
+    // A name such as Recv-Q stays in one piece.
+    let options = textwrap::Options::new(cells).word_splitter(WordSplitter::NoHyphenation);
     let chinese = text.chars().any(is_chinese);
     textwrap::wrap(
         text,

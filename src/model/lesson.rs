@@ -3,6 +3,7 @@
 
 use super::endpoint::Endpoint;
 use super::protocol::Protocol;
+use super::state::State;
 use serde::{Deserialize, Serialize};
 
 /// Something that is done to a socket, or on the far end of it.
@@ -93,6 +94,15 @@ pub struct Wish {
     pub remote: Option<Endpoint>,
 }
 
+/// Why a move was not made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unmade {
+    /// The lab's processes have ended.
+    Gone,
+    /// It did not fit what is there, or failed; the reason in words.
+    Failed(String),
+}
+
 /// What the lab teaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Course {
@@ -102,5 +112,18 @@ pub enum Course {
     Tour,
 }
 
-/// How many chapters the tour has.
-pub const CHAPTERS: usize = 11;
+/// The state that each chapter of the tour is about; the first says what will
+/// come.
+pub const CHAPTERS: [State; 11] = [
+    State::Listen,
+    State::Listen,
+    State::Established,
+    State::Established,
+    State::Established,
+    State::Established,
+    State::CloseWait,
+    State::TimeWait,
+    State::SynReceived,
+    State::CloseWait,
+    State::Listen,
+];

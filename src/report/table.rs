@@ -132,7 +132,7 @@ pub fn write_gaps(
         let short = words.gap(gap.kind, "short");
         let short = fill(short, |_| Some(grouped(gap.count))).unwrap_or_default();
         let reason = words.gap_reason(gap.reason);
-        writeln!(out, "tcplens: {short} ({reason})")?;
+        writeln!(out, "tcplens: {}", words.aside(&short, reason))?;
     }
     Ok(())
 }

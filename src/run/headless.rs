@@ -88,7 +88,8 @@ pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
     let narrowed = !request.filter.is_all() || !request.quick.is_all();
     Ok(if rows.is_empty() && narrowed {
         if request.format == Format::Table {
-            let _ = writeln!(stderr(), "tcplens: no socket matches");
+            let said = request.words.message("no socket matches");
+            let _ = writeln!(stderr(), "tcplens: {said}");
             if request.filter.is_of_flows() {
                 let _ = writeln!(
                     stderr(),

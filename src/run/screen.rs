@@ -4,6 +4,7 @@
 use super::actor::{self, Deed, Deeds};
 use super::poller::{self, Order};
 use super::slot::Slot;
+use super::teacher::Teacher;
 use super::terminal::Terminal;
 use super::{Ending, RunError, clipboard, input, signals, teacher};
 use crate::app::effect::Effect;
@@ -14,7 +15,7 @@ use crate::control::Control;
 use crate::control::destroy::Close;
 use crate::explain::catalogue::Catalogue;
 use crate::lab::lesson::Lesson;
-use crate::model::lesson::Wish;
+use crate::model::lesson::Unmade;
 use crate::monitor::{Monitor, MonitorOptions, Thresholds, Wishes};
 use crate::report::json;
 use crate::source::ReadingSource;
@@ -99,7 +100,7 @@ pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
         events.clone(),
     )
     .map_err(RunError::io("start a thread"))?;
-    let wishes = request
+    let teacher = request
         .lesson
         .map(|lesson| teacher::start(lesson, events.clone()))
         .transpose()
@@ -112,7 +113,7 @@ pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
         slot,
         orders,
         deeds,
-        wishes,
+        teacher,
         tick: None,
     };
     input::start(events)?;
@@ -140,7 +141,7 @@ struct Screen {
     slot: Slot,
     orders: Sender<Order>,
     deeds: Deeds,
-    wishes: Option<Sender<Wish>>,
+    teacher: Option<Teacher>,
     /// When the app wants its tick.
     tick: Option<Instant>,
 }
@@ -207,8 +208,9 @@ impl Screen {
             Effect::SignalTree(id, signal) => self.deeds.send(Deed::SignalTree(id, signal)),
             Effect::Disarm(id) => self.deeds.send(Deed::Disarm(id)),
             Effect::Make(wish) => {
-                if let Some(wishes) = &self.wishes {
-                    let _ = wishes.send(wish);
+                let asked = self.teacher.as_ref().is_some_and(|one| one.ask(wish));
+                if !asked {
+                    self.app.update(Message::Made(Err(Unmade::Gone)));
                 }
             }
             Effect::Close(targets) => self.deeds.send(Deed::Close(targets)),

@@ -3,22 +3,60 @@
 
 use super::screen::Event;
 use crate::app::message::Message;
+use crate::lab::LabError;
 use crate::lab::lesson::Lesson;
-use crate::model::lesson::Wish;
+use crate::model::lesson::{Unmade, Wish};
+use std::convert::Infallible;
 use std::io;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::Duration;
 
-/// Starts the thread. It ends when the wishes' other end is dropped.
-pub(super) fn start(mut lesson: Lesson, events: Sender<Event>) -> io::Result<Sender<Wish>> {
+/// How long the end of the program waits for the lab to be put away: its peers
+/// reset what would outlast it.
+const GRACE: Duration = Duration::from_secs(4);
+
+/// The thread's other end. The lab ends when this is dropped.
+pub(super) struct Teacher {
+    wishes: Option<Sender<Wish>>,
+    /// Closes with the thread.
+    over: Receiver<Infallible>,
+}
+
+impl Teacher {
+    /// Wishes for something; false if there is nobody any more to do it.
+    pub(super) fn ask(&self, wish: Wish) -> bool {
+        let wishes = self.wishes.as_ref();
+        wishes.is_some_and(|wishes| wishes.send(wish).is_ok())
+    }
+}
+
+impl Drop for Teacher {
+    fn drop(&mut self) {
+        self.wishes.take();
+        let _ = self.over.recv_timeout(GRACE);
+    }
+}
+
+/// Starts the thread.
+pub(super) fn start(mut lesson: Lesson, events: Sender<Event>) -> io::Result<Teacher> {
     let (wishes, inbox) = channel::<Wish>();
+    let (running, over) = channel();
     thread::Builder::new()
         .name("teacher".to_owned())
         .spawn(move || {
+            let _running: Sender<Infallible> = running;
             while let Ok(wish) = inbox.recv() {
-                let made = lesson.make(&wish).map_err(|error| error.to_string());
+                let made = lesson.make(&wish).map_err(|error| match error {
+                    LabError::Gone => Unmade::Gone,
+                    other => Unmade::Failed(other.to_string()),
+                });
                 let _ = events.send(Event::Message(Box::new(Message::Made(made))));
             }
+            drop(lesson);
         })?;
-    Ok(wishes)
+    Ok(Teacher {
+        wishes: Some(wishes),
+        over,
+    })
 }

@@ -61,6 +61,9 @@ pub(super) fn write(words: &StateWords, app: &App, theme: Theme, page: &mut Page
     ] {
         page.heading(heading(name), theme.heading());
         page.paragraph(&app.words.with_limits(text, limits), Style::new());
+        if name == "lasts" && app.lesson.is_some() {
+            page.paragraph(app.words.lab("pane", "raised"), theme.dim());
+        }
     }
     if !words.command.is_empty() {
         page.paragraph(&words.command, theme.key());

@@ -36,7 +36,12 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
                 continue;
             }
             listed.push(binding);
-            let keys: Vec<String> = binding.keys.iter().map(Key::to_string).collect();
+            let keys = match binding.command.digit() {
+                // One line for all that the lab's pane offers.
+                Some(1) => vec!["1".to_owned(), "…".to_owned(), "6".to_owned()],
+                Some(2..=6) => continue,
+                _ => binding.keys.iter().map(Key::to_string).collect(),
+            };
             let means = app.words.command(binding.command.key(), "means");
             match missing(binding.command, app) {
                 None => page.labelled(&keys.join(" "), theme.key(), INDENT, means, Style::new()),

@@ -1,9 +1,9 @@
 //! What a learner can have happen next, above the footer: whom the selected
 //! socket waits for, and a key for each thing that can be done about it.
 
+use super::put;
 use super::theme::Theme;
 use super::words::cells;
-use super::{Frame, put, row_of};
 use crate::app::App;
 use crate::app::lab::Choice;
 use crate::explain::moves::awaited;
@@ -19,38 +19,60 @@ use ratatui::text::{Line, Span};
 /// Cells between two choices.
 const GAP: usize = 3;
 
-/// How many lines it takes; none outside a lesson.
-pub(super) fn height(app: &App, theme: Theme, width: u16) -> u16 {
-    u16::try_from(lines(app, theme, width).len()).unwrap_or(u16::MAX)
+/// What is to be drawn.
+pub(super) struct Pane {
+    head: Line<'static>,
+    text: Vec<Line<'static>>,
+    choices: Vec<Line<'static>>,
 }
 
-pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, _frame: &mut Frame) {
-    for (down, line) in (0..).zip(lines(app, theme, area.width)) {
-        put(&line, Style::new(), row_of(area, down), buffer);
+impl Pane {
+    /// None outside a lesson.
+    pub(super) fn of(app: &App, theme: Theme, width: u16) -> Option<Self> {
+        let lesson = app.lesson.as_ref()?;
+        Some(Self {
+            head: head(app, theme, width),
+            text: match lesson.course {
+                Course::Tour => chapter(lesson.chapter, app, theme, width),
+                Course::States => Vec::new(),
+            },
+            choices: choices(app, theme, width),
+        })
     }
-}
 
-fn lines(app: &App, theme: Theme, width: u16) -> Vec<Line<'static>> {
-    let Some(lesson) = &app.lesson else {
-        return Vec::new();
-    };
-    let mut lines = vec![head(app, theme, width)];
-    if lesson.course == Course::Tour {
-        let name = format!("text_{}", lesson.chapter);
-        let text = app.words.lab("tour", &name);
-        let room = usize::from(width).saturating_sub(2).max(10);
-        let pieces = wrap(text, room);
-        lines.extend(
-            pieces
-                .iter()
-                .map(|piece| Line::styled(format!(" {piece}"), theme.title())),
-        );
-        if lesson.chapter + 1 == CHAPTERS {
-            let over = app.words.lab("tour", "over");
-            lines.push(Line::styled(format!(" {over}"), theme.dim()));
+    /// How many lines it takes.
+    pub(super) fn height(&self) -> u16 {
+        let lines = 1 + self.text.len() + self.choices.len();
+        u16::try_from(lines).unwrap_or(u16::MAX)
+    }
+
+    /// Draws it; says whether all that can be chosen is to be seen. With little
+    /// room the text gives way.
+    pub(super) fn draw(&self, area: Rect, buffer: &mut Buffer) -> bool {
+        let room = usize::from(area.height);
+        let told = room.saturating_sub(1 + self.choices.len());
+        let lines = [&self.head]
+            .into_iter()
+            .chain(self.text.iter().take(told))
+            .chain(&self.choices);
+        for (line, row) in lines.zip(area.rows()) {
+            put(line, Style::new(), row, buffer);
         }
+        room > self.choices.len()
     }
-    lines.extend(choices(app, theme, width));
+}
+
+fn chapter(number: usize, app: &App, theme: Theme, width: u16) -> Vec<Line<'static>> {
+    let text = app.words.lab("tour", &format!("text_{number}"));
+    let room = usize::from(width).saturating_sub(2).max(10);
+    let mut lines: Vec<Line<'static>> = wrap(text, room)
+        .iter()
+        .map(|piece| Line::styled(format!(" {piece}"), theme.title()))
+        .collect();
+    if number + 1 == CHAPTERS.len() {
+        let over = app.words.lab("tour", "over");
+        lines.push(Line::styled(format!(" {over}"), theme.dim()));
+    }
     lines
 }
 
@@ -63,7 +85,7 @@ fn head(app: &App, theme: Theme, width: u16) -> Line<'static> {
             let number = fill(sentence, |place| {
                 Some(match place {
                     "number" => lesson.chapter.to_string(),
-                    _ => (CHAPTERS - 1).to_string(),
+                    _ => (CHAPTERS.len() - 1).to_string(),
                 })
             });
             format!("{} {}", word("title"), number.unwrap_or_default())
@@ -73,14 +95,20 @@ fn head(app: &App, theme: Theme, width: u16) -> Line<'static> {
     let said = match app.selected() {
         Some(row) => {
             let awaited = awaited(row, app.words);
-            let name = if awaited.is_empty() {
-                "over"
-            } else {
-                "withheld"
+            let peer = row.socket.peer();
+            let name = match peer {
+                _ if awaited.is_empty() => "over",
+                Some(_) => "withheld_of",
+                None => "withheld",
             };
-            let state = row.socket.state.to_string();
-            let place = |place: &str| if place == "state" { &state } else { awaited };
-            fill(word(name), |name| Some(place(name).to_owned())).unwrap_or_default()
+            let value = |place: &str| {
+                Some(match place {
+                    "state" => row.socket.state.to_string(),
+                    "peer" => peer?.to_string(),
+                    _ => awaited.to_owned(),
+                })
+            };
+            fill(word(name), value).unwrap_or_default()
         }
         None => word("nothing").to_owned(),
     };
@@ -96,6 +124,8 @@ fn head(app: &App, theme: Theme, width: u16) -> Line<'static> {
 fn choices(app: &App, theme: Theme, width: u16) -> Vec<Line<'static>> {
     let mut lines: Vec<Line<'static>> = Vec::new();
     let mut used = usize::MAX;
+    let lesson = app.lesson.as_ref();
+    let busy = lesson.is_some_and(|lesson| lesson.under_way.is_some());
     for choice in app.choices() {
         let (key, text) = label(choice, app);
         let needs = cells(&key) + cells(&text);
@@ -107,8 +137,14 @@ fn choices(app: &App, theme: Theme, width: u16) -> Vec<Line<'static>> {
             used += GAP;
         }
         if let Some(line) = lines.last_mut() {
-            line.push_span(Span::styled(key, theme.key()));
-            line.push_span(Span::raw(text));
+            // While one thing is done, nothing else can be chosen.
+            let (bright, plain) = if busy {
+                (theme.dim(), theme.dim())
+            } else {
+                (theme.key(), Style::new())
+            };
+            line.push_span(Span::styled(key, bright));
+            line.push_span(Span::styled(text, plain));
             used += needs;
         }
     }
@@ -123,6 +159,7 @@ fn label(choice: Choice, app: &App) -> (String, String) {
         "choice"
     };
     let state = match choice.to {
+        Some(State::Closed) if choice.by_reset => app.words.lab("pane", "reset").to_owned(),
         Some(State::Closed) => app.words.lab("pane", "gone").to_owned(),
         Some(state) => state.to_string(),
         None => String::new(),

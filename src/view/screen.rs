@@ -10,6 +10,7 @@ use super::{sort_menu, table, words};
 use crate::app::App;
 use crate::app::mode::Mode;
 use crate::explain::sentence::grouped;
+use crate::listing::fit;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -38,10 +39,10 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
         let line = take_bottom(&mut rest, said);
         footer::draw_notice(app, theme, line, buffer);
     }
-    if rest.height >= 8 {
-        let taught = lab::height(app, theme, rest.width).min(rest.height / 2);
-        let pane = take_bottom(&mut rest, taught);
-        lab::draw(app, theme, pane, buffer, frame);
+    let mut choices_shown = false;
+    if let Some(pane) = lab::Pane::of(app, theme, rest.width).filter(|_| rest.height >= 8) {
+        let taken = pane.height().min(rest.height / 2);
+        choices_shown = pane.draw(take_bottom(&mut rest, taken), buffer);
     }
     match &app.mode {
         Mode::Details { scroll } => {
@@ -91,6 +92,7 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
             sort_menu::draw(*place, app, theme, rest, buffer);
         }
     }
+    frame.drawn.choices_shown = choices_shown;
     // Last, since only now it is known what can be answered.
     footer::draw(app, theme, foot, buffer, frame);
 }
@@ -177,6 +179,7 @@ fn take_bottom(area: &mut Rect, rows: u16) -> Rect {
 
 /// Draws a title over a page and gives back the room below it.
 pub(super) fn titled(title: &str, theme: Theme, area: Rect, buffer: &mut Buffer) -> Rect {
+    let title = fit(title, usize::from(area.width).saturating_sub(2));
     let line = Line::styled(format!(" {title}"), theme.title());
     put(&line, Style::new(), row_of(area, 0), buffer);
     let mut below = area;

@@ -65,6 +65,9 @@ pub(crate) fn lead_where_their_labels_say(namespace: &Namespace) -> Result<(), N
                 (now.unwrap_or(State::Closed) == to).then_some(())
             });
         }
+        watch.until(&format!("what {what:?} does"), |seen| {
+            has_happened(what, &row, seen).then_some(())
+        });
         lesson.make(&wish(Move::SetUpAgain, &row)).unwrap();
         watch.until("every state again", |seen| {
             states(seen).is_superset(&all).then_some(())
@@ -75,11 +78,43 @@ pub(crate) fn lead_where_their_labels_say(namespace: &Namespace) -> Result<(), N
     Ok(())
 }
 
+/// Whether a move shows that leads to no other state.
+fn has_happened(what: Move, before: &Row, seen: &Observation) -> bool {
+    let now = present(seen).find(|row| row.socket.key() == before.socket.key());
+    let callers = present(seen).filter(|row| {
+        let came_later = row.first_seen > before.first_seen;
+        row.socket.local == before.socket.local && row.socket.peer().is_some() && came_later
+    });
+    let mut callers = callers.map(|row| row.socket.state);
+    let queue = |row: &Row| row.socket.recv_queue;
+    match (what, now) {
+        (Move::ClientKnocks, _) => callers.any(|state| state == State::SynReceived),
+        (Move::ClientConnects, _) => callers.any(|state| state == State::Established),
+        (Move::ProgramAccepts, Some(now)) if before.socket.peer().is_none() => {
+            queue(now) < queue(before)
+        }
+        (Move::ProgramAccepts, Some(now)) => now.socket.inode.is_some(),
+        // An orphan that has shrunk answers them with a reset.
+        (Move::PeerSends, now) => now.is_none_or(|now| queue(now) > queue(before)),
+        (Move::ProgramReads, Some(now)) => queue(now) < queue(before),
+        (Move::ProgramSends, Some(now)) => now.socket.send_queue > before.socket.send_queue,
+        _ => true,
+    }
+}
+
 /// What a move is tried from.
 fn name(row: &Row, what: Move) -> (String, &'static str) {
     let waits = row.unowned == Some(Unowned::AcceptQueue);
     let held = row.socket.inode.is_some();
-    (format!("{} {waits} {held}", row.socket.state), what.key())
+    // One listener is not as another.
+    let door = match row.socket.state {
+        State::Listen => row.socket.local.port,
+        _ => 0,
+    };
+    (
+        format!("{} {waits} {held} {door}", row.socket.state),
+        what.key(),
+    )
 }
 
 /// A chapter, a state, and how many rows there are in it then.
@@ -117,7 +152,7 @@ pub(crate) fn tour_shows_what_it_says(namespace: &Namespace) -> Result<(), NotHe
         (9, State::CloseWait, |rows| rows == 40),
         (10, State::CloseWait, |rows| rows == 0),
     ];
-    assert_eq!(expected.len(), CHAPTERS - 1);
+    assert_eq!(expected.len(), CHAPTERS.len() - 1);
     for (chapter, state, fits) in expected {
         lesson.make(&next).unwrap();
         watch.until(&format!("chapter {chapter}"), |seen| {

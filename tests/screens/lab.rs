@@ -6,7 +6,7 @@ use crate::{COLOUR, compare, stage};
 use tcplens::app::effect::Effect;
 use tcplens::app::message::Message;
 use tcplens::app::{App, Choices};
-use tcplens::model::lesson::{CHAPTERS, Course, Move};
+use tcplens::model::lesson::{CHAPTERS, Course, Move, Unmade};
 
 fn lab(course: Course) -> App {
     let choices = Choices {
@@ -44,30 +44,77 @@ fn the_pane_of_the_lab() {
 #[test]
 fn digits_have_the_next_step_happen() {
     let mut app = lab(Course::States);
+    assert_eq!(made(&mut app, "1"), [], "nothing is offered before a frame");
     drawn(&mut app, COLOUR, 80, 24);
     let offered = app.choices();
-    assert_eq!(made(&mut app, "1"), [offered[0].what]);
+    // A key that is held down counts once, until a table shows what it did.
+    assert_eq!(made(&mut app, "1 1 1"), [offered[0].what]);
+    drawn(&mut app, COLOUR, 80, 24);
     assert_eq!(made(&mut app, "2"), [], "one after the other");
-    app.update(Message::Made(Err("no peer".to_owned())));
+    app.update(Message::Made(Err(Unmade::Failed("no peer".to_owned()))));
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
     assert!(text(&buffer).contains("did not work: no peer"));
     assert_eq!(made(&mut app, "9"), [Move::SetUpAgain]);
     app.update(Message::Made(Ok(())));
+    drawn(&mut app, COLOUR, 80, 24);
+    assert_eq!(made(&mut app, "1"), [], "no table has shown it yet");
+    later(&mut app);
     // On a page and in the drawing they work as well.
     press(&mut app, "Enter");
+    drawn(&mut app, COLOUR, 80, 24);
     assert_eq!(made(&mut app, "1"), [offered[0].what]);
+    app.update(Message::Made(Ok(())));
+    later(&mut app);
+    // Held still, the table is not what it was.
+    press(&mut app, "p");
+    drawn(&mut app, COLOUR, 80, 24);
+    assert_eq!(made(&mut app, "1"), []);
+}
+
+/// The next table.
+fn later(app: &mut App) {
+    let mut next = (*app.observation).clone();
+    next.number += 1;
+    next.rows = std::sync::Arc::new(next.rows.to_vec());
+    app.update(Message::Observed(std::sync::Arc::new(next)));
+}
+
+/// Once its processes have ended, nothing is offered any more.
+#[test]
+fn a_lab_that_has_ended_says_so() {
+    let mut app = lab(Course::States);
+    drawn(&mut app, COLOUR, 80, 24);
+    made(&mut app, "1");
+    app.update(Message::Made(Err(Unmade::Gone)));
+    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+    assert!(text(&buffer).contains("The lab's program has ended"));
+    assert!(app.choices().is_empty());
+    assert_eq!(made(&mut app, "9"), []);
+}
+
+/// On a small screen the text gives way to what can be chosen; where that is
+/// not to be seen either, a digit does nothing.
+#[test]
+fn what_cannot_be_seen_cannot_be_chosen() {
+    for rows in 1..24 {
+        let mut app = lab(Course::Tour);
+        let (buffer, _) = drawn(&mut app, COLOUR, 80, rows);
+        let seen = text(&buffer).contains(" 1 go on");
+        assert_eq!(made(&mut app, "1").len(), usize::from(seen), "{rows}");
+    }
 }
 
 #[test]
 fn the_tour_goes_on_until_it_is_over() {
     let mut app = lab(Course::Tour);
-    for chapter in 0..CHAPTERS {
+    for chapter in 0..CHAPTERS.len() {
         let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
-        let number = format!("lab {chapter}/{}", CHAPTERS - 1);
+        let number = format!("lab {chapter}/{}", CHAPTERS.len() - 1);
         assert!(text(&buffer).contains(&number), "{}", text(&buffer));
-        let more = chapter + 1 < CHAPTERS;
+        let more = chapter + 1 < CHAPTERS.len();
         assert_eq!(made(&mut app, "1").len(), usize::from(more));
         app.update(Message::Made(Ok(())));
+        later(&mut app);
     }
 }
 

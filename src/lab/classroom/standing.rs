@@ -1,0 +1,81 @@
+//! What the kernel has now: whether a socket of the class is still in the state
+//! that it is there to show.
+
+use crate::lab::LabError;
+use crate::model::state::State;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+
+const PATH: &str = "/proc/thread-self/net/tcp";
+
+/// The TCP sockets of this namespace: own end, peer's end, and the kernel's
+/// number of the state (`include/net/tcp_states.h`).
+pub(super) struct Standing(Vec<(SocketAddr, SocketAddr, u8)>);
+
+impl Standing {
+    pub(super) fn read() -> Result<Self, LabError> {
+        let text = fs::read_to_string(PATH).map_err(LabError::io("read", PATH))?;
+        Ok(Self(text.lines().filter_map(row).collect()))
+    }
+
+    /// Whether a connection is there in this state.
+    pub(super) fn has(&self, local: SocketAddr, remote: SocketAddr, state: State) -> bool {
+        let same = |row: &&(SocketAddr, SocketAddr, u8)| (row.0, row.1) == (local, remote);
+        self.0
+            .iter()
+            .find(same)
+            .is_some_and(|(.., number)| number_of(state) == Some(*number))
+    }
+}
+
+fn number_of(state: State) -> Option<u8> {
+    Some(match state {
+        State::Established => 1,
+        State::SynSent => 2,
+        State::SynReceived => 3,
+        State::FinWait1 => 4,
+        State::FinWait2 => 5,
+        State::TimeWait => 6,
+        State::CloseWait => 8,
+        State::LastAck => 9,
+        State::Listen => 10,
+        State::Closing => 11,
+        _ => return None,
+    })
+}
+
+/// `0: 0100630A:1F90 0300630A:9C40 03 …`, see proc_pid_net(5).
+fn row(line: &str) -> Option<(SocketAddr, SocketAddr, u8)> {
+    let mut words = line.split_whitespace().skip(1);
+    let local = end(words.next()?)?;
+    let remote = end(words.next()?)?;
+    let state = u8::from_str_radix(words.next()?, 16).ok()?;
+    Some((local, remote, state))
+}
+
+/// The address is a number in this machine's own order.
+fn end(word: &str) -> Option<SocketAddr> {
+    let (address, port) = word.split_once(':')?;
+    let address = u32::from_str_radix(address, 16).ok()?.to_ne_bytes();
+    let port = u16::from_str_radix(port, 16).ok()?;
+    Some(SocketAddr::new(Ipv4Addr::from(address).into(), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_understood() {
+        let here = u32::from_ne_bytes([10, 99, 0, 1]);
+        let there = u32::from_ne_bytes([10, 99, 0, 3]);
+        let line = format!("   0: {here:08X}:1F90 {there:08X}:9C40 03 00000000:00000000");
+        let standing = Standing(line.lines().filter_map(row).collect());
+        let (here, there) = ("10.99.0.1:8080", "10.99.0.3:40000");
+        let (here, there) = (here.parse().unwrap(), there.parse().unwrap());
+        assert!(standing.has(here, there, State::SynReceived));
+        assert!(!standing.has(here, there, State::Established));
+        assert!(!standing.has(there, here, State::SynReceived));
+        assert_eq!(row("  sl  local_address rem_address   st"), None);
+    }
+}
