@@ -28,6 +28,7 @@ impl Tongue {
             named: named(arguments),
             set: None,
             usual: locale
+                .filter(|locale| shows(locale, told("TERM").as_deref()))
                 .and_then(|locale| Language::of(&locale))
                 .unwrap_or_default(),
         }
@@ -53,6 +54,14 @@ impl Tongue {
     pub(super) fn named_or_english(self) -> Language {
         self.named.unwrap_or_default()
     }
+}
+
+/// Whether Chinese can be shown: in UTF-8, and not on the kernel's own console,
+/// whose font has no such characters (console(4)).
+fn shows(locale: &str, terminal: Option<&str>) -> bool {
+    let locale = locale.to_ascii_lowercase();
+    let utf8 = locale.contains("utf-8") || locale.contains("utf8");
+    utf8 && terminal != Some("linux")
 }
 
 /// What `--lang` says, before a `--`.
@@ -89,6 +98,8 @@ mod tests {
         for (words, expected) in cases {
             assert_eq!(named(&arguments(words)), expected, "{words:?}");
         }
+        assert!(shows("zh_CN.UTF-8", Some("xterm")) && shows("zh_CN.utf8", None));
+        assert!(!shows("zh_CN.GBK", None) && !shows("zh_CN.UTF-8", Some("linux")));
         let locale = Tongue {
             usual: Language::Chinese,
             ..Tongue::default()

@@ -98,7 +98,8 @@ impl<'t, 'a> Section<'t, 'a> {
     ) -> Option<Language> {
         let tags = Language::ALL.map(Language::tag).join(" or ");
         let found = self.of_kind(name, notes, &tags, |value| {
-            value.as_str().and_then(Language::of)
+            let tag = value.as_str()?;
+            Language::ALL.into_iter().find(|known| known.tag() == tag)
         });
         found.map(|(language, _)| language)
     }

@@ -28,7 +28,7 @@ pub fn show(settings: &Settings, path: Option<&Path>) -> String {
     line("read_only", settings.read_only.to_string(), "read_only");
     match settings.language {
         Some(language) => line("language", format!("\"{}\"", language.tag()), "language"),
-        None => line("# language", "\"en\"".to_owned(), "language"),
+        None => line("# language", "(the locale's)".to_owned(), "language"),
     }
     line("bell", settings.bell.to_string(), "bell");
     line(

@@ -2,11 +2,15 @@
 //! written in English where they arise, and put into other words at the edge.
 //!
 //! A phrase is a whole text, or a text with places that stand for anything on
-//! the same line. The first phrase of the file that fits counts.
+//! the same line. A whole text that fits goes first, then the first phrase of
+//! the file.
 
 use super::sentence::fill;
 use serde::Deserialize;
 use std::sync::OnceLock;
+
+/// The places that a message of ours may stand in.
+const OURS: [&str; 6] = ["message", "error", "reason", "tun", "packet", "kind"];
 
 /// The phrases of one language.
 #[derive(Debug, Default, Deserialize)]
@@ -97,10 +101,11 @@ impl Phrasebook {
             let captured = capture(&phrase.en, english)?;
             fill(&phrase.zh, |place| {
                 let (_, value) = captured.iter().find(|(name, _)| *name == place)?;
-                // What stands in a place may be a phrase of its own. It is
-                // shorter than the text, so this ends.
-                let deeper = (value.len() < english.len()).then(|| self.find(value));
-                Some(deeper.flatten().unwrap_or_else(|| (*value).to_owned()))
+                // A message within a message is one of ours, too, and shorter, so
+                // this ends. All else stands for what a person or the system said.
+                let ours = OURS.contains(&place) && value.len() < english.len();
+                let deeper = ours.then(|| self.find(value)).flatten();
+                Some(deeper.unwrap_or_else(|| (*value).to_owned()))
             })
         })
     }
@@ -186,5 +191,12 @@ mod tests {
         assert!(lines[0].contains("未知"), "{said}");
         assert_eq!(lines[1..], ["only TCP", "     ^^^"]);
         assert_eq!(book.message("no phrase at all"), "no phrase at all");
+        // A word that happens to be a phrase.
+        assert!(book.find("Only TCP").is_some());
+        let said = book.message("unknown state 'Only TCP'; 'tcplens explain' lists what there is");
+        assert!(
+            said.contains("'Only TCP'") && said.contains("未知"),
+            "{said}"
+        );
     }
 }

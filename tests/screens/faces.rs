@@ -553,3 +553,38 @@ fn every_fate_reason_and_state_has_its_words() {
         assert!(!said.is_empty(), "{}", place.state);
     }
 }
+
+/// Whatever pages were opened, and whatever was asked from them: at the table
+/// nothing lies below, so that the next page leads back to it.
+#[test]
+fn the_table_has_no_page_below_it() {
+    for keys in [
+        "m ? Esc Esc",
+        "m w ? Esc Esc Esc",
+        "m w ? F Esc Esc Esc Esc",
+        "x w Enter ? Esc Esc Esc Esc",
+        "Enter m K n",
+        "x w K n",
+        "E w m Esc Esc Esc",
+        "! ? Esc Esc",
+    ] {
+        let mut app = stage::app(stage::scene());
+        for key in keys.split_whitespace() {
+            drawn(&mut app, COLOUR, 80, 24);
+            press(&mut app, key);
+        }
+        // However many of them there were.
+        for _ in 0..8 {
+            if app.mode != Mode::Table {
+                press(&mut app, "Esc");
+            }
+        }
+        assert_eq!(app.mode, Mode::Table, "{keys}");
+        press(&mut app, "x Esc");
+        assert_eq!(app.mode, Mode::Table, "{keys}: x and back");
+    }
+    // Help leads back to what it was opened over.
+    let mut app = stage::app(stage::scene());
+    press(&mut app, "m ? Esc");
+    assert!(matches!(app.mode, Mode::Machine(_)));
+}
