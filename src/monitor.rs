@@ -17,6 +17,7 @@ mod listeners;
 mod muster;
 mod phase;
 mod seats;
+mod trend;
 mod unowned;
 
 use crate::model::finding::Finding;
@@ -43,6 +44,7 @@ use ledger::{Clock, Ledger, Page, Turned};
 use phase::Moment;
 use std::sync::Arc;
 use std::time::Duration;
+use trend::Trends;
 use unowned::Searched;
 
 /// What may be chosen about watching.
@@ -92,6 +94,7 @@ pub struct Monitor {
     personal: Personal,
     /// How many rows were in each state, per table, the latest last.
     tallies: Vec<Tally>,
+    trends: Trends,
     usage: Vec<Usage>,
     details: Details,
     /// The last table, while some of its absences are not settled.
@@ -118,6 +121,7 @@ impl Monitor {
             options,
             interner: Interner::default(),
             tallies: Vec::new(),
+            trends: Trends::default(),
             usage: Vec::new(),
             details: Details::default(),
             draft: None,
@@ -258,6 +262,14 @@ impl Monitor {
         let surplus = (self.tallies.len() + 1).saturating_sub(self.options.history);
         self.tallies.drain(..surplus);
         self.tallies.push(census.tally.clone());
+        let trends = self.trends.fold(
+            &census.muster,
+            &census.tally,
+            &turned.rows,
+            &turned.holders,
+            &self.interner,
+            self.now,
+        );
         let kernel = Kernel {
             namespace: snapshot.own_namespace(),
             source: snapshot.source,
@@ -292,6 +304,7 @@ impl Monitor {
             details: self.details.all().to_vec(),
             limits: snapshot.limits,
             tallies: self.tallies.clone(),
+            trends,
             chronicle: Arc::default(),
         };
         let clearing = self.options.thresholds.clearing;
