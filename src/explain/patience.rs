@@ -191,7 +191,11 @@ mod tests {
     /// Seconds that it has lasted and that are left.
     fn seconds(silence: Silence) -> (u64, u64) {
         let rounded = |length: Duration| (length.as_secs_f64() + 0.5).floor();
-        #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation)]
+        #[expect(
+            clippy::cast_sign_loss,
+            clippy::cast_possible_truncation,
+            reason = "small lengths"
+        )]
         let whole = |length: Duration| rounded(length) as u64;
         (whole(silence.lasted), whole(silence.left.unwrap()))
     }

@@ -258,7 +258,6 @@ mod tests {
     /// `--release --ignored`.
     #[test]
     #[ignore = "measures"]
-    #[expect(clippy::print_stdout, reason = "a measurement is told")]
     fn cost_of_a_hundred_thousand() {
         use crate::filter::sample::crowd;
         for all in [false, true] {
