@@ -39,3 +39,4 @@ pub mod tcp_info;
 pub mod text;
 pub mod time;
 pub mod timer;
+pub mod trend;

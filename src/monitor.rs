@@ -18,6 +18,7 @@ mod listeners;
 mod muster;
 mod phase;
 mod seats;
+mod trend;
 mod unowned;
 
 use crate::model::finding::Finding;
@@ -45,6 +46,7 @@ use ledger::{Clock, Ledger, Page, Turned};
 use phase::Moment;
 use std::sync::Arc;
 use std::time::Duration;
+use trend::Trends;
 use unowned::Searched;
 
 /// What may be chosen about watching.
@@ -94,6 +96,7 @@ pub struct Monitor {
     personal: Personal,
     /// How many rows were in each state, per table, the latest last.
     tallies: Vec<Tally>,
+    trends: Trends,
     usage: Vec<Usage>,
     details: Details,
     chronicler: Chronicler,
@@ -121,6 +124,7 @@ impl Monitor {
             options,
             interner: Interner::default(),
             tallies: Vec::new(),
+            trends: Trends::default(),
             usage: Vec::new(),
             details: Details::default(),
             chronicler: Chronicler::default(),
@@ -282,6 +286,14 @@ impl Monitor {
         let surplus = (self.tallies.len() + 1).saturating_sub(self.options.history);
         self.tallies.drain(..surplus);
         self.tallies.push(census.tally.clone());
+        let trends = self.trends.fold(
+            &census.muster,
+            &census.tally,
+            &turned.rows,
+            &turned.holders,
+            &self.interner,
+            self.now,
+        );
         let kernel = Kernel {
             namespace: snapshot.own_namespace(),
             source: snapshot.source,
@@ -322,6 +334,7 @@ impl Monitor {
             limits: snapshot.limits,
             tallies: self.tallies.clone(),
             chronicle,
+            trends,
         };
         let clearing = self.options.thresholds.clearing;
         self.personal.judge(&mut observation, self.now, clearing);

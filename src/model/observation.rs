@@ -16,6 +16,7 @@ use super::state::State;
 use super::tcp_info::TcpInfo;
 use super::text::Text;
 use super::time::Time;
+use super::trend::{Heap, Trend};
 use std::sync::Arc;
 
 /// The state of the world as far as it is known. Made anew for every table
@@ -54,6 +55,8 @@ pub struct Observation {
     /// How many rows were in each state, per table, the latest last; at most
     /// the last 60 tables.
     pub tallies: Vec<Tally>,
+    /// Heaps of sockets in passing states that have been heaps for some time.
+    pub trends: Vec<Trend>,
     /// What could not be seen.
     pub gaps: Vec<Gap>,
     /// Troubles that stand, gravest first.
@@ -177,6 +180,24 @@ impl Observation {
             .binary_search_by(|detail| detail.key.cmp(&key))
             .ok()?;
         self.details.get(place)
+    }
+
+    /// How the number of sockets like this one goes: in the same state, and of
+    /// the same process, or where there is none, on the same port (`TIME_WAIT`:
+    /// of all). None while little is known of them, or few are there.
+    #[must_use]
+    pub fn trend(&self, row: &Row) -> Option<&Trend> {
+        let socket = &row.socket;
+        let owner = row.owners.of(&self.holders).first();
+        let heap = match (socket.state, owner) {
+            (State::TimeWait, _) => Heap::Machine,
+            (_, Some(holder)) => Heap::Process(holder.process),
+            (_, None) => Heap::Port(socket.local.port),
+        };
+        let mut trends = self.trends.iter();
+        trends
+            .find(|trend| (trend.heap, trend.state) == (heap, socket.state))
+            .filter(|_| socket.protocol == Protocol::Tcp)
     }
 
     /// How much a row carries, as read with the table: the same for all rows,

@@ -2,6 +2,7 @@
 //! census walks over all: of a hundred thousand rows most are idle connections,
 //! and each walk more costs as much as reading their memory again.
 
+use super::trend::is_passing;
 use crate::model::protocol::Protocol;
 use crate::model::row::Row;
 use crate::model::state::State;
@@ -12,12 +13,17 @@ pub(super) struct Muster {
     half_open: Vec<u32>,
     close_wait: Vec<u32>,
     queued: Vec<u32>,
+    passing: Vec<u32>,
 }
 
 impl Muster {
     /// Takes in the next row, which has not closed.
     pub(super) fn note(&mut self, number: u32, row: &Row) {
         let socket = &row.socket;
+        // Those in TIME_WAIT nobody holds, and the tally knows how many.
+        if is_passing(socket.state) && socket.state != State::TimeWait {
+            self.passing.push(number);
+        }
         match socket.state {
             // Its queues hold connections.
             State::Listen => return,
@@ -39,6 +45,12 @@ impl Muster {
     /// Those in `CLOSE_WAIT`.
     pub(super) fn close_wait<'a>(&'a self, rows: &'a [Row]) -> impl Iterator<Item = &'a Row> {
         named(&self.close_wait, rows)
+    }
+
+    /// Those in states that connections should pass through, but for
+    /// `TIME_WAIT`.
+    pub(super) fn passing<'a>(&'a self, rows: &'a [Row]) -> impl Iterator<Item = &'a Row> {
+        named(&self.passing, rows)
     }
 
     /// TCP connections with bytes in either queue.

@@ -39,7 +39,7 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
     let mut page = Page::new(below.width);
     let writer = Writer { app, row, theme };
     let diagnosis = diagnose(row, &app.observation, app.words);
-    writer.explanation(&diagnosis, &mut page);
+    writer.explanation(&diagnosis, usize::MAX, &mut page);
     findings::write(&writer, true, &mut page);
     page.blank();
     writer.process(&mut page, usize::MAX);
@@ -60,7 +60,7 @@ pub(super) fn draw_summary(app: &App, theme: Theme, area: Rect, buffer: &mut Buf
     let mut page = Page::new(below.width);
     let writer = Writer { app, row, theme };
     let diagnosis = diagnose(row, &app.observation, app.words);
-    writer.explanation(&diagnosis, &mut page);
+    writer.explanation(&diagnosis, 1, &mut page);
     findings::write(&writer, false, &mut page);
     writer.process(&mut page, 1);
     writer.socket(&mut page);
@@ -97,23 +97,9 @@ impl Writer<'_> {
     }
 
     /// Why it is in its state, who is next, and what to do.
-    fn explanation(&self, diagnosis: &Diagnosis, page: &mut Page) {
+    fn explanation(&self, diagnosis: &Diagnosis, most_to_do: usize, page: &mut Page) {
         let words = self.app.words;
-        let mut text = format!(
-            "{}{}",
-            diagnosis.headline,
-            words.diagnosis("join", "headline")
-        );
-        text.push_str(
-            &diagnosis
-                .sentences
-                .join(words.diagnosis("join", "sentence")),
-        );
-        page.paragraph(&text, Style::new());
-        if !diagnosis.next.is_empty() {
-            let next = format!("{}{}", words.diagnosis("join", "next"), diagnosis.next);
-            page.paragraph(&next, self.theme.title());
-        }
+        super::words::tell(diagnosis, words, self.theme, most_to_do, page);
         self.entry("waits", &diagnosis.waits_for, page);
         self.entry("path", &self.path(), page);
         self.entry("timeline", &timeline::line(self.app, self.row), page);

@@ -26,20 +26,12 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
     let limits = &app.observation.limits;
     let diagnosis = diagnose(row, &app.observation, app.words);
     page.heading(heading("this_socket"), theme.heading());
-    let join = app.words.diagnosis("join", "headline");
-    let own = format!(
-        "{}{join}{}",
-        diagnosis.headline,
-        app.words.sentences(&diagnosis.sentences)
-    );
-    page.paragraph(&own, Style::new());
+    super::words::tell(&diagnosis, app.words, theme, usize::MAX, &mut page);
     if let Some(unowned) = &diagnosis.unowned
         && !diagnosis.unowned_is_said
     {
         page.paragraph(unowned, Style::new());
     }
-    let next = format!("{}{}", app.words.diagnosis("join", "next"), diagnosis.next);
-    page.paragraph(&next, theme.title());
     page.heading(&state.to_string(), theme.heading());
     page.paragraph(&app.words.with_limits(&words.means, limits), Style::new());
     write(words, app, theme, &mut page);

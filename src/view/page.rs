@@ -43,6 +43,21 @@ impl Page {
         self.labelled("", Style::new(), 1, text, style);
     }
 
+    /// A paragraph whose first bytes, a word, look otherwise than the rest.
+    pub(super) fn marked(&mut self, text: &str, word: usize, style: Style) {
+        let first = self.lines.len();
+        self.paragraph(text, Style::new());
+        if let Some([_, span]) = self.lines.get_mut(first).map(|line| &mut line.spans[..]) {
+            let whole = span.content.to_string();
+            if let Some((word, rest)) = whole.split_at_checked(word) {
+                let spans = &mut self.lines[first].spans;
+                spans.truncate(1);
+                spans.push(Span::styled(word.to_owned(), style));
+                spans.push(Span::raw(rest.to_owned()));
+            }
+        }
+    }
+
     /// A paragraph beside a label; its further lines stand below its first.
     pub(super) fn labelled(
         &mut self,

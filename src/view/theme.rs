@@ -4,6 +4,7 @@
 //! dark backgrounds; nothing is said by colour alone. Mono uses weight and
 //! inversion only.
 
+use crate::explain::urgency::Urgency;
 use crate::model::finding::Severity;
 use crate::model::row::Phase;
 use crate::model::state::State;
@@ -109,6 +110,16 @@ impl Theme {
             Severity::Info => self.colour(Color::Cyan),
             Severity::Warn => self.colour(Color::Yellow).add_modifier(Modifier::BOLD),
             Severity::Alarm => self.colour(Color::Red).add_modifier(Modifier::BOLD),
+        }
+    }
+
+    /// How urgent a socket is.
+    #[must_use]
+    pub fn urgency(self, urgency: Urgency) -> Style {
+        match urgency {
+            Urgency::Normal => Style::new(),
+            Urgency::Look => self.severity(Severity::Warn),
+            Urgency::Act => self.severity(Severity::Alarm),
         }
     }
 

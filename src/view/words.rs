@@ -4,7 +4,8 @@ use super::page::Page;
 use super::theme::Theme;
 use super::{put, row_of};
 use crate::app::App;
-use crate::explain::diagnosis::diagnose;
+use crate::explain::catalogue::Catalogue;
+use crate::explain::diagnosis::{Diagnosis, diagnose};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -22,22 +23,48 @@ impl Pane {
     fn of(app: &App, theme: Theme, width: u16) -> Option<Self> {
         let diagnosis = diagnose(app.selected()?, &app.observation, app.words);
         let join = |name: &str| app.words.diagnosis("join", name);
+        let (headline, word) = diagnosis.marked_headline(app.words);
         let mut sentences = diagnosis.sentences;
         sentences.extend(diagnosis.unowned.filter(|_| !diagnosis.unowned_is_said));
         let mut why = Page::new(width);
         let text = format!(
-            "{}{}{}",
-            diagnosis.headline,
+            "{headline}{}{}",
             join("headline"),
             app.words.sentences(&sentences)
         );
-        why.paragraph(&text, Style::new());
+        why.marked(&text, word, theme.urgency(diagnosis.urgency));
         let mut next = Page::new(width);
-        if !diagnosis.next.is_empty() {
-            let text = format!("{}{}", join("next"), diagnosis.next);
+        if let Some(first) = diagnosis.next.first() {
+            let text = format!("{}{first}", join("next"));
             next.paragraph(&text, theme.title());
         }
         Some(Self { why, next })
+    }
+}
+
+/// Writes an explanation in full: the headline with how urgent it is, why, and
+/// what to do, at most so many things.
+pub(super) fn tell(
+    diagnosis: &Diagnosis,
+    words: &Catalogue,
+    theme: Theme,
+    most_to_do: usize,
+    page: &mut Page,
+) {
+    let (headline, word) = diagnosis.marked_headline(words);
+    let text = format!(
+        "{headline}{}{}",
+        words.diagnosis("join", "headline"),
+        words.sentences(&diagnosis.sentences)
+    );
+    page.marked(&text, word, theme.urgency(diagnosis.urgency));
+    for (number, to_do) in diagnosis.next.iter().take(most_to_do).enumerate() {
+        let (heading, style) = match number {
+            0 => ("next", theme.title()),
+            _ => ("then", Style::new()),
+        };
+        let to_do = format!("{}{to_do}", words.diagnosis("join", heading));
+        page.paragraph(&to_do, style);
     }
 }
 

@@ -1,0 +1,326 @@
+//! One socket with everything its sentences may speak of: the evidence that
+//! they are chosen by, and the values of their places.
+
+use super::super::catalogue::Catalogue;
+use super::super::patience::{Silence, silence};
+use super::super::pick::{Carried, Evidence, counts_one_peer};
+use super::super::sentence::{fill, grouped};
+use super::siblings::siblings;
+use crate::model::observation::Observation;
+use crate::model::process::Process;
+use crate::model::row::{Phase, Row};
+use crate::model::state::State;
+use crate::model::tcp_info::TcpInfo;
+use crate::model::trend::Trend;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One socket with everything its sentences may speak of.
+pub(super) struct Case<'a> {
+    row: &'a Row,
+    observation: &'a Observation,
+    words: &'a Catalogue,
+    owner: Option<&'a Arc<Process>>,
+    listener: Option<&'a Row>,
+    siblings: u32,
+    same_remote: u32,
+    trend: Option<&'a Trend>,
+    info: Option<&'a TcpInfo>,
+    silence: Option<Silence>,
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn new(row: &'a Row, observation: &'a Observation, words: &'a Catalogue) -> Self {
+        let (siblings, same_remote) = siblings(row, observation);
+        let from_outside = !matches!(row.socket.state, State::Listen | State::SynSent);
+        let listener = from_outside
+            .then(|| observation.listeners_of(row).next())
+            .flatten();
+        let info = observation.detail(row).map(|detail| &detail.info);
+        Self {
+            row,
+            observation,
+            words,
+            owner: observation.first_owner(row),
+            listener,
+            siblings,
+            same_remote,
+            trend: observation.trend(row),
+            info,
+            silence: silence(&row.socket, info, &observation.limits),
+        }
+    }
+
+    /// A sentence of the state, or one that every state shares.
+    pub(super) fn sentence(&self, name: &str) -> &'a str {
+        let of_state = self.words.diagnosis(self.row.socket.state.key(), name);
+        match of_state {
+            "" => self.words.diagnosis("any", name),
+            text => text,
+        }
+    }
+
+    fn age(&self) -> Duration {
+        self.row.state_since.age(self.observation.time.stamp())
+    }
+
+    /// The age as it is said: polling does not tell tenths.
+    fn said_age(&self) -> String {
+        let age = self.age();
+        match age.as_secs() {
+            0 => self.words.diagnosis("units", "under_a_second").to_owned(),
+            seconds => self.words.length(Duration::from_secs(seconds)),
+        }
+    }
+
+    pub(super) fn evidence(&self) -> Evidence {
+        let socket = &self.row.socket;
+        // Several listeners may share the port; nobody can tell which is meant.
+        let from_outside = self.listener.is_some();
+        let listener_full = from_outside
+            && self.observation.listeners_of(self.row).any(|listener| {
+                let backlog = listener.socket.backlog();
+                backlog.is_some_and(|backlog| listener.socket.recv_queue > backlog)
+            });
+        Evidence {
+            protocol: socket.protocol,
+            state: socket.state,
+            held: socket.inode.is_some(),
+            owned: self.owner.is_some(),
+            sharers: self.sharers(),
+            unowned: self.row.unowned,
+            recv_queue: socket.recv_queue,
+            send_queue: socket.send_queue,
+            backlog: socket.backlog(),
+            timer: socket.timer,
+            silent_for: self.silence.map(|silence| silence.lasted),
+            ends: self.silence.is_some_and(|silence| silence.left.is_some()),
+            age: self.age(),
+            entry_seen: self.row.entry_seen,
+            carried: self.carried(),
+            received_ago: self
+                .info
+                .map(|info| milliseconds(info.last_data_received_ms)),
+            local: socket.local.address(),
+            one_interface: socket.interface != 0 && !socket.local.is_link_local_v6(),
+            remote_is_here: socket.remote.is_loopback()
+                || socket.remote.address() == socket.local.address(),
+            siblings: self.siblings,
+            same_remote: self.same_remote,
+            change: self.trend.map(|trend| trend.change),
+            local_ports: self.local_ports(),
+            listener_full,
+            simultaneous: self.came_through_closing(),
+        }
+    }
+
+    fn came_through_closing(&self) -> bool {
+        let closing = |state| state == State::Closing;
+        let just_now = matches!(self.row.phase, Phase::Changed { from } if closing(from));
+        let steps = self.observation.timeline(self.row).steps;
+        just_now || steps.iter().any(|step| closing(step.state))
+    }
+
+    /// Further processes that hold it.
+    fn sharers(&self) -> usize {
+        let owners = self.observation.owners(self.row).count();
+        owners.saturating_sub(1)
+    }
+
+    /// Which ways data has gone. The peer's FIN counts as a byte received.
+    fn carried(&self) -> Option<Carried> {
+        let info = self.info?;
+        let fin = matches!(self.row.socket.state, State::CloseWait | State::LastAck);
+        let received = info
+            .bytes_received
+            .is_none_or(|bytes| bytes > u64::from(fin));
+        let sent = info.bytes_sent.is_none_or(|bytes| bytes > 0);
+        Some(match (received, sent) {
+            (true, true) => Carried::Both,
+            (true, false) => Carried::Received,
+            (false, true) => Carried::Sent,
+            (false, false) => Carried::Nothing,
+        })
+    }
+
+    /// How many local ports the kernel may choose from for one destination.
+    fn local_ports(&self) -> Option<u32> {
+        let (first, last) = self.observation.limits.local_ports?;
+        let reserved = self.observation.limits.reserved_ports.unwrap_or(0);
+        let all = u32::from(last.checked_sub(first)?) + 1;
+        Some(all.saturating_sub(reserved))
+    }
+
+    pub(super) fn headline(&self) -> String {
+        let state = self.row.socket.state.to_string();
+        let from = match self.row.phase {
+            Phase::Changed { from } => Some(from.to_string()),
+            _ => None,
+        };
+        let single = self.observation.number <= 1;
+        let name = match (&from, self.row.entry_seen) {
+            // A row that has closed is in its last state no longer.
+            _ if single || self.row.phase == Phase::Closed => "bare",
+            (Some(_), _) => "changed",
+            (None, true) => "since",
+            (None, false) => "at_least",
+        };
+        fill(
+            self.words.diagnosis("headline", name),
+            |place| match place {
+                "state" => Some(state.clone()),
+                "from" => from.clone(),
+                "age" => Some(self.said_age()),
+                _ => None,
+            },
+        )
+        .unwrap_or(state)
+    }
+
+    /// Who must act: as the evidence says, else as is usual for the state.
+    pub(super) fn waits_for(&self, who: Option<&str>) -> String {
+        let state = self.words.state(self.row.socket.state);
+        let usual = || state.map_or("nobody", |state| state.actor.as_str());
+        let sentence = self.words.diagnosis("who", who.unwrap_or_else(usual));
+        fill(sentence, |place| self.value(place)).unwrap_or_default()
+    }
+
+    pub(super) fn unowned(&self) -> Option<String> {
+        let words = self.words.unowned(self.row.unowned?)?;
+        let value = |place: &str| match place {
+            // Here a stand-in would say nothing: the sentence is left out.
+            "listener" => Some(self.listener?.socket.local.to_string()),
+            place => self.value(place),
+        };
+        let mut text = fill(&words.means, value).unwrap_or_default();
+        if let Some(named) = fill(&words.named, value).filter(|named| !named.is_empty()) {
+            text = self.words.sentences(&[text, named]);
+        }
+        Some(text)
+    }
+
+    /// The value of a place in a sentence; `None` leaves the sentence out.
+    pub(super) fn value(&self, place: &str) -> Option<String> {
+        let socket = &self.row.socket;
+        let timer = socket.timer.as_ref();
+        Some(match place {
+            "process" => self
+                .owner
+                .map_or_else(|| self.stand_in("process"), |owner| owner.name.to_string()),
+            "pid" => self.owner?.pid.to_string(),
+            "fd" => {
+                let holder = self.row.owners.of(&self.observation.holders).first()?;
+                holder.fd.to_string()
+            }
+            "count" => self.row.owners.count.to_string(),
+            "user" => self.observation.user(socket.user()?)?.to_string(),
+            "uid" => socket.user()?.to_string(),
+            "age" => self.said_age(),
+            "unread" => grouped(self.unread()),
+            "unsent" => grouped(self.unsent()),
+            "retransmits" => timer?.retransmits.to_string(),
+            "others" => grouped(u64::try_from(self.sharers()).ok()?),
+            "gives_up" => self.about(self.silence?.left?),
+            "change" => grouped(self.trend?.change.unsigned_abs()),
+            "over" => self.words.length(self.trend?.over),
+            "received_ago" => self.ago(self.info?.last_data_received_ms),
+            "sent_ago" => self.ago(self.info?.last_data_sent_ms),
+            "ports" => grouped(self.local_ports()?.into()),
+            "taken" => percent(self.same_remote, self.local_ports()?)?,
+            "share" => {
+                let queue = self.queue_of()?.socket;
+                percent(queue.recv_queue, queue.backlog()?)?
+            }
+            "expires" => self
+                .words
+                .length(Duration::from_millis(timer?.expires_ms.into())),
+            "siblings" => grouped(self.shown_siblings().into()),
+            "local" => socket.local.to_string(),
+            "remote" => socket.peer()?.to_string(),
+            "local_port" => socket.local.port.to_string(),
+            "remote_port" => socket.peer()?.port.to_string(),
+            "remote_host" => socket.peer()?.address().to_string(),
+            "interface" => self.observation.interface(socket)?.to_string(),
+            "listener" => self.listener_name(),
+            "waiting" => grouped(self.queue_of()?.socket.recv_queue.into()),
+            "backlog" => grouped(self.queue_of()?.socket.backlog()?.into()),
+            "last_owner" => {
+                let last = self.observation.last_owner(self.row)?;
+                format!("{} ({})", last.name, last.pid)
+            }
+            other => return self.words.limit(other, &self.observation.limits),
+        })
+    }
+
+    /// A length that follows from the settings of this machine.
+    fn about(&self, length: Duration) -> String {
+        let length = self
+            .words
+            .length(Duration::from_secs(whole_seconds(length)));
+        let about = self.words.diagnosis("words", "about");
+        fill(about, |_| Some(length.clone())).unwrap_or(length)
+    }
+
+    fn ago(&self, ms: u32) -> String {
+        self.words.length(milliseconds(ms))
+    }
+
+    /// Received bytes not yet read, without the FIN that counts as one.
+    fn unread(&self) -> u64 {
+        let fin = u32::from(self.row.socket.state == State::CloseWait);
+        self.row.socket.recv_queue.saturating_sub(fin).into()
+    }
+
+    /// Bytes not yet acknowledged, without the FIN that counts as one.
+    fn unsent(&self) -> u64 {
+        let closing = matches!(
+            self.row.socket.state,
+            State::FinWait1 | State::Closing | State::LastAck
+        );
+        let fin = u32::from(closing);
+        self.row.socket.send_queue.saturating_sub(fin).into()
+    }
+
+    fn shown_siblings(&self) -> u32 {
+        let state = self.row.socket.state;
+        let to_one_peer = counts_one_peer(state, self.siblings, self.same_remote);
+        if to_one_peer {
+            self.same_remote
+        } else {
+            self.siblings
+        }
+    }
+
+    /// The listener whose queue is spoken of: this row, or the one it waits at.
+    fn queue_of(&self) -> Option<&'a Row> {
+        match self.row.socket.state {
+            State::Listen => Some(self.row),
+            _ => self.listener,
+        }
+    }
+
+    fn listener_name(&self) -> String {
+        self.listener
+            .and_then(|listener| self.observation.first_owner(listener))
+            .map_or_else(|| self.stand_in("listener"), |owner| owner.name.to_string())
+    }
+
+    fn stand_in(&self, name: &str) -> String {
+        self.words.diagnosis("words", name).to_owned()
+    }
+}
+
+fn milliseconds(number: u32) -> Duration {
+    Duration::from_millis(number.into())
+}
+
+/// Seconds, rounded as people do.
+fn whole_seconds(length: Duration) -> u64 {
+    (length + Duration::from_millis(500)).as_secs()
+}
+
+/// A share as a whole number of percent; none of nothing.
+fn percent(part: u32, whole: u32) -> Option<String> {
+    let percent = (u64::from(part) * 100).checked_div(u64::from(whole))?;
+    Some(grouped(percent))
+}

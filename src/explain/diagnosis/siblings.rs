@@ -1,0 +1,34 @@
+//! How many others are like one socket.
+
+use crate::model::observation::Observation;
+use crate::model::row::{Phase, Row};
+use crate::model::state::State;
+
+/// How many other rows are like this one: in the same state and of the same
+/// process, or where there is none, of the same local port (TIME_WAIT: any).
+/// Then, how many of these have the same peer.
+pub(super) fn siblings(row: &Row, observation: &Observation) -> (u32, u32) {
+    let socket = &row.socket;
+    let owner = |row: &Row| Some(row.owners.of(&observation.holders).first()?.process);
+    let own = owner(row);
+    let mut alike = 0_u32;
+    let mut same_remote = 0_u32;
+    for other in observation.rows.iter() {
+        let kin = other.socket.state == socket.state
+            && other.socket.protocol == socket.protocol
+            && other.phase != Phase::Closed
+            && match (socket.state, own) {
+                (State::TimeWait, _) => true,
+                (State::Listen, _) => other.socket.local == socket.local,
+                (_, Some(own)) => owner(other) == Some(own),
+                (_, None) => other.socket.local.port == socket.local.port,
+            };
+        alike += u32::from(kin);
+        same_remote += u32::from(kin && other.socket.remote == socket.remote);
+    }
+    let present = u32::from(row.phase != Phase::Closed);
+    (
+        alike.saturating_sub(present),
+        same_remote.saturating_sub(present),
+    )
+}

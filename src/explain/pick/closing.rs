@@ -1,0 +1,102 @@
+//! The way out, once this side has closed.
+
+use super::super::urgency::Urgency;
+use super::{BEYOND_ARP, Choice, Evidence, LONG, MANY, say_end, say_many};
+use crate::model::state::State;
+use crate::model::timer::TimerKind;
+
+/// `FIN_WAIT1`, `CLOSING` and `LAST_ACK`: our FIN is on its way, and the peer's
+/// kernel must acknowledge it.
+pub(super) fn closing_down(evidence: &Evidence) -> Choice {
+    let silent = evidence.retransmits(TimerKind::Retransmit);
+    let closed_window = evidence.runs(TimerKind::ZeroWindowProbe);
+    let first = evidence.state == State::FinWait1;
+    let mut choice = Choice::new("next");
+    choice
+        .say_if(!first, "normal")
+        .say_if(first && evidence.held, "owned")
+        .say_if(first && !evidence.held, "orphan")
+        .say_if(evidence.send_queue > 1, "send_pending")
+        .say_if(silent, "retransmitting");
+    if silent {
+        let limit = if evidence.held {
+            "limit_owned"
+        } else {
+            "limit_orphan"
+        };
+        say_end(evidence, limit, &mut choice);
+    }
+    choice.say_if(closed_window, "zero_window");
+    say_many(evidence, "many", &mut choice);
+    choice
+        .say_if(!evidence.held, "last_owner")
+        .say_if(evidence.sharers > 0, "shared_owner")
+        .next_if(
+            evidence.age >= BEYOND_ARP || silent,
+            &["next_old", "then_capture"],
+        )
+        .next_if(closed_window, &["next_zero_window"])
+        .is_if(closed_window || evidence.age >= BEYOND_ARP, Urgency::Look)
+        .is_if(evidence.silent_beyond(BEYOND_ARP), Urgency::Look);
+    choice
+}
+
+pub(super) fn fin_wait_2(evidence: &Evidence) -> Choice {
+    // The keepalive timer of an orphan may be followed by as long a wait again.
+    let timed = !evidence.held && evidence.runs(TimerKind::TimeWait);
+    let mut choice = Choice::new("next");
+    choice
+        .say_if(evidence.held, "owned")
+        .say_if(!evidence.held, "orphan")
+        .say_if(timed, "expires")
+        .say_if(!evidence.held && !timed, "limit_orphan")
+        .say_if(evidence.held && evidence.recv_queue > 0, "recv_pending");
+    say_many(evidence, "many", &mut choice);
+    if evidence.held {
+        choice.sentences.extend(evidence.last_data());
+    }
+    choice
+        .say_if(!evidence.held, "last_owner")
+        .say_if(evidence.sharers > 0, "shared_owner")
+        .next_if(evidence.held, &["next_owned", "then_close"])
+        .next_if(!evidence.held && evidence.age >= LONG, &["next_old"])
+        .is_if(evidence.held && evidence.age >= LONG, Urgency::Look)
+        .is_if(evidence.siblings >= MANY, Urgency::Look);
+    choice
+}
+
+pub(super) fn time_wait(evidence: &Evidence) -> Choice {
+    let many_same = evidence.counts_one_peer();
+    let ports = evidence.local_ports.filter(|_| many_same);
+    let taken = |percent: u64| {
+        ports.is_some_and(|ports| {
+            u64::from(evidence.same_remote) * 100 >= u64::from(ports) * percent
+        })
+    };
+    let mut choice = Choice::new("next");
+    choice
+        .say(match (evidence.simultaneous, evidence.entry_seen) {
+            (true, _) => "simultaneous",
+            (false, true) => "normal",
+            (false, false) => "first_or_both",
+        })
+        .say(if evidence.timer.is_some() {
+            "expires"
+        } else {
+            "limit"
+        })
+        .say("last_owner")
+        .say_if(many_same, "many_same_remote")
+        .say_if(taken(50), "ports");
+    if !many_same {
+        choice.say_if(evidence.siblings >= MANY, "many");
+    }
+    if evidence.siblings >= MANY {
+        choice.sentences.extend(evidence.trend());
+    }
+    choice
+        .next_if(many_same, &["next_many", "then_ports"])
+        .is_if(taken(50), Urgency::Look)
+        .is_if(taken(80), Urgency::Act);
+    choice
+}

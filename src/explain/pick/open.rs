@@ -1,0 +1,118 @@
+//! While a connection stands, and while it stands on this side only.
+
+use super::super::urgency::Urgency;
+use super::{BEYOND_A_ROUND_TRIP, BEYOND_ARP, Choice, Evidence, LONG, MANY, not_accepted, say_end};
+use crate::model::owner::Unowned;
+use crate::model::timer::TimerKind;
+use std::time::Duration;
+
+/// Who has received nothing for so long may have been left behind.
+const FORGOTTEN: Duration = Duration::from_hours(1);
+
+pub(super) fn established(evidence: &Evidence) -> Choice {
+    if evidence.unowned == Some(Unowned::AcceptQueue) {
+        return not_accepted(evidence);
+    }
+    let silent = evidence.retransmits(TimerKind::Retransmit);
+    let closed_window = evidence.runs(TimerKind::ZeroWindowProbe);
+    let unread = evidence.recv_queue > 0;
+    let pending = evidence.send_queue > 0;
+    let mut choice = Choice::new("next");
+    choice
+        .say_if(unread, "recv_pending")
+        .next_if(unread, &["next_recv", "then_stuck"])
+        .who_if(unread, "program")
+        .say_if(pending, "send_pending")
+        .next_if(pending, &["next_send"])
+        .who_if(pending, "peer")
+        .say_if(silent, "retransmitting");
+    if silent {
+        say_end(evidence, "limit", &mut choice);
+    }
+    choice
+        .next_if(silent, &["next_retransmitting", "then_capture"])
+        .say_if(closed_window, "zero_window")
+        .next_if(closed_window, &["next_zero_window"])
+        .say_if(!unread && !pending, "idle");
+    say_keepalive(evidence, !unread && !pending, &mut choice);
+    choice.sentences.extend(evidence.last_data());
+    let forgotten = evidence.received_ago.is_some_and(|time| time >= FORGOTTEN);
+    let unread_for = evidence.received_ago.filter(|_| unread);
+    choice
+        .say_if(evidence.sharers > 0, "shared_owner")
+        .next_if(
+            forgotten && !unread && !pending && !evidence.retransmits(TimerKind::Keepalive),
+            &["next", "next_old"],
+        )
+        .is_if(
+            unread_for.is_some_and(|time| time >= BEYOND_A_ROUND_TRIP),
+            Urgency::Look,
+        )
+        .is_if(unread_for.is_some_and(|time| time >= LONG), Urgency::Act)
+        .is_if(closed_window, Urgency::Look)
+        .is_if(evidence.silent_beyond(BEYOND_ARP), Urgency::Look)
+        .is_if(evidence.retransmits(TimerKind::Keepalive), Urgency::Look);
+    choice
+}
+
+/// Whether it would be found out that the peer is gone.
+fn say_keepalive(evidence: &Evidence, quiet: bool, choice: &mut Choice) {
+    match evidence.timer {
+        Some(timer) if timer.kind == TimerKind::Keepalive => {
+            let failing = timer.retransmits > 0;
+            choice
+                .say(if failing {
+                    "keepalive_failing"
+                } else {
+                    "keepalive"
+                })
+                .say_if(failing && evidence.ends, "gives_up")
+                .next_if(failing, &["next_retransmitting", "then_capture"]);
+        }
+        None => {
+            choice.say_if(quiet, "no_keepalive");
+        }
+        _ => {}
+    }
+}
+
+pub(super) fn close_wait(evidence: &Evidence) -> Choice {
+    if evidence.unowned == Some(Unowned::AcceptQueue) {
+        return not_accepted(evidence);
+    }
+    let fresh = evidence.entry_seen && evidence.age < BEYOND_A_ROUND_TRIP;
+    let old = evidence.age >= LONG;
+    let many = evidence.siblings >= MANY;
+    // Many that were there already when watching began tell as much as age.
+    let leak = many && (old || !evidence.entry_seen || evidence.grows());
+    let unread = evidence.recv_queue > 1;
+    let mut choice = Choice::new("next");
+    choice
+        .say_if(fresh, "fresh")
+        .say_if(!fresh, "peer_closed")
+        .say_if(!fresh && evidence.recv_queue == 0, "noticed")
+        .say_if(!fresh && evidence.recv_queue == 1, "unread_fin")
+        .say_if(unread, "unread")
+        .say_if(evidence.send_queue > 0, "send_pending")
+        .say_if(!fresh && evidence.owned, "held")
+        .say_if(leak, "leak")
+        .say_if(many && !leak, "many");
+    if many {
+        choice.sentences.extend(evidence.trend());
+    }
+    choice.say_if(old && !leak, "old");
+    if !fresh {
+        say_keepalive(evidence, true, &mut choice);
+        choice.sentences.extend(evidence.last_data());
+    }
+    choice
+        .say_if(evidence.sharers > 0, "shared_owner")
+        .next_if(!fresh, &["next_old", "then_stuck", "then_close"])
+        .next_if(leak, &["next_leak", "then_descriptors", "then_close"])
+        .is_if(
+            evidence.age >= BEYOND_ARP || !evidence.entry_seen,
+            Urgency::Look,
+        )
+        .is_if(leak, Urgency::Act);
+    choice
+}

@@ -1,0 +1,110 @@
+//! Before a connection stands: who listens, who dials, who is half in.
+
+use super::super::urgency::Urgency;
+use super::{
+    BEYOND_A_ROUND_TRIP, BEYOND_ARP, Choice, Evidence, MANY, VERY_MANY, say_end, say_many,
+    say_reach,
+};
+use crate::model::timer::TimerKind;
+
+pub(super) fn listen(evidence: &Evidence) -> Choice {
+    let waiting = evidence.recv_queue;
+    let mut choice = Choice::new("next");
+    let everywhere = say_reach(evidence, &mut choice);
+    choice.next_if(everywhere, &["next_any_address"]);
+    match evidence.backlog {
+        Some(backlog) if waiting > backlog => {
+            choice.sentences.insert(0, "full");
+            choice
+                .next_if(true, &["next_full", "then_stuck", "then_overflows"])
+                .who_if(true, "program")
+                .is_if(true, Urgency::Act);
+        }
+        Some(backlog) if waiting > 0 => {
+            choice
+                .say("queue")
+                .next_if(true, &["next_queue"])
+                .is_if(waiting >= backlog.div_ceil(2), Urgency::Look);
+        }
+        None if waiting > 0 => {
+            choice.say("queue_unknown").next_if(true, &["next_queue"]);
+        }
+        Some(0) => {
+            choice.say("idle").say("limit_zero");
+        }
+        Some(_) => {
+            choice.say("idle");
+        }
+        None => {
+            choice.say("backlog_unknown");
+        }
+    }
+    choice
+        .say_if(evidence.siblings > 0, "shared")
+        .say_if(evidence.sharers > 0, "shared_owner");
+    choice
+}
+
+pub(super) fn syn_sent(evidence: &Evidence) -> Choice {
+    let silent = evidence.retransmits(TimerKind::Retransmit);
+    let here = evidence.remote_is_here;
+    let mut choice = Choice::new("next");
+    choice
+        .say_if(!silent, "fresh")
+        .say_if(silent, "retransmitting");
+    if evidence.siblings >= MANY {
+        let same = evidence.counts_one_peer();
+        choice.say(if same {
+            "many_same_remote"
+        } else {
+            "many_siblings"
+        });
+        choice.sentences.extend(evidence.trend());
+        choice.is_if(true, Urgency::Look);
+    }
+    if silent {
+        say_end(evidence, "limit", &mut choice);
+    }
+    choice
+        .say_if(silent && here, "loopback")
+        .say_if(silent && !here, "silence")
+        .say_if(evidence.sharers > 0, "shared_owner")
+        .next_if(silent, &["next_old", "then_path", "then_capture"])
+        .next_if(silent && here, &["next_loopback", "then_rules"])
+        .next_if(
+            evidence.siblings >= MANY && !evidence.counts_one_peer(),
+            &["next_many", "then_end"],
+        )
+        .is_if(silent && here, Urgency::Look)
+        .is_if(evidence.silent_beyond(BEYOND_ARP), Urgency::Look);
+    choice
+}
+
+pub(super) fn syn_received(evidence: &Evidence) -> Choice {
+    let silent = evidence.retransmits(TimerKind::Retransmit);
+    let old = evidence.age >= BEYOND_A_ROUND_TRIP;
+    let full = evidence.listener_full;
+    let mut choice = Choice::new("next");
+    // With a full queue the ACK has come and could not be used.
+    choice
+        .say_if(!silent && !full, "fresh")
+        .say_if(silent && !full, "retransmitting")
+        .who_if(full, "listener")
+        .say_if(evidence.held, "simultaneous")
+        .say_if(full, "queue_full")
+        .say_if(old && !full, "old");
+    if silent {
+        say_end(evidence, "limit", &mut choice);
+    }
+    say_many(evidence, "many", &mut choice);
+    choice
+        .next_if(old || silent, &["next_old", "then_capture"])
+        .next_if(
+            evidence.siblings >= MANY,
+            &["next_many", "then_cookies", "next_old"],
+        )
+        .next_if(full, &["next_queue_full", "then_overflows"])
+        .is_if(old || silent || evidence.siblings >= MANY, Urgency::Look)
+        .is_if(full || evidence.siblings >= VERY_MANY, Urgency::Act);
+    choice
+}

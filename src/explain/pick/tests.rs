@@ -1,0 +1,194 @@
+//! Which evidence leads to which sentences and advice.
+
+use super::super::catalogue::{Catalogue, Language};
+use super::*;
+use std::net::Ipv4Addr;
+
+fn evidence(state: State) -> Evidence {
+    Evidence {
+        protocol: Protocol::Tcp,
+        state,
+        held: true,
+        owned: true,
+        sharers: 0,
+        unowned: None,
+        recv_queue: 0,
+        send_queue: 0,
+        backlog: None,
+        timer: None,
+        silent_for: None,
+        ends: false,
+        carried: None,
+        received_ago: None,
+        change: None,
+        local_ports: None,
+        age: Duration::from_secs(5),
+        entry_seen: true,
+        local: Ipv4Addr::new(192, 0, 2, 10).into(),
+        one_interface: false,
+        remote_is_here: false,
+        siblings: 0,
+        same_remote: 0,
+        listener_full: false,
+        simultaneous: false,
+    }
+}
+
+fn resent(kind: TimerKind) -> Timer {
+    Timer {
+        kind,
+        expires_ms: 4000,
+        retransmits: 3,
+    }
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
+fn evidence_decides_the_advice() {
+    let base = evidence;
+    let cases = [
+        (base(State::CloseWait), "next_old", "noticed"),
+        (
+            Evidence {
+                recv_queue: 1,
+                ..base(State::CloseWait)
+            },
+            "next_old",
+            "unread_fin",
+        ),
+        (
+            Evidence {
+                recv_queue: 33,
+                siblings: 213,
+                entry_seen: false,
+                ..base(State::CloseWait)
+            },
+            "next_leak",
+            "unread",
+        ),
+        (
+            Evidence {
+                age: Duration::from_secs(1),
+                ..base(State::CloseWait)
+            },
+            "next",
+            "fresh",
+        ),
+        (
+            Evidence {
+                timer: Some(resent(TimerKind::Retransmit)),
+                ..base(State::SynSent)
+            },
+            "next_old",
+            "silence",
+        ),
+        (
+            Evidence {
+                siblings: 2000,
+                ..base(State::SynSent)
+            },
+            "next_many",
+            "many_siblings",
+        ),
+        (
+            Evidence {
+                siblings: 20,
+                same_remote: 20,
+                ..base(State::SynSent)
+            },
+            "next",
+            "many_same_remote",
+        ),
+        (
+            Evidence {
+                recv_queue: 5,
+                backlog: Some(4),
+                ..base(State::Listen)
+            },
+            "next_full",
+            "full",
+        ),
+        (
+            Evidence {
+                backlog: Some(0),
+                ..base(State::Listen)
+            },
+            "next",
+            "limit_zero",
+        ),
+        (
+            Evidence {
+                held: false,
+                ..base(State::FinWait2)
+            },
+            "next",
+            "orphan",
+        ),
+        (
+            Evidence {
+                unowned: Some(Unowned::AcceptQueue),
+                ..base(State::Established)
+            },
+            "next_accept_queue",
+            "accept_queue",
+        ),
+        (
+            Evidence {
+                timer: Some(resent(TimerKind::ZeroWindowProbe)),
+                send_queue: 9,
+                ..base(State::Established)
+            },
+            "next_zero_window",
+            "zero_window",
+        ),
+        (base(State::TimeWait), "next", "normal"),
+    ];
+    for (evidence, next, sentence) in cases {
+        let choice = pick(&evidence);
+        assert_eq!(choice.next.first(), Some(&next), "{evidence:?}");
+        assert!(choice.sentences.contains(&sentence), "{choice:?}");
+    }
+}
+
+/// Every choice that any evidence can lead to names sentences that exist.
+#[test]
+fn every_choice_has_its_words() {
+    let words = Catalogue::of(Language::English);
+    let timers = [
+        None,
+        Some(resent(TimerKind::Retransmit)),
+        Some(resent(TimerKind::Keepalive)),
+        Some(resent(TimerKind::ZeroWindowProbe)),
+    ];
+    let locals: [IpAddr; 4] = ["0.0.0.0", "::", "::1", "192.0.2.1"].map(|a| a.parse().unwrap());
+    for state in State::ALL.into_iter().chain([State::Unknown(0)]) {
+        for (bits, timer) in (0..1024_u32).flat_map(|bits| timers.map(|timer| (bits, timer))) {
+            let bit = |number: u32| bits >> number & 1 == 1;
+            let evidence = Evidence {
+                held: bit(0),
+                unowned: bit(1).then_some(Unowned::AcceptQueue),
+                recv_queue: bits >> 2 & 3,
+                send_queue: if bit(4) { 9 } else { 0 },
+                backlog: bit(5).then_some(bits >> 4 & 1),
+                timer,
+                age: Duration::from_secs(if bit(6) { 90 } else { 1 }),
+                entry_seen: bit(7),
+                local: locals[(bits & 3) as usize],
+                remote_is_here: bit(3),
+                one_interface: bit(4),
+                siblings: if bit(8) { 500 } else { 0 },
+                same_remote: if bit(9) { 400 } else { 0 },
+                listener_full: bit(2),
+                simultaneous: bit(5),
+                ..evidence(state)
+            };
+            let choice = pick(&evidence);
+            for name in choice.sentences.iter().chain(&choice.next) {
+                let of_state = words.diagnosis(state.key(), name);
+                let shared = words.diagnosis("any", name);
+                let sentence = format!("{of_state}{shared}");
+                assert!(!sentence.is_empty(), "{state} {name}");
+            }
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Remembers how many sockets each owner has had in each passing state, so that
+//! it can be said whether a heap grows.
+//!
+//! Only states that a connection should pass through are counted: how many are
+//! established tells how busy a program is, and these are nearly all the rows
+//! there are.
+
+use super::interner::Interner;
+use super::muster::Muster;
+use crate::model::observation::Tally;
+use crate::model::owner::{Holder, ProcessId};
+use crate::model::row::Row;
+use crate::model::state::State;
+use crate::model::time::Stamp;
+use crate::model::trend::{Heap, Trend};
+use foldhash::HashMap;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Fewer than these are no heap.
+const HEAP: u32 = 5;
+/// So far back it is remembered.
+const WINDOW: Duration = Duration::from_mins(5);
+/// A count is remembered this often.
+const STEP: Duration = Duration::from_secs(10);
+/// So many heaps are remembered at most; of more, the largest.
+const MOST: usize = 256;
+
+/// The states that are counted.
+const PASSING: [State; 8] = [
+    State::SynSent,
+    State::SynReceived,
+    State::FinWait1,
+    State::FinWait2,
+    State::Closing,
+    State::TimeWait,
+    State::CloseWait,
+    State::LastAck,
+];
+
+/// Whether a state is one that connections should pass through.
+pub(super) fn is_passing(state: State) -> bool {
+    PASSING.contains(&state)
+}
+
+/// The heaps of the last five minutes.
+#[derive(Default)]
+pub(super) struct Trends {
+    heaps: HashMap<(Name, State), VecDeque<(Stamp, u32)>>,
+}
+
+/// A heap by what does not change: a process's place may be given to another.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Name {
+    Process { pid: u32, start_ticks: u64 },
+    Port(u16),
+    Machine,
+}
+
+impl Trends {
+    /// Takes in a table, and tells of every heap that has been one for some
+    /// time.
+    pub(super) fn fold(
+        &mut self,
+        muster: &Muster,
+        tally: &Tally,
+        rows: &[Row],
+        holders: &[Holder],
+        interner: &Interner,
+        now: Stamp,
+    ) -> Vec<Trend> {
+        let mut counted = count(muster, rows, holders);
+        let waiting = tally.tcp(State::TimeWait);
+        counted.push((Heap::Machine, State::TimeWait, waiting));
+        counted.retain(|(_, _, number)| *number >= HEAP);
+        // Equal ones by name: the same readings must give the same trends.
+        counted.sort_unstable_by_key(|(heap, state, number)| (u32::MAX - number, *heap, *state));
+        counted.truncate(MOST);
+        let mut trends = Vec::new();
+        for (heap, state, number) in counted {
+            let Some(name) = name(heap, interner) else {
+                continue;
+            };
+            let past = self.heaps.entry((name, state)).or_default();
+            remember(past, number, now);
+            trends.extend(change(past, number, now).map(|(change, over)| Trend {
+                heap,
+                state,
+                change,
+                over,
+            }));
+        }
+        // What is not told of any more was too small, or is gone.
+        self.heaps
+            .retain(|_, past| past.back().is_some_and(|(at, _)| at.age(now) <= STEP));
+        trends
+    }
+}
+
+/// How many rows of each heap there are. A process's are counted at its place:
+/// there may be a hundred thousand rows, and hashing each would take longer than
+/// all the rest.
+fn count(muster: &Muster, rows: &[Row], holders: &[Holder]) -> Vec<(Heap, State, u32)> {
+    let mut held: Vec<[u32; PASSING.len()]> = Vec::new();
+    let mut ownerless: HashMap<(u16, State), u32> = HashMap::default();
+    for row in muster.passing(rows) {
+        let state = row.socket.state;
+        if let Some(holder) = row.owners.of(holders).first() {
+            let place = holder.process.0 as usize;
+            if held.len() <= place {
+                held.resize(place + 1, Default::default());
+            }
+            if let Some(column) = PASSING.iter().position(|known| *known == state) {
+                held[place][column] += 1;
+            }
+        } else {
+            let port = row.socket.local.port;
+            *ownerless.entry((port, state)).or_default() += 1;
+        }
+    }
+    let of_processes = (0u32..).zip(held).flat_map(|(place, counts)| {
+        let heap = Heap::Process(ProcessId(place));
+        PASSING
+            .into_iter()
+            .zip(counts)
+            .map(move |(state, number)| (heap, state, number))
+    });
+    let of_ports = ownerless
+        .into_iter()
+        .map(|((port, state), number)| (Heap::Port(port), state, number));
+    of_processes
+        .filter(|(_, _, number)| *number >= HEAP)
+        .chain(of_ports)
+        .collect()
+}
+
+fn name(heap: Heap, interner: &Interner) -> Option<Name> {
+    Some(match heap {
+        Heap::Process(id) => {
+            let process = interner.get(id)?;
+            Name::Process {
+                pid: process.pid,
+                start_ticks: process.start_ticks,
+            }
+        }
+        Heap::Port(port) => Name::Port(port),
+        Heap::Machine => Name::Machine,
+    })
+}
+
+/// The latest count is always there; the others are a step apart.
+fn remember(past: &mut VecDeque<(Stamp, u32)>, number: u32, now: Stamp) {
+    let before = past.len().checked_sub(2).and_then(|place| past.get(place));
+    if before.is_some_and(|(at, _)| at.age(now) < STEP) {
+        past.pop_back();
+    }
+    past.push_back((now, number));
+    while past.front().is_some_and(|(at, _)| at.age(now) > WINDOW) {
+        past.pop_front();
+    }
+}
+
+/// By how much more it is than the oldest that is remembered, and since when. A
+/// heap that was found only now has no past: it may have been there all along
+/// under no name.
+fn change(past: &VecDeque<(Stamp, u32)>, number: u32, now: Stamp) -> Option<(i64, Duration)> {
+    let (at, before) = past.front()?;
+    let over = at.age(now);
+    let change = i64::from(number) - i64::from(*before);
+    (over >= STEP).then_some((change, over))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{reading, table, with_cookie};
+    use super::super::{Monitor, MonitorOptions};
+    use super::*;
+    use crate::model::socket::Socket;
+
+    fn many(count: u32, state: State) -> Vec<Socket> {
+        (0..count)
+            .map(|number| with_cookie(number, state))
+            .collect()
+    }
+
+    fn told(monitor: &mut Monitor, second: u64, sockets: &[Socket]) -> Vec<(State, i64, u64)> {
+        let seen = monitor
+            .fold(reading(second * 1000, table(sockets)))
+            .unwrap();
+        let trends = seen.trends.iter();
+        trends
+            .map(|trend| (trend.state, trend.change, trend.over.as_secs()))
+            .collect()
+    }
+
+    #[test]
+    fn a_heap_is_told_of_once_it_has_a_past() {
+        let mut monitor = Monitor::default();
+        let leak = |count| many(count, State::CloseWait);
+        assert_eq!(told(&mut monitor, 0, &leak(200)), []);
+        assert_eq!(told(&mut monitor, 5, &leak(201)), []);
+        let after = told(&mut monitor, 60, &leak(203));
+        assert_eq!(after, [(State::CloseWait, 3, 60)]);
+        for second in (70..=400).step_by(10) {
+            told(&mut monitor, second, &leak(203));
+        }
+        let later = told(&mut monitor, 405, &leak(190));
+        let [(State::CloseWait, -13, over)] = later[..] else {
+            panic!("{later:?}");
+        };
+        assert!((290..=300).contains(&over), "{over}");
+    }
+
+    #[test]
+    fn few_are_no_heap_and_established_ones_are_not_counted() {
+        let mut monitor = Monitor::default();
+        let mut sockets = many(300, State::Established);
+        sockets.extend((1000..1004).map(|number| with_cookie(number, State::CloseWait)));
+        for second in [0, 20, 40] {
+            assert_eq!(told(&mut monitor, second, &sockets), []);
+        }
+    }
+
+    #[test]
+    fn what_is_gone_begins_anew() {
+        let mut monitor = Monitor::default();
+        let heap = many(50, State::SynSent);
+        told(&mut monitor, 0, &heap);
+        assert_eq!(told(&mut monitor, 30, &heap).len(), 1);
+        told(&mut monitor, 60, &[]);
+        assert_eq!(told(&mut monitor, 61, &heap), []);
+    }
+
+    #[test]
+    fn the_memory_is_bounded() {
+        let mut monitor = Monitor::new(MonitorOptions {
+            detects: false,
+            ..MonitorOptions::default()
+        });
+        // Half-open ones that nobody holds, five on each of very many ports.
+        let port = |number: u32| u16::try_from(number / 5 + 1).unwrap();
+        let sockets: Vec<Socket> = (0..20_000)
+            .map(|number| {
+                let mut socket = with_cookie(number, State::SynReceived);
+                socket.inode = None;
+                socket.local.port = port(number);
+                socket
+            })
+            .collect();
+        for second in [0, 20] {
+            monitor.fold(reading(second * 1000, table(&sockets)));
+        }
+        assert_eq!(monitor.trends.heaps.len(), MOST);
+        assert_eq!(monitor.latest.unwrap().trends.len(), MOST);
+    }
+
+    /// What it costs for a hundred thousand rows; to be run by hand with
+    /// `--release --ignored`.
+    #[test]
+    #[ignore = "measures"]
+    fn cost_of_a_hundred_thousand() {
+        use crate::filter::sample::crowd;
+        for all in [false, true] {
+            let mut world = crowd(100_000, 500);
+            let rows = std::sync::Arc::make_mut(&mut world.rows);
+            let mut muster = Muster::default();
+            for (number, row) in (0u32..).zip(rows.iter_mut()) {
+                if all {
+                    row.socket.state = State::CloseWait;
+                }
+                muster.note(number, row);
+            }
+            let mut interner = Interner::default();
+            interner.enrol(world.processes.clone());
+            let mut trends = Trends::default();
+            let mut times: Vec<Duration> = (0..200_u32)
+                .map(|second| {
+                    let began = std::time::Instant::now();
+                    let now = Stamp(second * 100);
+                    trends.fold(
+                        &muster,
+                        &world.tally,
+                        &world.rows,
+                        &world.holders,
+                        &interner,
+                        now,
+                    );
+                    began.elapsed()
+                })
+                .collect();
+            times.sort_unstable();
+            println!("all in one state: {all}; median {:?}", times[100]);
+        }
+    }
+}
