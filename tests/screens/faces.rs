@@ -42,6 +42,7 @@ fn change(at_ms: u64, who: Option<(u32, &str)>, remote: &str, from: State, to: S
         owner: who.map(|(pid, name)| Caller {
             pid,
             name: Text::from(name),
+            ..Caller::default()
         }),
         local: end("192.0.2.10:41822"),
         remote: end(remote),

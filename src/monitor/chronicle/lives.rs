@@ -6,6 +6,7 @@
 //! is believed to go on with a life only if it leaves the very state that life
 //! was in.
 
+use super::whereabouts::{Place, Whereabouts};
 use crate::model::chronicle::{Fate, Known, Step, Timeline};
 use crate::model::endpoint::Endpoint;
 use crate::model::event::{Caller, Change};
@@ -26,6 +27,9 @@ const DEPARTED: usize = 32_768;
 /// A SYN is sent again after a second (RFC 6298): what failed before has been
 /// refused, or given up.
 const PATIENCE_US: u64 = 1_000_000;
+/// Who is refused by this machine itself is so within the call, in which no
+/// interrupt is to be seen. Nobody gives up as soon.
+const WITHIN_CALL_US: u64 = 1_000;
 
 /// Both ends of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,12 +58,13 @@ pub(super) struct Life {
     pub(super) caller: Option<Arc<Caller>>,
     /// Whether a table has shown it.
     shown: bool,
+    place: Place,
     /// The ends by which it can be found.
     pointed: Option<Ends>,
 }
 
 impl Life {
-    fn begin(change: &Change, shown: bool) -> Self {
+    fn begin(change: &Change, shown: bool, place: Place) -> Self {
         let mut life = Self {
             ends: Ends {
                 local: change.local,
@@ -70,6 +75,7 @@ impl Life {
             count: 0,
             caller: change.caller.clone(),
             shown,
+            place,
             pointed: None,
         };
         life.push(change);
@@ -137,6 +143,7 @@ pub(super) struct Meaning {
     pub(super) caller: Option<Arc<Caller>>,
     /// Whether it is of a connection that a listener here took.
     pub(super) accepted: bool,
+    pub(super) place: Place,
 }
 
 /// An end.
@@ -174,7 +181,7 @@ pub(super) struct Lives {
 
 impl Lives {
     /// Takes in a change.
-    pub(super) fn take(&mut self, change: &Change) -> Meaning {
+    pub(super) fn take(&mut self, change: &Change, whereabouts: &mut Whereabouts<'_>) -> Meaning {
         let full = self.by_socket.len() >= MOST;
         let ends = Ends {
             local: change.local,
@@ -199,7 +206,12 @@ impl Lives {
                     let same = known == ends && !is_birth(change.from, change.to);
                     let shown = same && life.shown;
                     let pointed = life.pointed.take();
-                    *life = Life::begin(change, shown);
+                    let place = if same {
+                        life.place
+                    } else {
+                        whereabouts.of(change)
+                    };
+                    *life = Life::begin(change, shown, place);
                     life.pointed = pointed;
                     self.unpointed.push(change.socket);
                 }
@@ -209,7 +221,7 @@ impl Lives {
                 let shown = !self.ahead.is_empty() && self.ahead.contains(&ends)
                     // Whatever was there before watching began.
                     || !is_birth(change.from, change.to);
-                place.insert(Life::begin(change, shown));
+                place.insert(Life::begin(change, shown, whereabouts.of(change)));
                 self.unpointed.push(change.socket);
             }
         }
@@ -222,6 +234,7 @@ impl Lives {
             end: None,
             caller: life.and_then(|life| life.caller.clone()),
             accepted: life.is_some_and(Life::was_accepted),
+            place: life.map_or(Place::Here, |life| life.place),
         }
     }
 
@@ -237,13 +250,14 @@ impl Lives {
             lasted_us: began.map(|began| change.at_us.saturating_sub(began)),
             unseen: !life.shown,
             brief: began.is_some() && !life.shown && !life.is_listener(),
-            fate: fate(change.from, stayed_us),
+            fate: fate(change, stayed_us),
         };
         let meaning = Meaning {
             stayed_us,
             end: Some(end),
             caller: life.caller.clone(),
             accepted: life.was_accepted(),
+            place: life.place,
         };
         if matches!(change.from, State::FinWait2 | State::Closing) {
             self.depart(life);
@@ -293,6 +307,7 @@ impl Lives {
         let known = life.is_some();
         if let Some(life) = life {
             life.shown = true;
+            life.place = Place::Here;
         }
         known || self.departed.contains_key(&ends)
     }
@@ -351,23 +366,26 @@ fn lost(change: &Change) -> Meaning {
         lasted_us: None,
         unseen: false,
         brief: false,
-        fate: fate(change.from, None),
+        fate: fate(change, None),
     });
     Meaning {
         stayed_us: None,
         end,
         caller: change.caller.clone(),
         accepted: false,
+        place: Place::Here,
     }
 }
 
-/// How a connection ended that left this state, in which it had been so long.
-fn fate(from: State, stayed_us: Option<u64>) -> Fate {
-    match from {
+/// How a connection ended with this change, having been so long in the state it
+/// left.
+fn fate(end: &Change, stayed_us: Option<u64>) -> Fate {
+    match end.from {
         State::Listen => Fate::ListenerClosed,
         State::SynSent => match stayed_us {
-            Some(stayed) if stayed < PATIENCE_US => Fate::Refused,
-            Some(_) => Fate::Unanswered,
+            Some(stayed) if stayed >= PATIENCE_US => Fate::Unanswered,
+            Some(stayed) if end.interrupt || stayed < WITHIN_CALL_US => Fate::Refused,
+            Some(_) => Fate::GivenUp,
             None => Fate::Unknown,
         },
         State::FinWait2 | State::Closing => Fate::ClosedHere,

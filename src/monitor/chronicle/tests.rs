@@ -21,6 +21,7 @@ fn change(at_us: u64, of: &Socket, name: u64, from: State, to: State) -> Change 
         Arc::new(Caller {
             pid: 812,
             name: "curl".into(),
+            ..Caller::default()
         })
     });
     let port = if to == SynSent { 0 } else { of.local.port };
@@ -32,6 +33,7 @@ fn change(at_us: u64, of: &Socket, name: u64, from: State, to: State) -> Change 
         family: Family::Inet,
         from,
         to,
+        interrupt: from == SynSent,
         caller,
     }
 }
