@@ -225,7 +225,8 @@ impl Chronicler {
     fn timeline(&self, row: &Row, began: Stamp) -> Timeline {
         let seen = self.passages.of(row, began);
         let state = row.socket.state;
-        let Some(life) = self.lives.find(ends(&row.socket), state) else {
+        let gone = row.phase == Phase::Closed;
+        let Some(life) = self.lives.find(ends(&row.socket), state, gone) else {
             return Timeline { steps: seen };
         };
         let mut timeline = life.timeline(|before| {
@@ -233,7 +234,8 @@ impl Chronicler {
             seen.find(|step| step.state == before).copied()
         });
         // The table was read later than the last change.
-        if timeline.steps.last().is_none_or(|last| last.state != state) {
+        let last = timeline.steps.last().map(|last| last.state);
+        if last != Some(state) && !(gone && last == Some(State::Closed)) {
             timeline.steps.push(passage::present(row));
         }
         timeline

@@ -12,6 +12,7 @@ use crate::model::endpoint::Endpoint;
 use crate::model::event::{Caller, Change};
 use crate::model::state::State;
 use foldhash::{HashMap, HashSet};
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -106,6 +107,24 @@ impl Life {
     /// Whether it came through a listener here.
     pub(super) fn was_accepted(&self) -> bool {
         self.before == State::Listen && self.steps[0].0 == State::SynReceived
+    }
+
+    /// The same as the little that stays of it: nobody waits for the program any
+    /// more, and the kernel tells that as its end. From `FIN_WAIT2` it may have
+    /// come to `TIME_WAIT` or be still waiting for the peer
+    /// (`tcp_rcv_state_process`); only from `CLOSING` it is sure.
+    fn lingering(&self) -> Self {
+        let mut life = self.clone();
+        let Some(last) = self.told().len().checked_sub(1) else {
+            return life;
+        };
+        let before = last.checked_sub(1).map(|place| self.steps[place].0);
+        if before == Some(State::Closing) {
+            life.steps[last].0 = State::TimeWait;
+        } else {
+            life.count = life.count.saturating_sub(1);
+        }
+        life
     }
 
     fn is_listener(&self) -> bool {
@@ -259,20 +278,15 @@ impl Lives {
             accepted: life.was_accepted(),
             place: life.place,
         };
-        if matches!(change.from, State::FinWait2 | State::Closing) {
+        if life.shown || matches!(change.from, State::FinWait2 | State::Closing) {
             self.depart(life);
         }
         meaning
     }
 
-    /// Keeps what is needed for a row that stays in `TIME_WAIT`.
-    fn depart(&mut self, mut life: Life) {
-        if let Some(last) = life.count.checked_sub(1)
-            && let Some(step) = life.steps.get_mut(usize::from(last))
-        {
-            // The kernel tells of it as the end, but this is what it becomes.
-            step.0 = State::TimeWait;
-        }
+    /// Keeps the way of a row that stays in `TIME_WAIT`, or is on screen as
+    /// closed.
+    fn depart(&mut self, life: Life) {
         self.order.push_back(life.ends);
         self.departed.insert(life.ends, life);
         while self.order.len() > DEPARTED
@@ -322,11 +336,23 @@ impl Lives {
         self.ahead.insert(ends);
     }
 
-    /// The life of a row in this state.
-    pub(super) fn find(&self, ends: Ends, state: State) -> Option<&Life> {
-        if state == State::TimeWait {
-            return self.departed.get(&ends);
+    /// The life of a row in this state, which may be gone from the table.
+    pub(super) fn find(&self, ends: Ends, state: State, gone: bool) -> Option<Cow<'_, Life>> {
+        let departed = || self.departed.get(&ends);
+        match state {
+            State::TimeWait => return departed().map(|life| Cow::Owned(life.lingering())),
+            _ if gone => return departed().map(Cow::Borrowed),
+            _ => {}
         }
+        let lingering = || {
+            let lingers = state == State::FinWait2;
+            lingers.then(departed).flatten().map(Life::lingering)
+        };
+        let living = self.living(ends, state).map(Cow::Borrowed);
+        living.or_else(|| lingering().map(Cow::Owned))
+    }
+
+    fn living(&self, ends: Ends, state: State) -> Option<&Life> {
         // An attempt was told before it had a port.
         let without_port = || {
             let waits = state == State::SynSent;
