@@ -79,6 +79,8 @@ mod troubles;
 mod unprivileged;
 #[path = "live/watch.rs"]
 mod watch;
+#[path = "live/way.rs"]
+mod way;
 #[path = "live/witness.rs"]
 mod witness;
 
@@ -91,7 +93,7 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 48] = [
+const INSIDE: [(&str, Body); 49] = [
     (
         "lessons_lead_where_their_labels_say",
         lessons::lead_where_their_labels_say,
@@ -217,6 +219,10 @@ const INSIDE: [(&str, Body); 48] = [
     (
         "events_of_elsewhere_are_told_only_if_asked_for",
         elsewhere::is_told_only_if_asked_for,
+    ),
+    (
+        "events_follow_a_way_to_time_wait",
+        way::is_followed_to_time_wait,
     ),
     ("events_keep_up_with_a_storm", events::keep_up_with_a_storm),
     ("events_are_missed_aloud", events::are_missed_aloud),

@@ -16,6 +16,7 @@ use tcplens::model::event::{Events, EventsChoice, Feed};
 use tcplens::model::namespace::Scope;
 use tcplens::model::observation::Observation;
 use tcplens::model::reading::Matter;
+use tcplens::model::socket::Socket;
 use tcplens::model::state::State;
 use tcplens::monitor::{Monitor, MonitorOptions};
 use tcplens::source::ReadingSource;
@@ -87,7 +88,7 @@ impl Sums {
 }
 
 impl Watch {
-    fn begin(port: u16) -> Result<Self, NotHere> {
+    pub(crate) fn begin(port: u16) -> Result<Self, NotHere> {
         Self::by(LiveOptions::default(), port)
     }
 
@@ -122,6 +123,11 @@ impl Watch {
             Feed::Changes => Ok(watch),
             other => Err(NotHere::NoTrace(format!("{other:?}"))),
         }
+    }
+
+    /// Whose ways the next tables tell.
+    pub(crate) fn follow(&mut self, sockets: &[Socket]) {
+        self.monitor.follow(sockets);
     }
 
     pub(crate) fn look(&mut self) -> std::sync::Arc<Observation> {
