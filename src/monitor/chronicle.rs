@@ -2,6 +2,7 @@
 //! lives, lives to rows, and keeps the stream of what happened last.
 
 pub(super) mod attempts;
+mod life;
 mod lives;
 mod passage;
 #[cfg(test)]
@@ -20,7 +21,8 @@ use crate::model::state::State;
 use crate::model::time::Stamp;
 use attempts::Attempts;
 use foldhash::{HashMap, HashMapExt, HashSet};
-use lives::{Ends, Lives, Meaning};
+use life::Ends;
+use lives::{Lives, Meaning};
 use passage::Passages;
 use std::collections::VecDeque;
 use std::sync::Arc;
