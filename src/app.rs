@@ -35,6 +35,7 @@ use crate::explain::catalogue::Catalogue;
 use crate::filter::Filter;
 use crate::listing::{Quick, Sort, arrange};
 use crate::model::action::Policy;
+use crate::model::event::{EventsChoice, Feed};
 use crate::model::identity::Identity;
 use crate::model::lesson::Course;
 use crate::model::namespace::Scope;
@@ -94,6 +95,8 @@ pub struct Choices {
     pub attention: Attention,
     /// Whether the terminal shows ASCII only.
     pub latin_only: bool,
+    /// Whether the kernel's events are to be read between tables.
+    pub events: EventsChoice,
     /// What is taught, in the lab.
     pub course: Option<Course>,
 }
@@ -169,6 +172,7 @@ pub struct App {
     latin_only: bool,
     /// Whether a key was pressed yet.
     touched: bool,
+    events: EventsChoice,
     /// The lesson of the lab.
     pub lesson: Option<Lesson>,
 }
@@ -211,6 +215,7 @@ impl App {
             troubles: Troubles::new(choices.attention),
             latin_only: choices.latin_only,
             touched: false,
+            events: choices.events,
             lesson: choices.course.map(Lesson::begin),
         }
     }
@@ -276,6 +281,7 @@ impl App {
         // The first table may come before its owners, and be in another order
         // with them; nobody has chosen the first row of it.
         let settling = self.observation.number == 1 && self.cursor.place() == 0 && !self.touched;
+        let first = self.observation.number == 0;
         let same_rows = Arc::ptr_eq(&self.observation.rows, &observation.rows);
         let marked = self.chosen_finding().map(Identity::of);
         let walked = self.walker().map(machine::where_to_look);
@@ -292,6 +298,9 @@ impl App {
             self.follow_lesson();
         }
         self.follow_walker(walked);
+        if first {
+            self.tell_refused_events();
+        }
         if let Some(notice) = &self.notice
             && notice.is_over(self.observation.time)
         {
@@ -457,6 +466,16 @@ impl App {
             self.words = Catalogue::of(self.words.language().next());
         }
         Vec::new()
+    }
+
+    /// Who insists on events and cannot have them all is told why.
+    fn tell_refused_events(&mut self) {
+        if self.events == EventsChoice::On
+            && let Feed::Endings(reason) | Feed::Nothing(reason) = self.observation.chronicle.feed
+        {
+            let reason = self.words.screen("feed", reason.key());
+            self.say("events_refused", &[("reason", reason.to_owned())]);
+        }
     }
 
     /// Shows one of the notices of the assets.

@@ -263,11 +263,12 @@ fn watch(
         Place::Lab(Some(lesson)) => (Some(lesson.0), Some(lesson.1)),
         Place::Lab(None) | Place::Machine => (None, None),
     };
+    let events = live.events.unwrap_or(applied.events);
     run::live(LiveRequest {
         source: open(
             &live.watching,
             LiveOptions {
-                events: live.events.unwrap_or(applied.events),
+                events,
                 ..LiveOptions::default()
             },
             names_users(&applied.wishes),
@@ -296,6 +297,7 @@ fn watch(
                 bell: applied.bell,
             },
             latin_only: live.theme.ascii,
+            events,
             course,
         },
         thresholds: applied.thresholds,

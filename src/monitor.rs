@@ -24,6 +24,7 @@ mod unowned;
 use crate::model::finding::Finding;
 use crate::model::gap::GapKind;
 use crate::model::mute::Mute;
+use crate::model::namespace::Scope;
 use crate::model::observation::{Observation, Tally};
 use crate::model::owner::Unowned;
 use crate::model::reading::{Matter, Reading, Snapshot, Usage};
@@ -208,7 +209,6 @@ impl Monitor {
             let find = |key: &SocketKey| shown.rows.get(ledger.row_of(key)?);
             let began = self.began.unwrap_or_default();
             let chronicle = self.chronicler.write(find, began);
-            self.chronicler.end_table();
             shown.chronicle = chronicle;
         }
         Some(Arc::clone(latest))
@@ -304,6 +304,9 @@ impl Monitor {
         let began = *self.began.get_or_insert(self.now);
         self.chronicler.note(&turned, self.now, began);
         let (findings, muted) = self.detect(&mut turned, &census, &kernel);
+        let only =
+            (snapshot.scope == Scope::Own && kernel.namespace != 0).then_some(kernel.namespace);
+        self.chronicler.end_table(only);
         let blind = self.detection.blind(&kernel);
         let ledger = &self.ledger;
         let find = |key: &SocketKey| turned.rows.get(ledger.row_of(key)?);

@@ -33,6 +33,8 @@ mod destroy;
 mod details;
 #[path = "live/differential.rs"]
 mod differential;
+#[path = "live/elsewhere.rs"]
+mod elsewhere;
 #[path = "live/ending.rs"]
 mod ending;
 #[path = "live/events.rs"]
@@ -77,6 +79,8 @@ mod troubles;
 mod unprivileged;
 #[path = "live/watch.rs"]
 mod watch;
+#[path = "live/way.rs"]
+mod way;
 #[path = "live/witness.rs"]
 mod witness;
 
@@ -89,7 +93,7 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 46] = [
+const INSIDE: [(&str, Body); 49] = [
     (
         "lessons_lead_where_their_labels_say",
         lessons::lead_where_their_labels_say,
@@ -208,6 +212,18 @@ const INSIDE: [(&str, Body); 46] = [
         "events_tell_of_brief_connections",
         events::tell_of_brief_connections,
     ),
+    (
+        "events_that_are_lost_are_counted",
+        events::that_are_lost_are_counted,
+    ),
+    (
+        "events_of_elsewhere_are_told_only_if_asked_for",
+        elsewhere::is_told_only_if_asked_for,
+    ),
+    (
+        "events_follow_a_way_to_time_wait",
+        way::is_followed_to_time_wait,
+    ),
     ("events_keep_up_with_a_storm", events::keep_up_with_a_storm),
     ("events_are_missed_aloud", events::are_missed_aloud),
     ("events_leave_nothing_behind", events::leave_nothing_behind),
@@ -307,6 +323,9 @@ fn main() -> ExitCode {
     }
     if let Some(outside) = neighbour::asked(arguments()) {
         return neighbour::play(outside);
+    }
+    if let Some(outside) = elsewhere::asked(arguments()) {
+        return elsewhere::play(outside);
     }
     if let Some(outside) = flood::asked(arguments()) {
         return flood::play(outside);

@@ -186,6 +186,8 @@ fn brief(number: u64) -> Vec<Change> {
     let caller = Arc::new(Caller {
         pid: 812,
         name: "curl".into(),
+        start_ticks: 4711,
+        namespace: Some(1),
     });
     let pairs = states.windows(2).zip(0..);
     let change = |(pair, step): (&[State], u64)| Change {
@@ -197,6 +199,7 @@ fn brief(number: u64) -> Vec<Change> {
         family: Family::Inet,
         from: pair[0],
         to: pair[1],
+        interrupt: false,
         caller: (step == 0).then(|| Arc::clone(&caller)),
     };
     pairs.map(change).collect()

@@ -12,6 +12,7 @@ use tcplens::app::{App, Choices};
 use tcplens::explain::catalogue::{Catalogue, Language};
 use tcplens::filter::Filter;
 use tcplens::listing::{Quick, Sort};
+use tcplens::model::event::EventsChoice;
 use tcplens::model::namespace::Scope;
 use tcplens::model::pace::Pace;
 use tcplens::view;
@@ -28,6 +29,7 @@ fn app(sockets: u32) -> App {
         session: tcplens::model::session::Session::default(),
         attention: tcplens::app::troubles::Attention::default(),
         latin_only: false,
+        events: EventsChoice::default(),
         course: None,
         filter: Filter::all(),
         quick: Quick::default(),

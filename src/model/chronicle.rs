@@ -110,8 +110,10 @@ pub enum Fate {
     ClosedThere,
     /// Broken off in the middle: a reset, or silence for too long.
     BrokenOff,
-    /// Never came to be: refused, or given up at once.
+    /// Never came to be: refused.
     Refused,
+    /// Never came to be: the program gave up before an answer was due.
+    GivenUp,
     /// Never came to be: no answer.
     Unanswered,
     /// A listener that was closed.
@@ -122,11 +124,12 @@ pub enum Fate {
 
 impl Fate {
     /// Every fate with its key in the assets.
-    pub const ALL: [(Self, &'static str); 7] = [
+    pub const ALL: [(Self, &'static str); 8] = [
         (Self::ClosedHere, "closed_here"),
         (Self::ClosedThere, "closed_there"),
         (Self::BrokenOff, "broken_off"),
         (Self::Refused, "refused"),
+        (Self::GivenUp, "given_up"),
         (Self::Unanswered, "unanswered"),
         (Self::ListenerClosed, "listener_closed"),
         (Self::Unknown, "unknown"),

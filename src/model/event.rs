@@ -134,18 +134,27 @@ pub struct Change {
     pub from: State,
     /// The state it came to.
     pub to: State,
+    /// Whether it happened in an interrupt: a segment or a timer brought it about
+    /// for sure, and no call of its owner.
+    pub interrupt: bool,
     /// Who made it happen, where that is its owner for sure: on the way to
     /// `SYN_SENT` and to `LISTEN`, which only a call leads to.
     pub caller: Option<Arc<Caller>>,
 }
 
 /// A process as an event names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
     /// Its number.
     pub pid: u32,
     /// Its name at that moment (`comm`).
     pub name: Text,
+    /// When it was started, in ticks as in
+    /// [`Process::start_ticks`](super::process::Process::start_ticks); 0 if it is
+    /// not known.
+    pub start_ticks: u64,
+    /// The network namespace it was in, where that is known.
+    pub namespace: Option<u32>,
 }
 
 /// The end of a socket, as the destroy multicast tells it. It comes when the

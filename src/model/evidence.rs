@@ -223,6 +223,9 @@ pub struct ScanEvidence {
     pub contacts: u32,
     /// Of these, how many failed.
     pub failed: u32,
+    /// Of these, how many were refused; none where that is not told. The others
+    /// were not answered.
+    pub refused: Option<u32>,
     /// Attempts that came and went between two tables, counted as answered.
     pub unseen: u32,
     /// Length of the window, seconds.

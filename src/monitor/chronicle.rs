@@ -2,10 +2,12 @@
 //! lives, lives to rows, and keeps the stream of what happened last.
 
 pub(super) mod attempts;
+mod life;
 mod lives;
 mod passage;
 #[cfg(test)]
 mod tests;
+mod whereabouts;
 
 use super::ledger::Turned;
 use crate::model::chronicle::{Chronicle, Fate, Happening, Life as Told, Timeline};
@@ -18,11 +20,13 @@ use crate::model::socket::{Socket, SocketKey};
 use crate::model::state::State;
 use crate::model::time::Stamp;
 use attempts::Attempts;
-use foldhash::{HashMap, HashMapExt};
-use lives::{Ends, Lives, Meaning};
+use foldhash::{HashMap, HashMapExt, HashSet};
+use life::Ends;
+use lives::{Lives, Meaning};
 use passage::Passages;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use whereabouts::{Place, Whereabouts};
 
 /// How much of the stream is kept.
 const STREAM: usize = 500;
@@ -45,6 +49,19 @@ pub(super) struct Chronicler {
     behind: bool,
     /// Since the last table.
     attempts: Attempts,
+    /// Ports of listeners that came since.
+    opened: HashSet<u16>,
+    /// The only network namespace that is watched; none if all are.
+    only: Option<u32>,
+}
+
+/// A change that becomes a line of the stream.
+struct Drafted {
+    line: Happening,
+    /// Whether a listener here took the connection.
+    accepted: bool,
+    /// Whether it is a line only if a row of the table has its ends.
+    doubtful: bool,
 }
 
 impl Chronicler {
@@ -62,9 +79,12 @@ impl Chronicler {
         self.behind
     }
 
-    /// Done with what was told since the table before.
-    pub(super) fn end_table(&mut self) {
+    /// Done with what was told since the table before. Of the changes to come,
+    /// those of other network namespaces than this are left out.
+    pub(super) fn end_table(&mut self, only: Option<u32>) {
         self.attempts = Attempts::default();
+        self.opened.clear();
+        self.only = only;
     }
 
     /// What connects came to since the last table.
@@ -83,8 +103,10 @@ impl Chronicler {
         } = events;
         self.feed = feed;
         self.cost_permille = cost_permille;
-        self.told += changes.len() as u64;
         self.lost += lost;
+        self.attempts.listen(feed, lost);
+        let opened = std::mem::take(&mut self.opened);
+        let mut whereabouts = Whereabouts::new(self.only, latest, opened);
         // Only the last become lines.
         let first = changes.len().saturating_sub(STREAM);
         let mut lines = Vec::with_capacity(changes.len() - first);
@@ -92,19 +114,27 @@ impl Chronicler {
             if change.from == change.to {
                 continue;
             }
-            let meaning = self.lives.take(change);
+            let meaning = self.lives.take(change, &mut whereabouts);
+            if meaning.place == Place::Elsewhere {
+                continue;
+            }
             self.count(change, &meaning);
             if number >= first {
-                lines.push((happening(change, &meaning), meaning.accepted));
+                lines.push(Drafted {
+                    line: happening(change, &meaning),
+                    accepted: meaning.accepted,
+                    doubtful: meaning.place != Place::Here,
+                });
             }
         }
+        self.opened = whereabouts.opened();
         self.lives.settle();
         if let Some(latest) = latest {
             find_owners(&mut lines, latest);
         }
-        let mut lines: Vec<Happening> = lines.into_iter().map(|(line, _)| line).collect();
         if feed == Feed::Changes {
-            self.stream.extend(lines.drain(..));
+            let sure = lines.into_iter().filter(|drafted| !drafted.doubtful);
+            self.stream.extend(sure.map(|drafted| drafted.line));
             self.weigh(&endings);
         } else {
             let ended = endings.iter().rev().take(STREAM).rev();
@@ -117,7 +147,9 @@ impl Chronicler {
 
     fn count(&mut self, change: &Change, meaning: &Meaning) {
         let end = meaning.end;
-        self.brief += u64::from(end.is_some_and(|end| end.brief));
+        self.told += 1;
+        let is_here = meaning.place == Place::Here;
+        self.brief += u64::from(is_here && end.is_some_and(|end| end.brief));
         if change.from == State::SynSent
             && let Some(caller) = &meaning.caller
         {
@@ -195,7 +227,8 @@ impl Chronicler {
     fn timeline(&self, row: &Row, began: Stamp) -> Timeline {
         let seen = self.passages.of(row, began);
         let state = row.socket.state;
-        let Some(life) = self.lives.find(ends(&row.socket), state) else {
+        let gone = row.phase == Phase::Closed;
+        let Some(life) = self.lives.find(ends(&row.socket), state, gone) else {
             return Timeline { steps: seen };
         };
         let mut timeline = life.timeline(|before| {
@@ -203,7 +236,8 @@ impl Chronicler {
             seen.find(|step| step.state == before).copied()
         });
         // The table was read later than the last change.
-        if timeline.steps.last().is_none_or(|last| last.state != state) {
+        let last = timeline.steps.last().map(|last| last.state);
+        if last != Some(state) && !(gone && last == Some(State::Closed)) {
             timeline.steps.push(passage::present(row));
         }
         timeline
@@ -270,10 +304,11 @@ fn ended_only(ending: &Ending, latest: Option<&Observation>) -> Happening {
 
 /// Finds the owners of connections that nobody here called for, or that were
 /// there before: by their rows, else by the listener that took them.
-fn find_owners(lines: &mut [(Happening, bool)], latest: &Observation) {
+fn find_owners(lines: &mut [Drafted], latest: &Observation) {
     let mut wanted: HashMap<Ends, Vec<usize>> = HashMap::new();
-    for (place, (line, _)) in lines.iter().enumerate() {
-        if line.owner.is_none() {
+    for (place, drafted) in lines.iter().enumerate() {
+        let line = &drafted.line;
+        if line.owner.is_none() || drafted.doubtful {
             let (local, remote) = (line.local, line.remote);
             wanted
                 .entry(Ends { local, remote })
@@ -288,13 +323,15 @@ fn find_owners(lines: &mut [(Happening, bool)], latest: &Observation) {
         if let Some(places) = wanted.get(&ends(&row.socket)) {
             let owner = owner(row, latest);
             for place in places {
-                if let Some((line, _)) = lines.get_mut(*place) {
-                    line.owner.clone_from(&owner);
+                if let Some(drafted) = lines.get_mut(*place) {
+                    drafted.doubtful = false;
+                    let known = &mut drafted.line.owner;
+                    *known = known.take().or_else(|| owner.clone());
                 }
             }
         }
     }
-    for (line, accepted) in lines {
+    for Drafted { line, accepted, .. } in lines {
         if *accepted && line.owner.is_none() {
             line.owner = listener(line.local, latest).and_then(|row| owner(row, latest));
         }
@@ -328,5 +365,7 @@ fn owner(row: &Row, latest: &Observation) -> Option<Caller> {
     (process.pid != 0).then(|| Caller {
         pid: process.pid,
         name: process.name.clone(),
+        start_ticks: process.start_ticks,
+        namespace: None,
     })
 }

@@ -13,6 +13,7 @@ mod contacts;
 mod dead_destination;
 mod failed_connects;
 mod growth;
+mod hearsay;
 mod ipv6_silent;
 mod local_ports;
 mod meter;
@@ -251,7 +252,7 @@ impl Detection {
 }
 
 /// Drops what another finding says better: everything about connects while the
-/// network is down, and a process's silent destinations while it scans.
+/// network is down, and a process's silent or refusing destinations while it scans.
 fn silence(findings: &mut Vec<Finding>) {
     let is_down = findings
         .iter()
@@ -264,7 +265,7 @@ fn silence(findings: &mut Vec<Finding>) {
     findings.retain(|each| match (&each.evidence, each.process.as_deref()) {
         (Evidence::NetworkDown { .. }, _) => true,
         _ if is_down && is_of_connects(each) => false,
-        (Evidence::DeadDestination { .. }, Some(process)) => {
+        (Evidence::DeadDestination { .. } | Evidence::FailedConnects { .. }, Some(process)) => {
             !scanning.contains(&Actor::of(process))
         }
         _ => true,

@@ -33,6 +33,14 @@ const DEAR_FOR: Duration = Duration::from_secs(10);
 /// Over less than this a share says nothing: beginning alone would be all of it.
 const SHORTEST_NS: u64 = 100_000_000;
 
+/// Which events are to be read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    pub(super) choice: EventsChoice,
+    /// How much each processor may hold unread; by their number if none.
+    pub(super) room_kib: Option<usize>,
+}
+
 /// Events being read.
 pub(super) struct EventFeed {
     reader: Option<Reader>,
@@ -49,15 +57,16 @@ impl EventFeed {
     /// Begins to read what can be had. Times are counted from `origin_ns` on the
     /// monotonic clock.
     pub(super) fn begin(
-        choice: EventsChoice,
+        wanted: Wanted,
         namespace: u32,
         proc: &Path,
         origin_ns: u64,
     ) -> Option<Self> {
+        let choice = wanted.choice;
         if choice == EventsChoice::Off {
             return None;
         }
-        let traced = begin_trace(proc);
+        let traced = begin_trace(proc, wanted.room_kib);
         let destroyed = Destroyed::open(namespace).ok();
         let with_endings = destroyed.is_some();
         let feed = match &traced {
@@ -138,9 +147,9 @@ pub(super) fn origin_ns(began: Instant) -> u64 {
     clock_ns(ClockId::Monotonic).saturating_sub(since)
 }
 
-fn begin_trace(proc: &Path) -> Result<Trace, NoFeed> {
+fn begin_trace(proc: &Path, room_kib: Option<usize>) -> Result<Trace, NoFeed> {
     let root = Tracefs::open()?;
-    let (held, layout) = Instance::begin(&root, proc)?;
+    let (held, layout) = Instance::begin(&root, proc, room_kib)?;
     Ok(Trace {
         held,
         layout,
@@ -225,7 +234,11 @@ mod tests {
 
     #[test]
     fn nothing_is_begun_that_is_off() {
-        let feed = EventFeed::begin(EventsChoice::Off, 0, Path::new("/proc"), 0);
+        let wanted = Wanted {
+            choice: EventsChoice::Off,
+            room_kib: None,
+        };
+        let feed = EventFeed::begin(wanted, 0, Path::new("/proc"), 0);
         assert!(feed.is_none());
     }
 }

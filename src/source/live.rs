@@ -1,7 +1,7 @@
 //! The running kernel as a source of readings: joins sockets, owners, facts
 //! and names.
 
-use super::events::{EventFeed, origin_ns};
+use super::events::{EventFeed, Wanted, origin_ns};
 use super::namespaces::{self, Neighbours};
 use super::owners::{Assigned, Owners};
 use super::processes::Processes;
@@ -39,6 +39,9 @@ pub struct LiveOptions {
     pub patience: Duration,
     /// Whether the kernel's events are read between tables.
     pub events: EventsChoice,
+    /// How many of them each processor may hold unread, in KiB; by the number of
+    /// processors if none.
+    pub events_kib: Option<usize>,
     /// Where the proc file system is: `/proc`, or a fixture.
     pub root: PathBuf,
 }
@@ -51,6 +54,7 @@ impl Default for LiveOptions {
             names: true,
             patience: Duration::from_millis(100),
             events: EventsChoice::Off,
+            events_kib: None,
             root: PathBuf::from("/proc"),
         }
     }
@@ -75,7 +79,7 @@ pub struct Live {
     patience: Duration,
     root: PathBuf,
     began: Instant,
-    wanted_events: EventsChoice,
+    wanted_events: Wanted,
     /// Begun when first asked for: by then somebody sees to it that the trace
     /// ends with the program.
     events: Option<EventFeed>,
@@ -116,7 +120,10 @@ impl Live {
             host: Text::new(rustix::system::uname().nodename().to_bytes()),
             patience: options.patience,
             root: options.root.clone(),
-            wanted_events: options.events,
+            wanted_events: Wanted {
+                choice: options.events,
+                room_kib: options.events_kib,
+            },
             events: None,
             began,
         })

@@ -12,6 +12,7 @@ use crate::app::mode::Mode;
 use crate::explain::findings::describe;
 use crate::explain::sentence::{fill, grouped};
 use crate::listing::{StateClass, fit};
+use crate::model::event::Feed;
 use crate::model::finding::{Finding, Severity};
 use crate::model::gap::{Gap, GapKind};
 use crate::model::pace::Pace;
@@ -91,13 +92,23 @@ fn draw_both(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &m
 }
 
 fn draw_status(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
-    let source = app.observation.source.word();
+    let source = source(app, usize::from(area.width) >= WIDE);
     let line = Line::from(vec![
         Span::styled(format!(" {}", app.observation.host), theme.title()),
         Span::styled(format!(" · {source}"), theme.dim()),
     ]);
     put(&line, Style::new(), area, buffer);
     put_right(&right_side(app, theme, true), area, buffer);
+}
+
+/// Through what is read.
+fn source(app: &App, wide: bool) -> String {
+    let source = app.observation.source.word();
+    if !wide || app.observation.chronicle.feed != Feed::Changes {
+        return source.to_owned();
+    }
+    let sentence = app.words.screen("header", "with_events");
+    fill(sentence, |_| Some(source.to_owned())).unwrap_or_default()
 }
 
 fn draw_chips(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {

@@ -15,6 +15,7 @@ use tcplens::explain::catalogue::{Catalogue, Language};
 use tcplens::filter::Filter;
 use tcplens::listing::{Quick, Sort};
 use tcplens::model::action::{ArmId, Outcome, Policy};
+use tcplens::model::event::EventsChoice;
 use tcplens::model::namespace::Scope;
 use tcplens::model::pace::Pace;
 use tcplens::model::signal::Signal;
@@ -45,6 +46,7 @@ impl Stage {
             session: tcplens::model::session::Session::default(),
             attention: tcplens::app::troubles::Attention::default(),
             latin_only: false,
+            events: EventsChoice::default(),
             course: None,
         };
         let mut stage = Self {

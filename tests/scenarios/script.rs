@@ -35,7 +35,7 @@ pub(crate) struct Script {
     pub(crate) burst: Vec<Burst>,
     /// Connects that the kernel's events tell of, too short for any table.
     #[serde(default)]
-    pub(crate) refused: Vec<Refused>,
+    pub(crate) told: Vec<Told>,
     /// What must be found.
     #[serde(default)]
     pub(crate) expect: Vec<Expectation>,
@@ -148,17 +148,40 @@ pub(crate) struct Burst {
     pub(crate) seed: u64,
 }
 
-/// Connects that are refused at once.
+/// Connects of which the kernel's events tell and no table does.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Refused {
+pub(crate) struct Told {
     pub(crate) process: String,
+    /// The first host; the others follow.
     pub(crate) remote: String,
+    #[serde(default = "one")]
+    pub(crate) hosts: u32,
+    /// The process's own namespace, if it is not the one that is watched.
+    #[serde(default)]
+    pub(crate) elsewhere: bool,
+    /// How each ends.
+    pub(crate) outcome: Outcome,
+    /// How many seconds later.
+    #[serde(default = "at_once")]
+    pub(crate) after: f64,
     /// How many a second.
     pub(crate) rate: f64,
     pub(crate) from: f64,
     /// For how many seconds.
     pub(crate) over: f64,
+}
+
+/// How a connect ends.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Outcome {
+    /// By a reset, or after a second for want of an answer.
+    Failed,
+    /// The program does not wait for an answer.
+    GivenUp,
+    /// It is answered, and over after as long again.
+    Answered,
 }
 
 /// A finding there must be.
@@ -195,6 +218,10 @@ pub(crate) struct Allowance {
 
 fn never() -> f64 {
     f64::INFINITY
+}
+
+fn at_once() -> f64 {
+    0.0001
 }
 
 fn one() -> u32 {

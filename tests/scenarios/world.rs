@@ -1,13 +1,14 @@
 //! A small world that lives by a script and can be polled like a kernel.
 
 use crate::kernel::Kernel;
-use crate::script::{self, Burst, Refused, Script};
+use crate::script::{self, Burst, Outcome, Script, Told};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use tcplens::model::counters::Counters;
 use tcplens::model::endpoint::Endpoint;
 use tcplens::model::event::{Caller, Change, Events, Feed};
+use tcplens::model::namespace::Namespace;
 use tcplens::model::owner::{Holder, OwnerSpan, ProcessId};
 use tcplens::model::process::{Descriptors, Process, Program};
 use tcplens::model::protocol::{Family, Protocol};
@@ -34,7 +35,7 @@ pub(crate) struct World<'a> {
     kernel: &'a Kernel,
     processes: Vec<(Arc<Process>, &'a script::Process)>,
     lives: Vec<Life<'a>>,
-    refused: &'a [Refused],
+    told: &'a [Told],
 }
 
 /// One socket from its first state to its end.
@@ -74,7 +75,7 @@ impl<'a> World<'a> {
             kernel: &script.kernel,
             processes: processes.collect(),
             lives: Vec::new(),
-            refused: &script.refused,
+            told: &script.told,
         };
         for socket in &script.socket {
             for number in 0..socket.count {
@@ -91,22 +92,35 @@ impl<'a> World<'a> {
     /// tell anything.
     pub(crate) fn tell(&self, second: f64, interval: f64) -> Option<Reading> {
         let mut changes = Vec::new();
-        for refused in self.refused {
-            let name = &refused.process;
+        for (told, place) in self.told.iter().zip(0..) {
+            let name = &told.process;
             let (process, _) = &self.processes[self.process(name) as usize];
             let caller = Arc::new(Caller {
                 pid: process.pid,
                 name: name.as_str().into(),
+                start_ticks: process.start_ticks,
+                namespace: Some(1 + u32::from(told.elsewhere)),
             });
-            let (begin, end) = (refused.from, refused.from + refused.over);
-            let mut at = (second - interval).max(begin);
-            while at < second.min(end) {
-                changes.extend(refusal(at, endpoint(&refused.remote), &caller));
-                at += 1.0 / refused.rate;
+            let (begin, end) = (told.from, told.from + told.over);
+            let mut number =
+                microseconds((second - interval - begin).max(0.0) * told.rate) / 1_000_000;
+            loop {
+                #[expect(
+                    clippy::cast_precision_loss,
+                    reason = "a scenario has thousands at most"
+                )]
+                let at = begin + number as f64 / told.rate;
+                if at >= second.min(end) {
+                    break;
+                }
+                if at >= second - interval {
+                    changes.extend(connect(at, number, (told, place), &caller));
+                }
+                number += 1;
             }
         }
         changes.sort_by_key(|change| change.at_us);
-        (!self.refused.is_empty()).then(|| Reading {
+        (!self.told.is_empty()).then(|| Reading {
             time: Time::default(),
             matter: Matter::Events(Box::new(Events {
                 feed: Feed::Changes,
@@ -199,6 +213,11 @@ impl<'a> World<'a> {
         let mut snapshot = Snapshot {
             source: self.source,
             owners_complete: true,
+            namespaces: vec![Namespace {
+                id: 1,
+                name: None,
+                own: true,
+            }],
             counters: Counters {
                 active_opens: self.counters.then(|| self.active_opens(second)),
                 ..Counters::default()
@@ -419,27 +438,46 @@ fn dice(seed: u64, number: u32) -> u32 {
     u32::try_from(mixed >> 32).unwrap()
 }
 
-/// A connect that is refused a tenth of a millisecond later.
-fn refusal(second: f64, remote: Endpoint, caller: &Arc<Caller>) -> [Change; 2] {
+/// A connect as the kernel's events tell it.
+fn connect(
+    second: f64,
+    number: u64,
+    (told, place): (&Told, u64),
+    caller: &Arc<Caller>,
+) -> Vec<Change> {
     let at_us = microseconds(second);
+    let first = endpoint(&told.remote);
+    let host = u32::try_from(number % u64::from(told.hosts)).unwrap();
+    let remote = Endpoint::new(nth_address(first.address(), host), first.port);
     let begun = Change {
         at_us,
-        socket: at_us + u64::from(remote.port),
-        local: Endpoint::new(Ipv4Addr::new(192, 0, 2, 1).into(), 0),
+        socket: (at_us << 8) + place,
+        local: Endpoint::new(own_address(first.address()), 0),
         remote,
         family: Family::of(remote.address()),
         from: State::Closed,
         to: State::SynSent,
+        interrupt: false,
         caller: Some(Arc::clone(caller)),
     };
-    let ended = Change {
-        at_us: at_us + 100,
-        from: State::SynSent,
-        to: State::Closed,
+    let after = |times: f64, from: State, to: State| Change {
+        at_us: microseconds(second + told.after * times),
+        from,
+        to,
+        interrupt: told.outcome != Outcome::GivenUp,
         caller: None,
         ..begun.clone()
     };
-    [begun, ended]
+    let ends = match told.outcome {
+        Outcome::Failed | Outcome::GivenUp => vec![after(1.0, State::SynSent, State::Closed)],
+        Outcome::Answered => vec![
+            after(1.0, State::SynSent, State::Established),
+            after(2.0, State::Established, State::Closed),
+        ],
+    };
+    let mut changes = vec![begun];
+    changes.extend(ends);
+    changes
 }
 
 #[allow(

@@ -5,14 +5,14 @@ use crate::stage;
 use crate::typing::{drawn, press, text, text_and_styles};
 use crate::{COLOUR, compare, look};
 use std::sync::Arc;
-use tcplens::app::App;
 use tcplens::app::effect::Effect;
 use tcplens::app::message::{Gesture, Message, Spot};
 use tcplens::app::mode::Mode;
+use tcplens::app::{App, Choices};
 use tcplens::explain::lesson::LESSONS;
 use tcplens::model::chronicle::{Chronicle, Fate, Happening, Known, Life, Step, Timeline};
 use tcplens::model::endpoint::Endpoint;
-use tcplens::model::event::{Caller, Feed, NoFeed};
+use tcplens::model::event::{Caller, EventsChoice, Feed, NoFeed};
 use tcplens::model::observation::Observation;
 use tcplens::model::state::State;
 use tcplens::model::text::Text;
@@ -42,6 +42,7 @@ fn change(at_ms: u64, who: Option<(u32, &str)>, remote: &str, from: State, to: S
         owner: who.map(|(pid, name)| Caller {
             pid,
             name: Text::from(name),
+            ..Caller::default()
         }),
         local: end("192.0.2.10:41822"),
         remote: end(remote),
@@ -587,4 +588,51 @@ fn the_table_has_no_page_below_it() {
     let mut app = stage::app(stage::scene());
     press(&mut app, "m ? Esc");
     assert!(matches!(app.mode, Mode::Machine(_)));
+}
+
+/// Whoever insists on events is told at the start that they are not to be had;
+/// whoever does not can look it up.
+#[test]
+fn refused_events_are_told_to_those_who_insist() {
+    let refused = || {
+        with(Chronicle {
+            feed: Feed::Endings(NoFeed::NotPermitted),
+            ..Chronicle::default()
+        })
+    };
+    let notice = |events, observation| {
+        let choices = Choices {
+            events,
+            ..stage::choices()
+        };
+        let words = stage::app(stage::scene()).words;
+        let mut app = App::new(words, choices);
+        app.update(Message::Observed(observation));
+        app.notice.map(|notice| notice.text)
+    };
+    let said = notice(EventsChoice::On, refused()).unwrap();
+    assert!(
+        said.contains("--events on") && said.contains("root only"),
+        "{said}"
+    );
+    assert_eq!(notice(EventsChoice::Auto, refused()), None);
+    assert_eq!(notice(EventsChoice::On, with(chronicle())), None);
+}
+
+#[test]
+fn the_header_says_that_events_are_told_where_there_is_room() {
+    for (width, feed, expected) in [
+        (120, Feed::Changes, true),
+        (80, Feed::Changes, false),
+        (120, Feed::Off, false),
+    ] {
+        let observation = with(Chronicle {
+            feed,
+            ..chronicle()
+        });
+        let mut app = stage::app(observation);
+        let (buffer, _) = drawn(&mut app, COLOUR, width, 40);
+        let told = text(&buffer).contains("sock_diag + events");
+        assert_eq!(told, expected, "{width} {feed:?}");
+    }
 }

@@ -14,6 +14,7 @@ use tcplens::model::action::Policy;
 use tcplens::model::closing::CloseRefusal;
 use tcplens::model::counters::{Counters, Gauges};
 use tcplens::model::endpoint::Endpoint;
+use tcplens::model::event::EventsChoice;
 use tcplens::model::gap::{Gap, GapKind, GapReason};
 use tcplens::model::limits::Limits;
 use tcplens::model::observation::Observation;
@@ -487,6 +488,7 @@ pub(crate) fn choices() -> Choices {
         session: tcplens::model::session::Session::default(),
         attention: tcplens::app::troubles::Attention::default(),
         latin_only: false,
+        events: EventsChoice::default(),
         course: None,
         scope: tcplens::model::namespace::Scope::Own,
         filter: Filter::all(),

@@ -17,6 +17,7 @@ fn scan(breadth: Breadth) -> Evidence {
         breadth,
         contacts: 2000,
         failed: 1999,
+        refused: Some(12),
         unseen: 10,
         window_s: 300,
         likelihood: 1e6,

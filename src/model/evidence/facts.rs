@@ -183,6 +183,7 @@ impl ScanEvidence {
         let mut facts = vec![
             ("contacts", count(self.contacts)),
             ("failed", count(self.failed)),
+            ("refused", count_if_known(self.refused)),
             ("unseen", count(self.unseen)),
             ("percent", Fact::Share(self.failed.into(), attempts.into())),
             (

@@ -3,7 +3,7 @@
 
 use crate::model::chronicle::Fate;
 use crate::model::endpoint::Endpoint;
-use crate::model::event::{Caller, Change};
+use crate::model::event::{Caller, Change, Feed};
 use crate::model::state::State;
 use foldhash::HashMap;
 use std::sync::Arc;
@@ -18,6 +18,8 @@ pub(in crate::monitor) struct Outcomes {
     pub(in crate::monitor) answered: u32,
     pub(in crate::monitor) refused: u32,
     pub(in crate::monitor) unanswered: u32,
+    /// By the program itself, before an answer was due: neither good nor bad.
+    pub(in crate::monitor) given_up: u32,
 }
 
 impl Outcomes {
@@ -34,13 +36,30 @@ pub(in crate::monitor) type Attempt = (u32, Endpoint);
 #[derive(Default)]
 pub(in crate::monitor) struct Attempts {
     pub(in crate::monitor) by_whom: HashMap<Attempt, (Arc<Caller>, Outcomes)>,
+    /// Whether changes are told at all.
+    told: bool,
+    /// Whether some of them are missing here.
+    incomplete: bool,
 }
 
 impl Attempts {
+    /// Whether every connect since the last table is here that came to an
+    /// outcome.
+    pub(in crate::monitor) fn is_complete(&self) -> bool {
+        self.told && !self.incomplete
+    }
+
+    /// Notes what told, and how much of it was lost.
+    pub(super) fn listen(&mut self, feed: Feed, lost: u64) {
+        self.told = feed == Feed::Changes;
+        self.incomplete |= lost > 0;
+    }
+
     /// Takes in a change on the way out of `SYN_SENT`.
     pub(super) fn note(&mut self, change: &Change, caller: &Arc<Caller>, fate: Option<Fate>) {
         let attempt = (caller.pid, change.remote);
         if self.by_whom.len() >= MOST && !self.by_whom.contains_key(&attempt) {
+            self.incomplete = true;
             return;
         }
         let (_, outcomes) = self
@@ -50,6 +69,7 @@ impl Attempts {
         let count = match (change.to, fate) {
             (State::Closed, Some(Fate::Refused)) => &mut outcomes.refused,
             (State::Closed, Some(Fate::Unanswered)) => &mut outcomes.unanswered,
+            (State::Closed, Some(Fate::GivenUp)) => &mut outcomes.given_up,
             (State::Closed, _) => return,
             _ => &mut outcomes.answered,
         };

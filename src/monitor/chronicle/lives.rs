@@ -6,18 +6,17 @@
 //! is believed to go on with a life only if it leaves the very state that life
 //! was in.
 
-use crate::model::chronicle::{Fate, Known, Step, Timeline};
-use crate::model::endpoint::Endpoint;
+use super::life::{Ends, Life, is_birth};
+use super::whereabouts::{Place, Whereabouts};
+use crate::model::chronicle::Fate;
 use crate::model::event::{Caller, Change};
 use crate::model::state::State;
 use foldhash::{HashMap, HashSet};
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-/// The longest way: `SYN_SENT`, `ESTABLISHED`, `FIN_WAIT1`, `FIN_WAIT2` or
-/// `CLOSING`, and the end; one more for what was lost.
-const STEPS: usize = 6;
 /// Beyond so many lives, changes of further ones are told but not joined. A
 /// life takes some 200 bytes.
 const MOST: usize = 1_000_000;
@@ -26,107 +25,9 @@ const DEPARTED: usize = 32_768;
 /// A SYN is sent again after a second (RFC 6298): what failed before has been
 /// refused, or given up.
 const PATIENCE_US: u64 = 1_000_000;
-
-/// Both ends of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Ends {
-    pub(super) local: Endpoint,
-    pub(super) remote: Endpoint,
-}
-
-impl Ends {
-    /// The same before the kernel has chosen a port.
-    fn without_port(self) -> Self {
-        let local = Endpoint::new(self.local.address(), 0);
-        Self { local, ..self }
-    }
-}
-
-/// A socket from its first change on.
-#[derive(Clone, Debug)]
-pub(super) struct Life {
-    pub(super) ends: Ends,
-    /// The state it left with the first change that was told.
-    before: State,
-    steps: [(State, u64); STEPS],
-    count: u8,
-    /// Who called for it, where that was told.
-    pub(super) caller: Option<Arc<Caller>>,
-    /// Whether a table has shown it.
-    shown: bool,
-    /// The ends by which it can be found.
-    pointed: Option<Ends>,
-}
-
-impl Life {
-    fn begin(change: &Change, shown: bool) -> Self {
-        let mut life = Self {
-            ends: Ends {
-                local: change.local,
-                remote: change.remote,
-            },
-            before: change.from,
-            steps: [(State::Closed, 0); STEPS],
-            count: 0,
-            caller: change.caller.clone(),
-            shown,
-            pointed: None,
-        };
-        life.push(change);
-        life
-    }
-
-    fn push(&mut self, change: &Change) {
-        // What comes after the last step takes its place: no way is so long.
-        let place = usize::from(self.count).min(STEPS - 1);
-        self.steps[place] = (change.to, change.at_us);
-        self.count = u8::try_from(place + 1).unwrap_or(u8::MAX);
-    }
-
-    fn told(&self) -> &[(State, u64)] {
-        self.steps.get(..self.count.into()).unwrap_or_default()
-    }
-
-    fn present(&self) -> (State, u64) {
-        self.told().last().copied().unwrap_or((self.before, 0))
-    }
-
-    /// When it began, where that was told.
-    fn began(&self) -> Option<u64> {
-        let (first, at) = *self.told().first()?;
-        is_birth(self.before, first).then_some(at)
-    }
-
-    /// Whether it came through a listener here.
-    pub(super) fn was_accepted(&self) -> bool {
-        self.before == State::Listen && self.steps[0].0 == State::SynReceived
-    }
-
-    fn is_listener(&self) -> bool {
-        self.before == State::Listen && !self.was_accepted()
-            || self.told().iter().any(|(state, _)| *state == State::Listen)
-    }
-
-    /// Its way. The state it left with the first change began at a time that
-    /// was not told, if it is no beginning.
-    pub(super) fn timeline(&self, before: impl FnOnce(State) -> Option<Step>) -> Timeline {
-        let mut steps = Vec::with_capacity(STEPS + 1);
-        if self.began().is_none() {
-            steps.extend(before(self.before));
-        }
-        steps.extend(self.told().iter().map(|(state, at)| Step {
-            state: *state,
-            since_us: *at,
-            known: Known::Exactly,
-        }));
-        Timeline { steps }
-    }
-}
-
-/// Whether a change is a socket's first.
-fn is_birth(from: State, to: State) -> bool {
-    from == State::Closed || (from, to) == (State::Listen, State::SynReceived)
-}
+/// Who is refused by this machine itself is so within the call, in which no
+/// interrupt is to be seen. Nobody gives up as soon.
+const WITHIN_CALL_US: u64 = 1_000;
 
 /// What a change meant.
 #[derive(Clone, Debug, Default)]
@@ -137,6 +38,7 @@ pub(super) struct Meaning {
     pub(super) caller: Option<Arc<Caller>>,
     /// Whether it is of a connection that a listener here took.
     pub(super) accepted: bool,
+    pub(super) place: Place,
 }
 
 /// An end.
@@ -174,7 +76,7 @@ pub(super) struct Lives {
 
 impl Lives {
     /// Takes in a change.
-    pub(super) fn take(&mut self, change: &Change) -> Meaning {
+    pub(super) fn take(&mut self, change: &Change, whereabouts: &mut Whereabouts<'_>) -> Meaning {
         let full = self.by_socket.len() >= MOST;
         let ends = Ends {
             local: change.local,
@@ -199,7 +101,12 @@ impl Lives {
                     let same = known == ends && !is_birth(change.from, change.to);
                     let shown = same && life.shown;
                     let pointed = life.pointed.take();
-                    *life = Life::begin(change, shown);
+                    let place = if same {
+                        life.place
+                    } else {
+                        whereabouts.of(change)
+                    };
+                    *life = Life::begin(change, shown, place);
                     life.pointed = pointed;
                     self.unpointed.push(change.socket);
                 }
@@ -209,7 +116,7 @@ impl Lives {
                 let shown = !self.ahead.is_empty() && self.ahead.contains(&ends)
                     // Whatever was there before watching began.
                     || !is_birth(change.from, change.to);
-                place.insert(Life::begin(change, shown));
+                place.insert(Life::begin(change, shown, whereabouts.of(change)));
                 self.unpointed.push(change.socket);
             }
         }
@@ -222,6 +129,7 @@ impl Lives {
             end: None,
             caller: life.and_then(|life| life.caller.clone()),
             accepted: life.is_some_and(Life::was_accepted),
+            place: life.map_or(Place::Here, |life| life.place),
         }
     }
 
@@ -237,28 +145,24 @@ impl Lives {
             lasted_us: began.map(|began| change.at_us.saturating_sub(began)),
             unseen: !life.shown,
             brief: began.is_some() && !life.shown && !life.is_listener(),
-            fate: fate(change.from, stayed_us),
+            fate: fate(change, stayed_us),
         };
         let meaning = Meaning {
             stayed_us,
             end: Some(end),
             caller: life.caller.clone(),
             accepted: life.was_accepted(),
+            place: life.place,
         };
-        if matches!(change.from, State::FinWait2 | State::Closing) {
+        if life.shown || matches!(change.from, State::FinWait2 | State::Closing) {
             self.depart(life);
         }
         meaning
     }
 
-    /// Keeps what is needed for a row that stays in `TIME_WAIT`.
-    fn depart(&mut self, mut life: Life) {
-        if let Some(last) = life.count.checked_sub(1)
-            && let Some(step) = life.steps.get_mut(usize::from(last))
-        {
-            // The kernel tells of it as the end, but this is what it becomes.
-            step.0 = State::TimeWait;
-        }
+    /// Keeps the way of a row that stays in `TIME_WAIT`, or is on screen as
+    /// closed.
+    fn depart(&mut self, life: Life) {
         self.order.push_back(life.ends);
         self.departed.insert(life.ends, life);
         while self.order.len() > DEPARTED
@@ -293,6 +197,7 @@ impl Lives {
         let known = life.is_some();
         if let Some(life) = life {
             life.shown = true;
+            life.place = Place::Here;
         }
         known || self.departed.contains_key(&ends)
     }
@@ -307,11 +212,23 @@ impl Lives {
         self.ahead.insert(ends);
     }
 
-    /// The life of a row in this state.
-    pub(super) fn find(&self, ends: Ends, state: State) -> Option<&Life> {
-        if state == State::TimeWait {
-            return self.departed.get(&ends);
+    /// The life of a row in this state, which may be gone from the table.
+    pub(super) fn find(&self, ends: Ends, state: State, gone: bool) -> Option<Cow<'_, Life>> {
+        let departed = || self.departed.get(&ends);
+        match state {
+            State::TimeWait => return departed().map(|life| Cow::Owned(life.lingering())),
+            _ if gone => return departed().map(Cow::Borrowed),
+            _ => {}
         }
+        let lingering = || {
+            let lingers = state == State::FinWait2;
+            lingers.then(departed).flatten().map(Life::lingering)
+        };
+        let living = self.living(ends, state).map(Cow::Borrowed);
+        living.or_else(|| lingering().map(Cow::Owned))
+    }
+
+    fn living(&self, ends: Ends, state: State) -> Option<&Life> {
         // An attempt was told before it had a port.
         let without_port = || {
             let waits = state == State::SynSent;
@@ -351,23 +268,26 @@ fn lost(change: &Change) -> Meaning {
         lasted_us: None,
         unseen: false,
         brief: false,
-        fate: fate(change.from, None),
+        fate: fate(change, None),
     });
     Meaning {
         stayed_us: None,
         end,
         caller: change.caller.clone(),
         accepted: false,
+        place: Place::Here,
     }
 }
 
-/// How a connection ended that left this state, in which it had been so long.
-fn fate(from: State, stayed_us: Option<u64>) -> Fate {
-    match from {
+/// How a connection ended with this change, having been so long in the state it
+/// left.
+fn fate(end: &Change, stayed_us: Option<u64>) -> Fate {
+    match end.from {
         State::Listen => Fate::ListenerClosed,
         State::SynSent => match stayed_us {
-            Some(stayed) if stayed < PATIENCE_US => Fate::Refused,
-            Some(_) => Fate::Unanswered,
+            Some(stayed) if stayed >= PATIENCE_US => Fate::Unanswered,
+            Some(stayed) if end.interrupt || stayed < WITHIN_CALL_US => Fate::Refused,
+            Some(_) => Fate::GivenUp,
             None => Fate::Unknown,
         },
         State::FinWait2 | State::Closing => Fate::ClosedHere,

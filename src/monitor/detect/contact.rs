@@ -5,6 +5,7 @@ use super::thresholds::Thresholds;
 use crate::model::row::Row;
 use crate::model::time::Stamp;
 use crate::model::timer::TimerKind;
+use crate::monitor::chronicle::attempts::Outcomes;
 use std::ops::AddAssign;
 
 /// What came of a first contact.
@@ -13,7 +14,9 @@ pub(super) enum Outcome {
     /// No answer yet, or the program gave up before one was due: neither good
     /// nor bad. The loser of Happy Eyeballs (RFC 8305) ends here.
     Open,
-    /// A SYN had to be sent again, or waits for too long.
+    /// Told to have been given up before an answer was due.
+    Abandoned,
+    /// A SYN had to be sent again, or waits for too long, or was refused.
     Failing,
     /// It has been failing for so long that it counts.
     Failed,
@@ -32,6 +35,8 @@ pub(super) struct Contact {
     pub(super) since: Stamp,
     /// When anything about it was last seen.
     pub(super) last_seen: Stamp,
+    /// Whether it failed by a refusal: somebody is there.
+    pub(super) refused: bool,
     /// Since when sockets have waited in vain, whatever came of the first one.
     pub(super) silent_since: Option<Stamp>,
     /// How many sockets wait in vain; true for `round` only.
@@ -84,6 +89,7 @@ impl Contact {
             outcome: Outcome::Open,
             since: now,
             last_seen: now,
+            refused: false,
             silent_since: None,
             waiting: 0,
             round: 0,
@@ -108,10 +114,7 @@ impl Contact {
         self.waiting = self.waiting(round) + 1;
         self.round = round;
         self.silent_since.get_or_insert(now);
-        if self.outcome == Outcome::Open {
-            self.outcome = Outcome::Failing;
-            self.since = now;
-        }
+        self.begin_to_fail(now);
         if wait.retransmits >= limits.settled_retransmits {
             self.fail()
         } else {
@@ -132,6 +135,30 @@ impl Contact {
             // A failure that was counted too early is taken back.
             failures: if before == Outcome::Failed { -1 } else { 0 },
             successes: 1,
+        }
+    }
+
+    /// It was told how connects ended since the last table. An answer to one is
+    /// an answer.
+    pub(super) fn hears(&mut self, told: Outcomes, now: Stamp) -> Steps {
+        if told.answered > 0 {
+            return self.answers(now);
+        }
+        self.last_seen = now;
+        if told.failed() > 0 {
+            self.refused |= told.refused > 0 && !self.is_failing();
+            self.begin_to_fail(now);
+        } else if self.outcome == Outcome::Open {
+            self.outcome = Outcome::Abandoned;
+            self.since = now;
+        }
+        Steps::default()
+    }
+
+    fn begin_to_fail(&mut self, now: Stamp) {
+        if matches!(self.outcome, Outcome::Open | Outcome::Abandoned) {
+            self.outcome = Outcome::Failing;
+            self.since = now;
         }
     }
 
@@ -223,6 +250,34 @@ mod tests {
         contact.waits(wait, Stamp(20), 1, &Thresholds::default());
         contact.settle(Stamp(10_000), &Thresholds::default());
         assert_eq!(contact.outcome, Outcome::Open);
+    }
+
+    #[test]
+    fn what_is_told_is_exact() {
+        let limits = Thresholds::default();
+        let told = |answered, refused, unanswered, given_up| Outcomes {
+            answered,
+            refused,
+            unanswered,
+            given_up,
+        };
+        let cases = [
+            (told(0, 9, 0, 0), Outcome::Failed, true),
+            (told(0, 0, 1, 0), Outcome::Failed, false),
+            (told(0, 1, 0, 3), Outcome::Failed, true),
+            (told(1, 9, 9, 9), Outcome::Reached, false),
+            (told(0, 0, 0, 2), Outcome::Abandoned, false),
+        ];
+        for (told, outcome, refused) in cases {
+            let mut contact = Contact::new(Stamp(0));
+            contact.hears(told, Stamp(10));
+            contact.settle(Stamp(400), &limits);
+            assert_eq!((contact.outcome, contact.refused), (outcome, refused));
+        }
+        // Who is silent and later refuses was silent at first.
+        let mut contact = failing(Stamp(0));
+        contact.hears(told(0, 1, 0, 0), Stamp(10));
+        assert!(!contact.refused);
     }
 
     #[test]

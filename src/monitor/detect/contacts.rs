@@ -4,7 +4,8 @@
 //! every connection: a program that asks one server a thousand times meets one
 //! stranger, a worm meets a thousand.
 
-use super::contact::{Contact, Steps, Wait};
+use super::contact::{Contact, Outcome, Steps, Wait};
+use super::hearsay;
 use super::profile::{Measure, Pace, Profile};
 use super::thresholds::Thresholds;
 use super::throttle::Throttle;
@@ -20,6 +21,7 @@ use crate::model::time::Stamp;
 use foldhash::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// All contacts of all processes within the window.
 #[derive(Default)]
@@ -42,7 +44,13 @@ struct Record {
     /// Its sockets in `SYN_SENT`; true for `round` only.
     waiting: u32,
     round: u32,
+    /// When it was told of last.
+    heard: Option<Stamp>,
 }
+
+/// How long a process that no table shows is taken to be there after it was told
+/// of: until what failed last counts, and somewhat longer.
+const HEARD_FOR: Duration = Duration::from_secs(10);
 
 impl Contacts {
     /// Takes in what happened in a table.
@@ -58,6 +66,11 @@ impl Contacts {
                 state if is_connected(state) => self.answers(scene, row, &mut attempts),
                 _ => {}
             }
+        }
+        self.hear(scene);
+        if scene.attempts.is_complete() {
+            // None came and went unseen.
+            (attempts.seen, attempts.orphaned) = (u64::MAX, 0);
         }
         self.unseen.note(scene.now, attempts, limits.window);
         self.settle(scene.now, limits);
@@ -116,15 +129,31 @@ impl Contacts {
         record.steps += steps;
     }
 
+    /// Takes in what was told of connects since the last table.
+    fn hear(&mut self, scene: &Scene<'_>) {
+        for (process, destination, told) in hearsay::contacts(scene) {
+            // One of a table is known better.
+            let record = self.known(&process);
+            record.heard = Some(scene.now);
+            let steps = record
+                .contact(destination, scene.now)
+                .hears(told, scene.now);
+            record.steps += steps;
+        }
+    }
+
     fn record(&mut self, process: &Arc<Process>) -> &mut Record {
-        let record = self
-            .records
-            .entry(Actor::of(process))
-            .or_insert_with(|| Record::new(Arc::clone(process)));
+        let record = self.known(process);
         if !Arc::ptr_eq(&record.process, process) {
             record.process = Arc::clone(process);
         }
         record
+    }
+
+    fn known(&mut self, process: &Arc<Process>) -> &mut Record {
+        self.records
+            .entry(Actor::of(process))
+            .or_insert_with(|| Record::new(Arc::clone(process)))
     }
 
     fn settle(&mut self, now: Stamp, limits: &Thresholds) {
@@ -179,7 +208,7 @@ impl Contacts {
             .collect();
         let reached: usize = profiles.iter().map(|profile| profile.reached.len()).sum();
         for profile in &mut profiles {
-            profile.alive = scene.interner.is_enrolled(&profile.process);
+            profile.alive |= scene.interner.is_enrolled(&profile.process);
             profile.unseen = self.unseen.share(profile.reached.len(), reached);
         }
         profiles
@@ -206,6 +235,7 @@ impl Record {
             throttle: Throttle::default(),
             waiting: 0,
             round: 0,
+            heard: None,
         }
     }
 
@@ -236,12 +266,27 @@ impl Record {
 
     fn profile(&mut self, measure: Measure<'_>) -> Profile {
         let is_current = self.round == measure.round;
+        // Who is answered by nobody may be too impatient; who is answered by some
+        // has mostly given up on others for them (RFC 8305).
+        let is = |outcome: Outcome| move |contact: &&Contact| contact.outcome == outcome;
+        let mut contacts = self.contacts.values();
+        let impatient = !contacts.any(|contact| is(Outcome::Reached)(&contact));
+        let abandoned = self.contacts.values().filter(is(Outcome::Abandoned));
+        let walk = if impatient {
+            self.walk.after_failures(abandoned.count(), measure.limits)
+        } else {
+            self.walk
+        };
         let pace = Pace {
-            walk: self.walk.ratio(),
+            walk: walk.ratio(),
             queue: self.throttle.longest(measure.now),
             waiting: if is_current { self.waiting } else { 0 },
         };
         let mut profile = Profile::new(Arc::clone(&self.process), pace);
+        profile.impatient = impatient;
+        profile.alive = self
+            .heard
+            .is_some_and(|heard| heard.age(measure.now) <= HEARD_FOR);
         for (destination, contact) in &self.contacts {
             profile.add(*destination, contact, measure);
         }

@@ -23,18 +23,22 @@ pub(super) struct OutboundScan {
 
 impl Detector for OutboundScan {
     fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
-        case.judge_each(&mut self.standing, |profile| level(profile, case.limits))
+        let told = case.scene.attempts.is_complete();
+        case.judge_each(&mut self.standing, |profile| {
+            level(profile, told, case.limits)
+        })
     }
 }
 
-fn level(profile: &Profile, limits: &Thresholds) -> Level {
+/// `told` is whether outcomes are told, not guessed.
+fn level(profile: &Profile, told: bool, limits: &Thresholds) -> Level {
     let Some((breadth, extent)) = broadest(profile, limits) else {
         return Level::Below;
     };
     if is_explained(profile, breadth, limits) {
         return Level::Explained;
     }
-    let evidence = Evidence::OutboundScan(evidence(profile, breadth, limits));
+    let evidence = Evidence::OutboundScan(evidence(profile, breadth, told, limits));
     match extent {
         Extent::Full if is_convincing(profile, limits) => Level::Raise(Severity::Alarm, evidence),
         Extent::Half if is_convincing(profile, limits) => Level::Raise(Severity::Warn, evidence),
@@ -116,11 +120,12 @@ fn over_the_throttle(profile: &Profile, limits: &Thresholds) -> Option<(Breadth,
     Some((Breadth::Throttle { queue }, extent))
 }
 
-fn evidence(profile: &Profile, breadth: Breadth, limits: &Thresholds) -> ScanEvidence {
+fn evidence(profile: &Profile, breadth: Breadth, told: bool, limits: &Thresholds) -> ScanEvidence {
     ScanEvidence {
         breadth,
         contacts: small(profile.contacts()),
         failed: small(profile.failed.len()),
+        refused: told.then_some(small(profile.refused)),
         unseen: u32::try_from(profile.unseen).unwrap_or(u32::MAX),
         window_s: u32::try_from(limits.window.as_secs()).unwrap_or(u32::MAX),
         likelihood: profile.pace.walk,
@@ -147,7 +152,7 @@ mod tests {
     use super::*;
 
     fn severity(profile: &Profile) -> Option<Severity> {
-        match level(profile, &Thresholds::default()) {
+        match level(profile, false, &Thresholds::default()) {
             Level::Raise(severity, _) => Some(severity),
             Level::Hold(_) | Level::Below | Level::Explained => None,
         }
@@ -216,12 +221,12 @@ mod tests {
     fn a_better_explanation_ends_it() {
         let limits = Thresholds::default();
         let dual = profile((0..30).map(|n| v6(n, 443)), (0..30).map(|n| v4(n, 443)));
-        assert_eq!(level(&dual, &limits), Level::Explained);
+        assert_eq!(level(&dual, false, &limits), Level::Explained);
         let scattered = (0..100u16).map(|n| v4(n.into(), 20_000 + n));
         let common = (200..235).map(|n| v4(n, 6881));
         let reached = (300..350).map(|n| v4(n, 6881));
         let peers = profile(scattered.chain(common), reached);
-        assert_eq!(level(&peers, &limits), Level::Explained);
+        assert_eq!(level(&peers, false, &limits), Level::Explained);
     }
 
     #[test]

@@ -17,6 +17,10 @@ pub(super) struct Profile {
     pub(super) pace: Pace,
     /// Destinations that failed, in order.
     pub(super) failed: Vec<Endpoint>,
+    /// How many of them by a refusal, where that was told.
+    pub(super) refused: usize,
+    /// Whether nobody has answered it, so that what it gave up early failed too.
+    pub(super) impatient: bool,
     /// Destinations that answered, in no order: there may be very many.
     pub(super) reached: Vec<Endpoint>,
     /// Destinations for which sockets wait in vain just now, in order.
@@ -75,6 +79,8 @@ impl Profile {
             alive: true,
             pace,
             failed: Vec::new(),
+            refused: 0,
+            impatient: false,
             reached: Vec::new(),
             silent: Vec::new(),
             stranded: Vec::new(),
@@ -94,9 +100,13 @@ impl Profile {
             return;
         }
         match contact.outcome {
-            Outcome::Failed => self.failed.push(destination),
+            Outcome::Failed => {
+                self.failed.push(destination);
+                self.refused += usize::from(contact.refused);
+            }
+            Outcome::Abandoned if self.impatient => self.failed.push(destination),
             Outcome::Reached => self.reached.push(destination),
-            Outcome::Open | Outcome::Failing | Outcome::Excused => {}
+            Outcome::Open | Outcome::Abandoned | Outcome::Failing | Outcome::Excused => {}
         }
     }
 
@@ -113,10 +123,12 @@ impl Profile {
 
     fn add_stranding(&mut self, destination: Endpoint, contact: &Contact, measure: Measure<'_>) {
         let is_recent = contact.last_seen.age(measure.now) <= measure.limits.down_after;
+        // A refusal came over the network.
+        let is_silent = contact.is_failing() && !contact.refused;
         let is_since_then = measure
             .last_answer
             .is_none_or(|answer| contact.since > answer);
-        if contact.is_failing() && is_recent && is_since_then && !destination.is_loopback() {
+        if is_silent && is_recent && is_since_then && !destination.is_loopback() {
             self.stranded.push(Stranded {
                 host: host(destination),
                 since: contact.since,

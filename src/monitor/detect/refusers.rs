@@ -1,7 +1,7 @@
 //! Whose connects failed of late and where to, where the kernel's events tell
 //! it: the counters tell neither.
 
-use super::Scene;
+use super::{Scene, hearsay};
 use crate::model::evidence::Failing;
 use crate::model::process::Process;
 use crate::model::time::Stamp;
@@ -37,12 +37,7 @@ impl Refusers {
         let failures: Vec<Failure> = failed
             .map(|(attempt, (caller, outcomes))| Failure {
                 attempt: *attempt,
-                // It may have no socket in any table.
-                process: Arc::new(Process {
-                    pid: caller.pid,
-                    name: caller.name.clone(),
-                    ..Process::default()
-                }),
+                process: Arc::new(hearsay::process(caller)),
                 outcomes: *outcomes,
             })
             .collect();

@@ -24,6 +24,18 @@ impl Walk {
         self.logarithm = (self.logarithm + up + down).min(ceiling).max(0.0);
     }
 
+    /// Where so many failures more would lead.
+    pub(super) fn after_failures(mut self, failures: usize, limits: &Thresholds) -> Self {
+        self.step(
+            Steps {
+                failures: i32::try_from(failures).unwrap_or(i32::MAX),
+                successes: 0,
+            },
+            limits,
+        );
+        self
+    }
+
     /// The likelihood ratio, from 1 to the ceiling.
     pub(super) fn ratio(self) -> f64 {
         self.logarithm.exp()

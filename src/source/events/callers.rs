@@ -73,14 +73,19 @@ impl Callers {
 
     fn living(&self, thread: u32) -> Option<Caller> {
         let status = fs::read(self.proc.join(thread.to_string()).join("status")).ok()?;
-        let (name, pid) = name_and_process(&status)?;
-        if pid == thread {
-            return Some(Caller { pid, name });
-        }
+        let pid = process(&status)?;
         // Threads may have names of their own.
-        let name = fs::read(self.proc.join(pid.to_string()).join("comm")).ok()?;
-        let name = Text::new(name.strip_suffix(b"\n").unwrap_or(&name));
-        Some(Caller { pid, name })
+        let stat = fs::read(self.proc.join(pid.to_string()).join("stat")).ok()?;
+        let (name, start_ticks) = name_and_start(&stat)?;
+        // And each may be in a namespace of its own.
+        let namespace = self.proc.join(thread.to_string()).join("ns/net");
+        let namespace = fs::metadata(namespace).ok();
+        Some(Caller {
+            pid,
+            name,
+            start_ticks,
+            namespace: namespace.and_then(|found| u32::try_from(found.ino()).ok()),
+        })
     }
 
     /// A thread that is gone was mostly all its process had.
@@ -91,37 +96,31 @@ impl Callers {
             self.saved = saved(&root.read("saved_cmdlines").unwrap_or_default());
         }
         let name = self.saved.get(&thread)?.clone();
-        Some(Caller { pid: thread, name })
+        Some(Caller {
+            pid: thread,
+            name,
+            ..Caller::default()
+        })
     }
 }
 
-/// Of a `status` file: the name, and the number of the process.
-fn name_and_process(status: &[u8]) -> Option<(Text, u32)> {
+/// Of a `status` file: the number of the process.
+fn process(status: &[u8]) -> Option<u32> {
     let mut lines = status.split(|byte| *byte == b'\n');
-    let name = lines.find_map(|line| line.strip_prefix(b"Name:\t"))?;
     let pid = lines.find_map(|line| line.strip_prefix(b"Tgid:\t"))?;
-    let pid = std::str::from_utf8(pid).ok()?.trim().parse().ok()?;
-    Some((unescaped(name), pid))
+    std::str::from_utf8(pid).ok()?.trim().parse().ok()
 }
 
-/// The kernel writes a line feed and a backslash of a name as `\n` and `\\`.
-fn unescaped(name: &[u8]) -> Text {
-    let mut bytes = Vec::with_capacity(name.len());
-    let mut rest = name.iter();
-    while let Some(byte) = rest.next() {
-        match (byte, rest.as_slice().first()) {
-            (b'\\', Some(b'n')) => {
-                bytes.push(b'\n');
-                rest.next();
-            }
-            (b'\\', Some(b'\\')) => {
-                bytes.push(b'\\');
-                rest.next();
-            }
-            (byte, _) => bytes.push(*byte),
-        }
-    }
-    Text::new(&bytes)
+/// Of a `stat` file: the name, and when the process was started.
+fn name_and_start(stat: &[u8]) -> Option<(Text, u64)> {
+    let from = stat.iter().position(|byte| *byte == b'(')? + 1;
+    // The name may hold anything but ends with the last parenthesis.
+    let to = stat.iter().rposition(|byte| *byte == b')')?;
+    let name = Text::new(stat.get(from..to)?);
+    let mut fields = std::str::from_utf8(stat.get(to + 1..)?)
+        .ok()?
+        .split_ascii_whitespace();
+    Some((name, fields.nth(19)?.parse().ok()?))
 }
 
 /// The lines of `saved_cmdlines`: a thread's number, a blank, its name.
@@ -140,11 +139,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_names_the_process() {
-        let status = b"Name:\tcu\\\\rl\\n\nUmask:\t0022\nState:\tR\nTgid:\t812\nPid:\t815\n";
-        let (name, pid) = name_and_process(status).unwrap();
-        assert_eq!((name.raw(), pid), (&b"cu\\rl\n"[..], 812));
-        assert!(name_and_process(b"Name:\tcurl\n").is_none());
+    fn a_process_is_told_by_its_files() {
+        let status = b"Name:\tTgid:\\n\nUmask:\t0022\nState:\tR\nTgid:\t812\nPid:\t815\n";
+        assert_eq!(process(status), Some(812));
+        assert_eq!(process(b"Name:\tcurl\n"), None);
+        let stat = b"812 (cu) 3 (rl) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20\n";
+        let (name, started) = name_and_start(stat).unwrap();
+        assert_eq!((name.raw(), started), (&b"cu) 3 (rl"[..], 4711));
+        assert!(name_and_start(b"812 (curl) S 1").is_none());
+        assert!(name_and_start(b"812 )(").is_none());
     }
 
     #[test]
@@ -170,6 +173,9 @@ mod tests {
         let caller = callers.find(number, 5).unwrap();
         assert_eq!(caller.pid, std::process::id());
         assert_ne!(caller.name.as_str(), "another name");
+        assert!(caller.start_ticks > 0);
+        let here = fs::metadata("/proc/self/ns/net").unwrap().ino();
+        assert_eq!(caller.namespace.map(u64::from), Some(here));
         drop(end);
         thread.unwrap().join().unwrap();
         // Believed for a while, even when it is gone.

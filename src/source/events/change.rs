@@ -11,6 +11,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 const TCP: u16 = 6;
 const INET: u16 = 2;
 const INET6: u16 = 10;
+/// Of the flags of a record, those of hard and soft interrupts
+/// (`TRACE_FLAG_HARDIRQ`, `TRACE_FLAG_SOFTIRQ`).
+const INTERRUPT: u8 = 0x08 | 0x10;
 
 /// A change whose caller is not looked for yet.
 pub(super) struct Told {
@@ -50,6 +53,7 @@ pub(super) fn decode(record: &Record<'_>, format: &Format, origin_ns: u64) -> Op
         family,
         from: state(format.from.of(bytes)?),
         to,
+        interrupt: u8::from_ne_bytes(format.context.of(bytes)?) & INTERRUPT != 0,
         caller: None,
     };
     // Everything else may happen in whatever the processor was doing.
@@ -105,6 +109,16 @@ mod tests {
         assert_eq!(change.local.to_string(), "192.0.2.1:0");
         assert_eq!(change.remote.to_string(), "203.0.113.9:443");
         assert_eq!((change.from, change.to), (State::Closed, State::SynSent));
+    }
+
+    #[test]
+    fn an_interrupt_is_told_from_a_call() {
+        assert!(!decoded(&record(2, 7)).unwrap().change.interrupt);
+        for flag in [0x08, 0x10, 0x15] {
+            let mut bytes = record(2, 7);
+            bytes[2] = flag;
+            assert!(decoded(&bytes).unwrap().change.interrupt);
+        }
     }
 
     #[test]

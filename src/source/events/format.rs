@@ -8,6 +8,8 @@
 pub struct Format {
     /// The number that tells records of this tracepoint from others.
     pub id: u16,
+    /// In what the processor was at that moment.
+    pub context: Field<1>,
     /// The number of the thread that was running.
     pub thread: Field<4>,
     /// The kernel's name for the socket.
@@ -67,6 +69,7 @@ impl Format {
         let lines: Vec<Line<'_>> = text.lines().filter_map(line).collect();
         Some(Self {
             id: id.trim().parse().ok()?,
+            context: field(&lines, "common_flags")?,
             thread: field(&lines, "common_pid")?,
             // Pointers of 32 bits are not supported: the machine is 64 bits wide.
             socket: field(&lines, "skaddr")?,

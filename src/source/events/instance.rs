@@ -73,7 +73,11 @@ pub(super) struct Layout {
 impl Instance {
     /// Begins a trace; what programs like this one left behind when they were
     /// killed is removed first.
-    pub(super) fn begin(root: &Tracefs, proc: &Path) -> Result<(Held, Layout), NoFeed> {
+    pub(super) fn begin(
+        root: &Tracefs,
+        proc: &Path,
+        each_kib: Option<usize>,
+    ) -> Result<(Held, Layout), NoFeed> {
         let described = root.read(&format!("{EVENT}/format")).map_err(reason)?;
         let format = Format::parse(&described).ok_or(NoFeed::UnknownFormat)?;
         let header = root.read("events/header_page").map_err(reason)?;
@@ -95,7 +99,7 @@ impl Instance {
             folder: None,
         };
         // If this fails, dropping it ends it.
-        instance.set_up().map_err(reason)?;
+        instance.set_up(each_kib).map_err(reason)?;
         let held = Arc::new(Mutex::new(Some(instance)));
         let instances = &mut open.instances;
         instances.retain(|each| each.strong_count() > 0);
@@ -103,10 +107,10 @@ impl Instance {
         Ok((held, Layout { format, page }))
     }
 
-    fn set_up(&mut self) -> Result<(), Errno> {
+    fn set_up(&mut self, each_kib: Option<usize>) -> Result<(), Errno> {
         let folder = self.instances.folder(&self.name)?;
         let processors = folder.folder("per_cpu")?.names();
-        let room = room_kib(processors.len());
+        let room = each_kib.unwrap_or_else(|| room_kib(processors.len()));
         folder.write("trace_clock", "mono")?;
         folder.write("buffer_size_kb", &room.to_string())?;
         // Older kernels wake readers at the first record anyway.

@@ -1,0 +1,48 @@
+//! What the kernel's events tell of contacts: exact outcomes, also of those too
+//! short for any table.
+
+use super::Scene;
+use crate::model::endpoint::Endpoint;
+use crate::model::event::Caller;
+use crate::model::process::Process;
+use crate::monitor::chronicle::attempts::Outcomes;
+use foldhash::HashMap;
+use std::sync::Arc;
+
+/// Contacts as they were told since the last table.
+pub(super) fn contacts<'s>(
+    scene: &'s Scene<'_>,
+) -> impl Iterator<Item = (Arc<Process>, Endpoint, Outcomes)> + 's {
+    let told = &scene.attempts.by_whom;
+    let known: HashMap<u32, &Arc<Process>> = if told.is_empty() {
+        HashMap::default()
+    } else {
+        let known = scene.interner.processes().iter();
+        known.map(|process| (process.pid, process)).collect()
+    };
+    // One for all contacts of a process.
+    let mut named: HashMap<u32, Arc<Process>> = HashMap::default();
+    told.iter().map(move |((pid, destination), told)| {
+        let (caller, outcomes) = told;
+        let process = named.entry(*pid).or_insert_with(|| {
+            let known = known.get(pid).filter(|known| is_same(caller, known));
+            known.map_or_else(|| Arc::new(process(caller)), |known| Arc::clone(known))
+        });
+        (Arc::clone(process), *destination, *outcomes)
+    })
+}
+
+/// A process that may have no socket in any table.
+pub(super) fn process(caller: &Caller) -> Process {
+    Process {
+        pid: caller.pid,
+        name: caller.name.clone(),
+        start_ticks: caller.start_ticks,
+        ..Process::default()
+    }
+}
+
+/// Whether a caller is this process, which has its number.
+fn is_same(caller: &Caller, known: &Process) -> bool {
+    caller.start_ticks == 0 || caller.start_ticks == known.start_ticks
+}
