@@ -23,6 +23,7 @@ pub mod machine;
 pub mod message;
 pub mod mode;
 pub mod notice;
+mod obeying;
 pub mod prompt;
 pub mod selection;
 pub mod stream;
@@ -47,10 +48,9 @@ use crate::model::session::Session;
 use crate::model::socket::SocketKey;
 use affair::Affair;
 use closing::Answered;
-use command::Command;
 use cursor::Cursor;
 use effect::Effect;
-use keys::{Key, Keymap};
+use keys::Keymap;
 use lab::Lesson;
 use message::Message;
 use mode::Mode;
@@ -349,123 +349,6 @@ impl App {
         owner
             .map(|owner| vec![Effect::MeasureUsage(owner.pid)])
             .unwrap_or_default()
-    }
-
-    fn key(&mut self, key: Key) -> Vec<Effect> {
-        self.touched = true;
-        if let Mode::Prompt(_) = self.mode {
-            return self.prompt_key(key);
-        }
-        if let Mode::Confirm(confirm) = &mut self.mode
-            && confirm.take(key)
-        {
-            return Vec::new();
-        }
-        if matches!(&self.mode, Mode::Close(closing) if closing.demand.is_some()) {
-            return self.close_key(key);
-        }
-        match self.keymap.command(self.mode.context(), key) {
-            Some(command) => self.command(command),
-            None => Vec::new(),
-        }
-    }
-
-    fn command(&mut self, command: Command) -> Vec<Effect> {
-        let offered = self.notice.as_ref().is_some_and(|notice| notice.offers);
-        if !matches!(command, Command::EndProcess | Command::CloseConnection) {
-            self.tags.forget_lapse();
-        }
-        if !matches!(command, Command::Suspend) {
-            self.notice = None;
-        }
-        if matches!(command, Command::EndProcess | Command::CloseConnection) && self.shows_no_row()
-        {
-            return Vec::new();
-        }
-        if let Some(signal) = command.signal() {
-            return self.confirm(signal);
-        }
-        if let Some(digit) = command.digit() {
-            return self.choose(digit);
-        }
-        if let Some(lesson) = &mut self.lesson {
-            // Whoever moves on is not fetched back.
-            lesson.sought = None;
-        }
-        match command {
-            Command::Quit => vec![Effect::Quit],
-            Command::Suspend => vec![Effect::Suspend],
-            Command::Refresh => vec![Effect::Refresh],
-            Command::Pause => self.toggle_pause(),
-            Command::Faster => self.change_interval(false),
-            Command::Slower => self.change_interval(true),
-            Command::Adapt => {
-                self.say("adaptive", &[]);
-                self.set_pace(Pace::Adaptive)
-            }
-            Command::AllNamespaces => self.change_scope(),
-            Command::Language => self.change_language(),
-            Command::EndProcess => self.end_process(offered),
-            Command::TurnReach => self.turn_reach(),
-            Command::CloseConnection => self.close_connection(),
-            Command::ConfirmClose => self.confirm_close(),
-            Command::Cancel => self.cancel(),
-            Command::Tag => self.toggle_tag(),
-            Command::TagAll => self.tag_all(),
-            Command::Clear if self.tags.count() > 0 => self.clear_tags(),
-            Command::CopyRow => self.copy_row(),
-            Command::CopyJson => self.copy_json(),
-            Command::Acknowledge => self.acknowledge(),
-            Command::Mute => self.mute(),
-            other => self.browse(other),
-        }
-    }
-
-    fn toggle_pause(&mut self) -> Vec<Effect> {
-        self.paused = !self.paused;
-        match self.held_back.take() {
-            Some(observation) if !self.paused => self.observed(observation),
-            _ => Vec::new(),
-        }
-    }
-
-    fn change_interval(&mut self, slower: bool) -> Vec<Effect> {
-        let next = if slower {
-            INTERVALS.iter().find(|step| **step > self.interval)
-        } else {
-            INTERVALS.iter().rev().find(|step| **step < self.interval)
-        };
-        let next = next.copied().unwrap_or(self.interval);
-        let effects = self.set_pace(Pace::Fixed(next));
-        let interval = self.words.length(self.interval);
-        self.say("interval", &[("interval", interval)]);
-        effects
-    }
-
-    fn set_pace(&mut self, pace: Pace) -> Vec<Effect> {
-        self.pace = pace;
-        self.interval = pace.first();
-        vec![Effect::SetPace(pace)]
-    }
-
-    fn change_scope(&mut self) -> Vec<Effect> {
-        self.scope = self.scope.toggled();
-        let name = match self.scope {
-            Scope::Own => "scope_own",
-            Scope::All => "scope_all",
-        };
-        self.say(name, &[]);
-        vec![Effect::SetScope(self.scope)]
-    }
-
-    /// What is on screen changes with it; what was said already stays as it is.
-    fn change_language(&mut self) -> Vec<Effect> {
-        if self.latin_only {
-            self.say("latin_only", &[]);
-        } else {
-            self.words = Catalogue::of(self.words.language().next());
-        }
-        Vec::new()
     }
 
     /// Who insists on events and cannot have them all is told why.

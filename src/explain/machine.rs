@@ -18,15 +18,15 @@ pub struct Station {
 
 /// The way of a row as far as it is known, and what lies ahead.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Course {
+pub struct Journey {
     /// The states it has been through, the present one last.
     pub walked: Vec<State>,
     /// Those to come if nothing goes wrong.
     pub ahead: Vec<State>,
 }
 
-impl Course {
-    /// The course of a row: as it was followed, where it was, else the usual one.
+impl Journey {
+    /// The journey of a row: as it was followed, where it was, else the usual one.
     /// A connection that this side opened begins in CLOSED, and every one ends
     /// there.
     #[must_use]
@@ -36,17 +36,17 @@ impl Course {
         let present = stations.iter().position(|station| station.present);
         let split = present.map_or(stations.len(), |place| place + 1);
         let states = |some: &[Station]| some.iter().map(|station| station.state).collect();
-        let mut course = Self {
+        let mut journey = Self {
             walked: states(&stations[..split]),
             ahead: states(&stations[split..]),
         };
         let followed = observation.timeline(row).steps;
         if followed.len() > 1 {
             let followed: Vec<State> = followed.iter().map(|step| step.state).collect();
-            course.walked = bridged(&followed, &course.walked);
+            journey.walked = bridged(&followed, &journey.walked);
         }
-        course.join_ends(row);
-        course
+        journey.join_ends(row);
+        journey
     }
 
     fn join_ends(&mut self, row: &Row) {
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn what_was_walked_is_told_from_what_lies_ahead() {
-        let course = Course {
+        let course = Journey {
             walked: vec![SynReceived, Established, CloseWait],
             ahead: vec![LastAck, Closed],
         };

@@ -12,7 +12,7 @@ use super::words::cells;
 use super::{Frame, details, put, row_of};
 use crate::app::App;
 use crate::app::machine::Walk;
-use crate::explain::machine::Course;
+use crate::explain::machine::Journey;
 use crate::explain::machine::chart::{HEIGHT, WIDTH};
 use crate::explain::sentence::{fill, grouped};
 use crate::model::observation::Tally;
@@ -47,7 +47,7 @@ pub(super) fn draw(
     let below = titled(&title(app, area.width), theme, area, buffer);
     let course = app
         .walker()
-        .map(|row| Course::of(row, &app.observation))
+        .map(|row| Journey::of(row, &app.observation))
         .unwrap_or_default();
     let shown = Shown {
         app,
@@ -98,7 +98,7 @@ struct Shown<'a> {
     app: &'a App,
     theme: Theme,
     walk: Walk,
-    course: &'a Course,
+    course: &'a Journey,
 }
 
 impl Shown<'_> {

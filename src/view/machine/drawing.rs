@@ -24,7 +24,7 @@ enum Light {
     #[default]
     Dim,
     Ahead,
-    Walked,
+    Journey,
 }
 
 /// Where lines leave a cell, and how they shine.
@@ -84,7 +84,7 @@ impl Pen<'_> {
     fn light(&self, track: &Track) -> Light {
         let course = self.shown.course;
         if course.took(track.from, track.to) {
-            Light::Walked
+            Light::Journey
         } else if course.will_take(track.from, track.to) {
             Light::Ahead
         } else {
@@ -96,7 +96,7 @@ impl Pen<'_> {
         match light {
             Light::Dim => self.shown.theme.dim(),
             Light::Ahead => Style::new(),
-            Light::Walked => self.shown.theme.title(),
+            Light::Journey => self.shown.theme.title(),
         }
     }
 
