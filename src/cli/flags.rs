@@ -33,6 +33,8 @@ pub(super) fn command() -> Command {
         .about("Every socket, its owner, its state, and what that state means.")
         .after_help(EXAMPLES)
         .disable_help_subcommand(true)
+        // Broken lines could not be put into another language.
+        .term_width(0)
         .args_conflicts_with_subcommands(false)
         .subcommand_negates_reqs(true)
         .arg(filter())

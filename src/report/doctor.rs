@@ -27,13 +27,13 @@ pub fn write(
 ) -> io::Result<()> {
     let verdicts = verdicts(observation, means, Scope::All);
     let (name_at, text_at) = COLUMNS;
-    writeln!(
-        out,
-        "tcplens {} on {}, as uid {}\n",
+    let head = format!(
+        "tcplens {} on {}, as uid {}",
         env!("CARGO_PKG_VERSION"),
         observation.host,
         means.powers.uid
-    )?;
+    );
+    writeln!(out, "{}\n", words.message(&head))?;
     for verdict in &verdicts {
         let mark = words.ability("standings", verdict.standing.key());
         let name = words.ability(verdict.ability.key(), "name");
