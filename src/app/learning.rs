@@ -175,6 +175,8 @@ impl App {
                 learning.arrived().saturating_sub(1)
             };
             learning.picture = step * FLIGHT;
+            // The next sentence is read from its beginning.
+            learning.scroll = 0;
         }
     }
 
