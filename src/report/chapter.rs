@@ -2,6 +2,7 @@
 //! close and the two classic questions.
 
 use crate::explain::catalogue::{Catalogue, Exchange, Question, StateWords};
+use crate::listing::{width as cells, wrap};
 use crate::model::limits::Limits;
 use crate::model::state::State;
 use std::io::{self, Write};
@@ -15,11 +16,16 @@ pub fn contents(words: &Catalogue, width: usize, out: &mut dyn Write) -> io::Res
     for state in State::ALL {
         let brief = words.state(state).map_or("", |state| state.brief.as_str());
         let line = format!("{:<12} {brief}", state.word());
-        writeln!(out, "{}", textwrap::fill(&line, width))?;
+        paragraph(&line, width, out)?;
     }
     writeln!(out)?;
-    writeln!(out, "tcplens explain STATE   all about one of them")?;
-    writeln!(out, "tcplens explain all     the whole chapter")
+    for line in [
+        "tcplens explain STATE   all about one of them",
+        "tcplens explain all     the whole chapter",
+    ] {
+        writeln!(out, "{}", words.message(line))?;
+    }
+    Ok(())
 }
 
 /// Writes all about one state.
@@ -126,11 +132,13 @@ fn exchange(
         writeln!(out)?;
         writeln!(
             out,
-            "({}) {}: {} -> client {}, server {}",
+            "({}) {}: {} -> {} {}, {} {}",
             segment.number,
-            segment.from,
+            words.screen("learn", &segment.from),
             segment.segment,
+            words.screen("learn", "client"),
             spelled(&segment.client),
+            words.screen("learn", "server"),
             spelled(&segment.server)
         )?;
         indented(&words.with_limits(&segment.text, limits), width, out)?;
@@ -163,18 +171,21 @@ fn question(
 
 fn title(text: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{text}")?;
-    writeln!(out, "{}", "-".repeat(text.chars().count()))
+    writeln!(out, "{}", "-".repeat(cells(text)))
 }
 
 fn paragraph(text: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{}", textwrap::fill(text, width))
+    for line in wrap(text, width) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
 }
 
 fn indented(text: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
-    let options = textwrap::Options::new(width)
-        .initial_indent("  ")
-        .subsequent_indent("  ");
-    writeln!(out, "{}", textwrap::fill(text, options))
+    for line in wrap(text, width.saturating_sub(2)) {
+        writeln!(out, "  {line}")?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
