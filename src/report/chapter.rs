@@ -19,7 +19,11 @@ pub fn contents(words: &Catalogue, width: usize, out: &mut dyn Write) -> io::Res
     }
     writeln!(out)?;
     writeln!(out, "tcplens explain STATE   all about one of them")?;
-    writeln!(out, "tcplens explain all     the whole chapter")
+    writeln!(out, "tcplens explain all     the whole chapter")?;
+    writeln!(
+        out,
+        "tcplens explain FILTER  these sockets, one by one, such as :8080 or pid:812"
+    )
 }
 
 /// Writes all about one state.
