@@ -334,6 +334,8 @@ fn only_what_was_seen_to_begin_has_its_length() {
             "CLOSE_WAIT for 3 s, was ESTABLISHED",
         ),
         ("close_wait unseen once", "CLOSE_WAIT"),
+        ("close_wait unseen age=0", "CLOSE_WAIT"),
+        ("close_wait age=0", "CLOSE_WAIT for <1 s"),
         ("established closed", "ESTABLISHED"),
     ] {
         let observation = World::of(words);
