@@ -27,8 +27,8 @@ use crate::model::session::Session;
 use crate::monitor::Wishes;
 use crate::privilege;
 use crate::run::{
-    self, About, CheckFormat, CheckRequest, CloseRequest, DoctorRequest, Ending, KillRequest,
-    ListRequest, LiveRequest, RunError, SaveRequest,
+    self, About, CheckFormat, CheckRequest, CloseRequest, DoctorRequest, Ending, ExplainRequest,
+    KillRequest, ListRequest, LiveRequest, RunError, SaveRequest,
 };
 use crate::source::live::{Live, LiveOptions};
 use crate::source::{ReadingSource, events, limits};
@@ -164,6 +164,7 @@ fn with_least_privilege(
                 })
         }
         Plan::Explain(topic) => run::explain(topic, words(), &limits::read(Path::new("/proc"))),
+        Plan::ExplainSockets(watching) => explain_sockets(watching, words()),
         Plan::Doctor(source) => run::doctor(DoctorRequest {
             source: Box::new(Live::open(&LiveOptions {
                 source,
@@ -249,6 +250,17 @@ fn with_least_privilege(
             replace: save.replace,
         }),
     }
+}
+
+fn explain_sockets(watching: Watching, words: &'static Catalogue) -> Result<Ending, RunError> {
+    run::explain_sockets(ExplainRequest {
+        source: open(&watching, once(), false)?,
+        filter: watching.filter,
+        quick: watching.quick,
+        sort: watching.sort,
+        numeric: watching.numeric,
+        words,
+    })
 }
 
 /// Shows the live table.

@@ -8,5 +8,6 @@ pub mod chapter;
 pub mod check;
 pub mod checked;
 pub mod doctor;
+pub mod explained;
 pub mod json;
 pub mod table;

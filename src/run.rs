@@ -5,6 +5,7 @@ mod check;
 mod clipboard;
 mod command;
 mod doctor;
+mod explain;
 mod headless;
 mod input;
 mod pace;
@@ -19,7 +20,8 @@ mod terminal;
 pub use check::{CheckFormat, CheckRequest, check};
 pub use command::{About, CloseRequest, KillRequest, Order, close, kill};
 pub use doctor::{DoctorRequest, doctor};
-pub use headless::{Format, ListRequest, Topic, explain, list};
+pub use explain::{ExplainRequest, Topic, explain, explain_sockets};
+pub use headless::{Format, ListRequest, list};
 pub use screen::{LiveRequest, live};
 pub use settings::{SaveRequest, config_init, config_path, config_show, save_baseline};
 

@@ -59,6 +59,8 @@ mod other;
 mod patience;
 #[path = "live/quiet.rs"]
 mod quiet;
+#[path = "live/readings.rs"]
+mod readings;
 #[path = "live/refusal.rs"]
 mod refusal;
 #[path = "live/reuse.rs"]
@@ -93,7 +95,7 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 49] = [
+const INSIDE: [(&str, Body); 50] = [
     (
         "lessons_lead_where_their_labels_say",
         lessons::lead_where_their_labels_say,
@@ -117,6 +119,7 @@ const INSIDE: [(&str, Body); 49] = [
         absences::of_shared_ports_name_the_right_one,
     ),
     ("details_agree_with_ss", details::agree_with_ss),
+    ("readings_tell_what_ss_tells", readings::tell_what_ss_tells),
     (
         "rates_are_those_of_what_was_sent",
         details::rates_are_those_of_what_was_sent,

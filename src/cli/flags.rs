@@ -14,6 +14,7 @@ Examples:
   tcplens list 'process:nginx and not state:listen'
   tcplens list --json            every socket as JSON, for other programs
   tcplens explain CLOSE_WAIT     what a state means, and what to do
+  tcplens explain :8080          why these sockets are as they are, one by one
   tcplens kill :8080             end whoever has port 8080, after asking
   tcplens close dst 192.0.2.7    close the connections to a machine, after asking
   tcplens doctor                 what can be seen and done here
@@ -61,11 +62,13 @@ pub(super) fn command() -> Command {
         )
         .subcommand(
             Command::new("explain")
-                .about("Explain a state, or everything")
+                .about("Explain a state, everything, or the sockets that match")
                 .arg(
-                    Arg::new("topic")
-                        .value_name("STATE|all")
-                        .help("A state in any spelling, or all"),
+                    Arg::new("filter")
+                        .value_name("STATE|all|FILTER")
+                        .num_args(0..)
+                        .action(ArgAction::Append)
+                        .help("A state in any spelling, all, or which sockets"),
                 ),
         )
         .subcommand(kill())

@@ -2,10 +2,11 @@
 
 mod acting;
 mod check;
+mod explain;
 
 use super::{Surroundings, flags};
 use crate::control::pidfd::WithoutPidfd;
-use crate::filter::{Filter, nearest};
+use crate::filter::Filter;
 use crate::lab::DeviceChoice;
 use crate::lab::load::Mix;
 use crate::listing::{Column, Quick, Sort, SortBy, StateClass};
@@ -16,7 +17,6 @@ use crate::model::namespace::Scope;
 use crate::model::pace::Pace;
 use crate::model::protocol::{Family, Protocol};
 use crate::model::signal::Signal;
-use crate::model::state::State;
 use crate::model::text::Text;
 use crate::run::{Format, Topic};
 use crate::source::SourceChoice;
@@ -44,6 +44,8 @@ pub(super) enum Plan {
     /// Print this text: help or version.
     Say(String),
     Explain(Topic),
+    /// Explain these, each from its own evidence.
+    ExplainSockets(Watching),
     List(List),
     Doctor(SourceChoice),
     Live(LivePlan),
@@ -137,9 +139,7 @@ pub(super) fn parse(
         Err(error) => return Err(usage(&error)),
     };
     match matches.subcommand() {
-        Some(("explain", explain)) => {
-            topic(explain.get_one::<String>("topic").map(String::as_str)).map(Plan::Explain)
-        }
+        Some(("explain", explain)) => self::explain::explain(explain),
         Some(("kill", kill)) => {
             let signal = acting::signal(kill)?;
             let acting = acting::acting("kill", kill)?;
@@ -185,22 +185,6 @@ fn contents(matches: &ArgMatches) -> Contents {
         sockets,
         processes: processes.unwrap_or(usual),
     })
-}
-
-fn topic(word: Option<&str>) -> Result<Topic, Usage> {
-    match word {
-        None => Ok(Topic::Contents),
-        Some("all") => Ok(Topic::All),
-        Some(word) => State::from_word(word).map(Topic::State).ok_or_else(|| {
-            let known = State::ALL.map(State::word);
-            Usage(unknown(
-                "state",
-                word,
-                nearest(word, known),
-                "tcplens explain",
-            ))
-        }),
-    }
 }
 
 fn list(matches: &ArgMatches) -> Result<List, Usage> {

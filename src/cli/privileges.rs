@@ -26,6 +26,7 @@ pub(super) fn of(plan: &Plan) -> Vec<Capability> {
         }
         Plan::SaveBaseline(_) => OWNERS.to_vec(),
         Plan::List(list) => reading(&list.watching),
+        Plan::ExplainSockets(watching) => reading(watching),
         // It tells of all that the live table could do.
         Plan::Doctor(_) => Capability::ALL.to_vec(),
         Plan::Live(live) => {

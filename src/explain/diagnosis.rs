@@ -4,6 +4,8 @@
 mod case;
 mod same;
 mod siblings;
+#[cfg(test)]
+mod tests;
 
 use super::catalogue::Catalogue;
 use super::pick::{Choice, pick};

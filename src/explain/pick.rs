@@ -171,6 +171,10 @@ impl Evidence {
         self.change.is_some_and(|change| change > 0)
     }
 
+    fn shrinks(&self) -> bool {
+        self.change.is_some_and(|change| change < 0)
+    }
+
     /// Which way the number of those like it goes.
     fn trend(&self) -> Option<&'static str> {
         self.change.map(|change| match change {

@@ -22,6 +22,7 @@ pub fn contents(words: &Catalogue, width: usize, out: &mut dyn Write) -> io::Res
     for line in [
         "tcplens explain STATE   all about one of them",
         "tcplens explain all     the whole chapter",
+        "tcplens explain FILTER  these sockets, one by one, such as :8080 or pid:812",
     ] {
         writeln!(out, "{}", words.message(line))?;
     }

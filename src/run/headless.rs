@@ -1,18 +1,15 @@
-//! One reading as text, and explanations: for pipes, scripts and other
-//! programs.
+//! One reading as text, for pipes, scripts and other programs.
 
-use super::{Ending, RunError, terminal};
+use super::{Ending, RunError};
 use crate::explain::catalogue::Catalogue;
 use crate::filter::Filter;
 use crate::listing::{Column, Quick, Sort, arrange};
-use crate::model::limits::Limits;
 use crate::model::observation::Observation;
 use crate::model::socket::Socket;
-use crate::model::state::State;
 use crate::monitor::{Monitor, MonitorOptions};
-use crate::report::{chapter, json, table};
+use crate::report::{json, table};
 use crate::source::ReadingSource;
-use std::io::{BufWriter, IsTerminal, Write, stderr, stdout};
+use std::io::{BufWriter, Write, stderr, stdout};
 
 /// How a list is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -88,20 +85,25 @@ pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
     let narrowed = !request.filter.is_all() || !request.quick.is_all();
     Ok(if rows.is_empty() && narrowed {
         if request.format == Format::Table {
-            let said = request.words.message("no socket matches");
-            let _ = writeln!(stderr(), "tcplens: {said}");
-            if request.filter.is_of_flows() {
-                let _ = writeln!(
-                    stderr(),
-                    "tcplens: rates (rx, tx) take two readings, as in the live table; \
-                     /proc knows neither them nor rtt"
-                );
-            }
+            say_none(&request.filter, request.words);
         }
         Ending::NothingMatched
     } else {
         Ending::Done
     })
+}
+
+/// Says that nothing matches. A terminal that is gone cannot be told.
+pub(super) fn say_none(filter: &Filter, words: &Catalogue) {
+    let said = words.message("no socket matches");
+    let _ = writeln!(stderr(), "tcplens: {said}");
+    if filter.is_of_flows() {
+        let _ = writeln!(
+            stderr(),
+            "tcplens: rates (rx, tx) take two readings, as in the live table; \
+             /proc knows neither them nor rtt"
+        );
+    }
 }
 
 /// Whether the table must tell what connections carry.
@@ -112,44 +114,10 @@ fn needs_flows(request: &ListRequest) -> bool {
 }
 
 /// Those of some rows that have more to tell.
-fn connections(observation: &Observation, rows: &[u32]) -> Vec<Socket> {
+pub(super) fn connections(observation: &Observation, rows: &[u32]) -> Vec<Socket> {
     rows.iter()
         .filter_map(|number| observation.rows.get(*number as usize))
         .map(|row| row.socket)
         .filter(Socket::is_connection)
         .collect()
-}
-
-/// What is to be explained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Topic {
-    /// What topics there are.
-    Contents,
-    /// One state.
-    State(State),
-    /// The whole chapter.
-    All,
-}
-
-/// Writes an explanation.
-///
-/// # Errors
-///
-/// If it can't be written.
-pub fn explain(topic: Topic, words: &Catalogue, limits: &Limits) -> Result<Ending, RunError> {
-    let mut out = BufWriter::new(stdout().lock());
-    let width = if stdout().is_terminal() {
-        terminal::size().map_or(80, |(columns, _)| usize::from(columns).clamp(40, 100))
-    } else {
-        80
-    };
-    let written = match topic {
-        Topic::Contents => chapter::contents(words, width, &mut out),
-        Topic::State(state) => chapter::state(state, words, limits, width, &mut out),
-        Topic::All => chapter::all(words, limits, width, &mut out),
-    };
-    written
-        .and_then(|()| out.flush())
-        .map_err(RunError::io("write the explanation"))?;
-    Ok(Ending::Done)
 }

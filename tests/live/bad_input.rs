@@ -19,7 +19,7 @@ fn run(arguments: &[&str]) -> Result<Output, Failed> {
 
 /// Arguments, what the answer must say, and whether it shows a filter with
 /// carets below.
-const MISTAKES: [(&[&str], &[&str], bool); 16] = [
+const MISTAKES: [(&[&str], &[&str], bool); 18] = [
     (
         &["list", "state", "syn-snet"],
         &["syn-snet", "syn_sent"],
@@ -47,6 +47,8 @@ const MISTAKES: [(&[&str], &[&str], bool); 16] = [
     (&["list", "--source", "procc"], &["procc", "proc"], false),
     (&["list", "--format", "jsn"], &["jsn", "json"], false),
     (&["explain", "SYN_SNET"], &["SYN_SNET", "SYN_SENT"], false),
+    (&["explain", "listne"], &["listne", "LISTEN"], false),
+    (&["explain", "port:70000"], &["70000", "65535"], true),
     (&["list", "--source"], &["--source", "sock-diag"], false),
 ];
 
@@ -90,6 +92,10 @@ pub(crate) fn that_matches_nothing_exits_1() -> Result<(), Failed> {
                 return Err("rows that match nothing".into());
             }
         }
+    }
+    let output = run(&["explain", filter])?;
+    if output.status.code() != Some(1) || !output.stdout.is_empty() {
+        return Err(format!("explain: {output:?}").into());
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Words of the command line, and the plans they make.
 
 use super::*;
+use crate::model::state::State;
 
 fn plan(words: &str, terminal: bool) -> Result<Plan, Usage> {
     let here = Surroundings {

@@ -162,6 +162,8 @@ impl<'a> Case<'a> {
             // A row that has closed is in its last state no longer.
             _ if single || self.row.phase == Phase::Closed => "bare",
             (Some(_), _) => "changed",
+            // At least less than a second would say nothing.
+            (None, false) if self.age() < Duration::from_secs(1) => "bare",
             (None, true) => "since",
             (None, false) => "at_least",
         };

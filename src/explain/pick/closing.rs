@@ -1,7 +1,7 @@
 //! The way out, once this side has closed.
 
 use super::super::urgency::Urgency;
-use super::{BEYOND_ARP, Choice, Evidence, LONG, MANY, say_end, say_many};
+use super::{BEYOND_ARP, Choice, Evidence, LONG, MANY, VERY_MANY, say_end, say_many};
 use crate::model::state::State;
 use crate::model::timer::TimerKind;
 
@@ -37,6 +37,10 @@ pub(super) fn closing_down(evidence: &Evidence) -> Choice {
         )
         .next_if(closed_window, &["next_zero_window"])
         .is_if(closed_window || evidence.age >= BEYOND_ARP, Urgency::Look)
+        .is_if(
+            evidence.siblings >= VERY_MANY && evidence.grows(),
+            Urgency::Look,
+        )
         .is_if(evidence.silent_beyond(BEYOND_ARP), Urgency::Look);
     choice
 }

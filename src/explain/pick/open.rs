@@ -84,7 +84,9 @@ pub(super) fn close_wait(evidence: &Evidence) -> Choice {
     let old = evidence.age >= LONG;
     let many = evidence.siblings >= MANY;
     // Many that were there already when watching began tell as much as age.
-    let leak = many && (old || !evidence.entry_seen || evidence.grows());
+    // Where they become fewer, somebody does close them.
+    let stuck = old || !evidence.entry_seen || evidence.grows();
+    let leak = many && stuck && !evidence.shrinks();
     let unread = evidence.recv_queue > 1;
     let mut choice = Choice::new("next");
     choice

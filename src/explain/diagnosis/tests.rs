@@ -1,0 +1,355 @@
+//! Which evidence leads to which words, from the row to what is told: a table,
+//! each case rendered in both languages.
+
+use super::super::catalogue::Language;
+use super::*;
+use crate::filter::sample::{process, row};
+use crate::model::flow::Flow;
+use crate::model::limits::Limits;
+use crate::model::observation::Detail;
+use crate::model::owner::{Holder, OwnerSpan, ProcessId};
+use crate::model::protocol::Protocol;
+use crate::model::row::LastOwner;
+use crate::model::state::State;
+use crate::model::tcp_info::TcpInfo;
+use crate::model::time::{Stamp, Time};
+use crate::model::timer::{Timer, TimerKind};
+use crate::model::trend::{Heap, Trend};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Two lines a case: the evidence, as [`World::of`] understands it, and what
+/// must come of it: sentences, urgency, who acts next, what to do.
+const CASES: &str = include_str!("tests/cases.txt");
+
+/// Places of processes.
+const SERVER: ProcessId = ProcessId(0);
+
+/// The row that is explained comes first.
+struct World {
+    observation: Observation,
+    rows: Vec<Row>,
+}
+
+impl World {
+    /// Without further words: a TCP socket of one process, in its state for five
+    /// seconds, seen to begin, with nothing in its queues.
+    fn of(words: &str) -> Observation {
+        let mut words = words.split_whitespace();
+        let (protocol, state) = match words.next().unwrap() {
+            "udp" => (Protocol::Udp, words.next().unwrap()),
+            state => (Protocol::Tcp, state),
+        };
+        let state = State::from_word(state).unwrap_or(State::Unknown(42));
+        let remote = match state {
+            State::Listen | State::Unconnected | State::BoundInactive | State::Closed => "-",
+            _ => "198.51.100.7:443",
+        };
+        let mut world = Self {
+            observation: observation(),
+            rows: vec![row(protocol, state, "192.0.2.10:8080", remote)],
+        };
+        world.since(5);
+        world.held_by(1);
+        for word in words {
+            let (name, value) = word.split_once('=').unwrap_or((word, ""));
+            world.add(name, value);
+        }
+        world.observation.rows = Arc::new(world.rows);
+        world.observation
+    }
+
+    fn add(&mut self, name: &str, value: &str) {
+        let number = || value.parse::<u32>().unwrap();
+        let end = || {
+            let at: SocketAddr = value.parse().unwrap();
+            crate::model::endpoint::Endpoint::new(at.ip(), at.port())
+        };
+        let mut parts = value.split(':');
+        let row = &mut self.rows[0];
+        match name {
+            "recv" => row.socket.recv_queue = number(),
+            "send" => row.socket.send_queue = number(),
+            "local" => row.socket.local = end(),
+            "remote" => row.socket.remote = end(),
+            "device" => row.socket.interface = 2,
+            "proc" => row.socket.cookie = None,
+            "unseen" => row.entry_seen = false,
+            "was" => {
+                row.phase = Phase::Changed {
+                    from: State::from_word(value).unwrap(),
+                }
+            }
+            "closed" => row.phase = Phase::Closed,
+            "last" => row.last_owner = Some(LastOwner::new(SERVER)),
+            "timer" => row.socket.timer = Some(timer(&mut parts)),
+            "age" => self.since(number()),
+            "owners" => self.held_by(u16::try_from(number()).unwrap()),
+            "nobody" => self.leave(value),
+            "like" => self.repeat(number(), |_| {}),
+            "elsewhere" => self.repeat(number(), |row| row.socket.remote.port += 1),
+            "listener" => self.listen(value == "full"),
+            "change" => self.trend(value.parse().unwrap()),
+            "data" => self.detail(&mut parts),
+            "once" => self.observation.number = 1,
+            other => panic!("{other}"),
+        }
+    }
+
+    fn since(&mut self, seconds: u32) {
+        let now = self.observation.time.stamp();
+        self.rows[0].state_since = Stamp(now.0 - seconds * 100);
+    }
+
+    fn held_by(&mut self, count: u16) {
+        let holders = (0..count).map(|number| Holder {
+            process: ProcessId(number.into()),
+            fd: 7,
+        });
+        self.observation.holders = holders.collect();
+        self.rows[0].socket.inode = NonZeroU32::new(99);
+        self.rows[0].owners = OwnerSpan { start: 0, count };
+    }
+
+    fn leave(&mut self, why: &str) {
+        let unowned = Unowned::ALL.into_iter().find(|known| known.key() == why);
+        let held = matches!(
+            unowned,
+            Some(Unowned::Hidden | Unowned::Pending | Unowned::Kernel)
+        );
+        let row = &mut self.rows[0];
+        row.owners = OwnerSpan::default();
+        row.socket.inode = NonZeroU32::new(u32::from(held));
+        assert!(unowned.is_some(), "{why}");
+        row.unowned = unowned;
+    }
+
+    fn repeat(&mut self, count: u32, change: impl Fn(&mut Row)) {
+        let mut other = self.rows[0];
+        change(&mut other);
+        self.rows.extend((0..count).map(|_| other));
+    }
+
+    fn listen(&mut self, full: bool) {
+        let mut listener = row(Protocol::Tcp, State::Listen, "0.0.0.0:8080", "-");
+        listener.socket.inode = NonZeroU32::new(98);
+        listener.socket.send_queue = 4;
+        listener.socket.recv_queue = if full { 5 } else { 1 };
+        listener.owners = OwnerSpan { start: 0, count: 1 };
+        self.observation.listeners = vec![(8080, u32::try_from(self.rows.len()).unwrap())];
+        self.rows.push(listener);
+    }
+
+    fn trend(&mut self, change: i64) {
+        let row = &self.rows[0];
+        let heap = match (row.socket.state, row.owners.count) {
+            (State::TimeWait, _) => Heap::Machine,
+            (_, 0) => Heap::Port(row.socket.local.port),
+            _ => Heap::Process(SERVER),
+        };
+        self.observation.trends = vec![Trend {
+            heap,
+            state: row.socket.state,
+            change,
+            over: Duration::from_mins(5),
+        }];
+    }
+
+    /// Which way, and how many seconds ago it came and went.
+    fn detail<'a>(&mut self, parts: &mut impl Iterator<Item = &'a str>) {
+        let ways = parts.next().unwrap();
+        let mut ms = || parts.next().unwrap().parse::<u32>().unwrap() * 1000;
+        let gone = |way: &str| Some(if ways == way || ways == "both" { 99 } else { 0 });
+        let info = TcpInfo {
+            bytes_received: gone("came"),
+            bytes_sent: gone("went"),
+            last_data_received_ms: ms(),
+            last_data_sent_ms: ms(),
+            ..TcpInfo::default()
+        };
+        self.observation.details = vec![Detail {
+            key: self.rows[0].socket.key(),
+            info,
+            flow: Flow::default(),
+        }];
+    }
+}
+
+/// Kind, repetitions, and seconds until it fires.
+fn timer<'a>(parts: &mut impl Iterator<Item = &'a str>) -> Timer {
+    Timer {
+        kind: match parts.next().unwrap() {
+            "resend" => TimerKind::Retransmit,
+            "keepalive" => TimerKind::Keepalive,
+            "window" => TimerKind::ZeroWindowProbe,
+            "wait" => TimerKind::TimeWait,
+            other => panic!("{other}"),
+        },
+        retransmits: parts.next().unwrap().parse().unwrap(),
+        expires_ms: parts.next().unwrap().parse::<u32>().unwrap() * 1000,
+    }
+}
+
+/// A machine with the usual settings, long watched.
+fn observation() -> Observation {
+    Observation {
+        number: 9,
+        time: Time {
+            wall_ms: 0,
+            monotonic_ms: 259_200_000,
+        },
+        processes: [(812, "server"), (813, "worker"), (814, "worker")]
+            .map(|(pid, name)| process(pid, name, "/usr/bin/server"))
+            .to_vec(),
+        interfaces: vec![crate::model::namespace::Interface {
+            namespace: 1,
+            index: 2,
+            name: "eth0".into(),
+        }],
+        limits: Limits {
+            syn_retries: Some(6),
+            syn_linear_timeouts: Some(4),
+            synack_retries: Some(5),
+            fin_timeout: Some(60),
+            orphan_retries: Some(0),
+            retries2: Some(15),
+            keepalive_time: Some(7200),
+            keepalive_interval: Some(75),
+            keepalive_probes: Some(9),
+            somaxconn: Some(4096),
+            local_ports: Some((40_001, 40_400)),
+            ..Limits::default()
+        },
+        ..Observation::default()
+    }
+}
+
+/// The cases: evidence, and what must come of it.
+fn cases() -> Vec<(&'static str, &'static str)> {
+    let lines: Vec<&str> = CASES
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .collect();
+    let pairs = lines.chunks(2);
+    pairs.map(|pair| (pair[0], pair[1].trim_start())).collect()
+}
+
+/// What came of it, by names.
+fn outcome(observation: &Observation) -> String {
+    let row = &observation.rows[0];
+    let case = Case::new(row, observation, Catalogue::of(Language::English));
+    let choice = pick(&case.evidence());
+    let names = |said: Vec<(&'static str, String)>| {
+        let names: Vec<_> = said.into_iter().map(|(name, _)| name).collect();
+        names.join(" ")
+    };
+    format!(
+        "{} | {} | {} | {}",
+        names(sentences(&case, &choice)),
+        choice.urgency.key(),
+        choice.who.unwrap_or("usual"),
+        names(next(&case, &choice)),
+    )
+}
+
+#[test]
+fn evidence_leads_to_its_words() {
+    let cases = cases();
+    assert!(cases.len() >= 60, "{}", cases.len());
+    let wrong: Vec<String> = cases
+        .iter()
+        .map(|(words, expected)| (words, *expected, outcome(&World::of(words))))
+        .filter(|(_, expected, found)| expected != found)
+        .map(|(words, _, found)| format!("{words}\n  {found}"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Every state is among them, with an owner and without where it may have both,
+/// and so is every sentence that an owner, a queue or a timer can lead to.
+#[test]
+fn the_cases_leave_nothing_out() {
+    let cases = cases();
+    for state in State::ALL {
+        let of_state: Vec<&str> = cases
+            .iter()
+            .map(|(words, _)| words.trim_start_matches("udp "))
+            .filter(|words| words.split(' ').next() == Some(state.key()))
+            .collect();
+        let held = of_state.iter().any(|words| !words.contains("nobody="));
+        let unheld = of_state.iter().any(|words| words.contains("nobody="));
+        let record = matches!(state, State::TimeWait | State::SynReceived);
+        assert!(unheld, "{state} without an owner");
+        assert!(record || held, "{state} with an owner");
+    }
+    let said: BTreeSet<&str> = cases
+        .iter()
+        .flat_map(|(_, expected)| expected.split_whitespace())
+        .collect();
+    for name in "gives_up grows shrinks stays shared_owner last_owner last_data last_sent \
+                 last_received no_data unread unread_fin recv_pending send_pending zero_window \
+                 keepalive keepalive_failing no_keepalive full queue queue_full limit_zero \
+                 owned orphan simultaneous first_or_both accept_queue leak many ports"
+        .split_whitespace()
+    {
+        assert!(said.contains(name), "no case of {name}");
+    }
+}
+
+#[test]
+fn whatever_is_told_is_whole_in_both_languages() {
+    for (words, _) in cases() {
+        let observation = World::of(words);
+        for language in [Language::English, Language::Chinese] {
+            let catalogue = Catalogue::of(language);
+            let told = diagnose(&observation.rows[0], &observation, catalogue);
+            assert!(!told.sentences.is_empty(), "{words}");
+            let closed = observation.rows[0].phase == Phase::Closed;
+            assert_eq!((1..=3).contains(&told.next.len()), !closed, "{words}");
+            assert_eq!(told.waits_for.is_empty(), closed, "{words}");
+            let texts = told.sentences.iter().chain(&told.next);
+            let texts = texts.chain([&told.headline, &told.same_as]);
+            for text in texts.chain(&told.unowned) {
+                assert!(!text.trim().is_empty(), "{words}");
+                assert!(!text.contains("{}") && !has_place(text), "{words}: {text}");
+            }
+        }
+    }
+}
+
+/// A time that was not seen to begin is at least so long.
+#[test]
+fn only_what_was_seen_to_begin_has_its_length() {
+    for (words, expected) in [
+        ("close_wait age=90", "CLOSE_WAIT for 1 min 30 s"),
+        (
+            "close_wait age=90 unseen",
+            "CLOSE_WAIT for at least 1 min 30 s",
+        ),
+        (
+            "close_wait age=3 was=established",
+            "CLOSE_WAIT for 3 s, was ESTABLISHED",
+        ),
+        ("close_wait unseen once", "CLOSE_WAIT"),
+        ("close_wait unseen age=0", "CLOSE_WAIT"),
+        ("close_wait age=0", "CLOSE_WAIT for <1 s"),
+        ("established closed", "ESTABLISHED"),
+    ] {
+        let observation = World::of(words);
+        let words = Catalogue::of(Language::English);
+        let told = diagnose(&observation.rows[0], &observation, words);
+        assert_eq!(told.headline, expected);
+    }
+}
+
+/// Whether a place was left as it stands in the assets.
+fn has_place(text: &str) -> bool {
+    text.split('{').skip(1).any(|rest| {
+        let name = rest.split('}').next().unwrap_or_default();
+        name.chars()
+            .all(|sign| sign.is_ascii_lowercase() || sign == '_')
+    })
+}

@@ -1,0 +1,112 @@
+//! Explanations for a pipe or a quick look: of a state, of everything, and of
+//! the sockets that match.
+
+use super::headless::{connections, say_none};
+use super::{Ending, RunError, terminal};
+use crate::explain::catalogue::Catalogue;
+use crate::filter::Filter;
+use crate::listing::{Quick, Sort, arrange};
+use crate::model::limits::Limits;
+use crate::model::state::State;
+use crate::monitor::{Monitor, MonitorOptions};
+use crate::report::{chapter, explained, table};
+use crate::source::ReadingSource;
+use std::io::{BufWriter, IsTerminal, Write, stderr, stdout};
+
+/// What is to be explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// What topics there are.
+    Contents,
+    /// One state.
+    State(State),
+    /// The whole chapter.
+    All,
+}
+
+/// Writes an explanation.
+///
+/// # Errors
+///
+/// If it can't be written.
+pub fn explain(topic: Topic, words: &Catalogue, limits: &Limits) -> Result<Ending, RunError> {
+    let mut out = BufWriter::new(stdout().lock());
+    let width = width();
+    let written = match topic {
+        Topic::Contents => chapter::contents(words, width, &mut out),
+        Topic::State(state) => chapter::state(state, words, limits, width, &mut out),
+        Topic::All => chapter::all(words, limits, width, &mut out),
+    };
+    written
+        .and_then(|()| out.flush())
+        .map_err(RunError::io("write the explanation"))?;
+    Ok(Ending::Done)
+}
+
+/// What the explanation of sockets needs.
+pub struct ExplainRequest {
+    /// Where the reading comes from.
+    pub source: Box<dyn ReadingSource>,
+    /// Which rows.
+    pub filter: Filter,
+    /// Which kinds of sockets.
+    pub quick: Quick,
+    /// In which order.
+    pub sort: Sort,
+    /// Numbers instead of names.
+    pub numeric: bool,
+    /// The words to explain with.
+    pub words: &'static Catalogue,
+}
+
+/// Reads the table once, asks the kernel for all about the connections that are
+/// to be explained, and explains them.
+///
+/// # Errors
+///
+/// If nothing can be read or written.
+pub fn explain_sockets(mut request: ExplainRequest) -> Result<Ending, RunError> {
+    let flows = request.filter.needs_flows() || request.sort.by.needs_flows();
+    request.source.include_flows(flows);
+    let reading = request.source.read_table()?;
+    let mut monitor = Monitor::new(MonitorOptions::default());
+    let Some(mut observation) = monitor.fold(reading) else {
+        return Ok(Ending::NothingMatched);
+    };
+    let rows = arrange(&observation, &request.filter, &request.sort, &request.quick);
+    if rows.is_empty() {
+        say_none(&request.filter, request.words);
+        return Ok(Ending::NothingMatched);
+    }
+    let told = &rows[..rows.len().min(explained::MOST)];
+    let details = request
+        .source
+        .read_details(&connections(&observation, told));
+    // The rows stay the same, and so do their numbers.
+    observation = monitor.fold(details).unwrap_or(observation);
+    let mut out = BufWriter::new(stdout().lock());
+    explained::write(
+        &observation,
+        &rows,
+        request.numeric,
+        request.words,
+        width(),
+        &mut out,
+    )
+    .and_then(|()| out.flush())
+    .map_err(RunError::io("write the explanation"))?;
+    if !observation.gaps.is_empty() {
+        // Whoever reads it may have closed this; the explanation is written.
+        let _ = table::write_gaps(&observation, request.words, &mut stderr().lock());
+    }
+    Ok(Ending::Done)
+}
+
+/// As wide as a terminal is, within what can be read.
+fn width() -> usize {
+    if stdout().is_terminal() {
+        terminal::size().map_or(80, |(columns, _)| usize::from(columns).clamp(40, 100))
+    } else {
+        80
+    }
+}
