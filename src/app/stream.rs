@@ -7,6 +7,8 @@ use crate::filter::Filter;
 use crate::listing::Quick;
 use crate::model::chronicle::{Chronicle, Happening};
 use crate::model::endpoint::Endpoint;
+use crate::model::protocol::Protocol;
+use crate::model::row::Phase;
 use crate::model::state::State;
 
 /// Lines that a page key moves by.
@@ -114,12 +116,23 @@ impl App {
             return;
         };
         let (local, remote) = (line.local, line.remote);
-        let found = self.observation.rows.iter().position(|row| {
+        let namespace = line.owner.as_ref().and_then(|owner| owner.namespace);
+        let numbered = (0_u32..).zip(self.observation.rows.iter());
+        let fitting = numbered.filter(|(_, row)| {
             let socket = &row.socket;
-            socket.local == local && socket.remote == remote
+            let ends = socket.local == local && socket.remote == remote;
+            ends && socket.protocol == Protocol::Tcp
         });
-        match found.and_then(|number| u32::try_from(number).ok()) {
-            Some(number) => self.show_row(number),
+        // The same ends may be in several namespaces, or have been there before.
+        let found = fitting.min_by_key(|(_, row)| {
+            let is_there = match namespace {
+                Some(namespace) => row.socket.namespace == namespace,
+                None => self.observation.is_own(row),
+            };
+            (!is_there, row.phase == Phase::Closed)
+        });
+        match found {
+            Some((number, _)) => self.show_row(number),
             None => self.say("event_row_gone", &[]),
         }
     }

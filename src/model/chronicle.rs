@@ -79,7 +79,8 @@ pub struct Happening {
     pub remote: Endpoint,
     /// The state it left.
     pub from: State,
-    /// The state it came to; [`State::Closed`] ends it.
+    /// The state it came to; [`State::Closed`] ends it. The one it left, where
+    /// the kernel keeps only a small record of it, in that state or `TIME_WAIT`.
     pub to: State,
     /// How long it was in the state it left, in microseconds, where the
     /// beginning of that was told.

@@ -119,7 +119,9 @@ impl Chronicler {
                 continue;
             }
             self.count(change, &meaning);
-            if number >= first {
+            // That somebody is accepted is told by what follows at once.
+            let accepted = (change.from, change.to) == (State::Listen, State::SynReceived);
+            if number >= first && !accepted {
                 lines.push(Drafted {
                     line: happening(change, &meaning),
                     accepted: meaning.accepted,
@@ -199,6 +201,29 @@ impl Chronicler {
             }
         }
         self.passages.sweep(&turned.rows);
+        self.recognise(turned);
+    }
+
+    /// Says of what the kernel keeps that it is in `TIME_WAIT`, if the table
+    /// shows so.
+    fn recognise(&mut self, turned: &Turned) {
+        let stream = self.stream.iter_mut();
+        let mut kept: HashMap<Ends, &mut Happening> = stream
+            .filter(|line| line.from == line.to)
+            .map(|line| {
+                let (local, remote) = (line.local, line.remote);
+                (Ends { local, remote }, line)
+            })
+            .collect();
+        if kept.is_empty() {
+            return;
+        }
+        let waiting = stirred(turned).filter(|row| row.socket.state == State::TimeWait);
+        for row in waiting {
+            if let Some(line) = kept.get_mut(&ends(&row.socket)) {
+                line.to = State::TimeWait;
+            }
+        }
     }
 
     /// The chronicle as it is now; `find` gives the row of a key.
@@ -267,14 +292,25 @@ fn happening(change: &Change, meaning: &Meaning) -> Happening {
         local: change.local,
         remote: change.remote,
         from: change.from,
-        to: change.to,
-        stayed_us: meaning.stayed_us,
+        to: came_to(change, meaning),
+        stayed_us: meaning
+            .stayed_us
+            .filter(|_| change.from != State::SynReceived),
         life: meaning.end.map(|end| Told {
             lasted_us: end.lasted_us,
             carried: None,
             unseen: end.unseen,
             fate: end.fate,
         }),
+    }
+}
+
+/// Where a change led: what tables still show has not ended.
+fn came_to(change: &Change, meaning: &Meaning) -> State {
+    match (change.from, change.to) {
+        (State::Closing, State::Closed) if meaning.end.is_none() => State::TimeWait,
+        (from, State::Closed) if meaning.end.is_none() => from,
+        (_, to) => to,
     }
 }
 

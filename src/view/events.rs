@@ -319,6 +319,23 @@ impl Listed<'_> {
             None => line.stayed_us,
         };
         let fate = line.life.map(|life| words.screen("fates", life.fate.key()));
+        // How it ended is all that is told without its changes.
+        let form = match line.from {
+            State::Unknown(_) => "brief_",
+            _ => form,
+        };
+        if line.life.is_none() {
+            let own = match (line.from, line.to) {
+                (from, to) if from == to => Some("kept"),
+                (State::SynReceived, State::Established) => Some("accepted"),
+                _ => None,
+            };
+            if let Some(name) = own {
+                return self.say(&format!("{form}{name}"), |place| {
+                    Some(if place == "from" { line.from } else { line.to }.to_string())
+                });
+            }
+        }
         let name = match (fate.is_some(), took.is_some()) {
             (true, true) => "ended_after",
             (true, false) => "ended",

@@ -115,10 +115,16 @@ impl Life {
     /// was not told, if it is no beginning.
     pub(super) fn timeline(&self, before: impl FnOnce(State) -> Option<Step>) -> Timeline {
         let mut steps = Vec::with_capacity(STEPS + 1);
-        if self.began().is_none() {
+        // Both SYN_RECV and ESTABLISHED of who is accepted are told when the third
+        // segment comes: the first began earlier, and only a table can tell.
+        let early = usize::from(self.was_accepted());
+        if early > 0 {
+            let half_open = before(State::SynReceived);
+            steps.extend(half_open.filter(|step| step.state == State::SynReceived));
+        } else if self.began().is_none() {
             steps.extend(before(self.before));
         }
-        steps.extend(self.told().iter().map(|(state, at)| Step {
+        steps.extend(self.told().iter().skip(early).map(|(state, at)| Step {
             state: *state,
             since_us: *at,
             known: Known::Exactly,

@@ -140,6 +140,9 @@ impl Lives {
         if let Some(pointed) = life.pointed {
             unpoint(&mut self.by_ends, pointed, change.socket);
         }
+        // The kernel only swaps the full socket for a small record, which
+        // tables show for a minute (`tcp_time_wait`).
+        let kept = matches!(change.from, State::FinWait2 | State::Closing);
         let began = life.began();
         let end = End {
             lasted_us: began.map(|began| change.at_us.saturating_sub(began)),
@@ -149,12 +152,12 @@ impl Lives {
         };
         let meaning = Meaning {
             stayed_us,
-            end: Some(end),
+            end: (!kept).then_some(end),
             caller: life.caller.clone(),
             accepted: life.was_accepted(),
             place: life.place,
         };
-        if life.shown || matches!(change.from, State::FinWait2 | State::Closing) {
+        if life.shown || kept {
             self.depart(life);
         }
         meaning
@@ -264,7 +267,8 @@ fn unpoint(by_ends: &mut HashMap<Ends, Pointed>, ends: Ends, socket: u64) {
 
 /// What a change means of whose socket nothing else is known.
 fn lost(change: &Change) -> Meaning {
-    let end = (change.to == State::Closed).then_some(End {
+    let kept = matches!(change.from, State::FinWait2 | State::Closing);
+    let end = (change.to == State::Closed && !kept).then_some(End {
         lasted_us: None,
         unseen: false,
         brief: false,
@@ -290,7 +294,6 @@ fn fate(end: &Change, stayed_us: Option<u64>) -> Fate {
             Some(_) => Fate::GivenUp,
             None => Fate::Unknown,
         },
-        State::FinWait2 | State::Closing => Fate::ClosedHere,
         State::LastAck => Fate::ClosedThere,
         // Whoever closed first, it did not come to its end.
         State::SynReceived | State::Established | State::CloseWait | State::FinWait1 => {
