@@ -82,16 +82,21 @@ pub(crate) fn is_told_only_if_asked_for(namespace: &Namespace) -> Result<(), Not
             let after = watch.look();
             let to_it = after.chronicle.stream.iter();
             let to_it = to_it.filter(|line| line.remote.port == here).count();
-            (to_it == 6).then_some(after)
+            // Where all of the machine is told, others may push it out.
+            let brief = after.chronicle.brief - before.chronicle.brief;
+            let told = if shown {
+                brief >= 2 * MANY as u64 + 3
+            } else {
+                to_it == 6
+            };
+            told.then_some(after)
         });
         let lines = about(&after.chronicle.stream, ports);
         let brief = after.chronicle.brief - before.chronicle.brief;
         println!("{scope:?}: {lines} lines of elsewhere, {brief} brief connections");
-        if shown {
-            // Both ends of those that were taken are there.
-            assert!(brief >= 3 * MANY as u64, "{brief}");
-            assert!(lines > 100, "{lines}");
-        } else {
+        // Elsewhere as many were refused as were taken, whose servers' ends are
+        // brief, too.
+        if !shown {
             assert_eq!((lines, brief), (0, 3));
         }
         drop(input);
