@@ -8,6 +8,7 @@
 
 mod census;
 mod chronicle;
+mod clocks;
 mod details;
 mod detect;
 mod history;
@@ -34,6 +35,7 @@ use crate::model::tcp_info::TcpInfo;
 use crate::model::time::{Stamp, Time};
 use census::Census;
 use chronicle::Chronicler;
+use clocks::Clocks;
 use details::Details;
 use detect::personal::Personal;
 pub use detect::personal::Wishes;
@@ -97,6 +99,7 @@ pub struct Monitor {
     personal: Personal,
     /// How many rows were in each state, per table, the latest last.
     tallies: Vec<Tally>,
+    clocks: Clocks,
     trends: Trends,
     usage: Vec<Usage>,
     details: Details,
@@ -125,6 +128,7 @@ impl Monitor {
             options,
             interner: Interner::default(),
             tallies: Vec::new(),
+            clocks: Clocks::default(),
             trends: Trends::default(),
             usage: Vec::new(),
             details: Details::default(),
@@ -222,6 +226,7 @@ impl Monitor {
     }
 
     fn fold_table(&mut self, mut snapshot: Snapshot, time: Time) -> Option<Arc<Observation>> {
+        let time = self.clocks.steady(time);
         self.now = self.now.max(time.stamp());
         let roll = self.interner.enrol(std::mem::take(&mut snapshot.processes));
         roll.translate(&mut snapshot.holders);

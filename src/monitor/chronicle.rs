@@ -183,7 +183,11 @@ impl Chronicler {
                 .get(&ends)
                 .and_then(|place| self.stream.get_mut(*place));
             if let Some(life) = line.and_then(|line| line.life.as_mut()) {
-                life.carried = carried(ending);
+                life.carried = carried(ending).map(|(received, sent)| {
+                    // The peer's FIN is counted as a byte received.
+                    let fin = u64::from(life.fate == Fate::ClosedThere);
+                    (received.saturating_sub(fin), sent)
+                });
             }
         }
     }
@@ -282,7 +286,11 @@ fn ends(socket: &Socket) -> Ends {
 }
 
 fn carried(ending: &Ending) -> Option<(u64, u64)> {
-    ending.info.bytes_received.zip(ending.info.bytes_acked)
+    // What was acknowledged counts SYN and FIN as bytes; what was sent does not.
+    let info = &ending.info;
+    let sent = info.bytes_sent.zip(info.bytes_retransmitted);
+    let sent = sent.map(|(all, again)| all.saturating_sub(again));
+    info.bytes_received.zip(sent.or(info.bytes_acked))
 }
 
 fn happening(change: &Change, meaning: &Meaning) -> Happening {

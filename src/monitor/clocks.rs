@@ -1,0 +1,52 @@
+//! One offset between the two clocks: read one after the other, they drift by a
+//! millisecond from table to table, and a moment of the past would, too.
+
+use crate::model::time::Time;
+
+/// A difference beyond this means that somebody has set the clock, in
+/// milliseconds.
+const SET: u64 = 100;
+
+/// The time of day at the zero of the monotonic clock, once known.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Clocks {
+    zero_ms: Option<u64>,
+}
+
+impl Clocks {
+    /// The same moment with a time of day that agrees with earlier ones.
+    pub(super) fn steady(&mut self, time: Time) -> Time {
+        let Some(zero) = time.wall_ms.checked_sub(time.monotonic_ms) else {
+            return time;
+        };
+        let known = self.zero_ms.filter(|known| known.abs_diff(zero) <= SET);
+        let zero = *self.zero_ms.insert(known.unwrap_or(zero));
+        Time {
+            wall_ms: zero + time.monotonic_ms,
+            ..time
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_stays_where_it_was_until_the_clock_is_set() {
+        let mut clocks = Clocks::default();
+        let mut wall = |wall_ms, monotonic_ms| {
+            let time = Time {
+                wall_ms,
+                monotonic_ms,
+            };
+            clocks.steady(time).wall_ms
+        };
+        assert_eq!(wall(10_000, 0), 10_000);
+        assert_eq!(wall(10_999, 1000), 11_000, "read a moment apart");
+        assert_eq!(wall(12_001, 2000), 12_000);
+        assert_eq!(wall(73_000, 3000), 73_000, "set by a minute");
+        assert_eq!(wall(74_001, 4000), 74_000);
+        assert_eq!(wall(0, 5000), 0, "no time of day is known");
+    }
+}
