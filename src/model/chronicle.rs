@@ -105,8 +105,6 @@ pub struct Life {
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// This side closed first.
-    ClosedHere,
     /// The peer closed first.
     ClosedThere,
     /// Broken off in the middle: a reset, or silence for too long.
@@ -125,8 +123,7 @@ pub enum Fate {
 
 impl Fate {
     /// Every fate with its key in the assets.
-    pub const ALL: [(Self, &'static str); 8] = [
-        (Self::ClosedHere, "closed_here"),
+    pub const ALL: [(Self, &'static str); 7] = [
         (Self::ClosedThere, "closed_there"),
         (Self::BrokenOff, "broken_off"),
         (Self::Refused, "refused"),
