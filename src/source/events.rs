@@ -100,7 +100,8 @@ impl EventFeed {
         let own = || clock_ns(ClockId::ThreadCPUTime);
         let began_ns = own();
         let taken = reader.shared.take();
-        let dropped = reader.shared.dropped();
+        // A count that could not be read this time is not zero.
+        let dropped = self.dropped.max(reader.shared.dropped());
         let lost = match self.feed {
             // Their endings only add to them; what is missing of those is no
             // loss of what happened.

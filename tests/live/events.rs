@@ -6,8 +6,10 @@ use super::namespace::{Namespace, NotHere, is_deep, program, where_anybody_may_r
 use super::patience::wait_for;
 use std::collections::HashSet;
 use std::fs;
+use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -361,7 +363,7 @@ fn counted() -> (u64, u64) {
     let processors = fs::read_dir(ours.next().unwrap().path().join("per_cpu")).unwrap();
     let (mut written, mut overwritten) = (0, 0);
     for processor in processors.flatten() {
-        let stats = fs::read_to_string(processor.path().join("stats")).unwrap();
+        let stats = read_at_once(&processor.path().join("stats"));
         let count = |wanted: &str| -> u64 {
             let mut lines = stats.lines().filter_map(|line| line.split_once(": "));
             let (_, count) = lines.find(|(name, _)| *name == wanted).unwrap();
@@ -373,6 +375,16 @@ fn counted() -> (u64, u64) {
     (written, overwritten)
 }
 
+/// A text that the kernel writes anew for each reading: a second one would go on
+/// in the middle of other numbers, and with more digits leave a line out.
+fn read_at_once(path: &Path) -> String {
+    let mut bytes = vec![0; 4096];
+    let length = fs::File::open(path).unwrap().read(&mut bytes).unwrap();
+    assert!(length < bytes.len(), "longer than was read");
+    bytes.truncate(length);
+    String::from_utf8(bytes).unwrap()
+}
+
 /// With room for a hundred changes, most of a storm is overwritten unread: what
 /// is told and what is said to be lost make up what the kernel wrote.
 pub(crate) fn that_are_lost_are_counted(_: &Namespace) -> Result<(), NotHere> {
@@ -382,7 +394,7 @@ pub(crate) fn that_are_lost_are_counted(_: &Namespace) -> Result<(), NotHere> {
         ..LiveOptions::default()
     };
     let mut watch = Watch::by(options, port)?;
-    if !std::path::Path::new(INSTANCES).is_dir() {
+    if !Path::new(INSTANCES).is_dir() {
         return Err(NotHere::NoTrace("tracefs is mounted nowhere".to_owned()));
     }
     let many = if is_deep() { 500_000 } else { 20_000 };
@@ -470,7 +482,7 @@ pub(crate) fn are_missed_aloud(_: &Namespace) -> Result<(), NotHere> {
 pub(crate) fn leave_nothing_behind(_: &Namespace) -> Result<(), NotHere> {
     use rustix::process::Signal;
     drop(Watch::begin(1)?);
-    if !std::path::Path::new(INSTANCES).is_dir() {
+    if !Path::new(INSTANCES).is_dir() {
         return Err(NotHere::NoTrace("tracefs is mounted nowhere".to_owned()));
     }
     let mut ends = tracing("1s");
