@@ -370,10 +370,10 @@ fn who_stood_still_before_stands_still_after() {
     assert_eq!(control.signal_tree(ONE, Signal::Stop).reached, 3);
     victim.until("stands", || victim.state() == 'T');
     sent.lock().unwrap().clear();
-    assert_eq!(control.signal_tree(ONE, Signal::Hup).reached, 3);
+    assert_eq!(control.signal_tree(ONE, Signal::Usr1).reached, 3);
     let continued = |(_, signal): &(u32, Signal)| *signal == Signal::Cont;
     assert!(!sent.lock().unwrap().iter().any(continued));
-    assert_eq!(victim.state(), 'T', "HUP waits until it is continued");
+    assert_eq!(victim.state(), 'T', "USR1 waits until it is continued");
     assert_eq!(control.signal_tree(ONE, Signal::Cont).reached, 3);
     assert!(control.wait(ONE, PATIENCE), "then it ends");
 }

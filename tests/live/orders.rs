@@ -65,8 +65,8 @@ pub(crate) fn kill_who_is_meant(_: &Namespace) -> Result<(), NotHere> {
     let sent = format!("cat ({pid}) was sent CONT");
     order(&format!("kill :{port} --signal CONT --yes"), 0, &[&sent]);
     let ended = format!("cat ({pid}) ended after");
-    order(&format!("kill :{port} -s sigint -y"), 0, &[&ended]);
-    assert_eq!(victim.0.wait().unwrap().signal(), Some(2));
+    order(&format!("kill :{port} -s sigterm -y"), 0, &[&ended]);
+    assert_eq!(victim.0.wait().unwrap().signal(), Some(15));
 
     kill_several();
     kill_whom_it_cannot();
