@@ -26,10 +26,13 @@ fn a_connection_is_closed_after_a_yes() {
     let mut session = start(&[
         "lab",
         "--everything",
-        "state:close-wait and dst 10.99.0.0/16",
+        // One that its program holds.
+        "state:close-wait and dst 10.99.0.20",
     ]);
     wait_for_table(&session);
     session.wait_for_text("── 1 of ");
+    // Which may be known only with the next table.
+    session.wait_for_text("lab-park ");
     session.keys("X");
     session.wait_for_text("(CLOSE_WAIT)?");
     session.wait_for_text("ECONNABORTED at its next call");
