@@ -3,8 +3,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The longest anything may take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+/// The longest anything may take on a machine that has three times as much to do
+/// as it can.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Asks until there is an answer.
 pub(crate) fn wait_for<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
