@@ -57,6 +57,8 @@ mod orders;
 mod other;
 #[path = "live/patience.rs"]
 mod patience;
+#[path = "live/payload.rs"]
+mod payload;
 #[path = "live/quiet.rs"]
 mod quiet;
 #[path = "live/readings.rs"]
@@ -95,10 +97,14 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 50] = [
+const INSIDE: [(&str, Body); 51] = [
     (
         "lessons_lead_where_their_labels_say",
         lessons::lead_where_their_labels_say,
+    ),
+    (
+        "events_tell_what_was_carried",
+        payload::is_told_with_the_end,
     ),
     (
         "lessons_tour_shows_what_it_says",

@@ -20,7 +20,7 @@ pub struct LineMark {
     at_us: u64,
     local: Endpoint,
     remote: Endpoint,
-    to: State,
+    from: Option<State>,
 }
 
 impl LineMark {
@@ -31,7 +31,7 @@ impl LineMark {
             at_us: line.at_us,
             local: line.local,
             remote: line.remote,
-            to: line.to,
+            from: line.what.from(),
         }
     }
 }
@@ -49,9 +49,8 @@ impl Stream {
     /// The lines that count, the latest last.
     #[must_use]
     pub fn lines<'a>(&self, chronicle: &'a Chronicle) -> Vec<&'a Happening> {
-        let unseen = |line: &&Happening| line.life.is_some_and(|life| life.unseen);
         let all = chronicle.stream.iter();
-        all.filter(|line| !self.brief_only || unseen(line))
+        all.filter(|line| !self.brief_only || line.is_unseen())
             .collect()
     }
 

@@ -5,6 +5,7 @@ use super::endpoint::Endpoint;
 use super::event::{Caller, Feed};
 use super::socket::SocketKey;
 use super::state::State;
+use super::tcp_info::Payload;
 
 /// What is known beyond the present moment.
 #[derive(Clone, Debug, Default)]
@@ -66,7 +67,7 @@ pub enum Known {
     AtLeast,
 }
 
-/// One line of the stream: a connection changed its state.
+/// One line of the stream: something became of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Happening {
     /// When, in microseconds as in [`super::event::Change::at_us`].
@@ -77,16 +78,86 @@ pub struct Happening {
     pub local: Endpoint,
     /// The peer's end.
     pub remote: Endpoint,
-    /// The state it left.
-    pub from: State,
-    /// The state it came to; [`State::Closed`] ends it. The one it left, where
-    /// the kernel keeps only a small record of it, in that state or `TIME_WAIT`.
-    pub to: State,
+    /// What became of it.
+    pub what: What,
+    /// What it carried in all, where that was told: the kernel does when it lets
+    /// go of the full socket.
+    pub carried: Option<Payload>,
+}
+
+impl Happening {
+    /// Whether this was the end of a connection that no table ever showed.
+    #[must_use]
+    pub fn is_unseen(&self) -> bool {
+        matches!(self.what, What::Ended { life, .. } if life.unseen)
+    }
+}
+
+/// What became of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// It went from one state to another.
+    Changed {
+        /// The state it left.
+        from: State,
+        /// The state it came to.
+        to: State,
+        /// How long it was in the state it left, in microseconds, where the
+        /// beginning of that was told.
+        stayed_us: Option<u64>,
+    },
+    /// The kernel swapped it for a small record, which tables show for a minute
+    /// (`tcp_time_wait`).
+    Kept {
+        /// The state it left, where changes are told.
+        from: Option<State>,
+        /// As of a change.
+        stayed_us: Option<u64>,
+        /// What is known of the record.
+        record: Record,
+    },
+    /// It ended.
+    Ended {
+        /// The state it left, where that is known.
+        from: Option<State>,
+        /// As of a change.
+        stayed_us: Option<u64>,
+        /// What can be said of its life.
+        life: Life,
+    },
+}
+
+impl What {
+    /// The state it left, where that is known.
+    #[must_use]
+    pub fn from(&self) -> Option<State> {
+        match *self {
+            Self::Changed { from, .. } => Some(from),
+            Self::Kept { from, .. } | Self::Ended { from, .. } => from,
+        }
+    }
+
     /// How long it was in the state it left, in microseconds, where the
     /// beginning of that was told.
-    pub stayed_us: Option<u64>,
-    /// What can be said of its life, if this was its end.
-    pub life: Option<Life>,
+    #[must_use]
+    pub fn stayed_us(&self) -> Option<u64> {
+        match *self {
+            Self::Changed { stayed_us, .. }
+            | Self::Kept { stayed_us, .. }
+            | Self::Ended { stayed_us, .. } => stayed_us,
+        }
+    }
+}
+
+/// What is known of the record that stays of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// Nothing yet: the kernel does not tell its state, and no table has shown it.
+    Unseen,
+    /// It waits for the peer's FIN.
+    FinWait2,
+    /// The peer's FIN has come.
+    TimeWait,
 }
 
 /// A connection's life, told at its end.
@@ -94,8 +165,6 @@ pub struct Happening {
 pub struct Life {
     /// How long it was there, in microseconds, where its beginning was told.
     pub lasted_us: Option<u64>,
-    /// Bytes received and bytes sent and acknowledged, where that was told.
-    pub carried: Option<(u64, u64)>,
     /// Whether no table ever showed it.
     pub unseen: bool,
     /// How it ended.

@@ -79,6 +79,15 @@ impl State {
         }
     }
 
+    /// Whether the peer's FIN has come: it sends nothing more.
+    #[must_use]
+    pub fn has_peer_finished(self) -> bool {
+        matches!(
+            self,
+            Self::CloseWait | Self::LastAck | Self::Closing | Self::TimeWait
+        )
+    }
+
     /// The key in reports and assets: OpenTelemetry's words
     /// (`network.connection.state`), plus three of our own.
     #[must_use]

@@ -74,6 +74,8 @@ pub struct TcpInfo {
     /// Smallest round-trip time of the last minutes (`tcp_min_rtt_wlen`), in µs
     /// (Linux 4.6).
     pub min_rtt_us: Option<u32>,
+    /// Segments received that brought data (Linux 4.6).
+    pub data_segments_in: Option<u32>,
     /// Bytes a second that last reached the peer (Linux 4.9).
     pub delivery_rate: Option<u64>,
     /// Whether that was all the program had to send, so that the path may carry
@@ -151,6 +153,32 @@ impl CongestionState {
 }
 
 impl TcpInfo {
+    /// Bytes of the peer's program that came in order; none before Linux 4.1.
+    /// The kernel counts a FIN as a byte: `finished` says whether it has come.
+    #[must_use]
+    pub fn received(&self, finished: bool) -> Option<u64> {
+        let received = self.bytes_received?;
+        // Then all of it is a FIN, even if it is not known to have come.
+        let bare = self.data_segments_in == Some(0);
+        Some(received.saturating_sub((finished || bare).into()))
+    }
+
+    /// Bytes of the program that were sent, each once. Before Linux 4.19 those
+    /// that the peer has acknowledged, and SYN and FIN with them; none before 4.1.
+    #[must_use]
+    pub fn sent(&self) -> Option<u64> {
+        let sent = self.bytes_sent.zip(self.bytes_retransmitted);
+        sent.map(|(all, again)| all.saturating_sub(again))
+            .or(self.bytes_acked)
+    }
+
+    /// Both, where both are known.
+    #[must_use]
+    pub fn payload(&self, finished: bool) -> Option<Payload> {
+        let both = self.received(finished).zip(self.sent());
+        both.map(|(received, sent)| Payload { received, sent })
+    }
+
     /// The share of its busy time, in percent rounded down, that a connection
     /// was held back, and by what; none where the path was the limit or nothing
     /// was sent.
@@ -166,6 +194,15 @@ impl TcpInfo {
             (_, buffer) => Some((HeldBack::BySendBuffer, buffer)),
         }
     }
+}
+
+/// What a connection has carried: bytes of its programs, without SYN and FIN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Payload {
+    /// Bytes received.
+    pub received: u64,
+    /// Bytes sent, each once.
+    pub sent: u64,
 }
 
 /// What keeps a connection from sending more, if not the path.

@@ -3,33 +3,33 @@
 
 pub(super) mod attempts;
 mod life;
+mod line;
 mod lives;
 mod passage;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod whereabouts;
 
 use super::ledger::Turned;
-use crate::model::chronicle::{Chronicle, Fate, Happening, Life as Told, Timeline};
-use crate::model::endpoint::Endpoint;
-use crate::model::event::{Caller, Change, Ending, Events, Feed};
+use crate::model::chronicle::{Chronicle, Timeline};
+use crate::model::event::{Change, Events, Feed};
 use crate::model::observation::Observation;
 use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
-use crate::model::socket::{Socket, SocketKey};
+use crate::model::socket::SocketKey;
 use crate::model::state::State;
 use crate::model::time::Stamp;
 use attempts::Attempts;
-use foldhash::{HashMap, HashMapExt, HashSet};
+use foldhash::HashSet;
 use life::Ends;
-use lives::{Lives, Meaning};
+use line::{Drafted, ended_only, find_owners, happening};
+use lives::{Lives, Meaning, Turn};
 use passage::Passages;
-use std::collections::VecDeque;
 use std::sync::Arc;
+use stream::{STREAM, Stream};
 use whereabouts::{Place, Whereabouts};
 
-/// How much of the stream is kept.
-const STREAM: usize = 500;
 /// How many sockets may be followed.
 pub(super) const FOLLOWED: usize = 256;
 
@@ -43,7 +43,7 @@ pub(super) struct Chronicler {
     cost_permille: Option<u16>,
     lives: Lives,
     passages: Passages,
-    stream: VecDeque<Happening>,
+    stream: Stream,
     followed: Vec<SocketKey>,
     /// Whether others are followed than the last chronicle tells of.
     behind: bool,
@@ -53,15 +53,6 @@ pub(super) struct Chronicler {
     opened: HashSet<u16>,
     /// The only network namespace that is watched; none if all are.
     only: Option<u32>,
-}
-
-/// A change that becomes a line of the stream.
-struct Drafted {
-    line: Happening,
-    /// Whether a listener here took the connection.
-    accepted: bool,
-    /// Whether it is a line only if a row of the table has its ends.
-    doubtful: bool,
 }
 
 impl Chronicler {
@@ -137,18 +128,19 @@ impl Chronicler {
         if feed == Feed::Changes {
             let sure = lines.into_iter().filter(|drafted| !drafted.doubtful);
             self.stream.extend(sure.map(|drafted| drafted.line));
-            self.weigh(&endings);
+            self.stream.weigh(&endings);
         } else {
             let ended = endings.iter().rev().take(STREAM).rev();
             self.stream
                 .extend(ended.map(|ending| ended_only(ending, latest)));
         }
-        let surplus = self.stream.len().saturating_sub(STREAM);
-        self.stream.drain(..surplus);
     }
 
     fn count(&mut self, change: &Change, meaning: &Meaning) {
-        let end = meaning.end;
+        let end = match meaning.turn {
+            Turn::Ends(end) => Some(end),
+            Turn::GoesOn | Turn::IsKept => None,
+        };
         self.told += 1;
         let is_here = meaning.place == Place::Here;
         self.brief += u64::from(is_here && end.is_some_and(|end| end.brief));
@@ -159,75 +151,20 @@ impl Chronicler {
         }
     }
 
-    /// Adds what ended connections carried to their lines.
-    fn weigh(&mut self, endings: &[Ending]) {
-        let mut waiting: HashMap<Ends, usize> = HashMap::new();
-        for (place, line) in self.stream.iter().enumerate() {
-            if line.life.is_some_and(|life| life.carried.is_none()) {
-                let (local, remote) = (line.local, line.remote);
-                waiting.insert(Ends { local, remote }, place);
-                // Who breaks off has forgotten the peer by then.
-                let remote = Endpoint::new(remote.address(), 0);
-                waiting.insert(Ends { local, remote }, place);
-            }
-        }
-        if waiting.is_empty() {
-            return;
-        }
-        for ending in endings {
-            let ends = Ends {
-                local: ending.socket.local,
-                remote: ending.socket.remote,
-            };
-            let line = waiting
-                .get(&ends)
-                .and_then(|place| self.stream.get_mut(*place));
-            if let Some(life) = line.and_then(|line| line.life.as_mut()) {
-                life.carried = carried(ending).map(|(received, sent)| {
-                    // The peer's FIN is counted as a byte received.
-                    let fin = u64::from(life.fate == Fate::ClosedThere);
-                    (received.saturating_sub(fin), sent)
-                });
-            }
-        }
-    }
-
     /// Takes in a table, and gives the chronicle after it.
     pub(super) fn note(&mut self, turned: &Turned, now: Stamp, began: Stamp) {
         self.lives.begin_table();
         for row in stirred(turned) {
             self.passages.note(row, now, began);
             if self.feed == Feed::Changes && row.socket.protocol == Protocol::Tcp {
-                let ends = ends(&row.socket);
+                let ends = Ends::of_socket(&row.socket);
                 if !self.lives.show(ends) && row.phase == Phase::New {
                     self.lives.note_ahead(ends);
                 }
             }
         }
         self.passages.sweep(&turned.rows);
-        self.recognise(turned);
-    }
-
-    /// Says of what the kernel keeps that it is in `TIME_WAIT`, if the table
-    /// shows so.
-    fn recognise(&mut self, turned: &Turned) {
-        let stream = self.stream.iter_mut();
-        let mut kept: HashMap<Ends, &mut Happening> = stream
-            .filter(|line| line.from == line.to)
-            .map(|line| {
-                let (local, remote) = (line.local, line.remote);
-                (Ends { local, remote }, line)
-            })
-            .collect();
-        if kept.is_empty() {
-            return;
-        }
-        let waiting = stirred(turned).filter(|row| row.socket.state == State::TimeWait);
-        for row in waiting {
-            if let Some(line) = kept.get_mut(&ends(&row.socket)) {
-                line.to = State::TimeWait;
-            }
-        }
+        self.stream.recognise(stirred(turned), &turned.rows, now);
     }
 
     /// The chronicle as it is now; `find` gives the row of a key.
@@ -246,7 +183,7 @@ impl Chronicler {
             lost: self.lost,
             brief: self.brief,
             cost_permille: self.cost_permille,
-            stream: self.stream.iter().cloned().collect(),
+            stream: self.stream.lines(),
             timelines: timelines.collect(),
         };
         self.behind = false;
@@ -257,7 +194,7 @@ impl Chronicler {
         let seen = self.passages.of(row, began);
         let state = row.socket.state;
         let gone = row.phase == Phase::Closed;
-        let Some(life) = self.lives.find(ends(&row.socket), state, gone) else {
+        let Some(life) = self.lives.find(Ends::of_socket(&row.socket), state, gone) else {
             return Timeline { steps: seen };
         };
         let mut timeline = life.timeline(|before| {
@@ -276,140 +213,4 @@ impl Chronicler {
 fn stirred(turned: &Turned) -> impl Iterator<Item = &Row> {
     let numbers = turned.stirred.iter();
     numbers.filter_map(|number| turned.rows.get(*number as usize))
-}
-
-fn ends(socket: &Socket) -> Ends {
-    Ends {
-        local: socket.local,
-        remote: socket.remote,
-    }
-}
-
-fn carried(ending: &Ending) -> Option<(u64, u64)> {
-    // What was acknowledged counts SYN and FIN as bytes; what was sent does not.
-    let info = &ending.info;
-    let sent = info.bytes_sent.zip(info.bytes_retransmitted);
-    let sent = sent.map(|(all, again)| all.saturating_sub(again));
-    info.bytes_received.zip(sent.or(info.bytes_acked))
-}
-
-fn happening(change: &Change, meaning: &Meaning) -> Happening {
-    Happening {
-        at_us: change.at_us,
-        owner: meaning.caller.as_deref().cloned(),
-        local: change.local,
-        remote: change.remote,
-        from: change.from,
-        to: came_to(change, meaning),
-        stayed_us: meaning
-            .stayed_us
-            .filter(|_| change.from != State::SynReceived),
-        life: meaning.end.map(|end| Told {
-            lasted_us: end.lasted_us,
-            carried: None,
-            unseen: end.unseen,
-            fate: end.fate,
-        }),
-    }
-}
-
-/// Where a change led: what tables still show has not ended.
-fn came_to(change: &Change, meaning: &Meaning) -> State {
-    match (change.from, change.to) {
-        (State::Closing, State::Closed) if meaning.end.is_none() => State::TimeWait,
-        (from, State::Closed) if meaning.end.is_none() => from,
-        (_, to) => to,
-    }
-}
-
-/// All that is known where only endings are told.
-fn ended_only(ending: &Ending, latest: Option<&Observation>) -> Happening {
-    let key = ending.socket.key();
-    let row = latest.and_then(|latest| {
-        let mut rows = latest.rows.iter();
-        rows.find(|row| row.socket.key() == key)
-    });
-    Happening {
-        at_us: ending.at_us,
-        owner: row.zip(latest).and_then(|(row, latest)| owner(row, latest)),
-        local: ending.socket.local,
-        remote: row.map_or(ending.socket.remote, |row| row.socket.remote),
-        from: row.map_or(State::Unknown(0), |row| row.socket.state),
-        to: State::Closed,
-        stayed_us: None,
-        life: Some(Told {
-            lasted_us: None,
-            carried: carried(ending),
-            unseen: row.is_none(),
-            fate: Fate::Unknown,
-        }),
-    }
-}
-
-/// Finds the owners of connections that nobody here called for, or that were
-/// there before: by their rows, else by the listener that took them.
-fn find_owners(lines: &mut [Drafted], latest: &Observation) {
-    let mut wanted: HashMap<Ends, Vec<usize>> = HashMap::new();
-    for (place, drafted) in lines.iter().enumerate() {
-        let line = &drafted.line;
-        if line.owner.is_none() || drafted.doubtful {
-            let (local, remote) = (line.local, line.remote);
-            wanted
-                .entry(Ends { local, remote })
-                .or_default()
-                .push(place);
-        }
-    }
-    if wanted.is_empty() {
-        return;
-    }
-    for row in latest.rows.iter() {
-        if let Some(places) = wanted.get(&ends(&row.socket)) {
-            let owner = owner(row, latest);
-            for place in places {
-                if let Some(drafted) = lines.get_mut(*place) {
-                    drafted.doubtful = false;
-                    let known = &mut drafted.line.owner;
-                    *known = known.take().or_else(|| owner.clone());
-                }
-            }
-        }
-    }
-    for Drafted { line, accepted, .. } in lines {
-        if *accepted && line.owner.is_none() {
-            line.owner = listener(line.local, latest).and_then(|row| owner(row, latest));
-        }
-    }
-}
-
-/// The only listener that can have taken a connection to this end.
-fn listener(local: Endpoint, latest: &Observation) -> Option<&Row> {
-    let first = latest
-        .listeners
-        .partition_point(|(port, _)| *port < local.port);
-    let mut fitting = latest.listeners[first..]
-        .iter()
-        .take_while(|(port, _)| *port == local.port)
-        .filter_map(|(_, number)| latest.rows.get(*number as usize))
-        .filter(|row| {
-            let bound = row.socket.local;
-            bound.address() == local.address() || bound.is_unspecified()
-        });
-    let found = fitting.next()?;
-    fitting.next().is_none().then_some(found)
-}
-
-fn owner(row: &Row, latest: &Observation) -> Option<Caller> {
-    let holder = row.owners.of(&latest.holders).first();
-    let process = match (holder, row.last_owner) {
-        (Some(holder), _) => holder.process,
-        (None, last) => last?.process(),
-    };
-    let process = latest.processes.get(process.0 as usize)?;
-    (process.pid != 0).then(|| Caller {
-        pid: process.pid,
-        name: process.name.clone(),
-        start_ticks: process.start_ticks,
-        namespace: None,
-    })
 }

@@ -139,6 +139,7 @@ impl<'d> Fields<'d> {
             not_sent_bytes: self.newer(144),
             // All ones: not measured yet.
             min_rtt_us: self.newer(148).filter(|rtt| *rtt != u32::MAX),
+            data_segments_in: self.newer(152),
             delivery_rate: self.large(160),
             delivery_rate_is_programs: self.byte(7) & application_limited() != 0,
             busy_us: self.large(168),
@@ -231,6 +232,7 @@ mod tests {
             (info.segments_in, 140),
             (info.not_sent_bytes, 144),
             (info.min_rtt_us, 148),
+            (info.data_segments_in, 152),
             (info.duplicates_reported, 216),
             (info.reorderings, 220),
             (info.received_out_of_order, 224),

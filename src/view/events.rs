@@ -12,10 +12,11 @@ use crate::app::stream::{LineMark, Stream};
 use crate::explain::sentence::{fill, grouped};
 use crate::listing::quantity::bytes as size;
 use crate::listing::{Align, pad};
-use crate::model::chronicle::Happening;
+use crate::model::chronicle::{Happening, Record, What};
 use crate::model::endpoint::Endpoint;
 use crate::model::event::{Feed, NoFeed};
 use crate::model::state::State;
+use crate::model::tcp_info::Payload;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -204,7 +205,7 @@ impl Listed<'_> {
         for (((place, line), texts), down) in shown.iter().zip(&texts).zip(1..area.height) {
             let at = row_of(area, down);
             frame.spots.push((at, Spot::Happening(LineMark::of(line))));
-            let unseen = line.life.is_some_and(|life| life.unseen);
+            let unseen = line.is_unseen();
             let mark = if unseen { "+-" } else { "  " };
             let style = if *place == self.place {
                 self.theme.cursor()
@@ -213,7 +214,7 @@ impl Listed<'_> {
             };
             let look = if unseen {
                 self.theme.title()
-            } else if line.to == State::Closed {
+            } else if matches!(line.what, What::Ended { .. }) {
                 self.theme.dim()
             } else {
                 Style::new()
@@ -313,45 +314,47 @@ impl Listed<'_> {
     /// The change, or how it ended, and how long that took. In brief an end is
     /// only told by how it came about.
     fn what(&self, line: &Happening, form: &str) -> String {
-        let words = self.app.words;
-        let took = match line.life {
-            Some(end) => end.lasted_us.or(line.stayed_us),
-            None => line.stayed_us,
+        let what = line.what;
+        let took = match what {
+            What::Ended { life, .. } => life.lasted_us.or(what.stayed_us()),
+            _ => what.stayed_us(),
         };
-        let fate = line.life.map(|life| words.screen("fates", life.fate.key()));
-        // How it ended is all that is told without its changes.
-        let form = match line.from {
-            State::Unknown(_) => "brief_",
-            _ => form,
-        };
-        if line.life.is_none() {
-            let own = match (line.from, line.to) {
-                (from, to) if from == to => Some("kept"),
-                (State::SynReceived, State::Established) => Some("accepted"),
-                _ => None,
-            };
-            if let Some(name) = own {
-                return self.say(&format!("{form}{name}"), |place| {
-                    Some(if place == "from" { line.from } else { line.to }.to_string())
-                });
+        let (name, to, fate) = match what {
+            What::Changed { from, to, .. } => {
+                let accepted = (from, to) == (State::SynReceived, State::Established);
+                let name = if accepted { "accepted" } else { "change" };
+                (name, Some(to), None)
             }
-        }
-        let name = match (fate.is_some(), took.is_some()) {
-            (true, true) => "ended_after",
-            (true, false) => "ended",
-            (false, true) => "change_after",
-            (false, false) => "change",
+            What::Kept { record, .. } => match record {
+                Record::TimeWait if what.from().is_none() => {
+                    ("now_in", Some(State::TimeWait), None)
+                }
+                Record::TimeWait => ("change", Some(State::TimeWait), None),
+                Record::Unseen | Record::FinWait2 => ("kept", None, None),
+            },
+            What::Ended { life, .. } => ("ended", None, Some(life.fate)),
+        };
+        // Without the state it left there is no more to say than in brief.
+        let form = if what.from().is_some() {
+            form
+        } else {
+            "brief_"
+        };
+        let name = match (name, took) {
+            ("change", Some(_)) => "change_after",
+            ("ended", Some(_)) => "ended_after",
+            _ => name,
         };
         self.say(&format!("{form}{name}"), |place| match place {
-            "from" => Some(line.from.to_string()),
-            "to" => Some(line.to.to_string()),
-            "fate" => fate.map(str::to_owned),
-            _ => took.map(|took| lasted(took, words)),
+            "from" => what.from().map(|from| from.to_string()),
+            "to" => to.map(|to| to.to_string()),
+            "fate" => fate.map(|fate| self.app.words.screen("fates", fate.key()).to_owned()),
+            _ => took.map(|took| lasted(took, self.app.words)),
         })
     }
 
     fn carried(&self, line: &Happening) -> String {
-        let Some((received, sent)) = line.life.and_then(|life| life.carried) else {
+        let Some(Payload { received, sent }) = line.carried else {
             return String::new();
         };
         self.say("bytes", |place| {

@@ -10,11 +10,12 @@ use tcplens::app::message::{Gesture, Message, Spot};
 use tcplens::app::mode::Mode;
 use tcplens::app::{App, Choices};
 use tcplens::explain::lesson::LESSONS;
-use tcplens::model::chronicle::{Chronicle, Fate, Happening, Known, Life, Step, Timeline};
+use tcplens::model::chronicle::{Chronicle, Fate, Happening, Known, Life, Step, Timeline, What};
 use tcplens::model::endpoint::Endpoint;
 use tcplens::model::event::{Caller, EventsChoice, Feed, NoFeed};
 use tcplens::model::observation::Observation;
 use tcplens::model::state::State;
+use tcplens::model::tcp_info::Payload;
 use tcplens::model::text::Text;
 use tcplens::view::theme::{Palette, Theme};
 
@@ -46,21 +47,31 @@ fn change(at_ms: u64, who: Option<(u32, &str)>, remote: &str, from: State, to: S
         }),
         local: end("192.0.2.10:41822"),
         remote: end(remote),
-        from,
-        to,
-        stayed_us: None,
-        life: None,
+        what: What::Changed {
+            from,
+            to,
+            stayed_us: None,
+        },
+        carried: None,
     }
 }
 
 fn ended(line: Happening, lasted_us: u64, fate: Fate, unseen: bool) -> Happening {
+    let payload = Payload {
+        received: 4_200,
+        sent: 118_000,
+    };
     Happening {
-        life: Some(Life {
-            lasted_us: Some(lasted_us),
-            carried: (fate != Fate::Refused).then_some((4_200, 118_000)),
-            unseen,
-            fate,
-        }),
+        what: What::Ended {
+            from: line.what.from(),
+            stayed_us: None,
+            life: Life {
+                lasted_us: Some(lasted_us),
+                unseen,
+                fate,
+            },
+        },
+        carried: (fate != Fate::Refused).then_some(payload),
         ..line
     }
 }
@@ -77,10 +88,13 @@ fn chronicle() -> Chronicle {
         stream.push(ended(refused, 310 + number, Fate::Refused, true));
     }
     let peer = "198.51.100.23:50514";
-    stream.push(Happening {
-        stayed_us: Some(38_000),
-        ..change(41_200, None, peer, State::SynReceived, State::Established)
-    });
+    stream.push(change(
+        41_200,
+        None,
+        peer,
+        State::SynReceived,
+        State::Established,
+    ));
     let bye = change(
         41_900,
         Some((640, "sshd")),

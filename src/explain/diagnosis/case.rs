@@ -127,13 +127,11 @@ impl<'a> Case<'a> {
         owners.saturating_sub(1)
     }
 
-    /// Which ways data has gone. The peer's FIN counts as a byte received.
+    /// Which ways data has gone.
     fn carried(&self) -> Option<Carried> {
         let info = self.info?;
-        let fin = matches!(self.row.socket.state, State::CloseWait | State::LastAck);
-        let received = info
-            .bytes_received
-            .is_none_or(|bytes| bytes > u64::from(fin));
+        let received = info.received(self.row.socket.state.has_peer_finished());
+        let received = received.is_none_or(|bytes| bytes > 0);
         let sent = info.bytes_sent.is_none_or(|bytes| bytes > 0);
         Some(match (received, sent) {
             (true, true) => Carried::Both,

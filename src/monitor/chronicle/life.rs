@@ -1,9 +1,10 @@
 //! A connection as its changes told it: its ends, its states, who called for it.
 
 use super::whereabouts::Place;
-use crate::model::chronicle::{Known, Step, Timeline};
+use crate::model::chronicle::{Happening, Known, Step, Timeline};
 use crate::model::endpoint::Endpoint;
 use crate::model::event::{Caller, Change};
+use crate::model::socket::Socket;
 use crate::model::state::State;
 use std::sync::Arc;
 
@@ -19,6 +20,16 @@ pub(super) struct Ends {
 }
 
 impl Ends {
+    pub(super) fn of(line: &Happening) -> Self {
+        let (local, remote) = (line.local, line.remote);
+        Self { local, remote }
+    }
+
+    pub(super) fn of_socket(socket: &Socket) -> Self {
+        let (local, remote) = (socket.local, socket.remote);
+        Self { local, remote }
+    }
+
     /// The same before the kernel has chosen a port.
     pub(super) fn without_port(self) -> Self {
         let local = Endpoint::new(self.local.address(), 0);

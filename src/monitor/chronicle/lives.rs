@@ -33,12 +33,31 @@ const WITHIN_CALL_US: u64 = 1_000;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meaning {
     pub(super) stayed_us: Option<u64>,
-    /// If it was an end.
-    pub(super) end: Option<End>,
+    pub(super) turn: Turn,
     pub(super) caller: Option<Arc<Caller>>,
     /// Whether it is of a connection that a listener here took.
     pub(super) accepted: bool,
     pub(super) place: Place,
+}
+
+/// What a change made of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It is in another state.
+    #[default]
+    GoesOn,
+    /// The kernel swaps the full socket for a small record, which tables show
+    /// for a minute (`tcp_time_wait`).
+    IsKept,
+    /// It is over.
+    Ends(End),
+}
+
+impl Turn {
+    /// Whether the kernel keeps a record of what ends with this change.
+    fn is_kept(change: &Change) -> bool {
+        change.to == State::Closed && matches!(change.from, State::FinWait2 | State::Closing)
+    }
 }
 
 /// An end.
@@ -126,7 +145,7 @@ impl Lives {
         let life = self.by_socket.get(&change.socket);
         Meaning {
             stayed_us,
-            end: None,
+            turn: Turn::GoesOn,
             caller: life.and_then(|life| life.caller.clone()),
             accepted: life.is_some_and(Life::was_accepted),
             place: life.map_or(Place::Here, |life| life.place),
@@ -140,9 +159,7 @@ impl Lives {
         if let Some(pointed) = life.pointed {
             unpoint(&mut self.by_ends, pointed, change.socket);
         }
-        // The kernel only swaps the full socket for a small record, which
-        // tables show for a minute (`tcp_time_wait`).
-        let kept = matches!(change.from, State::FinWait2 | State::Closing);
+        let kept = Turn::is_kept(change);
         let began = life.began();
         let end = End {
             lasted_us: began.map(|began| change.at_us.saturating_sub(began)),
@@ -152,7 +169,7 @@ impl Lives {
         };
         let meaning = Meaning {
             stayed_us,
-            end: (!kept).then_some(end),
+            turn: if kept { Turn::IsKept } else { Turn::Ends(end) },
             caller: life.caller.clone(),
             accepted: life.was_accepted(),
             place: life.place,
@@ -267,16 +284,19 @@ fn unpoint(by_ends: &mut HashMap<Ends, Pointed>, ends: Ends, socket: u64) {
 
 /// What a change means of whose socket nothing else is known.
 fn lost(change: &Change) -> Meaning {
-    let kept = matches!(change.from, State::FinWait2 | State::Closing);
-    let end = (change.to == State::Closed && !kept).then_some(End {
-        lasted_us: None,
-        unseen: false,
-        brief: false,
-        fate: fate(change, None),
-    });
+    let turn = match change.to {
+        _ if Turn::is_kept(change) => Turn::IsKept,
+        State::Closed => Turn::Ends(End {
+            lasted_us: None,
+            unseen: false,
+            brief: false,
+            fate: fate(change, None),
+        }),
+        _ => Turn::GoesOn,
+    };
     Meaning {
         stayed_us: None,
-        end,
+        turn,
         caller: change.caller.clone(),
         accepted: false,
         place: Place::Here,

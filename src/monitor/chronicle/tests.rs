@@ -2,15 +2,15 @@
 
 use super::super::fixture::{reading, table, with_cookie};
 use super::super::{Monitor, MonitorOptions};
-use crate::model::chronicle::{Chronicle, Fate, Known, Step};
+use crate::model::chronicle::{Chronicle, Fate, Known, Record, Step, What};
 use crate::model::endpoint::Endpoint;
-use crate::model::event::{Caller, Change, Ending, Events, Feed};
+use crate::model::event::{Caller, Change, Ending, Events, Feed, NoFeed};
 use crate::model::observation::Observation;
 use crate::model::protocol::Family;
 use crate::model::reading::{Matter, Reading};
 use crate::model::socket::Socket;
 use crate::model::state::State::{self, *};
-use crate::model::tcp_info::TcpInfo;
+use crate::model::tcp_info::{Payload, TcpInfo};
 use crate::model::time::Time;
 use std::sync::Arc;
 
@@ -78,9 +78,11 @@ impl Watch {
 }
 
 fn fates(chronicle: &Chronicle) -> Vec<(Fate, bool, Option<u64>)> {
-    let lives = chronicle.stream.iter().filter_map(|line| line.life);
-    lives
-        .map(|life| (life.fate, life.unseen, life.lasted_us))
+    let ends = chronicle.stream.iter().filter_map(|line| match line.what {
+        What::Ended { life, .. } => Some(life),
+        _ => None,
+    });
+    ends.map(|life| (life.fate, life.unseen, life.lasted_us))
         .collect()
 }
 
@@ -128,21 +130,30 @@ fn every_way_has_its_fate() {
     }
 }
 
+/// Of the last line: what is known of the record that the kernel keeps.
+fn kept(chronicle: &Chronicle) -> Option<Record> {
+    match chronicle.stream.last()?.what {
+        What::Kept { record, .. } => Some(record),
+        _ => None,
+    }
+}
+
 #[test]
 fn what_the_kernel_keeps_has_not_ended() {
     let of = with_cookie(1, TimeWait);
-    let cases = [(FinWait2, FinWait2), (Closing, TimeWait)];
-    for (last, to) in cases {
+    let cases = [(FinWait2, Record::Unseen), (Closing, Record::TimeWait)];
+    for (last, record) in cases {
         let mut watch = Watch::begin(&[]);
         let states = [Closed, SynSent, Established, FinWait1, last, Closed];
         watch.told(way(5_000, &of, 7, &states));
         let seen = watch.see(1000, &[]);
         let line = seen.chronicle.stream.last().unwrap();
-        assert_eq!((line.from, line.to, line.life), (last, to, None));
+        assert_eq!(line.what.from(), Some(last));
+        assert_eq!(kept(&seen.chronicle), Some(record));
         assert_eq!(seen.chronicle.brief, 0);
         // A table may tell which it was.
         let seen = watch.see(2000, &[of]);
-        assert_eq!(seen.chronicle.stream.last().unwrap().to, TimeWait);
+        assert_eq!(kept(&seen.chronicle), Some(Record::TimeWait));
     }
 }
 
@@ -160,7 +171,7 @@ fn who_waited_for_a_second_was_not_refused() {
         [(Fate::Unanswered, true, Some(3_000_000))]
     );
     let line = seen.chronicle.stream.last().unwrap();
-    assert_eq!(line.stayed_us, Some(3_000_000));
+    assert_eq!(line.what.stayed_us(), Some(3_000_000));
     assert_eq!(line.owner.as_ref().unwrap().pid, 812);
 }
 
@@ -338,7 +349,7 @@ fn a_loss_in_between_makes_no_false_step() {
         steps(&seen, &closing).last(),
         Some(&(FinWait1, 9000, Known::Exactly))
     );
-    assert_eq!(seen.chronicle.stream.last().unwrap().stayed_us, None);
+    assert_eq!(seen.chronicle.stream.last().unwrap().what.stayed_us(), None);
 }
 
 #[test]
@@ -372,8 +383,8 @@ fn what_it_carried_comes_with_the_ending() {
     let of = with_cookie(1, Established);
     let states = [Closed, SynSent, Established, CloseWait, LastAck, Closed];
     let mut watch = Watch::begin(&[]);
-    // Who breaks off has forgotten the peer's port.
-    for (remote, bytes) in [(of.remote.port, 5), (0, 6)] {
+    // Whoever breaks off has forgotten the peer's port, and the bytes.
+    for (remote, bytes) in [(of.remote.port, 5), (0, 0)] {
         let remote = Endpoint::new(of.remote.address(), remote);
         watch.hear(Events {
             feed: Feed::Changes,
@@ -390,9 +401,13 @@ fn what_it_carried_comes_with_the_ending() {
             ..Events::default()
         });
         let seen = watch.see(1000, &[]);
-        let life = seen.chronicle.stream.last().unwrap().life.unwrap();
+        let carried = seen.chronicle.stream.last().unwrap().carried;
         // The FIN of the peer, who closed first, is none of them.
-        assert_eq!(life.carried, Some((bytes - 1, 1)));
+        let told = (remote.port != 0).then_some(Payload {
+            received: 4,
+            sent: 1,
+        });
+        assert_eq!(carried, told);
     }
 }
 
@@ -464,4 +479,107 @@ fn the_stream_keeps_the_last() {
     assert_eq!(chronicle.stream.last().unwrap().at_us, 19_991_000);
     assert_eq!(chronicle.brief, 2_000);
     assert!(chronicle.stream.iter().all(|line| line.owner.is_some()));
+}
+
+#[test]
+fn what_no_table_shows_is_not_kept() {
+    let of = with_cookie(1, FinWait2);
+    let told = way(
+        500_000,
+        &of,
+        7,
+        &[Closed, SynSent, Established, FinWait1, FinWait2, Closed],
+    );
+    for (shown, expected) in [
+        (vec![of], Some(Record::FinWait2)),
+        (Vec::new(), None),
+        // Another connection in the same state.
+        (vec![with_cookie(2, FinWait2)], None),
+    ] {
+        let mut watch = Watch::begin(&[]);
+        watch.told(told.clone());
+        // This table may have been read before it was swapped.
+        let seen = watch.see(1000, &[]);
+        assert_eq!(kept(&seen.chronicle), Some(Record::Unseen));
+        watch.see(2000, &shown);
+        let seen = watch.see(3000, &[]);
+        assert_eq!(kept(&seen.chronicle), expected);
+        // Where a table has shown it, its end afterwards is another matter.
+        let ended = fates(&seen.chronicle).len();
+        assert_eq!(ended, usize::from(expected.is_none()));
+    }
+}
+
+fn ending(of: Socket, received: u64) -> Ending {
+    Ending {
+        at_us: 9_000,
+        socket: of,
+        info: TcpInfo {
+            bytes_received: Some(received),
+            bytes_sent: Some(7),
+            bytes_retransmitted: Some(2),
+            ..TcpInfo::default()
+        },
+    }
+}
+
+#[test]
+fn the_fin_is_none_of_the_bytes() {
+    let of = with_cookie(1, Established);
+    let unread = Socket {
+        recv_queue: 1,
+        ..of
+    };
+    let cases: [(&[State], Socket, u64); 7] = [
+        (&[Established, CloseWait, LastAck, Closed], of, 9),
+        (&[Established, CloseWait, Closed], of, 9),
+        (&[Established, Closed], of, 10),
+        (&[Established, FinWait1, Closing, Closed], of, 9),
+        (&[Established, FinWait1, Closed], of, 10),
+        // Without the FIN, as nobody waits for it.
+        (&[Established, FinWait1, FinWait2, Closed], of, 10),
+        // With it, and nobody to read it.
+        (&[Established, FinWait1, FinWait2, Closed], unread, 9),
+    ];
+    let line = |changes: Vec<Change>, socket: Socket| {
+        let mut watch = Watch::begin(&[]);
+        watch.hear(Events {
+            feed: Feed::Changes,
+            changes,
+            endings: vec![ending(socket, 10)],
+            ..Events::default()
+        });
+        let seen = watch.see(1000, &[]);
+        seen.chronicle.stream.last().unwrap().carried.unwrap()
+    };
+    for (states, socket, received) in cases {
+        let mut changes = way(5_000, &of, 7, states);
+        let last = changes.len() - 1;
+        changes[last].at_us -= 990;
+        let told = line(changes, socket);
+        assert_eq!(told, Payload { received, sent: 5 }, "{states:?}");
+    }
+    // Nothing but a FIN.
+    let mut bare = ending(of, 1);
+    bare.info.data_segments_in = Some(0);
+    assert_eq!(bare.info.received(false), Some(0));
+    // Whoever still held it has waited for the FIN, and read it.
+    let waited = way(5_000, &of, 7, &[FinWait1, FinWait2, Closed]);
+    assert_eq!(line(waited, of).received, 9);
+}
+
+#[test]
+fn where_only_endings_are_told_a_table_shows_what_is_kept() {
+    let of = with_cookie(1, TimeWait);
+    let mut watch = Watch::begin(&[]);
+    watch.hear(Events {
+        feed: Feed::Endings(NoFeed::NotPermitted),
+        endings: vec![ending(of, 10)],
+        ..Events::default()
+    });
+    let seen = watch.see(1000, &[]);
+    assert!(seen.chronicle.stream[0].is_unseen());
+    let seen = watch.see(2000, &[of]);
+    assert_eq!(kept(&seen.chronicle), Some(Record::TimeWait));
+    assert_eq!(seen.chronicle.stream[0].what.from(), None);
 }

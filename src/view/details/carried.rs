@@ -19,7 +19,7 @@ pub(super) fn lines(app: &App, row: &Row) -> Vec<(&'static str, String)> {
     match app.observation.detail(row) {
         Some(detail) => vec![
             ("round_trip", told.round_trip(detail)),
-            ("received", told.received(detail)),
+            ("received", told.received(detail, row)),
             ("sent", told.sent(detail)),
             ("window", told.window(detail)),
         ],
@@ -62,21 +62,22 @@ impl Told<'_> {
         }
     }
 
-    fn received(&self, detail: &Detail) -> String {
+    fn received(&self, detail: &Detail, row: &Row) -> String {
         let info = &detail.info;
+        let received = info.received(row.socket.state.has_peer_finished());
         let line = self.say("received_line", |place| match place {
-            "bytes" => info.bytes_received.map(size),
+            "bytes" => received.map(size),
             _ => Some(self.rate(detail.flow.rx)),
         });
         // Before any data the kernel counts from the beginning.
-        let some = info.bytes_received.is_some_and(|bytes| bytes > 0);
+        let some = received.is_some_and(|bytes| bytes > 0);
         line + &self.last(info.last_data_received_ms, some)
     }
 
     fn sent(&self, detail: &Detail) -> String {
         let info = &detail.info;
         let mut line = self.say("sent_line", |place| match place {
-            "bytes" => info.bytes_acked.map(size),
+            "bytes" => info.sent().map(size),
             _ => Some(self.rate(detail.flow.tx)),
         });
         let some = info.bytes_sent.is_some_and(|bytes| bytes > 0);
