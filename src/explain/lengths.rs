@@ -14,8 +14,6 @@ const FIRST_SYN: f64 = 1.0;
 /// Shortest wait for an acknowledgement (`TCP_RTO_MIN`), plus the 2–3 % by
 /// which kernel timers were measured to fire late.
 const FIRST_DATA: f64 = 0.2 * 1.03;
-/// Longest wait between two tries (`TCP_RTO_MAX`).
-const LONGEST: f64 = 120.0;
 /// `TCP_TIMEWAIT_LEN`, seconds.
 const TIME_WAIT: u64 = 60;
 
@@ -46,20 +44,22 @@ pub(super) fn length<'w>(duration: Duration, unit: impl Fn(&str) -> &'w str) -> 
 /// other places, and where the setting is not known.
 #[must_use]
 pub fn limit(name: &str, limits: &Limits) -> Option<Limit> {
+    let longest = super::patience::longest(limits);
     let seconds = match name {
         "syn_sent_limit" => {
-            let linear = f64::from(limits.syn_linear_timeouts.unwrap_or(0));
-            linear * FIRST_SYN + backoff(FIRST_SYN, limits.syn_retries?)
+            let retries = limits.syn_retries?;
+            let alike = limits.syn_linear_timeouts.unwrap_or(0);
+            syn_waits(retries, alike, longest).iter().sum()
         }
-        "syn_recv_limit" => backoff(FIRST_SYN, limits.synack_retries?),
+        "syn_recv_limit" => backoff(FIRST_SYN, limits.synack_retries?, longest),
         "orphan_limit" => {
             let retries = match limits.orphan_retries? {
                 0 => 8,
                 retries => retries,
             };
-            backoff(FIRST_DATA, retries)
+            backoff(FIRST_DATA, retries, longest)
         }
-        "retries2_limit" => backoff(FIRST_DATA, limits.retries2?),
+        "retries2_limit" => backoff(FIRST_DATA, limits.retries2?, longest),
         "fin_wait_2_limit" => f64::from(match limits.fin_timeout? {
             // Longer than a minute, it is first a full socket, then a
             // minisocket, and measured to last twice the excess.
@@ -73,10 +73,9 @@ pub fn limit(name: &str, limits: &Limits) -> Option<Limit> {
             f64::from(limits.keepalive_time?) + probing
         }
         "syn_retries" => {
-            let linear = limits.syn_linear_timeouts.unwrap_or(0);
-            return limits
-                .syn_retries
-                .map(|retries| Limit::Number(retries + linear));
+            let alike = limits.syn_linear_timeouts.unwrap_or(0);
+            let waits = syn_waits(limits.syn_retries?, alike, longest).len();
+            return u32::try_from(waits - 1).ok().map(Limit::Number);
         }
         "synack_retries" => return limits.synack_retries.map(Limit::Number),
         "somaxconn" => return limits.somaxconn.map(Limit::Number),
@@ -114,14 +113,31 @@ pub enum Limit {
 
 /// The wait until giving up: each of `retries` tries and the last wait after
 /// them doubles, up to the longest.
-fn backoff(first: f64, retries: u32) -> f64 {
+fn backoff(first: f64, retries: u32, longest: f64) -> f64 {
     let mut wait = first;
     let mut total = 0.0;
     for _ in 0..=retries.min(255) {
         total += wait;
-        wait = (wait * 2.0).min(LONGEST);
+        wait = (wait * 2.0).min(longest);
     }
     total
+}
+
+/// The waits after each SYN: the first ones are alike, then each is twice the
+/// last. The kernel gives up after so many, or at the first end of one that is
+/// not before the time that they would take if none were alike.
+fn syn_waits(retries: u32, alike: u32, longest: f64) -> Vec<f64> {
+    let limit = backoff(FIRST_SYN, retries, longest);
+    let mut waits = Vec::new();
+    for number in 0..=retries.saturating_add(alike).min(255) {
+        let doublings = number.saturating_sub(alike).min(64);
+        let doubled = FIRST_SYN * 2f64.powi(i32::try_from(doublings).unwrap_or(64));
+        waits.push(doubled.min(longest));
+        if waits.iter().sum::<f64>() >= limit {
+            break;
+        }
+    }
+    waits
 }
 
 #[cfg(test)]
@@ -176,6 +192,14 @@ mod tests {
             ..limits
         };
         assert_eq!(seconds("syn_sent_limit", &older), 127);
+        for (retries, expected, repeats) in [(1, 3, 2), (2, 7, 5), (3, 19, 7)] {
+            let few = Limits {
+                syn_retries: Some(retries),
+                ..limits
+            };
+            assert_eq!(seconds("syn_sent_limit", &few), expected);
+            assert_eq!(limit("syn_retries", &few), Some(Limit::Number(repeats)));
+        }
         assert_eq!(seconds("syn_recv_limit", &limits), 63);
         assert_eq!(seconds("orphan_limit", &limits), 105);
         assert!((920..=935).contains(&seconds("retries2_limit", &limits)));

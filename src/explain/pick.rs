@@ -55,6 +55,12 @@ pub(super) struct Evidence {
     pub(super) silent_for: Option<Duration>,
     /// Whether it can be said when the kernel gives up.
     pub(super) ends: bool,
+    /// Whether the running wait is the last before that.
+    pub(super) last_wait: bool,
+    /// Why the kernel asks whether there is room, where it does.
+    pub(super) window: Option<Window>,
+    /// Whether no segment of it has left this machine.
+    pub(super) nothing_sent: bool,
     pub(super) age: Duration,
     pub(super) entry_seen: bool,
     /// Which data has been sent and received, where that is known.
@@ -75,8 +81,25 @@ pub(super) struct Evidence {
     pub(super) local_ports: Option<u32>,
     /// Whether the listener on this port has more waiting than it lets.
     pub(super) listener_full: bool,
+    /// Whether somebody listens on this port.
+    pub(super) listened: bool,
     /// Whether it came here through CLOSING.
     pub(super) simultaneous: bool,
+}
+
+/// What keeps back data of which nothing is under way (the persist timer).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Window {
+    /// The peer has no room, and says so whenever it is asked; `ends` if the
+    /// kernel does not ask for ever, and for how long is known.
+    Closed {
+        /// Whether the end is known.
+        ends: bool,
+    },
+    /// The peer had no room, and has not answered the last questions.
+    Silent,
+    /// The peer has room: nothing gets out of this machine.
+    StuckHere,
 }
 
 /// Which ways data has gone.
@@ -262,8 +285,62 @@ fn say_many(evidence: &Evidence, name: &'static str, choice: &mut Choice) {
 /// Since when there is no answer, and until when it is waited for.
 fn say_end(evidence: &Evidence, limit: &'static str, choice: &mut Choice) {
     choice
-        .say("next_try")
+        .say_if(!evidence.last_wait, "next_try")
         .say(if evidence.ends { "gives_up" } else { limit });
+}
+
+/// Why nothing is under way, although something waits.
+fn say_window(evidence: &Evidence, choice: &mut Choice) {
+    let Some(window) = evidence.window else {
+        return;
+    };
+    let mine_to_read = evidence.recv_queue > 0 && evidence.state == State::Established;
+    choice.is_if(true, Urgency::Look);
+    match window {
+        Window::Closed { ends } => {
+            choice
+                .say("zero_window")
+                .say_if(ends, "window_given_up")
+                .next_if(!mine_to_read, &["next_zero_window"]);
+        }
+        Window::Silent => {
+            choice
+                .say("window_silent")
+                .say_if(!evidence.last_wait, "window_next")
+                .say_if(evidence.ends, "gives_up")
+                .next_if(!mine_to_read, &["next_retransmitting", "then_capture"]);
+        }
+        Window::StuckHere => {
+            choice
+                .say("stuck_here")
+                .next_if(
+                    !mine_to_read,
+                    &["next_stuck_here", "then_route", "then_rules"],
+                )
+                .who_if(!mine_to_read, "kernel");
+        }
+    }
+}
+
+/// Whether it would be found out that the peer is gone.
+fn say_keepalive(evidence: &Evidence, quiet: bool, choice: &mut Choice) {
+    match evidence.timer {
+        Some(timer) if timer.kind == TimerKind::Keepalive => {
+            let failing = timer.retransmits > 0;
+            choice
+                .say(match (failing, evidence.last_wait) {
+                    (false, _) => "keepalive",
+                    (true, false) => "keepalive_failing",
+                    (true, true) => "keepalive_failed",
+                })
+                .say_if(failing && evidence.ends, "gives_up")
+                .next_if(failing, &["next_retransmitting", "then_capture"]);
+        }
+        None => {
+            choice.say_if(quiet, "no_keepalive");
+        }
+        _ => {}
+    }
 }
 
 /// The listener's program has not taken it yet.

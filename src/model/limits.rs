@@ -16,6 +16,8 @@ pub struct Limits {
     pub orphan_retries: Option<u32>,
     /// `tcp_retries2`: when an unanswered connection is given up.
     pub retries2: Option<u32>,
+    /// `tcp_rto_max_ms`: the longest wait between two tries (6.15 on).
+    pub rto_max_ms: Option<u32>,
     /// `tcp_keepalive_time`, seconds.
     pub keepalive_time: Option<u32>,
     /// `tcp_keepalive_intvl`, seconds.

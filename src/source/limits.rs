@@ -17,6 +17,7 @@ pub fn read(root: &Path) -> Limits {
         fin_timeout: ipv4("tcp_fin_timeout"),
         orphan_retries: ipv4("tcp_orphan_retries"),
         retries2: ipv4("tcp_retries2"),
+        rto_max_ms: ipv4("tcp_rto_max_ms"),
         keepalive_time: ipv4("tcp_keepalive_time"),
         keepalive_interval: ipv4("tcp_keepalive_intvl"),
         keepalive_probes: ipv4("tcp_keepalive_probes"),

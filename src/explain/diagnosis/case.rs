@@ -2,15 +2,17 @@
 //! they are chosen by, and the values of their places.
 
 use super::super::catalogue::Catalogue;
-use super::super::patience::{Silence, silence};
-use super::super::pick::{Carried, Evidence, counts_one_peer};
+use super::super::patience::{Silence, patience_with_window, silence};
+use super::super::pick::{Carried, Evidence, Window, counts_one_peer};
 use super::super::sentence::{fill, grouped};
 use super::siblings::siblings;
+use crate::model::limits::Limits;
 use crate::model::observation::Observation;
 use crate::model::process::Process;
 use crate::model::row::{Phase, Row};
 use crate::model::state::State;
 use crate::model::tcp_info::TcpInfo;
+use crate::model::timer::TimerKind;
 use crate::model::trend::Trend;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +29,8 @@ pub(super) struct Case<'a> {
     trend: Option<&'a Trend>,
     info: Option<&'a TcpInfo>,
     silence: Option<Silence>,
+    /// The settings that hold for it: those of another namespace are not known.
+    limits: Limits,
 }
 
 impl<'a> Case<'a> {
@@ -37,6 +41,17 @@ impl<'a> Case<'a> {
             .then(|| observation.listeners_of(row).next())
             .flatten();
         let info = observation.detail(row).map(|detail| &detail.info);
+        let limits = if observation.is_own(row) {
+            observation.limits
+        } else {
+            // Those that only tell how far the present wait has come are mostly
+            // as they are here.
+            Limits {
+                syn_linear_timeouts: observation.limits.syn_linear_timeouts,
+                rto_max_ms: observation.limits.rto_max_ms,
+                ..Limits::default()
+            }
+        };
         Self {
             row,
             observation,
@@ -47,7 +62,8 @@ impl<'a> Case<'a> {
             same_remote,
             trend: observation.trend(row),
             info,
-            silence: silence(&row.socket, info, &observation.limits),
+            silence: silence(&row.socket, info, &limits),
+            limits,
         }
     }
 
@@ -95,6 +111,9 @@ impl<'a> Case<'a> {
             timer: socket.timer,
             silent_for: self.silence.map(|silence| silence.lasted),
             ends: self.silence.is_some_and(|silence| silence.left.is_some()),
+            last_wait: self.is_last_wait(),
+            window: self.window(),
+            nothing_sent: self.info.is_some_and(|info| info.segments_out == Some(0)),
             age: self.age(),
             entry_seen: self.row.entry_seen,
             carried: self.carried(),
@@ -110,8 +129,48 @@ impl<'a> Case<'a> {
             change: self.trend.map(|trend| trend.change),
             local_ports: self.local_ports(),
             listener_full,
+            listened: from_outside,
             simultaneous: self.came_through_closing(),
         }
+    }
+
+    /// Whether the kernel does not try again when its timer fires.
+    fn is_last_wait(&self) -> bool {
+        let left = self.silence.and_then(|silence| silence.left);
+        let due = self
+            .row
+            .socket
+            .timer
+            .map(|timer| milliseconds(timer.expires_ms));
+        left.zip(due).is_some_and(|(left, due)| left <= due)
+    }
+
+    /// Why the kernel asks for room. The persist timer runs whenever something
+    /// waits and nothing is under way, whatever the reason
+    /// (`tcp_check_probe_timer`).
+    fn window(&self) -> Option<Window> {
+        let timer = self.row.socket.timer?;
+        if timer.kind != TimerKind::ZeroWindowProbe {
+            return None;
+        }
+        let room = self
+            .info
+            .and_then(|info| info.peer_window.zip(Some(info.snd_mss)));
+        // Less than a segment is too little to send anything.
+        let has_room =
+            |(room, mss): (u32, u32)| room > 0 && room >= mss.min(self.row.socket.send_queue);
+        Some(match room {
+            Some(told) if has_room(told) => Window::StuckHere,
+            // One may be under way.
+            _ if timer.retransmits > 1 => Window::Silent,
+            _ => Window::Closed {
+                ends: self.window_limit().is_some(),
+            },
+        })
+    }
+
+    fn window_limit(&self) -> Option<Duration> {
+        patience_with_window(&self.row.socket, self.info, &self.limits)
     }
 
     fn came_through_closing(&self) -> bool {
@@ -143,8 +202,8 @@ impl<'a> Case<'a> {
 
     /// How many local ports the kernel may choose from for one destination.
     fn local_ports(&self) -> Option<u32> {
-        let (first, last) = self.observation.limits.local_ports?;
-        let reserved = self.observation.limits.reserved_ports.unwrap_or(0);
+        let (first, last) = self.limits.local_ports?;
+        let reserved = self.limits.reserved_ports.unwrap_or(0);
         let all = u32::from(last.checked_sub(first)?) + 1;
         Some(all.saturating_sub(reserved))
     }
@@ -221,6 +280,7 @@ impl<'a> Case<'a> {
             "retransmits" => timer?.retransmits.to_string(),
             "others" => grouped(u64::try_from(self.sharers()).ok()?),
             "gives_up" => self.about(self.silence?.left?),
+            "window_gives_up" => self.about(self.window_limit()?),
             "change" => grouped(self.trend?.change.unsigned_abs()),
             "over" => self.words.length(self.trend?.over),
             "received_ago" => self.ago(self.info?.last_data_received_ms),
@@ -248,7 +308,9 @@ impl<'a> Case<'a> {
                 let last = self.observation.last_owner(self.row)?;
                 format!("{} ({})", last.name, last.pid)
             }
-            other => return self.words.limit(other, &self.observation.limits),
+            // Of another namespace nothing is known.
+            _ if !self.observation.is_own(self.row) => return None,
+            other => return self.words.limit(other, &self.limits),
         })
     }
 

@@ -93,7 +93,10 @@ impl World {
             "elsewhere" => self.repeat(number(), |row| row.socket.remote.port += 1),
             "listener" => self.listen(value == "full"),
             "change" => self.trend(value.parse().unwrap()),
-            "data" => self.detail(&mut parts),
+            "data" => self.data(&mut parts),
+            "room" => self.room(number()),
+            "unsent" => self.info().segments_out = Some(0),
+            "abroad" => self.move_out(),
             "once" => self.observation.number = 1,
             other => panic!("{other}"),
         }
@@ -159,22 +162,47 @@ impl World {
     }
 
     /// Which way, and how many seconds ago it came and went.
-    fn detail<'a>(&mut self, parts: &mut impl Iterator<Item = &'a str>) {
+    fn data<'a>(&mut self, parts: &mut impl Iterator<Item = &'a str>) {
         let ways = parts.next().unwrap();
         let mut ms = || parts.next().unwrap().parse::<u32>().unwrap() * 1000;
         let gone = |way: &str| Some(if ways == way || ways == "both" { 99 } else { 0 });
-        let info = TcpInfo {
-            bytes_received: gone("came"),
-            bytes_sent: gone("went"),
-            last_data_received_ms: ms(),
-            last_data_sent_ms: ms(),
-            ..TcpInfo::default()
+        let info = self.info();
+        info.bytes_received = gone("came");
+        info.bytes_sent = gone("went");
+        info.last_data_received_ms = ms();
+        info.last_data_sent_ms = ms();
+    }
+
+    /// How many bytes the peer will take.
+    fn room(&mut self, bytes: u32) {
+        let info = self.info();
+        info.peer_window = Some(bytes);
+        (info.snd_mss, info.rto_us) = (1448, 204_000);
+        // Long after it has begun.
+        info.last_data_received_ms = 3_600_000;
+        (info.bytes_received, info.bytes_sent) = (Some(0), Some(99));
+    }
+
+    fn info(&mut self) -> &mut TcpInfo {
+        if self.observation.details.is_empty() {
+            self.observation.details.push(Detail {
+                key: self.rows[0].socket.key(),
+                info: TcpInfo::default(),
+                flow: Flow::default(),
+            });
+        }
+        &mut self.observation.details[0].info
+    }
+
+    /// To another network namespace than this program is in.
+    fn move_out(&mut self) {
+        let namespace = |id, own| crate::model::namespace::Namespace {
+            id,
+            name: None,
+            own,
         };
-        self.observation.details = vec![Detail {
-            key: self.rows[0].socket.key(),
-            info,
-            flow: Flow::default(),
-        }];
+        self.observation.namespaces = vec![namespace(1, true), namespace(8, false)];
+        self.rows[0].socket.namespace = 8;
     }
 }
 
@@ -292,7 +320,8 @@ fn the_cases_leave_nothing_out() {
     for name in "gives_up grows shrinks stays shared_owner last_owner last_data last_sent \
                  last_received no_data unread unread_fin recv_pending send_pending zero_window \
                  keepalive keepalive_failing no_keepalive full queue queue_full limit_zero \
-                 owned orphan simultaneous first_or_both accept_queue leak many ports"
+                 owned orphan simultaneous first_or_both accept_queue leak many ports \
+                 window_given_up window_silent stuck_here keepalive_failed fast_open unsent"
         .split_whitespace()
     {
         assert!(said.contains(name), "no case of {name}");

@@ -1,7 +1,10 @@
 //! The way out, once this side has closed.
 
 use super::super::urgency::Urgency;
-use super::{BEYOND_ARP, Choice, Evidence, LONG, MANY, VERY_MANY, say_end, say_many};
+use super::{
+    BEYOND_ARP, Choice, Evidence, LONG, MANY, VERY_MANY, say_end, say_keepalive, say_many,
+    say_window,
+};
 use crate::model::state::State;
 use crate::model::timer::TimerKind;
 
@@ -9,7 +12,6 @@ use crate::model::timer::TimerKind;
 /// kernel must acknowledge it.
 pub(super) fn closing_down(evidence: &Evidence) -> Choice {
     let silent = evidence.retransmits(TimerKind::Retransmit);
-    let closed_window = evidence.runs(TimerKind::ZeroWindowProbe);
     let first = evidence.state == State::FinWait1;
     let mut choice = Choice::new("next");
     choice
@@ -26,7 +28,6 @@ pub(super) fn closing_down(evidence: &Evidence) -> Choice {
         };
         say_end(evidence, limit, &mut choice);
     }
-    choice.say_if(closed_window, "zero_window");
     say_many(evidence, "many", &mut choice);
     choice
         .say_if(!evidence.held, "last_owner")
@@ -35,13 +36,13 @@ pub(super) fn closing_down(evidence: &Evidence) -> Choice {
             evidence.age >= BEYOND_ARP || silent,
             &["next_old", "then_capture"],
         )
-        .next_if(closed_window, &["next_zero_window"])
-        .is_if(closed_window || evidence.age >= BEYOND_ARP, Urgency::Look)
+        .is_if(evidence.age >= BEYOND_ARP, Urgency::Look)
         .is_if(
             evidence.siblings >= VERY_MANY && evidence.grows(),
             Urgency::Look,
         )
         .is_if(evidence.silent_beyond(BEYOND_ARP), Urgency::Look);
+    say_window(evidence, &mut choice);
     choice
 }
 
@@ -57,12 +58,16 @@ pub(super) fn fin_wait_2(evidence: &Evidence) -> Choice {
         .say_if(evidence.held && evidence.recv_queue > 0, "recv_pending");
     say_many(evidence, "many", &mut choice);
     if evidence.held {
+        say_keepalive(evidence, true, &mut choice);
         choice.sentences.extend(evidence.last_data());
     }
     choice
         .say_if(!evidence.held, "last_owner")
         .say_if(evidence.sharers > 0, "shared_owner")
-        .next_if(evidence.held, &["next_owned", "then_close"])
+        .next_if(
+            evidence.held && !evidence.retransmits(TimerKind::Keepalive),
+            &["next_owned", "then_close"],
+        )
         .next_if(!evidence.held && evidence.age >= LONG, &["next_old"])
         .is_if(evidence.held && evidence.age >= LONG, Urgency::Look)
         .is_if(evidence.siblings >= MANY, Urgency::Look);

@@ -1,7 +1,10 @@
 //! While a connection stands, and while it stands on this side only.
 
 use super::super::urgency::Urgency;
-use super::{BEYOND_A_ROUND_TRIP, BEYOND_ARP, Choice, Evidence, LONG, MANY, not_accepted, say_end};
+use super::{
+    BEYOND_A_ROUND_TRIP, BEYOND_ARP, Choice, Evidence, LONG, MANY, not_accepted, say_end,
+    say_keepalive, say_window,
+};
 use crate::model::owner::Unowned;
 use crate::model::timer::TimerKind;
 use std::time::Duration;
@@ -14,14 +17,12 @@ pub(super) fn established(evidence: &Evidence) -> Choice {
         return not_accepted(evidence);
     }
     let silent = evidence.retransmits(TimerKind::Retransmit);
-    let closed_window = evidence.runs(TimerKind::ZeroWindowProbe);
     let unread = evidence.recv_queue > 0;
     let pending = evidence.send_queue > 0;
     let mut choice = Choice::new("next");
+    // Who has not read itself should begin with that.
     choice
         .say_if(unread, "recv_pending")
-        .next_if(unread, &["next_recv", "then_stuck"])
-        .who_if(unread, "program")
         .say_if(pending, "send_pending")
         .next_if(pending, &["next_send"])
         .who_if(pending, "peer")
@@ -29,10 +30,11 @@ pub(super) fn established(evidence: &Evidence) -> Choice {
     if silent {
         say_end(evidence, "limit", &mut choice);
     }
+    choice.next_if(silent, &["next_retransmitting", "then_capture"]);
+    say_window(evidence, &mut choice);
     choice
-        .next_if(silent, &["next_retransmitting", "then_capture"])
-        .say_if(closed_window, "zero_window")
-        .next_if(closed_window, &["next_zero_window"])
+        .next_if(unread && !silent, &["next_recv", "then_stuck"])
+        .who_if(unread && !silent, "program")
         .say_if(!unread && !pending, "idle");
     say_keepalive(evidence, !unread && !pending, &mut choice);
     choice.sentences.extend(evidence.last_data());
@@ -49,31 +51,9 @@ pub(super) fn established(evidence: &Evidence) -> Choice {
             Urgency::Look,
         )
         .is_if(unread_for.is_some_and(|time| time >= LONG), Urgency::Act)
-        .is_if(closed_window, Urgency::Look)
         .is_if(evidence.silent_beyond(BEYOND_ARP), Urgency::Look)
         .is_if(evidence.retransmits(TimerKind::Keepalive), Urgency::Look);
     choice
-}
-
-/// Whether it would be found out that the peer is gone.
-fn say_keepalive(evidence: &Evidence, quiet: bool, choice: &mut Choice) {
-    match evidence.timer {
-        Some(timer) if timer.kind == TimerKind::Keepalive => {
-            let failing = timer.retransmits > 0;
-            choice
-                .say(if failing {
-                    "keepalive_failing"
-                } else {
-                    "keepalive"
-                })
-                .say_if(failing && evidence.ends, "gives_up")
-                .next_if(failing, &["next_retransmitting", "then_capture"]);
-        }
-        None => {
-            choice.say_if(quiet, "no_keepalive");
-        }
-        _ => {}
-    }
 }
 
 pub(super) fn close_wait(evidence: &Evidence) -> Choice {
@@ -85,9 +65,13 @@ pub(super) fn close_wait(evidence: &Evidence) -> Choice {
     let many = evidence.siblings >= MANY;
     // Many that were there already when watching began tell as much as age.
     // Where they become fewer, somebody does close them.
-    let stuck = old || !evidence.entry_seen || evidence.grows();
+    // It has not been there longer than its last data.
+    let came_lately = |time| evidence.received_ago.is_some_and(|ago| ago < time);
+    let unseen_for = |time| !evidence.entry_seen && !came_lately(time);
+    let stuck = old || unseen_for(LONG) || evidence.grows();
     let leak = many && stuck && !evidence.shrinks();
     let unread = evidence.recv_queue > 1;
+    let silent = evidence.retransmits(TimerKind::Retransmit);
     let mut choice = Choice::new("next");
     choice
         .say_if(fresh, "fresh")
@@ -96,6 +80,12 @@ pub(super) fn close_wait(evidence: &Evidence) -> Choice {
         .say_if(!fresh && evidence.recv_queue == 1, "unread_fin")
         .say_if(unread, "unread")
         .say_if(evidence.send_queue > 0, "send_pending")
+        .say_if(silent, "retransmitting");
+    if silent {
+        say_end(evidence, "limit", &mut choice);
+    }
+    say_window(evidence, &mut choice);
+    choice
         .say_if(!fresh && evidence.owned, "held")
         .say_if(leak, "leak")
         .say_if(many && !leak, "many");
@@ -104,7 +94,7 @@ pub(super) fn close_wait(evidence: &Evidence) -> Choice {
     }
     choice.say_if(old && !leak, "old");
     if !fresh {
-        say_keepalive(evidence, true, &mut choice);
+        say_keepalive(evidence, evidence.send_queue == 0, &mut choice);
         choice.sentences.extend(evidence.last_data());
     }
     choice
@@ -112,7 +102,9 @@ pub(super) fn close_wait(evidence: &Evidence) -> Choice {
         .next_if(!fresh, &["next_old", "then_stuck", "then_close"])
         .next_if(leak, &["next_leak", "then_descriptors", "then_close"])
         .is_if(
-            evidence.age >= BEYOND_ARP || !evidence.entry_seen,
+            evidence.age >= BEYOND_ARP
+                || unseen_for(BEYOND_ARP)
+                || evidence.silent_beyond(BEYOND_ARP),
             Urgency::Look,
         )
         .is_if(leak, Urgency::Act);

@@ -49,8 +49,12 @@ pub(super) fn syn_sent(evidence: &Evidence) -> Choice {
     let silent = evidence.retransmits(TimerKind::Retransmit);
     let here = evidence.remote_is_here;
     let mut choice = Choice::new("next");
+    let unsent = evidence.nothing_sent && evidence.timer.is_none();
     choice
-        .say_if(!silent, "fresh")
+        .say_if(unsent, "unsent")
+        .who_if(unsent, "program")
+        .next_if(unsent, &["next_unsent"])
+        .say_if(!silent && !unsent, "fresh")
         .say_if(silent, "retransmitting");
     if evidence.siblings >= MANY {
         let same = evidence.counts_one_peer();
@@ -90,12 +94,13 @@ pub(super) fn syn_received(evidence: &Evidence) -> Choice {
         .say_if(!silent && !full, "fresh")
         .say_if(silent && !full, "retransmitting")
         .who_if(full, "listener")
-        .say_if(evidence.held, "simultaneous")
+        .say_if(evidence.held && !evidence.listened, "simultaneous")
+        .say_if(evidence.held && evidence.listened, "fast_open")
         .say_if(full, "queue_full")
         .say_if(old && !full, "old");
-    if silent {
-        say_end(evidence, "limit", &mut choice);
-    }
+    choice
+        .say_if(silent, "next_try")
+        .say_if(silent && !evidence.held, "limit");
     say_many(evidence, "many", &mut choice);
     choice
         .next_if(old || silent, &["next_old", "then_capture"])

@@ -18,6 +18,9 @@ fn evidence(state: State) -> Evidence {
         timer: None,
         silent_for: None,
         ends: false,
+        last_wait: false,
+        window: None,
+        nothing_sent: false,
         carried: None,
         received_ago: None,
         change: None,
@@ -30,6 +33,7 @@ fn evidence(state: State) -> Evidence {
         siblings: 0,
         same_remote: 0,
         listener_full: false,
+        listened: false,
         simultaneous: false,
     }
 }
@@ -135,6 +139,7 @@ fn evidence_decides_the_advice() {
         (
             Evidence {
                 timer: Some(resent(TimerKind::ZeroWindowProbe)),
+                window: Some(Window::Closed { ends: false }),
                 send_queue: 9,
                 ..base(State::Established)
             },
@@ -161,6 +166,12 @@ fn every_choice_has_its_words() {
         Some(resent(TimerKind::ZeroWindowProbe)),
     ];
     let locals: [IpAddr; 4] = ["0.0.0.0", "::", "::1", "192.0.2.1"].map(|a| a.parse().unwrap());
+    let windows = [
+        None,
+        Some(Window::Closed { ends: true }),
+        Some(Window::Silent),
+        Some(Window::StuckHere),
+    ];
     for state in State::ALL.into_iter().chain([State::Unknown(0)]) {
         for (bits, timer) in (0..1024_u32).flat_map(|bits| timers.map(|timer| (bits, timer))) {
             let bit = |number: u32| bits >> number & 1 == 1;
@@ -171,6 +182,10 @@ fn every_choice_has_its_words() {
                 send_queue: if bit(4) { 9 } else { 0 },
                 backlog: bit(5).then_some(bits >> 4 & 1),
                 timer,
+                window: windows[(bits >> 5 & 3) as usize],
+                nothing_sent: bit(6),
+                last_wait: bit(9),
+                listened: bit(8),
                 age: Duration::from_secs(if bit(6) { 90 } else { 1 }),
                 entry_seen: bit(7),
                 local: locals[(bits & 3) as usize],

@@ -21,8 +21,11 @@ impl Detector for PeerNotReading {
     }
 }
 
-/// Bytes that wait for a closed window.
+/// Bytes that wait for a closed window of a peer that answers. One question may
+/// be under way; of more that are not answered, the path or the peer may be the
+/// cause.
 fn waiting(row: &Row) -> Option<u32> {
-    let probing = row.socket.timer?.kind == TimerKind::ZeroWindowProbe;
-    (probing && row.socket.send_queue > 0).then_some(row.socket.send_queue)
+    let timer = row.socket.timer?;
+    let answered = timer.kind == TimerKind::ZeroWindowProbe && timer.retransmits <= 1;
+    (answered && row.socket.send_queue > 0).then_some(row.socket.send_queue)
 }
