@@ -32,7 +32,7 @@ use crate::run::{
 };
 use crate::source::live::{Live, LiveOptions};
 use crate::source::{ReadingSource, events, limits};
-use plan::{ConfigAction, Contents, LivePlan, Plan, Watching};
+use plan::{Asked, ConfigAction, Contents, LivePlan, Plan, Watching};
 use settings::Applied;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write, stderr, stdin, stdout};
@@ -56,11 +56,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         return ended;
     }
     let mut tongue = Tongue::of(&arguments);
-    let mut plan = match plan::parse(arguments, &Surroundings::here()) {
-        Ok(plan) => plan,
-        Err(usage) => return complain(&usage.to_string(), tongue),
+    let asked = match plan::parse(arguments, &Surroundings::here()) {
+        Ok(asked) => asked,
+        Err(usage) => return complain(&usage.to_string(), tongue.or(settings::usual_language())),
     };
-    let ended = settings::apply(&mut plan).and_then(|applied| {
+    let Asked { mut plan, own } = asked;
+    let ended = settings::apply(&mut plan, &own).and_then(|applied| {
         tongue = tongue.or(applied.language);
         carry_out(plan, applied, tongue)
     });

@@ -58,6 +58,13 @@ pub(super) enum Plan {
     Lab(Contents, Box<Plan>),
 }
 
+/// A plan, and the files it goes by.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) plan: Plan,
+    pub(super) own: Own,
+}
+
 /// Files of a person's own that were named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Own {
@@ -94,7 +101,6 @@ pub(super) struct LivePlan {
     pub(super) mouse: bool,
     pub(super) policy: Policy,
     pub(super) without_pidfd: WithoutPidfd,
-    pub(super) own: Own,
     /// None leaves it to the settings.
     pub(super) events: Option<EventsChoice>,
 }
@@ -125,7 +131,7 @@ impl fmt::Display for Usage {
 pub(super) fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     here: &Surroundings,
-) -> Result<Plan, Usage> {
+) -> Result<Asked, Usage> {
     let matches = match flags::command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error)
@@ -134,10 +140,21 @@ pub(super) fn parse(
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
             ) =>
         {
-            return Ok(Plan::Say(error.to_string()));
+            return Ok(Asked {
+                plan: Plan::Say(error.to_string()),
+                own: Own::default(),
+            });
         }
         Err(error) => return Err(usage(&error)),
     };
+    let command = matches.subcommand().map(|(_, command)| command);
+    Ok(Asked {
+        plan: planned(&matches, here)?,
+        own: own(command.unwrap_or(&matches)),
+    })
+}
+
+fn planned(matches: &ArgMatches, here: &Surroundings) -> Result<Plan, Usage> {
     match matches.subcommand() {
         Some(("explain", explain)) => self::explain::explain(explain),
         Some(("kill", kill)) => {
@@ -155,16 +172,18 @@ pub(super) fn parse(
             let watch = list_or_live(lab, here)?;
             Ok(Plan::Lab(contents(lab), Box::new(watch)))
         }
-        _ => list_or_live(&matches, here),
+        _ => list_or_live(matches, here),
     }
 }
 
-/// Where nobody can watch, the table is printed once.
+/// Where nobody can watch, the table is printed once. What is wrong is wrong
+/// there, too.
 fn list_or_live(matches: &ArgMatches, here: &Surroundings) -> Result<Plan, Usage> {
+    let live = live(matches, here)?;
     if !here.terminal || matches.get_flag("json") {
         list(matches).map(Plan::List)
     } else {
-        live(matches, here).map(Plan::Live)
+        Ok(Plan::Live(live))
     }
 }
 
@@ -242,7 +261,6 @@ fn live(matches: &ArgMatches, here: &Surroundings) -> Result<LivePlan, Usage> {
             Policy::Act
         },
         without_pidfd: without_pidfd(matches),
-        own: own(matches),
         events: events(matches),
     })
 }

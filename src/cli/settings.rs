@@ -26,21 +26,21 @@ pub(super) struct Applied {
 }
 
 /// Reads what the plan needs, and lets it change the plan.
-pub(super) fn apply(plan: &mut Plan) -> Result<Applied, RunError> {
+pub(super) fn apply(plan: &mut Plan, own: &Own) -> Result<Applied, RunError> {
     match plan {
         Plan::Live(live) => {
-            let loaded = read(&live.own)?;
+            let loaded = read(own)?;
             if loaded.parsed.settings.read_only {
                 live.policy = Policy::Look;
             }
-            Ok(applied(&loaded, &live.own)?)
+            Ok(applied(&loaded, own)?)
         }
-        Plan::Check(check) => {
-            let loaded = read_surely(&check.own)?;
-            Ok(applied(&loaded, &check.own)?)
+        Plan::Check(_) => {
+            let loaded = read_surely(own)?;
+            Ok(applied(&loaded, own)?)
         }
         Plan::Kill(acting, ..) | Plan::Close(acting) => {
-            let loaded = read_surely(&acting.own)?;
+            let loaded = read_surely(own)?;
             if loaded.parsed.settings.read_only && !acting.order.dry_run {
                 let file = loaded.path.as_deref().map(crate::config::shown);
                 return Err(RunError::Refused(format!(
@@ -48,10 +48,37 @@ pub(super) fn apply(plan: &mut Plan) -> Result<Applied, RunError> {
                     file.unwrap_or_default()
                 )));
             }
-            Ok(Applied::default())
+            Ok(speaking(loaded.parsed.settings.language))
         }
-        Plan::Lab(_, watch) => apply(watch),
-        _ => Ok(Applied::default()),
+        Plan::Lab(_, watch) => apply(watch, own),
+        Plan::List(_) | Plan::Explain(_) | Plan::ExplainSockets(_) | Plan::Doctor(_) => {
+            Ok(speaking(language(own)?))
+        }
+        Plan::Say(_) | Plan::Config(..) | Plan::SaveBaseline(_) => Ok(Applied::default()),
+    }
+}
+
+/// Nothing but the language.
+fn speaking(language: Option<Language>) -> Applied {
+    Applied {
+        language,
+        ..Applied::default()
+    }
+}
+
+/// The language of the usual settings, where they can be read.
+pub(super) fn usual_language() -> Option<Language> {
+    language(&Own::default()).ok().flatten()
+}
+
+/// The language of the settings, for what needs no other. Only a file that was
+/// named must be there and right: a list is not kept from anybody by a slip in
+/// settings that it does not go by.
+fn language(own: &Own) -> Result<Option<Language>, FileError> {
+    match privilege::as_oneself(|| load_or_pass_over(&place(own), reader())) {
+        Ok(loaded) => Ok(loaded.parsed.settings.language),
+        Err(error) if own.config.is_some() => Err(error),
+        Err(_) => Ok(None),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The plan of `tcplens kill` and `tcplens close`.
 
-use super::{Own, Usage, Watching, optional, own, unknown, watching};
+use super::{Usage, Watching, optional, unknown, watching};
 use crate::filter::nearest;
 use crate::model::signal::Signal;
 use crate::run::Order;
@@ -11,7 +11,6 @@ use clap::ArgMatches;
 pub(in crate::cli) struct Acting {
     pub(in crate::cli) watching: Watching,
     pub(in crate::cli) order: Order,
-    pub(in crate::cli) own: Own,
 }
 
 /// Everything is not something anybody means: there must be a filter.
@@ -36,7 +35,6 @@ pub(super) fn acting(command: &str, matches: &ArgMatches) -> Result<Acting, Usag
     let most = matches.get_one::<u32>("max").copied();
     Ok(Acting {
         watching,
-        own: own(matches),
         order: Order {
             yes: matches.get_flag("yes"),
             confirm: matches.get_one::<u32>("confirm").copied(),
@@ -61,15 +59,9 @@ pub(super) fn signal(matches: &ArgMatches) -> Result<Signal, Usage> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Plan, parse};
+    use super::super::Plan;
+    use super::super::tests::planned as plan;
     use super::*;
-    use crate::cli::Surroundings;
-    use std::ffi::OsString;
-
-    fn plan(words: &str) -> Result<Plan, Usage> {
-        let words = std::iter::once("tcplens").chain(words.split_whitespace());
-        parse(words.map(OsString::from), &Surroundings::default())
-    }
 
     #[test]
     fn orders_are_what_was_said() {

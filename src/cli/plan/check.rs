@@ -1,6 +1,6 @@
 //! The plan of `tcplens check`, and of what works on settings and baselines.
 
-use super::{Own, Usage, events, optional, own, source};
+use super::{Usage, events, optional, source};
 use crate::model::event::EventsChoice;
 use crate::model::finding::Severity;
 use crate::model::namespace::Scope;
@@ -24,7 +24,6 @@ pub(in crate::cli) struct Check {
     pub(in crate::cli) length: Duration,
     pub(in crate::cli) level: Severity,
     pub(in crate::cli) format: CheckFormat,
-    pub(in crate::cli) own: Own,
     /// None leaves it to the settings.
     pub(in crate::cli) events: Option<EventsChoice>,
 }
@@ -72,7 +71,6 @@ pub(super) fn check(matches: &ArgMatches) -> Result<Check, Usage> {
         length: optional(matches, "for").map_or(Ok(USUAL), length)?,
         level: level.unwrap_or(Severity::Warn),
         format,
-        own: own(matches),
         events: events(matches),
     })
 }
@@ -114,16 +112,10 @@ pub(super) fn save(matches: &ArgMatches) -> Result<Save, Usage> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Plan, parse};
+    use super::super::Plan;
+    use super::super::tests::{asked, planned as plan};
     use super::*;
-    use crate::cli::Surroundings;
-    use std::ffi::OsString;
     use std::path::Path;
-
-    fn plan(words: &str) -> Result<Plan, Usage> {
-        let words = std::iter::once("tcplens").chain(words.split_whitespace());
-        parse(words.map(OsString::from), &Surroundings::default())
-    }
 
     #[test]
     fn a_check_is_what_was_said() {
@@ -139,8 +131,9 @@ mod tests {
         assert_eq!(check.length, Duration::from_mins(2));
         assert_eq!(check.level, Severity::Alarm);
         assert_eq!(check.format, CheckFormat::Line);
-        assert_eq!(check.own.baseline.as_deref(), Some(Path::new("b.json")));
-        assert_eq!(check.own.config.as_deref(), Some(Path::new("c.toml")));
+        let own = asked(words, false).unwrap().own;
+        assert_eq!(own.baseline.as_deref(), Some(Path::new("b.json")));
+        assert_eq!(own.config.as_deref(), Some(Path::new("c.toml")));
         let config = plan("config show --config x.toml");
         assert!(matches!(config, Ok(Plan::Config(ConfigAction::Show, _))));
         let Ok(Plan::SaveBaseline(save)) = plan("baseline save b.json --force") else {

@@ -55,15 +55,8 @@ fn no_slip(word: &str) -> Result<(), Usage> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parse;
+    use super::super::tests::planned as plan;
     use super::*;
-    use crate::cli::Surroundings;
-    use std::ffi::OsString;
-
-    fn plan(words: &str) -> Result<Plan, Usage> {
-        let words = std::iter::once("tcplens").chain(words.split_whitespace());
-        parse(words.map(OsString::from), &Surroundings::default())
-    }
 
     #[test]
     fn a_topic_stays_a_topic() {

@@ -3,7 +3,16 @@
 use super::*;
 use crate::model::state::State;
 
+/// The plan of these words where there is no terminal.
+pub(super) fn planned(words: &str) -> Result<Plan, Usage> {
+    plan(words, false)
+}
+
 fn plan(words: &str, terminal: bool) -> Result<Plan, Usage> {
+    asked(words, terminal).map(|asked| asked.plan)
+}
+
+pub(super) fn asked(words: &str, terminal: bool) -> Result<Asked, Usage> {
     let here = Surroundings {
         terminal,
         ..Surroundings::default()
@@ -132,5 +141,13 @@ fn mistakes_are_one_line_with_the_nearest_word() {
         assert!(usage.contains(expected), "{words}: {usage}");
         let lines = usage.lines().count();
         assert!(lines == 1 || usage.starts_with("filter:"), "{usage}");
+    }
+}
+
+#[test]
+fn what_a_list_does_not_need_is_checked_all_the_same() {
+    for words in ["-i abc", "--interval 0", "lab -i never"] {
+        let usage = planned(words).map(|_| ()).unwrap_err().to_string();
+        assert!(usage.contains("--interval"), "{words}: {usage}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::urgency::Urgency;
 use super::{
-    BEYOND_A_ROUND_TRIP, BEYOND_ARP, Choice, Evidence, LONG, MANY, not_accepted, say_end,
+    BEYOND_A_ROUND_TRIP, BEYOND_ARP, Choice, Evidence, LONG, MANY, Window, not_accepted, say_end,
     say_keepalive, say_window,
 };
 use crate::model::owner::Unowned;
@@ -37,7 +37,11 @@ pub(super) fn established(evidence: &Evidence) -> Choice {
         .who_if(unread && !silent, "program")
         .say_if(!unread && !pending, "idle");
     say_keepalive(evidence, !unread && !pending, &mut choice);
-    choice.sentences.extend(evidence.last_data());
+    // Of what never left, that it went out would not be true.
+    let left = evidence.window != Some(Window::StuckHere);
+    choice
+        .sentences
+        .extend(evidence.last_data().filter(|_| left));
     let forgotten = evidence.received_ago.is_some_and(|time| time >= FORGOTTEN);
     let unread_for = evidence.received_ago.filter(|_| unread);
     choice
