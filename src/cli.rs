@@ -22,6 +22,7 @@ use crate::listing::{Column, Sort, SortBy};
 use crate::model::action::Policy;
 use crate::model::event::EventsChoice;
 use crate::model::lesson::Course;
+use crate::model::limits::Limits;
 use crate::model::namespace::Scope;
 use crate::model::session::Session;
 use crate::monitor::Wishes;
@@ -111,24 +112,27 @@ fn carry_out(plan: Plan, applied: Applied, tongue: Tongue) -> Result<Ending, Run
     let Plan::Lab(contents, watch) = plan else {
         return with_least_privilege(plan, applied, Place::Machine, tongue);
     };
+    // Those of a namespace are read from within it only.
+    let outside = limits::read(Path::new("/proc"));
     let namespace = Namespace::enter()?;
+    let lab = |lesson| {
+        Place::Lab(Box::new(Lab {
+            outside: Some(outside),
+            lesson,
+        }))
+    };
     match contents {
         Contents::Lesson(course, choice) => {
             let lesson = Lesson::start(&namespace, choice, course)?;
-            with_least_privilege(
-                *watch,
-                applied,
-                Place::Lab(Some(Box::new((course, lesson)))),
-                tongue,
-            )
+            with_least_privilege(*watch, applied, lab(Some((course, lesson))), tongue)
         }
         Contents::Everything(choice) => {
             let _parking = Parking::start(&namespace, choice)?;
-            with_least_privilege(*watch, applied, Place::Lab(None), tongue)
+            with_least_privilege(*watch, applied, lab(None), tongue)
         }
         Contents::Load(mix) => {
             let _load = Load::start(&namespace, mix)?;
-            with_least_privilege(*watch, applied, Place::Lab(None), tongue)
+            with_least_privilege(*watch, applied, lab(None), tongue)
         }
     }
 }
@@ -138,8 +142,17 @@ fn carry_out(plan: Plan, applied: Applied, tongue: Tongue) -> Result<Ending, Run
 enum Place {
     /// Here.
     Machine,
-    /// In the lab, on the lab's own processes only; with a lesson, or without.
-    Lab(Option<Box<(Course, Lesson)>>),
+    /// In the lab, on the lab's own processes only.
+    Lab(Box<Lab>),
+}
+
+/// What the live table knows of the lab it is in.
+#[derive(Debug, Default)]
+struct Lab {
+    /// The limits of the machine around it.
+    outside: Option<Limits>,
+    /// What is taught, if something is.
+    lesson: Option<(Course, Lesson)>,
 }
 
 fn with_least_privilege(
@@ -213,7 +226,9 @@ fn with_least_privilege(
             watch(live, applied, place, words)
         }
         // A lab within a lab is no plan that can be asked for.
-        Plan::Lab(_, watch) => with_least_privilege(*watch, applied, Place::Lab(None), tongue),
+        Plan::Lab(_, watch) => {
+            with_least_privilege(*watch, applied, Place::Lab(Box::default()), tongue)
+        }
         Plan::Check(check) => run::check(CheckRequest {
             source: Box::new(Live::open(&LiveOptions {
                 source: check.source,
@@ -271,10 +286,11 @@ fn watch(
     words: &'static Catalogue,
 ) -> Result<Ending, RunError> {
     let control = control(live.policy, live.without_pidfd, &place);
-    let (course, lesson) = match place {
-        Place::Lab(Some(lesson)) => (Some(lesson.0), Some(lesson.1)),
-        Place::Lab(None) | Place::Machine => (None, None),
+    let Lab { outside, lesson } = match place {
+        Place::Lab(lab) => *lab,
+        Place::Machine => Lab::default(),
     };
+    let (course, lesson) = lesson.unzip();
     let events = live.events.unwrap_or(applied.events);
     run::live(LiveRequest {
         source: open(
@@ -311,6 +327,7 @@ fn watch(
             latin_only: live.theme.ascii,
             events,
             course,
+            outside,
         },
         thresholds: applied.thresholds,
         wishes: applied.wishes,

@@ -184,7 +184,6 @@ fn caption(shown: &Shown<'_>, area: Rect, buffer: &mut Buffer) {
     let Some(words) = app.words.state(state) else {
         return;
     };
-    let limits = &app.observation.limits;
     let brief = if app
         .walker()
         .is_some_and(|row| row.socket.protocol == Protocol::Udp)
@@ -222,7 +221,7 @@ fn caption(shown: &Shown<'_>, area: Rect, buffer: &mut Buffer) {
     let mut page = Page::new(area.width);
     let label = |name: &str| app.words.screen("machine", name);
     let mut entry = |name: &str, text: &str| {
-        let text = app.words.with_limits(text, limits);
+        let text = app.with_limits(text);
         page.labelled(label(name), theme.dim(), INDENT, &text, Style::new());
     };
     if !fits && area.height > CAPTION {
