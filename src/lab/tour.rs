@@ -43,6 +43,11 @@ impl Tour {
         })
     }
 
+    /// Whether both programs are there.
+    pub(super) fn is_whole(&mut self) -> bool {
+        self.server.runs() && self.client.runs()
+    }
+
     /// Plays the next chapter. `far_end` takes orders to the far end. After a
     /// failure it goes on where that was.
     pub(super) fn go_on(
