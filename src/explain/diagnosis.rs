@@ -32,6 +32,8 @@ pub struct Diagnosis {
     pub next: Vec<String>,
     /// Who must act.
     pub waits_for: String,
+    /// Whether that is told by its own evidence, and not by the state alone.
+    pub waits_unusually: bool,
     /// Why nobody owns it, where nobody does.
     pub unowned: Option<String>,
     /// Whether that is said by the sentences already.
@@ -86,6 +88,7 @@ fn explain(case: &Case<'_>) -> Diagnosis {
             sentences: vec![words.diagnosis("words", "closed").to_owned()],
             next: Vec::new(),
             waits_for: String::new(),
+            waits_unusually: false,
             unowned: None,
             unowned_is_said: true,
             outside: None,
@@ -102,6 +105,7 @@ fn explain(case: &Case<'_>) -> Diagnosis {
         sentences: texts(said),
         next: texts(next(case, &choice)),
         waits_for: case.waits_for(choice.who),
+        waits_unusually: choice.who.is_some(),
         unowned: case.unowned(),
         unowned_is_said: matches!(
             row.unowned,
