@@ -84,6 +84,8 @@ pub enum Spot {
     Lesson(usize),
     /// A key in the footer.
     Command(Command),
+    /// Something the lab offers, by its digit.
+    Choice(u8),
     /// Nothing in particular.
     Elsewhere,
 }

@@ -18,6 +18,9 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
+/// How many rows of the lab are measured beyond those on screen.
+const MEASURED: usize = 100;
+
 /// Draws heading and rows, and says what is to be seen.
 pub(super) fn draw(
     app: &App,
@@ -46,17 +49,23 @@ pub(super) fn draw(
         .filter_map(|(place, number)| Some((place, app.observation.rows.get(*number as usize)?)))
         .collect();
     let wanted = Column::telling(&app.observation, app.learns_states());
-    let lines: Vec<Vec<Cell<'_>>> = visible
-        .iter()
-        .map(|(_, row)| {
-            let cell =
-                |column: &Column| cell(*column, row, &app.observation, app.numeric, app.words);
-            wanted.iter().map(cell).collect()
-        })
-        .collect();
+    let cells_of = |row: &Row| -> Vec<Cell<'_>> {
+        let cell = |column: &Column| cell(*column, row, &app.observation, app.numeric, app.words);
+        wanted.iter().map(cell).collect()
+    };
+    let lines: Vec<_> = visible.iter().map(|(_, row)| cells_of(row)).collect();
     let mut measure = Measure::new(&wanted, app.words);
     for line in &lines {
         measure.add(line);
+    }
+    if app.learns_states() {
+        // So few rows that all are measured: columns stand still while the cursor
+        // goes through them.
+        for row in app.order.iter().take(MEASURED) {
+            if let Some(row) = app.observation.rows.get(*row as usize) {
+                measure.add(&cells_of(row));
+            }
+        }
     }
     let layout = measure.layout(usize::from(area.width));
     draw_heading(app, theme, &layout, row_of(area, 0), buffer, frame);
