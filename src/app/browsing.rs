@@ -218,7 +218,6 @@ impl App {
             (Gesture::WheelUp | Gesture::WheelDown, _) => self.wheel(gesture),
             // A second press may fall on what has come to that place meanwhile.
             (Gesture::Click, Spot::Command(command)) => return self.press(command),
-            (Gesture::Click, Spot::Choice(digit)) => return self.choose(digit),
             (_, Spot::Row(place)) if in_table => {
                 self.cursor.to(place);
                 if gesture == Gesture::DoubleClick {

@@ -11,6 +11,7 @@ use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
 use crate::model::socket::Socket;
 use crate::model::state::State;
+use crate::model::time::Stamp;
 use std::num::NonZeroU32;
 
 /// The key for setting up again what is gone.
@@ -44,6 +45,9 @@ pub struct Lesson {
     offered: Option<(Vec<Choice>, Option<Socket>)>,
     /// Whether one of its processes has ended: then it can only begin anew.
     pub over: bool,
+    /// When one of its processes was last found to have ended: nobody plays the
+    /// peers of what was there before.
+    left: Option<Stamp>,
     /// The state that the last chapter is about, until a row in it was shown.
     pub(super) sought: Option<State>,
 }
@@ -58,6 +62,7 @@ impl Lesson {
             under_way: None,
             offered: None,
             over: false,
+            left: None,
             sought: None,
         }
     }
@@ -98,7 +103,7 @@ impl App {
                         && row.socket.inode.is_none()
                         && self.observation.listeners_of(row).next().is_none()
                 };
-                let row = row.filter(|row| !alone(row));
+                let row = row.filter(|row| !alone(row) && !self.is_left_behind(row));
                 let mut choices: Vec<Choice> = row.map(of_row).unwrap_or_default();
                 choices.push(AGAIN_CHOICE);
                 choices
@@ -132,6 +137,22 @@ impl App {
             choices
         })
         .collect()
+    }
+
+    /// Whether a row is what a process of the lab that was ended has left to the
+    /// kernel: its peer is played no more.
+    #[must_use]
+    pub fn is_left_behind(&self, row: &Row) -> bool {
+        let left = self.lesson.as_ref().and_then(|lesson| lesson.left);
+        left.is_some_and(|left| row.first_seen <= left)
+    }
+
+    /// Whether a session is told in chapters.
+    #[must_use]
+    pub fn is_on_tour(&self) -> bool {
+        self.lesson
+            .as_ref()
+            .is_some_and(|lesson| lesson.course == Course::Tour)
     }
 
     /// Whether the table is one of single states, each to be led on.
@@ -191,6 +212,7 @@ impl App {
         match result {
             Err(Unmade::Gone) => {
                 lesson.over = true;
+                lesson.left = Some(self.observation.time.stamp());
                 self.tell_of_lesson(if tour { "ended_tour" } else { "ended" }, "");
             }
             Ok(()) => self.done(what),

@@ -84,8 +84,6 @@ pub enum Spot {
     Lesson(usize),
     /// A key in the footer.
     Command(Command),
-    /// Something the lab offers, by its digit.
-    Choice(u8),
     /// Nothing in particular.
     Elsewhere,
 }

@@ -8,6 +8,7 @@ use super::theme::Theme;
 use super::words::cells;
 use super::{Frame, put};
 use crate::app::App;
+use crate::app::command::Command;
 use crate::app::lab::Choice;
 use crate::app::message::Spot;
 use crate::explain::moves::awaited;
@@ -32,7 +33,7 @@ pub(super) struct Pane {
     choices: Vec<Vec<Offer>>,
     /// How many lines are kept for what is offered.
     kept: usize,
-    /// Whether something is being done.
+    /// Whether nothing can be chosen: one thing is being done, or a question stands.
     busy: bool,
     theme: Theme,
 }
@@ -67,7 +68,7 @@ impl Pane {
                 Course::Tour => 1,
                 Course::States => most_lines(app, width),
             },
-            busy: lesson.under_way.is_some(),
+            busy: lesson.under_way.is_some() || !answers(app),
             theme,
         })
     }
@@ -96,7 +97,6 @@ impl Pane {
 
     fn draw_offers(&self, offers: &[Offer], row: Rect, buffer: &mut Buffer, frame: &mut Frame) {
         let theme = self.theme;
-        // While one thing is done, nothing else can be chosen.
         let (bright, plain) = if self.busy {
             (theme.dim(), theme.dim())
         } else {
@@ -118,7 +118,10 @@ impl Pane {
                 ..row
             };
             let spot = spot.intersection(row);
-            frame.spots.push((spot, Spot::Choice(offer.digit)));
+            let command = Command::of_digit(offer.digit);
+            frame
+                .spots
+                .extend(command.map(|command| (spot, Spot::Command(command))));
         }
         put(&line, Style::new(), row, buffer);
     }
@@ -187,6 +190,9 @@ fn said(app: &App, room: usize) -> String {
     if awaited.is_empty() {
         return waits("over").unwrap_or_default();
     }
+    if app.is_left_behind(row) {
+        return waits("left").unwrap_or_default();
+    }
     let held = |name: &str, waits: Option<String>| {
         let value = |place: &str| match place {
             "waits" => waits.clone(),
@@ -236,6 +242,12 @@ fn offers(choices: &[Choice], app: &App) -> Vec<Offer> {
     offers
 }
 
+/// Whether digits do anything where the keyboard is now.
+fn answers(app: &App) -> bool {
+    let context = app.mode.context();
+    app.keymap.has(context, Command::Choose1)
+}
+
 /// As many to a line as fit, none of them broken.
 fn lines(offers: Vec<Offer>, width: u16) -> Vec<Vec<Offer>> {
     let mut lines: Vec<Vec<Offer>> = Vec::new();
@@ -267,9 +279,8 @@ fn label(choice: Choice, app: &App) -> (String, String) {
         Some(state) => state.to_string(),
         None => String::new(),
     };
-    let tour = app.lesson.as_ref().map(|lesson| lesson.course) == Some(Course::Tour);
     let what = match choice.what {
-        Move::SetUpAgain if tour => app.words.lab("tour", "again"),
+        Move::SetUpAgain if app.is_on_tour() => app.words.lab("tour", "again"),
         what => app.words.lab("steps", what.key()),
     };
     let text = fill(app.words.lab("pane", name), |place| {

@@ -289,9 +289,6 @@ fn caption(shown: &Shown<'_>, area: Rect, buffer: &mut Buffer) {
         let text = app.with_limits(text);
         page.labelled(label(name), theme.dim(), INDENT, &text, Style::new());
     };
-    if !fits && area.height > CAPTION {
-        entry("means", brief);
-    }
     entry(
         "next",
         &next_move(shown).unwrap_or_else(|| words.waits_for.clone()),
@@ -299,6 +296,8 @@ fn caption(shown: &Shown<'_>, area: Rect, buffer: &mut Buffer) {
     entry("lasts", app.words.screen("lasts", state.key()));
     if below.height >= 12 {
         entry("means", &words.means);
+    } else if !fits && area.height > CAPTION {
+        entry("means", brief);
     }
     if below.height >= 6 {
         entry("entered", &words.entered);

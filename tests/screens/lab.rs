@@ -4,10 +4,12 @@
 use crate::typing::{drawn, press, text};
 use crate::{COLOUR, compare, stage};
 use ratatui::layout::Position;
+use tcplens::app::command::Command;
 use tcplens::app::effect::Effect;
 use tcplens::app::message::{Gesture, Message, Spot};
 use tcplens::app::{App, Choices};
 use tcplens::model::lesson::{CHAPTERS, Course, Move, Unmade};
+use tcplens::model::time::Stamp;
 
 fn lab(course: Course) -> App {
     let choices = Choices {
@@ -66,6 +68,11 @@ fn digits_have_the_next_step_happen() {
     assert_eq!(made(&mut app, "1"), [offered[0].what]);
     app.update(Message::Made(Ok(())));
     later(&mut app);
+    press(&mut app, "Esc F");
+    drawn(&mut app, COLOUR, 80, 24);
+    assert_eq!(made(&mut app, "1"), [offered[0].what]);
+    app.update(Message::Made(Ok(())));
+    later(&mut app);
     // Held still, the table is not what it was.
     press(&mut app, "p");
     drawn(&mut app, COLOUR, 80, 24);
@@ -98,6 +105,17 @@ fn a_lab_that_has_ended_begins_anew() {
         assert_eq!(made(&mut app, "9"), [Move::SetUpAgain]);
         app.update(Message::Made(Ok(())));
         later(&mut app);
+        // Nobody plays the peers of what was there before.
+        let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+        assert!(text(&buffer).contains("left behind, the kernel ends it"));
+        assert_eq!(made(&mut app, "1"), []);
+        let mut next = (*app.observation).clone();
+        let mut rows = next.rows.to_vec();
+        for row in &mut rows {
+            row.first_seen = Stamp(next.time.stamp().0 + 100);
+        }
+        next.rows = std::sync::Arc::new(rows);
+        app.update(Message::Observed(std::sync::Arc::new(next)));
         drawn(&mut app, COLOUR, 80, 24);
         assert_eq!(made(&mut app, "1").len(), 1, "the lesson goes on");
     }
@@ -133,7 +151,7 @@ fn what_is_offered_can_be_clicked() {
             let choices = app.choices();
             assert!(choices.len() > 4, "{choices:?}");
             for choice in choices {
-                let spot = Spot::Choice(choice.key);
+                let spot = Spot::Command(Command::of_digit(choice.key).unwrap());
                 let lies = frame.spots.iter().find(|(_, known)| *known == spot);
                 let (area, _) = lies.unwrap_or_else(|| panic!("{choice:?}"));
                 let digit = buffer[(area.x, area.y)].symbol();
@@ -141,7 +159,8 @@ fn what_is_offered_can_be_clicked() {
                 assert_eq!(frame.spot(Position::new(area.right() - 1, area.y)), spot);
                 assert_ne!(frame.spot(Position::new(area.x - 1, area.y)), spot);
             }
-            let effects = app.update(Message::Mouse(Gesture::Click, Spot::Choice(9)));
+            let again = Spot::Command(Command::Choose9);
+            let effects = app.update(Message::Mouse(Gesture::Click, again));
             assert!(matches!(effects[..], [Effect::Make(_)]), "{effects:?}");
         }
     }

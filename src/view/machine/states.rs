@@ -15,6 +15,8 @@ use ratatui::text::{Line, Span};
 
 const NAME: usize = 13;
 const NUMBER: usize = 8;
+/// Fewer bars tell nothing.
+const LEAST_HISTORY: usize = 5;
 /// Cells of a state without its history.
 const BARE: u16 = 27;
 /// From this width on there are two states to a row, if they must be few.
@@ -84,9 +86,11 @@ fn heading(shown: &Shown<'_>, cells: u16) -> Line<'static> {
     let word = |name: &str| shown.app.words.screen("machine", name);
     let state = pad(&fit(word("state"), NAME), NAME, Align::Left);
     let count = pad(&fit(word("count"), NUMBER), NUMBER, Align::Right);
-    let history = match usize::from(cells).checked_sub(NAME + NUMBER + 6) {
-        None | Some(0) => String::new(),
-        Some(room) => fit(word("history"), room).into_owned(),
+    let room = usize::from(cells).saturating_sub(NAME + NUMBER + 6);
+    let history = if room < LEAST_HISTORY {
+        String::new()
+    } else {
+        fit(word("history"), room).into_owned()
     };
     let text = format!("  {state} {count}  {history}");
     Line::styled(text, shown.theme.heading())
@@ -108,11 +112,16 @@ fn line(shown: &Shown<'_>, state: State, cells: u16) -> Line<'static> {
         Style::new()
     };
     let room = usize::from(cells).saturating_sub(NAME + NUMBER + 6).min(60);
+    let history = if room < LEAST_HISTORY {
+        String::new()
+    } else {
+        shown.history(state, room)
+    };
     Line::from(vec![
         Span::styled(format!(" {open}"), shown.theme.key()),
         Span::styled(name, shown.style(state)),
         Span::styled(close, shown.theme.key()),
         Span::styled(format!("{filling}{number}  "), quiet),
-        Span::styled(shown.history(state, room), shown.theme.dim()),
+        Span::styled(history, shown.theme.dim()),
     ])
 }
