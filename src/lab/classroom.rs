@@ -5,7 +5,7 @@
 //! goes out goes to the peers' service port.
 
 mod exhibits;
-mod standing;
+pub(super) mod standing;
 mod teaching;
 
 use super::LabError;

@@ -135,8 +135,9 @@ fn chapter(number: usize, app: &App, theme: Theme, width: u16) -> Vec<Line<'stat
         .map(|piece| Line::styled(format!(" {piece}"), theme.title()))
         .collect();
     if number + 1 == CHAPTERS.len() {
-        let over = app.words.lab("tour", "over");
-        lines.push(Line::styled(format!(" {over}"), theme.dim()));
+        let over = wrap(app.words.lab("tour", "over"), room);
+        let over = over.iter().map(|piece| format!(" {piece}"));
+        lines.extend(over.map(|piece| Line::styled(piece, theme.dim())));
     }
     lines
 }

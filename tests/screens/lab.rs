@@ -30,7 +30,7 @@ fn made(app: &mut App, keys: &str) -> Vec<Move> {
 
 #[test]
 fn the_pane_of_the_lab() {
-    for (columns, rows) in [(80, 24), (120, 40)] {
+    for (columns, rows) in [(60, 18), (80, 24), (120, 40)] {
         for language in ["", "L"] {
             let mut app = lab(Course::States);
             drawn(&mut app, COLOUR, columns, rows);
