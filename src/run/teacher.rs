@@ -64,7 +64,8 @@ pub(super) fn start(mut lesson: Lesson, events: Sender<Event>) -> io::Result<Tea
                 match inbox.recv_timeout(WATCH) {
                     Ok(wish) => {
                         let made = make(&mut lesson, &wish);
-                        whole = made != Err(Unmade::Gone);
+                        // What this has told is not told again.
+                        whole = lesson.is_whole();
                         tell(made);
                     }
                     Err(RecvTimeoutError::Timeout) if whole && !lesson.is_whole() => {
