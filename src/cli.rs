@@ -24,6 +24,7 @@ use crate::model::event::EventsChoice;
 use crate::model::lesson::Course;
 use crate::model::limits::Limits;
 use crate::model::namespace::Scope;
+use crate::model::powers::Capability;
 use crate::model::session::Session;
 use crate::monitor::Wishes;
 use crate::privilege;
@@ -146,6 +147,16 @@ enum Place {
     Lab(Box<Lab>),
 }
 
+impl Place {
+    /// Which privileges it takes, whatever is done there.
+    fn uses(&self) -> Vec<Capability> {
+        match self {
+            Self::Lab(lab) if lab.lesson.is_some() => privileges::LESSON.to_vec(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// What the live table knows of the lab it is in.
 #[derive(Debug, Default)]
 struct Lab {
@@ -161,7 +172,7 @@ fn with_least_privilege(
     place: Place,
     tongue: Tongue,
 ) -> Result<Ending, RunError> {
-    privilege::keep(&privileges::of(&plan));
+    privilege::keep(&[privileges::of(&plan), place.uses()].concat());
     // Only where words are needed: a list must not wait for them.
     let words = || Catalogue::of(tongue.language());
     match plan {
