@@ -32,13 +32,16 @@ mod trail;
 pub mod troubles;
 mod watching;
 
+use crate::explain::bounds::Bounds;
 use crate::explain::catalogue::Catalogue;
+use crate::explain::diagnosis::{Diagnosis, diagnose, diagnose_in_lab};
 use crate::filter::Filter;
 use crate::listing::{Quick, Sort, arrange};
 use crate::model::action::Policy;
 use crate::model::event::{EventsChoice, Feed};
 use crate::model::identity::Identity;
 use crate::model::lesson::Course;
+use crate::model::limits::Limits;
 use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
 use crate::model::pace::Pace;
@@ -99,6 +102,8 @@ pub struct Choices {
     pub events: EventsChoice,
     /// What is taught, in the lab.
     pub course: Option<Course>,
+    /// In the lab, the limits of the machine around it.
+    pub outside: Option<Limits>,
 }
 
 /// Everything the screen shows, and what it depends on.
@@ -175,6 +180,8 @@ pub struct App {
     events: EventsChoice,
     /// The lesson of the lab.
     pub lesson: Option<Lesson>,
+    /// In the lab, the limits of the machine around it.
+    pub outside: Option<Limits>,
 }
 
 impl App {
@@ -217,6 +224,7 @@ impl App {
             touched: false,
             events: choices.events,
             lesson: choices.course.map(Lesson::begin),
+            outside: choices.outside,
         }
     }
 
@@ -266,6 +274,25 @@ impl App {
     pub fn selected(&self) -> Option<&Row> {
         let number = self.order.get(self.cursor.place())?;
         self.observation.rows.get(*number as usize)
+    }
+
+    /// The explanation of a row.
+    #[must_use]
+    pub fn diagnosis(&self, row: &Row) -> Diagnosis {
+        match &self.outside {
+            Some(outside) => diagnose_in_lab(row, &self.observation, outside, self.words),
+            None => diagnose(row, &self.observation, self.words),
+        }
+    }
+
+    /// A text with the limits that hold here filled in.
+    #[must_use]
+    pub fn with_limits(&self, text: &str) -> String {
+        let bounds = Bounds {
+            here: &self.observation.limits,
+            outside: self.outside.as_ref(),
+        };
+        self.words.with_limits(text, bounds)
     }
 
     fn observed(&mut self, observation: Arc<Observation>) -> Vec<Effect> {

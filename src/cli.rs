@@ -22,7 +22,9 @@ use crate::listing::{Column, Sort, SortBy};
 use crate::model::action::Policy;
 use crate::model::event::EventsChoice;
 use crate::model::lesson::Course;
+use crate::model::limits::Limits;
 use crate::model::namespace::Scope;
+use crate::model::powers::Capability;
 use crate::model::session::Session;
 use crate::monitor::Wishes;
 use crate::privilege;
@@ -112,24 +114,27 @@ fn carry_out(plan: Plan, applied: Applied, tongue: Tongue) -> Result<Ending, Run
     let Plan::Lab(contents, watch) = plan else {
         return with_least_privilege(plan, applied, Place::Machine, tongue);
     };
+    // Those of a namespace are read from within it only.
+    let outside = limits::read(Path::new("/proc"));
     let namespace = Namespace::enter()?;
+    let lab = |lesson| {
+        Place::Lab(Box::new(Lab {
+            outside: Some(outside),
+            lesson,
+        }))
+    };
     match contents {
         Contents::Lesson(course, choice) => {
             let lesson = Lesson::start(&namespace, choice, course)?;
-            with_least_privilege(
-                *watch,
-                applied,
-                Place::Lab(Some(Box::new((course, lesson)))),
-                tongue,
-            )
+            with_least_privilege(*watch, applied, lab(Some((course, lesson))), tongue)
         }
         Contents::Everything(choice) => {
             let _parking = Parking::start(&namespace, choice)?;
-            with_least_privilege(*watch, applied, Place::Lab(None), tongue)
+            with_least_privilege(*watch, applied, lab(None), tongue)
         }
         Contents::Load(mix) => {
             let _load = Load::start(&namespace, mix)?;
-            with_least_privilege(*watch, applied, Place::Lab(None), tongue)
+            with_least_privilege(*watch, applied, lab(None), tongue)
         }
     }
 }
@@ -139,8 +144,27 @@ fn carry_out(plan: Plan, applied: Applied, tongue: Tongue) -> Result<Ending, Run
 enum Place {
     /// Here.
     Machine,
-    /// In the lab, on the lab's own processes only; with a lesson, or without.
-    Lab(Option<Box<(Course, Lesson)>>),
+    /// In the lab, on the lab's own processes only.
+    Lab(Box<Lab>),
+}
+
+impl Place {
+    /// Which privileges it takes, whatever is done there.
+    fn uses(&self) -> Vec<Capability> {
+        match self {
+            Self::Lab(lab) if lab.lesson.is_some() => privileges::LESSON.to_vec(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What the live table knows of the lab it is in.
+#[derive(Debug, Default)]
+struct Lab {
+    /// The limits of the machine around it.
+    outside: Option<Limits>,
+    /// What is taught, if something is.
+    lesson: Option<(Course, Lesson)>,
 }
 
 fn with_least_privilege(
@@ -149,7 +173,7 @@ fn with_least_privilege(
     place: Place,
     tongue: Tongue,
 ) -> Result<Ending, RunError> {
-    privilege::keep(&privileges::of(&plan));
+    privilege::keep(&[privileges::of(&plan), place.uses()].concat());
     // Only where words are needed: a list must not wait for them.
     let words = || Catalogue::of(tongue.language());
     match plan {
@@ -214,7 +238,9 @@ fn with_least_privilege(
             watch(live, applied, place, words)
         }
         // A lab within a lab is no plan that can be asked for.
-        Plan::Lab(_, watch) => with_least_privilege(*watch, applied, Place::Lab(None), tongue),
+        Plan::Lab(_, watch) => {
+            with_least_privilege(*watch, applied, Place::Lab(Box::default()), tongue)
+        }
         Plan::Check(check) => run::check(CheckRequest {
             source: Box::new(Live::open(&LiveOptions {
                 source: check.source,
@@ -272,10 +298,11 @@ fn watch(
     words: &'static Catalogue,
 ) -> Result<Ending, RunError> {
     let control = control(live.policy, live.without_pidfd, &place);
-    let (course, lesson) = match place {
-        Place::Lab(Some(lesson)) => (Some(lesson.0), Some(lesson.1)),
-        Place::Lab(None) | Place::Machine => (None, None),
+    let Lab { outside, lesson } = match place {
+        Place::Lab(lab) => *lab,
+        Place::Machine => Lab::default(),
     };
+    let (course, lesson) = lesson.unzip();
     let events = live.events.unwrap_or(applied.events);
     run::live(LiveRequest {
         source: open(
@@ -312,6 +339,7 @@ fn watch(
             latin_only: live.theme.ascii,
             events,
             course,
+            outside,
         },
         thresholds: applied.thresholds,
         wishes: applied.wishes,

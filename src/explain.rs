@@ -5,6 +5,7 @@
 //! fills in its numbers. It draws nothing.
 
 pub mod ability;
+pub mod bounds;
 pub mod catalogue;
 pub mod diagnosis;
 pub mod findings;

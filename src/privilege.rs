@@ -78,6 +78,7 @@ pub fn powers() -> Powers {
     let held = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective);
     let known = Capability::ALL
         .into_iter()
+        .chain([Capability::NetRaw])
         .fold(CapabilitySet::empty(), |all, one| all | bit(one));
     let capabilities: BTreeSet<Capability> = Capability::ALL
         .into_iter()
@@ -103,6 +104,7 @@ fn bit(capability: Capability) -> CapabilitySet {
         Capability::Kill => CapabilitySet::KILL,
         Capability::NetAdmin => CapabilitySet::NET_ADMIN,
         Capability::SysAdmin => CapabilitySet::SYS_ADMIN,
+        Capability::NetRaw => CapabilitySet::NET_RAW,
     }
 }
 

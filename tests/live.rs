@@ -97,7 +97,7 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 51] = [
+const INSIDE: [(&str, Body); 53] = [
     (
         "lessons_lead_where_their_labels_say",
         lessons::lead_where_their_labels_say,
@@ -110,6 +110,11 @@ const INSIDE: [(&str, Body); 51] = [
         "lessons_tour_shows_what_it_says",
         lessons::tour_shows_what_it_says,
     ),
+    (
+        "lessons_begin_anew_once_their_program_is_ended",
+        lessons::begin_anew_once_their_program_is_ended,
+    ),
+    ("lessons_tour_begins_anew", lessons::tour_begins_anew),
     (ROW_BY_ROW, differential::agrees_row_by_row),
     (ON_A_PAIR, differential::agrees_on_a_pair_of_devices),
     (

@@ -31,6 +31,7 @@ fn app(sockets: u32) -> App {
         latin_only: false,
         events: EventsChoice::default(),
         course: None,
+        outside: None,
         filter: Filter::all(),
         quick: Quick::default(),
         sort: Sort::default(),

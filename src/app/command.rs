@@ -253,6 +253,13 @@ impl Command {
         })
     }
 
+    /// What takes what the lab offers under a digit, if that is one of its digits.
+    #[must_use]
+    pub fn of_digit(digit: u8) -> Option<Self> {
+        let mut all = Self::ALL.iter().map(|(command, _)| *command);
+        all.find(|command| command.digit() == Some(digit))
+    }
+
     /// The digit of what the lab offers, if it is that.
     #[must_use]
     pub fn digit(self) -> Option<u8> {

@@ -11,9 +11,25 @@ use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
 use crate::model::socket::Socket;
 use crate::model::state::State;
+use crate::model::time::Stamp;
+use std::num::NonZeroU32;
 
 /// The key for setting up again what is gone.
 pub const AGAIN: u8 = 9;
+
+const AGAIN_CHOICE: Choice = Choice {
+    key: AGAIN,
+    what: Move::SetUpAgain,
+    to: None,
+    by_reset: false,
+};
+
+const NEXT: Choice = Choice {
+    key: 1,
+    what: Move::Next,
+    to: None,
+    by_reset: false,
+};
 
 /// A lesson that is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +43,11 @@ pub struct Lesson {
     pub under_way: Option<(Move, Option<u64>)>,
     /// What the last frame offered, and for which socket.
     offered: Option<(Vec<Choice>, Option<Socket>)>,
-    /// Whether its processes have ended: then nothing more can happen.
+    /// Whether one of its processes has ended: then it can only begin anew.
     pub over: bool,
+    /// When one of its processes was last found to have ended: nobody plays the
+    /// peers of what was there before.
+    left: Option<Stamp>,
     /// The state that the last chapter is about, until a row in it was shown.
     pub(super) sought: Option<State>,
 }
@@ -43,6 +62,7 @@ impl Lesson {
             under_way: None,
             offered: None,
             over: false,
+            left: None,
             sought: None,
         }
     }
@@ -66,20 +86,14 @@ impl App {
     /// What a learner can have happen now.
     #[must_use]
     pub fn choices(&self) -> Vec<Choice> {
-        let ready = |lesson: &&Lesson| !lesson.over && !self.paused;
-        let Some(lesson) = self.lesson.as_ref().filter(ready) else {
+        let Some(lesson) = self.lesson.as_ref().filter(|_| !self.paused) else {
             return Vec::new();
         };
         match lesson.course {
+            _ if lesson.over => vec![AGAIN_CHOICE],
             Course::Tour => {
-                let next = Choice {
-                    key: 1,
-                    what: Move::Next,
-                    to: None,
-                    by_reset: false,
-                };
                 let more = lesson.chapter + 1 < CHAPTERS.len();
-                more.then_some(next).into_iter().collect()
+                vec![if more { NEXT } else { AGAIN_CHOICE }]
             }
             Course::States => {
                 let row = self.selected().filter(|row| self.observation.is_own(row));
@@ -89,17 +103,56 @@ impl App {
                         && row.socket.inode.is_none()
                         && self.observation.listeners_of(row).next().is_none()
                 };
-                let row = row.filter(|row| !alone(row));
+                let row = row.filter(|row| !alone(row) && !self.is_left_behind(row));
                 let mut choices: Vec<Choice> = row.map(of_row).unwrap_or_default();
-                choices.push(Choice {
-                    key: AGAIN,
-                    what: Move::SetUpAgain,
-                    to: None,
-                    by_reset: false,
-                });
+                choices.push(AGAIN_CHOICE);
                 choices
             }
         }
+    }
+
+    /// What could be offered for a socket in each state: the pane takes as much
+    /// room as the most of it, so that it stands still while the cursor moves.
+    #[must_use]
+    pub fn possible_choices(&self) -> Vec<Vec<Choice>> {
+        let Some(any) = self.observation.rows.first() else {
+            return Vec::new();
+        };
+        let held = |state, unread| {
+            let mut row = *any;
+            row.phase = Phase::Steady;
+            row.unowned = None;
+            row.socket.protocol = Protocol::Tcp;
+            row.socket.state = state;
+            row.socket.inode = Some(NonZeroU32::MIN);
+            row.socket.recv_queue = unread;
+            row
+        };
+        let rows = State::ALL
+            .into_iter()
+            .flat_map(|state| [held(state, 0), held(state, 2)]);
+        rows.map(|row| {
+            let mut choices = of_row(&row);
+            choices.push(AGAIN_CHOICE);
+            choices
+        })
+        .collect()
+    }
+
+    /// Whether a row is what a process of the lab that was ended has left to the
+    /// kernel: its peer is played no more.
+    #[must_use]
+    pub fn is_left_behind(&self, row: &Row) -> bool {
+        let left = self.lesson.as_ref().and_then(|lesson| lesson.left);
+        left.is_some_and(|left| row.first_seen <= left)
+    }
+
+    /// Whether a session is told in chapters.
+    #[must_use]
+    pub fn is_on_tour(&self) -> bool {
+        self.lesson
+            .as_ref()
+            .is_some_and(|lesson| lesson.course == Course::Tour)
     }
 
     /// Whether the table is one of single states, each to be led on.
@@ -149,33 +202,49 @@ impl App {
         let Some(lesson) = &mut self.lesson else {
             return Vec::new();
         };
-        let Some((what, _)) = lesson.under_way.take() else {
-            return Vec::new();
-        };
-        if result.is_ok() {
+        // Unasked only an end is told.
+        let what = lesson.under_way.take().map(|(what, _)| what);
+        if let (Some(what), Ok(())) = (what, &result) {
             // Until a table shows it, nothing more is offered.
             lesson.under_way = Some((what, Some(self.newest)));
         }
+        let tour = lesson.course == Course::Tour;
         match result {
-            Ok(()) if what == Move::Next => {
-                lesson.chapter += 1;
-                lesson.sought = CHAPTERS.get(lesson.chapter).copied();
-            }
-            Ok(()) if what == Move::SetUpAgain => self.tell_of_lesson("again", ""),
-            Ok(()) => {
-                let told = self.words.lab("moves", what.key()).to_owned();
-                self.tell_of_lesson("done", &told);
-            }
             Err(Unmade::Gone) => {
                 lesson.over = true;
-                self.tell_of_lesson("ended", "");
+                lesson.left = Some(self.observation.time.stamp());
+                self.tell_of_lesson(if tour { "ended_tour" } else { "ended" }, "");
             }
+            Ok(()) => self.done(what),
             Err(Unmade::Failed(reason)) => {
                 let reason = self.words.message(&reason);
                 self.tell_of_lesson("failed", &reason);
             }
         }
         vec![Effect::Refresh]
+    }
+
+    fn done(&mut self, what: Option<Move>) {
+        let (Some(lesson), Some(what)) = (&mut self.lesson, what) else {
+            return;
+        };
+        match what {
+            Move::Next => {
+                lesson.chapter += 1;
+                lesson.sought = CHAPTERS.get(lesson.chapter).copied();
+            }
+            Move::SetUpAgain => {
+                lesson.over = false;
+                lesson.chapter = 0;
+                lesson.sought = None;
+                let tour = lesson.course == Course::Tour;
+                self.tell_of_lesson(if tour { "begun" } else { "again" }, "");
+            }
+            _ => {
+                let told = self.words.lab("moves", what.key()).to_owned();
+                self.tell_of_lesson("done", &told);
+            }
+        }
     }
 
     /// With a new table: what was done shows in it. In the tour the cursor goes to

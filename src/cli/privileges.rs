@@ -47,6 +47,10 @@ pub(super) fn of(plan: &Plan) -> Vec<Capability> {
     }
 }
 
+/// What a lesson uses beyond that: its stage may have to be set anew, device and
+/// all, in its own namespace.
+pub(super) const LESSON: [Capability; 2] = [Capability::NetAdmin, Capability::NetRaw];
+
 fn with(mut used: Vec<Capability>, further: Capability) -> Vec<Capability> {
     used.push(further);
     used

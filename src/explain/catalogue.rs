@@ -7,13 +7,13 @@
 mod books;
 mod words;
 
+use super::bounds::Bounds;
 pub use super::language::Language;
 use super::lengths::{Limit, limit};
 use super::phrasebook::Phrasebook;
 use super::sentence::{fill, grouped};
 use crate::model::finding::Rule;
 use crate::model::gap::{GapKind, GapReason};
-use crate::model::limits::Limits;
 use crate::model::owner::Unowned;
 use crate::model::state::State;
 use crate::model::timer::TimerKind;
@@ -183,26 +183,52 @@ impl Catalogue {
     /// A place that depends on this machine's settings, in words; `None` for
     /// any other place.
     #[must_use]
-    pub fn limit(&self, name: &str, limits: &Limits) -> Option<String> {
+    pub fn limit<'a>(&self, name: &str, bounds: impl Into<Bounds<'a>>) -> Option<String> {
         if !super::lengths::is_limit(name) {
             return None;
         }
-        let words = match limit(name, limits) {
-            Some(Limit::Number(number)) => return Some(grouped(number.into())),
-            Some(Limit::Length(length)) => {
+        let bounds = bounds.into();
+        let here = limit(name, bounds.here);
+        let said = match here {
+            Some(here) => self.said_limit(here),
+            None => self.diagnosis("words", "unknown_length").to_owned(),
+        };
+        let outside = bounds.outside.and_then(|outside| limit(name, outside));
+        let outside = outside.filter(|outside| Some(*outside) != here);
+        Some(match outside {
+            Some(outside) => self.beside_outside("limit", &said, outside),
+            None => said,
+        })
+    }
+
+    fn said_limit(&self, limit: Limit) -> String {
+        match limit {
+            Limit::Number(number) => grouped(number.into()),
+            Limit::Length(length) => {
                 let length = self.length(length);
                 let about = self.diagnosis("words", "about");
-                fill(about, |place| (place == "length").then(|| length.clone()))
+                fill(about, |_| Some(length.clone())).unwrap_or(length)
             }
-            None => None,
-        };
-        Some(words.unwrap_or_else(|| self.diagnosis("words", "unknown_length").to_owned()))
+        }
+    }
+
+    /// What holds in the lab, and beside it what holds outside.
+    pub(super) fn beside_outside(&self, name: &str, here: &str, outside: Limit) -> String {
+        let outside = self.said_limit(outside);
+        let both = fill(self.lab("outside", name), |place| {
+            Some(match place {
+                "here" => here.to_owned(),
+                _ => outside.clone(),
+            })
+        });
+        both.unwrap_or_default()
     }
 
     /// A text of the catalogue with this machine's limits filled in.
     #[must_use]
-    pub fn with_limits(&self, text: &str, limits: &Limits) -> String {
-        fill(text, |name| self.limit(name, limits)).unwrap_or_else(|| text.to_owned())
+    pub fn with_limits<'a>(&self, text: &str, bounds: impl Into<Bounds<'a>>) -> String {
+        let bounds = bounds.into();
+        fill(text, |name| self.limit(name, bounds)).unwrap_or_else(|| text.to_owned())
     }
 
     /// A length of time with its two largest units: `2 min 11 s`, `41 min`.

@@ -11,6 +11,7 @@ use super::catalogue::Catalogue;
 use super::pick::{Choice, pick};
 use super::sentence::fill;
 pub use super::urgency::Urgency;
+use crate::model::limits::Limits;
 use crate::model::observation::Observation;
 use crate::model::owner::Unowned;
 use crate::model::row::{Phase, Row};
@@ -31,10 +32,15 @@ pub struct Diagnosis {
     pub next: Vec<String>,
     /// Who must act.
     pub waits_for: String,
+    /// Whether that is told by its own evidence, and not by the state alone.
+    pub waits_unusually: bool,
     /// Why nobody owns it, where nobody does.
     pub unowned: Option<String>,
     /// Whether that is said by the sentences already.
     pub unowned_is_said: bool,
+    /// In the lab, how long it would be in this state at most outside, where the lab
+    /// holds it longer.
+    pub outside: Option<String>,
     /// An `ss` command that shows the same socket.
     pub same_as: String,
 }
@@ -57,7 +63,23 @@ impl Diagnosis {
 /// Explains a row of an observation.
 #[must_use]
 pub fn diagnose(row: &Row, observation: &Observation, words: &Catalogue) -> Diagnosis {
-    let case = Case::new(row, observation, words);
+    explain(&Case::new(row, observation, words))
+}
+
+/// Explains a row of the lab, which keeps states for longer than the machine
+/// around it, whose limits those `outside` are.
+#[must_use]
+pub fn diagnose_in_lab(
+    row: &Row,
+    observation: &Observation,
+    outside: &Limits,
+    words: &Catalogue,
+) -> Diagnosis {
+    explain(&Case::new(row, observation, words).in_lab(outside))
+}
+
+fn explain(case: &Case<'_>) -> Diagnosis {
+    let (row, observation, words) = (case.row, case.observation, case.words);
     if row.phase == Phase::Closed {
         // It is nowhere any more: nothing of what follows would be true of it.
         return Diagnosis {
@@ -66,24 +88,30 @@ pub fn diagnose(row: &Row, observation: &Observation, words: &Catalogue) -> Diag
             sentences: vec![words.diagnosis("words", "closed").to_owned()],
             next: Vec::new(),
             waits_for: String::new(),
+            waits_unusually: false,
             unowned: None,
             unowned_is_said: true,
+            outside: None,
             same_as: same_as(row, observation),
         };
     }
     let choice = pick(&case.evidence());
+    let mut said = sentences(case, &choice);
+    said.extend(case.held_by_lab());
     let texts = |said: Vec<(&str, String)>| said.into_iter().map(|(_, text)| text).collect();
     Diagnosis {
         urgency: choice.urgency,
         headline: case.headline(),
-        sentences: texts(sentences(&case, &choice)),
-        next: texts(next(&case, &choice)),
+        sentences: texts(said),
+        next: texts(next(case, &choice)),
         waits_for: case.waits_for(choice.who),
+        waits_unusually: choice.who.is_some(),
         unowned: case.unowned(),
         unowned_is_said: matches!(
             row.unowned,
             Some(Unowned::TimeWait | Unowned::Orphan | Unowned::AcceptQueue)
         ),
+        outside: case.outside(),
         same_as: same_as(row, observation),
     }
 }

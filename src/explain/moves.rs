@@ -7,10 +7,17 @@ use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
 use crate::model::state::State;
 
-/// The moves that make sense for a row, those that teach most first; at most
-/// six.
+/// The moves that make sense for a row, at most six: those of whoever can do
+/// what teaches most come first, and of each the most telling one.
 #[must_use]
 pub fn moves(row: &Row) -> Vec<Move> {
+    let mut moves = possible(row);
+    let first = moves.first().map(|what| what.actor());
+    moves.sort_by_key(|what| (Some(what.actor()) != first, what.actor()));
+    moves
+}
+
+fn possible(row: &Row) -> Vec<Move> {
     use Move::{
         ClientConnects, ClientKnocks, PeerAcknowledges, PeerAnswers, PeerFinishes,
         PeerFinishesAgain, PeerFinishesCrossing, PeerResets, PeerSends, ProgramAccepts,
@@ -111,9 +118,20 @@ pub fn leads_to(what: Move, row: &Row) -> Option<State> {
 /// Whom a row waits for and for what, in two or three words.
 #[must_use]
 pub fn awaited<'w>(row: &Row, words: &'w Catalogue) -> &'w str {
+    awaited_key(row).map_or("", |key| words.lab("awaited", key))
+}
+
+/// Only whom it waits for.
+#[must_use]
+pub fn awaited_actor<'w>(row: &Row, words: &'w Catalogue) -> &'w str {
+    let actor = |key: &'static str| key.split('_').next().unwrap_or(key);
+    awaited_key(row).map_or("", |key| words.lab("actors", actor(key)))
+}
+
+fn awaited_key(row: &Row) -> Option<&'static str> {
     let socket = &row.socket;
-    let key = match (socket.state, row.unowned) {
-        _ if row.phase == Phase::Closed => return "",
+    Some(match (socket.state, row.unowned) {
+        _ if row.phase == Phase::Closed => return None,
         (State::Established | State::CloseWait, Some(Unowned::AcceptQueue)) => "program_accepts",
         (State::Listen, _)
             if socket
@@ -139,8 +157,7 @@ pub fn awaited<'w>(row: &Row, words: &'w Catalogue) -> &'w str {
         (State::BoundInactive, _) => "program_uses",
         _ if socket.recv_queue > 0 => "program_reads",
         _ => "either",
-    };
-    words.lab("awaited", key)
+    })
 }
 
 #[cfg(test)]
@@ -170,10 +187,26 @@ mod tests {
             for language in Language::ALL {
                 let words = Catalogue::of(language);
                 assert!(!awaited(&row, words).is_empty(), "{state}");
+                assert!(!awaited_actor(&row, words).is_empty(), "{state}");
                 for what in &moves {
                     assert!(!words.lab("moves", what.key()).is_empty(), "{what:?}");
+                    assert!(!words.lab("steps", what.key()).is_empty(), "{what:?}");
+                    assert!(!words.lab("actors", what.actor().key()).is_empty());
                 }
             }
+        }
+    }
+
+    /// Each actor is named once before its moves.
+    #[test]
+    fn the_moves_of_one_actor_stand_together() {
+        for state in State::ALL {
+            let mut actors: Vec<_> = moves(&row(state)).iter().map(|what| what.actor()).collect();
+            actors.dedup();
+            let mut once = actors.clone();
+            once.sort();
+            once.dedup();
+            assert_eq!(actors.len(), once.len(), "{state}");
         }
     }
 

@@ -5,7 +5,7 @@
 //! goes out goes to the peers' service port.
 
 mod exhibits;
-mod standing;
+pub(super) mod standing;
 mod teaching;
 
 use super::LabError;
@@ -22,6 +22,7 @@ use crate::model::state::State;
 use exhibits::Exhibit;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
+use standing::Standing;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
@@ -78,8 +79,12 @@ impl<'a> Classroom<'a> {
             // Without it the states last as long as elsewhere in the lab.
             let _ = namespace.set(setting, value);
         }
+        let mut rig = Rig::open(namespace, choice)?;
+        // A class that was ended has left connections to these: a SYN from one of
+        // them would be taken for a segment of the old connection.
+        rig.begin_peers_at(Standing::read()?.peers());
         Ok(Self {
-            rig: Rig::open(namespace, choice)?,
+            rig,
             places: Vec::new(),
             flood: Flood::default(),
         })

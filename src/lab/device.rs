@@ -73,7 +73,7 @@ enum Port {
 }
 
 impl Device {
-    /// Makes the device. It goes away with this process.
+    /// Makes the device; one that a process that was ended has left is taken away.
     pub(super) fn open(namespace: &Namespace, choice: DeviceChoice) -> Result<Self, LabError> {
         let port = match choice {
             DeviceChoice::Tun => tun(namespace)?,
@@ -152,7 +152,12 @@ fn tun(namespace: &Namespace) -> Result<Port, LabError> {
 }
 
 fn pair(namespace: &Namespace) -> Result<Port, LabError> {
-    Configuration::open()?.add_pair(NAME, FAR_NAME, LINK_ADDRESS)?;
+    let configuration = Configuration::open()?;
+    // A pair belongs to the namespace: that of a process that was ended outlasts it.
+    if let Ok(left) = configuration.index(NAME) {
+        configuration.remove(left)?;
+    }
+    configuration.add_pair(NAME, FAR_NAME, LINK_ADDRESS)?;
     furnish(namespace, FAR_NAME, std::iter::empty())?;
     furnish(namespace, NAME, Path::offered())?;
     let socket = RawSocket::new(FAR_NAME, Medium::Ethernet)

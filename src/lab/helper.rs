@@ -275,6 +275,11 @@ impl Helper {
         self.child.id()
     }
 
+    /// Whether it has not ended.
+    pub(super) fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Asks it to end, without waiting for it.
     pub(super) fn dismiss(&mut self) {
         drop(self.input.take());

@@ -25,8 +25,48 @@ const FLOODING: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Lesson {
     namespace: Namespace,
+    choice: DeviceChoice,
+    course: Course,
+    /// None while it begins anew, and if that failed.
+    company: Option<Company>,
+}
+
+/// The processes of a lesson.
+#[derive(Debug)]
+struct Company {
     class: Helper,
     tour: Option<Tour>,
+}
+
+impl Company {
+    fn gather(
+        namespace: &Namespace,
+        choice: DeviceChoice,
+        course: Course,
+    ) -> Result<Self, LabError> {
+        let mut class = Helper::start(namespace, Role::Teach(choice, course))?;
+        class.ready(PATIENCE)?;
+        let tour = match course {
+            Course::States => None,
+            Course::Tour => Some(Tour::begin(namespace)?),
+        };
+        Ok(Self { class, tour })
+    }
+
+    fn make(&mut self, wish: &Wish, namespace: &Namespace) -> Result<(), LabError> {
+        match &mut self.tour {
+            Some(tour) if wish.what == Move::Next => tour.go_on(namespace, &mut self.class),
+            _ => {
+                let line = serde_json::to_string(&Order::from(wish))
+                    .map_err(LabError::io("tell of", "a move"))?;
+                self.class.order(&line, PATIENCE)
+            }
+        }
+    }
+
+    fn is_whole(&mut self) -> bool {
+        self.class.runs() && self.tour.as_mut().is_none_or(Tour::is_whole)
+    }
 }
 
 impl Lesson {
@@ -40,33 +80,42 @@ impl Lesson {
         choice: DeviceChoice,
         course: Course,
     ) -> Result<Self, LabError> {
-        let mut class = Helper::start(namespace, Role::Teach(choice, course))?;
-        class.ready(PATIENCE)?;
-        let tour = match course {
-            Course::States => None,
-            Course::Tour => Some(Tour::begin(namespace)?),
-        };
+        let company = Company::gather(namespace, choice, course)?;
         Ok(Self {
             namespace: namespace.clone(),
-            class,
-            tour,
+            choice,
+            course,
+            company: Some(company),
         })
     }
 
-    /// Has something happen, and waits until it has.
+    /// Has something happen, and waits until it has. What is to be set up again
+    /// is so even if the processes have ended: then by new ones.
     ///
     /// # Errors
     ///
-    /// If it does not fit what is there, or did not work.
+    /// [`LabError::Gone`] if a process that it needs has ended; else if it does not
+    /// fit what is there, or did not work.
     pub fn make(&mut self, wish: &Wish) -> Result<(), LabError> {
-        match &mut self.tour {
-            Some(tour) if wish.what == Move::Next => tour.go_on(&self.namespace, &mut self.class),
-            _ => {
-                let line = serde_json::to_string(&Order::from(wish))
-                    .map_err(LabError::io("tell of", "a move"))?;
-                self.class.order(&line, PATIENCE)
-            }
+        let anew = self.course == Course::Tour || !self.is_whole();
+        if wish.what == Move::SetUpAgain && anew {
+            return self.begin_anew();
         }
+        let company = self.company.as_mut().ok_or(LabError::Gone)?;
+        company.make(wish, &self.namespace)
+    }
+
+    /// Whether all its processes are there.
+    pub fn is_whole(&mut self) -> bool {
+        self.company.as_mut().is_some_and(Company::is_whole)
+    }
+
+    fn begin_anew(&mut self) -> Result<(), LabError> {
+        // The old ones first: the device has one name, and so have the ports.
+        drop(self.company.take());
+        let company = Company::gather(&self.namespace, self.choice, self.course)?;
+        self.company = Some(company);
+        Ok(())
     }
 }
 

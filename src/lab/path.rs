@@ -76,6 +76,17 @@ impl Path {
         self.address(number.saturating_add(2))
     }
 
+    /// The number of the peer with an address of IPv4, if it is one's.
+    pub(super) fn number_of_peer(address: IpAddr) -> Option<u16> {
+        let IpAddr::V4(address) = address else {
+            return None;
+        };
+        let [first, second, high, low] = address.octets();
+        let host = u16::from_be_bytes([high, low]);
+        let within = [first, second] == PREFIX_V4;
+        host.checked_sub(2).filter(|_| within)
+    }
+
     fn address(self, host: u16) -> IpAddr {
         let [high, low] = host.to_be_bytes();
         match self {

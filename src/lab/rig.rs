@@ -107,6 +107,11 @@ impl<'a> Rig<'a> {
         peer
     }
 
+    /// Leaves out peers: the next one has this number, or a higher one.
+    pub(super) fn begin_peers_at(&mut self, number: u16) {
+        self.peers = self.peers.max(number);
+    }
+
     /// Notes a socket that this process keeps.
     pub(super) fn keep(
         &mut self,

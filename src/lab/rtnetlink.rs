@@ -14,6 +14,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
 
 const NEW_LINK: u16 = 16;
+const REMOVE_LINK: u16 = 17;
 const NEW_ADDRESS: u16 = 20;
 const NEW_ROUTE: u16 = 24;
 /// `NLM_F_REQUEST | NLM_F_ACK`.
@@ -101,6 +102,15 @@ impl Configuration {
         attribute(18, &info, &mut body);
         self.ask(NEW_LINK, CREATE, &body)
             .map_err(LabError::io("make", "a pair of veth devices"))
+    }
+
+    /// Takes a device away; of a pair, both.
+    pub(super) fn remove(&self, device: DeviceIndex) -> Result<(), LabError> {
+        // struct ifinfomsg: as above.
+        let mut body = vec![0; 16];
+        body[4..8].copy_from_slice(&device.0.to_ne_bytes());
+        self.ask(REMOVE_LINK, ASK, &body)
+            .map_err(LabError::io("take away", "the lab's device"))
     }
 
     /// Gives a device a further address.

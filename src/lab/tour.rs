@@ -1,10 +1,13 @@
 //! The tour: the classic session, then two troubles, a chapter at a time.
 
 use super::LabError;
+use super::classroom::standing::Standing;
 use super::helper::{Helper, Role};
 use super::namespace::Namespace;
 use super::talker::{Line, Part};
-use std::time::Duration;
+use crate::model::state::State;
+use rustix::event::{PollFd, Timespec, poll};
+use std::time::{Duration, Instant};
 
 /// Where the server of the tour listens.
 pub(super) const PORT: u16 = 8000;
@@ -13,6 +16,13 @@ const FLOOD: u16 = 6000;
 /// How many connections leak.
 const LEAK: u16 = 40;
 const PATIENCE: Duration = Duration::from_secs(20);
+/// More than the longest delay of an acknowledgement (`TCP_DELACK_MAX`).
+const DELAYED: Duration = Duration::from_millis(500);
+/// Between two looks, 5 ms.
+const PAUSE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 5_000_000,
+};
 
 /// The order to the far end that begins a flood.
 pub(super) const FLOOD_ORDER: &str = "flood";
@@ -43,6 +53,11 @@ impl Tour {
         })
     }
 
+    /// Whether both programs are there.
+    pub(super) fn is_whole(&mut self) -> bool {
+        self.server.runs() && self.client.runs()
+    }
+
     /// Plays the next chapter. `far_end` takes orders to the far end. After a
     /// failure it goes on where that was.
     pub(super) fn go_on(
@@ -61,6 +76,7 @@ impl Tour {
                 Deed::Flood(count) => {
                     far_end.order(&format!("{FLOOD_ORDER} {PORT} {count}"), PATIENCE)?;
                 }
+                Deed::Heard => wait_for_acknowledgement()?,
                 Deed::Renew => self.renew_server(namespace)?,
             }
             self.done += 1;
@@ -79,6 +95,17 @@ impl Tour {
     }
 }
 
+/// Waits until no FIN is on its way, or for as long as a delayed acknowledgement
+/// may take.
+fn wait_for_acknowledgement() -> Result<(), LabError> {
+    let deadline = Instant::now() + DELAYED;
+    while Standing::read()?.has_any(State::FinWait1) && Instant::now() < deadline {
+        let none: &mut [PollFd<'_>] = &mut [];
+        poll(none, Some(&PAUSE)).map_err(LabError::io("wait for", "an acknowledgement"))?;
+    }
+    Ok(())
+}
+
 /// One thing that happens in a chapter.
 #[derive(Clone, Copy, Debug)]
 enum Deed {
@@ -88,13 +115,15 @@ enum Deed {
     Call(Line),
     /// So many forged SYNs are to come.
     Flood(u16),
+    /// The client's FIN is acknowledged: the kernel takes a moment for that.
+    Heard,
     /// The server ends, and another takes its port.
     Renew,
 }
 
 /// What happens in a chapter; nothing after the last.
 fn script(chapter: usize) -> Vec<Deed> {
-    use Deed::{Call, Flood, Renew, Serve};
+    use Deed::{Call, Flood, Heard, Renew, Serve};
     match chapter {
         1 => vec![Serve(Line::Listen(PORT))],
         2 => vec![Call(Line::Connect(PORT, 1))],
@@ -105,7 +134,7 @@ fn script(chapter: usize) -> Vec<Deed> {
             Serve(Line::Write(20)),
             Call(Line::Read(20)),
         ],
-        6 => vec![Call(Line::Close)],
+        6 => vec![Call(Line::Close), Heard],
         7 => vec![Serve(Line::Close)],
         8 => vec![Flood(FLOOD)],
         // The flood has filled the server's queue: a leak needs a new one.

@@ -4,7 +4,7 @@ use super::column::Column;
 use super::fit::{fit, width};
 use super::quantity;
 use crate::explain::catalogue::Catalogue;
-use crate::explain::moves::awaited;
+use crate::explain::moves::{awaited, awaited_actor};
 use crate::explain::sentence::fill;
 use crate::filter::{Side, protocol_word, services, write_address};
 use crate::model::flow::{Flow, Rate};
@@ -83,7 +83,10 @@ pub fn cell<'o>(
         Column::Local => address(Side::Local, row, observation),
         Column::Remote => address(Side::Remote, row, observation),
         Column::State => state(row),
-        Column::Awaits => awaited(row, words).to_owned().into(),
+        Column::Awaits => Cell {
+            short: Some(awaited_actor(row, words).to_owned().into()),
+            ..awaited(row, words).to_owned().into()
+        },
         Column::Age => age(row, observation).into(),
         Column::Timer => socket
             .timer

@@ -33,6 +33,11 @@ fn is_essential(column: Column) -> bool {
     column.priority() <= Column::Proto.priority()
 }
 
+/// Whether less important columns wait until it is told in full.
+fn is_wanted_whole(column: Column) -> bool {
+    matches!(column, Column::Process | Column::Awaits)
+}
+
 /// How much room the wanted columns need for the cells seen so far.
 #[derive(Clone, Debug)]
 pub struct Measure {
@@ -152,9 +157,17 @@ impl Line<'_> {
         places
     }
 
-    /// Shows a column in its least width if there is room for it.
+    /// Shows a column if there is room for it: in its least width, but whom a
+    /// state waits for in full, where that fits.
     fn place(&mut self, place: usize) -> bool {
-        self.widths[place] = Some(self.needs[place].least);
+        let need = self.needs[place];
+        if need.column == Column::Awaits {
+            self.widths[place] = Some(need.whole);
+            if self.used() <= self.cells {
+                return true;
+            }
+        }
+        self.widths[place] = Some(need.least);
         let fits = self.used() <= self.cells;
         if !fits {
             self.widths[place] = None;
@@ -168,7 +181,7 @@ impl Line<'_> {
         for place in self.by_priority(true) {
             self.place(place);
         }
-        self.grow(|column| column == Column::Process);
+        self.grow(is_wanted_whole);
     }
 
     /// The others until one does not fit, if nothing essential is missing or
@@ -177,7 +190,7 @@ impl Line<'_> {
     fn place_others(&mut self) {
         for place in self.by_priority(true) {
             let need = self.needs[place];
-            let wanted = if need.column == Column::Process {
+            let wanted = if is_wanted_whole(need.column) {
                 need.whole
             } else {
                 need.least

@@ -48,7 +48,56 @@ pub enum Move {
     Next,
 }
 
+/// Who makes a move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Actor {
+    /// The kernel at the far end of a connection.
+    Peer,
+    /// Somebody who has no connection yet.
+    Client,
+    /// The program that holds the socket.
+    Program,
+    /// The lab itself.
+    Lab,
+}
+
+impl Actor {
+    /// Its key in the assets.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Peer => "peer",
+            Self::Client => "client",
+            Self::Program => "program",
+            Self::Lab => "lab",
+        }
+    }
+}
+
 impl Move {
+    /// Who makes it.
+    #[must_use]
+    pub fn actor(self) -> Actor {
+        match self {
+            Self::PeerAnswers
+            | Self::PeerAcknowledges
+            | Self::PeerFinishes
+            | Self::PeerFinishesCrossing
+            | Self::PeerFinishesAgain
+            | Self::PeerSends
+            | Self::PeerResets => Actor::Peer,
+            Self::ClientKnocks | Self::ClientConnects => Actor::Client,
+            Self::ProgramListens
+            | Self::ProgramConnects
+            | Self::ProgramAccepts
+            | Self::ProgramReads
+            | Self::ProgramSends
+            | Self::ProgramShutsDown
+            | Self::ProgramCloses => Actor::Program,
+            Self::SetUpAgain | Self::Next => Actor::Lab,
+        }
+    }
+
     /// Every move with its key in the assets.
     pub const ALL: [(Self, &'static str); 18] = [
         (Self::PeerAnswers, "peer_answers"),

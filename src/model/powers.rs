@@ -22,10 +22,13 @@ pub enum Capability {
     NetAdmin,
     /// Entering other network namespaces.
     SysAdmin,
+    /// Playing the far end of the lab on a pair of devices, in its own namespace.
+    NetRaw,
 }
 
 impl Capability {
-    /// All of them.
+    /// All that what the program tells and does on the machine takes: the lab takes
+    /// more.
     pub const ALL: [Self; 5] = [
         Self::DacReadSearch,
         Self::SysPtrace,
@@ -43,6 +46,7 @@ impl Capability {
             Self::Kill => "cap_kill",
             Self::NetAdmin => "cap_net_admin",
             Self::SysAdmin => "cap_sys_admin",
+            Self::NetRaw => "cap_net_raw",
         }
     }
 }

@@ -8,13 +8,16 @@ use crate::lab::lesson::Lesson;
 use crate::model::lesson::{Unmade, Wish};
 use std::convert::Infallible;
 use std::io;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 /// How long the end of the program waits for the lab to be put away: its peers
 /// reset what would outlast it.
 const GRACE: Duration = Duration::from_secs(4);
+
+/// How often it is looked whether somebody has ended a process of the lesson.
+const WATCH: Duration = Duration::from_millis(500);
 
 /// The thread's other end. The lab ends when this is dropped.
 pub(super) struct Teacher {
@@ -38,6 +41,13 @@ impl Drop for Teacher {
     }
 }
 
+fn make(lesson: &mut Lesson, wish: &Wish) -> Result<(), Unmade> {
+    lesson.make(wish).map_err(|error| match error {
+        LabError::Gone => Unmade::Gone,
+        other => Unmade::Failed(other.to_string()),
+    })
+}
+
 /// Starts the thread.
 pub(super) fn start(mut lesson: Lesson, events: Sender<Event>) -> io::Result<Teacher> {
     let (wishes, inbox) = channel::<Wish>();
@@ -46,12 +56,25 @@ pub(super) fn start(mut lesson: Lesson, events: Sender<Event>) -> io::Result<Tea
         .name("teacher".to_owned())
         .spawn(move || {
             let _running: Sender<Infallible> = running;
-            while let Ok(wish) = inbox.recv() {
-                let made = lesson.make(&wish).map_err(|error| match error {
-                    LabError::Gone => Unmade::Gone,
-                    other => Unmade::Failed(other.to_string()),
-                });
+            let tell = |made| {
                 let _ = events.send(Event::Message(Box::new(Message::Made(made))));
+            };
+            let mut whole = true;
+            loop {
+                match inbox.recv_timeout(WATCH) {
+                    Ok(wish) => {
+                        let made = make(&mut lesson, &wish);
+                        // What this has told is not told again.
+                        whole = lesson.is_whole();
+                        tell(made);
+                    }
+                    Err(RecvTimeoutError::Timeout) if whole && !lesson.is_whole() => {
+                        whole = false;
+                        tell(Err(Unmade::Gone));
+                    }
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
             }
             drop(lesson);
         })?;

@@ -9,7 +9,7 @@ use super::screen::titled;
 use super::theme::Theme;
 use super::timeline;
 use crate::app::App;
-use crate::explain::diagnosis::{Diagnosis, diagnose};
+use crate::explain::diagnosis::Diagnosis;
 use crate::explain::machine;
 use crate::explain::sentence::fill;
 use crate::listing::quantity::bytes as size;
@@ -38,7 +38,7 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
     let below = titled(&title(app, row), theme, area, buffer);
     let mut page = Page::new(below.width);
     let writer = Writer { app, row, theme };
-    let diagnosis = diagnose(row, &app.observation, app.words);
+    let diagnosis = app.diagnosis(row);
     writer.explanation(&diagnosis, usize::MAX, &mut page);
     findings::write(&writer, true, &mut page);
     page.blank();
@@ -59,7 +59,7 @@ pub(super) fn draw_summary(app: &App, theme: Theme, area: Rect, buffer: &mut Buf
     let below = titled(&title(app, row), theme, area, buffer);
     let mut page = Page::new(below.width);
     let writer = Writer { app, row, theme };
-    let diagnosis = diagnose(row, &app.observation, app.words);
+    let diagnosis = app.diagnosis(row);
     writer.explanation(&diagnosis, 1, &mut page);
     findings::write(&writer, false, &mut page);
     writer.process(&mut page, 1);

@@ -6,7 +6,6 @@ use super::screen::titled;
 use super::theme::Theme;
 use crate::app::App;
 use crate::explain::catalogue::StateWords;
-use crate::explain::diagnosis::diagnose;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -23,8 +22,7 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
     let below = titled(&format!("{state} · {}", words.picture), theme, area, buffer);
     let mut page = Page::new(below.width);
     let heading = |name: &str| app.words.screen("explain", name);
-    let limits = &app.observation.limits;
-    let diagnosis = diagnose(row, &app.observation, app.words);
+    let diagnosis = app.diagnosis(row);
     page.heading(heading("this_socket"), theme.heading());
     super::words::tell(&diagnosis, app.words, theme, usize::MAX, &mut page);
     if let Some(unowned) = &diagnosis.unowned
@@ -33,7 +31,7 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
         page.paragraph(unowned, Style::new());
     }
     page.heading(&state.to_string(), theme.heading());
-    page.paragraph(&app.words.with_limits(&words.means, limits), Style::new());
+    page.paragraph(&app.with_limits(&words.means), Style::new());
     write(words, app, theme, &mut page);
     page.draw(scroll, below, buffer)
 }
@@ -41,7 +39,6 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
 /// Writes what is true of a state everywhere, but for its meaning.
 pub(super) fn write(words: &StateWords, app: &App, theme: Theme, page: &mut Page) {
     let heading = |name: &str| app.words.screen("explain", name);
-    let limits = &app.observation.limits;
     for (name, text) in [
         ("waits_for", &words.waits_for),
         ("entered", &words.entered),
@@ -52,8 +49,8 @@ pub(super) fn write(words: &StateWords, app: &App, theme: Theme, page: &mut Page
         ("see", &words.see),
     ] {
         page.heading(heading(name), theme.heading());
-        page.paragraph(&app.words.with_limits(text, limits), Style::new());
-        if name == "lasts" && app.lesson.is_some() {
+        page.paragraph(&app.with_limits(text), Style::new());
+        if name == "lasts" && app.outside.is_some() {
             page.paragraph(app.words.lab("pane", "raised"), theme.dim());
         }
     }

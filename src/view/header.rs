@@ -81,7 +81,7 @@ fn alarming(app: &App) -> Option<&Finding> {
 
 /// One line for all: host, count, chips as far as they fit, interval.
 fn draw_both(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
-    let right = right_side(app, theme, false);
+    let right = right_side(app, theme, Room::Narrow(area.width));
     let right_width = right.width();
     let left = Span::styled(format!(" {}", app.observation.host), theme.title());
     let room = usize::from(area.width).saturating_sub(right_width + 1);
@@ -98,7 +98,7 @@ fn draw_status(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
         Span::styled(format!(" · {source}"), theme.dim()),
     ]);
     put(&line, Style::new(), area, buffer);
-    put_right(&right_side(app, theme, true), area, buffer);
+    put_right(&right_side(app, theme, Room::Line), area, buffer);
 }
 
 /// Through what is read.
@@ -204,9 +204,10 @@ fn chips(app: &App, theme: Theme, room: usize) -> Vec<(Option<State>, String, St
 }
 
 /// What stands at the right: gaps, arrivals, PAUSED, the interval.
-fn right_side(app: &App, theme: Theme, roomy: bool) -> Line<'static> {
+fn right_side(app: &App, theme: Theme, room: Room) -> Line<'static> {
+    let roomy = room == Room::Line;
     let mut spans = Vec::new();
-    if let Some((text, severity)) = badge(app, roomy) {
+    if let Some((text, severity)) = badge(app, room) {
         spans.push(Span::styled(format!("{text}  "), theme.severity(severity)));
     }
     if let Some(text) = gaps(app, roomy) {
@@ -247,14 +248,30 @@ fn right_side(app: &App, theme: Theme, roomy: bool) -> Line<'static> {
     Line::from(spans)
 }
 
+/// How much room there is at the right.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// That of a line.
+    Line,
+    /// What the chips leave of a line of so many cells.
+    Narrow(u16),
+}
+
+/// From this width on a finding is called one even beside the chips.
+const CALLED: u16 = 60;
+
 /// How many findings are news, with the gravest one's severity.
-fn badge(app: &App, roomy: bool) -> Option<(String, Severity)> {
+fn badge(app: &App, room: Room) -> Option<(String, Severity)> {
     let severity = app.news().next()?.severity;
     let count = app.news().count();
-    if !roomy {
+    if let Room::Narrow(width) = room {
         // The line below says a grave one in words.
-        let marked = (severity < Severity::Warn).then(|| format!("{count} (F)"));
-        return marked.map(|text| (text, severity));
+        if severity >= Severity::Warn {
+            return None;
+        }
+        if width < CALLED {
+            return Some((format!("{count} (F)"), severity));
+        }
     }
     let name = if count == 1 { "finding" } else { "findings" };
     let sentence = app.words.screen("header", name);

@@ -1,15 +1,20 @@
 //! What a learner can have happen next, above the footer: whom the selected
 //! socket waits for, and a key for each thing that can be done about it.
+//!
+//! It takes the same room whatever is selected: else the table would move under
+//! the cursor.
 
-use super::put;
 use super::theme::Theme;
 use super::words::cells;
+use super::{Frame, put};
 use crate::app::App;
+use crate::app::command::Command;
 use crate::app::lab::Choice;
+use crate::app::message::Spot;
 use crate::explain::moves::awaited;
 use crate::explain::sentence::fill;
 use crate::listing::wrap;
-use crate::model::lesson::{CHAPTERS, Course};
+use crate::model::lesson::{Actor, CHAPTERS, Course, Move};
 use crate::model::state::State;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -17,13 +22,35 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 /// Cells between two choices.
-const GAP: usize = 3;
+const GAP: usize = 2;
+/// Cells of the head's line around the title and what is said.
+const HEAD: usize = 9;
 
 /// What is to be drawn.
 pub(super) struct Pane {
     head: Line<'static>,
     text: Vec<Line<'static>>,
-    choices: Vec<Line<'static>>,
+    choices: Vec<Vec<Offer>>,
+    /// How many lines are kept for what is offered.
+    kept: usize,
+    /// Whether nothing can be chosen: one thing is being done, or a question stands.
+    busy: bool,
+    theme: Theme,
+}
+
+/// A choice as it is written.
+struct Offer {
+    /// Who does it, before the first of several.
+    actor: String,
+    digit: u8,
+    key: String,
+    what: String,
+}
+
+impl Offer {
+    fn width(&self) -> usize {
+        cells(&self.actor) + cells(&self.key) + cells(&self.what)
+    }
 }
 
 impl Pane {
@@ -36,29 +63,67 @@ impl Pane {
                 Course::Tour => chapter(lesson.chapter, app, theme, width),
                 Course::States => Vec::new(),
             },
-            choices: choices(app, theme, width),
+            choices: lines(offers(&app.choices(), app), width),
+            kept: match lesson.course {
+                Course::Tour => 1,
+                Course::States => most_lines(app, width),
+            },
+            busy: lesson.under_way.is_some() || !answers(app),
+            theme,
         })
     }
 
     /// How many lines it takes.
     pub(super) fn height(&self) -> u16 {
-        let lines = 1 + self.text.len() + self.choices.len();
+        let lines = 1 + self.text.len() + self.choices.len().max(self.kept);
         u16::try_from(lines).unwrap_or(u16::MAX)
     }
 
     /// Draws it; says whether all that can be chosen is to be seen. With little
     /// room the text gives way.
-    pub(super) fn draw(&self, area: Rect, buffer: &mut Buffer) -> bool {
+    pub(super) fn draw(&self, area: Rect, buffer: &mut Buffer, frame: &mut Frame) -> bool {
         let room = usize::from(area.height);
         let told = room.saturating_sub(1 + self.choices.len());
-        let lines = [&self.head]
-            .into_iter()
-            .chain(self.text.iter().take(told))
-            .chain(&self.choices);
-        for (line, row) in lines.zip(area.rows()) {
+        let text = self.text.iter().take(told);
+        let mut rows = area.rows();
+        for (line, row) in [&self.head].into_iter().chain(text).zip(&mut rows) {
             put(line, Style::new(), row, buffer);
         }
+        for (offers, row) in self.choices.iter().zip(rows) {
+            self.draw_offers(offers, row, buffer, frame);
+        }
         room > self.choices.len()
+    }
+
+    fn draw_offers(&self, offers: &[Offer], row: Rect, buffer: &mut Buffer, frame: &mut Frame) {
+        let theme = self.theme;
+        let (bright, plain) = if self.busy {
+            (theme.dim(), theme.dim())
+        } else {
+            (theme.key(), Style::new())
+        };
+        let mut line = Line::raw(" ");
+        for (number, offer) in offers.iter().enumerate() {
+            if number > 0 {
+                line.push_span(" ".repeat(GAP));
+            }
+            line.push_span(Span::styled(offer.actor.clone(), theme.dim()));
+            let column = u16::try_from(line.width()).unwrap_or(u16::MAX);
+            line.push_span(Span::styled(offer.key.clone(), bright));
+            line.push_span(Span::styled(offer.what.clone(), plain));
+            let end = u16::try_from(line.width()).unwrap_or(u16::MAX);
+            let spot = Rect {
+                x: row.x.saturating_add(column),
+                width: end - column,
+                ..row
+            };
+            let spot = spot.intersection(row);
+            let command = Command::of_digit(offer.digit);
+            frame
+                .spots
+                .extend(command.map(|command| (spot, Spot::Command(command))));
+        }
+        put(&line, Style::new(), row, buffer);
     }
 }
 
@@ -70,8 +135,9 @@ fn chapter(number: usize, app: &App, theme: Theme, width: u16) -> Vec<Line<'stat
         .map(|piece| Line::styled(format!(" {piece}"), theme.title()))
         .collect();
     if number + 1 == CHAPTERS.len() {
-        let over = app.words.lab("tour", "over");
-        lines.push(Line::styled(format!(" {over}"), theme.dim()));
+        let over = wrap(app.words.lab("tour", "over"), room);
+        let over = over.iter().map(|piece| format!(" {piece}"));
+        lines.extend(over.map(|piece| Line::styled(piece, theme.dim())));
     }
     lines
 }
@@ -92,26 +158,8 @@ fn head(app: &App, theme: Theme, width: u16) -> Line<'static> {
         }
         _ => word("title").to_owned(),
     };
-    let said = match app.selected() {
-        Some(row) => {
-            let awaited = awaited(row, app.words);
-            let peer = row.socket.peer();
-            let name = match peer {
-                _ if awaited.is_empty() => "over",
-                Some(_) => "withheld_of",
-                None => "withheld",
-            };
-            let value = |place: &str| {
-                Some(match place {
-                    "state" => row.socket.state.to_string(),
-                    "peer" => peer?.to_string(),
-                    _ => awaited.to_owned(),
-                })
-            };
-            fill(word(name), value).unwrap_or_default()
-        }
-        None => word("nothing").to_owned(),
-    };
+    let room = usize::from(width).saturating_sub(cells(&title) + HEAD);
+    let said = said(app, room);
     let text = format!(" ── {title} ── {said} ");
     let left = usize::from(width).saturating_sub(cells(&text) + 1);
     Line::from(vec![
@@ -120,32 +168,100 @@ fn head(app: &App, theme: Theme, width: u16) -> Line<'static> {
     ])
 }
 
-/// The choices, as many to a line as fit, none of them broken.
-fn choices(app: &App, theme: Theme, width: u16) -> Vec<Line<'static>> {
-    let mut lines: Vec<Line<'static>> = Vec::new();
+/// Whom the selected socket waits for, and how long outside the lab: the fullest
+/// of several forms that fits.
+fn said(app: &App, room: usize) -> String {
+    let word = |name: &str| app.words.lab("pane", name);
+    let Some(row) = app.selected() else {
+        return word("nothing").to_owned();
+    };
+    let awaited = awaited(row, app.words);
+    let peer = row.socket.peer();
+    let outside = app.diagnosis(row).outside;
+    let waits = |name: &str| {
+        let value = |place: &str| {
+            Some(match place {
+                "state" => row.socket.state.to_string(),
+                "peer" => peer?.to_string(),
+                _ => awaited.to_owned(),
+            })
+        };
+        fill(word(name), value)
+    };
+    if awaited.is_empty() {
+        return waits("over").unwrap_or_default();
+    }
+    if app.is_left_behind(row) {
+        return waits("left").unwrap_or_default();
+    }
+    let held = |name: &str, waits: Option<String>| {
+        let value = |place: &str| match place {
+            "waits" => waits.clone(),
+            _ => outside.clone(),
+        };
+        fill(word(name), value)
+    };
+    let forms = [
+        held("held", waits("withheld_of")),
+        held("held", waits("withheld")),
+        held("held_briefly", waits("withheld")),
+        outside.is_none().then(|| waits("withheld_of")).flatten(),
+        waits("withheld"),
+    ];
+    let mut forms = forms.into_iter().flatten();
+    let fitting = forms.find(|text| cells(text) <= room);
+    fitting.or_else(|| waits("withheld")).unwrap_or_default()
+}
+
+/// The most lines that what is offered can take, whatever is selected.
+fn most_lines(app: &App, width: u16) -> usize {
+    let possible = app.possible_choices();
+    let heights = possible
+        .iter()
+        .map(|choices| lines(offers(choices, app), width).len());
+    heights.max().unwrap_or(1)
+}
+
+/// What is offered, in order; who does it stands before the first.
+fn offers(choices: &[Choice], app: &App) -> Vec<Offer> {
+    let mut before = Actor::Lab;
+    let mut offers = Vec::new();
+    for choice in choices {
+        let actor = choice.what.actor();
+        let name = app.words.lab("actors", actor.key());
+        let named = fill(app.words.lab("pane", "actor"), |_| Some(name.to_owned()));
+        let named = named.filter(|_| actor != before && actor != Actor::Lab);
+        before = actor;
+        let (key, what) = label(*choice, app);
+        offers.push(Offer {
+            actor: named.unwrap_or_default(),
+            digit: choice.key,
+            key,
+            what,
+        });
+    }
+    offers
+}
+
+/// Whether digits do anything where the keyboard is now.
+fn answers(app: &App) -> bool {
+    let context = app.mode.context();
+    app.keymap.has(context, Command::Choose1)
+}
+
+/// As many to a line as fit, none of them broken.
+fn lines(offers: Vec<Offer>, width: u16) -> Vec<Vec<Offer>> {
+    let mut lines: Vec<Vec<Offer>> = Vec::new();
     let mut used = usize::MAX;
-    let lesson = app.lesson.as_ref();
-    let busy = lesson.is_some_and(|lesson| lesson.under_way.is_some());
-    for choice in app.choices() {
-        let (key, text) = label(choice, app);
-        let needs = cells(&key) + cells(&text);
-        if used.saturating_add(needs + GAP) > usize::from(width) {
-            lines.push(Line::raw(" "));
-            used = 1;
-        } else if let Some(line) = lines.last_mut() {
-            line.push_span(" ".repeat(GAP));
-            used += GAP;
-        }
-        if let Some(line) = lines.last_mut() {
-            // While one thing is done, nothing else can be chosen.
-            let (bright, plain) = if busy {
-                (theme.dim(), theme.dim())
-            } else {
-                (theme.key(), Style::new())
-            };
-            line.push_span(Span::styled(key, bright));
-            line.push_span(Span::styled(text, plain));
-            used += needs;
+    for offer in offers {
+        let needs = GAP + offer.width();
+        let place = used.saturating_add(needs);
+        if let Some(line) = lines.last_mut().filter(|_| place <= usize::from(width)) {
+            used = place;
+            line.push(offer);
+        } else {
+            used = 1 + offer.width();
+            lines.push(vec![offer]);
         }
     }
     lines
@@ -164,13 +280,16 @@ fn label(choice: Choice, app: &App) -> (String, String) {
         Some(state) => state.to_string(),
         None => String::new(),
     };
-    let key = choice.key.to_string();
+    let what = match choice.what {
+        Move::SetUpAgain if app.is_on_tour() => app.words.lab("tour", "again"),
+        what => app.words.lab("steps", what.key()),
+    };
     let text = fill(app.words.lab("pane", name), |place| {
         Some(match place {
             "key" => String::new(),
-            "what" => app.words.lab("moves", choice.what.key()).to_owned(),
+            "what" => what.to_owned(),
             _ => state.clone(),
         })
     });
-    (key, text.unwrap_or_default())
+    (choice.key.to_string(), text.unwrap_or_default())
 }

@@ -152,8 +152,7 @@ impl Writer<'_> {
     }
 
     fn paragraph(&mut self, text: &str) {
-        let limits = &self.app.observation.limits;
-        let text = self.app.words.with_limits(text, limits);
+        let text = self.app.with_limits(text);
         self.page.paragraph(&text, Style::new());
     }
 

@@ -29,6 +29,8 @@ const WIDE: u16 = WIDTH + BESIDE;
 const BESIDE: u16 = 36;
 /// Lines about the marked state.
 const CAPTION: u16 = 3;
+/// The fewest rows of a list above such lines.
+const LEAST_LIST: u16 = 5;
 /// Rows that a drawing with more air takes.
 const AIRY: u16 = 2 * HEIGHT - 1;
 /// The fewest and the most cells of the marked state's sparkline.
@@ -44,7 +46,11 @@ pub(super) fn draw(
     buffer: &mut Buffer,
     frame: &mut Frame,
 ) {
-    let below = titled(&title(app, area.width), theme, area, buffer);
+    let below = if spares_title(app, area) {
+        area
+    } else {
+        titled(&title(app, area.width), theme, area, buffer)
+    };
     let course = app
         .walker()
         .map(|row| Journey::of(row, &app.observation))
@@ -56,7 +62,7 @@ pub(super) fn draw(
         course: &course,
     };
     if below.width < WIDTH || below.height < HEIGHT {
-        states::draw(&shown, below, buffer, frame);
+        draw_list(&shown, below, buffer, frame);
         return;
     }
     let air = if below.height >= AIRY + CAPTION + 3 {
@@ -91,6 +97,35 @@ pub(super) fn draw(
         ..below
     };
     caption(&shown, words, buffer);
+}
+
+/// In the lab the pane below says what is selected: where the drawing and the
+/// words fit only without a title, there is none.
+fn spares_title(app: &App, area: Rect) -> bool {
+    let whole = HEIGHT + CAPTION;
+    app.lesson.is_some() && area.width >= WIDTH && (HEIGHT..=whole).contains(&area.height)
+}
+
+/// The states as a list where there is no room for the drawing, and the words
+/// about the marked one.
+fn draw_list(shown: &Shown<'_>, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
+    let words = if area.height >= LEAST_LIST + CAPTION {
+        let spare = area.height.saturating_sub(states::height(area.width));
+        spare.max(CAPTION)
+    } else {
+        0
+    };
+    let list = Rect {
+        height: area.height - words,
+        ..area
+    };
+    states::draw(shown, list, buffer, frame);
+    let below = Rect {
+        y: list.bottom(),
+        height: words,
+        ..area
+    };
+    caption(shown, below, buffer);
 }
 
 /// What is drawn.
@@ -177,6 +212,41 @@ fn title(app: &App, room: u16) -> String {
         .unwrap_or_else(|| words("title").to_owned())
 }
 
+/// Who must act as the selected socket itself tells, where it is in the marked
+/// state and not in the usual way.
+fn next_move(shown: &Shown<'_>) -> Option<String> {
+    let row = shown.app.walker()?;
+    let diagnosis = shown.app.diagnosis(row);
+    let here = shown.present() == Some(shown.walk.mark);
+    (here && diagnosis.waits_unusually).then_some(diagnosis.waits_for)
+}
+
+/// How many are in a state, and how many were lately: the words of the state go
+/// before all of that but the number.
+fn population(shown: &Shown<'_>, state: State, room: usize) -> String {
+    let count = grouped(shown.population(state).into());
+    let say = |name: &str, history: &str| {
+        let value = |place: &str| {
+            Some(match place {
+                "count" => count.clone(),
+                _ => history.to_owned(),
+            })
+        };
+        fill(shown.app.words.screen("machine", name), value).unwrap_or_default()
+    };
+    let around = cells(&say("now_and_lately", ""));
+    let history = room.saturating_sub(around).min(HISTORY.1);
+    let full = say(
+        "now_and_lately",
+        &shown.history(state, history.max(HISTORY.0)),
+    );
+    if cells(&full) <= room {
+        full
+    } else {
+        say("now", "")
+    }
+}
+
 /// What the marked state is, who is next, and for how long; with room also how
 /// one comes and goes.
 fn caption(shown: &Shown<'_>, area: Rect, buffer: &mut Buffer) {
@@ -184,7 +254,6 @@ fn caption(shown: &Shown<'_>, area: Rect, buffer: &mut Buffer) {
     let Some(words) = app.words.state(state) else {
         return;
     };
-    let limits = &app.observation.limits;
     let brief = if app
         .walker()
         .is_some_and(|row| row.socket.protocol == Protocol::Udp)
@@ -193,15 +262,10 @@ fn caption(shown: &Shown<'_>, area: Rect, buffer: &mut Buffer) {
     } else {
         &words.brief
     };
-    let population = grouped(shown.population(state).into());
-    // The words go before all of the history but its latest part.
-    let beside = cells(state.word()) + cells(&population) + cells(brief) + 7;
-    let room = usize::from(area.width).saturating_sub(beside);
-    let history = shown.history(state, room.clamp(HISTORY.0, HISTORY.1));
+    let room = usize::from(area.width).saturating_sub(cells(state.word()) + cells(brief) + 5);
     let head = Line::from(vec![
-        Span::styled(format!(" {state} "), theme.key()),
-        Span::raw(format!("{population}  ")),
-        Span::styled(history, theme.dim()),
+        Span::styled(format!(" {state}  "), theme.key()),
+        Span::raw(population(shown, state, room)),
     ]);
     let head_width = head.width();
     let fits = head_width + 2 + cells(brief) <= usize::from(area.width);
@@ -222,16 +286,18 @@ fn caption(shown: &Shown<'_>, area: Rect, buffer: &mut Buffer) {
     let mut page = Page::new(area.width);
     let label = |name: &str| app.words.screen("machine", name);
     let mut entry = |name: &str, text: &str| {
-        let text = app.words.with_limits(text, limits);
+        let text = app.with_limits(text);
         page.labelled(label(name), theme.dim(), INDENT, &text, Style::new());
     };
-    if !fits && area.height > CAPTION {
-        entry("means", brief);
-    }
-    entry("next", &words.waits_for);
+    entry(
+        "next",
+        &next_move(shown).unwrap_or_else(|| words.waits_for.clone()),
+    );
     entry("lasts", app.words.screen("lasts", state.key()));
     if below.height >= 12 {
         entry("means", &words.means);
+    } else if !fits && area.height > CAPTION {
+        entry("means", brief);
     }
     if below.height >= 6 {
         entry("entered", &words.entered);

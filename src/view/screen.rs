@@ -24,6 +24,8 @@ const TALLER: u16 = 36;
 const ROOMY: u16 = 9;
 /// Below this height the explanation gives way to rows.
 const SHORT: u16 = 12;
+/// The same in the lab, where the words are what one is there for.
+const SHORT_LESSON: u16 = 10;
 
 pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
     if area.width < 2 || area.height == 0 {
@@ -42,7 +44,7 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
     let mut choices_shown = false;
     if let Some(pane) = lab::Pane::of(app, theme, rest.width).filter(|_| rest.height >= 8) {
         let taken = pane.height().min(rest.height / 2);
-        choices_shown = pane.draw(take_bottom(&mut rest, taken), buffer);
+        choices_shown = pane.draw(take_bottom(&mut rest, taken), buffer, frame);
     }
     match &app.mode {
         Mode::Details { scroll } => {
@@ -100,9 +102,13 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
 /// The table with the explanation of its selected row below.
 fn draw_table(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
     let mut rest = area;
+    let short = match app.lesson {
+        Some(_) => SHORT_LESSON,
+        None => SHORT,
+    };
     let least = match area.height {
-        ..SHORT => 0,
-        SHORT..TALL => 5,
+        height if height < short => 0,
+        ..TALL => 5,
         TALL..TALLER => 7,
         _ => details::SUMMARY + 1,
     };

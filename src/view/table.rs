@@ -7,8 +7,9 @@ use super::{Frame, put, row_of};
 use crate::app::App;
 use crate::app::message::{Drawn, Spot};
 use crate::explain::sentence::fill;
-use crate::listing::{Align, Cell, Column, Layout, Measure, SortBy, cell};
+use crate::listing::{Align, Cell, Column, Layout, Measure, SortBy, cell, wrap};
 use crate::model::finding::Severity;
+use crate::model::namespace::Scope;
 use crate::model::reading::SourceKind;
 use crate::model::row::{Phase, Row};
 use crate::model::text::Text;
@@ -17,6 +18,9 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
+
+/// How many rows of the lab are measured beyond those on screen.
+const MEASURED: usize = 100;
 
 /// Draws heading and rows, and says what is to be seen.
 pub(super) fn draw(
@@ -45,18 +49,28 @@ pub(super) fn draw(
         .take(page)
         .filter_map(|(place, number)| Some((place, app.observation.rows.get(*number as usize)?)))
         .collect();
-    let wanted = Column::telling(&app.observation, app.learns_states());
-    let lines: Vec<Vec<Cell<'_>>> = visible
-        .iter()
-        .map(|(_, row)| {
-            let cell =
-                |column: &Column| cell(*column, row, &app.observation, app.numeric, app.words);
-            wanted.iter().map(cell).collect()
-        })
-        .collect();
+    let mut wanted = Column::telling(&app.observation, app.learns_states());
+    if app.is_on_tour() && app.scope == Scope::Own {
+        // All are alike in these: the room is better used for queues.
+        wanted.retain(|column| !matches!(column, Column::User | Column::Proto));
+    }
+    let cells_of = |row: &Row| -> Vec<Cell<'_>> {
+        let cell = |column: &Column| cell(*column, row, &app.observation, app.numeric, app.words);
+        wanted.iter().map(cell).collect()
+    };
+    let lines: Vec<_> = visible.iter().map(|(_, row)| cells_of(row)).collect();
     let mut measure = Measure::new(&wanted, app.words);
     for line in &lines {
         measure.add(line);
+    }
+    if app.learns_states() {
+        // So few rows that all are measured: columns stand still while the cursor
+        // goes through them.
+        for row in app.order.iter().take(MEASURED) {
+            if let Some(row) = app.observation.rows.get(*row as usize) {
+                measure.add(&cells_of(row));
+            }
+        }
     }
     let layout = measure.layout(usize::from(area.width));
     draw_heading(app, theme, &layout, row_of(area, 0), buffer, frame);
@@ -195,6 +209,10 @@ fn draw_empty(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let shown = if app.filter.is_all() { quick } else { filter };
     let sentence = app.words.screen("table", name);
     let text = fill(sentence, |_| Some(Text::from(shown.as_str()).to_string()));
-    let line = Line::styled(format!(" {}", text.unwrap_or_default()), theme.dim());
-    put(&line, Style::new(), row_of(area, 1), buffer);
+    let text = text.unwrap_or_default();
+    let room = usize::from(area.width.saturating_sub(2)).max(10);
+    for (piece, row) in wrap(&text, room).iter().zip(area.rows().skip(1)) {
+        let line = Line::styled(format!(" {piece}"), theme.dim());
+        put(&line, Style::new(), row, buffer);
+    }
 }

@@ -5,7 +5,7 @@ use super::theme::Theme;
 use super::{put, row_of};
 use crate::app::App;
 use crate::explain::catalogue::Catalogue;
-use crate::explain::diagnosis::{Diagnosis, diagnose};
+use crate::explain::diagnosis::Diagnosis;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -21,7 +21,7 @@ struct Pane {
 
 impl Pane {
     fn of(app: &App, theme: Theme, width: u16) -> Option<Self> {
-        let diagnosis = diagnose(app.selected()?, &app.observation, app.words);
+        let diagnosis = app.diagnosis(app.selected()?);
         let join = |name: &str| app.words.diagnosis("join", name);
         let (headline, word) = diagnosis.marked_headline(app.words);
         let mut sentences = diagnosis.sentences;

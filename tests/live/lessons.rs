@@ -2,11 +2,13 @@
 //! and every chapter of the tour shows what its text says.
 
 use super::namespace::{Namespace, NotHere};
+use super::patience::wait_for;
 use super::watch::Watch;
+use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeSet;
 use tcplens::explain::moves::{leads_to, moves};
-use tcplens::lab::DeviceChoice;
 use tcplens::lab::lesson::Lesson;
+use tcplens::lab::{DeviceChoice, LabError};
 use tcplens::model::lesson::{CHAPTERS, Course, Move, Wish};
 use tcplens::model::observation::Observation;
 use tcplens::model::owner::Unowned;
@@ -36,9 +38,6 @@ fn state(seen: &Observation, key: SocketKey) -> Option<State> {
 pub(crate) fn lead_where_their_labels_say(namespace: &Namespace) -> Result<(), NotHere> {
     let mut lesson = Lesson::start(namespace, DeviceChoice::Auto, Course::States).unwrap();
     let mut watch = Watch::begin(SourceChoice::SockDiag);
-    let states = |seen: &Observation| -> BTreeSet<&'static str> {
-        present(seen).map(|row| row.socket.state.word()).collect()
-    };
     let all = states(&watch.look());
     assert_eq!(all.len(), 12, "one of each: {all:?}");
     let mut tried = BTreeSet::new();
@@ -75,6 +74,107 @@ pub(crate) fn lead_where_their_labels_say(namespace: &Namespace) -> Result<(), N
     }
     println!("{} moves lead where they should", tried.len());
     assert!(tried.len() >= 40, "{tried:?}");
+    Ok(())
+}
+
+fn states(seen: &Observation) -> BTreeSet<&'static str> {
+    present(seen).map(|row| row.socket.state.word()).collect()
+}
+
+/// Kills whoever holds the socket of a row, and nobody else.
+fn kill_owner(seen: &Observation, row: &Row) {
+    let pid = seen.first_owner(row).unwrap().pid;
+    assert_ne!(pid, std::process::id());
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    kill_process(pid, Signal::KILL).unwrap();
+}
+
+fn listener(seen: &Observation) -> Option<Row> {
+    let mut rows = present(seen).filter(|row| row.socket.state == State::Listen);
+    rows.find(|row| seen.first_owner(row).is_some()).copied()
+}
+
+/// Killed again and again, the stage is set each time beside what the kernel keeps
+/// of the former ones; and what is set up then can be led on.
+pub(crate) fn begin_anew_once_their_program_is_ended(namespace: &Namespace) -> Result<(), NotHere> {
+    for choice in [DeviceChoice::Auto, DeviceChoice::Pair] {
+        is_set_up_again(namespace, choice);
+    }
+    Ok(())
+}
+
+fn is_set_up_again(namespace: &Namespace, choice: DeviceChoice) {
+    let mut lesson = Lesson::start(namespace, choice, Course::States).unwrap();
+    let mut watch = Watch::begin(SourceChoice::SockDiag);
+    let all = states(&watch.look());
+    let mut left = 0;
+    for _ in 0..2 {
+        assert!(lesson.is_whole());
+        let door = watch.until("a listener with its owner", listener);
+        kill_owner(&watch.look(), &door);
+        wait_for("the end of the program", || {
+            (!lesson.is_whole()).then_some(())
+        });
+        let gone = lesson.make(&wish(Move::ClientKnocks, &door)).unwrap_err();
+        assert!(matches!(gone, LabError::Gone), "{gone}");
+        left += watch.until("what the kernel keeps", |seen| {
+            let kept = present(seen).count();
+            listener(seen).is_none().then_some(kept)
+        });
+        lesson.make(&wish(Move::SetUpAgain, &door)).unwrap();
+        watch.until("every state again", |seen| {
+            states(seen).is_superset(&all).then_some(())
+        });
+        let opening = watch.until("a held SYN_SENT", |seen| {
+            let mut rows = present(seen).filter(|row| row.socket.state == State::SynSent);
+            rows.find(|row| row.socket.inode.is_some()).copied()
+        });
+        lesson.make(&wish(Move::PeerAnswers, &opening)).unwrap();
+        watch.until("the handshake", |seen| {
+            let now = state(seen, opening.socket.key());
+            (now == Some(State::Established)).then_some(())
+        });
+    }
+    println!("{choice:?}: {left} rows were left behind in two times");
+}
+
+pub(crate) fn tour_begins_anew(namespace: &Namespace) -> Result<(), NotHere> {
+    let mut lesson = Lesson::start(namespace, DeviceChoice::Auto, Course::Tour).unwrap();
+    let mut watch = Watch::begin(SourceChoice::SockDiag);
+    let door = |watch: &mut Watch| watch.until("a listener with its owner", listener);
+    let nobody = Wish {
+        what: Move::Next,
+        protocol: tcplens::model::protocol::Protocol::Tcp,
+        local: tcplens::model::endpoint::Endpoint::default(),
+        remote: None,
+    };
+    let anew = Wish {
+        what: Move::SetUpAgain,
+        ..nobody
+    };
+    for _ in 0..2 {
+        for _ in 0..2 {
+            lesson.make(&nobody).unwrap();
+        }
+        let server = door(&mut watch);
+        kill_owner(&watch.look(), &server);
+        wait_for("the end of the server", || {
+            (!lesson.is_whole()).then_some(())
+        });
+        let gone = lesson.make(&nobody).unwrap_err();
+        assert!(matches!(gone, LabError::Gone), "{gone}");
+        lesson.make(&anew).unwrap();
+    }
+    // Also while all its programs run.
+    lesson.make(&nobody).unwrap();
+    let first = door(&mut watch);
+    lesson.make(&anew).unwrap();
+    lesson.make(&nobody).unwrap();
+    watch.until("another server on the same port", |seen| {
+        let now = listener(seen)?;
+        let same = now.socket.local == first.socket.local;
+        (same && now.socket.key() != first.socket.key()).then_some(())
+    });
     Ok(())
 }
 
@@ -155,6 +255,10 @@ pub(crate) fn tour_shows_what_it_says(namespace: &Namespace) -> Result<(), NotHe
     assert_eq!(expected.len(), CHAPTERS.len() - 1);
     for (chapter, state, fits) in expected {
         lesson.make(&next).unwrap();
+        if chapter == 6 {
+            // No table may show what the text calls past.
+            assert_eq!(count(&watch.look(), State::FinWait1), 0);
+        }
         watch.until(&format!("chapter {chapter}"), |seen| {
             let bytes = match chapter {
                 4 => unread(seen) == 100,

@@ -48,6 +48,7 @@ impl Stage {
             latin_only: false,
             events: EventsChoice::default(),
             course: None,
+            outside: None,
         };
         let mut stage = Self {
             app: App::new(Catalogue::of(Language::English), choices),

@@ -160,6 +160,7 @@ fn the_state_machine_at_several_sizes() {
     for (name, width, height) in [
         ("machine_80x24", 80, 24),
         ("machine_120x40", 120, 40),
+        ("machine_60x18", 60, 18),
         ("machine_40x16", 40, 16),
     ] {
         let mut app = at(followed(), WAITING);

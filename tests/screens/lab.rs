@@ -3,10 +3,13 @@
 
 use crate::typing::{drawn, press, text};
 use crate::{COLOUR, compare, stage};
+use ratatui::layout::Position;
+use tcplens::app::command::Command;
 use tcplens::app::effect::Effect;
-use tcplens::app::message::Message;
+use tcplens::app::message::{Gesture, Message, Spot};
 use tcplens::app::{App, Choices};
 use tcplens::model::lesson::{CHAPTERS, Course, Move, Unmade};
+use tcplens::model::time::Stamp;
 
 fn lab(course: Course) -> App {
     let choices = Choices {
@@ -27,7 +30,7 @@ fn made(app: &mut App, keys: &str) -> Vec<Move> {
 
 #[test]
 fn the_pane_of_the_lab() {
-    for (columns, rows) in [(80, 24), (120, 40)] {
+    for (columns, rows) in [(60, 18), (80, 24), (120, 40)] {
         for language in ["", "L"] {
             let mut app = lab(Course::States);
             drawn(&mut app, COLOUR, columns, rows);
@@ -65,6 +68,11 @@ fn digits_have_the_next_step_happen() {
     assert_eq!(made(&mut app, "1"), [offered[0].what]);
     app.update(Message::Made(Ok(())));
     later(&mut app);
+    press(&mut app, "Esc F");
+    drawn(&mut app, COLOUR, 80, 24);
+    assert_eq!(made(&mut app, "1"), [offered[0].what]);
+    app.update(Message::Made(Ok(())));
+    later(&mut app);
     // Held still, the table is not what it was.
     press(&mut app, "p");
     drawn(&mut app, COLOUR, 80, 24);
@@ -79,17 +87,140 @@ fn later(app: &mut App) {
     app.update(Message::Observed(std::sync::Arc::new(next)));
 }
 
-/// Once its processes have ended, nothing is offered any more.
+/// Once its processes have ended, nothing is offered but to begin anew; that they
+/// have is told unasked, too.
 #[test]
-fn a_lab_that_has_ended_says_so() {
-    let mut app = lab(Course::States);
-    drawn(&mut app, COLOUR, 80, 24);
-    made(&mut app, "1");
-    app.update(Message::Made(Err(Unmade::Gone)));
+fn a_lab_that_has_ended_begins_anew() {
+    for asked in [true, false] {
+        let mut app = lab(Course::States);
+        drawn(&mut app, COLOUR, 80, 24);
+        if asked {
+            made(&mut app, "1");
+        }
+        app.update(Message::Made(Err(Unmade::Gone)));
+        let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+        assert!(text(&buffer).contains("The lab's program has ended: 9 starts"));
+        assert_eq!(made(&mut app, "1"), []);
+        drawn(&mut app, COLOUR, 80, 24);
+        assert_eq!(made(&mut app, "9"), [Move::SetUpAgain]);
+        app.update(Message::Made(Ok(())));
+        later(&mut app);
+        // Nobody plays the peers of what was there before.
+        let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+        assert!(text(&buffer).contains("left behind, the kernel ends it"));
+        assert_eq!(made(&mut app, "1"), []);
+        let mut next = (*app.observation).clone();
+        let mut rows = next.rows.to_vec();
+        for row in &mut rows {
+            row.first_seen = Stamp(next.time.stamp().0 + 100);
+        }
+        next.rows = std::sync::Arc::new(rows);
+        app.update(Message::Observed(std::sync::Arc::new(next)));
+        drawn(&mut app, COLOUR, 80, 24);
+        assert_eq!(made(&mut app, "1").len(), 1, "the lesson goes on");
+    }
+}
+
+#[test]
+fn the_tour_can_be_played_again() {
+    let mut app = lab(Course::Tour);
+    for _ in 1..CHAPTERS.len() {
+        drawn(&mut app, COLOUR, 80, 24);
+        made(&mut app, "1");
+        app.update(Message::Made(Ok(())));
+        later(&mut app);
+    }
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
-    assert!(text(&buffer).contains("The lab's program has ended"));
-    assert!(app.choices().is_empty());
-    assert_eq!(made(&mut app, "9"), []);
+    assert!(text(&buffer).contains(" 9 play it again"));
+    assert_eq!(made(&mut app, "9"), [Move::SetUpAgain]);
+    app.update(Message::Made(Ok(())));
+    later(&mut app);
+    let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+    assert!(text(&buffer).contains("lab 0/10"));
+}
+
+/// Each digit can be clicked, wherever it stands; between them nothing happens.
+#[test]
+fn what_is_offered_can_be_clicked() {
+    for (columns, rows) in [(80, 24), (60, 18)] {
+        for keys in ["", "L"] {
+            let mut app = lab(Course::States);
+            press(&mut app, keys);
+            press(&mut app, "j j j j");
+            let (buffer, frame) = drawn(&mut app, COLOUR, columns, rows);
+            let choices = app.choices();
+            assert!(choices.len() > 4, "{choices:?}");
+            for choice in choices {
+                let spot = Spot::Command(Command::of_digit(choice.key).unwrap());
+                let lies = frame.spots.iter().find(|(_, known)| *known == spot);
+                let (area, _) = lies.unwrap_or_else(|| panic!("{choice:?}"));
+                let digit = buffer[(area.x, area.y)].symbol();
+                assert_eq!(digit, choice.key.to_string());
+                assert_eq!(frame.spot(Position::new(area.right() - 1, area.y)), spot);
+                assert_ne!(frame.spot(Position::new(area.x - 1, area.y)), spot);
+            }
+            let again = Spot::Command(Command::Choose9);
+            let effects = app.update(Message::Mouse(Gesture::Click, again));
+            assert!(matches!(effects[..], [Effect::Make(_)]), "{effects:?}");
+        }
+    }
+}
+
+/// Where the rows begin, and where the words, does not depend on the row; neither
+/// do the columns.
+#[test]
+fn nothing_moves_under_the_cursor() {
+    for (columns, rows) in [(60, 18), (80, 24), (100, 30)] {
+        for language in ["", "L"] {
+            let mut app = lab(Course::States);
+            press(&mut app, language);
+            let mut seen = Vec::new();
+            for _ in 0..app.order.len() {
+                let (buffer, _) = drawn(&mut app, COLOUR, columns, rows);
+                let text = text(&buffer);
+                let starts = |mark: &str| text.lines().position(|line| line.starts_with(mark));
+                let heading = text
+                    .lines()
+                    .find(|line| line.contains("PID") || line.contains('端'));
+                let rules = (starts(" ── "), starts(" ───"), heading.map(str::to_owned));
+                assert!(rules.0.is_some() && rules.1.is_some(), "{text}");
+                seen.push(rules);
+                press(&mut app, "j");
+            }
+            seen.dedup();
+            assert_eq!(seen.len(), 1, "{columns}x{rows} {language} {seen:?}");
+        }
+    }
+}
+
+/// The pane tells how long a state would last outside the lab.
+#[test]
+fn the_usual_time_stands_beside_the_labs() {
+    let scene = stage::scene();
+    let usual = scene.limits;
+    let mut raised = (*scene).clone();
+    raised.limits.syn_retries = Some(127);
+    let choices = Choices {
+        course: Some(Course::States),
+        outside: Some(usual),
+        ..stage::choices()
+    };
+    let mut app = stage::app_of(std::sync::Arc::new(raised), choices);
+    press(&mut app, "j j j");
+    for (columns, rows, said) in [
+        (80, 24, "(outside: 2 min 11 s)"),
+        (120, 40, "(outside the lab at most 2 min 11 s)"),
+    ] {
+        let (buffer, _) = drawn(&mut app, COLOUR, columns, rows);
+        assert!(text(&buffer).contains(said), "{}", text(&buffer));
+    }
+    press(&mut app, "m");
+    let (buffer, _) = drawn(&mut app, COLOUR, 120, 40);
+    let screen = text(&buffer);
+    assert!(
+        screen.contains("(outside the lab about 2 min 11 s)"),
+        "{screen}"
+    );
 }
 
 /// On a small screen the text gives way to what can be chosen; where that is

@@ -490,6 +490,7 @@ pub(crate) fn choices() -> Choices {
         latin_only: false,
         events: EventsChoice::default(),
         course: None,
+        outside: None,
         scope: tcplens::model::namespace::Scope::Own,
         filter: Filter::all(),
         quick: Quick::default(),

@@ -1,7 +1,9 @@
 //! The lab acts on its own processes, and on no others.
 
 use super::inhabitants::lab_is_to_be_had;
+use super::pty::{Session, words};
 use super::{PROGRAM, start, victim};
+use std::cell::Cell;
 
 #[test]
 fn the_lab_ends_its_own_processes_only() {
@@ -49,12 +51,62 @@ fn a_learner_leads_a_socket_on() {
     session.wait_for_text("Done: peer sends ACK.");
     session.wait_for_text("waits for: program: accept");
     session.keys("m");
-    session.wait_for_text("The state machine");
+    session.wait_for_text("closes first");
     session.keys("1");
     session.wait_for_text("Done: program calls accept.");
     session.keys("L");
-    session.wait_for_text("状态机");
+    session.wait_for_text("主动关闭");
     // Back to the table, and out.
     session.keys("qq");
     assert_eq!(session.ended().code, 0);
+}
+
+/// Ending the lab's own program is a natural thing to try: it is told, and a key
+/// sets the stage anew.
+#[test]
+fn a_lab_whose_program_was_ended_is_set_up_again() {
+    if !lab_is_to_be_had(PROGRAM) {
+        return;
+    }
+    let mut session = start(&["lab"]);
+    session.wait_for_text("lab-class");
+    let before = owner(&session);
+    session.keys("K");
+    session.wait_for_text("y TERM");
+    session.keys("f");
+    session.wait_for_text("The lab's program has ended: 9 starts it again");
+    session.keys("9");
+    session.wait_for_text("Set up again");
+    session.wait_for("another process of the lab", |screen| {
+        let now = pid(&words(screen));
+        now.is_some() && now != before
+    });
+    // And a digit has its effect, by the mouse as well.
+    let (column, row) = place(&session, "2 whole handshake");
+    session.keys(&format!("\x1b[<0;{column};{row}M\x1b[<0;{column};{row}m"));
+    session.wait_for_text("Done: a client connects.");
+    session.keys("q");
+    assert_eq!(session.ended().code, 0);
+}
+
+/// The process of the first row that has one.
+fn owner(session: &Session) -> Option<u32> {
+    pid(&session.words())
+}
+
+fn pid(screen: &str) -> Option<u32> {
+    let (_, rest) = screen.split_once("lab-class ")?;
+    rest.split_whitespace().next()?.parse().ok()
+}
+
+/// Where a text stands once it does, as the mouse counts.
+fn place(session: &Session, text: &str) -> (usize, usize) {
+    let found = Cell::new(None);
+    session.wait_for(text, |screen| {
+        let contents = screen.contents();
+        let mut lines = contents.lines().zip(1..);
+        found.set(lines.find_map(|(line, row)| Some((line.find(text)? + 1, row))));
+        found.get().is_some()
+    });
+    found.get().unwrap()
 }

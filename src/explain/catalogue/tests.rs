@@ -5,6 +5,7 @@ use super::*;
 use crate::model::action::Refusal;
 use crate::model::caution::Caution;
 use crate::model::closing::{Closable, CloseRefusal};
+use crate::model::limits::Limits;
 use std::collections::{BTreeMap, BTreeSet};
 use unicode_width::UnicodeWidthStr;
 

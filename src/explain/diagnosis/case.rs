@@ -1,7 +1,9 @@
 //! One socket with everything its sentences may speak of: the evidence that
 //! they are chosen by, and the values of their places.
 
+use super::super::bounds::Bounds;
 use super::super::catalogue::Catalogue;
+use super::super::lengths::{Limit, limit};
 use super::super::patience::{Silence, patience_with_window, silence};
 use super::super::pick::{Carried, Evidence, Window, counts_one_peer};
 use super::super::sentence::{fill, grouped};
@@ -17,11 +19,15 @@ use crate::model::trend::Trend;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How long `TIME_WAIT` lasts (`TCP_TIMEWAIT_LEN`).
+const TIME_WAIT: Duration = Duration::from_mins(1);
+
 /// One socket with everything its sentences may speak of.
 pub(super) struct Case<'a> {
-    row: &'a Row,
-    observation: &'a Observation,
-    words: &'a Catalogue,
+    pub(super) row: &'a Row,
+    pub(super) observation: &'a Observation,
+    pub(super) words: &'a Catalogue,
+    bounds: Bounds<'a>,
     owner: Option<&'a Arc<Process>>,
     listener: Option<&'a Row>,
     siblings: u32,
@@ -56,6 +62,7 @@ impl<'a> Case<'a> {
             row,
             observation,
             words,
+            bounds: Bounds::from(&observation.limits),
             owner: observation.first_owner(row),
             listener,
             siblings,
@@ -65,6 +72,47 @@ impl<'a> Case<'a> {
             silence: silence(&row.socket, info, &limits),
             limits,
         }
+    }
+
+    /// The same in the lab, with the limits of the machine around it.
+    pub(super) fn in_lab(mut self, outside: &'a Limits) -> Self {
+        self.bounds.outside = Some(outside);
+        self
+    }
+
+    /// What the lab does so that the row stays, where no limit tells it.
+    pub(super) fn held_by_lab(&self) -> Option<(&'static str, String)> {
+        let words = self.words.lab("outside", "time_wait");
+        self.is_renewed().then(|| ("time_wait", words.to_owned()))
+    }
+
+    /// Whether the lab has had `TIME_WAIT` begin anew: longer than it lasts.
+    fn is_renewed(&self) -> bool {
+        let timer = self.row.socket.timer;
+        let left = timer.map_or(0, |timer| timer.expires_ms);
+        let whole = self.age() + Duration::from_millis(left.into());
+        self.bounds.outside.is_some()
+            && self.row.socket.state == State::TimeWait
+            && whole > TIME_WAIT + Duration::from_secs(2)
+    }
+
+    /// How long it would be in this state at most outside the lab, where the lab
+    /// holds it longer.
+    pub(super) fn outside(&self) -> Option<String> {
+        if self.is_renewed() {
+            return Some(self.words.length(TIME_WAIT));
+        }
+        match self.limit_outside()? {
+            Limit::Length(length) => Some(self.words.length(length)),
+            Limit::Number(_) => None,
+        }
+    }
+
+    /// The limit of the wait for an answer outside the lab, where it is another.
+    fn limit_outside(&self) -> Option<Limit> {
+        let total = |limits| limit(self.limit_of_silence()?, limits);
+        let outside = self.bounds.outside.and_then(total)?;
+        (Some(outside) != total(self.bounds.here)).then_some(outside)
     }
 
     /// A sentence of the state, or one that every state shares.
@@ -279,7 +327,7 @@ impl<'a> Case<'a> {
             "unsent" => grouped(self.unsent()),
             "retransmits" => timer?.retransmits.to_string(),
             "others" => grouped(u64::try_from(self.sharers()).ok()?),
-            "gives_up" => self.about(self.silence?.left?),
+            "gives_up" => self.gives_up()?,
             "window_gives_up" => self.about(self.window_limit()?),
             "change" => grouped(self.trend?.change.unsigned_abs()),
             "over" => self.words.length(self.trend?.over),
@@ -310,7 +358,28 @@ impl<'a> Case<'a> {
             }
             // Of another namespace nothing is known.
             _ if !self.observation.is_own(self.row) => return None,
-            other => return self.words.limit(other, &self.limits),
+            other => return self.words.limit(other, self.bounds),
+        })
+    }
+
+    /// How long until the kernel gives up; in the lab also how long it waits in
+    /// all outside.
+    fn gives_up(&self) -> Option<String> {
+        let left = self.about(self.silence?.left?);
+        Some(match self.limit_outside() {
+            Some(outside) => self.words.beside_outside("gives_up", &left, outside),
+            None => left,
+        })
+    }
+
+    /// The limit that ends the wait for an answer, if it is one of tries.
+    fn limit_of_silence(&self) -> Option<&'static str> {
+        let socket = &self.row.socket;
+        (socket.timer?.kind == TimerKind::Retransmit).then_some(match socket.state {
+            State::SynSent => "syn_sent_limit",
+            State::SynReceived => "syn_recv_limit",
+            _ if socket.inode.is_some() => "retries2_limit",
+            _ => "orphan_limit",
         })
     }
 

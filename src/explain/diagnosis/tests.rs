@@ -374,6 +374,70 @@ fn only_what_was_seen_to_begin_has_its_length() {
     }
 }
 
+/// In the lab a time that was raised stands beside the one outside, and only
+/// where the two differ.
+#[test]
+fn what_the_lab_holds_longer_is_told_with_the_usual_time() {
+    let outside = Limits {
+        syn_retries: Some(6),
+        syn_linear_timeouts: Some(4),
+        synack_retries: Some(5),
+        retries2: Some(15),
+        orphan_retries: Some(0),
+        ..Limits::default()
+    };
+    let raised = Limits {
+        syn_retries: Some(127),
+        synack_retries: Some(255),
+        retries2: Some(255),
+        ..outside
+    };
+    let cases = [
+        (
+            "syn_sent timer=resend:2:1",
+            "(outside the lab about 2 min 11 s in all)",
+        ),
+        ("last_ack timer=resend:2:3", "(outside the lab about 15 min"),
+        (
+            "syn_received nobody=listener_request listener=ok timer=resend:2:3",
+            "(outside the lab about 1 min 3 s)",
+        ),
+        (
+            "fin_wait_1 timer=resend:2:3",
+            "(outside the lab about 15 min",
+        ),
+        ("fin_wait_1 nobody=orphan timer=resend:2:3", ""),
+        ("established", ""),
+        (
+            "time_wait nobody=time_wait timer=wait:0:59 age=9",
+            "the minute begins anew",
+        ),
+        ("time_wait nobody=time_wait timer=wait:0:51 age=9", ""),
+    ];
+    for (words, expected) in cases {
+        let mut observation = World::of(words);
+        observation.limits = raised;
+        let words_of = |language| {
+            let words = Catalogue::of(language);
+            let row = &observation.rows[0];
+            let told = diagnose_in_lab(row, &observation, &outside, words);
+            let same = diagnose(row, &observation, words);
+            (told.sentences.concat(), same.sentences.concat())
+        };
+        let (told, same) = words_of(Language::English);
+        assert!(told.contains(expected), "{words}: {told}");
+        assert_eq!(told == same, expected.is_empty(), "{words}: {told}");
+        let (told, same) = words_of(Language::Chinese);
+        assert_eq!(told == same, expected.is_empty(), "{words}: {told}");
+        let english = Catalogue::of(Language::English);
+        let held = diagnose_in_lab(&observation.rows[0], &observation, &outside, english).outside;
+        assert_eq!(held.is_none(), expected.is_empty(), "{words}: {held:?}");
+        observation.limits = outside;
+        let here = diagnose(&observation.rows[0], &observation, english);
+        assert!(!here.sentences.concat().contains("the lab"), "{words}");
+    }
+}
+
 /// Whether a place was left as it stands in the assets.
 fn has_place(text: &str) -> bool {
     text.split('{').skip(1).any(|rest| {

@@ -2,6 +2,7 @@
 //! that it is there to show.
 
 use crate::lab::LabError;
+use crate::lab::path::Path;
 use crate::model::state::State;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,12 +11,25 @@ const PATH: &str = "/proc/thread-self/net/tcp";
 
 /// The TCP sockets of this namespace: own end, peer's end, and the kernel's
 /// number of the state (`include/net/tcp_states.h`).
-pub(super) struct Standing(Vec<(SocketAddr, SocketAddr, u8)>);
+pub(in crate::lab) struct Standing(Vec<(SocketAddr, SocketAddr, u8)>);
 
 impl Standing {
-    pub(super) fn read() -> Result<Self, LabError> {
+    pub(in crate::lab) fn read() -> Result<Self, LabError> {
         let text = fs::read_to_string(PATH).map_err(LabError::io("read", PATH))?;
         Ok(Self(text.lines().filter_map(row).collect()))
+    }
+
+    /// The number behind that of every peer with a connection.
+    pub(super) fn peers(&self) -> u16 {
+        let numbers = self.0.iter();
+        let numbers = numbers.filter_map(|(_, remote, _)| Path::number_of_peer(remote.ip()));
+        numbers.max().map_or(0, |last| last.saturating_add(1))
+    }
+
+    /// Whether any connection is in this state.
+    pub(in crate::lab) fn has_any(&self, state: State) -> bool {
+        let number = number_of(state);
+        self.0.iter().any(|row| Some(row.2) == number)
     }
 
     /// Whether a connection is there in this state.
@@ -76,6 +90,9 @@ mod tests {
         assert!(standing.has(here, there, State::SynReceived));
         assert!(!standing.has(here, there, State::Established));
         assert!(!standing.has(there, here, State::SynReceived));
+        assert!(standing.has_any(State::SynReceived) && !standing.has_any(State::FinWait1));
+        assert_eq!(standing.peers(), 2, "10.99.0.2 is the first");
+        assert_eq!(Standing(Vec::new()).peers(), 0);
         assert_eq!(row("  sl  local_address rem_address   st"), None);
     }
 }

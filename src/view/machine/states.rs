@@ -15,17 +15,85 @@ use ratatui::text::{Line, Span};
 
 const NAME: usize = 13;
 const NUMBER: usize = 8;
+/// Fewer bars tell nothing.
+const LEAST_HISTORY: usize = 5;
+/// Cells of a state without its history.
+const BARE: u16 = 27;
+/// From this width on there are two states to a row, if they must be few.
+const TWO: u16 = 2 * BARE;
 
-/// Draws as many states as fit, the marked one among them.
+/// How few rows show all states.
+pub(super) fn height(width: u16) -> u16 {
+    let count = u16::try_from(PLACES.len()).unwrap_or(u16::MAX);
+    if width >= TWO {
+        count.div_ceil(2)
+    } else {
+        count
+    }
+}
+
+/// Draws as many states as fit, the marked one among them; a heading where there
+/// is room for one.
 pub(super) fn draw(shown: &Shown<'_>, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
+    let mut area = area;
+    let columns = if usize::from(area.height) >= PLACES.len() || area.width < TWO {
+        1
+    } else {
+        2
+    };
+    let width = area.width / columns;
+    let needed = height(if columns == 2 { TWO } else { 0 });
+    if area.height > needed {
+        let heading = heading(shown, width);
+        for column in 0..columns {
+            let place = Rect {
+                x: area.x + column * width,
+                width,
+                ..row_of(area, 0)
+            };
+            put(&heading, Style::new(), place, buffer);
+        }
+        area.y += 1;
+        area.height -= 1;
+    }
     let listed: Vec<State> = PLACES.iter().map(|place| place.state).collect();
     let marked = listed.iter().position(|state| *state == shown.walk.mark);
-    let first = (marked.unwrap_or(0) + 1).saturating_sub(usize::from(area.height).max(1));
-    for (state, down) in listed.into_iter().skip(first).zip(0..area.height) {
-        let row = row_of(area, down);
+    let rows = usize::from(area.height.min(needed)).max(1);
+    let first = match columns {
+        1 => (marked.unwrap_or(0) + 1).saturating_sub(rows),
+        _ => 0,
+    };
+    for (state, number) in listed.into_iter().skip(first).zip(0_usize..) {
+        let (column, down) = (number / rows, number % rows);
+        let (Ok(column), Ok(down)) = (u16::try_from(column), u16::try_from(down)) else {
+            return;
+        };
+        if column >= columns {
+            return;
+        }
+        let row = Rect {
+            x: area.x + column * width,
+            width,
+            ..row_of(area, down)
+        };
         put(&line(shown, state, row.width), Style::new(), row, buffer);
         frame.spots.push((row, Spot::Station(state)));
     }
+}
+
+/// What the numbers are, and the bars beside them.
+fn heading(shown: &Shown<'_>, cells: u16) -> Line<'static> {
+    let word = |name: &str| shown.app.words.screen("machine", name);
+    let state = pad(&fit(word("state"), NAME), NAME, Align::Left);
+    let count = pad(&fit(word("count"), NUMBER), NUMBER, Align::Right);
+    let room = usize::from(cells).saturating_sub(NAME + NUMBER + 6);
+    let history = if room < LEAST_HISTORY {
+        String::new()
+    } else {
+        fit(word("history"), room).into_owned()
+    };
+    let text = format!("  {state} {count}  {history}");
+    Line::styled(text, shown.theme.heading())
 }
 
 fn line(shown: &Shown<'_>, state: State, cells: u16) -> Line<'static> {
@@ -44,11 +112,16 @@ fn line(shown: &Shown<'_>, state: State, cells: u16) -> Line<'static> {
         Style::new()
     };
     let room = usize::from(cells).saturating_sub(NAME + NUMBER + 6).min(60);
+    let history = if room < LEAST_HISTORY {
+        String::new()
+    } else {
+        shown.history(state, room)
+    };
     Line::from(vec![
         Span::styled(format!(" {open}"), shown.theme.key()),
         Span::styled(name, shown.style(state)),
         Span::styled(close, shown.theme.key()),
         Span::styled(format!("{filling}{number}  "), quiet),
-        Span::styled(shown.history(state, room), shown.theme.dim()),
+        Span::styled(history, shown.theme.dim()),
     ])
 }
