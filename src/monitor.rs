@@ -114,6 +114,8 @@ pub struct Monitor {
     /// The rows of the observation before the latest, to use their memory again
     /// once nobody reads them.
     spare: Option<Arc<Vec<Row>>>,
+    /// The memory that the sockets of the last table were in.
+    spent: Vec<Socket>,
 }
 
 impl Monitor {
@@ -138,6 +140,7 @@ impl Monitor {
             now: Stamp::default(),
             latest: None,
             spare: None,
+            spent: Vec::new(),
         }
     }
 
@@ -185,6 +188,13 @@ impl Monitor {
     #[must_use]
     pub fn needs_flows(&self) -> bool {
         self.personal.needs_flows()
+    }
+
+    /// The memory that the sockets of the last table were in, empty: the next
+    /// may be read into it.
+    #[must_use]
+    pub fn take_spent(&mut self) -> Vec<Socket> {
+        std::mem::take(&mut self.spent)
     }
 
     /// From the next table on these findings are muted, and no others.
@@ -279,6 +289,7 @@ impl Monitor {
         } = *self.draft.take()?;
         let moment = self.clock().moment;
         self.ledger.settle(&mut turned, answers, moment);
+        self.spent = std::mem::take(&mut turned.spent);
         // Who holds what only the last table had may hold nothing that is in
         // this one.
         for holder in turned.holders.iter().skip(listed_holders) {

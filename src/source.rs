@@ -81,6 +81,12 @@ pub trait ReadingSource: Send {
     /// Whether tables are to tell from now on what each connection carries.
     /// That makes them dearer by about a fifth.
     fn include_flows(&mut self, wanted: bool);
+
+    /// Gives back the memory of a table's sockets, emptied, for the next to be
+    /// read into. Freed and asked for again with every table, it would be the
+    /// largest hole in memory, and what is put there meanwhile would make the
+    /// next table need another one.
+    fn reuse(&mut self, _room: Vec<Socket>) {}
 }
 
 /// One interface of the kernel to the socket table.
@@ -88,9 +94,9 @@ trait SocketSource: Send {
     /// Which one.
     fn kind(&self) -> SourceKind;
 
-    /// Reads every TCP and UDP socket of this network namespace, making room for
-    /// `about` so many beforehand.
-    fn read(&mut self, about: usize) -> Result<SocketTable, SourceError>;
+    /// Reads every TCP and UDP socket of this network namespace into `room`,
+    /// which is empty.
+    fn read(&mut self, room: Vec<Socket>) -> Result<SocketTable, SourceError>;
 
     /// Whether tables are to tell what connections carry. A source that cannot
     /// tell leaves it out.
@@ -113,11 +119,10 @@ struct SocketTable {
 }
 
 impl SocketTable {
-    /// Room for so many sockets and some more. A vector that grows by doubling
-    /// leaves holes in memory that nothing else of the next table fits into.
-    fn with_room(about: usize) -> Self {
+    /// A table to be read into `room`.
+    fn within(room: Vec<Socket>) -> Self {
         Self {
-            sockets: Vec::with_capacity(about + about / 32),
+            sockets: room,
             ..Self::default()
         }
     }

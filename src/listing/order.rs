@@ -1,20 +1,22 @@
 //! The order of rows: total and stable, so that it never depends on the order
 //! in which the kernel happened to list them.
 //!
-//! Every row gets a key of plain numbers once, and sorting compares only
-//! those; names are ranked beforehand, once per process and user. Rows with
-//! equal keys are told apart by what makes them different sockets.
+//! Every row has a key of plain numbers, and sorting compares only those; names
+//! are ranked beforehand, once per process and user. Rows with equal keys are
+//! told apart by what makes them different sockets.
+
+mod key;
 
 use super::column::{Column, UnknownColumn};
 use super::rank::Ranks;
 use crate::filter::services;
-use crate::model::endpoint::Endpoint;
 use crate::model::finding::Severity;
 use crate::model::observation::Observation;
 use crate::model::owner::ProcessId;
 use crate::model::row::{LastOwner, Phase, Row};
 use crate::model::state::State;
 use crate::model::timer::TimerKind;
+use key::{Key, Packing, Place};
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
@@ -67,55 +69,6 @@ impl SortBy {
     }
 }
 
-/// What a row is sorted by: the fields in this order, but for the last.
-#[derive(Clone, Copy, Debug)]
-struct Key {
-    /// 1 for rows that have no value: they come last, also backwards.
-    missing: u32,
-    /// The value, as a number that is ordered like it.
-    value: u128,
-    /// Settles between equal values.
-    then: u64,
-    /// Settles what is left but for rows with the same peer. Without it,
-    /// thousands of connections to one port would be looked up over and over.
-    peer: u64,
-    /// The number of the row.
-    row: u32,
-}
-
-impl Key {
-    fn new(value: Option<u128>, then: u64, reverse: bool) -> Self {
-        let ordered = value.unwrap_or(0);
-        Self {
-            missing: value.is_none().into(),
-            value: if reverse { !ordered } else { ordered },
-            then,
-            peer: 0,
-            row: 0,
-        }
-    }
-
-    /// By family, address and port. They are one bit and a port longer than
-    /// the value, so the end of them settles between equal values.
-    fn address(end: Option<Endpoint>, reverse: bool) -> Self {
-        let (value, last_bit) = match end.map(|end| end.address()) {
-            Some(IpAddr::V4(v4)) => (Some(u32::from(v4).into()), 0),
-            Some(IpAddr::V6(v6)) => {
-                let bits = u128::from(v6);
-                (Some(1 << 127 | bits >> 1), u64::from(bits & 1 == 1))
-            }
-            None => (None, 0),
-        };
-        let then = last_bit << 16 | end.map_or(0, |end| u64::from(end.port));
-        Self::new(value, if reverse { !then } else { then }, reverse)
-    }
-
-    fn compare(&self, other: &Self) -> Ordering {
-        let parts = |key: &Self| (key.missing, key.value, key.then, key.peer);
-        parts(self).cmp(&parts(other))
-    }
-}
-
 /// The beginning of a peer's address, IPv4 before IPv6, and the port where
 /// there is room for it.
 fn peer(row: &Row) -> u64 {
@@ -136,25 +89,18 @@ pub(super) fn sort(
     rows: impl Iterator<Item = u32>,
 ) -> Vec<u32> {
     let ranks = Ranks::new(observation);
-    let row = |number: u32| observation.rows.get(number as usize);
-    let mut keys: Vec<Key> = rows
-        .filter_map(|number| {
-            let row = row(number)?;
-            Some(Key {
-                peer: peer(row),
-                row: number,
-                ..key(row, observation, by, &ranks)
-            })
-        })
-        .collect();
-    keys.sort_unstable_by(|left, right| {
-        left.compare(right).then_with(|| {
-            row(left.row)
-                .zip(row(right.row))
-                .map_or(Ordering::Equal, |(left, right)| identity(left, right))
-        })
+    let all = &observation.rows;
+    let row = |number: u32| all.get(number as usize);
+    let key = |number: u32| row(number).map_or(Key::LAST, |row| key(row, observation, by, &ranks));
+    let mut order = Vec::with_capacity(all.len());
+    order.extend(rows.map(Place::of));
+    // A class, a process and a port, and then the peer.
+    let short = (by.by == SortBy::Default && !by.reverse).then_some(Packing::SHORT);
+    key::sort(&mut order, short, &key, &|left, right| {
+        let rows = row(left).zip(row(right));
+        rows.map_or(Ordering::Equal, |(left, right)| identity(left, right))
     });
-    keys.into_iter().map(|key| key.row).collect()
+    order.into_iter().map(Place::row).collect()
 }
 
 /// The order of different sockets whose keys are the same.
@@ -173,14 +119,15 @@ fn identity(left: &Row, right: &Row) -> Ordering {
 
 fn key(row: &Row, observation: &Observation, by: Sort, ranks: &Ranks) -> Key {
     let usual = default_key(row, observation, ranks);
-    match by.by {
+    let key = match by.by {
         SortBy::Default => Key::new(Some(usual.into()), 0, by.reverse),
         SortBy::Column(Column::Local) => Key::address(Some(row.socket.local), by.reverse),
         SortBy::Column(Column::Remote) => Key::address(row.socket.peer(), by.reverse),
         SortBy::Column(column) => {
             Key::new(value(column, row, observation, ranks), usual, by.reverse)
         }
-    }
+    };
+    key.with_peer(peer(row))
 }
 
 /// The default order: eight bits for the class of a row, 32 for its process,

@@ -16,6 +16,7 @@ mod growth;
 mod hearsay;
 mod ipv6_silent;
 mod local_ports;
+mod marks;
 mod meter;
 mod network_down;
 mod new_listener;
@@ -42,20 +43,20 @@ mod weather;
 
 use super::chronicle::attempts::Attempts;
 use super::interner::Interner;
-use super::ledger::Turned;
 use super::listeners::Listeners;
 use super::muster::Muster;
 use crate::model::counters::{Counters, Gauges};
-use crate::model::evidence::{Evidence, Lead};
+use crate::model::evidence::Evidence;
 use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
 use crate::model::limits::Limits;
-use crate::model::owner::{Holder, ProcessId};
+use crate::model::owner::Holder;
 use crate::model::process::Process;
 use crate::model::protocol::Protocol;
 use crate::model::reading::SourceKind;
-use crate::model::row::{Phase, Row};
+use crate::model::row::Row;
 use crate::model::time::Stamp;
 use contacts::Contacts;
+pub(super) use marks::flag;
 use meter::Meter;
 use profile::Profile;
 use standing::{Level, Standing};
@@ -296,68 +297,5 @@ fn rank(finding: &Finding) -> (Reverse<Severity>, Stamp, Rule, Option<Actor>) {
     )
 }
 
-/// Marks the rows that findings worth a look are about.
-pub(super) fn flag(turned: &mut Turned, interner: &Interner, findings: &[Finding]) {
-    let marks: Vec<Mark> = findings
-        .iter()
-        .filter(|each| each.severity >= Severity::Warn)
-        .map(|each| Mark::of(each, interner))
-        .collect();
-    if marks.is_empty() {
-        return;
-    }
-    let Turned { rows, holders, .. } = turned;
-    for row in rows.iter_mut().filter(|row| row.phase != Phase::Closed) {
-        let fitting = marks.iter().filter(|mark| mark.fits(row, holders));
-        let gravest = fitting.map(|mark| mark.severity).max();
-        // Few rows are written to: the memory of the others stays clean.
-        if gravest.is_some() {
-            row.flagged = gravest.max(row.flagged);
-        }
-    }
-}
-
-/// A finding as rows are held against it: told once, not for each of a hundred
-/// thousand rows.
-struct Mark {
-    severity: Severity,
-    lead: Lead,
-    whose: Whose,
-}
-
-/// Whose rows a finding may be about.
-enum Whose {
-    Anybodys,
-    Of(ProcessId),
-    /// Its process holds nothing any more.
-    Nobodys,
-}
-
-impl Mark {
-    fn of(finding: &Finding, interner: &Interner) -> Self {
-        let lead = finding.lead();
-        let culprit = finding.process.as_deref().filter(|_| !lead.unheld);
-        let whose = culprit.map_or(Whose::Anybodys, |process| {
-            interner.find(process).map_or(Whose::Nobodys, Whose::Of)
-        });
-        Self {
-            severity: finding.severity,
-            lead,
-            whose,
-        }
-    }
-
-    fn fits(&self, row: &Row, holders: &[Holder]) -> bool {
-        let owned = || match self.whose {
-            Whose::Anybodys => true,
-            Whose::Of(process) => {
-                let mut owners = row.owners.of(holders).iter();
-                owners.any(|holder| holder.process == process)
-            }
-            Whose::Nobodys => false,
-        };
-        self.lead.fits(&row.socket) && owned()
-    }
-}
 #[cfg(test)]
 mod wished;

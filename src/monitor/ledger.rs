@@ -78,6 +78,8 @@ pub(super) struct Turned {
     pub(super) arrivals: u32,
     /// What is missed, but could be asked for before it is believed.
     pub(super) unsettled: Vec<Socket>,
+    /// The memory that the sockets of the page were in.
+    pub(super) spent: Vec<Socket>,
 }
 
 impl Ledger {
@@ -104,7 +106,7 @@ impl Ledger {
     /// whose memory may be used again.
     pub(super) fn turn(
         &mut self,
-        page: Page,
+        mut page: Page,
         previous: Option<&Observation>,
         clock: Clock,
         buffer: Vec<Row>,
@@ -118,11 +120,12 @@ impl Ledger {
         turning.turned.flows.reserve(page.flows.len());
         let mut spans = page.owners.into_iter();
         let mut samples = page.flows.into_iter();
-        for socket in page.sockets {
+        for socket in page.sockets.drain(..) {
             let owners = spans.next().unwrap_or_default();
             let sample = samples.next().flatten();
             turning.enter(Sighting { socket, owners }, sample.as_ref());
         }
+        turning.turned.spent = page.sockets;
         turning.carry_absent();
         let turned = turning.close_the_book();
         self.horizon = page.horizon;
@@ -181,6 +184,7 @@ impl<'a> Turning<'a> {
                 stirred: Vec::new(),
                 arrivals: 0,
                 unsettled: Vec::new(),
+                spent: Vec::new(),
             },
         }
     }

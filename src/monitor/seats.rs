@@ -26,14 +26,28 @@ pub(super) struct Seats {
 /// of a tuple and a source gives mostly one or the other.
 #[derive(Default)]
 struct Names {
-    cookies: HashMap<(u32, NonZeroU64), SeatId>,
+    cookies: HashMap<Name, SeatId>,
     tuples: HashMap<Tuple, SeatId>,
+}
+
+/// A namespace and a cookie in halves: with the seat it takes 16 bytes, whole it
+/// would take 24.
+type Name = [u32; 3];
+
+fn name(namespace: u32, cookie: NonZeroU64) -> Name {
+    let [first, second, third, fourth, rest @ ..] = cookie.get().to_ne_bytes();
+    let first = [first, second, third, fourth];
+    [
+        namespace,
+        u32::from_ne_bytes(first),
+        u32::from_ne_bytes(rest),
+    ]
 }
 
 impl Names {
     fn get(&self, key: &SocketKey) -> Option<SeatId> {
         match key {
-            SocketKey::Cookie { namespace, cookie } => self.cookies.get(&(*namespace, *cookie)),
+            SocketKey::Cookie { namespace, cookie } => self.cookies.get(&name(*namespace, *cookie)),
             SocketKey::Tuple(tuple) => self.tuples.get(tuple),
         }
         .copied()
@@ -42,7 +56,7 @@ impl Names {
     fn insert(&mut self, key: SocketKey, seat: SeatId) {
         match key {
             SocketKey::Cookie { namespace, cookie } => {
-                self.cookies.insert((namespace, cookie), seat)
+                self.cookies.insert(name(namespace, cookie), seat)
             }
             SocketKey::Tuple(tuple) => self.tuples.insert(tuple, seat),
         };
@@ -50,7 +64,9 @@ impl Names {
 
     fn remove(&mut self, key: &SocketKey) -> Option<SeatId> {
         match key {
-            SocketKey::Cookie { namespace, cookie } => self.cookies.remove(&(*namespace, *cookie)),
+            SocketKey::Cookie { namespace, cookie } => {
+                self.cookies.remove(&name(*namespace, *cookie))
+            }
             SocketKey::Tuple(tuple) => self.tuples.remove(tuple),
         }
     }

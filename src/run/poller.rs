@@ -97,6 +97,7 @@ impl Poller {
         // If it fails, so will the whole table, and that is told.
         if let Ok(Some(reading)) = self.source.read_first() {
             let observation = self.monitor.fold(reading);
+            self.source.reuse(self.monitor.take_spent());
             self.hand_over(observation);
         }
         loop {
@@ -125,6 +126,7 @@ impl Poller {
                     let answers = self.source.look_up(unsettled);
                     observation = self.monitor.fold(answers);
                 }
+                self.source.reuse(self.monitor.take_spent());
                 if !self.watched.is_empty() {
                     // Let go before it is read on: what nobody else has is not
                     // copied. One frame shows both.

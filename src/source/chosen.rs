@@ -7,6 +7,7 @@ use super::{SocketSource, SocketTable, SourceChoice, SourceError};
 use crate::model::gap::{Gap, GapKind, GapReason};
 use crate::model::protocol::Protocol;
 use crate::model::reading::SourceKind;
+use crate::model::socket::Socket;
 use std::path::Path;
 
 /// Opens the way to the table of the network namespace that the calling thread
@@ -78,8 +79,8 @@ impl SocketSource for Preferred {
         Some(&mut self.diag)
     }
 
-    fn read(&mut self, about: usize) -> Result<SocketTable, SourceError> {
-        let mut table = SocketTable::with_room(about);
+    fn read(&mut self, room: Vec<Socket>) -> Result<SocketTable, SourceError> {
+        let mut table = SocketTable::within(room);
         self.diag.read_protocol(Protocol::Tcp, &mut table)?;
         if self.udp_from_proc.is_none()
             && let Err(error) = self.diag.read_protocol(Protocol::Udp, &mut table)

@@ -70,6 +70,8 @@ pub struct Live {
     scope: Scope,
     /// How many sockets this namespace had in the last table.
     last: usize,
+    /// Memory that the sockets of an earlier table were in.
+    spare: Vec<Socket>,
     owners: Owners,
     processes: Processes,
     users: UserNames,
@@ -112,6 +114,7 @@ impl Live {
             neighbours: Neighbours::new(&options.root, own, options.source),
             scope: options.scope,
             last: 0,
+            spare: Vec::new(),
             owners: Owners::new(&options.root),
             processes: Processes::new(&options.root),
             users: UserNames::new(options.names),
@@ -139,21 +142,32 @@ impl Live {
         }
     }
 
+    /// Room for as many sockets as there were and some more. A vector that grows
+    /// by doubling leaves holes in memory that nothing else fits into.
+    fn room(&mut self) -> Vec<Socket> {
+        let mut room = std::mem::take(&mut self.spare);
+        let about = self.last + self.last / 32;
+        room.shrink_to(about * 2);
+        room.reserve(about);
+        room
+    }
+
     /// Reads the table while another thread reads processes, if there are many
     /// to read, and then helps with them.
     fn read_both(&mut self) -> Result<SocketTable, SourceError> {
-        let (sockets, about) = (&mut self.sockets, self.last);
+        let room = self.room();
+        let sockets = &mut self.sockets;
         let errand = self.owners.survey();
         let table = if errand.is_large() {
             thread::scope(|scope| {
                 // Where no thread is to be had, this one does all the work.
                 let _ = thread::Builder::new().spawn_scoped(scope, || errand.work());
-                let table = sockets.read(about);
+                let table = sockets.read(room);
                 errand.work();
                 table
             })
         } else {
-            let table = sockets.read(about);
+            let table = sockets.read(room);
             errand.work();
             table
         };
@@ -274,7 +288,8 @@ impl ReadingSource for Live {
         if self.scope == Scope::All || !self.owners.survey().is_dear() {
             return Ok(None);
         }
-        let table = self.sockets.read(self.last)?;
+        let room = self.room();
+        let table = self.sockets.read(room)?;
         self.last = table.sockets.len();
         let around = Around {
             interfaces: interfaces::of(&table.sockets, self.own),
@@ -323,6 +338,10 @@ impl ReadingSource for Live {
             time: self.now(),
             matter: Matter::Events(Box::new(events)),
         })
+    }
+
+    fn reuse(&mut self, room: Vec<Socket>) {
+        self.spare = room;
     }
 
     fn include_flows(&mut self, wanted: bool) {

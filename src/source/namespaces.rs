@@ -295,7 +295,7 @@ impl Neighbours {
                 let root = self.root.join("thread-self");
                 let mut source = chosen::open(self.choice, &root, id, &mut standing)?;
                 source.include_flows(self.flows);
-                let mut table = source.read(0)?;
+                let mut table = source.read(Vec::new())?;
                 table.gaps.append(&mut standing);
                 let bound_to = interfaces::of(&table.sockets, id);
                 Ok((table, bound_to))
@@ -305,7 +305,7 @@ impl Neighbours {
                 // A member may have ended; another may serve.
                 let read = neighbour.members.iter().find_map(|pid| {
                     let folder = self.root.join(pid.to_string());
-                    ProcTables::new(folder, id).read(0).ok()
+                    ProcTables::new(folder, id).read(Vec::new()).ok()
                 });
                 read.map(|table| (table, Vec::new())).ok_or(refused)
             }

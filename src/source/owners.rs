@@ -7,6 +7,7 @@
 //! is known to hold. All holders count: forked and passed sockets have several.
 
 mod descriptors;
+mod directory;
 mod errand;
 mod holdings;
 mod roster;
@@ -100,7 +101,8 @@ impl Owners {
         self.holdings.index();
         let begun = self.roster.pass();
         let first = self.begun == 0;
-        let mut open = self.open(sockets);
+        let mut assigned = self.holdings.assign(sockets);
+        let mut open = self.open(sockets, &assigned);
         if !open.is_empty() {
             // What was opened after the survey shows by now.
             let errand = self.survey();
@@ -116,7 +118,9 @@ impl Owners {
             self.search(sockets, &mut lasting);
             self.holdings.index();
         }
-        let mut assigned = self.holdings.assign(sockets);
+        if self.holdings.has_changed_since(&assigned) {
+            assigned = self.holdings.assign(sockets);
+        }
         if first {
             // Passes are counted from 1.
             self.begun = self.missing.latest().max(1);
@@ -130,12 +134,12 @@ impl Owners {
 
     /// The inodes of the table that nobody is known to hold and that have not
     /// been given up.
-    fn open(&mut self, sockets: &[Socket]) -> HashSet<u32> {
-        let holdings = &self.holdings;
+    fn open(&mut self, sockets: &[Socket], assigned: &Assigned) -> HashSet<u32> {
         let unheld = sockets
             .iter()
-            .filter_map(|socket| Some(socket.inode?.get()))
-            .filter(|inode| !holdings.is_held(*inode));
+            .zip(&assigned.spans)
+            .filter(|(_, span)| span.count == 0)
+            .filter_map(|(socket, _)| Some(socket.inode?.get()));
         self.missing.note(unheld, self.roster.pass());
         self.missing.open(self.roster.all_read_since())
     }

@@ -5,6 +5,7 @@ use super::{SocketSource, SocketTable, SourceError, proc_net};
 use crate::model::gap::{Gap, GapKind, GapReason};
 use crate::model::protocol::Protocol;
 use crate::model::reading::SourceKind;
+use crate::model::socket::Socket;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -83,8 +84,8 @@ impl SocketSource for ProcTables {
         SourceKind::Proc
     }
 
-    fn read(&mut self, about: usize) -> Result<SocketTable, SourceError> {
-        let mut table = SocketTable::with_room(about);
+    fn read(&mut self, room: Vec<Socket>) -> Result<SocketTable, SourceError> {
+        let mut table = SocketTable::within(room);
         let tcp = self.read_protocol(Protocol::Tcp, &mut table);
         let udp = self.read_protocol(Protocol::Udp, &mut table);
         match (tcp, udp) {
@@ -119,7 +120,7 @@ mod tests {
     #[test]
     fn a_missing_ipv6_table_is_no_gap() {
         let root = fixture(&[("tcp", LINE), ("udp", "")]);
-        let table = ProcTables::new(root.path(), 0).read(0).unwrap();
+        let table = ProcTables::new(root.path(), 0).read(Vec::new()).unwrap();
         assert_eq!(table.sockets.len(), 1);
         assert_eq!(table.gaps, []);
     }
@@ -127,10 +128,12 @@ mod tests {
     #[test]
     fn a_missing_protocol_is_a_gap_and_nothing_at_all_an_error() {
         let root = fixture(&[("tcp", LINE)]);
-        let table = ProcTables::new(root.path(), 0).read(0).unwrap();
+        let table = ProcTables::new(root.path(), 0).read(Vec::new()).unwrap();
         assert_eq!(table.gaps[0].kind, GapKind::TablesUnreadable);
         let empty = fixture(&[]);
-        let error = ProcTables::new(empty.path(), 0).read(0).unwrap_err();
+        let error = ProcTables::new(empty.path(), 0)
+            .read(Vec::new())
+            .unwrap_err();
         assert!(error.to_string().contains("net/tcp"), "{error}");
     }
 
@@ -138,7 +141,7 @@ mod tests {
     fn a_broken_line_is_counted() {
         let text = format!("{LINE}   1: zzz\n");
         let root = fixture(&[("tcp", &text), ("udp", "")]);
-        let table = ProcTables::new(root.path(), 0).read(0).unwrap();
+        let table = ProcTables::new(root.path(), 0).read(Vec::new()).unwrap();
         assert_eq!(table.sockets.len(), 1);
         assert_eq!(
             (table.gaps[0].kind, table.gaps[0].count),

@@ -317,8 +317,8 @@ impl SocketSource for SockDiag {
         Some(self)
     }
 
-    fn read(&mut self, about: usize) -> Result<SocketTable, SourceError> {
-        let mut table = SocketTable::with_room(about);
+    fn read(&mut self, room: Vec<Socket>) -> Result<SocketTable, SourceError> {
+        let mut table = SocketTable::within(room);
         self.read_protocol(Protocol::Tcp, &mut table)?;
         if let Err(error) = self.read_protocol(Protocol::Udp, &mut table) {
             table.gaps.push(Gap {

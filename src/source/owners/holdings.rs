@@ -1,6 +1,7 @@
 //! Who holds which socket, kept from table to table and joined with each.
 
 use super::descriptors::Link;
+use super::directory::Directory;
 use crate::model::owner::{Holder, OwnerSpan, ProcessId};
 use crate::model::socket::Socket;
 use foldhash::{HashMap, HashMapExt};
@@ -11,8 +12,10 @@ pub(super) struct Holdings {
     /// Sorted by inode, then pid, then descriptor.
     links: Vec<Link>,
     /// Where the links of an inode are.
-    runs: HashMap<u32, OwnerSpan>,
+    directory: Directory,
     stale: bool,
+    /// Counts the times that anything in here changed.
+    edition: u32,
 }
 
 /// The owners of each socket of a table, in the form of a snapshot.
@@ -23,6 +26,8 @@ pub(in crate::source) struct Assigned {
     pub(in crate::source) holders: Vec<Holder>,
     /// What the holders point into.
     pub(in crate::source) pids: Vec<u32>,
+    /// Of which edition of the holdings this is.
+    edition: u32,
 }
 
 impl Assigned {
@@ -47,16 +52,21 @@ impl Holdings {
         if pids.is_empty() {
             return;
         }
-        let before = self.links.len();
-        self.links
-            .retain(|link| pids.binary_search(&link.pid).is_err());
-        self.stale |= self.links.len() != before || !links.is_empty();
+        let theirs = |link: &Link| pids.binary_search(&link.pid).is_ok();
+        let mut links = links;
+        links.sort_unstable();
+        // Most that are read in their turn hold what they held.
+        if self.links.iter().filter(|link| theirs(link)).eq(&links) {
+            return;
+        }
+        self.stale = true;
+        self.links.retain(|link| !theirs(link));
         self.links.extend(links);
     }
 
     /// Whether anybody is known to hold this inode.
     pub(super) fn is_held(&self, inode: u32) -> bool {
-        self.runs.contains_key(&inode)
+        self.span(inode).count > 0
     }
 
     /// Brings the index up to date. Links that have not changed are in order
@@ -66,18 +76,13 @@ impl Holdings {
             return;
         }
         self.links.sort();
-        self.runs.clear();
-        self.runs.reserve(self.links.len());
-        let mut start = 0;
-        for run in self.links.chunk_by(|left, right| left.inode == right.inode) {
-            let inode = run.first().map_or(0, |link| link.inode);
-            let span = OwnerSpan {
-                start,
-                count: u16::try_from(run.len()).unwrap_or(u16::MAX),
-            };
-            self.runs.insert(inode, span);
-            start = start.saturating_add(u32::try_from(run.len()).unwrap_or(u32::MAX));
-        }
+        self.directory = Directory::of(&self.links);
+        self.edition = self.edition.wrapping_add(1);
+    }
+
+    /// Whether owners that were assigned earlier may be others now.
+    pub(super) fn has_changed_since(&self, assigned: &Assigned) -> bool {
+        self.edition != assigned.edition
     }
 
     /// The owners of each socket. Sockets may share an inode (MPTCP subflows
@@ -88,12 +93,12 @@ impl Holdings {
             spans: Vec::with_capacity(sockets.len()),
             holders: Vec::with_capacity(sockets.len()),
             pids: Vec::new(),
+            edition: self.edition,
         };
         for socket in sockets {
             let run = socket
                 .inode
-                .and_then(|inode| self.runs.get(&inode.get()))
-                .copied()
+                .map(|inode| self.span(inode.get()))
                 .unwrap_or_default();
             let links = self.run(run);
             let start = u32::try_from(assigned.holders.len()).unwrap_or(u32::MAX);
@@ -124,10 +129,14 @@ impl Holdings {
         sockets
             .iter()
             .filter(|socket| wanted(socket))
-            .filter_map(|socket| self.runs.get(&socket.inode?.get()))
-            .flat_map(|run| self.run(*run))
+            .filter_map(|socket| Some(self.span(socket.inode?.get())))
+            .flat_map(|span| self.run(span))
             .map(|link| link.pid)
             .collect()
+    }
+
+    fn span(&self, inode: u32) -> OwnerSpan {
+        self.directory.find(&self.links, inode)
     }
 
     fn run(&self, span: OwnerSpan) -> &[Link] {
@@ -156,8 +165,11 @@ mod tests {
     }
 
     fn held_by(holdings: &Holdings, inode: u32) -> Vec<u32> {
-        let run = holdings.runs.get(&inode).copied().unwrap_or_default();
-        holdings.run(run).iter().map(|link| link.pid).collect()
+        holdings
+            .run(holdings.span(inode))
+            .iter()
+            .map(|link| link.pid)
+            .collect()
     }
 
     #[test]
@@ -187,6 +199,21 @@ mod tests {
         let holders = |place: usize| assigned.spans[place].of(&assigned.holders);
         assert_eq!((holders(0).len(), holders(1).len()), (2, 0));
         assert_eq!(holders(0), holders(2));
+    }
+
+    #[test]
+    fn who_holds_what_it_held_changes_nothing() {
+        let mut holdings = Holdings::default();
+        holdings.replace(&[7, 9], [links(7, &[101, 100]), links(9, &[100])].concat());
+        holdings.index();
+        holdings.replace(&[7], links(7, &[101, 100]));
+        holdings.replace(&[8], Vec::new());
+        assert!(!holdings.stale);
+        holdings.replace(&[9], links(9, &[101]));
+        assert!(holdings.stale);
+        holdings.index();
+        assert_eq!(held_by(&holdings, 100), [7]);
+        assert_eq!(held_by(&holdings, 101), [7, 9]);
     }
 
     #[test]

@@ -1,0 +1,289 @@
+//! What rows are sorted by: keys of several numbers, which for sorting are
+//! packed into one.
+//!
+//! A key is long, because there are columns of long values; but in one table
+//! the keys differ only in a few of their bits. So those that can differ are
+//! packed together, as many as one number holds, and rows are sorted by that
+//! number. Rows that are equal in it differ, if at all, in fewer bits, and are
+//! sorted by these in the same way. Where a key is known to be short, nobody
+//! need look first which bits differ.
+
+use crate::model::endpoint::Endpoint;
+use std::cmp::Ordering;
+use std::net::IpAddr;
+
+/// Fewer rows than this are compared by their whole keys at once.
+const FEW: usize = 8;
+
+/// What a row is sorted by: the fields in this order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Key {
+    /// 1 for rows that have no value: they come last, also backwards.
+    missing: u64,
+    /// The value, as a number that is ordered like it.
+    value: u128,
+    /// Settles between equal values.
+    then: u64,
+    /// Settles what is left but for rows with the same peer. Without it,
+    /// thousands of connections to one port would be looked up over and over.
+    peer: u64,
+}
+
+/// A row on its way to its place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// The bits of its key by which it is sorted at present, the first half
+    /// first: as one number they would take a third more room.
+    packed: [u64; 2],
+    row: u32,
+}
+
+impl Place {
+    /// The place of a row, by its number.
+    pub(super) fn of(row: u32) -> Self {
+        Self {
+            packed: [0; 2],
+            row,
+        }
+    }
+
+    /// The number of the row.
+    pub(super) fn row(self) -> u32 {
+        self.row
+    }
+
+    /// As one number each: without branches, which nobody could foretell.
+    fn compare(&self, other: &Self) -> Ordering {
+        let whole = |place: &Self| {
+            let [first, second] = place.packed.map(u128::from);
+            first << 64 | second
+        };
+        whole(self).cmp(&whole(other))
+    }
+}
+
+impl Key {
+    /// Behind all others.
+    pub(super) const LAST: Self = Self {
+        missing: 1,
+        value: u128::MAX,
+        then: u64::MAX,
+        peer: u64::MAX,
+    };
+
+    pub(super) fn new(value: Option<u128>, then: u64, reverse: bool) -> Self {
+        let ordered = value.unwrap_or(0);
+        Self {
+            missing: value.is_none().into(),
+            value: if reverse { !ordered } else { ordered },
+            then,
+            peer: 0,
+        }
+    }
+
+    /// By family, address and port. They are one bit and a port longer than
+    /// the value, so the end of them settles between equal values.
+    pub(super) fn address(end: Option<Endpoint>, reverse: bool) -> Self {
+        let (value, last_bit) = match end.map(|end| end.address()) {
+            Some(IpAddr::V4(v4)) => (Some(u32::from(v4).into()), 0),
+            Some(IpAddr::V6(v6)) => {
+                let bits = u128::from(v6);
+                (Some(1 << 127 | bits >> 1), u64::from(bits & 1 == 1))
+            }
+            None => (None, 0),
+        };
+        let then = last_bit << 16 | end.map_or(0, |end| u64::from(end.port));
+        Self::new(value, if reverse { !then } else { then }, reverse)
+    }
+
+    /// The same, and this settles what is left.
+    pub(super) fn with_peer(self, peer: u64) -> Self {
+        Self { peer, ..self }
+    }
+
+    fn compare(&self, other: &Self) -> Ordering {
+        let parts = |key: &Self| (key.missing, key.value, key.then, key.peer);
+        parts(self).cmp(&parts(other))
+    }
+}
+
+/// Between which numbers the fields of some keys are.
+struct Range {
+    least: Key,
+    most: Key,
+}
+
+impl Range {
+    fn of(mut keys: impl Iterator<Item = Key>) -> Self {
+        let first = keys.next().unwrap_or(Key::LAST);
+        let mut range = Self {
+            least: first,
+            most: first,
+        };
+        for key in keys {
+            range.widen(&key);
+        }
+        range
+    }
+
+    fn widen(&mut self, key: &Key) {
+        let Self { least, most } = self;
+        least.missing = least.missing.min(key.missing);
+        most.missing = most.missing.max(key.missing);
+        least.value = least.value.min(key.value);
+        most.value = most.value.max(key.value);
+        least.then = least.then.min(key.then);
+        most.then = most.then.max(key.then);
+        least.peer = least.peer.min(key.peer);
+        most.peer = most.peer.max(key.peer);
+    }
+
+    /// How many bits each field takes within this range.
+    fn widths(&self) -> [u32; 4] {
+        let Self { least, most } = self;
+        let width = |least: u64, most: u64| u64::BITS - (most - least).leading_zeros();
+        [
+            width(least.missing, most.missing),
+            u128::BITS - (most.value - least.value).leading_zeros(),
+            width(least.then, most.then),
+            width(least.peer, most.peer),
+        ]
+    }
+}
+
+/// Takes the first bits that can differ out of keys.
+pub(super) struct Packing {
+    least: Key,
+    /// By how much each field is shortened, and by how much what was packed
+    /// before gives way to it.
+    steps: [(u32, u32); 4],
+}
+
+impl Packing {
+    /// For keys that all have a value, which takes no more than 64 bits, and
+    /// nothing between it and the peer.
+    pub(super) const SHORT: Self = Self {
+        least: Key {
+            missing: 0,
+            value: 0,
+            then: 0,
+            peer: 0,
+        },
+        steps: [(0, 0), (0, 64), (0, 0), (0, 64)],
+    };
+
+    /// None if the keys of a range are all the same.
+    fn of(range: &Range) -> Option<Self> {
+        let mut room = u128::BITS;
+        let steps = range.widths().map(|width| {
+            let taken = width.min(room);
+            room -= taken;
+            (width - taken, taken)
+        });
+        (room < u128::BITS).then_some(Self {
+            least: range.least,
+            steps,
+        })
+    }
+
+    fn pack(&self, key: &Key) -> [u64; 2] {
+        let Self { least, steps } = self;
+        let [missing, value, then, peer] = *steps;
+        let add = |packed: u128, field: u128, (short, room): (u32, u32)| {
+            let before = packed.checked_shl(room).unwrap_or(0);
+            before | field.checked_shr(short).unwrap_or(0)
+        };
+        let packed = add(0, u128::from(key.missing - least.missing), missing);
+        let packed = add(packed, key.value - least.value, value);
+        let packed = add(packed, u128::from(key.then - least.then), then);
+        let packed = add(packed, u128::from(key.peer - least.peer), peer);
+        let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or(0);
+        [half(packed >> 64), half(packed)]
+    }
+}
+
+/// Sorts rows by their keys; `settle` compares those whose keys are the same.
+/// `known` is how to pack them, if that is known.
+pub(super) fn sort(
+    places: &mut [Place],
+    known: Option<Packing>,
+    key: &impl Fn(u32) -> Key,
+    settle: &impl Fn(u32, u32) -> Ordering,
+) {
+    if places.len() < FEW {
+        let compare = |left: &Place, right: &Place| key(left.row).compare(&key(right.row));
+        places.sort_unstable_by(|left, right| {
+            compare(left, right).then_with(|| settle(left.row, right.row))
+        });
+        return;
+    }
+    let packing = known.or_else(|| {
+        let keys = places.iter().map(|place| key(place.row));
+        Packing::of(&Range::of(keys))
+    });
+    let Some(packing) = packing else {
+        places.sort_unstable_by(|left, right| settle(left.row, right.row));
+        return;
+    };
+    for place in places.iter_mut() {
+        place.packed = packing.pack(&key(place.row));
+    }
+    places.sort_unstable_by(Place::compare);
+    for alike in places.chunk_by_mut(|left, right| left.packed == right.packed) {
+        if alike.len() > 1 {
+            sort(alike, None, key, settle);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key() -> impl Strategy<Value = Key> {
+        let small = 0_u64..4;
+        let long = prop_oneof![0_u64..4, any::<u64>(), Just(u64::MAX)];
+        let value = prop_oneof![0_u128..4, any::<u128>(), Just(u128::MAX), Just(1 << 127)];
+        (any::<bool>(), value, long, small).prop_map(|(missing, value, then, peer)| Key {
+            missing: missing.into(),
+            value,
+            then,
+            peer: peer << 62 | peer,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn packed_keys_are_in_the_order_of_whole_ones(
+            keys in proptest::collection::vec(key(), 0..200)
+        ) {
+            let count = u32::try_from(keys.len()).unwrap();
+            let whole = |row: u32| keys[row as usize];
+            let mut places: Vec<Place> = (0..count).map(Place::of).collect();
+            sort(&mut places, None, &whole, &|left, right| left.cmp(&right));
+            let mut expected: Vec<u32> = (0..count).collect();
+            expected.sort_by(|left, right| whole(*left).compare(&whole(*right)));
+            let sorted: Vec<u32> = places.into_iter().map(Place::row).collect();
+            prop_assert_eq!(sorted, expected);
+        }
+
+        #[test]
+        fn so_are_short_ones(keys in proptest::collection::vec(key(), 0..200)) {
+            let count = u32::try_from(keys.len()).unwrap();
+            let whole = |row: u32| Key {
+                missing: 0,
+                value: keys[row as usize].then.into(),
+                then: 0,
+                ..keys[row as usize]
+            };
+            let mut places: Vec<Place> = (0..count).map(Place::of).collect();
+            let short = Some(Packing::SHORT);
+            sort(&mut places, short, &whole, &|left, right| left.cmp(&right));
+            let mut expected: Vec<u32> = (0..count).collect();
+            expected.sort_by(|left, right| whole(*left).compare(&whole(*right)));
+            let sorted: Vec<u32> = places.into_iter().map(Place::row).collect();
+            prop_assert_eq!(sorted, expected);
+        }
+    }
+}
