@@ -52,6 +52,9 @@ use std::time::Duration;
 use trend::Trends;
 use unowned::Searched;
 
+/// Rows of how many observations are kept for their memory.
+const SPARES: usize = 2;
+
 /// What may be chosen about watching.
 #[derive(Clone, Debug)]
 pub struct MonitorOptions {
@@ -111,9 +114,9 @@ pub struct Monitor {
     /// The latest time seen; a clock that goes back is not believed.
     now: Stamp,
     latest: Option<Arc<Observation>>,
-    /// The rows of the observation before the latest, to use their memory again
-    /// once nobody reads them.
-    spare: Option<Arc<Vec<Row>>>,
+    /// The rows of observations before the latest, the oldest first, to use their
+    /// memory again once nobody reads them.
+    spares: Vec<Arc<Vec<Row>>>,
     /// The memory that the sockets of the last table were in.
     spent: Vec<Socket>,
 }
@@ -139,7 +142,7 @@ impl Monitor {
             began: None,
             now: Stamp::default(),
             latest: None,
-            spare: None,
+            spares: Vec::new(),
             spent: Vec::new(),
         }
     }
@@ -397,10 +400,12 @@ impl Monitor {
         }
     }
 
-    /// The memory of rows that nobody reads any more.
+    /// The memory of rows that nobody reads any more; new memory while somebody
+    /// still reads all.
     fn reclaim(&mut self) -> Vec<Row> {
-        self.spare
-            .take()
+        let mut spares = self.spares.iter_mut();
+        let free = spares.position(|rows| Arc::get_mut(rows).is_some());
+        free.map(|free| self.spares.swap_remove(free))
             .and_then(Arc::into_inner)
             .unwrap_or_default()
     }
@@ -418,7 +423,10 @@ impl Monitor {
     fn publish(&mut self, observation: Observation) -> Arc<Observation> {
         let observation = Arc::new(observation);
         let last = self.latest.replace(Arc::clone(&observation));
-        self.spare = last.map(|last| Arc::clone(&last.rows));
+        self.spares.extend(last.map(|last| Arc::clone(&last.rows)));
+        // A screen that is late reads one, and soon no more.
+        let surplus = self.spares.len().saturating_sub(SPARES);
+        self.spares.drain(..surplus);
         observation
     }
 }
