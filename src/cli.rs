@@ -1,54 +1,26 @@
 //! The command line: words in, a plan out, and the plan carried out.
 
+mod carrying;
 mod flags;
 mod plan;
 mod privileges;
 mod settings;
 mod tongue;
 
-use crate::app::troubles::Attention;
-use crate::control::destroy::{Close, SockDestroy};
-use crate::control::logged::Logged;
-use crate::control::pidfd::{PidfdControl, WithoutPidfd};
-use crate::control::within::Within;
-use crate::control::{Control, Refusing};
-use crate::explain::catalogue::{Catalogue, Language};
+use crate::explain::catalogue::Catalogue;
 use crate::lab::helper;
-use crate::lab::lesson::Lesson;
-use crate::lab::load::Load;
-use crate::lab::namespace::Namespace;
-use crate::lab::parking::Parking;
-use crate::listing::{Column, Sort, SortBy};
-use crate::model::action::Policy;
-use crate::model::event::EventsChoice;
-use crate::model::lesson::Course;
-use crate::model::limits::Limits;
-use crate::model::namespace::Scope;
-use crate::model::powers::Capability;
-use crate::model::session::Session;
-use crate::monitor::Wishes;
-use crate::privilege;
-use crate::run::{
-    self, About, CheckFormat, CheckRequest, CloseRequest, DoctorRequest, Ending, ExplainRequest,
-    KillRequest, ListRequest, LiveRequest, RunError, SaveRequest,
-};
-use crate::source::live::{Live, LiveOptions};
-use crate::source::{ReadingSource, events, limits};
-use plan::{Asked, ConfigAction, Contents, LivePlan, Plan, Watching};
-use settings::Applied;
+use crate::run::Ending;
+use crate::source::events;
+use plan::Asked;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write, stderr, stdin, stdout};
-use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 use tongue::Tongue;
 
 /// Exit code for "a finding" or "nothing matched".
 const NOTHING: u8 = 1;
 /// Exit code for an error.
 const ERROR: u8 = 2;
-/// A list waits this long for user names; a live table asks again.
-const LIST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs the program with these arguments, the program's own name first.
 #[must_use]
@@ -65,7 +37,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let Asked { mut plan, own } = asked;
     let ended = settings::apply(&mut plan, &own).and_then(|applied| {
         tongue = tongue.or(applied.language);
-        carry_out(plan, applied, tongue)
+        carrying::carry_out(plan, applied, tongue)
     });
     // Threads that still read are not waited for, and drop nothing.
     events::end_all();
@@ -106,315 +78,6 @@ impl Surroundings {
             utf8,
         }
     }
-}
-
-/// Carries out a plan, as long as there is no thread yet: privileges belong to
-/// threads, and a namespace may not be entered later.
-fn carry_out(plan: Plan, applied: Applied, tongue: Tongue) -> Result<Ending, RunError> {
-    let Plan::Lab(contents, watch) = plan else {
-        return with_least_privilege(plan, applied, Place::Machine, tongue);
-    };
-    // Those of a namespace are read from within it only.
-    let outside = limits::read(Path::new("/proc"));
-    let namespace = Namespace::enter()?;
-    let lab = |lesson| {
-        Place::Lab(Box::new(Lab {
-            outside: Some(outside),
-            lesson,
-        }))
-    };
-    match contents {
-        Contents::Lesson(course, choice) => {
-            let lesson = Lesson::start(&namespace, choice, course)?;
-            with_least_privilege(*watch, applied, lab(Some((course, lesson))), tongue)
-        }
-        Contents::Everything(choice) => {
-            let _parking = Parking::start(&namespace, choice)?;
-            with_least_privilege(*watch, applied, lab(None), tongue)
-        }
-        Contents::Load(mix) => {
-            let _load = Load::start(&namespace, mix)?;
-            with_least_privilege(*watch, applied, lab(None), tongue)
-        }
-    }
-}
-
-/// Where what is asked for is done.
-#[derive(Debug)]
-enum Place {
-    /// Here.
-    Machine,
-    /// In the lab, on the lab's own processes only.
-    Lab(Box<Lab>),
-}
-
-impl Place {
-    /// Which privileges it takes, whatever is done there.
-    fn uses(&self) -> Vec<Capability> {
-        match self {
-            Self::Lab(lab) if lab.lesson.is_some() => privileges::LESSON.to_vec(),
-            _ => Vec::new(),
-        }
-    }
-}
-
-/// What the live table knows of the lab it is in.
-#[derive(Debug, Default)]
-struct Lab {
-    /// The limits of the machine around it.
-    outside: Option<Limits>,
-    /// What is taught, if something is.
-    lesson: Option<(Course, Lesson)>,
-}
-
-fn with_least_privilege(
-    plan: Plan,
-    applied: Applied,
-    place: Place,
-    tongue: Tongue,
-) -> Result<Ending, RunError> {
-    privilege::keep(&[privileges::of(&plan), place.uses()].concat());
-    // Only where words are needed: a list must not wait for them.
-    let words = || Catalogue::of(tongue.language());
-    match plan {
-        Plan::Say(text) => {
-            let text = words().help(&text);
-            let mut out = stdout().lock();
-            out.write_all(text.as_bytes())
-                .and_then(|()| out.flush())
-                .map(|()| Ending::Done)
-                .map_err(|error| RunError::Io {
-                    operation: "write the help",
-                    error,
-                })
-        }
-        Plan::Explain(topic) => run::explain(topic, words(), &limits::read(Path::new("/proc"))),
-        Plan::ExplainSockets(watching) => explain_sockets(watching, words()),
-        Plan::Doctor(source) => run::doctor(DoctorRequest {
-            source: Box::new(Live::open(&LiveOptions {
-                source,
-                // Whether other namespaces can be read is found out by doing it.
-                scope: Scope::All,
-                events: EventsChoice::On,
-                names: false,
-                ..LiveOptions::default()
-            })?),
-            close: Box::new(SockDestroy),
-            words: words(),
-        }),
-        Plan::List(list) => run::list(ListRequest {
-            source: open(&list.watching, once(), false)?,
-            filter: list.watching.filter,
-            quick: list.watching.quick,
-            sort: list.watching.sort,
-            numeric: list.watching.numeric,
-            columns: list.columns,
-            format: list.format,
-            info: list.info,
-            words: words(),
-        }),
-        Plan::Kill(acting, signal, without) => run::kill(KillRequest {
-            order: acting.order,
-            signal,
-            control: control(Policy::Act, without, &place),
-            words: words(),
-            about: about(acting.watching)?,
-        }),
-        Plan::Close(acting) => run::close(CloseRequest {
-            order: acting.order,
-            session: session(),
-            closer: closer(Policy::Act),
-            words: words(),
-            about: about(acting.watching)?,
-        }),
-        Plan::Live(mut live) => {
-            // Who asks for Chinese has a terminal that shows it.
-            live.theme.ascii &= !tongue.is_named(Language::Chinese);
-            let words = if live.theme.ascii {
-                Catalogue::of(Language::English)
-            } else {
-                words()
-            };
-            watch(live, applied, place, words)
-        }
-        // A lab within a lab is no plan that can be asked for.
-        Plan::Lab(_, watch) => {
-            with_least_privilege(*watch, applied, Place::Lab(Box::default()), tongue)
-        }
-        Plan::Check(check) => run::check(CheckRequest {
-            source: Box::new(Live::open(&LiveOptions {
-                source: check.source,
-                scope: check.scope,
-                names: names_users(&applied.wishes),
-                patience: LIST_PATIENCE,
-                events: check.events.unwrap_or(applied.events),
-                ..LiveOptions::default()
-            })?),
-            thresholds: applied.thresholds,
-            wishes: applied.wishes,
-            length: check.length,
-            level: check.level,
-            words: Catalogue::of(match check.format {
-                // Other programs read these.
-                CheckFormat::Text => tongue.language(),
-                CheckFormat::Json | CheckFormat::Line => tongue.named_or_english(),
-            }),
-            needs_events: check.events.unwrap_or(applied.events) == EventsChoice::On,
-            format: check.format,
-        }),
-        Plan::Config(action, own) => match action {
-            ConfigAction::Path => run::config_path(&settings::place(&own)),
-            ConfigAction::Show => run::config_show(&settings::read(&own)?),
-            ConfigAction::Init => run::config_init(&settings::place(&own)),
-        },
-        Plan::SaveBaseline(save) => run::save_baseline(SaveRequest {
-            source: Box::new(Live::open(&LiveOptions {
-                source: save.source,
-                names: false,
-                ..LiveOptions::default()
-            })?),
-            path: save.path,
-            replace: save.replace,
-        }),
-    }
-}
-
-fn explain_sockets(watching: Watching, words: &'static Catalogue) -> Result<Ending, RunError> {
-    run::explain_sockets(ExplainRequest {
-        source: open(&watching, once(), false)?,
-        filter: watching.filter,
-        quick: watching.quick,
-        sort: watching.sort,
-        numeric: watching.numeric,
-        words,
-    })
-}
-
-/// Shows the live table.
-fn watch(
-    live: LivePlan,
-    applied: Applied,
-    place: Place,
-    words: &'static Catalogue,
-) -> Result<Ending, RunError> {
-    let control = control(live.policy, live.without_pidfd, &place);
-    let Lab { outside, lesson } = match place {
-        Place::Lab(lab) => *lab,
-        Place::Machine => Lab::default(),
-    };
-    let (course, lesson) = lesson.unzip();
-    let events = live.events.unwrap_or(applied.events);
-    run::live(LiveRequest {
-        source: open(
-            &live.watching,
-            LiveOptions {
-                events,
-                ..LiveOptions::default()
-            },
-            names_users(&applied.wishes),
-        )?,
-        control,
-        closer: closer(live.policy),
-        lesson,
-        choices: crate::app::Choices {
-            filter: live.watching.filter,
-            quick: live.watching.quick,
-            sort: match course {
-                // As a connection lives.
-                Some(Course::States) if live.watching.sort == Sort::default() => Sort {
-                    by: SortBy::Column(Column::State),
-                    reverse: false,
-                },
-                _ => live.watching.sort,
-            },
-            numeric: live.watching.numeric,
-            pace: live.pace,
-            scope: live.watching.scope,
-            policy: live.policy,
-            session: session(),
-            attention: Attention {
-                mutes: applied.wishes.mutes.clone(),
-                bell: applied.bell,
-            },
-            latin_only: live.theme.ascii,
-            events,
-            course,
-            outside,
-        },
-        thresholds: applied.thresholds,
-        wishes: applied.wishes,
-        words,
-        theme: live.theme,
-        mouse: live.mouse,
-    })
-}
-
-/// Whether a rule asks for the name of a user.
-fn names_users(wishes: &Wishes) -> bool {
-    let mut filters = wishes.rules.iter().map(|rule| rule.filter.to_string());
-    filters.any(|filter| filter.contains("user:"))
-}
-
-/// Twice refused is safe: the keys do nothing, and what they would ask for
-/// does nothing either.
-fn control(policy: Policy, without: WithoutPidfd, place: &Place) -> Box<dyn Control> {
-    let control = PidfdControl::new(without);
-    match (policy, place) {
-        (Policy::Look, _) => Box::new(Refusing),
-        (Policy::Act, Place::Lab(_)) => Box::new(Within::around(control)),
-        (Policy::Act, Place::Machine) if privilege::is_root() => Box::new(Logged::around(control)),
-        (Policy::Act, Place::Machine) => Box::new(control),
-    }
-}
-
-fn closer(policy: Policy) -> Box<dyn Close> {
-    match policy {
-        Policy::Look => Box::new(Refusing),
-        Policy::Act if privilege::is_root() => Box::new(Logged::around(SockDestroy)),
-        Policy::Act => Box::new(SockDestroy),
-    }
-}
-
-/// What this program runs in. Only `SSH_CONNECTION` tells through which
-/// connection; sudo takes it away, but not the processes between.
-fn session() -> Session {
-    let told = std::env::var("SSH_CONNECTION").ok();
-    Session {
-        ends: told.as_deref().and_then(Session::ends_of),
-    }
-}
-
-fn about(watching: Watching) -> Result<About, RunError> {
-    Ok(About {
-        source: open(&watching, once(), false)?,
-        filter: watching.filter,
-        quick: watching.quick,
-        sort: watching.sort,
-    })
-}
-
-/// For a table that is read once.
-fn once() -> LiveOptions {
-    LiveOptions {
-        patience: LIST_PATIENCE,
-        ..LiveOptions::default()
-    }
-}
-
-/// `users` says whether anybody else asks for the names of users.
-fn open(
-    watching: &Watching,
-    usual: LiveOptions,
-    users: bool,
-) -> Result<Box<dyn ReadingSource>, RunError> {
-    let options = LiveOptions {
-        source: watching.source,
-        scope: watching.scope,
-        // Numbers are shown, but a filter may still ask for a name.
-        names: !watching.numeric || users || watching.filter.to_string().contains("user:"),
-        ..usual
-    };
-    Ok(Box::new(Live::open(&options)?))
 }
 
 fn code(ending: Ending) -> ExitCode {
