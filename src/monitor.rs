@@ -19,6 +19,7 @@ mod listeners;
 mod muster;
 mod phase;
 mod seats;
+mod spares;
 mod trend;
 mod unowned;
 
@@ -27,9 +28,8 @@ use crate::model::gap::GapKind;
 use crate::model::mute::Mute;
 use crate::model::namespace::Scope;
 use crate::model::observation::{Observation, Tally};
-use crate::model::owner::Unowned;
 use crate::model::reading::{Matter, Reading, Snapshot, Usage};
-use crate::model::row::{Phase, Row};
+use crate::model::row::Row;
 use crate::model::socket::{Socket, SocketKey};
 use crate::model::tcp_info::TcpInfo;
 use crate::model::time::{Stamp, Time};
@@ -47,13 +47,10 @@ use horizon::Horizon;
 use interner::Interner;
 use ledger::{Clock, Ledger, Page, Turned};
 use phase::Moment;
+use spares::Spares;
 use std::sync::Arc;
 use std::time::Duration;
 use trend::Trends;
-use unowned::Searched;
-
-/// Rows of how many observations are kept for their memory.
-const SPARES: usize = 2;
 
 /// What may be chosen about watching.
 #[derive(Clone, Debug)]
@@ -114,9 +111,7 @@ pub struct Monitor {
     /// The latest time seen; a clock that goes back is not believed.
     now: Stamp,
     latest: Option<Arc<Observation>>,
-    /// The rows of observations before the latest, the oldest first, to use their
-    /// memory again once nobody reads them.
-    spares: Vec<Arc<Vec<Row>>>,
+    spares: Spares,
     /// The memory that the sockets of the last table were in.
     spent: Vec<Socket>,
 }
@@ -142,7 +137,7 @@ impl Monitor {
             began: None,
             now: Stamp::default(),
             latest: None,
-            spares: Vec::new(),
+            spares: Spares::default(),
             spent: Vec::new(),
         }
     }
@@ -263,7 +258,7 @@ impl Monitor {
             }),
         };
         let clock = self.clock();
-        let buffer = self.reclaim();
+        let buffer = self.spares.take();
         let turned = self
             .ledger
             .turn(page, self.latest.as_deref(), clock, buffer);
@@ -299,7 +294,7 @@ impl Monitor {
             self.interner.keep(holder.process);
         }
         let census = Census::of(&turned.rows);
-        let hidden = give_reasons(&mut turned.rows, &census, snapshot.owners_complete);
+        let hidden = unowned::give_reasons(&mut turned.rows, &census, snapshot.owners_complete);
         self.remember_owners(&turned.rows, &census.ownerless);
         self.history.push(turned.arrivals);
         let surplus = (self.tallies.len() + 1).saturating_sub(self.options.history);
@@ -400,16 +395,6 @@ impl Monitor {
         }
     }
 
-    /// The memory of rows that nobody reads any more; new memory while somebody
-    /// still reads all.
-    fn reclaim(&mut self) -> Vec<Row> {
-        let mut spares = self.spares.iter_mut();
-        let free = spares.position(|rows| Arc::get_mut(rows).is_some());
-        free.map(|free| self.spares.swap_remove(free))
-            .and_then(Arc::into_inner)
-            .unwrap_or_default()
-    }
-
     fn remember_owners(&mut self, rows: &[Row], ownerless: &[u32]) {
         for number in ownerless {
             let row = rows.get(*number as usize);
@@ -423,10 +408,9 @@ impl Monitor {
     fn publish(&mut self, observation: Observation) -> Arc<Observation> {
         let observation = Arc::new(observation);
         let last = self.latest.replace(Arc::clone(&observation));
-        self.spares.extend(last.map(|last| Arc::clone(&last.rows)));
-        // A screen that is late reads one, and soon no more.
-        let surplus = self.spares.len().saturating_sub(SPARES);
-        self.spares.drain(..surplus);
+        if let Some(last) = last {
+            self.spares.keep(&last.rows);
+        }
         observation
     }
 }
@@ -446,28 +430,6 @@ impl Default for Monitor {
     fn default() -> Self {
         Self::new(MonitorOptions::default())
     }
-}
-
-/// Gives each row that nobody holds the reason why; returns how many are hidden
-/// for want of permission.
-fn give_reasons(rows: &mut [Row], census: &Census, complete: bool) -> u64 {
-    let mut hidden = 0;
-    for number in &census.ownerless {
-        let place = *number as usize;
-        let Some(row) = rows.get(place).filter(|row| row.phase != Phase::Closed) else {
-            continue;
-        };
-        let has_listener = || census.listeners.take(rows, &row.socket);
-        let searched = match (row.owners.is_pending(), complete) {
-            (true, _) => Searched::NotYet,
-            (false, true) => Searched::Everywhere,
-            (false, false) => Searched::InPart,
-        };
-        let reason = unowned::reason(&row.socket, has_listener, searched);
-        hidden += u64::from(reason == Unowned::Hidden);
-        rows[place].unowned = Some(reason);
-    }
-    hidden
 }
 
 #[cfg(test)]

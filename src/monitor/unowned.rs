@@ -1,7 +1,9 @@
 //! Why nobody holds a socket: never "unknown", always the reason.
 
+use super::census::Census;
 use crate::model::gap::{Gap, GapKind, GapReason};
 use crate::model::owner::Unowned;
+use crate::model::row::{Phase, Row};
 use crate::model::socket::Socket;
 use crate::model::state::State;
 
@@ -14,6 +16,28 @@ pub(super) enum Searched {
     InPart,
     /// All there are.
     Everywhere,
+}
+
+/// Gives each row that nobody holds the reason why; returns how many are hidden
+/// for want of permission.
+pub(super) fn give_reasons(rows: &mut [Row], census: &Census, complete: bool) -> u64 {
+    let mut hidden = 0;
+    for number in &census.ownerless {
+        let place = *number as usize;
+        let Some(row) = rows.get(place).filter(|row| row.phase != Phase::Closed) else {
+            continue;
+        };
+        let has_listener = || census.listeners.take(rows, &row.socket);
+        let searched = match (row.owners.is_pending(), complete) {
+            (true, _) => Searched::NotYet,
+            (false, true) => Searched::Everywhere,
+            (false, false) => Searched::InPart,
+        };
+        let why = reason(&row.socket, has_listener, searched);
+        hidden += u64::from(why == Unowned::Hidden);
+        rows[place].unowned = Some(why);
+    }
+    hidden
 }
 
 /// The reason why a socket has no owner.

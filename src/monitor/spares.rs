@@ -1,0 +1,58 @@
+//! Memory that is used again: the rows of the observation before the latest,
+//! and the sockets of the last table, take several megabytes on a large machine.
+
+use crate::model::row::Row;
+use std::sync::Arc;
+
+/// Rows of how many observations are kept for their memory.
+const KEPT: usize = 2;
+
+/// Rows that are shown no more, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Spares(Vec<Arc<Vec<Row>>>);
+
+impl Spares {
+    /// The memory of rows that nobody reads any more; new memory while somebody
+    /// still reads all.
+    pub(super) fn take(&mut self) -> Vec<Row> {
+        let mut spares = self.0.iter_mut();
+        let free = spares.position(|rows| Arc::get_mut(rows).is_some());
+        free.map(|free| self.0.swap_remove(free))
+            .and_then(Arc::into_inner)
+            .unwrap_or_default()
+    }
+
+    /// Keeps rows. A screen that is late reads them for a moment, and soon no
+    /// more.
+    pub(super) fn keep(&mut self, rows: &Arc<Vec<Row>>) {
+        self.0.push(Arc::clone(rows));
+        let surplus = self.0.len().saturating_sub(KEPT);
+        self.0.drain(..surplus);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(room: usize) -> Arc<Vec<Row>> {
+        Arc::new(Vec::with_capacity(room))
+    }
+
+    #[test]
+    fn what_is_read_is_left_alone_and_kept_for_later() {
+        let mut spares = Spares::default();
+        assert_eq!(spares.take().capacity(), 0);
+        let shown = rows(10);
+        spares.keep(&shown);
+        assert_eq!(spares.take().capacity(), 0, "it is still read");
+        spares.keep(&rows(20));
+        assert!(spares.take().capacity() >= 20);
+        drop(shown);
+        assert!((10..20).contains(&spares.take().capacity()));
+        for room in [1, 2, 3] {
+            spares.keep(&rows(room));
+        }
+        assert_eq!(spares.0.len(), KEPT);
+    }
+}
