@@ -264,20 +264,32 @@ impl Listed<'_> {
         widths
     }
 
-    /// Says in a few words what would not fit.
+    /// Says in a few words what would not fit, and what was carried behind it
+    /// where that has no column of its own.
     fn shorten(
         &self,
         shown: &[(usize, &Happening)],
         texts: &mut [[String; 6]],
         widths: &[Option<usize>; 6],
     ) {
+        let place = |wanted| COLUMNS.iter().position(|(column, _)| *column == wanted);
+        let (Some(what), Some(carried)) = (place(Column::What), place(Column::Carried)) else {
+            return;
+        };
+        let room = widths[what].unwrap_or(0);
         for ((_, line), texts) in shown.iter().zip(texts) {
-            for ((column, _), (text, width)) in COLUMNS.iter().zip(texts.iter_mut().zip(widths)) {
-                let room = width.unwrap_or(0);
-                if *column == Column::What && (room < FULL || cells(text) > room) {
-                    *text = self.what(line, "brief_");
-                }
-            }
+            let forms = [std::mem::take(&mut texts[what]), self.what(line, "brief_")];
+            let bare = forms.iter().skip(usize::from(room < FULL));
+            let weighed = bare
+                .clone()
+                .filter(|_| widths[carried].is_none() && !texts[carried].is_empty());
+            let weighed =
+                weighed.map(|form| format!("{form}{}{}", word(self.app, "join"), texts[carried]));
+            let fitting = weighed
+                .chain(bare.cloned())
+                .find(|text| cells(text) <= room);
+            let [_, brief] = &forms;
+            texts[what] = fitting.unwrap_or_else(|| brief.clone());
         }
     }
 
