@@ -26,8 +26,13 @@ impl Page {
         }
     }
 
+    /// An empty line between two parts: one, even where a part between them is
+    /// left out.
     pub(super) fn blank(&mut self) {
-        self.lines.push(Line::default());
+        let parted = |last: &Line<'_>| last.width() == 0;
+        if !self.lines.last().is_none_or(parted) {
+            self.lines.push(Line::default());
+        }
     }
 
     /// A heading on a line of its own.
