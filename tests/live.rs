@@ -41,6 +41,8 @@ mod ending;
 mod events;
 #[path = "live/flood.rs"]
 mod flood;
+#[path = "live/foretold.rs"]
+mod foretold;
 #[path = "live/hunt.rs"]
 mod hunt;
 #[path = "live/lessons.rs"]
@@ -97,10 +99,14 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 53] = [
+const INSIDE: [(&str, Body); 54] = [
     (
         "lessons_lead_where_their_labels_say",
         lessons::lead_where_their_labels_say,
+    ),
+    (
+        "ends_come_as_they_were_foretold",
+        foretold::ends_come_as_they_were_foretold,
     ),
     (
         "events_tell_what_was_carried",

@@ -93,7 +93,7 @@ fn dials_again(row: &Row) -> bool {
 }
 
 /// A table with all the kernel tells of the connections in it.
-fn look(live: &mut Live, monitor: &mut Monitor) -> Arc<Observation> {
+pub(crate) fn look(live: &mut Live, monitor: &mut Monitor) -> Arc<Observation> {
     let seen = monitor.fold(live.read_table().unwrap()).unwrap();
     let sockets = seen.rows.iter().map(|row| row.socket);
     let connections: Vec<Socket> = sockets.filter(Socket::is_connection).collect();
