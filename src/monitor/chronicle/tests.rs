@@ -1,5 +1,7 @@
 //! Tests: lives told by changes, tables and endings.
 
+mod stream;
+
 use super::super::fixture::{reading, table, with_cookie};
 use super::super::{Monitor, MonitorOptions};
 use crate::model::chronicle::{Chronicle, Fate, Known, Record, Step, What};
@@ -127,33 +129,6 @@ fn every_way_has_its_fate() {
         let brief = u64::from(told_whole && fate != Fate::ListenerClosed);
         assert_eq!(seen.chronicle.brief, brief, "{states:?}");
         assert_eq!(seen.chronicle.told, states.len() as u64 - 1);
-    }
-}
-
-/// Of the last line: what is known of the record that the kernel keeps.
-fn kept(chronicle: &Chronicle) -> Option<Record> {
-    match chronicle.stream.last()?.what {
-        What::Kept { record, .. } => Some(record),
-        _ => None,
-    }
-}
-
-#[test]
-fn what_the_kernel_keeps_has_not_ended() {
-    let of = with_cookie(1, TimeWait);
-    let cases = [(FinWait2, Record::Unseen), (Closing, Record::TimeWait)];
-    for (last, record) in cases {
-        let mut watch = Watch::begin(&[]);
-        let states = [Closed, SynSent, Established, FinWait1, last, Closed];
-        watch.told(way(5_000, &of, 7, &states));
-        let seen = watch.see(1000, &[]);
-        let line = seen.chronicle.stream.last().unwrap();
-        assert_eq!(line.what.from(), Some(last));
-        assert_eq!(kept(&seen.chronicle), Some(record));
-        assert_eq!(seen.chronicle.brief, 0);
-        // A table may tell which it was.
-        let seen = watch.see(2000, &[of]);
-        assert_eq!(kept(&seen.chronicle), Some(Record::TimeWait));
     }
 }
 
@@ -379,58 +354,6 @@ fn without_a_feed_the_tables_tell() {
 }
 
 #[test]
-fn what_it_carried_comes_with_the_ending() {
-    let of = with_cookie(1, Established);
-    let states = [Closed, SynSent, Established, CloseWait, LastAck, Closed];
-    let mut watch = Watch::begin(&[]);
-    // Whoever breaks off has forgotten the peer's port, and the bytes.
-    for (remote, bytes) in [(of.remote.port, 5), (0, 0)] {
-        let remote = Endpoint::new(of.remote.address(), remote);
-        watch.hear(Events {
-            feed: Feed::Changes,
-            changes: way(5_000, &of, 7, &states),
-            endings: vec![Ending {
-                at_us: 9_000,
-                socket: Socket { remote, ..of },
-                info: TcpInfo {
-                    bytes_received: Some(bytes),
-                    bytes_acked: Some(1),
-                    ..TcpInfo::default()
-                },
-            }],
-            ..Events::default()
-        });
-        let seen = watch.see(1000, &[]);
-        let carried = seen.chronicle.stream.last().unwrap().carried;
-        // The FIN of the peer, who closed first, is none of them.
-        let told = (remote.port != 0).then_some(Payload {
-            received: 4,
-            sent: 1,
-        });
-        assert_eq!(carried, told);
-    }
-}
-
-#[test]
-fn who_is_accepted_belongs_to_the_listener() {
-    let mut listener = with_cookie(1, Listen);
-    listener.local.port = 8080;
-    let mut accepted = with_cookie(2, Established);
-    accepted.local.port = 8080;
-    let mut watch = Watch::begin(&[listener]);
-    watch.told(way(
-        5_000,
-        &accepted,
-        7,
-        &[Listen, SynReceived, Established, CloseWait, LastAck, Closed],
-    ));
-    let seen = watch.see(1000, &[listener]);
-    let owners = seen.chronicle.stream.iter().map(|line| &line.owner);
-    let owners: Vec<u32> = owners.flatten().map(|owner| owner.pid).collect();
-    assert_eq!(owners, [100; 4]);
-}
-
-#[test]
 fn two_of_the_same_ends_are_not_confused() {
     // The same addresses in two namespaces.
     let of = with_cookie(1, Established);
@@ -462,124 +385,4 @@ fn who_is_followed_now_need_not_wait_for_a_table() {
         steps(&seen.unwrap(), &of),
         [(Established, 1_000_000, Known::ByTable)]
     );
-}
-
-#[test]
-fn the_stream_keeps_the_last() {
-    let mut watch = Watch::begin(&[]);
-    let all = (0..2_000).flat_map(|number| {
-        let of = with_cookie(number, SynSent);
-        let at = u64::from(number) * 10_000;
-        way(at, &of, u64::from(number) + 1, &[Closed, SynSent, Closed])
-    });
-    watch.told(all.collect());
-    let seen = watch.see(30_000, &[]);
-    let chronicle = &seen.chronicle;
-    assert_eq!((chronicle.stream.len(), chronicle.told), (500, 4_000));
-    assert_eq!(chronicle.stream.last().unwrap().at_us, 19_991_000);
-    assert_eq!(chronicle.brief, 2_000);
-    assert!(chronicle.stream.iter().all(|line| line.owner.is_some()));
-}
-
-#[test]
-fn what_no_table_shows_is_not_kept() {
-    let of = with_cookie(1, FinWait2);
-    let told = way(
-        500_000,
-        &of,
-        7,
-        &[Closed, SynSent, Established, FinWait1, FinWait2, Closed],
-    );
-    for (shown, expected) in [
-        (vec![of], Some(Record::FinWait2)),
-        (Vec::new(), None),
-        // Another connection in the same state.
-        (vec![with_cookie(2, FinWait2)], None),
-    ] {
-        let mut watch = Watch::begin(&[]);
-        watch.told(told.clone());
-        // This table may have been read before it was swapped.
-        let seen = watch.see(1000, &[]);
-        assert_eq!(kept(&seen.chronicle), Some(Record::Unseen));
-        watch.see(2000, &shown);
-        let seen = watch.see(3000, &[]);
-        assert_eq!(kept(&seen.chronicle), expected);
-        // Where a table has shown it, its end afterwards is another matter.
-        let ended = fates(&seen.chronicle).len();
-        assert_eq!(ended, usize::from(expected.is_none()));
-    }
-}
-
-fn ending(of: Socket, received: u64) -> Ending {
-    Ending {
-        at_us: 9_000,
-        socket: of,
-        info: TcpInfo {
-            bytes_received: Some(received),
-            bytes_sent: Some(7),
-            bytes_retransmitted: Some(2),
-            ..TcpInfo::default()
-        },
-    }
-}
-
-#[test]
-fn the_fin_is_none_of_the_bytes() {
-    let of = with_cookie(1, Established);
-    let unread = Socket {
-        recv_queue: 1,
-        ..of
-    };
-    let cases: [(&[State], Socket, u64); 7] = [
-        (&[Established, CloseWait, LastAck, Closed], of, 9),
-        (&[Established, CloseWait, Closed], of, 9),
-        (&[Established, Closed], of, 10),
-        (&[Established, FinWait1, Closing, Closed], of, 9),
-        (&[Established, FinWait1, Closed], of, 10),
-        // Without the FIN, as nobody waits for it.
-        (&[Established, FinWait1, FinWait2, Closed], of, 10),
-        // With it, and nobody to read it.
-        (&[Established, FinWait1, FinWait2, Closed], unread, 9),
-    ];
-    let line = |changes: Vec<Change>, socket: Socket| {
-        let mut watch = Watch::begin(&[]);
-        watch.hear(Events {
-            feed: Feed::Changes,
-            changes,
-            endings: vec![ending(socket, 10)],
-            ..Events::default()
-        });
-        let seen = watch.see(1000, &[]);
-        seen.chronicle.stream.last().unwrap().carried.unwrap()
-    };
-    for (states, socket, received) in cases {
-        let mut changes = way(5_000, &of, 7, states);
-        let last = changes.len() - 1;
-        changes[last].at_us -= 990;
-        let told = line(changes, socket);
-        assert_eq!(told, Payload { received, sent: 5 }, "{states:?}");
-    }
-    // Nothing but a FIN.
-    let mut bare = ending(of, 1);
-    bare.info.data_segments_in = Some(0);
-    assert_eq!(bare.info.received(false), Some(0));
-    // Whoever still held it has waited for the FIN, and read it.
-    let waited = way(5_000, &of, 7, &[FinWait1, FinWait2, Closed]);
-    assert_eq!(line(waited, of).received, 9);
-}
-
-#[test]
-fn where_only_endings_are_told_a_table_shows_what_is_kept() {
-    let of = with_cookie(1, TimeWait);
-    let mut watch = Watch::begin(&[]);
-    watch.hear(Events {
-        feed: Feed::Endings(NoFeed::NotPermitted),
-        endings: vec![ending(of, 10)],
-        ..Events::default()
-    });
-    let seen = watch.see(1000, &[]);
-    assert!(seen.chronicle.stream[0].is_unseen());
-    let seen = watch.see(2000, &[of]);
-    assert_eq!(kept(&seen.chronicle), Some(Record::TimeWait));
-    assert_eq!(seen.chronicle.stream[0].what.from(), None);
 }
