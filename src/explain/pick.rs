@@ -85,6 +85,8 @@ pub(super) struct Evidence {
     pub(super) listened: bool,
     /// Whether it came here through CLOSING.
     pub(super) simultaneous: bool,
+    /// Whether it came here through FIN_WAIT2, and so has closed first.
+    pub(super) first: bool,
 }
 
 /// What keeps back data of which nothing is under way (the persist timer).

@@ -10,7 +10,7 @@ use super::theme::Theme;
 use super::timeline;
 use crate::app::App;
 use crate::explain::diagnosis::{Diagnosis, diagnose};
-use crate::explain::machine;
+use crate::explain::machine::{Journey, Station};
 use crate::explain::sentence::fill;
 use crate::listing::quantity::bytes as size;
 use crate::listing::{Column, cell};
@@ -112,23 +112,25 @@ impl Writer<'_> {
 
     /// The way through the states, the present one in brackets.
     fn path(&self) -> String {
-        let observation = &self.app.observation;
-        let accepted = observation.listeners_of(self.row).next().is_some();
-        let stations = machine::path(self.row, accepted);
-        if stations.len() < 2 {
+        let Journey { walked, ahead } = Journey::between_ends(self.row, &self.app.observation);
+        let (Some((present, before)), true) = (walked.split_last(), walked.len() + ahead.len() > 1)
+        else {
             return String::new();
-        }
-        let shown: Vec<String> = stations
-            .iter()
-            .map(|station| {
-                if station.present {
-                    format!("[{}]", station.state)
-                } else {
-                    station.state.to_string()
-                }
-            })
-            .collect();
+        };
+        let mut shown: Vec<String> = before.iter().map(|known| self.station(*known)).collect();
+        shown.push(format!("[{}]", self.station(*present)));
+        shown.extend(ahead.iter().map(ToString::to_string));
         shown.join(" → ")
+    }
+
+    fn station(&self, station: Station) -> String {
+        match station {
+            Station::In(state) => state.to_string(),
+            Station::Either(first, second) => fill(self.word("either"), |place| {
+                Some(if place == "first" { first } else { second }.to_string())
+            })
+            .unwrap_or_default(),
+        }
     }
 
     /// The owners: all about the first, a line for each further one.

@@ -130,7 +130,8 @@ impl<'a> Case<'a> {
             local_ports: self.local_ports(),
             listener_full,
             listened: from_outside,
-            simultaneous: self.came_through_closing(),
+            simultaneous: self.came_through(State::Closing),
+            first: self.came_through(State::FinWait2),
         }
     }
 
@@ -173,11 +174,10 @@ impl<'a> Case<'a> {
         patience_with_window(&self.row.socket, self.info, &self.limits)
     }
 
-    fn came_through_closing(&self) -> bool {
-        let closing = |state| state == State::Closing;
-        let just_now = matches!(self.row.phase, Phase::Changed { from } if closing(from));
+    fn came_through(&self, state: State) -> bool {
+        let just_now = self.row.phase == Phase::Changed { from: state };
         let steps = self.observation.timeline(self.row).steps;
-        just_now || steps.iter().any(|step| closing(step.state))
+        just_now || steps.iter().any(|step| step.state == state)
     }
 
     /// Further processes that hold it.

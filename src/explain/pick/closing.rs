@@ -84,9 +84,10 @@ pub(super) fn time_wait(evidence: &Evidence) -> Choice {
     };
     let mut choice = Choice::new("next");
     choice
-        .say(match (evidence.simultaneous, evidence.entry_seen) {
+        .say(match (evidence.simultaneous, evidence.first) {
             (true, _) => "simultaneous",
             (false, true) => "normal",
+            // The FINs may have crossed while nobody looked.
             (false, false) => "first_or_both",
         })
         .say(if evidence.timer.is_some() {

@@ -35,6 +35,7 @@ fn evidence(state: State) -> Evidence {
         listener_full: false,
         listened: false,
         simultaneous: false,
+        first: false,
     }
 }
 
@@ -146,7 +147,7 @@ fn evidence_decides_the_advice() {
             "next_zero_window",
             "zero_window",
         ),
-        (base(State::TimeWait), "next", "normal"),
+        (base(State::TimeWait), "next", "first_or_both"),
     ];
     for (evidence, next, sentence) in cases {
         let choice = pick(&evidence);
@@ -195,6 +196,7 @@ fn every_choice_has_its_words() {
                 same_remote: if bit(9) { 400 } else { 0 },
                 listener_full: bit(2),
                 simultaneous: bit(5),
+                first: bit(6),
                 ..evidence(state)
             };
             let choice = pick(&evidence);
