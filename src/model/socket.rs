@@ -83,7 +83,8 @@ impl Socket {
 
     /// Whether this listener would take a connection that arrives at the local
     /// end of `connection`: same namespace and port, and bound to that address
-    /// or to any.
+    /// or to any. What a listener that is bound to an interface takes is bound to
+    /// it, too (`inet_request_bound_dev_if`).
     ///
     /// A listener on `::` takes IPv4 too unless it is V6ONLY, which the table
     /// does not tell.
@@ -95,7 +96,9 @@ impl Socket {
             (IpAddr::V6(bound), _) => bound.is_unspecified(),
             (IpAddr::V4(_), IpAddr::V6(_)) => false,
         };
-        fits && self.local.port == connection.local.port && self.namespace == connection.namespace
+        fits && self.local.port == connection.local.port
+            && self.namespace == connection.namespace
+            && [0, connection.interface].contains(&self.interface)
     }
 
     /// The identity of this socket within its namespace.
@@ -209,6 +212,16 @@ mod tests {
             namespace: 2,
             ..at("0.0.0.0:80", State::Listen)
         };
-        assert!(!elsewhere.takes(&at("192.0.2.1:80", State::Established)));
+        let connection = at("192.0.2.1:80", State::Established);
+        assert!(!elsewhere.takes(&connection));
+        let through = |interface, socket| Socket {
+            interface,
+            ..socket
+        };
+        let listener = at("0.0.0.0:80", State::Listen);
+        for (bound, came, takes) in [(2, 0, false), (2, 3, false), (2, 2, true), (0, 2, true)] {
+            let listener = through(bound, listener);
+            assert_eq!(listener.takes(&through(came, connection)), takes);
+        }
     }
 }

@@ -90,6 +90,9 @@ impl World {
             "owners" => self.held_by(u16::try_from(number()).unwrap()),
             "nobody" => self.leave(value),
             "like" => self.repeat(number(), |_| {}),
+            // Those of another namespace, and those of another interface.
+            "foreign" => self.repeat(number(), |row| row.socket.namespace = 8),
+            "apart" => self.repeat(number(), |row| row.socket.interface += 1),
             "elsewhere" => self.repeat(number(), |row| row.socket.remote.port += 1),
             "listener" => self.listen(value == "full"),
             "change" => self.trend(value.parse().unwrap()),
