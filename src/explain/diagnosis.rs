@@ -35,7 +35,8 @@ pub struct Diagnosis {
     pub unowned: Option<String>,
     /// Whether that is said by the sentences already.
     pub unowned_is_said: bool,
-    /// An `ss` command that shows the same socket.
+    /// An `ss` command that shows the same socket; empty where none would, because
+    /// no way is known into its network namespace.
     pub same_as: String,
 }
 

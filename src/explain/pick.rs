@@ -68,6 +68,8 @@ pub(super) struct Evidence {
     /// How long ago data came last, where that is known.
     pub(super) received_ago: Option<Duration>,
     pub(super) local: IpAddr,
+    /// Whether the source tells interfaces.
+    pub(super) interface_told: bool,
     /// Whether it is bound to one interface (`SO_BINDTODEVICE`).
     pub(super) one_interface: bool,
     pub(super) remote_is_here: bool,
@@ -81,6 +83,8 @@ pub(super) struct Evidence {
     pub(super) local_ports: Option<u32>,
     /// Whether the listener on this port has more waiting than it lets.
     pub(super) listener_full: bool,
+    /// Whether it still has the address of a peer.
+    pub(super) has_peer: bool,
     /// Whether somebody listens on this port.
     pub(super) listened: bool,
     /// Whether it came here through CLOSING.
@@ -256,9 +260,14 @@ pub(super) fn pick(evidence: &Evidence) -> Choice {
 fn unused(evidence: &Evidence) -> Choice {
     let mut choice = Choice::new("next");
     choice
-        .say("normal")
+        .say(match (evidence.has_peer, evidence.state) {
+            (true, _) => "ended",
+            (false, State::BoundInactive) if evidence.listened => "listened",
+            _ => "normal",
+        })
         .say_if(evidence.sharers > 0, "shared_owner")
-        .next_if(evidence.age >= LONG, &["next_old"]);
+        .next_if(evidence.age >= LONG, &["next_old"])
+        .next_if(evidence.has_peer, &["next_ended"]);
     choice
 }
 
@@ -268,6 +277,7 @@ fn say_reach(evidence: &Evidence, choice: &mut Choice) -> bool {
     let v6_listener = evidence.local.is_ipv6() && evidence.state == State::Listen;
     choice.say(match evidence.local {
         _ if evidence.one_interface => "one_interface",
+        _ if everywhere && !evidence.interface_told => "any_address_untold",
         _ if everywhere && v6_listener => "any_address_v6",
         _ if everywhere => "any_address",
         local if local.is_loopback() => "loopback_only",
@@ -339,7 +349,15 @@ fn say_keepalive(evidence: &Evidence, quiet: bool, choice: &mut Choice) {
                 .next_if(failing, &["next_retransmitting", "then_capture"]);
         }
         None => {
-            choice.say_if(quiet, "no_keepalive");
+            let open = evidence.state == State::Established;
+            choice.say_if(
+                quiet,
+                if open && evidence.remote_is_here {
+                    "no_keepalive_here"
+                } else {
+                    "no_keepalive"
+                },
+            );
         }
         _ => {}
     }

@@ -83,7 +83,7 @@ pub fn cell<'o>(
         Column::Local => address(Side::Local, row, observation),
         Column::Remote => address(Side::Remote, row, observation),
         Column::State => state(row),
-        Column::Awaits => awaited(row, words).to_owned().into(),
+        Column::Awaits => awaited(row, observation, words).to_owned().into(),
         Column::Age => age(row, observation).into(),
         Column::Timer => socket
             .timer

@@ -244,6 +244,19 @@ impl Observation {
             .filter(move |found| Some(breadth(found, row)) == best)
     }
 
+    /// Whether another socket listens on the port that a row is bound to, at
+    /// whatever address.
+    #[must_use]
+    pub fn listens_beside(&self, row: &Row) -> bool {
+        let port = row.socket.local.port;
+        let first = self.listeners.partition_point(|(known, _)| *known < port);
+        self.listeners[first..]
+            .iter()
+            .take_while(|(known, _)| *known == port)
+            .filter_map(|(_, number)| self.rows.get(*number as usize))
+            .any(|listener| listener.socket.namespace == row.socket.namespace)
+    }
+
     fn listeners_on<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = &'a Row> {
         let port = row.socket.local.port;
         let first = self.listeners.partition_point(|(known, _)| *known < port);

@@ -74,6 +74,21 @@ impl Socket {
         (self.state == State::Listen && self.cookie.is_some()).then_some(self.send_queue)
     }
 
+    /// How many fit into a listener's queue, where its backlog is told: one more
+    /// than that, as the kernel compares with "greater" (`sk_acceptq_is_full`).
+    #[must_use]
+    pub fn queue_room(&self) -> Option<u32> {
+        self.backlog().map(|backlog| backlog.saturating_add(1))
+    }
+
+    /// Whether more wait at this listener than it lets: a client that comes now is
+    /// not answered. False where the backlog is not told.
+    #[must_use]
+    pub fn is_queue_full(&self) -> bool {
+        self.backlog()
+            .is_some_and(|backlog| self.recv_queue > backlog)
+    }
+
     /// The user who opened it, where the kernel tells. For a socket that no
     /// program holds it reports 0 instead, which is not root.
     #[must_use]

@@ -171,6 +171,7 @@ impl Live {
             id: self.own,
             name: None,
             own: true,
+            entrance: None,
         }
     }
 

@@ -255,11 +255,11 @@ impl Writer<'_> {
 
     fn queues(&self) -> String {
         let socket = &self.row.socket;
-        let (name, recv, send) = match (socket.state, socket.backlog()) {
-            (State::Listen, Some(backlog)) => (
+        let (name, recv, send) = match (socket.state, socket.queue_room()) {
+            (State::Listen, Some(room)) => (
                 "queues_listen",
                 socket.recv_queue.to_string(),
-                backlog.to_string(),
+                room.to_string(),
             ),
             (State::Listen, None) => (
                 "queues_listen_unknown",

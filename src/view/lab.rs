@@ -94,7 +94,7 @@ fn head(app: &App, theme: Theme, width: u16) -> Line<'static> {
     };
     let said = match app.selected() {
         Some(row) => {
-            let awaited = awaited(row, app.words);
+            let awaited = awaited(row, &app.observation, app.words);
             let peer = row.socket.peer();
             let name = match peer {
                 _ if awaited.is_empty() => "over",

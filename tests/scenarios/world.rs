@@ -217,6 +217,7 @@ impl<'a> World<'a> {
                 id: 1,
                 name: None,
                 own: true,
+                entrance: None,
             }],
             counters: Counters {
                 active_opens: self.counters.then(|| self.active_opens(second)),

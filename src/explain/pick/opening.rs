@@ -40,7 +40,11 @@ pub(super) fn listen(evidence: &Evidence) -> Choice {
         }
     }
     choice
-        .say_if(evidence.siblings > 0, "shared")
+        .say_if(evidence.siblings > 0 && evidence.interface_told, "shared")
+        .say_if(
+            evidence.siblings > 0 && !evidence.interface_told,
+            "shared_untold",
+        )
         .say_if(evidence.sharers > 0, "shared_owner");
     choice
 }
