@@ -161,18 +161,19 @@ impl Writer<'_> {
 
     /// A process and the descriptors through which it holds the socket.
     fn holder(&self, process: &Process, fds: &[u32]) -> String {
-        let word = match fds.len() {
-            1 => "descriptor",
-            _ => "descriptors",
+        let name = match fds.len() {
+            1 => "holder",
+            _ => "holder_of_several",
         };
         let numbers: Vec<String> = fds.iter().map(ToString::to_string).collect();
-        format!(
-            "{} (pid {}), {} {}",
-            process.name,
-            process.pid,
-            self.word(word),
-            self.app.words.list(&numbers)
-        )
+        fill(self.word(name), |place| {
+            Some(match place {
+                "process" => process.name.to_string(),
+                "pid" => process.pid.to_string(),
+                _ => self.app.words.list(&numbers),
+            })
+        })
+        .unwrap_or_default()
     }
 
     fn program(&self, process: &Process) -> String {
@@ -226,7 +227,7 @@ impl Writer<'_> {
             .timer
             .and_then(|timer| self.app.words.timer(timer.kind))
         {
-            Some(words) => format!("{timer}: {}", words.means),
+            Some(words) => self.app.words.labelled(&timer, &words.means),
             None => self.word("timer_none").to_owned(),
         };
         self.entry("timer", &timer, page);

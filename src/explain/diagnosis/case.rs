@@ -312,7 +312,8 @@ impl<'a> Case<'a> {
             "backlog" => grouped(self.queue_of()?.socket.backlog()?.into()),
             "last_owner" => {
                 let last = self.observation.last_owner(self.row)?;
-                format!("{} ({})", last.name, last.pid)
+                self.words
+                    .aside(&last.name.to_string(), &last.pid.to_string())
             }
             // Of another namespace nothing is known.
             _ if !self.observation.is_own(self.row) => return None,
