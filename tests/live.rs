@@ -99,7 +99,7 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 52] = [
+const INSIDE: [(&str, Body); 53] = [
     (
         "lessons_lead_where_their_labels_say",
         lessons::lead_where_their_labels_say,
@@ -127,6 +127,10 @@ const INSIDE: [(&str, Body); 52] = [
         absences::of_shared_ports_name_the_right_one,
     ),
     ("details_agree_with_ss", details::agree_with_ss),
+    (
+        "evidence_tells_which_halves_are_shut",
+        evidence::tells_which_halves_are_shut,
+    ),
     ("evidence_tells_who_dialled", evidence::tells_who_dialled),
     ("readings_tell_what_ss_tells", readings::tell_what_ss_tells),
     (

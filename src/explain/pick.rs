@@ -73,6 +73,10 @@ pub(super) struct Evidence {
     /// Whether it is bound to one interface (`SO_BINDTODEVICE`).
     pub(super) one_interface: bool,
     pub(super) remote_is_here: bool,
+    /// Whether the program has shut its receiving half down, too.
+    pub(super) receiving_shut: bool,
+    /// Whether it is a path of an MPTCP connection.
+    pub(super) subflow: bool,
     /// Others like it, of the same owner.
     pub(super) siblings: u32,
     /// Of these, those with the same peer address and port.
@@ -236,6 +240,12 @@ pub(super) fn counts_one_peer(state: State, siblings: u32, same_remote: u32) -> 
 
 /// The choice for one socket.
 pub(super) fn pick(evidence: &Evidence) -> Choice {
+    let mut choice = of_state(evidence);
+    choice.say_if(evidence.subflow, "subflow");
+    choice
+}
+
+fn of_state(evidence: &Evidence) -> Choice {
     match evidence.state {
         State::Listen => opening::listen(evidence),
         State::SynSent => opening::syn_sent(evidence),

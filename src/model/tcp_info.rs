@@ -104,6 +104,13 @@ pub struct TcpInfo {
     pub own_window: Option<u32>,
     /// The algorithm of congestion control, such as `cubic`.
     pub congestion_control: Option<Text>,
+    /// Whether its receiving half is shut down: by the program (`SHUT_RD` or
+    /// `SHUT_RDWR` of shutdown(2)), or because the peer's FIN has come. Told beside
+    /// `TCP_INFO`, since Linux 3.6.
+    pub receiving_shut: Option<bool>,
+    /// Whether it is a path of an MPTCP connection (RFC 8684), which has a state of
+    /// its own. Told beside `TCP_INFO`, since Linux 5.6.
+    pub is_subflow: bool,
 }
 
 /// What congestion control makes of the path (`tcpi_ca_state`,

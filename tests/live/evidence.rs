@@ -7,6 +7,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use tcplens::model::reading::Matter;
 use tcplens::model::socket::Socket;
 use tcplens::model::state::State;
+use tcplens::model::tcp_info::TcpInfo;
 use tcplens::source::ReadingSource;
 use tcplens::source::live::{Live, LiveOptions};
 
@@ -20,13 +21,35 @@ fn table(live: &mut Live) -> Vec<Socket> {
 
 /// Whether the counters of a connection say that its end dialled.
 fn dialled(live: &mut Live, port: u16, state: State) -> Option<bool> {
+    info(live, port, state)?.dialled(state)
+}
+
+fn info(live: &mut Live, port: u16, state: State) -> Option<TcpInfo> {
     let socket = table(live)
         .into_iter()
         .find(|socket| (socket.local.port, socket.state) == (port, state))?;
     match live.read_details(&[socket]).matter {
-        Matter::Details(details) => details.first()?.1.dialled(state),
+        Matter::Details(details) => Some(details.into_iter().next()?.1),
         other => panic!("{other:?}"),
     }
+}
+
+/// What shutdown(2) was told, which `FIN_WAIT2` alone does not show.
+pub(crate) fn tells_which_halves_are_shut(_: &Namespace) -> Result<(), NotHere> {
+    let mut live = Live::open(&LiveOptions::default()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    for (how, both) in [(Shutdown::Write, false), (Shutdown::Both, true)] {
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        client.shutdown(how).unwrap();
+        let port = client.local_addr().unwrap().port();
+        let told = wait_for("the FIN to be acknowledged", || {
+            info(&mut live, port, State::FinWait2)?.receiving_shut
+        });
+        assert_eq!(told, both, "{how:?}");
+        drop(server);
+    }
+    Ok(())
 }
 
 /// The listener is gone, and neither end was seen before: only what was

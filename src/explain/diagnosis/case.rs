@@ -127,6 +127,10 @@ impl<'a> Case<'a> {
             one_interface: socket.interface != 0 && !socket.local.is_link_local_v6(),
             remote_is_here: socket.remote.is_loopback()
                 || socket.remote.address() == socket.local.address(),
+            receiving_shut: self
+                .info
+                .is_some_and(|info| info.receiving_shut == Some(true)),
+            subflow: self.info.is_some_and(|info| info.is_subflow),
             siblings: self.siblings,
             same_remote: self.same_remote,
             change: self.trend.map(|trend| trend.change),

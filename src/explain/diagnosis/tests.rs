@@ -99,6 +99,8 @@ impl World {
             "change" => self.trend(value.parse().unwrap()),
             "data" => self.data(&mut parts),
             "room" => self.room(number()),
+            "shut" => self.info().receiving_shut = Some(true),
+            "subflow" => self.info().is_subflow = true,
             "unsent" => self.info().segments_out = Some(0),
             "abroad" => self.move_out(Some(Entrance::Process(812))),
             "sealed" => self.move_out(None),
