@@ -99,7 +99,7 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 53] = [
+const INSIDE: [(&str, Body); 54] = [
     (
         "lessons_lead_where_their_labels_say",
         lessons::lead_where_their_labels_say,
@@ -130,6 +130,10 @@ const INSIDE: [(&str, Body); 53] = [
     (
         "evidence_tells_which_halves_are_shut",
         evidence::tells_which_halves_are_shut,
+    ),
+    (
+        "evidence_tells_who_takes_ipv6_alone",
+        evidence::tells_who_takes_ipv6_alone,
     ),
     ("evidence_tells_who_dialled", evidence::tells_who_dialled),
     ("readings_tell_what_ss_tells", readings::tell_what_ss_tells),

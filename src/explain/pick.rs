@@ -68,6 +68,8 @@ pub(super) struct Evidence {
     /// How long ago data came last, where that is known.
     pub(super) received_ago: Option<Duration>,
     pub(super) local: IpAddr,
+    /// Whether it takes IPv6 alone, where that is told.
+    pub(super) v6_only: Option<bool>,
     /// Whether the source tells interfaces.
     pub(super) interface_told: bool,
     /// Whether it is bound to one interface (`SO_BINDTODEVICE`).
@@ -284,11 +286,15 @@ fn unused(evidence: &Evidence) -> Choice {
 /// Who can reach a socket that waits for anybody. Says whether everybody can.
 fn say_reach(evidence: &Evidence, choice: &mut Choice) -> bool {
     let everywhere = evidence.local.is_unspecified() && !evidence.one_interface;
-    let v6_listener = evidence.local.is_ipv6() && evidence.state == State::Listen;
+    let v6 = evidence.local.is_ipv6();
     choice.say(match evidence.local {
         _ if evidence.one_interface => "one_interface",
         _ if everywhere && !evidence.interface_told => "any_address_untold",
-        _ if everywhere && v6_listener => "any_address_v6",
+        _ if everywhere && v6 => match evidence.v6_only {
+            Some(true) => "any_address_v6_only",
+            Some(false) => "any_address_v6_too",
+            None => "any_address_v6",
+        },
         _ if everywhere => "any_address",
         local if local.is_loopback() => "loopback_only",
         _ => "one_address",

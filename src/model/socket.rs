@@ -1,7 +1,7 @@
 //! A socket as the kernel reports it, in 80 bytes, `Copy`.
 
 use super::endpoint::Endpoint;
-use super::protocol::{Family, Protocol};
+use super::protocol::{Family, Opened, Protocol};
 use super::state::State;
 use super::timer::{Timer, TimerKind};
 use std::net::IpAddr;
@@ -37,14 +37,29 @@ pub struct Socket {
     pub timer: Option<Timer>,
     /// Transport.
     pub protocol: Protocol,
-    /// The family it was opened for. One opened for IPv6 may hold v4-mapped
-    /// addresses, which show as IPv4.
-    pub family: Family,
+    /// What it was opened for. One opened for IPv6 may hold v4-mapped addresses,
+    /// which show as IPv4.
+    pub opened: Opened,
     /// State.
     pub state: State,
 }
 
 impl Socket {
+    /// The family it was opened for.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        self.opened.family()
+    }
+
+    /// Whether it takes IPv6 alone, where that is told: see [`Opened`].
+    #[must_use]
+    pub fn is_v6_only(&self) -> Option<bool> {
+        match self.opened {
+            Opened::Inet => None,
+            Opened::Inet6 { only } => only,
+        }
+    }
+
     /// The peer, where there is one.
     #[must_use]
     pub fn peer(&self) -> Option<Endpoint> {
@@ -101,14 +116,17 @@ impl Socket {
     /// or to any. What a listener that is bound to an interface takes is bound to
     /// it, too (`inet_request_bound_dev_if`).
     ///
-    /// A listener on `::` takes IPv4 too unless it is V6ONLY, which the table
-    /// does not tell.
+    /// A listener on `::` takes IPv4 too unless it is told to take IPv6 only,
+    /// which not every source tells.
     #[must_use]
     pub fn takes(&self, connection: &Self) -> bool {
         let fits = match (self.local.address(), connection.local.address()) {
             (bound, wanted) if bound == wanted => true,
             (IpAddr::V4(bound), IpAddr::V4(_)) => bound.is_unspecified(),
-            (IpAddr::V6(bound), _) => bound.is_unspecified(),
+            (IpAddr::V6(bound), IpAddr::V4(_)) => {
+                bound.is_unspecified() && self.is_v6_only() != Some(true)
+            }
+            (IpAddr::V6(bound), IpAddr::V6(_)) => bound.is_unspecified(),
             (IpAddr::V4(_), IpAddr::V6(_)) => false,
         };
         fits && self.local.port == connection.local.port
@@ -202,7 +220,7 @@ mod tests {
             namespace: 1,
             timer: None,
             protocol: Protocol::Tcp,
-            family: Family::Inet,
+            opened: Family::Inet.into(),
             state,
         }
     }
@@ -222,6 +240,17 @@ mod tests {
             let listener = at(bound, State::Listen);
             let connection = at(arrived, State::Established);
             assert_eq!(listener.takes(&connection), takes, "{bound} {arrived}");
+        }
+        for (only, takes) in [(None, true), (Some(false), true), (Some(true), false)] {
+            let listener = Socket {
+                opened: Opened::Inet6 { only },
+                ..at(":::80", State::Listen)
+            };
+            assert_eq!(
+                listener.takes(&at("192.0.2.1:80", State::Established)),
+                takes
+            );
+            assert!(listener.takes(&at("2001:db8::1:80", State::Established)));
         }
         let elsewhere = Socket {
             namespace: 2,

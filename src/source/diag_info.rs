@@ -66,7 +66,7 @@ pub fn sample(attributes: &[u8]) -> Option<Sample> {
 
 /// The value of the first attribute of a type. What is behind a length that
 /// cannot be is not looked at.
-fn find(attributes: &[u8], wanted: u16) -> Option<&[u8]> {
+pub(super) fn find(attributes: &[u8], wanted: u16) -> Option<&[u8]> {
     let mut rest = attributes;
     loop {
         let [low, high, kind @ ..] = *rest.first_chunk::<HEADER>()?;

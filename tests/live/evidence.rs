@@ -3,7 +3,7 @@
 use super::namespace::{Namespace, NotHere};
 use super::patience::wait_for;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use tcplens::model::reading::Matter;
 use tcplens::model::socket::Socket;
 use tcplens::model::state::State;
@@ -48,6 +48,31 @@ pub(crate) fn tells_which_halves_are_shut(_: &Namespace) -> Result<(), NotHere> 
         });
         assert_eq!(told, both, "{how:?}");
         drop(server);
+    }
+    Ok(())
+}
+
+/// Of `::`, whether IPv4 comes with it; of others the kernel does not tell, or
+/// it means nothing.
+pub(crate) fn tells_who_takes_ipv6_alone(_: &Namespace) -> Result<(), NotHere> {
+    const DEFAULT: &str = "/proc/sys/net/ipv6/bindv6only";
+    let mut live = Live::open(&LiveOptions::default()).unwrap();
+    for (setting, only) in [("0", false), ("1", true)] {
+        std::fs::write(DEFAULT, setting).unwrap();
+        let listener = TcpListener::bind("[::]:0").unwrap();
+        let datagrams = UdpSocket::bind("[::]:0").unwrap();
+        let old = TcpListener::bind("127.0.0.1:0").unwrap();
+        let table = table(&mut live);
+        let told = |port: u16| {
+            let mut sockets = table.iter();
+            sockets
+                .find(|socket| socket.local.port == port)
+                .unwrap()
+                .is_v6_only()
+        };
+        assert_eq!(told(listener.local_addr().unwrap().port()), Some(only));
+        assert_eq!(told(datagrams.local_addr().unwrap().port()), Some(only));
+        assert_eq!(told(old.local_addr().unwrap().port()), None);
     }
     Ok(())
 }

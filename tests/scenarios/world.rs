@@ -297,7 +297,7 @@ impl<'a> World<'a> {
             namespace: 1,
             timer: life.timer(state, second, since),
             protocol: life.protocol,
-            family: Family::of(life.local.address()),
+            opened: Family::of(life.local.address()).into(),
             state,
         });
     }

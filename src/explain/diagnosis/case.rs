@@ -122,6 +122,7 @@ impl<'a> Case<'a> {
                 .info
                 .map(|info| milliseconds(info.last_data_received_ms)),
             local: socket.local.address(),
+            v6_only: socket.is_v6_only(),
             interface_told: socket.cookie.is_some(),
             has_peer: socket.peer().is_some(),
             one_interface: socket.interface != 0 && !socket.local.is_link_local_v6(),

@@ -9,7 +9,7 @@ use crate::model::limits::Limits;
 use crate::model::namespace::Entrance;
 use crate::model::observation::Detail;
 use crate::model::owner::{Holder, OwnerSpan, ProcessId};
-use crate::model::protocol::Protocol;
+use crate::model::protocol::{Opened, Protocol};
 use crate::model::row::LastOwner;
 use crate::model::state::State;
 use crate::model::tcp_info::TcpInfo;
@@ -99,6 +99,10 @@ impl World {
             "change" => self.trend(value.parse().unwrap()),
             "data" => self.data(&mut parts),
             "room" => self.room(number()),
+            "v6" => {
+                let only = Some(value == "only");
+                row.socket.opened = Opened::Inet6 { only };
+            }
             "shut" => self.info().receiving_shut = Some(true),
             "subflow" => self.info().is_subflow = true,
             "unsent" => self.info().segments_out = Some(0),

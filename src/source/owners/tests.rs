@@ -24,7 +24,7 @@ fn socket(inode: u32) -> Socket {
         namespace: 0,
         timer: None,
         protocol: Protocol::Tcp,
-        family: Family::Inet,
+        opened: Family::Inet.into(),
         state: State::Listen,
     }
 }
