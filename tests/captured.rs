@@ -86,7 +86,11 @@ fn the_fields_of_telling_rows_are_right() {
     let accepted = |row: &&Row| row.socket.local.port == 7070 && row.socket.peer().is_some();
     let accepted = observation.rows.iter().find(accepted).unwrap().socket;
     assert_eq!(accepted.local.to_string(), "127.0.0.1:7070");
-    assert_eq!(accepted.family, Family::Inet6, "v4-mapped, opened for IPv6");
+    assert_eq!(
+        accepted.family(),
+        Family::Inet6,
+        "v4-mapped, opened for IPv6"
+    );
 }
 
 #[test]

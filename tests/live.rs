@@ -39,6 +39,8 @@ mod elsewhere;
 mod ending;
 #[path = "live/events.rs"]
 mod events;
+#[path = "live/evidence.rs"]
+mod evidence;
 #[path = "live/flood.rs"]
 mod flood;
 #[path = "live/foretold.rs"]
@@ -99,7 +101,7 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 54] = [
+const INSIDE: [(&str, Body); 57] = [
     (
         "lessons_lead_where_their_labels_say",
         lessons::lead_where_their_labels_say,
@@ -136,6 +138,15 @@ const INSIDE: [(&str, Body); 54] = [
         absences::of_shared_ports_name_the_right_one,
     ),
     ("details_agree_with_ss", details::agree_with_ss),
+    (
+        "evidence_tells_which_halves_are_shut",
+        evidence::tells_which_halves_are_shut,
+    ),
+    (
+        "evidence_tells_who_takes_ipv6_alone",
+        evidence::tells_who_takes_ipv6_alone,
+    ),
+    ("evidence_tells_who_dialled", evidence::tells_who_dialled),
     ("readings_tell_what_ss_tells", readings::tell_what_ss_tells),
     (
         "rates_are_those_of_what_was_sent",

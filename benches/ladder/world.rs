@@ -91,7 +91,7 @@ pub(crate) fn socket(number: u32, cookies: bool) -> Socket {
         namespace: 4_026_531_840,
         timer: (state == State::SynSent).then_some(retransmits),
         protocol,
-        family: Family::Inet,
+        opened: Family::Inet.into(),
         state,
     }
 }

@@ -71,7 +71,7 @@ impl Close for SockDestroy {
     fn close(&mut self, target: &Closable) -> Result<(), CloseRefusal> {
         still_as_told(target)?;
         let socket = target.socket();
-        let with = |id| destroy(socket.protocol, socket.family, id);
+        let with = |id| destroy(socket.protocol, socket.family(), id);
         match with(target.id()) {
             Err(CloseRefusal::Gone) => target
                 .further_ids()
@@ -100,7 +100,7 @@ fn still_as_told(target: &Closable) -> Result<(), CloseRefusal> {
         return Ok(());
     }
     let socket = target.socket();
-    let family = inet_diag::family_number(socket.family);
+    let family = inet_diag::family_number(socket.family());
     let question = inet_diag::request(socket.protocol, family, 0, u32::MAX, target.id());
     match netlink::look(netlink::SOCK_DIAG, LOOK, &question) {
         Ok(Ok(answer)) => match now(&answer) {

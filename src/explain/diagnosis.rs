@@ -41,7 +41,8 @@ pub struct Diagnosis {
     /// In the lab, how long it would be in this state at most outside, where the lab
     /// holds it longer.
     pub outside: Option<String>,
-    /// An `ss` command that shows the same socket.
+    /// An `ss` command that shows the same socket; empty where none would, because
+    /// no way is known into its network namespace.
     pub same_as: String,
 }
 

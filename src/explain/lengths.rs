@@ -18,7 +18,7 @@ const FIRST_DATA: f64 = 0.2 * 1.03;
 const TIME_WAIT: u64 = 60;
 
 /// A length of time with its two largest units: `2 min 11 s`, `41 min`. The
-/// words for `ms`, `s`, `min`, `h` and `d` are those of a language.
+/// words for `ms`, `s`, `min`, `minutes`, `h` and `d` are those of a language.
 pub(super) fn length<'w>(duration: Duration, unit: impl Fn(&str) -> &'w str) -> String {
     let seconds = duration.as_secs();
     if duration < Duration::from_millis(100) {
@@ -27,6 +27,10 @@ pub(super) fn length<'w>(duration: Duration, unit: impl Fn(&str) -> &'w str) -> 
     if seconds < 10 && duration.subsec_millis() >= 100 {
         let tenths = (duration.as_secs_f64() * 10.0).floor() / 10.0;
         return format!("{tenths:.1} {}", unit("s"));
+    }
+    // Some languages have another word where minutes stand alone.
+    if (60..3600).contains(&seconds) && seconds.is_multiple_of(60) {
+        return format!("{} {}", seconds / 60, unit("minutes"));
     }
     let pair = |large: u64, first: &str, small: u64, second: &str| match small {
         0 => format!("{large} {}", unit(first)),
@@ -142,6 +146,7 @@ fn syn_waits(retries: u32, alike: u32, longest: f64) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::catalogue::{Catalogue, Language};
     use super::*;
 
     #[test]
@@ -158,12 +163,19 @@ mod tests {
             (266_400_000, "3 d 2 h"),
         ];
         for (milliseconds, shown) in cases {
-            let said = length(Duration::from_millis(milliseconds), |unit| {
-                ["ms", "s", "min", "h", "d"]
-                    .into_iter()
-                    .find(|known| *known == unit)
-                    .unwrap_or_default()
-            });
+            let said = Catalogue::of(Language::English).length(Duration::from_millis(milliseconds));
+            assert_eq!(said, shown);
+        }
+    }
+
+    #[test]
+    fn minutes_that_stand_alone_have_their_own_word_in_chinese() {
+        for (seconds, shown) in [
+            (120, "2 分钟"),
+            (131, "2 分 11 秒"),
+            (7_875, "2 小时 11 分"),
+        ] {
+            let said = Catalogue::of(Language::Chinese).length(Duration::from_secs(seconds));
             assert_eq!(said, shown);
         }
     }

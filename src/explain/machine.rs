@@ -2,25 +2,27 @@
 
 pub mod chart;
 
+use crate::model::chronicle::{Known, Step};
 use crate::model::observation::Observation;
+use crate::model::owner::Unowned;
 use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
 use crate::model::state::State;
 
 /// One station on a connection's way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Station {
-    /// The state.
-    pub state: State,
-    /// Whether the connection is in it now.
-    pub present: bool,
+pub enum Station {
+    /// It was in this state, or is.
+    In(State),
+    /// It was in one of these; nothing tells in which.
+    Either(State, State),
 }
 
 /// The way of a row as far as it is known, and what lies ahead.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Journey {
     /// The states it has been through, the present one last.
-    pub walked: Vec<State>,
+    pub walked: Vec<Station>,
     /// Those to come if nothing goes wrong.
     pub ahead: Vec<State>,
 }
@@ -31,22 +33,29 @@ impl Journey {
     /// there.
     #[must_use]
     pub fn of(row: &Row, observation: &Observation) -> Self {
-        let accepted = observation.listeners_of(row).next().is_some();
-        let stations = path(row, accepted);
-        let present = stations.iter().position(|station| station.present);
-        let split = present.map_or(stations.len(), |place| place + 1);
-        let states = |some: &[Station]| some.iter().map(|station| station.state).collect();
-        let mut journey = Self {
-            walked: states(&stations[..split]),
-            ahead: states(&stations[split..]),
-        };
-        let followed = observation.timeline(row).steps;
-        if followed.len() > 1 {
-            let followed: Vec<State> = followed.iter().map(|step| step.state).collect();
-            journey.walked = bridged(&followed, &journey.walked);
-        }
+        let mut journey = Self::between_ends(row, observation);
         journey.join_ends(row);
         journey
+    }
+
+    /// The same without the CLOSED at either end.
+    #[must_use]
+    pub fn between_ends(row: &Row, observation: &Observation) -> Self {
+        let followed = observation.timeline(row).steps;
+        let usual = usual(row, Past::of(row, observation, &followed));
+        let present = Station::In(row.socket.state);
+        let present = usual.iter().position(|station| *station == present);
+        let split = present.map_or(usual.len(), |place| place + 1);
+        let ahead = usual[split..].iter().filter_map(|station| match station {
+            Station::In(state) => Some(*state),
+            Station::Either(..) => None,
+        });
+        let ahead = ahead.collect();
+        let mut walked = usual[..split].to_vec();
+        if followed.len() > 1 {
+            walked = bridged(&followed, &walked);
+        }
+        Self { walked, ahead }
     }
 
     fn join_ends(&mut self, row: &Row) {
@@ -54,14 +63,14 @@ impl Journey {
             return;
         }
         let first = self.walked.first();
-        if matches!(first, Some(State::Listen | State::SynSent)) {
-            self.walked.insert(0, State::Closed);
+        if matches!(first, Some(Station::In(State::Listen | State::SynSent))) {
+            self.walked.insert(0, Station::In(State::Closed));
         }
-        let last = self.ahead.last().or(self.walked.last()).copied();
+        let last = self.ahead.last().copied().or(self.present());
         if row.phase == Phase::Closed {
             self.ahead.clear();
-            if self.walked.last() != Some(&State::Closed) {
-                self.walked.push(State::Closed);
+            if self.present() != Some(State::Closed) {
+                self.walked.push(Station::In(State::Closed));
             }
         } else if matches!(last, Some(State::TimeWait | State::LastAck)) {
             self.ahead.push(State::Closed);
@@ -71,94 +80,185 @@ impl Journey {
     /// Whether it has come to its end.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.walked.len() > 1 && self.walked.last() == Some(&State::Closed)
+        self.walked.len() > 1 && self.present() == Some(State::Closed)
+    }
+
+    /// The state it is in.
+    #[must_use]
+    pub fn present(&self) -> Option<State> {
+        match self.walked.last()? {
+            Station::In(state) => Some(*state),
+            Station::Either(..) => None,
+        }
+    }
+
+    /// Whether it is known to have been in a state.
+    #[must_use]
+    pub fn was_in(&self, state: State) -> bool {
+        self.walked.contains(&Station::In(state))
     }
 
     /// Whether it went from one state to another, both neighbours on the way.
     #[must_use]
     pub fn took(&self, from: State, to: State) -> bool {
-        self.walked.windows(2).any(|pair| pair == [from, to])
+        let step = [Station::In(from), Station::In(to)];
+        self.walked.windows(2).any(|pair| pair == step)
     }
 
     /// Whether it will go from one state to another.
     #[must_use]
     pub fn will_take(&self, from: State, to: State) -> bool {
-        let mut rest = self.walked.last().into_iter().chain(&self.ahead);
+        let mut rest = self.present().into_iter().chain(self.ahead.iter().copied());
         let mut before = rest.next();
         rest.any(|next| {
-            let found = before == Some(&from) && *next == to;
+            let found = before == Some(from) && next == to;
             before = Some(next);
             found
         })
     }
 }
-/// The states somebody was seen in, with those between them that no arrow leaves
-/// out: a table may have missed them.
-fn bridged(seen: &[State], usual: &[State]) -> Vec<State> {
-    let place = |state: State| usual.iter().position(|known| *known == state);
+
+/// How it came to be open, and how it is being closed, as far as that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Past {
+    opening: Station,
+    closing: Station,
+}
+
+impl Past {
+    /// What was seen goes before what is usual. A listener on the port proves
+    /// nothing: a program may dial from that port, too, and one that took a
+    /// connection may have stopped to listen.
+    fn of(row: &Row, observation: &Observation, followed: &[Step]) -> Self {
+        use State::{Closing, FinWait2, SynReceived, SynSent};
+        let was_in = |state| was_in(row, followed, state);
+        let dialled = || observation.detail(row)?.info.dialled(row.socket.state);
+        let opening = if was_in(SynSent) {
+            Station::In(SynSent)
+        } else if was_in(SynReceived) || row.unowned == Some(Unowned::AcceptQueue) {
+            Station::In(SynReceived)
+        } else {
+            match dialled() {
+                Some(true) => Station::In(SynSent),
+                Some(false) => Station::In(SynReceived),
+                None => Station::Either(SynSent, SynReceived),
+            }
+        };
+        let closing = if was_in(Closing) {
+            Station::In(Closing)
+        } else if was_in(FinWait2) {
+            Station::In(FinWait2)
+        } else {
+            Station::Either(FinWait2, Closing)
+        };
+        Self { opening, closing }
+    }
+}
+
+/// Whether a row is in a state, or was seen in it.
+fn was_in(row: &Row, followed: &[Step], state: State) -> bool {
+    row.socket.state == state
+        || row.phase == Phase::Changed { from: state }
+        || followed.iter().any(|step| step.state == state)
+}
+
+/// The states somebody was seen in, with those before, and with those between
+/// them that no arrow leaves out: a table may have missed them.
+fn bridged(seen: &[Step], usual: &[Station]) -> Vec<Station> {
+    let place = |state| {
+        let mut known = usual.iter();
+        known.position(|known| *known == Station::In(state))
+    };
     let mut whole = Vec::with_capacity(seen.len());
-    for (number, state) in seen.iter().copied().enumerate() {
+    if let Some(begun) = seen.first().and_then(|first| place(first.state)) {
+        whole.extend(&usual[..begun]);
+    }
+    for (number, step) in seen.iter().enumerate() {
         let before = number.checked_sub(1).and_then(|number| seen.get(number));
-        if let Some(before) = before.copied()
-            && !chart::leads(before, state)
-            && let (Some(from), Some(to)) = (place(before), place(state))
+        if let Some(before) = before
+            && may_miss(before, step)
+            && let (Some(from), Some(to)) = (place(before.state), place(step.state))
         {
             whole.extend(usual.iter().take(to).skip(from + 1));
         }
-        whole.push(state);
+        whole.push(Station::In(step.state));
     }
     whole
+}
+
+/// Whether there was, or may have been, a state between two that were seen.
+/// FIN and ACK may come in one segment, but only events tell that they did.
+fn may_miss(before: &Step, after: &Step) -> bool {
+    let at_once = (before.state, after.state) == (State::FinWait1, State::TimeWait);
+    let by_tables = before.known != Known::Exactly;
+    !chart::leads(before.state, after.state) || at_once && by_tables
 }
 
 /// The usual way of a connection that is in this row's state now: how it must
 /// have come here, and how it will go on if nothing goes wrong.
 ///
-/// `accepted` tells whether it came in through a listener. UDP, listeners and
-/// unused sockets go nowhere: they are a single station.
-#[must_use]
-pub fn path(row: &Row, accepted: bool) -> Vec<Station> {
+/// UDP, listeners and unused sockets go nowhere: they are a single station.
+fn usual(row: &Row, past: Past) -> Vec<Station> {
     use State::{
         CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, SynReceived, SynSent,
         TimeWait,
     };
-    let opening = if accepted { SynReceived } else { SynSent };
-    let came_through_closing = matches!(row.phase, Phase::Changed { from: Closing });
-    let way: &[State] = match row.socket.state {
-        state if row.socket.protocol == Protocol::Udp => return vec![station(state, state)],
-        SynSent => &[SynSent, Established],
-        SynReceived => &[SynReceived, Established],
-        Established => &[opening, Established],
-        FinWait1 | FinWait2 => &[opening, Established, FinWait1, FinWait2, TimeWait],
-        Closing => &[opening, Established, FinWait1, Closing, TimeWait],
-        TimeWait if came_through_closing => &[Established, FinWait1, Closing, TimeWait],
-        TimeWait => &[Established, FinWait1, FinWait2, TimeWait],
-        CloseWait | LastAck => &[opening, Established, CloseWait, LastAck],
-        _ => &[row.socket.state],
+    let Past { opening, closing } = past;
+    let states = |states: &[State]| states.iter().copied().map(Station::In).collect();
+    let opened = |rest: &[State]| {
+        let begun = [opening, Station::In(Established)];
+        let rest = rest.iter().copied().map(Station::In);
+        begun.into_iter().chain(rest).collect()
     };
-    way.iter()
-        .map(|state| station(*state, row.socket.state))
-        .collect()
-}
-
-fn station(state: State, present: State) -> Station {
-    Station {
-        state,
-        present: state == present,
+    match row.socket.state {
+        state if row.socket.protocol == Protocol::Udp => states(&[state]),
+        SynSent => states(&[SynSent, Established]),
+        SynReceived => states(&[SynReceived, Established]),
+        Established => opened(&[]),
+        FinWait1 | FinWait2 => opened(&[FinWait1, FinWait2, TimeWait]),
+        Closing => opened(&[FinWait1, Closing, TimeWait]),
+        TimeWait => {
+            let begun = [Established, FinWait1].map(Station::In);
+            let end = [closing, Station::In(TimeWait)];
+            begun.into_iter().chain(end).collect()
+        }
+        CloseWait | LastAck => opened(&[CloseWait, LastAck]),
+        state => states(&[state]),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::filter::sample::{self, row};
+    use crate::model::chronicle::{Chronicle, Timeline};
+    use crate::model::flow::Flow;
+    use crate::model::observation::Detail;
+    use crate::model::tcp_info::TcpInfo;
     use State::{
-        CloseWait, Closed, Established, FinWait1, FinWait2, LastAck, SynReceived, SynSent, TimeWait,
+        CloseWait, Closed, Closing, Established, FinWait1, FinWait2, LastAck, SynReceived, SynSent,
+        TimeWait,
     };
+    use std::num::NonZeroU32;
+    use std::sync::Arc;
+
+    fn step(state: State, known: Known) -> Step {
+        Step {
+            state,
+            since_us: 1,
+            known,
+        }
+    }
+
+    fn stations(states: &[State]) -> Vec<Station> {
+        states.iter().copied().map(Station::In).collect()
+    }
 
     #[test]
     fn what_a_table_missed_is_filled_in_where_no_arrow_leads_past_it() {
         let active = [Established, FinWait1, FinWait2, TimeWait];
         let passive = [SynReceived, Established, CloseWait];
-        let cases: [(&[State], &[State], &[State]); 5] = [
+        let cases: [(&[State], &[State], &[State]); 6] = [
             (
                 &[SynSent, Established, TimeWait],
                 &active,
@@ -171,19 +271,135 @@ mod tests {
                 &[Established, FinWait1, TimeWait],
             ),
             (&[SynReceived, CloseWait], &passive, &passive),
+            // What was before the first that was seen.
+            (&[Established, CloseWait], &passive, &passive),
             // A reset leads from anywhere to the end.
-            (&[Established, Closed], &passive, &[Established, Closed]),
+            (
+                &[Established, Closed],
+                &passive,
+                &[SynReceived, Established, Closed],
+            ),
             (&[], &passive, &[]),
         ];
         for (seen, usual, whole) in cases {
-            assert_eq!(bridged(seen, usual), whole, "{seen:?}");
+            let seen: Vec<Step> = seen
+                .iter()
+                .map(|state| step(*state, Known::Exactly))
+                .collect();
+            assert_eq!(
+                bridged(&seen, &stations(usual)),
+                stations(whole),
+                "{seen:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn tables_do_not_tell_that_nothing_was_between() {
+        let unsure = [
+            Station::In(FinWait1),
+            Station::Either(FinWait2, Closing),
+            Station::In(TimeWait),
+        ];
+        let seen = [FinWait1, TimeWait].map(|state| step(state, Known::ByTable));
+        assert_eq!(bridged(&seen, &unsure), unsure);
+    }
+
+    /// A row in a state, with the states it was followed through.
+    fn followed(state: State, before: &[State]) -> (Row, Observation) {
+        let mut observation = Observation::default();
+        let mut row = row(
+            Protocol::Tcp,
+            state,
+            "192.0.2.10:8080",
+            "198.51.100.7:50122",
+        );
+        row.phase = Phase::Steady;
+        let steps = before.iter().chain([&state]);
+        let steps = steps.map(|state| step(*state, Known::ByTable)).collect();
+        observation.chronicle = Arc::new(Chronicle {
+            timelines: vec![(row.socket.key(), Timeline { steps })],
+            ..Chronicle::default()
+        });
+        (row, observation)
+    }
+
+    fn way(row: &Row, observation: &Observation) -> (Vec<Station>, Vec<State>) {
+        let Journey { walked, ahead } = Journey::between_ends(row, observation);
+        (walked, ahead)
+    }
+
+    #[test]
+    fn who_opened_it_is_not_claimed_where_nothing_tells() {
+        let either = Station::Either(SynSent, SynReceived);
+        let open = |opening| vec![opening, Station::In(Established)];
+        let (mut row, mut observation) = followed(Established, &[]);
+        // Not even where somebody listens on that port now.
+        let mut listener = sample::row(Protocol::Tcp, State::Listen, "0.0.0.0:8080", "-");
+        listener.socket.inode = NonZeroU32::new(9);
+        observation.rows = Arc::new(vec![row, listener]);
+        observation.listeners = vec![(8080, 1)];
+        assert_eq!(way(&row, &observation).0, open(either));
+        assert!(!Journey::of(&row, &observation).took(SynSent, Established));
+        row.unowned = Some(Unowned::AcceptQueue);
+        assert_eq!(way(&row, &observation).0, open(Station::In(SynReceived)));
+        for begun in [SynSent, SynReceived] {
+            let (row, observation) = followed(Established, &[begun]);
+            assert_eq!(way(&row, &observation).0, open(Station::In(begun)));
+        }
+    }
+
+    #[test]
+    fn the_counters_of_a_connection_tell_who_opened_it() {
+        let (row, mut observation) = followed(CloseWait, &[Established]);
+        // The SYN of who dialled is acknowledged as a byte.
+        for (acked, opening) in [
+            (101, Station::In(SynSent)),
+            (100, Station::In(SynReceived)),
+            (99, Station::Either(SynSent, SynReceived)),
+        ] {
+            let info = TcpInfo {
+                bytes_acked: Some(acked),
+                bytes_sent: Some(120),
+                bytes_retransmitted: Some(20),
+                ..TcpInfo::default()
+            };
+            observation.details = vec![Detail {
+                key: row.socket.key(),
+                info,
+                flow: Flow::default(),
+            }];
+            let (walked, ahead) = way(&row, &observation);
+            assert_eq!(
+                walked,
+                [opening, Station::In(Established), Station::In(CloseWait)]
+            );
+            assert_eq!(ahead, [LastAck]);
+        }
+    }
+
+    #[test]
+    fn what_was_seen_goes_before_what_is_usual() {
+        let crossing = [Established, FinWait1, Closing, TimeWait];
+        for seen in [&crossing[..3], &[Established, Closing], &[Closing]] {
+            let (row, observation) = followed(TimeWait, seen);
+            assert_eq!(way(&row, &observation).0, stations(&crossing), "{seen:?}");
+        }
+        let (row, observation) = followed(TimeWait, &[FinWait2]);
+        let usual = [Established, FinWait1, FinWait2, TimeWait];
+        assert_eq!(way(&row, &observation).0, stations(&usual));
+        for seen in [&[][..], &[Established], &[FinWait1]] {
+            let (row, observation) = followed(TimeWait, seen);
+            let journey = Journey::of(&row, &observation);
+            assert_eq!(journey.walked[2], Station::Either(FinWait2, Closing));
+            assert!(!journey.took(FinWait1, TimeWait) && !journey.was_in(FinWait2));
         }
     }
 
     #[test]
     fn what_was_walked_is_told_from_what_lies_ahead() {
         let course = Journey {
-            walked: vec![SynReceived, Established, CloseWait],
+            walked: stations(&[SynReceived, Established, CloseWait]),
             ahead: vec![LastAck, Closed],
         };
         for (from, to, took, will) in [

@@ -2,6 +2,7 @@
 
 use super::catalogue::Catalogue;
 use crate::model::lesson::Move;
+use crate::model::observation::Observation;
 use crate::model::owner::Unowned;
 use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
@@ -117,31 +118,32 @@ pub fn leads_to(what: Move, row: &Row) -> Option<State> {
 
 /// Whom a row waits for and for what, in two or three words.
 #[must_use]
-pub fn awaited<'w>(row: &Row, words: &'w Catalogue) -> &'w str {
-    awaited_key(row).map_or("", |key| words.lab("awaited", key))
+pub fn awaited<'w>(row: &Row, observation: &Observation, words: &'w Catalogue) -> &'w str {
+    awaited_key(row, observation).map_or("", |key| words.lab("awaited", key))
 }
 
 /// Only whom it waits for.
 #[must_use]
-pub fn awaited_actor<'w>(row: &Row, words: &'w Catalogue) -> &'w str {
+pub fn awaited_actor<'w>(row: &Row, observation: &Observation, words: &'w Catalogue) -> &'w str {
     let actor = |key: &'static str| key.split('_').next().unwrap_or(key);
-    awaited_key(row).map_or("", |key| words.lab("actors", actor(key)))
+    awaited_key(row, observation).map_or("", |key| words.lab("actors", actor(key)))
 }
 
-fn awaited_key(row: &Row) -> Option<&'static str> {
+fn awaited_key(row: &Row, observation: &Observation) -> Option<&'static str> {
     let socket = &row.socket;
+    // What has come cannot be used while the queue is full.
+    let queue_is_full = || {
+        observation
+            .listeners_of(row)
+            .any(|listener| listener.socket.is_queue_full())
+    };
     Some(match (socket.state, row.unowned) {
         _ if row.phase == Phase::Closed => return None,
         (State::Established | State::CloseWait, Some(Unowned::AcceptQueue)) => "program_accepts",
-        (State::Listen, _)
-            if socket
-                .backlog()
-                .is_some_and(|most| socket.recv_queue > most) =>
-        {
-            "program_accepts"
-        }
+        (State::Listen, _) if socket.is_queue_full() => "program_accepts",
         (State::Listen, _) => "client",
         (State::SynSent, _) => "peer_syn_ack",
+        (State::SynReceived, _) if queue_is_full() => "program_accepts",
         (State::SynReceived, _) => "peer_ack",
         (State::FinWait1 | State::Closing | State::LastAck, _) => "peer_ack_of_fin",
         (State::FinWait2, _) => "peer_fin",
@@ -154,6 +156,7 @@ fn awaited_key(row: &Row) -> Option<&'static str> {
                 _ => "program_reads",
             }
         }
+        (State::BoundInactive | State::Closed, _) if socket.peer().is_some() => "program_closes",
         (State::BoundInactive, _) => "program_uses",
         _ if socket.recv_queue > 0 => "program_reads",
         _ => "either",
@@ -186,8 +189,8 @@ mod tests {
             assert!(moves.len() <= 6, "{state}");
             for language in Language::ALL {
                 let words = Catalogue::of(language);
-                assert!(!awaited(&row, words).is_empty(), "{state}");
-                assert!(!awaited_actor(&row, words).is_empty(), "{state}");
+                assert!(!awaited(&row, &world(), words).is_empty(), "{state}");
+                assert!(!awaited_actor(&row, &world(), words).is_empty(), "{state}");
                 for what in &moves {
                     assert!(!words.lab("moves", what.key()).is_empty(), "{what:?}");
                     assert!(!words.lab("steps", what.key()).is_empty(), "{what:?}");
@@ -207,6 +210,26 @@ mod tests {
             once.sort();
             once.dedup();
             assert_eq!(actors.len(), once.len(), "{state}");
+        }
+    }
+
+    /// As the diagnosis of the same row says.
+    #[test]
+    fn a_request_at_a_full_queue_waits_for_the_program() {
+        let words = Catalogue::of(Language::English);
+        for (waiting, expected) in [(4, "peer_ack"), (5, "program_accepts")] {
+            let request = row(State::SynReceived);
+            let mut listener = row(State::Listen);
+            listener.socket.local = request.socket.local;
+            listener.socket.cookie = std::num::NonZeroU64::new(7);
+            (listener.socket.recv_queue, listener.socket.send_queue) = (waiting, 4);
+            let observation = Observation {
+                listeners: vec![(request.socket.local.port, 0)],
+                rows: std::sync::Arc::new(vec![listener, request]),
+                ..Observation::default()
+            };
+            let told = awaited(&request, &observation, words);
+            assert_eq!(told, words.lab("awaited", expected), "{waiting}");
         }
     }
 

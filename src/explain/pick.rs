@@ -68,9 +68,17 @@ pub(super) struct Evidence {
     /// How long ago data came last, where that is known.
     pub(super) received_ago: Option<Duration>,
     pub(super) local: IpAddr,
+    /// Whether it takes IPv6 alone, where that is told.
+    pub(super) v6_only: Option<bool>,
+    /// Whether the source tells interfaces.
+    pub(super) interface_told: bool,
     /// Whether it is bound to one interface (`SO_BINDTODEVICE`).
     pub(super) one_interface: bool,
     pub(super) remote_is_here: bool,
+    /// Whether the program has shut its receiving half down, too.
+    pub(super) receiving_shut: bool,
+    /// Whether it is a path of an MPTCP connection.
+    pub(super) subflow: bool,
     /// Others like it, of the same owner.
     pub(super) siblings: u32,
     /// Of these, those with the same peer address and port.
@@ -81,10 +89,14 @@ pub(super) struct Evidence {
     pub(super) local_ports: Option<u32>,
     /// Whether the listener on this port has more waiting than it lets.
     pub(super) listener_full: bool,
+    /// Whether it still has the address of a peer.
+    pub(super) has_peer: bool,
     /// Whether somebody listens on this port.
     pub(super) listened: bool,
     /// Whether it came here through CLOSING.
     pub(super) simultaneous: bool,
+    /// Whether it came here through FIN_WAIT2, and so has closed first.
+    pub(super) first: bool,
 }
 
 /// What keeps back data of which nothing is under way (the persist timer).
@@ -230,6 +242,12 @@ pub(super) fn counts_one_peer(state: State, siblings: u32, same_remote: u32) -> 
 
 /// The choice for one socket.
 pub(super) fn pick(evidence: &Evidence) -> Choice {
+    let mut choice = of_state(evidence);
+    choice.say_if(evidence.subflow, "subflow");
+    choice
+}
+
+fn of_state(evidence: &Evidence) -> Choice {
     match evidence.state {
         State::Listen => opening::listen(evidence),
         State::SynSent => opening::syn_sent(evidence),
@@ -254,19 +272,29 @@ pub(super) fn pick(evidence: &Evidence) -> Choice {
 fn unused(evidence: &Evidence) -> Choice {
     let mut choice = Choice::new("next");
     choice
-        .say("normal")
+        .say(match (evidence.has_peer, evidence.state) {
+            (true, _) => "ended",
+            (false, State::BoundInactive) if evidence.listened => "listened",
+            _ => "normal",
+        })
         .say_if(evidence.sharers > 0, "shared_owner")
-        .next_if(evidence.age >= LONG, &["next_old"]);
+        .next_if(evidence.age >= LONG, &["next_old"])
+        .next_if(evidence.has_peer, &["next_ended"]);
     choice
 }
 
 /// Who can reach a socket that waits for anybody. Says whether everybody can.
 fn say_reach(evidence: &Evidence, choice: &mut Choice) -> bool {
     let everywhere = evidence.local.is_unspecified() && !evidence.one_interface;
-    let v6_listener = evidence.local.is_ipv6() && evidence.state == State::Listen;
+    let v6 = evidence.local.is_ipv6();
     choice.say(match evidence.local {
         _ if evidence.one_interface => "one_interface",
-        _ if everywhere && v6_listener => "any_address_v6",
+        _ if everywhere && !evidence.interface_told => "any_address_untold",
+        _ if everywhere && v6 => match evidence.v6_only {
+            Some(true) => "any_address_v6_only",
+            Some(false) => "any_address_v6_too",
+            None => "any_address_v6",
+        },
         _ if everywhere => "any_address",
         local if local.is_loopback() => "loopback_only",
         _ => "one_address",
@@ -337,7 +365,15 @@ fn say_keepalive(evidence: &Evidence, quiet: bool, choice: &mut Choice) {
                 .next_if(failing, &["next_retransmitting", "then_capture"]);
         }
         None => {
-            choice.say_if(quiet, "no_keepalive");
+            let open = evidence.state == State::Established;
+            choice.say_if(
+                quiet,
+                if open && evidence.remote_is_here {
+                    "no_keepalive_here"
+                } else {
+                    "no_keepalive"
+                },
+            );
         }
         _ => {}
     }

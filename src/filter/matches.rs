@@ -151,7 +151,7 @@ impl Check {
                 .is_some_and(|uid| wanted.binary_search(&uid).is_ok()),
             Self::Namespaces(wanted) => wanted.contains(&socket.namespace),
             Self::Protocol(protocol) => socket.protocol == *protocol,
-            Self::Family(family) => socket.family == *family,
+            Self::Family(family) => socket.family() == *family,
             Self::Inode(inode) => socket.inode.is_some_and(|known| known.get() == *inode),
             Self::Number(number, compare, value) => number_of(*number, row, observation)
                 .is_some_and(|known| compare.holds(known, *value)),

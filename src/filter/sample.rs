@@ -58,7 +58,7 @@ pub(crate) fn row(protocol: Protocol, state: State, local: &str, remote: &str) -
             namespace: 1,
             timer: None,
             protocol,
-            family: Family::of(end(local).address()),
+            opened: Family::of(end(local).address()).into(),
             state,
         },
         owners: OwnerSpan::default(),

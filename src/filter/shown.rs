@@ -62,7 +62,7 @@ pub(super) fn has_zone(row: &Row, end: Endpoint) -> bool {
 /// The protocol with the mark of the family: `tcp`, `tcp6`, `udp`, `udp6`.
 #[must_use]
 pub fn protocol_word(row: &Row) -> &'static str {
-    match (row.socket.protocol, row.socket.family) {
+    match (row.socket.protocol, row.socket.family()) {
         (Protocol::Tcp, Family::Inet) => "tcp",
         (Protocol::Tcp, Family::Inet6) => "tcp6",
         (Protocol::Udp, Family::Inet) => "udp",

@@ -84,8 +84,8 @@ pub fn cell<'o>(
         Column::Remote => address(Side::Remote, row, observation),
         Column::State => state(row),
         Column::Awaits => Cell {
-            short: Some(awaited_actor(row, words).to_owned().into()),
-            ..awaited(row, words).to_owned().into()
+            short: Some(awaited_actor(row, observation, words).to_owned().into()),
+            ..awaited(row, observation, words).to_owned().into()
         },
         Column::Age => age(row, observation).into(),
         Column::Timer => socket

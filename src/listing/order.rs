@@ -164,7 +164,7 @@ fn value(column: Column, row: &Row, observation: &Observation, ranks: &Ranks) ->
         Column::Process => ranks.process(holder(row, observation)?).into(),
         Column::Pid => observation.first_owner(row)?.pid.into(),
         Column::User => ranks.user(observation, socket.user()?).into(),
-        Column::Proto => (socket.protocol as u128) << 8 | socket.family as u128,
+        Column::Proto => (socket.protocol as u128) << 8 | socket.family() as u128,
         Column::State | Column::Awaits => match socket.state {
             State::Unknown(number) => 0x100 + u128::from(number),
             known => State::ALL.iter().position(|state| *state == known)? as u128,

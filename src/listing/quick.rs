@@ -50,7 +50,7 @@ impl Quick {
     pub fn matches(&self, row: &Row) -> bool {
         let socket = &row.socket;
         self.protocol.is_none_or(|only| only == socket.protocol)
-            && self.family.is_none_or(|only| only == socket.family)
+            && self.family.is_none_or(|only| only == socket.family())
             && self
                 .class
                 .is_none_or(|only| only == StateClass::of(socket.state))

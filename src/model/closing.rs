@@ -110,7 +110,7 @@ impl Closable {
     fn id_towards(&self, far: Endpoint) -> [u8; 48] {
         let ends = (self.socket.local, far);
         let cookie = self.cookie.get();
-        inet_diag::socket_id(ends, self.socket.family, self.socket.interface, cookie)
+        inet_diag::socket_id(ends, self.socket.family(), self.socket.interface, cookie)
     }
 
     /// Whether closing it would still do what was said, now that the kernel
@@ -325,7 +325,7 @@ mod tests {
                 namespace: 5,
                 timer: None,
                 protocol,
-                family: Family::Inet,
+                opened: Family::Inet.into(),
                 state,
             },
             owners: OwnerSpan::default(),

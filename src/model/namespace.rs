@@ -13,6 +13,39 @@ pub struct Namespace {
     pub name: Option<Text>,
     /// Whether this program is in it.
     pub own: bool,
+    /// How a person gets a command into it; none for the one that this program is
+    /// in, and where nothing leads there.
+    pub entrance: Option<Entrance>,
+}
+
+/// A way into a network namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entrance {
+    /// Its name under `/run/netns`, for ip-netns(8): a word that a shell takes as
+    /// it stands.
+    Name(Text),
+    /// A process in it, for nsenter(1).
+    Process(u32),
+}
+
+impl Entrance {
+    /// By name, where that is a plain word.
+    #[must_use]
+    pub fn named(name: &Text) -> Option<Self> {
+        let plain = |sign: char| sign.is_ascii_alphanumeric() || "._-".contains(sign);
+        let name_is_plain =
+            name.as_str().chars().all(plain) && !name.is_empty() && !name.as_str().starts_with('-');
+        name_is_plain.then(|| Self::Name(name.clone()))
+    }
+
+    /// What goes in front of a command that is to run there.
+    #[must_use]
+    pub fn prefix(&self) -> String {
+        match self {
+            Self::Name(name) => format!("ip netns exec {name} "),
+            Self::Process(pid) => format!("nsenter -t {pid} -n "),
+        }
+    }
 }
 
 /// Which network namespaces to read.
@@ -45,4 +78,19 @@ pub struct Interface {
     pub index: u32,
     /// Its name.
     pub name: Text,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_names_stand_in_a_command() {
+        let prefix = |name: &str| Some(Entrance::named(&Text::from(name))?.prefix());
+        assert_eq!(prefix("vpn-1.a").as_deref(), Some("ip netns exec vpn-1.a "));
+        for name in ["", "a b", "-x", "a;b", "$(x)", "é"] {
+            assert_eq!(prefix(name), None, "{name}");
+        }
+        assert_eq!(Entrance::Process(7).prefix(), "nsenter -t 7 -n ");
+    }
 }

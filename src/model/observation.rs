@@ -184,7 +184,8 @@ impl Observation {
 
     /// How the number of sockets like this one goes: in the same state, and of
     /// the same process, or where there is none, on the same port (`TIME_WAIT`:
-    /// of all). None while little is known of them, or few are there.
+    /// of all). None while little is known of them, or few are there, and where
+    /// those of several network namespaces would be counted together.
     #[must_use]
     pub fn trend(&self, row: &Row) -> Option<&Trend> {
         let socket = &row.socket;
@@ -194,6 +195,9 @@ impl Observation {
             (_, Some(holder)) => Heap::Process(holder.process),
             (_, None) => Heap::Port(socket.local.port),
         };
+        if self.spans_namespaces() && !matches!(heap, Heap::Process(_)) {
+            return None;
+        }
         let mut trends = self.trends.iter();
         trends
             .find(|trend| (trend.heap, trend.state) == (heap, socket.state))
@@ -228,8 +232,9 @@ impl Observation {
     /// The listeners whose connection this row could be: same namespace and
     /// port, and bound to its local address or to any.
     ///
-    /// A listener bound to the very address goes before one bound to any, as
-    /// in the kernel; of those that fit equally well all are given.
+    /// A listener bound to the very address goes before one bound to any, and
+    /// then one bound to an interface before one bound to none, as in the kernel;
+    /// of those that fit equally well all are given.
     pub fn listeners_of<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = &'a Row> {
         let best = self
             .listeners_on(row)
@@ -237,6 +242,19 @@ impl Observation {
             .min();
         self.listeners_on(row)
             .filter(move |found| Some(breadth(found, row)) == best)
+    }
+
+    /// Whether another socket listens on the port that a row is bound to, at
+    /// whatever address.
+    #[must_use]
+    pub fn listens_beside(&self, row: &Row) -> bool {
+        let port = row.socket.local.port;
+        let first = self.listeners.partition_point(|(known, _)| *known < port);
+        self.listeners[first..]
+            .iter()
+            .take_while(|(known, _)| *known == port)
+            .filter_map(|(_, number)| self.rows.get(*number as usize))
+            .any(|listener| listener.socket.namespace == row.socket.namespace)
     }
 
     fn listeners_on<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = &'a Row> {
@@ -252,15 +270,16 @@ impl Observation {
 
 /// How widely a listener is bound that takes a row's connection: narrower goes
 /// first.
-fn breadth(listener: &Row, row: &Row) -> u8 {
+fn breadth(listener: &Row, row: &Row) -> (u8, bool) {
     let bound = listener.socket.local;
-    if bound.address() == row.socket.local.address() {
+    let address = if bound.address() == row.socket.local.address() {
         0
     } else if bound.is_v4() == row.socket.local.is_v4() {
         1
     } else {
         2
-    }
+    };
+    (address, listener.socket.interface == 0)
 }
 
 /// What is known of one connection beyond its row.

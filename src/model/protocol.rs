@@ -38,6 +38,39 @@ pub enum Family {
     Inet6,
 }
 
+/// What a socket was opened for. A byte, as [`Family`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// IPv4.
+    Inet,
+    /// IPv6, and IPv4 with v4-mapped addresses unless `only` says otherwise.
+    Inet6 {
+        /// Whether it takes nothing of IPv4 (`IPV6_V6ONLY` of ipv6(7)). Only
+        /// `sock_diag` tells, and of those alone that have no peer.
+        only: Option<bool>,
+    },
+}
+
+impl Opened {
+    /// The family.
+    #[must_use]
+    pub fn family(self) -> Family {
+        match self {
+            Self::Inet => Family::Inet,
+            Self::Inet6 { .. } => Family::Inet6,
+        }
+    }
+}
+
+impl From<Family> for Opened {
+    fn from(family: Family) -> Self {
+        match family {
+            Family::Inet => Self::Inet,
+            Family::Inet6 => Self::Inet6 { only: None },
+        }
+    }
+}
+
 impl Family {
     /// The family of an address.
     #[must_use]

@@ -105,7 +105,7 @@ mod tests {
             namespace: 1,
             timer: None,
             protocol: Protocol::Tcp,
-            family: Family::Inet,
+            opened: Family::Inet.into(),
             state: State::Established,
         };
         let owner = |pid: u32, name: &str| Process {

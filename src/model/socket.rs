@@ -1,7 +1,7 @@
 //! A socket as the kernel reports it, in 80 bytes, `Copy`.
 
 use super::endpoint::Endpoint;
-use super::protocol::{Family, Protocol};
+use super::protocol::{Family, Opened, Protocol};
 use super::state::State;
 use super::timer::{Timer, TimerKind};
 use std::net::IpAddr;
@@ -37,14 +37,29 @@ pub struct Socket {
     pub timer: Option<Timer>,
     /// Transport.
     pub protocol: Protocol,
-    /// The family it was opened for. One opened for IPv6 may hold v4-mapped
-    /// addresses, which show as IPv4.
-    pub family: Family,
+    /// What it was opened for. One opened for IPv6 may hold v4-mapped addresses,
+    /// which show as IPv4.
+    pub opened: Opened,
     /// State.
     pub state: State,
 }
 
 impl Socket {
+    /// The family it was opened for.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        self.opened.family()
+    }
+
+    /// Whether it takes IPv6 alone, where that is told: see [`Opened`].
+    #[must_use]
+    pub fn is_v6_only(&self) -> Option<bool> {
+        match self.opened {
+            Opened::Inet => None,
+            Opened::Inet6 { only } => only,
+        }
+    }
+
     /// The peer, where there is one.
     #[must_use]
     pub fn peer(&self) -> Option<Endpoint> {
@@ -74,6 +89,21 @@ impl Socket {
         (self.state == State::Listen && self.cookie.is_some()).then_some(self.send_queue)
     }
 
+    /// How many fit into a listener's queue, where its backlog is told: one more
+    /// than that, as the kernel compares with "greater" (`sk_acceptq_is_full`).
+    #[must_use]
+    pub fn queue_room(&self) -> Option<u32> {
+        self.backlog().map(|backlog| backlog.saturating_add(1))
+    }
+
+    /// Whether more wait at this listener than it lets: a client that comes now is
+    /// not answered. False where the backlog is not told.
+    #[must_use]
+    pub fn is_queue_full(&self) -> bool {
+        self.backlog()
+            .is_some_and(|backlog| self.recv_queue > backlog)
+    }
+
     /// The user who opened it, where the kernel tells. For a socket that no
     /// program holds it reports 0 instead, which is not root.
     #[must_use]
@@ -83,19 +113,25 @@ impl Socket {
 
     /// Whether this listener would take a connection that arrives at the local
     /// end of `connection`: same namespace and port, and bound to that address
-    /// or to any.
+    /// or to any. What a listener that is bound to an interface takes is bound to
+    /// it, too (`inet_request_bound_dev_if`).
     ///
-    /// A listener on `::` takes IPv4 too unless it is V6ONLY, which the table
-    /// does not tell.
+    /// A listener on `::` takes IPv4 too unless it is told to take IPv6 only,
+    /// which not every source tells.
     #[must_use]
     pub fn takes(&self, connection: &Self) -> bool {
         let fits = match (self.local.address(), connection.local.address()) {
             (bound, wanted) if bound == wanted => true,
             (IpAddr::V4(bound), IpAddr::V4(_)) => bound.is_unspecified(),
-            (IpAddr::V6(bound), _) => bound.is_unspecified(),
+            (IpAddr::V6(bound), IpAddr::V4(_)) => {
+                bound.is_unspecified() && self.is_v6_only() != Some(true)
+            }
+            (IpAddr::V6(bound), IpAddr::V6(_)) => bound.is_unspecified(),
             (IpAddr::V4(_), IpAddr::V6(_)) => false,
         };
-        fits && self.local.port == connection.local.port && self.namespace == connection.namespace
+        fits && self.local.port == connection.local.port
+            && self.namespace == connection.namespace
+            && [0, connection.interface].contains(&self.interface)
     }
 
     /// The identity of this socket within its namespace.
@@ -184,7 +220,7 @@ mod tests {
             namespace: 1,
             timer: None,
             protocol: Protocol::Tcp,
-            family: Family::Inet,
+            opened: Family::Inet.into(),
             state,
         }
     }
@@ -205,10 +241,31 @@ mod tests {
             let connection = at(arrived, State::Established);
             assert_eq!(listener.takes(&connection), takes, "{bound} {arrived}");
         }
+        for (only, takes) in [(None, true), (Some(false), true), (Some(true), false)] {
+            let listener = Socket {
+                opened: Opened::Inet6 { only },
+                ..at(":::80", State::Listen)
+            };
+            assert_eq!(
+                listener.takes(&at("192.0.2.1:80", State::Established)),
+                takes
+            );
+            assert!(listener.takes(&at("2001:db8::1:80", State::Established)));
+        }
         let elsewhere = Socket {
             namespace: 2,
             ..at("0.0.0.0:80", State::Listen)
         };
-        assert!(!elsewhere.takes(&at("192.0.2.1:80", State::Established)));
+        let connection = at("192.0.2.1:80", State::Established);
+        assert!(!elsewhere.takes(&connection));
+        let through = |interface, socket| Socket {
+            interface,
+            ..socket
+        };
+        let listener = at("0.0.0.0:80", State::Listen);
+        for (bound, came, takes) in [(2, 0, false), (2, 3, false), (2, 2, true), (0, 2, true)] {
+            let listener = through(bound, listener);
+            assert_eq!(listener.takes(&through(came, connection)), takes);
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! later ones tell is optional here, and what the kernel says with a number that
 //! means "none" is none.
 
+use super::state::State;
 use super::text::Text;
 
 /// `TCP_INFO` of one connection at one moment.
@@ -103,6 +104,13 @@ pub struct TcpInfo {
     pub own_window: Option<u32>,
     /// The algorithm of congestion control, such as `cubic`.
     pub congestion_control: Option<Text>,
+    /// Whether its receiving half is shut down: by the program (`SHUT_RD` or
+    /// `SHUT_RDWR` of shutdown(2)), or because the peer's FIN has come. Told beside
+    /// `TCP_INFO`, since Linux 3.6.
+    pub receiving_shut: Option<bool>,
+    /// Whether it is a path of an MPTCP connection (RFC 8684), which has a state of
+    /// its own. Told beside `TCP_INFO`, since Linux 5.6.
+    pub is_subflow: bool,
 }
 
 /// What congestion control makes of the path (`tcpi_ca_state`,
@@ -170,6 +178,29 @@ impl TcpInfo {
         let sent = self.bytes_sent.zip(self.bytes_retransmitted);
         sent.map(|(all, again)| all.saturating_sub(again))
             .or(self.bytes_acked)
+    }
+
+    /// Whether this side opened the connection, where the counters tell: the
+    /// peer has acknowledged the SYN of who did, which counts as a byte, and of
+    /// the other side that began when its SYN was acknowledged already
+    /// (`tcp_create_openreq_child`). `state` is that of the same moment. None while
+    /// something is under way, in states in which a FIN may be, and before Linux
+    /// 4.19.
+    #[must_use]
+    pub fn dialled(&self, state: State) -> Option<bool> {
+        let finished = match state {
+            State::Established | State::CloseWait => 0,
+            State::FinWait2 => 1,
+            _ => return None,
+        };
+        let sent = self.bytes_sent?.checked_sub(self.bytes_retransmitted?)?;
+        let beyond = self.bytes_acked?.checked_sub(sent + finished)?;
+        match beyond {
+            _ if self.unacked > 0 => None,
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
     }
 
     /// Both, where both are known.

@@ -48,7 +48,7 @@ pub(super) fn socket(number: u32, state: State) -> Socket {
         namespace: 1,
         timer: None,
         protocol: Protocol::Tcp,
-        family: Family::Inet,
+        opened: Family::Inet.into(),
         state,
     }
 }

@@ -374,6 +374,7 @@ fn looking_into_other_namespaces_opens_and_closes_nothing() {
             id: 1,
             name: None,
             own: true,
+            entrance: None,
         }],
         ..table(sockets)
     };

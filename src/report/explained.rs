@@ -104,6 +104,9 @@ fn explanation(
         let text = format!("{}{to_do}", words.diagnosis("join", heading));
         paragraph(&text, width, out)?;
     }
+    if diagnosis.same_as.is_empty() {
+        return Ok(());
+    }
     let see = words.screen("explained", "same");
     writeln!(out, "{INDENT}{see}{}", diagnosis.same_as)
 }

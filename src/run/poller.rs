@@ -326,7 +326,7 @@ mod tests {
             namespace: 1,
             timer: None,
             protocol: Protocol::Tcp,
-            family: Family::Inet,
+            opened: Family::Inet.into(),
             state: State::Established,
         }
     }

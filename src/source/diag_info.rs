@@ -13,6 +13,18 @@ use crate::model::text::Text;
 const INFO: u16 = 2;
 /// `INET_DIAG_CONG`.
 const ALGORITHM: u16 = 4;
+/// `INET_DIAG_SHUTDOWN`: a byte, sent with every socket.
+const SHUTDOWN: u16 = 8;
+/// `RCV_SHUTDOWN` in `include/net/sock.h`.
+const RECEIVING: u8 = 1;
+/// `INET_DIAG_ULP_INFO`: what a protocol above TCP says of itself, sent where there
+/// is one.
+const UPPER: u16 = 19;
+/// `INET_ULP_INFO_NAME`, within [`UPPER`].
+const UPPER_NAME: u16 = 1;
+/// The name by which subflows of MPTCP go (`subflow_ulp_ops` in
+/// `net/mptcp/subflow.c`).
+const MPTCP: &[u8] = b"mptcp";
 /// Length of `struct nlattr`.
 const HEADER: usize = 4;
 /// The upper bits of an attribute's type are flags (`NLA_TYPE_MASK`).
@@ -30,8 +42,12 @@ pub fn info(attributes: &[u8]) -> Option<TcpInfo> {
         let end = name.iter().position(|byte| *byte == 0);
         Text::new(&name[..end.unwrap_or(name.len())])
     });
+    let shut = find(attributes, SHUTDOWN).and_then(|halves| halves.first());
+    let upper = find(attributes, UPPER).and_then(|upper| find(upper, UPPER_NAME));
     Some(TcpInfo {
         congestion_control: algorithm.filter(|name| !name.is_empty()),
+        receiving_shut: shut.map(|halves| halves & RECEIVING != 0),
+        is_subflow: upper.and_then(|name| name.strip_suffix(b"\0")) == Some(MPTCP),
         ..fields.info()
     })
 }
@@ -50,7 +66,7 @@ pub fn sample(attributes: &[u8]) -> Option<Sample> {
 
 /// The value of the first attribute of a type. What is behind a length that
 /// cannot be is not looked at.
-fn find(attributes: &[u8], wanted: u16) -> Option<&[u8]> {
+pub(super) fn find(attributes: &[u8], wanted: u16) -> Option<&[u8]> {
     let mut rest = attributes;
     loop {
         let [low, high, kind @ ..] = *rest.first_chunk::<HEADER>()?;
@@ -153,6 +169,8 @@ impl<'d> Fields<'d> {
             peer_window: self.newer(228),
             own_window: self.newer(232),
             congestion_control: None,
+            receiving_shut: None,
+            is_subflow: false,
         }
     }
 }
@@ -257,6 +275,24 @@ mod tests {
             assert_eq!(value, Some(pair(place)), "at {place}");
         }
         assert_eq!(Sample::from(&info), sample(&bytes).unwrap());
+    }
+
+    #[test]
+    fn what_is_told_beside_it_is_taken_too() {
+        let told = |others: &[u8]| {
+            let bytes = [&attribute(INFO, &numbered(240))[..], others].concat();
+            let info = info(&bytes).unwrap();
+            (info.receiving_shut, info.is_subflow)
+        };
+        assert_eq!(told(&[]), (None, false));
+        // SEND_SHUTDOWN is 2.
+        for (halves, receiving) in [(0, false), (2, false), (1, true), (3, true)] {
+            let found = told(&attribute(SHUTDOWN, &[halves]));
+            assert_eq!(found, (Some(receiving), false), "{halves}");
+        }
+        let upper = |name| told(&attribute(UPPER, &attribute(UPPER_NAME, name)));
+        assert_eq!(upper(b"mptcp\0"), (None, true));
+        assert_eq!(upper(b"tls\0"), (None, false));
     }
 
     #[test]

@@ -3,9 +3,10 @@
 //! Format: `include/uapi/linux/inet_diag.h`, `include/uapi/linux/netlink.h`,
 //! sock_diag(7). Every length is checked before it is believed.
 
+use super::diag_info;
 use super::diag_request::{INET, INET6};
 use crate::model::endpoint::Endpoint;
-use crate::model::protocol::{Family, Protocol};
+use crate::model::protocol::{Opened, Protocol};
 use crate::model::socket::Socket;
 use crate::model::state::State;
 use crate::model::timer::{Timer, TimerKind};
@@ -16,6 +17,8 @@ use std::num::{NonZeroU32, NonZeroU64};
 const HEADER: usize = 16;
 /// Length of `struct inet_diag_msg`.
 const SOCKET_MESSAGE: usize = 72;
+/// `INET_DIAG_SKV6ONLY`: a byte.
+const V6_ONLY: u16 = 11;
 const TYPE_ERROR: u16 = 2;
 const TYPE_DONE: u16 = 3;
 /// `SOCK_DIAG_BY_FAMILY`.
@@ -148,13 +151,26 @@ fn socket(payload: &[u8], protocol: Protocol, namespace: u32) -> Option<Socket> 
         inode: NonZeroU32::new(number(message, 68)?),
         namespace,
         protocol,
-        family: if family == INET6 {
-            Family::Inet6
+        opened: if family == INET6 {
+            let attributes = payload.get(SOCKET_MESSAGE..).unwrap_or_default();
+            Opened::Inet6 {
+                only: v6_only(attributes, state),
+            }
         } else {
-            Family::Inet
+            Opened::Inet
         },
         state,
     })
+}
+
+/// Whether a socket without a peer takes IPv6 alone: of others that is not sent.
+fn v6_only(attributes: &[u8], state: State) -> Option<bool> {
+    let has_no_peer = matches!(
+        state,
+        State::Listen | State::Unconnected | State::BoundInactive | State::Closed
+    );
+    let told = has_no_peer.then(|| diag_info::find(attributes, V6_ONLY));
+    Some(*told??.first()? != 0)
 }
 
 /// Two halves, the lower first; all ones (`INET_DIAG_NOCOOKIE`) means none.

@@ -102,7 +102,7 @@ pub fn one(socket: &Socket, extras: Extras, sequence: u32, into: &mut Vec<u8>) -
     let Some(id) = identity(socket) else {
         return false;
     };
-    let family = inet_diag::family_number(socket.family);
+    let family = inet_diag::family_number(socket.family());
     let body = inet_diag::request(socket.protocol, family, extras.bits(), ALL_STATES, id);
     append(into, TYPE_BY_FAMILY, FLAGS_ONE, sequence, &body);
     true
@@ -119,7 +119,7 @@ fn identity(socket: &Socket) -> Option<[u8; 48]> {
     };
     Some(inet_diag::socket_id(
         ends,
-        socket.family,
+        socket.family(),
         socket.interface,
         cookie,
     ))
@@ -161,7 +161,7 @@ mod tests {
             namespace: 1,
             timer: None,
             protocol,
-            family,
+            opened: family.into(),
             state: State::Established,
         }
     }

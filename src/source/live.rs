@@ -185,6 +185,7 @@ impl Live {
             id: self.own,
             name: None,
             own: true,
+            entrance: None,
         }
     }
 

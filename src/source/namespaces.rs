@@ -11,7 +11,7 @@ use super::proc_tables::ProcTables;
 use super::sock_diag::SockDiag;
 use super::{SocketSource, SocketTable, SourceChoice, SourceError, cgroup, chosen, interfaces};
 use crate::model::gap::{Gap, GapKind, GapReason};
-use crate::model::namespace::{Interface, Namespace};
+use crate::model::namespace::{Entrance, Interface, Namespace};
 use crate::model::socket::Socket;
 use crate::model::text::Text;
 use foldhash::HashMap;
@@ -78,6 +78,7 @@ struct Member {
 struct Neighbour {
     id: u32,
     name: Option<Text>,
+    entrance: Option<Entrance>,
     /// Links that lead there, its name first.
     doors: Vec<PathBuf>,
     /// Processes in it, the smallest pid first; no more than are worth trying.
@@ -214,8 +215,11 @@ impl Neighbours {
                 let links = members
                     .iter()
                     .map(|pid| self.root.join(format!("{pid}/ns/net")));
+                let entrance = name.as_ref().and_then(Entrance::named);
+                let first = members.first().copied();
                 Neighbour {
                     id,
+                    entrance: entrance.or(first.map(Entrance::Process)),
                     name: name.or_else(|| self.called_after(*members.first()?)),
                     doors: path.into_iter().chain(links).collect(),
                     members,
@@ -275,6 +279,7 @@ impl Neighbours {
                         id: neighbour.id,
                         name: neighbour.name.clone(),
                         own: false,
+                        entrance: neighbour.entrance.clone(),
                     });
                 }
                 // It has ended meanwhile.

@@ -111,6 +111,11 @@ impl Owners {
             self.holdings.index();
             open.retain(|inode| !self.holdings.is_held(*inode));
         }
+        if first && !open.is_empty() {
+            // There may be no second table, and all processes have just been read.
+            self.search_threads(sockets, &mut open, self.budget);
+            self.holdings.index();
+        }
         // Most newcomers that nobody holds are gone with the next table: they
         // closed while it was read. Only those that last are searched for.
         let mut lasting = self.missing.lasting(&open, begun);
@@ -144,8 +149,8 @@ impl Owners {
         self.missing.open(self.roster.all_read_since())
     }
 
-    /// Reads likely processes, and then threads with descriptors of their own,
-    /// until all is found or enough has been read.
+    /// Reads likely processes, and then their threads, until all is found or
+    /// enough has been read.
     fn search(&mut self, sockets: &[Socket], open: &mut HashSet<u32>) {
         let Some(proc) = self.proc.clone() else {
             return;
@@ -160,6 +165,17 @@ impl Owners {
             left = left.saturating_sub(cost(&candidate.glance));
             self.look_into(&proc, candidate.target, open);
         }
+        self.search_threads(sockets, open, left);
+    }
+
+    /// Reads the threads of likely processes that may have descriptors of their
+    /// own, while they can be paid for with what is left of the budget.
+    fn search_threads(&mut self, sockets: &[Socket], open: &mut HashSet<u32>, mut left: u64) {
+        let Some(proc) = self.proc.clone() else {
+            return;
+        };
+        let latest = self.missing.latest();
+        let before = |pass: Option<Pass>| pass.is_none_or(|pass| pass < latest);
         for candidate in self.candidates(sockets, open, |known| before(known.threads_at)) {
             let tables = proc.further_threads(candidate.target.pid);
             let price = 1 + tables.saturating_mul(cost(&candidate.glance));

@@ -70,7 +70,7 @@ fn parse_line(line: &[u8], protocol: Protocol, namespace: u32) -> Option<Socket>
         namespace,
         timer: timer(narrow(kind)?, when, retransmits, probes),
         protocol,
-        family,
+        opened: family.into(),
         state,
     })
 }

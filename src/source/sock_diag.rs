@@ -111,7 +111,7 @@ impl SockDiag {
         together.truncate(0);
         let worked = self.dump(Dump::TcpBoth, LISTENERS, &mut together).is_ok();
         let count = |table: &SocketTable| {
-            let v6 = |socket: &&Socket| socket.family == Family::Inet6;
+            let v6 = |socket: &&Socket| socket.family() == Family::Inet6;
             table.sockets.iter().filter(v6).count()
         };
         Ok(worked && count(&apart) > 0 && count(&together) >= count(&apart))

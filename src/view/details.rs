@@ -10,7 +10,7 @@ use super::theme::Theme;
 use super::timeline;
 use crate::app::App;
 use crate::explain::diagnosis::Diagnosis;
-use crate::explain::machine;
+use crate::explain::machine::{Journey, Station};
 use crate::explain::sentence::fill;
 use crate::listing::quantity::bytes as size;
 use crate::listing::{Column, cell};
@@ -112,23 +112,25 @@ impl Writer<'_> {
 
     /// The way through the states, the present one in brackets.
     fn path(&self) -> String {
-        let observation = &self.app.observation;
-        let accepted = observation.listeners_of(self.row).next().is_some();
-        let stations = machine::path(self.row, accepted);
-        if stations.len() < 2 {
+        let Journey { walked, ahead } = Journey::between_ends(self.row, &self.app.observation);
+        let (Some((present, before)), true) = (walked.split_last(), walked.len() + ahead.len() > 1)
+        else {
             return String::new();
-        }
-        let shown: Vec<String> = stations
-            .iter()
-            .map(|station| {
-                if station.present {
-                    format!("[{}]", station.state)
-                } else {
-                    station.state.to_string()
-                }
-            })
-            .collect();
+        };
+        let mut shown: Vec<String> = before.iter().map(|known| self.station(*known)).collect();
+        shown.push(format!("[{}]", self.station(*present)));
+        shown.extend(ahead.iter().map(ToString::to_string));
         shown.join(" → ")
+    }
+
+    fn station(&self, station: Station) -> String {
+        match station {
+            Station::In(state) => state.to_string(),
+            Station::Either(first, second) => fill(self.word("either"), |place| {
+                Some(if place == "first" { first } else { second }.to_string())
+            })
+            .unwrap_or_default(),
+        }
     }
 
     /// The owners: all about the first, a line for each further one.
@@ -159,18 +161,19 @@ impl Writer<'_> {
 
     /// A process and the descriptors through which it holds the socket.
     fn holder(&self, process: &Process, fds: &[u32]) -> String {
-        let word = match fds.len() {
-            1 => "descriptor",
-            _ => "descriptors",
+        let name = match fds.len() {
+            1 => "holder",
+            _ => "holder_of_several",
         };
         let numbers: Vec<String> = fds.iter().map(ToString::to_string).collect();
-        format!(
-            "{} (pid {}), {} {}",
-            process.name,
-            process.pid,
-            self.word(word),
-            self.app.words.list(&numbers)
-        )
+        fill(self.word(name), |place| {
+            Some(match place {
+                "process" => process.name.to_string(),
+                "pid" => process.pid.to_string(),
+                _ => self.app.words.list(&numbers),
+            })
+        })
+        .unwrap_or_default()
     }
 
     fn program(&self, process: &Process) -> String {
@@ -224,7 +227,7 @@ impl Writer<'_> {
             .timer
             .and_then(|timer| self.app.words.timer(timer.kind))
         {
-            Some(words) => format!("{timer}: {}", words.means),
+            Some(words) => self.app.words.labelled(&timer, &words.means),
             None => self.word("timer_none").to_owned(),
         };
         self.entry("timer", &timer, page);
@@ -253,11 +256,11 @@ impl Writer<'_> {
 
     fn queues(&self) -> String {
         let socket = &self.row.socket;
-        let (name, recv, send) = match (socket.state, socket.backlog()) {
-            (State::Listen, Some(backlog)) => (
+        let (name, recv, send) = match (socket.state, socket.queue_room()) {
+            (State::Listen, Some(room)) => (
                 "queues_listen",
                 socket.recv_queue.to_string(),
-                backlog.to_string(),
+                room.to_string(),
             ),
             (State::Listen, None) => (
                 "queues_listen_unknown",

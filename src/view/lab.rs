@@ -175,7 +175,7 @@ fn said(app: &App, room: usize) -> String {
     let Some(row) = app.selected() else {
         return word("nothing").to_owned();
     };
-    let awaited = awaited(row, app.words);
+    let awaited = awaited(row, &app.observation, app.words);
     let peer = row.socket.peer();
     let outside = app.diagnosis(row).outside;
     let waits = |name: &str| {

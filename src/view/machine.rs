@@ -12,8 +12,8 @@ use super::words::cells;
 use super::{Frame, details, put, row_of};
 use crate::app::App;
 use crate::app::machine::Walk;
-use crate::explain::machine::Journey;
 use crate::explain::machine::chart::{HEIGHT, WIDTH};
+use crate::explain::machine::{Journey, Station};
 use crate::explain::sentence::{fill, grouped};
 use crate::model::observation::Tally;
 use crate::model::protocol::Protocol;
@@ -152,7 +152,7 @@ impl Shown<'_> {
     fn present(&self) -> Option<State> {
         let row = self.app.walker()?;
         (row.socket.protocol == Protocol::Tcp)
-            .then(|| self.course.walked.last().copied())
+            .then(|| self.course.present())
             .flatten()
     }
 
@@ -172,7 +172,7 @@ impl Shown<'_> {
     fn beginning_style(&self) -> Style {
         if !self.course.is_over() {
             self.style(State::Closed)
-        } else if self.course.walked.first() == Some(&State::Closed) {
+        } else if self.course.walked.first() == Some(&Station::In(State::Closed)) {
             self.theme.title()
         } else {
             self.theme.dim()
@@ -184,7 +184,7 @@ impl Shown<'_> {
         let theme = self.theme;
         if self.present() == Some(state) {
             theme.state(state).patch(theme.cursor())
-        } else if self.course.walked.contains(&state) {
+        } else if self.course.was_in(state) {
             theme.title()
         } else if self.population(state) == 0 && self.walk.mark != state {
             theme.dim()

@@ -217,6 +217,7 @@ impl<'a> World<'a> {
                 id: 1,
                 name: None,
                 own: true,
+                entrance: None,
             }],
             counters: Counters {
                 active_opens: self.counters.then(|| self.active_opens(second)),
@@ -296,7 +297,7 @@ impl<'a> World<'a> {
             namespace: 1,
             timer: life.timer(state, second, since),
             protocol: life.protocol,
-            family: Family::of(life.local.address()),
+            opened: Family::of(life.local.address()).into(),
             state,
         });
     }

@@ -96,7 +96,7 @@ fn socket(number: u32, state: State, local: &str, remote: &str) -> Socket {
         namespace: 4_026_531_840,
         timer: None,
         protocol: Protocol::Tcp,
-        family: Family::of(endpoint(local).address()),
+        opened: Family::of(endpoint(local).address()).into(),
         state,
     }
 }

@@ -7,6 +7,7 @@ use super::super::lengths::{Limit, limit};
 use super::super::patience::{Silence, patience_with_window, silence};
 use super::super::pick::{Carried, Evidence, Window, counts_one_peer};
 use super::super::sentence::{fill, grouped};
+use super::same::within;
 use super::siblings::siblings;
 use crate::model::limits::Limits;
 use crate::model::observation::Observation;
@@ -142,10 +143,10 @@ impl<'a> Case<'a> {
         // Several listeners may share the port; nobody can tell which is meant.
         let from_outside = self.listener.is_some();
         let listener_full = from_outside
-            && self.observation.listeners_of(self.row).any(|listener| {
-                let backlog = listener.socket.backlog();
-                backlog.is_some_and(|backlog| listener.socket.recv_queue > backlog)
-            });
+            && self
+                .observation
+                .listeners_of(self.row)
+                .any(|listener| listener.socket.is_queue_full());
         Evidence {
             protocol: socket.protocol,
             state: socket.state,
@@ -169,16 +170,24 @@ impl<'a> Case<'a> {
                 .info
                 .map(|info| milliseconds(info.last_data_received_ms)),
             local: socket.local.address(),
+            v6_only: socket.is_v6_only(),
+            interface_told: socket.cookie.is_some(),
+            has_peer: socket.peer().is_some(),
             one_interface: socket.interface != 0 && !socket.local.is_link_local_v6(),
             remote_is_here: socket.remote.is_loopback()
                 || socket.remote.address() == socket.local.address(),
+            receiving_shut: self
+                .info
+                .is_some_and(|info| info.receiving_shut == Some(true)),
+            subflow: self.info.is_some_and(|info| info.is_subflow),
             siblings: self.siblings,
             same_remote: self.same_remote,
             change: self.trend.map(|trend| trend.change),
             local_ports: self.local_ports(),
             listener_full,
-            listened: from_outside,
-            simultaneous: self.came_through_closing(),
+            listened: from_outside || self.observation.listens_beside(self.row),
+            simultaneous: self.came_through(State::Closing),
+            first: self.came_through(State::FinWait2),
         }
     }
 
@@ -221,11 +230,10 @@ impl<'a> Case<'a> {
         patience_with_window(&self.row.socket, self.info, &self.limits)
     }
 
-    fn came_through_closing(&self) -> bool {
-        let closing = |state| state == State::Closing;
-        let just_now = matches!(self.row.phase, Phase::Changed { from } if closing(from));
+    fn came_through(&self, state: State) -> bool {
+        let just_now = self.row.phase == Phase::Changed { from: state };
         let steps = self.observation.timeline(self.row).steps;
-        just_now || steps.iter().any(|step| closing(step.state))
+        just_now || steps.iter().any(|step| step.state == state)
     }
 
     /// Further processes that hold it.
@@ -337,8 +345,10 @@ impl<'a> Case<'a> {
             "taken" => percent(self.same_remote, self.local_ports()?)?,
             "share" => {
                 let queue = self.queue_of()?.socket;
-                percent(queue.recv_queue, queue.backlog()?)?
+                percent(queue.recv_queue, queue.queue_room()?)?
             }
+            "room" => grouped(self.queue_of()?.socket.queue_room()?.into()),
+            "drops_counter" => self.drops_counter().to_owned(),
             "expires" => self
                 .words
                 .length(Duration::from_millis(timer?.expires_ms.into())),
@@ -350,11 +360,13 @@ impl<'a> Case<'a> {
             "remote_host" => socket.peer()?.address().to_string(),
             "interface" => self.observation.interface(socket)?.to_string(),
             "listener" => self.listener_name(),
+            "within" => within(self.row, self.observation)?,
             "waiting" => grouped(self.queue_of()?.socket.recv_queue.into()),
             "backlog" => grouped(self.queue_of()?.socket.backlog()?.into()),
             "last_owner" => {
                 let last = self.observation.last_owner(self.row)?;
-                format!("{} ({})", last.name, last.pid)
+                self.words
+                    .aside(&last.name.to_string(), &last.pid.to_string())
             }
             // Of another namespace nothing is known.
             _ if !self.observation.is_own(self.row) => return None,
@@ -381,6 +393,20 @@ impl<'a> Case<'a> {
             _ if socket.inode.is_some() => "retries2_limit",
             _ => "orphan_limit",
         })
+    }
+
+    /// The counters of `/proc/net` that datagrams for it are counted by when they
+    /// find no room: those of the family they came with, not of the socket
+    /// (`udp_queue_rcv_one_skb`, `udpv6_queue_rcv_one_skb`).
+    fn drops_counter(&self) -> &'static str {
+        let local = &self.row.socket.local;
+        if local.is_v4() {
+            "UdpRcvbufErrors"
+        } else if local.is_unspecified() {
+            "UdpRcvbufErrors Udp6RcvbufErrors"
+        } else {
+            "Udp6RcvbufErrors"
+        }
     }
 
     /// A length that follows from the settings of this machine.

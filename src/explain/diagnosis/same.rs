@@ -1,4 +1,5 @@
-//! The command of another tool that shows the same socket.
+//! The command of another tool that shows the same socket, and what goes in front
+//! of commands for another network namespace.
 
 use crate::model::observation::Observation;
 use crate::model::protocol::Protocol;
@@ -6,7 +7,19 @@ use crate::model::row::Row;
 use crate::model::state::State;
 use std::fmt::Write as _;
 
-/// The `ss` command for the same socket, ready to paste.
+/// What goes in front of a command that is to tell of the row's network
+/// namespace: nothing for our own; none where no way leads into another, so that
+/// the command would tell of ours.
+pub(super) fn within(row: &Row, observation: &Observation) -> Option<String> {
+    if observation.is_own(row) {
+        return Some(String::new());
+    }
+    let there = observation.namespace(&row.socket)?;
+    Some(there.entrance.as_ref()?.prefix())
+}
+
+/// The `ss` command for the same socket, ready to paste; empty where none would
+/// show it.
 pub(super) fn same_as(row: &Row, observation: &Observation) -> String {
     let socket = &row.socket;
     let protocol = match socket.protocol {
@@ -26,15 +39,10 @@ pub(super) fn same_as(row: &Row, observation: &Observation) -> String {
         State::LastAck => "last-ack",
         State::Closed | State::BoundInactive | State::Unconnected | State::Unknown(_) => "all",
     };
-    let mut command = String::new();
     // Another namespace's sockets show only from within it.
-    if observation
-        .namespace(socket)
-        .is_some_and(|there| !there.own)
-        && let Some(owner) = observation.first_owner(row)
-    {
-        let _ = write!(command, "nsenter -t {} -n ", owner.pid);
-    }
+    let Some(mut command) = within(row, observation) else {
+        return String::new();
+    };
     // Writing to a String cannot fail.
     let _ = write!(
         command,

@@ -4,9 +4,11 @@ use crate::model::observation::Observation;
 use crate::model::row::{Phase, Row};
 use crate::model::state::State;
 
-/// How many other rows are like this one: in the same state and of the same
-/// process, or where there is none, of the same local port (TIME_WAIT: any).
-/// Then, how many of these have the same peer.
+/// How many other rows are like this one: in the same network namespace and
+/// state and of the same process, or where there is none, of the same local port
+/// (TIME_WAIT: any). Listeners are alike if the kernel may give a client to either:
+/// with the same address and interface. Then, how many of these have the same
+/// peer.
 pub(super) fn siblings(row: &Row, observation: &Observation) -> (u32, u32) {
     let socket = &row.socket;
     let owner = |row: &Row| Some(row.owners.of(&observation.holders).first()?.process);
@@ -16,10 +18,13 @@ pub(super) fn siblings(row: &Row, observation: &Observation) -> (u32, u32) {
     for other in observation.rows.iter() {
         let kin = other.socket.state == socket.state
             && other.socket.protocol == socket.protocol
+            && other.socket.namespace == socket.namespace
             && other.phase != Phase::Closed
             && match (socket.state, own) {
                 (State::TimeWait, _) => true,
-                (State::Listen, _) => other.socket.local == socket.local,
+                (State::Listen, _) => {
+                    other.socket.local == socket.local && other.socket.interface == socket.interface
+                }
                 (_, Some(own)) => owner(other) == Some(own),
                 (_, None) => other.socket.local.port == socket.local.port,
             };

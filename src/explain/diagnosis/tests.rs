@@ -6,9 +6,10 @@ use super::*;
 use crate::filter::sample::{process, row};
 use crate::model::flow::Flow;
 use crate::model::limits::Limits;
+use crate::model::namespace::Entrance;
 use crate::model::observation::Detail;
 use crate::model::owner::{Holder, OwnerSpan, ProcessId};
-use crate::model::protocol::Protocol;
+use crate::model::protocol::{Opened, Protocol};
 use crate::model::row::LastOwner;
 use crate::model::state::State;
 use crate::model::tcp_info::TcpInfo;
@@ -90,13 +91,23 @@ impl World {
             "owners" => self.held_by(u16::try_from(number()).unwrap()),
             "nobody" => self.leave(value),
             "like" => self.repeat(number(), |_| {}),
+            // Those of another namespace, and those of another interface.
+            "foreign" => self.repeat(number(), |row| row.socket.namespace = 8),
+            "apart" => self.repeat(number(), |row| row.socket.interface += 1),
             "elsewhere" => self.repeat(number(), |row| row.socket.remote.port += 1),
             "listener" => self.listen(value == "full"),
             "change" => self.trend(value.parse().unwrap()),
             "data" => self.data(&mut parts),
             "room" => self.room(number()),
+            "v6" => {
+                let only = Some(value == "only");
+                row.socket.opened = Opened::Inet6 { only };
+            }
+            "shut" => self.info().receiving_shut = Some(true),
+            "subflow" => self.info().is_subflow = true,
             "unsent" => self.info().segments_out = Some(0),
-            "abroad" => self.move_out(),
+            "abroad" => self.move_out(Some(Entrance::Process(812))),
+            "sealed" => self.move_out(None),
             "once" => self.observation.number = 1,
             other => panic!("{other}"),
         }
@@ -195,13 +206,15 @@ impl World {
     }
 
     /// To another network namespace than this program is in.
-    fn move_out(&mut self) {
-        let namespace = |id, own| crate::model::namespace::Namespace {
+    fn move_out(&mut self, entrance: Option<Entrance>) {
+        let namespace = |id, own, entrance| crate::model::namespace::Namespace {
             id,
             name: None,
             own,
+            entrance,
         };
-        self.observation.namespaces = vec![namespace(1, true), namespace(8, false)];
+        let there = namespace(8, false, entrance);
+        self.observation.namespaces = vec![namespace(1, true, None), there];
         self.rows[0].socket.namespace = 8;
     }
 }
@@ -340,12 +353,120 @@ fn whatever_is_told_is_whole_in_both_languages() {
             assert_eq!((1..=3).contains(&told.next.len()), !closed, "{words}");
             assert_eq!(told.waits_for.is_empty(), closed, "{words}");
             let texts = told.sentences.iter().chain(&told.next);
-            let texts = texts.chain([&told.headline, &told.same_as]);
+            let command = (!words.contains("sealed")).then_some(&told.same_as);
+            let texts = texts.chain([&told.headline]).chain(command);
             for text in texts.chain(&told.unowned) {
                 assert!(!text.trim().is_empty(), "{words}");
                 assert!(!text.contains("{}") && !has_place(text), "{words}: {text}");
             }
         }
+    }
+}
+
+/// Rows without an owner have commands, too, and each is one for their namespace.
+#[test]
+fn commands_are_for_the_namespace_of_the_socket() {
+    for evidence in [
+        "time_wait @ nobody=time_wait like=120",
+        "fin_wait_1 @ nobody=orphan timer=resend:3:2",
+        "established @ nobody=accept_queue listener=full",
+        "syn_received @ nobody=listener_request listener=full",
+        "syn_sent @ timer=resend:3:1",
+        "syn_sent @ remote=192.0.2.10:443 timer=resend:2:1",
+        "established @ send=700 timer=window:4:3 room=65160",
+        "close_wait @",
+        "close_wait @ elsewhere=120 change=100",
+        "syn_received @ elsewhere=120 change=100",
+        "listen @ send=4 recv=5",
+        "udp unconnected @ recv=200000",
+    ] {
+        for language in [Language::English, Language::Chinese] {
+            let words = Catalogue::of(language);
+            let told = |place: &str| {
+                let observation = World::of(&evidence.replace('@', place));
+                diagnose(&observation.rows[0], &observation, words)
+            };
+            let commands = |told: &Diagnosis| -> Vec<String> {
+                let texts = told.next.iter().chain([&told.same_as]);
+                let bound = [
+                    "ss -",
+                    "nstat ",
+                    "tcpdump ",
+                    "nft ",
+                    "iptables ",
+                    "sysctl ",
+                    "traceroute ",
+                    "ip route ",
+                    "tcplens close ",
+                ];
+                texts
+                    .flat_map(|text| bound.iter().filter_map(|name| text.split_once(name)))
+                    .map(|(before, _)| before.to_owned())
+                    .collect()
+            };
+            let here = commands(&told(""));
+            let abroad = commands(&told("abroad"));
+            assert_eq!(here.len(), abroad.len(), "{evidence}");
+            assert!(!here.iter().any(|before| before.contains("nsenter")));
+            for before in &abroad {
+                assert!(
+                    before.ends_with("nsenter -t 812 -n "),
+                    "{evidence}: {before}"
+                );
+            }
+            let sealed = told("sealed");
+            assert_eq!(commands(&sealed), Vec::<String>::new(), "{evidence}");
+            assert!(!sealed.next.is_empty(), "{evidence}");
+        }
+    }
+}
+
+/// A stop behind a command would be copied with it.
+#[test]
+fn commands_end_where_they_end() {
+    for language in [Language::English, Language::Chinese] {
+        for (words, _) in cases() {
+            let observation = World::of(words);
+            let catalogue = Catalogue::of(language);
+            let told = diagnose(&observation.rows[0], &observation, catalogue);
+            for text in told.next.iter().skip(1).chain([&told.same_as]) {
+                let last = text.chars().next_back();
+                let stop = last.is_none_or(|last| ".,;:。，；".contains(last));
+                let command = [": ", "："].iter().any(|colon| text.contains(colon));
+                assert!(!stop || !command, "{words}: {text}");
+            }
+        }
+    }
+}
+
+/// The numbers behind the words.
+#[test]
+fn numbers_are_told_as_the_kernel_counts() {
+    for (evidence, expected) in [
+        // One more fits than the backlog says.
+        (
+            "listen send=4 recv=4",
+            "room for 5, so the queue is 80 % full",
+        ),
+        ("udp unconnected recv=768", "nstat -az UdpRcvbufErrors"),
+        (
+            "udp unconnected local=[::]:53 recv=768",
+            "nstat -az UdpRcvbufErrors Udp6RcvbufErrors",
+        ),
+        (
+            "udp unconnected local=[2001:db8::1]:53 recv=768",
+            "nstat -az Udp6RcvbufErrors",
+        ),
+    ] {
+        let observation = World::of(evidence);
+        let words = Catalogue::of(Language::English);
+        let told = diagnose(&observation.rows[0], &observation, words);
+        let texts = told.sentences.iter().chain(&told.next);
+        let texts: Vec<&String> = texts.collect();
+        let found = texts
+            .iter()
+            .any(|text| text.trim_end_matches('.').ends_with(expected));
+        assert!(found, "{evidence}: {texts:?}");
     }
 }
 

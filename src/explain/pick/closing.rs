@@ -16,7 +16,11 @@ pub(super) fn closing_down(evidence: &Evidence) -> Choice {
     let mut choice = Choice::new("next");
     choice
         .say_if(!first, "normal")
-        .say_if(first && evidence.held, "owned")
+        .say_if(first && evidence.held && !evidence.receiving_shut, "owned")
+        .say_if(
+            first && evidence.held && evidence.receiving_shut,
+            "owned_shut",
+        )
         .say_if(first && !evidence.held, "orphan")
         .say_if(evidence.send_queue > 1, "send_pending")
         .say_if(silent, "retransmitting");
@@ -51,7 +55,8 @@ pub(super) fn fin_wait_2(evidence: &Evidence) -> Choice {
     let timed = !evidence.held && evidence.runs(TimerKind::TimeWait);
     let mut choice = Choice::new("next");
     choice
-        .say_if(evidence.held, "owned")
+        .say_if(evidence.held && !evidence.receiving_shut, "owned")
+        .say_if(evidence.held && evidence.receiving_shut, "owned_shut")
         .say_if(!evidence.held, "orphan")
         .say_if(timed, "expires")
         .say_if(!evidence.held && !timed, "limit_orphan")
@@ -67,6 +72,10 @@ pub(super) fn fin_wait_2(evidence: &Evidence) -> Choice {
         .next_if(
             evidence.held && !evidence.retransmits(TimerKind::Keepalive),
             &["next_owned", "then_close"],
+        )
+        .next_if(
+            evidence.held && evidence.receiving_shut && !evidence.retransmits(TimerKind::Keepalive),
+            &["next_owned_shut", "then_close"],
         )
         .next_if(!evidence.held && evidence.age >= LONG, &["next_old"])
         .is_if(evidence.held && evidence.age >= LONG, Urgency::Look)
@@ -84,9 +93,10 @@ pub(super) fn time_wait(evidence: &Evidence) -> Choice {
     };
     let mut choice = Choice::new("next");
     choice
-        .say(match (evidence.simultaneous, evidence.entry_seen) {
+        .say(match (evidence.simultaneous, evidence.first) {
             (true, _) => "simultaneous",
             (false, true) => "normal",
+            // The FINs may have crossed while nobody looked.
             (false, false) => "first_or_both",
         })
         .say(if evidence.timer.is_some() {

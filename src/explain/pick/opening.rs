@@ -11,7 +11,10 @@ pub(super) fn listen(evidence: &Evidence) -> Choice {
     let waiting = evidence.recv_queue;
     let mut choice = Choice::new("next");
     let everywhere = say_reach(evidence, &mut choice);
-    choice.next_if(everywhere, &["next_any_address"]);
+    let v6_only = evidence.v6_only == Some(true);
+    choice
+        .next_if(everywhere, &["next_any_address"])
+        .next_if(everywhere && v6_only, &["next_any_address_v6"]);
     match evidence.backlog {
         Some(backlog) if waiting > backlog => {
             choice.sentences.insert(0, "full");
@@ -40,7 +43,11 @@ pub(super) fn listen(evidence: &Evidence) -> Choice {
         }
     }
     choice
-        .say_if(evidence.siblings > 0, "shared")
+        .say_if(evidence.siblings > 0 && evidence.interface_told, "shared")
+        .say_if(
+            evidence.siblings > 0 && !evidence.interface_told,
+            "shared_untold",
+        )
         .say_if(evidence.sharers > 0, "shared_owner");
     choice
 }

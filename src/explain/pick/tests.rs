@@ -28,13 +28,19 @@ fn evidence(state: State) -> Evidence {
         age: Duration::from_secs(5),
         entry_seen: true,
         local: Ipv4Addr::new(192, 0, 2, 10).into(),
+        interface_told: true,
+        v6_only: None,
         one_interface: false,
+        has_peer: false,
         remote_is_here: false,
+        receiving_shut: false,
+        subflow: false,
         siblings: 0,
         same_remote: 0,
         listener_full: false,
         listened: false,
         simultaneous: false,
+        first: false,
     }
 }
 
@@ -146,7 +152,7 @@ fn evidence_decides_the_advice() {
             "next_zero_window",
             "zero_window",
         ),
-        (base(State::TimeWait), "next", "normal"),
+        (base(State::TimeWait), "next", "first_or_both"),
     ];
     for (evidence, next, sentence) in cases {
         let choice = pick(&evidence);
@@ -190,11 +196,17 @@ fn every_choice_has_its_words() {
                 entry_seen: bit(7),
                 local: locals[(bits & 3) as usize],
                 remote_is_here: bit(3),
+                receiving_shut: bit(8),
+                subflow: bit(9),
                 one_interface: bit(4),
+                interface_told: bit(9),
+                v6_only: bit(7).then_some(bit(8)),
+                has_peer: bit(2),
                 siblings: if bit(8) { 500 } else { 0 },
                 same_remote: if bit(9) { 400 } else { 0 },
                 listener_full: bit(2),
                 simultaneous: bit(5),
+                first: bit(6),
                 ..evidence(state)
             };
             let choice = pick(&evidence);

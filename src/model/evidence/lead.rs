@@ -108,7 +108,7 @@ impl Lead {
             })
         };
         (self.states.is_empty() || self.states.contains(&socket.state))
-            && self.family.is_none_or(|family| family == socket.family)
+            && self.family.is_none_or(|family| family == socket.family())
             && meets(self.local, socket.local)
             && meets(self.remote, socket.remote)
     }

@@ -237,6 +237,7 @@ fn a_baseline_is_of_the_own_namespace() {
         id,
         name: None,
         own,
+        entrance: None,
     };
     let mut world = World::with(Wishes {
         baseline: Some(Baseline::default()),

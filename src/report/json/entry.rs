@@ -61,7 +61,7 @@ impl<'a> SocketEntry<'a> {
         let uid = socket.user();
         Self {
             protocol: socket.protocol.word(),
-            family: socket.family.word(),
+            family: socket.family().word(),
             state: state(socket.state),
             namespace: (socket.namespace != 0).then_some(socket.namespace),
             namespace_name: observation
@@ -262,7 +262,7 @@ mod tests {
             namespace: 0,
             timer: None,
             protocol: crate::model::protocol::Protocol::Tcp,
-            family: crate::model::protocol::Family::Inet,
+            opened: crate::model::protocol::Family::Inet.into(),
             state: State::Listen,
         };
         assert_eq!(send_queue(&socket), None);

@@ -24,7 +24,7 @@ fn socket(inode: u32) -> Socket {
         namespace: 0,
         timer: None,
         protocol: Protocol::Tcp,
-        family: Family::Inet,
+        opened: Family::Inet.into(),
         state: State::Listen,
     }
 }
@@ -134,8 +134,9 @@ fn follows_who_opens_shares_and_closes() {
     drop(second);
     assert!(holder(number, (child.id(), 1)));
     end(child);
-    let gone = table(&mut owners, &[number]);
-    assert!(gone[0].is_empty(), "{gone:?}");
+    // Another test may have opened something as this one closed its own: then
+    // this process must first get its turn.
+    assert!((0..256).any(|_| table(&mut owners, &[number])[0].is_empty()));
 }
 
 /// The trap: closing one descriptor and opening another keeps their number.
@@ -211,6 +212,10 @@ fn finds_what_only_a_thread_holds() {
     let found = (0..256).any(|_| holds(&table(&mut owners, &[number])));
     assert!(found);
     assert!(holds(&table(&mut owners, &[number])), "and it stays found");
+    // There may be no second table.
+    let mut others = Owners::new(Path::new("/proc"));
+    others.budget = u64::MAX;
+    assert!(holds(&table(&mut others, &[number])), "by the first table");
     drop(done);
     thread.join().unwrap();
 }

@@ -73,6 +73,7 @@ fn chronicle_since(
             id: HERE,
             name: None,
             own: true,
+            entrance: None,
         }];
         monitor.fold(reading(at_ms, table)).unwrap()
     };
