@@ -108,6 +108,8 @@ pub struct Monitor {
     draft: Option<Box<Draft>>,
     /// The time of the first table.
     began: Option<Stamp>,
+    /// What the last table was of.
+    scope: Option<Scope>,
     /// The latest time seen; a clock that goes back is not believed.
     now: Stamp,
     latest: Option<Arc<Observation>>,
@@ -135,6 +137,7 @@ impl Monitor {
             chronicler: Chronicler::default(),
             draft: None,
             began: None,
+            scope: None,
             now: Stamp::default(),
             latest: None,
             spares: Spares::default(),
@@ -317,6 +320,7 @@ impl Monitor {
         };
         let began = *self.began.get_or_insert(self.now);
         self.chronicler.note(&turned, self.now, began);
+        self.watch(snapshot.scope);
         let (findings, muted) = self.detect(&mut turned, &census, &kernel);
         let only =
             (snapshot.scope == Scope::Own && kernel.namespace != 0).then_some(kernel.namespace);
@@ -356,6 +360,15 @@ impl Monitor {
         let clearing = self.options.thresholds.clearing;
         self.personal.judge(&mut observation, self.now, clearing);
         Some(self.publish(observation))
+    }
+
+    /// What was found elsewhere does not stand over another part of the machine.
+    fn watch(&mut self, scope: Scope) {
+        let before = self.scope.replace(scope);
+        if before.is_some_and(|before| before != scope) {
+            self.detection = Detection::new(self.options.thresholds.clone());
+            self.personal.restart(self.options.wishes.clone());
+        }
     }
 
     /// The findings to be told, and those that are muted.

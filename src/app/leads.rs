@@ -65,6 +65,7 @@ mod tests {
         Finding {
             severity: Severity::Warn,
             since: Stamp(0),
+            below_since: None,
             process: Some(Arc::new(Process {
                 pid: 812,
                 ..Process::default()

@@ -255,6 +255,7 @@ mod tests {
         Finding {
             severity,
             since: Stamp(100),
+            below_since: None,
             process: Some(Arc::new(Process {
                 pid,
                 exe: Some(Program {

@@ -31,9 +31,13 @@ pub fn describe(finding: &Finding, words: &Catalogue) -> FindingWords {
         let sentence = words.finding(rule, name);
         fill(sentence, |place| value(finding, words, place)).unwrap_or_default()
     };
+    let line = own_line(finding, words).unwrap_or_else(|| say(line(finding)));
     FindingWords {
         title: say(title),
-        line: own_line(finding, words).unwrap_or_else(|| say(line(finding))),
+        line: match finding.below_since {
+            Some(_) => words.aside(&line, words.screen("findings", "no_longer")),
+            None => line,
+        },
         evidence: say(evidence(finding)),
         otherwise: say("else"),
         next: say("next"),

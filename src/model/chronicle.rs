@@ -89,7 +89,8 @@ impl Happening {
     /// Whether this was the end of a connection that no table ever showed.
     #[must_use]
     pub fn is_unseen(&self) -> bool {
-        matches!(self.what, What::Ended { life, .. } if life.unseen)
+        let is_listener = self.what.from() == Some(State::Listen);
+        matches!(self.what, What::Ended { life, .. } if life.unseen && !is_listener)
     }
 }
 

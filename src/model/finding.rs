@@ -178,6 +178,9 @@ pub struct Finding {
     pub severity: Severity,
     /// When it was first found.
     pub since: Stamp,
+    /// Since when its signs have been too weak to raise it: unless they come
+    /// back, it is about to fall.
+    pub below_since: Option<Stamp>,
     /// Whose sockets these are; none where it is not about one process.
     pub process: Option<Arc<Process>>,
     /// What was seen. It also tells the rule.

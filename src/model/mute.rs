@@ -118,6 +118,7 @@ mod tests {
         Finding {
             severity: Severity::Warn,
             since: Stamp(0),
+            below_since: None,
             process: Some(Arc::new(Process {
                 exe: program.map(|path| Program {
                     path: Text::from(path),

@@ -117,6 +117,7 @@ impl Chronicler {
                     line: happening(change, &meaning),
                     accepted: meaning.accepted,
                     doubtful: meaning.place != Place::Here,
+                    confirmed: false,
                 });
             }
         }
@@ -127,7 +128,10 @@ impl Chronicler {
         }
         if feed == Feed::Changes {
             let sure = lines.into_iter().filter(|drafted| !drafted.doubtful);
-            self.stream.extend(sure.map(|drafted| drafted.line));
+            self.stream.extend(sure.map(|drafted| {
+                self.told += u64::from(drafted.confirmed);
+                drafted.line
+            }));
             self.stream.weigh(&endings);
         } else {
             let ended = endings.iter().rev().take(STREAM).rev();
@@ -141,8 +145,8 @@ impl Chronicler {
             Turn::Ends(end) => Some(end),
             Turn::GoesOn | Turn::IsKept => None,
         };
-        self.told += 1;
         let is_here = meaning.place == Place::Here;
+        self.told += u64::from(is_here);
         self.brief += u64::from(is_here && end.is_some_and(|end| end.brief));
         if change.from == State::SynSent
             && let Some(caller) = &meaning.caller

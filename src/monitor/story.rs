@@ -359,16 +359,9 @@ fn a_monitor_can_live_on_another_thread() {
     assert_send(&Monitor::default());
 }
 
-/// Rows of a namespace that one begins or ceases to look into neither come nor
-/// go: only the look does.
-#[test]
-fn looking_into_other_namespaces_opens_and_closes_nothing() {
-    let here = with_cookie(1, State::Established);
-    let there = Socket {
-        namespace: 2,
-        ..with_cookie(2, State::Established)
-    };
-    let seen_from_here = |scope, sockets: &[Socket]| Snapshot {
+/// A table of this namespace, or of all.
+fn seen_from_here(scope: Scope, sockets: &[Socket]) -> Snapshot {
+    Snapshot {
         scope,
         namespaces: vec![Namespace {
             id: 1,
@@ -377,6 +370,34 @@ fn looking_into_other_namespaces_opens_and_closes_nothing() {
             entrance: None,
         }],
         ..table(sockets)
+    }
+}
+
+/// What was found in another namespace does not stand over this one's table.
+#[test]
+fn findings_do_not_outlast_the_look_at_their_namespace() {
+    let mut full = Socket {
+        namespace: 2,
+        ..with_cookie(2, State::Listen)
+    };
+    (full.recv_queue, full.send_queue) = (9, 4);
+    let mut watch = Watch::begin(SourceKind::SockDiag, &[]);
+    let mut see = |scope| watch.read(seen_from_here(scope, &[full])).findings.len();
+    let found = (0..20).any(|_| see(Scope::All) > 0);
+    assert!(found, "a full queue");
+    assert!(see(Scope::All) > 0, "it stands");
+    let here = watch.read(seen_from_here(Scope::Own, &[]));
+    assert_eq!(here.findings, []);
+}
+
+/// Rows of a namespace that one begins or ceases to look into neither come nor
+/// go: only the look does.
+#[test]
+fn looking_into_other_namespaces_opens_and_closes_nothing() {
+    let here = with_cookie(1, State::Established);
+    let there = Socket {
+        namespace: 2,
+        ..with_cookie(2, State::Established)
     };
     let mut watch = Watch::begin(SourceKind::SockDiag, &[here]);
     watch.read(seen_from_here(Scope::Own, &[here]));

@@ -236,6 +236,7 @@ mod tests {
         Finding {
             severity,
             since: Stamp(0),
+            below_since: None,
             process: None,
             evidence: Evidence::UserRule(Tripped {
                 name: Text::from("mine"),

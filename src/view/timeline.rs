@@ -42,7 +42,13 @@ fn one(app: &App, steps: &[Step], place: usize) -> String {
         None if ends => "_end",
         None => "_now",
     };
-    let sentence = app.words.screen("timeline", &format!("{certainty}{tail}"));
+    // What a table was the first to show may have begun earlier.
+    let early = next.is_some_and(|next| next.known == Known::ByTable);
+    let name = match step.known {
+        Known::Exactly if early => "exact_at_most".to_owned(),
+        _ => format!("{certainty}{tail}"),
+    };
+    let sentence = app.words.screen("timeline", &name);
     let filled = fill(sentence, |name| {
         Some(match name {
             "time" => clock(step.since_us, now),

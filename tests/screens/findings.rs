@@ -38,6 +38,7 @@ fn finding(severity: Severity, process: Option<Arc<Process>>, evidence: Evidence
     Finding {
         severity,
         since: Stamp(100),
+        below_since: None,
         process,
         evidence,
     }

@@ -96,6 +96,7 @@ fn a_persons_own_sentence_stands_in_for_ours() {
         let finding = Finding {
             severity: Severity::Warn,
             since: Stamp(0),
+            below_since: None,
             process: None,
             evidence: Evidence::UserRule(rule),
         };
@@ -247,6 +248,7 @@ fn every_finding_has_every_sentence() {
         let finding = Finding {
             severity,
             since: Stamp(0),
+            below_since: None,
             process: Some(Arc::new(Process {
                 pid: 812,
                 name: Text::from("wormlike"),

@@ -18,6 +18,8 @@ pub(super) struct Drafted {
     pub(super) accepted: bool,
     /// Whether it is a line only if a row of the table has its ends.
     pub(super) doubtful: bool,
+    /// Whether it was doubtful, and a row has.
+    pub(super) confirmed: bool,
 }
 
 /// The line of a change.
@@ -107,7 +109,7 @@ pub(super) fn find_owners(lines: &mut [Drafted], latest: &Observation) {
             let owner = owner(row, latest);
             for place in places {
                 if let Some(drafted) = lines.get_mut(*place) {
-                    drafted.doubtful = false;
+                    drafted.confirmed |= std::mem::take(&mut drafted.doubtful);
                     let known = &mut drafted.line.owner;
                     *known = known.take().or_else(|| owner.clone());
                 }

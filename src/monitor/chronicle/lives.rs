@@ -26,7 +26,8 @@ const DEPARTED: usize = 32_768;
 /// refused, or given up.
 const PATIENCE_US: u64 = 1_000_000;
 /// Who is refused by this machine itself is so within the call, in which no
-/// interrupt is to be seen. Nobody gives up as soon.
+/// interrupt is to be seen; so is who is refused by a namespace next to this one.
+/// But a program that waits for nothing gives up as soon.
 const WITHIN_CALL_US: u64 = 1_000;
 
 /// What a change meant.
@@ -310,7 +311,11 @@ fn fate(end: &Change, stayed_us: Option<u64>) -> Fate {
         State::Listen => Fate::ListenerClosed,
         State::SynSent => match stayed_us {
             Some(stayed) if stayed >= PATIENCE_US => Fate::Unanswered,
-            Some(stayed) if end.interrupt || stayed < WITHIN_CALL_US => Fate::Refused,
+            Some(_) if end.interrupt => Fate::Refused,
+            Some(stayed) if stayed < WITHIN_CALL_US => {
+                let here = end.remote.is_loopback() || end.remote.address() == end.local.address();
+                if here { Fate::Refused } else { Fate::Unknown }
+            }
             Some(_) => Fate::GivenUp,
             None => Fate::Unknown,
         },

@@ -386,3 +386,27 @@ fn who_is_followed_now_need_not_wait_for_a_table() {
         [(Established, 1_000_000, Known::ByTable)]
     );
 }
+
+/// Within the call this machine refuses, but who is elsewhere cannot have
+/// answered so soon without an interrupt: the program may have given up.
+#[test]
+fn nobody_elsewhere_refuses_within_the_call() {
+    let to = |remote: &str, interrupt: bool| {
+        let mut of = with_cookie(1, SynSent);
+        of.remote = Endpoint::new(remote.parse().unwrap(), 443);
+        if of.remote.is_loopback() {
+            of.local = Endpoint::new(of.remote.address(), 40_000);
+        }
+        let mut told = way(5_000, &of, 7, &[Closed, SynSent, Closed]);
+        told[1].at_us = told[0].at_us + 90;
+        told[1].interrupt = interrupt;
+        let mut watch = Watch::begin(&[]);
+        watch.told(told);
+        fates(&watch.see(1000, &[]).chronicle)[0].0
+    };
+    assert_eq!(to("127.0.0.1", false), Fate::Refused);
+    assert_eq!(to("203.0.113.9", true), Fate::Refused);
+    assert_eq!(to("203.0.113.9", false), Fate::Unknown);
+    let own = with_cookie(1, SynSent).local.address().to_string();
+    assert_eq!(to(&own, false), Fate::Refused);
+}

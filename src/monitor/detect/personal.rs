@@ -40,6 +40,12 @@ impl Personal {
         }
     }
 
+    /// Forgets what stands: another part of the machine is watched.
+    pub(in crate::monitor) fn restart(&mut self, wishes: Wishes) {
+        let mutes = std::mem::take(&mut self.mutes);
+        *self = Self::new(Wishes { mutes, ..wishes });
+    }
+
     /// Whether a rule asks for what connections carry.
     pub(in crate::monitor) fn needs_flows(&self) -> bool {
         self.rules.iter().any(Judge::needs_flows)

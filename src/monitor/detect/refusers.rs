@@ -45,7 +45,8 @@ impl Refusers {
             self.past.push_back((scene.now, failures));
         }
         while let Some((at, _)) = self.past.front()
-            && at.age(scene.now) > window
+            // What is told with a table happened before it.
+            && at.age(scene.now) >= window
         {
             self.past.pop_front();
         }

@@ -44,7 +44,6 @@ pub(super) struct Standing<K> {
 #[derive(Debug)]
 struct Stood {
     finding: Finding,
-    below_since: Option<Stamp>,
     milder: Option<Milder>,
     /// Whether this round has said anything about it.
     judged: bool,
@@ -95,10 +94,10 @@ impl<K: Ord> Standing<K> {
             finding: Finding {
                 severity,
                 since: now,
+                below_since: None,
                 process: process.cloned(),
                 evidence: evidence.clone(),
             },
-            below_since: None,
             milder: None,
             judged: true,
         });
@@ -158,7 +157,7 @@ impl Stood {
             self.finding.process = Some(Arc::clone(process));
         }
         self.finding.evidence = evidence;
-        self.below_since = None;
+        self.finding.below_since = None;
         self.judged = true;
     }
 
@@ -167,7 +166,7 @@ impl Stood {
             return true;
         }
         self.finding.evidence.no_longer_waits();
-        let since = *self.below_since.get_or_insert(now);
+        let since = *self.finding.below_since.get_or_insert(now);
         since.age(now) < clearing
     }
 }
@@ -203,7 +202,8 @@ mod tests {
     fn it_falls_after_a_minute_below_half() {
         let mut standing = Standing::default();
         judged(&mut standing, Level::Raise(Severity::Warn, evidence(9)), 0);
-        assert_eq!(judged(&mut standing, Level::Below, 10).len(), 1);
+        let below = judged(&mut standing, Level::Below, 10);
+        assert_eq!(below[0].below_since, Some(Stamp(1000)));
         assert_eq!(judged(&mut standing, Level::Below, 69).len(), 1);
         assert!(judged(&mut standing, Level::Below, 70).is_empty());
     }
@@ -213,7 +213,8 @@ mod tests {
         let mut standing = Standing::default();
         judged(&mut standing, Level::Raise(Severity::Warn, evidence(9)), 0);
         judged(&mut standing, Level::Below, 10);
-        judged(&mut standing, Level::Hold(evidence(5)), 60);
+        let held = judged(&mut standing, Level::Hold(evidence(5)), 60);
+        assert_eq!(held[0].below_since, None);
         assert_eq!(judged(&mut standing, Level::Below, 100).len(), 1);
     }
 

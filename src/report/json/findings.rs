@@ -276,6 +276,7 @@ mod tests {
         let finding = Finding {
             severity: Severity::Warn,
             since: Stamp(500),
+            below_since: None,
             process: Some(Arc::new(Process {
                 pid: 812,
                 name: Text::from("app"),

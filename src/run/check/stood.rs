@@ -72,6 +72,7 @@ mod tests {
         let findings = findings.iter().map(|(since, severity)| Finding {
             severity: *severity,
             since: Stamp(*since),
+            below_since: None,
             process: None,
             evidence: Evidence::Ipv6Silent {
                 failed: 9,
