@@ -54,7 +54,10 @@ pub(super) fn apply(plan: &mut Plan, own: &Own) -> Result<Applied, RunError> {
         Plan::List(_) | Plan::Explain(_) | Plan::ExplainSockets(_) | Plan::Doctor(_) => {
             Ok(speaking(language(own)?))
         }
-        Plan::Say(_) | Plan::Config(..) | Plan::SaveBaseline(_) => Ok(Applied::default()),
+        // These must not fail for settings that are wrong.
+        Plan::Say(_) | Plan::Config(..) | Plan::SaveBaseline(_) => {
+            Ok(speaking(language(own).ok().flatten()))
+        }
     }
 }
 

@@ -119,7 +119,8 @@ pub enum What {
     },
     /// It ended.
     Ended {
-        /// The state it left, where that is known.
+        /// The state it left, where that is known; where only endings are told,
+        /// the one that the last table had, which may be older.
         from: Option<State>,
         /// As of a change.
         stayed_us: Option<u64>,

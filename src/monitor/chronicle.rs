@@ -23,7 +23,7 @@ use crate::model::time::Stamp;
 use attempts::Attempts;
 use foldhash::HashSet;
 use life::Ends;
-use line::{Drafted, ended_only, find_owners, happening};
+use line::{Latest, ended_only, find_owners};
 use lives::{Lives, Meaning, Turn};
 use passage::Passages;
 use std::sync::Arc;
@@ -98,9 +98,7 @@ impl Chronicler {
         self.attempts.listen(feed, lost);
         let opened = std::mem::take(&mut self.opened);
         let mut whereabouts = Whereabouts::new(self.only, latest, opened);
-        // Only the last become lines.
-        let first = changes.len().saturating_sub(STREAM);
-        let mut lines = Vec::with_capacity(changes.len() - first);
+        let mut latest_ones = Latest::default();
         for (number, change) in changes.iter().enumerate() {
             if change.from == change.to {
                 continue;
@@ -112,15 +110,11 @@ impl Chronicler {
             self.count(change, &meaning);
             // That somebody is accepted is told by what follows at once.
             let accepted = (change.from, change.to) == (State::Listen, State::SynReceived);
-            if number >= first && !accepted {
-                lines.push(Drafted {
-                    line: happening(change, &meaning),
-                    accepted: meaning.accepted,
-                    doubtful: meaning.place != Place::Here,
-                    confirmed: false,
-                });
+            if !accepted {
+                latest_ones.push(number, meaning);
             }
         }
+        let mut lines = latest_ones.drafted(&changes);
         self.opened = whereabouts.opened();
         self.lives.settle();
         if let Some(latest) = latest {
@@ -134,9 +128,9 @@ impl Chronicler {
             }));
             self.stream.weigh(&endings);
         } else {
-            let ended = endings.iter().rev().take(STREAM).rev();
+            let last = endings.len().saturating_sub(STREAM);
             self.stream
-                .extend(ended.map(|ending| ended_only(ending, latest)));
+                .extend(ended_only(&endings[last..], latest).into_iter());
         }
     }
 

@@ -1,5 +1,5 @@
-//! Memory that is used again: the rows of the observation before the latest,
-//! and the sockets of the last table, take several megabytes on a large machine.
+//! Memory that is used again: the rows of observations before the latest take
+//! several megabytes on a large machine.
 
 use crate::model::row::Row;
 use std::sync::Arc;

@@ -112,7 +112,11 @@ impl<'a> Case<'a> {
     /// The limit of the wait for an answer outside the lab, where it is another.
     fn limit_outside(&self) -> Option<Limit> {
         let total = |limits| limit(self.limit_of_silence()?, limits);
-        let outside = self.bounds.outside.and_then(total)?;
+        let outside = self
+            .bounds
+            .outside
+            .filter(|_| self.observation.is_own(self.row));
+        let outside = outside.and_then(total)?;
         (Some(outside) != total(self.bounds.here)).then_some(outside)
     }
 

@@ -89,6 +89,7 @@ pub(super) fn close_wait(evidence: &Evidence) -> Choice {
         say_end(evidence, "limit", &mut choice);
     }
     say_window(evidence, &mut choice);
+    let kept_here = evidence.window == Some(Window::StuckHere);
     choice
         .say_if(!fresh && evidence.owned, "held")
         .say_if(leak, "leak")
@@ -99,11 +100,16 @@ pub(super) fn close_wait(evidence: &Evidence) -> Choice {
     choice.say_if(old && !leak, "old");
     if !fresh {
         say_keepalive(evidence, evidence.send_queue == 0, &mut choice);
-        choice.sentences.extend(evidence.last_data());
+        choice
+            .sentences
+            .extend(evidence.last_data().filter(|_| !kept_here));
     }
     choice
         .say_if(evidence.sharers > 0, "shared_owner")
-        .next_if(!fresh, &["next_old", "then_stuck", "then_close"])
+        .next_if(
+            !fresh && !kept_here,
+            &["next_old", "then_stuck", "then_close"],
+        )
         .next_if(leak, &["next_leak", "then_descriptors", "then_close"])
         .is_if(
             evidence.age >= BEYOND_ARP

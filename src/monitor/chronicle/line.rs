@@ -3,13 +3,17 @@
 
 use super::life::Ends;
 use super::lives::{Meaning, Turn};
+use super::stream::STREAM;
+use super::whereabouts::Place;
 use crate::model::chronicle::{Fate, Happening, Life, Record, What};
 use crate::model::endpoint::Endpoint;
 use crate::model::event::{Caller, Change, Ending};
 use crate::model::observation::Observation;
 use crate::model::row::Row;
+use crate::model::socket::SocketKey;
 use crate::model::state::State;
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
+use std::collections::VecDeque;
 
 /// A change that becomes a line of the stream.
 pub(super) struct Drafted {
@@ -22,8 +26,45 @@ pub(super) struct Drafted {
     pub(super) confirmed: bool,
 }
 
+/// Which of many changes become lines: the last ones. Those that may be of
+/// another namespace do not take the place of those that are here.
+#[derive(Default)]
+pub(super) struct Latest {
+    here: VecDeque<(usize, Meaning)>,
+    unsure: VecDeque<(usize, Meaning)>,
+}
+
+impl Latest {
+    /// Takes in what a change means that has this number.
+    pub(super) fn push(&mut self, number: usize, meaning: Meaning) {
+        let last = match meaning.place {
+            Place::Here => &mut self.here,
+            Place::Unsure | Place::Elsewhere => &mut self.unsure,
+        };
+        if last.len() == STREAM {
+            last.pop_front();
+        }
+        last.push_back((number, meaning));
+    }
+
+    /// Their lines, in the order of the changes.
+    pub(super) fn drafted(self, changes: &[Change]) -> Vec<Drafted> {
+        let mut last: Vec<_> = self.here.into_iter().chain(self.unsure).collect();
+        last.sort_unstable_by_key(|(number, _)| *number);
+        let lines = last.iter().filter_map(|(number, meaning)| {
+            Some(Drafted {
+                line: happening(changes.get(*number)?, meaning),
+                accepted: meaning.accepted,
+                doubtful: meaning.place != Place::Here,
+                confirmed: false,
+            })
+        });
+        lines.collect()
+    }
+}
+
 /// The line of a change.
-pub(super) fn happening(change: &Change, meaning: &Meaning) -> Happening {
+fn happening(change: &Change, meaning: &Meaning) -> Happening {
     // Both SYN_RECV and what follows are told when the third segment comes.
     let known = change.from != State::SynReceived;
     let stayed_us = meaning.stayed_us.filter(|_| known);
@@ -63,12 +104,22 @@ pub(super) fn happening(change: &Change, meaning: &Meaning) -> Happening {
 }
 
 /// All that is known where only endings are told.
-pub(super) fn ended_only(ending: &Ending, latest: Option<&Observation>) -> Happening {
-    let key = ending.socket.key();
-    let row = latest.and_then(|latest| {
-        let mut rows = latest.rows.iter();
-        rows.find(|row| row.socket.key() == key)
+pub(super) fn ended_only(endings: &[Ending], latest: Option<&Observation>) -> Vec<Happening> {
+    let wanted: HashSet<SocketKey> = endings.iter().map(|ending| ending.socket.key()).collect();
+    let rows = latest.into_iter().flat_map(|latest| latest.rows.iter());
+    let rows: HashMap<SocketKey, &Row> = rows
+        .map(|row| (row.socket.key(), row))
+        .filter(|(key, _)| wanted.contains(key))
+        .collect();
+    let lines = endings.iter().map(|ending| {
+        let row = rows.get(&ending.socket.key()).copied();
+        ended(ending, row, latest)
     });
+    lines.collect()
+}
+
+/// An end, and the row that the last table had of it.
+fn ended(ending: &Ending, row: Option<&Row>, latest: Option<&Observation>) -> Happening {
     let from = row.map(|row| row.socket.state);
     let finished = from.is_some_and(State::has_peer_finished) || ending.socket.recv_queue > 0;
     Happening {

@@ -50,8 +50,9 @@ impl Stream {
             .filter(|line| line.carried.is_none() && carries(&line.what))
             .map(|line| (Ends::of(line), line))
             .collect();
-        for ending in endings {
-            if let Some(line) = waiting.get_mut(&Ends::of_socket(&ending.socket)) {
+        // Of several with the same ends the last are the line's that waits.
+        for ending in endings.iter().rev() {
+            if let Some(line) = waiting.remove(&Ends::of_socket(&ending.socket)) {
                 let finished = has_peer_finished(&line.what, ending);
                 line.carried = ending.info.payload(finished);
             }
@@ -67,9 +68,11 @@ impl Stream {
         rows: &[Row],
         now: Stamp,
     ) {
+        // What happened before the last table was read is in this one.
+        let limit = u64::from(self.table.0) * 10_000;
         let mut awaited: HashMap<Ends, &mut Happening> = HashMap::new();
         for line in &mut self.lines {
-            if is_awaited(&line.what) {
+            if is_awaited(&line.what, line.at_us >= limit) {
                 awaited.insert(Ends::of(line), line);
             }
         }
@@ -77,8 +80,6 @@ impl Stream {
             for row in stirred {
                 settle(&mut awaited, row);
             }
-            // What happened before the last table was read is in this one.
-            let limit = u64::from(self.table.0) * 10_000;
             let overdue = |line: &&mut Happening| line.at_us < limit && is_unseen(&line.what);
             if awaited.values().any(overdue) {
                 for row in rows {
@@ -100,13 +101,13 @@ fn carries(what: &What) -> bool {
     }
 }
 
-/// Whether a table may tell more of it.
-fn is_awaited(what: &What) -> bool {
+/// Whether a table may tell more of it; `fresh` if none has been read since.
+fn is_awaited(what: &What, fresh: bool) -> bool {
     match what {
         What::Changed { .. } => false,
         What::Kept { record, .. } => *record != Record::TimeWait,
         // It may be kept: of that nothing is told where only endings are.
-        What::Ended { from, life, .. } => from.is_none() && life.unseen,
+        What::Ended { from, life, .. } => fresh && from.is_none() && life.unseen,
     }
 }
 

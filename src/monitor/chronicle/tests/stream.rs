@@ -1,6 +1,7 @@
 //! Tests: the lines of the stream, and what is added to them later.
 
 use super::*;
+use crate::model::namespace::{Namespace, Scope};
 
 /// Of the last line: what is known of the record that the kernel keeps.
 fn kept(chronicle: &Chronicle) -> Option<Record> {
@@ -186,17 +187,68 @@ fn the_fin_is_none_of_the_bytes() {
 }
 
 #[test]
-fn where_only_endings_are_told_a_table_shows_what_is_kept() {
+fn where_only_endings_are_told_the_next_table_shows_what_is_kept() {
     let of = with_cookie(1, TimeWait);
+    let told = |rows: [&[Socket]; 2]| {
+        let mut watch = Watch::begin(&[]);
+        watch.hear(Events {
+            feed: Feed::Endings(NoFeed::NotPermitted),
+            endings: vec![ending(of, 10)],
+            ..Events::default()
+        });
+        watch.see(1000, rows[0]);
+        let seen = watch.see(2000, rows[1]);
+        assert_eq!(seen.chronicle.stream[0].what.from(), None);
+        let unseen = seen.chronicle.stream[0].is_unseen();
+        (kept(&seen.chronicle), unseen)
+    };
+    assert_eq!(told([&[of], &[of]]), (Some(Record::TimeWait), false));
+    // Later it is another connection with the same ends.
+    assert_eq!(told([&[], &[of]]), (None, true));
+}
+
+/// Of two connections with the same ends the later has the later bytes.
+#[test]
+fn a_later_ending_is_not_overwritten() {
+    let of = with_cookie(1, Established);
+    let states = [Closed, SynSent, Established, Closed];
+    let mut changes = way(5_000, &of, 7, &states);
+    changes.extend(way(50_000, &of, 8, &states));
     let mut watch = Watch::begin(&[]);
     watch.hear(Events {
-        feed: Feed::Endings(NoFeed::NotPermitted),
-        endings: vec![ending(of, 10)],
+        feed: Feed::Changes,
+        changes,
+        endings: vec![ending(of, 10), ending(of, 20)],
         ..Events::default()
     });
     let seen = watch.see(1000, &[]);
-    assert!(seen.chronicle.stream[0].is_unseen());
-    let seen = watch.see(2000, &[of]);
-    assert_eq!(kept(&seen.chronicle), Some(Record::TimeWait));
-    assert_eq!(seen.chronicle.stream[0].what.from(), None);
+    let last = seen.chronicle.stream.last().unwrap().carried.unwrap();
+    assert_eq!(last.received, 20);
+}
+
+/// Who storms elsewhere does not push out what happens here.
+#[test]
+fn lines_of_elsewhere_take_no_room() {
+    let of = with_cookie(1, Established);
+    let mut changes = way(5_000, &of, 7, &[Closed, SynSent, Established, Closed]);
+    // Nothing that is here explains these.
+    for number in 10..2_000 {
+        let other = with_cookie(number, Established);
+        let at = 10_000 + u64::from(number);
+        changes.push(change(at, &other, number.into(), Established, CloseWait));
+    }
+    let mut snapshot = table(&[]);
+    snapshot.scope = Scope::Own;
+    snapshot.namespaces = vec![Namespace {
+        id: 1,
+        name: None,
+        own: true,
+        entrance: None,
+    }];
+    let mut monitor = Monitor::new(MonitorOptions::default());
+    monitor.fold(reading(0, snapshot.clone())).unwrap();
+    let mut watch = Watch(monitor);
+    watch.told(changes);
+    let seen = watch.0.fold(reading(1000, snapshot)).unwrap();
+    assert_eq!(seen.chronicle.stream.len(), 3);
 }
