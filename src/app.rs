@@ -265,6 +265,7 @@ impl App {
             Message::Acted(id, outcome) => self.acted(id, outcome),
             Message::Closed(results) => self.closed(results),
             Message::Made(result) => self.made(result),
+            Message::LabEnded => self.lab_ended(),
             Message::Tick => self.tick(),
         }
     }

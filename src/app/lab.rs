@@ -202,25 +202,31 @@ impl App {
         let Some(lesson) = &mut self.lesson else {
             return Vec::new();
         };
-        // Unasked only an end is told.
         let what = lesson.under_way.take().map(|(what, _)| what);
         if let (Some(what), Ok(())) = (what, &result) {
             // Until a table shows it, nothing more is offered.
             lesson.under_way = Some((what, Some(self.newest)));
         }
-        let tour = lesson.course == Course::Tour;
         match result {
-            Err(Unmade::Gone) => {
-                lesson.over = true;
-                lesson.left = Some(self.observation.time.stamp());
-                self.tell_of_lesson(if tour { "ended_tour" } else { "ended" }, "");
-            }
+            Err(Unmade::Gone) => return self.lab_ended(),
             Ok(()) => self.done(what),
             Err(Unmade::Failed(reason)) => {
                 let reason = self.words.message(&reason);
                 self.tell_of_lesson("failed", &reason);
             }
         }
+        vec![Effect::Refresh]
+    }
+
+    /// A process of the lab is gone. What was chosen meanwhile may still come.
+    pub(super) fn lab_ended(&mut self) -> Vec<Effect> {
+        let Some(lesson) = &mut self.lesson else {
+            return Vec::new();
+        };
+        lesson.over = true;
+        lesson.left = Some(self.observation.time.stamp());
+        let tour = lesson.course == Course::Tour;
+        self.tell_of_lesson(if tour { "ended_tour" } else { "ended" }, "");
         vec![Effect::Refresh]
     }
 

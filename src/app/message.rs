@@ -45,6 +45,8 @@ pub enum Message {
     Acted(ArmId, Outcome),
     /// What was chosen in the lab has happened, or why not.
     Made(Result<(), Unmade>),
+    /// The lab has ended, unasked: a process of its own is gone.
+    LabEnded,
     /// What came of closing connections, in the order they were asked for.
     Closed(Vec<Closed>),
     /// The time is over that was asked for with

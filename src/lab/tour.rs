@@ -7,6 +7,7 @@ use super::namespace::Namespace;
 use super::talker::{Line, Part};
 use crate::model::state::State;
 use rustix::event::{PollFd, Timespec, poll};
+use rustix::io::Errno;
 use std::time::{Duration, Instant};
 
 /// Where the server of the tour listens.
@@ -101,7 +102,10 @@ fn wait_for_acknowledgement() -> Result<(), LabError> {
     let deadline = Instant::now() + DELAYED;
     while Standing::read()?.has_any(State::FinWait1) && Instant::now() < deadline {
         let none: &mut [PollFd<'_>] = &mut [];
-        poll(none, Some(&PAUSE)).map_err(LabError::io("wait for", "an acknowledgement"))?;
+        match poll(none, Some(&PAUSE)) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(LabError::io("wait for", "an acknowledgement")(error)),
+        }
     }
     Ok(())
 }

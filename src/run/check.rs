@@ -178,6 +178,7 @@ fn read(
     if let Some(events) = source.read_events() {
         monitor.fold(events);
     }
+    source.reuse(monitor.take_spent());
     let observation = monitor.fold(source.read_table()?);
     let unsettled = monitor.unsettled();
     if unsettled.is_empty() {

@@ -56,8 +56,8 @@ pub(super) fn start(mut lesson: Lesson, events: Sender<Event>) -> io::Result<Tea
         .name("teacher".to_owned())
         .spawn(move || {
             let _running: Sender<Infallible> = running;
-            let tell = |made| {
-                let _ = events.send(Event::Message(Box::new(Message::Made(made))));
+            let tell = |message| {
+                let _ = events.send(Event::Message(Box::new(message)));
             };
             let mut whole = true;
             loop {
@@ -65,12 +65,12 @@ pub(super) fn start(mut lesson: Lesson, events: Sender<Event>) -> io::Result<Tea
                     Ok(wish) => {
                         let made = make(&mut lesson, &wish);
                         // What this has told is not told again.
-                        whole = lesson.is_whole();
-                        tell(made);
+                        whole = !matches!(made, Err(Unmade::Gone));
+                        tell(Message::Made(made));
                     }
                     Err(RecvTimeoutError::Timeout) if whole && !lesson.is_whole() => {
                         whole = false;
-                        tell(Err(Unmade::Gone));
+                        tell(Message::LabEnded);
                     }
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => break,

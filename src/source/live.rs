@@ -70,6 +70,8 @@ pub struct Live {
     scope: Scope,
     /// How many sockets this namespace had in the last table.
     last: usize,
+    /// How many all that were read had.
+    whole: usize,
     /// Memory that the sockets of an earlier table were in.
     spare: Vec<Socket>,
     owners: Owners,
@@ -114,6 +116,7 @@ impl Live {
             neighbours: Neighbours::new(&options.root, own, options.source),
             scope: options.scope,
             last: 0,
+            whole: 0,
             spare: Vec::new(),
             owners: Owners::new(&options.root),
             processes: Processes::new(&options.root),
@@ -146,7 +149,8 @@ impl Live {
     /// by doubling leaves holes in memory that nothing else fits into.
     fn room(&mut self) -> Vec<Socket> {
         let mut room = std::mem::take(&mut self.spare);
-        let about = self.last + self.last / 32;
+        let last = self.last.max(self.whole);
+        let about = last + last / 32;
         room.shrink_to(about * 2);
         room.reserve(about);
         room
@@ -269,6 +273,7 @@ impl ReadingSource for Live {
         let mut table = self.read_both()?;
         let mut interfaces = interfaces::of(&table.sockets, self.own);
         let namespaces = self.visit_neighbours(&mut table, &mut interfaces);
+        self.whole = table.sockets.len();
         let flows = table.take_flows();
         let time = self.now();
         let assigned = self.owners.assign(&table.sockets);

@@ -97,12 +97,18 @@ fn a_lab_that_has_ended_begins_anew() {
         if asked {
             made(&mut app, "1");
         }
-        app.update(Message::Made(Err(Unmade::Gone)));
+        app.update(if asked {
+            Message::Made(Err(Unmade::Gone))
+        } else {
+            Message::LabEnded
+        });
         let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
         assert!(text(&buffer).contains("The lab's program has ended: 9 starts"));
         assert_eq!(made(&mut app, "1"), []);
         drawn(&mut app, COLOUR, 80, 24);
         assert_eq!(made(&mut app, "9"), [Move::SetUpAgain]);
+        // An end that is told meanwhile is not the answer to it.
+        app.update(Message::LabEnded);
         app.update(Message::Made(Ok(())));
         later(&mut app);
         // Nobody plays the peers of what was there before.

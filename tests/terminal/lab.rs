@@ -4,6 +4,7 @@ use super::inhabitants::lab_is_to_be_had;
 use super::pty::{Session, words};
 use super::{PROGRAM, start, victim};
 use std::cell::Cell;
+use unicode_width::UnicodeWidthStr;
 
 #[test]
 fn the_lab_ends_its_own_processes_only() {
@@ -105,7 +106,7 @@ fn place(session: &Session, text: &str) -> (usize, usize) {
     session.wait_for(text, |screen| {
         let contents = screen.contents();
         let mut lines = contents.lines().zip(1..);
-        found.set(lines.find_map(|(line, row)| Some((line.find(text)? + 1, row))));
+        found.set(lines.find_map(|(line, row)| Some((line[..line.find(text)?].width() + 1, row))));
         found.get().is_some()
     });
     found.get().unwrap()

@@ -59,10 +59,7 @@ pub(super) fn draw(shown: &Shown<'_>, area: Rect, buffer: &mut Buffer, frame: &m
     let listed: Vec<State> = PLACES.iter().map(|place| place.state).collect();
     let marked = listed.iter().position(|state| *state == shown.walk.mark);
     let rows = usize::from(area.height.min(needed)).max(1);
-    let first = match columns {
-        1 => (marked.unwrap_or(0) + 1).saturating_sub(rows),
-        _ => 0,
-    };
+    let first = (marked.unwrap_or(0) + 1).saturating_sub(rows * usize::from(columns));
     for (state, number) in listed.into_iter().skip(first).zip(0_usize..) {
         let (column, down) = (number / rows, number % rows);
         let (Ok(column), Ok(down)) = (u16::try_from(column), u16::try_from(down)) else {
