@@ -30,6 +30,9 @@ const PATIENCE_US: u64 = 1_000_000;
 /// But a program that waits for nothing gives up as soon.
 const WITHIN_CALL_US: u64 = 1_000;
 
+/// How many of the latest lives are looked at for the other end of one.
+const LATELY: usize = 64;
+
 /// What a change meant.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meaning {
@@ -103,6 +106,7 @@ impl Lives {
             remote: change.remote,
         };
         let mut stayed_us = None;
+        let other_end = self.place_of_other_end(change);
         match self.by_socket.entry(change.socket) {
             Entry::Occupied(mut place) => {
                 let life = place.get_mut();
@@ -124,7 +128,7 @@ impl Lives {
                     let place = if same {
                         life.place
                     } else {
-                        whereabouts.of(change)
+                        other_end.unwrap_or_else(|| whereabouts.of(change))
                     };
                     *life = Life::begin(change, shown, place);
                     life.pointed = pointed;
@@ -136,7 +140,8 @@ impl Lives {
                 let shown = !self.ahead.is_empty() && self.ahead.contains(&ends)
                     // Whatever was there before watching began.
                     || !is_birth(change.from, change.to);
-                place.insert(Life::begin(change, shown, whereabouts.of(change)));
+                let where_it_is = other_end.unwrap_or_else(|| whereabouts.of(change));
+                place.insert(Life::begin(change, shown, where_it_is));
                 self.unpointed.push(change.socket);
             }
         }
@@ -151,6 +156,29 @@ impl Lives {
             accepted: life.is_some_and(Life::was_accepted),
             place: life.map_or(Place::Here, |life| life.place),
         }
+    }
+
+    /// Where a connection is that a listener takes from this very machine: where
+    /// the one who dialled is, whose changes came just before. Listeners of
+    /// several namespaces may have the same port.
+    fn place_of_other_end(&self, change: &Change) -> Option<Place> {
+        let accepted = (change.from, change.to) == (State::Listen, State::SynReceived);
+        let within =
+            change.remote.is_loopback() || change.remote.address() == change.local.address();
+        if !accepted || !within {
+            return None;
+        }
+        let ends = Ends {
+            local: change.remote,
+            remote: change.local,
+        };
+        let lately = self.unpointed.iter().rev().take(LATELY);
+        let mut lately = lately.filter_map(|socket| self.by_socket.get(socket));
+        let life = lately.find(|life| life.ends == ends).or_else(|| {
+            let socket = self.pointed(ends)?;
+            self.by_socket.get(&socket)
+        });
+        life.map(|life| life.place)
     }
 
     fn end(&mut self, change: &Change, stayed_us: Option<u64>) -> Meaning {

@@ -150,3 +150,31 @@ fn what_began_before_is_here_if_a_row_shows_it() {
     assert_eq!(chronicle(Scope::Own, &[], ended()).stream.len(), 0);
     assert_eq!(chronicle(Scope::All, &[], ended()).stream.len(), 1);
 }
+
+/// Who is accepted from this very machine is where the one is who dialled.
+#[test]
+fn a_listener_of_the_same_port_elsewhere_takes_its_own() {
+    let mut listener = with_cookie(1, Listen);
+    listener.local = Endpoint::new("127.0.0.1".parse().unwrap(), 8000);
+    let mut dialled = with_cookie(2, Established);
+    dialled.local = Endpoint::new(listener.local.address(), 40_000);
+    dialled.remote = listener.local;
+    let mut taken = dialled;
+    (taken.local, taken.remote) = (dialled.remote, dialled.local);
+    for (namespace, lines) in [(HERE, 4), (THERE, 0)] {
+        let mut told = way(
+            &dialled,
+            7,
+            Some(namespace),
+            &[Closed, SynSent, Established],
+        );
+        told.extend(way(
+            &taken,
+            8,
+            None,
+            &[Listen, SynReceived, Established, CloseWait],
+        ));
+        let chronicle = chronicle(Scope::Own, &[listener], vec![Vec::new(), told]);
+        assert_eq!(chronicle.stream.len(), lines, "{namespace}");
+    }
+}
