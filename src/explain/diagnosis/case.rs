@@ -1,13 +1,14 @@
 //! One socket with everything its sentences may speak of: the evidence that
 //! they are chosen by, and the values of their places.
 
+mod evidence;
+mod values;
+
 use super::super::bounds::Bounds;
 use super::super::catalogue::Catalogue;
 use super::super::lengths::{Limit, limit};
-use super::super::patience::{Silence, patience_with_window, silence};
-use super::super::pick::{Carried, Evidence, Window, counts_one_peer};
-use super::super::sentence::{fill, grouped};
-use super::same::within;
+use super::super::patience::{Silence, silence};
+use super::super::sentence::fill;
 use super::siblings::siblings;
 use crate::model::limits::Limits;
 use crate::model::observation::Observation;
@@ -15,7 +16,6 @@ use crate::model::process::Process;
 use crate::model::row::{Phase, Row};
 use crate::model::state::State;
 use crate::model::tcp_info::TcpInfo;
-use crate::model::timer::TimerKind;
 use crate::model::trend::Trend;
 use std::sync::Arc;
 use std::time::Duration;
@@ -142,132 +142,6 @@ impl<'a> Case<'a> {
         }
     }
 
-    pub(super) fn evidence(&self) -> Evidence {
-        let socket = &self.row.socket;
-        // Several listeners may share the port; nobody can tell which is meant.
-        let from_outside = self.listener.is_some();
-        let listener_full = from_outside
-            && self
-                .observation
-                .listeners_of(self.row)
-                .any(|listener| listener.socket.is_queue_full());
-        Evidence {
-            protocol: socket.protocol,
-            state: socket.state,
-            held: socket.inode.is_some(),
-            owned: self.owner.is_some(),
-            sharers: self.sharers(),
-            unowned: self.row.unowned,
-            recv_queue: socket.recv_queue,
-            send_queue: socket.send_queue,
-            backlog: socket.backlog(),
-            timer: socket.timer,
-            silent_for: self.silence.map(|silence| silence.lasted),
-            ends: self.silence.is_some_and(|silence| silence.left.is_some()),
-            last_wait: self.is_last_wait(),
-            window: self.window(),
-            nothing_sent: self.info.is_some_and(|info| info.segments_out == Some(0)),
-            age: self.age(),
-            entry_seen: self.row.entry_seen,
-            carried: self.carried(),
-            received_ago: self
-                .info
-                .map(|info| milliseconds(info.last_data_received_ms)),
-            local: socket.local.address(),
-            v6_only: socket.is_v6_only(),
-            interface_told: socket.cookie.is_some(),
-            has_peer: socket.peer().is_some(),
-            one_interface: socket.interface != 0 && !socket.local.is_link_local_v6(),
-            remote_is_here: socket.remote.is_loopback()
-                || socket.remote.address() == socket.local.address(),
-            receiving_shut: self
-                .info
-                .is_some_and(|info| info.receiving_shut == Some(true)),
-            subflow: self.info.is_some_and(|info| info.is_subflow),
-            siblings: self.siblings,
-            same_remote: self.same_remote,
-            change: self.trend.map(|trend| trend.change),
-            local_ports: self.local_ports(),
-            listener_full,
-            listened: from_outside || self.observation.listens_beside(self.row),
-            simultaneous: self.came_through(State::Closing),
-            first: self.came_through(State::FinWait2),
-        }
-    }
-
-    /// Whether the kernel does not try again when its timer fires.
-    fn is_last_wait(&self) -> bool {
-        let left = self.silence.and_then(|silence| silence.left);
-        let due = self
-            .row
-            .socket
-            .timer
-            .map(|timer| milliseconds(timer.expires_ms));
-        left.zip(due).is_some_and(|(left, due)| left <= due)
-    }
-
-    /// Why the kernel asks for room. The persist timer runs whenever something
-    /// waits and nothing is under way, whatever the reason
-    /// (`tcp_check_probe_timer`).
-    fn window(&self) -> Option<Window> {
-        let timer = self.row.socket.timer?;
-        if timer.kind != TimerKind::ZeroWindowProbe {
-            return None;
-        }
-        let room = self
-            .info
-            .and_then(|info| info.peer_window.zip(Some(info.snd_mss)));
-        // Less than a segment is too little to send anything.
-        let has_room =
-            |(room, mss): (u32, u32)| room > 0 && room >= mss.min(self.row.socket.send_queue);
-        Some(match room {
-            Some(told) if has_room(told) => Window::StuckHere,
-            // One may be under way.
-            _ if timer.retransmits > 1 => Window::Silent,
-            _ => Window::Closed {
-                ends: self.window_limit().is_some(),
-            },
-        })
-    }
-
-    fn window_limit(&self) -> Option<Duration> {
-        patience_with_window(&self.row.socket, self.info, &self.limits)
-    }
-
-    fn came_through(&self, state: State) -> bool {
-        let just_now = self.row.phase == Phase::Changed { from: state };
-        let steps = self.observation.timeline(self.row).steps;
-        just_now || steps.iter().any(|step| step.state == state)
-    }
-
-    /// Further processes that hold it.
-    fn sharers(&self) -> usize {
-        let owners = self.observation.owners(self.row).count();
-        owners.saturating_sub(1)
-    }
-
-    /// Which ways data has gone.
-    fn carried(&self) -> Option<Carried> {
-        let info = self.info?;
-        let received = info.received(self.row.socket.state.has_peer_finished());
-        let received = received.is_none_or(|bytes| bytes > 0);
-        let sent = info.bytes_sent.is_none_or(|bytes| bytes > 0);
-        Some(match (received, sent) {
-            (true, true) => Carried::Both,
-            (true, false) => Carried::Received,
-            (false, true) => Carried::Sent,
-            (false, false) => Carried::Nothing,
-        })
-    }
-
-    /// How many local ports the kernel may choose from for one destination.
-    fn local_ports(&self) -> Option<u32> {
-        let (first, last) = self.limits.local_ports?;
-        let reserved = self.limits.reserved_ports.unwrap_or(0);
-        let all = u32::from(last.checked_sub(first)?) + 1;
-        Some(all.saturating_sub(reserved))
-    }
-
     pub(super) fn headline(&self) -> String {
         let state = self.row.socket.state.to_string();
         let from = match self.row.phase {
@@ -317,171 +191,8 @@ impl<'a> Case<'a> {
         }
         Some(text)
     }
-
-    /// The value of a place in a sentence; `None` leaves the sentence out.
-    pub(super) fn value(&self, place: &str) -> Option<String> {
-        let socket = &self.row.socket;
-        let timer = socket.timer.as_ref();
-        Some(match place {
-            "process" => self
-                .owner
-                .map_or_else(|| self.stand_in("process"), |owner| owner.name.to_string()),
-            "pid" => self.owner?.pid.to_string(),
-            "fd" => {
-                let holder = self.row.owners.of(&self.observation.holders).first()?;
-                holder.fd.to_string()
-            }
-            "count" => self.row.owners.count.to_string(),
-            "user" => self.observation.user(socket.user()?)?.to_string(),
-            "uid" => socket.user()?.to_string(),
-            "age" => self.said_age(),
-            "unread" => grouped(self.unread()),
-            "unsent" => grouped(self.unsent()),
-            "retransmits" => timer?.retransmits.to_string(),
-            "others" => grouped(u64::try_from(self.sharers()).ok()?),
-            "gives_up" => self.gives_up()?,
-            "window_gives_up" => self.about(self.window_limit()?),
-            "change" => grouped(self.trend?.change.unsigned_abs()),
-            "over" => self.words.length(self.trend?.over),
-            "received_ago" => self.ago(self.info?.last_data_received_ms),
-            "sent_ago" => self.ago(self.info?.last_data_sent_ms),
-            "ports" => grouped(self.local_ports()?.into()),
-            "taken" => percent(self.same_remote, self.local_ports()?)?,
-            "share" => {
-                let queue = self.queue_of()?.socket;
-                percent(queue.recv_queue, queue.queue_room()?)?
-            }
-            "room" => grouped(self.queue_of()?.socket.queue_room()?.into()),
-            "drops_counter" => self.drops_counter().to_owned(),
-            "expires" => self
-                .words
-                .length(Duration::from_millis(timer?.expires_ms.into())),
-            "siblings" => grouped(self.shown_siblings().into()),
-            "local" => socket.local.to_string(),
-            "remote" => socket.peer()?.to_string(),
-            "local_port" => socket.local.port.to_string(),
-            "remote_port" => socket.peer()?.port.to_string(),
-            "remote_host" => socket.peer()?.address().to_string(),
-            "interface" => self.observation.interface(socket)?.to_string(),
-            "listener" => self.listener_name(),
-            "within" => within(self.row, self.observation)?,
-            "waiting" => grouped(self.queue_of()?.socket.recv_queue.into()),
-            "backlog" => grouped(self.queue_of()?.socket.backlog()?.into()),
-            "last_owner" => {
-                let last = self.observation.last_owner(self.row)?;
-                self.words
-                    .aside(&last.name.to_string(), &last.pid.to_string())
-            }
-            // Of another namespace nothing is known.
-            _ if !self.observation.is_own(self.row) => return None,
-            other => return self.words.limit(other, self.bounds),
-        })
-    }
-
-    /// How long until the kernel gives up; in the lab also how long it waits in
-    /// all outside.
-    fn gives_up(&self) -> Option<String> {
-        let left = self.about(self.silence?.left?);
-        Some(match self.limit_outside() {
-            Some(outside) => self.words.beside_outside("gives_up", &left, outside),
-            None => left,
-        })
-    }
-
-    /// The limit that ends the wait for an answer, if it is one of tries.
-    fn limit_of_silence(&self) -> Option<&'static str> {
-        let socket = &self.row.socket;
-        (socket.timer?.kind == TimerKind::Retransmit).then_some(match socket.state {
-            State::SynSent => "syn_sent_limit",
-            State::SynReceived => "syn_recv_limit",
-            _ if socket.inode.is_some() => "retries2_limit",
-            _ => "orphan_limit",
-        })
-    }
-
-    /// The counters of `/proc/net` that datagrams for it are counted by when they
-    /// find no room: those of the family they came with, not of the socket
-    /// (`udp_queue_rcv_one_skb`, `udpv6_queue_rcv_one_skb`).
-    fn drops_counter(&self) -> &'static str {
-        let local = &self.row.socket.local;
-        if local.is_v4() {
-            "UdpRcvbufErrors"
-        } else if local.is_unspecified() {
-            "UdpRcvbufErrors Udp6RcvbufErrors"
-        } else {
-            "Udp6RcvbufErrors"
-        }
-    }
-
-    /// A length that follows from the settings of this machine.
-    fn about(&self, length: Duration) -> String {
-        let length = self
-            .words
-            .length(Duration::from_secs(whole_seconds(length)));
-        let about = self.words.diagnosis("words", "about");
-        fill(about, |_| Some(length.clone())).unwrap_or(length)
-    }
-
-    fn ago(&self, ms: u32) -> String {
-        self.words.length(milliseconds(ms))
-    }
-
-    /// Received bytes not yet read, without the FIN that counts as one.
-    fn unread(&self) -> u64 {
-        let fin = u32::from(self.row.socket.state == State::CloseWait);
-        self.row.socket.recv_queue.saturating_sub(fin).into()
-    }
-
-    /// Bytes not yet acknowledged, without the FIN that counts as one.
-    fn unsent(&self) -> u64 {
-        let closing = matches!(
-            self.row.socket.state,
-            State::FinWait1 | State::Closing | State::LastAck
-        );
-        let fin = u32::from(closing);
-        self.row.socket.send_queue.saturating_sub(fin).into()
-    }
-
-    fn shown_siblings(&self) -> u32 {
-        let state = self.row.socket.state;
-        let to_one_peer = counts_one_peer(state, self.siblings, self.same_remote);
-        if to_one_peer {
-            self.same_remote
-        } else {
-            self.siblings
-        }
-    }
-
-    /// The listener whose queue is spoken of: this row, or the one it waits at.
-    fn queue_of(&self) -> Option<&'a Row> {
-        match self.row.socket.state {
-            State::Listen => Some(self.row),
-            _ => self.listener,
-        }
-    }
-
-    fn listener_name(&self) -> String {
-        self.listener
-            .and_then(|listener| self.observation.first_owner(listener))
-            .map_or_else(|| self.stand_in("listener"), |owner| owner.name.to_string())
-    }
-
-    fn stand_in(&self, name: &str) -> String {
-        self.words.diagnosis("words", name).to_owned()
-    }
 }
 
 fn milliseconds(number: u32) -> Duration {
     Duration::from_millis(number.into())
-}
-
-/// Seconds, rounded as people do.
-fn whole_seconds(length: Duration) -> u64 {
-    (length + Duration::from_millis(500)).as_secs()
-}
-
-/// A share as a whole number of percent; none of nothing.
-fn percent(part: u32, whole: u32) -> Option<String> {
-    let percent = (u64::from(part) * 100).checked_div(u64::from(whole))?;
-    Some(grouped(percent))
 }

@@ -1,0 +1,137 @@
+//! The evidence of a socket that its sentences are chosen by.
+
+use super::super::super::patience::patience_with_window;
+use super::super::super::pick::{Carried, Evidence, Window};
+use super::{Case, milliseconds};
+use crate::model::row::Phase;
+use crate::model::state::State;
+use crate::model::timer::TimerKind;
+use std::time::Duration;
+
+impl Case<'_> {
+    pub(in crate::explain::diagnosis) fn evidence(&self) -> Evidence {
+        let socket = &self.row.socket;
+        // Several listeners may share the port; nobody can tell which is meant.
+        let from_outside = self.listener.is_some();
+        let listener_full = from_outside
+            && self
+                .observation
+                .listeners_of(self.row)
+                .any(|listener| listener.socket.is_queue_full());
+        Evidence {
+            protocol: socket.protocol,
+            state: socket.state,
+            held: socket.inode.is_some(),
+            owned: self.owner.is_some(),
+            sharers: self.sharers(),
+            unowned: self.row.unowned,
+            recv_queue: socket.recv_queue,
+            send_queue: socket.send_queue,
+            backlog: socket.backlog(),
+            timer: socket.timer,
+            silent_for: self.silence.map(|silence| silence.lasted),
+            ends: self.silence.is_some_and(|silence| silence.left.is_some()),
+            last_wait: self.is_last_wait(),
+            window: self.window(),
+            nothing_sent: self.info.is_some_and(|info| info.segments_out == Some(0)),
+            age: self.age(),
+            entry_seen: self.row.entry_seen,
+            carried: self.carried(),
+            received_ago: self
+                .info
+                .map(|info| milliseconds(info.last_data_received_ms)),
+            local: socket.local.address(),
+            v6_only: socket.is_v6_only(),
+            interface_told: socket.cookie.is_some(),
+            has_peer: socket.peer().is_some(),
+            one_interface: socket.interface != 0 && !socket.local.is_link_local_v6(),
+            remote_is_here: socket.remote.is_loopback()
+                || socket.remote.address() == socket.local.address(),
+            receiving_shut: self
+                .info
+                .is_some_and(|info| info.receiving_shut == Some(true)),
+            subflow: self.info.is_some_and(|info| info.is_subflow),
+            siblings: self.siblings,
+            same_remote: self.same_remote,
+            change: self.trend.map(|trend| trend.change),
+            local_ports: self.local_ports(),
+            listener_full,
+            listened: from_outside || self.observation.listens_beside(self.row),
+            simultaneous: self.came_through(State::Closing),
+            first: self.came_through(State::FinWait2),
+        }
+    }
+
+    /// Whether the kernel does not try again when its timer fires.
+    fn is_last_wait(&self) -> bool {
+        let left = self.silence.and_then(|silence| silence.left);
+        let due = self
+            .row
+            .socket
+            .timer
+            .map(|timer| milliseconds(timer.expires_ms));
+        left.zip(due).is_some_and(|(left, due)| left <= due)
+    }
+
+    /// Why the kernel asks for room. The persist timer runs whenever something
+    /// waits and nothing is under way, whatever the reason
+    /// (`tcp_check_probe_timer`).
+    fn window(&self) -> Option<Window> {
+        let timer = self.row.socket.timer?;
+        if timer.kind != TimerKind::ZeroWindowProbe {
+            return None;
+        }
+        let room = self
+            .info
+            .and_then(|info| info.peer_window.zip(Some(info.snd_mss)));
+        // Less than a segment is too little to send anything.
+        let has_room =
+            |(room, mss): (u32, u32)| room > 0 && room >= mss.min(self.row.socket.send_queue);
+        Some(match room {
+            Some(told) if has_room(told) => Window::StuckHere,
+            // One may be under way.
+            _ if timer.retransmits > 1 => Window::Silent,
+            _ => Window::Closed {
+                ends: self.window_limit().is_some(),
+            },
+        })
+    }
+
+    pub(super) fn window_limit(&self) -> Option<Duration> {
+        patience_with_window(&self.row.socket, self.info, &self.limits)
+    }
+
+    pub(super) fn came_through(&self, state: State) -> bool {
+        let just_now = self.row.phase == Phase::Changed { from: state };
+        let steps = self.observation.timeline(self.row).steps;
+        just_now || steps.iter().any(|step| step.state == state)
+    }
+
+    /// Further processes that hold it.
+    pub(super) fn sharers(&self) -> usize {
+        let owners = self.observation.owners(self.row).count();
+        owners.saturating_sub(1)
+    }
+
+    /// Which ways data has gone.
+    fn carried(&self) -> Option<Carried> {
+        let info = self.info?;
+        let received = info.received(self.row.socket.state.has_peer_finished());
+        let received = received.is_none_or(|bytes| bytes > 0);
+        let sent = info.bytes_sent.is_none_or(|bytes| bytes > 0);
+        Some(match (received, sent) {
+            (true, true) => Carried::Both,
+            (true, false) => Carried::Received,
+            (false, true) => Carried::Sent,
+            (false, false) => Carried::Nothing,
+        })
+    }
+
+    /// How many local ports the kernel may choose from for one destination.
+    pub(super) fn local_ports(&self) -> Option<u32> {
+        let (first, last) = self.limits.local_ports?;
+        let reserved = self.limits.reserved_ports.unwrap_or(0);
+        let all = u32::from(last.checked_sub(first)?) + 1;
+        Some(all.saturating_sub(reserved))
+    }
+}

@@ -1,0 +1,175 @@
+//! The values of the places in sentences about a socket.
+
+use super::super::super::pick::counts_one_peer;
+use super::super::super::sentence::{fill, grouped};
+use super::super::same::within;
+use super::{Case, milliseconds};
+use crate::model::row::Row;
+use crate::model::state::State;
+use crate::model::timer::TimerKind;
+use std::time::Duration;
+
+impl<'a> Case<'a> {
+    /// The value of a place in a sentence; `None` leaves the sentence out.
+    pub(in crate::explain::diagnosis) fn value(&self, place: &str) -> Option<String> {
+        let socket = &self.row.socket;
+        let timer = socket.timer.as_ref();
+        Some(match place {
+            "process" => self
+                .owner
+                .map_or_else(|| self.stand_in("process"), |owner| owner.name.to_string()),
+            "pid" => self.owner?.pid.to_string(),
+            "fd" => {
+                let holder = self.row.owners.of(&self.observation.holders).first()?;
+                holder.fd.to_string()
+            }
+            "count" => self.row.owners.count.to_string(),
+            "user" => self.observation.user(socket.user()?)?.to_string(),
+            "uid" => socket.user()?.to_string(),
+            "age" => self.said_age(),
+            "unread" => grouped(self.unread()),
+            "unsent" => grouped(self.unsent()),
+            "retransmits" => timer?.retransmits.to_string(),
+            "others" => grouped(u64::try_from(self.sharers()).ok()?),
+            "gives_up" => self.gives_up()?,
+            "window_gives_up" => self.about(self.window_limit()?),
+            "change" => grouped(self.trend?.change.unsigned_abs()),
+            "over" => self.words.length(self.trend?.over),
+            "received_ago" => self.ago(self.info?.last_data_received_ms),
+            "sent_ago" => self.ago(self.info?.last_data_sent_ms),
+            "ports" => grouped(self.local_ports()?.into()),
+            "taken" => percent(self.same_remote, self.local_ports()?)?,
+            "share" => {
+                let queue = self.queue_of()?.socket;
+                percent(queue.recv_queue, queue.queue_room()?)?
+            }
+            "room" => grouped(self.queue_of()?.socket.queue_room()?.into()),
+            "drops_counter" => self.drops_counter().to_owned(),
+            "expires" => self
+                .words
+                .length(Duration::from_millis(timer?.expires_ms.into())),
+            "siblings" => grouped(self.shown_siblings().into()),
+            "local" => socket.local.to_string(),
+            "remote" => socket.peer()?.to_string(),
+            "local_port" => socket.local.port.to_string(),
+            "remote_port" => socket.peer()?.port.to_string(),
+            "remote_host" => socket.peer()?.address().to_string(),
+            "interface" => self.observation.interface(socket)?.to_string(),
+            "listener" => self.listener_name(),
+            "within" => within(self.row, self.observation)?,
+            "waiting" => grouped(self.queue_of()?.socket.recv_queue.into()),
+            "backlog" => grouped(self.queue_of()?.socket.backlog()?.into()),
+            "last_owner" => {
+                let last = self.observation.last_owner(self.row)?;
+                self.words
+                    .aside(&last.name.to_string(), &last.pid.to_string())
+            }
+            // Of another namespace nothing is known.
+            _ if !self.observation.is_own(self.row) => return None,
+            other => return self.words.limit(other, self.bounds),
+        })
+    }
+
+    /// How long until the kernel gives up; in the lab also how long it waits in
+    /// all outside.
+    pub(super) fn gives_up(&self) -> Option<String> {
+        let left = self.about(self.silence?.left?);
+        Some(match self.limit_outside() {
+            Some(outside) => self.words.beside_outside("gives_up", &left, outside),
+            None => left,
+        })
+    }
+
+    /// The limit that ends the wait for an answer, if it is one of tries.
+    pub(super) fn limit_of_silence(&self) -> Option<&'static str> {
+        let socket = &self.row.socket;
+        (socket.timer?.kind == TimerKind::Retransmit).then_some(match socket.state {
+            State::SynSent => "syn_sent_limit",
+            State::SynReceived => "syn_recv_limit",
+            _ if socket.inode.is_some() => "retries2_limit",
+            _ => "orphan_limit",
+        })
+    }
+
+    /// The counters of `/proc/net` that datagrams for it are counted by when they
+    /// find no room: those of the family they came with, not of the socket
+    /// (`udp_queue_rcv_one_skb`, `udpv6_queue_rcv_one_skb`).
+    fn drops_counter(&self) -> &'static str {
+        let local = &self.row.socket.local;
+        if local.is_v4() {
+            "UdpRcvbufErrors"
+        } else if local.is_unspecified() {
+            "UdpRcvbufErrors Udp6RcvbufErrors"
+        } else {
+            "Udp6RcvbufErrors"
+        }
+    }
+
+    /// A length that follows from the settings of this machine.
+    pub(super) fn about(&self, length: Duration) -> String {
+        let length = self
+            .words
+            .length(Duration::from_secs(whole_seconds(length)));
+        let about = self.words.diagnosis("words", "about");
+        fill(about, |_| Some(length.clone())).unwrap_or(length)
+    }
+
+    fn ago(&self, ms: u32) -> String {
+        self.words.length(milliseconds(ms))
+    }
+
+    /// Received bytes not yet read, without the FIN that counts as one.
+    fn unread(&self) -> u64 {
+        let fin = u32::from(self.row.socket.state == State::CloseWait);
+        self.row.socket.recv_queue.saturating_sub(fin).into()
+    }
+
+    /// Bytes not yet acknowledged, without the FIN that counts as one.
+    fn unsent(&self) -> u64 {
+        let closing = matches!(
+            self.row.socket.state,
+            State::FinWait1 | State::Closing | State::LastAck
+        );
+        let fin = u32::from(closing);
+        self.row.socket.send_queue.saturating_sub(fin).into()
+    }
+
+    fn shown_siblings(&self) -> u32 {
+        let state = self.row.socket.state;
+        let to_one_peer = counts_one_peer(state, self.siblings, self.same_remote);
+        if to_one_peer {
+            self.same_remote
+        } else {
+            self.siblings
+        }
+    }
+
+    /// The listener whose queue is spoken of: this row, or the one it waits at.
+    fn queue_of(&self) -> Option<&'a Row> {
+        match self.row.socket.state {
+            State::Listen => Some(self.row),
+            _ => self.listener,
+        }
+    }
+
+    fn listener_name(&self) -> String {
+        self.listener
+            .and_then(|listener| self.observation.first_owner(listener))
+            .map_or_else(|| self.stand_in("listener"), |owner| owner.name.to_string())
+    }
+
+    pub(super) fn stand_in(&self, name: &str) -> String {
+        self.words.diagnosis("words", name).to_owned()
+    }
+}
+
+/// Seconds, rounded as people do.
+fn whole_seconds(length: Duration) -> u64 {
+    (length + Duration::from_millis(500)).as_secs()
+}
+
+/// A share as a whole number of percent; none of nothing.
+fn percent(part: u32, whole: u32) -> Option<String> {
+    let percent = (u64::from(part) * 100).checked_div(u64::from(whole))?;
+    Some(grouped(percent))
+}
