@@ -344,14 +344,14 @@ fn watching(matches: &ArgMatches) -> Result<Watching, Usage> {
     })
 }
 
+/// The words that are no flags.
+fn words(matches: &ArgMatches) -> Vec<&str> {
+    let words = matches.get_many::<String>("filter").into_iter().flatten();
+    words.map(String::as_str).collect()
+}
+
 fn filter(matches: &ArgMatches) -> Result<Filter, Usage> {
-    let words: Vec<&str> = matches
-        .get_many::<String>("filter")
-        .into_iter()
-        .flatten()
-        .map(String::as_str)
-        .collect();
-    Filter::parse(&words.join(" "))
+    Filter::parse(&words(matches).join(" "))
         .map_err(|error| Usage(format!("filter: {error}\n{}", error.picture())))
 }
 

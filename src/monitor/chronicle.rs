@@ -23,7 +23,7 @@ use crate::model::time::Stamp;
 use attempts::Attempts;
 use foldhash::HashSet;
 use life::Ends;
-use line::{Latest, ended_only, find_owners};
+use line::{Certainty, Drafted, Latest, ended_only, find_owners};
 use lives::{Lives, Meaning, Turn};
 use passage::Passages;
 use std::sync::Arc;
@@ -121,11 +121,11 @@ impl Chronicler {
             find_owners(&mut lines, latest);
         }
         if feed == Feed::Changes {
-            let sure = lines.into_iter().filter(|drafted| !drafted.doubtful);
-            self.stream.extend(sure.map(|drafted| {
-                self.told += u64::from(drafted.confirmed);
-                drafted.line
-            }));
+            lines.retain(|drafted| drafted.certainty != Certainty::Doubtful);
+            let confirmed = |drafted: &&Drafted| drafted.certainty == Certainty::Confirmed;
+            self.told += lines.iter().filter(confirmed).count() as u64;
+            self.stream
+                .extend(lines.into_iter().map(|drafted| drafted.line));
             self.stream.weigh(&endings);
         } else {
             let last = endings.len().saturating_sub(STREAM);

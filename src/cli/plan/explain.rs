@@ -1,6 +1,6 @@
 //! The plan of `tcplens explain`: a state, the whole chapter, or sockets.
 
-use super::{Plan, Usage, Watching, unknown, watching};
+use super::{Plan, Usage, Watching, unknown, watching, words};
 use crate::filter::nearest;
 use crate::model::state::State;
 use crate::run::Topic;
@@ -9,13 +9,7 @@ use clap::ArgMatches;
 /// What its words mean: a state and `all` are topics, anything else is a
 /// filter.
 pub(super) fn explain(matches: &ArgMatches) -> Result<Plan, Usage> {
-    let words: Vec<&str> = matches
-        .get_many::<String>("filter")
-        .into_iter()
-        .flatten()
-        .map(String::as_str)
-        .collect();
-    match words[..] {
+    match words(matches)[..] {
         ["all"] => return Ok(Plan::Explain(Topic::All)),
         [word] => match State::from_word(word) {
             Some(state) => return Ok(Plan::Explain(Topic::State(state))),

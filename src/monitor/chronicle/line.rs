@@ -20,10 +20,18 @@ pub(super) struct Drafted {
     pub(super) line: Happening,
     /// Whether a listener here took the connection.
     pub(super) accepted: bool,
-    /// Whether it is a line only if a row of the table has its ends.
-    pub(super) doubtful: bool,
-    /// Whether it was doubtful, and a row has.
-    pub(super) confirmed: bool,
+    pub(super) certainty: Certainty,
+}
+
+/// How sure it is that a draft is a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Certainty {
+    /// It is.
+    Sure,
+    /// Only if a row of the table has its ends.
+    Doubtful,
+    /// It was doubtful, and a row has.
+    Confirmed,
 }
 
 /// Which of many changes become lines: the last ones. Those that may be of
@@ -55,8 +63,10 @@ impl Latest {
             Some(Drafted {
                 line: happening(changes.get(*number)?, meaning),
                 accepted: meaning.accepted,
-                doubtful: meaning.place != Place::Here,
-                confirmed: false,
+                certainty: match meaning.place {
+                    Place::Here => Certainty::Sure,
+                    Place::Unsure | Place::Elsewhere => Certainty::Doubtful,
+                },
             })
         });
         lines.collect()
@@ -105,6 +115,10 @@ fn happening(change: &Change, meaning: &Meaning) -> Happening {
 
 /// All that is known where only endings are told.
 pub(super) fn ended_only(endings: &[Ending], latest: Option<&Observation>) -> Vec<Happening> {
+    if endings.is_empty() {
+        // A large table is not walked for nothing.
+        return Vec::new();
+    }
     let wanted: HashSet<SocketKey> = endings.iter().map(|ending| ending.socket.key()).collect();
     let rows = latest.into_iter().flat_map(|latest| latest.rows.iter());
     let rows: HashMap<SocketKey, &Row> = rows
@@ -147,7 +161,7 @@ fn ended(ending: &Ending, row: Option<&Row>, latest: Option<&Observation>) -> Ha
 pub(super) fn find_owners(lines: &mut [Drafted], latest: &Observation) {
     let mut wanted: HashMap<Ends, Vec<usize>> = HashMap::default();
     for (place, drafted) in lines.iter().enumerate() {
-        if drafted.line.owner.is_none() || drafted.doubtful {
+        if drafted.line.owner.is_none() || drafted.certainty == Certainty::Doubtful {
             let ends = Ends::of(&drafted.line);
             wanted.entry(ends).or_default().push(place);
         }
@@ -160,7 +174,9 @@ pub(super) fn find_owners(lines: &mut [Drafted], latest: &Observation) {
             let owner = owner(row, latest);
             for place in places {
                 if let Some(drafted) = lines.get_mut(*place) {
-                    drafted.confirmed |= std::mem::take(&mut drafted.doubtful);
+                    if drafted.certainty == Certainty::Doubtful {
+                        drafted.certainty = Certainty::Confirmed;
+                    }
                     let known = &mut drafted.line.owner;
                     *known = known.take().or_else(|| owner.clone());
                 }
