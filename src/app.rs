@@ -35,6 +35,7 @@ mod watching;
 use crate::explain::bounds::Bounds;
 use crate::explain::catalogue::Catalogue;
 use crate::explain::diagnosis::{Diagnosis, diagnose, diagnose_in_lab};
+use crate::explain::port::PortUse;
 use crate::filter::Filter;
 use crate::listing::{Quick, Sort, arrange};
 use crate::model::action::Policy;
@@ -326,6 +327,9 @@ impl App {
             self.follow_lesson();
         }
         self.follow_walker(walked);
+        if first || settling {
+            self.tell_port_use();
+        }
         if first {
             self.tell_refused_events();
         }
@@ -386,6 +390,24 @@ impl App {
         {
             let reason = self.words.screen("feed", reason.key());
             self.say("events_refused", &[("reason", reason.to_owned())]);
+        }
+    }
+
+    /// The use of the port that the filter asks for, where it asks for one: a sentence,
+    /// and what to do.
+    #[must_use]
+    pub fn port_use(&self) -> Option<Vec<String>> {
+        let port = self.filter.single_port()?;
+        (self.observation.number > 0)
+            .then(|| PortUse::of(port, &self.observation).lines(&self.observation, self.words))
+    }
+
+    /// Says who has the port that the filter asks for. An empty table says it by itself.
+    fn tell_port_use(&mut self) {
+        if !self.order.is_empty()
+            && let Some(verdict) = self.port_use().and_then(|lines| lines.into_iter().next())
+        {
+            self.notice = Some(Notice::new(verdict, self.observation.time));
         }
     }
 

@@ -17,6 +17,7 @@ pub mod moves;
 mod patience;
 mod phrasebook;
 mod pick;
+pub mod port;
 pub mod remedy;
 pub mod sentence;
 pub mod urgency;

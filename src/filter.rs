@@ -85,6 +85,22 @@ impl Filter {
         self.asks(ast::Test::is_of_flow)
     }
 
+    /// The local port that the filter asks for, where it asks for nothing else: `:8080`,
+    /// `port:8080`, `sport = :8080`.
+    #[must_use]
+    pub fn single_port(&self) -> Option<u16> {
+        use ast::{Compare, End, Expr, Ports, Test};
+        let Some(Expr::Is(Test::Port(End::Local | End::Either, ports))) = &self.expr else {
+            return None;
+        };
+        match *ports {
+            Ports::Compare(Compare::Equal, port) => Some(port),
+            Ports::Range(first, last) => (first == last).then_some(first),
+            Ports::Compare(..) => None,
+        }
+        .filter(|port| *port != 0)
+    }
+
     fn asks(&self, such: fn(&ast::Test) -> bool) -> bool {
         self.expr.as_ref().is_some_and(|expr| expr.asks(such))
     }

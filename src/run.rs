@@ -10,6 +10,7 @@ mod headless;
 mod input;
 mod pace;
 mod poller;
+mod port;
 mod screen;
 mod settings;
 mod signals;

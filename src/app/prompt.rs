@@ -154,6 +154,7 @@ impl App {
             }
         }
         self.leave_all();
+        self.tell_port_use();
     }
 
     fn abandon_prompt(&mut self) {

@@ -14,7 +14,7 @@ Examples:
   tcplens list 'process:nginx and not state:listen'
   tcplens list --json            every socket as JSON, for other programs
   tcplens explain CLOSE_WAIT     what a state means, and what to do
-  tcplens explain :8080          why these sockets are as they are, one by one
+  tcplens explain :8080          who has port 8080 (\"address already in use\"), and why
   tcplens kill :8080             end whoever has port 8080, after asking
   tcplens close dst 192.0.2.7    close the connections to a machine, after asking
   tcplens doctor                 what can be seen and done here

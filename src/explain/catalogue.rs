@@ -162,6 +162,12 @@ impl Catalogue {
         self.word(Book::Closing, group, name)
     }
 
+    /// A sentence about the use of a port.
+    #[must_use]
+    pub fn port(&self, group: &str, name: &str) -> &str {
+        self.word(Book::Port, group, name)
+    }
+
     /// A sentence of the lab.
     #[must_use]
     pub fn lab(&self, group: &str, name: &str) -> &str {

@@ -93,6 +93,8 @@ pub(super) struct Evidence {
     pub(super) has_peer: bool,
     /// Whether somebody listens on this port.
     pub(super) listened: bool,
+    /// True if it is what stays of a server's connection, and nobody listens on the port.
+    pub(super) keeps_port: bool,
     /// Whether it came here through CLOSING.
     pub(super) simultaneous: bool,
     /// Whether it came here through FIN_WAIT2, and so has closed first.

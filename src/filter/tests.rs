@@ -326,3 +326,33 @@ fn canonical_text() {
         assert_eq!(Filter::parse(text).unwrap().to_string(), canonical);
     }
 }
+
+#[test]
+fn one_local_port_is_told_from_other_questions() {
+    let cases = [
+        (":8081", Some(8081)),
+        ("port:8081", Some(8081)),
+        ("port = :http", Some(80)),
+        ("sport = :8081", Some(8081)),
+        ("port:8081-8081", Some(8081)),
+        ("", None),
+        ("8081", None),
+        (":0", None),
+        ("dport = :8081", None),
+        ("sport > :8081", None),
+        ("port:8081-8082", None),
+        ("port:80,443", None),
+        ("not :8081", None),
+        (":8081 nginx", None),
+        ("127.0.0.1:8081", None),
+    ];
+    for (text, port) in cases {
+        assert_eq!(
+            Filter::parse(text)
+                .ok()
+                .and_then(|filter| filter.single_port()),
+            port,
+            "{text}"
+        );
+    }
+}

@@ -248,23 +248,22 @@ impl Observation {
     /// whatever address.
     #[must_use]
     pub fn listens_beside(&self, row: &Row) -> bool {
-        let port = row.socket.local.port;
-        let first = self.listeners.partition_point(|(known, _)| *known < port);
-        self.listeners[first..]
-            .iter()
-            .take_while(|(known, _)| *known == port)
-            .filter_map(|(_, number)| self.rows.get(*number as usize))
+        self.listening_on(row.socket.local.port)
             .any(|listener| listener.socket.namespace == row.socket.namespace)
     }
 
     fn listeners_on<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = &'a Row> {
-        let port = row.socket.local.port;
+        self.listening_on(row.socket.local.port)
+            .filter(|listener| listener.socket.takes(&row.socket))
+    }
+
+    /// The listeners on a port, at whatever address and in whatever namespace.
+    pub fn listening_on(&self, port: u16) -> impl Iterator<Item = &Row> {
         let first = self.listeners.partition_point(|(known, _)| *known < port);
         self.listeners[first..]
             .iter()
             .take_while(move |(known, _)| *known == port)
             .filter_map(|(_, number)| self.rows.get(*number as usize))
-            .filter(|listener| listener.socket.takes(&row.socket))
     }
 }
 

@@ -50,6 +50,18 @@ pub fn write(
     Ok(())
 }
 
+/// Writes a line that stands by itself, broken to so many cells.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn line(text: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    for piece in wrap(text, width.max(20)) {
+        writeln!(out, "{piece}")?;
+    }
+    Ok(())
+}
+
 /// Whose it is, and between which ends.
 fn title(row: &Row, observation: &Observation, numeric: bool, words: &Catalogue) -> String {
     let text = |column| {

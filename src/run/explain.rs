@@ -2,7 +2,7 @@
 //! the sockets that match.
 
 use super::headless::{connections, say_none};
-use super::{Ending, RunError, terminal};
+use super::{Ending, RunError, port, terminal};
 use crate::explain::catalogue::Catalogue;
 use crate::filter::Filter;
 use crate::listing::{Quick, Sort, arrange};
@@ -74,9 +74,21 @@ pub fn explain_sockets(mut request: ExplainRequest) -> Result<Ending, RunError> 
         return Ok(Ending::NothingMatched);
     };
     let rows = arrange(&observation, &request.filter, &request.sort, &request.quick);
+    let source = request.source.as_mut();
+    let port = port::report(&request.filter, &observation, source, request.words);
+    let mut out = BufWriter::new(stdout().lock());
+    for line in port.iter().flat_map(|port| &port.lines) {
+        explained::line(line, width(), &mut out).map_err(RunError::io("write the explanation"))?;
+    }
     if rows.is_empty() {
-        say_none(&request.filter, request.words);
+        if port.is_none() {
+            say_none(&request.filter, request.words);
+        }
+        out.flush().map_err(RunError::io("write the explanation"))?;
         return Ok(Ending::NothingMatched);
+    }
+    if port.is_some() {
+        writeln!(out).map_err(RunError::io("write the explanation"))?;
     }
     let told = &rows[..rows.len().min(explained::MOST)];
     let details = request
@@ -84,7 +96,6 @@ pub fn explain_sockets(mut request: ExplainRequest) -> Result<Ending, RunError> 
         .read_details(&connections(&observation, told));
     // The rows stay the same, and so do their numbers.
     observation = monitor.fold(details).unwrap_or(observation);
-    let mut out = BufWriter::new(stdout().lock());
     explained::write(
         &observation,
         &rows,

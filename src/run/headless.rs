@@ -1,7 +1,9 @@
 //! One reading as text, for pipes, scripts and other programs.
 
+use super::port::{self, PortReport};
 use super::{Ending, RunError};
 use crate::explain::catalogue::Catalogue;
+use crate::explain::port::Verdict;
 use crate::filter::Filter;
 use crate::listing::{Column, Quick, Sort, arrange};
 use crate::model::observation::Observation;
@@ -63,6 +65,12 @@ pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
         // The rows stay the same, and so do their numbers.
         observation = monitor.fold(details).unwrap_or(observation);
     }
+    let source = request.source.as_mut();
+    let port = match request.format {
+        Format::Table => port::report(&request.filter, &observation, source, request.words),
+        Format::Json => None,
+    };
+    say_port(port.as_ref());
     let mut out = BufWriter::with_capacity(1 << 16, stdout().lock());
     let written = match request.format {
         Format::Json => json::write(&observation, &rows, &mut out),
@@ -84,13 +92,28 @@ pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
     }
     let narrowed = !request.filter.is_all() || !request.quick.is_all();
     Ok(if rows.is_empty() && narrowed {
-        if request.format == Format::Table {
+        if request.format == Format::Table && port.is_none() {
             say_none(&request.filter, request.words);
         }
         Ending::NothingMatched
     } else {
         Ending::Done
     })
+}
+
+/// Says who has the port that was asked for; what to do only where nobody listens.
+fn say_port(port: Option<&PortReport>) {
+    let Some(port) = port else {
+        return;
+    };
+    let lines = match port.verdict {
+        Verdict::Listened => 1,
+        _ => port.lines.len(),
+    };
+    for line in port.lines.iter().take(lines) {
+        // A terminal that is gone cannot be told.
+        let _ = writeln!(stderr(), "{line}");
+    }
 }
 
 /// Says that nothing matches. A terminal that is gone cannot be told.

@@ -209,9 +209,13 @@ fn draw_empty(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let shown = if app.filter.is_all() { quick } else { filter };
     let sentence = app.words.screen("table", name);
     let text = fill(sentence, |_| Some(Text::from(shown.as_str()).to_string()));
-    let text = text.unwrap_or_default();
     let room = usize::from(area.width.saturating_sub(2)).max(10);
-    for (piece, row) in wrap(&text, room).iter().zip(area.rows().skip(1)) {
+    let texts = match app.port_use() {
+        Some(lines) => lines,
+        None => text.into_iter().collect(),
+    };
+    let pieces = texts.iter().flat_map(|text| wrap(text, room));
+    for (piece, row) in pieces.zip(area.rows().skip(1)) {
         let line = Line::styled(format!(" {piece}"), theme.dim());
         put(&line, Style::new(), row, buffer);
     }

@@ -24,6 +24,7 @@ pub(super) enum Book {
     Screen,
     Closing,
     Lab,
+    Port,
 }
 
 impl Book {
@@ -40,10 +41,11 @@ impl Book {
         Self::Screen,
         Self::Closing,
         Self::Lab,
+        Self::Port,
     ];
 }
 
-const BOOKS: usize = 10;
+const BOOKS: usize = 11;
 
 macro_rules! asset {
     ($language:expr, $file:literal) => {
@@ -131,6 +133,7 @@ pub(super) fn text(book: Book, language: Language) -> &'static str {
         Book::Screen => asset!(language, "screen"),
         Book::Closing => asset!(language, "closing"),
         Book::Lab => asset!(language, "lab"),
+        Book::Port => asset!(language, "port"),
     }
 }
 
@@ -156,6 +159,7 @@ pub(super) fn texts(language: Language) -> Vec<(&'static str, &'static str)> {
         "screen",
         "closing",
         "lab",
+        "port",
     ];
     let books = names.into_iter().zip(Book::ALL);
     found.extend(books.map(|(name, book)| (name, text(book, language))));

@@ -35,7 +35,9 @@ pub(super) fn closing_down(evidence: &Evidence) -> Choice {
     say_many(evidence, "many", &mut choice);
     choice
         .say_if(!evidence.held, "last_owner")
+        .say_if(evidence.keeps_port, "keeps_port")
         .say_if(evidence.sharers > 0, "shared_owner")
+        .next_if(evidence.keeps_port, &["next_keeps_port"])
         .next_if(
             evidence.age >= BEYOND_ARP || silent,
             &["next_old", "then_capture"],
@@ -68,7 +70,9 @@ pub(super) fn fin_wait_2(evidence: &Evidence) -> Choice {
     }
     choice
         .say_if(!evidence.held, "last_owner")
+        .say_if(evidence.keeps_port, "keeps_port")
         .say_if(evidence.sharers > 0, "shared_owner")
+        .next_if(evidence.keeps_port, &["next_keeps_port"])
         .next_if(
             evidence.held && !evidence.retransmits(TimerKind::Keepalive),
             &["next_owned", "then_close"],
@@ -114,6 +118,8 @@ pub(super) fn time_wait(evidence: &Evidence) -> Choice {
         choice.sentences.extend(evidence.trend());
     }
     choice
+        .say_if(evidence.keeps_port, "keeps_port")
+        .next_if(evidence.keeps_port, &["next_keeps_port"])
         .next_if(many_same, &["next_many", "then_ports"])
         .is_if(taken(50), Urgency::Look)
         .is_if(taken(80), Urgency::Act);

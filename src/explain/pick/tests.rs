@@ -39,6 +39,7 @@ fn evidence(state: State) -> Evidence {
         same_remote: 0,
         listener_full: false,
         listened: false,
+        keeps_port: false,
         simultaneous: false,
         first: false,
     }

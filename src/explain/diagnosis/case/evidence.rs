@@ -3,6 +3,7 @@
 use super::super::super::patience::patience_with_window;
 use super::super::super::pick::{Carried, Evidence, Window};
 use super::{Case, milliseconds};
+use crate::model::endpoint::Endpoint;
 use crate::model::row::Phase;
 use crate::model::state::State;
 use crate::model::timer::TimerKind;
@@ -57,9 +58,22 @@ impl Case<'_> {
             local_ports: self.local_ports(),
             listener_full,
             listened: from_outside || self.observation.listens_beside(self.row),
+            keeps_port: self.keeps_port(),
             simultaneous: self.came_through(State::Closing),
             first: self.came_through(State::FinWait2),
         }
+    }
+
+    /// Returns true if a connection of a server that has ended takes the port from the
+    /// next one: its own port is not one for outgoing connections, its peer's is.
+    fn keeps_port(&self) -> bool {
+        let socket = &self.row.socket;
+        let served = self.limits.local_ports.is_some_and(|(first, last)| {
+            let range = first..=last;
+            let of_peer = |peer: Endpoint| range.contains(&peer.port);
+            !range.contains(&socket.local.port) && socket.peer().is_some_and(of_peer)
+        });
+        socket.inode.is_none() && served && !self.observation.listens_beside(self.row)
     }
 
     /// Whether the kernel does not try again when its timer fires.

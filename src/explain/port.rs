@@ -1,0 +1,264 @@
+//! The use of one local port: who listens on it, or what keeps it taken although
+//! nobody listens. "Address already in use" asks for exactly this, and a table
+//! answers it only to a reader who knows which of its rows count.
+
+#[cfg(test)]
+mod tests;
+mod words;
+
+use super::catalogue::Catalogue;
+use crate::model::endpoint::Endpoint;
+use crate::model::gap::GapKind;
+use crate::model::observation::Observation;
+use crate::model::process::Process;
+use crate::model::protocol::Protocol;
+use crate::model::reading::SourceKind;
+use crate::model::row::{Phase, Row};
+use crate::model::socket::Socket;
+use crate::model::state::State;
+use crate::model::timer::TimerKind;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The use of one local port.
+#[derive(Debug)]
+pub struct PortUse<'o> {
+    port: u16,
+    /// In the network namespace of this program.
+    here: Vec<Holder<'o>>,
+    /// In other network namespaces, as far as the table has them.
+    elsewhere: Vec<Holder<'o>>,
+    /// Connections accepted on the port while a listener is there.
+    accepted: usize,
+    /// True if the port is one of those for outgoing connections; none if the range is
+    /// unknown.
+    is_ephemeral: Option<bool>,
+    /// True if part of the table is missing.
+    is_partial: bool,
+    /// True if sockets that are only bound are in the table, too.
+    shows_bound: bool,
+}
+
+/// The answer in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A TCP listener is here.
+    Listened,
+    /// No TCP listener is here, but other TCP sockets take the port.
+    Taken,
+    /// As before, and all of them end by themselves.
+    Remnants,
+    /// Only UDP sockets have the port.
+    Datagrams,
+    /// Only sockets of other network namespaces have the port.
+    Elsewhere,
+    /// No socket has the port.
+    Free,
+    /// No socket with the port was seen, but part of the table is missing.
+    Unknown,
+}
+
+/// Sockets of one kind and one owner that have the port.
+#[derive(Clone, Debug)]
+pub(super) struct Holder<'o> {
+    pub(super) role: Role,
+    /// The first of them.
+    pub(super) row: &'o Row,
+    pub(super) process: Option<&'o Arc<Process>>,
+    pub(super) rows: Vec<&'o Row>,
+    /// For remnants, the longest time until one is gone; none if it is unknown.
+    pub(super) left: Option<Duration>,
+}
+
+/// The part that a socket plays on the port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Role {
+    /// Listens.
+    Listener,
+    /// Is bound and does not listen.
+    Bound,
+    /// A connection that a program opened from the port.
+    Outgoing,
+    /// Any other connection that a program holds.
+    Connection,
+    /// A connection that only the kernel keeps.
+    Remnant(State),
+    /// Sends or receives datagrams.
+    Datagrams,
+}
+
+impl<'o> PortUse<'o> {
+    /// The use of a port as an observation shows it.
+    #[must_use]
+    pub fn of(port: u16, observation: &'o Observation) -> Self {
+        let mut here = Grouping::new(observation);
+        let mut elsewhere = Grouping::new(observation);
+        for row in observation.rows.iter() {
+            if row.socket.local.port != port || row.phase == Phase::Closed {
+                continue;
+            }
+            if observation.is_own(row) {
+                here.add(row);
+            } else {
+                elsewhere.add(row);
+            }
+        }
+        let mut here = here.holders();
+        let mut accepted = 0;
+        if here.iter().any(|holder| holder.role == Role::Listener) {
+            // What stays of them when the listener has gone is the listener's.
+            here.retain(|holder| {
+                let is_accepted = matches!(holder.role, Role::Connection | Role::Remnant(_));
+                if holder.role == Role::Connection {
+                    let half_open = |row: &&&Row| row.socket.state == State::SynReceived;
+                    accepted += holder.rows.iter().filter(|row| !half_open(row)).count();
+                }
+                !is_accepted
+            });
+        }
+        let mut elsewhere = elsewhere.holders();
+        elsewhere.retain(|holder| !matches!(holder.role, Role::Remnant(_)));
+        let range = observation.limits.local_ports;
+        Self {
+            port,
+            here,
+            elsewhere,
+            accepted,
+            is_ephemeral: range.map(|(first, last)| (first..=last).contains(&port)),
+            is_partial: observation
+                .gaps
+                .iter()
+                .any(|gap| gap.kind == GapKind::TablesUnreadable),
+            shows_bound: observation.source != SourceKind::Proc,
+        }
+    }
+
+    /// The answer in one word.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let has = |such: fn(Role) -> bool| self.here.iter().any(|holder| such(holder.role));
+        if has(|role| role == Role::Listener) {
+            Verdict::Listened
+        } else if has(|role| !matches!(role, Role::Remnant(_) | Role::Datagrams)) {
+            Verdict::Taken
+        } else if has(|role| matches!(role, Role::Remnant(_))) {
+            Verdict::Remnants
+        } else if has(|role| role == Role::Datagrams) {
+            Verdict::Datagrams
+        } else if self.is_partial {
+            Verdict::Unknown
+        } else if !self.elsewhere.is_empty() {
+            Verdict::Elsewhere
+        } else {
+            Verdict::Free
+        }
+    }
+
+    /// The answer in one sentence, followed by what to do about it.
+    #[must_use]
+    pub fn lines(&self, observation: &Observation, words: &Catalogue) -> Vec<String> {
+        words::lines(self, observation, words)
+    }
+}
+
+/// Puts sockets of one kind and one owner together.
+struct Grouping<'o> {
+    observation: &'o Observation,
+    groups: BTreeMap<(Role, u32, u32, u32), Vec<&'o Row>>,
+}
+
+impl<'o> Grouping<'o> {
+    fn new(observation: &'o Observation) -> Self {
+        Self {
+            observation,
+            groups: BTreeMap::new(),
+        }
+    }
+
+    fn add(&mut self, row: &'o Row) {
+        let role = role(row, self.observation);
+        let owner = self.observation.first_owner(row);
+        let pid = owner.map_or(0, |owner| owner.pid);
+        // Sockets of hidden processes are told apart by their users.
+        let uid = match (pid, role) {
+            (0, Role::Remnant(_)) => 0,
+            (0, _) => row.socket.uid,
+            _ => 0,
+        };
+        let key = (role, row.socket.namespace, pid, uid);
+        self.groups.entry(key).or_default().push(row);
+    }
+
+    fn holders(self) -> Vec<Holder<'o>> {
+        self.groups
+            .into_iter()
+            .filter_map(|((role, ..), rows)| {
+                let row = *rows.first()?;
+                let left: Option<Vec<Duration>> =
+                    rows.iter().map(|row| time_left(&row.socket)).collect();
+                Some(Holder {
+                    role,
+                    row,
+                    process: self.observation.first_owner(row),
+                    left: left.and_then(|left| left.into_iter().max()),
+                    rows,
+                })
+            })
+            .collect()
+    }
+}
+
+fn role(row: &Row, observation: &Observation) -> Role {
+    let socket = &row.socket;
+    match socket.state {
+        _ if socket.protocol == Protocol::Udp => Role::Datagrams,
+        State::Listen => Role::Listener,
+        State::BoundInactive | State::Closed => Role::Bound,
+        // A request or a connection that waits for a listener has no inode either.
+        State::TimeWait | State::FinWait1 | State::FinWait2 | State::Closing | State::LastAck
+            if socket.inode.is_none() =>
+        {
+            Role::Remnant(socket.state)
+        }
+        _ if is_outgoing(row, observation) => Role::Outgoing,
+        _ => Role::Connection,
+    }
+}
+
+/// Returns true if the program here opened the connection, as far as that shows.
+fn is_outgoing(row: &Row, observation: &Observation) -> bool {
+    let socket = &row.socket;
+    let Some(peer) = socket.peer() else {
+        return false;
+    };
+    if socket.state == State::SynSent {
+        return true;
+    }
+    if peer.is_loopback() || peer.address() == socket.local.address() {
+        let listens_at = |end: Endpoint| {
+            observation.listening_on(end.port).any(|row| {
+                let bound = row.socket.local;
+                row.socket.namespace == socket.namespace
+                    && (bound.is_unspecified() || bound.address() == end.address())
+            })
+        };
+        match (listens_at(peer), listens_at(socket.local)) {
+            (true, false) => return true,
+            (false, true) => return false,
+            _ => {}
+        }
+    }
+    observation.limits.local_ports.is_some_and(|(first, last)| {
+        let range = first..=last;
+        range.contains(&socket.local.port) && !range.contains(&peer.port)
+    })
+}
+
+/// The time until the kernel lets go of a socket that no program holds.
+fn time_left(socket: &Socket) -> Option<Duration> {
+    let timer = socket.timer?;
+    let ends = socket.state == State::TimeWait
+        || (socket.state == State::FinWait2 && timer.kind == TimerKind::TimeWait);
+    ends.then(|| Duration::from_millis(timer.expires_ms.into()))
+}

@@ -1,0 +1,314 @@
+//! Which sockets lead to which answer: a table, each case in both languages.
+
+use super::super::catalogue::Language;
+use super::*;
+use crate::filter::sample::{process, row};
+use crate::model::gap::{Gap, GapReason};
+use crate::model::namespace::Namespace;
+use crate::model::owner::{Holder as Descriptor, OwnerSpan, ProcessId};
+use crate::model::timer::Timer;
+use std::num::NonZeroU32;
+
+const PORT: u16 = 8081;
+
+/// A socket in words: protocol or state, ends, then `of=PID`, `left=SECONDS`,
+/// `ns=NUMBER`, `uid=NUMBER`.
+fn world(sockets: &[&str]) -> Observation {
+    let mut world = Observation {
+        processes: vec![
+            process(812, "python3", "/usr/bin/python3"),
+            process(900, "nginx", "/n"),
+        ],
+        namespaces: [(1, None, true), (2, Some("web"), false)]
+            .map(|(id, name, own)| Namespace {
+                id,
+                name: name.map(Into::into),
+                own,
+                entrance: None,
+            })
+            .to_vec(),
+        ..Observation::default()
+    };
+    world.limits.local_ports = Some((32_768, 60_999));
+    let mut rows = Vec::new();
+    for text in sockets {
+        let mut words = text.split_whitespace();
+        let (protocol, state) = match words.next().unwrap() {
+            "udp" => (Protocol::Udp, State::Unconnected),
+            state => (Protocol::Tcp, State::from_word(state).unwrap()),
+        };
+        let mut row = row(
+            protocol,
+            state,
+            words.next().unwrap(),
+            words.next().unwrap(),
+        );
+        for word in words {
+            let (name, number) = word.split_once('=').unwrap();
+            let number: u32 = number.parse().unwrap();
+            match name {
+                "of" => {
+                    let place = u32::from(number == 900);
+                    row.socket.inode = NonZeroU32::new(7);
+                    row.owners = OwnerSpan {
+                        start: u32::try_from(world.holders.len()).unwrap(),
+                        count: 1,
+                    };
+                    world.holders.push(Descriptor {
+                        process: ProcessId(place),
+                        fd: 3,
+                    });
+                }
+                "uid" => {
+                    row.socket.inode = NonZeroU32::new(7);
+                    row.socket.uid = number;
+                }
+                "left" => {
+                    row.socket.timer = Some(Timer {
+                        kind: TimerKind::TimeWait,
+                        expires_ms: number * 1000 - 300,
+                        retransmits: 0,
+                    });
+                }
+                _ => row.socket.namespace = number,
+            }
+        }
+        if state == State::Listen {
+            let number = u32::try_from(rows.len()).unwrap();
+            world.listeners.push((row.socket.local.port, number));
+        }
+        rows.push(row);
+    }
+    world.listeners.sort_unstable();
+    world.rows = Arc::new(rows);
+    world
+}
+
+/// Sockets, the verdict, what the answer must hold, and what must not stand in it.
+type Case = (
+    &'static [&'static str],
+    Verdict,
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
+const CASES: &[Case] = &[
+    (
+        &[],
+        Verdict::Free,
+        &[
+            "8081",
+            "docker ps --filter publish=8081",
+            "nft list ruleset",
+            "6.8",
+        ],
+        &[],
+    ),
+    (
+        &["listen 127.0.0.1:8081 - of=812"],
+        Verdict::Listened,
+        &["python3", "812", "127.0.0.1", "tcplens kill"],
+        &["EADDRINUSE"],
+    ),
+    // Client and server on one machine: only the server's end is on the port.
+    (
+        &[
+            "listen 127.0.0.1:8081 - of=812",
+            "established 127.0.0.1:8081 127.0.0.1:40000 of=812",
+            "established 127.0.0.1:40000 127.0.0.1:8081 of=900",
+            "syn_received 127.0.0.1:8081 127.0.0.1:40001",
+            "time_wait 127.0.0.1:8081 127.0.0.1:40002 left=9",
+        ],
+        Verdict::Listened,
+        &["python3", "1"],
+        &["nginx", "TIME_WAIT", "2"],
+    ),
+    (
+        &[
+            "time_wait 127.0.0.1:8081 127.0.0.1:40000 left=53",
+            "time_wait 127.0.0.1:8081 127.0.0.1:40001 left=12",
+            "fin_wait_2 127.0.0.1:8081 127.0.0.1:40002 left=20",
+            // The client's end of the last.
+            "close_wait 127.0.0.1:40002 127.0.0.1:8081 of=900",
+        ],
+        Verdict::Remnants,
+        &[
+            "2 ",
+            "TIME_WAIT",
+            "FIN_WAIT2",
+            "53",
+            "SO_REUSEADDR",
+            "EADDRINUSE",
+        ],
+        &["nginx", "kill"],
+    ),
+    // How long an unacknowledged FIN is repeated is not told by its timer.
+    (
+        &[
+            "last_ack 192.0.2.1:8081 198.51.100.7:40000",
+            "time_wait 192.0.2.1:8081 198.51.100.7:40001 left=12",
+        ],
+        Verdict::Remnants,
+        &["LAST_ACK", "TIME_WAIT"],
+        &["12"],
+    ),
+    // An outgoing connection: its peer's listener is here, or its port tells.
+    (
+        &[
+            "listen 127.0.0.1:514 - of=812",
+            "established 127.0.0.1:8081 127.0.0.1:514 of=900",
+        ],
+        Verdict::Taken,
+        &[
+            "nginx",
+            "900",
+            "127.0.0.1:514",
+            "tcplens kill pid:900",
+            "EADDRINUSE",
+        ],
+        &["python3", "ip_local_reserved_ports"],
+    ),
+    (
+        &["syn_sent 192.0.2.1:8081 198.51.100.7:443 of=900"],
+        Verdict::Taken,
+        &["nginx", "198.51.100.7:443"],
+        &[],
+    ),
+    // The listener has ended, a worker has not.
+    (
+        &["established 192.0.2.1:8081 198.51.100.7:40000 of=900"],
+        Verdict::Taken,
+        &["nginx", "900", "SO_REUSEADDR"],
+        &[],
+    ),
+    (
+        &["bound_inactive 0.0.0.0:8081 - of=812"],
+        Verdict::Taken,
+        &["python3", "0.0.0.0", "EADDRINUSE"],
+        &[],
+    ),
+    // Nobody may look into the process.
+    (
+        &["listen 0.0.0.0:8081 - uid=1001"],
+        Verdict::Listened,
+        &["uid 1001", "sudo tcplens explain :8081"],
+        &["tcplens kill"],
+    ),
+    (
+        &["udp 0.0.0.0:8081 - of=812"],
+        Verdict::Datagrams,
+        &["python3", "UDP", "0.0.0.0"],
+        &["EADDRINUSE"],
+    ),
+    (
+        &["listen [::]:8081 - of=900", "udp 0.0.0.0:8081 - of=812"],
+        Verdict::Listened,
+        &["nginx", "[::]", "python3", "UDP"],
+        &[],
+    ),
+    // UDP beside what is left of TCP.
+    (
+        &[
+            "udp 0.0.0.0:8081 - of=812",
+            "time_wait 192.0.2.1:8081 198.51.100.7:40001 left=12",
+        ],
+        Verdict::Remnants,
+        &["12", "python3", "UDP"],
+        &[],
+    ),
+    (
+        &[
+            "listen 0.0.0.0:8081 - of=900 ns=2",
+            "time_wait 192.0.2.1:8081 198.51.100.7:40001 left=12 ns=2",
+        ],
+        Verdict::Elsewhere,
+        &["nginx", "web", "docker ps"],
+        &["TIME_WAIT"],
+    ),
+    (
+        &[
+            "listen 127.0.0.1:8081 - of=812",
+            "listen 0.0.0.0:8081 - of=900 ns=2",
+        ],
+        Verdict::Listened,
+        &["python3", "nginx", "web"],
+        &[],
+    ),
+];
+
+#[test]
+fn sockets_lead_to_their_answer() {
+    for (sockets, verdict, holds, lacks) in CASES {
+        let world = world(sockets);
+        let found = PortUse::of(PORT, &world);
+        assert_eq!(found.verdict(), *verdict, "{sockets:?}");
+        for language in [Language::English, Language::Chinese] {
+            let lines = found.lines(&world, Catalogue::of(language));
+            let text = lines.join("\n");
+            assert!(lines.len() >= 2 && lines[0].contains("8081"), "{text}");
+            assert!(!text.contains(['{', '}']), "{text}");
+            for held in *holds {
+                assert!(text.contains(held), "{sockets:?}: no {held:?} in\n{text}");
+            }
+            // The port itself and commands may hold any digit.
+            let plain = text
+                .replace("8081", "")
+                .replace("812", "")
+                .replace("127.0.0.1", "");
+            for lacked in *lacks {
+                assert!(
+                    !plain.contains(lacked),
+                    "{sockets:?}: {lacked:?} in\n{text}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_port_for_outgoing_connections_can_be_reserved() {
+    let mut world = world(&["established 192.0.2.1:8081 198.51.100.7:443 of=900"]);
+    let text = |world: &Observation| {
+        let found = PortUse::of(PORT, world);
+        found
+            .lines(world, Catalogue::of(Language::English))
+            .join("\n")
+    };
+    // Which end opened it does not show.
+    assert!(!text(&world).contains("ip_local_reserved_ports"));
+    world.limits.local_ports = Some((8000, 9000));
+    let said = text(&world);
+    assert!(
+        said.contains("outgoing connection of nginx (900) to 198.51.100.7:443"),
+        "{said}"
+    );
+    assert!(
+        said.contains("add 8081 to net.ipv4.ip_local_reserved_ports"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_unreadable_table_is_no_free_port() {
+    let mut world = world(&[]);
+    world.gaps.push(Gap {
+        kind: GapKind::TablesUnreadable,
+        count: 1,
+        reason: GapReason::Failed,
+    });
+    assert_eq!(PortUse::of(PORT, &world).verdict(), Verdict::Unknown);
+}
+
+#[test]
+fn many_holders_are_counted() {
+    let texts: Vec<String> = (1..=9)
+        .map(|uid| format!("udp 0.0.0.0:8081 - uid={uid}"))
+        .collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let world = world(&texts);
+    let lines = PortUse::of(PORT, &world).lines(&world, Catalogue::of(Language::English));
+    assert!(
+        lines[0].contains("uid 1") && lines[0].contains("6 more"),
+        "{lines:?}"
+    );
+}

@@ -1,0 +1,219 @@
+//! The use of a port in words: one sentence, and what to do.
+
+use super::super::catalogue::Catalogue;
+use super::super::sentence::{fill, grouped};
+use super::{Holder, PortUse, Role, Verdict};
+use crate::model::observation::Observation;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// So many holders are named; the others are counted.
+const MAX_NAMED: usize = 3;
+
+/// The verdict, then the advice, each a line.
+pub(super) fn lines(port: &PortUse<'_>, seen: &Observation, words: &Catalogue) -> Vec<String> {
+    let writer = Writer { port, seen, words };
+    let mut lines = vec![writer.verdict()];
+    let advice = writer.advice();
+    for (number, name) in advice.iter().enumerate() {
+        let Some(text) = writer.sentence("next", name) else {
+            continue;
+        };
+        let heading = if number == 0 { "next" } else { "then" };
+        lines.push(format!("{}{text}", words.diagnosis("join", heading)));
+    }
+    lines.retain(|line| !line.is_empty());
+    lines
+}
+
+struct Writer<'a, 'o> {
+    port: &'a PortUse<'o>,
+    seen: &'a Observation,
+    words: &'a Catalogue,
+}
+
+impl Writer<'_, '_> {
+    fn verdict(&self) -> String {
+        let here = &self.port.here;
+        let times_known = || self.left().is_some();
+        let name = match self.port.verdict() {
+            Verdict::Listened if self.port.accepted > 0 => "listened_busy",
+            Verdict::Listened => "listened",
+            Verdict::Taken => "taken",
+            Verdict::Remnants if times_known() => "remnants",
+            Verdict::Remnants => "remnants_untimed",
+            Verdict::Datagrams => "datagrams",
+            Verdict::Elsewhere => "elsewhere",
+            Verdict::Free => "free",
+            Verdict::Unknown => "unknown",
+        };
+        let mut verdict = self.sentence("verdict", name).unwrap_or_default();
+        let udp = here.iter().any(|holder| holder.role == Role::Datagrams);
+        if udp && self.port.verdict() != Verdict::Datagrams {
+            verdict = self.also(verdict, "udp_too");
+        }
+        if !here.is_empty() && !self.port.elsewhere.is_empty() {
+            verdict = self.also(verdict, "elsewhere_too");
+        }
+        verdict
+    }
+
+    fn also(&self, verdict: String, name: &str) -> String {
+        match self.sentence("verdict", name) {
+            Some(more) => self.words.sentences(&[verdict, more]),
+            None => verdict,
+        }
+    }
+
+    /// Names of what to do, the most useful first.
+    fn advice(&self) -> Vec<&'static str> {
+        let first = self.first();
+        let role = first.map(|holder| holder.role);
+        let known = first.is_some_and(|holder| holder.process.is_some());
+        match self.port.verdict() {
+            Verdict::Listened if known => vec!["kill"],
+            Verdict::Taken if role == Some(Role::Outgoing) => {
+                let reserve = match self.port.is_ephemeral {
+                    Some(true) => "reserve",
+                    _ => "outgoing",
+                };
+                vec![reserve, "kill_holder"]
+            }
+            Verdict::Taken if role == Some(Role::Bound) => vec!["bound", "kill_holder"],
+            Verdict::Taken if known => vec!["connection", "kill_holder"],
+            Verdict::Listened | Verdict::Taken | Verdict::Datagrams if !known => vec!["hidden"],
+            Verdict::Remnants if self.left().is_some() => vec!["wait", "reuse"],
+            Verdict::Remnants => vec!["reuse"],
+            Verdict::Datagrams => vec!["kill_holder"],
+            Verdict::Elsewhere => vec!["nat"],
+            Verdict::Free if self.port.shows_bound => vec!["nat", "bound_hidden"],
+            Verdict::Free => vec!["nat", "bound_not_in_proc"],
+            Verdict::Unknown => vec!["doctor"],
+            Verdict::Listened | Verdict::Taken => Vec::new(),
+        }
+    }
+
+    /// The holder that matters most.
+    fn first(&self) -> Option<&Holder<'_>> {
+        self.port.here.first()
+    }
+
+    fn sentence(&self, group: &str, name: &str) -> Option<String> {
+        fill(self.words.port(group, name), |place| self.value(place))
+            .filter(|text| !text.is_empty())
+    }
+
+    fn value(&self, place: &str) -> Option<String> {
+        let here = |such: fn(&Role) -> bool| {
+            let holders = self.port.here.iter();
+            holders.filter(move |holder| such(&holder.role))
+        };
+        Some(match place {
+            "port" => self.port.port.to_string(),
+            "connections" => count(self.port.accepted),
+            "listeners" => self.named(here(|role| *role == Role::Listener)),
+            "holders" => self.named(here(|role| *role != Role::Datagrams)),
+            "udp" => self.named(here(|role| *role == Role::Datagrams)),
+            "others" => self.named(self.port.elsewhere.iter()),
+            "left" => self.words.length(self.left()?),
+            "pid" => self.first()?.process?.pid.to_string(),
+            "who" => self.who(self.first()?),
+            _ => return None,
+        })
+    }
+
+    /// The time until all remnants are gone, rounded up to whole seconds.
+    fn left(&self) -> Option<std::time::Duration> {
+        let holders = self.port.here.iter();
+        let mut longest = None;
+        for holder in holders.filter(|holder| matches!(holder.role, Role::Remnant(_))) {
+            longest = longest.max(Some(holder.left?));
+        }
+        let milliseconds = u64::try_from(longest?.as_millis()).ok()?;
+        Some(std::time::Duration::from_secs(milliseconds.div_ceil(1000)))
+    }
+
+    fn named<'h>(&self, holders: impl Iterator<Item = &'h Holder<'h>>) -> String {
+        let mut named: Vec<String> = holders.map(|holder| self.holder(holder)).collect();
+        let more = named.len().saturating_sub(MAX_NAMED);
+        if more > 0 {
+            named.truncate(MAX_NAMED);
+            let count = count(more);
+            let text = fill(self.words.port("holder", "more"), |_| Some(count.clone()));
+            named.extend(text);
+        }
+        self.words.list(&named)
+    }
+
+    fn holder(&self, holder: &Holder<'_>) -> String {
+        let socket = &holder.row.socket;
+        let several = holder.rows.len() > 1;
+        let name = match holder.role {
+            Role::Listener => "listener",
+            Role::Bound => "bound",
+            Role::Outgoing if several => "outgoing_several",
+            Role::Outgoing => "outgoing",
+            Role::Connection if several => "connections",
+            Role::Connection => "connection",
+            Role::Remnant(_) => "remnant",
+            Role::Datagrams => "datagrams",
+        };
+        let text = fill(self.words.port("holder", name), |place| {
+            Some(match place {
+                "who" => self.who(holder),
+                "at" => addresses(holder, self.words),
+                "remote" => socket.peer()?.to_string(),
+                "state" => socket.state.to_string(),
+                "count" => count(holder.rows.len()),
+                _ => return None,
+            })
+        });
+        let text = text.unwrap_or_default();
+        if self.seen.is_own(holder.row) {
+            return text;
+        }
+        let namespace = self.seen.namespace(socket);
+        let called = namespace.and_then(|namespace| namespace.name.as_ref());
+        let called = called.map_or_else(|| socket.namespace.to_string(), ToString::to_string);
+        self.words.aside(&text, &called)
+    }
+
+    fn who(&self, holder: &Holder<'_>) -> String {
+        let socket = &holder.row.socket;
+        let user = socket.user().map(|uid| {
+            let name = self.seen.user(uid);
+            name.map_or_else(|| format!("uid {uid}"), ToString::to_string)
+        });
+        let name = match (holder.process, &user) {
+            (Some(_), _) => "process",
+            (None, Some(_)) => "user",
+            (None, None) => "nobody_known",
+        };
+        fill(self.words.port("who", name), |place| match place {
+            "process" => Some(holder.process?.name.to_string()),
+            "pid" => Some(holder.process?.pid.to_string()),
+            _ => user.clone(),
+        })
+        .unwrap_or_default()
+    }
+}
+
+/// The local addresses of the sockets, each once.
+fn addresses(holder: &Holder<'_>, words: &Catalogue) -> String {
+    let mut found = BTreeSet::new();
+    for row in &holder.rows {
+        found.insert(row.socket.local.address());
+    }
+    let shown: Vec<String> = found
+        .into_iter()
+        .map(|address| match address {
+            IpAddr::V4(v4) => v4.to_string(),
+            IpAddr::V6(v6) => format!("[{v6}]"),
+        })
+        .collect();
+    words.list(&shown)
+}
+
+fn count(number: usize) -> String {
+    grouped(u64::try_from(number).unwrap_or(u64::MAX))
+}

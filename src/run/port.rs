@@ -1,0 +1,51 @@
+//! The use of the port that a command asks about, where it asks about one.
+
+use crate::explain::catalogue::Catalogue;
+use crate::explain::port::{PortUse, Verdict};
+use crate::filter::Filter;
+use crate::model::namespace::Scope;
+use crate::model::observation::Observation;
+use crate::monitor::{Monitor, MonitorOptions};
+use crate::source::ReadingSource;
+
+/// The use of a port in words.
+pub(super) struct PortReport {
+    pub(super) verdict: Verdict,
+    /// The verdict, then the advice; none is empty.
+    pub(super) lines: Vec<String>,
+}
+
+/// Returns the report if the filter is one local port. Where no socket has the port,
+/// the other network namespaces are read as well.
+pub(super) fn report(
+    filter: &Filter,
+    observation: &Observation,
+    source: &mut dyn ReadingSource,
+    words: &Catalogue,
+) -> Option<PortReport> {
+    let port = filter.single_port()?;
+    let found = written(port, observation, words);
+    if found.verdict != Verdict::Free || observation.spans_namespaces() {
+        return Some(found);
+    }
+    source.set_scope(Scope::All);
+    let reading = source.read_table();
+    source.set_scope(Scope::Own);
+    let all = reading
+        .ok()
+        .and_then(|reading| Monitor::new(MonitorOptions::default()).fold(reading));
+    let wider = all.map(|all| written(port, &all, words));
+    Some(
+        wider
+            .filter(|wider| wider.verdict == Verdict::Elsewhere)
+            .unwrap_or(found),
+    )
+}
+
+fn written(port: u16, observation: &Observation, words: &Catalogue) -> PortReport {
+    let found = PortUse::of(port, observation);
+    PortReport {
+        verdict: found.verdict(),
+        lines: found.lines(observation, words),
+    }
+}
