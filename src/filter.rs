@@ -10,7 +10,7 @@
 //! src 10.0.0.0/8   dst [2001:db8::1]:443   dst :443
 //! a and b   a b   a or b   not a   ! a   ( )   && || &  |
 //!
-//! port:443   port:8000-8100   port:80,http   :8080   host:192.0.2.1   192.0.2.0/24
+//! port:443   port:8000-8100   port:80,http   :8080   either :8080   host:192.0.2.1   192.0.2.0/24
 //! process:nginx   pid:812   user:www-data   uid:33   inode:12345   state:syn_sent,close_wait
 //! proto:tcp   tcp   udp6   v4   ipv6   inet6   SYN_SENT
 //! recvq > 0   sendq > 1000   retrans > 2   age > 60s
@@ -115,6 +115,22 @@ impl Filter {
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let expr = parse::parse(text)?;
         Ok(Self { expr })
+    }
+
+    /// The filter as it is meant for signals: a port that names no end (`:8080`,
+    /// `port:80,443`, `host:192.0.2.1:80`) is the local port.
+    #[must_use]
+    pub fn with_local_ports(&self) -> Self {
+        let expr = self.expr.as_ref().map(ast::Expr::with_local_ports);
+        Self { expr }
+    }
+
+    /// True if it asks for a port without naming an end.
+    #[must_use]
+    pub fn asks_for_bare_port(&self) -> bool {
+        self.expr
+            .as_ref()
+            .is_some_and(ast::Expr::asks_for_bare_port)
     }
 
     /// Whether the filter wants one row. For many rows make a

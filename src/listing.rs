@@ -10,6 +10,9 @@ mod order;
 pub mod quantity;
 mod quick;
 mod rank;
+mod role;
+mod shell;
+mod targets;
 
 pub use arrange::arrange;
 pub use cell::{Cell, cell};
@@ -18,3 +21,6 @@ pub use fit::{fit, pad, width, wrap};
 pub use layout::{Layout, Measure, Placed};
 pub use order::{Sort, SortBy};
 pub use quick::{Quick, StateClass};
+pub use role::Role;
+pub use shell::shell_words;
+pub use targets::{Targets, matches_by_remote_only, targets};

@@ -101,7 +101,7 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 57] = [
+const INSIDE: [(&str, Body); 58] = [
     (
         "lessons_lead_where_their_labels_say",
         lessons::lead_where_their_labels_say,
@@ -190,6 +190,10 @@ const INSIDE: [(&str, Body); 57] = [
         destroy::finds_one_listener_among_many,
     ),
     ("orders_kill_who_is_meant", orders::kill_who_is_meant),
+    (
+        "orders_kill_nobody_by_foreign_numbers",
+        orders::kill_nobody_by_foreign_numbers,
+    ),
     ("orders_close_what_is_meant", orders::close_what_is_meant),
     (
         "closing_is_refused_to_an_ordinary_user",

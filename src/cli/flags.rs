@@ -236,13 +236,19 @@ fn baseline_file() -> Arg {
 
 const KILL: &str = "\
 Examples:
-  tcplens kill :8080                         asks, then sends TERM to whoever has port 8080
+  tcplens kill :8080                         asks, then sends TERM to whoever listens on port 8080
   tcplens kill process:nginx --dry-run       only tells whom it would be sent to
   tcplens kill user:www-data --confirm 3     without asking, if it is exactly three
   tcplens kill pid:812 --signal HUP --yes
+  tcplens kill either :8080 --dry-run        the clients of port 8080, too
 
-Signals: TERM KILL INT HUP STOP CONT USR1 USR2. More than one process, and one
-that tcplens runs under, take a number to type, or --confirm.
+A port means the local one: who listens on it (TCP) or receives on it (UDP), or
+if nobody does, who has it. Its clients are left alone, and named; 'either :8080'
+or --clients includes them.
+
+Signals: TERM KILL INT HUP STOP CONT USR1 USR2. More than one process, one that
+tcplens runs under, and one that matches only by the remote end of a connection
+take a number to type, or --confirm.
 
 Exit codes: 0 all are gone (HUP, STOP, CONT, USR1, USR2: all were sent),
 1 nothing matched or one is still there, 2 an error or a refusal.";
@@ -268,6 +274,11 @@ fn kill() -> Command {
             .about("End the processes whose sockets match")
             .after_help(KILL)
             .arg(value("signal", "NAME", "What to send; TERM if nothing is said").short('s'))
+            .arg(flag(
+                "clients",
+                None,
+                "A port means both ends: clients of it are targets, too",
+            ))
             .arg(racy()),
     )
 }

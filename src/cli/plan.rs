@@ -159,7 +159,8 @@ fn planned(matches: &ArgMatches, here: &Surroundings) -> Result<Plan, Usage> {
         Some(("explain", explain)) => self::explain::explain(explain),
         Some(("kill", kill)) => {
             let signal = acting::signal(kill)?;
-            let acting = acting::acting("kill", kill)?;
+            let mut acting = acting::acting("kill", kill)?;
+            acting.order.clients = kill.get_flag("clients");
             Ok(Plan::Kill(acting, signal, without_pidfd(kill)))
         }
         Some(("close", close)) => acting::acting("close", close).map(Plan::Close),

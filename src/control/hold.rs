@@ -31,6 +31,9 @@ impl Hold {
     /// Opens a pidfd.
     pub(super) fn open(calls: &dyn Calls, pid: u32) -> Result<Self, Refusal> {
         let opened = calls.open(raw(pid)?).map_err(|error| match error {
+            // A number that `/proc` shows and that is nobody's here: of a process
+            // that is gone, or of one that has another number here, or none.
+            Errno::SRCH if !kin::proc_is_ours() => Refusal::ForeignProc,
             Errno::SRCH => Refusal::Gone,
             // A filter on system calls answers EPERM; opening needs no
             // permission otherwise.

@@ -3,7 +3,7 @@
 use super::calls::{Calls, Kernel};
 use super::facts::{self, Facts, RunProgram};
 use super::hold::{Hold, failed, raw};
-use super::kin::Census;
+use super::kin::{self, Census};
 use super::tree::{Frozen, Member};
 use super::{Control, cautions, guards};
 use crate::model::action::{ArmId, ArmedFacts, Life, Outcome, Refusal, Target, TreeOutcome};
@@ -224,6 +224,7 @@ fn permitted(pid: u32) -> Result<(), Refusal> {
 
 fn refusal(error: Errno, pid: u32) -> Refusal {
     match error {
+        Errno::SRCH if !kin::proc_is_ours() => Refusal::ForeignProc,
         Errno::SRCH => Refusal::Gone,
         Errno::PERM => Refusal::NotPermitted {
             uid: facts::uid(pid),

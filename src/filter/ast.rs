@@ -109,8 +109,11 @@ pub(super) enum End {
     /// The peer's. A row without a peer has none, so every question about it
     /// is answered with no.
     Remote,
-    /// At least one of the two.
+    /// At least one of the two, where no end is named. A signal is meant for the
+    /// local one: see [`Expr::with_local_ports`].
     Either,
+    /// At least one of the two, by the word `either`.
+    Any,
 }
 
 /// Some ports.
@@ -138,6 +141,32 @@ pub(super) enum Number {
 }
 
 impl Expr {
+    /// The same conditions, with each port that names no end taken for the local
+    /// port.
+    pub(super) fn with_local_ports(&self) -> Self {
+        let all = |parts: &[Self]| parts.iter().map(Self::with_local_ports).collect();
+        match self {
+            Self::And(parts) => Self::And(all(parts)),
+            Self::Or(parts) => Self::Or(all(parts)),
+            Self::Not(inner) => Self::Not(Box::new(inner.with_local_ports())),
+            Self::Is(Test::Port(End::Either, ports)) => Self::Is(Test::Port(End::Local, *ports)),
+            Self::Is(Test::Host(End::Either, prefix, port @ Some(_))) => {
+                Self::Is(Test::Host(End::Local, *prefix, *port))
+            }
+            Self::Is(test) => Self::Is(test.clone()),
+        }
+    }
+
+    /// True if a port that names no end is asked for. What `not` keeps away is not
+    /// asked for.
+    pub(super) fn asks_for_bare_port(&self) -> bool {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::asks_for_bare_port),
+            Self::Is(Test::Port(End::Either, _) | Test::Host(End::Either, _, Some(_))) => true,
+            Self::Not(_) | Self::Is(_) => false,
+        }
+    }
+
     /// Whether it asks such a question anywhere within.
     pub(super) fn asks(&self, such: fn(&Test) -> bool) -> bool {
         match self {

@@ -178,7 +178,7 @@ fn at(end: End, row: &Row, holds: impl Fn(Endpoint) -> bool) -> bool {
     match end {
         End::Local => holds(row.socket.local),
         End::Remote => remote(),
-        End::Either => holds(row.socket.local) || remote(),
+        End::Either | End::Any => holds(row.socket.local) || remote(),
     }
 }
 

@@ -55,7 +55,7 @@ impl Test {
             Self::Port(end, Ports::Range(first, last)) => {
                 write!(formatter, "{}:{first}-{last}", Field::Port(*end).word())
             }
-            Self::Port(end @ End::Either, Ports::Compare(Compare::Equal, port)) => {
+            Self::Port(end @ (End::Either | End::Any), Ports::Compare(Compare::Equal, port)) => {
                 write!(formatter, "{}:{port}", Field::Port(*end).word())
             }
             Self::Port(end, Ports::Compare(compare, port)) => {

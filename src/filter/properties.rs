@@ -16,7 +16,14 @@ fn name() -> impl Strategy<Value = String> {
 }
 
 fn test() -> impl Strategy<Value = Test> {
+    // `host` has no word for "any".
     let end = prop_oneof![Just(End::Local), Just(End::Remote), Just(End::Either)];
+    let port_end = prop_oneof![
+        Just(End::Local),
+        Just(End::Remote),
+        Just(End::Either),
+        Just(End::Any)
+    ];
     let compare = prop_oneof![
         Just(Compare::Equal),
         Just(Compare::Less),
@@ -50,7 +57,7 @@ fn test() -> impl Strategy<Value = Test> {
     ];
     prop_oneof![
         states.prop_map(Test::States),
-        (end.clone(), ports).prop_map(|(end, ports)| Test::Port(end, ports)),
+        (port_end, ports).prop_map(|(end, ports)| Test::Port(end, ports)),
         (end, prefix, any::<Option<u16>>())
             .prop_map(|(end, prefix, port)| Test::Host(end, prefix, port)),
         name().prop_map(Test::Process),

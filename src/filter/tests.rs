@@ -134,6 +134,10 @@ fn sugar() {
             ":443",
             &[NGINX, CURL_CONNECTS, CURL_WAS, HALF_OPEN, NGINX_LISTENS],
         ),
+        (
+            "either :443",
+            &[NGINX, CURL_CONNECTS, CURL_WAS, HALF_OPEN, NGINX_LISTENS],
+        ),
         (":ssh", &[SSH_LISTENS, LINK_LOCAL]),
         ("port 22", &[SSH_LISTENS, LINK_LOCAL]),
         ("port:8000-8100", &[JAVA]),
@@ -354,5 +358,33 @@ fn one_local_port_is_told_from_other_questions() {
             port,
             "{text}"
         );
+    }
+}
+
+#[test]
+fn a_port_without_an_end_is_the_local_one_for_signals() {
+    // Text, the same for signals, whether a port names no end.
+    let cases = [
+        (":443", "sport = :443", true),
+        ("port:80,443", "sport = :80 or sport = :443", true),
+        ("port:8000-8100 tcp", "sport:8000-8100 and tcp", true),
+        ("port > 1024", "sport > :1024", true),
+        ("host:192.0.2.1:80", "src 192.0.2.1:80", true),
+        (":80 and user:x", "sport = :80 and user:x", true),
+        ("(:80 or udp) x", "(sport = :80 or udp) and x", true),
+        ("nginx and not :80", "nginx and sport != :80", false),
+        ("either :443", "either:443", false),
+        ("either:80,443", "either:80 or either:443", false),
+        ("sport :443", "sport = :443", false),
+        ("dport :443", "dport = :443", false),
+        ("host:192.0.2.1", "host 192.0.2.1", false),
+        ("dst 192.0.2.1:80", "dst 192.0.2.1:80", false),
+        ("nginx", "nginx", false),
+        ("", "", false),
+    ];
+    for (text, expected, bare) in cases {
+        let filter = Filter::parse(text).unwrap();
+        assert_eq!(filter.with_local_ports().to_string(), expected, "{text}");
+        assert_eq!(filter.asks_for_bare_port(), bare, "{text}");
     }
 }

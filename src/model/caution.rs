@@ -24,6 +24,9 @@ pub enum Caution {
     Listener,
     /// A connection in `TIME_WAIT`: what it protects against (RFC 1337) may come.
     TimeWait,
+    /// A process that matches only because of the remote end of its connection:
+    /// a client of what was asked for, in most cases.
+    RemoteOnly,
 }
 
 impl Caution {
@@ -37,17 +40,19 @@ impl Caution {
             Self::Listener => "listener",
             Self::TimeWait => "time_wait",
             Self::OwnSession => "own_session",
+            Self::RemoteOnly => "remote_only",
         }
     }
 
     /// Every key a caution can have.
-    pub const KEYS: [&'static str; 6] = [
+    pub const KEYS: [&'static str; 7] = [
         "several",
         "own_ancestor",
         "container_init",
         "listener",
         "time_wait",
         "own_session",
+        "remote_only",
     ];
 }
 

@@ -8,6 +8,7 @@
 
 mod close;
 mod kill;
+mod owners;
 mod ports;
 mod verdict;
 
@@ -40,6 +41,8 @@ pub struct Order {
     pub dry_run: bool,
     /// No more targets than this.
     pub most: usize,
+    /// A port that names no end means both: clients of it are targets, too.
+    pub clients: bool,
 }
 
 impl Default for Order {
@@ -49,6 +52,7 @@ impl Default for Order {
             confirm: None,
             dry_run: false,
             most: MOST_TARGETS,
+            clients: false,
         }
     }
 }
@@ -114,14 +118,20 @@ impl Teller {
         RunError::Refused(self.sentence(name, values))
     }
 
-    /// Whoever is asked must see it, wherever errors go.
+    /// What belongs to the question, and is no target. Who is asked must see it,
+    /// wherever errors go.
+    fn aside(&self, name: &str, values: &[(&str, String)]) {
+        if is_attended() {
+            self.say(name, values);
+        } else {
+            self.warn(name, values);
+        }
+    }
+
+    /// What is not acted on, and why.
     fn left_out(&self, what: &str, reason: String) {
         let values = [("what", what.to_owned()), ("reason", reason)];
-        if is_attended() {
-            self.say("left_out", &values);
-        } else {
-            self.warn("left_out", &values);
-        }
+        self.aside("left_out", &values);
     }
 
     /// What must be thought of twice.

@@ -5,6 +5,8 @@ use super::namespace::{Namespace, NotHere, program};
 use super::other::Other;
 use super::patience::wait_for;
 use super::watch::{Watch, row};
+use nix::sched::{CloneFlags, setns, unshare};
+use std::fs;
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
@@ -68,8 +70,76 @@ pub(crate) fn kill_who_is_meant(_: &Namespace) -> Result<(), NotHere> {
     order(&format!("kill :{port} -s sigterm -y"), 0, &[&ended]);
     assert_eq!(victim.0.wait().unwrap().signal(), Some(15));
 
+    kill_the_holder_of_a_port();
     kill_several();
     kill_whom_it_cannot();
+    Ok(())
+}
+
+/// A port is the local one: its client is named and left alone, and takes a number
+/// where it is included.
+fn kill_the_holder_of_a_port() {
+    let (socket, port) = listener();
+    let near = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let (far, _) = socket.accept().unwrap();
+    let mut server = Other::holding(socket, &mut Command::new("cat"));
+    let mut client = Other::holding(near, &mut Command::new("cat"));
+    let mut worker = Other::holding(far, &mut Command::new("cat"));
+    let pids = [&server, &client, &worker].map(|other| other.0.id());
+    let [first, connects, works] = pids;
+    let server_line = format!("cat ({first}) root: listens on 127.0.0.1:{port}; 1 socket");
+    let client_line = format!("cat ({connects}): client of 127.0.0.1:{port}");
+    let worker_line = format!("cat ({works}): connection from 127.0.0.1:");
+    let alone = format!("left alone: {client_line}");
+    let one = "would go to 1";
+    let said = [&server_line, alone.as_str(), &worker_line, one];
+    order(&format!("kill :{port} --dry-run"), 0, &said);
+    for all in [format!("either :{port}"), format!(":{port} --clients")] {
+        let said = ["would go to 3", "only by the remote end"];
+        order(&format!("kill {all} --dry-run"), 0, &said);
+    }
+    let two = ["would go to 2"];
+    order(&format!("kill sport :{port} --dry-run"), 0, &two);
+    // A client alone: a yes is not enough for it.
+    let typed = format!("--confirm {connects}");
+    order(&format!("kill dport :{port} --yes"), 2, &[&typed]);
+
+    order(&format!("kill :{port} --yes"), 0, &["ended after"]);
+    assert_eq!(server.0.wait().unwrap().signal(), Some(15));
+    // Without the listener nobody knows who opened what; the ends are known.
+    let alone = format!("left alone: cat ({connects}): ");
+    order(&format!("kill :{port} --yes"), 0, &[&alone, "ended after"]);
+    assert_eq!(worker.0.wait().unwrap().signal(), Some(15));
+    // What is left of the port here are connections to it.
+    let (far, there) = listener();
+    let near = TcpStream::connect(("127.0.0.1", there)).unwrap();
+    drop(far.accept().unwrap());
+    drop(far);
+    let mut only = Other::holding(near, &mut Command::new("cat"));
+    let left = ["left alone: cat (", "--clients", "nothing is left"];
+    order(&format!("kill :{there} --yes"), 1, &left);
+    for other in [&mut client, &mut only] {
+        assert_eq!(other.0.try_wait().unwrap(), None, "left alone");
+    }
+}
+
+/// Where the numbers of `/proc` are those of another PID namespace, the refusal
+/// says so, and not that a living process has ended.
+pub(crate) fn kill_nobody_by_foreign_numbers(namespace: &Namespace) -> Result<(), NotHere> {
+    if !namespace.by_root() {
+        return Err(NotHere::NoRoot);
+    }
+    let (mut victim, port) = victim();
+    let outside = fs::File::open("/proc/self/ns/pid").unwrap();
+    unshare(CloneFlags::CLONE_NEWPID).unwrap();
+    let said = order(
+        &format!("kill :{port} --yes"),
+        1,
+        &["left out: cat (", "/proc belongs to another PID namespace"],
+    );
+    setns(outside, CloneFlags::CLONE_NEWPID).unwrap();
+    assert!(!said.contains("ended by itself"), "{said}");
+    assert_eq!(victim.0.try_wait().unwrap(), None, "nothing was sent");
     Ok(())
 }
 

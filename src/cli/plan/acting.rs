@@ -40,6 +40,7 @@ pub(super) fn acting(command: &str, matches: &ArgMatches) -> Result<Acting, Usag
             confirm: matches.get_one::<u32>("confirm").copied(),
             dry_run: matches.get_flag("dry-run"),
             most: most.map_or(usual.most, |most| most as usize),
+            clients: false,
         },
     })
 }

@@ -1,18 +1,16 @@
 //! `tcplens kill`: the processes that hold the sockets that match a filter.
 
+use super::owners::{self, Owner};
 use super::ports;
 use super::{About, Case, Ending, Order, RunError, Teller, Wording, consent, is_attended, user};
 use crate::app::confirm::Goes;
 use crate::control::Control;
 use crate::explain::catalogue::Catalogue;
 use crate::explain::sentence::fill;
-use crate::filter::Filter;
-use crate::listing::fit;
-use crate::model::action::{ArmId, ArmedFacts, Grip, Life, Outcome, Reach, Refusal, Target};
+use crate::listing::{Targets, fit, shell_words, targets};
+use crate::model::action::{ArmedFacts, Grip, Life, Outcome, Reach, Refusal, Target};
 use crate::model::caution::{Caution, Demand};
 use crate::model::observation::Observation;
-use crate::model::owner::OwnerSpan;
-use crate::model::row::Row;
 use crate::model::signal::Signal;
 use std::time::{Duration, Instant};
 
@@ -40,13 +38,6 @@ pub struct KillRequest {
     pub words: &'static Catalogue,
 }
 
-/// A process with sockets that match.
-struct Owner {
-    id: ArmId,
-    target: Target,
-    sockets: u32,
-}
-
 /// Tells whose sockets match, asks, signals, and waits for the ends.
 ///
 /// # Errors
@@ -62,10 +53,29 @@ pub fn kill(mut request: KillRequest) -> Result<Ending, RunError> {
         teller.warn("nothing_matches", &[]);
         return Ok(Ending::NothingMatched);
     }
-    for row in &rows {
-        tell_unowned(row, &observation, &teller);
+    let filter = &request.about.filter;
+    let targets = if request.order.clients {
+        Targets {
+            meant: rows,
+            spared: Vec::new(),
+        }
+    } else {
+        targets(&rows, filter, &observation)
+    };
+    let command = shell_words(filter, &request.about.quick);
+    if targets.meant.is_empty() {
+        teller.aside("no_holder", &[]);
     }
-    let owners = owners(&rows, &request.about.filter, &observation);
+    let explained = owners::tell_unowned(&targets.meant, &command, &observation, &teller);
+    let owners = owners::owners(&targets.meant, filter, &observation);
+    let spared = owners::owners(&targets.spared, filter, &observation);
+    let leaves_any = owners::tell_spared(&spared, &owners, &observation, &teller);
+    if leaves_any && owners.is_empty() {
+        teller.aside("include_clients", &[("filter", command)]);
+    }
+    if explained && owners.is_empty() {
+        return Ok(Ending::NothingMatched);
+    }
     let extra = [("signal", request.signal.to_string())];
     let mut case = Case {
         targets: owners.len(),
@@ -90,6 +100,7 @@ pub fn kill(mut request: KillRequest) -> Result<Ending, RunError> {
             }
             Ok(facts) => {
                 cautions.extend(facts.cautions_for(Reach::Process));
+                cautions.extend(owner.caution());
                 racy |= facts.grip == Grip::Number;
                 known.push(facts.clone());
                 tell_owner(&owner, &facts, &observation, &teller);
@@ -134,7 +145,12 @@ pub fn kill(mut request: KillRequest) -> Result<Ending, RunError> {
 
 /// Sends to all, then waits for all; whether each is gone, or was sent what
 /// need not end it.
-fn carry_out(control: &mut dyn Control, signal: Signal, armed: &[Owner], teller: &Teller) -> bool {
+fn carry_out(
+    control: &mut dyn Control,
+    signal: Signal,
+    armed: &[Owner<'_>],
+    teller: &Teller,
+) -> bool {
     let mut all = true;
     let mut awaited = Vec::new();
     for owner in armed {
@@ -168,57 +184,7 @@ fn carry_out(control: &mut dyn Control, signal: Signal, armed: &[Owner], teller:
     all
 }
 
-/// All who are meant by the filter, in the order in which they are met. Of
-/// several who hold a row these are the ones for whom it would match if they
-/// held it alone: `pid:812` means that one, `:443` all.
-fn owners(rows: &[&Row], filter: &Filter, observation: &Observation) -> Vec<Owner> {
-    let mut owners: Vec<Owner> = Vec::new();
-    for row in rows {
-        let mut start = row.owners.start;
-        for (process, descriptors) in observation.owners(row) {
-            let count = u16::try_from(descriptors.len()).unwrap_or(u16::MAX);
-            let alone = Row {
-                owners: OwnerSpan { start, count },
-                ..**row
-            };
-            start = start.saturating_add(count.into());
-            if !filter.matches(&alone, observation) {
-                continue;
-            }
-            let same = |known: &&mut Owner| {
-                (known.target.pid, known.target.start_ticks) == (process.pid, process.start_ticks)
-            };
-            if let Some(known) = owners.iter_mut().find(same) {
-                known.sockets += 1;
-                continue;
-            }
-            owners.push(Owner {
-                id: ArmId(owners.len() as u64),
-                target: Target::of(process, row.socket.inode),
-                sockets: 1,
-            });
-        }
-    }
-    owners
-}
-
-fn tell_unowned(row: &Row, observation: &Observation, teller: &Teller) {
-    if observation.first_owner(row).is_some() {
-        return;
-    }
-    let why = row
-        .unowned
-        .and_then(|reason| teller.words.unowned(reason))
-        .map_or(String::new(), |words| words.short.clone());
-    let socket = &row.socket;
-    let what = match socket.peer() {
-        Some(peer) => format!("{} → {peer}", socket.local),
-        None => socket.local.to_string(),
-    };
-    teller.left_out(&what, teller.sentence("no_owner", &[("reason", why)]));
-}
-
-fn tell_owner(owner: &Owner, facts: &ArmedFacts, observation: &Observation, teller: &Teller) {
+fn tell_owner(owner: &Owner<'_>, facts: &ArmedFacts, observation: &Observation, teller: &Teller) {
     let name = match owner.sockets {
         1 => "counted_one",
         _ => "counted",
@@ -228,13 +194,17 @@ fn tell_owner(owner: &Owner, facts: &ArmedFacts, observation: &Observation, tell
     let command = facts.command.as_str();
     values.extend([
         ("user", user(facts.uid, observation).to_string()),
+        (
+            "role",
+            owner.role.told(owner.row, observation, teller.words),
+        ),
         ("sockets", sockets),
         ("command", fit(command, COMMAND).into_owned()),
     ]);
     teller.say("kill_line", &values);
 }
 
-fn tell_end(teller: &Teller, name: &str, owner: &Owner, after: Duration) {
+fn tell_end(teller: &Teller, name: &str, owner: &Owner<'_>, after: Duration) {
     let mut values = who(&owner.target).to_vec();
     values.push(("after", precisely(after, teller.words)));
     teller.say(name, &values);
@@ -249,7 +219,7 @@ fn precisely(after: Duration, words: &Catalogue) -> String {
     }
 }
 
-fn who(target: &Target) -> [(&'static str, String); 2] {
+pub(super) fn who(target: &Target) -> [(&'static str, String); 2] {
     [
         ("process", target.name.to_string()),
         ("pid", target.pid.to_string()),

@@ -1,0 +1,210 @@
+//! What a socket is to its owner: a listener, a connection that came in, or one
+//! that the owner opened. Who is asked to end a process must know which.
+
+use crate::explain::catalogue::Catalogue;
+use crate::explain::sentence::fill;
+use crate::filter::{Side, write_address};
+use crate::model::chronicle::Timeline;
+use crate::model::observation::Observation;
+use crate::model::protocol::Protocol;
+use crate::model::row::Row;
+use crate::model::state::State;
+
+/// The role of a row for the process that owns it. The order is that of weight:
+/// a process with several sockets is named by the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// It listens (TCP).
+    Listens,
+    /// It receives datagrams from anybody (UDP).
+    Receives,
+    /// The peer opened this connection.
+    Accepted,
+    /// The owner opened this connection.
+    Client,
+    /// A connection of which it is not known who opened it.
+    Connected,
+    /// Bound to its port, and neither listening nor connected.
+    Bound,
+}
+
+impl Role {
+    /// The role of a row.
+    ///
+    /// A connection came in if there is a listener that takes it, or if it was
+    /// seen in `SYN_RECV`. It was opened here if it was seen in `SYN_SENT`, if
+    /// a listener of this namespace has the other end, or if only the local port
+    /// is one that the kernel hands out (`ip_local_port_range`).
+    #[must_use]
+    pub fn of(row: &Row, observation: &Observation) -> Self {
+        let socket = &row.socket;
+        let Some(peer) = socket.peer() else {
+            return match (socket.state, socket.protocol) {
+                (State::Listen, _) => Self::Listens,
+                (_, Protocol::Udp) => Self::Receives,
+                _ => Self::Bound,
+            };
+        };
+        let passed = |state| has_been(&observation.timeline(row), state);
+        if socket.protocol == Protocol::Tcp {
+            if socket.state == State::SynSent || passed(State::SynSent) {
+                return Self::Client;
+            }
+            if observation.listeners_of(row).next().is_some() || passed(State::SynReceived) {
+                return Self::Accepted;
+            }
+            let mut mirrored = *row;
+            mirrored.socket.local = peer;
+            mirrored.socket.remote = socket.local;
+            if observation.listeners_of(&mirrored).next().is_some() {
+                return Self::Client;
+            }
+        }
+        let Some((first, last)) = observation.limits.local_ports else {
+            return Self::Connected;
+        };
+        let handed_out = |port: u16| (first..=last).contains(&port);
+        match (handed_out(socket.local.port), handed_out(peer.port)) {
+            (true, false) => Self::Client,
+            (false, true) => Self::Accepted,
+            _ => Self::Connected,
+        }
+    }
+
+    /// The key of its words in the assets.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Listens => "listens",
+            Self::Receives => "receives",
+            Self::Accepted => "accepted",
+            Self::Client => "client",
+            Self::Connected => "connected",
+            Self::Bound => "bound",
+        }
+    }
+
+    /// Every key a role can have.
+    pub const KEYS: [&'static str; 6] = [
+        "listens",
+        "receives",
+        "accepted",
+        "client",
+        "connected",
+        "bound",
+    ];
+
+    /// True if it has the port for others to come: what "the port" means first.
+    #[must_use]
+    pub fn serves(self) -> bool {
+        matches!(self, Self::Listens | Self::Receives)
+    }
+}
+
+impl Role {
+    /// The role in words: `listens on :5173`, `client of 192.0.2.9:5432`.
+    #[must_use]
+    pub fn told(self, row: &Row, observation: &Observation, words: &Catalogue) -> String {
+        let told = fill(words.closing("roles", self.key()), |place| {
+            Some(match place {
+                "port" => row.socket.local.port.to_string(),
+                "local" => end(Side::Local, row, observation),
+                _ => end(Side::Remote, row, observation),
+            })
+        });
+        told.unwrap_or_default()
+    }
+}
+
+fn has_been(timeline: &Timeline, state: State) -> bool {
+    timeline.steps.iter().any(|step| step.state == state)
+}
+
+/// One end of a row as a sentence about its role has it: `:5173` where any
+/// address is meant.
+fn end(side: Side, row: &Row, observation: &Observation) -> String {
+    let local = row.socket.local;
+    if side == Side::Local && local.is_unspecified() && row.socket.interface == 0 {
+        return format!(":{}", local.port);
+    }
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_address(&mut text, side, row, observation);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::catalogue::Language;
+    use crate::filter::sample::row;
+    use std::sync::Arc;
+
+    #[test]
+    fn each_socket_has_its_role() {
+        let tcp = |state, local, remote| row(Protocol::Tcp, state, local, remote);
+        let udp = |state, local, remote| row(Protocol::Udp, state, local, remote);
+        let open = State::Established;
+        let cases = [
+            (tcp(State::Listen, "0.0.0.0:5173", "-"), "listens on :5173"),
+            (
+                tcp(State::Listen, "127.0.0.1:80", "-"),
+                "listens on 127.0.0.1:80",
+            ),
+            (
+                udp(State::Unconnected, "[::]:53", "-"),
+                "receives datagrams on :53",
+            ),
+            (
+                tcp(open, "192.0.2.1:5173", "192.0.2.7:40000"),
+                "connection from 192.0.2.7:40000 on :5173",
+            ),
+            // The listener knows better than the numbers.
+            (
+                tcp(open, "192.0.2.1:5173", "192.0.2.7:80"),
+                "connection from 192.0.2.7:80 on :5173",
+            ),
+            (
+                tcp(open, "127.0.0.1:40001", "127.0.0.1:5173"),
+                "client of 127.0.0.1:5173",
+            ),
+            (
+                tcp(open, "192.0.2.1:40001", "192.0.2.9:5432"),
+                "client of 192.0.2.9:5432",
+            ),
+            // An ephemeral source port does not make a server's end a client.
+            (
+                tcp(open, "192.0.2.1:2222", "192.0.2.9:50000"),
+                "connection from 192.0.2.9:50000 on :2222",
+            ),
+            (
+                tcp(State::SynSent, "192.0.2.1:99", "192.0.2.9:50000"),
+                "client of 192.0.2.9:50000",
+            ),
+            (
+                tcp(open, "192.0.2.1:33000", "192.0.2.9:50000"),
+                "connected with 192.0.2.9:50000 from 192.0.2.1:33000",
+            ),
+            (
+                tcp(State::BoundInactive, "0.0.0.0:81", "-"),
+                "bound to :81 without listening",
+            ),
+            (
+                udp(open, "192.0.2.1:40000", "192.0.2.53:53"),
+                "client of 192.0.2.53:53",
+            ),
+        ];
+        let mut world = Observation {
+            listeners: vec![(80, 1), (5173, 0)],
+            ..Observation::default()
+        };
+        world.limits.local_ports = Some((32768, 60999));
+        world.rows = Arc::new(cases.iter().map(|(row, _)| *row).collect());
+        let words = Catalogue::of(Language::English);
+        for (row, told) in cases {
+            let role = Role::of(&row, &world);
+            assert_eq!(role.told(&row, &world, words), told);
+            assert!(Role::KEYS.contains(&role.key()));
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Whom `tcplens kill` means, and whom it leaves alone: the owners of the rows
+//! that match, each with its role.
+
+use super::{Teller, user};
+use crate::filter::{Filter, Matcher};
+use crate::listing::{Role, matches_by_remote_only};
+use crate::model::action::{ArmId, Target};
+use crate::model::caution::Caution;
+use crate::model::observation::Observation;
+use crate::model::owner::{OwnerSpan, Unowned};
+use crate::model::process::Process;
+use crate::model::row::Row;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many processes or sockets of a kind are named before the rest is counted.
+const NAMED: usize = 8;
+
+/// A process with sockets that match.
+pub(super) struct Owner<'o> {
+    pub(super) id: ArmId,
+    pub(super) target: Target,
+    pub(super) sockets: u32,
+    /// The weightiest role of it, and the row that it has it in.
+    pub(super) role: Role,
+    pub(super) row: &'o Row,
+    /// Whether nothing but remote ends made it match.
+    remote_only: bool,
+}
+
+impl Owner<'_> {
+    /// What its role is to be minded for.
+    pub(super) fn caution(&self) -> Option<Caution> {
+        self.remote_only.then_some(Caution::RemoteOnly)
+    }
+}
+
+/// The owners of some rows, in the order in which they are met. Of several who
+/// hold a row these are the ones for whom it would match if they held it alone:
+/// `pid:812` means that one, `:443` all.
+pub(super) fn owners<'o>(
+    rows: &[&'o Row],
+    filter: &Filter,
+    observation: &'o Observation,
+) -> Vec<Owner<'o>> {
+    let matcher = Matcher::new(filter, observation);
+    let mut places: BTreeMap<(u32, u64), usize> = BTreeMap::new();
+    let mut owners: Vec<Owner> = Vec::new();
+    for row in rows {
+        let role = Role::of(row, observation);
+        for (process, alone) in each_alone(row, observation) {
+            if !matcher.matches(&alone) {
+                continue;
+            }
+            let remote_only = matches_by_remote_only(&alone, &matcher);
+            let place = *places
+                .entry((process.pid, process.start_ticks))
+                .or_insert(owners.len());
+            if let Some(known) = owners.get_mut(place) {
+                known.sockets += 1;
+                known.remote_only &= remote_only;
+                if role < known.role {
+                    (known.role, known.row) = (role, row);
+                }
+                continue;
+            }
+            owners.push(Owner {
+                id: ArmId(owners.len() as u64),
+                target: Target::of(process, row.socket.inode),
+                sockets: 1,
+                role,
+                row,
+                remote_only,
+            });
+        }
+    }
+    owners
+}
+
+/// A row as if each of its owners held it alone.
+fn each_alone<'o>(
+    row: &Row,
+    observation: &'o Observation,
+) -> impl Iterator<Item = (&'o Process, Row)> {
+    let mut start = row.owners.start;
+    let row = *row;
+    observation
+        .owners(&row)
+        .map(move |(process, descriptors)| {
+            let count = u16::try_from(descriptors.len()).unwrap_or(u16::MAX);
+            let owners = OwnerSpan { start, count };
+            start = start.saturating_add(count.into());
+            (&**process, Row { owners, ..row })
+        })
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+/// Says who is left alone although it matches. Returns true if there is anybody.
+pub(super) fn tell_spared(
+    spared: &[Owner<'_>],
+    meant: &[Owner<'_>],
+    observation: &Observation,
+    teller: &Teller,
+) -> bool {
+    let pids: BTreeSet<u32> = meant.iter().map(|owner| owner.target.pid).collect();
+    let others = || {
+        let all = spared.iter();
+        all.filter(|owner| !pids.contains(&owner.target.pid))
+    };
+    for owner in others().take(NAMED) {
+        let role = owner.role.told(owner.row, observation, teller.words);
+        let mut values = super::kill::who(&owner.target).to_vec();
+        values.push(("role", role));
+        teller.aside("left_alone", &values);
+    }
+    if let Some(more) = others().count().checked_sub(NAMED).filter(|more| *more > 0) {
+        teller.aside("left_alone_more", &[("count", more.to_string())]);
+    }
+    others().next().is_some()
+}
+
+/// Says which rows have nobody who could be signalled. What is hidden from this
+/// user is told by port; returns true if anything is.
+pub(super) fn tell_unowned(
+    rows: &[&Row],
+    filter: &str,
+    observation: &Observation,
+    teller: &Teller,
+) -> bool {
+    let mut hidden: BTreeSet<(u16, Option<u32>)> = BTreeSet::new();
+    let mut others: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in rows {
+        if observation.first_owner(row).is_some() {
+            continue;
+        }
+        if row.unowned == Some(Unowned::Hidden) {
+            hidden.insert((row.socket.local.port, row.socket.user()));
+            continue;
+        }
+        let count = others
+            .entry(row.unowned.map_or("", Unowned::key))
+            .or_default();
+        *count += 1;
+        if *count <= NAMED {
+            tell_one(row, teller);
+        }
+    }
+    for count in others.into_values() {
+        if let Some(more) = count.checked_sub(NAMED).filter(|more| *more > 0) {
+            teller.aside("left_out_more", &[("count", more.to_string())]);
+        }
+    }
+    for (port, uid) in hidden.iter().take(NAMED) {
+        let name = match uid {
+            Some(uid) => {
+                let name = user(Some(*uid), observation).to_string();
+                if name == uid.to_string() {
+                    format!("uid {uid}")
+                } else {
+                    format!("{name} (uid {uid})")
+                }
+            }
+            None => teller.words.screen("notice", "another_user").to_owned(),
+        };
+        let values = [
+            ("port", port.to_string()),
+            ("user", name),
+            ("filter", filter.to_owned()),
+        ];
+        teller.aside("held_by_hidden", &values);
+    }
+    if let Some(more) = hidden.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        teller.aside("left_out_more", &[("count", more.to_string())]);
+    }
+    !hidden.is_empty()
+}
+
+fn tell_one(row: &Row, teller: &Teller) {
+    let why = row
+        .unowned
+        .and_then(|reason| teller.words.unowned(reason))
+        .map_or(String::new(), |words| words.short.clone());
+    let socket = &row.socket;
+    let what = match socket.peer() {
+        Some(peer) => format!("{} → {peer}", socket.local),
+        None => socket.local.to_string(),
+    };
+    teller.left_out(&what, teller.sentence("no_owner", &[("reason", why)]));
+}
