@@ -78,7 +78,7 @@ mod tests {
             (":8081", none, ":8081"),
             ("pid:812", none, "pid:812"),
             (":80 and user:x", none, "'port:80 and user:x'"),
-            ("\"it's\"", none, r#"'"it'\''s"'"#),
+            ("\"it's\"", none, r"'it'\''s'"),
             ("$(reboot)", none, "'$ and reboot'"),
             ("\"$(reboot)\"", none, "'\"$(reboot)\"'"),
             ("", none, "'state all'"),
