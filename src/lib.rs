@@ -50,7 +50,8 @@
 //! 8. No text from outside reaches the terminal but through
 //!    [`model::text::Text`].
 //! 9. The terminal is restored on quit, error, panic in any thread, SIGTERM,
-//!    SIGHUP, SIGINT and SIGTSTP (`tests/terminal.rs`).
+//!    SIGHUP, SIGINT and SIGTSTP, and taken again on SIGCONT in the foreground
+//!    only (`tests/terminal.rs`).
 //! 10. A default run opens no network connection of its own (NSS for user names
 //!     excepted, `-n` turns it off) and executes nothing. Only [`lab`] sends, and
 //!     only with the proof of being in a namespace of its own

@@ -8,6 +8,7 @@ mod doctor;
 mod explain;
 mod headless;
 mod input;
+mod job_control;
 mod pace;
 mod poller;
 mod port;

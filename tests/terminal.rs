@@ -13,6 +13,8 @@ mod closing;
 mod findings;
 #[path = "terminal/inhabitants.rs"]
 mod inhabitants;
+#[path = "terminal/jobs.rs"]
+mod jobs;
 #[path = "terminal/lab.rs"]
 mod lab;
 #[path = "terminal/lessons.rs"]

@@ -6,7 +6,7 @@ use super::poller::{self, Order};
 use super::slot::Slot;
 use super::teacher::Teacher;
 use super::terminal::Terminal;
-use super::{Ending, RunError, clipboard, input, signals, teacher};
+use super::{Ending, RunError, clipboard, input, job_control, signals, teacher};
 use crate::app::effect::Effect;
 use crate::app::keys::Key;
 use crate::app::message::{Gesture, Message};
@@ -66,6 +66,9 @@ pub(super) enum Event {
     Redraw,
     /// The program is asked to stop for a while.
     Suspend,
+    /// The program was stopped, maybe by a signal that it cannot catch, and
+    /// goes on.
+    Continued,
     /// A signal asks the program to end.
     Ended(i32),
     TerminalGone,
@@ -179,6 +182,10 @@ impl Screen {
                 self.terminal.suspend()?;
                 return Ok(None);
             }
+            Event::Continued => {
+                self.terminal.take_again()?;
+                return Ok(None);
+            }
             Event::Ended(signal) => return Ok(Some(Ending::Signal(signal))),
             Event::TerminalGone => return Ok(Some(Ending::TerminalGone)),
         };
@@ -228,6 +235,9 @@ impl Screen {
     fn draw(&mut self) -> Result<(), RunError> {
         #[cfg(debug_assertions)]
         super::terminal::panic_if_asked("main");
+        if job_control::is_in_background() {
+            self.terminal.take_again()?;
+        }
         let (app, theme) = (&self.app, self.theme);
         let mut drawn = Frame::default();
         self.terminal

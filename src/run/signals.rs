@@ -1,14 +1,13 @@
 //! Signals as events, and the terminal's hang-up as one.
 
+use super::job_control::open_terminal;
 use super::screen::Event;
 use super::{RunError, terminal};
 use crate::source::events;
 use rustix::event::{PollFd, PollFlags, poll};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::Signals;
-use std::fs::File;
-use std::io::{self, IsTerminal, stdin};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::process;
 use std::sync::mpsc::Sender;
 use std::thread;
@@ -25,14 +24,15 @@ const ENDED_BY_SIGNAL: i32 = 128;
 
 /// Starts the thread that turns signals into events.
 pub(super) fn start(sender: Sender<Event>) -> Result<(), RunError> {
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGTSTP, SIGWINCH])
-        .map_err(RunError::io("listen for signals"))?;
+    let listened = [SIGTERM, SIGINT, SIGHUP, SIGTSTP, SIGCONT, SIGWINCH];
+    let mut signals = Signals::new(listened).map_err(RunError::io("listen for signals"))?;
     let spawned = thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
             for signal in &mut signals {
                 let event = match signal {
                     SIGTSTP => Event::Suspend,
+                    SIGCONT => Event::Continued,
                     SIGWINCH => Event::Redraw,
                     other => Event::Ended(other),
                 };
@@ -65,13 +65,6 @@ pub(super) fn watch_terminal(sender: Sender<Event>) -> Result<(), RunError> {
             process::exit(1);
         });
     spawned.map(drop).map_err(RunError::io("start a thread"))
-}
-
-fn open_terminal() -> io::Result<OwnedFd> {
-    if stdin().is_terminal() {
-        return stdin().as_fd().try_clone_to_owned();
-    }
-    Ok(File::open("/dev/tty")?.into())
 }
 
 /// Asks for no event at all: hang-up and error are reported unasked.

@@ -3,7 +3,7 @@
 //! Leaving is done at most once per entering, from whichever comes first: the
 //! end of the program, a panic in any thread, or a suspension.
 
-use super::RunError;
+use super::{RunError, job_control};
 use crate::source::events;
 use crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
@@ -15,6 +15,8 @@ use crossterm::terminal::{
 use crossterm::{cursor, execute};
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
+use signal_hook::consts::SIGTSTP;
+use signal_hook::low_level::emulate_default_handler;
 use std::io::{self, Stdout, Write, stdout};
 use std::mem::ManuallyDrop;
 use std::panic;
@@ -75,8 +77,17 @@ impl Terminal {
     /// Gives the terminal back, stops until continued, and takes it again.
     pub(super) fn suspend(&mut self) -> Result<(), RunError> {
         leave();
-        signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)
-            .map_err(RunError::io("stop"))?;
+        emulate_default_handler(SIGTSTP).map_err(RunError::io("stop"))?;
+        self.take_again()
+    }
+
+    /// Takes the terminal after a stop: of `suspend`, or one that left it in
+    /// our modes (SIGSTOP, SIGTTIN), after which a shell has set its own and
+    /// written on the screen. In the background it stops first.
+    pub(super) fn take_again(&mut self) -> Result<(), RunError> {
+        job_control::wait_for_foreground()?;
+        // Raw mode is switched on only where the library believes it is off.
+        let _ = disable_raw_mode();
         self.set_modes()?;
         self.redraw_all()
             .map_err(RunError::io("clear the terminal"))
