@@ -233,6 +233,7 @@ impl App {
     pub fn update(&mut self, message: Message) -> Vec<Effect> {
         let mut effects = self.take_in(message);
         effects.extend(self.watch_flows());
+        effects.extend(self.watch_events());
         effects
     }
 

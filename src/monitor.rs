@@ -220,12 +220,28 @@ impl Monitor {
         shown.details = self.details.all().to_vec();
         if self.chronicler.is_behind() {
             // What has come on screen need not wait for the next table.
-            let ledger = &self.ledger;
-            let find = |key: &SocketKey| shown.rows.get(ledger.row_of(key)?);
-            let began = self.began.unwrap_or_default();
-            let chronicle = self.chronicler.write(find, began);
-            shown.chronicle = chronicle;
+            return self.write_chronicle();
         }
+        Some(Arc::clone(latest))
+    }
+
+    /// The last observation with the events that came since; none if none did.
+    /// The rows are the very same.
+    pub fn with_new_events(&mut self) -> Option<Arc<Observation>> {
+        if !self.chronicler.has_news() {
+            return None;
+        }
+        self.conclude(Vec::new());
+        self.write_chronicle()
+    }
+
+    fn write_chronicle(&mut self) -> Option<Arc<Observation>> {
+        let latest = self.latest.as_mut()?;
+        let shown = Arc::make_mut(latest);
+        let ledger = &self.ledger;
+        let find = |key: &SocketKey| shown.rows.get(ledger.row_of(key)?);
+        let began = self.began.unwrap_or_default();
+        shown.chronicle = self.chronicler.write(find, began);
         Some(Arc::clone(latest))
     }
 

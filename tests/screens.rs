@@ -121,6 +121,14 @@ fn what_is_on_screen_is_asked_for_once() {
 }
 
 #[test]
+fn events_are_read_between_tables_while_their_page_is_open() {
+    let mut app = stage::app(stage::scene());
+    assert_eq!(press(&mut app, "E"), [Effect::StreamEvents(true)]);
+    assert_eq!(press(&mut app, "j"), []);
+    assert_eq!(press(&mut app, "Esc"), [Effect::StreamEvents(false)]);
+}
+
+#[test]
 fn only_an_order_or_filter_by_flows_reads_them_for_all_rows() {
     let mut app = stage::app(stage::scene());
     app.sort.by = SortBy::Column(Column::Rtt);

@@ -31,6 +31,8 @@ pub enum Effect {
     Watch(Vec<Socket>),
     /// Read tables with what every connection carries, or no longer.
     IncludeFlows(bool),
+    /// Read events between the tables too, as their page is open, or no longer.
+    StreamEvents(bool),
     /// Mute these findings from now on, and no others.
     Mute(Vec<Mute>),
     /// Ring the terminal's bell.

@@ -1,8 +1,9 @@
-//! What must be read beyond the table: of the rows on screen, and of all rows
-//! while they are sorted or filtered by it.
+//! What must be read beyond the table: of the rows on screen, of all rows while
+//! they are sorted or filtered by it, and of events while their page is open.
 
 use super::App;
 use super::effect::Effect;
+use super::mode::Mode;
 use crate::model::protocol::Protocol;
 use crate::model::row::Phase;
 use crate::model::socket::{Socket, SocketKey};
@@ -17,6 +18,7 @@ pub(super) struct Watched {
     /// again only changes when a connection comes or goes.
     keys: Vec<SocketKey>,
     flows: bool,
+    events: bool,
 }
 
 impl App {
@@ -53,5 +55,13 @@ impl App {
         let changed = wanted != self.watched.flows;
         self.watched.flows = wanted;
         changed.then_some(Effect::IncludeFlows(wanted))
+    }
+
+    /// After anything: asks for events as they come while their page is open.
+    pub(super) fn watch_events(&mut self) -> Option<Effect> {
+        let wanted = matches!(self.mode, Mode::Events(_));
+        let changed = wanted != self.watched.events;
+        self.watched.events = wanted;
+        changed.then_some(Effect::StreamEvents(wanted))
     }
 }

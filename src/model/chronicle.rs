@@ -74,6 +74,8 @@ pub struct Happening {
     pub at_us: u64,
     /// Who owns the connection, where that is known.
     pub owner: Option<Caller>,
+    /// Network namespace of the connection by inode number; 0 if unknown.
+    pub namespace: u32,
     /// This machine's end; port 0 where it is not known.
     pub local: Endpoint,
     /// The peer's end.

@@ -47,6 +47,8 @@ pub(super) struct Chronicler {
     followed: Vec<SocketKey>,
     /// Whether others are followed than the last chronicle tells of.
     behind: bool,
+    /// Whether events came that the last chronicle lacks.
+    has_news: bool,
     /// Since the last table.
     attempts: Attempts,
     /// Ports of listeners that came since.
@@ -68,6 +70,11 @@ impl Chronicler {
     /// Whether the chronicle should be written anew before the next table.
     pub(super) fn is_behind(&self) -> bool {
         self.behind
+    }
+
+    /// True if events came that the last chronicle lacks.
+    pub(super) fn has_news(&self) -> bool {
+        self.has_news
     }
 
     /// Done with what was told since the table before. Of the changes to come,
@@ -92,6 +99,7 @@ impl Chronicler {
             lost,
             cost_permille,
         } = events;
+        self.has_news |= !changes.is_empty() || !endings.is_empty() || lost > 0;
         self.feed = feed;
         self.cost_permille = cost_permille;
         self.lost += lost;
@@ -185,6 +193,7 @@ impl Chronicler {
             timelines: timelines.collect(),
         };
         self.behind = false;
+        self.has_news = false;
         Arc::new(chronicle)
     }
 

@@ -36,12 +36,17 @@ pub(super) enum Order {
     /// Read tables with what each connection carries, or no longer; the first
     /// one now.
     IncludeFlows(bool),
+    /// Read events between the tables too, or no longer.
+    StreamEvents(bool),
     /// Mute these findings, and no others; the table is read at once.
     Mute(Vec<Mute>),
 }
 
 /// While somebody scrolls, rows on screen are read no more often than this.
 const GLANCE: Duration = Duration::from_millis(100);
+/// How often events are read while their page is open. The kernel's buffers are
+/// emptied every 20 ms, so a change is on screen within a quarter of a second.
+const EVENTS_INTERVAL: Duration = Duration::from_millis(150);
 
 struct Poller {
     source: Box<dyn ReadingSource>,
@@ -59,6 +64,8 @@ struct Poller {
     looked: Option<Instant>,
     /// Whether it has changed since.
     unseen: bool,
+    /// When events were read last, while their page is open.
+    streamed: Option<Instant>,
 }
 
 /// Starts the thread. It ends when the orders' other end is dropped.
@@ -81,6 +88,7 @@ pub(super) fn start(
         watched: Vec::new(),
         looked: None,
         unseen: false,
+        streamed: None,
     };
     thread::Builder::new()
         .name("poller".to_owned())
@@ -114,9 +122,7 @@ impl Poller {
 
     fn poll(&mut self) {
         // First, so that what has ended is known before its row is gone.
-        if let Some(events) = self.source.read_events() {
-            self.monitor.fold(events);
-        }
+        self.read_events();
         match self.source.read_table() {
             Ok(reading) => {
                 let mut observation = self.monitor.fold(reading);
@@ -143,6 +149,20 @@ impl Poller {
                 let _ = self.events.send(Event::Message(Box::new(failed)));
             }
         }
+    }
+
+    fn read_events(&mut self) {
+        if let Some(events) = self.source.read_events() {
+            self.monitor.fold(events);
+        }
+        self.streamed = self.streamed.map(|_| Instant::now());
+    }
+
+    /// Shows the events that came since they were read last.
+    fn stream_events(&mut self) {
+        self.read_events();
+        let observation = self.monitor.with_new_events();
+        self.hand_over(observation);
     }
 
     /// Tells the screen when the time between tables changes by itself.
@@ -173,6 +193,12 @@ impl Poller {
         (!self.watched.is_empty()).then(|| patience.saturating_sub(since))
     }
 
+    /// How long until events are due, while their page is open.
+    fn until_events(&self) -> Option<Duration> {
+        let streamed = self.streamed?;
+        Some(EVENTS_INTERVAL.saturating_sub(streamed.elapsed()))
+    }
+
     fn measure(&mut self, pid: u32) {
         self.measured = Some(pid);
         let reading = self.source.read_usage(&[pid]);
@@ -194,7 +220,12 @@ impl Poller {
         loop {
             let left = self.pacer.interval().saturating_sub(began.elapsed());
             let glance = self.until_glance().filter(|glance| *glance < left);
-            match orders.recv_timeout(glance.unwrap_or(left)) {
+            let events = self.until_events().filter(|events| *events < left);
+            let nearest = [glance, events].into_iter().flatten().min();
+            match orders.recv_timeout(nearest.unwrap_or(left)) {
+                Err(RecvTimeoutError::Timeout) if events.is_some() && events == nearest => {
+                    self.stream_events();
+                }
                 Err(RecvTimeoutError::Timeout) if glance.is_some() => {
                     let observation = self.look_closer();
                     self.hand_over(observation);
@@ -222,6 +253,12 @@ impl Poller {
                         return true;
                     }
                 }
+                Ok(Order::StreamEvents(wanted)) => {
+                    self.streamed = wanted.then(Instant::now);
+                    if wanted {
+                        self.stream_events();
+                    }
+                }
                 Ok(Order::Mute(mutes)) => {
                     self.monitor.set_mutes(mutes);
                     return true;
@@ -245,6 +282,7 @@ impl Poller {
 mod tests {
     use super::*;
     use crate::model::endpoint::Endpoint;
+    use crate::model::event::{Change, Events, Feed};
     use crate::model::protocol::{Family, Protocol};
     use crate::model::reading::{Matter, Reading, Snapshot};
     use crate::model::state::State;
@@ -260,6 +298,7 @@ mod tests {
         Details(usize),
         LookUp(usize),
         Flows(bool),
+        Events,
     }
 
     /// A source that tells what it is asked for, and whose tables have one
@@ -267,6 +306,7 @@ mod tests {
     struct Telltale {
         asked: Sender<Asked>,
         left: u64,
+        telling_events: bool,
     }
 
     impl Telltale {
@@ -310,6 +350,27 @@ mod tests {
         fn include_flows(&mut self, wanted: bool) {
             let _ = self.asked.send(Asked::Flows(wanted));
         }
+
+        fn read_events(&mut self) -> Option<Reading> {
+            let asked = self.telling_events.then_some(Asked::Events)?;
+            let change = Change {
+                at_us: 1,
+                socket: 1,
+                local: Endpoint::new([192, 0, 2, 1].into(), 80),
+                remote: Endpoint::new([192, 0, 2, 1].into(), 81),
+                family: Family::Inet,
+                from: State::Closed,
+                to: State::SynSent,
+                interrupt: false,
+                caller: None,
+            };
+            let events = Events {
+                feed: Feed::Changes,
+                changes: vec![change],
+                ..Events::default()
+            };
+            Some(self.say(asked, Matter::Events(Box::new(events))))
+        }
     }
 
     fn connection(number: u64) -> Socket {
@@ -335,7 +396,11 @@ mod tests {
     fn what_is_on_screen_is_read_at_once_and_with_each_table() {
         let (asked, heard) = channel();
         let (events, _screen) = channel();
-        let source = Box::new(Telltale { asked, left: 3 });
+        let source = Box::new(Telltale {
+            asked,
+            left: 3,
+            telling_events: false,
+        });
         let monitor = Monitor::new(MonitorOptions {
             settled: 8,
             ..MonitorOptions::default()
@@ -377,5 +442,39 @@ mod tests {
         assert!(heard.iter().all(|asked| asked == Asked::Details(3)));
         let seen = slot.take().unwrap();
         assert_eq!((seen.number, seen.rows.len()), (3, 3));
+    }
+
+    #[test]
+    fn events_come_between_tables_while_their_page_is_open() {
+        let (asked, heard) = channel();
+        let (events, screen) = channel();
+        let source = Box::new(Telltale {
+            asked,
+            left: 3,
+            telling_events: true,
+        });
+        let slot = Slot::default();
+        let rarely = Pace::Fixed(Duration::from_hours(1));
+        let monitor = Monitor::new(MonitorOptions::default());
+        let orders = start(source, monitor, rarely, slot.clone(), events).unwrap();
+        let patience = Duration::from_mins(1);
+        let next = || heard.recv_timeout(patience).unwrap();
+        assert_eq!((next(), next()), (Asked::Events, Asked::Table));
+        assert!(matches!(screen.recv_timeout(patience), Ok(Event::Observed)));
+        slot.take();
+        orders.send(Order::StreamEvents(true)).unwrap();
+        // At once, and then again and again.
+        for number in 2..5 {
+            assert_eq!(next(), Asked::Events);
+            assert!(matches!(screen.recv_timeout(patience), Ok(Event::Observed)));
+            let seen = slot.take().unwrap();
+            assert_eq!((seen.number, seen.chronicle.stream.len()), (1, number));
+        }
+        assert!(EVENTS_INTERVAL + Duration::from_millis(50) < Duration::from_millis(250));
+        orders.send(Order::StreamEvents(false)).unwrap();
+        orders.send(Order::Refresh).unwrap();
+        drop(orders);
+        let rest: Vec<Asked> = heard.iter().collect();
+        assert!(rest.ends_with(&[Asked::Events, Asked::Table]), "{rest:?}");
     }
 }

@@ -208,6 +208,7 @@ impl Screen {
             Effect::MeasureUsage(pid) => drop(self.orders.send(Order::Usage(pid))),
             Effect::Watch(sockets) => drop(self.orders.send(Order::Watch(sockets))),
             Effect::IncludeFlows(wanted) => drop(self.orders.send(Order::IncludeFlows(wanted))),
+            Effect::StreamEvents(wanted) => drop(self.orders.send(Order::StreamEvents(wanted))),
             Effect::Mute(mutes) => drop(self.orders.send(Order::Mute(mutes))),
             Effect::Ring => super::terminal::ring(),
             Effect::Arm(id, target) => self.deeds.send(Deed::Arm(id, target)),

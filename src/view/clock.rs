@@ -7,11 +7,13 @@ use std::time::Duration;
 
 const DAY_MS: u64 = 86_400_000;
 
-/// The time of day in UTC of a moment on the monotonic clock; with its date if
-/// that was more than a day ago.
+/// The time of day in UTC of a moment on the monotonic clock, before or after
+/// `now`; with its date if that was more than a day ago.
 pub(super) fn clock(at_us: u64, now: Time) -> String {
-    let ago_ms = now.monotonic_ms.saturating_sub(at_us / 1000);
-    let wall_ms = now.wall_ms.saturating_sub(ago_ms);
+    let at_ms = at_us / 1000;
+    let ago_ms = now.monotonic_ms.saturating_sub(at_ms);
+    let ahead_ms = at_ms.saturating_sub(now.monotonic_ms);
+    let wall_ms = now.wall_ms.saturating_sub(ago_ms).saturating_add(ahead_ms);
     let of_day = wall_ms % DAY_MS;
     let (seconds, milliseconds) = (of_day / 1000, of_day % 1000);
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -64,8 +66,8 @@ mod tests {
         assert_eq!(clock(3_600_000_000, NOW), "10:00:00.000");
         assert_eq!(clock(3_599_880_000, NOW), "09:59:59.880");
         assert_eq!(clock(0, NOW), "09:00:00.000");
-        // Read after the table.
-        assert_eq!(clock(3_600_400_000, NOW), "10:00:00.000");
+        // It came after the table.
+        assert_eq!(clock(3_600_400_000, NOW), "10:00:00.400");
         let later = Time {
             wall_ms: NOW.wall_ms + 2 * DAY_MS,
             monotonic_ms: NOW.monotonic_ms + 2 * DAY_MS,

@@ -1,5 +1,7 @@
 //! What happened between the tables, the latest at the bottom.
 
+mod layout;
+
 use super::clock::{clock, lasted};
 use super::page::Page;
 use super::screen::titled;
@@ -17,54 +19,12 @@ use crate::model::endpoint::Endpoint;
 use crate::model::event::{Feed, NoFeed};
 use crate::model::state::State;
 use crate::model::tcp_info::Payload;
+use layout::{COLUMNS, Column, FULL, Layout, NAMES_ONLY, place_of};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use std::time::Duration;
-
-/// What a line says, column by column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Column {
-    Time,
-    Process,
-    Local,
-    Remote,
-    What,
-    Carried,
-}
-
-/// From left to right, each with the name of its heading.
-const COLUMNS: [(Column, &str); 6] = [
-    (Column::Time, "time"),
-    (Column::Process, "process"),
-    (Column::Local, "local"),
-    (Column::Remote, "remote"),
-    (Column::What, "what"),
-    (Column::Carried, "carried"),
-];
-
-/// What gives way when there is little room, the first of these first.
-const GIVES_WAY: [Column; 4] = [
-    Column::Carried,
-    Column::Local,
-    Column::Process,
-    Column::Time,
-];
-
-/// Cells an address takes at least, so that columns stay while lines come and
-/// go: those of an IPv4 address with its port.
-const ADDRESS: usize = 21;
-/// The widest process.
-const PROCESS: usize = 22;
-/// Below this width a process is told by its name alone.
-const NAMES_ONLY: u16 = 100;
-/// Cells for what happened in a few words, and in full.
-const BRIEF: usize = 24;
-const FULL: usize = 40;
-
-/// Cells before the first column, with the mark of a brief connection.
-const MARGIN: usize = 4;
 
 pub(super) fn draw(
     stream: Stream,
@@ -197,10 +157,11 @@ impl Listed<'_> {
             .iter()
             .map(|(_, line)| self.texts(line, area.width))
             .collect();
-        let widths = self.widths(&texts, area.width);
-        self.shorten(&shown, &mut texts, &widths);
-        let heading = COLUMNS.map(|(_, name)| word(self.app, name).to_owned());
-        let line = Line::styled(row("  ", &heading, &widths), self.theme.heading());
+        let headings = COLUMNS.map(|(_, name)| word(self.app, name).to_owned());
+        let layout = Layout::new(&texts, &headings, area.width);
+        self.shorten(&shown, &mut texts, &layout);
+        let widths = layout.widths;
+        let line = Line::styled(row("  ", &headings, &widths), self.theme.heading());
         put(&line, Style::new(), row_of(area, 0), buffer);
         for (((place, line), texts), down) in shown.iter().zip(&texts).zip(1..area.height) {
             let at = row_of(area, down);
@@ -224,60 +185,23 @@ impl Listed<'_> {
         }
     }
 
-    /// What each column takes; none for those that give way, or have nothing to
-    /// say. What happened takes all that the others leave.
-    fn widths(&self, texts: &[[String; 6]], room: u16) -> [Option<usize>; 6] {
-        let mut number = 0;
-        let mut widths = COLUMNS.map(|(column, name)| {
-            let widest = texts.iter().map(|line| cells(&line[number])).max();
-            number += 1;
-            let widest = widest.filter(|widest| *widest > 0)?;
-            let least = cells(word(self.app, name));
-            Some(match column {
-                Column::Local | Column::Remote => widest.max(ADDRESS),
-                Column::Process => widest.clamp(least, PROCESS.max(least)),
-                Column::What => BRIEF,
-                _ => widest.max(least),
-            })
-        });
-        let place = |wanted| COLUMNS.iter().position(|(column, _)| *column == wanted);
-        let what = place(Column::What).unwrap_or(0);
-        let free = |widths: &[Option<usize>; 6]| {
-            let others = widths.iter().enumerate().filter(|(at, _)| *at != what);
-            let taken: usize = others
-                .filter_map(|(_, width)| *width)
-                .map(|width| width + 2)
-                .sum();
-            usize::from(room).saturating_sub(MARGIN + taken)
-        };
-        for column in GIVES_WAY {
-            // Beside bytes and the own address there is room for all words.
-            let wanted = match column {
-                Column::Carried | Column::Local => FULL,
-                _ => BRIEF,
-            };
-            if free(&widths) < wanted {
-                widths[place(column).unwrap_or(0)] = None;
-            }
-        }
-        widths[what] = Some(free(&widths));
-        widths
-    }
-
     /// Says in a few words what would not fit, and what was carried behind it
     /// where that has no column of its own.
-    fn shorten(
-        &self,
-        shown: &[(usize, &Happening)],
-        texts: &mut [[String; 6]],
-        widths: &[Option<usize>; 6],
-    ) {
-        let place = |wanted| COLUMNS.iter().position(|(column, _)| *column == wanted);
-        let (Some(what), Some(carried)) = (place(Column::What), place(Column::Carried)) else {
-            return;
-        };
+    fn shorten(&self, shown: &[(usize, &Happening)], texts: &mut [[String; 6]], layout: &Layout) {
+        let widths = layout.widths;
+        let [time, local, what, carried] =
+            [Column::Time, Column::Local, Column::What, Column::Carried].map(place_of);
         let room = widths[what].unwrap_or(0);
         for ((_, line), texts) in shown.iter().zip(texts) {
+            if layout.port_only {
+                texts[local] = port(line.local);
+            }
+            // A date has none.
+            if layout.seconds_only
+                && let Some((seconds, _)) = texts[time].split_once('.')
+            {
+                texts[time] = seconds.to_owned();
+            }
             let forms = [std::mem::take(&mut texts[what]), self.what(line, "brief_")];
             let bare = forms.iter().skip(usize::from(room < FULL));
             let weighed = bare
@@ -308,18 +232,42 @@ impl Listed<'_> {
         fill(word(self.app, name), value).unwrap_or_default()
     }
 
+    /// The process, and the network namespace if it is not the one that this
+    /// program is in.
     fn owner(&self, line: &Happening, room: u16) -> String {
-        let Some(owner) = &line.owner else {
-            return word(self.app, "nobody").to_owned();
+        let who = match &line.owner {
+            None => word(self.app, "nobody").to_owned(),
+            Some(owner) if room < NAMES_ONLY => owner.name.to_string(),
+            Some(owner) => self.say("who", |place| {
+                Some(match place {
+                    "process" => owner.name.to_string(),
+                    _ => owner.pid.to_string(),
+                })
+            }),
         };
-        if room < NAMES_ONLY {
-            return owner.name.to_string();
-        }
-        self.say("who", |place| {
+        let Some(namespace) = self.elsewhere(line.namespace) else {
+            return who;
+        };
+        self.say("elsewhere", |place| {
             Some(match place {
-                "process" => owner.name.to_string(),
-                _ => owner.pid.to_string(),
+                "who" => who.clone(),
+                _ => namespace.clone(),
             })
+        })
+    }
+
+    /// What another network namespace than this is called. An unknown one is
+    /// another only where several are shown.
+    fn elsewhere(&self, namespace: u32) -> Option<String> {
+        let known = &self.app.observation.namespaces;
+        if namespace == 0 {
+            return (known.len() > 1).then(|| word(self.app, "somewhere").to_owned());
+        }
+        let named = known.iter().find(|known| known.id == namespace);
+        let own = known.iter().find(|known| known.own)?;
+        (own.id != namespace).then(|| match named.and_then(|named| named.name.as_ref()) {
+            Some(name) => name.to_string(),
+            None => format!("netns {namespace}"),
         })
     }
 
@@ -383,6 +331,15 @@ fn endpoint(end: Endpoint) -> String {
         end.address().to_string()
     } else {
         end.to_string()
+    }
+}
+
+/// The port of an end; nothing where it is not known.
+fn port(end: Endpoint) -> String {
+    if end.port == 0 {
+        String::new()
+    } else {
+        format!(":{}", end.port)
     }
 }
 

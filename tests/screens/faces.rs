@@ -13,6 +13,7 @@ use tcplens::explain::lesson::LESSONS;
 use tcplens::model::chronicle::{Chronicle, Fate, Happening, Known, Life, Step, Timeline, What};
 use tcplens::model::endpoint::Endpoint;
 use tcplens::model::event::{Caller, EventsChoice, Feed, NoFeed};
+use tcplens::model::namespace::Namespace;
 use tcplens::model::observation::Observation;
 use tcplens::model::state::State;
 use tcplens::model::tcp_info::Payload;
@@ -45,6 +46,7 @@ fn change(at_ms: u64, who: Option<(u32, &str)>, remote: &str, from: State, to: S
             name: Text::from(name),
             ..Caller::default()
         }),
+        namespace: 0,
         local: end("192.0.2.10:41822"),
         remote: end(remote),
         what: What::Changed {
@@ -294,6 +296,62 @@ fn events_are_told_and_followed() {
         press(&mut app, "E");
         let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
         compare(name, &text(&buffer));
+    }
+}
+
+#[test]
+fn an_event_names_its_port_and_another_network_namespace() {
+    let line = |namespace| Happening {
+        namespace,
+        local: end("[2001:db8::10]:8443"),
+        ..change(
+            41_000,
+            Some((41_234_567, "a-rather-long-name")),
+            "[2001:db8:0:1::23]:50514",
+            State::Established,
+            State::CloseWait,
+        )
+    };
+    let scene = with(Chronicle {
+        stream: vec![line(0), line(4_026_531_840), line(4_026_532_999), line(7)],
+        ..chronicle()
+    });
+    let namespace = |id, name: Option<&str>| Namespace {
+        id,
+        name: name.map(Text::from),
+        own: id == 4_026_531_840,
+        entrance: None,
+    };
+    let scene = Arc::new(Observation {
+        namespaces: vec![
+            namespace(4_026_531_840, None),
+            namespace(4_026_532_999, Some("shop")),
+        ],
+        ..(*scene).clone()
+    });
+    for (width, shown) in [
+        (80, ["@netns", "a-", "@shop", "@netns 7"]),
+        (
+            160,
+            [
+                "@netns unknown",
+                "a-rather",
+                "@shop a-rather",
+                "@netns 7 a-rather",
+            ],
+        ),
+    ] {
+        let mut app = stage::app(scene.clone());
+        press(&mut app, "E");
+        let (buffer, _) = drawn(&mut app, COLOUR, width, 24);
+        let text = text(&buffer);
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains("8443")).collect();
+        assert_eq!(lines.len(), 4, "{text}");
+        for (line, shown) in lines.iter().zip(shown) {
+            assert!(line.contains(&format!(" {shown}")), "{shown}: {text}");
+            assert!(line.contains("50514"), "{text}");
+        }
+        assert!(!lines[1].contains('@'), "{text}");
     }
 }
 

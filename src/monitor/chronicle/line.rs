@@ -106,6 +106,11 @@ fn happening(change: &Change, meaning: &Meaning) -> Happening {
     Happening {
         at_us: change.at_us,
         owner: meaning.caller.as_deref().cloned(),
+        namespace: meaning
+            .caller
+            .as_ref()
+            .and_then(|caller| caller.namespace)
+            .unwrap_or(0),
         local: change.local,
         remote: change.remote,
         what,
@@ -139,6 +144,7 @@ fn ended(ending: &Ending, row: Option<&Row>, latest: Option<&Observation>) -> Ha
     Happening {
         at_us: ending.at_us,
         owner: row.zip(latest).and_then(|(row, latest)| owner(row, latest)),
+        namespace: ending.socket.namespace,
         local: ending.socket.local,
         remote: row.map_or(ending.socket.remote, |row| row.socket.remote),
         what: What::Ended {
@@ -177,6 +183,7 @@ pub(super) fn find_owners(lines: &mut [Drafted], latest: &Observation) {
                     if drafted.certainty == Certainty::Doubtful {
                         drafted.certainty = Certainty::Confirmed;
                     }
+                    drafted.line.namespace = row.socket.namespace;
                     let known = &mut drafted.line.owner;
                     *known = known.take().or_else(|| owner.clone());
                 }
@@ -185,7 +192,11 @@ pub(super) fn find_owners(lines: &mut [Drafted], latest: &Observation) {
     }
     for Drafted { line, accepted, .. } in lines {
         if *accepted && line.owner.is_none() {
-            line.owner = listener(line.local, latest).and_then(|row| owner(row, latest));
+            let listener = listener(line.local, latest);
+            line.owner = listener.and_then(|row| owner(row, latest));
+            if line.namespace == 0 {
+                line.namespace = listener.map_or(0, |row| row.socket.namespace);
+            }
         }
     }
 }

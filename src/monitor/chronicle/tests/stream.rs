@@ -252,3 +252,24 @@ fn lines_of_elsewhere_take_no_room() {
     let seen = watch.0.fold(reading(1000, snapshot)).unwrap();
     assert_eq!(seen.chronicle.stream.len(), 3);
 }
+
+#[test]
+fn events_need_not_wait_for_the_next_table() {
+    let here = with_cookie(1, Established);
+    let mut watch = Watch::begin(&[here]);
+    let before = watch.see(1000, &[here]);
+    assert!(watch.0.with_new_events().is_none(), "nothing came");
+    let short = with_cookie(2, SynSent);
+    watch.hear(Events {
+        feed: Feed::Changes,
+        changes: way(1_100_000, &short, 7, &[Closed, SynSent, Closed]),
+        ..Events::default()
+    });
+    let shown = watch.0.with_new_events().unwrap();
+    assert_eq!(shown.chronicle.stream.len(), 2);
+    assert_eq!(shown.number, before.number);
+    assert!(Arc::ptr_eq(&shown.rows, &before.rows));
+    assert!(watch.0.with_new_events().is_none(), "all is shown");
+    let after = watch.see(2000, &[here]);
+    assert_eq!(after.chronicle.stream, shown.chronicle.stream);
+}
