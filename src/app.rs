@@ -145,6 +145,9 @@ pub struct App {
     pub pace: Pace,
     /// Time between tables now.
     pub interval: Duration,
+    /// What a table costs, in processor time, where the interval is longer for
+    /// it.
+    pub slowed_by: Option<Duration>,
     /// Whether anything may be done to a process.
     pub policy: Policy,
     /// Which network namespaces are asked for.
@@ -206,6 +209,7 @@ impl App {
             numeric: choices.numeric,
             pace: choices.pace,
             interval: choices.pace.first(),
+            slowed_by: None,
             scope: choices.scope,
             policy: choices.policy,
             means: None,
@@ -254,8 +258,9 @@ impl App {
                 self.failure = Some(error);
                 Vec::new()
             }
-            Message::Paced(interval) => {
+            Message::Paced(interval, slowed_by) => {
                 self.interval = interval;
+                self.slowed_by = slowed_by;
                 Vec::new()
             }
             Message::Examined(means) => {

@@ -23,6 +23,8 @@ mod stage;
 mod typing;
 
 use insta::{Settings, assert_snapshot};
+use std::time::Duration;
+use tcplens::app::App;
 use tcplens::app::effect::Effect;
 use tcplens::app::message::{Gesture, Message, Spot};
 use tcplens::listing::{Column, SortBy};
@@ -118,6 +120,25 @@ fn what_is_on_screen_is_asked_for_once() {
     let [Effect::Watch(_)] = &asked_by_frame(&mut app, 9)[..] else {
         panic!("scrolling asks")
     };
+}
+
+#[test]
+fn a_slow_pace_has_its_reason() {
+    let (interval, cost) = (Duration::from_secs(4), Duration::from_millis(180));
+    let header = |app: &mut App, width, height| {
+        let (buffer, _) = drawn(app, COLOUR, width, height);
+        text(&buffer).lines().next().unwrap().to_owned()
+    };
+    let mut app = stage::app(stage::scene());
+    app.update(Message::Paced(interval, Some(cost)));
+    let wide = header(&mut app, 120, 40);
+    assert!(wide.ends_with("every 4 s: a table costs 180 ms"), "{wide}");
+    let narrow = header(&mut app, 80, 24);
+    assert!(narrow.ends_with(" 4 s: a table costs 180 ms"), "{narrow}");
+    assert!(header(&mut app, 50, 24).ends_with(" 4 s"));
+    // A person's own choice needs none.
+    press(&mut app, "+");
+    assert!(header(&mut app, 80, 24).ends_with(" s"));
 }
 
 #[test]

@@ -25,8 +25,9 @@ pub enum Message {
     Observed(Arc<Observation>),
     /// A reading failed as a whole; the reason in words.
     ReadingFailed(String),
-    /// The time between tables is this from now on.
-    Paced(Duration),
+    /// The time between tables is this from now on; longer than usual because a
+    /// table costs so much processor time.
+    Paced(Duration, Option<Duration>),
     /// A key was pressed.
     Key(Key),
     /// Text was pasted.

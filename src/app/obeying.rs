@@ -104,6 +104,7 @@ impl App {
     fn set_pace(&mut self, pace: Pace) -> Vec<Effect> {
         self.pace = pace;
         self.interval = pace.first();
+        self.slowed_by = None;
         vec![Effect::SetPace(pace)]
     }
 

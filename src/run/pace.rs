@@ -1,8 +1,12 @@
 //! Chooses the time between tables so that watching costs little: no more than
 //! a twentieth of one core, unless a person has chosen otherwise.
+//!
+//! A single expensive table among cheap ones slows nothing down: it is paid for
+//! once. Of sixteen tables two such count.
 
 use crate::model::pace::Pace;
 use rustix::time::{ClockId, clock_gettime};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// The largest share of one core, as a divisor.
@@ -21,17 +25,22 @@ const STEPS: [Duration; 10] = [
     Duration::from_secs(30),
 ];
 
-/// Follows what watching costs.
+/// How many costs are remembered.
+const REMEMBERED: usize = 16;
+/// A cost that none of so many latest tables had is over.
+const OVER_AFTER: usize = 3;
+
+/// Follows what tables cost, in processor time.
 pub(super) struct Pacer {
     pace: Pace,
-    /// What a table costs: processor time from one table to the next, which
-    /// has everything in it, drawing too. None until a second table has been
-    /// read: the first is dearer than all others.
-    cost: Option<Duration>,
-    /// The program's processor time when the last table was begun, and how many
-    /// have been.
-    spent: Duration,
-    tables: u32,
+    /// The latest last.
+    costs: VecDeque<Duration>,
+    /// True if the next cost is that of a table unlike those to come: the first
+    /// of all, or of another choice of namespaces.
+    passes_over: bool,
+    /// The program's processor time when the last table was begun and ended.
+    began: Duration,
+    ended: Option<Duration>,
     interval: Duration,
 }
 
@@ -39,9 +48,10 @@ impl Pacer {
     pub(super) fn new(pace: Pace) -> Self {
         Self {
             pace,
-            cost: None,
-            spent: Duration::ZERO,
-            tables: 0,
+            costs: VecDeque::with_capacity(REMEMBERED),
+            passes_over: true,
+            began: Duration::ZERO,
+            ended: None,
             interval: pace.first(),
         }
     }
@@ -51,35 +61,81 @@ impl Pacer {
         self.interval
     }
 
+    /// What makes the time between tables longer than the shortest, if a person
+    /// did not choose it.
+    pub(super) fn slowed_by(&self) -> Option<Duration> {
+        let slowed = self.pace == Pace::Adaptive && self.interval > Pace::QUICKEST;
+        self.cost().filter(|_| slowed)
+    }
+
     /// Follows another wish.
     pub(super) fn choose(&mut self, pace: Pace) {
         self.pace = pace;
-        self.interval = match (pace, self.cost) {
+        self.interval = match (pace, self.cost()) {
             (Pace::Adaptive, Some(cost)) => spared(cost, self.interval),
             _ => pace.first(),
         };
     }
 
+    /// The tables to come are others, and the first of them costs more than all
+    /// after it.
+    pub(super) fn expect_others(&mut self) {
+        self.costs.clear();
+        self.passes_over = true;
+        self.ended = None;
+    }
+
     /// Takes note that a table is begun when the program has used so much
     /// processor time. Says whether the time between tables is another now.
     pub(super) fn begin_table(&mut self, used: Duration) -> bool {
-        let latest = used.saturating_sub(self.spent);
-        self.spent = used;
-        self.tables = self.tables.saturating_add(1);
-        if self.tables <= 2 {
+        let before = self.began;
+        self.began = used;
+        let Some(ended) = self.ended.take() else {
+            return false;
+        };
+        if std::mem::take(&mut self.passes_over) {
             return false;
         }
-        // A dear table counts at once, a cheap one only if others follow.
-        let cost = match self.cost {
-            Some(known) if latest < known => (known * 3 + latest) / 4,
-            _ => latest,
-        };
-        self.cost = Some(cost);
+        let reading = ended.saturating_sub(before);
+        // Drawing a table costs no more than reading it. What else was done
+        // meanwhile grows with the time between tables and must not lengthen it.
+        let drawing = used.saturating_sub(ended).min(reading);
+        if self.costs.len() == REMEMBERED {
+            self.costs.pop_front();
+        }
+        self.costs.push_back(reading + drawing);
         let before = self.interval;
-        if self.pace == Pace::Adaptive {
+        if let (Pace::Adaptive, Some(cost)) = (self.pace, self.cost()) {
             self.interval = spared(cost, before);
         }
         self.interval != before
+    }
+
+    /// Takes note that the table is read.
+    pub(super) fn end_table(&mut self, used: Duration) {
+        self.ended = Some(used);
+    }
+
+    /// What a table is expected to cost; none before two are known. One that
+    /// costs much more than those around it does not count, the second does.
+    fn cost(&self) -> Option<Duration> {
+        let mut latest = self.costs.iter().rev().copied();
+        let both = latest.next()?.min(latest.next()?);
+        let recent = self.costs.iter().rev().take(OVER_AFTER).max().copied()?;
+        Some(both.max(recent.min(self.usual()?)))
+    }
+
+    /// The mean of what is remembered, the highest counted as the second.
+    fn usual(&self) -> Option<Duration> {
+        let count = u32::try_from(self.costs.len()).ok()?;
+        let highest = self.costs.iter().max()?;
+        let place = self.costs.iter().position(|cost| cost == highest)?;
+        let others = || {
+            let numbered = self.costs.iter().enumerate();
+            numbered.filter_map(move |(at, cost)| (at != place).then_some(*cost))
+        };
+        let second = others().max()?;
+        (others().sum::<Duration>() + second).checked_div(count)
     }
 }
 
@@ -110,28 +166,121 @@ pub(super) fn processor_time() -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
-    /// The times between tables when each costs so many milliseconds.
+    /// The times between tables, in milliseconds, when each costs so many. The
+    /// first of a pacer is not known before the second is begun.
     fn followed(pacer: &mut Pacer, costs: &[u64]) -> Vec<u64> {
-        let mut used = pacer.spent;
-        costs
-            .iter()
-            .map(|cost| {
-                used += Duration::from_millis(*cost);
-                pacer.begin_table(used);
-                u64::try_from(pacer.interval().as_millis()).unwrap()
-            })
-            .collect()
+        let mut used = pacer.ended.unwrap_or_default();
+        let begun = costs.iter().map(|cost| {
+            pacer.begin_table(used);
+            used += Duration::from_millis(*cost);
+            pacer.end_table(used);
+            u64::try_from(pacer.interval().as_millis()).unwrap()
+        });
+        begun.collect()
+    }
+
+    /// Of an adaptive pacer after these costs.
+    fn pace_after(costs: &[u64]) -> u64 {
+        let mut pacer = Pacer::new(Pace::Adaptive);
+        let all: Vec<u64> = costs.iter().copied().chain([0]).collect();
+        followed(&mut pacer, &all)[costs.len()]
     }
 
     #[test]
-    fn a_dear_table_is_read_less_often() {
+    fn the_pace_follows_what_tables_cost() {
+        let cases: [(&str, &[u64], u64); 12] = [
+            ("the first does not count", &[9000, 20], 1000),
+            ("nor one among cheap ones", &[90, 20, 20, 5000, 20], 1000),
+            ("nor the last, yet", &[90, 20, 20, 5000], 1000),
+            (
+                "the second does, by its share",
+                &[90, 20, 900, 20, 20, 900, 20],
+                10_000,
+            ),
+            ("two together do in full", &[90, 20, 20, 900, 900], 30_000),
+            ("cheap ones for ever", &[20; 50], 1000),
+            ("the shortest that saves", &[50; 9], 1000),
+            ("a bit more", &[51; 9], 1500),
+            ("180 ms", &[180; 9], 4000),
+            ("the longest", &[9000; 9], 30_000),
+            (
+                "what is over is over",
+                &[180, 180, 180, 180, 180, 20, 20, 20],
+                1000,
+            ),
+            ("but not before", &[180, 180, 180, 180, 180, 20, 20], 3000),
+        ];
+        for (what, costs, expected) in cases {
+            assert_eq!(pace_after(costs), expected, "{what}: {costs:?}");
+        }
+    }
+
+    #[test]
+    fn another_choice_of_namespaces_is_charged_for_what_it_goes_on_costing() {
         let mut pacer = Pacer::new(Pace::Adaptive);
-        let intervals = followed(&mut pacer, &[5, 800, 140, 140, 300, 10, 10, 10, 10, 10, 10]);
-        assert_eq!(intervals[..5], [1000, 1000, 3000, 3000, 7000]);
-        assert!(intervals[5..].is_sorted_by(|left, right| left >= right));
-        assert!(intervals[10] < 3000, "{intervals:?}");
-        assert_eq!(followed(&mut pacer, &[10; 20])[19], 1000);
+        followed(&mut pacer, &[300, 5, 5, 5]);
+        for _ in 0..3 {
+            pacer.expect_others();
+            let paces = followed(&mut pacer, &[700, 30, 30, 30, 30]);
+            assert_eq!(paces, [1000; 5]);
+        }
+        pacer.expect_others();
+        assert_eq!(followed(&mut pacer, &[700, 180, 180, 180])[3], 4000);
+        assert_eq!(pacer.slowed_by(), Some(Duration::from_millis(180)));
+    }
+
+    #[test]
+    fn what_is_done_between_tables_does_not_lengthen_the_time_between_them() {
+        // Keys, details, events: a tenth of a core, table or not.
+        let mut pacer = Pacer::new(Pace::Adaptive);
+        let mut used = Duration::ZERO;
+        for _ in 0..100 {
+            pacer.begin_table(used);
+            used += Duration::from_millis(20);
+            pacer.end_table(used);
+            used += pacer.interval() / 10;
+        }
+        assert_eq!(pacer.interval(), Duration::from_secs(1));
+        assert_eq!(pacer.slowed_by(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn cheap_tables_are_read_every_second_whatever_comes_between(
+            mut costs in proptest::collection::vec(0u64..=50, 17),
+            spike in 0u64..100_000,
+            place in 0usize..17,
+        ) {
+            costs[place] = spike;
+            let mut pacer = Pacer::new(Pace::Adaptive);
+            let paces = followed(&mut pacer, &costs);
+            prop_assert!(paces.iter().all(|pace| *pace == 1000), "{:?}", paces);
+        }
+
+        #[test]
+        fn the_share_is_kept_whatever_tables_cost(
+            costs in proptest::collection::vec(0u64..1500, 300..400),
+        ) {
+            let mut pacer = Pacer::new(Pace::Adaptive);
+            let paces = followed(&mut pacer, &costs);
+            let share = costs.iter().sum::<u64>() as f64 / paces.iter().sum::<u64>() as f64;
+            prop_assert!(share < 0.06, "{share}");
+        }
+
+        #[test]
+        fn no_pace_is_slower_than_the_dearest_table_asks_for(
+            costs in proptest::collection::vec(0u64..1500, 3..60),
+        ) {
+            let mut pacer = Pacer::new(Pace::Adaptive);
+            let paces = followed(&mut pacer, &costs);
+            let dearest = Duration::from_millis(*costs.iter().max().unwrap());
+            let slowest = spared(dearest, Pace::QUICKEST).as_millis();
+            // A step down is taken with room to spare.
+            let longer = spared(dearest + dearest / 8, Pace::QUICKEST).as_millis().max(slowest);
+            prop_assert!(paces.iter().all(|pace| u128::from(*pace) <= longer));
+        }
     }
 
     #[test]

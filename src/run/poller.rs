@@ -114,6 +114,7 @@ impl Poller {
             let began = Instant::now();
             self.keep_pace();
             self.poll();
+            self.pacer.end_table(pace::processor_time());
             if !self.obey_until(began, orders) {
                 break;
             }
@@ -173,7 +174,7 @@ impl Poller {
     }
 
     fn tell_interval(&self) {
-        let paced = Message::Paced(self.pacer.interval());
+        let paced = Message::Paced(self.pacer.interval(), self.pacer.slowed_by());
         let _ = self.events.send(Event::Message(Box::new(paced)));
     }
 
@@ -234,6 +235,7 @@ impl Poller {
                 Err(RecvTimeoutError::Disconnected) => return false,
                 Ok(Order::Scope(scope)) => {
                     self.source.set_scope(scope);
+                    self.pacer.expect_others();
                     return true;
                 }
                 Ok(Order::Watch(sockets)) => {

@@ -50,6 +50,15 @@ pub(super) fn lasted(microseconds: u64, words: &Catalogue) -> String {
     fill(sentence, |_| Some(number.clone())).unwrap_or_default()
 }
 
+/// A length of time below a second in whole milliseconds, a longer one as all.
+pub(super) fn milliseconds(length: Duration, words: &Catalogue) -> String {
+    if length >= Duration::from_secs(1) {
+        return words.length(length);
+    }
+    let number = length.as_millis().to_string();
+    fill(words.screen("timeline", "milli"), |_| Some(number.clone())).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! The lines at the top: host, chips with the count of each state, what could
 //! not be seen, the filter, and the gravest finding in words.
 
+use super::clock::milliseconds;
 use super::sparkline;
 use super::theme::Theme;
 use super::words::cells;
@@ -233,19 +234,25 @@ fn right_side(app: &App, theme: Theme, room: Room) -> Line<'static> {
         ));
         spans.push(Span::raw(" "));
     }
-    let interval = app.words.length(app.interval);
-    let text = if roomy {
-        let name = match app.pace {
-            Pace::Adaptive => "adaptive",
-            Pace::Fixed(_) => "every",
-        };
-        let sentence = app.words.screen("header", name);
-        fill(sentence, |_| Some(interval.clone())).unwrap_or(interval)
-    } else {
-        interval
-    };
-    spans.push(Span::styled(format!("{text} "), theme.dim()));
+    spans.push(Span::styled(format!("{} ", pace(app, room)), theme.dim()));
     Line::from(spans)
+}
+
+/// How often tables are read, and why that is less often than every second.
+fn pace(app: &App, room: Room) -> String {
+    let interval = app.words.length(app.interval);
+    let name = match (room, app.slowed_by, app.pace) {
+        (Room::Line, Some(_), _) => "slowed",
+        (Room::Line, None, Pace::Adaptive) => "adaptive",
+        (Room::Line, None, Pace::Fixed(_)) => "every",
+        (Room::Narrow(CALLED..), Some(_), _) => "slowed_narrow",
+        (Room::Narrow(_), ..) => return interval,
+    };
+    let filled = fill(app.words.screen("header", name), |place| match place {
+        "cost" => app.slowed_by.map(|cost| milliseconds(cost, app.words)),
+        _ => Some(interval.clone()),
+    });
+    filled.unwrap_or(interval)
 }
 
 /// How much room there is at the right.
