@@ -22,6 +22,7 @@ pub mod lesson;
 pub mod limits;
 pub mod mute;
 pub mod namespace;
+pub mod network;
 pub mod observation;
 pub mod owner;
 pub mod pace;

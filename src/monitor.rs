@@ -357,6 +357,8 @@ impl Monitor {
             processes: self.interner.processes().to_vec(),
             users: snapshot.users,
             interfaces: snapshot.interfaces,
+            gone_interfaces: snapshot.gone_interfaces,
+            networks: snapshot.networks,
             namespaces: snapshot.namespaces,
             listeners: census.listeners.into_inner(),
             tally: census.tally,

@@ -5,6 +5,7 @@
 //! parsers inside take bytes and touch nothing, so foreign bytes can be thrown
 //! at them in tests.
 
+mod addresses;
 mod cgroup;
 mod chosen;
 pub mod counters;
@@ -21,6 +22,7 @@ mod owners;
 pub mod proc_net;
 mod proc_tables;
 mod processes;
+pub mod rtnetlink;
 mod sock_diag;
 mod usage;
 mod users;
@@ -33,6 +35,7 @@ use crate::model::socket::Socket;
 use sock_diag::SockDiag;
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// Yields readings: a live kernel, or something that stands in for one.
@@ -115,6 +118,9 @@ struct SocketTable {
     /// What each socket carries, for no more sockets than there are; what is
     /// behind the last is not known.
     flows: Vec<Option<Sample>>,
+    /// Local addresses of the sockets that may have any (`IP_TRANSPARENT`); none if not
+    /// even one socket told which options it has.
+    transparent: Option<Vec<IpAddr>>,
     gaps: Vec<Gap>,
 }
 
@@ -132,6 +138,14 @@ impl SocketTable {
         self.flows
             .resize(self.sockets.len().saturating_sub(1), None);
         self.flows.push(sample);
+    }
+
+    /// Says whether the socket added last may have any local address.
+    fn add_options(&mut self, is_transparent: bool) {
+        let transparent = self.transparent.get_or_insert_default();
+        if is_transparent {
+            transparent.extend(self.sockets.last().map(|socket| socket.local.address()));
+        }
     }
 
     /// Adds the sockets of another table, and what is missing from it.

@@ -45,6 +45,8 @@ mod evidence;
 mod flood;
 #[path = "live/foretold.rs"]
 mod foretold;
+#[path = "live/gone.rs"]
+mod gone;
 #[path = "live/hunt.rs"]
 mod hunt;
 #[path = "live/lessons.rs"]
@@ -101,7 +103,9 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 58] = [
+const INSIDE: [(&str, Body); 60] = [
+    ("gone_address_is_told", gone::address_is_told),
+    ("gone_interface_is_told", gone::interface_is_told),
     (
         "lessons_lead_where_their_labels_say",
         lessons::lead_where_their_labels_say,

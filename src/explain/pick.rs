@@ -13,6 +13,7 @@ mod tests;
 mod udp;
 
 use super::urgency::Urgency;
+use crate::model::network::Lost;
 use crate::model::owner::Unowned;
 use crate::model::protocol::Protocol;
 use crate::model::state::State;
@@ -68,6 +69,10 @@ pub(super) struct Evidence {
     /// How long ago data came last, where that is known.
     pub(super) received_ago: Option<Duration>,
     pub(super) local: IpAddr,
+    /// What it is bound to and is not there, where that is known.
+    pub(super) lost: Option<Lost>,
+    /// True if no address but loopback addresses is there, where that is known.
+    pub(super) loopback_only: Option<bool>,
     /// Whether it takes IPv6 alone, where that is told.
     pub(super) v6_only: Option<bool>,
     /// Whether the source tells interfaces.
@@ -246,6 +251,7 @@ pub(super) fn counts_one_peer(state: State, siblings: u32, same_remote: u32) -> 
 pub(super) fn pick(evidence: &Evidence) -> Choice {
     let mut choice = of_state(evidence);
     choice.say_if(evidence.subflow, "subflow");
+    say_lost(evidence, &mut choice);
     choice
 }
 
@@ -285,9 +291,17 @@ fn unused(evidence: &Evidence) -> Choice {
     choice
 }
 
-/// Who can reach a socket that waits for anybody. Says whether everybody can.
+/// Who can reach a socket that waits for anybody. Says whether other machines can, as far
+/// as that is known.
 fn say_reach(evidence: &Evidence, choice: &mut Choice) -> bool {
     let everywhere = evidence.local.is_unspecified() && !evidence.one_interface;
+    if evidence.lost.is_some() {
+        return false;
+    }
+    if everywhere && evidence.loopback_only == Some(true) {
+        choice.say("no_interface");
+        return false;
+    }
     let v6 = evidence.local.is_ipv6();
     choice.say(match evidence.local {
         _ if evidence.one_interface => "one_interface",
@@ -301,7 +315,32 @@ fn say_reach(evidence: &Evidence, choice: &mut Choice) -> bool {
         local if local.is_loopback() => "loopback_only",
         _ => "one_address",
     });
+    choice.say_if(everywhere && evidence.interface_told, "reached_over");
     everywhere
+}
+
+/// Leads with what the socket is bound to and is not there: nothing else matters then.
+fn say_lost(evidence: &Evidence, choice: &mut Choice) {
+    let Some(lost) = evidence.lost else {
+        return;
+    };
+    let waits = matches!(
+        evidence.state,
+        State::Listen | State::Unconnected | State::BoundInactive
+    );
+    let (sentence, next) = match (lost, waits) {
+        (Lost::Interface, true) => ("interface_gone", "next_interface_gone"),
+        (Lost::Interface, false) => ("interface_gone_peer", "next_interface_gone_peer"),
+        (Lost::Address, true) => ("address_gone", "next_address_gone"),
+        (Lost::Address, false) => ("address_gone_peer", "next_address_gone_peer"),
+    };
+    choice.sentences.insert(0, sentence);
+    choice
+        .next_if(true, &[next])
+        .next_if(lost == Lost::Address && !waits, &[next, "then_route_from"])
+        .who_if(evidence.owned, "program")
+        .is_if(true, Urgency::Look)
+        .is_if(lost == Lost::Interface, Urgency::Act);
 }
 
 /// How many there are like it, and which way that goes.

@@ -22,11 +22,13 @@ pub enum GapKind {
     /// Processes whose network namespace could not be told: it may be one that
     /// is not shown.
     NamespacesUnknown,
+    /// Network namespaces whose addresses could not be read.
+    AddressesUnreadable,
 }
 
 impl GapKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::OwnersHidden,
         Self::ProcessesUnreadable,
         Self::LinesMalformed,
@@ -36,6 +38,7 @@ impl GapKind {
         Self::SourceFallback,
         Self::NamespacesUnreadable,
         Self::NamespacesUnknown,
+        Self::AddressesUnreadable,
     ];
 
     /// The key in reports and assets.
@@ -51,6 +54,7 @@ impl GapKind {
             Self::SourceFallback => "source_fallback",
             Self::NamespacesUnreadable => "namespaces_unreadable",
             Self::NamespacesUnknown => "namespaces_unknown",
+            Self::AddressesUnreadable => "addresses_unreadable",
         }
     }
 }

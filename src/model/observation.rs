@@ -6,6 +6,7 @@ use super::flow::Flow;
 use super::gap::Gap;
 use super::limits::Limits;
 use super::namespace::{Interface, Namespace};
+use super::network::{GoneInterface, Lost, Network};
 use super::owner::{Holder, ProcessId, User};
 use super::process::Process;
 use super::protocol::Protocol;
@@ -43,6 +44,10 @@ pub struct Observation {
     pub users: Arc<Vec<User>>,
     /// The interfaces that occur.
     pub interfaces: Vec<Interface>,
+    /// Interfaces that sockets are bound to and that are gone.
+    pub gone_interfaces: Vec<GoneInterface>,
+    /// The addresses of network namespaces, where they could be read.
+    pub networks: Vec<Network>,
     /// The network namespaces that were read, by ascending id.
     pub namespaces: Vec<Namespace>,
     /// Row numbers of the listeners, by port.
@@ -153,6 +158,31 @@ impl Observation {
         let wanted = (socket.namespace, socket.interface);
         let bound = |known: &&Interface| (known.namespace, known.index) == wanted;
         Some(&self.interfaces.iter().find(bound)?.name)
+    }
+
+    /// The addresses of the network namespace a socket is in, where they are known.
+    #[must_use]
+    pub fn network(&self, socket: &Socket) -> Option<&Network> {
+        let mut networks = self.networks.iter();
+        networks.find(|known| known.namespace == socket.namespace)
+    }
+
+    /// Returns what the socket is bound to and its network namespace does not have, if
+    /// that is so and known.
+    #[must_use]
+    pub fn lost(&self, socket: &Socket) -> Option<Lost> {
+        let bound_to = (socket.namespace, socket.interface);
+        let mut gone = self.gone_interfaces.iter();
+        if gone.any(|gone| (gone.namespace, gone.index) == bound_to) {
+            return Some(Lost::Interface);
+        }
+        // For the short records the kernel does not tell whether it may be any address.
+        let lasts = socket.is_connection()
+            || socket.protocol == Protocol::Udp
+            || matches!(socket.state, State::Listen | State::BoundInactive);
+        let missing = &self.network(socket)?.missing;
+        let is_missing = missing.binary_search(&socket.local.address()).is_ok();
+        (lasts && is_missing && socket.interface == 0).then_some(Lost::Address)
     }
 
     /// The network namespace a socket is in, where it was read.

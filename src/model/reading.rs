@@ -9,6 +9,7 @@ use super::flow::Sample;
 use super::gap::Gap;
 use super::limits::Limits;
 use super::namespace::{Interface, Namespace, Scope};
+use super::network::{GoneInterface, Network};
 use super::owner::{Holder, OwnerSpan, User};
 use super::process::Process;
 use super::protocol::Protocol;
@@ -67,6 +68,10 @@ pub struct Snapshot {
     pub users: Arc<Vec<User>>,
     /// The interfaces that occur.
     pub interfaces: Vec<Interface>,
+    /// Interfaces that sockets are bound to and that are gone.
+    pub gone_interfaces: Vec<GoneInterface>,
+    /// The addresses of network namespaces, where they could be read.
+    pub networks: Vec<Network>,
     /// Which network namespaces were to be read.
     pub scope: Scope,
     /// The network namespaces that were read, by ascending id.

@@ -19,6 +19,15 @@ const HEADER: usize = 16;
 const SOCKET_MESSAGE: usize = 72;
 /// `INET_DIAG_SKV6ONLY`: a byte.
 const V6_ONLY: u16 = 11;
+/// `INET_DIAG_SOCKOPT`: a `struct inet_diag_sockopt`.
+const OPTIONS: u16 = 22;
+/// Its sixth bit field, `transparent`: compilers for big-endian machines begin at the
+/// other end of the byte.
+const TRANSPARENT: u8 = if cfg!(target_endian = "big") {
+    1 << 2
+} else {
+    1 << 5
+};
 const TYPE_ERROR: u16 = 2;
 const TYPE_DONE: u16 = 3;
 /// `SOCK_DIAG_BY_FAMILY`.
@@ -61,6 +70,14 @@ impl<'d> Entry<'d> {
     #[must_use]
     pub fn socket(self, protocol: Protocol, namespace: u32) -> Option<Socket> {
         socket(self.0, protocol, namespace)
+    }
+
+    /// True if the socket may have an address that is not this machine's; none where
+    /// that is not sent: for short records, and before Linux 5.10.
+    #[must_use]
+    pub fn is_transparent(self) -> Option<bool> {
+        let options = diag_info::find(self.attributes(), OPTIONS)?.first()?;
+        Some(options & TRANSPARENT != 0)
     }
 
     /// The attributes behind the socket, as bytes.

@@ -2,34 +2,46 @@
 //! the calling thread.
 
 use crate::model::namespace::Interface;
+use crate::model::network::GoneInterface;
 use crate::model::socket::Socket;
 use crate::model::text::Text;
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, netdevice, socket};
 use std::collections::BTreeSet;
 
-/// The interfaces that these sockets of one namespace are bound to. One that
-/// is gone by now is left out.
-pub(super) fn of(sockets: &[Socket], namespace: u32) -> Vec<Interface> {
+/// The interfaces that sockets are bound to.
+#[derive(Debug, Default)]
+pub(super) struct BoundTo {
+    pub(super) interfaces: Vec<Interface>,
+    /// Those that are there no more.
+    pub(super) gone: Vec<GoneInterface>,
+}
+
+/// The interfaces that these sockets of one namespace are bound to. One whose name could
+/// not be read is left out.
+pub(super) fn of(sockets: &[Socket], namespace: u32) -> BoundTo {
     let indexes: BTreeSet<u32> = sockets
         .iter()
         .map(|socket| socket.interface)
         .filter(|index| *index != 0)
         .collect();
+    let mut found = BoundTo::default();
     if indexes.is_empty() {
-        return Vec::new();
+        return found;
     }
     let Ok(asking) = socket(AddressFamily::INET, SocketType::DGRAM, None) else {
-        return Vec::new();
+        return found;
     };
-    indexes
-        .into_iter()
-        .filter_map(|index| {
-            let name = netdevice::index_to_name(&asking, index).ok()?;
-            Some(Interface {
+    for index in indexes {
+        match netdevice::index_to_name(&asking, index) {
+            Ok(name) => found.interfaces.push(Interface {
                 namespace,
                 index,
                 name: Text::from(name.as_str()),
-            })
-        })
-        .collect()
+            }),
+            Err(Errno::NODEV) => found.gone.push(GoneInterface { namespace, index }),
+            Err(_) => {}
+        }
+    }
+    found
 }

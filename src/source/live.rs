@@ -1,7 +1,9 @@
 //! The running kernel as a source of readings: joins sockets, owners, facts
 //! and names.
 
+use super::addresses::{Addresses, Bound};
 use super::events::{EventFeed, Wanted, origin_ns};
+use super::interfaces::BoundTo;
 use super::namespaces::{self, Neighbours};
 use super::owners::{Assigned, Owners};
 use super::processes::Processes;
@@ -9,14 +11,15 @@ use super::sock_diag::SockDiag;
 use super::usage::UsageMeter;
 use super::users::UserNames;
 use super::{
-    ReadingSource, SocketSource, SocketTable, SourceChoice, SourceError, chosen, counters,
-    interfaces, limits,
+    ReadingSource, SocketSource, SocketTable, SourceChoice, SourceError, addresses, chosen,
+    counters, interfaces, limits,
 };
 use crate::model::event::EventsChoice;
 use crate::model::flow::Sample;
 use crate::model::gap::{Gap, GapKind, GapReason};
 use crate::model::limits::Limits;
-use crate::model::namespace::{Interface, Namespace, Scope};
+use crate::model::namespace::{Namespace, Scope};
+use crate::model::network::Network;
 use crate::model::reading::{Matter, Reading, Snapshot};
 use crate::model::socket::Socket;
 use crate::model::text::Text;
@@ -79,6 +82,7 @@ pub struct Live {
     users: UserNames,
     usage: UsageMeter,
     limits: Limits,
+    addresses: Addresses,
     host: Text,
     patience: Duration,
     root: PathBuf,
@@ -91,7 +95,8 @@ pub struct Live {
 
 /// What stands around the sockets of a table.
 struct Around {
-    interfaces: Vec<Interface>,
+    bound_to: BoundTo,
+    networks: Vec<Network>,
     namespaces: Vec<Namespace>,
     /// Parallel to the sockets, or empty.
     flows: Vec<Option<Sample>>,
@@ -123,6 +128,7 @@ impl Live {
             users: UserNames::new(options.names),
             usage: UsageMeter::default(),
             limits: limits::read(&options.root),
+            addresses: Addresses::default(),
             host: Text::new(rustix::system::uname().nodename().to_bytes()),
             patience: options.patience,
             root: options.root.clone(),
@@ -193,22 +199,31 @@ impl Live {
         }
     }
 
-    /// Adds the tables of other namespaces if they are wanted; gives the list
-    /// of all that were read.
-    fn visit_neighbours(
-        &mut self,
-        table: &mut SocketTable,
-        interfaces: &mut Vec<Interface>,
-    ) -> Vec<Namespace> {
-        let mut namespaces = vec![self.own_namespace()];
+    /// Adds the tables of other namespaces if they are wanted.
+    fn visit_neighbours(&mut self, table: &mut SocketTable, around: &mut Around) {
         if self.scope == Scope::All {
             let found = self.neighbours.read(self.owners.processes());
             table.append(found.table);
-            interfaces.extend(found.interfaces);
-            namespaces.extend(found.namespaces);
-            namespaces.sort_unstable_by_key(|namespace| namespace.id);
+            around.bound_to.interfaces.extend(found.bound_to.interfaces);
+            around.bound_to.gone.extend(found.bound_to.gone);
+            around.networks.extend(found.networks);
+            around.namespaces.extend(found.namespaces);
+            around
+                .namespaces
+                .sort_unstable_by_key(|namespace| namespace.id);
         }
-        namespaces
+    }
+
+    /// What stands around the sockets of this namespace.
+    fn around(&mut self, table: &mut SocketTable) -> Around {
+        let network = self.addresses.read(Bound::of(table, self.own));
+        let networks = addresses::or_gap(network, &mut table.gaps);
+        Around {
+            bound_to: interfaces::of(&table.sockets, self.own),
+            networks: networks.into_iter().collect(),
+            namespaces: vec![self.own_namespace()],
+            flows: Vec::new(),
+        }
     }
 
     /// Joins a table and its owners with what is known of both.
@@ -242,7 +257,9 @@ impl Live {
         let snapshot = Snapshot {
             source: self.sockets.kind(),
             host: self.host.clone(),
-            interfaces: around.interfaces,
+            interfaces: around.bound_to.interfaces,
+            gone_interfaces: around.bound_to.gone,
+            networks: around.networks,
             namespaces: around.namespaces,
             scope: self.scope,
             flows: around.flows,
@@ -271,22 +288,13 @@ impl ReadingSource for Live {
 
     fn read_table(&mut self) -> Result<Reading, SourceError> {
         let mut table = self.read_both()?;
-        let mut interfaces = interfaces::of(&table.sockets, self.own);
-        let namespaces = self.visit_neighbours(&mut table, &mut interfaces);
+        let mut around = self.around(&mut table);
+        self.visit_neighbours(&mut table, &mut around);
         self.whole = table.sockets.len();
-        let flows = table.take_flows();
+        around.flows = table.take_flows();
         let time = self.now();
         let assigned = self.owners.assign(&table.sockets);
-        Ok(self.reading(
-            time,
-            table,
-            assigned,
-            Around {
-                interfaces,
-                namespaces,
-                flows,
-            },
-        ))
+        Ok(self.reading(time, table, assigned, around))
     }
 
     fn read_first(&mut self) -> Result<Option<Reading>, SourceError> {
@@ -295,13 +303,9 @@ impl ReadingSource for Live {
             return Ok(None);
         }
         let room = self.room();
-        let table = self.sockets.read(room)?;
+        let mut table = self.sockets.read(room)?;
         self.last = table.sockets.len();
-        let around = Around {
-            interfaces: interfaces::of(&table.sockets, self.own),
-            namespaces: vec![self.own_namespace()],
-            flows: Vec::new(),
-        };
+        let around = self.around(&mut table);
         let time = self.now();
         let assigned = Assigned::pending(&table.sockets);
         Ok(Some(self.reading(time, table, assigned, around)))

@@ -7,11 +7,14 @@
 //! ours stays in it and keeps it alive. Where entering is not permitted, the
 //! text tables of a process in it serve.
 
+use super::addresses::{self, Addresses, Bound};
+use super::interfaces::{self, BoundTo};
 use super::proc_tables::ProcTables;
 use super::sock_diag::SockDiag;
-use super::{SocketSource, SocketTable, SourceChoice, SourceError, cgroup, chosen, interfaces};
+use super::{SocketSource, SocketTable, SourceChoice, SourceError, cgroup, chosen};
 use crate::model::gap::{Gap, GapKind, GapReason};
-use crate::model::namespace::{Entrance, Interface, Namespace};
+use crate::model::namespace::{Entrance, Namespace};
+use crate::model::network::Network;
 use crate::model::socket::Socket;
 use crate::model::text::Text;
 use foldhash::HashMap;
@@ -89,8 +92,16 @@ struct Neighbour {
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) table: SocketTable,
-    pub(super) interfaces: Vec<Interface>,
+    pub(super) bound_to: BoundTo,
+    pub(super) networks: Vec<Network>,
     pub(super) namespaces: Vec<Namespace>,
+}
+
+/// What one namespace has.
+struct Visited {
+    table: SocketTable,
+    bound_to: BoundTo,
+    network: Option<Network>,
 }
 
 impl Neighbours {
@@ -272,9 +283,14 @@ impl Neighbours {
                 break;
             }
             match self.read_one(neighbour) {
-                Ok((table, bound_to)) => {
-                    found.table.append(table);
-                    found.interfaces.extend(bound_to);
+                Ok(visited) => {
+                    found.table.append(visited.table);
+                    found
+                        .bound_to
+                        .interfaces
+                        .extend(visited.bound_to.interfaces);
+                    found.bound_to.gone.extend(visited.bound_to.gone);
+                    found.networks.extend(visited.network);
                     found.namespaces.push(Namespace {
                         id: neighbour.id,
                         name: neighbour.name.clone(),
@@ -289,10 +305,7 @@ impl Neighbours {
         }
     }
 
-    fn read_one(
-        &self,
-        neighbour: &Neighbour,
-    ) -> Result<(SocketTable, Vec<Interface>), SourceError> {
+    fn read_one(&self, neighbour: &Neighbour) -> Result<Visited, SourceError> {
         let id = neighbour.id;
         match enter(neighbour) {
             Ok(()) => {
@@ -302,8 +315,12 @@ impl Neighbours {
                 source.include_flows(self.flows);
                 let mut table = source.read(Vec::new())?;
                 table.gaps.append(&mut standing);
-                let bound_to = interfaces::of(&table.sockets, id);
-                Ok((table, bound_to))
+                let network = Addresses::default().read(Bound::of(&table, id));
+                Ok(Visited {
+                    bound_to: interfaces::of(&table.sockets, id),
+                    network: addresses::or_gap(network, &mut table.gaps),
+                    table,
+                })
             }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 let refused = SourceError::new("enter", neighbour.way(), error);
@@ -312,7 +329,12 @@ impl Neighbours {
                     let folder = self.root.join(pid.to_string());
                     ProcTables::new(folder, id).read(Vec::new()).ok()
                 });
-                read.map(|table| (table, Vec::new())).ok_or(refused)
+                read.map(|table| Visited {
+                    table,
+                    bound_to: BoundTo::default(),
+                    network: None,
+                })
+                .ok_or(refused)
             }
             Err(error) => Err(SourceError::new("enter", neighbour.way(), error)),
         }

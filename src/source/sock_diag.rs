@@ -72,6 +72,9 @@ impl Taking<'_> {
             return;
         };
         self.into.sockets.push(socket);
+        if let Some(is_transparent) = entry.is_transparent() {
+            self.into.add_options(is_transparent);
+        }
         if self.with_flows {
             let sample = diag_info::sample(entry.attributes());
             self.into

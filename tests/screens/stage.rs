@@ -334,6 +334,8 @@ fn reading(table: Table, monotonic_ms: u64, gaps: &[Gap]) -> Reading {
             user(1000, "anna"),
         ]),
         interfaces: Vec::new(),
+        gone_interfaces: Vec::new(),
+        networks: Vec::new(),
         limits: Limits {
             syn_retries: Some(6),
             syn_linear_timeouts: Some(4),

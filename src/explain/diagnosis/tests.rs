@@ -7,6 +7,7 @@ use crate::filter::sample::{process, row};
 use crate::model::flow::Flow;
 use crate::model::limits::Limits;
 use crate::model::namespace::Entrance;
+use crate::model::network::{GoneInterface, Network, Reach};
 use crate::model::observation::Detail;
 use crate::model::owner::{Holder, OwnerSpan, ProcessId};
 use crate::model::protocol::{Opened, Protocol};
@@ -108,9 +109,49 @@ impl World {
             "unsent" => self.info().segments_out = Some(0),
             "abroad" => self.move_out(Some(Entrance::Process(812))),
             "sealed" => self.move_out(None),
+            // What is not there, and what there is.
+            "gone" => self.lose(value),
+            "reach" => self.reach(value),
             "once" => self.observation.number = 1,
             other => panic!("{other}"),
         }
+    }
+
+    fn lose(&mut self, what: &str) {
+        let socket = self.rows[0].socket;
+        match what {
+            "interface" => self.observation.gone_interfaces.push(GoneInterface {
+                namespace: socket.namespace,
+                index: socket.interface,
+            }),
+            _ => self.network().missing.push(socket.local.address()),
+        }
+    }
+
+    fn reach(&mut self, interface: &str) {
+        let network = self.network();
+        network.is_loopback_only = interface == "lo";
+        network.reached_over = (interface != "lo")
+            .then(|| Reach {
+                interface: interface.into(),
+                v4: true,
+                v6: false,
+            })
+            .into_iter()
+            .collect();
+    }
+
+    fn network(&mut self) -> &mut Network {
+        let networks = &mut self.observation.networks;
+        if networks.is_empty() {
+            networks.push(Network {
+                namespace: self.rows[0].socket.namespace,
+                is_loopback_only: false,
+                reached_over: Vec::new(),
+                missing: Vec::new(),
+            });
+        }
+        &mut networks[0]
     }
 
     fn since(&mut self, seconds: u32) {

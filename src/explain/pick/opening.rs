@@ -11,10 +11,7 @@ pub(super) fn listen(evidence: &Evidence) -> Choice {
     let waiting = evidence.recv_queue;
     let mut choice = Choice::new("next");
     let everywhere = say_reach(evidence, &mut choice);
-    let v6_only = evidence.v6_only == Some(true);
-    choice
-        .next_if(everywhere, &["next_any_address"])
-        .next_if(everywhere && v6_only, &["next_any_address_v6"]);
+    choice.next_if(everywhere, &["next_any_address"]);
     match evidence.backlog {
         Some(backlog) if waiting > backlog => {
             choice.sentences.insert(0, "full");

@@ -29,6 +29,8 @@ fn evidence(state: State) -> Evidence {
         entry_seen: true,
         local: Ipv4Addr::new(192, 0, 2, 10).into(),
         interface_told: true,
+        lost: None,
+        loopback_only: None,
         v6_only: None,
         one_interface: false,
         has_peer: false,

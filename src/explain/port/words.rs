@@ -161,7 +161,7 @@ impl Writer<'_, '_> {
         let text = fill(self.words.port("holder", name), |place| {
             Some(match place {
                 "who" => self.who(holder),
-                "at" => addresses(holder, self.words),
+                "at" => self.addresses(holder),
                 "remote" => socket.peer()?.to_string(),
                 "state" => socket.state.to_string(),
                 "count" => count(holder.rows.len()),
@@ -176,6 +176,32 @@ impl Writer<'_, '_> {
         let called = namespace.and_then(|namespace| namespace.name.as_ref());
         let called = called.map_or_else(|| socket.namespace.to_string(), ToString::to_string);
         self.words.aside(&text, &called)
+    }
+
+    /// The local addresses of the sockets, each once, with the interface where they are
+    /// bound to one.
+    fn addresses(&self, holder: &Holder<'_>) -> String {
+        let mut found = BTreeSet::new();
+        for row in &holder.rows {
+            found.insert((row.socket.local.address(), row.socket.interface));
+        }
+        let shown: Vec<String> = found
+            .into_iter()
+            .map(|(address, index)| {
+                let bound = holder.rows.iter().find(|row| row.socket.interface == index);
+                let name = bound.and_then(|row| self.seen.interface(&row.socket));
+                let interface = match (index, name) {
+                    (0, _) => String::new(),
+                    (_, Some(name)) => format!("%{name}"),
+                    (index, None) => format!("%{index}"),
+                };
+                match address {
+                    IpAddr::V4(v4) => format!("{v4}{interface}"),
+                    IpAddr::V6(v6) => format!("[{v6}{interface}]"),
+                }
+            })
+            .collect();
+        self.words.list(&shown)
     }
 
     fn who(&self, holder: &Holder<'_>) -> String {
@@ -196,22 +222,6 @@ impl Writer<'_, '_> {
         })
         .unwrap_or_default()
     }
-}
-
-/// The local addresses of the sockets, each once.
-fn addresses(holder: &Holder<'_>, words: &Catalogue) -> String {
-    let mut found = BTreeSet::new();
-    for row in &holder.rows {
-        found.insert(row.socket.local.address());
-    }
-    let shown: Vec<String> = found
-        .into_iter()
-        .map(|address| match address {
-            IpAddr::V4(v4) => v4.to_string(),
-            IpAddr::V6(v6) => format!("[{v6}]"),
-        })
-        .collect();
-    words.list(&shown)
 }
 
 fn count(number: usize) -> String {

@@ -4,6 +4,7 @@ use super::info::InfoEntry;
 use super::owner::{OwnerEntry, Portraits};
 use crate::model::endpoint::Endpoint;
 use crate::model::gap::Gap;
+use crate::model::network::Lost;
 use crate::model::observation::Observation;
 use crate::model::owner::Unowned;
 use crate::model::row::Row;
@@ -43,6 +44,9 @@ pub(super) struct SocketEntry<'a> {
     namespace_name: Option<Cow<'a, str>>,
     local: EndpointEntry,
     remote: Option<EndpointEntry>,
+    /// What it is bound to in vain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<&'static str>,
     inode: Option<u32>,
     cookie: Option<String>,
     uid: Option<u32>,
@@ -71,6 +75,7 @@ impl<'a> SocketEntry<'a> {
             remote: socket
                 .peer()
                 .map(|peer| EndpointEntry::of(peer, socket, observation)),
+            lost: observation.lost(socket).map(Lost::key),
             inode: socket.inode.map(std::num::NonZeroU32::get),
             cookie: socket.cookie.map(|cookie| format!("{cookie:x}")),
             uid,

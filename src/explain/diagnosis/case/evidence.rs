@@ -42,6 +42,11 @@ impl Case<'_> {
                 .info
                 .map(|info| milliseconds(info.last_data_received_ms)),
             local: socket.local.address(),
+            lost: self.observation.lost(socket),
+            loopback_only: self
+                .observation
+                .network(socket)
+                .map(|network| network.is_loopback_only),
             v6_only: socket.is_v6_only(),
             interface_told: socket.cookie.is_some(),
             has_peer: socket.peer().is_some(),

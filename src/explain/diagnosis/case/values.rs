@@ -9,6 +9,9 @@ use crate::model::state::State;
 use crate::model::timer::TimerKind;
 use std::time::Duration;
 
+/// No more interfaces are named.
+const MAX_INTERFACES: usize = 4;
+
 impl<'a> Case<'a> {
     /// The value of a place in a sentence; `None` leaves the sentence out.
     pub(in crate::explain::diagnosis) fn value(&self, place: &str) -> Option<String> {
@@ -54,6 +57,9 @@ impl<'a> Case<'a> {
             "local_port" => socket.local.port.to_string(),
             "remote_port" => socket.peer()?.port.to_string(),
             "remote_host" => socket.peer()?.address().to_string(),
+            "local_host" => socket.local.address().to_string(),
+            "index" => socket.interface.to_string(),
+            "interfaces" => self.interfaces()?,
             "interface" => self.observation.interface(socket)?.to_string(),
             "listener" => self.listener_name(),
             "within" => within(self.row, self.observation)?,
@@ -68,6 +74,27 @@ impl<'a> Case<'a> {
             _ if !self.observation.is_own(self.row) => return None,
             other => return self.words.limit(other, self.bounds),
         })
+    }
+
+    /// The interfaces that other machines can reach it over.
+    fn interfaces(&self) -> Option<String> {
+        let socket = &self.row.socket;
+        let v4 = socket.local.is_v4() || socket.is_v6_only() != Some(true);
+        let v6 = !socket.local.is_v4();
+        let reached = &self.observation.network(socket)?.reached_over;
+        let mut names: Vec<String> = reached
+            .iter()
+            .filter(|over| (over.v4 && v4) || (over.v6 && v6))
+            .map(|over| over.interface.to_string())
+            .collect();
+        if names.is_empty() {
+            return None;
+        }
+        if names.len() > MAX_INTERFACES {
+            names.truncate(MAX_INTERFACES);
+            names.push("…".to_owned());
+        }
+        Some(self.words.list(&names))
     }
 
     /// How long until the kernel gives up; in the lab also how long it waits in

@@ -1,0 +1,59 @@
+//! The addresses of a network namespace, as far as its sockets depend on them.
+
+use super::text::Text;
+use std::net::IpAddr;
+
+/// The addresses of one network namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Inode number of the network namespace.
+    pub namespace: u32,
+    /// True if it has no address but loopback addresses.
+    pub is_loopback_only: bool,
+    /// Interfaces with an address that other machines can reach, by ascending index. Not
+    /// all of them where there are very many.
+    pub reached_over: Vec<Reach>,
+    /// Addresses that its sockets are bound to and that it does not have, ascending.
+    pub missing: Vec<IpAddr>,
+}
+
+/// An interface that sockets are bound to and that is gone. One that is made anew gets
+/// another index, even under the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GoneInterface {
+    /// Inode number of the network namespace.
+    pub namespace: u32,
+    /// The index that it had there.
+    pub index: u32,
+}
+
+/// An interface that other machines can reach a network namespace over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// Its name.
+    pub interface: Text,
+    /// True if it has an IPv4 address.
+    pub v4: bool,
+    /// True if it has an IPv6 address.
+    pub v6: bool,
+}
+
+/// What a socket is bound to in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// An address that its network namespace does not have.
+    Address,
+    /// An interface that is gone.
+    Interface,
+}
+
+impl Lost {
+    /// The word in reports.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Interface => "interface",
+        }
+    }
+}
