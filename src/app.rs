@@ -37,7 +37,7 @@ use crate::explain::catalogue::Catalogue;
 use crate::explain::diagnosis::{Diagnosis, diagnose, diagnose_in_lab};
 use crate::explain::port::PortUse;
 use crate::filter::Filter;
-use crate::listing::{Quick, Sort, arrange};
+use crate::listing::{Quick, Sort, Undecided, arrange_decided};
 use crate::model::action::Policy;
 use crate::model::event::{EventsChoice, Feed};
 use crate::model::identity::Identity;
@@ -131,6 +131,8 @@ pub struct App {
     pub sort: Sort,
     /// Numbers of the rows that are shown, in order.
     pub order: Vec<u32>,
+    /// Rows that are not shown because it is unknown whether they match.
+    pub undecided: Undecided,
     /// Where the cursor is.
     pub cursor: Cursor,
     /// What has the keyboard.
@@ -202,6 +204,7 @@ impl App {
             quick: choices.quick,
             sort: choices.sort,
             order: Vec::new(),
+            undecided: Undecided::default(),
             cursor: Cursor::default(),
             mode: Mode::Table,
             trail: Vec::new(),
@@ -359,7 +362,8 @@ impl App {
 
     /// Makes the order anew; the cursor follows its socket.
     fn arrange(&mut self, cursor: Option<SocketKey>) {
-        self.order = arrange(&self.observation, &self.filter, &self.sort, &self.quick);
+        (self.order, self.undecided) =
+            arrange_decided(&self.observation, &self.filter, &self.sort, &self.quick);
         let place = cursor.and_then(|key| {
             let has_key = |number: &u32| {
                 let row = self.observation.rows.get(*number as usize);

@@ -8,6 +8,7 @@ pub mod ability;
 pub mod bounds;
 pub mod catalogue;
 pub mod diagnosis;
+pub mod doubt;
 pub mod findings;
 pub mod language;
 pub mod lengths;

@@ -11,22 +11,31 @@
 //! a and b   a b   a or b   not a   ! a   ( )   && || &  |
 //!
 //! port:443   port:8000-8100   port:80,http   :8080   either :8080   host:192.0.2.1   192.0.2.0/24
-//! process:nginx   pid:812   user:www-data   uid:33   inode:12345   state:syn_sent,close_wait
-//! proto:tcp   tcp   udp6   v4   ipv6   inet6   SYN_SENT
+//! process:nginx   pid:812,813   user:www-data   uid:33   inode:12345   state:syn_sent,close_wait
+//! cmd:manage.py   exe:/usr/bin   cwd:/srv   unit:nginx.service   cgroup:/system.slice
+//! proto:tcp   tcp   udp6   v4   ipv6   family inet6   SYN_SENT   dev eth0   autobound
+//! process nginx   user root   pid 812         a value may follow any field after a space
+//! *:80   [::]:22   fe80::1%eth0   192.0.2.1:443         addresses as columns show them
 //! recvq > 0   sendq > 1000   retrans > 2   age > 60s
 //! rtt > 100ms   rx > 1MB   tx > 500kB         round trip; bytes a second
-//! word   "quoted words"            in anything that is shown, in any case
+//! word   "quoted words"            in anything that is shown and in command lines, in any case
 //! ```
+//!
+//! The answer for a row is [`Truth`]: yes, no, or unknown, which is neither, and
+//! whose opposite is unknown, too.
 //!
 //! One parser serves the command line, the screen and the rules, and the
 //! canonical text of a filter reads back as the same filter.
 
 mod ast;
+mod check;
+mod doubt;
 mod error;
 mod field;
 mod freetext;
 mod matches;
 mod nearest;
+mod owners;
 mod parse;
 mod print;
 mod question;
@@ -34,12 +43,15 @@ pub mod services;
 mod shown;
 mod states;
 mod token;
+mod truth;
 mod value;
 
+pub use doubt::Doubt;
 pub use error::ParseError;
 pub use matches::Matcher;
 pub use nearest::{nearest, plain};
 pub use shown::{Side, protocol_word, write_address};
+pub use truth::Truth;
 
 use crate::model::observation::Observation;
 use crate::model::row::Row;
@@ -78,8 +90,7 @@ impl Filter {
         self.asks(ast::Test::gains_from_flow)
     }
 
-    /// Whether it asks for what no table has that lacks what connections carry:
-    /// then it matches nothing, or everything.
+    /// Whether it asks for what no table has that lacks what connections carry.
     #[must_use]
     pub fn is_of_flows(&self) -> bool {
         self.asks(ast::Test::is_of_flow)
@@ -133,11 +144,21 @@ impl Filter {
             .is_some_and(ast::Expr::asks_for_bare_port)
     }
 
-    /// Whether the filter wants one row. For many rows make a
+    /// True if the filter surely wants one row. For many rows make a
     /// [`Matcher`]: most of the work is the same for all of them.
     #[must_use]
     pub fn matches(&self, row: &Row, observation: &Observation) -> bool {
         Matcher::new(self, observation).matches(row)
+    }
+
+    /// The words that name no field and are looked for as text.
+    #[must_use]
+    pub fn texts(&self) -> Vec<&str> {
+        let mut found = Vec::new();
+        if let Some(expr) = &self.expr {
+            expr.collect_texts(&mut found);
+        }
+        found
     }
 }
 

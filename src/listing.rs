@@ -14,7 +14,7 @@ mod role;
 mod shell;
 mod targets;
 
-pub use arrange::arrange;
+pub use arrange::{Undecided, arrange, arrange_decided};
 pub use cell::{Cell, cell};
 pub use column::{Align, Column, UnknownColumn};
 pub use fit::{fit, pad, width, wrap};

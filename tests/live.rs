@@ -85,6 +85,8 @@ mod steps;
 mod table;
 #[path = "live/troubles.rs"]
 mod troubles;
+#[path = "live/unknown.rs"]
+mod unknown;
 #[path = "live/unprivileged.rs"]
 mod unprivileged;
 #[path = "live/watch.rs"]
@@ -103,9 +105,17 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 60] = [
+const INSIDE: [(&str, Body); 62] = [
     ("gone_address_is_told", gone::address_is_told),
     ("gone_interface_is_told", gone::interface_is_told),
+    (
+        "unknown_is_neither_yes_nor_no",
+        unknown::is_neither_yes_nor_no,
+    ),
+    (
+        "unknown_dual_stack_is_told_apart",
+        unknown::dual_stack_is_told_apart,
+    ),
     (
         "lessons_lead_where_their_labels_say",
         lessons::lead_where_their_labels_say,

@@ -11,6 +11,8 @@ mod closing;
 mod ending;
 #[path = "screens/faces.rs"]
 mod faces;
+#[path = "screens/filtering.rs"]
+mod filtering;
 #[path = "screens/findings.rs"]
 mod findings;
 #[path = "screens/hasty.rs"]

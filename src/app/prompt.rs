@@ -21,6 +21,8 @@ pub struct Prompt {
     /// What is wrong with it, if anything.
     pub error: Option<ParseError>,
     before: Filter,
+    /// The last filter that could be read and matched something.
+    matched: Filter,
     recalled: Option<usize>,
 }
 
@@ -75,6 +77,20 @@ impl Prompt {
     }
 }
 
+/// The longest beginning of a text that is a filter, by whole words; none if that
+/// is nothing.
+fn readable(text: &str) -> Option<Filter> {
+    let mut head = text.trim_end();
+    while let Some((before, _)) = head.rsplit_once(char::is_whitespace) {
+        head = before.trim_end();
+        match Filter::parse(head) {
+            Ok(filter) if !filter.is_all() => return Some(filter),
+            _ => {}
+        }
+    }
+    None
+}
+
 impl App {
     pub(super) fn open_prompt(&mut self) {
         let text = if self.filter.is_all() {
@@ -87,6 +103,7 @@ impl App {
             text,
             error: None,
             before: self.filter.clone(),
+            matched: self.filter.clone(),
             recalled: None,
         });
     }
@@ -118,8 +135,8 @@ impl App {
         Vec::new()
     }
 
-    /// Filters by what is typed so far; while it makes no sense, the filter
-    /// that was in force before is.
+    /// Filters by what is typed so far. While that cannot be read, as in the midst
+    /// of a word, by the words before, or else by what matched last.
     fn try_prompt(&mut self) {
         let Mode::Prompt(prompt) = &mut self.mode else {
             return;
@@ -129,11 +146,19 @@ impl App {
                 prompt.error = None;
                 self.filter = filter;
                 self.rearrange();
+                if let Mode::Prompt(prompt) = &mut self.mode
+                    && !self.order.is_empty()
+                {
+                    prompt.matched = self.filter.clone();
+                }
             }
             Err(error) => {
                 prompt.error = Some(error);
-                self.filter = prompt.before.clone();
-                self.rearrange();
+                let known = readable(&prompt.text).unwrap_or_else(|| prompt.matched.clone());
+                if self.filter != known {
+                    self.filter = known;
+                    self.rearrange();
+                }
             }
         }
     }

@@ -73,12 +73,14 @@ pub(super) enum Test {
     Port(End, Ports),
     /// Is the address of that end within the prefix, and its port this one?
     Host(End, Prefix, Option<u16>),
-    /// Does the name or program of an owner contain this?
-    Process(String),
-    /// Does the unit or container of an owner contain this?
-    Unit(String),
+    /// Does this fact about an owner contain this?
+    Owner(Fact, String),
     /// Does the name or number of its network namespace contain this?
     Namespace(String),
+    /// Is it bound to the interface of this name or number?
+    Device(String),
+    /// Is its local port one that the kernel gives to who asks for none?
+    Autobound,
     /// Is a process of this number among the owners?
     Pid(u32),
     /// Was it opened by the user of this name?
@@ -87,7 +89,7 @@ pub(super) enum Test {
     Uid(u32),
     /// Is this its protocol?
     Protocol(Protocol),
-    /// Is this its family?
+    /// Does it carry this family? An IPv6 socket that takes IPv4, too, carries both.
     Family(Family),
     /// Is this its inode?
     Inode(u32),
@@ -99,6 +101,23 @@ pub(super) enum Test {
     RoundTrip(Compare, u64),
     /// Does anything that is shown of it contain this?
     Text(String),
+}
+
+/// The texts that are known of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fact {
+    /// Its name, or the base name of its program.
+    Process,
+    /// Its unit or container.
+    Unit,
+    /// Its command line, the arguments joined with spaces.
+    Command,
+    /// The path of its program.
+    Exe,
+    /// Its working directory.
+    Directory,
+    /// The path of its control group, from its beginning.
+    ControlGroup,
 }
 
 /// Which end of a socket a question is about.
@@ -164,6 +183,20 @@ impl Expr {
             Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::asks_for_bare_port),
             Self::Is(Test::Port(End::Either, _) | Test::Host(End::Either, _, Some(_))) => true,
             Self::Not(_) | Self::Is(_) => false,
+        }
+    }
+
+    /// Adds the texts that are looked for anywhere within.
+    pub(super) fn collect_texts<'e>(&'e self, into: &mut Vec<&'e str>) {
+        match self {
+            Self::And(parts) | Self::Or(parts) => {
+                for part in parts {
+                    part.collect_texts(into);
+                }
+            }
+            Self::Not(inner) => inner.collect_texts(into),
+            Self::Is(Test::Text(text)) => into.push(text),
+            Self::Is(_) => {}
         }
     }
 

@@ -18,6 +18,8 @@ pub struct ParseError {
     pub span: Range<usize>,
     /// A valid text to stand in place of the span, if one comes to mind.
     pub suggestion: Option<String>,
+    /// The fields there are, where the text names none of them.
+    pub fields: Option<String>,
     text: String,
 }
 
@@ -28,6 +30,7 @@ impl ParseError {
             message: message.into(),
             span,
             suggestion: None,
+            fields: None,
             text: text.to_owned(),
         }
     }
@@ -35,6 +38,12 @@ impl ParseError {
     /// The same with a suggestion.
     pub(super) fn suggest(mut self, suggestion: Option<String>) -> Self {
         self.suggestion = suggestion;
+        self
+    }
+
+    /// The same with the fields there are.
+    pub(super) fn with_fields(mut self, fields: String) -> Self {
+        self.fields = Some(fields);
         self
     }
 
@@ -66,9 +75,13 @@ impl fmt::Display for ParseError {
             let [before, ..] = self.parts();
             write!(formatter, " at column {}", before.as_str().width() + 1)?;
         }
-        match &self.suggestion {
-            Some(suggestion) => write!(formatter, "; did you mean `{suggestion}`?"),
-            None => Ok(()),
+        match (&self.suggestion, &self.fields) {
+            (Some(suggestion), Some(fields)) => {
+                write!(formatter, "; did you mean `{suggestion}`? Fields: {fields}")
+            }
+            (Some(suggestion), None) => write!(formatter, "; did you mean `{suggestion}`?"),
+            (None, Some(fields)) => write!(formatter, "; fields: {fields}"),
+            (None, None) => Ok(()),
         }
     }
 }

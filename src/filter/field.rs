@@ -1,6 +1,6 @@
 //! The words that may stand before a value.
 
-use super::ast::{End, Number};
+use super::ast::{End, Fact, Number};
 use super::nearest::nearest;
 
 /// What a value is to be compared with.
@@ -10,13 +10,14 @@ pub(super) enum Field {
     Exclude,
     Port(End),
     Host(End),
-    Process,
-    Unit,
+    Owner(Fact),
     Namespace,
     Pid,
     User,
     Uid,
     Protocol,
+    Family,
+    Device,
     Inode,
     Number(Number),
     Age,
@@ -37,16 +38,24 @@ const WORDS: &[(&str, Field)] = &[
     ("net", Field::Host(End::Either)),
     ("src", Field::Host(End::Local)),
     ("dst", Field::Host(End::Remote)),
-    ("process", Field::Process),
-    ("proc", Field::Process),
-    ("unit", Field::Unit),
-    ("container", Field::Unit),
+    ("process", Field::Owner(Fact::Process)),
+    ("proc", Field::Owner(Fact::Process)),
+    ("cmd", Field::Owner(Fact::Command)),
+    ("command", Field::Owner(Fact::Command)),
+    ("exe", Field::Owner(Fact::Exe)),
+    ("cwd", Field::Owner(Fact::Directory)),
+    ("unit", Field::Owner(Fact::Unit)),
+    ("container", Field::Owner(Fact::Unit)),
+    ("cgroup", Field::Owner(Fact::ControlGroup)),
     ("netns", Field::Namespace),
     ("pid", Field::Pid),
     ("user", Field::User),
     ("uid", Field::Uid),
     ("proto", Field::Protocol),
     ("protocol", Field::Protocol),
+    ("family", Field::Family),
+    ("dev", Field::Device),
+    ("interface", Field::Device),
     ("inode", Field::Inode),
     ("recvq", Field::Number(Number::RecvQueue)),
     ("recv-q", Field::Number(Number::RecvQueue)),
@@ -57,6 +66,29 @@ const WORDS: &[(&str, Field)] = &[
     ("rtt", Field::RoundTrip),
     ("rx", Field::Number(Number::RxRate)),
     ("tx", Field::Number(Number::TxRate)),
+];
+
+/// Words that other tools use, and the nearest field.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("program", "exe"),
+    ("path", "exe"),
+    ("name", "process"),
+    ("comm", "process"),
+    ("args", "cmd"),
+    ("address", "host"),
+    ("addr", "host"),
+    ("ip", "host"),
+    ("local", "src"),
+    ("laddr", "src"),
+    ("lport", "sport"),
+    ("remote", "dst"),
+    ("peer", "dst"),
+    ("raddr", "dst"),
+    ("rport", "dport"),
+    ("service", "port"),
+    ("status", "state"),
+    ("namespace", "netns"),
+    ("iface", "dev"),
 ];
 
 impl Field {
@@ -70,7 +102,18 @@ impl Field {
 
     /// The field whose word is nearest to a mistyped one.
     pub(super) fn nearest(word: &str) -> Option<&'static str> {
-        nearest(word, WORDS.iter().map(|(known, _)| *known))
+        let mut synonyms = SYNONYMS.iter();
+        let synonym = synonyms.find(|(other, _)| other.eq_ignore_ascii_case(word));
+        synonym
+            .map(|(_, known)| *known)
+            .or_else(|| nearest(word, WORDS.iter().map(|(known, _)| *known)))
+    }
+
+    /// The canonical words of all fields, with commas.
+    pub(super) fn list() -> String {
+        let canonical = WORDS.iter().filter(|(word, field)| field.word() == *word);
+        let words: Vec<&str> = canonical.map(|(word, _)| *word).collect();
+        words.join(", ")
     }
 
     /// The canonical word.
@@ -81,22 +124,23 @@ impl Field {
             .map_or("", |(word, _)| word)
     }
 
-    /// Whether the word alone, without a colon or a sign, begins a condition.
-    /// The others are more often looked for as text.
+    /// True if the word alone, with no value behind it, is a mistake. The others
+    /// are then looked for as text.
     pub(super) fn stands_alone(self) -> bool {
-        !matches!(
-            self,
-            Self::Process
-                | Self::Unit
-                | Self::Namespace
-                | Self::Pid
-                | Self::User
-                | Self::Uid
-                | Self::Protocol
-                | Self::Inode
-                | Self::RoundTrip
-                | Self::Number(Number::RxRate | Number::TxRate)
-        )
+        match self {
+            Self::State | Self::Exclude | Self::Port(_) | Self::Host(_) | Self::Age => true,
+            Self::Number(number) => !matches!(number, Number::RxRate | Number::TxRate),
+            Self::Owner(_)
+            | Self::Namespace
+            | Self::Pid
+            | Self::User
+            | Self::Uid
+            | Self::Protocol
+            | Self::Family
+            | Self::Device
+            | Self::Inode
+            | Self::RoundTrip => false,
+        }
     }
 
     /// Whether the value may follow without a sign.
@@ -114,7 +158,7 @@ impl Field {
 
     /// Whether a comma in a value parts two values.
     pub(super) fn takes_lists(self) -> bool {
-        !matches!(self, Self::Process | Self::Unit | Self::Namespace)
+        !matches!(self, Self::Owner(_) | Self::Namespace | Self::Device)
     }
 
     /// A right use, for messages.
@@ -129,13 +173,19 @@ impl Field {
             Self::Host(End::Either | End::Any) => "host:192.0.2.1",
             Self::Host(End::Local) => "src 192.0.2.0/24",
             Self::Host(End::Remote) => "dst 192.0.2.0/24",
-            Self::Process => "process:nginx",
-            Self::Unit => "unit:nginx.service",
+            Self::Owner(Fact::Process) => "process:nginx",
+            Self::Owner(Fact::Unit) => "unit:nginx.service",
+            Self::Owner(Fact::Command) => "cmd:manage.py",
+            Self::Owner(Fact::Exe) => "exe:/usr/sbin/nginx",
+            Self::Owner(Fact::Directory) => "cwd:/srv/shop",
+            Self::Owner(Fact::ControlGroup) => "cgroup:/system.slice",
             Self::Namespace => "netns:blue",
             Self::Pid => "pid:812",
             Self::User => "user:www-data",
             Self::Uid => "uid:33",
             Self::Protocol => "proto:tcp",
+            Self::Family => "family inet6",
+            Self::Device => "dev eth0",
             Self::Inode => "inode:12345",
             Self::Number(Number::RecvQueue) => "recvq > 0",
             Self::Number(Number::SendQueue) => "sendq > 0",

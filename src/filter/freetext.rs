@@ -1,9 +1,11 @@
 //! A bare word: looked for in everything that is shown of a row, in any case.
 
-use super::matches::{ProcessSet, users};
+use super::matches::users;
+use super::owners::{ProcessSet, command_line, is_vanished};
 use super::services;
 use super::shown::{Side, has_zone, protocol_word, write_address};
 use super::states::States;
+use super::truth::Truth;
 use crate::model::observation::Observation;
 use crate::model::protocol::Protocol;
 use crate::model::row::Row;
@@ -15,7 +17,7 @@ use std::fmt::{self, Write};
 pub(super) struct Needle {
     /// In lower case.
     text: String,
-    /// Those whose name, program or number contains it.
+    /// Those whose name, program, command line or number contains it.
     processes: ProcessSet,
     /// States whose word contains it.
     states: States,
@@ -38,12 +40,16 @@ impl Needle {
         let dashed = text.replace('-', "_");
         Self {
             processes: ProcessSet::new(observation, |process| {
-                within(process.name.as_str())
-                    || process
-                        .exe
-                        .as_ref()
-                        .is_some_and(|exe| within(exe.path.as_str()))
-                    || process.pid.to_string().contains(&text)
+                let exe = process.exe.as_ref();
+                let found = within(process.name.as_str())
+                    || exe.is_some_and(|exe| within(exe.path.as_str()))
+                    || within(&command_line(process))
+                    || process.pid.to_string().contains(&text);
+                if is_vanished(process) {
+                    Truth::yes_or_unknown(found)
+                } else {
+                    found.into()
+                }
             }),
             states: States::those(|state| state.word().to_lowercase().contains(&dashed)),
             users: users(observation, within),
@@ -57,9 +63,18 @@ impl Needle {
         }
     }
 
-    pub(super) fn is_in(&self, row: &Row, observation: &Observation) -> bool {
-        self.processes.hold(row, observation, true)
-            || self.is_in_state(row.socket.state)
+    /// Unknown where it may be in what is not known of the owner. What has no
+    /// letters is looked for in addresses and numbers, which are.
+    pub(super) fn is_in(&self, row: &Row, observation: &Observation) -> Truth {
+        let owner = self.processes.hold(row, observation, true);
+        if owner == Truth::Yes || self.is_shown(row, observation) {
+            return Truth::Yes;
+        }
+        if self.in_addresses { Truth::No } else { owner }
+    }
+
+    fn is_shown(&self, row: &Row, observation: &Observation) -> bool {
+        self.is_in_state(row.socket.state)
             || protocol_word(row).contains(self.text.as_str())
             || self.is_in_user(row, observation)
             || self.is_in_service(row)

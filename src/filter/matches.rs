@@ -5,16 +5,14 @@
 //! matcher is made, so that a row needs only looking up.
 
 use super::Filter;
-use super::ast::{Compare, End, Expr, Number, Ports, Prefix, Test};
+use super::ast::{Expr, Test};
+use super::check::{Check, Name};
+use super::doubt::Doubt;
 use super::freetext::Needle;
-use super::states::States;
-use crate::model::endpoint::Endpoint;
+use super::owners::{ProcessSet, fact_of};
+use super::truth::Truth;
 use crate::model::observation::Observation;
-use crate::model::owner::ProcessId;
-use crate::model::process::Process;
-use crate::model::protocol::{Family, Protocol};
 use crate::model::row::Row;
-use std::ops::RangeInclusive;
 
 /// A filter made ready for the rows of one observation.
 #[derive(Debug)]
@@ -32,30 +30,6 @@ enum Node {
     Is(Check),
 }
 
-/// A question made ready.
-#[derive(Debug)]
-enum Check {
-    States(States),
-    Port(End, RangeInclusive<u16>),
-    Host(End, Prefix, Option<u16>),
-    /// Holders, and where the last owner counts too, that one.
-    Owner {
-        wanted: ProcessSet,
-        or_last: bool,
-    },
-    /// Some users, ascending.
-    Users(Vec<u32>),
-    /// Some network namespaces.
-    Namespaces(Vec<u32>),
-    Protocol(Protocol),
-    Family(Family),
-    Inode(u32),
-    Number(Number, Compare, u64),
-    Age(Compare, u64),
-    RoundTrip(Compare, u64),
-    Text(Box<Needle>),
-}
-
 impl<'o> Matcher<'o> {
     /// Makes a filter ready.
     #[must_use]
@@ -67,22 +41,47 @@ impl<'o> Matcher<'o> {
         }
     }
 
-    /// Whether the filter wants a row of its observation.
+    /// True if the filter surely wants a row of its observation.
     #[must_use]
     pub fn matches(&self, row: &Row) -> bool {
+        self.truth(row) == Truth::Yes
+    }
+
+    /// The answer for a row of its observation.
+    #[must_use]
+    pub fn truth(&self, row: &Row) -> Truth {
         self.node
             .as_ref()
-            .is_none_or(|node| node.holds(row, self.observation))
+            .map_or(Truth::Yes, |node| node.truth(row, self.observation))
+    }
+
+    /// Why the answer for a row is unknown, where it is.
+    #[must_use]
+    pub fn doubt(&self, row: &Row) -> Option<Doubt> {
+        self.node.as_ref()?.doubt(row, self.observation)
     }
 }
 
 impl Node {
-    fn holds(&self, row: &Row, observation: &Observation) -> bool {
+    fn truth(&self, row: &Row, observation: &Observation) -> Truth {
         match self {
-            Self::And(parts) => parts.iter().all(|part| part.holds(row, observation)),
-            Self::Or(parts) => parts.iter().any(|part| part.holds(row, observation)),
-            Self::Not(inner) => !inner.holds(row, observation),
-            Self::Is(check) => check.holds(row, observation),
+            Self::And(parts) => Truth::all(parts.iter().map(|part| part.truth(row, observation))),
+            Self::Or(parts) => Truth::any(parts.iter().map(|part| part.truth(row, observation))),
+            Self::Not(inner) => inner.truth(row, observation).negated(),
+            Self::Is(check) => check.truth(row, observation),
+        }
+    }
+
+    fn doubt(&self, row: &Row, observation: &Observation) -> Option<Doubt> {
+        if self.truth(row, observation) != Truth::Unknown {
+            return None;
+        }
+        match self {
+            Self::And(parts) | Self::Or(parts) => {
+                parts.iter().find_map(|part| part.doubt(row, observation))
+            }
+            Self::Not(inner) => inner.doubt(row, observation),
+            Self::Is(check) => check.doubt(row, observation),
         }
     }
 }
@@ -100,32 +99,27 @@ fn node(expr: &Expr, observation: &Observation) -> Node {
 fn check(question: &Test, observation: &Observation) -> Check {
     match question {
         Test::States(states) => Check::States(*states),
-        Test::Port(end, ports) => Check::Port(*end, range(*ports)),
+        Test::Port(end, ports) => Check::port(*end, *ports),
         Test::Host(end, prefix, port) => Check::Host(*end, *prefix, *port),
-        Test::Process(text) => {
+        Test::Owner(fact, text) => {
             let needle = text.to_lowercase();
             Check::Owner {
-                wanted: ProcessSet::new(observation, |process| is_called(process, &needle)),
+                wanted: ProcessSet::new(observation, |process| fact_of(process, *fact, &needle)),
                 or_last: true,
             }
         }
-        Test::Unit(text) => {
-            let needle = text.to_lowercase();
-            Check::Owner {
-                wanted: ProcessSet::new(observation, |process| runs_in(process, &needle)),
-                or_last: true,
-            }
-        }
-        Test::Namespace(text) => Check::Namespaces(namespaces(observation, text)),
+        Test::Namespace(text) => Check::Namespaces(Name::new(text), namespaces(observation, text)),
         Test::Pid(pid) => Check::Owner {
-            wanted: ProcessSet::new(observation, |process| process.pid == *pid),
+            wanted: ProcessSet::new(observation, |process| (process.pid == *pid).into()),
             or_last: false,
         },
         Test::User(name) => {
             let wanted = name.to_lowercase();
-            Check::Users(users(observation, |known| known.to_lowercase() == wanted))
+            Check::UserNames(users(observation, |known| known.to_lowercase() == wanted))
         }
-        Test::Uid(uid) => Check::Users(vec![*uid]),
+        Test::Uid(uid) => Check::Uid(*uid),
+        Test::Device(name) => Check::Device(Name::new(name)),
+        Test::Autobound => Check::Autobound(observation.limits.local_ports),
         Test::Protocol(protocol) => Check::Protocol(*protocol),
         Test::Family(family) => Check::Family(*family),
         Test::Inode(inode) => Check::Inode(*inode),
@@ -134,85 +128,6 @@ fn check(question: &Test, observation: &Observation) -> Check {
         Test::RoundTrip(compare, microseconds) => Check::RoundTrip(*compare, *microseconds),
         Test::Text(text) => Check::Text(Box::new(Needle::new(text, observation))),
     }
-}
-
-impl Check {
-    fn holds(&self, row: &Row, observation: &Observation) -> bool {
-        let socket = &row.socket;
-        match self {
-            Self::States(states) => states.contains(socket.state),
-            Self::Port(end, ports) => at(*end, row, |point| ports.contains(&point.port)),
-            Self::Host(end, prefix, port) => at(*end, row, |point| {
-                port.is_none_or(|port| port == point.port) && prefix.contains(point.address())
-            }),
-            Self::Owner { wanted, or_last } => wanted.hold(row, observation, *or_last),
-            Self::Users(wanted) => socket
-                .user()
-                .is_some_and(|uid| wanted.binary_search(&uid).is_ok()),
-            Self::Namespaces(wanted) => wanted.contains(&socket.namespace),
-            Self::Protocol(protocol) => socket.protocol == *protocol,
-            Self::Family(family) => socket.family() == *family,
-            Self::Inode(inode) => socket.inode.is_some_and(|known| known.get() == *inode),
-            Self::Number(number, compare, value) => number_of(*number, row, observation)
-                .is_some_and(|known| compare.holds(known, *value)),
-            Self::Age(compare, seconds) => {
-                let age = row.state_since.age(observation.time.stamp());
-                match compare {
-                    // Nothing is exactly a minute old to the hundredth.
-                    Compare::Equal => age.as_secs() == *seconds,
-                    other => other.holds(age, std::time::Duration::from_secs(*seconds)),
-                }
-            }
-            Self::RoundTrip(compare, microseconds) => observation
-                .table_flow(row)
-                .and_then(|flow| flow.rtt_us)
-                .is_some_and(|rtt| compare.holds(u64::from(rtt), *microseconds)),
-            Self::Text(needle) => needle.is_in(row, observation),
-        }
-    }
-}
-
-/// Asks about one end or both. A row without a peer has no remote end.
-fn at(end: End, row: &Row, holds: impl Fn(Endpoint) -> bool) -> bool {
-    let remote = || row.socket.peer().is_some_and(&holds);
-    match end {
-        End::Local => holds(row.socket.local),
-        End::Remote => remote(),
-        End::Either | End::Any => holds(row.socket.local) || remote(),
-    }
-}
-
-/// The ports that compare so, as a range, which may be empty.
-fn range(ports: Ports) -> RangeInclusive<u16> {
-    const NOTHING: RangeInclusive<u16> = RangeInclusive::new(1, 0);
-    match ports {
-        Ports::Range(first, last) => first..=last,
-        Ports::Compare(Compare::Equal, port) => port..=port,
-        Ports::Compare(Compare::LessOrEqual, port) => 0..=port,
-        Ports::Compare(Compare::GreaterOrEqual, port) => port..=u16::MAX,
-        Ports::Compare(Compare::Less, port) => port.checked_sub(1).map_or(NOTHING, |last| 0..=last),
-        Ports::Compare(Compare::Greater, port) => port
-            .checked_add(1)
-            .map_or(NOTHING, |first| first..=u16::MAX),
-    }
-}
-
-/// The number of a row; none where it has none, or it is not known.
-fn number_of(number: Number, row: &Row, observation: &Observation) -> Option<u64> {
-    let flow = || observation.table_flow(row);
-    match number {
-        Number::RecvQueue => Some(row.socket.recv_queue.into()),
-        Number::SendQueue => Some(row.socket.send_queue.into()),
-        Number::Retransmits => observation.retransmits(row).map(u64::from),
-        Number::RxRate => Some(flow()?.rx?.bytes()),
-        Number::TxRate => Some(flow()?.tx?.bytes()),
-    }
-}
-
-/// Whether the unit or container of a process contains a text in lower case.
-fn runs_in(process: &Process, needle: &str) -> bool {
-    let unit = process.unit.as_ref();
-    unit.is_some_and(|unit| unit.as_str().to_lowercase().contains(needle))
 }
 
 /// The namespaces whose name contains a text, or whose number it is. The one
@@ -232,16 +147,6 @@ fn namespaces(observation: &Observation, text: &str) -> Vec<u32> {
         .collect()
 }
 
-/// Whether a process's name or the base name of its program contains a text in
-/// lower case.
-fn is_called(process: &Process, needle: &str) -> bool {
-    let program = process.exe.as_ref().map_or("", |exe| exe.path.as_str());
-    let base = program.rsplit('/').next().unwrap_or(program);
-    [process.name.as_str(), base]
-        .into_iter()
-        .any(|name| name.to_lowercase().contains(needle))
-}
-
 /// The users whose names satisfy a condition, ascending.
 pub(super) fn users(observation: &Observation, wanted: impl Fn(&str) -> bool) -> Vec<u32> {
     observation
@@ -250,32 +155,6 @@ pub(super) fn users(observation: &Observation, wanted: impl Fn(&str) -> bool) ->
         .filter(|user| user.name.as_ref().is_some_and(|name| wanted(name.as_str())))
         .map(|user| user.uid)
         .collect()
-}
-
-/// The processes for which something holds, found once for all rows.
-#[derive(Debug)]
-pub(super) struct ProcessSet(Vec<bool>);
-
-impl ProcessSet {
-    pub(super) fn new(observation: &Observation, wanted: impl Fn(&Process) -> bool) -> Self {
-        let processes = observation.processes.iter();
-        Self(processes.map(|process| wanted(process)).collect())
-    }
-
-    fn contains(&self, id: ProcessId) -> bool {
-        self.0.get(id.0 as usize).copied().unwrap_or(false)
-    }
-
-    /// Whether one of a row's holders is among them, or where that is asked
-    /// the one that held it last.
-    pub(super) fn hold(&self, row: &Row, observation: &Observation, or_last: bool) -> bool {
-        let holders = row.owners.of(&observation.holders);
-        holders.iter().any(|holder| self.contains(holder.process))
-            || (or_last
-                && row
-                    .last_owner
-                    .is_some_and(|last| self.contains(last.process())))
-    }
 }
 
 #[cfg(test)]

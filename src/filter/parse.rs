@@ -156,18 +156,37 @@ impl<'t> Parser<'t> {
         }
         if let Kind::Sign(_) = self.peek().kind {
             let message = format!("{} cannot be compared", shown(word));
-            let near = Field::nearest(word).map(str::to_owned);
-            return Err(self.error(span, message).suggest(near));
+            return Err(self.unknown_field(word, span, message));
         }
-        // Most of what has a colon and no field is an address.
-        let key = word.split_once(':').map_or("", |(key, _)| key);
-        let hexadecimal = key.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if let Some(near) = Field::nearest(key).filter(|_| !hexadecimal) {
-            let key_span = span.start..span.start + key.len();
-            let message = format!("unknown field {}", shown(key));
-            return Err(self.error(key_span, message).suggest(Some(near.to_owned())));
+        let endpoint = value::endpoint(word).map_err(|flaw| {
+            self.error(span.clone(), flaw.message)
+                .suggest(flaw.suggestion)
+        })?;
+        if let Some(endpoint) = endpoint {
+            return Ok(endpoint);
         }
-        Ok(bare(word))
+        match word.split_once(':') {
+            Some(_) if value::is_part_of_address(word) => Ok(Expr::Is(Test::Text(word.to_owned()))),
+            Some((key, _)) if value::is_host_name(word) => {
+                let message = format!(
+                    "{} is not an IP address; names are not looked up",
+                    shown(key)
+                );
+                Err(self.error(span.start..span.start + key.len(), message))
+            }
+            Some((key, _)) => {
+                let key_span = span.start..span.start + key.len();
+                Err(self.unknown_field(key, key_span, format!("unknown field {}", shown(key))))
+            }
+            None => Ok(bare(word)),
+        }
+    }
+
+    fn unknown_field(&self, word: &str, span: Range<usize>, message: String) -> ParseError {
+        let near = Field::nearest(word).map(str::to_owned);
+        self.error(span, message)
+            .suggest(near)
+            .with_fields(Field::list())
     }
 }
 
@@ -177,7 +196,9 @@ fn bare(word: &str) -> Expr {
     if let Some(expr) = value::protocol(word) {
         return expr;
     }
-    Expr::Is(if let Some(family) = value::family(word) {
+    Expr::Is(if word.eq_ignore_ascii_case(value::AUTOBOUND) {
+        Test::Autobound
+    } else if let Some(family) = value::family(word) {
         Test::Family(family)
     } else if let Some(state) = State::from_word(word) {
         Test::States(States::one(state))
@@ -192,10 +213,43 @@ fn bare(word: &str) -> Expr {
 mod tests {
     use crate::filter::Filter;
 
+    /// Text, the wrong part of it, a word of the message, the suggestion.
+    type Case<'c> = (&'c str, &'c str, &'c str, Option<&'c str>);
+
+    #[test]
+    fn what_is_neither_field_nor_address_is_an_error() {
+        check(&[
+            ("src fe80::1%", "fe80::1%", "interface is missing", None),
+            ("*:htpp", "*:htpp", "name of a service", None),
+            ("127.0.0.1:99999", "127.0.0.1:99999", "above 65535", None),
+            ("localhost:80", "localhost", "not looked up", None),
+            ("db.example:5432", "db.example", "not looked up", None),
+            ("timer:keepalive", "timer", "unknown field", None),
+            ("finding:close_wait", "finding", "unknown field", None),
+            ("regex:x", "regex", "unknown field", None),
+            ("program:python", "program", "unknown field", Some("exe")),
+            ("beef:tea", "beef", "unknown field", None),
+            ("timer > 5", "timer", "cannot be compared", None),
+            ("pid nginx", "nginx", "not a number", None),
+            ("family inet66", "inet66", "unknown family", Some("inet6")),
+            ("rtt 100ms", "rtt", "needs a comparison", None),
+            ("age 5m", "age", "needs a comparison", None),
+        ]);
+        let error = Filter::parse("regex:x").unwrap_err().to_string();
+        assert!(
+            error.contains("; fields: state, exclude, port, "),
+            "{error}"
+        );
+        let error = Filter::parse("proces:x").unwrap_err().to_string();
+        assert!(
+            error.contains("did you mean `process`? Fields: state,"),
+            "{error}"
+        );
+    }
+
     #[test]
     fn errors_tell_what_where_and_what_else() {
-        // Text, the wrong part of it, a word of the message, the suggestion.
-        let cases: &[(&str, &str, &str, Option<&str>)] = &[
+        check(&[
             (
                 "state syn_snet",
                 "syn_snet",
@@ -220,12 +274,6 @@ mod tests {
             ("dst 443", "443", "not an IP address", Some(":443")),
             ("dst [::1", "[::1", "never closed", None),
             ("dst []", "[]", "not an IP address", None),
-            (
-                "src fe80::1%eth0",
-                "fe80::1%eth0",
-                "interface",
-                Some("fe80::1"),
-            ),
             ("tcp and (udp or v6", "(", "never closed", None),
             ("tcp)", ")", "closes nothing", None),
             ("tcp ()", ")", "missing before `)`", None),
@@ -278,7 +326,10 @@ mod tests {
             ("proto:tpc", "tpc", "unknown protocol", Some("tcp")),
             ("\"abc", "\"abc", "never closed", None),
             ("tcp \"\"", "\"\"", "nothing between", None),
-        ];
+        ]);
+    }
+
+    fn check(cases: &[Case<'_>]) {
         for (text, wrong, message, suggestion) in cases {
             let error = Filter::parse(text).expect_err(text);
             assert_eq!(&text[error.span.clone()], *wrong, "{text}: {error}");

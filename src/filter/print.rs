@@ -4,7 +4,7 @@ use super::ast::{Compare, End, Expr, Number, Ports, Prefix, Test};
 use super::field::Field;
 use super::parse::parse;
 use super::token::quote;
-use super::value::{FINE_UNITS, UNITS};
+use super::value::{AUTOBOUND, FINE_UNITS, UNITS};
 use crate::model::text::is_deceptive;
 use std::fmt::{self, Display, Formatter};
 use std::net::IpAddr;
@@ -70,8 +70,9 @@ impl Test {
                     host(*prefix, *port)
                 )
             }
-            Self::Process(needle) => named(formatter, Field::Process, needle),
-            Self::Unit(needle) => named(formatter, Field::Unit, needle),
+            Self::Owner(fact, needle) => named(formatter, Field::Owner(*fact), needle),
+            Self::Device(name) => named(formatter, Field::Device, name),
+            Self::Autobound => formatter.write_str(AUTOBOUND),
             Self::Namespace(needle) => named(formatter, Field::Namespace, needle),
             Self::User(name) => named(formatter, Field::User, name),
             Self::Pid(pid) => write!(formatter, "pid:{pid}"),

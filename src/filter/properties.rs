@@ -2,7 +2,7 @@
 //! text brings the parser down.
 
 use super::Filter;
-use super::ast::{Compare, End, Expr, Number, Ports, Prefix, Test};
+use super::ast::{Compare, End, Expr, Fact, Number, Ports, Prefix, Test};
 use super::sample::{row, world};
 use super::states::States;
 use crate::model::protocol::{Family, Protocol};
@@ -48,6 +48,14 @@ fn test() -> impl Strategy<Value = Test> {
             }
         })
     });
+    let fact = prop_oneof![
+        Just(Fact::Process),
+        Just(Fact::Unit),
+        Just(Fact::Command),
+        Just(Fact::Exe),
+        Just(Fact::Directory),
+        Just(Fact::ControlGroup),
+    ];
     let prefix = (any::<std::net::IpAddr>(), any::<u8>()).prop_map(|(address, length)| {
         Prefix::new(address, length).unwrap_or_else(|| Prefix::whole(address))
     });
@@ -60,8 +68,9 @@ fn test() -> impl Strategy<Value = Test> {
         (port_end, ports).prop_map(|(end, ports)| Test::Port(end, ports)),
         (end, prefix, any::<Option<u16>>())
             .prop_map(|(end, prefix, port)| Test::Host(end, prefix, port)),
-        name().prop_map(Test::Process),
-        name().prop_map(Test::Unit),
+        (fact, name()).prop_map(|(fact, text)| Test::Owner(fact, text)),
+        name().prop_map(Test::Device),
+        Just(Test::Autobound),
         name().prop_map(Test::Namespace),
         name().prop_map(Test::User),
         name().prop_map(Test::Text),
@@ -121,6 +130,11 @@ fn soup() -> impl Strategy<Value = String> {
         "dst",
         "host",
         "process:",
+        "process",
+        "cmd",
+        "dev",
+        "autobound",
+        "family",
         "user:",
         "pid",
         "proto:tcp6",
@@ -136,6 +150,9 @@ fn soup() -> impl Strategy<Value = String> {
         "10/8",
         "::1",
         "[::1]:443",
+        "[fe80::1%eth0]:22",
+        "*:80",
+        "::",
         "*",
         "60s",
         "80-90",

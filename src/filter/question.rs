@@ -62,6 +62,8 @@ impl<'t> Parser<'t> {
             return Ok(None);
         };
         let field = match key {
+            // Two colons begin an IPv6 address, such as ::1.
+            "" if text.starts_with(':') => None,
             "" => Some(Field::Port(End::Either)),
             key => Field::from_word(key),
         };
@@ -99,7 +101,7 @@ impl<'t> Parser<'t> {
         };
         if operator.is_some() {
             self.next();
-        } else if !field.stands_alone() {
+        } else if !field.stands_alone() && !self.value_follows(field) {
             return Ok(None);
         } else if field.needs_sign() {
             let example = field.example();
@@ -111,6 +113,18 @@ impl<'t> Parser<'t> {
             operator: operator.unwrap_or(Operator::EQUAL),
             value: self.operand(field, word)?,
         }))
+    }
+
+    /// True if what follows a field's word can be its value. Where one needs a
+    /// sign, only a number is meant for one.
+    fn value_follows(&self, field: Field) -> bool {
+        match self.peek().kind {
+            Kind::Word(next) => {
+                !field.needs_sign() || next.starts_with(|first: char| first.is_ascii_digit())
+            }
+            Kind::Quoted(text) => !field.needs_sign() && !text.is_empty(),
+            _ => false,
+        }
     }
 
     /// After a field's word that ends in a colon: a quotation, or a sign and a

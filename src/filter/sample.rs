@@ -3,6 +3,7 @@
 
 use crate::model::endpoint::Endpoint;
 use crate::model::flow::{Carried, Flow, FlowId, Sample};
+use crate::model::limits::Limits;
 use crate::model::namespace::Interface;
 use crate::model::observation::Observation;
 use crate::model::owner::{Holder, OwnerSpan, ProcessId, Unowned, User};
@@ -82,6 +83,9 @@ pub(crate) fn process(pid: u32, name: &str, exe: &str) -> Arc<Process> {
             path: exe.into(),
             deleted: false,
         }),
+        command: vec![exe.into()],
+        directory: Some("/".into()),
+        control_group: Some("/init.scope".into()),
         ..Process::default()
     })
 }
@@ -121,6 +125,10 @@ pub(crate) fn world() -> Observation {
             index: 2,
             name: "eth0".into(),
         }],
+        limits: Limits {
+            local_ports: Some((32_768, 60_999)),
+            ..Limits::default()
+        },
         listeners: vec![(22, SSH_LISTENS), (443, NGINX_LISTENS)],
         ..Observation::default()
     };
@@ -138,7 +146,13 @@ fn processes() -> Vec<Arc<Process>> {
         process(812, "nginx", "/usr/sbin/nginx"),
         process(813, "nginx", "/usr/sbin/nginx"),
         process(4711, "curl", "/usr/bin/curl"),
-        process(900, "java", "/opt/浏览器/JVM-Launcher"),
+        Arc::new(Process {
+            command: vec!["java".into(), "-jar".into(), "shop.jar".into()],
+            directory: Some("/srv/shop".into()),
+            unit: Some("shop.service".into()),
+            control_group: Some("/system.slice/shop.service".into()),
+            ..Process::clone(&process(900, "java", "/opt/浏览器/JVM-Launcher"))
+        }),
         process(77, "avahi-daemon", "/usr/sbin/avahi-daemon"),
         process(53, "systemd-resolve", "/usr/lib/systemd/systemd-resolved"),
     ]

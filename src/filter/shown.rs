@@ -18,7 +18,8 @@ pub enum Side {
 }
 
 /// Writes one end of a row: `192.0.2.1:443`, `[2001:db8::1]:443`,
-/// `[fe80::1%eth0]:443`, and `*` for the peer of a socket that has none.
+/// `[fe80::1%eth0]:443`, `*:443` for a socket that takes IPv4 and IPv6 at any
+/// address, and `*` for the peer of a socket that has none.
 ///
 /// # Errors
 ///
@@ -34,7 +35,16 @@ pub fn write_address(
         (Side::Remote, Some(peer)) => peer,
         (Side::Remote, None) => return into.write_char('*'),
     };
+    let any = side == Side::Local && row.socket.is_dual_stack();
     match end.address() {
+        IpAddr::V6(_) if any && has_zone(row, end) => {
+            let index = row.socket.interface;
+            match observation.interface(&row.socket) {
+                Some(name) => write!(into, "*%{name}:{}", end.port),
+                None => write!(into, "*%{index}:{}", end.port),
+            }
+        }
+        IpAddr::V6(_) if any => write!(into, "*:{}", end.port),
         IpAddr::V6(v6) if has_zone(row, end) => {
             let index = row.socket.interface;
             match observation.interface(&row.socket) {

@@ -4,7 +4,8 @@ use super::sample::{
     AVAHI, CURL_CONNECTS, CURL_WAS, HALF_OPEN, HIDDEN, JAVA, LINK_LOCAL, NGINX, NGINX_LISTENS, ODD,
     RESOLVER, SSH_LISTENS, world,
 };
-use super::{Filter, Matcher};
+use super::{Filter, Matcher, Truth};
+use std::sync::Arc;
 
 fn wanted(text: &str) -> Vec<u32> {
     let world = world();
@@ -200,6 +201,15 @@ fn sugar() {
         ("recvq:>33", &[JAVA]),
         ("recvq != 0", &[SSH_LISTENS, NGINX, JAVA]),
         ("sendq > 1000", &[JAVA]),
+    ];
+    for (text, rows) in cases {
+        assert_eq!(wanted(text), *rows, "{text}");
+    }
+}
+
+#[test]
+fn numbers_and_ages() {
+    let cases: &[(&str, &[u32])] = &[
         // Over its life, where that is known.
         ("retrans > 2", &[CURL_CONNECTS, JAVA]),
         ("retrans ge 1", &[CURL_CONNECTS, JAVA, HALF_OPEN]),
@@ -215,7 +225,8 @@ fn sugar() {
         ("age > 40m", &[SSH_LISTENS, JAVA]),
         ("age >= 41m", &[SSH_LISTENS, JAVA]),
         ("age > 41m", &[SSH_LISTENS]),
-        ("age = 3d", &[SSH_LISTENS]),
+        ("age != 2d", &but(&[])),
+        ("age = 3d", &[]),
         ("age > 71h", &[SSH_LISTENS]),
         ("age < 11", &but(&[SSH_LISTENS, JAVA])),
     ];
@@ -265,11 +276,37 @@ fn bare_words_are_looked_for_in_what_is_shown() {
         ("浏览器", &[JAVA]),
         ("jvm-launcher", &[JAVA]),
         ("4711", &[CURL_CONNECTS, CURL_WAS]),
-        ("203.0.113.9:44", &[CURL_CONNECTS, CURL_WAS]),
+        ("203.0.113.9:44", &[]),
+        ("203.0.113.9:443", &[CURL_CONNECTS, CURL_WAS]),
+        ("203.0.113.9:", &[CURL_CONNECTS, CURL_WAS]),
+        ("203.0.113", &[CURL_CONNECTS, CURL_WAS]),
+        // A whole address is that address, not what begins like it.
+        ("192.0.2.1", &[]),
+        ("192.0.2.53", &[RESOLVER]),
+        ("192.0.2.0/24:40001", &[RESOLVER]),
         ("[2001:db8::1", &[JAVA]),
         ("2001:db8::1]", &[JAVA]),
         ("%eth0", &[LINK_LOCAL]),
         ("fe80::1%eth0]:22", &[LINK_LOCAL]),
+        ("[fe80::1%eth0]:22", &[LINK_LOCAL]),
+        ("fe80::1%eth0", &[LINK_LOCAL]),
+        ("fe80::1%2", &[LINK_LOCAL]),
+        ("fe80::1%eth1", &[]),
+        ("[::]:5353", &[AVAHI]),
+        ("::", &[AVAHI]),
+        ("::1", &[]),
+        ("[::1]:80", &[]),
+        ("*:5353", &[AVAHI]),
+        (
+            "*:443",
+            &[NGINX, CURL_CONNECTS, CURL_WAS, HALF_OPEN, NGINX_LISTENS],
+        ),
+        ("*%eth0:22", &[LINK_LOCAL]),
+        ("-jar shop.jar", &[JAVA]),
+        ("shop.jar", &[JAVA]),
+        ("/usr/sbin/ssh", &[SSH_LISTENS, LINK_LOCAL]),
+        ("process", &[]),
+        ("user or pid", &[]),
         ("0.0.0.0", &[SSH_LISTENS, NGINX_LISTENS]),
         ("*", &[SSH_LISTENS, AVAHI, NGINX_LISTENS]),
         ("www", &[NGINX, HIDDEN]),
@@ -287,6 +324,146 @@ fn bare_words_are_looked_for_in_what_is_shown() {
     for (text, rows) in cases {
         assert_eq!(wanted(text), *rows, "{text}");
     }
+}
+
+/// Every field without a colon, and the words that ss has besides.
+#[test]
+fn a_field_may_stand_before_its_value() {
+    let cases: &[(&str, &[u32])] = &[
+        ("process nginx", &[NGINX, NGINX_LISTENS]),
+        ("process = nginx", &[NGINX, NGINX_LISTENS]),
+        ("process \"systemd-res\"", &[RESOLVER]),
+        ("user root", &[SSH_LISTENS, LINK_LOCAL, ODD, NGINX_LISTENS]),
+        ("uid 33 tcp", &[NGINX, HIDDEN]),
+        ("pid 813", &[NGINX, NGINX_LISTENS]),
+        ("pid:640,900", &[SSH_LISTENS, JAVA, LINK_LOCAL]),
+        ("pid 640,900 v6", &[JAVA, LINK_LOCAL]),
+        ("inode 101", &[NGINX]),
+        ("proto udp", &[AVAHI, RESOLVER]),
+        ("family inet6", &[JAVA, AVAHI, LINK_LOCAL]),
+        ("unit shop", &[JAVA]),
+        ("cmd shop.jar", &[JAVA]),
+        ("cmd:\"java -jar shop\"", &[JAVA]),
+        ("command:SHOP", &[JAVA]),
+        (
+            "exe:/usr/sbin",
+            &[SSH_LISTENS, NGINX, AVAHI, LINK_LOCAL, NGINX_LISTENS],
+        ),
+        ("cwd /srv", &[JAVA]),
+        ("cgroup /system.slice", &[JAVA]),
+        ("cgroup /sys/fs/cgroup/system.slice/shop.service", &[JAVA]),
+        ("cgroup /system.slice/shop", &[]),
+        ("dev eth0", &[LINK_LOCAL]),
+        ("dev = 2", &[LINK_LOCAL]),
+        ("dev lo", &[]),
+        ("autobound", &[CURL_CONNECTS, CURL_WAS, RESOLVER]),
+        ("src [fe80::1%eth0]:22", &[LINK_LOCAL]),
+        ("src [fe80::1%eth1]:22", &[]),
+        ("dst fe80::2%eth0", &[LINK_LOCAL]),
+        ("src *:443", &[NGINX, HALF_OPEN, NGINX_LISTENS]),
+        ("src [::]:5353", &[AVAHI]),
+        ("src 0.0.0.0:22", &[SSH_LISTENS]),
+    ];
+    for (text, rows) in cases {
+        assert_eq!(wanted(text), *rows, "{text}");
+    }
+}
+
+/// The rows of which a filter cannot tell.
+fn undecided(text: &str) -> Vec<u32> {
+    let world = world();
+    let filter = Filter::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    let matcher = Matcher::new(&filter, &world);
+    let rows = (0_u32..).zip(world.rows.iter());
+    rows.filter(|(_, row)| {
+        let unknown = matcher.truth(row) == Truth::Unknown;
+        assert_eq!(matcher.doubt(row).is_some(), unknown, "{text}");
+        unknown
+    })
+    .map(|(number, _)| number)
+    .collect()
+}
+
+/// What is not known is neither yes nor no, nor is its opposite.
+#[test]
+fn unknown_is_neither() {
+    let cases: &[(&str, &[u32])] = &[
+        // It has listened for three days at least.
+        ("age > 2d", &[]),
+        ("age > 3d", &[SSH_LISTENS]),
+        ("age >= 3d", &[]),
+        ("age > 30d", &[SSH_LISTENS]),
+        ("age < 2s", &[]),
+        ("age < 3d", &[]),
+        ("age < 4d", &[SSH_LISTENS]),
+        ("age <= 2d", &[]),
+        ("age = 3d", &[SSH_LISTENS]),
+        ("age = 2d", &[]),
+        ("age != 3d", &[SSH_LISTENS]),
+        ("not age > 30d", &[SSH_LISTENS]),
+        ("age > 30d and udp", &[]),
+        ("age > 30d and tcp", &[SSH_LISTENS]),
+        ("age > 30d or sport = :22", &[]),
+        // Nobody knows who holds it, and the kernel says who opened it.
+        ("process:nginx", &[HIDDEN]),
+        ("process != nginx", &[HIDDEN]),
+        ("pid:1", &[HIDDEN]),
+        ("unit:shop", &[HIDDEN]),
+        ("nginx", &[HIDDEN]),
+        ("!nginx", &[HIDDEN]),
+        ("process:nginx and udp", &[]),
+        ("process:nginx or user:www-data", &[RESOLVER]),
+        ("443", &[]),
+        ("198.51.100", &[]),
+        ("user:www-data", &[RESOLVER]),
+        ("uid:33", &[]),
+        // Connections that are not asked about what they carry.
+        ("rtt > 100ms", &[NGINX, HIDDEN, ODD]),
+        ("rx < 1", &[NGINX, CURL_CONNECTS, HIDDEN, ODD]),
+        ("rx < 1 and udp", &[]),
+        ("retrans > 2", &[NGINX, HIDDEN, ODD]),
+        ("retrans < 3", &[NGINX, HIDDEN, ODD]),
+        // Only `sock_diag` tells these.
+        ("sendq > 5", &[NGINX_LISTENS]),
+        ("dev eth0", &[NGINX_LISTENS]),
+        ("v4", &[AVAHI]),
+        ("src 0.0.0.0:5353", &[AVAHI]),
+        ("netns:blue", &but(&[])),
+        ("netns:1", &[]),
+    ];
+    for (text, rows) in cases {
+        assert_eq!(undecided(text), *rows, "{text}");
+        let opposite = format!("not ({text})");
+        assert_eq!(undecided(&opposite), *rows, "{opposite}");
+        let yes = wanted(text);
+        let no = wanted(&opposite);
+        assert_eq!(yes.len() + no.len() + rows.len(), 12, "{text}");
+    }
+}
+
+/// The timer of `TIME_WAIT` tells its age from the first table on.
+#[test]
+fn the_timer_of_time_wait_tells_its_age() {
+    let mut world = world();
+    let was = &mut Arc::make_mut(&mut world.rows)[CURL_WAS as usize];
+    was.entry_seen = false;
+    was.state_since = world.time.stamp();
+    let row = *was;
+    for (text, truth) in [
+        ("age = 48s", Truth::Yes),
+        ("age < 48s", Truth::No),
+        ("age > 1m", Truth::No),
+    ] {
+        let filter = Filter::parse(text).unwrap();
+        assert_eq!(Matcher::new(&filter, &world).truth(&row), truth, "{text}");
+    }
+}
+
+#[test]
+fn words_that_are_text_are_known() {
+    let filter = Filter::parse("ngnix and (:80 or not curl) 1.2.3.4").unwrap();
+    assert_eq!(filter.texts(), ["ngnix", "curl"]);
+    assert!(Filter::parse("process:x :80").unwrap().texts().is_empty());
 }
 
 #[test]
@@ -323,6 +500,10 @@ fn canonical_text() {
             "a (b (c or d)) or e or (f or g)",
             "a and b and (c or d) or e or f or g",
         ),
+        ("src [fe80::1%eth0]:22", "src [fe80::1]:22 and dev:eth0"),
+        ("dst != *%lo:80", "not (dport = :80 and dev:lo)"),
+        ("[::]:80 or ::1", "host [::]:80 or host ::1"),
+        ("command x exe = /y", "cmd:x and exe:/y"),
         ("a\u{202e}b", "\"a\\u{202e}b\""),
         ("\"\\u{1b}\"", "\"\\u{1b}\""),
     ];

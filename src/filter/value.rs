@@ -60,8 +60,15 @@ pub(super) fn condition(
                 .map(str::to_owned))
             });
         }
-        Field::Process => Test::Process(value.to_owned()),
-        Field::Unit => Test::Unit(value.to_owned()),
+        Field::Family => Test::Family(family(value).ok_or_else(|| {
+            Flaw::new(format!("unknown family {}", shown(value))).or(nearest(
+                value,
+                ["inet", "inet6"],
+            )
+            .map(str::to_owned))
+        })?),
+        Field::Owner(fact) => Test::Owner(fact, value.to_owned()),
+        Field::Device => Test::Device(value.to_owned()),
         Field::Namespace => Test::Namespace(value.to_owned()),
         Field::State | Field::Exclude => Test::States(states(value)?),
     };
@@ -94,6 +101,9 @@ pub(super) fn protocol(word: &str) -> Option<Expr> {
         _ => None,
     }
 }
+
+/// ss's word for a port that the kernel chose.
+pub(super) const AUTOBOUND: &str = "autobound";
 
 /// The words for the two families.
 pub(super) fn family(word: &str) -> Option<Family> {
@@ -248,9 +258,50 @@ fn port(text: &str) -> Result<u16, Flaw> {
     })
 }
 
-/// `ADDRESS`, `ADDRESS/LENGTH`, with or without `:PORT`; `:PORT`; `*`.
+/// A whole address as columns show it, with or without a port, or `*` with one, or a
+/// prefix: either end. None if the text is no address, or only the beginning of one.
+pub(super) fn endpoint(text: &str) -> Result<Option<Expr>, Flaw> {
+    let Ok((address, length, port)) = parts(text) else {
+        return Ok(None);
+    };
+    let bare = address.split('%').next().unwrap_or_default();
+    if address.contains(']') {
+        return Ok(None);
+    }
+    let is_address = bare.parse::<IpAddr>().is_ok() || bare == "*" && port.is_some();
+    if !is_address || port == Some("") || length == Some("") {
+        return Ok(None);
+    }
+    host(End::Either, text).map(Some)
+}
+
+/// True for a text that can be part of an address with a port.
+pub(super) fn is_part_of_address(text: &str) -> bool {
+    let before_zone = text.split('%').next().unwrap_or_default();
+    let in_addresses = |byte: u8| byte.is_ascii_hexdigit() || b".:[]*".contains(&byte);
+    text.starts_with('[')
+        || before_zone.contains([':', '.']) && before_zone.bytes().all(in_addresses)
+}
+
+/// True for `NAME:PORT` where the name looks like that of a host.
+pub(super) fn is_host_name(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(name, behind)| {
+        (name.contains('.') || name.eq_ignore_ascii_case("localhost")) && port(behind).is_ok()
+    })
+}
+
+/// `ADDRESS`, `ADDRESS/LENGTH`, with or without `:PORT`; `:PORT`; `*`. Any of
+/// them may have `%INTERFACE` behind the address.
 fn host(end: End, text: &str) -> Result<Expr, Flaw> {
     let (address, length, port_text) = parts(text)?;
+    let (address, device) = match address.split_once('%') {
+        Some((_, "")) => {
+            let message = format!("an interface is missing after % in {}", shown(text));
+            return Err(Flaw::new(message));
+        }
+        Some((address, device)) => (address, Some(device)),
+        None => (address, None),
+    };
     let port = match port_text {
         Some(text) => Some(port(text).map_err(|flaw| Flaw {
             // What is suggested must stand for the whole value.
@@ -259,11 +310,15 @@ fn host(end: End, text: &str) -> Result<Expr, Flaw> {
         })?),
         None => None,
     };
-    Ok(Expr::Is(match (address, length, port) {
+    let place = Expr::Is(match (address, length, port) {
         ("" | "*", None, Some(port)) => Test::Port(end, Ports::Compare(Compare::Equal, port)),
         ("*", None, None) => Test::States(States::ALL),
         _ => Test::Host(end, prefix(address, length)?, port),
-    }))
+    });
+    Ok(match device {
+        Some(device) => Expr::and(vec![place, Expr::Is(Test::Device(device.to_owned()))]),
+        None => place,
+    })
 }
 
 /// Address, prefix length and port of a host, none of them read yet.
@@ -298,11 +353,6 @@ fn not_an_address(text: &str) -> Flaw {
 }
 
 fn prefix(address: &str, length: Option<&str>) -> Result<Prefix, Flaw> {
-    if address.contains('%') {
-        let message = "an address is looked for without its interface".to_owned();
-        let bare = address.split('%').next().and_then(|bare| bare.parse().ok());
-        return Err(Flaw::new(message).or(bare.map(|bare: IpAddr| bare.to_string())));
-    }
     let Some(length) = length else {
         let address: IpAddr = address.parse().map_err(|_| not_an_address(address))?;
         return Ok(Prefix::whole(address));

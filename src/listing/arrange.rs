@@ -2,19 +2,51 @@
 
 use super::order::{Sort, sort};
 use super::quick::Quick;
-use crate::filter::{Filter, Matcher};
+use crate::filter::{Doubt, Filter, Matcher, Truth};
 use crate::model::observation::Observation;
+
+/// Rows that are left out because it is unknown whether the filter wants them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Undecided {
+    /// Number of rows.
+    pub count: usize,
+    /// What is not known of the first.
+    pub doubt: Option<Doubt>,
+}
 
 /// The numbers of the rows that both the filter and the toggles want, in
 /// order.
 #[must_use]
 pub fn arrange(observation: &Observation, filter: &Filter, by: &Sort, quick: &Quick) -> Vec<u32> {
+    arrange_decided(observation, filter, by, quick).0
+}
+
+/// The same with those that are left out for want of knowledge.
+#[must_use]
+pub fn arrange_decided(
+    observation: &Observation,
+    filter: &Filter,
+    by: &Sort,
+    quick: &Quick,
+) -> (Vec<u32>, Undecided) {
     let matcher = Matcher::new(filter, observation);
+    let mut undecided = Undecided::default();
     let wanted = (0_u32..)
         .zip(observation.rows.iter())
-        .filter(|(_, row)| quick.matches(row) && matcher.matches(row))
+        .filter(|(_, row)| {
+            if !quick.matches(row) {
+                return false;
+            }
+            let truth = matcher.truth(row);
+            if truth == Truth::Unknown {
+                undecided.count += 1;
+                undecided.doubt = undecided.doubt.or_else(|| matcher.doubt(row));
+            }
+            truth == Truth::Yes
+        })
         .map(|(number, _)| number);
-    sort(observation, *by, wanted)
+    let rows = sort(observation, *by, wanted);
+    (rows, undecided)
 }
 
 #[cfg(test)]
@@ -42,6 +74,25 @@ mod tests {
         assert_eq!(arrange(&world, &filter, &by, &quick), by_pid);
         quick.family = Some(Family::Inet6);
         assert_eq!(arrange(&world, &filter, &by, &quick), [JAVA, AVAHI]);
+    }
+
+    #[test]
+    fn what_is_left_out_for_want_of_knowledge_is_counted() {
+        let world = world();
+        let found = |text: &str, quick: &Quick| {
+            let filter = Filter::parse(text).unwrap();
+            let (rows, undecided) = arrange_decided(&world, &filter, &Sort::default(), quick);
+            (rows.len(), undecided.count, undecided.doubt)
+        };
+        let all = Quick::default();
+        assert_eq!(found("process:java", &all), (1, 1, Some(Doubt::Owner)));
+        assert_eq!(found("not process:java", &all), (10, 1, Some(Doubt::Owner)));
+        assert_eq!(found(":8080", &all), (1, 0, None));
+        let udp = Quick {
+            protocol: Some(crate::model::protocol::Protocol::Udp),
+            ..all
+        };
+        assert_eq!(found("process:java", &udp), (0, 0, None));
     }
 
     /// Measures, with `cargo test --release -- --ignored --nocapture`.

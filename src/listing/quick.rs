@@ -9,7 +9,7 @@ use crate::model::state::State;
 pub struct Quick {
     /// Only this protocol; none for both.
     pub protocol: Option<Protocol>,
-    /// Only this family; none for both.
+    /// Only what carries this family, or may; none for both.
     pub family: Option<Family>,
     /// Only these states; none for all.
     pub class: Option<StateClass>,
@@ -50,7 +50,9 @@ impl Quick {
     pub fn matches(&self, row: &Row) -> bool {
         let socket = &row.socket;
         self.protocol.is_none_or(|only| only == socket.protocol)
-            && self.family.is_none_or(|only| only == socket.family())
+            && self
+                .family
+                .is_none_or(|only| socket.carries(only) != Some(false))
             && self
                 .class
                 .is_none_or(|only| only == StateClass::of(socket.state))

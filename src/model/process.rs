@@ -18,6 +18,10 @@ pub struct Process {
     /// The program file, as `/proc/PID/exe` names it; none if not permitted,
     /// or for a kernel thread.
     pub exe: Option<Program>,
+    /// Its working directory; none if not permitted, or for a kernel thread.
+    pub directory: Option<Text>,
+    /// The path of its control group; none if not permitted.
+    pub control_group: Option<Text>,
     /// The command line; empty for kernel threads and if not permitted.
     pub command: Vec<Text>,
     /// Real user id.

@@ -60,6 +60,31 @@ impl Socket {
         }
     }
 
+    /// True if it carries packets of a family; none if its source does not say
+    /// whether a socket bound to `::` takes IPv4, too. One opened for IPv6 that
+    /// has a v4-mapped address carries both.
+    #[must_use]
+    pub fn carries(&self, family: Family) -> Option<bool> {
+        match (family, self.opened) {
+            (Family::Inet, Opened::Inet) => Some(true),
+            (Family::Inet6, opened) => Some(opened.family() == Family::Inet6),
+            (Family::Inet, Opened::Inet6 { .. }) if self.local.is_v4() => Some(true),
+            (Family::Inet, Opened::Inet6 { only })
+                if self.local.is_unspecified() && self.peer().is_none() =>
+            {
+                only.map(|only| !only)
+            }
+            (Family::Inet, Opened::Inet6 { .. }) => Some(false),
+        }
+    }
+
+    /// True if it is bound to `::` and takes IPv4, too (ss(8) shows `*`).
+    #[must_use]
+    pub fn is_dual_stack(&self) -> bool {
+        let any = self.local.is_unspecified() && !self.local.is_v4();
+        any && self.carries(Family::Inet) == Some(true)
+    }
+
     /// The peer, where there is one.
     #[must_use]
     pub fn peer(&self) -> Option<Endpoint> {

@@ -10,6 +10,7 @@ mod close;
 mod kill;
 mod owners;
 mod ports;
+mod unknown;
 mod verdict;
 
 pub use close::{CloseRequest, close};

@@ -1,13 +1,15 @@
 //! Explanations for a pipe or a quick look: of a state, of everything, and of
 //! the sockets that match.
 
-use super::headless::{connections, say_none};
+use super::headless::{connections, say, say_none, say_undecided};
 use super::{Ending, RunError, port, terminal};
 use crate::explain::catalogue::Catalogue;
+use crate::explain::sentence::fill;
 use crate::filter::Filter;
-use crate::listing::{Quick, Sort, arrange};
+use crate::listing::{Quick, Sort, arrange_decided};
 use crate::model::limits::Limits;
 use crate::model::state::State;
+use crate::model::text::Text;
 use crate::monitor::{Monitor, MonitorOptions};
 use crate::report::{chapter, explained, table};
 use crate::source::ReadingSource;
@@ -73,7 +75,9 @@ pub fn explain_sockets(mut request: ExplainRequest) -> Result<Ending, RunError> 
     let Some(mut observation) = monitor.fold(reading) else {
         return Ok(Ending::NothingMatched);
     };
-    let rows = arrange(&observation, &request.filter, &request.sort, &request.quick);
+    let (rows, undecided) =
+        arrange_decided(&observation, &request.filter, &request.sort, &request.quick);
+    say_undecided(undecided, request.words);
     let source = request.source.as_mut();
     let port = port::report(&request.filter, &observation, source, request.words);
     let mut out = BufWriter::new(stdout().lock());
@@ -83,6 +87,9 @@ pub fn explain_sockets(mut request: ExplainRequest) -> Result<Ending, RunError> 
     if rows.is_empty() {
         if port.is_none() {
             say_none(&request.filter, request.words);
+            if let [word] = request.filter.texts()[..] {
+                say_topics(word, request.words);
+            }
         }
         out.flush().map_err(RunError::io("write the explanation"))?;
         return Ok(Ending::NothingMatched);
@@ -111,6 +118,19 @@ pub fn explain_sockets(mut request: ExplainRequest) -> Result<Ending, RunError> 
         let _ = table::write_gaps(&observation, request.words, &mut stderr().lock());
     }
     Ok(Ending::Done)
+}
+
+/// Names the topics, for a word that is neither one nor found anywhere.
+fn say_topics(word: &str, words: &Catalogue) {
+    let topics: Vec<&str> = std::iter::once("all")
+        .chain(State::ALL.map(State::word))
+        .collect();
+    let said = fill(words.screen("unknown", "topics"), |place| match place {
+        "word" => Some(Text::from(word).to_string()),
+        "topics" => Some(topics.join(", ")),
+        _ => None,
+    });
+    say(&said.unwrap_or_default());
 }
 
 /// As wide as a terminal is, within what can be read.

@@ -3,9 +3,10 @@
 use super::port::{self, PortReport};
 use super::{Ending, RunError};
 use crate::explain::catalogue::Catalogue;
+use crate::explain::doubt;
 use crate::explain::port::Verdict;
-use crate::filter::Filter;
-use crate::listing::{Column, Quick, Sort, arrange};
+use crate::filter::{Doubt, Filter};
+use crate::listing::{Column, Quick, Sort, Undecided, arrange_decided};
 use crate::model::observation::Observation;
 use crate::model::socket::Socket;
 use crate::monitor::{Monitor, MonitorOptions};
@@ -57,7 +58,8 @@ pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
     let Some(mut observation) = monitor.fold(reading) else {
         return Ok(Ending::NothingMatched);
     };
-    let rows = arrange(&observation, &request.filter, &request.sort, &request.quick);
+    let (rows, undecided) =
+        arrange_decided(&observation, &request.filter, &request.sort, &request.quick);
     if request.info && request.format == Format::Json {
         let details = request
             .source
@@ -90,6 +92,7 @@ pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
         // Whoever reads the list may have closed this; the list is written.
         let _ = table::write_gaps(&observation, request.words, &mut stderr().lock());
     }
+    say_undecided(undecided, request.words);
     let narrowed = !request.filter.is_all() || !request.quick.is_all();
     Ok(if rows.is_empty() && narrowed {
         if request.format == Format::Table && port.is_none() {
@@ -116,17 +119,28 @@ fn say_port(port: Option<&PortReport>) {
     }
 }
 
-/// Says that nothing matches. A terminal that is gone cannot be told.
+/// Reports that nothing matches, and which words were searched as text.
 pub(super) fn say_none(filter: &Filter, words: &Catalogue) {
-    let said = words.message("no socket matches");
-    let _ = writeln!(stderr(), "tcplens: {said}");
-    if filter.is_of_flows() {
-        let _ = writeln!(
-            stderr(),
-            "tcplens: rates (rx, tx) take two readings, as in the live table; \
-             /proc knows neither them nor rtt"
-        );
+    say(&words.message("no socket matches"));
+    for text in doubt::texts(filter, words) {
+        say(&text);
     }
+}
+
+/// Reports how many rows are left out because it is unknown whether they match.
+pub(super) fn say_undecided(undecided: Undecided, words: &Catalogue) {
+    let Some(said) = doubt::left_out(undecided.count, undecided.doubt, words) else {
+        return;
+    };
+    say(&said);
+    if undecided.doubt.is_some_and(Doubt::is_answered_by_watching) {
+        say(words.screen("unknown", "one_reading"));
+    }
+}
+
+/// Writes a line to stderr. A terminal that is gone cannot be told.
+pub(super) fn say(text: &str) {
+    let _ = writeln!(stderr(), "tcplens: {text}");
 }
 
 /// Whether the table must tell what connections carry.

@@ -38,6 +38,14 @@ pub(super) fn unit(content: &[u8]) -> Option<Text> {
     Some(Text::from(named.as_str()))
 }
 
+/// The path of the control group, `/` for the root group.
+#[must_use]
+pub(super) fn group(content: &[u8]) -> Option<Text> {
+    let content = String::from_utf8_lossy(content);
+    let root = || content.lines().next().map(|_| "/");
+    Some(Text::from(path(&content).or_else(root)?))
+}
+
 /// The path in the unified hierarchy (number 0), else in systemd's own.
 fn path(content: &str) -> Option<&str> {
     let in_hierarchy = |wanted: fn(&str, &str) -> bool| {

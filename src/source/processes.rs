@@ -15,7 +15,7 @@ use foldhash::{HashMap, HashMapExt};
 use procfs::process::Process as ProcProcess;
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -106,8 +106,12 @@ impl Processes {
     }
 
     fn program(&self, pid: u32) -> Option<Program> {
-        let path = std::fs::read_link(self.path(pid).join("exe")).ok()?;
-        Some(program(path.as_os_str().as_bytes()))
+        Some(program(&self.link(pid, "exe")?))
+    }
+
+    fn link(&self, pid: u32, name: &str) -> Option<Vec<u8>> {
+        let path = std::fs::read_link(self.path(pid).join(name)).ok()?;
+        Some(path.into_os_string().into_vec())
     }
 
     fn path(&self, pid: u32) -> PathBuf {
@@ -121,6 +125,7 @@ impl Processes {
             let file = process.as_ref()?.open_relative(name).ok()?;
             read_small(file.take(COMMAND))
         };
+        let cgroup = read("cgroup");
         Process {
             pid,
             start_ticks: stat.start_ticks,
@@ -131,7 +136,9 @@ impl Processes {
             exe,
             command: read("cmdline").map_or_else(Vec::new, |bytes| arguments(&bytes)),
             uid: read("status").and_then(|bytes| real_uid(&bytes)),
-            unit: read("cgroup").and_then(|bytes| cgroup::unit(&bytes)),
+            unit: cgroup.as_ref().and_then(|bytes| cgroup::unit(bytes)),
+            control_group: cgroup.and_then(|bytes| cgroup::group(&bytes)),
+            directory: self.link(pid, "cwd").map(|path| Text::new(&path)),
             parents: self.parents(stat.parent),
             kernel_thread: stat.kernel_thread,
             descriptors: read("limits")

@@ -333,6 +333,10 @@ fn draw_filter(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
     if !app.quick.is_all() {
         shown.push(quick_words(app));
     }
+    if app.undecided.count > 0 {
+        let sentence = app.words.screen("unknown", "header");
+        shown.extend(fill(sentence, |_| Some(app.undecided.count.to_string())));
+    }
     let clears = app.words.screen("header", "filter_clears");
     let room = usize::from(area.width).saturating_sub(cells(clears) + 3);
     let sentence = app.words.screen("header", "filter");

@@ -6,6 +6,7 @@ use super::words::cells;
 use super::{Frame, put, row_of};
 use crate::app::App;
 use crate::app::message::{Drawn, Spot};
+use crate::explain::doubt::{left_out, texts};
 use crate::explain::sentence::fill;
 use crate::listing::{Align, Cell, Column, Layout, Measure, SortBy, cell, wrap};
 use crate::model::finding::Severity;
@@ -210,11 +211,17 @@ fn draw_empty(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let sentence = app.words.screen("table", name);
     let text = fill(sentence, |_| Some(Text::from(shown.as_str()).to_string()));
     let room = usize::from(area.width.saturating_sub(2)).max(10);
-    let texts = match app.port_use() {
+    let mut said = match app.port_use() {
         Some(lines) => lines,
         None => text.into_iter().collect(),
     };
-    let pieces = texts.iter().flat_map(|text| wrap(text, room));
+    said.extend(texts(&app.filter, app.words));
+    said.extend(left_out(
+        app.undecided.count,
+        app.undecided.doubt,
+        app.words,
+    ));
+    let pieces = said.iter().flat_map(|text| wrap(text, room));
     for (piece, row) in pieces.zip(area.rows().skip(1)) {
         let line = Line::styled(format!(" {piece}"), theme.dim());
         put(&line, Style::new(), row, buffer);

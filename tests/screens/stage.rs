@@ -128,8 +128,7 @@ fn processes() -> Vec<Arc<Process>> {
                 uid: Some(uid),
                 unit: Some(Text::from(format!("{name}.service").as_str())),
                 parents: vec![(parent.0, Text::from(parent.1)), (1, Text::from("systemd"))],
-                descriptors: None,
-                kernel_thread: false,
+                ..Process::default()
             })
         };
     vec![

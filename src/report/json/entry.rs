@@ -38,6 +38,9 @@ impl GapEntry {
 pub(super) struct SocketEntry<'a> {
     protocol: &'static str,
     family: &'static str,
+    /// Whether it takes IPv6 alone; null for IPv4, for connections, and where the
+    /// source does not report it.
+    v6only: Option<bool>,
     state: Cow<'static, str>,
     namespace: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,6 +69,7 @@ impl<'a> SocketEntry<'a> {
         Self {
             protocol: socket.protocol.word(),
             family: socket.family().word(),
+            v6only: socket.is_v6_only(),
             state: state(socket.state),
             namespace: (socket.namespace != 0).then_some(socket.namespace),
             namespace_name: observation

@@ -1,5 +1,6 @@
 //! `tcplens close`: the connections that match a filter.
 
+use super::unknown;
 use super::{About, Case, Ending, Order, RunError, Teller, Wording, consent, is_attended};
 use crate::app::closing::{Closing, Doomed, reason};
 use crate::control::destroy::Close;
@@ -41,6 +42,7 @@ pub fn close(mut request: CloseRequest) -> Result<Ending, RunError> {
         words: request.words,
     };
     let observation = request.about.observe()?;
+    unknown::refuse_close(&request.about, &observation, &request.session, &teller)?;
     let rows = request.about.rows(&observation);
     if rows.is_empty() {
         teller.warn("nothing_matches", &[]);

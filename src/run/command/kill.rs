@@ -2,6 +2,7 @@
 
 use super::owners::{self, Owner};
 use super::ports;
+use super::unknown;
 use super::{About, Case, Ending, Order, RunError, Teller, Wording, consent, is_attended, user};
 use crate::app::confirm::Goes;
 use crate::control::Control;
@@ -48,6 +49,7 @@ pub fn kill(mut request: KillRequest) -> Result<Ending, RunError> {
         words: request.words,
     };
     let observation = request.about.observe()?;
+    unknown::refuse_kill(&request.about, &observation, &teller)?;
     let rows = request.about.rows(&observation);
     if rows.is_empty() {
         teller.warn("nothing_matches", &[]);

@@ -1,0 +1,64 @@
+//! Why it is unknown whether a row matches.
+
+use std::time::Duration;
+
+/// The first thing a filter asks of a row that is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// Only a lower bound of its age is known.
+    Age {
+        /// The bound.
+        at_least: Duration,
+        /// What it is compared with.
+        limit: Duration,
+    },
+    /// The round-trip time.
+    RoundTrip,
+    /// A rate: it takes two readings.
+    Rate,
+    /// Retransmissions over its life.
+    Retransmits,
+    /// A listener's backlog.
+    Backlog,
+    /// The process that holds it.
+    Owner,
+    /// A fact about a process that holds it.
+    Process,
+    /// The name of its user.
+    User,
+    /// Its network namespace, or the name of that.
+    Namespace,
+    /// The interface it is bound to.
+    Device,
+    /// Whether it takes IPv4, too.
+    Ipv4,
+    /// The range of ports that the kernel chooses from.
+    PortRange,
+}
+
+impl Doubt {
+    /// The key in the assets.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Age { .. } => "age",
+            Self::RoundTrip => "rtt",
+            Self::Rate => "rate",
+            Self::Retransmits => "retrans",
+            Self::Backlog => "backlog",
+            Self::Owner => "owner",
+            Self::Process => "process",
+            Self::User => "user",
+            Self::Namespace => "netns",
+            Self::Device => "dev",
+            Self::Ipv4 => "ipv4",
+            Self::PortRange => "port_range",
+        }
+    }
+
+    /// True if watching for longer answers it.
+    #[must_use]
+    pub fn is_answered_by_watching(self) -> bool {
+        matches!(self, Self::Age { .. } | Self::Rate)
+    }
+}

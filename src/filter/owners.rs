@@ -1,0 +1,161 @@
+//! What a filter asks of the processes that hold a socket: answered once for
+//! each process, so that a row needs only looking up.
+
+use super::ast::Fact;
+use super::truth::Truth;
+use crate::model::observation::Observation;
+use crate::model::owner::{ProcessId, Unowned};
+use crate::model::process::Process;
+use crate::model::row::Row;
+use crate::model::text::Text;
+
+/// The answer for every process of an observation.
+#[derive(Debug)]
+pub(super) struct ProcessSet(Vec<Truth>);
+
+impl ProcessSet {
+    pub(super) fn new(observation: &Observation, wanted: impl Fn(&Process) -> Truth) -> Self {
+        let processes = observation.processes.iter();
+        Self(processes.map(|process| wanted(process)).collect())
+    }
+
+    fn of(&self, id: ProcessId) -> Truth {
+        let found = self.0.get(id.0 as usize).copied();
+        found.unwrap_or(Truth::Unknown)
+    }
+
+    /// The answer for the holders of a row, or where that is asked for the one
+    /// that held it last.
+    pub(super) fn hold(&self, row: &Row, observation: &Observation, or_last: bool) -> Truth {
+        let holders = row.owners.of(&observation.holders);
+        let present = Truth::any(holders.iter().map(|holder| self.of(holder.process)));
+        let last = row.last_owner.filter(|_| or_last);
+        let last = last.map_or(Truth::No, |last| self.of(last.process()));
+        let hidden = Truth::yes_or_unknown(!is_hidden(row)).negated();
+        present.max(last).max(hidden)
+    }
+}
+
+/// True if a process may hold the row that is not known to.
+pub(super) fn is_hidden(row: &Row) -> bool {
+    matches!(row.unowned, Some(Unowned::Hidden | Unowned::Pending))
+}
+
+/// The answer to a question about a text of a process.
+pub(super) fn fact_of(process: &Process, fact: Fact, needle: &str) -> Truth {
+    let contains = |text: &str| text.to_lowercase().contains(needle);
+    let (found, known) = match fact {
+        Fact::Process => {
+            let exe = process.exe.as_ref();
+            let base = exe.and_then(|exe| exe.path.as_str().rsplit('/').next());
+            let found = contains(process.name.as_str()) || base.is_some_and(contains);
+            (found, exe.is_some())
+        }
+        Fact::Unit => {
+            let unit = process.unit.as_ref();
+            let found = unit.is_some_and(|unit| contains(unit.as_str()));
+            // The root group has neither unit nor container.
+            (found, !is_vanished(process))
+        }
+        Fact::Command => (
+            contains(&command_line(process)),
+            !process.command.is_empty(),
+        ),
+        Fact::Exe => {
+            let exe = process.exe.as_ref();
+            let found = exe.is_some_and(|exe| contains(exe.path.as_str()));
+            (found, exe.is_some())
+        }
+        Fact::Directory => {
+            let directory = process.directory.as_ref();
+            let found = directory.is_some_and(|path| contains(path.as_str()));
+            (found, directory.is_some())
+        }
+        Fact::ControlGroup => {
+            let group = process.control_group.as_ref();
+            let found = group.is_some_and(|path| is_within(path.as_str(), needle));
+            (found, group.is_some())
+        }
+    };
+    if found {
+        Truth::Yes
+    } else if known || process.kernel_thread {
+        Truth::No
+    } else {
+        Truth::Unknown
+    }
+}
+
+/// True if a process ended before anything but its number was read.
+pub(super) fn is_vanished(process: &Process) -> bool {
+    process.name.is_empty() && process.start_ticks == 0
+}
+
+/// The arguments as a person types them, without quotation marks.
+pub(super) fn command_line(process: &Process) -> String {
+    let arguments: Vec<&str> = process.command.iter().map(Text::as_str).collect();
+    arguments.join(" ")
+}
+
+/// True if a control group is the one of this path or below it. The path may
+/// begin where the hierarchy is mounted, as ss(8) takes it.
+fn is_within(group: &str, path: &str) -> bool {
+    let path = path.strip_prefix("/sys/fs/cgroup/unified").unwrap_or(path);
+    let path = path.strip_prefix("/sys/fs/cgroup").unwrap_or(path);
+    let path = path.trim_matches('/');
+    let group = group.to_lowercase();
+    let rest = group.trim_start_matches('/').strip_prefix(path);
+    rest.is_some_and(|rest| path.is_empty() || rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_read_is_unknown() {
+        let bare = Process {
+            pid: 7,
+            name: "nginx".into(),
+            start_ticks: 1,
+            ..Process::default()
+        };
+        for fact in [
+            Fact::Process,
+            Fact::Command,
+            Fact::Exe,
+            Fact::Directory,
+            Fact::ControlGroup,
+        ] {
+            assert_eq!(fact_of(&bare, fact, "curl"), Truth::Unknown, "{fact:?}");
+        }
+        assert_eq!(fact_of(&bare, Fact::Process, "ngin"), Truth::Yes);
+        assert_eq!(fact_of(&bare, Fact::Unit, "curl"), Truth::No);
+        let kernel = Process {
+            kernel_thread: true,
+            ..bare
+        };
+        assert_eq!(fact_of(&kernel, Fact::Command, "curl"), Truth::No);
+        let vanished = Process {
+            pid: 7,
+            ..Process::default()
+        };
+        assert_eq!(fact_of(&vanished, Fact::Unit, "curl"), Truth::Unknown);
+    }
+
+    #[test]
+    fn a_control_group_has_those_below_it() {
+        let group = "/system.slice/nginx.service";
+        for (path, within) in [
+            ("/", true),
+            ("/system.slice", true),
+            ("system.slice/", true),
+            ("/sys/fs/cgroup/system.slice/nginx.service", true),
+            ("/system.slice/nginx.service/", true),
+            ("/system.slice/nginx", false),
+            ("/nginx.service", false),
+        ] {
+            assert_eq!(is_within(group, path), within, "{path}");
+        }
+    }
+}

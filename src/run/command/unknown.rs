@@ -1,0 +1,91 @@
+//! Orders whose filter cannot be decided: they are refused, for what is not known
+//! is neither meant nor left alone.
+
+use super::{About, Teller};
+use crate::app::closing::Closing;
+use crate::explain::doubt;
+use crate::filter::{Doubt, Matcher, Truth};
+use crate::model::observation::Observation;
+use crate::model::owner::OwnerSpan;
+use crate::model::row::{Phase, Row};
+use crate::model::session::Session;
+use crate::run::RunError;
+
+/// Refuses to signal if it is unknown of a process that could be signalled
+/// whether it is meant. Sockets whose owner is unknown are only counted: there
+/// is nobody to signal.
+pub(super) fn refuse_kill(
+    about: &About,
+    observation: &Observation,
+    teller: &Teller,
+) -> Result<(), RunError> {
+    refuse(about, observation, teller, |matcher, row| {
+        if matcher.truth(row) == Truth::No {
+            return None;
+        }
+        let mut start = row.owners.start;
+        observation.owners(row).find_map(|(process, descriptors)| {
+            let count = u16::try_from(descriptors.len()).unwrap_or(u16::MAX);
+            let alone = Row {
+                owners: OwnerSpan { start, count },
+                ..*row
+            };
+            start = start.saturating_add(count.into());
+            let doubt = matcher.doubt(&alone).filter(|_| process.start_ticks > 0)?;
+            let socket = socket(row);
+            Some((
+                format!("{} ({}) {socket}", process.name, process.pid),
+                doubt,
+            ))
+        })
+    })
+}
+
+/// Refuses to close if it is unknown of a socket that could be closed whether it
+/// is meant.
+pub(super) fn refuse_close(
+    about: &About,
+    observation: &Observation,
+    session: &Session,
+    teller: &Teller,
+) -> Result<(), RunError> {
+    refuse(about, observation, teller, |matcher, row| {
+        let doubt = matcher.doubt(row)?;
+        let can_be = !Closing::of(&[row], observation, session).targets.is_empty();
+        can_be.then(|| (socket(row), doubt))
+    })
+}
+
+fn refuse(
+    about: &About,
+    observation: &Observation,
+    teller: &Teller,
+    candidate: impl Fn(&Matcher<'_>, &Row) -> Option<(String, Doubt)>,
+) -> Result<(), RunError> {
+    let matcher = Matcher::new(&about.filter, observation);
+    let rows = observation.rows.iter();
+    let rows = rows.filter(|row| row.phase != Phase::Closed && about.quick.matches(row));
+    let (mut count, mut first) = (0, None);
+    for row in rows {
+        if let Some((what, doubt)) = candidate(&matcher, row) {
+            let reason = doubt::reason(doubt, teller.words);
+            return Err(teller.refuse("undecided", &[("what", what), ("reason", reason)]));
+        }
+        if let Some(doubt) = matcher.doubt(row) {
+            count += 1;
+            first = first.or(Some(doubt));
+        }
+    }
+    if let Some(said) = doubt::left_out(count, first, teller.words) {
+        teller.warn("note", &[("note", said)]);
+    }
+    Ok(())
+}
+
+fn socket(row: &Row) -> String {
+    let socket = &row.socket;
+    match socket.peer() {
+        Some(peer) => format!("{} → {peer}", socket.local),
+        None => socket.local.to_string(),
+    }
+}
