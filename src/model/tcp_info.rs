@@ -15,8 +15,13 @@ pub struct TcpInfo {
     pub congestion_state: CongestionState,
     /// Times the segment that is due has been sent again without an answer.
     pub retransmits: u8,
+    /// Keepalive or window probes sent and not answered.
+    pub probes: u8,
     /// How often the wait before the next attempt has been doubled.
     pub backoff: u8,
+    /// True if its SYN carried data that was acknowledged with it (TCP Fast Open,
+    /// RFC 7413).
+    pub data_in_syn: bool,
     /// Retransmission timeout in µs.
     pub rto_us: u32,
     /// Wait before an acknowledgement that is held back is sent, in µs.
@@ -27,12 +32,16 @@ pub struct TcpInfo {
     pub rcv_mss: u32,
     /// Segments sent and not acknowledged.
     pub unacked: u32,
+    /// Of these, how many the peer has acknowledged selectively (SACK): it has
+    /// them, but not one before them.
+    pub selectively_acked: u32,
     /// Of these, how many are believed lost.
     pub lost: u32,
-    /// Of these, how many have been sent again.
+    /// Of these, how many retransmissions are under way. A retransmission that
+    /// cannot leave this machine is not counted (`__tcp_retransmit_skb`).
     pub retrans: u32,
-    /// Milliseconds since data was sent last. Before the first data, since the
-    /// connection was made.
+    /// Milliseconds since data was sent last, retransmissions and window probes
+    /// included. Before the first data, since the connection was made.
     pub last_data_sent_ms: u32,
     /// Milliseconds since data was received last. Before the first data, since
     /// the connection was made.
@@ -61,6 +70,9 @@ pub struct TcpInfo {
     pub total_retransmits: u32,
     /// Most bytes a second that are sent; none where nothing paces (Linux 3.15).
     pub pacing_rate: Option<u64>,
+    /// The limit of a program for it (`SO_MAX_PACING_RATE`); none where it has set
+    /// none (Linux 3.15).
+    pub max_pacing_rate: Option<u64>,
     /// Bytes sent that the peer has acknowledged, a SYN counted as one
     /// (Linux 4.1).
     pub bytes_acked: Option<u64>,
@@ -77,6 +89,8 @@ pub struct TcpInfo {
     pub min_rtt_us: Option<u32>,
     /// Segments received that brought data (Linux 4.6).
     pub data_segments_in: Option<u32>,
+    /// Segments sent that carried data, retransmissions included (Linux 4.6).
+    pub data_segments_out: Option<u32>,
     /// Bytes a second that last reached the peer (Linux 4.9).
     pub delivery_rate: Option<u64>,
     /// Whether that was all the program had to send, so that the path may carry
@@ -88,6 +102,10 @@ pub struct TcpInfo {
     pub peer_window_limited_us: Option<u64>,
     /// Of these, µs during which a full send buffer held it back (Linux 4.10).
     pub send_buffer_limited_us: Option<u64>,
+    /// Segments that reached the peer (Linux 4.18).
+    pub delivered: Option<u32>,
+    /// Of these, how many came with a mark of congestion (ECN; Linux 4.18).
+    pub delivered_ce: Option<u32>,
     /// Bytes of data sent, those sent again included (Linux 4.19).
     pub bytes_sent: Option<u64>,
     /// Bytes of data sent again (Linux 4.19).
@@ -102,6 +120,13 @@ pub struct TcpInfo {
     pub peer_window: Option<u32>,
     /// This end's window in bytes: what the peer may send (Linux 6.2).
     pub own_window: Option<u32>,
+    /// Retransmission timeouts over the connection's life (Linux 6.7).
+    pub timeouts: Option<u16>,
+    /// How often it has recovered from one or several in a row, the present time
+    /// included (Linux 6.7).
+    pub timeout_recoveries: Option<u16>,
+    /// Milliseconds from timeouts to recoveries, in all (Linux 6.7).
+    pub timeout_ms: Option<u32>,
     /// The algorithm of congestion control, such as `cubic`.
     pub congestion_control: Option<Text>,
     /// Whether its receiving half is shut down: by the program (`SHUT_RD` or

@@ -31,6 +31,8 @@ const HEADER: usize = 4;
 const TYPE: u16 = 0x3fff;
 /// What every kernel since 2.6 sends: up to `tcpi_total_retrans`.
 const LEAST: usize = 104;
+/// `TCPI_OPT_SYN_DATA`.
+const DATA_IN_SYN: u8 = 32;
 /// `TCP_INFINITE_SSTHRESH`.
 const NO_THRESHOLD: u32 = 0x7fff_ffff;
 
@@ -104,6 +106,12 @@ impl<'d> Fields<'d> {
         Some(u32::from_ne_bytes(*bytes))
     }
 
+    /// The same in two bytes.
+    fn short(self, at: usize) -> Option<u16> {
+        let bytes = self.0.get(at..)?.first_chunk()?;
+        Some(u16::from_ne_bytes(*bytes))
+    }
+
     /// The same in eight bytes.
     fn large(self, at: usize) -> Option<u64> {
         let bytes = self.0.get(at..)?.first_chunk()?;
@@ -126,12 +134,15 @@ impl<'d> Fields<'d> {
         TcpInfo {
             congestion_state: CongestionState::from_kernel(self.byte(1)),
             retransmits: self.byte(2),
+            probes: self.byte(3),
             backoff: self.byte(4),
+            data_in_syn: self.byte(5) & DATA_IN_SYN != 0,
             rto_us: self.number(8),
             ato_us: self.number(12),
             snd_mss: self.number(16),
             rcv_mss: self.number(20),
             unacked: self.number(24),
+            selectively_acked: self.number(28),
             lost: self.number(32),
             retrans: self.number(36),
             last_data_sent_ms: self.number(44),
@@ -148,6 +159,7 @@ impl<'d> Fields<'d> {
             total_retransmits: self.number(100),
             // All ones: no limit.
             pacing_rate: self.large(104).filter(|rate| *rate != u64::MAX),
+            max_pacing_rate: self.large(112).filter(|rate| *rate != u64::MAX),
             bytes_acked: self.acked(),
             bytes_received: self.received(),
             segments_out: self.newer(136),
@@ -156,11 +168,14 @@ impl<'d> Fields<'d> {
             // All ones: not measured yet.
             min_rtt_us: self.newer(148).filter(|rtt| *rtt != u32::MAX),
             data_segments_in: self.newer(152),
+            data_segments_out: self.newer(156),
             delivery_rate: self.large(160),
             delivery_rate_is_programs: self.byte(7) & application_limited() != 0,
             busy_us: self.large(168),
             peer_window_limited_us: self.large(176),
             send_buffer_limited_us: self.large(184),
+            delivered: self.newer(192),
+            delivered_ce: self.newer(196),
             bytes_sent: self.large(200),
             bytes_retransmitted: self.large(208),
             duplicates_reported: self.newer(216),
@@ -168,6 +183,9 @@ impl<'d> Fields<'d> {
             received_out_of_order: self.newer(224),
             peer_window: self.newer(228),
             own_window: self.newer(232),
+            timeouts: self.short(240),
+            timeout_recoveries: self.short(242),
+            timeout_ms: self.newer(244),
             congestion_control: None,
             receiving_shut: None,
             is_subflow: false,
@@ -216,7 +234,7 @@ mod tests {
     #[test]
     fn every_field_is_taken_from_its_place() {
         let mut bytes = attribute(8, &[0]);
-        bytes.extend(attribute(INFO, &numbered(240)));
+        bytes.extend(attribute(INFO, &numbered(248)));
         bytes.extend(attribute(ALGORITHM, b"cubic\0"));
         let info = info(&bytes).unwrap();
         let name = info.congestion_control.as_ref().map(Text::as_str);
@@ -227,6 +245,7 @@ mod tests {
             (info.snd_mss, 16),
             (info.rcv_mss, 20),
             (info.unacked, 24),
+            (info.selectively_acked, 28),
             (info.lost, 32),
             (info.retrans, 36),
             (info.last_data_sent_ms, 44),
@@ -251,17 +270,22 @@ mod tests {
             (info.not_sent_bytes, 144),
             (info.min_rtt_us, 148),
             (info.data_segments_in, 152),
+            (info.data_segments_out, 156),
+            (info.delivered, 192),
+            (info.delivered_ce, 196),
             (info.duplicates_reported, 216),
             (info.reorderings, 220),
             (info.received_out_of_order, 224),
             (info.peer_window, 228),
             (info.own_window, 232),
+            (info.timeout_ms, 244),
         ];
         for (value, place) in optional {
             assert_eq!(value, Some(place));
         }
         let large = [
             (info.pacing_rate, 104),
+            (info.max_pacing_rate, 112),
             (info.bytes_acked, 120),
             (info.bytes_received, 128),
             (info.delivery_rate, 160),
@@ -275,6 +299,18 @@ mod tests {
             assert_eq!(value, Some(pair(place)), "at {place}");
         }
         assert_eq!(Sample::from(&info), sample(&bytes).unwrap());
+    }
+
+    #[test]
+    fn small_fields_are_taken_from_their_places() {
+        let mut fields = vec![0; 248];
+        (fields[3], fields[5]) = (7, DATA_IN_SYN | 1);
+        fields[240..242].copy_from_slice(&300_u16.to_ne_bytes());
+        fields[242..244].copy_from_slice(&2_u16.to_ne_bytes());
+        let info = info(&attribute(INFO, &fields)).unwrap();
+        assert_eq!((info.probes, info.data_in_syn), (7, true));
+        let timeouts = (info.timeouts, info.timeout_recoveries);
+        assert_eq!(timeouts, (Some(300), Some(2)));
     }
 
     #[test]
@@ -304,6 +340,11 @@ mod tests {
         let cut = of(132).unwrap();
         assert_eq!(cut.bytes_acked, Some(pair(120)));
         assert_eq!(cut.bytes_received, None, "half of it is none of it");
+        let before_6_7 = of(240).unwrap();
+        assert_eq!((before_6_7.timeouts, before_6_7.timeout_ms), (None, None));
+        let before_4_6 = of(144).unwrap();
+        let later = (before_4_6.data_segments_out, before_4_6.delivered);
+        assert_eq!(later, (None, None));
         assert_eq!(
             sample(&attribute(INFO, &numbered(132))).unwrap().carried,
             None
@@ -314,11 +355,12 @@ mod tests {
     fn numbers_that_mean_none_are_none() {
         let mut fields = vec![0; 240];
         fields[76..80].copy_from_slice(&NO_THRESHOLD.to_ne_bytes());
-        fields[104..112].fill(0xff);
+        fields[104..120].fill(0xff);
         fields[148..152].fill(0xff);
         let info = info(&attribute(INFO, &fields)).unwrap();
         assert_eq!((info.rtt_us, info.min_rtt_us), (None, None));
         assert_eq!((info.slow_start_threshold, info.pacing_rate), (None, None));
+        assert_eq!(info.max_pacing_rate, None);
         assert!(!info.delivery_rate_is_programs);
         assert_eq!(info.congestion_control, None);
     }
