@@ -281,8 +281,10 @@ impl Listed<'_> {
         };
         let (name, to, fate) = match what {
             What::Changed { from, to, .. } => {
-                let accepted = (from, to) == (State::SynReceived, State::Established);
-                let name = if accepted { "accepted" } else { "change" };
+                // No program need have accepted it yet, and none does where both ends
+                // dialled.
+                let complete = (from, to) == (State::SynReceived, State::Established);
+                let name = if complete { "handshake" } else { "change" };
                 (name, Some(to), None)
             }
             What::Kept { record, .. } => match record {
