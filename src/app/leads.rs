@@ -21,6 +21,9 @@ pub(super) fn filter(finding: &Finding) -> String {
     }
     parts.extend(lead.local.and_then(|end| part("src", "sport", end)));
     parts.extend(lead.remote.and_then(|end| part("dst", "dport", end)));
+    if let Some(fewer) = lead.resent.checked_sub(1) {
+        parts.push(format!("retrans > {fewer}"));
+    }
     parts.extend(lead.family.map(|family| match family {
         Family::Inet => "inet".to_owned(),
         Family::Inet6 => "inet6".to_owned(),
@@ -54,12 +57,13 @@ fn part(host: &str, port: &str, end: Endpoint) -> Option<String> {
 mod tests {
     use super::*;
     use crate::filter::Filter;
-    use crate::model::evidence::{HalfOpen, PortUse};
+    use crate::model::evidence::{HalfOpen, PortUse, Unacknowledged};
     use crate::model::finding::Severity;
     use crate::model::process::Process;
     use crate::model::text::Text;
     use crate::model::time::Stamp;
     use std::sync::Arc;
+    use std::time::Duration;
 
     fn finding(evidence: Evidence) -> Finding {
         Finding {
@@ -130,6 +134,21 @@ mod tests {
                     dropped: None,
                 }),
                 "state:syn_received and src 192.0.2.1:443",
+            ),
+            (
+                Evidence::Unacknowledged(Unacknowledged {
+                    peer: destination,
+                    port: None,
+                    destinations: 1,
+                    sockets: 2,
+                    bytes: 8,
+                    longest: Duration::from_secs(40),
+                    tries: 7,
+                    user: None,
+                    unheld: false,
+                }),
+                "pid:812 and state:established,close_wait,fin_wait_1 and dst 192.0.2.1:443 \
+                 and retrans > 2",
             ),
             (
                 Evidence::LocalPorts(PortUse {

@@ -104,6 +104,13 @@ fn line_of_own(tripped: &Tripped) -> &'static str {
 fn line(finding: &Finding) -> &'static str {
     match &finding.evidence {
         Evidence::UserRule(tripped) => line_of_own(tripped),
+        Evidence::Unacknowledged(silent) => match finding.process {
+            None if silent.user.is_some() => "line_hidden",
+            None => "line_nobody",
+            Some(_) if silent.port.is_some() => "line_clients",
+            Some(_) if silent.destinations > 1 => "line_more",
+            Some(_) => "line",
+        },
         Evidence::Unlisted(_) if finding.process.is_none() => "line_unlisted_nobody",
         Evidence::Unlisted(_) => "line_unlisted",
         Evidence::SynFlood(_) => match finding.severity {

@@ -87,6 +87,8 @@ pub enum Evidence {
     SynFlood(HalfOpen),
     /// For [`Rule::CloseWait`].
     CloseWait(Leak),
+    /// For [`Rule::Unacknowledged`].
+    Unacknowledged(Unacknowledged),
     /// For [`Rule::PeerNotReading`].
     PeerNotReading(Stillness),
     /// For [`Rule::ProgramNotReading`].
@@ -167,6 +169,29 @@ pub struct Stillness {
     pub peer: Endpoint,
     /// For how long the longest has stood still.
     pub longest: Duration,
+}
+
+/// The evidence of data that nothing acknowledges.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unacknowledged {
+    /// The peer that has been silent for longest.
+    pub peer: Endpoint,
+    /// The port of the listener, if the peers are clients of one here.
+    pub port: Option<u16>,
+    /// How many peers are silent.
+    pub destinations: u32,
+    /// How many sockets retransmit.
+    pub sockets: u32,
+    /// How many bytes wait in them.
+    pub bytes: u64,
+    /// For how long the longest has had no answer.
+    pub longest: Duration,
+    /// The highest count of retransmissions of one segment.
+    pub tries: u32,
+    /// The user of a hidden owner.
+    pub user: Option<u32>,
+    /// True if a program has closed some of them, or their owner is hidden.
+    pub unheld: bool,
 }
 
 /// The evidence of local ports that run out.
@@ -279,6 +304,7 @@ impl Evidence {
             Self::Orphans { .. } => Rule::Orphans,
             Self::SynFlood(_) => Rule::SynFlood,
             Self::CloseWait(_) => Rule::CloseWait,
+            Self::Unacknowledged(_) => Rule::Unacknowledged,
             Self::PeerNotReading(_) => Rule::PeerNotReading,
             Self::ProgramNotReading(_) => Rule::ProgramNotReading,
             Self::FailedConnects { .. } => Rule::FailedConnects,

@@ -62,6 +62,8 @@ pub enum Rule {
     SynFlood,
     /// A program does not close what its peers have closed.
     CloseWait,
+    /// Data is sent again and nothing acknowledges it.
+    Unacknowledged,
     /// A peer does not read.
     PeerNotReading,
     /// A program does not read.
@@ -82,7 +84,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::OutboundScan,
         Self::DeadDestination,
         Self::Ipv6Silent,
@@ -93,6 +95,7 @@ impl Rule {
         Self::Orphans,
         Self::SynFlood,
         Self::CloseWait,
+        Self::Unacknowledged,
         Self::PeerNotReading,
         Self::ProgramNotReading,
         Self::FailedConnects,
@@ -117,6 +120,7 @@ impl Rule {
             Self::Orphans => "orphans",
             Self::SynFlood => "syn_flood",
             Self::CloseWait => "close_wait",
+            Self::Unacknowledged => "unacknowledged",
             Self::PeerNotReading => "peer_not_reading",
             Self::ProgramNotReading => "program_not_reading",
             Self::FailedConnects => "failed_connects",

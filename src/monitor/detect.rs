@@ -35,6 +35,7 @@ mod syn_flood;
 pub(super) mod thresholds;
 mod throttle;
 mod time_wait_heap;
+mod unacknowledged;
 mod unseen;
 pub(super) mod user_rule;
 mod vanished;
@@ -204,6 +205,7 @@ impl Detection {
                 Box::new(syn_flood::SynFlood::default()),
                 Box::new(close_wait::CloseWait::default()),
                 Box::new(accept_queue::AcceptQueue::default()),
+                Box::new(unacknowledged::NotAcknowledged::default()),
                 Box::new(peer_not_reading::PeerNotReading::default()),
                 Box::new(program_not_reading::ProgramNotReading::default()),
                 Box::new(failed_connects::FailedConnects::default()),
@@ -252,8 +254,8 @@ impl Detection {
     }
 }
 
-/// Drops what another finding says better: everything about connects while the
-/// network is down, and a process's silent or refusing destinations while it scans.
+/// Drops what another finding says better: everything about connects, and about
+/// data without an acknowledgement, while the network is down, and a process's silent or refusing destinations while it scans.
 fn silence(findings: &mut Vec<Finding>) {
     let is_down = findings
         .iter()
@@ -283,6 +285,7 @@ fn is_of_connects(finding: &Finding) -> bool {
             | Rule::Ipv6Silent
             | Rule::PeerToPeer
             | Rule::FailedConnects
+            | Rule::Unacknowledged
     )
 }
 

@@ -87,6 +87,9 @@ pub(crate) struct Socket {
     pub(crate) send: Curve,
     /// From when until when it asks a closed window.
     pub(crate) probing: Option<(f64, f64)>,
+    /// From when until when its data is sent again without an answer.
+    #[serde(default)]
+    pub(crate) resending: Vec<(f64, f64)>,
     /// How many of them there are, each with a peer of its own …
     #[serde(default = "one")]
     pub(crate) count: u32,

@@ -314,6 +314,8 @@ impl<'a> World<'a> {
 impl Life<'_> {
     fn timer(&self, state: State, second: f64, since: f64) -> Option<Timer> {
         let probing = self.socket.and_then(|socket| socket.probing);
+        let resending = self.socket.into_iter().flat_map(|socket| &socket.resending);
+        let mut resending = resending.filter(|(from, to)| (*from..*to).contains(&second));
         match (state, probing) {
             (State::SynSent, _) => Some(syn_timer(&RESENDS, second - since)),
             (State::SynReceived, _) => Some(syn_timer(&RESENDS_OF_SYN_ACK, second - since)),
@@ -322,7 +324,7 @@ impl Life<'_> {
                 expires_ms: 500,
                 retransmits: 0,
             }),
-            _ => None,
+            _ => resending.next().map(|(from, _)| data_timer(second - from)),
         }
     }
 
@@ -333,6 +335,28 @@ impl Life<'_> {
         }
         let begun = self.stages.iter().take_while(|(at, _)| *at <= second);
         begun.last().copied()
+    }
+}
+
+/// The timer of data that was sent first so many seconds ago: waits double from
+/// 0.2 s on.
+fn data_timer(passed: f64) -> Timer {
+    let (mut wait, mut sent, mut retransmits) = (0.2, 0.0, 0);
+    while sent + wait <= passed {
+        sent += wait;
+        wait = f64::min(wait * 2.0, 120.0);
+        retransmits += 1;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at most two minutes"
+    )]
+    let expires_ms = ((sent + wait - passed) * 1000.0) as u32;
+    Timer {
+        kind: TimerKind::Retransmit,
+        expires_ms,
+        retransmits,
     }
 }
 

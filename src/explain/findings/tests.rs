@@ -4,7 +4,9 @@ use super::super::catalogue::Language;
 use super::*;
 use crate::model::baseline::Listener;
 use crate::model::endpoint::Endpoint;
-use crate::model::evidence::{Failing, HalfOpen, Leak, PortUse, ScanEvidence, Stillness};
+use crate::model::evidence::{
+    Failing, HalfOpen, Leak, PortUse, ScanEvidence, Stillness, Unacknowledged,
+};
 use crate::model::process::Process;
 use crate::model::protocol::{Family, Protocol};
 use crate::model::text::Text;
@@ -173,6 +175,46 @@ fn more_samples() -> Vec<Evidence> {
     ]
 }
 
+/// Silent peers: of one process or of nobody in sight, one peer or several.
+fn silent_samples() -> Vec<Evidence> {
+    let silent = |port, destinations| {
+        Evidence::Unacknowledged(Unacknowledged {
+            peer: Endpoint::new([192, 0, 2, 200].into(), 16_379),
+            port,
+            destinations,
+            sockets: 20,
+            bytes: 80,
+            longest: Duration::from_secs(75),
+            tries: 9,
+            user: None,
+            unheld: false,
+        })
+    };
+    vec![silent(None, 1), silent(None, 7), silent(Some(8443), 3)]
+}
+
+#[test]
+fn silent_peers_of_nobody_in_sight_have_their_lines() {
+    let words = Catalogue::of(Language::English);
+    let said = |user| {
+        let Some(Evidence::Unacknowledged(mut silent)) = silent_samples().pop() else {
+            panic!("a sample")
+        };
+        silent.user = user;
+        let finding = Finding {
+            severity: Severity::Warn,
+            since: Stamp(0),
+            below_since: None,
+            process: None,
+            evidence: Evidence::Unacknowledged(silent),
+        };
+        describe(&finding, words).line
+    };
+    let line = "No ACK from 192.0.2.200:16379 for 1 min 15 s (sockets: 20, ";
+    assert_eq!(said(Some(33)), format!("{line}owner hidden, uid 33)"));
+    assert_eq!(said(None), format!("{line}already closed here)"));
+}
+
 /// And for those that are about programs and listeners, or about more than one
 /// thing.
 fn still_more_samples() -> Vec<Evidence> {
@@ -243,6 +285,7 @@ fn every_finding_has_every_sentence() {
         .into_iter()
         .chain(more_samples())
         .chain(still_more_samples())
+        .chain(silent_samples())
         .flat_map(|evidence| severities.map(|severity| (evidence.clone(), severity)))
     {
         let finding = Finding {

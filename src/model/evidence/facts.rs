@@ -1,6 +1,8 @@
 //! Evidence as named facts: what sentences and reports are made of.
 
-use super::{Breadth, Evidence, HalfOpen, Leak, Oddity, PortUse, ScanEvidence, Stillness};
+use super::{
+    Breadth, Evidence, HalfOpen, Leak, Oddity, PortUse, ScanEvidence, Stillness, Unacknowledged,
+};
 use crate::model::baseline::Listener;
 use crate::model::endpoint::Endpoint;
 use crate::model::text::Text;
@@ -138,6 +140,7 @@ impl Evidence {
                 ("listener", Fact::Endpoint(*listener)),
                 ("program", program.clone().map_or(Fact::Unknown, Fact::Text)),
             ],
+            Self::Unacknowledged(silent) => silent.facts(),
             Self::PeerNotReading(still) | Self::ProgramNotReading(still) => still.facts(),
             Self::CloseWait(leak) => leak.facts(),
             Self::Unlisted(listener) | Self::Missing(listener) => listener.facts(),
@@ -226,6 +229,21 @@ impl Stillness {
             ("bytes", count(self.bytes)),
             ("peer", Fact::Endpoint(self.peer)),
             ("longest", Fact::Length(self.longest)),
+        ]
+    }
+}
+
+impl Unacknowledged {
+    fn facts(&self) -> Facts {
+        vec![
+            ("peer", Fact::Endpoint(self.peer)),
+            ("port", self.port.map_or(Fact::Unknown, Fact::Port)),
+            ("destinations", count(self.destinations)),
+            ("sockets", count(self.sockets)),
+            ("bytes", count(self.bytes)),
+            ("longest", Fact::Length(self.longest)),
+            ("retransmissions", count(self.tries)),
+            ("uid", count_if_known(self.user)),
         ]
     }
 }

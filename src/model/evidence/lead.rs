@@ -5,6 +5,7 @@ use crate::model::endpoint::Endpoint;
 use crate::model::protocol::{Family, Protocol};
 use crate::model::socket::Socket;
 use crate::model::state::State;
+use std::net::Ipv4Addr;
 
 impl Evidence {
     /// Which rows it is about.
@@ -53,6 +54,16 @@ impl Evidence {
                 remote: Some(still.peer),
                 ..Lead::default()
             },
+            Self::Unacknowledged(silent) => Lead {
+                states: &[State::Established, State::CloseWait, State::FinWait1],
+                local: silent
+                    .port
+                    .map(|port| Endpoint::new(Ipv4Addr::UNSPECIFIED.into(), port)),
+                remote: (silent.port.is_none() && silent.destinations == 1).then_some(silent.peer),
+                resent: 3,
+                unheld: silent.unheld,
+                ..Lead::default()
+            },
             Self::LocalPorts(ports) => Lead {
                 local: Some(Endpoint::new(ports.from, 0)),
                 remote: Some(ports.to),
@@ -92,6 +103,8 @@ pub struct Lead {
     pub remote: Option<Endpoint>,
     /// Of this family.
     pub family: Option<Family>,
+    /// Sent again at least so often without an answer.
+    pub resent: u8,
     /// Whether rows that no program holds are among them, so that the process of
     /// the finding is no sign: half-open ones, or those in `TIME_WAIT`.
     pub unheld: bool,
@@ -108,6 +121,7 @@ impl Lead {
             })
         };
         (self.states.is_empty() || self.states.contains(&socket.state))
+            && self.resent <= socket.timer.map_or(0, |timer| timer.retransmits)
             && self.family.is_none_or(|family| family == socket.family())
             && meets(self.local, socket.local)
             && meets(self.remote, socket.remote)

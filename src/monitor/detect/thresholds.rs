@@ -125,6 +125,12 @@ pub struct Thresholds {
     /// The share of the descriptors a process may open (`RLIMIT_NOFILE`) at
     /// which a leak is an alarm (chosen).
     pub leak_descriptors: f64,
+    /// How long data must go without an acknowledgement (chosen: roaming and a
+    /// restarted router take less) …
+    pub unacknowledged_after: Duration,
+    /// … and at which share of a listener's connections that is worth a warning
+    /// (chosen: single clients vanish every day).
+    pub unacknowledged_share: f64,
     /// How long a queue must stand still to be stuck (chosen: players and
     /// programs at a prompt pause for less).
     pub still_after: Duration,
@@ -197,6 +203,8 @@ impl Default for Thresholds {
             leak_growth: 20,
             leak_share: 0.1,
             leak_descriptors: 0.8,
+            unacknowledged_after: Duration::from_secs(15),
+            unacknowledged_share: 0.1,
             still_after: Duration::from_secs(30),
             still_bytes: 16 * 1024,
             storm_failed: 20,

@@ -1,0 +1,320 @@
+//! Rule: data is sent again and again, and nothing acknowledges it: the peer is
+//! gone, the path is cut, or a packet filter drops one direction. A program that
+//! sets no limit learns of it after about 15 minutes (`tcp_retries2`), and
+//! keepalive does not run meanwhile.
+//!
+//! Connections made from here are grouped by process and destination. Those of
+//! clients are grouped by process and port: single clients vanish every day, so
+//! only a share of them is worth a warning.
+
+use super::standing::{Level, Standing};
+use super::{Actor, Case, Detector, Scene};
+use crate::model::endpoint::Endpoint;
+use crate::model::evidence::{Evidence, Unacknowledged};
+use crate::model::finding::{Finding, Severity};
+use crate::model::owner::Unowned;
+use crate::model::process::Process;
+use crate::model::row::Row;
+use crate::model::socket::SocketKey;
+use crate::model::state::State;
+use crate::model::time::Stamp;
+use crate::model::timer::{Timer, TimerKind};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Retransmissions below this count are not judged: a path with a slow round trip
+/// reaches the time limit with fewer.
+const LEAST_TRIES: u8 = 3;
+/// A process with more silent destinations gets one finding for all of them.
+const DESTINATIONS: usize = 5;
+/// Shortest first wait for an acknowledgement (kernel: `TCP_RTO_MIN`), seconds.
+const FIRST: f64 = 0.2;
+/// Longest wait between two tries (kernel: `TCP_RTO_MAX`), seconds.
+const LONGEST: f64 = 120.0;
+
+/// A finding per owner and destination.
+#[derive(Default)]
+pub(super) struct NotAcknowledged {
+    known: BTreeMap<SocketKey, Began>,
+    before: Option<Stamp>,
+    standing: Standing<Group>,
+}
+
+/// When a connection was first seen silent, and for how long it had been by then.
+#[derive(Clone, Copy, Debug)]
+struct Began {
+    seen: Stamp,
+    already: Duration,
+}
+
+/// What connections are judged together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Group {
+    namespace: u32,
+    owner: Owner,
+    to: To,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
+    Process(Actor),
+    /// A hidden process of this user.
+    User(u32),
+    /// No program holds it any more.
+    Nobody,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum To {
+    Destination(Endpoint),
+    /// More than a few.
+    Destinations,
+    /// Clients of the listener on this port.
+    Clients(u16),
+}
+
+/// A connection that retransmits.
+struct Silent<'a> {
+    row: &'a Row,
+    process: Option<&'a Arc<Process>>,
+    group: Group,
+    lasted: Duration,
+}
+
+impl Detector for NotAcknowledged {
+    fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
+        let mut silent = self.observe(case.scene);
+        let after = case.limits.unacknowledged_after;
+        let (long, short): (Vec<_>, Vec<_>) = {
+            merge(&mut silent, after);
+            silent.into_iter().partition(|each| each.lasted >= after)
+        };
+        let mut groups: BTreeMap<Group, Vec<Silent<'_>>> = BTreeMap::new();
+        for each in long {
+            groups.entry(each.group).or_default().push(each);
+        }
+        let clients = clients(case.scene, &groups);
+        for (group, silent) in &groups {
+            let evidence = evidence(*group, silent);
+            let all = clients.get(&(group.namespace, group.to)).copied();
+            let few = all.is_some_and(|all| {
+                f64::from(evidence.sockets) < f64::from(all) * case.limits.unacknowledged_share
+            });
+            let severity = if few { Severity::Info } else { Severity::Warn };
+            let process = silent.iter().find_map(|each| each.process);
+            let level = Level::Raise(severity, Evidence::Unacknowledged(evidence));
+            self.standing.judge(*group, process, level, case.now);
+        }
+        // Fewer tries hold a finding that stands.
+        for each in short
+            .iter()
+            .filter(|each| !groups.contains_key(&each.group))
+        {
+            let evidence = evidence(each.group, std::slice::from_ref(each));
+            let level = Level::Hold(Evidence::Unacknowledged(evidence));
+            let process = each.process;
+            self.standing.judge(each.group, process, level, case.now);
+        }
+        self.standing.findings(case.now, case.limits.clearing)
+    }
+}
+
+impl NotAcknowledged {
+    /// All connections that retransmit, and for how long each has.
+    fn observe<'a>(&mut self, scene: &Scene<'a>) -> Vec<Silent<'a>> {
+        let mut known = BTreeMap::new();
+        let mut silent = Vec::new();
+        for row in scene.muster.queued(scene.rows) {
+            let Some(timer) = unanswered(row) else {
+                continue;
+            };
+            let key = row.socket.key();
+            let began = self.known.get(&key).copied();
+            let began = began.unwrap_or_else(|| {
+                let least = least_silence(timer);
+                // It was not silent in the table before.
+                let most = self.before.map(|before| before.age(scene.now));
+                Began {
+                    seen: scene.now,
+                    already: most.map_or(least, |most| least.min(most)),
+                }
+            });
+            known.insert(key, began);
+            if timer.retransmits < LEAST_TRIES || row.unowned == Some(Unowned::Pending) {
+                continue;
+            }
+            silent.push(Silent::of(
+                row,
+                scene,
+                began.already + began.seen.age(scene.now),
+            ));
+        }
+        self.known = known;
+        self.before = Some(scene.now);
+        silent
+    }
+}
+
+impl<'a> Silent<'a> {
+    fn of(row: &'a Row, scene: &Scene<'a>, lasted: Duration) -> Self {
+        let process = scene.first_owner(row).or_else(|| {
+            let last = row.last_owner?.process();
+            scene.interner.get(last).filter(|process| process.pid != 0)
+        });
+        let owner = match (process, row.socket.inode) {
+            (Some(process), _) => Owner::Process(Actor::of(process)),
+            (None, Some(_)) => Owner::User(row.socket.uid),
+            (None, None) => Owner::Nobody,
+        };
+        let to = if scene.listeners.take(scene.rows, &row.socket) {
+            To::Clients(row.socket.local.port)
+        } else {
+            To::Destination(row.socket.remote)
+        };
+        Self {
+            row,
+            process,
+            group: Group {
+                namespace: row.socket.namespace,
+                owner,
+                to,
+            },
+            lasted,
+        }
+    }
+}
+
+/// The timer of a connection whose data is sent again, or whose window is asked
+/// for, without an answer.
+fn unanswered(row: &Row) -> Option<Timer> {
+    let stands = matches!(
+        row.socket.state,
+        State::Established | State::CloseWait | State::FinWait1
+    );
+    row.socket.timer.filter(|timer| {
+        let least = match timer.kind {
+            TimerKind::Retransmit => 1,
+            // One question may be under way.
+            TimerKind::ZeroWindowProbe => 2,
+            _ => return false,
+        };
+        stands && timer.retransmits >= least
+    })
+}
+
+/// How long it has been silent at least, by the number of tries: each wait is
+/// twice as long as the one before.
+fn least_silence(timer: Timer) -> Duration {
+    let due = f64::from(timer.expires_ms) / 1000.0;
+    let tries = i32::from(timer.retransmits).min(64);
+    let first = FIRST.max(due / 2f64.powi(tries));
+    let wait = |number: i32| (first * 2f64.powi(number)).min(LONGEST);
+    let before: f64 = (0..tries).map(wait).sum();
+    Duration::from_secs_f64(before + (wait(tries) - due).max(0.0))
+}
+
+/// Joins the destinations of who has more than a few.
+fn merge(silent: &mut [Silent<'_>], after: Duration) {
+    let mut destinations: BTreeMap<(u32, Owner), BTreeSet<To>> = BTreeMap::new();
+    for each in silent.iter().filter(|each| each.lasted >= after) {
+        if let to @ To::Destination(_) = each.group.to {
+            let whose = (each.group.namespace, each.group.owner);
+            destinations.entry(whose).or_default().insert(to);
+        }
+    }
+    for each in silent {
+        let whose = (each.group.namespace, each.group.owner);
+        let many = destinations
+            .get(&whose)
+            .is_some_and(|all| all.len() > DESTINATIONS);
+        if many && matches!(each.group.to, To::Destination(_)) {
+            each.group.to = To::Destinations;
+        }
+    }
+}
+
+/// How many connections the ports have whose clients are silent.
+fn clients(
+    scene: &Scene<'_>,
+    groups: &BTreeMap<Group, Vec<Silent<'_>>>,
+) -> BTreeMap<(u32, To), u32> {
+    let wanted = groups
+        .keys()
+        .filter(|group| matches!(group.to, To::Clients(_)));
+    let mut counts: BTreeMap<(u32, To), u32> = wanted
+        .map(|group| ((group.namespace, group.to), 0))
+        .collect();
+    if counts.is_empty() {
+        // A large table is not walked for nothing.
+        return counts;
+    }
+    for row in scene.rows.iter().filter(|row| row.socket.is_connection()) {
+        let port = (row.socket.namespace, To::Clients(row.socket.local.port));
+        if let Some(count) = counts.get_mut(&port) {
+            *count += 1;
+        }
+    }
+    counts
+}
+
+fn evidence(group: Group, silent: &[Silent<'_>]) -> Unacknowledged {
+    let mut evidence = Unacknowledged {
+        peer: Endpoint::default(),
+        port: match group.to {
+            To::Clients(port) => Some(port),
+            To::Destination(_) | To::Destinations => None,
+        },
+        destinations: 0,
+        sockets: 0,
+        bytes: 0,
+        longest: Duration::ZERO,
+        tries: 0,
+        user: match group.owner {
+            Owner::User(user) => Some(user),
+            Owner::Process(_) | Owner::Nobody => None,
+        },
+        unheld: false,
+    };
+    let mut destinations = BTreeSet::new();
+    for each in silent {
+        let socket = &each.row.socket;
+        destinations.insert(socket.remote);
+        if evidence.sockets == 0 || each.lasted > evidence.longest {
+            evidence.longest = each.lasted;
+            evidence.peer = socket.remote;
+        }
+        let fin = u32::from(socket.state == State::FinWait1);
+        evidence.sockets += 1;
+        evidence.bytes += u64::from(socket.send_queue.saturating_sub(fin));
+        let tries = socket.timer.map_or(0, |timer| timer.retransmits.into());
+        evidence.tries = evidence.tries.max(tries);
+        evidence.unheld |= each.row.owners.count == 0;
+    }
+    evidence.destinations = u32::try_from(destinations.len()).unwrap_or(u32::MAX);
+    evidence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_tell_how_long_it_has_lasted_at_least() {
+        let lasted = |retransmits, expires_ms| {
+            let timer = Timer {
+                kind: TimerKind::Retransmit,
+                expires_ms,
+                retransmits,
+            };
+            least_silence(timer).as_millis()
+        };
+        // Measured: 0.2, 0.6, 1.4, 3.0, 6.2, 12.6 s after the first.
+        assert_eq!(lasted(1, 400), 200);
+        assert_eq!(lasted(6, 12_800), 12_600);
+        assert_eq!(lasted(6, 2_800), 22_600);
+        // A slow path: the wait tells how long the first one was.
+        assert_eq!(lasted(3, 16_000), 14_000);
+        assert_eq!(lasted(15, 120_000), 804_600);
+    }
+}
