@@ -30,6 +30,12 @@ const LONGEST: f64 = 120.0;
 const USUAL_ORPHAN_RETRIES: u32 = 8;
 /// Timers were measured to fire so much late.
 const LATE: f64 = 1.03;
+/// By how much an observed time may exceed a limit before the limit cannot be the
+/// one that holds.
+const SLACK: f64 = 1.1;
+/// How far the silence may be from what the keepalive settings come to: seconds,
+/// and a share of the whole, as long timers are coarse.
+const KEEPALIVE_SLACK: (f64, f64) = (2.0, 0.04);
 
 /// A wait for an answer that has not come.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,11 +60,21 @@ pub(super) fn silence(socket: &Socket, info: Option<&TcpInfo>, limits: &Limits) 
         (TimerKind::Retransmit, _) => Some(waits.orphaned_data(info, limits.orphan_retries)),
         (TimerKind::ZeroWindowProbe, _) => Some(waits.window(held, info?, limits)),
         (TimerKind::Keepalive, State::Established | State::CloseWait) => {
-            Some(waits.keepalive(limits))
+            Some(waits.keepalive(info, limits))
         }
-        (TimerKind::Keepalive, State::FinWait2) if held => Some(waits.keepalive(limits)),
+        (TimerKind::Keepalive, State::FinWait2) if held => Some(waits.keepalive(info, limits)),
         _ => None,
     }
+}
+
+/// True if the unanswered probes do not fit the system's keepalive times: the
+/// program has set its own, which nothing reports.
+pub(super) fn has_own_keepalive(socket: &Socket, info: Option<&TcpInfo>, limits: &Limits) -> bool {
+    let timer = socket
+        .timer
+        .filter(|timer| timer.kind == TimerKind::Keepalive && timer.retransmits > 0);
+    let fits = timer.and_then(|timer| Waits::of(timer, limits).fits_keepalive(info?, limits));
+    fits == Some(false)
 }
 
 /// How long the kernel goes on to ask about a closed window, although the peer
@@ -170,9 +186,12 @@ impl Waits {
         let wait = |number: u32| self.doubled(first, number) * LATE;
         let mut tried = self.tried();
         let due = self.due();
-        let since_first: f64 = (1..tried).map(wait).sum::<f64>() + (wait(tried) - due).max(0.0);
-        let left = boundary.map(|boundary| {
-            let limit = self.modelled(FIRST_DATA, boundary);
+        let until_last: f64 = (1..tried).map(wait).sum();
+        let since_first = until_last + (wait(tried) - due).max(0.0);
+        // Had it gone by that limit, it would have given up with the last try.
+        let overdue = |limit: f64| until_last > limit * SLACK || due > self.longest * SLACK;
+        let limited = boundary.map(|boundary| self.modelled(FIRST_DATA, boundary));
+        let left = limited.filter(|limit| !overdue(*limit)).map(|limit| {
             let mut left = due;
             while since_first + left < limit
                 && !(until_longest && self.doubled(first, tried) >= self.longest)
@@ -225,6 +244,9 @@ impl Waits {
         let mut unanswered = self.tried();
         let mut doubled = u32::from(info.backoff);
         let mut left = self.due();
+        if unanswered > retries2.max(orphan_retries).max(USUAL_ORPHAN_RETRIES) {
+            return None;
+        }
         // What does not come to an end within so many is not said to.
         for _ in 0..=u8::MAX {
             let as_long_as_ever = self.doubled(base(info), doubled) >= self.longest;
@@ -255,10 +277,25 @@ impl Waits {
         (base(info) * 2f64.powf(times)).min(self.longest)
     }
 
-    fn keepalive(&self, limits: &Limits) -> Silence {
+    /// True if the probes went out when the settings say; none if one of them is
+    /// unknown.
+    fn fits_keepalive(&self, info: &TcpInfo, limits: &Limits) -> Option<bool> {
+        let idle = f64::from(limits.keepalive_time?);
+        let interval = f64::from(limits.keepalive_interval?);
+        let quiet = info.last_data_received_ms.min(info.last_ack_received_ms);
+        let expected = idle + interval * f64::from(self.tried()) - self.due();
+        let (seconds, share) = KEEPALIVE_SLACK;
+        let off = (f64::from(quiet) / 1000.0 - expected).abs();
+        Some(self.due() <= interval + seconds && off <= seconds + expected * share)
+    }
+
+    /// Its end is known only if the probes went out by the settings: a program may
+    /// have set each of the three by itself.
+    fn keepalive(&self, info: Option<&TcpInfo>, limits: &Limits) -> Silence {
         let unanswered = self.tried();
         let due = self.due();
-        let interval = limits.keepalive_interval.map(f64::from);
+        let fits = info.and_then(|info| self.fits_keepalive(info, limits)) == Some(true);
+        let interval = limits.keepalive_interval.map(f64::from).filter(|_| fits);
         let more = limits
             .keepalive_probes
             .and_then(|most| most.checked_sub(unanswered));

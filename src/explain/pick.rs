@@ -8,9 +8,11 @@
 mod closing;
 mod open;
 mod opening;
+mod path;
 #[cfg(test)]
 mod tests;
 mod udp;
+mod within;
 
 use super::urgency::Urgency;
 use crate::model::network::Lost;
@@ -18,14 +20,19 @@ use crate::model::owner::Unowned;
 use crate::model::protocol::Protocol;
 use crate::model::state::State;
 use crate::model::timer::{Timer, TimerKind};
+pub(super) use path::Mtu;
 use std::net::IpAddr;
 use std::time::Duration;
+pub(super) use within::{OtherEnd, Target};
 
 /// Long enough to be no round trip any more.
 const BEYOND_A_ROUND_TRIP: Duration = Duration::from_secs(2);
 /// A missing machine of the local network is noticed by now (ARP gives up
 /// after about three seconds).
 const BEYOND_ARP: Duration = Duration::from_secs(10);
+/// Data that has gone so long without an acknowledgement is stuck: as long as the
+/// rule about it waits by default.
+const STUCK: Duration = Duration::from_secs(15);
 /// A program that pays attention has closed by now.
 const LONG: Duration = Duration::from_mins(1);
 /// So many more in the same state are worth a sentence.
@@ -60,6 +67,24 @@ pub(super) struct Evidence {
     pub(super) last_wait: bool,
     /// Why the kernel asks whether there is room, where it does.
     pub(super) window: Option<Window>,
+    /// True if what is sent again does not leave this machine.
+    pub(super) unsent_here: bool,
+    /// Signs that full-size packets are lost.
+    pub(super) mtu: Option<Mtu>,
+    /// True if the program limits its own rate, and that is what data waits for.
+    pub(super) paced: bool,
+    /// True if the program has set keepalive times that are not the system's.
+    pub(super) own_keepalive: bool,
+    /// True if both ends are this very socket.
+    pub(super) itself: bool,
+    /// The other end, if that is on this machine.
+    pub(super) other_end: Option<OtherEnd>,
+    /// What listens at the target of a SYN, if that is this machine.
+    pub(super) target: Option<Target>,
+    /// Half-open connections of a listener.
+    pub(super) half_open: u32,
+    /// True if data went with the SYN (TCP Fast Open).
+    pub(super) data_in_syn: bool,
     /// Whether no segment of it has left this machine.
     pub(super) nothing_sent: bool,
     pub(super) age: Duration,
@@ -117,8 +142,12 @@ pub(super) enum Window {
     },
     /// The peer had no room, and has not answered the last questions.
     Silent,
-    /// The peer has room: nothing gets out of this machine.
+    /// The peer has room, and tries to send have failed: nothing gets out of this
+    /// machine.
     StuckHere,
+    /// The peer has room, and nothing has been tried: the program has not let it go
+    /// yet (`TCP_CORK`, pacing).
+    HeldBack,
 }
 
 /// Which ways data has gone.
@@ -228,7 +257,11 @@ impl Evidence {
 
     /// When data went last, either way.
     fn last_data(&self) -> Option<&'static str> {
+        // A retransmission counts as sent.
+        let again = self.resends();
         self.carried.map(|carried| match carried {
+            Carried::Both if again => "last_data_tried",
+            Carried::Sent if again => "last_tried",
             Carried::Both => "last_data",
             Carried::Sent => "last_sent",
             Carried::Received => "last_received",
@@ -364,16 +397,18 @@ fn say_window(evidence: &Evidence, choice: &mut Choice) {
         return;
     };
     let mine_to_read = evidence.recv_queue > 0 && evidence.state == State::Established;
-    choice.is_if(true, Urgency::Look);
+    choice.is_if(window != Window::HeldBack, Urgency::Look);
     match window {
         Window::Closed { ends } => {
+            // The other end is told instead, if that is in the table.
             choice
-                .say("zero_window")
+                .say_if(!evidence.waits_for_other_end(), "zero_window")
                 .say_if(ends, "window_given_up")
                 .next_if(!mine_to_read, &["next_zero_window"]);
         }
         Window::Silent => {
             choice
+                .is_if(evidence.held && evidence.silent_beyond(STUCK), Urgency::Act)
                 .say("window_silent")
                 .say_if(!evidence.last_wait, "window_next")
                 .say_if(evidence.ends, "gives_up")
@@ -386,8 +421,10 @@ fn say_window(evidence: &Evidence, choice: &mut Choice) {
                     !mine_to_read,
                     &["next_stuck_here", "then_route", "then_rules"],
                 )
-                .who_if(!mine_to_read, "kernel");
+                .who_if(!mine_to_read, "kernel")
+                .is_if(evidence.held && evidence.silent_beyond(STUCK), Urgency::Act);
         }
+        Window::HeldBack => {}
     }
 }
 
@@ -403,6 +440,7 @@ fn say_keepalive(evidence: &Evidence, quiet: bool, choice: &mut Choice) {
                     (true, true) => "keepalive_failed",
                 })
                 .say_if(failing && evidence.ends, "gives_up")
+                .say_if(failing && evidence.own_keepalive, "keepalive_own")
                 .next_if(failing, &["next_retransmitting", "then_capture"]);
         }
         None => {

@@ -11,7 +11,7 @@ use super::owner::{Holder, ProcessId, User};
 use super::process::Process;
 use super::protocol::Protocol;
 use super::reading::{SourceKind, Usage};
-use super::row::Row;
+use super::row::{Phase, Row};
 use super::socket::{Socket, SocketKey};
 use super::state::State;
 use super::tcp_info::TcpInfo;
@@ -232,6 +232,43 @@ impl Observation {
         trends
             .find(|trend| (trend.heap, trend.state) == (heap, socket.state))
             .filter(|_| socket.protocol == Protocol::Tcp)
+    }
+
+    /// The other end of a TCP connection within this machine: in the same network
+    /// namespace, with the addresses swapped. None for a socket that is connected to
+    /// itself. Walks the table: for a selected row, not for all.
+    #[must_use]
+    pub fn other_end(&self, row: &Row) -> Option<&Row> {
+        let socket = &row.socket;
+        let alone = socket.peer().is_none() || socket.local == socket.remote;
+        let mut rows = self.rows.iter().filter(|_| !alone);
+        rows.find(|other| {
+            let found = &other.socket;
+            (found.local, found.remote) == (socket.remote, socket.local)
+                && (found.protocol, found.namespace) == (Protocol::Tcp, socket.namespace)
+                && socket.protocol == Protocol::Tcp
+                && other.phase != Phase::Closed
+        })
+    }
+
+    /// The listener in the same network namespace that takes what a socket here
+    /// sends to its peer.
+    #[must_use]
+    pub fn listener_of_peer(&self, row: &Row) -> Option<&Row> {
+        let arriving = Socket {
+            local: row.socket.remote,
+            remote: row.socket.local,
+            interface: 0,
+            ..row.socket
+        };
+        let port = arriving.local.port;
+        let first = self.listeners.partition_point(|(known, _)| *known < port);
+        self.listeners[first..]
+            .iter()
+            .take_while(|(known, _)| *known == port)
+            .filter_map(|(_, number)| self.rows.get(*number as usize))
+            .filter(|listener| listener.socket.takes(&arriving))
+            .min_by_key(|listener| listener.socket.local.is_unspecified())
     }
 
     /// How much a row carries, as read with the table: the same for all rows,

@@ -9,7 +9,7 @@ use super::super::catalogue::Catalogue;
 use super::super::lengths::{Limit, limit};
 use super::super::patience::{Silence, silence};
 use super::super::sentence::fill;
-use super::siblings::siblings;
+use super::siblings::{half_open, siblings};
 use crate::model::limits::Limits;
 use crate::model::observation::Observation;
 use crate::model::process::Process;
@@ -31,6 +31,11 @@ pub(super) struct Case<'a> {
     bounds: Bounds<'a>,
     owner: Option<&'a Arc<Process>>,
     listener: Option<&'a Row>,
+    /// The other end, if that is on this machine.
+    other_end: Option<&'a Row>,
+    /// What listens at the target of a SYN, if that is this machine.
+    target: Option<&'a Row>,
+    half_open: u32,
     siblings: u32,
     same_remote: u32,
     trend: Option<&'a Trend>,
@@ -66,6 +71,11 @@ impl<'a> Case<'a> {
             bounds: Bounds::from(&observation.limits),
             owner: observation.first_owner(row),
             listener,
+            other_end: observation.other_end(row),
+            target: (row.socket.state == State::SynSent)
+                .then(|| observation.listener_of_peer(row))
+                .flatten(),
+            half_open: half_open(row, observation),
             siblings,
             same_remote,
             trend: observation.trend(row),

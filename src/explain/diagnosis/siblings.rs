@@ -37,3 +37,17 @@ pub(super) fn siblings(row: &Row, observation: &Observation) -> (u32, u32) {
         same_remote.saturating_sub(present),
     )
 }
+
+/// Half-open connections that this listener would take; 0 for any other row.
+pub(super) fn half_open(row: &Row, observation: &Observation) -> u32 {
+    if row.socket.state != State::Listen || observation.tally.tcp(State::SynReceived) == 0 {
+        // A large table is not walked for nothing.
+        return 0;
+    }
+    let half_open = observation.rows.iter().filter(|other| {
+        other.socket.state == State::SynReceived
+            && other.phase != Phase::Closed
+            && row.socket.takes(&other.socket)
+    });
+    u32::try_from(half_open.count()).unwrap_or(u32::MAX)
+}

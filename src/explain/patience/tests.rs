@@ -15,7 +15,7 @@ const USUAL: Limits = Limits {
     keepalive_interval: Some(75),
     keepalive_probes: Some(9),
     fin_timeout: None,
-    keepalive_time: None,
+    keepalive_time: Some(7200),
     somaxconn: None,
     syncookies: None,
     max_syn_backlog: None,
@@ -77,10 +77,15 @@ fn the_kernel_gives_up_when_it_was_measured_to() {
     // What is held lasts a quarter of an hour.
     let (lasted, left) = seconds(told(Established, Retransmit, 5, 3_000, true));
     assert!((920..=1080).contains(&(lasted + left)), "{lasted} {left}");
-    assert_eq!(
-        seconds(told(Established, Keepalive, 2, 60_000, true)),
-        (90, 585)
-    );
+    // Two hours, and a probe each 75 s.
+    let quiet = (7200 + 2 * 75 - 60) * 1000;
+    let info = TcpInfo {
+        last_data_received_ms: quiet,
+        last_ack_received_ms: quiet,
+        ..TcpInfo::default()
+    };
+    let probed = told_by(&USUAL, Some(&info), Established, Keepalive, 2, 60_000, true);
+    assert_eq!(seconds(probed.unwrap()), (90, 585));
 }
 
 #[test]
@@ -174,4 +179,49 @@ fn a_closed_window_is_asked_about_for_a_time() {
     // Unanswered, eight times.
     let (_, silent) = window(&USUAL, false, 8, 8, 20_000);
     assert_eq!(silent, Some(20));
+}
+
+/// Four unanswered probes within 24 s are not 75 s apart: `TCP_KEEPIDLE` 8,
+/// `TCP_KEEPINTVL` 5.
+#[test]
+fn keepalive_times_of_a_program_promise_no_end() {
+    let probed = |quiet_s: u32, tried, due_ms| {
+        let info = TcpInfo {
+            last_data_received_ms: quiet_s * 1000,
+            last_ack_received_ms: quiet_s * 1000,
+            ..TcpInfo::default()
+        };
+        let (state, kind) = (State::Established, TimerKind::Keepalive);
+        let mut socket = row(Protocol::Tcp, state, "192.0.2.1:9", "192.0.2.2:80").socket;
+        socket.timer = Some(Timer {
+            kind,
+            expires_ms: due_ms,
+            retransmits: tried,
+        });
+        let told = silence(&socket, Some(&info), &USUAL);
+        let own = has_own_keepalive(&socket, Some(&info), &USUAL);
+        (left(told), own)
+    };
+    assert_eq!(probed(24, 4, 3_800), (None, true));
+    // Its own idle time alone: the interval may be the system's or not.
+    assert_eq!(probed(600, 1, 60_000), (None, true));
+    // A wait that is longer than the system's.
+    assert_eq!(probed(7290, 1, 110_000), (None, true));
+    assert_eq!(probed(7290, 2, 60_000), (Some(585), false));
+    // Long timers are coarse.
+    assert_eq!(probed(7420, 2, 60_000), (Some(585), false));
+}
+
+/// What has outlived the limit of the settings has another one.
+#[test]
+fn data_that_outlives_the_settings_promises_no_end() {
+    let limits = Limits {
+        retries2: Some(5),
+        ..USUAL
+    };
+    let (state, kind) = (State::Established, TimerKind::Retransmit);
+    let wait = |tried, due| left(told_by(&limits, None, state, kind, tried, due, true));
+    assert_eq!(wait(5, 6_000), Some(6));
+    assert_eq!(wait(9, 60_000), None, "given up long ago by these settings");
+    assert_eq!(wait(3, 300_000), None, "no such wait");
 }

@@ -1,9 +1,9 @@
 //! The way out, once this side has closed.
 
 use super::super::urgency::Urgency;
+use super::path::say_unacknowledged;
 use super::{
-    BEYOND_ARP, Choice, Evidence, LONG, MANY, VERY_MANY, say_end, say_keepalive, say_many,
-    say_window,
+    BEYOND_ARP, Choice, Evidence, LONG, MANY, VERY_MANY, say_keepalive, say_many, say_window,
 };
 use crate::model::state::State;
 use crate::model::timer::TimerKind;
@@ -11,7 +11,6 @@ use crate::model::timer::TimerKind;
 /// `FIN_WAIT1`, `CLOSING` and `LAST_ACK`: our FIN is on its way, and the peer's
 /// kernel must acknowledge it.
 pub(super) fn closing_down(evidence: &Evidence) -> Choice {
-    let silent = evidence.retransmits(TimerKind::Retransmit);
     let first = evidence.state == State::FinWait1;
     let mut choice = Choice::new("next");
     choice
@@ -23,24 +22,21 @@ pub(super) fn closing_down(evidence: &Evidence) -> Choice {
         )
         .say_if(first && !evidence.held, "orphan")
         .say_if(evidence.send_queue > 1, "send_pending")
-        .say_if(silent, "retransmitting");
-    if silent {
-        let limit = if evidence.held {
-            "limit_owned"
-        } else {
-            "limit_orphan"
-        };
-        say_end(evidence, limit, &mut choice);
-    }
+        .next_if(evidence.age >= BEYOND_ARP, &["next_old", "then_capture"]);
+    let limit = if evidence.held {
+        "limit_owned"
+    } else {
+        "limit_orphan"
+    };
+    say_unacknowledged(evidence, limit, &mut choice);
     say_many(evidence, "many", &mut choice);
     choice
         .say_if(!evidence.held, "last_owner")
         .say_if(evidence.keeps_port, "keeps_port")
         .say_if(evidence.sharers > 0, "shared_owner")
-        .next_if(evidence.keeps_port, &["next_keeps_port"])
         .next_if(
-            evidence.age >= BEYOND_ARP || silent,
-            &["next_old", "then_capture"],
+            evidence.keeps_port && evidence.age < BEYOND_ARP && !evidence.resends(),
+            &["next_keeps_port"],
         )
         .is_if(evidence.age >= BEYOND_ARP, Urgency::Look)
         .is_if(

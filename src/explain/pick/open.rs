@@ -1,9 +1,11 @@
 //! While a connection stands, and while it stands on this side only.
 
 use super::super::urgency::Urgency;
+use super::path::{say_held_back, say_unacknowledged};
+use super::within::{connected_to_itself, say_other_end};
 use super::{
-    BEYOND_A_ROUND_TRIP, BEYOND_ARP, Choice, Evidence, LONG, MANY, Window, not_accepted, say_end,
-    say_keepalive, say_window,
+    BEYOND_A_ROUND_TRIP, BEYOND_ARP, Choice, Evidence, LONG, MANY, not_accepted, say_keepalive,
+    say_window,
 };
 use crate::model::owner::Unowned;
 use crate::model::timer::TimerKind;
@@ -16,7 +18,10 @@ pub(super) fn established(evidence: &Evidence) -> Choice {
     if evidence.unowned == Some(Unowned::AcceptQueue) {
         return not_accepted(evidence);
     }
-    let silent = evidence.retransmits(TimerKind::Retransmit);
+    if evidence.itself {
+        return connected_to_itself(evidence);
+    }
+    let silent = evidence.resends();
     let unread = evidence.recv_queue > 0;
     let pending = evidence.send_queue > 0;
     let mut choice = Choice::new("next");
@@ -25,23 +30,20 @@ pub(super) fn established(evidence: &Evidence) -> Choice {
         .say_if(unread, "recv_pending")
         .say_if(pending, "send_pending")
         .next_if(pending, &["next_send"])
-        .who_if(pending, "peer")
-        .say_if(silent, "retransmitting");
-    if silent {
-        say_end(evidence, "limit", &mut choice);
-    }
-    choice.next_if(silent, &["next_retransmitting", "then_capture"]);
+        .who_if(pending, "peer");
+    say_unacknowledged(evidence, "limit", &mut choice);
     say_window(evidence, &mut choice);
+    say_held_back(evidence, &mut choice);
     choice
         .next_if(unread && !silent, &["next_recv", "then_stuck"])
         .who_if(unread && !silent, "program")
         .say_if(!unread && !pending, "idle");
+    say_other_end(evidence, &mut choice);
+    choice.say_if(evidence.data_in_syn, "data_in_syn");
     say_keepalive(evidence, !unread && !pending, &mut choice);
     // Of what never left, that it went out would not be true.
-    let left = evidence.window != Some(Window::StuckHere);
-    choice
-        .sentences
-        .extend(evidence.last_data().filter(|_| left));
+    let left = evidence.last_data().filter(|_| !evidence.kept_here());
+    choice.sentences.extend(left);
     let forgotten = evidence.received_ago.is_some_and(|time| time >= FORGOTTEN);
     let unread_for = evidence.received_ago.filter(|_| unread);
     choice
@@ -75,7 +77,7 @@ pub(super) fn close_wait(evidence: &Evidence) -> Choice {
     let stuck = old || unseen_for(LONG) || evidence.grows();
     let leak = many && stuck && !evidence.shrinks();
     let unread = evidence.recv_queue > 1;
-    let silent = evidence.retransmits(TimerKind::Retransmit);
+    let silent = evidence.resends();
     let mut choice = Choice::new("next");
     choice
         .say_if(fresh, "fresh")
@@ -83,13 +85,12 @@ pub(super) fn close_wait(evidence: &Evidence) -> Choice {
         .say_if(!fresh && evidence.recv_queue == 0, "noticed")
         .say_if(!fresh && evidence.recv_queue == 1, "unread_fin")
         .say_if(unread, "unread")
-        .say_if(evidence.send_queue > 0, "send_pending")
-        .say_if(silent, "retransmitting");
-    if silent {
-        say_end(evidence, "limit", &mut choice);
-    }
+        .say_if(evidence.send_queue > 0, "send_pending");
+    say_unacknowledged(evidence, "limit", &mut choice);
     say_window(evidence, &mut choice);
-    let kept_here = evidence.window == Some(Window::StuckHere);
+    say_held_back(evidence, &mut choice);
+    say_other_end(evidence, &mut choice);
+    let kept_here = evidence.kept_here();
     choice
         .say_if(!fresh && evidence.owned, "held")
         .say_if(leak, "leak")
@@ -107,7 +108,7 @@ pub(super) fn close_wait(evidence: &Evidence) -> Choice {
     choice
         .say_if(evidence.sharers > 0, "shared_owner")
         .next_if(
-            !fresh && !kept_here,
+            !fresh && !kept_here && !silent,
             &["next_old", "then_stuck", "then_close"],
         )
         .next_if(leak, &["next_leak", "then_descriptors", "then_close"])

@@ -2,13 +2,16 @@
 
 use super::super::urgency::Urgency;
 use super::{
-    BEYOND_A_ROUND_TRIP, BEYOND_ARP, Choice, Evidence, MANY, VERY_MANY, say_end, say_many,
+    BEYOND_A_ROUND_TRIP, BEYOND_ARP, Choice, Evidence, MANY, Target, VERY_MANY, say_end, say_many,
     say_reach,
 };
 use crate::model::timer::TimerKind;
 
 pub(super) fn listen(evidence: &Evidence) -> Choice {
     let waiting = evidence.recv_queue;
+    // A few are on their way at any time.
+    let room = evidence.backlog.filter(|backlog| *backlog > 0);
+    let crowded = evidence.half_open >= room.unwrap_or(MANY).min(MANY);
     let mut choice = Choice::new("next");
     let everywhere = say_reach(evidence, &mut choice);
     choice.next_if(everywhere, &["next_any_address"]);
@@ -40,6 +43,8 @@ pub(super) fn listen(evidence: &Evidence) -> Choice {
         }
     }
     choice
+        .say_if(crowded, "half_open")
+        .is_if(crowded, Urgency::Look)
         .say_if(evidence.siblings > 0 && evidence.interface_told, "shared")
         .say_if(
             evidence.siblings > 0 && !evidence.interface_told,
@@ -52,6 +57,7 @@ pub(super) fn listen(evidence: &Evidence) -> Choice {
 pub(super) fn syn_sent(evidence: &Evidence) -> Choice {
     let silent = evidence.retransmits(TimerKind::Retransmit);
     let here = evidence.remote_is_here;
+    let kept_here = evidence.kept_here();
     let mut choice = Choice::new("next");
     let unsent = evidence.nothing_sent && evidence.timer.is_none();
     choice
@@ -59,7 +65,8 @@ pub(super) fn syn_sent(evidence: &Evidence) -> Choice {
         .who_if(unsent, "program")
         .next_if(unsent, &["next_unsent"])
         .say_if(!silent && !unsent, "fresh")
-        .say_if(silent, "retransmitting");
+        .say_if(silent && !kept_here, "retransmitting")
+        .say_if(kept_here, "unsent_here");
     if evidence.siblings >= MANY {
         let same = evidence.counts_one_peer();
         choice.say(if same {
@@ -73,12 +80,25 @@ pub(super) fn syn_sent(evidence: &Evidence) -> Choice {
     if silent {
         say_end(evidence, "limit", &mut choice);
     }
+    let (loopback, in_loopback): (_, &[_]) = match evidence.target {
+        Some(Target::Full) => ("target_full", &["next_target", "then_overflows"]),
+        Some(Target::Room) => ("target_room", &["next_rule_here", "then_rules"]),
+        Some(Target::Nobody) => ("target_nobody", &["next_rule_here", "then_rules"]),
+        Some(Target::Unmeasured) | None => ("loopback", &["next_loopback", "then_rules"]),
+    };
     choice
-        .say_if(silent && here, "loopback")
-        .say_if(silent && !here, "silence")
+        .say_if(silent && here && !kept_here, loopback)
+        .say_if(silent && !here && !kept_here, "silence")
         .say_if(evidence.sharers > 0, "shared_owner")
         .next_if(silent, &["next_old", "then_path", "then_capture"])
-        .next_if(silent && here, &["next_loopback", "then_rules"])
+        .next_if(silent && here, in_loopback)
+        .next_if(kept_here, &["next_stuck_here", "then_route", "then_rules"])
+        .who_if(kept_here, "kernel")
+        .is_if(kept_here, Urgency::Look)
+        .who_if(
+            silent && !kept_here && evidence.target == Some(Target::Full),
+            "target",
+        )
         .next_if(
             evidence.siblings >= MANY && !evidence.counts_one_peer(),
             &["next_many", "then_end"],
@@ -100,6 +120,7 @@ pub(super) fn syn_received(evidence: &Evidence) -> Choice {
         .who_if(full, "listener")
         .say_if(evidence.held && !evidence.listened, "simultaneous")
         .say_if(evidence.held && evidence.listened, "fast_open")
+        .say_if(evidence.held && evidence.recv_queue > 0, "early_data")
         .say_if(full, "queue_full")
         .say_if(old && !full, "old");
     choice

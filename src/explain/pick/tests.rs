@@ -20,6 +20,15 @@ fn evidence(state: State) -> Evidence {
         ends: false,
         last_wait: false,
         window: None,
+        unsent_here: false,
+        mtu: None,
+        paced: false,
+        own_keepalive: false,
+        itself: false,
+        other_end: None,
+        target: None,
+        half_open: 0,
+        data_in_syn: false,
         nothing_sent: false,
         carried: None,
         received_ago: None,
@@ -180,6 +189,15 @@ fn every_choice_has_its_words() {
         Some(Window::Closed { ends: true }),
         Some(Window::Silent),
         Some(Window::StuckHere),
+        Some(Window::HeldBack),
+    ];
+    let mtus = [None, Some(Mtu::LaterArrive), Some(Mtu::NoneArrives)];
+    let targets = [
+        None,
+        Some(Target::Full),
+        Some(Target::Room),
+        Some(Target::Unmeasured),
+        Some(Target::Nobody),
     ];
     for state in State::ALL.into_iter().chain([State::Unknown(0)]) {
         for (bits, timer) in (0..1024_u32).flat_map(|bits| timers.map(|timer| (bits, timer))) {
@@ -191,7 +209,20 @@ fn every_choice_has_its_words() {
                 send_queue: if bit(4) { 9 } else { 0 },
                 backlog: bit(5).then_some(bits >> 4 & 1),
                 timer,
-                window: windows[(bits >> 5 & 3) as usize],
+                window: windows[(bits >> 5) as usize % windows.len()],
+                mtu: mtus[(bits >> 4) as usize % mtus.len()],
+                target: targets[(bits >> 3) as usize % targets.len()],
+                unsent_here: bits % 7 == 0,
+                paced: bits % 5 == 0,
+                own_keepalive: bit(2),
+                itself: bits % 11 == 0,
+                half_open: bits & 1,
+                data_in_syn: bit(7),
+                other_end: bit(5).then_some(OtherEnd {
+                    unread: bit(6),
+                    queued: bit(7),
+                    blocked: bit(8),
+                }),
                 nothing_sent: bit(6),
                 last_wait: bit(9),
                 listened: bit(8),

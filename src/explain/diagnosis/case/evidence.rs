@@ -1,13 +1,21 @@
 //! The evidence of a socket that its sentences are chosen by.
 
-use super::super::super::patience::patience_with_window;
-use super::super::super::pick::{Carried, Evidence, Window};
+use super::super::super::patience::{has_own_keepalive, patience_with_window};
+use super::super::super::pick::{Carried, Evidence, Mtu, OtherEnd, Target, Window};
 use super::{Case, milliseconds};
 use crate::model::endpoint::Endpoint;
+use crate::model::owner::Unowned;
 use crate::model::row::Phase;
 use crate::model::state::State;
+use crate::model::tcp_info::TcpInfo;
 use crate::model::timer::TimerKind;
 use std::time::Duration;
+
+/// Retransmissions from which a single lost segment is no chance.
+const MTU_TRIES: u8 = 3;
+/// Segments of this length pass everywhere: IPv6 carries packets of 1,280 bytes on
+/// every link.
+const SMALL_MSS: u32 = 1220;
 
 impl Case<'_> {
     pub(in crate::explain::diagnosis) fn evidence(&self) -> Evidence {
@@ -34,6 +42,19 @@ impl Case<'_> {
             ends: self.silence.is_some_and(|silence| silence.left.is_some()),
             last_wait: self.is_last_wait(),
             window: self.window(),
+            unsent_here: self.is_unsent_here(),
+            mtu: self.mtu(),
+            paced: self.is_paced(),
+            own_keepalive: has_own_keepalive(socket, self.info, &self.limits),
+            itself: socket.local == socket.remote,
+            other_end: self.other_end.map(|other| OtherEnd {
+                unread: other.socket.recv_queue > 0,
+                queued: other.unowned == Some(Unowned::AcceptQueue),
+                blocked: other.socket.send_queue > 0,
+            }),
+            target: self.remote_is_here().then(|| self.target_state()),
+            half_open: self.half_open,
+            data_in_syn: self.info.is_some_and(|info| info.data_in_syn),
             nothing_sent: self.info.is_some_and(|info| info.segments_out == Some(0)),
             age: self.age(),
             entry_seen: self.row.entry_seen,
@@ -51,8 +72,7 @@ impl Case<'_> {
             interface_told: socket.cookie.is_some(),
             has_peer: socket.peer().is_some(),
             one_interface: socket.interface != 0 && !socket.local.is_link_local_v6(),
-            remote_is_here: socket.remote.is_loopback()
-                || socket.remote.address() == socket.local.address(),
+            remote_is_here: self.remote_is_here(),
             receiving_shut: self
                 .info
                 .is_some_and(|info| info.receiving_shut == Some(true)),
@@ -81,6 +101,70 @@ impl Case<'_> {
         socket.inode.is_none() && served && !self.observation.listens_beside(self.row)
     }
 
+    fn remote_is_here(&self) -> bool {
+        let socket = &self.row.socket;
+        socket.remote.is_loopback() || socket.remote.address() == socket.local.address()
+    }
+
+    fn target_state(&self) -> Target {
+        match self.target.map(|listener| &listener.socket) {
+            None => Target::Nobody,
+            Some(listener) if listener.backlog().is_none() => Target::Unmeasured,
+            Some(listener) if listener.is_queue_full() => Target::Full,
+            Some(_) => Target::Room,
+        }
+    }
+
+    /// True if a segment was sent again and none of that is under way: the kernel
+    /// counts what left this machine (`__tcp_retransmit_skb`).
+    fn is_unsent_here(&self) -> bool {
+        let tries = self
+            .row
+            .socket
+            .timer
+            .filter(|timer| timer.kind == TimerKind::Retransmit && timer.retransmits > 0);
+        let left = |info: &TcpInfo| info.lost > 0 && info.retrans == 0;
+        tries.is_some() && self.info.is_some_and(left)
+    }
+
+    /// Signs of a path that takes only smaller packets: later segments arrive and a
+    /// full-size one does not, or none ever did.
+    fn mtu(&self) -> Option<Mtu> {
+        let info = self.info?;
+        let timer = self.row.socket.timer?;
+        let lost = timer.kind == TimerKind::Retransmit
+            && timer.retransmits >= MTU_TRIES
+            && info.lost > 0
+            && info.snd_mss > SMALL_MSS
+            && self.row.socket.send_queue >= info.snd_mss
+            && !self.remote_is_here();
+        let sent = info.bytes_sent.zip(info.bytes_retransmitted);
+        let sent = sent.map(|(all, again)| all.saturating_sub(again));
+        let full_size = sent.is_some_and(|sent| sent >= info.snd_mss.into());
+        match lost {
+            true if info.selectively_acked > 0 => Some(Mtu::LaterArrive),
+            // The SYN counts as one.
+            true if full_size && info.bytes_acked.is_some_and(|acked| acked <= 1) => {
+                Some(Mtu::NoneArrives)
+            }
+            _ => None,
+        }
+    }
+
+    /// True if data waits for the rate that the program has set for itself.
+    fn is_paced(&self) -> bool {
+        let paced = |info: &TcpInfo| {
+            let rates = info.pacing_rate.zip(info.max_pacing_rate);
+            rates.is_some_and(|(rate, most)| rate >= most) && info.not_sent_bytes > Some(0)
+        };
+        let tried = self
+            .row
+            .socket
+            .timer
+            .is_some_and(|timer| timer.retransmits > 0);
+        !tried && self.info.is_some_and(paced) && self.has_room() != Some(false)
+    }
+
     /// Whether the kernel does not try again when its timer fires.
     fn is_last_wait(&self) -> bool {
         let left = self.silence.and_then(|silence| silence.left);
@@ -100,20 +184,24 @@ impl Case<'_> {
         if timer.kind != TimerKind::ZeroWindowProbe {
             return None;
         }
-        let room = self
-            .info
-            .and_then(|info| info.peer_window.zip(Some(info.snd_mss)));
-        // Less than a segment is too little to send anything.
-        let has_room =
-            |(room, mss): (u32, u32)| room > 0 && room >= mss.min(self.row.socket.send_queue);
-        Some(match room {
-            Some(told) if has_room(told) => Window::StuckHere,
+        Some(match self.has_room() {
+            // Without a try it waits for no peer, but for the program or its rate.
+            Some(true) if timer.retransmits == 0 => Window::HeldBack,
+            Some(true) => Window::StuckHere,
             // One may be under way.
             _ if timer.retransmits > 1 => Window::Silent,
             _ => Window::Closed {
                 ends: self.window_limit().is_some(),
             },
         })
+    }
+
+    /// True if the peer has room for a segment; none if that is unknown.
+    fn has_room(&self) -> Option<bool> {
+        let info = self.info?;
+        let room = info.peer_window?;
+        // Less than a segment is too little to send anything.
+        Some(room > 0 && room >= info.snd_mss.min(self.row.socket.send_queue))
     }
 
     pub(super) fn window_limit(&self) -> Option<Duration> {

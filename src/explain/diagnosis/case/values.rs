@@ -5,6 +5,7 @@ use super::super::super::sentence::{fill, grouped};
 use super::super::same::within;
 use super::{Case, milliseconds};
 use crate::model::row::Row;
+use crate::model::socket::Socket;
 use crate::model::state::State;
 use crate::model::timer::TimerKind;
 use std::time::Duration;
@@ -30,10 +31,34 @@ impl<'a> Case<'a> {
             "user" => self.observation.user(socket.user()?)?.to_string(),
             "uid" => socket.user()?.to_string(),
             "age" => self.said_age(),
-            "unread" => grouped(self.unread()),
+            "unread" => grouped(unread(socket)),
             "unsent" => grouped(self.unsent()),
             "retransmits" => timer?.retransmits.to_string(),
             "others" => grouped(u64::try_from(self.sharers()).ok()?),
+            "silent_for" => self.about(self.silence?.lasted),
+            "quiet_for" => {
+                let info = self.info?;
+                self.ago(info.last_data_received_ms.min(info.last_ack_received_ms))
+            }
+            "mss" => grouped(self.info?.snd_mss.into()),
+            "path_mtu" => grouped(self.info?.path_mtu.into()),
+            "ping_size" => self.ping_size()?.to_string(),
+            "max_rate" => grouped(self.info?.max_pacing_rate?),
+            "half_open" => grouped(self.half_open.into()),
+            "other_end" => self.name_of(self.other_end?),
+            "other_pid" => self
+                .observation
+                .first_owner(self.other_end?)?
+                .pid
+                .to_string(),
+            "other_unread" => grouped(unread(&self.other_end?.socket)),
+            "other_listener" => {
+                let listener = self.observation.listeners_of(self.other_end?).next()?;
+                self.name_of(listener)
+            }
+            "target" => self.name_of(self.target?),
+            "target_waiting" => grouped(self.target?.socket.recv_queue.into()),
+            "target_backlog" => grouped(self.target?.socket.backlog()?.into()),
             "gives_up" => self.gives_up()?,
             "window_gives_up" => self.about(self.window_limit()?),
             "change" => grouped(self.trend?.change.unsigned_abs()),
@@ -145,10 +170,28 @@ impl<'a> Case<'a> {
         self.words.length(milliseconds(ms))
     }
 
-    /// Received bytes not yet read, without the FIN that counts as one.
-    fn unread(&self) -> u64 {
-        let fin = u32::from(self.row.socket.state == State::CloseWait);
-        self.row.socket.recv_queue.saturating_sub(fin).into()
+    /// The owner of another row, with its process id; its stand-in where that is
+    /// unknown.
+    fn name_of(&self, row: &Row) -> String {
+        let owner = self.observation.first_owner(row);
+        owner.map_or_else(
+            || self.stand_in("process"),
+            |owner| {
+                self.words
+                    .aside(&owner.name.to_string(), &owner.pid.to_string())
+            },
+        )
+    }
+
+    /// The payload of a ping that fills a packet of the path's assumed MTU: less the
+    /// headers of IP and ICMP.
+    fn ping_size(&self) -> Option<u32> {
+        let headers = if self.row.socket.remote.is_v4() {
+            28
+        } else {
+            48
+        };
+        self.info?.path_mtu.checked_sub(headers)
     }
 
     /// Bytes not yet acknowledged, without the FIN that counts as one.
@@ -188,6 +231,12 @@ impl<'a> Case<'a> {
     pub(super) fn stand_in(&self, name: &str) -> String {
         self.words.diagnosis("words", name).to_owned()
     }
+}
+
+/// Received bytes not yet read, without the FIN that counts as one.
+fn unread(socket: &Socket) -> u64 {
+    let fin = u32::from(socket.state == State::CloseWait);
+    socket.recv_queue.saturating_sub(fin).into()
 }
 
 /// Seconds, rounded as people do.

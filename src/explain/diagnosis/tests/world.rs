@@ -1,0 +1,390 @@
+//! The row that a case is about, with what is around it, from a few words.
+
+use crate::filter::sample::{process, row};
+use crate::model::flow::Flow;
+use crate::model::limits::Limits;
+use crate::model::namespace::Entrance;
+use crate::model::network::{GoneInterface, Network, Reach};
+use crate::model::observation::{Detail, Observation};
+use crate::model::owner::{Holder, OwnerSpan, ProcessId, Unowned};
+use crate::model::protocol::{Opened, Protocol};
+use crate::model::row::{LastOwner, Phase, Row};
+use crate::model::state::State;
+use crate::model::tcp_info::TcpInfo;
+use crate::model::time::{Stamp, Time};
+use crate::model::timer::{Timer, TimerKind};
+use crate::model::trend::{Heap, Trend};
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Places of processes.
+const SERVER: ProcessId = ProcessId(0);
+
+/// The row that is explained comes first.
+pub(super) struct World {
+    observation: Observation,
+    rows: Vec<Row>,
+}
+
+impl World {
+    /// Without further words: a TCP socket of one process, in its state for five
+    /// seconds, seen to begin, with nothing in its queues.
+    pub(super) fn of(words: &str) -> Observation {
+        let mut words = words.split_whitespace();
+        let (protocol, state) = match words.next().unwrap() {
+            "udp" => (Protocol::Udp, words.next().unwrap()),
+            state => (Protocol::Tcp, state),
+        };
+        let state = State::from_word(state).unwrap_or(State::Unknown(42));
+        let remote = match state {
+            State::Listen | State::Unconnected | State::BoundInactive | State::Closed => "-",
+            _ => "198.51.100.7:443",
+        };
+        let mut world = Self {
+            observation: observation(),
+            rows: vec![row(protocol, state, "192.0.2.10:8080", remote)],
+        };
+        world.since(5);
+        world.held_by(1);
+        for word in words {
+            let (name, value) = word.split_once('=').unwrap_or((word, ""));
+            world.add(name, value);
+        }
+        world.observation.rows = Arc::new(world.rows);
+        world.observation
+    }
+
+    fn add(&mut self, name: &str, value: &str) {
+        let number = || value.parse::<u32>().unwrap();
+        let end = || {
+            let at: SocketAddr = value.parse().unwrap();
+            crate::model::endpoint::Endpoint::new(at.ip(), at.port())
+        };
+        let mut parts = value.split(':');
+        let row = &mut self.rows[0];
+        match name {
+            "recv" => row.socket.recv_queue = number(),
+            "send" => row.socket.send_queue = number(),
+            "local" => row.socket.local = end(),
+            "remote" => row.socket.remote = end(),
+            "device" => row.socket.interface = 2,
+            "proc" => row.socket.cookie = None,
+            "unseen" => row.entry_seen = false,
+            "was" => {
+                row.phase = Phase::Changed {
+                    from: State::from_word(value).unwrap(),
+                }
+            }
+            "closed" => row.phase = Phase::Closed,
+            "last" => row.last_owner = Some(LastOwner::new(SERVER)),
+            "timer" => row.socket.timer = Some(timer(&mut parts)),
+            "age" => self.since(number()),
+            "owners" => self.held_by(u16::try_from(number()).unwrap()),
+            "nobody" => self.leave(value),
+            "like" => self.repeat(number(), |_| {}),
+            // Those of another namespace, and those of another interface.
+            "foreign" => self.repeat(number(), |row| row.socket.namespace = 8),
+            "apart" => self.repeat(number(), |row| row.socket.interface += 1),
+            "elsewhere" => self.repeat(number(), |row| row.socket.remote.port += 1),
+            "listener" => self.listen(value == "full"),
+            "change" => self.trend(value.parse().unwrap()),
+            "data" => self.data(&mut parts),
+            "room" => self.room(number()),
+            "v6" => {
+                let only = Some(value == "only");
+                row.socket.opened = Opened::Inet6 { only };
+            }
+            "shut" => self.info().receiving_shut = Some(true),
+            "subflow" => self.info().is_subflow = true,
+            "unsent" => self.info().segments_out = Some(0),
+            "lost" => self.lose_segment(value),
+            "paced" => self.pace(number()),
+            "quiet" => {
+                let info = self.info();
+                info.last_data_received_ms = value.parse::<u32>().unwrap() * 1000;
+                info.last_ack_received_ms = info.last_data_received_ms;
+            }
+            "fastopen" => self.info().data_in_syn = true,
+            "here" => self.add_other_end(value),
+            "half" => self.half_open(number()),
+            "target" => self.add_target(value),
+            "abroad" => self.move_out(Some(Entrance::Process(812))),
+            "sealed" => self.move_out(None),
+            // What is not there, and what there is.
+            "gone" => self.lose(value),
+            "reach" => self.reach(value),
+            "once" => self.observation.number = 1,
+            other => panic!("{other}"),
+        }
+    }
+
+    fn lose(&mut self, what: &str) {
+        let socket = self.rows[0].socket;
+        match what {
+            "interface" => self.observation.gone_interfaces.push(GoneInterface {
+                namespace: socket.namespace,
+                index: socket.interface,
+            }),
+            _ => self.network().missing.push(socket.local.address()),
+        }
+    }
+
+    fn reach(&mut self, interface: &str) {
+        let network = self.network();
+        network.is_loopback_only = interface == "lo";
+        network.reached_over = (interface != "lo")
+            .then(|| Reach {
+                interface: interface.into(),
+                v4: true,
+                v6: false,
+            })
+            .into_iter()
+            .collect();
+    }
+
+    fn network(&mut self) -> &mut Network {
+        let networks = &mut self.observation.networks;
+        if networks.is_empty() {
+            networks.push(Network {
+                namespace: self.rows[0].socket.namespace,
+                is_loopback_only: false,
+                reached_over: Vec::new(),
+                missing: Vec::new(),
+            });
+        }
+        &mut networks[0]
+    }
+
+    fn since(&mut self, seconds: u32) {
+        let now = self.observation.time.stamp();
+        self.rows[0].state_since = Stamp(now.0 - seconds * 100);
+    }
+
+    fn held_by(&mut self, count: u16) {
+        let holders = (0..count).map(|number| Holder {
+            process: ProcessId(number.into()),
+            fd: 7,
+        });
+        self.observation.holders = holders.collect();
+        self.rows[0].socket.inode = NonZeroU32::new(99);
+        self.rows[0].owners = OwnerSpan { start: 0, count };
+    }
+
+    fn leave(&mut self, why: &str) {
+        let unowned = Unowned::ALL.into_iter().find(|known| known.key() == why);
+        let held = matches!(
+            unowned,
+            Some(Unowned::Hidden | Unowned::Pending | Unowned::Kernel)
+        );
+        let row = &mut self.rows[0];
+        row.owners = OwnerSpan::default();
+        row.socket.inode = NonZeroU32::new(u32::from(held));
+        assert!(unowned.is_some(), "{why}");
+        row.unowned = unowned;
+    }
+
+    fn repeat(&mut self, count: u32, change: impl Fn(&mut Row)) {
+        let mut other = self.rows[0];
+        change(&mut other);
+        self.rows.extend((0..count).map(|_| other));
+    }
+
+    fn listen(&mut self, full: bool) {
+        let mut listener = row(Protocol::Tcp, State::Listen, "0.0.0.0:8080", "-");
+        listener.socket.inode = NonZeroU32::new(98);
+        listener.socket.send_queue = 4;
+        listener.socket.recv_queue = if full { 5 } else { 1 };
+        listener.owners = OwnerSpan { start: 0, count: 1 };
+        self.observation.listeners = vec![(8080, u32::try_from(self.rows.len()).unwrap())];
+        self.rows.push(listener);
+    }
+
+    fn trend(&mut self, change: i64) {
+        let row = &self.rows[0];
+        let heap = match (row.socket.state, row.owners.count) {
+            (State::TimeWait, _) => Heap::Machine,
+            (_, 0) => Heap::Port(row.socket.local.port),
+            _ => Heap::Process(SERVER),
+        };
+        self.observation.trends = vec![Trend {
+            heap,
+            state: row.socket.state,
+            change,
+            over: Duration::from_mins(5),
+        }];
+    }
+
+    /// Which way, and how many seconds ago it came and went.
+    fn data<'a>(&mut self, parts: &mut impl Iterator<Item = &'a str>) {
+        let ways = parts.next().unwrap();
+        let mut ms = || parts.next().unwrap().parse::<u32>().unwrap() * 1000;
+        let gone = |way: &str| Some(if ways == way || ways == "both" { 99 } else { 0 });
+        let info = self.info();
+        info.bytes_received = gone("came");
+        info.bytes_sent = gone("went");
+        info.last_data_received_ms = ms();
+        info.last_data_sent_ms = ms();
+    }
+
+    /// How many bytes the peer will take.
+    fn room(&mut self, bytes: u32) {
+        let info = self.info();
+        info.peer_window = Some(bytes);
+        (info.snd_mss, info.rto_us) = (1448, 204_000);
+        // Long after it has begun.
+        info.last_data_received_ms = 3_600_000;
+        (info.bytes_received, info.bytes_sent) = (Some(0), Some(99));
+    }
+
+    /// A full-size segment is lost: what else is known of it, and whether what is
+    /// sent again gets out.
+    fn lose_segment(&mut self, how: &str) {
+        let info = self.info();
+        (info.lost, info.retrans, info.snd_mss, info.path_mtu) = (1, 1, 1448, 1500);
+        (info.bytes_acked, info.bytes_sent) = (Some(70_000), Some(71_448));
+        info.bytes_retransmitted = Some(0);
+        match how {
+            "later" => info.selectively_acked = 1,
+            "all" => info.bytes_acked = Some(1),
+            "here" => info.retrans = 0,
+            "" => {}
+            other => panic!("{other}"),
+        }
+    }
+
+    /// Bytes a second that the program allows.
+    fn pace(&mut self, rate: u32) {
+        let info = self.info();
+        (info.pacing_rate, info.max_pacing_rate) = (Some(rate.into()), Some(rate.into()));
+        (info.not_sent_bytes, info.bytes_sent) = (Some(5000), Some(99));
+        (info.bytes_received, info.peer_window) = (Some(0), Some(65_160));
+    }
+
+    /// The other end on this machine.
+    fn add_other_end(&mut self, how: &str) {
+        let mut other = self.rows[0];
+        let row = &mut self.rows[0];
+        row.socket.remote = crate::model::endpoint::Endpoint::new([192, 0, 2, 10].into(), 50_000);
+        (other.socket.local, other.socket.remote) = (row.socket.remote, row.socket.local);
+        other.socket.recv_queue = 90_000;
+        other.socket.send_queue = 0;
+        other.socket.timer = None;
+        match how {
+            "unread" => {}
+            "blocked" => other.socket.send_queue = 80_000,
+            "queued" => {
+                other.owners = OwnerSpan::default();
+                other.unowned = Some(Unowned::AcceptQueue);
+                let mut listener = other;
+                listener.socket.state = State::Listen;
+                listener.socket.remote = crate::model::endpoint::Endpoint::default();
+                listener.owners = OwnerSpan { start: 0, count: 1 };
+                let number = u32::try_from(self.rows.len()).unwrap();
+                self.observation.listeners = vec![(50_000, number)];
+                self.rows.push(listener);
+            }
+            other => panic!("{other}"),
+        }
+        self.rows.push(other);
+    }
+
+    /// Half-open connections of a listener.
+    fn half_open(&mut self, count: u32) {
+        let mut half = self.rows[0];
+        half.socket.state = State::SynReceived;
+        half.socket.remote = crate::model::endpoint::Endpoint::new([198, 51, 100, 7].into(), 9);
+        self.rows.extend((0..count).map(|_| half));
+        for _ in 0..count {
+            self.observation
+                .tally
+                .count(Protocol::Tcp, State::SynReceived);
+        }
+    }
+
+    /// A listener at the target of a SYN to this machine.
+    fn add_target(&mut self, how: &str) {
+        let remote = self.rows[0].socket.remote;
+        let number = u32::try_from(self.rows.len()).unwrap();
+        self.listen(how == "full");
+        self.rows[number as usize].socket.local.port = remote.port;
+        if how == "proc" {
+            self.rows[number as usize].socket.cookie = None;
+        }
+        self.observation.listeners = vec![(remote.port, number)];
+    }
+
+    fn info(&mut self) -> &mut TcpInfo {
+        if self.observation.details.is_empty() {
+            self.observation.details.push(Detail {
+                key: self.rows[0].socket.key(),
+                info: TcpInfo::default(),
+                flow: Flow::default(),
+            });
+        }
+        &mut self.observation.details[0].info
+    }
+
+    /// To another network namespace than this program is in.
+    fn move_out(&mut self, entrance: Option<Entrance>) {
+        let namespace = |id, own, entrance| crate::model::namespace::Namespace {
+            id,
+            name: None,
+            own,
+            entrance,
+        };
+        let there = namespace(8, false, entrance);
+        self.observation.namespaces = vec![namespace(1, true, None), there];
+        self.rows[0].socket.namespace = 8;
+    }
+}
+
+/// Kind, repetitions, and seconds until it fires.
+fn timer<'a>(parts: &mut impl Iterator<Item = &'a str>) -> Timer {
+    Timer {
+        kind: match parts.next().unwrap() {
+            "resend" => TimerKind::Retransmit,
+            "keepalive" => TimerKind::Keepalive,
+            "window" => TimerKind::ZeroWindowProbe,
+            "wait" => TimerKind::TimeWait,
+            other => panic!("{other}"),
+        },
+        retransmits: parts.next().unwrap().parse().unwrap(),
+        expires_ms: parts.next().unwrap().parse::<u32>().unwrap() * 1000,
+    }
+}
+
+/// A machine with the usual settings, long watched.
+fn observation() -> Observation {
+    Observation {
+        number: 9,
+        time: Time {
+            wall_ms: 0,
+            monotonic_ms: 259_200_000,
+        },
+        processes: [(812, "server"), (813, "worker"), (814, "worker")]
+            .map(|(pid, name)| process(pid, name, "/usr/bin/server"))
+            .to_vec(),
+        interfaces: vec![crate::model::namespace::Interface {
+            namespace: 1,
+            index: 2,
+            name: "eth0".into(),
+        }],
+        limits: Limits {
+            syn_retries: Some(6),
+            syn_linear_timeouts: Some(4),
+            synack_retries: Some(5),
+            fin_timeout: Some(60),
+            orphan_retries: Some(0),
+            retries2: Some(15),
+            keepalive_time: Some(7200),
+            keepalive_interval: Some(75),
+            keepalive_probes: Some(9),
+            somaxconn: Some(4096),
+            local_ports: Some((40_001, 40_400)),
+            ..Limits::default()
+        },
+        ..Observation::default()
+    }
+}

@@ -1,0 +1,76 @@
+//! What has left this machine and is not acknowledged: a silent peer, a path that
+//! takes only smaller packets, or a rule here.
+
+use super::super::urgency::Urgency;
+use super::{Choice, Evidence, STUCK, Window, say_end};
+use crate::model::state::State;
+use crate::model::timer::TimerKind;
+
+/// Signs of a path that takes only smaller packets and does not say so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::explain) enum Mtu {
+    /// The peer has acknowledged later, smaller segments, but not a full-size one.
+    LaterArrive,
+    /// The handshake was acknowledged, and no full-size segment ever.
+    NoneArrives,
+}
+
+impl Evidence {
+    /// Something of this side is sent again without an answer.
+    pub(super) fn resends(&self) -> bool {
+        self.retransmits(TimerKind::Retransmit)
+    }
+
+    /// Nothing gets out of this machine.
+    pub(super) fn kept_here(&self) -> bool {
+        self.window == Some(Window::StuckHere) || (self.unsent_here && self.resends())
+    }
+}
+
+/// Data or a FIN that is sent again, and when the kernel gives up.
+pub(super) fn say_unacknowledged(evidence: &Evidence, limit: &'static str, choice: &mut Choice) {
+    if !evidence.resends() {
+        return;
+    }
+    let held = evidence.held || evidence.state != State::FinWait1;
+    let stands = matches!(
+        evidence.state,
+        State::Established | State::CloseWait | State::FinWait1
+    );
+    let advice: &[&str] = match (evidence.unsent_here, evidence.mtu) {
+        (true, _) => &["next_stuck_here", "then_route", "then_rules"],
+        (false, Some(_)) => &["next_mtu", "then_tracepath", "then_mtu_probing"],
+        (false, None) if evidence.remote_is_here => {
+            &["next_rule_here", "then_rules", "then_capture"]
+        }
+        (false, None) if stands && held => {
+            &["next_retransmitting", "then_user_timeout", "then_capture"]
+        }
+        (false, None) => &["next_old", "then_capture"],
+    };
+    choice.say(match (evidence.unsent_here, evidence.mtu) {
+        (true, _) => "unsent_here",
+        (false, Some(Mtu::LaterArrive)) => "mtu_later",
+        (false, Some(Mtu::NoneArrives)) => "mtu_none",
+        (false, None) => "retransmitting",
+    });
+    say_end(evidence, limit, choice);
+    choice
+        .next_if(true, advice)
+        .who_if(evidence.unsent_here, "kernel")
+        .is_if(
+            stands && evidence.held && evidence.silent_beyond(STUCK),
+            Urgency::Act,
+        );
+}
+
+/// Data that waits although nothing is wrong: the program itself holds it back.
+pub(super) fn say_held_back(evidence: &Evidence, choice: &mut Choice) {
+    let corked = evidence.window == Some(Window::HeldBack);
+    choice
+        .say_if(evidence.paced, "paced")
+        .say_if(corked && !evidence.paced, "held_back")
+        .who_if(evidence.paced || corked, "kernel")
+        .next_if(corked, &["next_held_back"])
+        .next_if(evidence.paced, &["next_paced"]);
+}

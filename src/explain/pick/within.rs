@@ -1,0 +1,81 @@
+//! Connections within this machine, whose other end is in the table too, and
+//! those that are connected to themselves.
+
+use super::super::urgency::Urgency;
+use super::{Choice, Evidence, Window};
+
+/// The other end of a connection within this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::explain) struct OtherEnd {
+    /// True if bytes of this side wait unread there.
+    pub(in crate::explain) unread: bool,
+    /// True if it waits in an accept queue.
+    pub(in crate::explain) queued: bool,
+    /// True if its own data waits for this side to read.
+    pub(in crate::explain) blocked: bool,
+}
+
+/// What listens at the target of a SYN, if that is this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::explain) enum Target {
+    /// A listener whose queue is full.
+    Full,
+    /// A listener with room.
+    Room,
+    /// A listener whose limit is unknown.
+    Unmeasured,
+    /// Nothing.
+    Nobody,
+}
+
+/// Both ends of it are one socket.
+pub(super) fn connected_to_itself(evidence: &Evidence) -> Choice {
+    let mut choice = Choice::new("next_itself");
+    choice
+        .say("itself")
+        .say("itself_blocks")
+        .say_if(evidence.recv_queue > 0, "recv_pending")
+        .say_if(evidence.sharers > 0, "shared_owner")
+        .next_if(true, &["next_itself", "then_reserve", "then_close"])
+        .who_if(true, "program")
+        .is_if(true, Urgency::Act);
+    choice
+}
+
+impl Evidence {
+    /// Data of this side waits for its other end, on this machine, to read.
+    pub(super) fn waits_for_other_end(&self) -> bool {
+        self.send_queue > 0 && !self.resends() && self.other_end.is_some_and(|other| other.unread)
+    }
+}
+
+/// Data of this side that its other end has not read.
+pub(super) fn say_other_end(evidence: &Evidence, choice: &mut Choice) {
+    let Some(other) = evidence
+        .other_end
+        .filter(|_| evidence.waits_for_other_end())
+    else {
+        return;
+    };
+    let closed = matches!(evidence.window, Some(Window::Closed { .. }));
+    let both = closed && other.blocked && evidence.recv_queue > 0;
+    let (sentence, who, next): (_, _, &[_]) = match (both, other.queued) {
+        (_, true) => ("other_end_queued", "other_listener", &["next_other_queue"]),
+        (true, false) => (
+            "deadlock",
+            "other_end",
+            &["next_deadlock", "then_stuck", "then_other_end"],
+        ),
+        (false, false) => (
+            "other_end_unread",
+            "other_end",
+            &["next_other_end", "then_other_end"],
+        ),
+    };
+    choice
+        .say(sentence)
+        .say_if(closed, "window_next")
+        .next_if(true, next)
+        .who_if(true, who)
+        .is_if(both, Urgency::Act);
+}
