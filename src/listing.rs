@@ -21,6 +21,6 @@ pub use fit::{fit, pad, width, wrap};
 pub use layout::{Layout, Measure, Placed};
 pub use order::{Sort, SortBy};
 pub use quick::{Quick, StateClass};
-pub use role::Role;
+pub use role::{Relation, Role};
 pub use shell::shell_words;
 pub use targets::{Targets, matches_by_remote_only, targets};

@@ -7,6 +7,7 @@ mod clock;
 mod closing;
 mod confirm;
 mod details;
+mod dialog_help;
 mod events;
 mod explain;
 mod findings;

@@ -12,12 +12,23 @@ use super::mode::Mode;
 use super::notice::Notice;
 use super::tags::Tags;
 use crate::explain::sentence::fill;
+use crate::filter::Matcher;
+use crate::listing::{Relation, Targets, matches_by_remote_only, shell_words, targets};
 use crate::model::action::{ArmId, ArmedFacts, Life, MOST_TARGETS, Policy, Reach, Refusal, Target};
 use crate::model::process::Process;
-use crate::model::row::Phase;
+use crate::model::row::{Phase, Row};
 use crate::model::signal::Signal;
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+
+/// A process that was picked by one of its sockets.
+struct Picked {
+    process: Arc<Process>,
+    inode: Option<NonZeroU32>,
+    relation: Relation,
+    remote_only: bool,
+}
 
 impl App {
     /// Asks about the owners of the rows to act on; `offered` says that a
@@ -35,38 +46,123 @@ impl App {
         if offered && let Some(effects) = self.ask_again() {
             return effects;
         }
-        let owners = self.owners_to_act_on();
+        let rows = self.rows_to_act_on();
+        let targets = self.targets_among(&rows);
+        let spared = self.owners_of(&targets.spared);
+        let meant = self.owners_of(&targets.meant);
+        let (owners, spared) = if meant.is_empty() {
+            (spared, Vec::new())
+        } else {
+            self.with_holders_among(meant, spared, &targets.meant)
+        };
         if owners.is_empty() {
             return self.nobody_to_end();
         }
         if owners.len() > MOST_TARGETS {
-            let text = self.reason(&Refusal::TooMany(owners.len()));
-            self.notice = Some(Notice::new(text, self.observation.time));
-            return Vec::new();
+            return self.refuse_so_many(owners.len());
         }
-        let asked = owners
+        let spared: Vec<(Target, Relation)> = spared
             .into_iter()
-            .map(|(process, inode)| self.asked(process, inode))
+            .filter(|other| {
+                owners
+                    .iter()
+                    .all(|owner| owner.process.pid != other.process.pid)
+            })
+            .map(|other| (Target::of(&other.process, None), other.relation))
             .collect();
-        self.ask(asked, Reach::Process)
+        let asked = owners.into_iter().map(|owner| self.asked(owner)).collect();
+        let effects = self.ask(asked, Reach::Process);
+        if let Mode::Confirm(confirm) = &mut self.mode {
+            confirm.spared = spared;
+        }
+        effects
     }
 
-    /// Each owner once, with the socket it was picked by.
-    fn owners_to_act_on(&self) -> Vec<(Arc<Process>, Option<NonZeroU32>)> {
-        let mut found: Vec<(Arc<Process>, Option<NonZeroU32>)> = Vec::new();
-        for row in self.rows_to_act_on() {
+    /// Whom a signal is meant for among the rows to act on. The row under the
+    /// cursor is pointed at; of several that are tagged, the filter they were
+    /// found by tells.
+    fn targets_among<'a>(&'a self, rows: &[&'a Row]) -> Targets<'a> {
+        match rows {
+            [_] => Targets {
+                meant: rows.to_vec(),
+                spared: Vec::new(),
+            },
+            _ => targets(rows, &self.filter, &self.observation),
+        }
+    }
+
+    /// Who was to be left alone and holds one of the rows that are meant, too, is
+    /// meant: a worker that shares the listener.
+    fn with_holders_among(
+        &self,
+        mut meant: Vec<Picked>,
+        spared: Vec<Picked>,
+        rows: &[&Row],
+    ) -> (Vec<Picked>, Vec<Picked>) {
+        let mut held: BTreeMap<u32, &Row> = BTreeMap::new();
+        for row in rows {
+            for (owner, _) in self.observation.owners(row) {
+                held.entry(owner.pid).or_insert(row);
+            }
+        }
+        let mut others = Vec::new();
+        for picked in spared {
+            match held.get(&picked.process.pid) {
+                Some(row) => meant.push(Picked {
+                    inode: row.socket.inode,
+                    relation: Relation::of(row, &self.observation),
+                    remote_only: false,
+                    ..picked
+                }),
+                None => others.push(picked),
+            }
+        }
+        (meant, others)
+    }
+
+    /// So many at once are taken for a mistake. The command line allows more, so
+    /// its words are told, with the filter there is.
+    fn refuse_so_many(&mut self, count: usize) -> Vec<Effect> {
+        let reason = self.reason(&Refusal::TooMany(count));
+        let command = fill(self.words.screen("notice", "kill_so_many"), |place| {
+            Some(match place {
+                "filter" => shell_words(&self.filter, &self.quick),
+                _ => count.to_string(),
+            })
+        });
+        let text = self.words.sentences(&[reason, command.unwrap_or_default()]);
+        self.notice = Some(Notice::new(text, self.observation.time));
+        Vec::new()
+    }
+
+    /// The owner of each row, once, with the socket it is picked by.
+    fn owners_of(&self, rows: &[&Row]) -> Vec<Picked> {
+        let bare = self.filter.asks_for_bare_port();
+        let matcher = Matcher::new(&self.filter, &self.observation);
+        let mut found: Vec<Picked> = Vec::new();
+        for row in rows {
             let Some(owner) = self.observation.first_owner(row) else {
                 continue;
             };
-            let known = |(process, _): &(Arc<Process>, _)| process.pid == owner.pid;
-            if found.iter().any(known) {
+            let remote_only = bare && matches_by_remote_only(row, &matcher);
+            let relation = Relation::of(row, &self.observation);
+            let mut known = found.iter_mut();
+            if let Some(known) = known.find(|known| known.process.pid == owner.pid) {
+                known.remote_only &= remote_only;
+                if relation.role < known.relation.role {
+                    known.relation = relation;
+                }
                 continue;
             }
             // A row that is closed no longer has its socket: identity is then
             // checked by start, name and program alone.
             let present = row.phase != Phase::Closed;
-            let inode = present.then_some(row.socket.inode).flatten();
-            found.push((Arc::clone(owner), inode));
+            found.push(Picked {
+                process: Arc::clone(owner),
+                inode: present.then_some(row.socket.inode).flatten(),
+                relation,
+                remote_only,
+            });
         }
         found
     }
@@ -85,10 +181,20 @@ impl App {
 
     /// An asking about a process: the one that is held already, if it was
     /// signalled and has not ended, else a new one.
-    fn asked(&mut self, process: Arc<Process>, inode: Option<NonZeroU32>) -> Asked {
+    fn asked(&mut self, picked: Picked) -> Asked {
+        let Picked {
+            process,
+            inode,
+            relation,
+            remote_only,
+        } = picked;
         let held = self.affairs.iter().find_map(|affair| affair.held(&process));
         if let Some(held) = held {
-            return held;
+            return Asked {
+                relation: Some(relation),
+                remote_only,
+                ..held
+            };
         }
         let id = ArmId(self.next_arm);
         self.next_arm += 1;
@@ -96,6 +202,8 @@ impl App {
             id,
             target: Target::of(&process, inode),
             process,
+            relation: Some(relation),
+            remote_only,
             facts: None,
         }
     }
@@ -185,10 +293,40 @@ impl App {
         Vec::new()
     }
 
-    pub(super) fn confirm(&mut self, signal: Signal) -> Vec<Effect> {
+    /// Chooses another signal. What an answer would send must be drawn first.
+    pub(super) fn choose_signal(&mut self, other: impl Fn(Signal) -> Signal) -> Vec<Effect> {
+        if let Mode::Confirm(confirm) = &mut self.mode
+            && confirm.is_ready()
+            && confirm.is_of_use()
+            && confirm.help.is_none()
+        {
+            confirm.chosen = other(confirm.chosen);
+            self.question_shown = false;
+        }
+        Vec::new()
+    }
+
+    /// Explains the question instead of showing it, or shows it again. It must be
+    /// seen anew before it can be answered.
+    pub(super) fn explain_dialog(&mut self, scroll: Option<u16>) -> Vec<Effect> {
+        match &mut self.mode {
+            Mode::Confirm(confirm) => confirm.help = scroll,
+            Mode::Close(closing) => closing.help = scroll,
+            _ => return Vec::new(),
+        }
+        self.question_shown = false;
+        Vec::new()
+    }
+
+    /// Sends the chosen signal.
+    pub(super) fn confirm(&mut self) -> Vec<Effect> {
         let Mode::Confirm(confirm) = &mut self.mode else {
             return Vec::new();
         };
+        if confirm.help.is_some() {
+            return Vec::new();
+        }
+        let signal = confirm.chosen;
         if !confirm.is_ready() || !confirm.is_of_use() || !self.question_shown {
             return Vec::new();
         }
@@ -241,6 +379,9 @@ impl App {
         };
         match command {
             Command::TurnReach => confirm.is_ready() && confirm.has_tree(),
+            Command::NextSignal | Command::PreviousSignal => {
+                confirm.is_ready() && confirm.is_of_use()
+            }
             _ => confirm.is_ready() && confirm.is_of_use() && confirm.is_allowed(),
         }
     }

@@ -105,6 +105,8 @@ impl Party {
             id: self.id,
             target,
             process: Arc::clone(&self.process),
+            relation: None,
+            remote_only: false,
             facts: None,
         }
     }

@@ -20,7 +20,10 @@ impl App {
                 | Command::TurnReach
                 | Command::CloseConnection
                 | Command::ConfirmClose
-        ) || command.signal().is_some();
+                | Command::ConfirmSend
+                | Command::NextSignal
+                | Command::PreviousSignal
+        );
         self.policy == Policy::Act || !acts
     }
 
@@ -52,8 +55,10 @@ impl App {
             Command::ShowFinding => !self.observation.findings.is_empty(),
             Command::Findings => self.knows_of_findings(),
             Command::Acknowledge | Command::Mute => self.chosen_finding().is_some(),
-            Command::TurnReach => self.answers(command),
-            _ if command.signal().is_some() => self.answers(command),
+            Command::TurnReach
+            | Command::ConfirmSend
+            | Command::NextSignal
+            | Command::PreviousSignal => self.answers(command),
             _ => true,
         }
     }

@@ -239,6 +239,7 @@ impl App {
                     return self.press(Command::GoToRow);
                 }
             }
+            (_, Spot::Signal(signal)) => return self.choose_signal(|_| signal),
             (Gesture::Click, Spot::Lesson(place)) if self.in_contents() => self.open_lesson(place),
             _ => {}
         }

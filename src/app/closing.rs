@@ -13,6 +13,7 @@ use super::tags::Tags;
 use crate::explain::catalogue::Catalogue;
 use crate::explain::sentence::fill;
 use crate::filter::{Side, write_address};
+use crate::listing::shell_words;
 use crate::model::action::{MOST_TARGETS, Policy};
 use crate::model::caution::{Caution, Demand};
 use crate::model::closing::{Closable, CloseRefusal, Closed, with_other_ends};
@@ -21,6 +22,7 @@ use crate::model::row::{Phase, Row};
 use crate::model::session::Session;
 use crate::model::state::State;
 use crate::model::text::Text;
+use std::collections::BTreeMap;
 
 /// The longest number that can be asked for has fewer digits.
 const LONGEST_NUMBER: usize = 12;
@@ -36,6 +38,8 @@ pub struct Closing {
     pub demand: Option<Demand>,
     /// What has been typed of it.
     pub typed: String,
+    /// Lines scrolled, while the question is explained instead of shown.
+    pub help: Option<u16>,
 }
 
 /// A socket that is to be closed.
@@ -72,9 +76,18 @@ impl Closing {
         let own = own.map_or(0, |known| known.id);
         let mut closing = Self::default();
         let mut cautions = Vec::new();
+        let mut inside: BTreeMap<u32, Option<u32>> = BTreeMap::new();
         for row in rows {
             let what = ends(row, observation);
             match Closable::of(row, own) {
+                Err(CloseRefusal::OtherNamespace(_)) => {
+                    let namespace = row.socket.namespace;
+                    let pid = *inside
+                        .entry(namespace)
+                        .or_insert_with(|| process_in(namespace, observation));
+                    let refusal = CloseRefusal::OtherNamespace(pid);
+                    closing.left_out.push((what, refusal));
+                }
                 Err(refusal) => closing.left_out.push((what, refusal)),
                 Ok(target) => {
                     cautions.extend(target.caution());
@@ -126,6 +139,9 @@ pub fn reason(refusal: &CloseRefusal, words: &Catalogue) -> String {
     let reason = words.closing("refused", refusal.key());
     match refusal {
         CloseRefusal::Failed(message) => words.sentences(&[reason, &format!("{message}.")]),
+        CloseRefusal::OtherNamespace(Some(pid)) => {
+            fill(reason, |_| Some(pid.to_string())).unwrap_or_default()
+        }
         _ => reason.to_owned(),
     }
 }
@@ -145,6 +161,13 @@ impl Answered {
         let then = self.results.as_ref().map(|(_, then)| *then);
         then.is_some_and(|then| observation.number >= then + 2)
     }
+}
+
+/// A process in a network namespace: the first that has a socket there.
+fn process_in(namespace: u32, observation: &Observation) -> Option<u32> {
+    let rows = observation.rows.iter();
+    let mut inside = rows.filter(|row| row.socket.namespace == namespace);
+    inside.find_map(|row| Some(observation.first_owner(row)?.pid))
 }
 
 /// Both ends of a row, or where it listens.
@@ -190,6 +213,7 @@ impl App {
             let sentence = self.words.closing("refused", "too_many");
             let text = fill(sentence, |place| match place {
                 "count" => Some(count.to_string()),
+                "filter" => Some(shell_words(&self.filter, &self.quick)),
                 _ => Some(MOST_TARGETS.to_string()),
             });
             self.tell(text.unwrap_or_default());
@@ -212,6 +236,7 @@ impl App {
             Key::Ctrl('c') => return vec![Effect::Quit],
             Key::Ctrl('z') => return vec![Effect::Suspend],
             Key::Esc | Key::Char('n' | 'q') => self.leave_all(),
+            Key::Char('?' | 'h') | Key::F(1) => return self.explain_dialog(Some(0)),
             Key::Enter if closing.is_answered() => return self.confirm_close(),
             Key::Enter | Key::Ctrl('u') => closing.typed.clear(),
             Key::Backspace | Key::Ctrl('h') => drop(closing.typed.pop()),

@@ -1,7 +1,5 @@
 //! Everything a key can ask for, by the name it has in the keymap.
 
-use crate::model::signal::Signal;
-
 /// A command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Command {
@@ -89,22 +87,14 @@ pub enum Command {
     Gaps,
     /// To the shell and back.
     Suspend,
-    /// Send TERM.
-    ConfirmTerm,
-    /// Send KILL.
-    ConfirmKill,
-    /// Send INT.
-    ConfirmInt,
-    /// Send HUP.
-    ConfirmHup,
-    /// Send STOP.
-    ConfirmStop,
-    /// Send CONT.
-    ConfirmCont,
-    /// Send USR1.
-    ConfirmUsr1,
-    /// Send USR2.
-    ConfirmUsr2,
+    /// Send the chosen signal.
+    ConfirmSend,
+    /// Choose the next signal.
+    NextSignal,
+    /// Choose the signal before.
+    PreviousSignal,
+    /// Explain the question: its keys, and what each answer does.
+    DialogHelp,
     /// The process alone, or its whole tree.
     TurnReach,
     /// Close what was asked about.
@@ -159,7 +149,7 @@ pub enum Command {
 
 impl Command {
     /// Every command with its key in the assets.
-    pub const ALL: [(Self, &'static str); 75] = [
+    pub const ALL: [(Self, &'static str); 71] = [
         (Self::Quit, "quit"),
         (Self::Help, "help"),
         (Self::Filter, "filter"),
@@ -202,14 +192,10 @@ impl Command {
         (Self::Mute, "mute"),
         (Self::Gaps, "gaps"),
         (Self::Suspend, "suspend"),
-        (Self::ConfirmTerm, "confirm_term"),
-        (Self::ConfirmKill, "confirm_kill"),
-        (Self::ConfirmInt, "confirm_int"),
-        (Self::ConfirmHup, "confirm_hup"),
-        (Self::ConfirmStop, "confirm_stop"),
-        (Self::ConfirmCont, "confirm_cont"),
-        (Self::ConfirmUsr1, "confirm_usr1"),
-        (Self::ConfirmUsr2, "confirm_usr2"),
+        (Self::ConfirmSend, "confirm_send"),
+        (Self::NextSignal, "next_signal"),
+        (Self::PreviousSignal, "previous_signal"),
+        (Self::DialogHelp, "dialog_help"),
         (Self::TurnReach, "turn_reach"),
         (Self::ConfirmClose, "confirm_close"),
         (Self::Cancel, "cancel"),
@@ -236,22 +222,6 @@ impl Command {
         (Self::Accept, "accept"),
         (Self::Back, "back"),
     ];
-
-    /// The signal it sends, if it sends one.
-    #[must_use]
-    pub fn signal(self) -> Option<Signal> {
-        Some(match self {
-            Self::ConfirmTerm => Signal::Term,
-            Self::ConfirmKill => Signal::Kill,
-            Self::ConfirmInt => Signal::Int,
-            Self::ConfirmHup => Signal::Hup,
-            Self::ConfirmStop => Signal::Stop,
-            Self::ConfirmCont => Signal::Cont,
-            Self::ConfirmUsr1 => Signal::Usr1,
-            Self::ConfirmUsr2 => Signal::Usr2,
-            _ => return None,
-        })
-    }
 
     /// What takes what the lab offers under a digit, if that is one of its digits.
     #[must_use]

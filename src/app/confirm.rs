@@ -2,11 +2,13 @@
 //! frozen at the moment it was asked.
 
 use super::keys::Key;
+use crate::listing::Relation;
 use crate::model::action::{ArmId, ArmedFacts, Life, Reach, Refusal, Target};
 use crate::model::caution::{Caution, Demand};
 use crate::model::observation::Observation;
 use crate::model::process::Process;
 use crate::model::row::{Phase, Row};
+use crate::model::signal::Signal;
 use crate::model::socket::{Socket, SocketKey};
 use crate::model::state::State;
 use crate::model::text::Text;
@@ -31,6 +33,12 @@ pub struct Confirm {
     pub typed: String,
     /// Whether a signal was asked for before the number was typed.
     pub reminded: bool,
+    /// The signal that an answer sends.
+    pub chosen: Signal,
+    /// Lines scrolled, while the question is explained instead of shown.
+    pub help: Option<u16>,
+    /// Who matches, too, and is left alone: name, pid and role.
+    pub spared: Vec<(Target, Relation)>,
 }
 
 /// One process that is asked about.
@@ -42,6 +50,12 @@ pub struct Asked {
     pub target: Target,
     /// The same as the table knows it.
     pub process: Arc<Process>,
+    /// What the socket it was picked by is to it; none where a process is asked
+    /// about again.
+    pub relation: Option<Relation>,
+    /// True if only the remote end of that socket has the port that the filter
+    /// asks for.
+    pub remote_only: bool,
     /// What was found when it was taken hold of; none while that goes on.
     pub facts: Option<ArmedFacts>,
 }
@@ -57,6 +71,9 @@ impl Confirm {
             goes: Goes::default(),
             typed: String::new(),
             reminded: false,
+            chosen: Signal::Term,
+            help: None,
+            spared: Vec::new(),
         };
         confirm.count_sockets(observation);
         confirm
@@ -103,6 +120,9 @@ impl Confirm {
         let mut cautions: Vec<Caution> = known
             .flat_map(|facts| facts.cautions_for(self.reach))
             .collect();
+        if self.asked.iter().any(|asked| asked.remote_only) {
+            cautions.push(Caution::RemoteOnly);
+        }
         if self.asked.len() > 1 {
             let count = u32::try_from(self.asked.len()).unwrap_or(u32::MAX);
             cautions.push(Caution::Several(count));
@@ -180,6 +200,11 @@ pub struct Goes {
     pub shared_with: BTreeSet<(u32, Text)>,
     /// Whether one of the listeners is among what others hold.
     pub listener_shared: bool,
+    /// Of those others, how many connections each has on the ports that are
+    /// listened on.
+    pub busy: BTreeMap<u32, u32>,
+    /// Who else holds one of the listeners.
+    pub listeners_held_by: BTreeSet<u32>,
 }
 
 impl Goes {
@@ -198,13 +223,49 @@ impl Goes {
             if socket.state == State::Listen {
                 goes.listening.push(*socket);
                 goes.listener_shared |= !others.is_empty();
+                goes.listeners_held_by
+                    .extend(others.iter().map(|(pid, _)| *pid));
             } else {
                 *goes.states.entry(socket.state).or_default() += 1;
             }
             goes.shared_with.extend(others);
         }
         goes.listening.sort_by_key(|socket| socket.local.port);
+        goes.count_busy(observation);
         goes
+    }
+
+    /// Counts the connections that the other holders have accepted.
+    fn count_busy(&mut self, observation: &Observation) {
+        if self.listeners_held_by.is_empty() {
+            return;
+        }
+        let place = |socket: &Socket| (socket.namespace, socket.local.port);
+        let places: BTreeSet<(u32, u16)> = self.listening.iter().map(place).collect();
+        let rows = observation.rows.iter();
+        let accepted = rows.filter(|row| {
+            let socket = &row.socket;
+            let open = row.phase != Phase::Closed && socket.peer().is_some();
+            open && places.contains(&place(socket))
+        });
+        for row in accepted {
+            for (owner, _) in observation.owners(row) {
+                if self.listeners_held_by.contains(&owner.pid) {
+                    *self.busy.entry(owner.pid).or_default() += 1;
+                }
+            }
+        }
+    }
+
+    /// The parent of a process, by pid and name, if it probably starts another one
+    /// in its place: a master that runs the same program, holds the listener, too,
+    /// and is not ended along.
+    #[must_use]
+    pub fn restarter<'f>(&self, facts: &'f ArmedFacts) -> Option<&'f (u32, Text)> {
+        let parent = facts.parent.as_ref()?;
+        let (pid, name) = parent;
+        let same = *pid != 1 && *name == facts.target.name;
+        (same && self.listeners_held_by.contains(pid)).then_some(parent)
     }
 
     /// How many sockets there are.

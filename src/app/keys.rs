@@ -115,6 +115,8 @@ pub enum Context {
     Confirm,
     /// The question before a connection is closed.
     Close,
+    /// What explains such a question.
+    DialogHelp,
     /// A line being typed. It takes every key itself.
     Prompt,
 }
@@ -222,7 +224,7 @@ mod tests {
     use super::*;
     use crate::explain::catalogue::{Catalogue, Language};
 
-    const CONTEXTS: [Context; 9] = [
+    const CONTEXTS: [Context; 10] = [
         Context::Table,
         Context::Page,
         Context::Findings,
@@ -232,6 +234,7 @@ mod tests {
         Context::Menu,
         Context::Confirm,
         Context::Close,
+        Context::DialogHelp,
     ];
 
     #[test]
@@ -268,6 +271,28 @@ mod tests {
         for context in CONTEXTS {
             let command = keymap.command(context, Key::Char('k'));
             assert_ne!(command, Some(Command::EndProcess));
+        }
+    }
+
+    #[test]
+    fn no_letter_but_y_answers_a_question() {
+        let keymap = Keymap::standard();
+        let acts = [Command::ConfirmSend, Command::ConfirmClose];
+        for context in CONTEXTS {
+            for letter in ('!'..='~').filter(|letter| *letter != 'y') {
+                let command = keymap.command(context, Key::Char(letter));
+                let answers = command.is_some_and(|command| acts.contains(&command));
+                assert!(!answers, "{letter} in {context:?}");
+            }
+        }
+        for context in [Context::Confirm, Context::Close] {
+            for key in [Key::Char('h'), Key::Char('?'), Key::F(1)] {
+                assert_eq!(keymap.command(context, key), Some(Command::DialogHelp));
+            }
+        }
+        for key in [Key::Enter, Key::Esc, Key::Char('y')] {
+            let command = keymap.command(Context::DialogHelp, key);
+            assert!(matches!(command, None | Some(Command::Back)), "{key}");
         }
     }
 

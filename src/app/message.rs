@@ -10,6 +10,7 @@ use crate::model::closing::Closed;
 use crate::model::lesson::Unmade;
 use crate::model::observation::Observation;
 use crate::model::powers::Means;
+use crate::model::signal::Signal;
 use crate::model::state::State;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,6 +86,8 @@ pub enum Spot {
     Happening(LineMark),
     /// An entry of the list of lessons.
     Lesson(usize),
+    /// A signal in the list to choose from.
+    Signal(Signal),
     /// A key in the footer.
     Command(Command),
     /// Nothing in particular.

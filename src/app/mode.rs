@@ -74,10 +74,21 @@ impl Mode {
             Self::Learn(_) => Context::Learn,
             Self::SortMenu { .. } => Context::Menu,
             Self::Prompt(_) => Context::Prompt,
+            _ if self.explains_dialog() => Context::DialogHelp,
             Self::Confirm(_) => Context::Confirm,
             // A number is typed into a line.
             Self::Close(closing) if closing.demand.is_some() => Context::Prompt,
             Self::Close(_) => Context::Close,
+        }
+    }
+
+    /// True if the question before a deed is explained, instead of shown.
+    #[must_use]
+    pub fn explains_dialog(&self) -> bool {
+        match self {
+            Self::Confirm(confirm) => confirm.help.is_some(),
+            Self::Close(closing) => closing.help.is_some(),
+            _ => false,
         }
     }
 
@@ -95,6 +106,8 @@ impl Mode {
             | Self::Findings { scroll, .. }
             | Self::Gaps { scroll } => Some(scroll),
             Self::Learn(learning) => Some(&mut learning.scroll),
+            Self::Confirm(confirm) => confirm.help.as_mut(),
+            Self::Close(closing) => closing.help.as_mut(),
             _ => None,
         }
     }

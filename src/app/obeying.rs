@@ -1,5 +1,6 @@
 //! From a key to what it asks for, and the switches of the whole table.
 
+use super::closing::Closing;
 use super::command::Command;
 use super::effect::Effect;
 use super::keys::Key;
@@ -8,6 +9,7 @@ use super::{App, INTERVALS};
 use crate::explain::catalogue::Catalogue;
 use crate::model::namespace::Scope;
 use crate::model::pace::Pace;
+use crate::model::signal::Signal;
 
 impl App {
     pub(super) fn key(&mut self, key: Key) -> Vec<Effect> {
@@ -16,11 +18,13 @@ impl App {
             return self.prompt_key(key);
         }
         if let Mode::Confirm(confirm) = &mut self.mode
+            && confirm.help.is_none()
             && confirm.take(key)
         {
             return Vec::new();
         }
-        if matches!(&self.mode, Mode::Close(closing) if closing.demand.is_some()) {
+        let typing = |closing: &Closing| closing.demand.is_some() && closing.help.is_none();
+        if matches!(&self.mode, Mode::Close(closing) if typing(closing)) {
             return self.close_key(key);
         }
         match self.keymap.command(self.mode.context(), key) {
@@ -40,9 +44,6 @@ impl App {
         if matches!(command, Command::EndProcess | Command::CloseConnection) && self.shows_no_row()
         {
             return Vec::new();
-        }
-        if let Some(signal) = command.signal() {
-            return self.confirm(signal);
         }
         if let Some(digit) = command.digit() {
             return self.choose(digit);
@@ -66,6 +67,11 @@ impl App {
             Command::Language => self.change_language(),
             Command::EndProcess => self.end_process(offered),
             Command::TurnReach => self.turn_reach(),
+            Command::ConfirmSend => self.confirm(),
+            Command::NextSignal => self.choose_signal(Signal::next),
+            Command::PreviousSignal => self.choose_signal(Signal::previous),
+            Command::DialogHelp => self.explain_dialog(Some(0)),
+            Command::Back if self.mode.explains_dialog() => self.explain_dialog(None),
             Command::CloseConnection => self.close_connection(),
             Command::ConfirmClose => self.confirm_close(),
             Command::Cancel => self.cancel(),

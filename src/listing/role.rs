@@ -101,15 +101,36 @@ impl Role {
     }
 }
 
-impl Role {
-    /// The role in words: `listens on :5173`, `client of 192.0.2.9:5432`.
+/// The role of one row with the ends it is about, apart from any language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relation {
+    /// The role.
+    pub role: Role,
+    port: u16,
+    local: String,
+    remote: String,
+}
+
+impl Relation {
+    /// What a row is to its owner.
     #[must_use]
-    pub fn told(self, row: &Row, observation: &Observation, words: &Catalogue) -> String {
-        let told = fill(words.closing("roles", self.key()), |place| {
+    pub fn of(row: &Row, observation: &Observation) -> Self {
+        Self {
+            role: Role::of(row, observation),
+            port: row.socket.local.port,
+            local: end(Side::Local, row, observation),
+            remote: end(Side::Remote, row, observation),
+        }
+    }
+
+    /// The same in words: `listens on :5173`, `client of 192.0.2.9:5432`.
+    #[must_use]
+    pub fn told(&self, words: &Catalogue) -> String {
+        let told = fill(words.closing("roles", self.role.key()), |place| {
             Some(match place {
-                "port" => row.socket.local.port.to_string(),
-                "local" => end(Side::Local, row, observation),
-                _ => end(Side::Remote, row, observation),
+                "port" => self.port.to_string(),
+                "local" => self.local.clone(),
+                _ => self.remote.clone(),
             })
         });
         told.unwrap_or_default()
@@ -202,9 +223,9 @@ mod tests {
         world.rows = Arc::new(cases.iter().map(|(row, _)| *row).collect());
         let words = Catalogue::of(Language::English);
         for (row, told) in cases {
-            let role = Role::of(&row, &world);
-            assert_eq!(role.told(&row, &world, words), told);
-            assert!(Role::KEYS.contains(&role.key()));
+            let relation = Relation::of(&row, &world);
+            assert_eq!(relation.told(words), told);
+            assert!(Role::KEYS.contains(&relation.role.key()));
         }
     }
 }

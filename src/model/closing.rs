@@ -62,7 +62,7 @@ impl Closable {
             return Err(CloseRefusal::Gone);
         }
         if own != 0 && socket.namespace != own {
-            return Err(CloseRefusal::OtherNamespace);
+            return Err(CloseRefusal::OtherNamespace(None));
         }
         let idle = matches!(
             socket.state,
@@ -205,8 +205,8 @@ pub enum CloseRefusal {
     /// It is from `/proc`, which has no cookies: another socket with the same
     /// addresses could be hit.
     NoCookie,
-    /// It is in another network namespace.
-    OtherNamespace,
+    /// It is in another network namespace: a process in there, where one is known.
+    OtherNamespace(Option<u32>),
     /// It is no connection and no listener.
     NoConnection,
     /// It is not there any more (`ENOENT`), even if its addresses are in use
@@ -232,7 +232,8 @@ impl CloseRefusal {
     pub fn key(&self) -> &'static str {
         match self {
             Self::NoCookie => "no_cookie",
-            Self::OtherNamespace => "other_namespace",
+            Self::OtherNamespace(None) => "other_namespace",
+            Self::OtherNamespace(Some(_)) => "other_namespace_of",
             Self::NoConnection => "no_connection",
             Self::Gone => "gone",
             Self::Changed => "changed",
@@ -244,9 +245,10 @@ impl CloseRefusal {
     }
 
     /// Every key a refusal can have.
-    pub const KEYS: [&'static str; 9] = [
+    pub const KEYS: [&'static str; 10] = [
         "no_cookie",
         "other_namespace",
+        "other_namespace_of",
         "no_connection",
         "gone",
         "changed",

@@ -51,6 +51,20 @@ impl Signal {
         }
     }
 
+    /// The one after it in [`Self::ALL`]; the last stays.
+    #[must_use]
+    pub fn next(self) -> Self {
+        let mut after = Self::ALL.into_iter().skip_while(|one| *one != self);
+        after.nth(1).unwrap_or(self)
+    }
+
+    /// The one before it in [`Self::ALL`]; the first stays.
+    #[must_use]
+    pub fn previous(self) -> Self {
+        let before = Self::ALL.into_iter().take_while(|one| *one != self);
+        before.last().unwrap_or(self)
+    }
+
     /// The signal behind a name as people write it: `TERM`, `sigterm`.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
@@ -76,6 +90,20 @@ impl fmt::Display for Signal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn signals_are_chosen_one_after_another() {
+        let forth: Vec<Signal> =
+            std::iter::successors(Some(Signal::Term), |signal| Some(signal.next()))
+                .take(9)
+                .collect();
+        assert_eq!(forth[..8], Signal::ALL);
+        assert_eq!(forth[8], Signal::Usr2, "the last stays");
+        for pair in Signal::ALL.windows(2) {
+            assert_eq!(pair[1].previous(), pair[0]);
+        }
+        assert_eq!(Signal::Term.previous(), Signal::Term);
+    }
 
     #[test]
     fn people_write_signals_in_more_than_one_way() {

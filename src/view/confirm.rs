@@ -2,15 +2,16 @@
 //! them.
 
 mod facts;
+mod signals;
 mod warnings;
+
+pub(super) use signals::told as signal_told;
 
 use super::page::Page;
 use super::theme::Theme;
 use super::{Frame, put, row_of};
 use crate::app::App;
 use crate::app::confirm::Confirm;
-use crate::app::keys::Context;
-use crate::app::message::Spot;
 use crate::explain::sentence::fill;
 use crate::listing::fit;
 use crate::model::action::Reach;
@@ -19,7 +20,7 @@ use crate::model::text::Text;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 
 /// How many names are listed before the rest is counted.
 const LISTED: usize = 4;
@@ -27,8 +28,8 @@ const LISTED: usize = 4;
 const LINES: usize = 6;
 /// Where the texts beside the labels begin.
 const INDENT: usize = 16;
-/// With fewer lines the less usual signals are not listed.
-const ROOM_FOR_MORE: u16 = 6;
+/// So many lines of the list of signals stay where there is little room.
+const FEWEST_SIGNALS: usize = 3;
 
 /// The dialog's lines, and how many of them must be read before an answer.
 struct Dialog {
@@ -38,12 +39,12 @@ struct Dialog {
 
 /// How many lines the dialog wants.
 pub(super) fn height(confirm: &Confirm, app: &App, theme: Theme, width: u16) -> u16 {
-    let lines = dialog(confirm, app, theme, width).page.len() + 2;
+    let lines = dialog(confirm, app, theme, width).page.len() + signals::count(confirm) + 1;
     u16::try_from(lines).unwrap_or(u16::MAX)
 }
 
 /// Draws the dialog, and says whether it may be answered: who could not read
-/// the question must not.
+/// the question, and what would be sent, must not.
 pub(super) fn draw(
     confirm: &Confirm,
     app: &App,
@@ -55,51 +56,35 @@ pub(super) fn draw(
     let rule = format!(" {}", "─".repeat(usize::from(area.width).saturating_sub(2)));
     let rule = Line::styled(rule, theme.dim());
     put(&rule, Style::new(), row_of(area, 0), buffer);
-    let more = u16::from(area.height >= ROOM_FOR_MORE);
     let below = Rect {
         y: area.y.saturating_add(1),
-        height: area.height.saturating_sub(1 + more),
+        height: area.height.saturating_sub(1),
         ..area
     };
     let dialog = dialog(confirm, app, theme, below.width);
-    let room = area.height >= 3 && area.width >= 20;
-    // Every warning must be read first.
-    let read = usize::from(below.height) >= dialog.needed;
-    dialog.page.draw(0, below, buffer);
-    if more > 0 {
-        draw_more(app, theme, row_of(area, area.height - 1), buffer, frame);
-    }
-    room && read
-}
-
-/// The signals that have no place in the footer.
-fn draw_more(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
-    let bindings = app.keymap.in_context(Context::Confirm);
-    let further = bindings
-        .filter(|bound| bound.footer.is_none() && bound.command.signal().is_some())
-        .filter(|bound| app.works(bound.command));
-    let mut spans = Vec::new();
-    let mut column = area.x;
-    for bound in further {
-        let Some(key) = bound.keys.first() else {
-            continue;
-        };
-        let label = app.words.command(bound.command.key(), "label");
-        let texts = [format!(" {key}"), format!(" {label} ")];
-        let cells: usize = texts.iter().map(|text| super::words::cells(text)).sum();
-        let spot = Rect {
-            x: column,
-            width: u16::try_from(cells).unwrap_or(u16::MAX),
-            ..area
-        };
-        let spot = spot.intersection(area);
-        frame.spots.push((spot, Spot::Command(bound.command)));
-        column = column.saturating_add(spot.width);
-        let [key, label] = texts;
-        spans.push(Span::styled(key, theme.key()));
-        spans.push(Span::styled(label, theme.dim()));
-    }
-    put(&Line::from(spans), Style::new(), area, buffer);
+    let all = signals::count(confirm);
+    let room = usize::from(below.height);
+    let left = room.saturating_sub(dialog.needed);
+    // The list gives way to what is known, down to a few lines; every warning
+    // goes before both.
+    let listed = left
+        .saturating_sub(dialog.page.len() - dialog.needed)
+        .max(left.min(FEWEST_SIGNALS))
+        .min(all);
+    let list = u16::try_from(listed).unwrap_or(u16::MAX);
+    let above = Rect {
+        height: below.height.saturating_sub(list),
+        ..below
+    };
+    let list = Rect {
+        y: above.bottom(),
+        height: list,
+        ..below
+    };
+    let needed = dialog.needed + all.min(1);
+    dialog.page.draw(0, above, buffer);
+    signals::draw(confirm, app, theme, list, buffer, frame);
+    area.height >= 3 && area.width >= 20 && room >= needed
 }
 
 /// What matters most comes first: with little room the last lines are cut. The
@@ -108,6 +93,9 @@ fn draw_more(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &m
 fn dialog(confirm: &Confirm, app: &App, theme: Theme, width: u16) -> Dialog {
     let mut page = Page::new(width);
     page.paragraph(&question(confirm, app), theme.severity(Severity::Alarm));
+    if let Some(relation) = confirm.single().and_then(|single| single.relation.as_ref()) {
+        page.paragraph(&relation.told(app.words), theme.title());
+    }
     if let Some(line) = number_to_type(confirm, app) {
         let style = if confirm.reminded {
             theme.severity(Severity::Alarm)
@@ -121,6 +109,21 @@ fn dialog(confirm: &Confirm, app: &App, theme: Theme, width: u16) -> Dialog {
     }
     let needed = page.len();
     let word = |name: &str| app.words.screen("confirm", name);
+    for (target, relation) in confirm.spared.iter().take(LINES / 2) {
+        let role = relation.told(app.words);
+        let text = app
+            .words
+            .labelled(&format!("{} ({})", target.name, target.pid), &role);
+        page.labelled(word("left_alone"), theme.dim(), INDENT, &text, Style::new());
+    }
+    if let Some(more) = confirm
+        .spared
+        .len()
+        .checked_sub(LINES / 2)
+        .filter(|n| *n > 0)
+    {
+        page.labelled("", theme.dim(), INDENT, &more_of(more, app), theme.dim());
+    }
     if confirm.is_of_use() {
         let goes = facts::goes(&confirm.goes, app);
         page.labelled(word("goes"), theme.dim(), INDENT, &goes, Style::new());
@@ -191,14 +194,16 @@ fn number_to_type(confirm: &Confirm, app: &App) -> Option<String> {
 
 /// A line for each of several processes.
 fn list(confirm: &Confirm, app: &App, theme: Theme, page: &mut Page) {
-    let more = |count: usize| {
-        let sentence = app.words.screen("confirm", "more");
-        fill(sentence, |_| Some(count.to_string())).unwrap_or_default()
-    };
+    let more = |count: usize| more_of(count, app);
     for asked in confirm.asked.iter().take(LINES) {
         let label = format!("{} ({})", asked.target.name, asked.target.pid);
         let command = asked.facts.as_ref().map(|facts| facts.command.as_str());
-        page.line(&label, INDENT, command.unwrap_or("…"), theme.dim());
+        let command = command.unwrap_or("…");
+        let text = match &asked.relation {
+            Some(relation) => app.words.labelled(&relation.told(app.words), command),
+            None => command.to_owned(),
+        };
+        page.line(&label, INDENT, &text, theme.dim());
     }
     if confirm.asked.len() > LINES {
         page.paragraph(&more(confirm.asked.len() - LINES), theme.dim());
@@ -218,6 +223,11 @@ fn list(confirm: &Confirm, app: &App, theme: Theme, page: &mut Page) {
             theme.dim(),
         );
     }
+}
+
+fn more_of(count: usize, app: &App) -> String {
+    let sentence = app.words.screen("confirm", "more");
+    fill(sentence, |_| Some(count.to_string())).unwrap_or_default()
 }
 
 /// `nginx (813), nginx (814), …`

@@ -9,6 +9,7 @@ use crate::app::command::Command;
 use crate::app::keys::Context;
 use crate::app::message::Spot;
 use crate::app::mode::Mode;
+use crate::explain::sentence::fill;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -39,11 +40,12 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
         .footer(context)
         .into_iter()
         .filter(|binding| app.works(binding.command))
-        .filter(|binding| answerable || binding.command == Command::Cancel)
+        .filter(|binding| {
+            answerable || matches!(binding.command, Command::Cancel | Command::DialogHelp)
+        })
         .filter_map(|binding| {
             let key = binding.keys.first()?.to_string();
-            let label = app.words.command(binding.command.key(), "label").to_owned();
-            Some((binding.command, key, label))
+            Some((binding.command, key, label(binding.command, app)))
         })
         .collect();
     let width = |(_, key, label): &(_, String, String)| cells(key) + cells(label) + 3;
@@ -70,6 +72,15 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
         column = column.saturating_add(cells);
     }
     put(&Line::from(spans), Style::new(), area, buffer);
+}
+
+/// The name of what a key does; of what sends a signal, with the signal.
+fn label(command: Command, app: &App) -> String {
+    if let (Command::ConfirmSend, Mode::Confirm(confirm)) = (command, &app.mode) {
+        let signal = || Some(confirm.chosen.to_string());
+        return fill(app.words.screen("signals", "send"), |_| signal()).unwrap_or_default();
+    }
+    app.words.command(command.key(), "label").to_owned()
 }
 
 /// How many lines the notice takes; none without one.

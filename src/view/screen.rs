@@ -3,8 +3,8 @@
 
 use super::theme::Theme;
 use super::{
-    Frame, closing, confirm, details, events, explain, findings, footer, gaps, header, help, lab,
-    learn, machine, prompt, put, row_of,
+    Frame, closing, confirm, details, dialog_help, events, explain, findings, footer, gaps, header,
+    help, lab, learn, machine, prompt, put, row_of,
 };
 use super::{sort_menu, table, words};
 use crate::app::App;
@@ -67,6 +67,9 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
         }
         Mode::Gaps { scroll } => {
             frame.drawn.longest_scroll = gaps::draw(app, theme, *scroll, rest, buffer);
+        }
+        Mode::Confirm(_) | Mode::Close(_) if app.mode.explains_dialog() => {
+            frame.drawn.longest_scroll = dialog_help::draw(app, theme, rest, buffer);
         }
         Mode::Confirm(confirm) => {
             let height = confirm::height(confirm, app, theme, rest.width).min(rest.height);

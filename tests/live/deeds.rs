@@ -66,7 +66,7 @@ pub(crate) fn on_a_prefork_server_tell_who_still_holds_its_port(
     assert!(before.contains("The ports do not become free until all have ended."));
     assert!(before.contains("Below it in all: 4. They are not ended with it"));
     // Of the tree nothing is sent before the number is typed.
-    stage.press("t y f");
+    stage.press("t y Enter");
     let asked = stage.screen();
     println!("prefork, its tree: {}", from(&asked, "End sh"));
     assert!(asked.contains("and all 4 below it?") && asked.contains("First type 5:"));
@@ -144,7 +144,7 @@ pub(crate) fn on_a_zombie_tell_who_must_take_note_of_it(_: &Namespace) -> Result
         "{told}"
     );
     assert!(!told.contains("TERM"), "no key sends anything");
-    stage.press("y f i h s c u U");
+    stage.press("y Enter Down y");
     assert!(stage.screen().contains("has ended already"));
     Ok(())
 }
@@ -172,7 +172,7 @@ pub(crate) fn on_a_stubborn_process_offer_kill_and_wait(_: &Namespace) -> Result
     assert!(alive(pid));
     stage.press("K");
     assert!(stage.screen().contains(&format!("End cat (pid {pid})?")));
-    stage.press("f");
+    stage.press("Down Enter");
     let told = stage.until(&format!("Port {port} is free."));
     println!("stubborn, after KILL: {}", from(&told, "cat (pid"));
     assert_eq!(server.0.wait().unwrap().signal(), Some(9));
@@ -193,7 +193,7 @@ pub(crate) fn on_the_first_of_a_container_ask_for_its_number(
     setns(outside, CloneFlags::CLONE_NEWPID).unwrap();
     let pid = first.0.id();
     let mut stage = Stage::with(&format!(":{}", at.port()), "cat");
-    stage.press("K y f");
+    stage.press("K y Enter");
     let told = stage.screen();
     println!("container: {}", from(&told, "End cat"));
     assert!(told.contains("The first process of a container"), "{told}");
@@ -201,7 +201,7 @@ pub(crate) fn on_the_first_of_a_container_ask_for_its_number(
     assert!(alive(pid), "nothing was sent");
     let digits: Vec<String> = pid.to_string().chars().map(String::from).collect();
     // The first of a PID namespace is shielded from TERM unless it wants it.
-    stage.press(&format!("{} f", digits.join(" ")));
+    stage.press(&format!("{} Down Enter", digits.join(" ")));
     stage.until("ended");
     assert_eq!(first.0.wait().unwrap().signal(), Some(9));
     Ok(())
@@ -227,7 +227,7 @@ pub(crate) fn on_a_forking_tree_leave_nobody(_: &Namespace) -> Result<(), NotHer
         let number = from(&asked, "type ").split([' ', ':']).nth(1).unwrap();
         let digits: Vec<String> = number.chars().map(String::from).collect();
         stage.press(&digits.join(" "));
-        stage.press("f");
+        stage.press("Down y");
         let told = stage.until("gone from the table.");
         assert!(told.contains("below it ended"), "{told}");
         server.0.wait().unwrap();

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tcplens::app::App;
 use tcplens::app::command::Command;
 use tcplens::app::effect::Effect;
-use tcplens::app::message::Message;
+use tcplens::app::keys::Key;
+use tcplens::app::message::{Gesture, Message, Spot};
 use tcplens::model::action::{
     ArmId, ArmedFacts, Grip, Life, MOST_TARGETS, Outcome, Policy, Refusal, Target,
 };
@@ -28,7 +29,7 @@ fn ending_a_process_asks_first() {
     };
     assert_eq!(target.pid, 811, "the owner with the smallest pid");
     assert!(
-        press(&mut app, "y f").is_empty(),
+        press(&mut app, "y Enter").is_empty(),
         "nothing before it is armed"
     );
     let facts = ArmedFacts {
@@ -93,10 +94,10 @@ fn a_question_that_cannot_be_read_cannot_be_answered() {
     assert!(screen.contains("holds its sockets too"), "{screen}");
     assert!(screen.contains("1 listening (:443)"), "{screen}");
     let (buffer, _) = drawn(&mut app, COLOUR, 12, 3);
-    assert!(!text(&buffer).contains("TERM"));
-    assert!(press(&mut app, "y f").is_empty());
+    assert!(!text(&buffer).contains("send TERM"));
+    assert!(press(&mut app, "y Enter").is_empty());
     let (buffer, _) = drawn(&mut app, COLOUR, 20, 20);
-    assert!(text(&buffer).contains("y TERM"), "{}", text(&buffer));
+    assert!(text(&buffer).contains("send TERM"), "{}", text(&buffer));
     assert_eq!(press(&mut app, "y").len(), 1);
 }
 
@@ -151,7 +152,7 @@ fn the_question_is_whole_on_a_small_screen() {
         ..facts
     });
     look_at_both(&mut app, "zombie");
-    assert!(press(&mut app, "y f i h s c u U").is_empty());
+    assert!(press(&mut app, "y Enter Down y Tab Enter").is_empty());
     let (mut app, _) = asked("process:sshd", |facts| ArmedFacts {
         grip: Grip::Number,
         ..facts
@@ -172,12 +173,69 @@ fn the_question_is_whole_on_a_small_screen() {
 }
 
 #[test]
-fn every_signal_has_its_key() {
-    let keys = ["y", "f", "i", "h", "s", "c", "u", "U"];
-    for (key, signal) in keys.into_iter().zip(Signal::ALL) {
+fn every_signal_is_chosen_from_the_list() {
+    for (steps, signal) in Signal::ALL.into_iter().enumerate() {
+        for (forth, answer) in [("Down", "Enter"), ("Tab", "y"), ("Right", "Enter")] {
+            let (mut app, id) = asked("process:sshd", |facts| facts);
+            drawn(&mut app, COLOUR, 80, 24);
+            press(&mut app, &format!("{forth} ").repeat(steps));
+            let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+            let screen = text(&buffer);
+            assert!(screen.contains(&format!("> {signal}")), "{screen}");
+            assert!(screen.contains(&format!("send {signal}")), "{screen}");
+            assert_eq!(press(&mut app, answer), [Effect::Signal(id, signal)]);
+        }
+    }
+    // Back again, and by the mouse.
+    let (mut app, id) = asked("process:sshd", |facts| facts);
+    drawn(&mut app, COLOUR, 80, 24);
+    press(&mut app, "Down Down Up Left Up");
+    let (_, frame) = drawn(&mut app, COLOUR, 80, 24);
+    let is_hup = |(_, spot): &&(_, Spot)| *spot == Spot::Signal(Signal::Hup);
+    let (_, spot) = frame.spots.iter().find(is_hup).unwrap();
+    let click = Message::Mouse(Gesture::Click, *spot);
+    assert!(
+        app.update(click).is_empty(),
+        "a click chooses, and sends nothing"
+    );
+    assert!(
+        press(&mut app, "Enter").is_empty(),
+        "not before it is drawn"
+    );
+    drawn(&mut app, COLOUR, 80, 24);
+    assert_eq!(press(&mut app, "Enter"), [Effect::Signal(id, Signal::Hup)]);
+}
+
+#[test]
+fn no_letter_but_y_sends_anything() {
+    for letter in '!'..='~' {
         let (mut app, id) = asked("process:sshd", |facts| facts);
         drawn(&mut app, COLOUR, 80, 24);
-        assert_eq!(press(&mut app, key), [Effect::Signal(id, signal)]);
+        let key = Key::Char(letter);
+        let effects = app.update(Message::Key(key));
+        let sends = effects.contains(&Effect::Signal(id, Signal::Term));
+        assert_eq!(sends, letter == 'y', "{letter}");
+        let signals = |effect: &Effect| matches!(effect, Effect::Signal(..));
+        assert_eq!(effects.iter().any(signals), letter == 'y', "{letter}");
+    }
+}
+
+#[test]
+fn the_question_is_explained_and_nothing_is_sent_from_there() {
+    for help in ["h", "?", "F1"] {
+        let (mut app, id) = asked("pid:811", with_workers);
+        drawn(&mut app, COLOUR, 80, 24);
+        press(&mut app, help);
+        for (size, width, height) in [("80x24", 80, 24), ("120x40", 120, 40)] {
+            let (buffer, _) = drawn(&mut app, COLOUR, width, height);
+            compare(&format!("end_explained_{size}"), &text(&buffer));
+        }
+        assert!(press(&mut app, "y Down y").is_empty());
+        // Enter leaves it, and answers nothing until the question is seen again.
+        assert!(press(&mut app, "Enter Enter y").is_empty());
+        let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
+        assert!(text(&buffer).contains("> TERM"));
+        assert_eq!(press(&mut app, "Enter"), [Effect::Signal(id, Signal::Term)]);
     }
 }
 
@@ -219,7 +277,7 @@ fn the_tree_of_tcplens_itself_cannot_be_chosen() {
     press(&mut app, "t");
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
     assert!(text(&buffer).contains("tcplens itself is in that tree"));
-    assert!(press(&mut app, "y f").is_empty());
+    assert!(press(&mut app, "y Enter").is_empty());
     assert_eq!(
         press(&mut app, "8 1 1 y"),
         [Effect::Signal(id, Signal::Term)]
@@ -305,7 +363,9 @@ fn who_does_not_end_is_asked_about_again_and_never_killed_by_itself() {
     press(&mut app, "K");
     app.update(Message::Armed(id, Ok(armed_facts(target))));
     drawn(&mut app, COLOUR, 80, 24);
-    assert_eq!(press(&mut app, "f"), [Effect::Signal(id, Signal::Kill)]);
+    press(&mut app, "Down");
+    drawn(&mut app, COLOUR, 80, 24);
+    assert_eq!(press(&mut app, "y"), [Effect::Signal(id, Signal::Kill)]);
     let signal = Signal::Kill;
     app.update(Message::Acted(id, Outcome::Ended { after, signal }));
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
@@ -376,6 +436,8 @@ fn more_processes_than_anybody_means_are_refused() {
     let (buffer, _) = drawn(&mut app, COLOUR, 120, 24);
     let told = format!("No signal was sent: {count} processes at once are more");
     assert!(text(&buffer).contains(&told), "{}", text(&buffer));
+    let command = format!("tcplens kill 'state all' --max {count}");
+    assert!(text(&buffer).contains(&command), "{}", text(&buffer));
 }
 
 #[test]
@@ -400,13 +462,70 @@ fn cancelling_lets_go_and_refusals_say_why() {
 fn who_only_looks_is_offered_no_signal() {
     let mut app = stage::app(stage::scene());
     app.policy = Policy::Look;
-    let mut signals = 0;
-    for (command, _) in Command::ALL {
-        let sends = command.signal().is_some();
-        let acts = sends || matches!(command, Command::EndProcess | Command::TurnReach);
-        assert!(!acts || !app.permits(command), "{command:?}");
-        signals += usize::from(sends);
+    let acts = [
+        Command::EndProcess,
+        Command::TurnReach,
+        Command::ConfirmSend,
+        Command::NextSignal,
+        Command::PreviousSignal,
+    ];
+    for command in acts {
+        assert!(!app.permits(command), "{command:?}");
     }
-    assert_eq!(signals, Signal::ALL.len());
     assert!(press(&mut app, "K").is_empty());
+}
+
+/// Both ends of a connection on this machine, tagged by `*`: the port that was
+/// looked for is the local one.
+#[test]
+fn clients_of_the_port_that_was_looked_for_are_left_alone() {
+    let mut app = stage::app(stage::scene());
+    press(&mut app, "/");
+    write(&mut app, ":443 or :8443");
+    press(&mut app, "Enter *");
+    let mut pids = Vec::new();
+    for effect in press(&mut app, "K") {
+        let Effect::Arm(id, target) = effect else {
+            panic!("{effect:?}")
+        };
+        app.update(Message::Armed(id, Ok(armed_facts(&target))));
+        pids.push(target.pid);
+    }
+    assert_eq!(pids, [811, 812], "both hold the listener, curl does not");
+    look_at_both(&mut app, "spared");
+
+    // The row of a client alone: pointed at, it is asked about, with its number.
+    let mut app = stage::app(stage::scene());
+    press(&mut app, "/");
+    write(&mut app, ":8443");
+    press(&mut app, "Enter");
+    let effects = press(&mut app, "K");
+    let [Effect::Arm(id, target)] = &effects[..] else {
+        panic!("{effects:?}")
+    };
+    app.update(Message::Armed(*id, Ok(armed_facts(target))));
+    look_at_both(&mut app, "client");
+    drawn(&mut app, COLOUR, 80, 24);
+    assert!(press(&mut app, "y").is_empty(), "not by one key");
+    let digits: Vec<String> = target.pid.to_string().chars().map(String::from).collect();
+    press(&mut app, &digits.join(" "));
+    drawn(&mut app, COLOUR, 80, 24);
+    assert_eq!(press(&mut app, "y"), [Effect::Signal(*id, Signal::Term)]);
+}
+
+/// A worker of a server that forks: the master starts another.
+#[test]
+fn who_starts_it_again_is_named() {
+    let (mut app, _) = asked("pid:811", |facts| ArmedFacts {
+        parent: Some((812, Text::from("nginx"))),
+        ..facts
+    });
+    let (buffer, _) = drawn(&mut app, COLOUR, 120, 40);
+    let screen = text(&buffer);
+    let screen = screen.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        screen.contains("nginx (812) started it, runs the same program"),
+        "{screen}"
+    );
+    assert!(screen.contains("nginx (812, connections: "), "{screen}");
 }

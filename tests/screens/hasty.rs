@@ -68,14 +68,14 @@ fn a_second_press_and_a_key_of_the_last_frame_do_nothing() {
     let effects = press(&mut app, "K");
     armed(&mut app, &effects);
     drawn(&mut app, COLOUR, 80, 24);
-    let twice = Message::Mouse(Gesture::DoubleClick, Spot::Command(Command::ConfirmInt));
+    let twice = Message::Mouse(Gesture::DoubleClick, Spot::Command(Command::ConfirmSend));
     assert!(app.update(twice).is_empty());
     for command in [Command::Details, Command::Help, Command::EndProcess] {
         let stale = Message::Mouse(Gesture::Click, Spot::Command(command));
         assert!(app.update(stale).is_empty(), "{command:?}");
         assert!(matches!(app.mode, Mode::Confirm(_)), "{command:?}");
     }
-    let meant = Message::Mouse(Gesture::Click, Spot::Command(Command::ConfirmTerm));
+    let meant = Message::Mouse(Gesture::Click, Spot::Command(Command::ConfirmSend));
     assert!(matches!(&app.update(meant)[..], [Effect::Signal(..)]));
 }
 

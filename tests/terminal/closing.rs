@@ -41,7 +41,7 @@ fn a_connection_is_closed_after_a_yes() {
     assert!(!session.words().contains("is closed"), "nothing was done");
     session.keys("X");
     session.wait_for_text("(CLOSE_WAIT)?");
-    session.wait_for_text("y close it");
+    session.wait_for_text("Enter close it");
     session.keys("y");
     session.wait_for_text("is closed and gone from the table.");
     session.keys("q");

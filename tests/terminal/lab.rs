@@ -31,8 +31,10 @@ fn the_lab_ends_its_own_processes_only() {
     let mut session = start(&["lab", "--everything", "process:lab-park state:syn_sent"]);
     session.wait_for_text("SYN_SENT for");
     session.keys("K");
-    session.wait_for_text("y TERM");
-    session.keys("f");
+    session.wait_for_text("send TERM");
+    session.keys("\x1b[B");
+    session.wait_for_text("send KILL");
+    session.keys("\r");
     session.wait_for_text("after KILL");
     session.keys("q");
     assert_eq!(session.ended().code, 0);
@@ -73,8 +75,10 @@ fn a_lab_whose_program_was_ended_is_set_up_again() {
     session.wait_for_text("lab-class");
     let before = owner(&session);
     session.keys("K");
-    session.wait_for_text("y TERM");
-    session.keys("f");
+    session.wait_for_text("send TERM");
+    session.keys("\x1b[B");
+    session.wait_for_text("send KILL");
+    session.keys("\r");
     session.wait_for_text("The lab's program has ended: 9 starts it again");
     session.keys("9");
     session.wait_for_text("Set up again");

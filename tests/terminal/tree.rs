@@ -26,18 +26,30 @@ fn a_tree_is_ended_once_its_number_is_typed() {
     session.wait_for_text("and all 2 below it?");
     session.wait_for_text("To allow the signals, type 3: _");
     session.wait_for("no signal to choose", |screen| {
-        !words(screen).contains("y TERM")
+        !words(screen).contains("send TERM")
     });
     session.keys("y");
     session.wait_for_text("Nothing was sent. First type 3: _");
     session.keys("4");
     session.wait_for_text("type 3: 4_");
-    session.keys("f");
+    session.keys("\r");
     session.wait_for_text("First type 3: 4_");
     assert_eq!(family.try_wait().unwrap(), None, "nothing was sent");
     session.keys("\x7f3");
     session.wait_for_text("3 is typed");
-    session.wait_for_text("y TERM");
+    session.wait_for_text("Enter send TERM");
+    // A person who is unsure asks for help: nothing is sent by that.
+    for help in ["h", "?"] {
+        session.keys(help);
+        session.wait_for_text("Nothing has been sent.");
+        session.keys("\r");
+        session.wait_for_text("Enter send TERM");
+    }
+    session.keys("\x1b[B");
+    session.wait_for_text("> KILL");
+    session.keys("\x1b[A");
+    session.wait_for_text("> TERM");
+    assert_eq!(family.try_wait().unwrap(), None, "nothing was sent");
     session.keys("y");
     session.wait_for_text(&format!("sh (pid {pid}) and 2 below it ended"));
     session.wait_for_text(&format!("Port {port} is free."));

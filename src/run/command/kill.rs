@@ -8,7 +8,7 @@ use crate::app::confirm::Goes;
 use crate::control::Control;
 use crate::explain::catalogue::Catalogue;
 use crate::explain::sentence::fill;
-use crate::listing::{Targets, fit, shell_words, targets};
+use crate::listing::{Relation, Targets, fit, shell_words, targets};
 use crate::model::action::{ArmedFacts, Grip, Life, Outcome, Reach, Refusal, Target};
 use crate::model::caution::{Caution, Demand};
 use crate::model::observation::Observation;
@@ -198,7 +198,7 @@ fn tell_owner(owner: &Owner<'_>, facts: &ArmedFacts, observation: &Observation, 
         ("user", user(facts.uid, observation).to_string()),
         (
             "role",
-            owner.role.told(owner.row, observation, teller.words),
+            Relation::of(owner.row, observation).told(teller.words),
         ),
         ("sockets", sockets),
         ("command", fit(command, COMMAND).into_owned()),

@@ -3,7 +3,7 @@
 
 use super::{Teller, user};
 use crate::filter::{Filter, Matcher};
-use crate::listing::{Role, matches_by_remote_only};
+use crate::listing::{Relation, Role, matches_by_remote_only};
 use crate::model::action::{ArmId, Target};
 use crate::model::caution::Caution;
 use crate::model::observation::Observation;
@@ -108,7 +108,7 @@ pub(super) fn tell_spared(
         all.filter(|owner| !pids.contains(&owner.target.pid))
     };
     for owner in others().take(NAMED) {
-        let role = owner.role.told(owner.row, observation, teller.words);
+        let role = Relation::of(owner.row, observation).told(teller.words);
         let mut values = super::kill::who(&owner.target).to_vec();
         values.push(("role", role));
         teller.aside("left_alone", &values);

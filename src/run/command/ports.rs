@@ -17,6 +17,15 @@ const NAMED: usize = 4;
 pub(super) fn warn(goes: &Goes, known: &[ArmedFacts], teller: &Teller) {
     let word = |name: &str| teller.words.screen("confirm", name).to_owned();
     let mut warnings: Vec<String> = shared(goes, teller).into_iter().collect();
+    let restarts = known.iter().find_map(|facts| goes.restarter(facts));
+    if let Some((pid, name)) = restarts {
+        warnings.extend(fill(&word("restarts"), |place| {
+            Some(match place {
+                "process" => name.to_string(),
+                _ => pid.to_string(),
+            })
+        }));
+    }
     if known.iter().any(|facts| facts.life == Life::Stopped) {
         warnings.push(word("stopped"));
     }

@@ -1,6 +1,6 @@
 //! What should give a person pause before processes are ended.
 
-use super::names;
+use super::LISTED;
 use crate::app::App;
 use crate::app::confirm::{Confirm, Goes};
 use crate::explain::sentence::fill;
@@ -32,7 +32,18 @@ pub(super) fn all(confirm: &Confirm, app: &App) -> Vec<String> {
         warnings.push(word("stopped").to_owned());
     }
     let listens = !confirm.goes.listening.is_empty();
+    if confirm.asked.iter().any(|asked| asked.remote_only) {
+        warnings.push(word("remote_only").to_owned());
+    }
     warnings.extend(shared(&confirm.goes, app));
+    if let Some((pid, name)) = known.iter().find_map(|facts| confirm.goes.restarter(facts)) {
+        warnings.extend(fill(word("restarts"), |place| {
+            Some(match place {
+                "process" => name.to_string(),
+                _ => pid.to_string(),
+            })
+        }));
+    }
     if listens && !confirm.goes.listener_shared && known.iter().any(|facts| facts.activated) {
         warnings.push(word("activated").to_owned());
     }
@@ -84,6 +95,32 @@ fn shared(goes: &Goes, app: &App) -> Option<String> {
     };
     fill(app.words.screen("confirm", name), |place| match place {
         "count" => Some(count.to_string()),
-        _ => Some(names(goes.shared_with.iter())),
+        _ => Some(holders(goes, app)),
     })
+}
+
+/// The others that hold the sockets, with how many connections of the same ports
+/// each has: `nginx (812, connections: 3), nginx (813)`.
+fn holders(goes: &Goes, app: &App) -> String {
+    let named = goes.shared_with.iter().map(|(pid, name)| {
+        let busy = goes.busy.get(pid).copied().unwrap_or(0);
+        let sentence = app.words.screen("confirm", "holder_busy");
+        let told = fill(sentence, |place| {
+            Some(match place {
+                "process" => name.to_string(),
+                "pid" => pid.to_string(),
+                _ => busy.to_string(),
+            })
+        });
+        match told {
+            Some(told) if busy > 0 => told,
+            _ => format!("{name} ({pid})"),
+        }
+    });
+    let mut named: Vec<String> = named.collect();
+    if named.len() > LISTED {
+        named.truncate(LISTED);
+        named.push("…".to_owned());
+    }
+    named.join(", ")
 }

@@ -1,0 +1,67 @@
+//! What explains the question before a deed, in its place: what each answer does,
+//! and every key. Nothing can be answered while it is shown.
+
+use super::confirm::signal_told;
+use super::page::Page;
+use super::screen::titled;
+use super::theme::Theme;
+use crate::app::App;
+use crate::app::keys::{Context, Key};
+use crate::app::mode::Mode;
+use crate::model::signal::Signal;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+/// Where the texts beside signals and ends begin.
+const INDENT: usize = 12;
+/// Where the meanings of keys begin.
+const KEYS: usize = 18;
+
+/// Draws the page; says how far it can be scrolled.
+pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) -> u16 {
+    let words = |name: &str| app.words.screen("dialog_help", name);
+    let (title, context, scroll, demands) = match &app.mode {
+        Mode::Close(closing) => {
+            let demands = closing.demand.is_some();
+            ("closing", Context::Close, closing.help, demands)
+        }
+        Mode::Confirm(confirm) => {
+            let demands = confirm.demand().is_some();
+            ("ending", Context::Confirm, confirm.help, demands)
+        }
+        _ => return 0,
+    };
+    let below = titled(words(title), theme, area, buffer);
+    let mut page = Page::new(below.width);
+    if let Mode::Close(closing) = &app.mode {
+        if let [only] = &closing.targets[..] {
+            let ends = [
+                ("owner_sees", only.target.owner_sees()),
+                ("peer_sees", only.target.peer_sees()),
+            ];
+            for (label, key) in ends {
+                let label = app.words.closing("dialog", label);
+                let told = app.words.closing("sees", key);
+                page.labelled(label, theme.dim(), INDENT, told, Style::new());
+            }
+        }
+    } else {
+        for signal in Signal::ALL {
+            let told = signal_told(signal, app);
+            page.labelled(signal.word(), theme.title(), INDENT, told, Style::new());
+        }
+        page.paragraph(words("list"), Style::new());
+    }
+    if demands {
+        page.paragraph(words("typing"), Style::new());
+    }
+    page.heading(words("keys"), theme.heading());
+    for binding in app.keymap.in_context(context) {
+        let keys: Vec<String> = binding.keys.iter().map(Key::to_string).collect();
+        let means = app.words.command(binding.command.key(), "means");
+        page.labelled(&keys.join(" "), theme.key(), KEYS, means, Style::new());
+    }
+    page.paragraph(words("rest"), theme.dim());
+    page.draw(scroll.unwrap_or(0), below, buffer)
+}
