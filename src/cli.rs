@@ -21,6 +21,10 @@ use tongue::Tongue;
 const NOTHING: u8 = 1;
 /// Exit code for an error.
 const ERROR: u8 = 2;
+/// Exit codes of `check` beside 0: those of the monitoring plugins.
+const WARNING: u8 = 1;
+const CRITICAL: u8 = 2;
+const UNKNOWN: u8 = 3;
 
 /// Runs the program with these arguments, the program's own name first.
 #[must_use]
@@ -30,11 +34,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         return ended;
     }
     let mut tongue = Tongue::of(&arguments);
+    let names_check = names_check(&arguments);
     let asked = match plan::parse(arguments, &Surroundings::here()) {
         Ok(asked) => asked,
-        Err(usage) => return complain(&usage.to_string(), tongue.or(settings::usual_language())),
+        Err(usage) => {
+            let tongue = tongue.or(settings::usual_language());
+            return complain(&usage.to_string(), tongue, error_code(names_check));
+        }
     };
     let Asked { mut plan, own } = asked;
+    let checks = matches!(plan, plan::Plan::Check(_));
     let ended = settings::apply(&mut plan, &own).and_then(|applied| {
         tongue = tongue.or(applied.language);
         carrying::carry_out(plan, applied, tongue)
@@ -44,7 +53,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match ended {
         Ok(ending) => code(ending),
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
-        Err(error) => complain(&error.to_string(), tongue),
+        Err(error) => complain(&error.to_string(), tongue, error_code(checks)),
     }
 }
 
@@ -83,18 +92,32 @@ impl Surroundings {
 fn code(ending: Ending) -> ExitCode {
     match ending {
         Ending::Done => ExitCode::SUCCESS,
-        Ending::NothingMatched | Ending::Unfinished | Ending::Lacking | Ending::Found => {
-            ExitCode::from(NOTHING)
-        }
+        Ending::NothingMatched | Ending::Unfinished | Ending::Lacking => ExitCode::from(NOTHING),
+        Ending::Warning => ExitCode::from(WARNING),
+        Ending::Critical => ExitCode::from(CRITICAL),
+        Ending::CutShort => ExitCode::from(UNKNOWN),
         // As a shell reports a program that a signal ended.
         Ending::Signal(signal) => ExitCode::from(128 + u8::try_from(signal).unwrap_or(0)),
-        Ending::TerminalGone | Ending::CutShort => ExitCode::from(ERROR),
+        Ending::TerminalGone => ExitCode::from(ERROR),
     }
 }
 
 /// One clear line. A terminal that is gone cannot be told.
-fn complain(message: &str, tongue: Tongue) -> ExitCode {
+fn complain(message: &str, tongue: Tongue, code: u8) -> ExitCode {
     let message = Catalogue::of(tongue.language()).message(message);
     let _ = writeln!(stderr(), "tcplens: {message}");
-    ExitCode::from(ERROR)
+    ExitCode::from(code)
+}
+
+/// Exit code for an error. A monitoring system takes 2 of a check for an alarm.
+fn error_code(checks: bool) -> u8 {
+    if checks { UNKNOWN } else { ERROR }
+}
+
+/// True if the first word that is no flag is `check`, for arguments that cannot
+/// be parsed.
+fn names_check(arguments: &[OsString]) -> bool {
+    let mut words = arguments.iter().skip(1);
+    let word = words.find(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    word.is_some_and(|word| word == "check")
 }

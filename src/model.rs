@@ -4,6 +4,7 @@
 //! never see each other can still talk. Nothing here reads a clock, a file or
 //! the environment; times and texts come in as values.
 
+pub mod accept_wait;
 pub mod action;
 pub mod baseline;
 pub mod caution;

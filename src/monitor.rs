@@ -6,6 +6,7 @@
 //! a key is, the numbers of processes, a short history and the detectors'
 //! memory.
 
+mod accept_waits;
 mod census;
 mod chronicle;
 mod clocks;
@@ -33,6 +34,7 @@ use crate::model::row::Row;
 use crate::model::socket::{Socket, SocketKey};
 use crate::model::tcp_info::TcpInfo;
 use crate::model::time::{Stamp, Time};
+use accept_waits::AcceptWaits;
 use census::Census;
 use chronicle::Chronicler;
 use clocks::Clocks;
@@ -89,6 +91,9 @@ impl Default for MonitorOptions {
     }
 }
 
+/// Of so many connections the rules ask for `TCP_INFO` at most.
+const PROBED: usize = 256;
+
 /// Makes of all readings so far what the faces show.
 pub struct Monitor {
     options: MonitorOptions,
@@ -103,6 +108,9 @@ pub struct Monitor {
     trends: Trends,
     usage: Vec<Usage>,
     details: Details,
+    accept_waits: AcceptWaits,
+    /// Connections of the last table whose `TCP_INFO` the rules ask for.
+    probed: Vec<Socket>,
     chronicler: Chronicler,
     /// The last table, while some of its absences are not settled.
     draft: Option<Box<Draft>>,
@@ -134,6 +142,8 @@ impl Monitor {
             trends: Trends::default(),
             usage: Vec::new(),
             details: Details::default(),
+            accept_waits: AcceptWaits::default(),
+            probed: Vec::new(),
             chronicler: Chronicler::default(),
             draft: None,
             began: None,
@@ -184,6 +194,13 @@ impl Monitor {
             .map_or(&[], |draft| &draft.turned.unsettled)
     }
 
+    /// Connections of the last table whose [`Matter::Details`] the rules ask for,
+    /// at most 256; they are to be read beside those that a person watches.
+    #[must_use]
+    pub fn probed(&self) -> &[Socket] {
+        &self.probed
+    }
+
     /// Whether tables must be read with what connections carry, for the rules'
     /// sake.
     #[must_use]
@@ -215,8 +232,10 @@ impl Monitor {
         time: Time,
     ) -> Option<Arc<Observation>> {
         self.details.take(read, time.monotonic_ms);
+        self.accept_waits.measure(&self.details);
         let latest = self.latest.as_mut()?;
         let shown = Arc::make_mut(latest);
+        shown.accept_waits = self.accept_waits.all().to_vec();
         shown.details = self.details.all().to_vec();
         if self.chronicler.is_behind() {
             // What has come on screen need not wait for the next table.
@@ -335,6 +354,15 @@ impl Monitor {
             settings: snapshot.limits,
         };
         let began = *self.began.get_or_insert(self.now);
+        self.accept_waits.fold(
+            &turned.rows,
+            &census.ownerless,
+            &census.listeners,
+            self.now,
+            began,
+        );
+        self.accept_waits.measure(&self.details);
+        self.probe(&turned, &census);
         self.chronicler.note(&turned, self.now, began);
         self.watch(snapshot.scope);
         let (findings, muted) = self.detect(&mut turned, &census, &kernel);
@@ -361,6 +389,7 @@ impl Monitor {
             networks: snapshot.networks,
             namespaces: snapshot.namespaces,
             listeners: census.listeners.into_inner(),
+            accept_waits: self.accept_waits.all().to_vec(),
             tally: census.tally,
             arrivals: self.history.counts(),
             gaps,
@@ -378,6 +407,22 @@ impl Monitor {
         let clearing = self.options.thresholds.clearing;
         self.personal.judge(&mut observation, self.now, clearing);
         Some(self.publish(observation))
+    }
+
+    /// Chooses the connections whose `TCP_INFO` the rules ask for: those that
+    /// nobody has accepted, and those that their peers closed some time ago.
+    fn probe(&mut self, turned: &Turned, census: &Census) {
+        let half = self.options.thresholds.leak_age / 2;
+        let heads = self.accept_waits.heads();
+        let heads = heads.filter_map(|key| {
+            let number = self.ledger.row_of(key)?;
+            turned.rows.get(number)
+        });
+        let closed = census.muster.close_wait(&turned.rows);
+        let closed = closed.filter(|row| !row.entry_seen || row.state_since.age(self.now) >= half);
+        let sockets = heads.chain(closed).map(|row| row.socket);
+        let sockets = sockets.filter(|socket| socket.is_connection() && socket.cookie.is_some());
+        self.probed = sockets.take(PROBED).collect();
     }
 
     /// What was found elsewhere does not stand over another part of the machine.
@@ -408,6 +453,8 @@ impl Monitor {
             interner: &self.interner,
             listeners: &census.listeners,
             muster: &census.muster,
+            details: &self.details,
+            accept_waits: self.accept_waits.all(),
             kernel: *kernel,
             attempts: self.chronicler.attempts(),
         };

@@ -80,8 +80,10 @@ pub enum Ending {
     Unfinished,
     /// Something cannot be seen or done here.
     Lacking,
-    /// A check found something.
-    Found,
+    /// A check found something that is worth a warning.
+    Warning,
+    /// A check found an alarm.
+    Critical,
     /// A check found nothing, but was ended before its time.
     CutShort,
     /// By this signal.

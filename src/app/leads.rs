@@ -13,7 +13,15 @@ pub(super) fn filter(finding: &Finding) -> String {
         parts.extend(own(tripped));
     }
     if let Some(process) = finding.process.as_ref().filter(|_| !lead.unheld) {
-        parts.push(format!("pid:{}", process.pid));
+        let workers = finding.holder.workers.iter();
+        let pids: Vec<String> = std::iter::once(process)
+            .chain(workers)
+            .map(|process| format!("pid:{}", process.pid))
+            .collect();
+        parts.push(match pids.as_slice() {
+            [only] => only.clone(),
+            several => format!("({})", several.join(" or ")),
+        });
     }
     if !lead.states.is_empty() {
         let states: Vec<&str> = lead.states.iter().map(|state| state.key()).collect();
@@ -23,6 +31,9 @@ pub(super) fn filter(finding: &Finding) -> String {
     parts.extend(lead.remote.and_then(|end| part("dst", "dport", end)));
     if let Some(fewer) = lead.resent.checked_sub(1) {
         parts.push(format!("retrans > {fewer}"));
+    }
+    if finding.process.is_none() {
+        parts.extend(lead.uid.map(|uid| format!("uid:{uid}")));
     }
     parts.extend(lead.family.map(|family| match family {
         Family::Inet => "inet".to_owned(),
@@ -58,6 +69,7 @@ mod tests {
     use super::*;
     use crate::filter::Filter;
     use crate::model::evidence::{HalfOpen, PortUse, Unacknowledged};
+    use crate::model::finding::FindingHolder;
     use crate::model::finding::Severity;
     use crate::model::process::Process;
     use crate::model::text::Text;
@@ -70,6 +82,7 @@ mod tests {
             severity: Severity::Warn,
             since: Stamp(0),
             below_since: None,
+            holder: FindingHolder::default(),
             process: Some(Arc::new(Process {
                 pid: 812,
                 ..Process::default()

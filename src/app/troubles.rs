@@ -247,6 +247,7 @@ impl App {
 mod tests {
     use super::*;
     use crate::model::evidence::Evidence;
+    use crate::model::finding::FindingHolder;
     use crate::model::process::{Process, Program};
     use crate::model::text::Text;
     use crate::model::time::Stamp;
@@ -256,6 +257,7 @@ mod tests {
             severity,
             since: Stamp(100),
             below_since: None,
+            holder: FindingHolder::default(),
             process: Some(Arc::new(Process {
                 pid,
                 exe: Some(Program {

@@ -145,12 +145,13 @@ Examples:
   tcplens check                        watches for 15 s, tells what was found
   tcplens check --for 1m --json        the same as JSON (schema 1)
   tcplens check --oneline              one line with numbers, for Icinga and Nagios
-  tcplens check --fail-on alarm        warnings are told, but only an alarm exits 1
+  tcplens check --fail-on alarm        warnings are told, but only an alarm exits 2
   tcplens check --baseline FILE        also whoever listens and is not in it
 
 Rules of your own, limits and mutes stand in the settings: tcplens config init.
 
-Exit codes: 0 nothing found at or above the level, 1 something, 2 an error.";
+Exit codes: 0 nothing found at or above the level, 1 something, 2 an alarm,
+3 unknown: an error, or ended early with nothing found.";
 
 fn check() -> Command {
     Command::new("check")
@@ -171,7 +172,7 @@ fn check() -> Command {
             value(
                 "fail-on",
                 "LEVEL",
-                "From which severity on to exit 1; warn if nothing is said",
+                "From which severity on to exit 1, an alarm 2; warn if nothing is said",
             )
             .value_parser(["info", "warn", "alarm"]),
         )

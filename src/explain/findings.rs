@@ -4,7 +4,9 @@
 use super::catalogue::Catalogue;
 use super::sentence::{fill, grouped};
 use crate::model::evidence::{Breadth, Evidence, Fact, Group, Oddity, Tripped};
-use crate::model::finding::{Finding, Severity};
+use crate::model::finding::{Finding, Rule, Severity};
+use crate::model::owner::Unowned;
+use crate::model::process::RunState;
 use crate::monitor::Per;
 
 /// The words of one finding.
@@ -27,21 +29,94 @@ pub struct FindingWords {
 pub fn describe(finding: &Finding, words: &Catalogue) -> FindingWords {
     let rule = finding.evidence.rule();
     let title = title(finding);
-    let say = |name: &str| {
-        let sentence = words.finding(rule, name);
-        fill(sentence, |place| value(finding, words, place)).unwrap_or_default()
-    };
+    // A place that is not known is told as such: a finding without words would
+    // be an alarm that names nothing.
+    let value = |place: &str| value(finding, words, place).unwrap_or_else(|| UNKNOWN.to_owned());
+    let complete = |sentence: &str| fill(sentence, |place| Some(value(place))).unwrap_or_default();
+    let say = |name: &str| complete(words.finding(rule, name));
     let line = own_line(finding, words).unwrap_or_else(|| say(line(finding)));
-    FindingWords {
+    let plights = plights(finding).map(|name| complete(words.screen("findings", name)));
+    let seen: Vec<String> = std::iter::once(say(evidence(finding)))
+        .chain(plights)
+        .collect();
+    let said = FindingWords {
         title: say(title),
         line: match finding.below_since {
             Some(_) => words.aside(&line, words.screen("findings", "no_longer")),
             None => line,
         },
-        evidence: say(evidence(finding)),
+        evidence: words.sentences(&seen),
         otherwise: say("else"),
         next: say("next"),
+    };
+    debug_assert!(said.is_whole(), "{finding:?} {said:?}");
+    said
+}
+
+impl FindingWords {
+    /// True if nothing is empty.
+    fn is_whole(&self) -> bool {
+        let texts = [
+            &self.title,
+            &self.line,
+            &self.evidence,
+            &self.otherwise,
+            &self.next,
+        ];
+        texts.into_iter().all(|text| !text.trim().is_empty())
     }
+}
+
+/// No number and no name, in any language.
+const UNKNOWN: &str = "—";
+
+/// Sentences about what keeps the process of a finding from working.
+fn plights(finding: &Finding) -> impl Iterator<Item = &'static str> {
+    let reads = matches!(finding.evidence, Evidence::ProgramNotReading(_));
+    let accepts = matches!(
+        finding.evidence,
+        Evidence::NotAccepting(_) | Evidence::AcceptQueue { .. }
+    );
+    let process = finding.process.as_deref().filter(|_| reads || accepts);
+    let state = process.and_then(|process| match process.run_state {
+        RunState::Usual => None,
+        RunState::Stopped => Some("plight_stopped"),
+        RunState::Traced => Some("plight_traced"),
+        RunState::Uninterruptible => Some("plight_uninterruptible"),
+    });
+    let short = process.filter(|process| accepts && process.is_out_of_descriptors());
+    state.into_iter().chain(short.map(|_| "plight_descriptors"))
+}
+
+/// Whose sockets a finding is about, as far as that is known.
+fn owner(finding: &Finding, words: &Catalogue) -> String {
+    let workers = finding.holder.workers.len();
+    let facts = finding.evidence.facts();
+    let has_place = facts.iter().any(|(name, _)| *name == "listener");
+    let name = match (&finding.process, finding.holder.unseen) {
+        (Some(_), _) if workers > 0 => "owner_workers",
+        (Some(_), _) => "owner",
+        (None, Some(unseen)) => match (unseen.reason, unseen.uid) {
+            (Unowned::Orphan, _) => "owner_closed",
+            (Unowned::Hidden, Some(_)) if has_place => "owner_hidden",
+            (Unowned::Hidden, Some(_)) => "owner_hidden_port",
+            (Unowned::Kernel, Some(_)) if has_place => "owner_elsewhere",
+            (Unowned::Kernel, Some(_)) => "owner_elsewhere_port",
+            _ => "owner_unknown",
+        },
+        (None, None) => "owner_unknown",
+    };
+    let told = fill(words.screen("findings", name), |place| {
+        Some(match place {
+            "process" => finding.process.as_ref()?.name.to_string(),
+            "pid" => finding.process.as_ref()?.pid.to_string(),
+            "count" => (workers + 1).to_string(),
+            "uid" => finding.holder.unseen?.uid?.to_string(),
+            "port" => finding.holder.unseen?.port.to_string(),
+            _ => return None,
+        })
+    });
+    told.unwrap_or_else(|| words.screen("findings", "owner_unknown").to_owned())
 }
 
 fn evidence(finding: &Finding) -> &'static str {
@@ -134,7 +209,11 @@ fn line(finding: &Finding) -> &'static str {
         Evidence::NewListener { .. } | Evidence::LocalPorts(_) if finding.process.is_none() => {
             "line_nobody"
         }
-        Evidence::CloseWait(_) if finding.severity > Severity::Info => "line_grows",
+        Evidence::CloseWait(leak) if finding.severity > Severity::Info => match leak.growth {
+            0 => "line_many",
+            _ => "line_grows",
+        },
+        Evidence::NotAccepting(stall) if !stall.accepts_nothing() => "line_slow",
         Evidence::DeadDestination { destinations, .. } if *destinations > 1 => "line_more",
         _ => "line",
     }
@@ -142,8 +221,27 @@ fn line(finding: &Finding) -> &'static str {
 
 fn value(finding: &Finding, words: &Catalogue, place: &str) -> Option<String> {
     match place {
-        "process" => return Some(finding.process.as_ref()?.name.to_string()),
+        "owner" => return Some(owner(finding, words)),
+        "process" => {
+            let unknown = || words.screen("findings", "program_unknown").to_owned();
+            let process = finding.process.as_ref();
+            return Some(process.map_or_else(unknown, |process| process.name.to_string()));
+        }
         "pid" => return Some(finding.process.as_ref()?.pid.to_string()),
+        "open" | "most"
+            if matches!(
+                finding.evidence.rule(),
+                Rule::NotAccepting | Rule::AcceptQueue
+            ) =>
+        {
+            let files = finding.process.as_ref()?.descriptors?;
+            let number = if place == "open" {
+                files.open
+            } else {
+                files.most
+            };
+            return Some(grouped(number.into()));
+        }
         _ => {}
     }
     let facts = finding.evidence.facts();
@@ -155,10 +253,14 @@ fn value(finding: &Finding, words: &Catalogue, place: &str) -> Option<String> {
 fn told(fact: &Fact, words: &Catalogue) -> String {
     match fact {
         Fact::Count(count) => grouped(*count),
-        // No number, in any language.
-        Fact::Unknown => "—".to_owned(),
+        Fact::Unknown => UNKNOWN.to_owned(),
         Fact::Share(part, whole) => percent(*part, *whole),
         Fact::Length(time) => words.length(*time),
+        Fact::AtLeast(time) => {
+            let length = words.length(*time);
+            let sentence = words.screen("findings", "at_least");
+            fill(sentence, |_| Some(length.clone())).unwrap_or(length)
+        }
         Fact::Port(port) => port.to_string(),
         Fact::Host(address) => address.to_string(),
         Fact::Endpoint(endpoint) => endpoint.to_string(),

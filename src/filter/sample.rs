@@ -210,7 +210,7 @@ fn give_owners(rows: &mut [Row], holders: &mut Vec<Holder>) {
         row.socket.inode = NonZeroU32::new(100 + number);
         row.owners = OwnerSpan {
             start: u32::try_from(holders.len()).unwrap(),
-            count: u16::try_from(owners.len()).unwrap(),
+            count: u32::try_from(owners.len()).unwrap(),
         };
         holders.extend(owners.iter().map(|process| Holder {
             process: ProcessId(*process),

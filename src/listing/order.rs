@@ -372,7 +372,7 @@ mod tests {
                 });
                 row.owners = OwnerSpan {
                     start: inode,
-                    count: u16::from(inode > 1),
+                    count: u32::from(inode > 1),
                 };
                 row.first_seen = Stamp(since);
                 row

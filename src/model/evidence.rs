@@ -53,6 +53,8 @@ pub enum Evidence {
         /// How many first contacts failed.
         failed: u32,
     },
+    /// For [`Rule::NotAccepting`].
+    NotAccepting(AcceptStall),
     /// For [`Rule::AcceptQueue`].
     AcceptQueue {
         /// Where it listens.
@@ -156,6 +158,31 @@ pub struct Leak {
     pub open: Option<u32>,
     /// How many it may have open.
     pub most: Option<u32>,
+}
+
+/// Evidence of a program that accepts nothing, or hardly anything.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AcceptStall {
+    /// Where it listens.
+    pub listener: Endpoint,
+    /// How many connections wait to be accepted.
+    pub waiting: u32,
+    /// Backlog of the listener, where `sock_diag` told it.
+    pub backlog: Option<u32>,
+    /// How long the oldest of them has waited.
+    pub oldest: Duration,
+    /// How long nothing has been accepted.
+    pub stalled: Duration,
+    /// Whether both are lower bounds.
+    pub at_least: bool,
+}
+
+impl AcceptStall {
+    /// True if none was accepted for as long as the oldest has waited, or nearly.
+    #[must_use]
+    pub fn accepts_nothing(&self) -> bool {
+        self.stalled * 2 >= self.oldest
+    }
 }
 
 /// The evidence of queues that stand still.
@@ -299,6 +326,7 @@ impl Evidence {
             Self::Ipv6Silent { .. } => Rule::Ipv6Silent,
             Self::PeerToPeer { .. } => Rule::PeerToPeer,
             Self::NetworkDown { .. } => Rule::NetworkDown,
+            Self::NotAccepting(_) => Rule::NotAccepting,
             Self::AcceptQueue { .. } => Rule::AcceptQueue,
             Self::TimeWaitHeap { .. } => Rule::TimeWaitHeap,
             Self::Orphans { .. } => Rule::Orphans,
@@ -316,6 +344,19 @@ impl Evidence {
         }
     }
 
+    /// How many sockets it is about, where that says how much there is of it.
+    #[must_use]
+    pub fn size(&self) -> u32 {
+        match self {
+            Self::OutboundScan(scan) => scan.failed,
+            Self::DeadDestination { waiting, .. } | Self::AcceptQueue { waiting, .. } => *waiting,
+            Self::NotAccepting(stall) => stall.waiting,
+            Self::CloseWait(leak) => leak.count,
+            Self::PeerNotReading(still) | Self::ProgramNotReading(still) => still.sockets,
+            _ => 0,
+        }
+    }
+
     /// The same once its signs have gone: it must not say "now".
     pub fn no_longer_waits(&mut self) {
         match self {
@@ -323,6 +364,7 @@ impl Evidence {
             Self::DeadDestination { waiting, .. } | Self::AcceptQueue { waiting, .. } => {
                 *waiting = 0;
             }
+            Self::NotAccepting(stall) => stall.waiting = 0,
             Self::SynFlood(evidence) => (evidence.half_open, evidence.stale) = (0, 0),
             _ => {}
         }

@@ -3,10 +3,13 @@
 //!
 //! The words for it stand in the assets; `explain` joins the two.
 
+use super::endpoint::Endpoint;
 use super::evidence::{Evidence, Lead};
+use super::owner::Unowned;
 use super::process::Process;
 use super::row::{Phase, Row};
 use super::time::Stamp;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 /// How much a finding matters.
@@ -52,6 +55,8 @@ pub enum Rule {
     PeerToPeer,
     /// Several processes fail and nothing succeeds.
     NetworkDown,
+    /// A program accepts no connection while some wait.
+    NotAccepting,
     /// A program accepts too slowly.
     AcceptQueue,
     /// `TIME_WAIT` reaches its limit.
@@ -84,12 +89,13 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::OutboundScan,
         Self::DeadDestination,
         Self::Ipv6Silent,
         Self::PeerToPeer,
         Self::NetworkDown,
+        Self::NotAccepting,
         Self::AcceptQueue,
         Self::TimeWaitHeap,
         Self::Orphans,
@@ -115,6 +121,7 @@ impl Rule {
             Self::Ipv6Silent => "ipv6_silent",
             Self::PeerToPeer => "peer_to_peer",
             Self::NetworkDown => "network_down",
+            Self::NotAccepting => "not_accepting",
             Self::AcceptQueue => "accept_queue",
             Self::TimeWaitHeap => "time_wait_heap",
             Self::Orphans => "orphans",
@@ -175,6 +182,51 @@ impl Lack {
     }
 }
 
+/// Holder of the sockets of a finding, beyond its one process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FindingHolder {
+    /// What is known where no process is: the rule is about one that is not seen.
+    pub unseen: Option<UnseenHolder>,
+    /// Further processes of the same program: workers that share the trouble.
+    pub workers: Vec<Arc<Process>>,
+}
+
+/// Holder of sockets that no known process holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnseenHolder {
+    /// Why it is not known.
+    pub reason: Unowned,
+    /// User id of the sockets, where the kernel tells it.
+    pub uid: Option<u32>,
+    /// Network namespace of the sockets.
+    pub namespace: u32,
+    /// Local port of the sockets.
+    pub port: u16,
+}
+
+impl UnseenHolder {
+    /// The holder of a row that no process is known to hold.
+    #[must_use]
+    pub fn of(row: &Row) -> Option<Self> {
+        Some(Self {
+            reason: row.unowned?,
+            uid: row.socket.user(),
+            namespace: row.socket.namespace,
+            port: row.socket.local.port,
+        })
+    }
+
+    /// The lead with what is known of this holder.
+    fn narrow(self, lead: Lead) -> Lead {
+        let any = Endpoint::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), self.port);
+        Lead {
+            local: lead.local.or(Some(any)),
+            uid: self.uid,
+            ..lead
+        }
+    }
+}
+
 /// A trouble that stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
@@ -187,6 +239,8 @@ pub struct Finding {
     pub below_since: Option<Stamp>,
     /// Whose sockets these are; none where it is not about one process.
     pub process: Option<Arc<Process>>,
+    /// What is known of their holder beside that.
+    pub holder: FindingHolder,
     /// What was seen. It also tells the rule.
     pub evidence: Evidence,
 }
@@ -196,12 +250,41 @@ impl Finding {
     /// [`Lead::unheld`].
     #[must_use]
     pub fn lead(&self) -> Lead {
-        self.evidence.lead()
+        let lead = self.evidence.lead();
+        match (&self.process, self.holder.unseen) {
+            (None, Some(unseen)) => unseen.narrow(lead),
+            _ => lead,
+        }
+    }
+
+    /// True if it says more of the same listener than another finding does.
+    #[must_use]
+    pub fn outdoes(&self, other: &Self) -> bool {
+        match (&self.evidence, &other.evidence) {
+            (Evidence::NotAccepting(stall), Evidence::AcceptQueue { listener, .. }) => {
+                stall.listener == *listener && self.is_of_one_listener(other)
+            }
+            _ => false,
+        }
+    }
+
+    fn is_of_one_listener(&self, other: &Self) -> bool {
+        let all = |finding: &Self| {
+            let workers = finding.holder.workers.iter();
+            let pids = finding.process.iter().chain(workers);
+            pids.map(|process| process.pid).collect::<Vec<_>>()
+        };
+        let (own, others) = (all(self), all(other));
+        // Of a queue the first holder is told, and of a stall who accepts.
+        own.is_empty() || others.is_empty() || others.iter().any(|pid| own.contains(pid))
     }
 
     /// Whether a row is one of those it is about. `pids` are its owners'.
     pub fn is_about(&self, row: &Row, mut pids: impl Iterator<Item = u32>) -> bool {
-        let own = |process: &Arc<Process>| pids.any(|pid| pid == process.pid);
+        let workers = &self.holder.workers;
+        let own = |process: &Arc<Process>| {
+            pids.any(|pid| pid == process.pid || workers.iter().any(|other| other.pid == pid))
+        };
         let lead = self.lead();
         row.phase != Phase::Closed
             && lead.fits(&row.socket)

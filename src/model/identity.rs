@@ -1,7 +1,7 @@
 //! When two findings, of one table and of the next, are the same.
 
 use super::endpoint::Endpoint;
-use super::evidence::{Evidence, Group};
+use super::evidence::{AcceptStall, Evidence, Group};
 use super::finding::Finding;
 use super::mute::RuleName;
 use super::time::Stamp;
@@ -11,6 +11,7 @@ use super::time::Stamp;
 pub struct Identity {
     rule: RuleName,
     process: Option<(u32, u64)>,
+    unseen: Option<(Option<u32>, u16)>,
     about: Option<Endpoint>,
     group: Option<Group>,
     since: Stamp,
@@ -24,10 +25,14 @@ impl Identity {
         Self {
             rule: RuleName::of(finding),
             process: process.map(|process| (process.pid, process.start_ticks)),
+            unseen: finding
+                .holder
+                .unseen
+                .map(|unseen| (unseen.uid, unseen.port)),
             about: match &finding.evidence {
-                Evidence::AcceptQueue { listener, .. } | Evidence::NewListener { listener, .. } => {
-                    Some(*listener)
-                }
+                Evidence::NotAccepting(AcceptStall { listener, .. })
+                | Evidence::AcceptQueue { listener, .. }
+                | Evidence::NewListener { listener, .. } => Some(*listener),
                 Evidence::Unlisted(listener) | Evidence::Missing(listener) => Some(listener.end()),
                 Evidence::LocalPorts(ports) => Some(ports.to),
                 _ => None,

@@ -83,7 +83,11 @@ fn is_of_some_program(evidence: &Evidence) -> bool {
         Evidence::NewListener { .. }
             | Evidence::Unlisted(_)
             | Evidence::Missing(_)
+            | Evidence::NotAccepting(_)
             | Evidence::AcceptQueue { .. }
+            | Evidence::CloseWait(_)
+            | Evidence::PeerNotReading(_)
+            | Evidence::ProgramNotReading(_)
     )
 }
 
@@ -108,6 +112,7 @@ pub fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::model::endpoint::Endpoint;
+    use crate::model::finding::FindingHolder;
     use crate::model::finding::Severity;
     use crate::model::process::{Process, Program};
     use crate::model::time::Stamp;
@@ -119,6 +124,7 @@ mod tests {
             severity: Severity::Warn,
             since: Stamp(0),
             below_since: None,
+            holder: FindingHolder::default(),
             process: Some(Arc::new(Process {
                 exe: program.map(|path| Program {
                     path: Text::from(path),

@@ -1,5 +1,6 @@
 //! What the monitor makes of all readings so far: the only thing faces read.
 
+use super::accept_wait::AcceptWait;
 use super::chronicle::{Chronicle, Known, Step, Timeline};
 use super::finding::{Blind, Finding};
 use super::flow::Flow;
@@ -52,6 +53,8 @@ pub struct Observation {
     pub namespaces: Vec<Namespace>,
     /// Row numbers of the listeners, by port.
     pub listeners: Vec<(u16, u32)>,
+    /// Waits at the listeners that have connections to accept, by row number.
+    pub accept_waits: Vec<AcceptWait>,
     /// How many rows are in each state (those that closed are not counted).
     pub tally: Tally,
     /// Sockets that appeared, per table, the latest last; at most the last 60
@@ -84,6 +87,17 @@ pub struct Observation {
 }
 
 impl Observation {
+    /// How long connections have waited at a listener of these rows.
+    #[must_use]
+    pub fn accept_wait(&self, row: &Row) -> Option<&AcceptWait> {
+        let key = row.socket.key();
+        let mut waits = self.accept_waits.iter();
+        waits.find(|wait| {
+            let listener = self.rows.get(wait.listener as usize);
+            listener.is_some_and(|listener| listener.socket.key() == key)
+        })
+    }
+
     /// The way of a row through its states: as it was followed, else as far as
     /// the row itself tells. The present state is the last.
     #[must_use]

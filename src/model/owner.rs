@@ -22,7 +22,7 @@ pub struct OwnerSpan {
     /// Where the run begins.
     pub start: u32,
     /// How many descriptors there are, over all processes.
-    pub count: u16,
+    pub count: u32,
 }
 
 impl OwnerSpan {
@@ -44,13 +44,13 @@ impl OwnerSpan {
     pub fn of(self, holders: &[Holder]) -> &[Holder] {
         let start = self.start as usize;
         holders
-            .get(start..start + usize::from(self.count))
+            .get(start..start + self.count as usize)
             .unwrap_or_default()
     }
 }
 
 /// Why a row has no owner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Unowned {
     /// Closed; the kernel alone keeps it for about a minute.
     TimeWait,

@@ -33,7 +33,8 @@ impl Details {
         self.known = fresh;
     }
 
-    fn find(&self, key: &SocketKey) -> Option<&Detail> {
+    /// What is known of one connection.
+    pub(super) fn find(&self, key: &SocketKey) -> Option<&Detail> {
         let place = self
             .known
             .binary_search_by(|detail| detail.key.cmp(key))

@@ -20,9 +20,11 @@ mod marks;
 mod meter;
 mod network_down;
 mod new_listener;
+mod not_accepting;
 mod odd_program;
 mod orphans;
 mod outbound_scan;
+mod party;
 mod peer_not_reading;
 mod peer_to_peer;
 pub(super) mod personal;
@@ -41,11 +43,14 @@ pub(super) mod user_rule;
 mod vanished;
 mod walk;
 mod weather;
+mod workers;
 
 use super::chronicle::attempts::Attempts;
+use super::details::Details;
 use super::interner::Interner;
 use super::listeners::Listeners;
 use super::muster::Muster;
+use crate::model::accept_wait::AcceptWait;
 use crate::model::counters::{Counters, Gauges};
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
@@ -80,6 +85,10 @@ pub(super) struct Scene<'a> {
     pub(super) interner: &'a Interner,
     pub(super) listeners: &'a Listeners,
     pub(super) muster: &'a Muster,
+    /// `TCP_INFO` of some connections, as read after the table before.
+    pub(super) details: &'a Details,
+    /// Waits at listeners, by row number.
+    pub(super) accept_waits: &'a [AcceptWait],
     pub(super) kernel: Kernel,
     /// What connects came to since the last table, where that is told.
     pub(super) attempts: &'a Attempts,
@@ -204,6 +213,7 @@ impl Detection {
                 Box::new(dead_destination::DeadDestination::default()),
                 Box::new(syn_flood::SynFlood::default()),
                 Box::new(close_wait::CloseWait::default()),
+                Box::new(not_accepting::NotAccepting::default()),
                 Box::new(accept_queue::AcceptQueue::default()),
                 Box::new(unacknowledged::NotAcknowledged::default()),
                 Box::new(peer_not_reading::PeerNotReading::default()),
@@ -249,13 +259,16 @@ impl Detection {
             .flat_map(|rule| rule.judge(&case))
             .collect();
         silence(&mut findings);
+        let mut findings = workers::merge(findings, limits);
         findings.sort_by_key(rank);
         findings
     }
 }
 
 /// Drops what another finding says better: everything about connects, and about
-/// data without an acknowledgement, while the network is down, and a process's silent or refusing destinations while it scans.
+/// data without an acknowledgement, while the network is down, a process's silent
+/// or refusing destinations while it scans, and a queue that fills where nothing
+/// is accepted.
 fn silence(findings: &mut Vec<Finding>) {
     let is_down = findings
         .iter()
@@ -265,7 +278,13 @@ fn silence(findings: &mut Vec<Finding>) {
         .filter(|each| each.evidence.rule() == Rule::OutboundScan)
         .filter_map(|each| each.process.as_deref().map(Actor::of))
         .collect();
+    let stalled: Vec<Finding> = findings
+        .iter()
+        .filter(|each| each.evidence.rule() == Rule::NotAccepting)
+        .cloned()
+        .collect();
     findings.retain(|each| match (&each.evidence, each.process.as_deref()) {
+        (Evidence::AcceptQueue { .. }, _) => !stalled.iter().any(|other| other.outdoes(each)),
         (Evidence::NetworkDown { .. }, _) => true,
         _ if is_down && is_of_connects(each) => false,
         (Evidence::DeadDestination { .. } | Evidence::FailedConnects { .. }, Some(process)) => {
@@ -289,11 +308,14 @@ fn is_of_connects(finding: &Finding) -> bool {
     )
 }
 
-/// The order of findings: the gravest first, then the oldest, then by rule and
-/// process so that it is total.
-fn rank(finding: &Finding) -> (Reverse<Severity>, Stamp, Rule, Option<Actor>) {
+/// The order of findings: the gravest first, then the largest, then the oldest,
+/// then by rule and process so that it is total. Sizes count by powers of two:
+/// findings that are about as large do not change places with every table.
+fn rank(finding: &Finding) -> (Reverse<Severity>, Reverse<u32>, Stamp, Rule, Option<Actor>) {
+    let size = finding.evidence.size().saturating_add(1).ilog2();
     (
         Reverse(finding.severity),
+        Reverse(size),
         finding.since,
         finding.evidence.rule(),
         finding.process.as_deref().map(Actor::of),

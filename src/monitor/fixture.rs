@@ -74,7 +74,7 @@ pub(super) fn table(sockets: &[Socket]) -> Snapshot {
         let held = socket.inode.is_some();
         table.owners.push(OwnerSpan {
             start,
-            count: u16::from(held),
+            count: u32::from(held),
         });
         table.holders.extend(held.then_some(Holder {
             process: ProcessId(0),

@@ -53,6 +53,12 @@ impl Listeners {
         numbers.filter_map(|(_, number)| rows.get(*number as usize))
     }
 
+    /// Row number and row of each, by port.
+    pub(super) fn numbered<'a>(&'a self, rows: &'a [Row]) -> impl Iterator<Item = (u32, &'a Row)> {
+        let numbers = self.by_port.iter();
+        numbers.filter_map(|(_, number)| Some((*number, rows.get(*number as usize)?)))
+    }
+
     /// Port and row number of each, by port.
     pub(super) fn into_inner(self) -> Vec<(u16, u32)> {
         self.by_port

@@ -179,7 +179,7 @@ mod tests {
             socket: socket(1, state),
             owners: OwnerSpan {
                 start: 0,
-                count: u16::from(held),
+                count: u32::from(held),
             },
         }
     }

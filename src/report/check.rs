@@ -226,6 +226,7 @@ mod tests {
     use super::*;
     use crate::explain::catalogue::Language;
     use crate::model::evidence::{Evidence, Group, Tripped};
+    use crate::model::finding::FindingHolder;
     use crate::model::finding::{Blind, Lack, Rule};
     use crate::model::text::Text;
     use crate::model::time::{Stamp, Time};
@@ -237,6 +238,7 @@ mod tests {
             severity,
             since: Stamp(0),
             below_since: None,
+            holder: FindingHolder::default(),
             process: None,
             evidence: Evidence::UserRule(Tripped {
                 name: Text::from("mine"),
@@ -334,7 +336,7 @@ mod tests {
         let checked = checked(&observation, &over, Severity::Alarm);
         let said = one_line(&checked);
         assert!(
-            said.starts_with("TCPLENS WARNING - 0 findings, 1 over |"),
+            said.starts_with("TCPLENS CRITICAL - 0 findings, 1 over |"),
             "{said}"
         );
         let said = text(&checked);

@@ -45,14 +45,16 @@ pub struct Unripe {
     pub needs: Duration,
 }
 
-/// What a check comes to.
+/// Result of a check, in the states of the monitoring plugins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing that is bad news.
+    /// No finding at or above the chosen severity.
     Fine,
-    /// Something that is.
-    Bad,
-    /// Nothing so far, but it was ended before its time.
+    /// A finding at or above it, and no alarm.
+    Warning,
+    /// An alarm.
+    Critical,
+    /// No such finding so far, and the check was ended before its time.
     Unknown,
 }
 
@@ -62,7 +64,8 @@ impl Verdict {
     pub fn word(self) -> &'static str {
         match self {
             Self::Fine => "ok",
-            Self::Bad => "warning",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
             Self::Unknown => "unknown",
         }
     }
@@ -89,12 +92,11 @@ impl Checked<'_> {
     /// What it comes to.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        if self.gravest.is_some_and(|gravest| gravest >= self.level) {
-            Verdict::Bad
-        } else if self.is_cut_short() {
-            Verdict::Unknown
-        } else {
-            Verdict::Fine
+        match self.gravest.filter(|gravest| *gravest >= self.level) {
+            Some(Severity::Alarm) => Verdict::Critical,
+            Some(Severity::Info | Severity::Warn) => Verdict::Warning,
+            None if self.is_cut_short() => Verdict::Unknown,
+            None => Verdict::Fine,
         }
     }
 
@@ -124,8 +126,8 @@ mod tests {
             (None, short, Verdict::Unknown),
             (Some(Severity::Info), whole, Verdict::Fine),
             (Some(Severity::Info), short, Verdict::Unknown),
-            (Some(Severity::Warn), short, Verdict::Bad),
-            (Some(Severity::Alarm), whole, Verdict::Bad),
+            (Some(Severity::Warn), short, Verdict::Warning),
+            (Some(Severity::Alarm), whole, Verdict::Critical),
         ];
         for (gravest, watched, expected) in cases {
             let checked = Checked {

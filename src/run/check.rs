@@ -89,7 +89,8 @@ pub fn check(mut request: CheckRequest) -> Result<Ending, RunError> {
         let _ = writeln!(stderr(), "tcplens: --events on: {sentence}");
     }
     Ok(match checked.verdict() {
-        Verdict::Bad => Ending::Found,
+        Verdict::Warning => Ending::Warning,
+        Verdict::Critical => Ending::Critical,
         Verdict::Fine => Ending::Done,
         Verdict::Unknown => Ending::CutShort,
     })
@@ -170,7 +171,7 @@ fn stop_signals() -> Result<Receiver<()>, RunError> {
     Ok(stopped)
 }
 
-/// Reads a table and settles what it lacks.
+/// Reads a table, settles what it lacks, and reads what the rules ask for.
 fn read(
     source: &mut dyn ReadingSource,
     monitor: &mut Monitor,
@@ -179,13 +180,20 @@ fn read(
         monitor.fold(events);
     }
     source.reuse(monitor.take_spent());
-    let observation = monitor.fold(source.read_table()?);
+    let mut observation = monitor.fold(source.read_table()?);
     let unsettled = monitor.unsettled();
-    if unsettled.is_empty() {
-        return Ok(observation);
+    if !unsettled.is_empty() {
+        let answers = source.look_up(unsettled);
+        observation = monitor.fold(answers);
     }
-    let answers = source.look_up(unsettled);
-    Ok(monitor.fold(answers))
+    let probed = monitor.probed();
+    if !probed.is_empty() {
+        // Let go before it is read on: what nobody else has is not copied.
+        drop(observation.take());
+        let details = source.read_details(probed);
+        observation = monitor.fold(details);
+    }
+    Ok(observation)
 }
 
 fn write(checked: &Checked<'_>, request: &CheckRequest) -> std::io::Result<()> {

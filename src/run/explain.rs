@@ -98,9 +98,9 @@ pub fn explain_sockets(mut request: ExplainRequest) -> Result<Ending, RunError> 
         writeln!(out).map_err(RunError::io("write the explanation"))?;
     }
     let told = &rows[..rows.len().min(explained::MOST)];
-    let details = request
-        .source
-        .read_details(&connections(&observation, told));
+    let mut asked = connections(&observation, told);
+    asked.extend_from_slice(monitor.probed());
+    let details = request.source.read_details(&asked);
     // The rows stay the same, and so do their numbers.
     observation = monitor.fold(details).unwrap_or(observation);
     explained::write(

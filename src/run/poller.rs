@@ -134,7 +134,7 @@ impl Poller {
                     observation = self.monitor.fold(answers);
                 }
                 self.source.reuse(self.monitor.take_spent());
-                if !self.watched.is_empty() {
+                if !self.watched.is_empty() || !self.monitor.probed().is_empty() {
                     // Let go before it is read on: what nobody else has is not
                     // copied. One frame shows both.
                     drop(observation.take());
@@ -178,11 +178,13 @@ impl Poller {
         let _ = self.events.send(Event::Message(Box::new(paced)));
     }
 
-    /// Reads what the connections on screen carry.
+    /// Reads what the connections on screen carry, and those that rules ask for.
     fn look_closer(&mut self) -> Option<Arc<Observation>> {
         self.looked = Some(Instant::now());
         self.unseen = false;
-        let reading = self.source.read_details(&self.watched);
+        let mut sockets = self.watched.clone();
+        sockets.extend_from_slice(self.monitor.probed());
+        let reading = self.source.read_details(&sockets);
         self.monitor.fold(reading)
     }
 

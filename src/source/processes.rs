@@ -8,7 +8,7 @@
 
 use super::cgroup;
 use crate::model::gap::GapReason;
-use crate::model::process::{Descriptors, Process, Program};
+use crate::model::process::{Descriptors, Process, Program, RunState};
 use crate::model::stat::Stat;
 use crate::model::text::Text;
 use foldhash::{HashMap, HashMapExt};
@@ -91,7 +91,15 @@ impl Processes {
                     && known.parents.first().map_or(0, |(parent, _)| *parent) == stat.parent
                     && self.program(pid) == known.exe =>
             {
-                known
+                let run_state = RunState::of(stat.state);
+                if known.run_state == run_state {
+                    known
+                } else {
+                    Arc::new(Process {
+                        run_state,
+                        ..Process::clone(&known)
+                    })
+                }
             }
             _ => Arc::new(self.read(pid, &stat)),
         }
@@ -144,6 +152,7 @@ impl Processes {
             descriptors: read("limits")
                 .and_then(|bytes| open_files_limit(&bytes))
                 .and_then(|most| self.descriptors(pid, most)),
+            run_state: RunState::of(stat.state),
         }
     }
 

@@ -272,12 +272,18 @@ fn badge(app: &App, room: Room) -> Option<(String, Severity)> {
     let severity = app.news().next()?.severity;
     let count = app.news().count();
     if let Room::Narrow(width) = room {
-        // The line below says a grave one in words.
-        if severity >= Severity::Warn {
-            return None;
-        }
-        if width < CALLED {
-            return Some((format!("{count} (F)"), severity));
+        // The line below says the gravest in words: here both kinds are counted.
+        let grave = app
+            .news()
+            .filter(|finding| finding.severity >= Severity::Warn);
+        let text = match (grave.count(), count) {
+            (0, _) if width >= CALLED => None,
+            (0, count) => Some(format!("{count} (F)")),
+            (grave, count) if grave == count => Some(format!("▲{grave} (F)")),
+            (grave, count) => Some(format!("▲{grave} ●{} (F)", count - grave)),
+        };
+        if let Some(text) = text {
+            return Some((text, severity));
         }
     }
     let name = if count == 1 { "finding" } else { "findings" };

@@ -275,7 +275,7 @@ impl<'a> World<'a> {
             NonZeroU64::new(u64::from(number)).filter(|_| self.source.gives_cookies(life.protocol));
         snapshot.owners.push(OwnerSpan {
             start: u32::try_from(snapshot.holders.len()).unwrap(),
-            count: u16::from(found.is_some()),
+            count: u32::from(found.is_some()),
         });
         snapshot.holders.extend(found.map(|process| Holder {
             process,

@@ -14,7 +14,7 @@ use tcplens::app::troubles::Attention;
 use tcplens::filter::Filter;
 use tcplens::model::baseline::Listener;
 use tcplens::model::evidence::{Evidence, Group, Oddity, Tripped};
-use tcplens::model::finding::{Finding, Rule, Severity};
+use tcplens::model::finding::{Finding, FindingHolder, Rule, Severity};
 use tcplens::model::mute::{Mute, RuleName};
 use tcplens::model::observation::Observation;
 use tcplens::model::process::{Process, Program};
@@ -39,6 +39,7 @@ fn finding(severity: Severity, process: Option<Arc<Process>>, evidence: Evidence
         severity,
         since: Stamp(100),
         below_since: None,
+        holder: FindingHolder::default(),
         process,
         evidence,
     }

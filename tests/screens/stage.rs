@@ -20,7 +20,7 @@ use tcplens::model::limits::Limits;
 use tcplens::model::observation::Observation;
 use tcplens::model::owner::{Holder, OwnerSpan, ProcessId, User};
 use tcplens::model::powers::{Means, Naming, Powers, Restraint};
-use tcplens::model::process::{Process, Program};
+use tcplens::model::process::{Process, Program, RunState};
 use tcplens::model::protocol::{Family, Protocol};
 use tcplens::model::reading::{Matter, Reading, Snapshot, SourceKind};
 use tcplens::model::socket::Socket;
@@ -57,7 +57,7 @@ impl Table {
                 fd: 6 + start,
             });
         }
-        let count = u16::try_from(owners.len()).unwrap();
+        let count = u32::try_from(owners.len()).unwrap();
         self.spans.push(OwnerSpan { start, count });
         self.sockets.push(socket);
         self
@@ -116,6 +116,7 @@ fn processes() -> Vec<Arc<Process>> {
     let process =
         |pid: u32, name: &str, exe: &str, command: &[&str], uid: u32, parent: (u32, &str)| {
             Arc::new(Process {
+                run_state: RunState::Usual,
                 pid,
                 start_ticks: u64::from(pid) * 100,
                 started_ms: Some(NOON_MS - 259_200_000),

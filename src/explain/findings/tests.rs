@@ -5,12 +5,14 @@ use super::*;
 use crate::model::baseline::Listener;
 use crate::model::endpoint::Endpoint;
 use crate::model::evidence::{
-    Failing, HalfOpen, Leak, PortUse, ScanEvidence, Stillness, Unacknowledged,
+    AcceptStall, Failing, HalfOpen, Leak, PortUse, ScanEvidence, Stillness, Unacknowledged,
 };
-use crate::model::process::Process;
+use crate::model::finding::{FindingHolder, UnseenHolder};
+use crate::model::process::{Descriptors, Process};
 use crate::model::protocol::{Family, Protocol};
 use crate::model::text::Text;
 use crate::model::time::Stamp;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,6 +101,7 @@ fn a_persons_own_sentence_stands_in_for_ours() {
             severity: Severity::Warn,
             since: Stamp(0),
             below_since: None,
+            holder: FindingHolder::default(),
             process: None,
             evidence: Evidence::UserRule(rule),
         };
@@ -109,6 +112,18 @@ fn a_persons_own_sentence_stands_in_for_ours() {
     // What has no such place is told in our words.
     let ours = "many sockets: 12 sockets in all, more than 10";
     assert_eq!(said("{remote}"), ours);
+}
+
+/// A listener whose oldest connection has waited for a minute and a half.
+fn stall(stalled: Duration, at_least: bool) -> Evidence {
+    Evidence::NotAccepting(AcceptStall {
+        listener: Endpoint::default(),
+        waiting: 42,
+        backlog: Some(100),
+        oldest: Duration::from_secs(90),
+        stalled,
+        at_least,
+    })
 }
 
 /// The same for the rules that are not about first contacts.
@@ -129,6 +144,8 @@ fn more_samples() -> Vec<Evidence> {
             overflows: Some(7),
             full: true,
         },
+        stall(Duration::from_secs(90), false),
+        stall(Duration::from_secs(3), true),
         Evidence::TimeWaitHeap {
             count: 250_000,
             most: 262_144,
@@ -205,6 +222,7 @@ fn silent_peers_of_nobody_in_sight_have_their_lines() {
             severity: Severity::Warn,
             since: Stamp(0),
             below_since: None,
+            holder: FindingHolder::default(),
             process: None,
             evidence: Evidence::Unacknowledged(silent),
         };
@@ -277,40 +295,143 @@ fn still_more_samples() -> Vec<Evidence> {
     ]
 }
 
-#[test]
-fn every_finding_has_every_sentence() {
-    let words = Catalogue::of(Language::English);
-    let severities = [Severity::Info, Severity::Warn, Severity::Alarm];
-    for (evidence, severity) in samples()
-        .into_iter()
-        .chain(more_samples())
+/// Every holder there may be: a process in every state, several workers, one that
+/// is not seen for every reason, and none.
+fn holders() -> Vec<(Option<Arc<Process>>, FindingHolder)> {
+    let states = [
+        RunState::Usual,
+        RunState::Stopped,
+        RunState::Traced,
+        RunState::Uninterruptible,
+    ];
+    let process = |run_state| {
+        Arc::new(Process {
+            pid: 812,
+            name: Text::from("wormlike"),
+            run_state,
+            descriptors: Some(Descriptors { open: 24, most: 24 }),
+            ..Process::default()
+        })
+    };
+    let mut holders: Vec<_> = states
+        .map(|state| (Some(process(state)), FindingHolder::default()))
+        .to_vec();
+    let workers = FindingHolder {
+        workers: vec![process(RunState::Usual)],
+        ..FindingHolder::default()
+    };
+    holders.push((Some(process(RunState::Usual)), workers));
+    holders.push((None, FindingHolder::default()));
+    for reason in Unowned::ALL {
+        for uid in [None, Some(33)] {
+            let unseen = Some(UnseenHolder {
+                reason,
+                uid,
+                namespace: 1,
+                port: 8081,
+            });
+            let holder = FindingHolder {
+                unseen,
+                ..FindingHolder::default()
+            };
+            holders.push((None, holder));
+        }
+    }
+    holders
+}
+
+/// Every finding there may be, in every severity, standing and about to fall.
+fn all_findings() -> Vec<Finding> {
+    let mut all = Vec::new();
+    let evidence = || samples().into_iter().chain(more_samples());
+    for evidence in evidence()
         .chain(still_more_samples())
         .chain(silent_samples())
-        .flat_map(|evidence| severities.map(|severity| (evidence.clone(), severity)))
     {
+        for (process, holder) in holders() {
+            for severity in [Severity::Info, Severity::Warn, Severity::Alarm] {
+                for below_since in [None, Some(Stamp(100))] {
+                    all.push(Finding {
+                        severity,
+                        since: Stamp(0),
+                        below_since,
+                        process: process.clone(),
+                        holder: holder.clone(),
+                        evidence: evidence.clone(),
+                    });
+                }
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn no_sentence_of_any_finding_is_empty_or_has_a_gap() {
+    let rules: BTreeSet<Rule> = all_findings()
+        .iter()
+        .map(|finding| finding.evidence.rule())
+        .collect();
+    assert_eq!(rules.len(), Rule::ALL.len(), "a sample of every rule");
+    for language in [Language::English, Language::Chinese] {
+        let words = Catalogue::of(language);
+        for finding in all_findings() {
+            let said = describe(&finding, words);
+            for text in [
+                &said.title,
+                &said.line,
+                &said.evidence,
+                &said.otherwise,
+                &said.next,
+            ] {
+                assert!(!text.trim().is_empty(), "{finding:?} {said:?}");
+                assert!(!text.contains('{'), "{finding:?} {said:?}");
+            }
+            let most = if finding.process.is_some() { 90 } else { 110 };
+            if finding.below_since.is_none() {
+                assert!(said.line.chars().count() <= most, "{}", said.line);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_holder_that_is_not_seen_is_told_as_far_as_it_is_known() {
+    let words = Catalogue::of(Language::English);
+    let line = |evidence: Evidence, reason| {
+        let unseen = Some(UnseenHolder {
+            reason,
+            uid: Some(33),
+            namespace: 1,
+            port: 8081,
+        });
         let finding = Finding {
-            severity,
+            severity: Severity::Info,
             since: Stamp(0),
             below_since: None,
-            process: Some(Arc::new(Process {
-                pid: 812,
-                name: Text::from("wormlike"),
-                ..Process::default()
-            })),
+            process: None,
+            holder: FindingHolder {
+                unseen,
+                ..FindingHolder::default()
+            },
             evidence,
         };
-        let said = describe(&finding, words);
-        for text in [
-            &said.title,
-            &said.line,
-            &said.evidence,
-            &said.otherwise,
-            &said.next,
-        ] {
-            assert!(!text.is_empty(), "{finding:?} {said:?}");
-        }
-        assert!(said.line.chars().count() <= 90, "{}", said.line);
-    }
+        describe(&finding, words).line
+    };
+    let leak = Evidence::CloseWait(Leak {
+        count: 60,
+        growth: 0,
+        window: Duration::from_mins(5),
+        open: None,
+        most: None,
+    });
+    let expected = "a hidden process of uid 33, port 8081 has not closed what its peers have \
+                    closed: 60 for over a minute";
+    assert_eq!(line(leak, Unowned::Hidden), expected);
+    let stalled = stall(Duration::from_secs(90), true);
+    let expected = "a hidden process of uid 33 has accepted nothing on 0.0.0.0:0 for at least \
+                    1 min 30 s (waiting: 42)";
+    assert_eq!(line(stalled, Unowned::Hidden), expected);
 }
 
 #[test]

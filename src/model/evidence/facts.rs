@@ -1,7 +1,8 @@
 //! Evidence as named facts: what sentences and reports are made of.
 
 use super::{
-    Breadth, Evidence, HalfOpen, Leak, Oddity, PortUse, ScanEvidence, Stillness, Unacknowledged,
+    AcceptStall, Breadth, Evidence, HalfOpen, Leak, Oddity, PortUse, ScanEvidence, Stillness,
+    Unacknowledged,
 };
 use crate::model::baseline::Listener;
 use crate::model::endpoint::Endpoint;
@@ -20,6 +21,8 @@ pub enum Fact {
     Share(u64, u64),
     /// A length of time.
     Length(Duration),
+    /// The least that a length of time can be.
+    AtLeast(Duration),
     /// A port.
     Port(u16),
     /// A host.
@@ -74,6 +77,7 @@ impl Evidence {
             Self::NetworkDown { processes, failed } => {
                 vec![("processes", count(*processes)), ("failed", count(*failed))]
             }
+            Self::NotAccepting(stall) => stall.facts(),
             Self::AcceptQueue {
                 listener,
                 waiting,
@@ -218,6 +222,25 @@ impl Leak {
             ("window", Fact::Length(self.window)),
             ("open", count_if_known(self.open)),
             ("most", count_if_known(self.most)),
+        ]
+    }
+}
+
+impl AcceptStall {
+    fn facts(&self) -> Facts {
+        let length = |time| {
+            if self.at_least {
+                Fact::AtLeast(time)
+            } else {
+                Fact::Length(time)
+            }
+        };
+        vec![
+            ("listener", Fact::Endpoint(self.listener)),
+            ("waiting", count(self.waiting)),
+            ("backlog", count_if_known(self.backlog)),
+            ("oldest", length(self.oldest)),
+            ("stalled", length(self.stalled)),
         ]
     }
 }

@@ -1,6 +1,6 @@
 //! From evidence to the rows it is about.
 
-use super::Evidence;
+use super::{AcceptStall, Evidence};
 use crate::model::endpoint::Endpoint;
 use crate::model::protocol::{Family, Protocol};
 use crate::model::socket::Socket;
@@ -39,7 +39,9 @@ impl Evidence {
                 local: Some(listener.end()),
                 ..Lead::default()
             },
-            Self::AcceptQueue { listener, .. } | Self::NewListener { listener, .. } => Lead {
+            Self::NotAccepting(AcceptStall { listener, .. })
+            | Self::AcceptQueue { listener, .. }
+            | Self::NewListener { listener, .. } => Lead {
                 states: &[State::Listen],
                 local: Some(*listener),
                 ..Lead::default()
@@ -105,6 +107,8 @@ pub struct Lead {
     pub family: Option<Family>,
     /// Sent again at least so often without an answer.
     pub resent: u8,
+    /// Of this user.
+    pub uid: Option<u32>,
     /// Whether rows that no program holds are among them, so that the process of
     /// the finding is no sign: half-open ones, or those in `TIME_WAIT`.
     pub unheld: bool,
@@ -123,6 +127,7 @@ impl Lead {
         (self.states.is_empty() || self.states.contains(&socket.state))
             && self.resent <= socket.timer.map_or(0, |timer| timer.retransmits)
             && self.family.is_none_or(|family| family == socket.family())
+            && self.uid.is_none_or(|uid| socket.user() == Some(uid))
             && meets(self.local, socket.local)
             && meets(self.remote, socket.remote)
     }

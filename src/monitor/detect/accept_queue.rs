@@ -50,8 +50,8 @@ impl Detector for AcceptQueue {
                 full: queue.is_full(),
             };
             let level = queue.level(lasting, case.limits, evidence);
-            let process = case.scene.first_owner(row);
-            self.standing.judge(key, process, level, case.now);
+            let holder = case.scene.acceptors(row);
+            self.standing.judge(key, holder, level, case.now);
         }
         self.standing.findings(case.now, case.limits.clearing)
     }

@@ -2,19 +2,22 @@
 //! keeps a descriptor, and once these run out the program accepts and opens
 //! nothing more.
 //!
-//! A few old ones are a fact worth knowing; a number that grows is a leak. One
-//! that rises once is none: a server that is restarted closes all connections
-//! of a pool, which finds out when it next uses them.
+//! A few old ones are a fact worth knowing; a number that grows is a leak, and so
+//! is a large one. One that rises once is none: a server that is restarted closes
+//! all connections of a pool, which finds out when it next uses them. Nor is a
+//! connection on which the program still sends: a peer may say that it sends no
+//! more and go on reading (a half-closed connection, RFC 9293, 3.6).
 
-use super::standing::{Level, Standing};
+use super::party::Party;
+use super::standing::{Holder, Level, Standing};
 use super::thresholds::Thresholds;
 use super::{Actor, Case, Detector, Scene};
 use crate::model::evidence::{Evidence, Leak};
 use crate::model::finding::{Finding, Severity};
 use crate::model::process::Process;
+use crate::model::row::Row;
 use crate::model::time::Stamp;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// So many counts are kept of a window, evenly apart: it needs no more of them.
@@ -26,32 +29,33 @@ const RISES: usize = 3;
 /// A finding per process: a leak where there is one, else what is old.
 #[derive(Default)]
 pub(super) struct CloseWait {
-    leaks: Standing<Actor>,
-    old: Standing<Actor>,
-    histories: BTreeMap<Actor, History>,
+    leaks: Standing<Party>,
+    old: Standing<Party>,
+    histories: BTreeMap<Party, History>,
 }
 
 impl Detector for CloseWait {
     fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
         let old = old_ones(case.scene, case.limits);
-        self.histories.retain(|actor, history| {
-            old.contains_key(actor) || history.reaches_back(case.now, case.limits.leak_window)
+        self.histories.retain(|party, history| {
+            old.contains_key(party) || history.reaches_back(case.now, case.limits.leak_window)
         });
-        for (actor, (process, count)) in &old {
-            let history = self.histories.entry(*actor).or_default();
-            history.note(case.now, *count, case.limits.leak_window);
+        for (party, (holder, count)) in old {
+            let history = self.histories.entry(party).or_default();
+            history.note(case.now, count, case.limits.leak_window);
             let signs = Signs {
-                count: *count,
-                growth: history.growth(*count),
-                rises: history.rises(*count),
+                count,
+                growth: history.growth(count),
+                rises: history.rises(count),
             };
+            let process = holder.process.map(|process| &**process);
             let leak = signs.leak(process, case.limits);
-            self.leaks.judge(*actor, Some(process), leak, case.now);
+            self.leaks.judge(party, holder.clone(), leak, case.now);
             let old = Level::Raise(Severity::Info, signs.evidence(process, case.limits));
-            self.old.judge(*actor, Some(process), old, case.now);
+            self.old.judge(party, holder, old, case.now);
         }
         let mut findings = self.leaks.findings(case.now, case.limits.clearing);
-        let leaking: BTreeSet<Actor> = findings.iter().filter_map(whose).collect();
+        let leaking: BTreeSet<Party> = findings.iter().filter_map(whose).collect();
         let old = self.old.findings(case.now, case.limits.clearing);
         let known = |finding: &Finding| whose(finding).is_some_and(|of| leaking.contains(&of));
         findings.extend(old.into_iter().filter(|finding| !known(finding)));
@@ -59,23 +63,35 @@ impl Detector for CloseWait {
     }
 }
 
-/// How many sockets each process has had in `CLOSE_WAIT` for long.
-fn old_ones<'a>(
-    scene: &Scene<'a>,
-    limits: &Thresholds,
-) -> BTreeMap<Actor, (&'a Arc<Process>, u32)> {
+/// How many sockets each party has had in `CLOSE_WAIT` for long, those not
+/// counted on which it still sends.
+fn old_ones<'a>(scene: &Scene<'a>, limits: &Thresholds) -> BTreeMap<Party, (Holder<'a>, u32)> {
     let mut found = BTreeMap::new();
     let old = scene.muster.close_wait(scene.rows);
     let old = old.filter(|row| row.state_since.age(scene.now) >= limits.leak_age);
-    for process in old.filter_map(|row| scene.first_owner(row)) {
-        let (_, count) = found.entry(Actor::of(process)).or_insert((process, 0));
+    let idle = old.filter(|row| !still_sends(row, scene, limits));
+    for (party, holder) in idle.filter_map(|row| scene.party(row)) {
+        let (_, count) = found.entry(party).or_insert((holder, 0));
         *count += 1;
     }
     found
 }
 
-fn whose(finding: &Finding) -> Option<Actor> {
-    finding.process.as_deref().map(Actor::of)
+/// True if data has been sent within the time in which a connection becomes an
+/// old one. Before the first data that time counts from the handshake.
+fn still_sends(row: &Row, scene: &Scene<'_>, limits: &Thresholds) -> bool {
+    let detail = scene.details.find(&row.socket.key());
+    detail.is_some_and(|detail| {
+        Duration::from_millis(detail.info.last_data_sent_ms.into()) < limits.leak_age
+    })
+}
+
+fn whose(finding: &Finding) -> Option<Party> {
+    match (finding.process.as_deref(), finding.holder.unseen) {
+        (Some(process), _) => Some(Party::Process(Actor::of(process))),
+        (None, Some(unseen)) => Some(Party::Unseen(unseen)),
+        (None, None) => None,
+    }
 }
 
 /// What the old ones of a process look like.
@@ -88,8 +104,8 @@ struct Signs {
 }
 
 impl Signs {
-    fn evidence(&self, process: &Process, limits: &Thresholds) -> Evidence {
-        let descriptors = process.descriptors;
+    fn evidence(&self, process: Option<&Process>, limits: &Thresholds) -> Evidence {
+        let descriptors = process.and_then(|process| process.descriptors);
         Evidence::CloseWait(Leak {
             count: self.count,
             growth: self.growth,
@@ -99,15 +115,17 @@ impl Signs {
         })
     }
 
-    fn leak(&self, process: &Process, limits: &Thresholds) -> Level {
-        let running_out = process.descriptors.is_some_and(|each| {
+    fn leak(&self, process: Option<&Process>, limits: &Thresholds) -> Level {
+        let descriptors = process.and_then(|process| process.descriptors);
+        let running_out = descriptors.is_some_and(|each| {
             f64::from(each.open) >= limits.leak_descriptors * f64::from(each.most)
         });
         let before = f64::from(self.count.saturating_sub(self.growth));
         let least = f64::from(limits.leak_growth).max(before * limits.leak_share);
         let evidence = self.evidence(process, limits);
         let growth = f64::from(self.growth);
-        match (growth >= least && self.rises >= RISES, running_out) {
+        let grows = growth >= least && self.rises >= RISES;
+        match (grows || self.count >= limits.leak_many, running_out) {
             (true, true) => Level::Raise(Severity::Alarm, evidence),
             (true, false) => Level::Raise(Severity::Warn, evidence),
             (false, _) if growth * 2.0 >= least => Level::Hold(evidence),
@@ -175,7 +193,7 @@ mod tests {
             growth,
             rises: RISES,
         };
-        match signs.leak(&process, &Thresholds::default()) {
+        match signs.leak(Some(&process), &Thresholds::default()) {
             Level::Raise(severity, _) => Some(severity),
             _ => None,
         }
@@ -186,8 +204,9 @@ mod tests {
         assert_eq!(judged(3, 0, 100), None);
         assert_eq!(judged(25, 19, 100), None);
         assert_eq!(judged(25, 20, 100), Some(Severity::Warn));
-        assert_eq!(judged(400, 25, 500), None, "under a tenth");
         assert_eq!(judged(800, 200, 900), Some(Severity::Alarm));
+        assert_eq!(judged(49, 0, 100), None);
+        assert_eq!(judged(50, 0, 100), Some(Severity::Warn), "many");
         assert_eq!(judged(3, 0, 1000), None, "not by these");
     }
 

@@ -9,6 +9,7 @@ use crate::model::owner::{Holder, ProcessId};
 use crate::model::row::{Phase, Row};
 use crate::monitor::interner::Interner;
 use crate::monitor::ledger::Turned;
+use std::sync::Arc;
 
 /// Marks the rows that findings worth a look are about.
 pub(in crate::monitor) fn flag(turned: &mut Turned, interner: &Interner, findings: &[Finding]) {
@@ -34,6 +35,7 @@ pub(in crate::monitor) fn flag(turned: &mut Turned, interner: &Interner, finding
 
 /// A finding as rows are held against it: told once, not for each of a hundred
 /// thousand rows.
+#[derive(Clone, Copy)]
 struct Mark {
     severity: Severity,
     lead: Lead,
@@ -57,12 +59,15 @@ impl Marks {
         match finding.process.as_deref().filter(|_| !lead.unheld) {
             None => self.anybodys.push(mark),
             Some(process) => {
-                // One that is unknown holds nothing any more.
-                if let Some(ProcessId(number)) = interner.find(process) {
-                    let place = number as usize;
-                    let places = self.of.len().max(place + 1);
-                    self.of.resize_with(places, Vec::new);
-                    self.of[place].push(mark);
+                let workers = finding.holder.workers.iter();
+                for process in std::iter::once(process).chain(workers.map(Arc::as_ref)) {
+                    // One that is unknown holds nothing any more.
+                    if let Some(ProcessId(number)) = interner.find(process) {
+                        let place = number as usize;
+                        let places = self.of.len().max(place + 1);
+                        self.of.resize_with(places, Vec::new);
+                        self.of[place].push(mark);
+                    }
                 }
             }
         }

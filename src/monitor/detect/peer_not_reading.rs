@@ -1,15 +1,20 @@
 //! Rule: a peer does not read. Its window is closed, what this program has
 //! written waits here, and the kernel only asks again from time to time
 //! (the persist timer, RFC 9293, 3.8.6.1).
+//!
+//! Of connections that their program has closed the kernel goes on by itself:
+//! these are counted by local port.
 
+use super::party::Party;
 use super::still::Still;
 use super::{Case, Detector};
 use crate::model::evidence::Evidence;
-use crate::model::finding::Finding;
+use crate::model::finding::{Finding, Severity};
+use crate::model::owner::Unowned;
 use crate::model::row::Row;
 use crate::model::timer::TimerKind;
 
-/// A finding per process.
+/// A finding per process, or per port for what programs have closed.
 #[derive(Default)]
 pub(super) struct PeerNotReading {
     still: Still,
@@ -17,7 +22,20 @@ pub(super) struct PeerNotReading {
 
 impl Detector for PeerNotReading {
     fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
-        self.still.judge(case, waiting, Evidence::PeerNotReading)
+        let party = |row: &Row| {
+            case.scene.party(row).or_else(|| {
+                let holder = case.scene.holder(row);
+                let unseen = holder.unseen?;
+                (unseen.reason == Unowned::Orphan).then_some((Party::Unseen(unseen), holder))
+            })
+        };
+        self.still.judge(
+            case,
+            party,
+            waiting,
+            |_| Some(Severity::Info),
+            Evidence::PeerNotReading,
+        )
     }
 }
 

@@ -1,11 +1,16 @@
 //! Rule: a program does not read what has come for it. Its peer soon finds the
 //! window closed, and waits.
+//!
+//! Much on one connection tells as much as a little on many: a server that hangs
+//! has a small request unread on each.
 
-use super::still::Still;
+use super::still::{Still, Stuck};
+use super::thresholds::Thresholds;
 use super::{Case, Detector};
 use crate::model::evidence::Evidence;
-use crate::model::finding::Finding;
+use crate::model::finding::{Finding, Severity};
 use crate::model::row::Row;
+use crate::model::state::State;
 
 /// A finding per process.
 #[derive(Default)]
@@ -15,8 +20,34 @@ pub(super) struct ProgramNotReading {
 
 impl Detector for ProgramNotReading {
     fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
-        let least = case.limits.still_bytes;
-        let unread = |row: &Row| Some(row.socket.recv_queue).filter(|bytes| *bytes >= least);
-        self.still.judge(case, unread, Evidence::ProgramNotReading)
+        self.still.judge(
+            case,
+            |row| case.scene.party(row),
+            unread,
+            |stuck| severity(stuck, case.limits),
+            Evidence::ProgramNotReading,
+        )
     }
+}
+
+/// Unread bytes. In `CLOSE_WAIT` a few are left by programs that keep a
+/// connection for later use and find it closed then: an alert of TLS, a GOAWAY of
+/// HTTP/2; the rule about that state tells of them.
+fn unread(row: &Row) -> Option<u32> {
+    let bytes = row.socket.recv_queue;
+    (bytes > 0 && row.socket.state != State::CloseWait || bytes >= CLOSED_LEAST).then_some(bytes)
+}
+
+/// Unread bytes of a connection that its peer has closed, from which on they are
+/// more than a farewell.
+const CLOSED_LEAST: u32 = 16 * 1024;
+
+fn severity(stuck: &Stuck<'_>, limits: &Thresholds) -> Option<Severity> {
+    let much = stuck.stillness.bytes >= u64::from(limits.still_bytes);
+    let many = stuck.stillness.sockets >= limits.still_sockets;
+    let stopped = stuck
+        .holder
+        .process
+        .is_some_and(|process| process.run_state.is_stopped());
+    (much || many || stopped).then_some(if many { Severity::Warn } else { Severity::Info })
 }

@@ -5,7 +5,7 @@
 //! been milder for as long: its words go by how grave it is.
 
 use crate::model::evidence::Evidence;
-use crate::model::finding::{Finding, Severity};
+use crate::model::finding::{Finding, FindingHolder, Severity, UnseenHolder};
 use crate::model::process::Process;
 use crate::model::time::Stamp;
 use std::collections::BTreeMap;
@@ -41,6 +41,25 @@ pub(super) struct Standing<K> {
     stood: BTreeMap<K, Stood>,
 }
 
+/// Holder of the sockets that a rule judges.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Holder<'a> {
+    pub(super) process: Option<&'a Arc<Process>>,
+    /// What is known where no process is.
+    pub(super) unseen: Option<UnseenHolder>,
+    /// Further processes that share the trouble.
+    pub(super) workers: Vec<&'a Arc<Process>>,
+}
+
+impl<'a> From<Option<&'a Arc<Process>>> for Holder<'a> {
+    fn from(process: Option<&'a Arc<Process>>) -> Self {
+        Self {
+            process,
+            ..Self::default()
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Stood {
     finding: Finding,
@@ -67,16 +86,17 @@ impl<K> Default for Standing<K> {
 
 impl<K: Ord> Standing<K> {
     /// Says how strong the signs are in this round.
-    pub(super) fn judge(
+    pub(super) fn judge<'a>(
         &mut self,
         key: K,
-        process: Option<&Arc<Process>>,
+        holder: impl Into<Holder<'a>>,
         level: Level,
         now: Stamp,
     ) {
+        let holder = holder.into();
         match level {
-            Level::Raise(severity, evidence) => self.raise(key, process, severity, evidence, now),
-            Level::Hold(evidence) => self.hold(&key, process, evidence),
+            Level::Raise(severity, evidence) => self.raise(key, holder, severity, evidence, now),
+            Level::Hold(evidence) => self.hold(&key, holder, evidence),
             Level::Below => {}
             Level::Explained => drop(self.stood.remove(&key)),
         }
@@ -85,7 +105,7 @@ impl<K: Ord> Standing<K> {
     fn raise(
         &mut self,
         key: K,
-        process: Option<&Arc<Process>>,
+        holder: Holder<'_>,
         severity: Severity,
         evidence: Evidence,
         now: Stamp,
@@ -95,19 +115,20 @@ impl<K: Ord> Standing<K> {
                 severity,
                 since: now,
                 below_since: None,
-                process: process.cloned(),
+                holder: FindingHolder::default(),
+                process: None,
                 evidence: evidence.clone(),
             },
             milder: None,
             judged: true,
         });
         stood.weigh(severity, now);
-        stood.confirm(process, evidence);
+        stood.confirm(holder, evidence);
     }
 
-    fn hold(&mut self, key: &K, process: Option<&Arc<Process>>, evidence: Evidence) {
+    fn hold(&mut self, key: &K, holder: Holder<'_>, evidence: Evidence) {
         if let Some(stood) = self.stood.get_mut(key) {
-            stood.confirm(process, evidence);
+            stood.confirm(holder, evidence);
         }
     }
 
@@ -152,10 +173,13 @@ impl Stood {
 
     /// The evidence may have moved to another process, or its owner may have
     /// been found since.
-    fn confirm(&mut self, process: Option<&Arc<Process>>, evidence: Evidence) {
-        if let Some(process) = process {
+    fn confirm(&mut self, holder: Holder<'_>, evidence: Evidence) {
+        if let Some(process) = holder.process {
             self.finding.process = Some(Arc::clone(process));
         }
+        self.finding.holder.unseen = holder.unseen.filter(|_| self.finding.process.is_none());
+        let workers = holder.workers.into_iter();
+        self.finding.holder.workers = workers.map(Arc::clone).collect();
         self.finding.evidence = evidence;
         self.finding.below_since = None;
         self.judged = true;

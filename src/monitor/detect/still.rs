@@ -1,49 +1,53 @@
-//! Sockets whose queues do not move: how long has each held the same number of
-//! bytes? What the two rules about them share.
+//! Sockets whose queues do not move: for how long each has held the same number
+//! of bytes. The rules about programs and peers that do not read share it.
 
-use super::standing::{Level, Standing};
-use super::{Actor, Case, Scene};
+use super::party::Party;
+use super::standing::{Holder, Level, Standing};
+use super::{Case, Scene};
 use crate::model::endpoint::Endpoint;
 use crate::model::evidence::{Evidence, Stillness};
 use crate::model::finding::{Finding, Severity};
-use crate::model::process::Process;
 use crate::model::row::Row;
 use crate::model::socket::SocketKey;
 use crate::model::time::Stamp;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Bytes in a queue, by socket, and since when there are as many; and the
-/// findings, one per process.
+/// findings, one per party.
 #[derive(Debug, Default)]
 pub(super) struct Still {
     since: BTreeMap<SocketKey, (u32, Stamp)>,
-    standing: Standing<Actor>,
+    standing: Standing<Party>,
 }
 
-/// The sockets of one process that stand still.
+/// The sockets of one party that stand still.
 #[derive(Debug)]
-struct Stuck<'a> {
-    process: &'a Arc<Process>,
-    stillness: Stillness,
+pub(super) struct Stuck<'a> {
+    pub(super) holder: Holder<'a>,
+    pub(super) stillness: Stillness,
     /// The bytes of the socket with most.
-    most: u32,
+    pub(super) most: u32,
 }
 
 impl Still {
     /// Judges a table: `bytes` are those that a row with any is judged by, none
-    /// if it is not to be judged.
-    pub(super) fn judge(
+    /// if it is not to be judged; `severity` is how much it matters, none if it
+    /// does not.
+    pub(super) fn judge<'a>(
         &mut self,
-        case: &Case<'_>,
+        case: &Case<'a>,
+        party: impl Fn(&Row) -> Option<(Party, Holder<'a>)>,
         bytes: impl Fn(&Row) -> Option<u32>,
+        severity: impl Fn(&Stuck<'_>) -> Option<Severity>,
         evidence: fn(Stillness) -> Evidence,
     ) -> Vec<Finding> {
-        for (actor, stuck) in self.observe(case.scene, case.limits.still_after, bytes) {
-            let level = Level::Raise(Severity::Info, evidence(stuck.stillness));
-            self.standing
-                .judge(actor, Some(stuck.process), level, case.now);
+        for (key, stuck) in self.observe(case.scene, case.limits.still_after, party, bytes) {
+            let level = match severity(&stuck) {
+                Some(severity) => Level::Raise(severity, evidence(stuck.stillness)),
+                None => Level::Below,
+            };
+            self.standing.judge(key, stuck.holder, level, case.now);
         }
         self.standing.findings(case.now, case.limits.clearing)
     }
@@ -51,10 +55,11 @@ impl Still {
     /// What has stood still for at least `patience`.
     fn observe<'a>(
         &mut self,
-        scene: &Scene<'a>,
+        scene: &Scene<'_>,
         patience: Duration,
+        party: impl Fn(&Row) -> Option<(Party, Holder<'a>)>,
         bytes: impl Fn(&Row) -> Option<u32>,
-    ) -> BTreeMap<Actor, Stuck<'a>> {
+    ) -> BTreeMap<Party, Stuck<'a>> {
         let mut still = BTreeMap::new();
         let mut stuck = BTreeMap::new();
         for row in scene.muster.queued(scene.rows) {
@@ -67,10 +72,9 @@ impl Still {
             still.insert(key, (bytes, since));
             let age = since.age(scene.now);
             if age >= patience
-                && let Some(process) = scene.first_owner(row)
+                && let Some((key, holder)) = party(row)
             {
-                let actor = Actor::of(process);
-                let entry = stuck.entry(actor).or_insert_with(|| Stuck::of(process));
+                let entry = stuck.entry(key).or_insert_with(|| Stuck::of(holder));
                 entry.add(row.socket.remote, bytes, age);
             }
         }
@@ -80,9 +84,9 @@ impl Still {
 }
 
 impl<'a> Stuck<'a> {
-    fn of(process: &'a Arc<Process>) -> Self {
+    fn of(holder: Holder<'a>) -> Self {
         Self {
-            process,
+            holder,
             stillness: Stillness {
                 sockets: 0,
                 bytes: 0,

@@ -122,6 +122,9 @@ pub struct Thresholds {
     pub leak_growth: u32,
     /// … and by this share of what there were, to be a leak.
     pub leak_share: f64,
+    /// So many old ones are a leak, however they came (chosen: more than the pools
+    /// of most programs hold).
+    pub leak_many: u32,
     /// The share of the descriptors a process may open (`RLIMIT_NOFILE`) at
     /// which a leak is an alarm (chosen).
     pub leak_descriptors: f64,
@@ -134,8 +137,13 @@ pub struct Thresholds {
     /// How long a queue must stand still to be stuck (chosen: players and
     /// programs at a prompt pause for less).
     pub still_after: Duration,
-    /// How many bytes must wait unread in it (chosen).
+    /// How many bytes must wait unread in such queues of a process (chosen) …
     pub still_bytes: u32,
+    /// … or in how many of them any (chosen: a program that reads leaves none).
+    pub still_sockets: u32,
+    /// How long a program must have accepted nothing while connections wait
+    /// (chosen: clients wait for about as long).
+    pub accept_stalled_after: Duration,
     /// How many connects must fail within ten seconds to be a storm (chosen: a
     /// database that restarts refuses fewer) …
     pub storm_failed: u32,
@@ -202,11 +210,14 @@ impl Default for Thresholds {
             leak_window: Duration::from_mins(5),
             leak_growth: 20,
             leak_share: 0.1,
+            leak_many: 50,
             leak_descriptors: 0.8,
             unacknowledged_after: Duration::from_secs(15),
             unacknowledged_share: 0.1,
             still_after: Duration::from_secs(30),
             still_bytes: 16 * 1024,
+            still_sockets: 10,
+            accept_stalled_after: Duration::from_secs(20),
             storm_failed: 20,
             storm_share: 0.5,
             ports_amber: 0.7,

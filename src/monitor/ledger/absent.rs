@@ -221,7 +221,7 @@ impl Turning<'_> {
         self.turned.holders.extend_from_slice(holders);
         OwnerSpan {
             start,
-            count: u16::try_from(holders.len()).unwrap_or(u16::MAX),
+            count: u32::try_from(holders.len()).unwrap_or(u32::MAX),
         }
     }
 

@@ -25,7 +25,7 @@ struct Document<'a> {
     watched_s: f64,
     fail_on: &'a str,
     failed: bool,
-    /// `ok`, `warning`, or `unknown` where it was ended before its time.
+    /// `ok`, `warning`, `critical`, or `unknown` where it was ended before its time.
     state: &'a str,
     /// How long was to be watched.
     wanted_s: f64,
@@ -121,7 +121,7 @@ pub fn write(checked: &Checked<'_>, words: &Catalogue, out: &mut dyn Write) -> i
         source: observation.source.word(),
         watched_s: tenths(checked.watched),
         fail_on: checked.level.word(),
-        failed: checked.verdict() == Verdict::Bad,
+        failed: matches!(checked.verdict(), Verdict::Warning | Verdict::Critical),
         state: checked.verdict().word(),
         wanted_s: tenths(checked.wanted),
         unread_tables: checked.unread,
@@ -232,6 +232,9 @@ fn value(fact: &Fact) -> Value {
             json!({"value": part.saturating_mul(100) / (*whole).max(1), "unit": "percent"})
         }
         Fact::Length(time) => json!({"value": time.as_secs_f64(), "unit": "s"}),
+        Fact::AtLeast(time) => {
+            json!({"value": time.as_secs_f64(), "unit": "s", "at_least": true})
+        }
         Fact::Port(port) => json!({"value": port, "unit": "port"}),
         Fact::Host(address) => json!({"value": address.to_string(), "unit": "address"}),
         Fact::Endpoint(end) => json!({"value": end.to_string(), "unit": "endpoint"}),
@@ -251,6 +254,7 @@ mod tests {
     use super::*;
     use crate::explain::catalogue::Language;
     use crate::model::evidence::Evidence;
+    use crate::model::finding::FindingHolder;
     use crate::model::finding::{Blind, Lack, Rule};
     use crate::model::observation::Observation;
     use crate::model::text::Text;
@@ -277,6 +281,7 @@ mod tests {
             severity: Severity::Warn,
             since: Stamp(500),
             below_since: None,
+            holder: FindingHolder::default(),
             process: Some(Arc::new(Process {
                 pid: 812,
                 name: Text::from("app"),

@@ -28,7 +28,8 @@ impl Stood {
             let mut now = standing.iter_mut();
             if let Some(now) = now.find(|now| Identity::of(now) == identity) {
                 now.severity = now.severity.max(before.severity);
-            } else if !muted.contains(&identity) {
+            } else if !muted.contains(&identity) && !standing.iter().any(|now| now.outdoes(&before))
+            {
                 self.end(before, observation);
             }
         }
@@ -66,6 +67,7 @@ impl Stood {
 mod tests {
     use super::*;
     use crate::model::evidence::Evidence;
+    use crate::model::finding::FindingHolder;
     use crate::model::time::{Stamp, Time};
 
     fn observed(second: u64, findings: &[(u32, Severity)]) -> Observation {
@@ -73,6 +75,7 @@ mod tests {
             severity: *severity,
             since: Stamp(*since),
             below_since: None,
+            holder: FindingHolder::default(),
             process: None,
             evidence: Evidence::Ipv6Silent {
                 failed: 9,

@@ -86,9 +86,9 @@ fn each_alone<'o>(
     observation
         .owners(&row)
         .map(move |(process, descriptors)| {
-            let count = u16::try_from(descriptors.len()).unwrap_or(u16::MAX);
+            let count = u32::try_from(descriptors.len()).unwrap_or(u32::MAX);
             let owners = OwnerSpan { start, count };
-            start = start.saturating_add(count.into());
+            start = start.saturating_add(count);
             (&**process, Row { owners, ..row })
         })
         .collect::<Vec<_>>()

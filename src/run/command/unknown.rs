@@ -25,12 +25,12 @@ pub(super) fn refuse_kill(
         }
         let mut start = row.owners.start;
         observation.owners(row).find_map(|(process, descriptors)| {
-            let count = u16::try_from(descriptors.len()).unwrap_or(u16::MAX);
+            let count = u32::try_from(descriptors.len()).unwrap_or(u32::MAX);
             let alone = Row {
                 owners: OwnerSpan { start, count },
                 ..*row
             };
-            start = start.saturating_add(count.into());
+            start = start.saturating_add(count);
             let doubt = matcher.doubt(&alone).filter(|_| process.start_ticks > 0)?;
             let socket = socket(row);
             Some((

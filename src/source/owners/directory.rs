@@ -65,7 +65,7 @@ impl Directory {
         let run = some[before..].iter().take_while(|link| link.inode == inode);
         OwnerSpan {
             start: begin.saturating_add(u32::try_from(before).unwrap_or(u32::MAX)),
-            count: u16::try_from(run.count()).unwrap_or(u16::MAX),
+            count: u32::try_from(run.count()).unwrap_or(u32::MAX),
         }
     }
 }
@@ -92,7 +92,7 @@ mod tests {
         let links = links(inodes);
         let span = Directory::of(&links).find(&links, asked);
         let start = span.start as usize;
-        let found = &links[start..start + usize::from(span.count)];
+        let found = &links[start..start + span.count as usize];
         let right: Vec<Link> = links
             .iter()
             .copied()

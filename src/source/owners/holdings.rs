@@ -142,7 +142,7 @@ impl Holdings {
     fn run(&self, span: OwnerSpan) -> &[Link] {
         let start = span.start as usize;
         self.links
-            .get(start..start + usize::from(span.count))
+            .get(start..start + span.count as usize)
             .unwrap_or_default()
     }
 }

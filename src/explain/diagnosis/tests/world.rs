@@ -81,7 +81,7 @@ impl World {
             "last" => row.last_owner = Some(LastOwner::new(SERVER)),
             "timer" => row.socket.timer = Some(timer(&mut parts)),
             "age" => self.since(number()),
-            "owners" => self.held_by(u16::try_from(number()).unwrap()),
+            "owners" => self.held_by(number()),
             "nobody" => self.leave(value),
             "like" => self.repeat(number(), |_| {}),
             // Those of another namespace, and those of another interface.
@@ -162,9 +162,9 @@ impl World {
         self.rows[0].state_since = Stamp(now.0 - seconds * 100);
     }
 
-    fn held_by(&mut self, count: u16) {
+    fn held_by(&mut self, count: u32) {
         let holders = (0..count).map(|number| Holder {
-            process: ProcessId(number.into()),
+            process: ProcessId(number),
             fd: 7,
         });
         self.observation.holders = holders.collect();

@@ -1,0 +1,17 @@
+//! How long connections have waited at a listener to be accepted.
+
+use std::time::Duration;
+
+/// Wait at one listener that has connections in its accept queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AcceptWait {
+    /// Row number of the listener.
+    pub listener: u32,
+    /// How long the oldest connection has waited.
+    pub oldest: Duration,
+    /// How long nothing has been accepted.
+    pub stalled: Duration,
+    /// Whether both are lower bounds: the connection was there when watching
+    /// began.
+    pub at_least: bool,
+}

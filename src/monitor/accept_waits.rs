@@ -1,0 +1,375 @@
+//! How long the oldest connection has waited at each listener, and since when
+//! its program has accepted none.
+//!
+//! The accept queue is first in, first out (`reqsk_queue_remove` in
+//! `include/net/request_sock.h`): while the oldest connection that nobody has
+//! accepted stays the same, nothing is accepted. Of listeners that share an
+//! address (`SO_REUSEPORT`) no table tells whose queue such a connection is in.
+//! Where only one of them has a queue it is in that one; else a listener has
+//! accepted nothing for as long as its queue has not become shorter, if as many
+//! connections have waited for as long.
+
+use super::details::Details;
+use super::listeners::Listeners;
+use crate::model::accept_wait::AcceptWait;
+use crate::model::endpoint::Endpoint;
+use crate::model::owner::Unowned;
+use crate::model::row::{Phase, Row};
+use crate::model::socket::SocketKey;
+use crate::model::time::Stamp;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// So many connections of a queue are asked for how long they have been there.
+const PROBED: usize = 64;
+
+/// Listeners with connections that nobody has accepted, over the tables.
+#[derive(Default)]
+pub(super) struct AcceptWaits {
+    queues: BTreeMap<SocketKey, Queue>,
+    /// Connections at the head of a queue, by the row number of its listener, of
+    /// the last table.
+    heads: Vec<(u32, SocketKey)>,
+    /// Those of the last table, by row number.
+    waits: Vec<AcceptWait>,
+}
+
+/// What is remembered of one listener's queue.
+#[derive(Clone, Copy)]
+struct Queue {
+    length: u32,
+    /// Since when it has had connections and has not become shorter.
+    undiminished: Stamp,
+    /// How many it had then.
+    length_then: u32,
+    /// The oldest connection, where it is known to be in this queue.
+    head: Option<Head>,
+}
+
+/// Connection that is accepted next.
+#[derive(Clone, Copy)]
+struct Head {
+    key: SocketKey,
+    /// When it came.
+    came: Stamp,
+    /// Since when it has been the next.
+    since: Stamp,
+}
+
+/// Listeners that share an address, and what waits for any of them.
+#[derive(Default)]
+struct Group {
+    /// Row numbers of those with a queue.
+    listeners: Vec<u32>,
+    /// Row numbers of connections that nobody has accepted.
+    waiting: Vec<u32>,
+}
+
+type Bound = (u32, Endpoint, u32);
+
+impl AcceptWaits {
+    /// Takes in a table: its rows, with the reason why nobody owns them.
+    pub(super) fn fold(
+        &mut self,
+        rows: &[Row],
+        ownerless: &[u32],
+        listeners: &Listeners,
+        now: Stamp,
+        began: Stamp,
+    ) {
+        let before = std::mem::take(&mut self.queues);
+        self.heads.clear();
+        self.waits.clear();
+        for group in groups(rows, ownerless, listeners).into_values() {
+            let mut waiting: Vec<&Row> = group
+                .waiting
+                .iter()
+                .filter_map(|number| rows.get(*number as usize))
+                .collect();
+            waiting.sort_by_key(|row| (row.first_seen, row.socket.key()));
+            self.fold_group(&group, &waiting, rows, &before, now, began);
+        }
+        self.waits.sort_unstable_by_key(|wait| wait.listener);
+    }
+
+    fn fold_group(
+        &mut self,
+        group: &Group,
+        waiting: &[&Row],
+        rows: &[Row],
+        before: &BTreeMap<SocketKey, Queue>,
+        now: Stamp,
+        began: Stamp,
+    ) {
+        let sole = group.listeners.len() == 1;
+        let mut queues: Vec<(u32, SocketKey, Queue)> = group
+            .listeners
+            .iter()
+            .filter_map(|number| {
+                let listener = rows.get(*number as usize)?;
+                let key = listener.socket.key();
+                let queue = Queue::next(before.get(&key), listener, waiting, sole, now);
+                Some((*number, key, queue))
+            })
+            .collect();
+        queues.sort_by_key(|(number, _, queue)| (queue.undiminished, *number));
+        let mut claimed = 0;
+        for (number, key, queue) in queues {
+            self.queues.insert(key, queue);
+            let head = queue.head.map(|head| (head.came, head.since));
+            let claims = || queue.claims(waiting, &mut claimed, now);
+            let Some((oldest, stalled)) = head.or_else(claims) else {
+                continue;
+            };
+            self.waits.push(AcceptWait {
+                listener: number,
+                oldest: oldest.age(now),
+                stalled: stalled.age(now),
+                at_least: oldest <= began,
+            });
+            if sole {
+                let heads = waiting.iter().take(PROBED);
+                self.heads
+                    .extend(heads.map(|row| (number, row.socket.key())));
+            }
+        }
+    }
+
+    /// Takes in `TCP_INFO` of connections at the head: what nobody has accepted
+    /// has sent no data, so the time since data was sent last is the time since
+    /// the handshake.
+    pub(super) fn measure(&mut self, details: &Details) {
+        for (listener, key) in &self.heads {
+            let Some(detail) = details.find(key) else {
+                continue;
+            };
+            let age = Duration::from_millis(detail.info.last_data_sent_ms.into());
+            let place = self
+                .waits
+                .binary_search_by_key(listener, |wait| wait.listener);
+            if let Some(wait) = place.ok().and_then(|place| self.waits.get_mut(place))
+                && wait.oldest <= age
+            {
+                (wait.oldest, wait.at_least) = (age, false);
+            }
+        }
+    }
+
+    /// How long each listener's oldest connection has waited, by row number.
+    pub(super) fn all(&self) -> &[AcceptWait] {
+        &self.waits
+    }
+
+    /// The connections whose `TCP_INFO` tells how long they have waited.
+    pub(super) fn heads(&self) -> impl Iterator<Item = &SocketKey> {
+        self.heads.iter().map(|(_, key)| key)
+    }
+}
+
+impl Queue {
+    /// The queue in the next table. `sole` says that `waiting`, oldest first, can
+    /// be in no other.
+    fn next(
+        before: Option<&Self>,
+        listener: &Row,
+        waiting: &[&Row],
+        sole: bool,
+        now: Stamp,
+    ) -> Self {
+        let length = listener.socket.recv_queue;
+        let kept = before.filter(|before| before.length <= length);
+        let (undiminished, length_then) = kept.map_or((now, length), |before| {
+            (before.undiminished, before.length_then)
+        });
+        let known = before.and_then(|before| before.head);
+        let stays = known.filter(|head| waiting.iter().any(|row| row.socket.key() == head.key));
+        let follows = |row: &&Row| Head {
+            key: row.socket.key(),
+            came: row.first_seen,
+            since: match (before, known) {
+                // It has headed the queue since it came.
+                (None, _) => row.first_seen,
+                (Some(_), None) => row.first_seen.max(undiminished),
+                (Some(_), Some(_)) => now,
+            },
+        };
+        Self {
+            length,
+            undiminished,
+            length_then,
+            head: stays.or_else(|| waiting.first().filter(|_| sole).map(follows)),
+        }
+    }
+
+    /// Since when the connections that it had when it last became shorter have
+    /// waited; none if there are not as many as old as that, beside those
+    /// `claimed` for others. A busy server keeps a full queue full and accepts all
+    /// the same.
+    fn claims(&self, waiting: &[&Row], claimed: &mut usize, now: Stamp) -> Option<(Stamp, Stamp)> {
+        let old = waiting.partition_point(|row| row.first_seen <= self.undiminished);
+        let needed = claimed.saturating_add(self.length_then as usize);
+        (self.undiminished < now && needed <= old).then(|| {
+            *claimed = needed;
+            (self.undiminished, self.undiminished)
+        })
+    }
+}
+
+/// Listeners with a queue, by what they are bound to, and what waits for them.
+fn groups(rows: &[Row], ownerless: &[u32], listeners: &Listeners) -> BTreeMap<Bound, Group> {
+    let bound = |row: &Row| {
+        let socket = &row.socket;
+        (socket.namespace, socket.local, socket.interface)
+    };
+    let mut groups: BTreeMap<Bound, Group> = BTreeMap::new();
+    for (number, row) in listeners.numbered(rows) {
+        if row.socket.recv_queue > 0 {
+            groups.entry(bound(row)).or_default().listeners.push(number);
+        }
+    }
+    if groups.is_empty() {
+        return groups;
+    }
+    for number in ownerless {
+        let Some(row) = rows.get(*number as usize) else {
+            continue;
+        };
+        if row.unowned == Some(Unowned::AcceptQueue)
+            && row.phase != Phase::Closed
+            && let Some(listener) = listeners.taker(rows, &row.socket)
+            && let Some(group) = groups.get_mut(&bound(listener))
+        {
+            group.waiting.push(*number);
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Monitor;
+    use super::super::fixture::{reading, socket, table};
+    use super::*;
+    use crate::model::observation::Observation;
+    use crate::model::socket::Socket;
+    use crate::model::state::State;
+    use std::sync::Arc;
+
+    /// A listener with so many in its queue.
+    fn listener(number: u16, waiting: u32) -> Socket {
+        Socket {
+            recv_queue: waiting,
+            ..at(number, State::Listen)
+        }
+    }
+
+    fn at(number: u16, state: State) -> Socket {
+        let plain = socket(number.into(), state);
+        let remote = match state {
+            State::Listen => plain.remote,
+            _ => Endpoint::new([127, 0, 0, 1].into(), 40_000 + number),
+        };
+        Socket {
+            local: Endpoint::new([127, 0, 0, 1].into(), 8000),
+            remote,
+            ..plain
+        }
+    }
+
+    /// A connection that nobody has accepted.
+    fn waiting(number: u16) -> Socket {
+        Socket {
+            inode: None,
+            ..at(number, State::Established)
+        }
+    }
+
+    fn seen(monitor: &mut Monitor, second: u64, sockets: &[Socket]) -> Arc<Observation> {
+        monitor
+            .fold(reading(second * 1000, table(sockets)))
+            .unwrap()
+    }
+
+    fn seconds(observation: &Observation) -> Vec<(u64, u64, bool)> {
+        let waits = observation.accept_waits.iter();
+        waits
+            .map(|wait| (wait.oldest.as_secs(), wait.stalled.as_secs(), wait.at_least))
+            .collect()
+    }
+
+    #[test]
+    fn the_oldest_connection_tells_how_long_nothing_was_accepted() {
+        let mut monitor = Monitor::default();
+        assert_eq!(seconds(&seen(&mut monitor, 0, &[listener(1, 0)])), []);
+        seen(&mut monitor, 10, &[listener(1, 1), waiting(5)]);
+        let later = [listener(1, 2), waiting(5), waiting(6)];
+        let now = seen(&mut monitor, 30, &later);
+        assert_eq!(seconds(&now), [(20, 20, false)]);
+        // It accepts the first: the second has waited as long as it has.
+        let accepted = at(5, State::Established);
+        let now = seen(&mut monitor, 40, &[listener(1, 1), accepted, waiting(6)]);
+        assert_eq!(seconds(&now), [(10, 0, false)]);
+        let now = seen(&mut monitor, 41, &[listener(1, 0)]);
+        assert_eq!(seconds(&now), []);
+    }
+
+    #[test]
+    fn what_waited_before_watching_began_has_waited_at_least_so_long() {
+        let mut monitor = Monitor::default();
+        let stuck = [listener(1, 1), waiting(5)];
+        seen(&mut monitor, 0, &stuck);
+        assert_eq!(seconds(&seen(&mut monitor, 45, &stuck)), [(45, 45, true)]);
+    }
+
+    #[test]
+    fn of_listeners_that_share_a_port_the_one_with_a_queue_is_meant() {
+        let mut monitor = Monitor::default();
+        let one = [listener(1, 0), listener(2, 1), waiting(5)];
+        seen(&mut monitor, 0, &one);
+        seen(&mut monitor, 10, &one);
+        // Another has a moment's queue now.
+        let both = [listener(1, 1), listener(2, 1), waiting(5), waiting(6)];
+        let now = seen(&mut monitor, 20, &both);
+        assert_eq!(seconds(&now), [(20, 20, true)]);
+        assert_eq!(
+            now.rows[1].socket,
+            now.rows[now.accept_waits[0].listener as usize].socket
+        );
+    }
+
+    #[test]
+    fn of_two_queues_from_the_beginning_the_one_that_shrinks_is_served() {
+        let mut monitor = Monitor::default();
+        let old = [waiting(5), waiting(6)];
+        let both = |fresh: u16, length| {
+            let mut all = vec![listener(1, length), listener(2, 1)];
+            all.extend(old);
+            all.push(waiting(fresh));
+            all
+        };
+        seen(&mut monitor, 0, &both(7, 2));
+        seen(&mut monitor, 10, &both(8, 1));
+        seen(&mut monitor, 20, &both(9, 2));
+        let now = seen(&mut monitor, 30, &both(10, 1));
+        assert_eq!(seconds(&now), [(30, 30, true)]);
+        assert_eq!(now.accept_waits[0].listener, 1);
+    }
+
+    #[test]
+    fn a_full_queue_without_old_connections_is_served() {
+        let mut monitor = Monitor::default();
+        for second in 0..5_u16 {
+            let fresh = [waiting(100 + second), waiting(200 + second)];
+            let [first, other] = fresh;
+            let mut all = vec![listener(1, 1), listener(2, 1), first, other];
+            // Those of the table before have been accepted.
+            let before = [99 + second, 199 + second].map(|number| at(number, State::Established));
+            all.extend(before);
+            let now = seen(&mut monitor, 10 * u64::from(second), &all);
+            assert!(
+                seconds(&now).iter().all(|(oldest, ..)| *oldest < 10),
+                "{second}"
+            );
+        }
+    }
+}
