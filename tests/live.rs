@@ -81,6 +81,8 @@ mod session;
 mod stage;
 #[path = "live/steps.rs"]
 mod steps;
+#[path = "live/stuck.rs"]
+mod stuck;
 #[path = "live/table.rs"]
 mod table;
 #[path = "live/troubles.rs"]
@@ -105,7 +107,7 @@ use std::process::ExitCode;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 62] = [
+const INSIDE: [(&str, Body); 66] = [
     ("gone_address_is_told", gone::address_is_told),
     ("gone_interface_is_told", gone::interface_is_told),
     (
@@ -299,6 +301,10 @@ const INSIDE: [(&str, Body); 62] = [
         "settings_that_are_somewhere_are_missed",
         checks::miss_settings_that_are_somewhere,
     ),
+    ("stuck_on_itself", stuck::on_itself),
+    ("stuck_behind_a_cork", stuck::behind_a_cork),
+    ("stuck_without_a_device", stuck::without_a_device),
+    ("stuck_for_a_silent_peer", stuck::for_a_silent_peer),
     (
         "settings_are_begun_and_shown",
         checks::begin_and_show_settings,
@@ -306,7 +312,7 @@ const INSIDE: [(&str, Body); 62] = [
 ];
 
 /// Loads in which each trouble must be found, and no other.
-const HUNTED: [(&str, Body); 13] = [
+const HUNTED: [(&str, Body); 14] = [
     ("troubles_a_scan", troubles::a_scan),
     ("troubles_refusals", troubles::refusals),
     (
@@ -325,6 +331,7 @@ const HUNTED: [(&str, Body); 13] = [
     ("troubles_a_leak", troubles::a_leak),
     ("troubles_local_ports", troubles::local_ports),
     ("troubles_a_closed_window", troubles::a_closed_window),
+    ("troubles_a_silent_peer", troubles::a_silent_peer),
     ("quiet_a_browser", quiet::a_browser),
     ("quiet_a_balancer", quiet::a_balancer),
     ("quiet_a_crawler", quiet::a_crawler),

@@ -20,6 +20,7 @@ use std::time::Duration;
 use tcplens::lab::DeviceChoice;
 use tcplens::lab::far_end::FarEnd;
 use tcplens::lab::path::Path;
+use tcplens::model::evidence::Evidence;
 use tcplens::model::finding::{Rule, Severity};
 use tcplens::monitor::Thresholds;
 
@@ -248,5 +249,41 @@ pub(crate) fn a_closed_window(_: &Namespace) -> Result<(), NotHere> {
     hunt.until_found(info(Rule::ProgramNotReading), || {});
     hunt.end();
     drop(server);
+    Ok(())
+}
+
+/// Peers vanish with data under way.
+pub(crate) fn a_silent_peer(namespace: &Namespace) -> Result<(), NotHere> {
+    let thresholds = Thresholds {
+        unacknowledged_after: Duration::from_secs(3),
+        ..Thresholds::default()
+    };
+    println!("silent after 3 s instead of 15");
+    let here = SocketAddr::new(Path::V4.here(), PORT);
+    let mut flood = Flood::open(namespace)?;
+    let listener = listening(here, 64);
+    flood.send(8, here);
+    let mut kept = Vec::new();
+    let mut hunt = Hunt::begin(thresholds, &[]);
+    let found = hunt.until_found((Rule::Unacknowledged, Severity::Warn), || {
+        // Handshakes are finished, and nothing else is answered.
+        flood.far_end.finish_handshakes(8);
+        let accepted = std::iter::from_fn(|| accept(&listener).ok());
+        let written = accepted.map(TcpStream::from).map(|mut server| {
+            server.write_all(b"PING").unwrap();
+            server
+        });
+        kept.extend(written);
+    });
+    let Evidence::Unacknowledged(silent) = &found.evidence else {
+        panic!("{found:?}")
+    };
+    println!("{} of {} connections", silent.sockets, kept.len());
+    assert_eq!(
+        (silent.port, silent.bytes),
+        (Some(PORT), 4 * u64::from(silent.sockets))
+    );
+    assert!(silent.longest >= Duration::from_secs(3), "{silent:?}");
+    hunt.end();
     Ok(())
 }

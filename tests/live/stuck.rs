@@ -1,0 +1,158 @@
+//! Connections that do not move, with real sockets: what is said of each must be
+//! its cause, and no other.
+
+use super::namespace::{Namespace, NotHere};
+use super::patience::wait_for;
+use super::readings::look;
+use super::troubles::stream;
+use rustix::io::Errno;
+use rustix::net::{accept, bind, connect, listen, sockopt};
+use std::fs;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::sync::Arc;
+use tcplens::explain::catalogue::{Catalogue, Language};
+use tcplens::explain::diagnosis::{Diagnosis, Urgency, diagnose};
+use tcplens::lab::DeviceChoice;
+use tcplens::lab::far_end::FarEnd;
+use tcplens::lab::path::Path;
+use tcplens::model::observation::Observation;
+use tcplens::model::row::Row;
+use tcplens::model::state::State;
+use tcplens::monitor::Monitor;
+use tcplens::source::live::{Live, LiveOptions};
+
+/// What is false of all but one.
+const NOTHING_LEAVES: &str = "nothing gets out of this machine";
+
+/// Tables with what the kernel tells of each connection.
+struct Reader {
+    live: Live,
+    monitor: Monitor,
+}
+
+impl Reader {
+    fn begin() -> Self {
+        Self {
+            live: Live::open(&LiveOptions::default()).unwrap(),
+            monitor: Monitor::default(),
+        }
+    }
+
+    fn look(&mut self) -> Arc<Observation> {
+        look(&mut self.live, &mut self.monitor)
+    }
+
+    /// Reads until a row in this state is told of in these words.
+    fn until(
+        &mut self,
+        state: State,
+        words: &str,
+        fits: impl Fn(&Row) -> bool,
+        mut act: impl FnMut(),
+    ) -> Diagnosis {
+        wait_for(words, || {
+            act();
+            let seen = self.look();
+            let mut rows = seen.rows.iter();
+            let row = rows.find(|row| row.socket.state == state && fits(row))?;
+            let told = diagnose(row, &seen, Catalogue::of(Language::English));
+            let said = told.sentences.join(" ");
+            assert!(
+                words == NOTHING_LEAVES || !said.contains(NOTHING_LEAVES),
+                "{said}"
+            );
+            said.contains(words).then_some(told)
+        })
+    }
+}
+
+/// A client that dials its own port is connected to itself.
+pub(crate) fn on_itself(_: &Namespace) -> Result<(), NotHere> {
+    const PORT: u16 = 44_600;
+    let range = "/proc/sys/net/ipv4/ip_local_port_range";
+    fs::write(range, format!("{PORT} {PORT}")).unwrap();
+    let itself = TcpStream::connect((Ipv4Addr::LOCALHOST, PORT)).unwrap();
+    let words = "is connected to itself: both ends are 127.0.0.1:44600";
+    let told = Reader::begin().until(State::Established, words, |_| true, || {});
+    assert_eq!(told.urgency, Urgency::Act);
+    assert!(told.sentences.join(" ").contains("EADDRINUSE"), "{told:?}");
+    // That is true: nobody can listen there.
+    assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).is_err());
+    drop(itself);
+    Ok(())
+}
+
+/// A program that corks its socket holds its data back itself.
+pub(crate) fn behind_a_cork(_: &Namespace) -> Result<(), NotHere> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let server = listener.accept().unwrap();
+    sockopt::set_tcp_cork(&client, true).unwrap();
+    let port = client.local_addr().unwrap().port();
+    let told = Reader::begin().until(
+        State::Established,
+        "held back until a segment is full",
+        |row| row.socket.local.port == port,
+        || client.write_all(&[0; 100]).unwrap(),
+    );
+    assert_eq!(told.urgency, Urgency::Normal, "{told:?}");
+    drop(server);
+    Ok(())
+}
+
+/// The device goes while a SYN waits for its answer: what is sent again stays here.
+pub(crate) fn without_a_device(namespace: &Namespace) -> Result<(), NotHere> {
+    let far_end = FarEnd::open(namespace, DeviceChoice::Auto)
+        .map_err(|error| NotHere::NoNamespace(error.to_string()))?;
+    let socket = stream();
+    let there = SocketAddr::new(Path::V4.peer(0), 80);
+    assert_eq!(connect(&socket, &there), Err(Errno::INPROGRESS));
+    let mut reader = Reader::begin();
+    let silence = "Silence means";
+    let told = reader.until(State::SynSent, silence, |_| true, || {});
+    assert!(!told.waits_unusually, "{told:?}");
+    drop(far_end);
+    let words = "the repetitions do not leave this machine";
+    let told = reader.until(State::SynSent, words, |_| true, || {});
+    let advice = told.next.join(" ");
+    assert!(advice.contains("ip route get"), "{advice}");
+    assert!(!told.sentences.join(" ").contains(silence), "{told:?}");
+    Ok(())
+}
+
+/// A client vanishes with data under way.
+pub(crate) fn for_a_silent_peer(namespace: &Namespace) -> Result<(), NotHere> {
+    let here = SocketAddrV4::new(namespace_address(), 8080);
+    let mut far_end = FarEnd::open(namespace, DeviceChoice::Auto)
+        .map_err(|error| NotHere::NoNamespace(error.to_string()))?;
+    let listener = stream();
+    bind(&listener, &here).unwrap();
+    listen(&listener, 8).unwrap();
+    far_end.forge_syn(SocketAddr::new(Path::V4.peer(1), 40_000), here.into());
+    let accepted = wait_for("a client", || {
+        far_end.finish_handshakes(8);
+        accept(&listener).ok()
+    });
+    let mut server = TcpStream::from(accepted);
+    server.write_all(b"PING").unwrap();
+    let told = Reader::begin().until(
+        State::Established,
+        "the last try went out",
+        |_| true,
+        || far_end.pass_over(),
+    );
+    let said = told.sentences.join(" ");
+    assert!(said.contains("has not acknowledged them for"), "{said}");
+    assert!(!said.contains("the last went out"), "{said}");
+    let advice = told.next.join(" ");
+    assert!(advice.contains("TCP_USER_TIMEOUT"), "{advice}");
+    Ok(())
+}
+
+fn namespace_address() -> Ipv4Addr {
+    match Path::V4.here() {
+        std::net::IpAddr::V4(address) => address,
+        std::net::IpAddr::V6(address) => panic!("{address}"),
+    }
+}
