@@ -37,7 +37,10 @@ pub(super) fn established(evidence: &Evidence) -> Choice {
     choice
         .next_if(unread && !silent, &["next_recv", "then_stuck"])
         .who_if(unread && !silent, "program")
-        .say_if(!unread && !pending, "idle");
+        .say_if(
+            !unread && !pending && !evidence.waits_for_other_end(),
+            "idle",
+        );
     say_other_end(evidence, &mut choice);
     choice.say_if(evidence.data_in_syn, "data_in_syn");
     say_keepalive(evidence, !unread && !pending, &mut choice);

@@ -43,9 +43,12 @@ pub(super) fn connected_to_itself(evidence: &Evidence) -> Choice {
 }
 
 impl Evidence {
-    /// Data of this side waits for its other end, on this machine, to read.
+    /// Data of this side waits for its other end, on this machine, to read, or all of
+    /// it for a program that accepts.
     pub(super) fn waits_for_other_end(&self) -> bool {
-        self.send_queue > 0 && !self.resends() && self.other_end.is_some_and(|other| other.unread)
+        let mine_first = self.recv_queue > 0 && self.send_queue == 0;
+        let waits = |other: OtherEnd| other.unread || other.queued;
+        !mine_first && !self.resends() && self.other_end.is_some_and(waits)
     }
 }
 
