@@ -32,6 +32,7 @@ use crate::model::observation::{Observation, Tally};
 use crate::model::reading::{Matter, Reading, Snapshot, Usage};
 use crate::model::row::Row;
 use crate::model::socket::{Socket, SocketKey};
+use crate::model::socket_memory::MemoryEntry;
 use crate::model::tcp_info::TcpInfo;
 use crate::model::time::{Stamp, Time};
 use accept_waits::AcceptWaits;
@@ -277,6 +278,7 @@ impl Monitor {
         let roll = self.interner.enrol(std::mem::take(&mut snapshot.processes));
         roll.translate(&mut snapshot.holders);
         let listed_holders = snapshot.holders.len();
+        let memory = memory_by_key(&mut snapshot);
         let page = Page {
             sockets: std::mem::take(&mut snapshot.sockets),
             owners: std::mem::take(&mut snapshot.owners),
@@ -306,6 +308,7 @@ impl Monitor {
             snapshot,
             turned,
             listed_holders,
+            memory,
         }));
         if settled {
             self.conclude(Vec::new())
@@ -322,6 +325,7 @@ impl Monitor {
             snapshot,
             mut turned,
             listed_holders,
+            memory,
         } = *self.draft.take()?;
         let moment = self.clock().moment;
         self.ledger.settle(&mut turned, answers, moment);
@@ -398,6 +402,7 @@ impl Monitor {
             blind,
             usage: self.usage.clone(),
             flows: Arc::new(turned.flows),
+            memory,
             details: self.details.all().to_vec(),
             limits: snapshot.limits,
             tallies: self.tallies.clone(),
@@ -493,6 +498,20 @@ impl Monitor {
     }
 }
 
+/// The buffer memory of a table by the keys of its sockets, ascending. Of a key
+/// that comes twice the later sighting counts, as in the ledger.
+fn memory_by_key(snapshot: &mut Snapshot) -> Arc<Vec<MemoryEntry>> {
+    let listed = std::mem::take(&mut snapshot.memory);
+    let entry = |(place, memory): (u32, _)| {
+        let key = snapshot.sockets.get(place as usize)?.key();
+        Some(MemoryEntry { key, memory })
+    };
+    let mut entries: Vec<MemoryEntry> = listed.into_iter().rev().filter_map(entry).collect();
+    entries.sort_by_key(|entry| entry.key);
+    entries.dedup_by_key(|entry| entry.key);
+    Arc::new(entries)
+}
+
 /// A table whose rows are made, but not yet what follows from them.
 struct Draft {
     time: Time,
@@ -502,6 +521,8 @@ struct Draft {
     /// How many holders are the table's own; those behind are carried over with
     /// rows it lacks.
     listed_holders: usize,
+    /// Buffer memory of its sockets, ascending by key.
+    memory: Arc<Vec<MemoryEntry>>,
 }
 
 impl Default for Monitor {

@@ -10,6 +10,7 @@ mod cgroup;
 mod chosen;
 pub mod counters;
 pub mod diag_info;
+pub mod diag_memory;
 pub mod diag_message;
 pub mod diag_request;
 pub mod events;
@@ -32,6 +33,7 @@ use crate::model::gap::Gap;
 use crate::model::namespace::Scope;
 use crate::model::reading::{Reading, SourceKind};
 use crate::model::socket::Socket;
+use crate::model::socket_memory::SocketMemory;
 use sock_diag::SockDiag;
 use std::fmt;
 use std::io;
@@ -121,6 +123,8 @@ struct SocketTable {
     /// Local addresses of the sockets that may have any (`IP_TRANSPARENT`); none if not
     /// even one socket told which options it has.
     transparent: Option<Vec<IpAddr>>,
+    /// Buffer memory of some sockets, by place, ascending.
+    memory: Vec<(u32, SocketMemory)>,
     gaps: Vec<Gap>,
 }
 
@@ -148,12 +152,23 @@ impl SocketTable {
         }
     }
 
+    /// Adds the buffer memory of the socket added last.
+    fn add_memory(&mut self, memory: SocketMemory) {
+        if let Some(place) = self.sockets.len().checked_sub(1) {
+            self.memory.push((number(place), memory));
+        }
+    }
+
     /// Adds the sockets of another table, and what is missing from it.
     fn append(&mut self, mut other: Self) {
         if !other.flows.is_empty() {
             self.flows.resize(self.sockets.len(), None);
             self.flows.append(&mut other.flows);
         }
+        let first = number(self.sockets.len());
+        let moved = other.memory.into_iter();
+        self.memory
+            .extend(moved.map(|(place, memory)| (first.saturating_add(place), memory)));
         self.sockets.append(&mut other.sockets);
         for gap in other.gaps {
             let alike = |known: &&mut Gap| (known.kind, known.reason) == (gap.kind, gap.reason);
@@ -168,6 +183,8 @@ impl SocketTable {
     fn truncate(&mut self, sockets: usize) {
         self.sockets.truncate(sockets);
         self.flows.truncate(sockets);
+        let kept = number(sockets);
+        self.memory.retain(|(place, _)| *place < kept);
     }
 
     /// What the sockets carry, parallel to them, or nothing at all.
@@ -177,6 +194,11 @@ impl SocketTable {
         }
         std::mem::take(&mut self.flows)
     }
+}
+
+/// A place as a number.
+fn number(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 /// Which interface of the kernel to read.

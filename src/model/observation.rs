@@ -14,6 +14,7 @@ use super::protocol::Protocol;
 use super::reading::{SourceKind, Usage};
 use super::row::{Phase, Row};
 use super::socket::{Socket, SocketKey};
+use super::socket_memory::{MemoryEntry, SocketMemory};
 use super::state::State;
 use super::tcp_info::TcpInfo;
 use super::text::Text;
@@ -78,6 +79,8 @@ pub struct Observation {
     /// What the rows' flows point into; empty unless the tables are read with
     /// them.
     pub flows: Arc<Vec<Flow>>,
+    /// Buffer memory and drops of UDP sockets and listeners, ascending by key.
+    pub memory: Arc<Vec<MemoryEntry>>,
     /// `TCP_INFO` of the connections it was asked for, ascending by key.
     pub details: Vec<Detail>,
     /// What is known beyond the present moment.
@@ -297,6 +300,38 @@ impl Observation {
     pub fn flow(&self, row: &Row) -> Option<&Flow> {
         self.table_flow(row)
             .or_else(|| self.detail(row).map(|detail| &detail.flow))
+    }
+
+    /// Buffer memory and drops of a row: as listed with the table, else as asked
+    /// for.
+    #[must_use]
+    pub fn socket_memory(&self, row: &Row) -> Option<SocketMemory> {
+        self.listed_memory(row)
+            .or_else(|| self.detail(row)?.info.memory)
+    }
+
+    /// Number of datagrams or connection requests that were dropped at a row's
+    /// socket, the same for all rows. None for a TCP connection, and where the
+    /// source does not report it.
+    #[must_use]
+    pub fn drops(&self, row: &Row) -> Option<u32> {
+        self.listed_memory(row)?.drops
+    }
+
+    /// True if anything was dropped at any socket of the table.
+    #[must_use]
+    pub fn has_drops(&self) -> bool {
+        let mut drops = self.memory.iter().filter_map(|entry| entry.memory.drops);
+        drops.any(|drops| drops > 0)
+    }
+
+    fn listed_memory(&self, row: &Row) -> Option<SocketMemory> {
+        if !SocketMemory::is_listed(&row.socket) {
+            return None;
+        }
+        let key = row.socket.key();
+        let place = self.memory.binary_search_by(|entry| entry.key.cmp(&key));
+        Some(self.memory.get(place.ok()?)?.memory)
     }
 
     /// How often something of a row has been sent again: over its life where

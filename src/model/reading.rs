@@ -14,6 +14,7 @@ use super::owner::{Holder, OwnerSpan, User};
 use super::process::Process;
 use super::protocol::Protocol;
 use super::socket::{Socket, SocketKey};
+use super::socket_memory::SocketMemory;
 use super::tcp_info::TcpInfo;
 use super::text::Text;
 use super::time::Time;
@@ -59,6 +60,9 @@ pub struct Snapshot {
     /// How much each socket carries: as long as `sockets` if that was asked for,
     /// else empty. None for what is no connection.
     pub flows: Vec<Option<Sample>>,
+    /// Buffer memory of UDP sockets and listeners, by the place of the socket,
+    /// ascending; what the source does not report is left out.
+    pub memory: Vec<(u32, SocketMemory)>,
     /// What the spans point into.
     pub holders: Vec<Holder>,
     /// What the holders point into.

@@ -5,6 +5,7 @@
 //! later ones tell is optional here, and what the kernel says with a number that
 //! means "none" is none.
 
+use super::socket_memory::SocketMemory;
 use super::state::State;
 use super::text::Text;
 
@@ -136,6 +137,8 @@ pub struct TcpInfo {
     /// Whether it is a path of an MPTCP connection (RFC 8684), which has a state of
     /// its own. Told beside `TCP_INFO`, since Linux 5.6.
     pub is_subflow: bool,
+    /// Use and limits of its buffers.
+    pub memory: Option<SocketMemory>,
 }
 
 /// What congestion control makes of the path (`tcpi_ca_state`,

@@ -5,6 +5,7 @@
 //! in `include/uapi/linux/tcp.h`. The struct only ever grows at its end, so a
 //! field is there if the attribute is long enough for it.
 
+use super::diag_memory;
 use crate::model::flow::{Carried, Sample};
 use crate::model::tcp_info::{CongestionState, TcpInfo};
 use crate::model::text::Text;
@@ -47,6 +48,7 @@ pub fn info(attributes: &[u8]) -> Option<TcpInfo> {
     let shut = find(attributes, SHUTDOWN).and_then(|halves| halves.first());
     let upper = find(attributes, UPPER).and_then(|upper| find(upper, UPPER_NAME));
     Some(TcpInfo {
+        memory: diag_memory::memory(attributes),
         congestion_control: algorithm.filter(|name| !name.is_empty()),
         receiving_shut: shut.map(|halves| halves & RECEIVING != 0),
         is_subflow: upper.and_then(|name| name.strip_suffix(b"\0")) == Some(MPTCP),
@@ -189,6 +191,7 @@ impl<'d> Fields<'d> {
             congestion_control: None,
             receiving_shut: None,
             is_subflow: false,
+            memory: None,
         }
     }
 }

@@ -52,10 +52,12 @@ pub enum Extras {
     /// Nothing.
     #[default]
     None,
-    /// `TCP_INFO`.
-    Info,
-    /// `TCP_INFO` and the name of its congestion control.
-    InfoAndAlgorithm,
+    /// Buffer memory.
+    Memory,
+    /// Buffer memory and `TCP_INFO`.
+    MemoryAndInfo,
+    /// Buffer memory, `TCP_INFO` and the name of its congestion control.
+    All,
 }
 
 impl Extras {
@@ -65,10 +67,13 @@ impl Extras {
         const INFO: u8 = 1 << 1;
         /// `INET_DIAG_CONG`, 4.
         const ALGORITHM: u8 = 1 << 3;
+        /// `INET_DIAG_SKMEMINFO`, 7.
+        const MEMORY: u8 = 1 << 6;
         match self {
             Self::None => 0,
-            Self::Info => INFO,
-            Self::InfoAndAlgorithm => INFO | ALGORITHM,
+            Self::Memory => MEMORY,
+            Self::MemoryAndInfo => MEMORY | INFO,
+            Self::All => MEMORY | INFO | ALGORITHM,
         }
     }
 }
@@ -168,7 +173,7 @@ mod tests {
 
     fn question(socket: &Socket) -> Vec<u8> {
         let mut bytes = Vec::new();
-        assert!(one(socket, Extras::InfoAndAlgorithm, 9, &mut bytes));
+        assert!(one(socket, Extras::All, 9, &mut bytes));
         bytes
     }
 
@@ -190,10 +195,10 @@ mod tests {
     #[test]
     fn extras_are_asked_for_where_the_kernel_looks() {
         let both = |extras| dump(Dump::TcpBoth, 1, extras, 1)[HEADER + 3];
-        assert_eq!([both(Extras::None), both(Extras::Info)], [0, 2]);
+        assert_eq!([both(Extras::None), both(Extras::MemoryAndInfo)], [0, 0x42]);
         let family = Dump::Family(Protocol::Tcp, INET);
-        let bytes = dump(family, 1, Extras::InfoAndAlgorithm, 1);
-        assert_eq!(bytes[HEADER..HEADER + 4], [INET, 6, 10, 0]);
+        let bytes = dump(family, 1, Extras::All, 1);
+        assert_eq!(bytes[HEADER..HEADER + 4], [INET, 6, 0x4a, 0]);
     }
 
     #[test]

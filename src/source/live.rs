@@ -263,6 +263,7 @@ impl Live {
             namespaces: around.namespaces,
             scope: self.scope,
             flows: around.flows,
+            memory: table.memory,
             sockets: table.sockets,
             owners: assigned.spans,
             holders: assigned.holders,

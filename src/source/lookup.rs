@@ -29,7 +29,7 @@ impl SockDiag {
     /// `TCP_INFO` of those that are connections and still there.
     pub(super) fn details(&mut self, sockets: &[Socket]) -> Vec<(SocketKey, TcpInfo)> {
         let mut known = Vec::with_capacity(sockets.len());
-        self.ask(sockets, Extras::InfoAndAlgorithm, |asked, answer| {
+        self.ask(sockets, Extras::All, |asked, answer| {
             if let Answer::There(found) = answer
                 && let (_, Some(info)) = *found
             {

@@ -22,6 +22,8 @@ const MILLISECONDS_PER_JIFFY: u64 = 10;
 pub struct Parsed {
     /// The sockets of all lines that made sense.
     pub sockets: Vec<Socket>,
+    /// Datagrams dropped at each UDP socket, by its place; empty for TCP.
+    pub drops: Vec<(usize, u32)>,
     /// How many lines did not.
     pub malformed: u64,
 }
@@ -36,15 +38,21 @@ pub fn parse_table(bytes: &[u8], protocol: Protocol, namespace: u32) -> Parsed {
             continue;
         }
         match parse_line(line, protocol, namespace) {
-            Some(socket) => parsed.sockets.push(socket),
+            Some((socket, drops)) => {
+                if let Some(drops) = drops {
+                    parsed.drops.push((parsed.sockets.len(), drops));
+                }
+                parsed.sockets.push(socket);
+            }
             None => parsed.malformed += 1,
         }
     }
     parsed
 }
 
-/// Parses one line; `None` if any field that is used makes no sense.
-fn parse_line(line: &[u8], protocol: Protocol, namespace: u32) -> Option<Socket> {
+/// Parses one line: the socket, and for UDP its drops; `None` if any field that is
+/// needed makes no sense.
+fn parse_line(line: &[u8], protocol: Protocol, namespace: u32) -> Option<(Socket, Option<u32>)> {
     let mut fields = line
         .split(u8::is_ascii_whitespace)
         .filter(|field| !field.is_empty());
@@ -58,7 +66,12 @@ fn parse_line(line: &[u8], protocol: Protocol, namespace: u32) -> Option<Socket>
     let uid = decimal(fields.next()?)?;
     let probes = decimal(fields.next()?)?;
     let inode = decimal(fields.next()?)?;
-    Some(Socket {
+    // Behind the reference count and the address of the socket; TCP has other
+    // fields there.
+    let drops = (protocol == Protocol::Udp)
+        .then(|| narrow(decimal(fields.nth(2)?)?))
+        .flatten();
+    let socket = Socket {
         cookie: None,
         local,
         remote,
@@ -72,7 +85,8 @@ fn parse_line(line: &[u8], protocol: Protocol, namespace: u32) -> Option<Socket>
         protocol,
         opened: family.into(),
         state,
-    })
+    };
+    Some((socket, drops))
 }
 
 /// The timer, with the count that belongs to it: retransmitted segments, or

@@ -6,6 +6,7 @@ use crate::model::gap::{Gap, GapKind, GapReason};
 use crate::model::protocol::Protocol;
 use crate::model::reading::SourceKind;
 use crate::model::socket::Socket;
+use crate::model::socket_memory::SocketMemory;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -61,7 +62,16 @@ impl ProcTables {
         read_whole(&path, &mut self.buffer)
             .map_err(|error| SourceError::new("read", &path, error))?;
         let parsed = proc_net::parse_table(&self.buffer, protocol, self.namespace);
-        into.sockets.extend(parsed.sockets);
+        let mut drops = parsed.drops.iter().peekable();
+        for (place, socket) in parsed.sockets.into_iter().enumerate() {
+            into.sockets.push(socket);
+            if let Some((_, count)) = drops.next_if(|(dropping, _)| *dropping == place) {
+                into.add_memory(SocketMemory {
+                    buffers: None,
+                    drops: Some(*count),
+                });
+            }
+        }
         if parsed.malformed > 0 {
             into.gaps.push(Gap {
                 kind: GapKind::LinesMalformed,

@@ -3,11 +3,12 @@
 
 use super::diag_message::{self, Entry, Message, Part};
 use super::diag_request::{self, ALL_STATES, Dump, Extras, INET, INET6, LISTENERS};
-use super::{SocketSource, SocketTable, SourceError, diag_info};
+use super::{SocketSource, SocketTable, SourceError, diag_info, diag_memory};
 use crate::model::gap::{Gap, GapKind, GapReason};
 use crate::model::protocol::{Family, Protocol};
 use crate::model::reading::SourceKind;
 use crate::model::socket::Socket;
+use crate::model::socket_memory::SocketMemory;
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, netlink, recvfrom, sendto,
     socket_with, sockopt,
@@ -74,6 +75,11 @@ impl Taking<'_> {
         self.into.sockets.push(socket);
         if let Some(is_transparent) = entry.is_transparent() {
             self.into.add_options(is_transparent);
+        }
+        if SocketMemory::is_listed(&socket)
+            && let Some(memory) = diag_memory::memory(entry.attributes())
+        {
+            self.into.add_memory(memory);
         }
         if self.with_flows {
             let sample = diag_info::sample(entry.attributes());
@@ -207,9 +213,9 @@ impl SockDiag {
             dumped: Dumped::default(),
         };
         let extras = if taking.with_flows {
-            Extras::Info
+            Extras::MemoryAndInfo
         } else {
-            Extras::None
+            Extras::Memory
         };
         let request = diag_request::dump(dump, states, extras, sequence);
         self.send(&request)

@@ -326,6 +326,7 @@ fn reading(table: Table, monotonic_ms: u64, gaps: &[Gap]) -> Reading {
         owners: table.spans,
         holders: table.holders,
         flows: Vec::new(),
+        memory: Vec::new(),
         processes: processes(),
         users: Arc::new(vec![
             user(0, "root"),
