@@ -36,8 +36,9 @@ use crate::explain::bounds::Bounds;
 use crate::explain::catalogue::Catalogue;
 use crate::explain::diagnosis::{Diagnosis, diagnose, diagnose_in_lab};
 use crate::explain::port::PortUse;
+use crate::explain::urgency::{Urgencies, urgencies};
 use crate::filter::Filter;
-use crate::listing::{Quick, Sort, Undecided, arrange_decided};
+use crate::listing::{Quick, Sort, Undecided, arrange_with};
 use crate::model::action::Policy;
 use crate::model::event::{EventsChoice, Feed};
 use crate::model::identity::Identity;
@@ -133,6 +134,8 @@ pub struct App {
     pub order: Vec<u32>,
     /// Rows that are not shown because it is unknown whether they match.
     pub undecided: Undecided,
+    /// The urgent rows of the observation on screen.
+    pub urgencies: Arc<Urgencies>,
     /// Where the cursor is.
     pub cursor: Cursor,
     /// What has the keyboard.
@@ -205,6 +208,7 @@ impl App {
             sort: choices.sort,
             order: Vec::new(),
             undecided: Undecided::default(),
+            urgencies: Arc::default(),
             cursor: Cursor::default(),
             mode: Mode::Table,
             trail: Vec::new(),
@@ -324,6 +328,7 @@ impl App {
         let marked = self.chosen_finding().map(Identity::of);
         let walked = self.walker().map(machine::where_to_look);
         self.observation = observation;
+        self.urgencies = Arc::new(urgencies(&self.observation));
         self.follow_finding(marked.as_ref());
         self.tags.keep_present(&self.observation);
         // What was read beyond the table changes no row, nor any order.
@@ -362,8 +367,13 @@ impl App {
 
     /// Makes the order anew; the cursor follows its socket.
     fn arrange(&mut self, cursor: Option<SocketKey>) {
-        (self.order, self.undecided) =
-            arrange_decided(&self.observation, &self.filter, &self.sort, &self.quick);
+        (self.order, self.undecided) = arrange_with(
+            &self.observation,
+            &self.filter,
+            &self.sort,
+            &self.quick,
+            &self.urgencies,
+        );
         let place = cursor.and_then(|key| {
             let has_key = |number: &u32| {
                 let row = self.observation.rows.get(*number as usize);

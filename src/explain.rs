@@ -21,4 +21,5 @@ mod pick;
 pub mod port;
 pub mod remedy;
 pub mod sentence;
+mod siblings;
 pub mod urgency;

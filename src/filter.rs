@@ -18,6 +18,7 @@
 //! *:80   [::]:22   fe80::1%eth0   192.0.2.1:443         addresses as columns show them
 //! recvq > 0   sendq > 1000   retrans > 2   age > 60s
 //! rtt > 100ms   rx > 1MB   tx > 500kB         round trip; bytes a second
+//! drops > 0   urgency:look,act                drops at the socket; attention it deserves
 //! word   "quoted words"            in anything that is shown and in command lines, in any case
 //! ```
 //!
@@ -110,6 +111,13 @@ impl Filter {
             Ports::Compare(..) => None,
         }
         .filter(|port| *port != 0)
+    }
+
+    /// True if it asks for the urgency of rows, which rules of the monitor cannot
+    /// know.
+    #[must_use]
+    pub fn is_of_urgency(&self) -> bool {
+        self.asks(|test| matches!(test, ast::Test::Urgency(_)))
     }
 
     fn asks(&self, such: fn(&ast::Test) -> bool) -> bool {

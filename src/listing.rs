@@ -14,8 +14,8 @@ mod role;
 mod shell;
 mod targets;
 
-pub use arrange::{Undecided, arrange, arrange_decided};
-pub use cell::{Cell, cell};
+pub use arrange::{Undecided, arrange, arrange_decided, arrange_with};
+pub use cell::{Cell, cell, mark};
 pub use column::{Align, Column, UnknownColumn};
 pub use fit::{fit, pad, width, wrap};
 pub use layout::{Layout, Measure, Placed};

@@ -19,6 +19,8 @@ mod findings;
 mod hasty;
 #[path = "screens/lab.rs"]
 mod lab;
+#[path = "screens/sorting.rs"]
+mod sorting;
 #[path = "screens/stage.rs"]
 mod stage;
 #[path = "screens/typing.rs"]

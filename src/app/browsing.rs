@@ -6,6 +6,7 @@ use super::effect::Effect;
 use super::message::{Gesture, Spot};
 use super::mode::Mode;
 use super::stream::Stream;
+use crate::explain::catalogue::Catalogue;
 use crate::filter::Filter;
 use crate::listing::{Column, Quick, Sort, SortBy, StateClass};
 use crate::model::protocol::{Family, Protocol};
@@ -54,7 +55,7 @@ impl App {
             Command::Accept => self.accept_sort(),
             Command::SortReverse => {
                 self.sort.reverse = !self.sort.reverse;
-                self.rearrange();
+                self.rearrange_from_top();
             }
             Command::SortNext => self.sort_beside(1),
             Command::SortPrevious => self.sort_beside(-1),
@@ -194,12 +195,18 @@ impl App {
             .and_then(|place| SORTABLE.get(place))
             .map_or(SortBy::Default, |column| SortBy::Column(*column));
         self.sort = Sort { by, reverse: false };
-        self.rearrange();
+        self.rearrange_from_top();
         let name = match by {
-            SortBy::Default => self.words.screen("sort", "usual").to_owned(),
-            SortBy::Column(column) => self.words.column_title(column.key()).to_owned(),
+            SortBy::Default => self.words.screen("sort", "usual"),
+            SortBy::Column(column) => sort_title(column, self.words),
         };
-        self.say("sorted", &[("column", name)]);
+        self.say("sorted", &[("column", name.to_owned())]);
+    }
+
+    /// Makes the order anew and shows its beginning: what was asked for.
+    fn rearrange_from_top(&mut self) {
+        self.rearrange();
+        self.cursor.to(0);
     }
 
     /// Shows the rows of a filter that this program wrote, and nothing else.
@@ -226,6 +233,9 @@ impl App {
             }
             (Gesture::Click, Spot::Heading(column)) if in_table => self.sort_by_heading(column),
             (Gesture::Click, Spot::Chip(state)) if in_table => self.filter_by_chip(state),
+            (Gesture::Click, Spot::Urgent(urgency)) if in_table => {
+                self.filter_or_clear(&format!("urgency:{}", urgency.key()));
+            }
             (Gesture::Click, Spot::Finding) if in_table => return self.show_finding(),
             (_, Spot::Station(state)) => {
                 self.mark_state(state);
@@ -288,7 +298,7 @@ impl App {
                 reverse: false,
             };
         }
-        self.rearrange();
+        self.rearrange_from_top();
     }
 
     fn filter_by_chip(&mut self, state: Option<State>) {
@@ -297,7 +307,12 @@ impl App {
             Some(State::Unconnected) => "udp".to_owned(),
             Some(state) => format!("tcp and state:{}", state.key()),
         };
-        if let Ok(filter) = Filter::parse(&wanted) {
+        self.filter_or_clear(&wanted);
+    }
+
+    /// Shows the rows of a filter, or all if it is in force already.
+    fn filter_or_clear(&mut self, wanted: &str) {
+        if let Ok(filter) = Filter::parse(wanted) {
             self.quick = Quick::default();
             self.filter = if self.filter == filter {
                 Filter::all()
@@ -319,7 +334,8 @@ fn flip<T: PartialEq>(toggle: &mut Option<T>, only: T) {
 }
 
 /// The columns of the sort menu, in its order.
-pub const SORTABLE: [Column; 17] = [
+pub const SORTABLE: [Column; 22] = [
+    Column::Mark,
     Column::Process,
     Column::Pid,
     Column::User,
@@ -335,6 +351,19 @@ pub const SORTABLE: [Column; 17] = [
     Column::Retrans,
     Column::Rx,
     Column::Tx,
+    Column::Drops,
     Column::Service,
+    Column::Unit,
+    Column::Netns,
     Column::Inode,
+    Column::Interface,
 ];
+
+/// The name of a column in the sort menu: the one of marks has no heading.
+#[must_use]
+pub fn sort_title(column: Column, words: &Catalogue) -> &str {
+    match column {
+        Column::Mark => words.screen("sort", "urgency"),
+        other => words.column_title(other.key()),
+    }
+}

@@ -4,6 +4,7 @@
 use super::command::Command;
 use super::keys::Key;
 use super::stream::LineMark;
+use crate::explain::urgency::Urgency;
 use crate::listing::Column;
 use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal};
 use crate::model::closing::Closed;
@@ -78,6 +79,8 @@ pub enum Spot {
     Heading(Column),
     /// A state's chip in the header.
     Chip(Option<State>),
+    /// The count of the urgent rows in the header.
+    Urgent(Urgency),
     /// The finding line.
     Finding,
     /// A state in the drawing of the machine.

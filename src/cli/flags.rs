@@ -352,7 +352,7 @@ fn common() -> Vec<Arg> {
         value(
             "sort",
             "COLUMN",
-            "Sort by a column; with - before it backwards",
+            "Sort by a column: amounts begin with the largest, names with the first; - before it is largest first, + smallest first",
         )
         .allow_hyphen_values(true),
         value("source", "SOURCE", "Where to read: auto, sock-diag or proc").value_parser([

@@ -357,12 +357,17 @@ fn filter(matches: &ArgMatches) -> Result<Filter, Usage> {
 }
 
 fn sort(word: &str) -> Result<Sort, Usage> {
-    let (reverse, name) = match word.strip_prefix('-') {
-        Some(name) => (true, name),
-        None => (false, word),
+    let descending = match word.chars().next() {
+        Some('-') => Some(true),
+        Some('+') => Some(false),
+        _ => None,
     };
+    let name = descending.and_then(|_| word.get(1..)).unwrap_or(word);
     SortBy::from_word(name)
-        .map(|by| Sort { by, reverse })
+        .map(|by| match descending {
+            Some(descending) => Sort::directed(by, descending),
+            None => Sort { by, reverse: false },
+        })
         .map_err(|error| Usage(format!("--sort: {error}")))
 }
 

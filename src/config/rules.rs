@@ -95,6 +95,11 @@ fn filter(section: &mut Section<'_, '_>, notes: &mut Notes<'_>) -> Option<Filter
         return None;
     }
     match Filter::parse(text) {
+        Ok(filter) if filter.is_of_urgency() => {
+            let message = "a rule cannot ask for the urgency of sockets";
+            notes.wrong(at, message.to_owned());
+            None
+        }
         Ok(filter) => Some(filter),
         Err(error) => {
             let at = within(text, &error.span, at, notes.text());

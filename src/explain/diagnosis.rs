@@ -3,13 +3,13 @@
 
 mod case;
 mod same;
-mod siblings;
 #[cfg(test)]
 mod tests;
 
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, Language};
 use super::pick::{Choice, pick};
 use super::sentence::fill;
+use super::siblings::Siblings;
 pub use super::urgency::Urgency;
 use crate::model::limits::Limits;
 use crate::model::observation::Observation;
@@ -77,6 +77,31 @@ pub fn diagnose_in_lab(
     words: &Catalogue,
 ) -> Diagnosis {
     explain(&Case::new(row, observation, words).in_lab(outside))
+}
+
+/// The urgency of one row.
+#[must_use]
+pub fn urgency(row: &Row, observation: &Observation) -> Urgency {
+    // The choice does not depend on the language.
+    let case = Case::new(row, observation, Catalogue::of(Language::English));
+    urgency_of(&case)
+}
+
+/// The urgency of one row of many.
+pub(super) fn urgency_among(
+    row: &Row,
+    observation: &Observation,
+    siblings: &Siblings<'_>,
+) -> Urgency {
+    let words = Catalogue::of(Language::English);
+    urgency_of(&Case::among(row, observation, siblings.of(row), words))
+}
+
+fn urgency_of(case: &Case<'_>) -> Urgency {
+    if case.row.phase == Phase::Closed {
+        return Urgency::Normal;
+    }
+    pick(&case.evidence()).urgency
 }
 
 fn explain(case: &Case<'_>) -> Diagnosis {

@@ -3,6 +3,7 @@
 
 use super::states::States;
 use crate::model::protocol::{Family, Protocol};
+use crate::model::urgency::Urgency;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A condition. Joins have two or more members, none of them a join of the
@@ -99,6 +100,8 @@ pub(super) enum Test {
     Age(Compare, u64),
     /// How does its round-trip time compare, in microseconds?
     RoundTrip(Compare, u64),
+    /// Is it as urgent as this?
+    Urgency(Urgency),
     /// Does anything that is shown of it contain this?
     Text(String),
 }
@@ -157,6 +160,8 @@ pub(super) enum Number {
     RxRate,
     /// Bytes sent and acknowledged a second.
     TxRate,
+    /// Datagrams or connection requests dropped at the socket.
+    Drops,
 }
 
 impl Expr {

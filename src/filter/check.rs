@@ -12,10 +12,13 @@ use crate::model::owner::User;
 use crate::model::protocol::{Family, Protocol};
 use crate::model::row::Row;
 use crate::model::socket::Socket;
+use crate::model::socket_memory::SocketMemory;
 use crate::model::state::State;
 use crate::model::timer::TimerKind;
+use crate::model::urgency::{Urgencies, Urgency};
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long `TIME_WAIT` lasts (`TCP_TIMEWAIT_LEN` in `include/net/tcp.h`).
@@ -47,6 +50,8 @@ pub(super) enum Check {
     Number(Number, Compare, u64),
     Age(Compare, u64),
     RoundTrip(Compare, u64),
+    /// Urgency of the rows, where it was evaluated.
+    Urgency(Urgency, Option<Arc<Urgencies>>),
     Text(Box<Needle>),
 }
 
@@ -130,6 +135,9 @@ impl Check {
             Self::RoundTrip(compare, microseconds) => {
                 round_trip(row, observation).compare(*compare, *microseconds)
             }
+            Self::Urgency(wanted, known) => known
+                .as_ref()
+                .map_or(Truth::Unknown, |known| (known.of(row) == *wanted).into()),
             Self::Text(needle) => needle.is_in(row, observation),
         }
     }
@@ -147,6 +155,7 @@ impl Check {
             Self::Number(Number::RxRate | Number::TxRate, ..) => Doubt::Rate,
             Self::Number(Number::Retransmits, ..) => Doubt::Retransmits,
             Self::Number(Number::SendQueue, ..) => Doubt::Backlog,
+            Self::Number(Number::Drops, ..) => Doubt::Drops,
             Self::RoundTrip(..) => Doubt::RoundTrip,
             Self::Age(_, seconds) => Doubt::Age {
                 at_least: age(row, observation).0,
@@ -157,6 +166,7 @@ impl Check {
             | Self::Uid(_)
             | Self::Protocol(_)
             | Self::Inode(_)
+            | Self::Urgency(..)
             | Self::Number(Number::RecvQueue, ..) => return None,
         })
     }
@@ -287,6 +297,10 @@ fn number_of(number: Number, row: &Row, observation: &Observation) -> Measured {
             Some(all) => Measured::Exact(all.into()),
         },
         Number::RxRate => of_connection(socket, flow().and_then(|flow| Some(flow.rx?.bytes()))),
+        Number::Drops if !SocketMemory::is_listed(socket) => Measured::Absent,
+        Number::Drops => observation
+            .drops(row)
+            .map_or(Measured::Unknown, |drops| Measured::Exact(drops.into())),
         Number::TxRate => of_connection(socket, flow().and_then(|flow| Some(flow.tx?.bytes()))),
     }
 }

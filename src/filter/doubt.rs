@@ -20,6 +20,8 @@ pub enum Doubt {
     Retransmits,
     /// A listener's backlog.
     Backlog,
+    /// Drops at the socket.
+    Drops,
     /// The process that holds it.
     Owner,
     /// A fact about a process that holds it.
@@ -46,6 +48,7 @@ impl Doubt {
             Self::Rate => "rate",
             Self::Retransmits => "retrans",
             Self::Backlog => "backlog",
+            Self::Drops => "drops",
             Self::Owner => "owner",
             Self::Process => "process",
             Self::User => "user",

@@ -22,6 +22,7 @@ pub(super) enum Field {
     Number(Number),
     Age,
     RoundTrip,
+    Urgency,
 }
 
 /// Every spelling; the first of a field is the canonical one.
@@ -66,6 +67,8 @@ const WORDS: &[(&str, Field)] = &[
     ("rtt", Field::RoundTrip),
     ("rx", Field::Number(Number::RxRate)),
     ("tx", Field::Number(Number::TxRate)),
+    ("drops", Field::Number(Number::Drops)),
+    ("urgency", Field::Urgency),
 ];
 
 /// Words that other tools use, and the nearest field.
@@ -139,7 +142,8 @@ impl Field {
             | Self::Family
             | Self::Device
             | Self::Inode
-            | Self::RoundTrip => false,
+            | Self::RoundTrip
+            | Self::Urgency => false,
         }
     }
 
@@ -193,7 +197,9 @@ impl Field {
             Self::Number(Number::RxRate) => "rx > 1MB",
             Self::Number(Number::TxRate) => "tx > 1MB",
             Self::Age => "age > 60s",
+            Self::Number(Number::Drops) => "drops > 0",
             Self::RoundTrip => "rtt > 100ms",
+            Self::Urgency => "urgency:act",
         }
     }
 }

@@ -13,6 +13,8 @@ use super::owners::{ProcessSet, fact_of};
 use super::truth::Truth;
 use crate::model::observation::Observation;
 use crate::model::row::Row;
+use crate::model::urgency::Urgencies;
+use std::sync::Arc;
 
 /// A filter made ready for the rows of one observation.
 #[derive(Debug)]
@@ -34,10 +36,21 @@ impl<'o> Matcher<'o> {
     /// Makes a filter ready.
     #[must_use]
     pub fn new(filter: &Filter, observation: &'o Observation) -> Self {
-        let ready = filter.expr.as_ref().map(|expr| node(expr, observation));
+        Self::with_urgencies(filter, observation, None)
+    }
+
+    /// Makes a filter ready that may ask for the urgency of rows: without
+    /// `urgencies` that is unknown.
+    #[must_use]
+    pub fn with_urgencies(
+        filter: &Filter,
+        observation: &'o Observation,
+        urgencies: Option<&Arc<Urgencies>>,
+    ) -> Self {
+        let ready = |expr| node(expr, observation, urgencies);
         Self {
             observation,
-            node: ready,
+            node: filter.expr.as_ref().map(ready),
         }
     }
 
@@ -86,12 +99,14 @@ impl Node {
     }
 }
 
-fn node(expr: &Expr, observation: &Observation) -> Node {
-    let all = |parts: &[Expr]| parts.iter().map(|part| node(part, observation)).collect();
+fn node(expr: &Expr, observation: &Observation, urgencies: Option<&Arc<Urgencies>>) -> Node {
+    let ready = |part: &Expr| node(part, observation, urgencies);
+    let all = |parts: &[Expr]| parts.iter().map(ready).collect();
     match expr {
         Expr::And(parts) => Node::And(all(parts)),
         Expr::Or(parts) => Node::Or(all(parts)),
-        Expr::Not(inner) => Node::Not(Box::new(node(inner, observation))),
+        Expr::Not(inner) => Node::Not(Box::new(ready(inner))),
+        Expr::Is(Test::Urgency(urgency)) => Node::Is(Check::Urgency(*urgency, urgencies.cloned())),
         Expr::Is(question) => Node::Is(check(question, observation)),
     }
 }
@@ -126,6 +141,7 @@ fn check(question: &Test, observation: &Observation) -> Check {
         Test::Number(number, compare, value) => Check::Number(*number, *compare, *value),
         Test::Age(compare, seconds) => Check::Age(*compare, *seconds),
         Test::RoundTrip(compare, microseconds) => Check::RoundTrip(*compare, *microseconds),
+        Test::Urgency(urgency) => Check::Urgency(*urgency, None),
         Test::Text(text) => Check::Text(Box::new(Needle::new(text, observation))),
     }
 }

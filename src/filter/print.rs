@@ -95,6 +95,7 @@ impl Test {
                     fine(*microseconds)
                 )
             }
+            Self::Urgency(urgency) => write!(formatter, "urgency:{}", urgency.key()),
             Self::Text(text) => formatter.write_str(&free(text)),
         }
     }

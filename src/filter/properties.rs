@@ -7,6 +7,7 @@ use super::sample::{row, world};
 use super::states::States;
 use crate::model::protocol::{Family, Protocol};
 use crate::model::state::State;
+use crate::model::urgency::Urgency;
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -37,6 +38,7 @@ fn test() -> impl Strategy<Value = Test> {
         Just(Number::Retransmits),
         Just(Number::RxRate),
         Just(Number::TxRate),
+        Just(Number::Drops),
     ];
     let states = proptest::collection::vec(any::<u8>(), 0..5).prop_map(|picks| {
         picks.into_iter().fold(States::NONE, |set, pick| {
@@ -74,6 +76,12 @@ fn test() -> impl Strategy<Value = Test> {
         name().prop_map(Test::Namespace),
         name().prop_map(Test::User),
         name().prop_map(Test::Text),
+        prop_oneof![
+            Just(Urgency::Normal),
+            Just(Urgency::Look),
+            Just(Urgency::Act)
+        ]
+        .prop_map(Test::Urgency),
         any::<u32>().prop_map(Test::Pid),
         any::<u32>().prop_map(Test::Uid),
         any::<u32>().prop_map(Test::Inode),
@@ -141,6 +149,9 @@ fn soup() -> impl Strategy<Value = String> {
         "age",
         "recvq",
         "rtt",
+        "urgency:",
+        "look,act",
+        "drops",
         "100ms",
         "tx",
         "5kB",

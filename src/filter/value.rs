@@ -7,6 +7,7 @@ use super::nearest::nearest;
 use super::services;
 use super::states::States;
 use crate::model::protocol::{Family, Protocol};
+use crate::model::urgency::Urgency;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What is wrong with a value. The place is the whole value.
@@ -47,6 +48,7 @@ pub(super) fn condition(
             Test::Number(which, compare, amount(value)?)
         }
         Field::Number(which) => Test::Number(which, compare, number(value)?),
+        Field::Urgency => Test::Urgency(urgency(value)?),
         Field::Age => Test::Age(compare, seconds(value)?),
         Field::RoundTrip => Test::RoundTrip(compare, microseconds(value)?),
         Field::User if !quoted && is_number(value) => Test::Uid(number(value)?),
@@ -104,6 +106,17 @@ pub(super) fn protocol(word: &str) -> Option<Expr> {
 
 /// ss's word for a port that the kernel chose.
 pub(super) const AUTOBOUND: &str = "autobound";
+
+/// The word for a degree of urgency.
+fn urgency(word: &str) -> Result<Urgency, Flaw> {
+    Urgency::from_key(word).ok_or_else(|| {
+        Flaw::new(format!("unknown urgency {}", shown(word))).or(nearest(
+            word,
+            Urgency::ALL.map(Urgency::key),
+        )
+        .map(str::to_owned))
+    })
+}
 
 /// The words for the two families.
 pub(super) fn family(word: &str) -> Option<Family> {

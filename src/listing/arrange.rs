@@ -2,8 +2,10 @@
 
 use super::order::{Sort, sort};
 use super::quick::Quick;
+use crate::explain::urgency::{Urgencies, urgencies};
 use crate::filter::{Doubt, Filter, Matcher, Truth};
 use crate::model::observation::Observation;
+use std::sync::Arc;
 
 /// Rows that are left out because it is unknown whether the filter wants them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +31,20 @@ pub fn arrange_decided(
     by: &Sort,
     quick: &Quick,
 ) -> (Vec<u32>, Undecided) {
-    let matcher = Matcher::new(filter, observation);
+    let urgencies = Arc::new(urgencies(observation));
+    arrange_with(observation, filter, by, quick, &urgencies)
+}
+
+/// The same, with the urgent rows of the observation.
+#[must_use]
+pub fn arrange_with(
+    observation: &Observation,
+    filter: &Filter,
+    by: &Sort,
+    quick: &Quick,
+    urgencies: &Arc<Urgencies>,
+) -> (Vec<u32>, Undecided) {
+    let matcher = Matcher::with_urgencies(filter, observation, Some(urgencies));
     let mut undecided = Undecided::default();
     let wanted = (0_u32..)
         .zip(observation.rows.iter())
@@ -45,7 +60,7 @@ pub fn arrange_decided(
             truth == Truth::Yes
         })
         .map(|(number, _)| number);
-    let rows = sort(observation, *by, wanted);
+    let rows = sort(observation, urgencies, *by, wanted);
     (rows, undecided)
 }
 

@@ -6,6 +6,7 @@ use super::quantity;
 use crate::explain::catalogue::Catalogue;
 use crate::explain::moves::{awaited, awaited_actor};
 use crate::explain::sentence::fill;
+use crate::explain::urgency::Urgency;
 use crate::filter::{Side, protocol_word, services, write_address};
 use crate::model::flow::{Flow, Rate};
 use crate::model::namespace::Namespace;
@@ -71,7 +72,7 @@ pub fn cell<'o>(
 ) -> Cell<'o> {
     let socket = &row.socket;
     match column {
-        Column::Mark => mark(row).into(),
+        Column::Mark => mark(row, Urgency::Normal).into(),
         Column::Process => process(row, observation, words),
         Column::Pid => observation
             .first_owner(row)
@@ -90,6 +91,7 @@ pub fn cell<'o>(
         Column::Age => age(row, observation).into(),
         Column::Timer => socket
             .timer
+            .filter(|_| row.phase != Phase::Closed)
             .map(|running| timer(running, words))
             .unwrap_or_default()
             .into(),
@@ -105,6 +107,12 @@ pub fn cell<'o>(
             .into(),
         Column::Rx => of_flow(row, observation, |flow| Some(rate(flow.rx?))),
         Column::Tx => of_flow(row, observation, |flow| Some(rate(flow.tx?))),
+        Column::Drops => observation
+            .drops(row)
+            .filter(|_| row.phase != Phase::Closed)
+            .map(|drops| drops.to_string())
+            .unwrap_or_default()
+            .into(),
         Column::Service if numeric => services::telling_port(socket).to_string().into(),
         Column::Service => services::of(socket).unwrap_or_default().into(),
         Column::Unit => unit(row, observation).into(),
@@ -142,14 +150,19 @@ fn rate(rate: Rate) -> String {
     quantity::bytes(rate.bytes())
 }
 
-/// TCPView's colours as signs, and one for rows that are part of a trouble.
-fn mark(row: &Row) -> &'static str {
-    match (row.phase, row.flagged) {
-        (Phase::New, _) => "+",
-        (Phase::Changed { .. }, _) => "~",
-        (Phase::Closed, _) => "-",
-        (Phase::Steady, Some(_)) => "!",
-        (Phase::Steady, None) => "",
+/// One sign for what matters most about a row: that somebody must act, what has
+/// just happened to it (TCPView's colours), that it is part of a finding, or that
+/// it is worth a look.
+#[must_use]
+pub fn mark(row: &Row, urgency: Urgency) -> &'static str {
+    match (row.phase, urgency, row.flagged) {
+        (Phase::Closed, _, _) => "-",
+        (_, Urgency::Act, _) => "X",
+        (Phase::New, _, _) => "+",
+        (Phase::Changed { .. }, _, _) => "~",
+        (Phase::Steady, _, Some(_)) => "!",
+        (Phase::Steady, Urgency::Look, None) => "?",
+        (Phase::Steady, Urgency::Normal, None) => "",
     }
 }
 
@@ -387,7 +400,7 @@ mod tests {
             (Age, JAVA, "41m"),
             (Timer, CURL_CONNECTS, "retr 4.2s ×3"),
             (Timer, JAVA, "keep 41m"),
-            (Timer, CURL_WAS, "tw 12s"),
+            (Timer, CURL_WAS, ""),
             (Timer, ODD, "probe 3s"),
             (Timer, NGINX, ""),
             (RecvQ, NGINX, "33 B"),
@@ -484,10 +497,16 @@ mod tests {
     fn a_trouble_is_marked_without_colour() {
         let mut row = world().rows[SSH_LISTENS as usize];
         row.flagged = Some(Severity::Warn);
-        assert_eq!(
-            cell(Column::Mark, &row, &world(), false, english()).text,
-            "!"
-        );
+        assert_eq!(mark(&row, Urgency::Normal), "!");
+        assert_eq!(mark(&row, Urgency::Look), "!");
+        assert_eq!(mark(&row, Urgency::Act), "X");
+        row.flagged = None;
+        assert_eq!(mark(&row, Urgency::Look), "?");
+        row.phase = Phase::New;
+        assert_eq!(mark(&row, Urgency::Act), "X");
+        assert_eq!(mark(&row, Urgency::Look), "+");
+        row.phase = Phase::Closed;
+        assert_eq!(mark(&row, Urgency::Act), "-");
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub enum Column {
     Rx,
     /// Bytes sent and acknowledged a second.
     Tx,
+    /// Datagrams or connection requests dropped at the socket.
+    Drops,
     /// The service by its well-known port.
     Service,
     /// The container or unit of the owner.
@@ -66,6 +68,7 @@ pub enum Align {
 /// Further words for columns: those of other tools and of our reports.
 /// Compared like the keys, in lower case and without `-` and `_`.
 const SPELLINGS: &[(&str, Column)] = &[
+    ("urgency", Column::Mark),
     ("command", Column::Process),
     ("container", Column::Unit),
     ("cgroup", Column::Unit),
@@ -89,7 +92,7 @@ const SPELLINGS: &[(&str, Column)] = &[
 
 impl Column {
     /// Every column, in the order in which they are shown.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Mark,
         Self::Process,
         Self::Pid,
@@ -107,6 +110,7 @@ impl Column {
         Self::Retrans,
         Self::Rx,
         Self::Tx,
+        Self::Drops,
         Self::Service,
         Self::Unit,
         Self::Netns,
@@ -123,6 +127,7 @@ impl Column {
             .into_iter()
             .filter(|column| match column {
                 Self::Netns => several,
+                Self::Drops => observation.has_drops(),
                 Self::Awaits => learning,
                 // All of the lab's sockets are of one user and one family.
                 Self::Proto | Self::User => !learning,
@@ -152,6 +157,7 @@ impl Column {
             Self::Retrans => "retrans",
             Self::Rx => "rx",
             Self::Tx => "tx",
+            Self::Drops => "drops",
             Self::Service => "service",
             Self::Unit => "unit",
             Self::Netns => "netns",
@@ -172,6 +178,7 @@ impl Column {
             | Self::Retrans
             | Self::Rx
             | Self::Tx
+            | Self::Drops
             | Self::Inode => Align::Right,
             _ => Align::Left,
         }
@@ -202,10 +209,11 @@ impl Column {
             Self::Rtt => 15,
             Self::Retrans => 16,
             Self::Timer => 17,
-            Self::Service => 18,
-            Self::Unit => 19,
-            Self::Inode => 20,
-            Self::Interface => 21,
+            Self::Drops => 18,
+            Self::Service => 19,
+            Self::Unit => 20,
+            Self::Inode => 21,
+            Self::Interface => 22,
         }
     }
 
@@ -218,6 +226,32 @@ impl Column {
             Self::Rtt | Self::Rx | Self::Tx => 6,
             _ => 0,
         }
+    }
+
+    /// True for sizes, rates, counts and times: they are of the present, and a row
+    /// that has closed has none.
+    #[must_use]
+    pub fn is_measured(self) -> bool {
+        matches!(
+            self,
+            Self::Age
+                | Self::Timer
+                | Self::RecvQ
+                | Self::SendQ
+                | Self::Rtt
+                | Self::Retrans
+                | Self::Rx
+                | Self::Tx
+                | Self::Drops
+        )
+    }
+
+    /// True if sorting by it naturally begins with the largest value: amounts do,
+    /// and marks with what is most urgent; names, addresses and numbers that only
+    /// identify do not.
+    #[must_use]
+    pub fn descends(self) -> bool {
+        self.is_measured() || self == Self::Mark
     }
 
     /// Whether it shows what connections carry. To sort by it, tables must be

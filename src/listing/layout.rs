@@ -52,6 +52,10 @@ struct Need {
     least: usize,
     /// For all of all cells.
     whole: usize,
+    /// For the heading, with the sign of the direction.
+    title: usize,
+    /// True if it must be shown, whatever else has to go.
+    kept: bool,
 }
 
 /// A line's division into columns.
@@ -76,12 +80,14 @@ pub struct Placed {
 
 impl Measure {
     /// Begins with the headings of the wanted columns, which are shown in this
-    /// order.
+    /// order. The one that rows are sorted by is never dropped, and its heading
+    /// has a cell for the direction.
     #[must_use]
-    pub fn new(wanted: &[Column], words: &Catalogue) -> Self {
+    pub fn new(wanted: &[Column], sorted: Option<Column>, words: &Catalogue) -> Self {
         let need = |column: &Column| {
+            let kept = sorted == Some(*column);
             // The mark needs its place even while there is none to show.
-            let title = width(words.column_title(column.key()))
+            let title = (width(words.column_title(column.key())) + usize::from(kept))
                 .max(1)
                 .max(column.steady_width());
             let marked = *column == Column::State && wanted.contains(&Column::Mark);
@@ -89,6 +95,8 @@ impl Measure {
                 column: *column,
                 least: title,
                 whole: if marked { LONGEST_CHANGE } else { title },
+                title,
+                kept,
             }
         };
         Self {
@@ -105,7 +113,8 @@ impl Measure {
             need.least = need.least.max(least);
             if need.column == Column::Process {
                 need.whole = need.whole.min(LONGEST_PROCESS);
-                need.least = need.least.min(SHORTEST_PROCESS);
+                let shortest = if need.kept { need.title } else { 0 };
+                need.least = need.least.min(shortest.max(SHORTEST_PROCESS));
             }
         }
     }
@@ -121,6 +130,7 @@ impl Measure {
             cells,
             gap: narrow,
         };
+        line.place_kept();
         line.place_essential();
         line.place_others();
         line.grow(|column| column == Column::State);
@@ -173,6 +183,13 @@ impl Line<'_> {
             self.widths[place] = None;
         }
         fits
+    }
+
+    /// The column that rows are sorted by: without it their order means nothing.
+    fn place_kept(&mut self) {
+        if let Some(place) = self.needs.iter().position(|need| need.kept) {
+            self.place(place);
+        }
     }
 
     /// Essential columns one by one; where one does not fit, a less important
@@ -264,7 +281,7 @@ mod tests {
 
     fn measured(rows: &[Row], observation: &Observation) -> Measure {
         let wanted = Column::telling(observation, false);
-        let mut measure = Measure::new(&wanted, english());
+        let mut measure = Measure::new(&wanted, None, english());
         for row in rows {
             let cells: Vec<Cell> = wanted
                 .iter()
@@ -343,7 +360,7 @@ mod tests {
 
     #[test]
     fn an_odd_name_does_not_push_columns_away() {
-        let mut measure = Measure::new(&[Column::Process, Column::Local], english());
+        let mut measure = Measure::new(&[Column::Process, Column::Local], None, english());
         let name = "\\x1b".repeat(15);
         measure.add(&[Cell::from(name.as_str()), Cell::from("192.0.2.1:80")]);
         let widths: Vec<usize> = measure
@@ -356,8 +373,30 @@ mod tests {
     }
 
     #[test]
+    fn the_sorted_column_is_never_dropped() {
+        let world = world();
+        for column in Column::ALL {
+            let wanted = Column::ALL;
+            let mut measure = Measure::new(&wanted, Some(column), english());
+            for row in world.rows.iter() {
+                let cells = wanted.map(|wanted| cell(wanted, row, &world, false, english()));
+                measure.add(&cells);
+            }
+            for width in 40..200 {
+                let layout = measure.layout(width);
+                let placed = layout.columns.iter().find(|placed| placed.column == column);
+                let title = super::width(english().column_title(column.key()));
+                assert!(
+                    placed.is_some_and(|placed| placed.width > title),
+                    "{column:?} at {width}: {layout:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn room_is_measured_in_cells() {
-        let mut measure = Measure::new(&[Column::Process, Column::User], english());
+        let mut measure = Measure::new(&[Column::Process, Column::User], None, english());
         measure.add(&[Cell::from("浏览器浏览器"), Cell::from("文")]);
         let layout = measure.layout(18);
         assert_eq!(layout.gap, 2);

@@ -9,6 +9,7 @@ mod key;
 
 use super::column::{Column, UnknownColumn};
 use super::rank::Ranks;
+use crate::explain::urgency::{Urgencies, Urgency};
 use crate::filter::services;
 use crate::model::finding::Severity;
 use crate::model::observation::Observation;
@@ -25,15 +26,43 @@ use std::net::IpAddr;
 pub struct Sort {
     /// By what.
     pub by: SortBy,
-    /// Backwards. Rows that have nothing in that column stay last.
+    /// Against the natural direction. Rows that have nothing in that column stay
+    /// last.
     pub reverse: bool,
+}
+
+impl Sort {
+    /// In a given direction, whatever the natural one is.
+    #[must_use]
+    pub fn directed(by: SortBy, descending: bool) -> Self {
+        Self {
+            by,
+            reverse: descending != by.descends(),
+        }
+    }
+
+    /// The column whose values decide; none in the default order.
+    #[must_use]
+    pub fn column(self) -> Option<Column> {
+        match self.by {
+            SortBy::Default => None,
+            SortBy::Column(column) => Some(column),
+        }
+    }
+
+    /// True if the largest value comes first.
+    #[must_use]
+    pub fn is_descending(self) -> bool {
+        self.reverse != self.by.descends()
+    }
 }
 
 /// By what to sort.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum SortBy {
-    /// Rows of findings by severity, then listeners, then by process and port,
-    /// then what has no owner, and `TIME_WAIT` last.
+    /// Rows of alarms, rows that somebody must act on, rows of other findings by
+    /// severity, then listeners, then by process and port, then what has no owner,
+    /// and `TIME_WAIT` last.
     #[default]
     Default,
     /// By the values of a column; among equal ones, as by default.
@@ -51,6 +80,11 @@ impl SortBy {
             return Ok(Self::Default);
         }
         Column::from_word(word).map(Self::Column)
+    }
+
+    /// True if the natural direction is from the largest value to the smallest.
+    fn descends(self) -> bool {
+        matches!(self, Self::Column(column) if column.descends())
     }
 
     /// Whether tables must be read with what connections carry.
@@ -85,13 +119,17 @@ fn peer(row: &Row) -> u64 {
 /// Sorts rows of an observation.
 pub(super) fn sort(
     observation: &Observation,
+    urgencies: &Urgencies,
     by: Sort,
     rows: impl Iterator<Item = u32>,
 ) -> Vec<u32> {
     let ranks = Ranks::new(observation);
     let all = &observation.rows;
     let row = |number: u32| all.get(number as usize);
-    let key = |number: u32| row(number).map_or(Key::LAST, |row| key(row, observation, by, &ranks));
+    let key = |number: u32| {
+        let urgency = urgencies.at(number);
+        row(number).map_or(Key::LAST, |row| key(row, urgency, observation, by, &ranks))
+    };
     let mut order = Vec::with_capacity(all.len());
     order.extend(rows.map(Place::of));
     // A class, a process and a port, and then the peer.
@@ -117,14 +155,16 @@ fn identity(left: &Row, right: &Row) -> Ordering {
     parts(left).cmp(&parts(right))
 }
 
-fn key(row: &Row, observation: &Observation, by: Sort, ranks: &Ranks) -> Key {
-    let usual = default_key(row, observation, ranks);
+fn key(row: &Row, urgency: Urgency, observation: &Observation, by: Sort, ranks: &Ranks) -> Key {
+    let usual = default_key(row, urgency, observation, ranks);
+    let descending = by.is_descending();
     let key = match by.by {
-        SortBy::Default => Key::new(Some(usual.into()), 0, by.reverse),
-        SortBy::Column(Column::Local) => Key::address(Some(row.socket.local), by.reverse),
-        SortBy::Column(Column::Remote) => Key::address(row.socket.peer(), by.reverse),
+        SortBy::Default => Key::new(Some(usual.into()), 0, descending),
+        SortBy::Column(Column::Local) => Key::address(Some(row.socket.local), descending),
+        SortBy::Column(Column::Remote) => Key::address(row.socket.peer(), descending),
+        SortBy::Column(Column::Mark) => Key::new(mark(row, urgency), usual, descending),
         SortBy::Column(column) => {
-            Key::new(value(column, row, observation, ranks), usual, by.reverse)
+            Key::new(value(column, row, observation, ranks), usual, descending)
         }
     };
     key.with_peer(peer(row))
@@ -132,15 +172,16 @@ fn key(row: &Row, observation: &Observation, by: Sort, ranks: &Ranks) -> Key {
 
 /// The default order: eight bits for the class of a row, 32 for its process,
 /// 16 for its port.
-fn default_key(row: &Row, observation: &Observation, ranks: &Ranks) -> u64 {
+fn default_key(row: &Row, urgency: Urgency, observation: &Observation, ranks: &Ranks) -> u64 {
     let class: u64 = match (row.flagged, row.socket.state) {
         (Some(Severity::Alarm), _) => 0,
-        (Some(Severity::Warn), _) => 1,
-        (Some(Severity::Info), _) => 2,
-        (None, State::Listen) => 3,
-        (None, State::TimeWait) => 6,
-        (None, _) if row.owners.count > 0 => 4,
-        (None, _) => 5,
+        _ if urgency == Urgency::Act => 1,
+        (Some(Severity::Warn), _) => 2,
+        (Some(Severity::Info), _) => 3,
+        (None, State::Listen) => 4,
+        (None, State::TimeWait) => 7,
+        (None, _) if row.owners.count > 0 => 5,
+        (None, _) => 6,
     };
     let process = holder(row, observation)
         .or_else(|| row.last_owner.map(LastOwner::process))
@@ -148,19 +189,33 @@ fn default_key(row: &Row, observation: &Observation, ranks: &Ranks) -> u64 {
     class << 48 | u64::from(process) << 16 | u64::from(row.socket.local.port)
 }
 
-/// What a row is sorted by in a column other than those of addresses; none if
-/// the cell is empty.
+/// The mark of a row as a number that is larger the more it matters; none if it has
+/// no mark.
+fn mark(row: &Row, urgency: Urgency) -> Option<u128> {
+    Some(match (urgency, row.phase) {
+        (Urgency::Act, _) => 8,
+        (Urgency::Look, _) => 7,
+        (Urgency::Normal, Phase::New) => 3,
+        (Urgency::Normal, Phase::Changed { .. }) => 2,
+        (Urgency::Normal, Phase::Closed) => 1,
+        (Urgency::Normal, Phase::Steady) => match row.flagged? {
+            Severity::Alarm => 6,
+            Severity::Warn => 5,
+            Severity::Info => 4,
+        },
+    })
+}
+
+/// What a row is sorted by in a column other than those of addresses and marks;
+/// none if the cell is empty.
 fn value(column: Column, row: &Row, observation: &Observation, ranks: &Ranks) -> Option<u128> {
     let socket = &row.socket;
     let listens = socket.state == State::Listen;
+    if row.phase == Phase::Closed && column.is_measured() {
+        // What is gone has no size, rate or time any more.
+        return None;
+    }
     Some(match column {
-        Column::Mark => match row.phase {
-            Phase::New => 0,
-            Phase::Changed { .. } => 1,
-            Phase::Closed => 2,
-            Phase::Steady if row.flagged.is_some() => 3,
-            Phase::Steady => return None,
-        },
         Column::Process => ranks.process(holder(row, observation)?).into(),
         Column::Pid => observation.first_owner(row)?.pid.into(),
         Column::User => ranks.user(observation, socket.user()?).into(),
@@ -201,7 +256,8 @@ fn value(column: Column, row: &Row, observation: &Observation, ranks: &Ranks) ->
             Some(name) => beginning(name.as_str()),
             None => socket.interface.into(),
         },
-        Column::Local | Column::Remote => return None,
+        Column::Drops => observation.drops(row)?.into(),
+        Column::Local | Column::Remote | Column::Mark => return None,
     })
 }
 
@@ -239,7 +295,7 @@ mod tests {
 
     fn sorted(world: &Observation, by: SortBy, reverse: bool) -> Vec<u32> {
         let rows = 0..u32::try_from(world.rows.len()).unwrap();
-        sort(world, Sort { by, reverse }, rows)
+        sort(world, &Urgencies::default(), Sort { by, reverse }, rows)
     }
 
     #[test]
@@ -277,10 +333,7 @@ mod tests {
         let cases: &[(Column, &[u32])] = &[
             (Column::Pid, &[RESOLVER, AVAHI, SSH_LISTENS, LINK_LOCAL]),
             (Column::Age, &[NGINX_LISTENS]),
-            (
-                Column::Timer,
-                &[HALF_OPEN, ODD, CURL_CONNECTS, CURL_WAS, JAVA],
-            ),
+            (Column::Timer, &[HALF_OPEN, ODD, CURL_CONNECTS, JAVA]),
             (Column::Service, &[ODD, RESOLVER, JAVA]),
             (Column::Interface, &[LINK_LOCAL, NGINX_LISTENS]),
             (Column::Rtt, &[LINK_LOCAL, JAVA, NGINX_LISTENS]),
@@ -292,11 +345,16 @@ mod tests {
             (Column::State, &[NGINX_LISTENS, SSH_LISTENS, CURL_CONNECTS]),
             (Column::Proto, &[NGINX_LISTENS, SSH_LISTENS, CURL_CONNECTS]),
         ];
+        let directed = |column, descending| {
+            let sort = Sort::directed(SortBy::Column(column), descending);
+            assert_eq!(sort.is_descending(), descending);
+            sorted(&world, sort.by, sort.reverse)
+        };
         for (column, first) in cases {
-            let order = sorted(&world, SortBy::Column(*column), false);
+            let order = directed(*column, *column == Column::Mark);
             assert_eq!(&order[..first.len()], *first, "{column:?}");
         }
-        let backwards = |column| sorted(&world, SortBy::Column(column), true);
+        let backwards = |column| directed(column, true);
         assert_eq!(backwards(Column::Pid)[..2], [CURL_CONNECTS, JAVA]);
         assert_eq!(backwards(Column::Inode)[0], NGINX_LISTENS);
         assert_eq!(backwards(Column::Rtt)[..2], [JAVA, LINK_LOCAL]);
@@ -309,6 +367,63 @@ mod tests {
             let order = sorted(&world, SortBy::Column(Column::Process), reverse);
             assert_eq!(order[8..], [ODD, HALF_OPEN, HIDDEN, CURL_WAS]);
         }
+    }
+
+    #[test]
+    fn amounts_begin_with_the_largest_and_names_with_the_first() {
+        let world = world();
+        let natural = |column| sorted(&world, SortBy::Column(column), false);
+        assert_eq!(natural(Column::RecvQ)[..2], [JAVA, NGINX]);
+        assert_eq!(natural(Column::Age)[..2], [SSH_LISTENS, JAVA]);
+        assert_eq!(natural(Column::Rtt)[..2], [JAVA, LINK_LOCAL]);
+        assert_eq!(natural(Column::Pid)[0], RESOLVER);
+        assert_eq!(natural(Column::User)[0], CURL_CONNECTS);
+    }
+
+    #[test]
+    fn a_row_that_has_closed_comes_last_by_every_amount() {
+        let mut world = world();
+        Arc::make_mut(&mut world.rows)[JAVA as usize].phase = Phase::Closed;
+        let rows = world.rows.len();
+        for column in Column::ALL
+            .into_iter()
+            .filter(|column| column.is_measured())
+        {
+            for reverse in [false, true] {
+                let order = sorted(&world, SortBy::Column(column), reverse);
+                let place = order.iter().position(|row| *row == JAVA).unwrap();
+                let valued = (0..rows)
+                    .filter(|row| {
+                        let ranks = Ranks::new(&world);
+                        value(column, &world.rows[*row], &world, &ranks).is_some()
+                    })
+                    .count();
+                assert!(place >= valued, "{column:?}: {order:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn urgent_rows_come_before_all_but_alarms() {
+        let mut world = world();
+        let rows = Arc::make_mut(&mut world.rows);
+        rows[RESOLVER as usize].flagged = Some(Severity::Alarm);
+        rows[AVAHI as usize].flagged = Some(Severity::Warn);
+        let of = |row: &Row| match row.socket.tuple() {
+            ends if ends == world.rows[JAVA as usize].socket.tuple() => Urgency::Act,
+            ends if ends == world.rows[NGINX as usize].socket.tuple() => Urgency::Look,
+            _ => Urgency::Normal,
+        };
+        let urgencies = Urgencies::new(&world, of);
+        let counts = [Urgency::Act, Urgency::Look].map(|wanted| urgencies.count(wanted));
+        assert_eq!(counts, [1, 1]);
+        let by = |by| {
+            let sort = super::Sort { by, reverse: false };
+            super::sort(&world, &urgencies, sort, 0..12)
+        };
+        assert_eq!(by(SortBy::Default)[..3], [RESOLVER, JAVA, AVAHI]);
+        let marked = by(SortBy::from_word("urgency").unwrap());
+        assert_eq!(marked[..4], [JAVA, NGINX, RESOLVER, AVAHI]);
     }
 
     #[test]

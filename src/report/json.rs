@@ -8,6 +8,8 @@ pub mod findings;
 mod info;
 mod owner;
 
+use crate::explain::diagnosis::urgency;
+use crate::explain::urgency::urgencies;
 use crate::model::observation::Observation;
 use crate::model::row::Row;
 use crate::model::text::is_deceptive;
@@ -52,13 +54,16 @@ pub fn write(observation: &Observation, rows: &[u32], out: &mut dyn Write) -> io
     out.write_all(&open)?;
     out.write_all(b",\n \"sockets\":[")?;
     let portraits = Portraits::default();
+    let urgencies = urgencies(observation);
     let mut separator: &[u8] = b"\n  ";
     for number in rows {
         let Some(row) = observation.rows.get(*number as usize) else {
             continue;
         };
         out.write_all(separator)?;
-        write_guarded(&SocketEntry::of(row, observation, &portraits), out)?;
+        let urgency = urgencies.at(*number);
+        let entry = SocketEntry::of(row, urgency, observation, &portraits);
+        write_guarded(&entry, out)?;
         separator = b",\n  ";
     }
     out.write_all(b"]}\n")
@@ -69,7 +74,12 @@ pub fn write(observation: &Observation, rows: &[u32], out: &mut dyn Write) -> io
 pub fn socket(row: &Row, observation: &Observation) -> String {
     let mut bytes = Vec::new();
     // Writing to memory cannot fail.
-    let entry = SocketEntry::of(row, observation, &Portraits::default());
+    let entry = SocketEntry::of(
+        row,
+        urgency(row, observation),
+        observation,
+        &Portraits::default(),
+    );
     let _ = write_guarded(&entry, &mut bytes);
     String::from_utf8(bytes).unwrap_or_default()
 }

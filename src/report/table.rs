@@ -2,7 +2,8 @@
 
 use crate::explain::catalogue::Catalogue;
 use crate::explain::sentence::{fill, grouped};
-use crate::listing::{Align, Column, cell, width};
+use crate::explain::urgency::{Urgencies, urgencies};
+use crate::listing::{Align, Column, cell, mark, width};
 use crate::model::gap::{Gap, GapKind};
 use crate::model::observation::Observation;
 use std::io::{self, Write};
@@ -24,13 +25,21 @@ pub fn write(
         .iter()
         .map(|column| width(words.column_title(column.key())))
         .collect();
+    let urgencies = if columns.contains(&Column::Mark) {
+        urgencies(observation)
+    } else {
+        Urgencies::default()
+    };
     let mut cells = Cells::default();
-    for row in rows
-        .iter()
-        .filter_map(|number| observation.rows.get(*number as usize))
-    {
+    for number in rows {
+        let Some(row) = observation.rows.get(*number as usize) else {
+            continue;
+        };
         for (column, widest) in columns.iter().zip(&mut widths) {
-            let text = cell(*column, row, observation, numeric, words).text;
+            let text = match column {
+                Column::Mark => mark(row, urgencies.at(*number)).into(),
+                other => cell(*other, row, observation, numeric, words).text,
+            };
             *widest = (*widest).max(width(&text));
             cells.push(&text);
         }

@@ -12,6 +12,7 @@ use crate::app::message::Spot;
 use crate::app::mode::Mode;
 use crate::explain::findings::describe;
 use crate::explain::sentence::{fill, grouped};
+use crate::explain::urgency::Urgency;
 use crate::listing::{StateClass, fit};
 use crate::model::event::Feed;
 use crate::model::finding::{Finding, Severity};
@@ -131,7 +132,7 @@ fn push_chips(
     let mut left_out = false;
     // Two cells are kept for the sign that something was left out.
     let room = room.saturating_sub(2);
-    for (state, label, style) in chips(app, theme, room) {
+    for (spot, label, style) in chips(app, theme, room) {
         let text = format!("  {label}");
         let width = cells(&text);
         if used + width > room {
@@ -141,14 +142,12 @@ fn push_chips(
         let column = area
             .x
             .saturating_add(u16::try_from(used).unwrap_or(u16::MAX));
-        let spot = Rect {
+        let place = Rect {
             x: column,
             width: u16::try_from(width).unwrap_or(u16::MAX),
             ..area
         };
-        frame
-            .spots
-            .push((spot.intersection(area), Spot::Chip(state)));
+        frame.spots.push((place.intersection(area), spot));
         spans.push(Span::styled(text, style));
         used += width;
     }
@@ -178,14 +177,21 @@ const WORTH: [State; State::ALL.len()] = [
     State::Unconnected,
 ];
 
-fn chips(app: &App, theme: Theme, room: usize) -> Vec<(Option<State>, String, Style)> {
+fn chips(app: &App, theme: Theme, room: usize) -> Vec<(Spot, String, Style)> {
     let tally = &app.observation.tally;
     let one = tally.total() == 1;
     let sentence = app
         .words
         .screen("header", if one { "socket" } else { "sockets" });
     let all = fill(sentence, |_| Some(grouped(tally.total().into()))).unwrap_or_default();
-    let mut chips = vec![(None, all, Style::new())];
+    let mut chips = vec![(Spot::Chip(None), all, Style::new())];
+    for (urgency, sign) in [(Urgency::Act, "X"), (Urgency::Look, "?")] {
+        let count = app.urgencies.count(urgency);
+        if count > 0 {
+            let label = format!("{sign} {}", grouped(count as u64));
+            chips.push((Spot::Urgent(urgency), label, theme.urgency(urgency)));
+        }
+    }
     for state in WORTH {
         let count = tally.tcp(state);
         if count > 0 {
@@ -194,12 +200,12 @@ fn chips(app: &App, theme: Theme, room: usize) -> Vec<(Option<State>, String, St
                 state => state.word(),
             };
             let label = format!("{word} {}", grouped(count.into()));
-            chips.push((Some(state), label, theme.state(state)));
+            chips.push((Spot::Chip(Some(state)), label, theme.state(state)));
         }
     }
     if tally.udp > 0 {
         let label = format!("UDP {}", grouped(tally.udp.into()));
-        chips.push((Some(State::Unconnected), label, theme.dim()));
+        chips.push((Spot::Chip(Some(State::Unconnected)), label, theme.dim()));
     }
     chips
 }

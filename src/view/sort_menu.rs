@@ -4,8 +4,8 @@ use super::put;
 use super::theme::Theme;
 use super::words::cells;
 use crate::app::App;
-use crate::app::browsing::SORTABLE;
-use crate::listing::{Align, fit, pad};
+use crate::app::browsing::{SORTABLE, sort_title};
+use crate::listing::{Align, Column, fit, pad};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -14,8 +14,11 @@ use ratatui::text::Line;
 pub(super) fn draw(place: usize, app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let mut entries = vec![app.words.screen("sort", "usual").to_owned()];
     entries.extend(SORTABLE.iter().map(|column| {
-        let means = app.words.column(column.key());
-        let title = pad(app.words.column_title(column.key()), 8, Align::Left);
+        let means = match column {
+            Column::Mark => app.words.screen("sort", "urgency_means"),
+            other => app.words.column(other.key()),
+        };
+        let title = pad(sort_title(*column, app.words), 9, Align::Left);
         format!("{title} {means}")
     }));
     let widest = entries.iter().map(|entry| cells(entry)).max().unwrap_or(0);

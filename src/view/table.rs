@@ -8,7 +8,8 @@ use crate::app::App;
 use crate::app::message::{Drawn, Spot};
 use crate::explain::doubt::{left_out, texts};
 use crate::explain::sentence::fill;
-use crate::listing::{Align, Cell, Column, Layout, Measure, SortBy, cell, wrap};
+use crate::explain::urgency::Urgency;
+use crate::listing::{Align, Cell, Column, Layout, Measure, cell, mark, wrap};
 use crate::model::finding::Severity;
 use crate::model::namespace::Scope;
 use crate::model::reading::SourceKind;
@@ -42,25 +43,33 @@ pub(super) fn draw(
         draw_empty(app, theme, area, buffer);
         return drawn;
     }
-    let visible: Vec<(usize, &Row)> = app
+    let visible: Vec<(usize, Urgency, &Row)> = app
         .order
         .iter()
         .enumerate()
         .skip(top)
         .take(page)
-        .filter_map(|(place, number)| Some((place, app.observation.rows.get(*number as usize)?)))
+        .filter_map(|(place, number)| {
+            let row = app.observation.rows.get(*number as usize)?;
+            Some((place, app.urgencies.at(*number), row))
+        })
         .collect();
     let mut wanted = Column::telling(&app.observation, app.learns_states());
     if app.is_on_tour() && app.scope == Scope::Own {
         // All are alike in these: the room is better used for queues.
         wanted.retain(|column| !matches!(column, Column::User | Column::Proto));
     }
+    let sorted = app.sort.column();
+    if let Some(column) = sorted.filter(|column| !wanted.contains(column)) {
+        wanted.push(column);
+        wanted.sort_unstable();
+    }
     let cells_of = |row: &Row| -> Vec<Cell<'_>> {
         let cell = |column: &Column| cell(*column, row, &app.observation, app.numeric, app.words);
         wanted.iter().map(cell).collect()
     };
-    let lines: Vec<_> = visible.iter().map(|(_, row)| cells_of(row)).collect();
-    let mut measure = Measure::new(&wanted, app.words);
+    let lines: Vec<_> = visible.iter().map(|(_, _, row)| cells_of(row)).collect();
+    let mut measure = Measure::new(&wanted, sorted, app.words);
     for line in &lines {
         measure.add(line);
     }
@@ -75,9 +84,15 @@ pub(super) fn draw(
     }
     let layout = measure.layout(usize::from(area.width));
     draw_heading(app, theme, &layout, row_of(area, 0), buffer, frame);
-    for (((place, row), cells), line) in visible.iter().zip(&lines).zip(area.rows().skip(1)) {
+    for (((place, urgency, row), cells), line) in
+        visible.iter().zip(&lines).zip(area.rows().skip(1))
+    {
         let selected = *place == app.cursor.place();
-        draw_row(theme, row, cells, selected, &layout, line, buffer);
+        let look = Look {
+            urgency: *urgency,
+            selected,
+        };
+        draw_row(theme, row, cells, look, &layout, line, buffer);
         if app.tags.has(row.socket.key()) {
             draw_tag(theme, selected, &layout, line, buffer);
         }
@@ -95,52 +110,71 @@ fn draw_heading(
     frame: &mut Frame,
 ) {
     for (_, column, place) in places(layout, area) {
-        let sorted = app.sort.by == SortBy::Column(column);
-        let style = if sorted {
-            theme.heading().add_modifier(Modifier::UNDERLINED)
+        let title = app.words.column_title(column.key());
+        let (title, style) = if app.sort.column() == Some(column) {
+            let sign = direction(app.sort.is_descending(), theme);
+            let style = theme.heading().add_modifier(Modifier::UNDERLINED);
+            (format!("{title}{sign}"), style)
         } else {
-            theme.heading()
+            (title.to_owned(), theme.heading())
         };
-        let title = aligned(
-            app.words.column_title(column.key()),
-            column.align(),
-            place.width,
-        );
+        let title = aligned(&title, column.align(), place.width);
         Line::styled(title, style).render(place, buffer);
         frame.spots.push((place, Spot::Heading(column)));
     }
+}
+
+/// The sign of a sorted column: the largest value first, or the smallest.
+fn direction(descending: bool, theme: Theme) -> &'static str {
+    match (descending, theme.ascii) {
+        (true, false) => "▼",
+        (false, false) => "▲",
+        (true, true) => "v",
+        (false, true) => "^",
+    }
+}
+
+/// What decides the look of a row beside the row itself.
+#[derive(Clone, Copy)]
+struct Look {
+    urgency: Urgency,
+    /// True for the row under the cursor.
+    selected: bool,
 }
 
 fn draw_row(
     theme: Theme,
     row: &Row,
     cells: &[Cell<'_>],
-    selected: bool,
+    look: Look,
     layout: &Layout,
     area: Rect,
     buffer: &mut Buffer,
 ) {
     let base = theme.phase(row.phase);
-    if selected {
+    if look.selected {
         put(&Line::default(), theme.cursor(), area, buffer);
     }
     for (number, column, place) in places(layout, area) {
         let Some(cell) = cells.get(number) else {
             continue;
         };
-        let mut style = style(column, row, theme, base);
+        let mut style = style(column, row, look.urgency, theme, base);
         if cell.stands_in && row.phase == Phase::Steady {
             style = theme.dim();
         }
-        if selected {
+        if look.selected {
             // One plain bar: colours inverted piece by piece are hard to read.
             style = theme.cursor();
         }
-        let text = aligned(
-            &cell.fitted(usize::from(place.width)),
-            column.align(),
-            place.width,
-        );
+        let text = match column {
+            Column::Mark => mark(row, look.urgency).to_owned(),
+            _ => aligned(
+                &cell.fitted(usize::from(place.width)),
+                column.align(),
+                place.width,
+            ),
+        };
         Line::styled(text, style).render(place, buffer);
     }
 }
@@ -160,9 +194,16 @@ fn draw_tag(theme: Theme, selected: bool, layout: &Layout, area: Rect, buffer: &
 }
 
 /// A row in a phase is coloured as a whole; else only what tells something.
-fn style(column: Column, row: &Row, theme: Theme, base: Style) -> Style {
-    if column == Column::Mark && row.flagged.is_some() {
-        return theme.severity(row.flagged.unwrap_or(Severity::Warn));
+fn style(column: Column, row: &Row, urgency: Urgency, theme: Theme, base: Style) -> Style {
+    match column {
+        Column::Mark if urgency == Urgency::Act => return theme.urgency(urgency),
+        Column::Mark if row.flagged.is_some() => {
+            return theme.severity(row.flagged.unwrap_or(Severity::Warn));
+        }
+        Column::Mark | Column::State if urgency != Urgency::Normal => {
+            return theme.urgency(urgency);
+        }
+        _ => {}
     }
     if row.phase != Phase::Steady {
         return base;

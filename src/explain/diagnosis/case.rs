@@ -9,7 +9,7 @@ use super::super::catalogue::Catalogue;
 use super::super::lengths::{Limit, limit};
 use super::super::patience::{Silence, silence};
 use super::super::sentence::fill;
-use super::siblings::{half_open, siblings};
+use super::super::siblings::Relations;
 use crate::model::limits::Limits;
 use crate::model::observation::Observation;
 use crate::model::process::Process;
@@ -47,7 +47,16 @@ pub(super) struct Case<'a> {
 
 impl<'a> Case<'a> {
     pub(super) fn new(row: &'a Row, observation: &'a Observation, words: &'a Catalogue) -> Self {
-        let (siblings, same_remote) = siblings(row, observation);
+        Self::among(row, observation, Relations::of(row, observation), words)
+    }
+
+    /// The same, with what other sockets tell about it.
+    pub(super) fn among(
+        row: &'a Row,
+        observation: &'a Observation,
+        others: Relations<'a>,
+        words: &'a Catalogue,
+    ) -> Self {
         let from_outside = !matches!(row.socket.state, State::Listen | State::SynSent);
         let listener = from_outside
             .then(|| observation.listeners_of(row).next())
@@ -71,13 +80,13 @@ impl<'a> Case<'a> {
             bounds: Bounds::from(&observation.limits),
             owner: observation.first_owner(row),
             listener,
-            other_end: observation.other_end(row),
+            other_end: others.other_end,
             target: (row.socket.state == State::SynSent)
                 .then(|| observation.listener_of_peer(row))
                 .flatten(),
-            half_open: half_open(row, observation),
-            siblings,
-            same_remote,
+            half_open: others.half_open,
+            siblings: others.alike.all,
+            same_remote: others.alike.same_remote,
             trend: observation.trend(row),
             info,
             silence: silence(&row.socket, info, &limits),

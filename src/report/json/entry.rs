@@ -2,6 +2,7 @@
 
 use super::info::InfoEntry;
 use super::owner::{OwnerEntry, Portraits};
+use crate::explain::urgency::Urgency;
 use crate::model::endpoint::Endpoint;
 use crate::model::gap::Gap;
 use crate::model::network::Lost;
@@ -9,6 +10,7 @@ use crate::model::observation::Observation;
 use crate::model::owner::Unowned;
 use crate::model::row::Row;
 use crate::model::socket::Socket;
+use crate::model::socket_memory::Buffers;
 use crate::model::state::State;
 use crate::model::text::Text;
 use crate::model::timer::{Timer, TimerKind};
@@ -58,13 +60,22 @@ pub(super) struct SocketEntry<'a> {
     unowned: Option<UnownedEntry<'a>>,
     recv_queue: u32,
     send_queue: Option<u32>,
+    urgency: &'static str,
+    drops: Option<u32>,
+    buffers: Option<BuffersEntry>,
     timer: Option<TimerEntry>,
     tcp_info: Option<InfoEntry<'a>>,
 }
 
 impl<'a> SocketEntry<'a> {
-    pub(super) fn of(row: &Row, observation: &'a Observation, portraits: &Portraits) -> Self {
+    pub(super) fn of(
+        row: &Row,
+        urgency: Urgency,
+        observation: &'a Observation,
+        portraits: &Portraits,
+    ) -> Self {
         let socket = &row.socket;
+        let memory = observation.socket_memory(row);
         let uid = socket.user();
         Self {
             protocol: socket.protocol.word(),
@@ -93,6 +104,11 @@ impl<'a> SocketEntry<'a> {
                 .map(|reason| UnownedEntry::of(reason, row, observation)),
             recv_queue: socket.recv_queue,
             send_queue: send_queue(socket),
+            urgency: urgency.key(),
+            drops: memory.and_then(|memory| memory.drops),
+            buffers: memory
+                .and_then(|memory| memory.buffers)
+                .map(BuffersEntry::of),
             timer: socket.timer.map(TimerEntry::of),
             tcp_info: observation.detail(row).map(InfoEntry::of),
         }
@@ -115,6 +131,29 @@ fn send_queue(socket: &Socket) -> Option<u32> {
     match socket.state {
         State::Listen => socket.backlog(),
         _ => Some(socket.send_queue),
+    }
+}
+
+#[derive(Serialize)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "in the contract the unit is part of a name"
+)]
+struct BuffersEntry {
+    receive_used_bytes: u32,
+    receive_buffer_bytes: u32,
+    send_used_bytes: u32,
+    send_buffer_bytes: u32,
+}
+
+impl BuffersEntry {
+    fn of(buffers: Buffers) -> Self {
+        Self {
+            receive_used_bytes: buffers.receive_used,
+            receive_buffer_bytes: buffers.receive_limit,
+            send_used_bytes: buffers.send_used,
+            send_buffer_bytes: buffers.send_limit,
+        }
     }
 }
 

@@ -210,14 +210,17 @@ impl Case<'_> {
 
     pub(super) fn came_through(&self, state: State) -> bool {
         let just_now = self.row.phase == Phase::Changed { from: state };
-        let steps = self.observation.timeline(self.row).steps;
-        just_now || steps.iter().any(|step| step.state == state)
+        let followed = self.observation.chronicle.timeline(&self.row.socket.key());
+        let went_through =
+            followed.is_some_and(|timeline| timeline.steps.iter().any(|step| step.state == state));
+        just_now || went_through || self.row.socket.state == state
     }
 
     /// Further processes that hold it.
     pub(super) fn sharers(&self) -> usize {
-        let owners = self.observation.owners(self.row).count();
-        owners.saturating_sub(1)
+        let holders = self.row.owners.of(&self.observation.holders);
+        let processes = holders.chunk_by(|left, right| left.process == right.process);
+        processes.count().saturating_sub(1)
     }
 
     /// Which ways data has gone.

@@ -1,0 +1,232 @@
+//! Other sockets that the diagnosis of one socket depends on: those like it, the
+//! other end of a connection within this machine, and half-open connections.
+
+use crate::model::endpoint::Endpoint;
+use crate::model::observation::Observation;
+use crate::model::owner::ProcessId;
+use crate::model::protocol::Protocol;
+use crate::model::row::{Phase, Row};
+use crate::model::state::State;
+use foldhash::HashMap;
+use std::cell::OnceCell;
+
+/// Sockets that are alike: in the same network namespace and state and of the same
+/// process, or where there is none, of the same local port (`TIME_WAIT`: any).
+/// Listeners are alike if the kernel may give a client to either: with the same
+/// address and interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Group {
+    protocol: Protocol,
+    namespace: u32,
+    by: By,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum By {
+    Namespace,
+    Listener(Endpoint, u32),
+    Process(ProcessId),
+    Port(u16),
+}
+
+impl Group {
+    fn of(row: &Row, observation: &Observation) -> Self {
+        let socket = &row.socket;
+        let owner = row.owners.of(&observation.holders).first();
+        Self {
+            protocol: socket.protocol,
+            namespace: socket.namespace,
+            by: match (socket.state, owner) {
+                (State::TimeWait, _) => By::Namespace,
+                (State::Listen, _) => By::Listener(socket.local, socket.interface),
+                (_, Some(holder)) => By::Process(holder.process),
+                (_, None) => By::Port(socket.local.port),
+            },
+        }
+    }
+}
+
+/// Number of sockets that are like one, itself not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) struct Alike {
+    /// All of them.
+    pub(super) all: u32,
+    /// Those with the same peer.
+    pub(super) same_remote: u32,
+}
+
+/// What other sockets tell about one.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Relations<'o> {
+    /// Number of sockets like it.
+    pub(super) alike: Alike,
+    /// The other end of a connection within this machine.
+    pub(super) other_end: Option<&'o Row>,
+    /// Half-open connections that a listener would take.
+    pub(super) half_open: u32,
+}
+
+impl<'o> Relations<'o> {
+    /// Those of one row: walks the table.
+    pub(super) fn of(row: &Row, observation: &'o Observation) -> Self {
+        Self {
+            alike: siblings(row, observation),
+            other_end: observation.other_end(row),
+            half_open: half_open(row, observation),
+        }
+    }
+}
+
+/// Half-open connections that this listener would take; 0 for any other row.
+fn half_open(row: &Row, observation: &Observation) -> u32 {
+    if row.socket.state != State::Listen || observation.tally.tcp(State::SynReceived) == 0 {
+        // A large table is not walked for nothing.
+        return 0;
+    }
+    let half_open = present(observation, State::SynReceived);
+    let taken = half_open.filter(|other| row.socket.takes(&other.socket));
+    u32::try_from(taken.count()).unwrap_or(u32::MAX)
+}
+
+/// Counts for one row, with one pass over the table.
+fn siblings(row: &Row, observation: &Observation) -> Alike {
+    let group = Group::of(row, observation);
+    let mut alike = Alike::default();
+    for other in present(observation, row.socket.state) {
+        if Group::of(other, observation) == group {
+            alike.all += 1;
+            alike.same_remote += u32::from(other.socket.remote == row.socket.remote);
+        }
+    }
+    without_itself(alike, row)
+}
+
+/// Counts for many rows: one pass over the table for each state that is asked
+/// about.
+pub(super) struct Siblings<'o> {
+    observation: &'o Observation,
+    known: [OnceCell<Counts>; State::ALL.len()],
+    half_open: OnceCell<HashMap<(u32, Endpoint, u32), HalfOpen<'o>>>,
+    ends: OnceCell<HashMap<(u32, Endpoint, Endpoint), &'o Row>>,
+}
+
+/// Half-open connections to one local end.
+struct HalfOpen<'o> {
+    first: &'o Row,
+    count: u32,
+}
+
+#[derive(Default)]
+struct Counts {
+    all: HashMap<Group, u32>,
+    same_remote: HashMap<(Group, Endpoint), u32>,
+}
+
+impl<'o> Siblings<'o> {
+    pub(super) fn new(observation: &'o Observation) -> Self {
+        Self {
+            observation,
+            known: [const { OnceCell::new() }; State::ALL.len()],
+            half_open: OnceCell::new(),
+            ends: OnceCell::new(),
+        }
+    }
+
+    /// What other sockets tell about the urgency of a row of the observation.
+    pub(super) fn of(&self, row: &Row) -> Relations<'o> {
+        Relations {
+            alike: self.alike(row),
+            other_end: self.other_end(row),
+            half_open: self.half_open(row),
+        }
+    }
+
+    fn half_open(&self, row: &Row) -> u32 {
+        let observation = self.observation;
+        if row.socket.state != State::Listen || observation.tally.tcp(State::SynReceived) == 0 {
+            return 0;
+        }
+        let known = self.half_open.get_or_init(|| {
+            let mut known: HashMap<_, HalfOpen<'o>> = HashMap::default();
+            for first in present(observation, State::SynReceived) {
+                let socket = &first.socket;
+                let end = (socket.namespace, socket.local, socket.interface);
+                known
+                    .entry(end)
+                    .or_insert(HalfOpen { first, count: 0 })
+                    .count += 1;
+            }
+            known
+        });
+        let taken = known
+            .values()
+            .filter(|ends| row.socket.takes(&ends.first.socket));
+        taken.fold(0, |all, ends| all.saturating_add(ends.count))
+    }
+
+    /// Only where data waits in both directions is it of any consequence.
+    fn other_end(&self, row: &Row) -> Option<&'o Row> {
+        let socket = &row.socket;
+        if socket.recv_queue == 0 || socket.send_queue == 0 || socket.local == socket.remote {
+            return None;
+        }
+        let ends = self.ends.get_or_init(|| {
+            let rows = self.observation.rows.iter();
+            let mut known = HashMap::default();
+            for other in rows.filter(|other| other.phase != Phase::Closed) {
+                let found = &other.socket;
+                if found.protocol == Protocol::Tcp && found.peer().is_some() {
+                    let ends = (found.namespace, found.local, found.remote);
+                    known.entry(ends).or_insert(other);
+                }
+            }
+            known
+        });
+        let swapped = (socket.namespace, socket.remote, socket.local);
+        let found = ends.get(&swapped).copied();
+        found.filter(|_| socket.protocol == Protocol::Tcp)
+    }
+
+    fn alike(&self, row: &Row) -> Alike {
+        let state = row.socket.state;
+        let place = State::ALL.iter().position(|known| *known == state);
+        let Some(cell) = place.and_then(|place| self.known.get(place)) else {
+            // States this program does not know are rare.
+            return siblings(row, self.observation);
+        };
+        let counts = cell.get_or_init(|| Counts::of(state, self.observation));
+        let group = Group::of(row, self.observation);
+        let count = |number: Option<&u32>| number.copied().unwrap_or(0);
+        let alike = Alike {
+            all: count(counts.all.get(&group)),
+            same_remote: count(counts.same_remote.get(&(group, row.socket.remote))),
+        };
+        without_itself(alike, row)
+    }
+}
+
+impl Counts {
+    fn of(state: State, observation: &Observation) -> Self {
+        let mut counts = Self::default();
+        for row in present(observation, state) {
+            let group = Group::of(row, observation);
+            *counts.all.entry(group).or_default() += 1;
+            let to_peer = counts.same_remote.entry((group, row.socket.remote));
+            *to_peer.or_default() += 1;
+        }
+        counts
+    }
+}
+
+fn present(observation: &Observation, state: State) -> impl Iterator<Item = &Row> {
+    let rows = observation.rows.iter();
+    rows.filter(move |row| row.socket.state == state && row.phase != Phase::Closed)
+}
+
+fn without_itself(alike: Alike, row: &Row) -> Alike {
+    let itself = u32::from(row.phase != Phase::Closed);
+    Alike {
+        all: alike.all.saturating_sub(itself),
+        same_remote: alike.same_remote.saturating_sub(itself),
+    }
+}
