@@ -35,7 +35,7 @@ mod watching;
 use crate::explain::bounds::Bounds;
 use crate::explain::catalogue::Catalogue;
 use crate::explain::diagnosis::{Diagnosis, diagnose, diagnose_in_lab};
-use crate::explain::port::PortUse;
+use crate::explain::port::PortStatus;
 use crate::explain::urgency::{Urgencies, urgencies};
 use crate::filter::Filter;
 use crate::listing::{Quick, Sort, Undecided, arrange_with};
@@ -419,7 +419,7 @@ impl App {
     pub fn port_use(&self) -> Option<Vec<String>> {
         let port = self.filter.single_port()?;
         (self.observation.number > 0)
-            .then(|| PortUse::of(port, &self.observation).lines(&self.observation, self.words))
+            .then(|| PortStatus::of(port, &self.observation).lines(&self.observation, self.words))
     }
 
     /// Says who has the port that the filter asks for. An empty table says it by itself.

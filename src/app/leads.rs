@@ -166,11 +166,20 @@ mod tests {
             (
                 Evidence::LocalPorts(PortUse {
                     from: [192, 0, 2, 9].into(),
-                    to: destination,
+                    to: Some(destination),
                     used: 20_000,
                     room: 28_232,
                 }),
                 "src 192.0.2.9 and dst 192.0.2.1:443",
+            ),
+            (
+                Evidence::LocalPorts(PortUse {
+                    from: [192, 0, 2, 9].into(),
+                    to: None,
+                    used: 20_000,
+                    room: 28_232,
+                }),
+                "src 192.0.2.9",
             ),
         ];
         for (evidence, expected) in cases {

@@ -29,6 +29,7 @@ pub struct FindingWords {
 pub fn describe(finding: &Finding, words: &Catalogue) -> FindingWords {
     let rule = finding.evidence.rule();
     let title = title(finding);
+    let per_source = is_per_source(&finding.evidence);
     // A place that is not known is told as such: a finding without words would
     // be an alarm that names nothing.
     let value = |place: &str| value(finding, words, place).unwrap_or_else(|| UNKNOWN.to_owned());
@@ -46,8 +47,8 @@ pub fn describe(finding: &Finding, words: &Catalogue) -> FindingWords {
             None => line,
         },
         evidence: words.sentences(&seen),
-        otherwise: say("else"),
-        next: say("next"),
+        otherwise: say(if per_source { "else_source" } else { "else" }),
+        next: say(if per_source { "next_source" } else { "next" }),
     };
     debug_assert!(said.is_whole(), "{finding:?} {said:?}");
     said
@@ -119,8 +120,14 @@ fn owner(finding: &Finding, words: &Catalogue) -> String {
     told.unwrap_or_else(|| words.screen("findings", "owner_unknown").to_owned())
 }
 
+/// Returns true for local ports that are counted for all destinations together.
+fn is_per_source(evidence: &Evidence) -> bool {
+    matches!(evidence, Evidence::LocalPorts(ports) if ports.to.is_none())
+}
+
 fn evidence(finding: &Finding) -> &'static str {
     match &finding.evidence {
+        evidence if is_per_source(evidence) => "evidence_source",
         Evidence::Unlisted(_) => "evidence_unlisted",
         Evidence::FailedConnects { whose: Some(_), .. } => "evidence_whose",
         _ => "evidence",
@@ -130,6 +137,7 @@ fn evidence(finding: &Finding) -> &'static str {
 /// Where a rule tells more than one trouble, it says so in its title.
 fn title(finding: &Finding) -> &'static str {
     match (&finding.evidence, finding.severity) {
+        (evidence, _) if is_per_source(evidence) => "title_source",
         (Evidence::SynFlood(_), Severity::Alarm) => "title_flood",
         (Evidence::SynFlood(_), Severity::Info) => "title_overload",
         _ => "title",
@@ -178,6 +186,10 @@ fn line_of_own(tripped: &Tripped) -> &'static str {
 
 fn line(finding: &Finding) -> &'static str {
     match &finding.evidence {
+        evidence if is_per_source(evidence) => match finding.process {
+            Some(_) => "line_source",
+            None => "line_source_nobody",
+        },
         Evidence::UserRule(tripped) => line_of_own(tripped),
         Evidence::Unacknowledged(silent) => match finding.process {
             None if silent.user.is_some() => "line_hidden",

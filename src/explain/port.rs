@@ -23,7 +23,7 @@ use std::time::Duration;
 
 /// The use of one local port.
 #[derive(Debug)]
-pub struct PortUse<'o> {
+pub struct PortStatus<'o> {
     port: u16,
     /// In the network namespace of this program.
     here: Vec<Holder<'o>>,
@@ -88,7 +88,7 @@ pub(super) enum Role {
     Datagrams,
 }
 
-impl<'o> PortUse<'o> {
+impl<'o> PortStatus<'o> {
     /// The use of a port as an observation shows it.
     #[must_use]
     pub fn of(port: u16, observation: &'o Observation) -> Self {

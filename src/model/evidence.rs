@@ -226,8 +226,9 @@ pub struct Unacknowledged {
 pub struct PortUse {
     /// The address on this machine.
     pub from: IpAddr,
-    /// The destination.
-    pub to: Endpoint,
+    /// The destination; none if every destination counts, as it does for ports that are
+    /// bound before the connection is made.
+    pub to: Option<Endpoint>,
     /// How many ports are taken for it.
     pub used: u32,
     /// How many there are.

@@ -34,7 +34,10 @@ impl Identity {
                 | Evidence::AcceptQueue { listener, .. }
                 | Evidence::NewListener { listener, .. } => Some(*listener),
                 Evidence::Unlisted(listener) | Evidence::Missing(listener) => Some(listener.end()),
-                Evidence::LocalPorts(ports) => Some(ports.to),
+                Evidence::LocalPorts(ports) => {
+                    let source = Endpoint::new(ports.from, 0);
+                    Some(ports.to.unwrap_or(source))
+                }
                 _ => None,
             },
             group: match &finding.evidence {

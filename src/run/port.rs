@@ -1,7 +1,7 @@
 //! The use of the port that a command asks about, where it asks about one.
 
 use crate::explain::catalogue::Catalogue;
-use crate::explain::port::{PortUse, Verdict};
+use crate::explain::port::{PortStatus, Verdict};
 use crate::filter::Filter;
 use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
@@ -43,7 +43,7 @@ pub(super) fn report(
 }
 
 fn written(port: u16, observation: &Observation, words: &Catalogue) -> PortReport {
-    let found = PortUse::of(port, observation);
+    let found = PortStatus::of(port, observation);
     PortReport {
         verdict: found.verdict(),
         lines: found.lines(observation, words),

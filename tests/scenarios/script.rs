@@ -143,6 +143,9 @@ pub(crate) struct Burst {
     /// goes through TIME_WAIT.
     #[serde(default)]
     pub(crate) peer_closes: bool,
+    /// How many local ports all destinations share, where the kernel chooses the port for
+    /// each destination; else each connection has one of its own.
+    pub(crate) local_ports: Option<u16>,
     /// Seconds until the owner of a socket is found.
     #[serde(default)]
     pub(crate) owner_found: f64,

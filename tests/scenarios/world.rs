@@ -180,7 +180,12 @@ impl<'a> World<'a> {
             nth_address(burst.network, host),
             far_port(burst, attempt, host),
         );
-        let ephemeral = u16::try_from(32_768 + number % 28_000).unwrap();
+        let ephemeral = match burst.local_ports {
+            None => number % 28_000,
+            // As `connect` chooses: from a place of the destination's own, in steps of two.
+            Some(ports) => (host * 7918 + attempt / burst.hosts * 2) % u32::from(ports),
+        };
+        let ephemeral = u16::try_from(32_768 + ephemeral).unwrap();
         let here = nth_address(own_address(burst.network), number / 28_000);
         let (stages, until) = if burst.inbound {
             visit(burst, host, at)

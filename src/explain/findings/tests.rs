@@ -185,7 +185,13 @@ fn more_samples() -> Vec<Evidence> {
         },
         Evidence::LocalPorts(PortUse {
             from: host.address(),
-            to: host,
+            to: Some(host),
+            used: 26_000,
+            room: 28_232,
+        }),
+        Evidence::LocalPorts(PortUse {
+            from: host.address(),
+            to: None,
             used: 26_000,
             room: 28_232,
         }),

@@ -240,7 +240,7 @@ const CASES: &[Case] = &[
 fn sockets_lead_to_their_answer() {
     for (sockets, verdict, holds, lacks) in CASES {
         let world = world(sockets);
-        let found = PortUse::of(PORT, &world);
+        let found = PortStatus::of(PORT, &world);
         assert_eq!(found.verdict(), *verdict, "{sockets:?}");
         for language in [Language::English, Language::Chinese] {
             let lines = found.lines(&world, Catalogue::of(language));
@@ -269,7 +269,7 @@ fn sockets_lead_to_their_answer() {
 fn a_port_for_outgoing_connections_can_be_reserved() {
     let mut world = world(&["established 192.0.2.1:8081 198.51.100.7:443 of=900"]);
     let text = |world: &Observation| {
-        let found = PortUse::of(PORT, world);
+        let found = PortStatus::of(PORT, world);
         found
             .lines(world, Catalogue::of(Language::English))
             .join("\n")
@@ -296,7 +296,7 @@ fn an_unreadable_table_is_no_free_port() {
         count: 1,
         reason: GapReason::Failed,
     });
-    assert_eq!(PortUse::of(PORT, &world).verdict(), Verdict::Unknown);
+    assert_eq!(PortStatus::of(PORT, &world).verdict(), Verdict::Unknown);
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn many_holders_are_counted() {
         .collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let world = world(&texts);
-    let lines = PortUse::of(PORT, &world).lines(&world, Catalogue::of(Language::English));
+    let lines = PortStatus::of(PORT, &world).lines(&world, Catalogue::of(Language::English));
     assert!(
         lines[0].contains("uid 1") && lines[0].contains("6 more"),
         "{lines:?}"

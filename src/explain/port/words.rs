@@ -2,7 +2,7 @@
 
 use super::super::catalogue::Catalogue;
 use super::super::sentence::{fill, grouped};
-use super::{Holder, PortUse, Role, Verdict};
+use super::{Holder, PortStatus, Role, Verdict};
 use crate::model::observation::Observation;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use std::net::IpAddr;
 const MAX_NAMED: usize = 3;
 
 /// The verdict, then the advice, each a line.
-pub(super) fn lines(port: &PortUse<'_>, seen: &Observation, words: &Catalogue) -> Vec<String> {
+pub(super) fn lines(port: &PortStatus<'_>, seen: &Observation, words: &Catalogue) -> Vec<String> {
     let writer = Writer { port, seen, words };
     let mut lines = vec![writer.verdict()];
     let advice = writer.advice();
@@ -27,7 +27,7 @@ pub(super) fn lines(port: &PortUse<'_>, seen: &Observation, words: &Catalogue) -
 }
 
 struct Writer<'a, 'o> {
-    port: &'a PortUse<'o>,
+    port: &'a PortStatus<'o>,
     seen: &'a Observation,
     words: &'a Catalogue,
 }

@@ -273,12 +273,13 @@ impl Unacknowledged {
 
 impl PortUse {
     fn facts(&self) -> Facts {
-        vec![
-            ("from", Fact::Host(self.from)),
-            ("to", Fact::Endpoint(self.to)),
+        let mut facts = vec![("from", Fact::Host(self.from))];
+        facts.extend(self.to.map(|to| ("to", Fact::Endpoint(to))));
+        facts.extend([
             ("used", count(self.used)),
             ("room", count(self.room)),
             ("percent", Fact::Share(self.used.into(), self.room.into())),
-        ]
+        ]);
+        facts
     }
 }

@@ -68,7 +68,7 @@ impl Evidence {
             },
             Self::LocalPorts(ports) => Lead {
                 local: Some(Endpoint::new(ports.from, 0)),
-                remote: Some(ports.to),
+                remote: ports.to,
                 // What has closed still takes its port.
                 unheld: true,
                 ..Lead::default()

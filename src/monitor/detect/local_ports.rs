@@ -1,5 +1,8 @@
-//! Rule: the local ports for connections to one destination run out. No counter
-//! of the kernel moves when they have: `connect` fails with EADDRNOTAVAIL.
+//! Rule: the local ports for connections to one destination run out, or those of one
+//! address (`local_ports/source.rs`). No counter of the kernel moves when they have:
+//! `connect` fails with EADDRNOTAVAIL, and `bind` with EADDRINUSE.
+
+mod source;
 
 use super::profile::small;
 use super::standing::{Level, Standing};
@@ -31,8 +34,8 @@ const REUSABLE: Duration = Duration::from_secs(1);
 /// How finely destinations are told apart at first.
 const BUCKETS: usize = 1 << 14;
 
-/// From where, to where.
-type Route = (Endpoint, Endpoint);
+/// From where, to where; to anywhere for all ports of an address.
+type Route = (Endpoint, Option<Endpoint>);
 
 /// A finding per route.
 #[derive(Default)]
@@ -57,6 +60,8 @@ impl Detector for LocalPorts {
         if self.counted.is_none_or(|at| at.age(case.now) >= STEP) {
             self.counted = Some(case.now);
             self.last = count(case.scene, room, case.limits);
+            let by_source = source::count(case.scene, room, case.limits, &self.last);
+            self.last.extend(by_source);
         }
         for used in &self.last {
             let level = level(used, room, case.limits);
@@ -142,7 +147,7 @@ fn count(scene: &Scene<'_>, room: Room, limits: &Thresholds) -> Vec<Used> {
     let mut routes: HashMap<Route, Vec<&Row>> = HashMap::new();
     for row in taking().filter(|row| f64::from(counts[bucket(row)]) >= least) {
         let from = Endpoint::new(row.socket.local.address(), 0);
-        let route = (from, row.socket.remote);
+        let route = (from, Some(row.socket.remote));
         routes.entry(route).or_default().push(row);
     }
     routes.retain(|_, rows| enough(rows.len()));
