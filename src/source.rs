@@ -8,6 +8,7 @@
 mod addresses;
 mod cgroup;
 mod chosen;
+mod conntrack;
 pub mod counters;
 pub mod diag_info;
 pub mod diag_memory;
@@ -31,6 +32,7 @@ mod users;
 use crate::model::flow::Sample;
 use crate::model::gap::Gap;
 use crate::model::namespace::Scope;
+use crate::model::network::Forwarding;
 use crate::model::reading::{Reading, SourceKind};
 use crate::model::socket::Socket;
 use crate::model::socket_memory::SocketMemory;
@@ -75,6 +77,12 @@ pub trait ReadingSource: Send {
     /// leave out a socket that is there. A source that cannot ask for single
     /// sockets leaves out all.
     fn look_up(&mut self, sockets: &[Socket]) -> Reading;
+
+    /// Reads where NAT forwards the connections to a port of this network namespace; none
+    /// where that is not told, which takes root.
+    fn read_forwardings(&mut self, _port: u16) -> Vec<Forwarding> {
+        Vec::new()
+    }
 
     /// What the kernel has told since the last time; none where nobody listens.
     /// To be read right before a table, so that what has ended is known before

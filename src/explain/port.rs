@@ -9,6 +9,7 @@ mod words;
 use super::catalogue::Catalogue;
 use crate::model::endpoint::Endpoint;
 use crate::model::gap::GapKind;
+use crate::model::network::Forwarding;
 use crate::model::observation::Observation;
 use crate::model::process::Process;
 use crate::model::protocol::Protocol;
@@ -29,6 +30,8 @@ pub struct PortStatus<'o> {
     here: Vec<Holder<'o>>,
     /// In other network namespaces, as far as the table has them.
     elsewhere: Vec<Holder<'o>>,
+    /// Where NAT sends connections to the port.
+    forwardings: Vec<Forwarding>,
     /// Connections accepted on the port while a listener is there.
     accepted: usize,
     /// True if the port is one of those for outgoing connections; none if the range is
@@ -53,6 +56,8 @@ pub enum Verdict {
     Datagrams,
     /// Only sockets of other network namespaces have the port.
     Elsewhere,
+    /// No socket has the port here, and NAT forwards connections to it.
+    Forwarded,
     /// No socket has the port.
     Free,
     /// No socket with the port was seen, but part of the table is missing.
@@ -124,6 +129,7 @@ impl<'o> PortStatus<'o> {
             port,
             here,
             elsewhere,
+            forwardings: Vec::new(),
             accepted,
             is_ephemeral: range.map(|(first, last)| (first..=last).contains(&port)),
             is_partial: observation
@@ -132,6 +138,27 @@ impl<'o> PortStatus<'o> {
                 .any(|gap| gap.kind == GapKind::TablesUnreadable),
             shows_bound: observation.source != SourceKind::Proc,
         }
+    }
+
+    /// The same, with what NAT forwards, and who has the targets in other network
+    /// namespaces of the observation.
+    #[must_use]
+    pub fn with_forwardings(
+        mut self,
+        forwardings: Vec<Forwarding>,
+        observation: &'o Observation,
+    ) -> Self {
+        let mut behind = Grouping::new(observation);
+        for row in observation.rows.iter() {
+            let is_target = |one: &Forwarding| one.target == row.socket.local;
+            let is_there = row.phase != Phase::Closed && !observation.is_own(row);
+            if is_there && forwardings.iter().any(is_target) {
+                behind.add(row);
+            }
+        }
+        self.elsewhere.extend(behind.holders());
+        self.forwardings = forwardings;
+        self
     }
 
     /// The answer in one word.
@@ -148,6 +175,8 @@ impl<'o> PortStatus<'o> {
             Verdict::Datagrams
         } else if self.is_partial {
             Verdict::Unknown
+        } else if !self.forwardings.is_empty() {
+            Verdict::Forwarded
         } else if !self.elsewhere.is_empty() {
             Verdict::Elsewhere
         } else {

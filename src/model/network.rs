@@ -1,5 +1,6 @@
 //! The addresses of a network namespace, as far as its sockets depend on them.
 
+use super::endpoint::Endpoint;
 use super::text::Text;
 use std::net::IpAddr;
 
@@ -56,4 +57,13 @@ impl Lost {
             Self::Interface => "interface",
         }
     }
+}
+
+/// Connections that NAT sends elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forwarding {
+    /// Where they go instead.
+    pub target: Endpoint,
+    /// How many there are.
+    pub connections: u32,
 }

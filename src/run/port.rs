@@ -24,9 +24,9 @@ pub(super) fn report(
     words: &Catalogue,
 ) -> Option<PortReport> {
     let port = filter.single_port()?;
-    let found = written(port, observation, words);
-    if found.verdict != Verdict::Free || observation.spans_namespaces() {
-        return Some(found);
+    let found = PortStatus::of(port, observation);
+    if found.verdict() != Verdict::Free || observation.spans_namespaces() {
+        return Some(written(&found, observation, words));
     }
     source.set_scope(Scope::All);
     let reading = source.read_table();
@@ -34,18 +34,19 @@ pub(super) fn report(
     let all = reading
         .ok()
         .and_then(|reading| Monitor::new(MonitorOptions::default()).fold(reading));
-    let wider = all.map(|all| written(port, &all, words));
-    Some(
-        wider
-            .filter(|wider| wider.verdict == Verdict::Elsewhere)
-            .unwrap_or(found),
-    )
+    let seen = all.as_deref().unwrap_or(observation);
+    let forwardings = source.read_forwardings(port);
+    let wider = PortStatus::of(port, seen).with_forwardings(forwardings, seen);
+    // What could not be read of other namespaces takes nothing back.
+    Some(match wider.verdict() {
+        Verdict::Unknown => written(&found, observation, words),
+        _ => written(&wider, seen, words),
+    })
 }
 
-fn written(port: u16, observation: &Observation, words: &Catalogue) -> PortReport {
-    let found = PortStatus::of(port, observation);
+fn written(found: &PortStatus<'_>, seen: &Observation, words: &Catalogue) -> PortReport {
     PortReport {
         verdict: found.verdict(),
-        lines: found.lines(observation, words),
+        lines: found.lines(seen, words),
     }
 }

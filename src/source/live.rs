@@ -12,14 +12,14 @@ use super::usage::UsageMeter;
 use super::users::UserNames;
 use super::{
     ReadingSource, SocketSource, SocketTable, SourceChoice, SourceError, addresses, chosen,
-    counters, interfaces, limits,
+    conntrack, counters, interfaces, limits,
 };
 use crate::model::event::EventsChoice;
 use crate::model::flow::Sample;
 use crate::model::gap::{Gap, GapKind, GapReason};
 use crate::model::limits::Limits;
 use crate::model::namespace::{Namespace, Scope};
-use crate::model::network::Network;
+use crate::model::network::{Forwarding, Network};
 use crate::model::reading::{Matter, Reading, Snapshot};
 use crate::model::socket::Socket;
 use crate::model::text::Text;
@@ -337,6 +337,10 @@ impl ReadingSource for Live {
             time: self.now(),
             matter: Matter::Absences(settled),
         }
+    }
+
+    fn read_forwardings(&mut self, port: u16) -> Vec<Forwarding> {
+        conntrack::read(&self.root.join("thread-self"), port).unwrap_or_default()
     }
 
     fn read_events(&mut self) -> Option<Reading> {

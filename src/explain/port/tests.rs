@@ -300,6 +300,25 @@ fn an_unreadable_table_is_no_free_port() {
 }
 
 #[test]
+fn a_forwarded_port_names_its_target_and_who_is_there() {
+    let world = world(&["established 198.51.100.2:80 192.0.2.2:60858 of=900 ns=2"]);
+    let forwardings = vec![Forwarding {
+        target: Endpoint::new("198.51.100.2".parse().unwrap(), 80),
+        connections: 1,
+    }];
+    let found = PortStatus::of(PORT, &world).with_forwardings(forwardings, &world);
+    assert_eq!(found.verdict(), Verdict::Forwarded);
+    for language in [Language::English, Language::Chinese] {
+        let text = found.lines(&world, Catalogue::of(language)).join("\n");
+        for held in ["8081", "198.51.100.2:80", "nginx", "web", "docker ps"] {
+            assert!(text.contains(held), "no {held} in {text}");
+        }
+    }
+    let none = PortStatus::of(PORT, &world).with_forwardings(Vec::new(), &world);
+    assert_eq!(none.verdict(), Verdict::Free);
+}
+
+#[test]
 fn many_holders_are_counted() {
     let texts: Vec<String> = (1..=9)
         .map(|uid| format!("udp 0.0.0.0:8081 - uid={uid}"))

@@ -44,6 +44,7 @@ impl Writer<'_, '_> {
             Verdict::Remnants => "remnants_untimed",
             Verdict::Datagrams => "datagrams",
             Verdict::Elsewhere => "elsewhere",
+            Verdict::Forwarded => "forwarded",
             Verdict::Free => "free",
             Verdict::Unknown => "unknown",
         };
@@ -52,7 +53,8 @@ impl Writer<'_, '_> {
         if udp && self.port.verdict() != Verdict::Datagrams {
             verdict = self.also(verdict, "udp_too");
         }
-        if !here.is_empty() && !self.port.elsewhere.is_empty() {
+        let is_told = self.port.verdict() == Verdict::Elsewhere;
+        if !is_told && !self.port.elsewhere.is_empty() {
             verdict = self.also(verdict, "elsewhere_too");
         }
         verdict
@@ -85,6 +87,7 @@ impl Writer<'_, '_> {
             Verdict::Remnants if self.left().is_some() => vec!["wait", "reuse"],
             Verdict::Remnants => vec!["reuse"],
             Verdict::Datagrams => vec!["kill_holder"],
+            Verdict::Forwarded => vec!["container"],
             Verdict::Elsewhere => vec!["nat"],
             Verdict::Free if self.port.shows_bound => vec!["nat", "bound_hidden"],
             Verdict::Free => vec!["nat", "bound_not_in_proc"],
@@ -115,11 +118,27 @@ impl Writer<'_, '_> {
             "holders" => self.named(here(|role| *role != Role::Datagrams)),
             "udp" => self.named(here(|role| *role == Role::Datagrams)),
             "others" => self.named(self.port.elsewhere.iter()),
+            "targets" => self.targets(),
             "left" => self.words.length(self.left()?),
             "pid" => self.first()?.process?.pid.to_string(),
             "who" => self.who(self.first()?),
             _ => return None,
         })
+    }
+
+    fn targets(&self) -> String {
+        let forwardings = self.port.forwardings.iter();
+        let named: Vec<String> = forwardings
+            .map(|one| {
+                let text = fill(self.words.port("holder", "target"), |place| match place {
+                    "remote" => Some(one.target.to_string()),
+                    _ => Some(grouped(one.connections.into())),
+                });
+                text.unwrap_or_default()
+            })
+            .take(MAX_NAMED)
+            .collect();
+        self.words.list(&named)
     }
 
     /// The time until all remnants are gone, rounded up to whole seconds.
