@@ -312,7 +312,7 @@ const INSIDE: [(&str, Body); 66] = [
 ];
 
 /// Loads in which each trouble must be found, and no other.
-const HUNTED: [(&str, Body); 14] = [
+const HUNTED: [(&str, Body); 15] = [
     ("troubles_a_scan", troubles::a_scan),
     ("troubles_refusals", troubles::refusals),
     (
@@ -331,6 +331,7 @@ const HUNTED: [(&str, Body); 14] = [
     ("troubles_a_leak", troubles::a_leak),
     ("troubles_local_ports", troubles::local_ports),
     ("troubles_a_closed_window", troubles::a_closed_window),
+    ("troubles_two_writers", troubles::two_writers),
     ("troubles_a_silent_peer", troubles::a_silent_peer),
     ("quiet_a_browser", quiet::a_browser),
     ("quiet_a_balancer", quiet::a_balancer),

@@ -228,27 +228,49 @@ pub(crate) fn local_ports(namespace: &Namespace) -> Result<(), NotHere> {
     Ok(())
 }
 
-/// Nobody reads: the one end waits with a closed window before it, the other
-/// has bytes that stay.
-pub(crate) fn a_closed_window(_: &Namespace) -> Result<(), NotHere> {
-    let thresholds = Thresholds {
+/// Limits by which a queue stands still sooner.
+fn impatient() -> Thresholds {
+    println!("still after 2 s instead of 30");
+    Thresholds {
         still_after: Duration::from_secs(2),
         ..Thresholds::default()
-    };
-    println!("still after 2 s instead of 30");
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let server = listener.accept().unwrap();
-    let info = |rule| (rule, Severity::Info);
-    let mut hunt = Hunt::begin(thresholds, &[info(Rule::ProgramNotReading)]);
-    fcntl_setfl(&client, OFlags::NONBLOCK).unwrap();
-    let bytes = vec![0; 65_536];
-    hunt.until_found(info(Rule::PeerNotReading), || {
-        while client.write(&bytes).is_ok() {}
-    });
-    hunt.until_found(info(Rule::ProgramNotReading), || {});
+    }
+}
+
+fn fill(socket: &mut TcpStream) {
+    fcntl_setfl(&*socket, OFlags::NONBLOCK).unwrap();
+    while socket.write(&[0; 65_536]).is_ok() {}
+}
+
+/// A peer with little room does not read: what waits there is too little for a
+/// finding of its own.
+pub(crate) fn a_closed_window(_: &Namespace) -> Result<(), NotHere> {
+    let listener = stream();
+    sockopt::set_socket_recv_buffer_size(&listener, 4096).unwrap();
+    bind(&listener, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, PORT)).unwrap();
+    listen(&listener, 8).unwrap();
+    let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, PORT)).unwrap();
+    let server = accept(&listener).unwrap();
+    let mut hunt = Hunt::begin(impatient(), &[]);
+    hunt.until_found((Rule::PeerNotReading, Severity::Info), || fill(&mut client));
     hunt.end();
     drop(server);
+    Ok(())
+}
+
+/// Both ends are here and write, and neither reads: that is told of the programs,
+/// and not of their peers.
+pub(crate) fn two_writers(_: &Namespace) -> Result<(), NotHere> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    let mut hunt = Hunt::begin(impatient(), &[]);
+    hunt.until_found((Rule::ProgramNotReading, Severity::Info), || {
+        fill(&mut client);
+        fill(&mut server);
+    });
+    hunt.through(3, |_| {});
+    hunt.end();
     Ok(())
 }
 

@@ -64,6 +64,7 @@ impl Evidence {
                 remote: (silent.port.is_none() && silent.destinations == 1).then_some(silent.peer),
                 resent: 3,
                 unheld: silent.unheld,
+                uid: silent.user,
                 ..Lead::default()
             },
             Self::LocalPorts(ports) => Lead {
