@@ -2,6 +2,7 @@
 
 mod carrying;
 mod flags;
+mod habits;
 mod plan;
 mod privileges;
 mod settings;

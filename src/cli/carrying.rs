@@ -31,7 +31,7 @@ use crate::run::{
     KillRequest, ListRequest, LiveRequest, RunError, SaveRequest,
 };
 use crate::source::live::{Live, LiveOptions};
-use crate::source::{ReadingSource, limits};
+use crate::source::{ReadingSource, SourceChoice, limits};
 use std::io::{Write, stdout};
 use std::path::Path;
 use std::time::Duration;
@@ -119,20 +119,14 @@ fn with_least_privilege(
                     error,
                 })
         }
-        Plan::Explain(topic) => run::explain(topic, words(), &limits::read(Path::new("/proc"))),
-        Plan::ExplainSockets(watching) => explain_sockets(watching, words()),
-        Plan::Doctor(source) => run::doctor(DoctorRequest {
-            source: Box::new(Live::open(&LiveOptions {
-                source,
-                // Whether other namespaces can be read is found out by doing it.
-                scope: Scope::All,
-                events: EventsChoice::On,
-                names: false,
-                ..LiveOptions::default()
-            })?),
-            close: Box::new(SockDestroy),
-            words: words(),
-        }),
+        Plan::Explain(topic, json) => {
+            let words = for_output(json, tongue);
+            run::explain(topic, json, words, &limits::read(Path::new("/proc")))
+        }
+        Plan::ExplainSockets(watching, json) => {
+            explain_sockets(watching, json, for_output(json, tongue))
+        }
+        Plan::Doctor(source, json) => doctor(source, json, for_output(json, tongue)),
         Plan::List(list) => run::list(ListRequest {
             source: open(&list.watching, once(), false)?,
             filter: list.watching.filter,
@@ -141,6 +135,7 @@ fn with_least_privilege(
             numeric: list.watching.numeric,
             columns: list.columns,
             format: list.format,
+            heading: list.heading,
             info: list.info,
             words: words(),
         }),
@@ -210,13 +205,44 @@ fn with_least_privilege(
     }
 }
 
-fn explain_sockets(watching: Watching, words: &'static Catalogue) -> Result<Ending, RunError> {
+/// The words of an output. Other programs read JSON: that is English unless another
+/// language is named.
+fn for_output(json: bool, tongue: Tongue) -> &'static Catalogue {
+    Catalogue::of(if json {
+        tongue.named_or_english()
+    } else {
+        tongue.language()
+    })
+}
+
+fn doctor(source: SourceChoice, json: bool, words: &'static Catalogue) -> Result<Ending, RunError> {
+    run::doctor(DoctorRequest {
+        source: Box::new(Live::open(&LiveOptions {
+            source,
+            // Whether other namespaces can be read is found out by doing it.
+            scope: Scope::All,
+            events: EventsChoice::On,
+            names: false,
+            ..LiveOptions::default()
+        })?),
+        close: Box::new(SockDestroy),
+        json,
+        words,
+    })
+}
+
+fn explain_sockets(
+    watching: Watching,
+    json: bool,
+    words: &'static Catalogue,
+) -> Result<Ending, RunError> {
     run::explain_sockets(ExplainRequest {
         source: open(&watching, once(), false)?,
         filter: watching.filter,
         quick: watching.quick,
         sort: watching.sort,
         numeric: watching.numeric,
+        json,
         words,
     })
 }

@@ -10,6 +10,7 @@ Examples:
   tcplens                        the live table
   tcplens :8080                  only port 8080
   tcplens state syn-sent         only sockets in SYN_SENT
+  tcplens process nginx          only those of nginx
   tcplens -tln                   listening TCP sockets, numbers only
   tcplens list 'process:nginx and not state:listen'
   tcplens list --json            every socket as JSON, for other programs
@@ -22,8 +23,8 @@ Examples:
 
 Filters: words of ss(8) such as  state established and dport = :443 and not dst
 10.0.0.0/8,  or short ones:  :443  port:443  state:syn_sent  process:nginx
-pid:812  user:www-data,  joined by and, or, not, ( ).  Any other word is looked
-for in what is shown.
+pid:812  user:www-data  cmd:manage.py  dev eth0,  joined by and, or, not, ( ).
+Any other word is searched in what is shown and in command lines.
 
 Exit codes: 0 all well, 1 nothing matched or not all done, 2 an error.";
 
@@ -34,6 +35,8 @@ pub(super) fn command() -> Command {
         .about("Every socket, its owner, its state, and what that state means.")
         .after_help(EXAMPLES)
         .disable_help_subcommand(true)
+        // As `-tuplanet` has -t twice.
+        .args_override_self(true)
         // Broken lines could not be put into another language.
         .term_width(0)
         .args_conflicts_with_subcommands(false)
@@ -78,6 +81,12 @@ pub(super) fn command() -> Command {
                 .about("Tell what can be seen and done here, and what would help"),
         )
         .subcommand(check())
+        .subcommand(
+            Command::new("help")
+                .about("Print the help, or that of a command")
+                .arg(Arg::new("topic").value_name("COMMAND").help("A command")),
+        )
+        .subcommand(Command::new("version").about("Print the version"))
         .subcommand(config())
         .subcommand(baseline())
         .subcommand(lab());
@@ -327,16 +336,32 @@ fn common() -> Vec<Arg> {
         flag(
             "info",
             None,
-            "With JSON: all the kernel tells of each connection",
+            "TCP details (-i of ss): RTT and RETRANS in the list, tcp_info in JSON",
         ),
         flag("listening", Some('l'), "Only listening sockets"),
-        flag("all", Some('a'), "All sockets (the default)"),
+        flag("all", Some('a'), "All sockets (the default), also with -l"),
         flag(
             "numeric",
             Some('n'),
             "Numbers instead of names of users and services",
         ),
-        flag("ipv4", Some('4'), "Only IPv4"),
+        flag(
+            "extended",
+            Some('e'),
+            "Inodes in the list; the live table and JSON have them",
+        ),
+        flag("timers", Some('o'), "Timers (always shown)"),
+        flag("wide", Some('W'), "Cut nothing in the list (never done)"),
+        Arg::new("one-line")
+            .short('O')
+            .action(ArgAction::SetTrue)
+            .help("One line for each socket (always so)"),
+        flag(
+            "no-header",
+            Some('H'),
+            "A list without the line of headings",
+        ),
+        flag("ipv4", Some('4'), "Only IPv4, and what takes it as well"),
         flag("ipv6", Some('6'), "Only IPv6"),
         flag(
             "all-netns",

@@ -3,10 +3,11 @@
 mod acting;
 mod check;
 mod explain;
+mod obeyed;
 
-use super::{Surroundings, flags};
+use super::{Surroundings, flags, habits};
 use crate::control::pidfd::WithoutPidfd;
-use crate::filter::Filter;
+use crate::filter::{Filter, nearest};
 use crate::lab::DeviceChoice;
 use crate::lab::load::Mix;
 use crate::listing::{Column, Quick, Sort, SortBy, StateClass};
@@ -43,11 +44,13 @@ const PER_PROCESS: u32 = 500;
 pub(super) enum Plan {
     /// Print this text: help or version.
     Say(String),
-    Explain(Topic),
-    /// Explain these, each from its own evidence.
-    ExplainSockets(Watching),
+    /// As JSON if so.
+    Explain(Topic, bool),
+    /// Explain these, each from its own evidence; as JSON if so.
+    ExplainSockets(Watching, bool),
     List(List),
-    Doctor(SourceChoice),
+    /// As JSON if so.
+    Doctor(SourceChoice, bool),
     Live(LivePlan),
     Kill(Acting, Signal, WithoutPidfd),
     Close(Acting),
@@ -90,6 +93,7 @@ pub(super) struct List {
     pub(super) watching: Watching,
     pub(super) columns: Vec<Column>,
     pub(super) format: Format,
+    pub(super) heading: bool,
     pub(super) info: bool,
 }
 
@@ -132,6 +136,8 @@ pub(super) fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     here: &Surroundings,
 ) -> Result<Asked, Usage> {
+    let arguments = habits::with_info(arguments.into_iter().collect());
+    let is_filter = arguments.iter().any(|argument| argument == "--");
     let matches = match flags::command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error)
@@ -148,10 +154,50 @@ pub(super) fn parse(
         Err(error) => return Err(usage(&error)),
     };
     let command = matches.subcommand().map(|(_, command)| command);
+    match matches.subcommand() {
+        Some((name, command)) => obeyed::check(&matches, name, command)?,
+        None if is_filter => {}
+        None => no_slip(&matches)?,
+    }
     Ok(Asked {
         plan: planned(&matches, here)?,
         own: own(command.unwrap_or(&matches)),
     })
+}
+
+/// A first word that is nearly a command is not taken for a filter.
+fn no_slip(matches: &ArgMatches) -> Result<(), Usage> {
+    let words = words(matches);
+    let (Some(word), Ok(filter)) = (words.first(), Filter::parse(&words.join(" "))) else {
+        return Ok(());
+    };
+    match habits::command_meant(word, &filter) {
+        Some(meant) => {
+            let shown = Text::from(*word);
+            Err(Usage(format!(
+                "no command `{shown}`; did you mean `{meant}`? To search for the word: tcplens -- {shown}"
+            )))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The help of a command, or of the program.
+fn help(matches: &ArgMatches) -> Result<Plan, Usage> {
+    let mut command = flags::command();
+    let Some(word) = optional(matches, "topic") else {
+        return Ok(Plan::Say(command.render_help().to_string()));
+    };
+    command.build();
+    match command.find_subcommand_mut(word) {
+        Some(command) => Ok(Plan::Say(command.render_help().to_string())),
+        None => Err(Usage(unknown(
+            "command",
+            word,
+            nearest(word, habits::COMMANDS),
+            "tcplens help",
+        ))),
+    }
 }
 
 fn planned(matches: &ArgMatches, here: &Surroundings) -> Result<Plan, Usage> {
@@ -167,7 +213,9 @@ fn planned(matches: &ArgMatches, here: &Surroundings) -> Result<Plan, Usage> {
         Some(("check", check)) => self::check::check(check).map(Plan::Check),
         Some(("config", config)) => Ok(Plan::Config(self::check::config(config), own(config))),
         Some(("baseline", baseline)) => self::check::save(baseline).map(Plan::SaveBaseline),
-        Some(("doctor", doctor)) => Ok(Plan::Doctor(source(doctor))),
+        Some(("doctor", doctor)) => Ok(Plan::Doctor(source(doctor), doctor.get_flag("json"))),
+        Some(("help", topic)) => help(topic),
+        Some(("version", _)) => Ok(Plan::Say(flags::command().render_version())),
         Some(("list", list)) => self::list(list).map(Plan::List),
         Some(("lab", lab)) => {
             let watch = list_or_live(lab, here)?;
@@ -210,9 +258,20 @@ fn contents(matches: &ArgMatches) -> Contents {
 fn list(matches: &ArgMatches) -> Result<List, Usage> {
     let names = optional(matches, "columns");
     let json = optional_flag(matches, "json") || optional(matches, "format") == Some("json");
+    let mut columns = names.map_or_else(|| Ok(USUAL.to_vec()), columns)?;
+    let mut add = |flag: &str, more: &[Column]| {
+        if matches.get_flag(flag) {
+            let missing = more.iter().filter(|column| !columns.contains(column));
+            let missing: Vec<Column> = missing.copied().collect();
+            columns.extend(missing);
+        }
+    };
+    add("extended", &[Column::Inode]);
+    add("info", &[Column::Rtt, Column::Retrans]);
     Ok(List {
         watching: watching(matches)?,
-        columns: names.map_or_else(|| Ok(USUAL.to_vec()), columns)?,
+        columns,
+        heading: !matches.get_flag("no-header"),
         format: if json { Format::Json } else { Format::Table },
         info: matches.get_flag("info"),
     })
@@ -327,8 +386,8 @@ fn watching(matches: &ArgMatches) -> Result<Watching, Usage> {
     let quick = Quick {
         protocol: one_of(tcp, udp).then_some(protocol),
         family: one_of(v4, v6).then_some(family),
-        class: matches
-            .get_flag("listening")
+        // As netstat has it, -a goes before -l.
+        class: (matches.get_flag("listening") && !matches.get_flag("all"))
             .then_some(StateClass::Listening),
     };
     Ok(Watching {

@@ -13,7 +13,7 @@ const OWNERS: [Capability; 2] = [Capability::DacReadSearch, Capability::SysPtrac
 /// What a plan uses.
 pub(super) fn of(plan: &Plan) -> Vec<Capability> {
     match plan {
-        Plan::Say(_) | Plan::Explain(_) | Plan::Config(..) => Vec::new(),
+        Plan::Say(_) | Plan::Explain(..) | Plan::Config(..) => Vec::new(),
         Plan::Check(check) => {
             let mut used = OWNERS.to_vec();
             // Events come through tracefs, which must be mounted where it is
@@ -26,9 +26,9 @@ pub(super) fn of(plan: &Plan) -> Vec<Capability> {
         }
         Plan::SaveBaseline(_) => OWNERS.to_vec(),
         Plan::List(list) => reading(&list.watching),
-        Plan::ExplainSockets(watching) => reading(watching),
+        Plan::ExplainSockets(watching, _) => reading(watching),
         // It tells of all that the live table could do.
-        Plan::Doctor(_) => Capability::ALL.to_vec(),
+        Plan::Doctor(..) => Capability::ALL.to_vec(),
         Plan::Live(live) => {
             let mut used = OWNERS.to_vec();
             // A key may ask for other namespaces at any time, and events may

@@ -51,7 +51,7 @@ pub(super) fn apply(plan: &mut Plan, own: &Own) -> Result<Applied, RunError> {
             Ok(speaking(loaded.parsed.settings.language))
         }
         Plan::Lab(_, watch) => apply(watch, own),
-        Plan::List(_) | Plan::Explain(_) | Plan::ExplainSockets(_) | Plan::Doctor(_) => {
+        Plan::List(_) | Plan::Explain(..) | Plan::ExplainSockets(..) | Plan::Doctor(..) => {
             Ok(speaking(language(own)?))
         }
         // These must not fail for settings that are wrong.

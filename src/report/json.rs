@@ -3,7 +3,9 @@
 //! Output formats are contracts: fields may be added within a schema, never
 //! renamed or removed. Unknown is null, never an empty string.
 
+pub mod doctor;
 mod entry;
+pub mod explained;
 pub mod findings;
 mod info;
 mod owner;

@@ -8,7 +8,7 @@ use crate::model::gap::{Gap, GapKind};
 use crate::model::observation::Observation;
 use std::io::{self, Write};
 
-/// Writes the rows with these numbers, in this order, under a heading.
+/// Writes the rows with these numbers, in this order, under a heading if wanted.
 ///
 /// # Errors
 ///
@@ -18,12 +18,14 @@ pub fn write(
     rows: &[u32],
     columns: &[Column],
     numeric: bool,
+    heading: bool,
     words: &Catalogue,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let title_width = |column: &Column| width(words.column_title(column.key()));
     let mut widths: Vec<usize> = columns
         .iter()
-        .map(|column| width(words.column_title(column.key())))
+        .map(|column| if heading { title_width(column) } else { 0 })
         .collect();
     let urgencies = if columns.contains(&Column::Mark) {
         urgencies(observation)
@@ -47,7 +49,9 @@ pub fn write(
     let titles = columns
         .iter()
         .map(|column| words.column_title(column.key()));
-    write_line(titles, columns, &widths, out)?;
+    if heading {
+        write_line(titles, columns, &widths, out)?;
+    }
     for line in 0..cells.count() / columns.len().max(1) {
         let first = line * columns.len();
         let texts = (first..first + columns.len()).map(|number| cells.get(number));
@@ -163,6 +167,7 @@ mod tests {
             &rows,
             &columns,
             false,
+            true,
             Catalogue::of(Language::English),
             &mut bytes,
         )

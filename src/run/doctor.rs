@@ -12,7 +12,7 @@ use crate::model::powers::Means;
 use crate::model::text::Text;
 use crate::monitor::{Monitor, MonitorOptions};
 use crate::privilege;
-use crate::report::doctor;
+use crate::report::{doctor, json};
 use crate::source::ReadingSource;
 use std::io::{BufWriter, IsTerminal, Write, stdout};
 
@@ -22,6 +22,8 @@ pub struct DoctorRequest {
     pub source: Box<dyn ReadingSource>,
     /// What closes connections.
     pub close: Box<dyn Close>,
+    /// As JSON instead of text.
+    pub json: bool,
     /// The words.
     pub words: &'static Catalogue,
 }
@@ -47,7 +49,12 @@ pub fn doctor(mut request: DoctorRequest) -> Result<Ending, RunError> {
         80
     };
     let mut out = BufWriter::new(stdout().lock());
-    doctor::write(&observation, &means, request.words, width, &mut out)
+    let written = if request.json {
+        json::doctor::write(&observation, &means, request.words, &mut out)
+    } else {
+        doctor::write(&observation, &means, request.words, width, &mut out)
+    };
+    written
         .and_then(|()| out.flush())
         .map_err(RunError::io("write what was found"))?;
     let lacking = ability::verdicts(&observation, &means, Scope::All)

@@ -11,7 +11,7 @@ use crate::model::limits::Limits;
 use crate::model::state::State;
 use crate::model::text::Text;
 use crate::monitor::{Monitor, MonitorOptions};
-use crate::report::{chapter, explained, table};
+use crate::report::{chapter, explained, json, table};
 use crate::source::ReadingSource;
 use std::io::{BufWriter, IsTerminal, Write, stderr, stdout};
 
@@ -31,10 +31,17 @@ pub enum Topic {
 /// # Errors
 ///
 /// If it can't be written.
-pub fn explain(topic: Topic, words: &Catalogue, limits: &Limits) -> Result<Ending, RunError> {
+pub fn explain(
+    topic: Topic,
+    json: bool,
+    words: &Catalogue,
+    limits: &Limits,
+) -> Result<Ending, RunError> {
     let mut out = BufWriter::new(stdout().lock());
     let width = width();
     let written = match topic {
+        Topic::State(state) if json => json::explained::states(&[state], words, limits, &mut out),
+        _ if json => json::explained::states(&State::ALL, words, limits, &mut out),
         Topic::Contents => chapter::contents(words, width, &mut out),
         Topic::State(state) => chapter::state(state, words, limits, width, &mut out),
         Topic::All => chapter::all(words, limits, width, &mut out),
@@ -57,6 +64,8 @@ pub struct ExplainRequest {
     pub sort: Sort,
     /// Numbers instead of names.
     pub numeric: bool,
+    /// As JSON instead of text.
+    pub json: bool,
     /// The words to explain with.
     pub words: &'static Catalogue,
 }
@@ -78,6 +87,21 @@ pub fn explain_sockets(mut request: ExplainRequest) -> Result<Ending, RunError> 
     let (rows, undecided) =
         arrange_decided(&observation, &request.filter, &request.sort, &request.quick);
     say_undecided(undecided, request.words);
+    if request.json {
+        let details = request
+            .source
+            .read_details(&connections(&observation, &rows));
+        observation = monitor.fold(details).unwrap_or(observation);
+        let mut out = BufWriter::new(stdout().lock());
+        json::explained::sockets(&observation, &rows, request.words, &mut out)
+            .and_then(|()| out.flush())
+            .map_err(RunError::io("write the explanation"))?;
+        return Ok(if rows.is_empty() {
+            Ending::NothingMatched
+        } else {
+            Ending::Done
+        });
+    }
     let source = request.source.as_mut();
     let port = port::report(&request.filter, &observation, source, request.words);
     let mut out = BufWriter::new(stdout().lock());

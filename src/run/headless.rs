@@ -40,6 +40,8 @@ pub struct ListRequest {
     pub columns: Vec<Column>,
     /// As what.
     pub format: Format,
+    /// With the line of headings.
+    pub heading: bool,
     /// Whether JSON is to have `tcp_info`.
     pub info: bool,
     /// The words of headings and notes.
@@ -81,6 +83,7 @@ pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
             &rows,
             &request.columns,
             request.numeric,
+            request.heading,
             request.words,
             &mut out,
         ),

@@ -1,5 +1,6 @@
 //! The plan of `tcplens explain`: a state, the whole chapter, or sockets.
 
+use super::obeyed::{INHERITED, is_typed};
 use super::{Plan, Usage, Watching, unknown, watching, words};
 use crate::filter::nearest;
 use crate::model::state::State;
@@ -10,23 +11,29 @@ use clap::ArgMatches;
 /// filter.
 pub(super) fn explain(matches: &ArgMatches) -> Result<Plan, Usage> {
     match words(matches)[..] {
-        ["all"] => return Ok(Plan::Explain(Topic::All)),
+        ["all"] => return topic(Topic::All, matches),
         [word] => match State::from_word(word) {
-            Some(state) => return Ok(Plan::Explain(Topic::State(state))),
+            Some(state) => return topic(Topic::State(state), matches),
             None => no_slip(word)?,
         },
         _ => {}
     }
     let watching = watching(matches)?;
     if everything(&watching) {
-        return Ok(Plan::Explain(Topic::Contents));
+        return topic(Topic::Contents, matches);
     }
-    if matches.get_flag("json") || matches.get_flag("info") {
-        return Err(Usage(
-            "explain prints no JSON: find the sockets with list --json first".to_owned(),
-        ));
+    Ok(Plan::ExplainSockets(watching, matches.get_flag("json")))
+}
+
+/// Refuses what selects or sorts sockets: there are none.
+fn topic(topic: Topic, matches: &ArgMatches) -> Result<Plan, Usage> {
+    let about_text = ["json", "lang", "config", "read-only", "color"];
+    for (flag, typed) in INHERITED {
+        if is_typed(matches, flag) && !about_text.contains(flag) {
+            return Err(Usage(format!("explain of a topic does not use {typed}")));
+        }
     }
-    Ok(Plan::ExplainSockets(watching))
+    Ok(Plan::Explain(topic, matches.get_flag("json")))
 }
 
 fn everything(watching: &Watching) -> bool {
@@ -59,12 +66,11 @@ mod tests {
             ("explain all", Topic::All),
             ("explain listen", Topic::State(State::Listen)),
             ("explain Close-Wait", Topic::State(State::CloseWait)),
-            ("explain TIME_WAIT -t", Topic::State(State::TimeWait)),
         ];
         for (words, topic) in cases {
             let planned = plan(words);
             assert!(
-                matches!(planned, Ok(Plan::Explain(other)) if other == topic),
+                matches!(planned, Ok(Plan::Explain(other, false)) if other == topic),
                 "{words}: {planned:?}"
             );
         }
@@ -79,13 +85,17 @@ mod tests {
             ("explain nginx", "nginx"),
             ("explain -u dst 10.0.0.0/8", "dst 10.0.0.0/8"),
         ] {
-            let Ok(Plan::ExplainSockets(watching)) = plan(words) else {
+            let Ok(Plan::ExplainSockets(watching, false)) = plan(words) else {
                 panic!("{words}")
             };
             let expected = crate::filter::Filter::parse(filter).unwrap();
             assert_eq!(watching.filter.to_string(), expected.to_string());
         }
-        assert!(matches!(plan("explain -l"), Ok(Plan::ExplainSockets(_))));
+        assert!(matches!(plan("explain -l"), Ok(Plan::ExplainSockets(..))));
+        let json = plan("explain :80 --json");
+        assert!(matches!(json, Ok(Plan::ExplainSockets(_, true))));
+        let json = plan("explain LISTEN --json");
+        assert!(matches!(json, Ok(Plan::Explain(_, true))));
     }
 
     #[test]
@@ -94,7 +104,8 @@ mod tests {
             ("explain listne", "LISTEN"),
             ("explain port:70000", "^"),
             ("explain state syn-snet", "syn_sent"),
-            ("explain :80 --json", "list --json"),
+            ("explain TIME_WAIT -t", "does not use --tcp"),
+            ("explain --sort pid", "does not use --sort"),
         ] {
             let said = plan(words).map(|_| ()).unwrap_err().to_string();
             assert!(said.contains(expected), "{words}: {said}");

@@ -38,6 +38,70 @@ fn flags_combine_and_words_are_a_filter() {
 }
 
 #[test]
+fn flags_of_netstat_and_ss_are_understood() {
+    for words in [
+        "-tulpen",
+        "-tuplanet",
+        "-tanpoie",
+        "-tunapl",
+        "-tlnpOW",
+        "list -tanpoie",
+        "list -tulpenH",
+    ] {
+        plan(words, true).unwrap_or_else(|usage| panic!("{words}: {usage}"));
+    }
+    let list = |words: &str| match plan(words, false) {
+        Ok(Plan::List(list)) => list,
+        other => panic!("{words}: {other:?}"),
+    };
+    let plain = list("list");
+    assert!(plain.heading && !plain.columns.contains(&Column::Inode));
+    assert!(list("list -e").columns.ends_with(&[Column::Inode]));
+    assert!(
+        list("list -ti")
+            .columns
+            .ends_with(&[Column::Rtt, Column::Retrans])
+    );
+    assert!(!list("list -H").heading);
+    let columns = list("list --columns pid,inode -e").columns;
+    assert_eq!(columns, [Column::Pid, Column::Inode]);
+    // As netstat has it, -a goes before -l.
+    assert_eq!(
+        list("list -tl").watching.quick.class,
+        Some(StateClass::Listening)
+    );
+    assert_eq!(list("list -tuplanet").watching.quick.class, None);
+}
+
+#[test]
+fn slips_in_a_command_are_errors_and_help_is_a_command() {
+    for (words, meant) in [
+        ("lits", "did you mean `list`?"),
+        ("kil :80", "did you mean `kill`?"),
+        ("ps", "did you mean `list`?"),
+        ("-t lsit", "tcplens -- lsit"),
+        ("help kil", "did you mean kill?"),
+    ] {
+        let usage = plan(words, true).map(|_| ()).unwrap_err().to_string();
+        assert!(usage.contains(meant), "{words}: {usage}");
+        assert_eq!(usage.lines().count(), 1, "{usage}");
+    }
+    for words in ["-- lits", "nginx", "listen", "process nginx", "\"lits\""] {
+        assert!(matches!(plan(words, true), Ok(Plan::Live(_))), "{words}");
+    }
+    for (words, part) in [
+        ("help", "Usage: tcplens"),
+        ("help kill", "--signal"),
+        ("version", "tcplens 0."),
+    ] {
+        let Ok(Plan::Say(text)) = plan(words, true) else {
+            panic!("{words}")
+        };
+        assert!(text.contains(part), "{words}: {text}");
+    }
+}
+
+#[test]
 fn a_risk_is_only_taken_when_it_is_asked_for() {
     let cases = [
         ("", WithoutPidfd::Refuse),
@@ -58,11 +122,11 @@ fn subcommands_win_over_filter_words() {
     assert!(matches!(plan("-- list", true), Ok(Plan::Live(_))));
     assert!(matches!(
         plan("explain syn-sent", true),
-        Ok(Plan::Explain(Topic::State(State::SynSent)))
+        Ok(Plan::Explain(Topic::State(State::SynSent), false))
     ));
     assert!(matches!(
         plan("explain all", true),
-        Ok(Plan::Explain(Topic::All))
+        Ok(Plan::Explain(Topic::All, false))
     ));
     assert!(matches!(plan("--help", true), Ok(Plan::Say(_))));
     assert!(matches!(plan("--version", false), Ok(Plan::Say(_))));
@@ -146,7 +210,7 @@ fn mistakes_are_one_line_with_the_nearest_word() {
 
 #[test]
 fn what_a_list_does_not_need_is_checked_all_the_same() {
-    for words in ["-i abc", "--interval 0", "lab -i never"] {
+    for words in ["--interval abc", "-i 5parsecs", "--interval 0", "lab -i 0"] {
         let usage = planned(words).map(|_| ()).unwrap_err().to_string();
         assert!(usage.contains("--interval"), "{words}: {usage}");
     }

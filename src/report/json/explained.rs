@@ -1,0 +1,189 @@
+//! Explanations in the JSON contract: `explain --json`.
+
+use super::entry::{GapEntry, SocketEntry, lossy, timestamp};
+use super::owner::Portraits;
+use super::{SCHEMA, write_guarded};
+use crate::explain::catalogue::Catalogue;
+use crate::explain::diagnosis::diagnose;
+use crate::model::limits::Limits;
+use crate::model::observation::Observation;
+use crate::model::row::Row;
+use crate::model::state::State;
+use serde::Serialize;
+use std::io::{self, Write};
+
+const TOOL: &str = concat!("tcplens ", env!("CARGO_PKG_VERSION"));
+
+#[derive(Serialize)]
+struct SocketsDocument<'a> {
+    schema: u32,
+    tool: &'a str,
+    host: String,
+    taken_at: String,
+    source: &'a str,
+    gaps: Vec<GapEntry>,
+    explanations: Vec<Explanation<'a>>,
+}
+
+#[derive(Serialize)]
+struct Explanation<'a> {
+    /// `normal`, `look` or `act`.
+    urgency: &'static str,
+    headline: String,
+    sentences: Vec<String>,
+    waits_for: Option<String>,
+    next: Vec<String>,
+    unowned: Option<String>,
+    /// A command that shows the same socket.
+    command: Option<String>,
+    socket: SocketEntry<'a>,
+}
+
+#[derive(Serialize)]
+struct StatesDocument<'a> {
+    schema: u32,
+    tool: &'a str,
+    states: Vec<StateEntry>,
+}
+
+#[derive(Serialize)]
+struct StateEntry {
+    state: &'static str,
+    brief: String,
+    means: String,
+    entered: String,
+    left: String,
+    waits_for: String,
+    lasts: String,
+    lingers: String,
+    next: String,
+}
+
+/// Writes the rows with these numbers, each with its explanation.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn sockets(
+    observation: &Observation,
+    rows: &[u32],
+    words: &Catalogue,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let portraits = Portraits::default();
+    let rows = rows
+        .iter()
+        .filter_map(|number| observation.rows.get(*number as usize));
+    let document = SocketsDocument {
+        schema: SCHEMA,
+        tool: TOOL,
+        host: lossy(&observation.host),
+        taken_at: timestamp(observation.time.wall_ms),
+        source: observation.source.word(),
+        gaps: observation.gaps.iter().map(GapEntry::of).collect(),
+        explanations: rows
+            .map(|row| explanation(row, observation, &portraits, words))
+            .collect(),
+    };
+    write_guarded(&document, out)?;
+    out.write_all(b"\n")
+}
+
+fn explanation<'a>(
+    row: &Row,
+    observation: &'a Observation,
+    portraits: &Portraits,
+    words: &Catalogue,
+) -> Explanation<'a> {
+    let known = |text: String| (!text.is_empty()).then_some(text);
+    let found = diagnose(row, observation, words);
+    Explanation {
+        urgency: found.urgency.key(),
+        headline: found.headline,
+        sentences: found.sentences,
+        waits_for: known(found.waits_for),
+        next: found.next,
+        unowned: found.unowned,
+        command: known(found.same_as),
+        socket: SocketEntry::of(row, observation, portraits),
+    }
+}
+
+/// Writes what these states mean, on a machine of these limits.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn states(
+    states: &[State],
+    words: &Catalogue,
+    limits: &Limits,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let text = |text: &str| words.with_limits(text, limits);
+    let entries = states.iter().filter_map(|state| {
+        let said = words.state(*state)?;
+        Some(StateEntry {
+            state: state.key(),
+            brief: text(&said.brief),
+            means: text(&said.means),
+            entered: text(&said.entered),
+            left: text(&said.left),
+            waits_for: text(&said.waits_for),
+            lasts: text(&said.lasts),
+            lingers: text(&said.lingers),
+            next: text(&said.to_do),
+        })
+    });
+    let document = StatesDocument {
+        schema: SCHEMA,
+        tool: TOOL,
+        states: entries.collect(),
+    };
+    write_guarded(&document, out)?;
+    out.write_all(b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::catalogue::Language;
+    use crate::filter::sample::{CURL_CONNECTS, SSH_LISTENS, world};
+    use serde_json::Value;
+
+    fn read(bytes: &[u8]) -> Value {
+        serde_json::from_slice(bytes).unwrap()
+    }
+
+    #[test]
+    fn each_socket_comes_with_its_explanation() {
+        let words = Catalogue::of(Language::English);
+        let mut bytes = Vec::new();
+        sockets(&world(), &[SSH_LISTENS, CURL_CONNECTS], words, &mut bytes).unwrap();
+        let document = read(&bytes);
+        assert_eq!(document["schema"], 1);
+        let found = document["explanations"].as_array().unwrap();
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0]["socket"]["state"], "listen");
+        assert_eq!(found[1]["socket"]["state"], "syn_sent");
+        for one in found {
+            assert!(["normal", "look", "act"].contains(&one["urgency"].as_str().unwrap()));
+            assert!(!one["headline"].as_str().unwrap().is_empty());
+            assert!(!one["sentences"].as_array().unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn every_state_has_its_texts() {
+        let words = Catalogue::of(Language::English);
+        let mut bytes = Vec::new();
+        states(&State::ALL, words, &Limits::default(), &mut bytes).unwrap();
+        let document = read(&bytes);
+        let found = document["states"].as_array().unwrap();
+        assert_eq!(found.len(), State::ALL.len());
+        for (one, state) in found.iter().zip(State::ALL) {
+            assert_eq!(one["state"], state.key());
+            assert!(!one["means"].as_str().unwrap().is_empty());
+        }
+    }
+}
