@@ -21,6 +21,13 @@ pub(super) fn acting(command: &str, matches: &ArgMatches) -> Result<Acting, Usag
             "{command} needs a filter that says which sockets, such as: tcplens {command} :8080"
         )));
     }
+    let texts = watching.filter.texts();
+    let is_number = |text: &&&str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(number) = texts.iter().find(is_number) {
+        return Err(Usage(format!(
+            "{number} would be searched as text; for the port: tcplens {command} :{number}, for the process: pid:{number}"
+        )));
+    }
     if matches.get_flag("read-only") {
         return Err(Usage(format!(
             "{command} would act, and --read-only forbids it; --dry-run without it tells what would be done"
@@ -94,6 +101,8 @@ mod tests {
         let cases = [
             ("kill", "needs a filter"),
             ("close -t -l", "needs a filter"),
+            ("kill 8080", "tcplens kill :8080"),
+            ("close tcp or 8080", "tcplens close :8080"),
             ("kill :80 --signal 9", "unknown signal"),
             ("kill :80 --signal KIL", "did you mean KILL?"),
             ("close :80 --json", "no JSON"),

@@ -105,7 +105,7 @@ fn explanation<'a>(
         next: found.next,
         unowned: found.unowned,
         command: known(found.same_as),
-        socket: SocketEntry::of(row, observation, portraits),
+        socket: SocketEntry::of(row, found.urgency, observation, portraits),
     }
 }
 
