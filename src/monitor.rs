@@ -369,7 +369,7 @@ impl Monitor {
         self.probe(&turned, &census);
         self.chronicler.note(&turned, self.now, began);
         self.watch(snapshot.scope);
-        let (findings, muted) = self.detect(&mut turned, &census, &kernel);
+        let (findings, muted) = self.detect(&mut turned, &census, &kernel, &memory);
         let only =
             (snapshot.scope == Scope::Own && kernel.namespace != 0).then_some(kernel.namespace);
         self.chronicler.end_table(only);
@@ -445,6 +445,7 @@ impl Monitor {
         turned: &mut Turned,
         census: &Census,
         kernel: &Kernel,
+        memory: &[MemoryEntry],
     ) -> (Vec<Finding>, Vec<Finding>) {
         if !self.options.detects {
             return (Vec::new(), Vec::new());
@@ -460,6 +461,7 @@ impl Monitor {
             muster: &census.muster,
             details: &self.details,
             accept_waits: self.accept_waits.all(),
+            memory,
             kernel: *kernel,
             attempts: self.chronicler.attempts(),
         };

@@ -38,7 +38,8 @@ const FIELDS: &[(&str, Field)] = fields! {
     Factor: walk_failure walk_success walk_alarm walk_ceiling;
     Count: scan_hosts scan_ports scan_queue scan_contacts dead_destinations dead_waiting
         ipv6_failed peers_failed peers_ports down_programs down_hosts queue_waiting
-        half_open_least half_open_unmeasured cookies_least cookies_always leak_growth leak_many still_bytes still_sockets storm_failed;
+        half_open_least half_open_unmeasured cookies_least cookies_always leak_growth leak_many still_bytes still_sockets storm_failed
+        udp_drops udp_drop_tables;
     Small: settled_retransmits;
     Room: contacts_each contacts_all;
 };

@@ -95,6 +95,8 @@ pub enum Evidence {
     PeerNotReading(Stillness),
     /// For [`Rule::ProgramNotReading`].
     ProgramNotReading(Stillness),
+    /// For [`Rule::UdpDrops`].
+    UdpDrops(UdpDrops),
     /// For [`Rule::FailedConnects`].
     FailedConnects {
         /// Whose they were and where to, where the kernel's events tell it.
@@ -221,6 +223,21 @@ pub struct Unacknowledged {
     pub unheld: bool,
 }
 
+/// The evidence of datagrams that a socket drops.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UdpDrops {
+    /// Local end of the socket.
+    pub socket: Endpoint,
+    /// Number of datagrams dropped lately …
+    pub dropped: u32,
+    /// … within this time.
+    pub window: Duration,
+    /// Number of datagrams dropped since the socket was opened.
+    pub total: u32,
+    /// Limit of its receive buffer in bytes, where that is known.
+    pub receive_buffer: Option<u32>,
+}
+
 /// The evidence of local ports that run out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PortUse {
@@ -336,6 +353,7 @@ impl Evidence {
             Self::Unacknowledged(_) => Rule::Unacknowledged,
             Self::PeerNotReading(_) => Rule::PeerNotReading,
             Self::ProgramNotReading(_) => Rule::ProgramNotReading,
+            Self::UdpDrops(_) => Rule::UdpDrops,
             Self::FailedConnects { .. } => Rule::FailedConnects,
             Self::LocalPorts(_) => Rule::LocalPorts,
             Self::OddProgram { .. } => Rule::OddProgram,
@@ -353,6 +371,7 @@ impl Evidence {
             Self::DeadDestination { waiting, .. } | Self::AcceptQueue { waiting, .. } => *waiting,
             Self::NotAccepting(stall) => stall.waiting,
             Self::CloseWait(leak) => leak.count,
+            Self::UdpDrops(drops) => drops.dropped,
             Self::PeerNotReading(still) | Self::ProgramNotReading(still) => still.sockets,
             _ => 0,
         }

@@ -73,6 +73,8 @@ pub enum Rule {
     PeerNotReading,
     /// A program does not read.
     ProgramNotReading,
+    /// A UDP socket drops datagrams.
+    UdpDrops,
     /// Most connections that are tried fail at once.
     FailedConnects,
     /// The local ports to one destination run out.
@@ -89,7 +91,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::OutboundScan,
         Self::DeadDestination,
         Self::Ipv6Silent,
@@ -104,6 +106,7 @@ impl Rule {
         Self::Unacknowledged,
         Self::PeerNotReading,
         Self::ProgramNotReading,
+        Self::UdpDrops,
         Self::FailedConnects,
         Self::LocalPorts,
         Self::OddProgram,
@@ -130,6 +133,7 @@ impl Rule {
             Self::Unacknowledged => "unacknowledged",
             Self::PeerNotReading => "peer_not_reading",
             Self::ProgramNotReading => "program_not_reading",
+            Self::UdpDrops => "udp_drops",
             Self::FailedConnects => "failed_connects",
             Self::LocalPorts => "local_ports",
             Self::OddProgram => "odd_program",

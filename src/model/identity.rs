@@ -38,6 +38,7 @@ impl Identity {
                     let source = Endpoint::new(ports.from, 0);
                     Some(ports.to.unwrap_or(source))
                 }
+                Evidence::UdpDrops(drops) => Some(drops.socket),
                 _ => None,
             },
             group: match &finding.evidence {

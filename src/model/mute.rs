@@ -86,6 +86,7 @@ fn is_of_some_program(evidence: &Evidence) -> bool {
             | Evidence::NotAccepting(_)
             | Evidence::AcceptQueue { .. }
             | Evidence::CloseWait(_)
+            | Evidence::UdpDrops(_)
             | Evidence::PeerNotReading(_)
             | Evidence::ProgramNotReading(_)
     )

@@ -37,6 +37,7 @@ mod syn_flood;
 pub(super) mod thresholds;
 mod throttle;
 mod time_wait_heap;
+mod udp_drops;
 mod unacknowledged;
 mod unseen;
 pub(super) mod user_rule;
@@ -60,6 +61,7 @@ use crate::model::process::Process;
 use crate::model::protocol::Protocol;
 use crate::model::reading::SourceKind;
 use crate::model::row::Row;
+use crate::model::socket_memory::MemoryEntry;
 use crate::model::time::Stamp;
 use contacts::Contacts;
 pub(super) use marks::flag;
@@ -89,6 +91,8 @@ pub(super) struct Scene<'a> {
     pub(super) details: &'a Details,
     /// Waits at listeners, by row number.
     pub(super) accept_waits: &'a [AcceptWait],
+    /// Buffer memory of UDP sockets and listeners, ascending by key.
+    pub(super) memory: &'a [MemoryEntry],
     pub(super) kernel: Kernel,
     /// What connects came to since the last table, where that is told.
     pub(super) attempts: &'a Attempts,
@@ -218,6 +222,7 @@ impl Detection {
                 Box::new(unacknowledged::NotAcknowledged::default()),
                 Box::new(peer_not_reading::PeerNotReading::default()),
                 Box::new(program_not_reading::ProgramNotReading::default()),
+                Box::new(udp_drops::UdpDrops::default()),
                 Box::new(failed_connects::FailedConnects::default()),
                 Box::new(local_ports::LocalPorts::default()),
                 Box::new(odd_program::OddProgram::default()),

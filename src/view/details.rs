@@ -3,6 +3,7 @@
 
 mod carried;
 mod findings;
+mod memory;
 
 use super::page::Page;
 use super::screen::titled;
@@ -215,6 +216,9 @@ impl Writer<'_> {
     fn socket(&self, page: &mut Page) {
         let socket = &self.row.socket;
         self.entry("queues", &self.queues(), page);
+        for (label, line) in &memory::lines(self.app, self.row) {
+            self.entry(label, line, page);
+        }
         let timer = cell(
             Column::Timer,
             self.row,

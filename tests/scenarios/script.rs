@@ -85,6 +85,8 @@ pub(crate) struct Socket {
     /// What its send queue holds; for a listener, its backlog.
     #[serde(default)]
     pub(crate) send: Curve,
+    /// Datagrams dropped at it since it was opened.
+    pub(crate) drops: Option<Curve>,
     /// From when until when it asks a closed window.
     pub(crate) probing: Option<(f64, f64)>,
     /// From when until when its data is sent again without an answer.

@@ -14,6 +14,7 @@ use tcplens::model::process::{Descriptors, Process, Program};
 use tcplens::model::protocol::{Family, Protocol};
 use tcplens::model::reading::{Matter, Reading, Snapshot, SourceKind};
 use tcplens::model::socket::Socket;
+use tcplens::model::socket_memory::{Buffers, SocketMemory};
 use tcplens::model::state::State;
 use tcplens::model::time::Time;
 use tcplens::model::timer::{Timer, TimerKind};
@@ -286,6 +287,19 @@ impl<'a> World<'a> {
             process,
             fd: number,
         }));
+        if let Some(drops) = life.socket.and_then(|socket| socket.drops.as_ref()) {
+            let place = u32::try_from(snapshot.sockets.len()).unwrap();
+            let buffers = Buffers {
+                receive_used: 212_000,
+                receive_limit: 212_992,
+                ..Buffers::default()
+            };
+            let memory = SocketMemory {
+                buffers: cookie.map(|_| buffers),
+                drops: Some(drops.small(second)),
+            };
+            snapshot.memory.push((place, memory));
+        }
         snapshot.sockets.push(Socket {
             cookie,
             local: life.local,

@@ -4,10 +4,14 @@
 use crate::stage;
 use crate::typing::{drawn, press, text};
 use crate::{COLOUR, compare};
+use std::sync::Arc;
 use tcplens::app::browsing::SORTABLE;
 use tcplens::app::message::{Gesture, Message, Spot};
 use tcplens::explain::urgency::Urgency;
 use tcplens::listing::{Column, SortBy};
+use tcplens::model::observation::Observation;
+use tcplens::model::protocol::Protocol;
+use tcplens::model::socket_memory::{Buffers, MemoryEntry, SocketMemory};
 use tcplens::view::theme::{Palette, Theme};
 
 const ASCII: Theme = Theme {
@@ -100,4 +104,44 @@ fn urgent_rows_are_marked_counted_and_brought_to_the_top() {
     app.update(Message::Mouse(Gesture::Click, urgent));
     assert_eq!(app.filter.to_string(), "urgency:look");
     assert_eq!(app.order.len(), 1);
+}
+
+#[test]
+fn drops_of_a_socket_are_shown_sorted_and_filtered() {
+    let scene = stage::scene();
+    let mut rows = scene.rows.iter();
+    let socket = rows
+        .find(|row| row.socket.protocol == Protocol::Udp)
+        .unwrap()
+        .socket;
+    let memory = SocketMemory {
+        buffers: Some(Buffers {
+            receive_used: 196_608,
+            receive_limit: 212_992,
+            send_used: 0,
+            send_limit: 212_992,
+        }),
+        drops: Some(66_584),
+    };
+    let key = socket.key();
+    let mut app = stage::app(Arc::new(Observation {
+        memory: Arc::new(vec![MemoryEntry { key, memory }]),
+        ..(*scene).clone()
+    }));
+    let shown = text(&drawn(&mut app, COLOUR, 200, 50).0);
+    assert!(shown.contains("DROPS"), "{shown}");
+    while app.sort.by != SortBy::Column(Column::Drops) {
+        press(&mut app, ">");
+    }
+    assert_eq!(app.selected().unwrap().socket.key(), key);
+    let shown = text(&drawn(&mut app, COLOUR, 80, 24).0);
+    assert!(
+        shown.contains("DROPS▼") && shown.contains("66584"),
+        "{shown}"
+    );
+    press(&mut app, "Enter");
+    compare(
+        "details_of_drops_80x24",
+        &text(&drawn(&mut app, COLOUR, 80, 24).0),
+    );
 }

@@ -5,7 +5,8 @@ use super::*;
 use crate::model::baseline::Listener;
 use crate::model::endpoint::Endpoint;
 use crate::model::evidence::{
-    AcceptStall, Failing, HalfOpen, Leak, PortUse, ScanEvidence, Stillness, Unacknowledged,
+    AcceptStall, Failing, HalfOpen, Leak, PortUse, ScanEvidence, Stillness, UdpDrops,
+    Unacknowledged,
 };
 use crate::model::finding::{FindingHolder, UnseenHolder};
 use crate::model::process::{Descriptors, Process};
@@ -145,6 +146,13 @@ fn more_samples() -> Vec<Evidence> {
             full: true,
         },
         stall(Duration::from_secs(90), false),
+        Evidence::UdpDrops(UdpDrops {
+            socket: host,
+            dropped: 1800,
+            window: Duration::from_secs(10),
+            total: 66_584,
+            receive_buffer: Some(212_992),
+        }),
         stall(Duration::from_secs(3), true),
         Evidence::TimeWaitHeap {
             count: 250_000,

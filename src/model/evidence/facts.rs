@@ -2,7 +2,7 @@
 
 use super::{
     AcceptStall, Breadth, Evidence, HalfOpen, Leak, Oddity, PortUse, ScanEvidence, Stillness,
-    Unacknowledged,
+    UdpDrops, Unacknowledged,
 };
 use crate::model::baseline::Listener;
 use crate::model::endpoint::Endpoint;
@@ -94,12 +94,7 @@ impl Evidence {
                 count: present,
                 most,
                 overflows,
-            } => vec![
-                ("count", count(*present)),
-                ("most", count(*most)),
-                ("percent", Fact::Share((*present).into(), (*most).into())),
-                ("overflows", count(*overflows)),
-            ],
+            } => time_wait(*present, *most, *overflows),
             Self::Orphans { orphans, most } => vec![
                 ("orphans", count(*orphans)),
                 ("most", count(*most)),
@@ -131,6 +126,7 @@ impl Evidence {
                 facts
             }
             Self::LocalPorts(ports) => ports.facts(),
+            Self::UdpDrops(drops) => drops.facts(),
             Self::OddProgram { oddity, program } => {
                 let mut facts = vec![("program", Fact::Text(program.clone()))];
                 if let Oddity::Resembles(known) = oddity {
@@ -151,6 +147,15 @@ impl Evidence {
             Self::UserRule(tripped) => tripped.facts(),
         }
     }
+}
+
+fn time_wait(present: u32, most: u32, overflows: u64) -> Facts {
+    vec![
+        ("count", count(present)),
+        ("most", count(most)),
+        ("percent", Fact::Share(present.into(), most.into())),
+        ("overflows", count(overflows)),
+    ]
 }
 
 impl Listener {
@@ -267,6 +272,18 @@ impl Unacknowledged {
             ("longest", Fact::Length(self.longest)),
             ("retransmissions", count(self.tries)),
             ("uid", count_if_known(self.user)),
+        ]
+    }
+}
+
+impl UdpDrops {
+    fn facts(&self) -> Facts {
+        vec![
+            ("socket", Fact::Endpoint(self.socket)),
+            ("dropped", count(self.dropped)),
+            ("window", Fact::Length(self.window)),
+            ("total", count(self.total)),
+            ("receive_buffer", count_if_known(self.receive_buffer)),
         ]
     }
 }

@@ -74,6 +74,11 @@ impl Evidence {
                 unheld: true,
                 ..Lead::default()
             },
+            Self::UdpDrops(drops) => Lead {
+                states: &[State::Unconnected, State::Established],
+                local: Some(drops.socket),
+                ..Lead::default()
+            },
             Self::CloseWait(_) => Lead {
                 states: &[State::CloseWait],
                 ..Lead::default()

@@ -144,6 +144,11 @@ pub struct Thresholds {
     /// How long a program must have accepted nothing while connections wait
     /// (chosen: clients wait for about as long).
     pub accept_stalled_after: Duration,
+    /// How many datagrams a UDP socket must drop within ten seconds (chosen) …
+    pub udp_drops: u32,
+    /// … and in how many tables of that time its counter must rise (chosen): a
+    /// burst is over in one or two.
+    pub udp_drop_tables: u32,
     /// How many connects must fail within ten seconds to be a storm (chosen: a
     /// database that restarts refuses fewer) …
     pub storm_failed: u32,
@@ -218,6 +223,8 @@ impl Default for Thresholds {
             still_bytes: 16 * 1024,
             still_sockets: 10,
             accept_stalled_after: Duration::from_secs(20),
+            udp_drops: 20,
+            udp_drop_tables: 3,
             storm_failed: 20,
             storm_share: 0.5,
             ports_amber: 0.7,

@@ -1,0 +1,190 @@
+//! Rule: a UDP socket drops datagrams, because its program does not read them as
+//! fast as they come.
+//!
+//! The kernel counts drops over the life of a socket: only what the counter rises
+//! by, in several tables, tells of the present. One table may have met a burst.
+
+use super::standing::{Level, Standing};
+use super::thresholds::Thresholds;
+use super::{Case, Detector, Scene};
+use crate::model::evidence::{Evidence, UdpDrops as Dropped};
+use crate::model::finding::{Finding, Severity};
+use crate::model::protocol::Protocol;
+use crate::model::row::{Phase, Row};
+use crate::model::socket::SocketKey;
+use crate::model::socket_memory::{MemoryEntry, SocketMemory};
+use crate::model::time::Stamp;
+use foldhash::HashMap;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Over what time drops are counted.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// However seldom tables are read, so many steps are kept.
+const LEAST_STEPS: usize = 4;
+
+/// A finding per socket.
+#[derive(Default)]
+pub(super) struct UdpDrops {
+    standing: Standing<SocketKey>,
+    counters: HashMap<SocketKey, Counter>,
+    /// The time of the table before.
+    before: Option<Stamp>,
+}
+
+/// The drops of one socket as far as they were followed.
+#[derive(Default)]
+struct Counter {
+    total: u32,
+    /// The latest increases, with the time of the table before each; empty while
+    /// nothing is dropped.
+    steps: VecDeque<(Stamp, u32)>,
+}
+
+impl Detector for UdpDrops {
+    fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
+        let before = self.before.replace(case.now).unwrap_or(case.now);
+        let mut earlier = std::mem::take(&mut self.counters);
+        for (row, memory) in sockets(case.scene) {
+            let Some(total) = memory.drops else {
+                continue;
+            };
+            let key = row.socket.key();
+            // What was dropped before it was first seen is of the past.
+            let known = earlier.remove(&key);
+            let mut counter = known.unwrap_or_else(|| Counter {
+                total,
+                ..Counter::default()
+            });
+            counter.advance(total, before, case.now);
+            let level = counter.level(row, memory, case.now, case.limits);
+            self.standing
+                .judge(key, case.scene.holder(row), level, case.now);
+            self.counters.insert(key, counter);
+        }
+        self.standing.findings(case.now, case.limits.clearing)
+    }
+}
+
+/// The UDP sockets of a table whose memory is known.
+fn sockets<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (&'a Row, SocketMemory)> {
+    let memory: &'a [MemoryEntry] = scene.memory;
+    let rows: &'a [Row] = if memory.is_empty() { &[] } else { scene.rows };
+    rows.iter()
+        .filter(|row| row.socket.protocol == Protocol::Udp && row.phase != Phase::Closed)
+        .filter_map(move |row| {
+            let key = row.socket.key();
+            let place = memory.binary_search_by(|entry| entry.key.cmp(&key)).ok()?;
+            Some((row, memory.get(place)?.memory))
+        })
+}
+
+impl Counter {
+    /// Takes in what the counter says now. One that goes back begins anew.
+    fn advance(&mut self, total: u32, before: Stamp, now: Stamp) {
+        let increase = total.saturating_sub(self.total);
+        self.total = total;
+        if increase == 0 && self.steps.is_empty() {
+            return;
+        }
+        self.steps.push_back((before, increase));
+        while let Some((since, _)) = self.steps.front()
+            && since.age(now) > WINDOW
+            && self.steps.len() > LEAST_STEPS
+        {
+            self.steps.pop_front();
+        }
+        if self.steps.iter().all(|(_, increase)| *increase == 0) {
+            self.steps.clear();
+        }
+    }
+
+    fn level(&self, row: &Row, memory: SocketMemory, now: Stamp, limits: &Thresholds) -> Level {
+        let Some((since, _)) = self.steps.front() else {
+            return Level::Below;
+        };
+        let increases = self.steps.iter().map(|(_, increase)| *increase);
+        let dropped = increases.clone().fold(0, u32::saturating_add);
+        let rising = increases.filter(|increase| *increase > 0).count();
+        let evidence = Evidence::UdpDrops(Dropped {
+            socket: row.socket.local,
+            dropped,
+            window: since.age(now),
+            total: self.total,
+            receive_buffer: memory.buffers.map(|buffers| buffers.receive_limit),
+        });
+        // Where tables are read seldom, by the part that falls into one window.
+        let lately = within_window(dropped, since.age(now));
+        if lately >= limits.udp_drops && rising >= limits.udp_drop_tables as usize {
+            Level::Raise(Severity::Warn, evidence)
+        } else if lately.saturating_mul(2) >= limits.udp_drops {
+            Level::Hold(evidence)
+        } else {
+            Level::Below
+        }
+    }
+}
+
+/// The part of a number counted over `span` that falls into one window.
+fn within_window(count: u32, span: Duration) -> u32 {
+    let window = WINDOW.as_millis();
+    let scaled = u128::from(count) * window / span.as_millis().max(window);
+    u32::try_from(scaled).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::sample::row;
+    use crate::model::state::State;
+
+    /// The severity after each second, of a counter with these values.
+    fn severities(totals: &[u32], interval: u32) -> Vec<Option<Severity>> {
+        let socket = row(Protocol::Udp, State::Unconnected, "192.0.2.1:53", "-");
+        let limits = Thresholds::default();
+        let mut counter = Counter {
+            total: totals[0],
+            ..Counter::default()
+        };
+        let mut before = Stamp(0);
+        let mut found = Vec::new();
+        for (number, total) in (0_u32..).zip(totals) {
+            let now = Stamp(number * interval);
+            counter.advance(*total, before, now);
+            before = now;
+            let memory = SocketMemory {
+                buffers: None,
+                drops: Some(*total),
+            };
+            found.push(match counter.level(&socket, memory, now, &limits) {
+                Level::Raise(severity, _) => Some(severity),
+                _ => None,
+            });
+        }
+        found
+    }
+
+    #[test]
+    fn only_a_counter_that_rises_in_several_tables_is_found() {
+        let warn = Some(Severity::Warn);
+        assert_eq!(severities(&[9000; 5], 100), [None; 5]);
+        assert_eq!(severities(&[0, 500, 500, 500, 500], 100), [None; 5]);
+        let rising = severities(&[0, 10, 20, 30, 40], 100);
+        assert_eq!(rising, [None, None, None, warn, warn]);
+        let slowly = severities(&[0, 1, 2, 3, 4, 5, 6], 100);
+        assert_eq!(slowly, [None; 7]);
+    }
+
+    #[test]
+    fn tables_far_apart_are_judged_by_the_same_rate() {
+        let many = severities(&[0, 900, 1800, 2700, 3600], 3000);
+        assert_eq!(many[3..], [Some(Severity::Warn); 2]);
+        assert_eq!(severities(&[0, 30, 60, 90, 120], 3000), [None; 5]);
+    }
+
+    #[test]
+    fn a_counter_that_goes_back_begins_anew() {
+        assert_eq!(severities(&[5000, 10, 20, 30], 100)[..3], [None; 3]);
+    }
+}
