@@ -239,7 +239,8 @@ fn impatient() -> Thresholds {
 
 fn fill(socket: &mut TcpStream) {
     fcntl_setfl(&*socket, OFlags::NONBLOCK).unwrap();
-    while socket.write(&[0; 65_536]).is_ok() {}
+    let bytes = vec![0; 65_536];
+    while socket.write(&bytes).is_ok() {}
 }
 
 /// A peer with little room does not read: what waits there is too little for a
