@@ -40,6 +40,13 @@ const MANY: u32 = 10;
 /// So many are more than chance.
 const VERY_MANY: u32 = 10 * MANY;
 
+/// A client that has waited for so long to be accepted does not wait for a busy
+/// moment to pass.
+const ACCEPT_SLOW: Duration = Duration::from_secs(5);
+/// So many old sockets in `CLOSE_WAIT` are a leak, however they came; the finding
+/// says the same.
+const LEAK_MANY: u32 = 50;
+
 /// What the choice depends on.
 #[derive(Clone, Debug)]
 #[expect(
@@ -129,6 +136,23 @@ pub(super) struct Evidence {
     pub(super) simultaneous: bool,
     /// Whether it came here through FIN_WAIT2, and so has closed first.
     pub(super) first: bool,
+    /// How long the oldest connection has waited at this listener, or this one to
+    /// be accepted, where that is known.
+    pub(super) waited: Option<Waited>,
+    /// What keeps its program from working, as the name of a sentence.
+    pub(super) plight: Option<&'static str>,
+    /// Whether it has reached the severity of a warning in a finding.
+    pub(super) warned_of: bool,
+    /// Whether the program has sent data long after the peer's were over.
+    pub(super) still_sends: bool,
+}
+
+/// A wait to be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Waited {
+    pub(super) time: Duration,
+    /// Whether that is a lower bound.
+    pub(super) at_least: bool,
 }
 
 /// What keeps back data of which nothing is under way (the persist timer).
@@ -461,11 +485,13 @@ fn say_keepalive(evidence: &Evidence, quiet: bool, choice: &mut Choice) {
 /// The listener's program has not taken it yet.
 fn not_accepted(evidence: &Evidence) -> Choice {
     let mut choice = Choice::new("next_accept_queue");
+    let waited = evidence.waited.map_or(evidence.age, |waited| waited.time);
     choice
         .say("accept_queue")
         .say_if(evidence.listener_full, "queue_full")
-        .is_if(evidence.age >= BEYOND_A_ROUND_TRIP, Urgency::Look)
-        .is_if(evidence.listener_full, Urgency::Act)
+        .say_if(waited >= BEYOND_ARP, "waited")
+        .is_if(waited >= BEYOND_A_ROUND_TRIP, Urgency::Look)
+        .is_if(evidence.listener_full || waited >= LONG, Urgency::Act)
         .who = Some("listener");
     choice
 }

@@ -12,7 +12,7 @@ use super::super::sentence::fill;
 use super::super::siblings::Relations;
 use crate::model::limits::Limits;
 use crate::model::observation::Observation;
-use crate::model::process::Process;
+use crate::model::process::{Process, acceptors};
 use crate::model::row::{Phase, Row};
 use crate::model::state::State;
 use crate::model::tcp_info::TcpInfo;
@@ -78,7 +78,10 @@ impl<'a> Case<'a> {
             observation,
             words,
             bounds: Bounds::from(&observation.limits),
-            owner: observation.first_owner(row),
+            owner: match row.socket.state {
+                State::Listen => accepting(row, observation).first().copied(),
+                _ => observation.first_owner(row),
+            },
             listener,
             other_end: others.other_end,
             target: (row.socket.state == State::SynSent)
@@ -210,6 +213,15 @@ impl<'a> Case<'a> {
         }
         Some(text)
     }
+}
+
+/// The processes that accept at a listener.
+fn accepting<'a>(row: &Row, observation: &'a Observation) -> Vec<&'a Arc<Process>> {
+    let holders: Vec<_> = observation
+        .owners(row)
+        .map(|(process, _)| process)
+        .collect();
+    acceptors(&holders)
 }
 
 fn milliseconds(number: u32) -> Duration {

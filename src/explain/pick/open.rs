@@ -4,8 +4,8 @@ use super::super::urgency::Urgency;
 use super::path::{say_held_back, say_unacknowledged};
 use super::within::{connected_to_itself, say_other_end};
 use super::{
-    BEYOND_A_ROUND_TRIP, BEYOND_ARP, Choice, Evidence, LONG, MANY, not_accepted, say_keepalive,
-    say_window,
+    BEYOND_A_ROUND_TRIP, BEYOND_ARP, Choice, Evidence, LEAK_MANY, LONG, MANY, not_accepted,
+    say_keepalive, say_window,
 };
 use crate::model::owner::Unowned;
 use crate::model::timer::TimerKind;
@@ -41,6 +41,9 @@ pub(super) fn established(evidence: &Evidence) -> Choice {
             !unread && !pending && !evidence.waits_for_other_end(),
             "idle",
         );
+    if unread {
+        choice.sentences.extend(evidence.plight);
+    }
     say_other_end(evidence, &mut choice);
     choice.say_if(evidence.data_in_syn, "data_in_syn");
     say_keepalive(evidence, !unread && !pending, &mut choice);
@@ -59,15 +62,32 @@ pub(super) fn established(evidence: &Evidence) -> Choice {
             unread_for.is_some_and(|time| time >= BEYOND_A_ROUND_TRIP),
             Urgency::Look,
         )
-        .is_if(unread_for.is_some_and(|time| time >= LONG), Urgency::Act)
+        .is_if(unread && evidence.warned_of, Urgency::Act)
         .is_if(evidence.silent_beyond(BEYOND_ARP), Urgency::Look)
         .is_if(evidence.retransmits(TimerKind::Keepalive), Urgency::Look);
+    choice
+}
+
+/// The peer sends no more and reads on, and the program sends: legal for as long
+/// as it likes (RFC 9293, 3.6).
+fn half_closed(evidence: &Evidence) -> Choice {
+    let mut choice = Choice::new("next_half_closed");
+    choice
+        .say("half_closed")
+        .say_if(evidence.recv_queue > 1, "unread")
+        .say_if(evidence.send_queue > 0, "send_pending");
+    say_window(evidence, &mut choice);
+    choice.sentences.extend(evidence.last_data());
+    choice.say_if(evidence.sharers > 0, "shared_owner");
     choice
 }
 
 pub(super) fn close_wait(evidence: &Evidence) -> Choice {
     if evidence.unowned == Some(Unowned::AcceptQueue) {
         return not_accepted(evidence);
+    }
+    if evidence.still_sends {
+        return half_closed(evidence);
     }
     let fresh = evidence.entry_seen && evidence.age < BEYOND_A_ROUND_TRIP;
     let old = evidence.age >= LONG;
@@ -78,7 +98,9 @@ pub(super) fn close_wait(evidence: &Evidence) -> Choice {
     let came_lately = |time| evidence.received_ago.is_some_and(|ago| ago < time);
     let unseen_for = |time| !evidence.entry_seen && !came_lately(time);
     let stuck = old || unseen_for(LONG) || evidence.grows();
-    let leak = many && stuck && !evidence.shrinks();
+    let very_many = evidence.siblings + 1 >= LEAK_MANY;
+    let leak = evidence.warned_of || very_many && stuck && !evidence.shrinks();
+    let young = came_lately(BEYOND_ARP) || evidence.entry_seen && evidence.age < BEYOND_ARP;
     let unread = evidence.recv_queue > 1;
     let silent = evidence.resends();
     let mut choice = Choice::new("next");
@@ -111,13 +133,14 @@ pub(super) fn close_wait(evidence: &Evidence) -> Choice {
     choice
         .say_if(evidence.sharers > 0, "shared_owner")
         .next_if(
-            !fresh && !kept_here && !silent,
+            !young && !kept_here && !silent,
             &["next_old", "then_stuck", "then_close"],
         )
         .next_if(leak, &["next_leak", "then_descriptors", "then_close"])
         .is_if(
             evidence.age >= BEYOND_ARP
                 || unseen_for(BEYOND_ARP)
+                || many && evidence.grows()
                 || evidence.silent_beyond(BEYOND_ARP),
             Urgency::Look,
         )

@@ -2,8 +2,8 @@
 
 use super::super::urgency::Urgency;
 use super::{
-    BEYOND_A_ROUND_TRIP, BEYOND_ARP, Choice, Evidence, MANY, Target, VERY_MANY, say_end, say_many,
-    say_reach,
+    ACCEPT_SLOW, BEYOND_A_ROUND_TRIP, BEYOND_ARP, Choice, Evidence, LONG, MANY, Target, VERY_MANY,
+    say_end, say_many, say_reach,
 };
 use crate::model::timer::TimerKind;
 
@@ -42,6 +42,9 @@ pub(super) fn listen(evidence: &Evidence) -> Choice {
             choice.say("backlog_unknown");
         }
     }
+    if waiting > 0 {
+        say_wait(evidence, &mut choice);
+    }
     choice
         .say_if(crowded, "half_open")
         .is_if(crowded, Urgency::Look)
@@ -52,6 +55,34 @@ pub(super) fn listen(evidence: &Evidence) -> Choice {
         )
         .say_if(evidence.sharers > 0, "shared_owner");
     choice
+}
+
+/// How long the oldest connection has waited, and what keeps the program from
+/// accepting it.
+fn say_wait(evidence: &Evidence, choice: &mut Choice) {
+    let slow = evidence.waited.filter(|waited| waited.time >= ACCEPT_SLOW);
+    let stopped = evidence.plight == Some("plight_stopped");
+    let full = evidence
+        .backlog
+        .is_some_and(|most| evidence.recv_queue > most);
+    if let Some(waited) = slow {
+        choice.say(if waited.at_least {
+            "waits_at_least"
+        } else {
+            "waits"
+        });
+    }
+    choice.sentences.extend(evidence.plight);
+    let hangs = slow.is_some() || evidence.plight.is_some();
+    choice
+        .who_if(hangs, "program")
+        .next_if(hangs && !full, &["next_not_accepting", "then_stuck"])
+        .next_if(stopped, &["next_not_accepting", "then_continue"])
+        .is_if(hangs, Urgency::Look)
+        .is_if(
+            slow.is_some_and(|waited| waited.time >= LONG) || evidence.warned_of,
+            Urgency::Act,
+        );
 }
 
 pub(super) fn syn_sent(evidence: &Evidence) -> Choice {

@@ -53,6 +53,10 @@ fn evidence(state: State) -> Evidence {
         keeps_port: false,
         simultaneous: false,
         first: false,
+        waited: None,
+        plight: None,
+        warned_of: false,
+        still_sends: false,
     }
 }
 
@@ -69,10 +73,11 @@ fn resent(kind: TimerKind) -> Timer {
 fn evidence_decides_the_advice() {
     let base = evidence;
     let cases = [
-        (base(State::CloseWait), "next_old", "noticed"),
+        (base(State::CloseWait), "next", "noticed"),
         (
             Evidence {
                 recv_queue: 1,
+                age: Duration::from_secs(30),
                 ..base(State::CloseWait)
             },
             "next_old",

@@ -76,6 +76,12 @@ struct Entry {
     severity: &'static str,
     since: String,
     process: Option<Owner>,
+    /// Further processes of the same program that share the trouble.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    workers: Vec<Owner>,
+    /// What is known of a holder that is not seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unseen: Option<Unseen>,
     evidence: Map<String, Value>,
     words: Words,
 }
@@ -89,6 +95,26 @@ struct Owner {
     exe: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exe_bytes: Option<String>,
+    /// `stopped`, `traced` or `uninterruptible`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    descriptors: Option<Files>,
+}
+
+/// Open files of a process.
+#[derive(Serialize)]
+struct Files {
+    open: u32,
+    limit: u32,
+}
+
+#[derive(Serialize)]
+struct Unseen {
+    /// An [`crate::model::owner::Unowned`].
+    reason: &'static str,
+    uid: Option<u32>,
+    port: u16,
 }
 
 #[derive(Serialize)]
@@ -195,6 +221,17 @@ impl Entry {
             severity: finding.severity.word(),
             since: moment(finding.since, now),
             process: finding.process.as_deref().map(Owner::of),
+            workers: finding
+                .holder
+                .workers
+                .iter()
+                .map(|each| Owner::of(each))
+                .collect(),
+            unseen: finding.holder.unseen.map(|unseen| Unseen {
+                reason: unseen.reason.key(),
+                uid: unseen.uid,
+                port: unseen.port,
+            }),
             evidence: facts
                 .iter()
                 .map(|(name, fact)| ((*name).to_owned(), value(fact)))
@@ -219,6 +256,11 @@ impl Owner {
             name_bytes: twin(&process.name),
             exe: exe.as_ref().map(lossy),
             exe_bytes: exe.filter(|exe| !is_utf8(exe)).as_ref().and_then(twin),
+            state: process.run_state.key(),
+            descriptors: process.descriptors.map(|files| Files {
+                open: files.open,
+                limit: files.most,
+            }),
         }
     }
 }

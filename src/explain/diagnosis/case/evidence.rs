@@ -1,10 +1,12 @@
 //! The evidence of a socket that its sentences are chosen by.
 
 use super::super::super::patience::{has_own_keepalive, patience_with_window};
-use super::super::super::pick::{Carried, Evidence, Mtu, OtherEnd, Target, Window};
+use super::super::super::pick::{Carried, Evidence, Mtu, OtherEnd, Target, Waited, Window};
 use super::{Case, milliseconds};
 use crate::model::endpoint::Endpoint;
+use crate::model::finding::{Rule, Severity};
 use crate::model::owner::Unowned;
+use crate::model::process::RunState;
 use crate::model::row::Phase;
 use crate::model::state::State;
 use crate::model::tcp_info::TcpInfo;
@@ -16,6 +18,9 @@ const MTU_TRIES: u8 = 3;
 /// Segments of this length pass everywhere: IPv6 carries packets of 1,280 bytes on
 /// every link.
 const SMALL_MSS: u32 = 1220;
+
+/// Who has sent within this time still sends.
+const STILL_SENDING: Duration = Duration::from_secs(5);
 
 impl Case<'_> {
     pub(in crate::explain::diagnosis) fn evidence(&self) -> Evidence {
@@ -86,7 +91,83 @@ impl Case<'_> {
             keeps_port: self.keeps_port(),
             simultaneous: self.came_through(State::Closing),
             first: self.came_through(State::FinWait2),
+            waited: self.waited(),
+            plight: self.plight(),
+            warned_of: self.is_warned_of(),
+            still_sends: self.still_sends(),
         }
+    }
+
+    /// How long the oldest connection has waited at this listener, or this one to
+    /// be accepted. What nobody has accepted has sent no data, so the time since
+    /// data was sent last is the time since the handshake.
+    pub(super) fn waited(&self) -> Option<Waited> {
+        if self.row.socket.state == State::Listen {
+            let wait = self.observation.accept_wait(self.row)?;
+            return Some(Waited {
+                time: wait.oldest,
+                at_least: wait.at_least,
+            });
+        }
+        if self.row.unowned != Some(Unowned::AcceptQueue) {
+            return None;
+        }
+        let told = self.info.map(|info| milliseconds(info.last_data_sent_ms));
+        Some(Waited {
+            time: self.age().max(told.unwrap_or_default()),
+            at_least: !self.row.entry_seen && told.is_none(),
+        })
+    }
+
+    /// Whether a finding that is worth a warning says that its program does not do
+    /// its part.
+    fn is_warned_of(&self) -> bool {
+        let owners = || self.observation.owners(self.row);
+        let pids = || owners().map(|(process, _)| process.pid);
+        let mut findings = self.observation.findings.iter();
+        self.row.flagged >= Some(Severity::Warn)
+            && findings.any(|finding| {
+                let of_program = matches!(
+                    finding.evidence.rule(),
+                    Rule::NotAccepting
+                        | Rule::AcceptQueue
+                        | Rule::ProgramNotReading
+                        | Rule::CloseWait
+                );
+                of_program
+                    && finding.severity >= Severity::Warn
+                    && finding.is_about(self.row, pids())
+            })
+    }
+
+    /// What keeps its program from working, as the name of a sentence.
+    fn plight(&self) -> Option<&'static str> {
+        let owner = self.owner?;
+        match owner.run_state {
+            RunState::Stopped => Some("plight_stopped"),
+            RunState::Traced => Some("plight_traced"),
+            RunState::Uninterruptible => Some("plight_uninterruptible"),
+            RunState::Usual => {
+                let listens = self.row.socket.state == State::Listen;
+                (listens && owner.is_out_of_descriptors()).then_some("plight_descriptors")
+            }
+        }
+    }
+
+    /// Whether the program has sent data lately, and long after the last of the
+    /// peer's, which has closed.
+    fn still_sends(&self) -> bool {
+        let timer = self.row.socket.timer;
+        let answered = timer
+            .is_none_or(|timer| timer.retransmits == 0 && timer.kind != TimerKind::ZeroWindowProbe);
+        self.info.is_some_and(|info| {
+            let sent = milliseconds(info.last_data_sent_ms);
+            let received = milliseconds(info.last_data_received_ms);
+            info.bytes_sent != Some(0)
+                && answered
+                && sent < STILL_SENDING
+                && received.saturating_sub(sent) >= STILL_SENDING / 2
+        })
     }
 
     /// Returns true if a connection of a server that has ended takes the port from the

@@ -13,6 +13,9 @@ use std::time::Duration;
 /// No more interfaces are named.
 const MAX_INTERFACES: usize = 4;
 
+/// So many processes that share a listener are named.
+const NAMED_HOLDERS: usize = 8;
+
 impl<'a> Case<'a> {
     /// The value of a place in a sentence; `None` leaves the sentence out.
     pub(in crate::explain::diagnosis) fn value(&self, place: &str) -> Option<String> {
@@ -27,6 +30,13 @@ impl<'a> Case<'a> {
                 let holder = self.row.owners.of(&self.observation.holders).first()?;
                 holder.fd.to_string()
             }
+            "holders" => self.holders(),
+            "waited" => {
+                let time = self.waited()?.time;
+                self.words.length(Duration::from_secs(whole_seconds(time)))
+            }
+            "open" => grouped(self.owner?.descriptors?.open.into()),
+            "most" => grouped(self.owner?.descriptors?.most.into()),
             "count" => self.row.owners.count.to_string(),
             "user" => self.observation.user(socket.user()?)?.to_string(),
             "uid" => socket.user()?.to_string(),
@@ -120,6 +130,20 @@ impl<'a> Case<'a> {
             names.push("…".to_owned());
         }
         Some(self.words.list(&names))
+    }
+
+    /// The processes that hold it, the first few by name.
+    fn holders(&self) -> String {
+        let names = self.observation.owners(self.row).map(|(process, _)| {
+            let (name, pid) = (process.name.to_string(), process.pid.to_string());
+            self.words.aside(&name, &pid)
+        });
+        let mut names: Vec<String> = names.take(NAMED_HOLDERS + 1).collect();
+        if names.len() > NAMED_HOLDERS {
+            names.truncate(NAMED_HOLDERS);
+            names.push("…".to_owned());
+        }
+        self.words.list(&names)
     }
 
     /// How long until the kernel gives up; in the lab also how long it waits in

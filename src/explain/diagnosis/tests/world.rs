@@ -1,12 +1,16 @@
 //! The row that a case is about, with what is around it, from a few words.
 
 use crate::filter::sample::{process, row};
+use crate::model::accept_wait::AcceptWait;
+use crate::model::evidence::{AcceptStall, Evidence, Leak, Stillness};
+use crate::model::finding::{Finding, FindingHolder, Severity};
 use crate::model::flow::Flow;
 use crate::model::limits::Limits;
 use crate::model::namespace::Entrance;
 use crate::model::network::{GoneInterface, Network, Reach};
 use crate::model::observation::{Detail, Observation};
 use crate::model::owner::{Holder, OwnerSpan, ProcessId, Unowned};
+use crate::model::process::{Process, RunState};
 use crate::model::protocol::{Opened, Protocol};
 use crate::model::row::{LastOwner, Phase, Row};
 use crate::model::state::State;
@@ -96,6 +100,21 @@ impl World {
                 let only = Some(value == "only");
                 row.socket.opened = Opened::Inet6 { only };
             }
+            "wait" => {
+                let oldest = Duration::from_secs(number().into());
+                self.observation.accept_waits = vec![AcceptWait {
+                    listener: 0,
+                    oldest,
+                    stalled: oldest,
+                    at_least: false,
+                }];
+            }
+            "stopped" => {
+                let mut stopped = Process::clone(&self.observation.processes[0]);
+                stopped.run_state = RunState::Stopped;
+                self.observation.processes[0] = Arc::new(stopped);
+            }
+            "warned" => self.warn(),
             "shut" => self.info().receiving_shut = Some(true),
             "subflow" => self.info().is_subflow = true,
             "unsent" => self.info().segments_out = Some(0),
@@ -170,6 +189,45 @@ impl World {
         self.observation.holders = holders.collect();
         self.rows[0].socket.inode = NonZeroU32::new(99);
         self.rows[0].owners = OwnerSpan { start: 0, count };
+    }
+
+    /// Has a finding say that its program does not do its part.
+    fn warn(&mut self) {
+        let row = &mut self.rows[0];
+        row.flagged = Some(Severity::Warn);
+        let leak = Leak {
+            count: 60,
+            growth: 0,
+            window: Duration::from_mins(5),
+            open: None,
+            most: None,
+        };
+        let stillness = Stillness {
+            sockets: 20,
+            bytes: 660,
+            peer: row.socket.remote,
+            longest: Duration::from_secs(40),
+        };
+        let stall = AcceptStall {
+            listener: row.socket.local,
+            waiting: 3,
+            backlog: None,
+            oldest: Duration::from_secs(45),
+            stalled: Duration::from_secs(45),
+            at_least: false,
+        };
+        self.observation.findings.push(Finding {
+            severity: Severity::Warn,
+            since: Stamp(0),
+            below_since: None,
+            process: Some(Arc::clone(&self.observation.processes[0])),
+            holder: FindingHolder::default(),
+            evidence: match row.socket.state {
+                State::Listen => Evidence::NotAccepting(stall),
+                State::CloseWait => Evidence::CloseWait(leak),
+                _ => Evidence::ProgramNotReading(stillness),
+            },
+        });
     }
 
     fn leave(&mut self, why: &str) {
