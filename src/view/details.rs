@@ -12,7 +12,7 @@ use super::timeline;
 use crate::app::App;
 use crate::explain::diagnosis::Diagnosis;
 use crate::explain::machine::{Journey, Station};
-use crate::explain::sentence::fill;
+use crate::explain::sentence::{fill, grouped};
 use crate::listing::quantity::bytes as size;
 use crate::listing::{Column, cell};
 use crate::model::observation::Observation;
@@ -149,6 +149,7 @@ impl Writer<'_> {
         self.entry("unit", unit, page);
         self.entry("started", &self.started(process), page);
         self.entry("parents", &parents(process), page);
+        self.entry("files", &self.files(process), page);
         self.entry("usage", &self.usage(process), page);
         for (other, fds) in owners.iter().skip(1).take(further) {
             self.entry("owners", &self.holder(other, fds), page);
@@ -194,6 +195,22 @@ impl Writer<'_> {
         };
         let age = Duration::from_millis(now.saturating_sub(started));
         fill(self.word("ago"), |_| Some(self.app.words.length(age))).unwrap_or_default()
+    }
+
+    /// Open files and how many may be, with the state of a process that does not
+    /// run.
+    fn files(&self, process: &Process) -> String {
+        let files = process.descriptors.and_then(|files| {
+            fill(self.word("files_of"), |place| {
+                Some(match place {
+                    "open" => grouped(files.open.into()),
+                    _ => grouped(files.most.into()),
+                })
+            })
+        });
+        let state = process.run_state.key().map(|key| self.word(key).to_owned());
+        let told: Vec<String> = files.into_iter().chain(state).collect();
+        told.join(" · ")
     }
 
     fn usage(&self, process: &Process) -> String {
