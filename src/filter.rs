@@ -144,6 +144,14 @@ impl Filter {
         Self { expr }
     }
 
+    /// The filter as it is meant for what is ended or closed: words are looked for in
+    /// names, states and addresses, but in no command line and no path.
+    #[must_use]
+    pub fn without_command_lines(&self) -> Self {
+        let expr = self.expr.as_ref().map(ast::Expr::without_command_lines);
+        Self { expr }
+    }
+
     /// True if it asks for a port without naming an end.
     #[must_use]
     pub fn asks_for_bare_port(&self) -> bool {

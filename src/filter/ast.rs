@@ -102,8 +102,11 @@ pub(super) enum Test {
     RoundTrip(Compare, u64),
     /// Is it as urgent as this?
     Urgency(Urgency),
-    /// Does anything that is shown of it contain this?
+    /// Does anything that is shown of it contain this, or a command line or path of
+    /// an owner?
     Text(String),
+    /// The same without command lines and paths: what is ended or closed is named.
+    Shown(String),
 }
 
 /// The texts that are known of a process.
@@ -191,6 +194,18 @@ impl Expr {
         }
     }
 
+    /// The same conditions, with texts looked for in no command line and no path.
+    pub(super) fn without_command_lines(&self) -> Self {
+        let all = |parts: &[Self]| parts.iter().map(Self::without_command_lines).collect();
+        match self {
+            Self::And(parts) => Self::And(all(parts)),
+            Self::Or(parts) => Self::Or(all(parts)),
+            Self::Not(inner) => Self::Not(Box::new(inner.without_command_lines())),
+            Self::Is(Test::Text(text)) => Self::Is(Test::Shown(text.clone())),
+            Self::Is(test) => Self::Is(test.clone()),
+        }
+    }
+
     /// Adds the texts that are looked for anywhere within.
     pub(super) fn collect_texts<'e>(&'e self, into: &mut Vec<&'e str>) {
         match self {
@@ -200,7 +215,7 @@ impl Expr {
                 }
             }
             Self::Not(inner) => inner.collect_texts(into),
-            Self::Is(Test::Text(text)) => into.push(text),
+            Self::Is(Test::Text(text) | Test::Shown(text)) => into.push(text),
             Self::Is(_) => {}
         }
     }

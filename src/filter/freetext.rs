@@ -33,7 +33,8 @@ pub(super) struct Needle {
 }
 
 impl Needle {
-    pub(super) fn new(text: &str, observation: &Observation) -> Self {
+    /// `everywhere` looks in command lines and paths of programs, too.
+    pub(super) fn new(text: &str, observation: &Observation, everywhere: bool) -> Self {
         let text = text.to_lowercase();
         let within = |hay: &str| hay.to_lowercase().contains(&text);
         // A state is found by its word on screen, with either kind of dash.
@@ -41,9 +42,11 @@ impl Needle {
         Self {
             processes: ProcessSet::new(observation, |process| {
                 let exe = process.exe.as_ref();
+                let path = exe.map_or("", |exe| exe.path.as_str());
+                let base = path.rsplit('/').next().unwrap_or_default();
                 let found = within(process.name.as_str())
-                    || exe.is_some_and(|exe| within(exe.path.as_str()))
-                    || within(&command_line(process))
+                    || within(if everywhere { path } else { base })
+                    || (everywhere && within(&command_line(process)))
                     || process.pid.to_string().contains(&text);
                 if is_vanished(process) {
                     Truth::yes_or_unknown(found)

@@ -142,7 +142,8 @@ fn check(question: &Test, observation: &Observation) -> Check {
         Test::Age(compare, seconds) => Check::Age(*compare, *seconds),
         Test::RoundTrip(compare, microseconds) => Check::RoundTrip(*compare, *microseconds),
         Test::Urgency(urgency) => Check::Urgency(*urgency, None),
-        Test::Text(text) => Check::Text(Box::new(Needle::new(text, observation))),
+        Test::Text(text) => Check::Text(Box::new(Needle::new(text, observation, true))),
+        Test::Shown(text) => Check::Text(Box::new(Needle::new(text, observation, false))),
     }
 }
 

@@ -96,7 +96,7 @@ impl Test {
                 )
             }
             Self::Urgency(urgency) => write!(formatter, "urgency:{}", urgency.key()),
-            Self::Text(text) => formatter.write_str(&free(text)),
+            Self::Text(text) | Self::Shown(text) => formatter.write_str(&free(text)),
         }
     }
 

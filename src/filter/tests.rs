@@ -459,6 +459,29 @@ fn the_timer_of_time_wait_tells_its_age() {
     }
 }
 
+/// What is ended or closed is named, not mentioned in somebody's arguments.
+#[test]
+fn orders_look_in_no_command_line() {
+    let world = world();
+    for (text, shown, meant) in [
+        ("shop.jar", true, false),
+        ("/opt", true, false),
+        ("not shop.jar", false, true),
+        ("java", true, true),
+        ("launcher", true, true),
+        ("cmd:shop.jar", true, true),
+        ("CLOSE_WAIT", true, true),
+    ] {
+        let filter = Filter::parse(text).unwrap();
+        let order = filter.without_command_lines();
+        let row = &world.rows[JAVA as usize];
+        assert_eq!(filter.matches(row, &world), shown, "{text}");
+        assert_eq!(order.matches(row, &world), meant, "{text}");
+        assert_eq!(order.texts(), filter.texts());
+        assert_eq!(order.to_string(), filter.to_string());
+    }
+}
+
 #[test]
 fn words_that_are_text_are_known() {
     let filter = Filter::parse("ngnix and (:80 or not curl) 1.2.3.4").unwrap();

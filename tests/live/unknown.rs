@@ -36,6 +36,23 @@ pub(crate) fn is_neither_yes_nor_no(_: &Namespace) -> Result<(), NotHere> {
     );
     order(&format!("list pid {pid}"), 0, &["LISTEN"]);
     order(&format!("list cwd:/ pid:1,{pid} :{port}"), 0, &["LISTEN"]);
+    // The arguments of another process name it; that is not the process.
+    let (bystander, other) = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "cat; : browserlike"]);
+        (Other::holding(listener, &mut shell), port)
+    };
+    order(&format!("list browserlike :{other}"), 0, &["LISTEN"]);
+    let named = "cmd:browserlike";
+    order("kill browserlike --yes", 1, &["no socket matches", named]);
+    order(
+        "close browserlike --confirm 1",
+        1,
+        &["no socket matches", named],
+    );
+    drop(bystander);
     order("list ngnix", 1, &["`ngnix` is searched as text"]);
     order(
         "list cmdd:cat",

@@ -41,7 +41,10 @@ pub(super) fn acting(command: &str, matches: &ArgMatches) -> Result<Acting, Usag
     let usual = Order::default();
     let most = matches.get_one::<u32>("max").copied();
     Ok(Acting {
-        watching,
+        watching: Watching {
+            filter: watching.filter.without_command_lines(),
+            ..watching
+        },
         order: Order {
             yes: matches.get_flag("yes"),
             confirm: matches.get_one::<u32>("confirm").copied(),

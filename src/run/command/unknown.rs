@@ -9,6 +9,7 @@ use crate::model::observation::Observation;
 use crate::model::owner::OwnerSpan;
 use crate::model::row::{Phase, Row};
 use crate::model::session::Session;
+use crate::model::text::Text;
 use crate::run::RunError;
 
 /// Refuses to signal if it is unknown of a process that could be signalled
@@ -66,7 +67,9 @@ fn refuse(
     let rows = observation.rows.iter();
     let rows = rows.filter(|row| row.phase != Phase::Closed && about.quick.matches(row));
     let (mut count, mut first) = (0, None);
+    let mut any = false;
     for row in rows {
+        any |= matcher.matches(row);
         if let Some((what, doubt)) = candidate(&matcher, row) {
             let reason = doubt::reason(doubt, teller.words);
             return Err(teller.refuse("undecided", &[("what", what), ("reason", reason)]));
@@ -78,6 +81,10 @@ fn refuse(
     }
     if let Some(said) = doubt::left_out(count, first, teller.words) {
         teller.warn("note", &[("note", said)]);
+    }
+    for text in about.filter.texts().into_iter().filter(|_| !any).take(3) {
+        let text = Text::from(text).to_string();
+        teller.warn("text_in_names", &[("text", text)]);
     }
     Ok(())
 }
