@@ -170,6 +170,34 @@ mod tests {
         }
     }
 
+    /// Measures, with `cargo test --release -- --ignored --nocapture`.
+    #[test]
+    #[ignore = "a measurement, not a test"]
+    fn how_long_a_hundred_thousand_rows_take() {
+        let end = |number: u32| format!("10.{}.{}.9:9", number / 250, number % 250);
+        for (what, state, queue) in [
+            ("idle connections", State::Established, 0),
+            ("unread connections", State::Established, 5),
+            ("leaked connections", State::CloseWait, 1),
+            ("half-open connections", State::SynReceived, 0),
+        ] {
+            let rows = (0..100_000).map(|number| {
+                let mut row = row(Protocol::Tcp, state, "192.0.2.3:80", &end(number % 60_000));
+                row.socket.recv_queue = queue;
+                row.socket.send_queue = queue;
+                row
+            });
+            let world = of(rows.collect());
+            let mut best = f64::MAX;
+            for _ in 0..5 {
+                let start = std::time::Instant::now();
+                assert!(urgencies(&world).at(0) >= Urgency::Normal);
+                best = best.min(start.elapsed().as_secs_f64() * 1000.0);
+            }
+            println!("{best:7.2} ms  {what}");
+        }
+    }
+
     #[test]
     fn without_urgent_rows_nothing_is_kept() {
         let idle = row(

@@ -110,7 +110,7 @@ impl Counter {
         let evidence = Evidence::UdpDrops(Dropped {
             socket: row.socket.local,
             dropped,
-            window: since.age(now),
+            window: whole_seconds(since.age(now)),
             total: self.total,
             receive_buffer: memory.buffers.map(|buffers| buffers.receive_limit),
         });
@@ -124,6 +124,11 @@ impl Counter {
             Level::Below
         }
     }
+}
+
+/// A length in seconds, rounded: tables are never exactly so far apart.
+fn whole_seconds(length: Duration) -> Duration {
+    Duration::from_secs((length + Duration::from_millis(500)).as_secs())
 }
 
 /// The part of a number counted over `span` that falls into one window.
