@@ -116,6 +116,8 @@ pub(super) struct Evidence {
     pub(super) receiving_shut: bool,
     /// Whether it is a path of an MPTCP connection.
     pub(super) subflow: bool,
+    /// True if datagrams were dropped at it since it was opened.
+    pub(super) dropped: bool,
     /// Others like it, of the same owner.
     pub(super) siblings: u32,
     /// Of these, those with the same peer address and port.

@@ -46,6 +46,7 @@ fn evidence(state: State) -> Evidence {
         remote_is_here: false,
         receiving_shut: false,
         subflow: false,
+        dropped: false,
         siblings: 0,
         same_remote: 0,
         listener_full: false,
@@ -237,6 +238,7 @@ fn every_choice_has_its_words() {
                 remote_is_here: bit(3),
                 receiving_shut: bit(8),
                 subflow: bit(9),
+                dropped: bit(9),
                 one_interface: bit(4),
                 interface_told: bit(9),
                 v6_only: bit(7).then_some(bit(8)),
@@ -256,5 +258,19 @@ fn every_choice_has_its_words() {
                 assert!(!sentence.is_empty(), "{state} {name}");
             }
         }
+    }
+}
+
+#[test]
+fn drops_of_the_past_are_told_and_are_no_matter_of_urgency() {
+    for state in [State::Unconnected, State::Established] {
+        let dropped = Evidence {
+            protocol: Protocol::Udp,
+            dropped: true,
+            ..evidence(state)
+        };
+        let choice = pick(&dropped);
+        assert!(choice.sentences.contains(&"drops"), "{choice:?}");
+        assert_eq!(choice.urgency, Urgency::Normal);
     }
 }

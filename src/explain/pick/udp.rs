@@ -27,6 +27,7 @@ fn unread(evidence: &Evidence, name: &'static str, choice: &mut Choice) {
     let waits = evidence.recv_queue > 0;
     choice
         .say_if(waits, name)
+        .say_if(evidence.dropped, "drops")
         .say_if(evidence.sharers > 0, "shared_owner")
         .next_if(waits, &["next_datagrams", "then_drops", "then_stuck"])
         .who_if(waits, "program")

@@ -81,6 +81,7 @@ impl Case<'_> {
             receiving_shut: self
                 .info
                 .is_some_and(|info| info.receiving_shut == Some(true)),
+            dropped: self.observation.drops(self.row).unwrap_or(0) > 0,
             subflow: self.info.is_some_and(|info| info.is_subflow),
             siblings: self.siblings,
             same_remote: self.same_remote,

@@ -54,6 +54,7 @@ impl<'a> Case<'a> {
             "path_mtu" => grouped(self.info?.path_mtu.into()),
             "ping_size" => self.ping_size()?.to_string(),
             "max_rate" => grouped(self.info?.max_pacing_rate?),
+            "drops" => grouped(self.observation.drops(self.row)?.into()),
             "half_open" => grouped(self.half_open.into()),
             "other_end" => self.name_of(self.other_end?),
             "other_pid" => self
