@@ -261,7 +261,8 @@ fn is_outgoing(row: &Row, observation: &Observation) -> bool {
     let Some(peer) = socket.peer() else {
         return false;
     };
-    if socket.state == State::SynSent {
+    // Only a program that connects can have reached its own port.
+    if socket.state == State::SynSent || peer == socket.local {
         return true;
     }
     if peer.is_loopback() || peer.address() == socket.local.address() {

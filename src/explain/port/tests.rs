@@ -152,6 +152,13 @@ const CASES: &[Case] = &[
         &["LAST_ACK", "TIME_WAIT"],
         &["12"],
     ),
+    // Connected to itself: the program dialled the port that it had been given.
+    (
+        &["established 127.0.0.1:8081 127.0.0.1:8081 of=900"],
+        Verdict::Taken,
+        &["nginx", "900"],
+        &["outlived"],
+    ),
     // An outgoing connection: its peer's listener is here, or its port tells.
     (
         &[
