@@ -179,11 +179,16 @@ impl SocketTable {
             .extend(moved.map(|(place, memory)| (first.saturating_add(place), memory)));
         self.sockets.append(&mut other.sockets);
         for gap in other.gaps {
-            let alike = |known: &&mut Gap| (known.kind, known.reason) == (gap.kind, gap.reason);
-            match self.gaps.iter_mut().find(alike) {
-                Some(known) => known.count += gap.count,
-                None => self.gaps.push(gap),
-            }
+            self.add_gap(gap);
+        }
+    }
+
+    /// Counts a gap with those of its kind and reason.
+    fn add_gap(&mut self, gap: Gap) {
+        let alike = |known: &&mut Gap| (known.kind, known.reason) == (gap.kind, gap.reason);
+        match self.gaps.iter_mut().find(alike) {
+            Some(known) => known.count += gap.count,
+            None => self.gaps.push(gap),
         }
     }
 

@@ -81,6 +81,10 @@ impl Loaded {
         }
     }
 
+    fn passing_over(error: &FileError) -> Self {
+        Self::nothing(Some(format!("{error}; no settings are in force")))
+    }
+
     /// What is odd, as lines.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let path = self.path.as_deref().map(shown).unwrap_or_default();
@@ -98,12 +102,20 @@ impl Loaded {
     }
 }
 
-/// Reads the settings; where there is no usual file they are as they usually are.
+/// True if a folder on the way forbids even to look whether there is a file: it
+/// is of somebody else, as `HOME` of who became another user.
+fn is_out_of_reach(path: &Path) -> bool {
+    let looked = path.symlink_metadata();
+    looked.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+}
+
+/// Reads the settings; where there is no usual file they are as they usually are,
+/// with a warning if it is not known whether there is one.
 ///
 /// # Errors
 ///
-/// If the file cannot be looked for or read, is not to be trusted, or has
-/// mistakes; also if a link where the usual file should be leads nowhere.
+/// If the file is there and cannot be read, is not to be trusted, or has
+/// mistakes; if one that was named cannot be looked for; also if a link where the usual file should be leads nowhere.
 pub fn load(place: &Place, reader: Reader) -> Result<Loaded, FileError> {
     let Some(path) = place.path() else {
         return Ok(Loaded::nothing(None));
@@ -115,6 +127,13 @@ pub fn load(place: &Place, reader: Reader) -> Result<Loaded, FileError> {
                 return Err(FileError::Dangling { path: shown(path) });
             }
             return Ok(Loaded::nothing(None));
+        }
+        // A folder that is a file, such as /dev/null, holds none.
+        Err(error) if place.is_usual() && error.is(ErrorKind::NotADirectory) => {
+            return Ok(Loaded::nothing(None));
+        }
+        Err(error) if place.is_usual() && is_out_of_reach(path) => {
+            return Ok(Loaded::passing_over(&error));
         }
         Err(error) => return Err(error),
     };
@@ -129,10 +148,9 @@ pub fn load(place: &Place, reader: Reader) -> Result<Loaded, FileError> {
     })
 }
 
-/// As [`load`], but where the usual file may not be looked at the settings are
-/// as they usually are, with a warning: who became another user with `HOME`
-/// unchanged has no settings there. Not for what may do harm or says "all well":
-/// those settings might forbid it.
+/// As [`load`], but where the usual file is there and may not be read the settings
+/// are as they usually are, with a warning. Not for what may do harm or says "all
+/// well": those settings might forbid it.
 ///
 /// # Errors
 ///
@@ -140,9 +158,7 @@ pub fn load(place: &Place, reader: Reader) -> Result<Loaded, FileError> {
 pub fn load_or_pass_over(place: &Place, reader: Reader) -> Result<Loaded, FileError> {
     load(place, reader).or_else(|error| {
         if place.is_usual() && error.is(ErrorKind::PermissionDenied) {
-            return Ok(Loaded::nothing(Some(format!(
-                "{error}; no settings are in force"
-            ))));
+            return Ok(Loaded::passing_over(&error));
         }
         Err(error)
     })
@@ -225,6 +241,15 @@ mod tests {
             let told = load(&Place::Named(path), reader).unwrap_err().to_string();
             assert_eq!(told.lines().count(), 1, "{told}");
         }
+    }
+
+    #[test]
+    fn a_home_that_is_no_folder_holds_no_settings() {
+        let usual = Place::usual(None, Some(PathBuf::from("/dev/null")));
+        let loaded = load(&usual, ANYBODY).unwrap();
+        assert_eq!(loaded.warnings().count(), 0);
+        let named = Place::Named(PathBuf::from("/dev/null/config.toml"));
+        assert!(load(&named, ANYBODY).is_err());
     }
 
     #[test]

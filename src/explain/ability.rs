@@ -181,10 +181,18 @@ fn sockets(observation: &Observation) -> Verdict {
 
 fn owners(observation: &Observation, means: &Means) -> Verdict {
     const NEEDED: [Capability; 2] = [Capability::DacReadSearch, Capability::SysPtrace];
-    let unreadable = missing(observation, GapKind::ProcessesUnreadable);
+    let init = missing(observation, GapKind::InitUnreadable);
+    let unreadable = missing(observation, GapKind::ProcessesUnreadable) + init;
     let hidden = missing(observation, GapKind::OwnersHidden);
-    if unreadable == 0 && hidden == 0 {
-        return Verdict::new(Ability::Owners, Standing::Can, "can");
+    let by_hidepid = missing(observation, GapKind::ProcessesHidden) > 0;
+    if unreadable == init && hidden == 0 && !by_hidepid {
+        let says = if init > 0 { "init" } else { "can" };
+        return Verdict::new(Ability::Owners, Standing::Can, says);
+    }
+    if by_hidepid {
+        return Verdict::new(Ability::Owners, Standing::Partly, "hidepid")
+            .with("hidden", grouped(hidden))
+            .lacking(&NEEDED, means);
     }
     let starved = observation.gaps.iter().any(|gap| {
         gap.kind == GapKind::ProcessesUnreadable && gap.reason == GapReason::DescriptorLimit
@@ -212,11 +220,15 @@ fn namespaces(observation: &Observation, means: &Means, scope: Scope) -> Verdict
     let verdict = if scope == Scope::All {
         let unread = missing(observation, GapKind::NamespacesUnreadable);
         let unknown = missing(observation, GapKind::NamespacesUnknown);
-        if unread == 0 && unknown == 0 {
+        let by_hidepid = missing(observation, GapKind::ProcessesHidden) > 0;
+        if unread == 0 && unknown == 0 && !by_hidepid {
             let count = grouped(observation.namespaces.len() as u64);
-            return Verdict::new(Ability::Namespaces, Standing::Can, "all").with("count", count);
+            let init = missing(observation, GapKind::InitUnreadable) > 0;
+            let says = if init { "all_but_init" } else { "all" };
+            return Verdict::new(Ability::Namespaces, Standing::Can, says).with("count", count);
         }
-        Verdict::new(Ability::Namespaces, Standing::Partly, "partly")
+        let says = if by_hidepid { "hidepid" } else { "partly" };
+        Verdict::new(Ability::Namespaces, Standing::Partly, says)
             .with("unread", grouped(unread))
             .with("unknown", grouped(unknown))
     } else if may {

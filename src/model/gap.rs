@@ -7,6 +7,12 @@ pub enum GapKind {
     OwnersHidden,
     /// Processes whose descriptors could not be read.
     ProcessesUnreadable,
+    /// Processes that `hidepid` hides (proc(5)): how many is unknown, so the
+    /// count is that of the file system, 1.
+    ProcessesHidden,
+    /// Process 1 and no other: its descriptors could not be read. Matters only
+    /// where a socket lacks its owner.
+    InitUnreadable,
     /// Lines of a `/proc/net` table that made no sense.
     LinesMalformed,
     /// Netlink messages that made no sense.
@@ -28,9 +34,11 @@ pub enum GapKind {
 
 impl GapKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::OwnersHidden,
         Self::ProcessesUnreadable,
+        Self::ProcessesHidden,
+        Self::InitUnreadable,
         Self::LinesMalformed,
         Self::MessagesMalformed,
         Self::TablesUnreadable,
@@ -41,12 +49,24 @@ impl GapKind {
         Self::AddressesUnreadable,
     ];
 
+    /// True if it matters only where a row lacks its owner, which another gap
+    /// counts ([`Self::OwnersHidden`]).
+    #[must_use]
+    pub fn is_of_processes(self) -> bool {
+        matches!(
+            self,
+            Self::ProcessesUnreadable | Self::ProcessesHidden | Self::InitUnreadable
+        )
+    }
+
     /// The key in reports and assets.
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
             Self::OwnersHidden => "owners_hidden",
             Self::ProcessesUnreadable => "processes_unreadable",
+            Self::ProcessesHidden => "processes_hidden",
+            Self::InitUnreadable => "init_unreadable",
             Self::LinesMalformed => "lines_malformed",
             Self::MessagesMalformed => "messages_malformed",
             Self::TablesUnreadable => "tables_unreadable",
@@ -68,6 +88,11 @@ pub enum GapReason {
     DescriptorLimit,
     /// The kernel does not offer it.
     NotOffered,
+    /// `sock_diag` is refused by the kernel, or by a seccomp filter in front of
+    /// it: they answer alike.
+    SockDiagRefused,
+    /// `/proc` is mounted with `hidepid` (proc(5)).
+    Hidepid,
     /// It did not follow its format.
     Malformed,
     /// It changed while it was read.
@@ -86,6 +111,8 @@ impl GapReason {
             Self::Permission => "permission",
             Self::DescriptorLimit => "descriptor_limit",
             Self::NotOffered => "not_offered",
+            Self::SockDiagRefused => "sock_diag_refused",
+            Self::Hidepid => "hidepid",
             Self::Malformed => "malformed",
             Self::Changed => "changed",
             Self::TooMuch => "too_much",
@@ -103,6 +130,7 @@ impl GapReason {
         match error.kind() {
             std::io::ErrorKind::PermissionDenied => Self::Permission,
             std::io::ErrorKind::NotFound | std::io::ErrorKind::Unsupported => Self::NotOffered,
+            std::io::ErrorKind::InvalidData => Self::Malformed,
             _ => Self::Failed,
         }
     }

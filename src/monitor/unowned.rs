@@ -71,17 +71,14 @@ pub(super) fn gap(hidden: u64, known: &[Gap]) -> Option<Gap> {
     if hidden == 0 || counted {
         return None;
     }
-    let out_of_descriptors = known.iter().any(|gap| {
-        gap.kind == GapKind::ProcessesUnreadable && gap.reason == GapReason::DescriptorLimit
-    });
+    let of_processes = known.iter().filter(|gap| gap.kind.is_of_processes());
+    let reasons: Vec<GapReason> = of_processes.map(|gap| gap.reason).collect();
+    let telling = [GapReason::DescriptorLimit, GapReason::Hidepid];
+    let reason = telling.into_iter().find(|one| reasons.contains(one));
     Some(Gap {
         kind: GapKind::OwnersHidden,
         count: hidden,
-        reason: if out_of_descriptors {
-            GapReason::DescriptorLimit
-        } else {
-            GapReason::Permission
-        },
+        reason: reason.unwrap_or(GapReason::Permission),
     })
 }
 
@@ -150,5 +147,11 @@ mod tests {
         let limited = gap(5, &[unreadable(GapReason::DescriptorLimit)]).unwrap();
         assert_eq!(limited.reason, GapReason::DescriptorLimit);
         assert_eq!(gap(5, &[plain]), None);
+        let hidepid = Gap {
+            kind: GapKind::ProcessesHidden,
+            count: 1,
+            reason: GapReason::Hidepid,
+        };
+        assert_eq!(gap(5, &[hidepid]).unwrap().reason, GapReason::Hidepid);
     }
 }

@@ -139,7 +139,7 @@ pub fn write_gaps(
     let hidden = observation.gaps.iter().any(owners_hidden);
     for gap in &observation.gaps {
         // Of interest only where a row lacks its owner for it.
-        if gap.kind == GapKind::ProcessesUnreadable && !hidden {
+        if gap.kind.is_of_processes() && !hidden {
             continue;
         }
         let short = words.gap(gap.kind, "short");

@@ -25,7 +25,11 @@ const RUNTIMES: &[(&str, &str)] = &[
 pub(super) fn unit(content: &[u8]) -> Option<Text> {
     let content = String::from_utf8_lossy(content);
     let path = path(&content)?;
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    // Of a group outside the own cgroup namespace the path begins with `/..`.
+    let parts: Vec<&str> = path
+        .split('/')
+        .filter(|part| !["", ".", ".."].contains(part))
+        .collect();
     let named = parts
         .iter()
         .rev()
@@ -116,6 +120,8 @@ mod tests {
                 "cron.service",
             ),
             ("4:memory:/batch\n0::/\n", "batch"),
+            ("0::/../../system.slice/cron.service\n", "cron.service"),
+            ("0::/../mine\n", "mine"),
         ];
         for (content, expected) in cases {
             let found = unit(content.as_bytes()).unwrap();
@@ -137,7 +143,7 @@ mod tests {
             let found = unit(content.as_bytes()).unwrap();
             assert_eq!(found.as_str(), format!("{runtime}:0123456789ab"));
         }
-        for nothing in ["", "0::/\n", "nonsense\n", "0::"] {
+        for nothing in ["", "0::/\n", "nonsense\n", "0::", "0::/..\n", "0::/../..\n"] {
             assert!(unit(nothing.as_bytes()).is_none(), "{nothing}");
         }
     }

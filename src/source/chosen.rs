@@ -8,6 +8,8 @@ use crate::model::gap::{Gap, GapKind, GapReason};
 use crate::model::protocol::Protocol;
 use crate::model::reading::SourceKind;
 use crate::model::socket::Socket;
+use rustix::io::Errno;
+use std::io;
 use std::path::Path;
 
 /// Opens the way to the table of the network namespace that the calling thread
@@ -41,9 +43,34 @@ fn choose(root: &Path, namespace: u32, standing: &mut Vec<Gap>) -> Box<dyn Socke
             udp_from_proc: None,
         }),
         Err(error) => {
-            standing.push(fallback(&error));
+            standing.push(Gap {
+                reason: why_not(error.io()),
+                ..fallback(&error)
+            });
             Box::new(proc)
         }
+    }
+}
+
+/// Why there is no `sock_diag`. A kernel without it and a seccomp filter in
+/// front of one answer alike, with whichever error they choose.
+fn why_not(error: &io::Error) -> GapReason {
+    let refusals = [
+        Errno::PERM,
+        Errno::ACCESS,
+        Errno::INVAL,
+        Errno::NOSYS,
+        Errno::PROTONOSUPPORT,
+        Errno::AFNOSUPPORT,
+        Errno::SOCKTNOSUPPORT,
+        Errno::OPNOTSUPP,
+        Errno::NOENT,
+    ];
+    let refused = Errno::from_io_error(error).is_some_and(|errno| refusals.contains(&errno));
+    if refused {
+        GapReason::SockDiagRefused
+    } else {
+        GapReason::of(error)
     }
 }
 
@@ -106,5 +133,24 @@ impl SocketSource for Preferred {
             }
         }
         Ok(table)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_named_whatever_its_number() {
+        // EPERM, EACCES, EINVAL, ENOSYS, EPROTONOSUPPORT, ESOCKTNOSUPPORT,
+        // EAFNOSUPPORT.
+        for number in [1, 13, 22, 38, 93, 94, 97] {
+            let error = io::Error::from_raw_os_error(number);
+            assert_eq!(why_not(&error), GapReason::SockDiagRefused, "{error}");
+        }
+        let short = io::Error::from_raw_os_error(24);
+        assert_eq!(why_not(&short), GapReason::DescriptorLimit);
+        let other = io::Error::from_raw_os_error(12);
+        assert_eq!(why_not(&other), GapReason::Failed);
     }
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::model::event::EventsChoice;
 use crate::model::flow::Sample;
-use crate::model::gap::{Gap, GapKind, GapReason};
+use crate::model::gap::Gap;
 use crate::model::limits::Limits;
 use crate::model::namespace::{Namespace, Scope};
 use crate::model::network::{Forwarding, Network};
@@ -245,15 +245,10 @@ impl Live {
             .collect();
         let mut gaps = self.standing.clone();
         gaps.extend(table.gaps);
-        let mut unreadable = self.owners.unreadable();
-        if self.processes.short_of_descriptors() {
-            *unreadable.entry(GapReason::DescriptorLimit).or_default() += 1;
-        }
-        gaps.extend(unreadable.iter().map(|(reason, count)| Gap {
-            kind: GapKind::ProcessesUnreadable,
-            count: *count,
-            reason: *reason,
-        }));
+        let short = self.processes.short_of_descriptors();
+        let unsearched = self.owners.gaps(short);
+        let owners_complete = unsearched.is_empty();
+        gaps.extend(unsearched);
         let snapshot = Snapshot {
             source: self.sockets.kind(),
             host: self.host.clone(),
@@ -271,7 +266,7 @@ impl Live {
             users: self.users.resolve(uids, self.patience),
             limits: self.limits,
             gaps,
-            owners_complete: unreadable.is_empty(),
+            owners_complete,
             counters: counters::read(&self.root),
             gauges: counters::gauges(&self.root),
         };

@@ -261,9 +261,14 @@ impl Neighbours {
 
     /// Counts the processes that may not be asked.
     fn tell_unknown(&self, gaps: &mut Vec<Gap>) {
-        let unknown = self.members.values();
-        let count = unknown.filter(|member| member.namespace.is_none()).count();
-        if count > 0 {
+        let unknown = || {
+            let members = self.members.iter();
+            members.filter(|(_, member)| member.namespace.is_none())
+        };
+        let count = unknown().count();
+        // Process 1 is mostly where this program is, and is told of by itself.
+        let others = unknown().any(|(pid, _)| *pid != 1);
+        if others {
             gaps.push(Gap {
                 kind: GapKind::NamespacesUnknown,
                 count: u64::try_from(count).unwrap_or(u64::MAX),

@@ -13,7 +13,7 @@ mod holdings;
 mod roster;
 mod search;
 
-use crate::model::gap::GapReason;
+use crate::model::gap::{Gap, GapKind, GapReason};
 use crate::model::owner::OwnerSpan;
 use crate::model::socket::Socket;
 use descriptors::ProcFolder;
@@ -24,7 +24,6 @@ pub(super) use holdings::Assigned;
 use holdings::Holdings;
 use roster::{Known, Pass, Roster, cost};
 use search::{BUDGET, Candidate, Missing, Trail};
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -254,13 +253,33 @@ impl Owners {
         self.roster.identities()
     }
 
-    /// Processes whose descriptors could not be read, by reason.
-    pub(super) fn unreadable(&self) -> BTreeMap<GapReason, u64> {
+    /// What could not be searched; empty if every process could be.
+    pub(super) fn gaps(&self, short_of_descriptors: bool) -> Vec<Gap> {
         let mut counts = self.roster.unreadable();
         if let Some(reason) = self.failure {
             *counts.entry(reason).or_default() += 1;
         }
-        counts
+        if short_of_descriptors {
+            *counts.entry(GapReason::DescriptorLimit).or_default() += 1;
+        }
+        let hidden = self.roster.hides_processes();
+        let only_init = !hidden && self.roster.refuses_init() && counts.values().sum::<u64>() == 1;
+        let kind = if only_init {
+            GapKind::InitUnreadable
+        } else {
+            GapKind::ProcessesUnreadable
+        };
+        let unreadable = counts.into_iter().map(|(reason, count)| Gap {
+            kind,
+            count,
+            reason,
+        });
+        let hidden = hidden.then_some(Gap {
+            kind: GapKind::ProcessesHidden,
+            count: 1,
+            reason: GapReason::Hidepid,
+        });
+        unreadable.chain(hidden).collect()
     }
 }
 

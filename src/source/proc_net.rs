@@ -26,6 +26,8 @@ pub struct Parsed {
     pub drops: Vec<(usize, u32)>,
     /// How many lines did not.
     pub malformed: u64,
+    /// Whether the heading was there, which every kernel writes.
+    pub has_heading: bool,
 }
 
 /// Parses a whole table; the heading is recognised and skipped.
@@ -34,7 +36,11 @@ pub fn parse_table(bytes: &[u8], protocol: Protocol, namespace: u32) -> Parsed {
     let mut parsed = Parsed::default();
     for line in bytes.split(|byte| *byte == b'\n') {
         let line = line.trim_ascii();
-        if line.is_empty() || line.starts_with(b"sl ") {
+        if line.starts_with(b"sl ") {
+            parsed.has_heading = true;
+            continue;
+        }
+        if line.is_empty() {
             continue;
         }
         match parse_line(line, protocol, namespace) {

@@ -11,6 +11,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+/// What is wrong with a file that is empty or says something else.
+const NO_TABLE: &str = "the file has no table in it";
+
 /// Reads the tables below a proc file system.
 pub(super) struct ProcTables {
     root: PathBuf,
@@ -42,7 +45,7 @@ impl ProcTables {
         self.read_file(protocol.word(), protocol, into)?;
         let second = format!("{}6", protocol.word());
         match self.read_file(&second, protocol, into) {
-            Err(error) if error.io().kind() != io::ErrorKind::NotFound => into.gaps.push(Gap {
+            Err(error) if error.io().kind() != io::ErrorKind::NotFound => into.add_gap(Gap {
                 kind: GapKind::TablesUnreadable,
                 count: 1,
                 reason: GapReason::of(error.io()),
@@ -62,6 +65,12 @@ impl ProcTables {
         read_whole(&path, &mut self.buffer)
             .map_err(|error| SourceError::new("read", &path, error))?;
         let parsed = proc_net::parse_table(&self.buffer, protocol, self.namespace);
+        // A kernel writes the heading even where there is no socket. Without it
+        // something stands in for the table, or cuts it.
+        if !parsed.has_heading && parsed.sockets.is_empty() {
+            let error = io::Error::new(io::ErrorKind::InvalidData, NO_TABLE);
+            return Err(SourceError::new("read", &path, error));
+        }
         let mut drops = parsed.drops.iter().peekable();
         for (place, socket) in parsed.sockets.into_iter().enumerate() {
             into.sockets.push(socket);
@@ -72,8 +81,15 @@ impl ProcTables {
                 });
             }
         }
+        if !parsed.has_heading {
+            into.add_gap(Gap {
+                kind: GapKind::TablesUnreadable,
+                count: 1,
+                reason: GapReason::Malformed,
+            });
+        }
         if parsed.malformed > 0 {
-            into.gaps.push(Gap {
+            into.add_gap(Gap {
                 kind: GapKind::LinesMalformed,
                 count: parsed.malformed,
                 reason: GapReason::Malformed,
@@ -100,7 +116,7 @@ impl SocketSource for ProcTables {
         let udp = self.read_protocol(Protocol::Udp, &mut table);
         match (tcp, udp) {
             (Err(error), Err(_)) => return Err(error),
-            (Err(error), Ok(())) | (Ok(()), Err(error)) => table.gaps.push(Gap {
+            (Err(error), Ok(())) | (Ok(()), Err(error)) => table.add_gap(Gap {
                 kind: GapKind::TablesUnreadable,
                 count: 1,
                 reason: GapReason::of(error.io()),
@@ -115,6 +131,7 @@ impl SocketSource for ProcTables {
 mod tests {
     use super::*;
 
+    const HEADING: &str = "  sl  local_address rem_address   st tx_queue rx_queue\n";
     const LINE: &str =
         "   0: 0100007F:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 634 1\n";
 
@@ -129,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_missing_ipv6_table_is_no_gap() {
-        let root = fixture(&[("tcp", LINE), ("udp", "")]);
+        let root = fixture(&[("tcp", &format!("{HEADING}{LINE}")), ("udp", HEADING)]);
         let table = ProcTables::new(root.path(), 0).read(Vec::new()).unwrap();
         assert_eq!(table.sockets.len(), 1);
         assert_eq!(table.gaps, []);
@@ -137,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_missing_protocol_is_a_gap_and_nothing_at_all_an_error() {
-        let root = fixture(&[("tcp", LINE)]);
+        let root = fixture(&[("tcp", &format!("{HEADING}{LINE}"))]);
         let table = ProcTables::new(root.path(), 0).read(Vec::new()).unwrap();
         assert_eq!(table.gaps[0].kind, GapKind::TablesUnreadable);
         let empty = fixture(&[]);
@@ -147,10 +164,54 @@ mod tests {
         assert!(error.to_string().contains("net/tcp"), "{error}");
     }
 
+    type Files<'f> = &'f [(&'f str, &'f str)];
+
+    /// As gVisor and WSL1 have them.
+    #[test]
+    fn a_file_without_a_table_is_unreadable() {
+        let table = format!("{HEADING}{LINE}");
+        let cut = [LINE, LINE].concat();
+        let cases: [(Files, usize, u64); 5] = [
+            (&[("tcp", &table), ("udp", ""), ("tcp6", HEADING)], 1, 1),
+            (
+                &[
+                    ("tcp", &table),
+                    ("udp", HEADING),
+                    ("tcp6", ""),
+                    ("udp6", ""),
+                ],
+                1,
+                2,
+            ),
+            (&[("tcp", &table), ("udp", "\n\n"), ("tcp6", "")], 1, 2),
+            (&[("tcp", "not supported\n"), ("udp", HEADING)], 0, 1),
+            (&[("tcp", &cut), ("udp", HEADING)], 2, 1),
+        ];
+        for (files, rows, missing) in cases {
+            let root = fixture(files);
+            let table = ProcTables::new(root.path(), 0).read(Vec::new()).unwrap();
+            assert_eq!(table.sockets.len(), rows, "{files:?}");
+            let unreadable = table.gaps.iter();
+            let count: u64 = unreadable
+                .filter(|gap| gap.kind == GapKind::TablesUnreadable)
+                .inspect(|gap| assert_eq!(gap.reason, GapReason::Malformed, "{files:?}"))
+                .map(|gap| gap.count)
+                .sum();
+            assert_eq!(count, missing, "{files:?}");
+        }
+        let empty = fixture(&[("tcp", ""), ("udp", ""), ("tcp6", ""), ("udp6", "")]);
+        let error = ProcTables::new(empty.path(), 0).read(Vec::new());
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.ends_with("net/tcp: the file has no table in it"),
+            "{error}"
+        );
+    }
+
     #[test]
     fn a_broken_line_is_counted() {
-        let text = format!("{LINE}   1: zzz\n");
-        let root = fixture(&[("tcp", &text), ("udp", "")]);
+        let text = format!("{HEADING}{LINE}   1: zzz\n");
+        let root = fixture(&[("tcp", &text), ("udp", HEADING)]);
         let table = ProcTables::new(root.path(), 0).read(Vec::new()).unwrap();
         assert_eq!(table.sockets.len(), 1);
         assert_eq!(

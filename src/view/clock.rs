@@ -10,9 +10,9 @@ const DAY_MS: u64 = 86_400_000;
 /// The time of day in UTC of a moment on the monotonic clock, before or after
 /// `now`; with its date if that was more than a day ago.
 pub(super) fn clock(at_us: u64, now: Time) -> String {
-    let at_ms = at_us / 1000;
-    let ago_ms = now.monotonic_ms.saturating_sub(at_ms);
-    let ahead_ms = at_ms.saturating_sub(now.monotonic_ms);
+    let event_ms = at_us / 1000;
+    let ago_ms = now.monotonic_ms.saturating_sub(event_ms);
+    let ahead_ms = event_ms.saturating_sub(now.monotonic_ms);
     let wall_ms = now.wall_ms.saturating_sub(ago_ms).saturating_add(ahead_ms);
     let of_day = wall_ms % DAY_MS;
     let (seconds, milliseconds) = (of_day / 1000, of_day % 1000);

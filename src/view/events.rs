@@ -200,7 +200,8 @@ impl Listed<'_> {
             if layout.seconds_only
                 && let Some((seconds, _)) = texts[time].split_once('.')
             {
-                texts[time] = seconds.to_owned();
+                let seconds = seconds.to_owned();
+                texts[time] = seconds;
             }
             let forms = [std::mem::take(&mut texts[what]), self.what(line, "brief_")];
             let bare = forms.iter().skip(usize::from(room < FULL));

@@ -303,7 +303,7 @@ fn gaps(app: &App, roomy: bool) -> Option<String> {
     let hidden = gaps.iter().find(|gap| gap.kind == GapKind::OwnersHidden);
     // Processes that could not be read matter where a row lacks its owner for
     // it, and then the first says so.
-    let telling = |gap: &&Gap| gap.kind != GapKind::ProcessesUnreadable;
+    let telling = |gap: &&Gap| !gap.kind.is_of_processes();
     let gap = hidden.or_else(|| gaps.iter().find(telling))?;
     let count = |_: &str| Some(grouped(gap.count));
     if roomy {

@@ -309,14 +309,34 @@ pub(crate) fn miss_settings_that_are_somewhere(namespace: &Namespace) -> Result<
     }
     // Where it may not be looked for.
     fs::set_permissions(folder.0.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let named = format!(
+        "check --for 1s --config {}",
+        folder.path("tcplens/config.toml")
+    );
+    let (code, said) = at_home(&folder, &named, Some(NOBODY));
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("Permission denied"), "{said}");
+    for words in [
+        "check --for 1s",
+        "kill :1 --yes",
+        "close :1 --yes",
+        "config show",
+    ] {
+        let (code, said) = at_home(&folder, words, Some(NOBODY));
+        assert_ne!(code, Some(2), "{words}: {said}");
+        assert!(said.contains("no settings are in force"), "{said}");
+    }
+    // Where it is there, and may not be read.
+    fs::set_permissions(folder.0.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let file = folder.path("tcplens/config.toml");
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, "read_only = true\n").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     for words in ["check --for 1s", "kill :1 --yes", "close :1 --yes"] {
         let (code, said) = at_home(&folder, words, Some(NOBODY));
         assert_eq!(code, Some(2), "{words}: {said}");
         assert!(said.contains("Permission denied"), "{said}");
     }
-    let (code, said) = at_home(&folder, "config show", Some(NOBODY));
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("no settings are in force"), "{said}");
     Ok(())
 }
 

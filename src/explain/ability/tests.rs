@@ -241,3 +241,39 @@ fn every_ability_and_standing_has_its_name() {
         assert!(!words().ability("standings", standing.key()).is_empty());
     }
 }
+
+#[test]
+fn process_1_alone_lacks_nothing_unless_a_socket_lacks_its_owner() {
+    let init = (GapKind::InitUnreadable, 1, GapReason::Permission);
+    let all = seen(&[init]);
+    let means = means(0, &Capability::ALL, true);
+    let standings = standings(&all, &means);
+    assert!(
+        standings.iter().all(|one| *one == Standing::Can),
+        "{standings:?}"
+    );
+    let said = sentence(Ability::Owners, &all, &means);
+    assert!(said.contains("but process 1"), "{said}");
+    let said = sentence(Ability::Namespaces, &all, &means);
+    assert!(said.contains("other than process 1"), "{said}");
+    let concerned = seen(&[init, (GapKind::OwnersHidden, 1, GapReason::Permission)]);
+    let verdicts = verdicts(&concerned, &means, Scope::All);
+    assert_eq!(verdicts[1].standing, Standing::Partly);
+}
+
+#[test]
+fn what_hidepid_hides_has_no_number() {
+    let hidepid = seen(&[
+        (GapKind::ProcessesHidden, 1, GapReason::Hidepid),
+        (GapKind::OwnersHidden, 3, GapReason::Hidepid),
+    ]);
+    let means = means(1000, &[], true);
+    let owners = sentence(Ability::Owners, &hidepid, &means);
+    assert!(
+        owners.contains("hidden by hidepid; their number is unknown"),
+        "{owners}"
+    );
+    assert!(owners.ends_with("one of them: 3."), "{owners}");
+    let namespaces = sentence(Ability::Namespaces, &hidepid, &means);
+    assert!(namespaces.contains("hidden by hidepid"), "{namespaces}");
+}

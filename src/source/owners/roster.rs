@@ -204,12 +204,23 @@ impl Roster {
             .unwrap_or(Pass::MAX)
     }
 
+    /// True if not even process 1 is listed: `hidepid` hides it, and others with
+    /// it.
+    pub(super) fn hides_processes(&self) -> bool {
+        self.first_hidden
+    }
+
+    /// True if process 1 may not be looked into, whatever may be others.
+    pub(super) fn refuses_init(&self) -> bool {
+        let refused = Outcome::Refused(GapReason::Permission);
+        self.known
+            .get(&1)
+            .is_some_and(|first| first.outcome == refused)
+    }
+
     /// Processes whose descriptors could not be read, by reason.
     pub(super) fn unreadable(&self) -> BTreeMap<GapReason, u64> {
         let mut counts = BTreeMap::new();
-        if self.first_hidden {
-            counts.insert(GapReason::Permission, 1);
-        }
         for known in self.known.values() {
             if let Outcome::Refused(reason) = known.outcome {
                 *counts.entry(reason).or_default() += 1;

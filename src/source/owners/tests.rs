@@ -1,5 +1,6 @@
 //! The search for owners against fixtures and this machine's kernel.
 
+use super::descriptors::Outcome;
 use super::*;
 use crate::model::endpoint::Endpoint;
 use crate::model::protocol::{Family, Protocol};
@@ -91,7 +92,7 @@ fn finds_every_holder_and_survives_what_is_not_there() {
     let mut owners = Owners::new(root.path());
     let found = table(&mut owners, &[500, 501]);
     assert_eq!(found, [vec![(7, 5), (12, 3), (12, 4)], vec![]]);
-    assert!(owners.unreadable().is_empty());
+    assert_eq!(owners.gaps(false), []);
 }
 
 #[test]
@@ -100,15 +101,40 @@ fn a_proc_without_process_1_hides_processes() {
     std::fs::create_dir_all(root.path().join("7/fd")).unwrap();
     let mut owners = Owners::new(root.path());
     table(&mut owners, &[]);
-    let hidden = BTreeMap::from([(GapReason::Permission, 1)]);
-    assert_eq!(owners.unreadable(), hidden);
+    let gaps = |short| {
+        let gaps = owners.gaps(short).into_iter();
+        gaps.map(|gap| (gap.kind, gap.reason)).collect::<Vec<_>>()
+    };
+    let hidden = (GapKind::ProcessesHidden, GapReason::Hidepid);
+    assert_eq!(gaps(false), [hidden]);
+    let starved = (GapKind::ProcessesUnreadable, GapReason::DescriptorLimit);
+    assert_eq!(gaps(true), [starved, hidden]);
+}
+
+#[test]
+fn process_1_alone_is_told_apart() {
+    let mut owners = Owners::new(Path::new("/nowhere"));
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(root.path().join("1/fd")).unwrap();
+    std::fs::create_dir_all(root.path().join("7/fd")).unwrap();
+    owners.root = root.path().to_path_buf();
+    table(&mut owners, &[]);
+    assert_eq!(owners.gaps(false), []);
+    let refused = Outcome::Refused(GapReason::Permission);
+    owners.roster.note(1, refused);
+    assert_eq!(owners.gaps(false)[0].kind, GapKind::InitUnreadable);
+    owners.roster.note(7, refused);
+    let gap = owners.gaps(false)[0];
+    assert_eq!((gap.kind, gap.count), (GapKind::ProcessesUnreadable, 2));
+    owners.roster.note(1, Outcome::Read);
+    assert_eq!(owners.gaps(false)[0].kind, GapKind::ProcessesUnreadable);
 }
 
 #[test]
 fn a_proc_that_is_not_there_is_told() {
     let mut owners = Owners::new(Path::new("/nowhere"));
     assert_eq!(table(&mut owners, &[500]), [vec![]]);
-    assert_eq!(owners.unreadable().len(), 1);
+    assert_eq!(owners.gaps(false)[0].kind, GapKind::ProcessesUnreadable);
 }
 
 #[test]
