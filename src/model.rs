@@ -19,6 +19,7 @@ pub mod flow;
 pub mod gap;
 pub mod identity;
 pub mod inet_diag;
+pub mod io_uring;
 pub mod lesson;
 pub mod limits;
 pub mod mute;

@@ -3,6 +3,7 @@
 //! process.
 
 use super::kin::{self, folder};
+use crate::model::io_uring;
 use crate::model::stat::Stat;
 use crate::model::text::Text;
 use procfs::process::Process;
@@ -105,13 +106,19 @@ fn handed_over(pid: u32, environment: &[u8]) -> u32 {
 fn socket_inodes(pid: u32) -> io::Result<Vec<u32>> {
     let mut inodes = Vec::new();
     for entry in fs::read_dir(folder(pid).join("fd"))? {
-        let target = match entry.and_then(|entry| fs::read_link(entry.path())) {
-            Ok(target) => target,
+        let descriptor = entry.and_then(|entry| Ok((fs::read_link(entry.path())?, entry)));
+        let (target, entry) = match descriptor {
+            Ok(descriptor) => descriptor,
             // A descriptor closed meanwhile is no longer held.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             // A link that may not be read might be the one looked for.
             Err(error) => return Err(error),
         };
+        if target.as_os_str() == io_uring::LINK {
+            let fdinfo = folder(pid).join("fdinfo").join(entry.file_name());
+            let fdinfo = fs::read(fdinfo).unwrap_or_default();
+            inodes.extend(io_uring::registered_sockets(&fdinfo));
+        }
         let digits = target
             .to_str()
             .and_then(|target| target.strip_prefix("socket:[")?.strip_suffix(']'));

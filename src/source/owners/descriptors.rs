@@ -5,11 +5,12 @@
 //! into is counted, since it could own a row that seems ownerless.
 
 use crate::model::gap::GapReason;
+use crate::model::io_uring;
 use crate::model::stat::Stat;
 use rustix::fs::{AtFlags, Mode, OFlags, RawDir, openat, readlinkat_raw, statat};
 use rustix::io::Errno;
 use std::ffi::CStr;
-use std::io;
+use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,9 @@ const ENTRIES: usize = 16 * 1024;
 /// Once so many descriptors of a process's threads have been read, no further
 /// thread is.
 const MOST_OF_THREADS: u64 = 16 * 1024;
+/// No more than so many bytes are read of what a ring tells of itself: some
+/// 40,000 registered files.
+const MOST_OF_RING: u64 = 1 << 20;
 /// Links of a `task` folder with one thread: itself, its parent, the thread.
 const ONE_THREAD: u64 = 3;
 
@@ -126,17 +130,20 @@ impl ProcFolder {
 
     fn read_links(
         &self,
-        folder: &str,
+        path: &str,
         pid: u32,
         links: &mut Vec<Link>,
         entries: &mut u64,
     ) -> io::Result<()> {
-        let folder = open_folder(&self.folder, folder)?;
+        let folder = open_folder(&self.folder, path)?;
         let mut refused = None;
+        let mut rings = Vec::new();
         numbered_entries(&folder, |fd, name| {
             *entries += 1;
             match read_link(&folder, name) {
-                Ok(inode) => links.extend(inode.map(|inode| Link { inode, pid, fd })),
+                Ok(Descriptor::Socket(inode)) => links.push(Link { inode, pid, fd }),
+                Ok(Descriptor::Ring) => rings.push(fd),
+                Ok(Descriptor::Other) => {}
                 // A descriptor closed meanwhile is no longer anyone's.
                 Err(Errno::NOENT | Errno::SRCH) => {}
                 // Without CAP_SYS_PTRACE a folder may be listed whose links
@@ -144,7 +151,23 @@ impl ProcFolder {
                 Err(error) => refused = Some(error),
             }
         })?;
+        for fd in rings {
+            let registered = self.registered(path, fd);
+            links.extend(registered.into_iter().map(|inode| Link { inode, pid, fd }));
+        }
         refused.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// The sockets registered with a ring, which have no descriptor of their own.
+    fn registered(&self, descriptors: &str, ring: u32) -> Vec<u32> {
+        let path = self.root.join(format!("{descriptors}info/{ring}"));
+        let mut text = Vec::new();
+        let read = std::fs::File::open(path)
+            .and_then(|file| file.take(MOST_OF_RING).read_to_end(&mut text));
+        if read.is_err() {
+            return Vec::new();
+        }
+        io_uring::registered_sockets(&text).collect()
     }
 
     /// Reads the tables of threads: of all of them, or of the first that has
@@ -188,11 +211,23 @@ impl ProcFolder {
     }
 }
 
-/// The inode of the socket behind a descriptor; none if it is no socket.
-fn read_link(folder: &OwnedFd, name: &CStr) -> Result<Option<u32>, Errno> {
+/// What is behind a descriptor.
+enum Descriptor {
+    /// A socket with this inode.
+    Socket(u32),
+    /// An instance of `io_uring`.
+    Ring,
+    Other,
+}
+
+fn read_link(folder: &OwnedFd, name: &CStr) -> Result<Descriptor, Errno> {
     let mut target = [MaybeUninit::uninit(); 32];
     let (target, _) = readlinkat_raw(folder, name, &mut target)?;
-    Ok(socket_inode(target))
+    Ok(match socket_inode(target) {
+        Some(inode) => Descriptor::Socket(inode),
+        None if target == io_uring::LINK.as_bytes() => Descriptor::Ring,
+        None => Descriptor::Other,
+    })
 }
 
 fn open_folder(at: impl AsFd, path: impl rustix::path::Arg) -> io::Result<OwnedFd> {
@@ -243,6 +278,24 @@ mod tests {
         ] {
             assert_eq!(socket_inode(other), None);
         }
+    }
+
+    #[test]
+    fn sockets_registered_with_a_ring_are_held_by_its_process() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("7/fd")).unwrap();
+        std::fs::create_dir_all(root.path().join("7/fdinfo")).unwrap();
+        std::os::unix::fs::symlink("anon_inode:[io_uring]", root.path().join("7/fd/3")).unwrap();
+        std::os::unix::fs::symlink("socket:[450134]", root.path().join("7/fd/5")).unwrap();
+        let told = "pos:\t0\nSqThread:\t-1\nUserFiles:\t4\n    0: socket:[450133]\n\
+            \x20   1: <none>\n    2: /tmp/socket:[9]\n   13: socket:[450135]\nUserBufs:\t0\n";
+        std::fs::write(root.path().join("7/fdinfo/3"), told).unwrap();
+        let proc = ProcFolder::open(root.path()).unwrap();
+        let mut links = Vec::new();
+        assert_eq!(proc.read(7, false, &mut links), Outcome::Read);
+        links.sort_unstable();
+        let found: Vec<(u32, u32)> = links.iter().map(|link| (link.inode, link.fd)).collect();
+        assert_eq!(found, [(450_133, 3), (450_134, 5), (450_135, 3)]);
     }
 
     #[test]
