@@ -40,6 +40,7 @@ use crate::explain::urgency::{Urgencies, urgencies};
 use crate::filter::Filter;
 use crate::listing::{Quick, Sort, Undecided, arrange_with};
 use crate::model::action::Policy;
+use crate::model::clipboard::Clipboard;
 use crate::model::event::{EventsChoice, Feed};
 use crate::model::identity::Identity;
 use crate::model::lesson::Course;
@@ -106,6 +107,8 @@ pub struct Choices {
     pub course: Option<Course>,
     /// In the lab, the limits of the machine around it.
     pub outside: Option<Limits>,
+    /// Where copied text goes.
+    pub clipboard: Clipboard,
 }
 
 /// Everything the screen shows, and what it depends on.
@@ -191,6 +194,7 @@ pub struct App {
     pub lesson: Option<Lesson>,
     /// In the lab, the limits of the machine around it.
     pub outside: Option<Limits>,
+    pub(crate) clipboard: Clipboard,
 }
 
 impl App {
@@ -237,6 +241,7 @@ impl App {
             events: choices.events,
             lesson: choices.course.map(Lesson::begin),
             outside: choices.outside,
+            clipboard: choices.clipboard,
         }
     }
 

@@ -20,6 +20,8 @@ use tongue::Tongue;
 
 /// Exit code for "a finding" or "nothing matched".
 const NOTHING: u8 = 1;
+/// Said where standard error is not that terminal.
+const TERMINAL_GONE: &str = "the terminal is gone";
 /// Exit code for an error.
 const ERROR: u8 = 2;
 /// Exit codes of `check` beside 0: those of the monitoring plugins.
@@ -52,6 +54,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Threads that still read are not waited for, and drop nothing.
     events::end_all();
     match ended {
+        Ok(Ending::TerminalGone) => complain(TERMINAL_GONE, tongue),
         Ok(ending) => code(ending),
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => complain(&error.to_string(), tongue, error_code(checks)),

@@ -9,6 +9,7 @@ pub mod action;
 pub mod baseline;
 pub mod caution;
 pub mod chronicle;
+pub mod clipboard;
 pub mod closing;
 pub mod counters;
 pub mod endpoint;

@@ -102,6 +102,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use namespace::Body;
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Instant;
 
 /// A user without any privilege.
 const NOBODY: u32 = 65534;
@@ -391,25 +392,25 @@ fn main() -> ExitCode {
         return churn::play(churner);
     }
     let inside = INSIDE.iter().map(|(name, _)| {
-        Trial::test(*name, move || {
-            let told = match *name {
+        Trial::ignorable_test(*name, move || {
+            let began = Instant::now();
+            let ran = match *name {
                 ROW_BY_ROW | ON_A_PAIR => namespace::run_repeatedly(name, namespace::run),
                 _ => namespace::run(name),
             };
-            namespace::tell(name, &told?);
-            Ok(())
+            Ok(namespace::complete(name, ran?, began))
         })
     });
     let hunted = HUNTED.iter().map(|(name, _)| {
-        Trial::test(*name, move || {
-            namespace::tell(name, &runs::run(name)?);
-            Ok(())
+        Trial::ignorable_test(*name, move || {
+            let began = Instant::now();
+            Ok(namespace::complete(name, runs::run(name)?, began))
         })
     });
-    let by_nobody = Trial::test(BY_NOBODY, || {
-        let told = namespace::run_repeatedly(ROW_BY_ROW, namespace::run_as_nobody);
-        namespace::tell(BY_NOBODY, &told?);
-        Ok(())
+    let by_nobody = Trial::ignorable_test(BY_NOBODY, || {
+        let began = Instant::now();
+        let ran = namespace::run_repeatedly(ROW_BY_ROW, namespace::run_as_nobody)?;
+        Ok(namespace::complete(BY_NOBODY, ran, began))
     });
     let outside = OUTSIDE.iter().map(|(name, test)| Trial::test(*name, *test));
     let all = inside

@@ -25,6 +25,7 @@ const THEME: Theme = Theme {
 
 fn app(sockets: u32) -> App {
     let choices = Choices {
+        clipboard: tcplens::model::clipboard::Clipboard::default(),
         policy: tcplens::model::action::Policy::Act,
         session: tcplens::model::session::Session::default(),
         attention: tcplens::app::troubles::Attention::default(),

@@ -35,13 +35,13 @@ impl App {
         if self.selected().is_none() {
             return self.nothing_selected();
         }
-        self.say("copied", &[("text", "JSON".to_owned())]);
+        self.say(self.clipboard.key(), &[("text", "JSON".to_owned())]);
         vec![Effect::CopyJson]
     }
 
     fn copied(&mut self, text: String) -> Vec<Effect> {
         let shown: String = text.chars().take(60).collect();
-        self.say("copied", &[("text", shown)]);
+        self.say(self.clipboard.key(), &[("text", shown)]);
         vec![Effect::Copy(text)]
     }
 

@@ -18,6 +18,7 @@ use crate::lab::namespace::Namespace;
 use crate::lab::parking::Parking;
 use crate::listing::{Column, Sort, SortBy};
 use crate::model::action::Policy;
+use crate::model::clipboard::Clipboard;
 use crate::model::event::EventsChoice;
 use crate::model::lesson::Course;
 use crate::model::limits::Limits;
@@ -274,6 +275,8 @@ fn watch(
         closer: closer(live.policy),
         lesson,
         choices: crate::app::Choices {
+            // Found out when the screen is entered.
+            clipboard: Clipboard::default(),
             filter: live.watching.filter,
             quick: live.watching.quick,
             sort: match course {

@@ -22,11 +22,20 @@ pub(super) fn start(events: Sender<Event>) -> Result<(), RunError> {
         .name("input".to_owned())
         .spawn(move || {
             let mut clicks = Clicks::default();
-            while let Ok(input) = event::read() {
-                for event in translate(input, &mut clicks) {
+            loop {
+                // Without keys the table could not be left.
+                let heard = match event::read() {
+                    Ok(input) => translate(input, &mut clicks),
+                    Err(error) => vec![Event::InputFailed(error)],
+                };
+                let failed = matches!(heard[..], [Event::InputFailed(_)]);
+                for event in heard {
                     if events.send(event).is_err() {
                         return;
                     }
+                }
+                if failed {
+                    return;
                 }
             }
         });

@@ -22,6 +22,7 @@ use crate::source::ReadingSource;
 use crate::view::theme::Theme;
 use crate::view::{self, Frame};
 use ratatui::layout::Position;
+use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Instant;
 
@@ -72,6 +73,8 @@ pub(super) enum Event {
     /// A signal asks the program to end.
     Ended(i32),
     TerminalGone,
+    /// No key can be read any more.
+    InputFailed(io::Error),
 }
 
 /// Shows the live table until somebody leaves it.
@@ -108,9 +111,13 @@ pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
         .map(|lesson| teacher::start(lesson, events.clone()))
         .transpose()
         .map_err(RunError::io("start a thread"))?;
+    let choices = Choices {
+        clipboard: clipboard::here(),
+        ..request.choices
+    };
     let mut screen = Screen {
         terminal,
-        app: App::new(request.words, request.choices),
+        app: App::new(request.words, choices),
         theme: request.theme,
         frame: Frame::default(),
         slot,
@@ -133,7 +140,13 @@ pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
         }
         screen.draw()?;
     }
-    Ok(Ending::Done)
+    // All threads that send events are gone.
+    Err(unread(io::ErrorKind::UnexpectedEof.into()))
+}
+
+/// The error of a terminal of which no key can be read.
+fn unread(error: io::Error) -> RunError {
+    RunError::io("read the terminal")(error)
 }
 
 struct Screen {
@@ -187,6 +200,7 @@ impl Screen {
                 return Ok(None);
             }
             Event::Ended(signal) => return Ok(Some(Ending::Signal(signal))),
+            Event::InputFailed(error) => return Err(unread(error)),
             Event::TerminalGone => return Ok(Some(Ending::TerminalGone)),
         };
         for effect in self.app.update(message) {
@@ -223,10 +237,11 @@ impl Screen {
             }
             Effect::Close(targets) => self.deeds.send(Deed::Close(targets)),
             Effect::TickAfter(time) => self.tick = Instant::now().checked_add(time),
-            Effect::Copy(text) => clipboard::copy(&text),
+            Effect::Copy(text) => clipboard::copy(&text, self.app.clipboard),
             Effect::CopyJson => {
                 if let Some(row) = self.app.selected() {
-                    clipboard::copy(&json::socket(row, &self.app.observation));
+                    let json = json::socket(row, &self.app.observation);
+                    clipboard::copy(&json, self.app.clipboard);
                 }
             }
         }

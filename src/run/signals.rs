@@ -19,6 +19,8 @@ const GRACE: Duration = Duration::from_millis(700);
 /// The same after a signal, where the terminal may still be there and the main
 /// thread only slow.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Exit code when the terminal is gone: an error.
+const TERMINAL_GONE: i32 = 2;
 /// What a shell adds to the number of a signal for an exit code.
 const ENDED_BY_SIGNAL: i32 = 128;
 
@@ -62,7 +64,7 @@ pub(super) fn watch_terminal(sender: Sender<Event>) -> Result<(), RunError> {
             let _ = sender.send(Event::TerminalGone);
             thread::sleep(GRACE);
             events::end_all();
-            process::exit(1);
+            process::exit(TERMINAL_GONE);
         });
     spawned.map(drop).map_err(RunError::io("start a thread"))
 }

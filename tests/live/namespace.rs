@@ -6,13 +6,14 @@
 //! namespace as the first thing it does.
 
 use super::NOBODY;
-use libtest_mimic::Failed;
+use libtest_mimic::{Completion, Failed};
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
+use std::time::Instant;
 use tcplens::lab::LabError;
 pub(crate) use tcplens::lab::namespace::Namespace;
 
@@ -101,13 +102,21 @@ pub(crate) fn play(body: Body, outside: u64) -> ExitCode {
 /// What a copy has measured, line by line.
 pub(crate) type Told = Vec<String>;
 
+/// How a test went that did not fail.
+pub(crate) enum Ran {
+    /// To its end, with what it has measured.
+    Through(Told),
+    /// Not at all, for this reason.
+    NotHere(String),
+}
+
 /// Runs a test in a copy of this program, as this user.
-pub(crate) fn run(name: &str) -> Result<Told, Failed> {
+pub(crate) fn run(name: &str) -> Result<Ran, Failed> {
     judge(name, &copy(&std::env::current_exe()?, name)?.output()?)
 }
 
 /// Runs a test in a copy of this program, as a user without any privilege.
-pub(crate) fn run_as_nobody(name: &str) -> Result<Told, Failed> {
+pub(crate) fn run_as_nobody(name: &str) -> Result<Ran, Failed> {
     if !rustix::process::geteuid().is_root() {
         // This user is as good as any.
         return run(name);
@@ -127,21 +136,32 @@ pub(crate) fn run_as_nobody(name: &str) -> Result<Told, Failed> {
 /// has measured.
 pub(crate) fn run_repeatedly(
     name: &str,
-    run: impl Fn(&str) -> Result<Told, Failed>,
-) -> Result<Told, Failed> {
+    run: impl Fn(&str) -> Result<Ran, Failed>,
+) -> Result<Ran, Failed> {
     let times = if is_deep() { 100 } else { 1 };
     let mut told = Told::new();
     for _ in 0..times {
-        told = run(name)?;
+        match run(name)? {
+            Ran::Through(latest) => told = latest,
+            not_here @ Ran::NotHere(_) => return Ok(not_here),
+        }
     }
     told.push(format!("{times} times so"));
-    Ok(told)
+    Ok(Ran::Through(told))
 }
 
-/// Says what was measured.
-pub(crate) fn tell(name: &str, told: &Told) {
-    for line in told {
-        println!("{name}: {line}");
+/// Says what was measured, and how long that took. A test that could not run is
+/// ignored, with its reason: it has not passed.
+pub(crate) fn complete(name: &str, ran: Ran, began: Instant) -> Completion {
+    match ran {
+        Ran::Through(told) => {
+            for line in told {
+                println!("{name}: {line}");
+            }
+            println!("{name}: {:.1} s", began.elapsed().as_secs_f64());
+            Completion::Completed
+        }
+        Ran::NotHere(reason) => Completion::ignored_with(reason),
     }
 }
 
@@ -173,12 +193,12 @@ fn copy(program: &Path, name: &str) -> io::Result<Command> {
     Ok(command)
 }
 
-fn judge(name: &str, output: &Output) -> Result<Told, Failed> {
+fn judge(name: &str, output: &Output) -> Result<Ran, Failed> {
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     match output.status.code() {
         Some(0) => {
             let told = String::from_utf8_lossy(&output.stdout);
-            Ok(told.lines().map(str::to_owned).collect())
+            Ok(Ran::Through(told.lines().map(str::to_owned).collect()))
         }
         Some(code)
             if [NO_NAMESPACE, NO_ROOT, NO_TRACE]
@@ -193,7 +213,7 @@ fn judge(name: &str, output: &Output) -> Result<Told, Failed> {
                     return Err(format!("{name} is set, but {said}").into());
                 }
             }
-            Ok(Told::new())
+            Ok(Ran::NotHere(said))
         }
         _ => {
             let told = String::from_utf8_lossy(&output.stdout);

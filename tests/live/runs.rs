@@ -1,7 +1,7 @@
 //! Loads that are run several times, and what came of all runs together.
 
 use super::hunt::{FALSE_ALARM, FOUND};
-use super::namespace::{self, Told};
+use super::namespace::{self, Ran, Told};
 use libtest_mimic::Failed;
 use std::collections::BTreeMap;
 
@@ -10,14 +10,15 @@ const DEEP: usize = 20;
 
 /// Runs a load, each time in a namespace of its own, and says how often and how
 /// soon each trouble was found.
-pub(crate) fn run(name: &str) -> Result<Told, Failed> {
+pub(crate) fn run(name: &str) -> Result<Ran, Failed> {
     let runs = if namespace::is_deep() { DEEP } else { 1 };
     let mut found: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     let mut told = Told::new();
     let mut failures = Vec::new();
     for _ in 0..runs {
         match namespace::run(name) {
-            Ok(said) => {
+            Ok(not_here @ Ran::NotHere(_)) => return Ok(not_here),
+            Ok(Ran::Through(said)) => {
                 for line in said {
                     match sighting(&line) {
                         Some((rule, after)) => found.entry(rule).or_default().push(after),
@@ -40,7 +41,7 @@ pub(crate) fn run(name: &str) -> Result<Told, Failed> {
     let alarms = failures.iter().filter(|said| said.contains(FALSE_ALARM));
     told.push(format!("runs: {runs}, false alarms: {}", alarms.count()));
     match failures.pop() {
-        None => Ok(told),
+        None => Ok(Ran::Through(told)),
         Some(last) => Err(format!("{}\n{last}", told.join("\n")).into()),
     }
 }

@@ -36,6 +36,7 @@ impl Stage {
     /// The live table with a filter, once it shows anything by that name.
     pub(crate) fn with(filter: &str, name: &str) -> Self {
         let choices = Choices {
+            clipboard: tcplens::model::clipboard::Clipboard::default(),
             policy: Policy::Act,
             scope: Scope::Own,
             filter: Filter::parse(filter).unwrap(),

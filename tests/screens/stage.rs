@@ -487,6 +487,7 @@ pub(crate) fn scan_scene() -> Arc<Observation> {
 /// What is chosen unless a test wants otherwise.
 pub(crate) fn choices() -> Choices {
     Choices {
+        clipboard: tcplens::model::clipboard::Clipboard::default(),
         policy: tcplens::model::action::Policy::Act,
         session: tcplens::model::session::Session::default(),
         attention: tcplens::app::troubles::Attention::default(),

@@ -143,9 +143,8 @@ impl ProcFolder {
             match read_link(&folder, name) {
                 Ok(Descriptor::Socket(inode)) => links.push(Link { inode, pid, fd }),
                 Ok(Descriptor::Ring) => rings.push(fd),
-                Ok(Descriptor::Other) => {}
                 // A descriptor closed meanwhile is no longer anyone's.
-                Err(Errno::NOENT | Errno::SRCH) => {}
+                Ok(Descriptor::Other) | Err(Errno::NOENT | Errno::SRCH) => {}
                 // Without CAP_SYS_PTRACE a folder may be listed whose links
                 // may not be read.
                 Err(error) => refused = Some(error),
