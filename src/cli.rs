@@ -54,7 +54,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Threads that still read are not waited for, and drop nothing.
     events::end_all();
     match ended {
-        Ok(Ending::TerminalGone) => complain(TERMINAL_GONE, tongue),
+        Ok(Ending::TerminalGone) => complain(TERMINAL_GONE, tongue, ERROR),
         Ok(ending) => code(ending),
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => complain(&error.to_string(), tongue, error_code(checks)),
