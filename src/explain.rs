@@ -22,4 +22,5 @@ pub mod port;
 pub mod remedy;
 pub mod sentence;
 mod siblings;
+pub mod stands_for;
 pub mod urgency;

@@ -108,7 +108,7 @@ use std::time::Instant;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 66] = [
+const INSIDE: [(&str, Body); 67] = [
     ("gone_address_is_told", gone::address_is_told),
     ("gone_interface_is_told", gone::interface_is_told),
     (
@@ -219,6 +219,10 @@ const INSIDE: [(&str, Body); 66] = [
     (
         "closing_is_seen_by_both_ends",
         destroy::is_seen_by_both_ends,
+    ),
+    (
+        "closing_of_mptcp_does_what_is_said",
+        destroy::of_mptcp_does_what_is_said,
     ),
     (
         "deeds_on_a_prefork_server_tell_who_still_holds_its_port",

@@ -79,7 +79,16 @@ impl Closing {
         let mut inside: BTreeMap<u32, Option<u32>> = BTreeMap::new();
         for row in rows {
             let what = ends(row, observation);
-            match Closable::of(row, own) {
+            let known = observation
+                .detail(row)
+                .is_some_and(|detail| detail.info.is_subflow);
+            let target = Closable::of(row, own);
+            let target = if known {
+                target.and_then(Closable::of_mptcp)
+            } else {
+                target
+            };
+            match target {
                 Err(CloseRefusal::OtherNamespace(_)) => {
                     let namespace = row.socket.namespace;
                     let pid = *inside
@@ -116,6 +125,39 @@ impl Closing {
         }
         closing.demand = Demand::of(cautions, closing.port());
         closing
+    }
+
+    /// Takes those for paths of MPTCP that are such, and leaves out its listeners.
+    pub fn part_mptcp(&mut self, mut is_mptcp: impl FnMut(&Closable) -> bool) {
+        let targets = std::mem::take(&mut self.targets);
+        for doomed in targets {
+            let target = if is_mptcp(&doomed.target) {
+                doomed.target.of_mptcp()
+            } else {
+                Ok(doomed.target)
+            };
+            match target {
+                Ok(target) => self.targets.push(Doomed { target, ..doomed }),
+                Err(refusal) => self.left_out.push((doomed.what, refusal)),
+            }
+        }
+        let before = self.demand.take();
+        let before = before.iter().flat_map(Demand::cautions);
+        // A login is carried by none of those that are left out: they listen.
+        let mut cautions: Vec<Caution> = before
+            .copied()
+            .filter(|caution| *caution == Caution::OwnSession)
+            .collect();
+        cautions.extend(
+            self.targets
+                .iter()
+                .filter_map(|doomed| doomed.target.caution()),
+        );
+        if let [_, _, ..] = self.targets[..] {
+            let count = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
+            cautions.push(Caution::Several(count));
+        }
+        self.demand = Demand::of(cautions, self.port());
     }
 
     /// The local port of the first target: the number to type for one.

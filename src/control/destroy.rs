@@ -27,6 +27,9 @@ pub trait Close: Send {
     /// Why none could.
     fn ready(&mut self) -> Result<(), CloseRefusal>;
 
+    /// Finds out whether one belongs to MPTCP, without doing anything to it.
+    fn is_mptcp(&mut self, target: &Closable) -> bool;
+
     /// Closes one, at once and on both ends.
     ///
     /// # Errors
@@ -54,18 +57,17 @@ impl Close for SockDestroy {
     /// settings, before it is read: so for one that is too short to say
     /// anything.
     fn ready(&mut self) -> Result<(), CloseRefusal> {
-        let nobody = Endpoint::default();
-        let cookie = Cookie::OF_NOBODY.get();
-        let id = inet_diag::socket_id((nobody, nobody), Family::Inet, 0, cookie);
-        match destroy(Protocol::Tcp, Family::Inet, id) {
-            Err(CloseRefusal::Gone) | Ok(()) => {}
-            Err(refusal) => return Err(refusal),
-        }
+        offered()?;
         match netlink::ask(netlink::ROUTE, FORGET_NEIGHBOUR, &[0; 4]) {
             Ok(Err(Errno::PERM)) => Err(CloseRefusal::NotPermitted),
             // Whatever else it says: it was not the privilege that lacked.
             Ok(_) | Err(_) => Ok(()),
         }
+    }
+
+    fn is_mptcp(&mut self, target: &Closable) -> bool {
+        let found = target.socket().protocol == Protocol::Tcp;
+        found && matches!(look(target), Ok(Ok(answer)) if belongs_to_mptcp(&answer))
     }
 
     fn close(&mut self, target: &Closable) -> Result<(), CloseRefusal> {
@@ -78,14 +80,32 @@ impl Close for SockDestroy {
                 .map(with)
                 .find(|answer| *answer != Err(CloseRefusal::Gone))
                 .unwrap_or(Err(CloseRefusal::Gone)),
+            // One socket that is refused says nothing of the others.
+            Err(CloseRefusal::NotOffered) if offered().is_ok() => Err(CloseRefusal::NotThisOne),
             answer => answer,
         }
+    }
+}
+
+/// Whether the kernel closes anything at all: asked of nobody's cookie at nobody's
+/// addresses.
+fn offered() -> Result<(), CloseRefusal> {
+    let nobody = Endpoint::default();
+    let cookie = Cookie::OF_NOBODY.get();
+    let id = inet_diag::socket_id((nobody, nobody), Family::Inet, 0, cookie);
+    match destroy(Protocol::Tcp, Family::Inet, id) {
+        Err(CloseRefusal::Gone) | Ok(()) => Ok(()),
+        Err(refusal) => Err(refusal),
     }
 }
 
 impl Close for Refusing {
     fn ready(&mut self) -> Result<(), CloseRefusal> {
         Err(CloseRefusal::Disabled)
+    }
+
+    fn is_mptcp(&mut self, _: &Closable) -> bool {
+        false
     }
 
     fn close(&mut self, _: &Closable) -> Result<(), CloseRefusal> {
@@ -99,16 +119,55 @@ fn still_as_told(target: &Closable) -> Result<(), CloseRefusal> {
     if !target.can_change() {
         return Ok(());
     }
-    let socket = target.socket();
-    let family = inet_diag::family_number(socket.family());
-    let question = inet_diag::request(socket.protocol, family, 0, u32::MAX, target.id());
-    match netlink::look(netlink::SOCK_DIAG, LOOK, &question) {
+    match look(target) {
+        Ok(Ok(answer)) if belongs_to_mptcp(&answer) != target.is_mptcp() => {
+            Err(CloseRefusal::MptcpPath)
+        }
         Ok(Ok(answer)) => match now(&answer) {
             Some(now) if target.is_as_told(now) => Ok(()),
             _ => Err(CloseRefusal::Changed),
         },
         Ok(Err(error)) => Err(refusal(error)),
         Err(error) => Err(failed(&error)),
+    }
+}
+
+/// Asks for one socket, with what stands above TCP: that comes with
+/// `INET_DIAG_INFO` only.
+fn look(target: &Closable) -> io::Result<Result<Vec<u8>, Errno>> {
+    /// `1 << (INET_DIAG_INFO - 1)`.
+    const WITH_INFO: u8 = 1 << 1;
+    let socket = target.socket();
+    let family = inet_diag::family_number(socket.family());
+    let question = inet_diag::request(socket.protocol, family, WITH_INFO, u32::MAX, target.id());
+    netlink::look(netlink::SOCK_DIAG, LOOK, &question)
+}
+
+/// True if the answer names MPTCP as what stands above TCP (`INET_DIAG_ULP_INFO`
+/// with `INET_ULP_INFO_NAME`, `subflow_ulp_ops` in `net/mptcp/subflow.c`).
+fn belongs_to_mptcp(answer: &[u8]) -> bool {
+    /// Length of `struct inet_diag_msg`.
+    const MESSAGE: usize = 72;
+    const UPPER: u16 = 19;
+    const NAME: u16 = 1;
+    let upper = answer
+        .get(MESSAGE..)
+        .and_then(|attributes| attribute(attributes, UPPER));
+    let name = upper.and_then(|upper| attribute(upper, NAME));
+    name.and_then(|name| name.strip_suffix(b"\0")) == Some(b"mptcp")
+}
+
+/// The value of the first `struct nlattr` of a type; its upper bits are flags.
+fn attribute(attributes: &[u8], wanted: u16) -> Option<&[u8]> {
+    let mut rest = attributes;
+    loop {
+        let [low, high, kind @ ..] = *rest.first_chunk::<4>()?;
+        let length = usize::from(u16::from_ne_bytes([low, high]));
+        let value = rest.get(4..length)?;
+        if u16::from_ne_bytes(kind) & 0x3fff == wanted {
+            return Some(value);
+        }
+        rest = rest.get(length.next_multiple_of(4)..)?;
     }
 }
 
@@ -165,6 +224,27 @@ mod tests {
         for (error, key) in cases {
             assert_eq!(refusal(error).key(), key, "{error}");
         }
+    }
+
+    #[test]
+    fn mptcp_is_known_by_its_name_above_tcp() {
+        let named = |name: &[u8]| {
+            let length = |bytes: usize| u16::try_from(bytes).unwrap().to_ne_bytes();
+            let mut answer = vec![0; 72];
+            // The state of both halves comes before it.
+            answer.extend([5, 0, 8, 0, 0, 0, 0, 0]);
+            answer.extend(length(8 + name.len()));
+            answer.extend(19_u16.to_ne_bytes());
+            answer.extend(length(4 + name.len()));
+            answer.extend(1_u16.to_ne_bytes());
+            answer.extend(name);
+            answer
+        };
+        assert!(belongs_to_mptcp(&named(b"mptcp\0")));
+        assert!(!belongs_to_mptcp(&named(b"tls\0")));
+        assert!(!belongs_to_mptcp(&named(b"mptcp\0")[..85]));
+        assert!(!belongs_to_mptcp(&[0; 72]));
+        assert!(!belongs_to_mptcp(&[]));
     }
 
     #[test]

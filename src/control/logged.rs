@@ -79,6 +79,10 @@ impl<C: Control> Control for Logged<C> {
 }
 
 impl<C: Close> Close for Logged<C> {
+    fn is_mptcp(&mut self, target: &Closable) -> bool {
+        self.inner.is_mptcp(target)
+    }
+
     fn ready(&mut self) -> Result<(), CloseRefusal> {
         self.inner.ready()
     }

@@ -2,6 +2,7 @@
 //! next, and what to do.
 
 mod case;
+mod holders;
 mod same;
 #[cfg(test)]
 mod tests;
@@ -124,6 +125,7 @@ fn explain(case: &Case<'_>) -> Diagnosis {
     let choice = pick(&case.evidence());
     let mut said = sentences(case, &choice);
     said.extend(case.held_by_lab());
+    said.extend(case.stands_for());
     let texts = |said: Vec<(&str, String)>| said.into_iter().map(|(_, text)| text).collect();
     Diagnosis {
         urgency: choice.urgency,

@@ -47,6 +47,8 @@ impl Cookie {
 pub struct Closable {
     socket: Socket,
     cookie: Cookie,
+    /// Whether it is known to be a path or a listener of MPTCP (RFC 8684).
+    mptcp: bool,
 }
 
 impl Closable {
@@ -73,7 +75,32 @@ impl Closable {
         }
         let cookie = socket.cookie.and_then(Cookie::new);
         let cookie = cookie.ok_or(CloseRefusal::NoCookie)?;
-        Ok(Self { socket, cookie })
+        Ok(Self {
+            socket,
+            cookie,
+            mptcp: false,
+        })
+    }
+
+    /// The same, known to belong to MPTCP.
+    ///
+    /// # Errors
+    ///
+    /// If it is a listener, which no kernel closes then.
+    pub fn of_mptcp(self) -> Result<Self, CloseRefusal> {
+        if self.socket.state == State::Listen {
+            return Err(CloseRefusal::MptcpListener);
+        }
+        Ok(Self {
+            mptcp: true,
+            ..self
+        })
+    }
+
+    /// Whether it is known to belong to MPTCP.
+    #[must_use]
+    pub fn is_mptcp(&self) -> bool {
+        self.mptcp
     }
 
     /// The socket as it was shown.
@@ -154,6 +181,7 @@ impl Closable {
         match (self.socket.state, self.socket.inode) {
             (State::Listen, _) => "owner_listener",
             (_, None) => "owner_nobody",
+            _ if self.mptcp => "owner_mptcp",
             _ if self.socket.protocol == Protocol::Udp => "owner_datagrams",
             _ => "owner_aborted",
         }
@@ -167,6 +195,9 @@ impl Closable {
         if self.socket.protocol == Protocol::Udp {
             return "peer_datagrams";
         }
+        if self.mptcp && self.socket.state == State::Established {
+            return "peer_mptcp";
+        }
         match self.socket.state {
             State::Listen => "peer_listener",
             State::SynSent => "peer_unasked",
@@ -178,7 +209,9 @@ impl Closable {
     }
 
     /// Every key of what an end may see.
-    pub const SEEN: [&'static str; 11] = [
+    pub const SEEN: [&'static str; 13] = [
+        "owner_mptcp",
+        "peer_mptcp",
         "owner_listener",
         "owner_nobody",
         "owner_datagrams",
@@ -220,6 +253,14 @@ pub enum CloseRefusal {
     /// This kernel cannot do it (`EOPNOTSUPP`): it was built without
     /// `CONFIG_INET_DIAG_DESTROY`.
     NotOffered,
+    /// This kernel closes others, but not this one (`EINVAL`, `EOPNOTSUPP`).
+    NotThisOne,
+    /// A path of MPTCP that was taken for a plain connection when it was asked
+    /// about: what was said would not come.
+    MptcpPath,
+    /// A listener of MPTCP, which no kernel closes from outside:
+    /// `tcp_abort_override` in `net/mptcp/subflow.c` answers `EINVAL`.
+    MptcpListener,
     /// Actions are switched off here.
     Disabled,
     /// The system said something else.
@@ -239,13 +280,19 @@ impl CloseRefusal {
             Self::Changed => "changed",
             Self::NotPermitted => "not_permitted",
             Self::NotOffered => "not_offered",
+            Self::NotThisOne => "not_this_one",
+            Self::MptcpPath => "mptcp_path",
+            Self::MptcpListener => "mptcp_listener",
             Self::Disabled => "disabled",
             Self::Failed(_) => "failed",
         }
     }
 
     /// Every key a refusal can have.
-    pub const KEYS: [&'static str; 10] = [
+    pub const KEYS: [&'static str; 13] = [
+        "mptcp_path",
+        "not_this_one",
+        "mptcp_listener",
         "no_cookie",
         "other_namespace",
         "other_namespace_of",
@@ -423,5 +470,13 @@ mod tests {
         }
         let udp = Closable::of(&row(Protocol::Udp, State::Established), 5).unwrap();
         assert_eq!(udp.peer_sees(), "peer_datagrams");
+        let mptcp = |state| {
+            let target = Closable::of(&row(Protocol::Tcp, state), 5);
+            target.and_then(Closable::of_mptcp)
+        };
+        assert_eq!(mptcp(State::Listen), Err(CloseRefusal::MptcpListener));
+        let path = mptcp(State::Established).unwrap();
+        assert_eq!(path.owner_sees(), "owner_mptcp");
+        assert_eq!(path.peer_sees(), "peer_mptcp");
     }
 }

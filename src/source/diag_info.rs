@@ -46,14 +46,19 @@ pub fn info(attributes: &[u8]) -> Option<TcpInfo> {
         Text::new(&name[..end.unwrap_or(name.len())])
     });
     let shut = find(attributes, SHUTDOWN).and_then(|halves| halves.first());
-    let upper = find(attributes, UPPER).and_then(|upper| find(upper, UPPER_NAME));
     Some(TcpInfo {
         memory: diag_memory::memory(attributes),
         congestion_control: algorithm.filter(|name| !name.is_empty()),
         receiving_shut: shut.map(|halves| halves & RECEIVING != 0),
-        is_subflow: upper.and_then(|name| name.strip_suffix(b"\0")) == Some(MPTCP),
+        is_subflow: is_mptcp(attributes),
         ..fields.info()
     })
+}
+
+/// True if the attributes name a path or a listener of MPTCP.
+fn is_mptcp(attributes: &[u8]) -> bool {
+    let upper = find(attributes, UPPER).and_then(|upper| find(upper, UPPER_NAME));
+    upper.and_then(|name| name.strip_suffix(b"\0")) == Some(MPTCP)
 }
 
 /// Only what columns need; none if `TCP_INFO` is not there.

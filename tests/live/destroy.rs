@@ -410,3 +410,77 @@ pub(crate) fn is_seen_by_both_ends(_: &Namespace) -> Result<(), NotHere> {
     assert_eq!(left.socket.key(), shown.socket.key(), "the same socket");
     Ok(())
 }
+
+/// A socket of MPTCP; none where this kernel has none.
+fn mptcp() -> Option<OwnedFd> {
+    let protocol = Some(rustix::net::ipproto::MPTCP);
+    let flags = SocketFlags::CLOEXEC;
+    socket_with(AddressFamily::INET, SocketType::STREAM, flags, protocol).ok()
+}
+
+/// Listeners of MPTCP are refused one by one, a path that is closed is not told to
+/// its program, and where the peer speaks TCP alone all is as ever.
+pub(crate) fn of_mptcp_does_what_is_said(_: &Namespace) -> Result<(), NotHere> {
+    let Some(listener) = mptcp() else {
+        println!("mptcp: this kernel has none");
+        return Ok(());
+    };
+    bind(&listener, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    rustix::net::listen(&listener, 5).unwrap();
+    let listener = TcpListener::from(listener);
+    let at = listener.local_addr().unwrap();
+    let mut watch = Watch::begin(SourceChoice::SockDiag);
+
+    let shown = row(&watch.look(), at, None).unwrap();
+    let namespace = shown.socket.namespace;
+    let target = Closable::of(&shown, namespace).unwrap();
+    assert!(SockDestroy.is_mptcp(&target), "the listener is known");
+    assert_eq!(target.of_mptcp(), Err(CloseRefusal::MptcpListener));
+    // What the kernel itself says, and that it closes others all the same.
+    let answer = SockDestroy.close(&target);
+    println!("mptcp listener: {answer:?}");
+    assert_eq!(answer, Err(CloseRefusal::NotThisOne));
+    assert_eq!(SockDestroy.ready(), Ok(()));
+
+    let near = mptcp().unwrap();
+    connect(&near, &at).unwrap();
+    let mut near = TcpStream::from(near);
+    let (mut far, from) = listener.accept().unwrap();
+    talk(&mut near, &mut far).unwrap();
+    talk(&mut far, &mut near).unwrap();
+    let shown = row(&watch.look(), at, Some(from)).unwrap();
+    let target = Closable::of(&shown, namespace).unwrap();
+    // Taken for a plain connection, it is left alone.
+    assert_eq!(SockDestroy.close(&target), Err(CloseRefusal::MptcpPath));
+    assert!(SockDestroy.is_mptcp(&target));
+    let target = target.of_mptcp().unwrap();
+    let seen = (target.owner_sees(), target.peer_sees());
+    assert_eq!(seen, ("owner_mptcp", "peer_mptcp"));
+    assert_eq!(SockDestroy.close(&target), Ok(()));
+    wait_for("the path to go from the table", || {
+        let there = row(&watch.look(), at, Some(from));
+        there
+            .is_none_or(|row| row.phase == Phase::Closed)
+            .then_some(())
+    });
+    for end in [&mut near, &mut far] {
+        end.set_nonblocking(true).unwrap();
+        let told = end.read(&mut [0; 1]).unwrap_err();
+        assert_eq!(told.kind(), ErrorKind::WouldBlock, "neither end is told");
+    }
+
+    // Every Go server listens so, and most of its clients speak TCP alone.
+    let mut near = TcpStream::connect(at).unwrap();
+    let (mut far, from) = listener.accept().unwrap();
+    talk(&mut near, &mut far).unwrap();
+    let shown = row(&watch.look(), at, Some(from)).unwrap();
+    let target = Closable::of(&shown, namespace).unwrap();
+    assert!(!SockDestroy.is_mptcp(&target), "it fell back to TCP");
+    assert_eq!(target.owner_sees(), "owner_aborted");
+    SockDestroy.close(&target).unwrap();
+    let owner = far.read(&mut [0; 1]).unwrap_err();
+    assert_eq!(owner.kind(), ErrorKind::ConnectionAborted);
+    let peer = near.read(&mut [0; 1]).unwrap_err();
+    assert_eq!(peer.kind(), ErrorKind::ConnectionReset);
+    Ok(())
+}

@@ -1,6 +1,7 @@
 //! Whether every language has words for everything.
 
 use super::super::sentence::places;
+use super::super::stands_for::StandsFor;
 use super::*;
 use crate::model::action::Refusal;
 use crate::model::caution::Caution;
@@ -180,6 +181,7 @@ fn every_gap_rule_and_refusal_has_its_words() {
             ("refused", &CloseRefusal::KEYS[..]),
             ("sees", &Closable::SEEN),
             ("cautions", &Caution::KEYS),
+            ("stands_for", &StandsFor::KEYS),
         ];
         for (group, keys) in of_closing {
             for key in keys {

@@ -10,6 +10,8 @@ use super::super::lengths::{Limit, limit};
 use super::super::patience::{Silence, silence};
 use super::super::sentence::fill;
 use super::super::siblings::Relations;
+use super::holders::acting;
+use crate::explain::stands_for::StandsFor;
 use crate::model::limits::Limits;
 use crate::model::observation::Observation;
 use crate::model::process::{Process, acceptors};
@@ -47,7 +49,10 @@ pub(super) struct Case<'a> {
 
 impl<'a> Case<'a> {
     pub(super) fn new(row: &'a Row, observation: &'a Observation, words: &'a Catalogue) -> Self {
-        Self::among(row, observation, Relations::of(row, observation), words)
+        Self {
+            owner: acting(row, observation),
+            ..Self::among(row, observation, Relations::of(row, observation), words)
+        }
     }
 
     /// The same, with what other sockets tell about it.
@@ -107,6 +112,17 @@ impl<'a> Case<'a> {
     pub(super) fn held_by_lab(&self) -> Option<(&'static str, String)> {
         let words = self.words.lab("outside", "time_wait");
         self.is_renewed().then(|| ("time_wait", words.to_owned()))
+    }
+
+    /// For whom the owner has the socket, if it is a helper of somebody else's.
+    pub(super) fn stands_for(&self) -> Option<(&'static str, String)> {
+        let owner = self.owner?;
+        if self.row.socket.peer().is_some() {
+            return None;
+        }
+        let stands_for = StandsFor::of(owner)?;
+        let port = self.row.socket.local.port;
+        Some(("stands_for", stands_for.told(owner, port, self.words)))
     }
 
     /// Whether the lab has had `TIME_WAIT` begin anew: longer than it lasts.

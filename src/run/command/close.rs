@@ -48,7 +48,8 @@ pub fn close(mut request: CloseRequest) -> Result<Ending, RunError> {
         teller.warn("nothing_matches", &[]);
         return Ok(Ending::NothingMatched);
     }
-    let closing = Closing::of(&rows, &observation, &request.session);
+    let mut closing = Closing::of(&rows, &observation, &request.session);
+    closing.part_mptcp(|target| request.closer.is_mptcp(target));
     for (what, refusal) in &closing.left_out {
         teller.left_out(what, reason(refusal, request.words));
     }
@@ -132,6 +133,7 @@ fn told(
                 _ if closed.along => "close_along",
                 "owner_nobody" => "close_done",
                 "owner_listener" => "close_listener",
+                "owner_mptcp" => "close_path",
                 _ => "close_aborted",
             };
             (name, true)

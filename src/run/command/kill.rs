@@ -8,6 +8,7 @@ use crate::app::confirm::Goes;
 use crate::control::Control;
 use crate::explain::catalogue::Catalogue;
 use crate::explain::sentence::fill;
+use crate::explain::stands_for::StandsFor;
 use crate::listing::{Relation, Targets, fit, shell_words, targets};
 use crate::model::action::{ArmedFacts, Grip, Life, Outcome, Reach, Refusal, Target};
 use crate::model::caution::{Caution, Demand};
@@ -204,6 +205,11 @@ fn tell_owner(owner: &Owner<'_>, facts: &ArmedFacts, observation: &Observation, 
         ("command", fit(command, COMMAND).into_owned()),
     ]);
     teller.say("kill_line", &values);
+    if let Some(helper) = StandsFor::of(owner.process) {
+        let port = owner.row.socket.local.port;
+        let told = helper.told(owner.process, port, teller.words);
+        teller.say("caution", &[("caution", told)]);
+    }
 }
 
 fn tell_end(teller: &Teller, name: &str, owner: &Owner<'_>, after: Duration) {

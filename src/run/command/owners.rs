@@ -23,6 +23,7 @@ pub(super) struct Owner<'o> {
     /// The weightiest role of it, and the row that it has it in.
     pub(super) role: Role,
     pub(super) row: &'o Row,
+    pub(super) process: &'o Process,
     /// Whether nothing but remote ends made it match.
     remote_only: bool,
 }
@@ -69,6 +70,7 @@ pub(super) fn owners<'o>(
                 sockets: 1,
                 role,
                 row,
+                process,
                 remote_only,
             });
         }

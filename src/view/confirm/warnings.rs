@@ -4,6 +4,7 @@ use super::LISTED;
 use crate::app::App;
 use crate::app::confirm::{Confirm, Goes};
 use crate::explain::sentence::fill;
+use crate::explain::stands_for::StandsFor;
 use crate::model::action::{ArmedFacts, Grip, Life};
 use crate::model::caution::Caution;
 
@@ -27,6 +28,11 @@ pub(super) fn all(confirm: &Confirm, app: &App) -> Vec<String> {
     }
     for facts in &known {
         warnings.extend(grave(facts, confirm, app));
+    }
+    for asked in &confirm.asked {
+        let port = confirm.goes.ports().first().copied().unwrap_or(0);
+        let stands_for = StandsFor::of(&asked.process);
+        warnings.extend(stands_for.map(|it| it.told(&asked.process, port, app.words)));
     }
     if known.iter().any(|facts| facts.life == Life::Stopped) {
         warnings.push(word("stopped").to_owned());
