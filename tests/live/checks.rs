@@ -154,7 +154,7 @@ pub(crate) fn tell_of_growth_and_end_early(_: &Namespace) -> Result<(), NotHere>
     let output = none.wait_with_output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     println!("$ tcplens {words}  (SIGTERM)\n{said}");
-    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.starts_with("TCPLENS UNKNOWN - watched "), "{said}");
     assert!(said.contains(" of 1 h, 0 findings"), "{said}");
     let words = format!("check --for 1h --config {path}");
@@ -170,7 +170,7 @@ pub(crate) fn tell_of_growth_and_end_early(_: &Namespace) -> Result<(), NotHere>
         "$ tcplens {words}  (SIGINT)\n{said}exit {:?}",
         output.status.code()
     );
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(
         said.contains("grows: 6 more sockets within 1 min"),
         "{said}"
@@ -237,9 +237,9 @@ fn tables(check: &mut Child, count: u64) {
 
 pub(crate) fn refuse_what_is_wrong(_: &Namespace) -> Result<(), NotHere> {
     let folder = Folder::new();
-    order("check :443", 2, &["every socket", "[[rule]]"]);
-    order("check -t", 2, &["every socket"]);
-    order("check --for never", 2, &["between 1s and 24h"]);
+    order("check :443", 3, &["every socket", "[[rule]]"]);
+    order("check -t", 3, &["every socket"]);
+    order("check --for never", 3, &["between 1s and 24h"]);
     let broken = folder.write(
         "broken.toml",
         "[[rule]]\nname = \"mine\"\nfilter = \"state syn_snet\"\ncount = 5\n\
@@ -252,11 +252,12 @@ pub(crate) fn refuse_what_is_wrong(_: &Namespace) -> Result<(), NotHere> {
         "2 mistakes",
     ];
     for command in ["check --for 1s", "kill :1 --yes", "config show", "list -tl"] {
-        order(&format!("{command} --config {broken}"), 2, &told);
+        let error = if command.starts_with("check") { 3 } else { 2 };
+        order(&format!("{command} --config {broken}"), error, &told);
     }
     order(
         "check --for 1s --config /nowhere/x.toml",
-        2,
+        3,
         &["cannot read /nowhere/x.toml"],
     );
     let odd = folder.write("odd.toml", "bel = true\n");
@@ -281,7 +282,7 @@ pub(crate) fn refuse_what_is_wrong(_: &Namespace) -> Result<(), NotHere> {
     if rustix::process::geteuid().is_root() {
         fs::set_permissions(&odd, fs::Permissions::from_mode(0o666)).unwrap();
         let told = ["others may write it (mode 666)", "chmod go-w"];
-        order(&format!("check --for 1s --config {odd}"), 2, &told);
+        order(&format!("check --for 1s --config {odd}"), 3, &told);
     }
     Ok(())
 }
@@ -401,7 +402,7 @@ pub(crate) fn hold_listeners_against_a_baseline(_: &Namespace) -> Result<(), Not
         "bad.json",
         "{\"schema\":1,\"listeners\":[{\"port\":\"\u{1b}[31m\"}]}",
     );
-    order(&format!("check --baseline {bad}"), 2, &["is no baseline"]);
+    order(&format!("check --baseline {bad}"), 3, &["is no baseline"]);
     Ok(())
 }
 

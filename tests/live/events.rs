@@ -471,7 +471,7 @@ pub(crate) fn are_missed_aloud(_: &Namespace) -> Result<(), NotHere> {
             .gid(NOBODY)
             .output()
             .unwrap();
-        assert_ne!(output.status.code(), Some(2), "{output:?}");
+        assert_ne!(output.status.code(), Some(3), "{output:?}");
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
     assert!(said("on").contains("--events on: Changes of state are not told"));
