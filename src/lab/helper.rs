@@ -100,6 +100,10 @@ impl Role {
     }
 }
 
+/// Names of the helpers that keep sockets in states that would be troubles
+/// elsewhere. Those of the tour are not among them: it shows real ones.
+pub const STAGED: [&str; 4] = ["lab-park", "lab-hold", "lab-load", "lab-class"];
+
 /// Plays its role, if this process is a helper: the arguments, the program's
 /// own name first, say so. To be called first of all, by every program that
 /// uses the lab: helpers are copies of it.

@@ -14,6 +14,7 @@ use crate::app::{App, Choices};
 use crate::control::Control;
 use crate::control::destroy::Close;
 use crate::explain::catalogue::Catalogue;
+use crate::lab::helper;
 use crate::lab::lesson::Lesson;
 use crate::model::lesson::Unmade;
 use crate::monitor::{Monitor, MonitorOptions, Thresholds, Wishes};
@@ -94,6 +95,11 @@ pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
         settled: SETTLED,
         thresholds: request.thresholds,
         wishes: request.wishes,
+        staged: if request.choices.outside.is_some() {
+            &helper::STAGED
+        } else {
+            &[]
+        },
         ..MonitorOptions::default()
     });
     let pace = request.choices.pace;

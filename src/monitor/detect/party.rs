@@ -70,8 +70,8 @@ mod tests {
     use crate::model::socket::Socket;
     use crate::model::state::State;
     use crate::model::tcp_info::TcpInfo;
-    use crate::monitor::Monitor;
     use crate::monitor::fixture::{reading, table, with_cookie};
+    use crate::monitor::{Monitor, MonitorOptions};
     use std::sync::Arc;
 
     /// Sixty sockets of a user on one port, in `CLOSE_WAIT`.
@@ -150,5 +150,17 @@ mod tests {
         assert!(sends.findings.is_empty(), "{:?}", sends.findings);
         let silent: Vec<(Socket, u32)> = sockets.iter().map(|each| (*each, 90_000)).collect();
         assert_eq!(watched(|| table(&sockets), &silent).findings.len(), 1);
+    }
+
+    #[test]
+    fn nothing_is_found_about_a_staged_process() {
+        let sockets = leak();
+        let mut monitor = Monitor::new(MonitorOptions {
+            staged: &["program-100"],
+            ..MonitorOptions::default()
+        });
+        monitor.fold(reading(0, table(&sockets)));
+        let seen = monitor.fold(reading(70_000, table(&sockets))).unwrap();
+        assert!(seen.findings.is_empty(), "{:?}", seen.findings);
     }
 }
