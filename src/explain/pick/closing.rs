@@ -48,7 +48,23 @@ pub(super) fn closing_down(evidence: &Evidence) -> Choice {
     choice
 }
 
+/// The program sends no more and reads on, and the peer sends: legal for as long
+/// as it likes (RFC 9293, 3.6).
+fn half_closed(evidence: &Evidence) -> Choice {
+    let mut choice = Choice::new("next_half_closed");
+    choice
+        .say("half_closed")
+        .say_if(evidence.recv_queue > 0, "recv_pending");
+    choice.sentences.extend(evidence.last_data());
+    choice.say_if(evidence.sharers > 0, "shared_owner");
+    choice
+}
+
 pub(super) fn fin_wait_2(evidence: &Evidence) -> Choice {
+    let receives = evidence.received_ago.is_some_and(|ago| ago < BEYOND_ARP);
+    if receives && evidence.held && !evidence.receiving_shut {
+        return half_closed(evidence);
+    }
     // The keepalive timer of an orphan may be followed by as long a wait again.
     let timed = !evidence.held && evidence.runs(TimerKind::TimeWait);
     let mut choice = Choice::new("next");
