@@ -80,3 +80,43 @@ pub fn write(
     write_guarded(&document, out)?;
     out.write_all(b"\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::catalogue::Language;
+    use crate::model::action::Policy;
+    use crate::model::closing::CloseRefusal;
+    use crate::model::powers::{Naming, Powers};
+
+    #[test]
+    fn an_ordinary_user_gets_each_feature_with_what_it_lacks() {
+        let means = Means {
+            powers: Powers {
+                uid: 1000,
+                ..Powers::default()
+            },
+            policy: Policy::Act,
+            naming: Naming::Surely,
+            closing: Err(CloseRefusal::NotPermitted),
+            program: "/usr/bin/tcplens".into(),
+        };
+        let words = Catalogue::of(Language::English);
+        let mut out = Vec::new();
+        write(&Observation::default(), &means, words, &mut out).unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(document["schema"], SCHEMA);
+        assert_eq!(document["uid"], 1000);
+        let features = document["features"].as_array().unwrap();
+        assert_eq!(features.len(), 8, "{features:?}");
+        for feature in features {
+            let support = feature["support"].as_str().unwrap();
+            assert!(["full", "partial", "none"].contains(&support), "{feature}");
+            assert!(!feature["text"].as_str().unwrap().is_empty(), "{feature}");
+        }
+        let closing = features.iter().find(|one| one["feature"] == "close");
+        let closing = closing.unwrap_or_else(|| panic!("no feature `close`: {features:?}"));
+        assert_eq!(closing["support"], "none");
+        assert_eq!(closing["lacks"][0], "cap_net_admin");
+    }
+}
