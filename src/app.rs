@@ -107,7 +107,7 @@ pub struct Choices {
     pub course: Option<Course>,
     /// In the lab, the limits of the machine around it.
     pub outside: Option<Limits>,
-    /// Where copied text goes.
+    /// Destination of copied text.
     pub clipboard: Clipboard,
 }
 

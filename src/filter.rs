@@ -91,7 +91,7 @@ impl Filter {
         self.asks(ast::Test::gains_from_flow)
     }
 
-    /// Whether it asks for what no table has that lacks what connections carry.
+    /// True if it asks for what only tables read with TCP_INFO have.
     #[must_use]
     pub fn is_of_flows(&self) -> bool {
         self.asks(ast::Test::is_of_flow)

@@ -37,7 +37,7 @@ pub struct Confirm {
     pub chosen: Signal,
     /// Lines scrolled, while the question is explained instead of shown.
     pub help: Option<u16>,
-    /// Who matches, too, and is left alone: name, pid and role.
+    /// Processes that match and are left alone: name, pid and role.
     pub spared: Vec<(Target, Relation)>,
 }
 
@@ -203,7 +203,7 @@ pub struct Goes {
     /// Of those others, how many connections each has on the ports that are
     /// listened on.
     pub busy: BTreeMap<u32, u32>,
-    /// Who else holds one of the listeners.
+    /// Other holders of one of the listeners.
     pub listeners_held_by: BTreeSet<u32>,
 }
 

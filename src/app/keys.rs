@@ -115,7 +115,7 @@ pub enum Context {
     Confirm,
     /// The question before a connection is closed.
     Close,
-    /// What explains such a question.
+    /// The page that explains such a question.
     DialogHelp,
     /// A line being typed. It takes every key itself.
     Prompt,

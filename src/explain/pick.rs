@@ -86,7 +86,7 @@ pub(super) struct Evidence {
     pub(super) itself: bool,
     /// The other end, if that is on this machine.
     pub(super) other_end: Option<OtherEnd>,
-    /// What listens at the target of a SYN, if that is this machine.
+    /// Listener at the target of a SYN, if that is this machine.
     pub(super) target: Option<Target>,
     /// Half-open connections of a listener.
     pub(super) half_open: u32,
@@ -101,7 +101,7 @@ pub(super) struct Evidence {
     /// How long ago data came last, where that is known.
     pub(super) received_ago: Option<Duration>,
     pub(super) local: IpAddr,
-    /// What it is bound to and is not there, where that is known.
+    /// The missing address or interface that it is bound to, if known.
     pub(super) lost: Option<Lost>,
     /// True if no address but loopback addresses is there, where that is known.
     pub(super) loopback_only: Option<bool>,
@@ -141,11 +141,11 @@ pub(super) struct Evidence {
     /// How long the oldest connection has waited at this listener, or this one to
     /// be accepted, where that is known.
     pub(super) waited: Option<Waited>,
-    /// What keeps its program from working, as the name of a sentence.
+    /// Obstacle that keeps its program from working, as the name of a sentence.
     pub(super) plight: Option<&'static str>,
-    /// Whether it has reached the severity of a warning in a finding.
+    /// True if a finding about it has reached the severity of a warning.
     pub(super) warned_of: bool,
-    /// Whether the program has sent data long after the peer's were over.
+    /// True if the program has sent data long after the peer's last data.
     pub(super) still_sends: bool,
 }
 
@@ -153,7 +153,7 @@ pub(super) struct Evidence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Waited {
     pub(super) time: Duration,
-    /// Whether that is a lower bound.
+    /// True if that is a lower bound.
     pub(super) at_least: bool,
 }
 

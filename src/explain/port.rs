@@ -30,7 +30,7 @@ pub struct PortStatus<'o> {
     here: Vec<Holder<'o>>,
     /// In other network namespaces, as far as the table has them.
     elsewhere: Vec<Holder<'o>>,
-    /// Where NAT sends connections to the port.
+    /// Targets to which NAT forwards connections to the port.
     forwardings: Vec<Forwarding>,
     /// Connections accepted on the port while a listener is there.
     accepted: usize,

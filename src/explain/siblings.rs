@@ -55,7 +55,7 @@ pub(super) struct Alike {
     pub(super) same_remote: u32,
 }
 
-/// What other sockets tell about one.
+/// Facts about one socket that other sockets give.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Relations<'o> {
     /// Number of sockets like it.
@@ -132,7 +132,7 @@ impl<'o> Siblings<'o> {
         }
     }
 
-    /// What other sockets tell about the urgency of a row of the observation.
+    /// Returns the facts about the urgency of a row that other sockets give.
     pub(super) fn of(&self, row: &Row) -> Relations<'o> {
         Relations {
             alike: self.alike(row),

@@ -16,7 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 /// The longest word that is taken from a command line.
 const LONGEST: usize = 64;
 
-/// What a helper stands for.
+/// The service or container that a helper stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StandsFor {
     /// docker-proxy: a container's published port.
@@ -39,7 +39,7 @@ pub enum StandsFor {
 }
 
 impl StandsFor {
-    /// What a process stands for; none if it is no such helper.
+    /// Returns what a process stands for; none if it is no such helper.
     #[must_use]
     pub fn of(process: &Process) -> Option<Self> {
         let name = process.name.as_str();

@@ -21,7 +21,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long `TIME_WAIT` lasts (`TCP_TIMEWAIT_LEN` in `include/net/tcp.h`).
+/// Length of `TIME_WAIT` (`TCP_TIMEWAIT_LEN` in `include/net/tcp.h`).
 const TIME_WAIT: Duration = Duration::from_mins(1);
 
 /// A question made ready.
@@ -270,7 +270,7 @@ fn hundredths(age: Duration) -> u64 {
     u64::try_from(age.as_millis() / 10).unwrap_or(u64::MAX)
 }
 
-/// What is known of a number that only connections have.
+/// A number that only connections have, as far as it is known.
 fn of_connection(socket: &Socket, known: Option<u64>) -> Measured {
     match known {
         Some(known) => Measured::Exact(known),

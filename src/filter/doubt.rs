@@ -9,7 +9,7 @@ pub enum Doubt {
     Age {
         /// The bound.
         at_least: Duration,
-        /// What it is compared with.
+        /// The value that it is compared with.
         limit: Duration,
     },
     /// The round-trip time.
@@ -32,7 +32,7 @@ pub enum Doubt {
     Namespace,
     /// The interface it is bound to.
     Device,
-    /// Whether it takes IPv4, too.
+    /// True if it takes IPv4, too.
     Ipv4,
     /// The range of ports that the kernel chooses from.
     PortRange,

@@ -8,7 +8,7 @@ use super::ast::Compare;
 pub enum Truth {
     /// It does not match.
     No,
-    /// What is known does not decide it.
+    /// The facts do not decide it.
     Unknown,
     /// It matches.
     Yes,

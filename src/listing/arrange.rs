@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub struct Undecided {
     /// Number of rows.
     pub count: usize,
-    /// What is not known of the first.
+    /// The unknown fact about the first of them.
     pub doubt: Option<Doubt>,
 }
 

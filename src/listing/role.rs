@@ -112,7 +112,7 @@ pub struct Relation {
 }
 
 impl Relation {
-    /// What a row is to its owner.
+    /// Role of a row for its owner.
     #[must_use]
     pub fn of(row: &Row, observation: &Observation) -> Self {
         Self {

@@ -7,9 +7,9 @@ use std::time::Duration;
 pub struct AcceptWait {
     /// Row number of the listener.
     pub listener: u32,
-    /// How long the oldest connection has waited.
+    /// Time for which the oldest connection has waited.
     pub oldest: Duration,
-    /// How long nothing has been accepted.
+    /// Time for which nothing has been accepted.
     pub stalled: Duration,
     /// Whether both are lower bounds: the connection was there when watching
     /// began.

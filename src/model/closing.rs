@@ -47,7 +47,7 @@ impl Cookie {
 pub struct Closable {
     socket: Socket,
     cookie: Cookie,
-    /// Whether it is known to be a path or a listener of MPTCP (RFC 8684).
+    /// True if it is known to be a path or a listener of MPTCP (RFC 8684).
     mptcp: bool,
 }
 
@@ -97,7 +97,7 @@ impl Closable {
         })
     }
 
-    /// Whether it is known to belong to MPTCP.
+    /// True if it is known to belong to MPTCP.
     #[must_use]
     pub fn is_mptcp(&self) -> bool {
         self.mptcp

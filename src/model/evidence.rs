@@ -57,9 +57,9 @@ pub enum Evidence {
     NotAccepting(AcceptStall),
     /// For [`Rule::AcceptQueue`].
     AcceptQueue {
-        /// Where it listens.
+        /// Local address and port of the listener.
         listener: Endpoint,
-        /// How many connections wait to be accepted.
+        /// Number of connections that wait to be accepted.
         waiting: u32,
         /// Its backlog: one more than this may wait.
         backlog: u32,
@@ -71,7 +71,7 @@ pub enum Evidence {
     },
     /// For [`Rule::TimeWaitHeap`].
     TimeWaitHeap {
-        /// How many there are.
+        /// Number of them.
         count: u32,
         /// How many there may be.
         most: u32,
@@ -80,7 +80,7 @@ pub enum Evidence {
     },
     /// For [`Rule::Orphans`].
     Orphans {
-        /// How many there are.
+        /// Number of them.
         orphans: u32,
         /// How many there may be.
         most: u32,
@@ -119,7 +119,7 @@ pub enum Evidence {
     },
     /// For [`Rule::NewListener`].
     NewListener {
-        /// Where it listens.
+        /// Local address and port of the listener.
         listener: Endpoint,
         /// The program file, where it is known.
         program: Option<Text>,
@@ -165,17 +165,17 @@ pub struct Leak {
 /// Evidence of a program that accepts nothing, or hardly anything.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AcceptStall {
-    /// Where it listens.
+    /// Local address and port of the listener.
     pub listener: Endpoint,
-    /// How many connections wait to be accepted.
+    /// Number of connections that wait to be accepted.
     pub waiting: u32,
     /// Backlog of the listener, where `sock_diag` told it.
     pub backlog: Option<u32>,
-    /// How long the oldest of them has waited.
+    /// Time for which the oldest of them has waited.
     pub oldest: Duration,
-    /// How long nothing has been accepted.
+    /// Time for which nothing has been accepted.
     pub stalled: Duration,
-    /// Whether both are lower bounds.
+    /// True if both are lower bounds.
     pub at_least: bool,
 }
 
@@ -192,7 +192,7 @@ impl AcceptStall {
 pub struct Stillness {
     /// How many sockets stand still.
     pub sockets: u32,
-    /// How many bytes wait in them.
+    /// Number of bytes that wait in them.
     pub bytes: u64,
     /// The peer of the one with most.
     pub peer: Endpoint,
@@ -207,11 +207,11 @@ pub struct Unacknowledged {
     pub peer: Endpoint,
     /// The port of the listener, if the peers are clients of one here.
     pub port: Option<u16>,
-    /// How many peers are silent.
+    /// Number of silent peers.
     pub destinations: u32,
-    /// How many sockets retransmit.
+    /// Number of sockets that retransmit.
     pub sockets: u32,
-    /// How many bytes wait in them.
+    /// Number of bytes that wait in them.
     pub bytes: u64,
     /// For how long the longest has had no answer.
     pub longest: Duration,
@@ -248,7 +248,7 @@ pub struct PortUse {
     pub to: Option<Endpoint>,
     /// How many ports are taken for it.
     pub used: u32,
-    /// How many there are.
+    /// Number of them.
     pub room: u32,
 }
 
@@ -363,7 +363,7 @@ impl Evidence {
         }
     }
 
-    /// How many sockets it is about, where that says how much there is of it.
+    /// Number of sockets that it is about, where that is its size.
     #[must_use]
     pub fn size(&self) -> u32 {
         match self {

@@ -189,7 +189,7 @@ impl Lack {
 /// Holder of the sockets of a finding, beyond its one process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FindingHolder {
-    /// What is known where no process is: the rule is about one that is not seen.
+    /// Facts about a holder whose process is hidden.
     pub unseen: Option<UnseenHolder>,
     /// Further processes of the same program: workers that share the trouble.
     pub workers: Vec<Arc<Process>>,
@@ -243,7 +243,7 @@ pub struct Finding {
     pub below_since: Option<Stamp>,
     /// Whose sockets these are; none where it is not about one process.
     pub process: Option<Arc<Process>>,
-    /// What is known of their holder beside that.
+    /// Further facts about their holder.
     pub holder: FindingHolder,
     /// What was seen. It also tells the rule.
     pub evidence: Evidence,

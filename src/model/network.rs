@@ -39,7 +39,7 @@ pub struct Reach {
     pub v6: bool,
 }
 
-/// What a socket is bound to in vain.
+/// The missing thing that a socket is bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
     /// An address that its network namespace does not have.
@@ -62,8 +62,8 @@ impl Lost {
 /// Connections that NAT sends elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forwarding {
-    /// Where they go instead.
+    /// Their real target.
     pub target: Endpoint,
-    /// How many there are.
+    /// Number of them.
     pub connections: u32,
 }

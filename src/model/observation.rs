@@ -90,7 +90,7 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// How long connections have waited at a listener of these rows.
+    /// Waiting times at the listeners among these rows.
     #[must_use]
     pub fn accept_wait(&self, row: &Row) -> Option<&AcceptWait> {
         let key = row.socket.key();

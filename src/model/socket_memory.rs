@@ -32,7 +32,7 @@ pub struct Buffers {
 /// The memory of the socket with a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryEntry {
-    /// Which socket.
+    /// Key of the socket.
     pub key: SocketKey,
     /// Its memory.
     pub memory: SocketMemory,

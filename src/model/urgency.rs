@@ -5,7 +5,7 @@ use super::observation::Observation;
 use super::row::{Phase, Row};
 use super::socket::SocketKey;
 
-/// How much attention a socket deserves.
+/// Degree of attention that a socket deserves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Urgency {
     /// As it should be.

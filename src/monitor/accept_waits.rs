@@ -34,13 +34,13 @@ pub(super) struct AcceptWaits {
     waits: Vec<AcceptWait>,
 }
 
-/// What is remembered of one listener's queue.
+/// History of one listener's queue.
 #[derive(Clone, Copy)]
 struct Queue {
     length: u32,
     /// Since when it has had connections and has not become shorter.
     undiminished: Stamp,
-    /// How many it had then.
+    /// Number of connections that it had then.
     length_then: u32,
     /// The oldest connection, where it is known to be in this queue.
     head: Option<Head>,
@@ -50,7 +50,7 @@ struct Queue {
 #[derive(Clone, Copy)]
 struct Head {
     key: SocketKey,
-    /// When it came.
+    /// Time at which it came.
     came: Stamp,
     /// Since when it has been the next.
     since: Stamp,
@@ -155,7 +155,7 @@ impl AcceptWaits {
         }
     }
 
-    /// How long each listener's oldest connection has waited, by row number.
+    /// Waiting time of each listener's oldest connection, by row number.
     pub(super) fn all(&self) -> &[AcceptWait] {
         &self.waits
     }

@@ -47,7 +47,7 @@ pub(super) struct Chronicler {
     followed: Vec<SocketKey>,
     /// Whether others are followed than the last chronicle tells of.
     behind: bool,
-    /// Whether events came that the last chronicle lacks.
+    /// True if events came that the last chronicle lacks.
     has_news: bool,
     /// Since the last table.
     attempts: Attempts,

@@ -33,7 +33,7 @@ impl Details {
         self.known = fresh;
     }
 
-    /// What is known of one connection.
+    /// Details of one connection, if known.
     pub(super) fn find(&self, key: &SocketKey) -> Option<&Detail> {
         let place = self
             .known

@@ -27,7 +27,7 @@ pub(super) fn copy(text: &str, way: Clipboard) {
     }
 }
 
-/// What is sent; none where it would only be shown.
+/// Bytes to send; none where a terminal would only show them.
 fn sequence(text: &str, way: Clipboard) -> Option<String> {
     let mut plain = String::new();
     let copied = CopyToClipboard::to_clipboard_from(text);

@@ -129,7 +129,7 @@ impl Teller {
         }
     }
 
-    /// What is not acted on, and why.
+    /// Reports what is not acted on, with the reason.
     fn left_out(&self, what: &str, reason: String) {
         let values = [("what", what.to_owned()), ("reason", reason)];
         self.aside("left_out", &values);

@@ -25,7 +25,7 @@ const STEPS: [Duration; 10] = [
     Duration::from_secs(30),
 ];
 
-/// How many costs are remembered.
+/// Number of costs that are kept.
 const REMEMBERED: usize = 16;
 /// A cost that none of so many latest tables had is over.
 const OVER_AFTER: usize = 3;

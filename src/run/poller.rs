@@ -64,7 +64,7 @@ struct Poller {
     looked: Option<Instant>,
     /// Whether it has changed since.
     unseen: bool,
-    /// When events were read last, while their page is open.
+    /// Time of the last reading of events, while their page is open.
     streamed: Option<Instant>,
 }
 
@@ -196,7 +196,7 @@ impl Poller {
         (!self.watched.is_empty()).then(|| patience.saturating_sub(since))
     }
 
-    /// How long until events are due, while their page is open.
+    /// Time until events are due, while their page is open.
     fn until_events(&self) -> Option<Duration> {
         let streamed = self.streamed?;
         Some(EVENTS_INTERVAL.saturating_sub(streamed.elapsed()))

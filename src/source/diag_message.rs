@@ -48,7 +48,7 @@ pub struct Message<'d> {
     pub part: Part<'d>,
 }
 
-/// What a message of an answer says.
+/// Content of one message of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part<'d> {
     /// Tells of a socket.

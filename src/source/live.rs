@@ -214,7 +214,7 @@ impl Live {
         }
     }
 
-    /// What stands around the sockets of this namespace.
+    /// Reads interfaces, addresses and name of this namespace.
     fn around(&mut self, table: &mut SocketTable) -> Around {
         let network = self.addresses.read(Bound::of(table, self.own));
         let networks = addresses::or_gap(network, &mut table.gaps);

@@ -97,7 +97,7 @@ pub(super) struct Found {
     pub(super) namespaces: Vec<Namespace>,
 }
 
-/// What one namespace has.
+/// Contents of one namespace.
 struct Visited {
     table: SocketTable,
     bound_to: BoundTo,

@@ -253,7 +253,7 @@ impl Owners {
         self.roster.identities()
     }
 
-    /// What could not be searched; empty if every process could be.
+    /// Processes that could not be searched; empty if every one could.
     pub(super) fn gaps(&self, short_of_descriptors: bool) -> Vec<Gap> {
         let mut counts = self.roster.unreadable();
         if let Some(reason) = self.failure {

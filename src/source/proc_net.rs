@@ -26,7 +26,7 @@ pub struct Parsed {
     pub drops: Vec<(usize, u32)>,
     /// How many lines did not.
     pub malformed: u64,
-    /// Whether the heading was there, which every kernel writes.
+    /// True if the heading was there, which every kernel writes.
     pub has_heading: bool,
 }
 

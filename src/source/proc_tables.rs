@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// What is wrong with a file that is empty or says something else.
+/// Error for a file that is empty or holds something else.
 const NO_TABLE: &str = "the file has no table in it";
 
 /// Reads the tables below a proc file system.

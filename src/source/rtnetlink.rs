@@ -48,7 +48,7 @@ pub struct InterfaceAddress {
     pub is_global: bool,
 }
 
-/// What a message of an answer says.
+/// Content of one message of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// An address.

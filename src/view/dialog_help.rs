@@ -13,9 +13,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// Where the texts beside signals and ends begin.
+/// Column at which the texts beside signals and ends begin.
 const INDENT: usize = 12;
-/// Where the meanings of keys begin.
+/// Column at which the meanings of keys begin.
 const KEYS: usize = 18;
 
 /// Draws the page; says how far it can be scrolled.

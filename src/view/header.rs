@@ -244,7 +244,7 @@ fn right_side(app: &App, theme: Theme, room: Room) -> Line<'static> {
     Line::from(spans)
 }
 
-/// How often tables are read, and why that is less often than every second.
+/// Interval between tables, and the reason if it is longer than a second.
 fn pace(app: &App, room: Room) -> String {
     let interval = app.words.length(app.interval);
     let name = match (room, app.slowed_by, app.pace) {

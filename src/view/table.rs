@@ -134,7 +134,7 @@ fn direction(descending: bool, theme: Theme) -> &'static str {
     }
 }
 
-/// What decides the look of a row beside the row itself.
+/// Facts beside the row itself that decide its look.
 #[derive(Clone, Copy)]
 struct Look {
     urgency: Urgency,

@@ -8,7 +8,7 @@ use clap::parser::ValueSource;
 /// The flags that select sockets.
 const SELECTING: &[&str] = &["tcp", "udp", "listening", "all", "ipv4", "ipv6"];
 
-/// What every command obeys: its language, and where the settings are.
+/// Flags that every command obeys: the language and the settings file.
 const ALWAYS: &[&str] = &["lang", "config"];
 
 /// Flags of the live table that every command inherits, with the name to type.

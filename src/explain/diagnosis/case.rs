@@ -35,7 +35,7 @@ pub(super) struct Case<'a> {
     listener: Option<&'a Row>,
     /// The other end, if that is on this machine.
     other_end: Option<&'a Row>,
-    /// What listens at the target of a SYN, if that is this machine.
+    /// Listener at the target of a SYN, if that is this machine.
     target: Option<&'a Row>,
     half_open: u32,
     siblings: u32,

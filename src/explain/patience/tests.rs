@@ -212,7 +212,7 @@ fn keepalive_times_of_a_program_promise_no_end() {
     assert_eq!(probed(7420, 2, 60_000), (Some(585), false));
 }
 
-/// What has outlived the limit of the settings has another one.
+/// A wait that has outlived the limit of the settings has another limit.
 #[test]
 fn data_that_outlives_the_settings_promises_no_end() {
     let limits = Limits {

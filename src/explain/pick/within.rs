@@ -15,7 +15,7 @@ pub(in crate::explain) struct OtherEnd {
     pub(in crate::explain) blocked: bool,
 }
 
-/// What listens at the target of a SYN, if that is this machine.
+/// Listener at the target of a SYN, if that is this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::explain) enum Target {
     /// A listener whose queue is full.

@@ -45,7 +45,7 @@ pub(super) struct Standing<K> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Holder<'a> {
     pub(super) process: Option<&'a Arc<Process>>,
-    /// What is known where no process is.
+    /// Facts about a holder whose process is hidden.
     pub(super) unseen: Option<UnseenHolder>,
     /// Further processes that share the trouble.
     pub(super) workers: Vec<&'a Arc<Process>>,

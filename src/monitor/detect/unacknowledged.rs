@@ -48,7 +48,7 @@ struct Began {
     already: Duration,
 }
 
-/// What connections are judged together.
+/// Key of the connections that are judged together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Group {
     namespace: u32,
@@ -234,7 +234,7 @@ fn merge(silent: &mut [Silent<'_>], after: Duration) {
     }
 }
 
-/// How many connections the ports have whose clients are silent.
+/// Number of connections of each port that has silent clients.
 fn clients(
     scene: &Scene<'_>,
     groups: &BTreeMap<Group, Vec<Silent<'_>>>,

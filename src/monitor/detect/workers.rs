@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 /// Key of findings that are told as one.
 type Family = (Rule, Text, Text, Kin);
 
-/// What makes processes of the same program file one program.
+/// Key under which processes of the same program file are one program.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kin {
     /// A service or container.

@@ -49,7 +49,7 @@ pub(super) struct SocketEntry<'a> {
     namespace_name: Option<Cow<'a, str>>,
     local: EndpointEntry,
     remote: Option<EndpointEntry>,
-    /// What it is bound to in vain.
+    /// The missing thing that it is bound to: `address` or `interface`.
     #[serde(skip_serializing_if = "Option::is_none")]
     lost: Option<&'static str>,
     inode: Option<u32>,

@@ -79,7 +79,7 @@ struct Entry {
     /// Further processes of the same program that share the trouble.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     workers: Vec<Owner>,
-    /// What is known of a holder that is not seen.
+    /// Facts about a hidden holder.
     #[serde(skip_serializing_if = "Option::is_none")]
     unseen: Option<Unseen>,
     evidence: Map<String, Value>,

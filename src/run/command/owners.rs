@@ -12,7 +12,7 @@ use crate::model::process::Process;
 use crate::model::row::Row;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many processes or sockets of a kind are named before the rest is counted.
+/// Number of processes or sockets of a kind that are named before the rest is counted.
 const NAMED: usize = 8;
 
 /// A process with sockets that match.
@@ -24,12 +24,12 @@ pub(super) struct Owner<'o> {
     pub(super) role: Role,
     pub(super) row: &'o Row,
     pub(super) process: &'o Process,
-    /// Whether nothing but remote ends made it match.
+    /// True if only remote ends made it match.
     remote_only: bool,
 }
 
 impl Owner<'_> {
-    /// What its role is to be minded for.
+    /// The risk that comes with its role, if any.
     pub(super) fn caution(&self) -> Option<Caution> {
         self.remote_only.then_some(Caution::RemoteOnly)
     }
@@ -79,7 +79,7 @@ pub(super) fn owners<'o>(
 }
 
 /// A row as if each of its owners held it alone.
-fn each_alone<'o>(
+pub(super) fn each_alone<'o>(
     row: &Row,
     observation: &'o Observation,
 ) -> impl Iterator<Item = (&'o Process, Row)> {

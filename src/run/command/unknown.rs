@@ -1,12 +1,12 @@
 //! Orders whose filter cannot be decided: they are refused, for what is not known
 //! is neither meant nor left alone.
 
+use super::owners::each_alone;
 use super::{About, Teller};
 use crate::app::closing::Closing;
 use crate::explain::doubt;
 use crate::filter::{Doubt, Matcher, Truth};
 use crate::model::observation::Observation;
-use crate::model::owner::OwnerSpan;
 use crate::model::row::{Phase, Row};
 use crate::model::session::Session;
 use crate::model::text::Text;
@@ -24,20 +24,10 @@ pub(super) fn refuse_kill(
         if matcher.truth(row) == Truth::No {
             return None;
         }
-        let mut start = row.owners.start;
-        observation.owners(row).find_map(|(process, descriptors)| {
-            let count = u32::try_from(descriptors.len()).unwrap_or(u32::MAX);
-            let alone = Row {
-                owners: OwnerSpan { start, count },
-                ..*row
-            };
-            start = start.saturating_add(count);
+        each_alone(row, observation).find_map(|(process, alone)| {
             let doubt = matcher.doubt(&alone).filter(|_| process.start_ticks > 0)?;
-            let socket = socket(row);
-            Some((
-                format!("{} ({}) {socket}", process.name, process.pid),
-                doubt,
-            ))
+            let what = format!("{} ({}) {}", process.name, process.pid, socket(row));
+            Some((what, doubt))
         })
     })
 }

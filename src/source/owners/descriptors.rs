@@ -210,7 +210,7 @@ impl ProcFolder {
     }
 }
 
-/// What is behind a descriptor.
+/// Target of a descriptor.
 enum Descriptor {
     /// A socket with this inode.
     Socket(u32),

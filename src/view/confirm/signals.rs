@@ -12,7 +12,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
-/// How many lines it takes: none while there is nothing to send a signal to.
+/// Number of lines: none while there is nothing to send a signal to.
 pub(super) fn count(confirm: &Confirm) -> usize {
     if confirm.is_ready() && confirm.is_of_use() {
         Signal::ALL.len()
@@ -46,7 +46,7 @@ pub(super) fn draw(
     }
 }
 
-/// What a signal does, in a few words.
+/// Effect of a signal, in a few words.
 pub(in crate::view) fn told(signal: Signal, app: &App) -> &str {
     let key = signal.word().to_ascii_lowercase();
     app.words.screen("signals", &key)

@@ -3,7 +3,7 @@
 
 use crate::view::words::cells;
 
-/// What a line says, column by column.
+/// Texts of a line, column by column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Column {
     Time,
@@ -24,7 +24,7 @@ pub(super) const COLUMNS: [(Column, &str); 6] = [
     (Column::Carried, "carried"),
 ];
 
-/// What gives way when there is little room, the first of these first.
+/// Parts that give way when there is little room, in this order.
 const GIVES_WAY: [Yield; 7] = [
     Yield::Column(Column::Carried),
     Yield::LocalAddress,
@@ -47,7 +47,7 @@ enum Yield {
     Milliseconds,
 }
 
-/// What each column takes, and which of them are in their short form.
+/// Width of each column, and the columns that are in their short form.
 #[derive(Default)]
 pub(super) struct Layout {
     /// None for those that gave way or have nothing to say.

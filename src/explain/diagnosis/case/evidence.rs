@@ -19,7 +19,7 @@ const MTU_TRIES: u8 = 3;
 /// every link.
 const SMALL_MSS: u32 = 1220;
 
-/// Who has sent within this time still sends.
+/// A peer that has sent within this time still sends.
 const STILL_SENDING: Duration = Duration::from_secs(5);
 
 impl Case<'_> {
@@ -141,7 +141,7 @@ impl Case<'_> {
             })
     }
 
-    /// What keeps its program from working, as the name of a sentence.
+    /// Obstacle that keeps its program from working, as the name of a sentence.
     fn plight(&self) -> Option<&'static str> {
         let owner = self.owner?;
         match owner.run_state {

@@ -286,7 +286,7 @@ impl World {
         info.last_data_sent_ms = ms();
     }
 
-    /// How many bytes the peer will take.
+    /// Window of the peer, in bytes.
     fn room(&mut self, bytes: u32) {
         let info = self.info();
         info.peer_window = Some(bytes);

@@ -19,7 +19,7 @@ use foldhash::{HashMap, HashMapExt};
 use std::collections::hash_map::Entry;
 use std::hash::BuildHasher;
 
-/// How finely addresses are told apart at first.
+/// Number of groups into which addresses are sorted at first.
 const BUCKETS: usize = 1 << 12;
 /// If more than one of so many ports serves several destinations, they are not bound
 /// before the connection is made.
@@ -96,7 +96,7 @@ struct Taken<'r> {
     shared: u32,
 }
 
-/// How many sockets have a port.
+/// Number of sockets with a port.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sharing {
     One,
@@ -142,7 +142,7 @@ mod tests {
     use crate::filter::sample::row;
     use crate::model::state::State;
 
-    /// Whether ports are taken for bound first, one socket a port but for so many.
+    /// True if so many ports, of which some serve two destinations, count as bound first.
     fn bound_first(ports: u16, twice: u16) -> bool {
         let rows: Vec<Row> = (0..ports)
             .chain(0..twice)
