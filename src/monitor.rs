@@ -445,10 +445,11 @@ impl Monitor {
 
     fn is_staged(&self, finding: &Finding) -> bool {
         let staged = self.options.staged;
-        finding
-            .process
-            .as_ref()
-            .is_some_and(|process| staged.iter().any(|name| process.name.as_str() == *name))
+        match &finding.process {
+            Some(process) => staged.iter().any(|name| process.name.as_str() == *name),
+            // What a staged process has closed belongs to nobody.
+            None => !staged.is_empty(),
+        }
     }
 
     /// The findings to be told, and those that are muted.

@@ -29,7 +29,6 @@ pub struct FindingWords {
 pub fn describe(finding: &Finding, words: &Catalogue) -> FindingWords {
     let rule = finding.evidence.rule();
     let title = title(finding);
-    let per_source = is_per_source(&finding.evidence);
     // A place that is not known is told as such: a finding without words would
     // be an alarm that names nothing.
     let value = |place: &str| value(finding, words, place).unwrap_or_else(|| UNKNOWN.to_owned());
@@ -47,8 +46,8 @@ pub fn describe(finding: &Finding, words: &Catalogue) -> FindingWords {
             None => line,
         },
         evidence: words.sentences(&seen),
-        otherwise: say(if per_source { "else_source" } else { "else" }),
-        next: say(if per_source { "next_source" } else { "next" }),
+        otherwise: say(otherwise(finding)),
+        next: say(next(finding)),
     };
     debug_assert!(said.is_whole(), "{finding:?} {said:?}");
     said
@@ -130,7 +129,33 @@ fn evidence(finding: &Finding) -> &'static str {
         evidence if is_per_source(evidence) => "evidence_source",
         Evidence::Unlisted(_) => "evidence_unlisted",
         Evidence::FailedConnects { whose: Some(_), .. } => "evidence_whose",
+        _ if is_closed_here(finding) => "evidence_nobody",
         _ => "evidence",
+    }
+}
+
+/// Returns true for connections without an acknowledgement that no program holds
+/// any more.
+fn is_closed_here(finding: &Finding) -> bool {
+    match &finding.evidence {
+        Evidence::Unacknowledged(silent) => finding.process.is_none() && silent.user.is_none(),
+        _ => false,
+    }
+}
+
+fn otherwise(finding: &Finding) -> &'static str {
+    if is_per_source(&finding.evidence) {
+        "else_source"
+    } else {
+        "else"
+    }
+}
+
+fn next(finding: &Finding) -> &'static str {
+    match &finding.evidence {
+        evidence if is_per_source(evidence) => "next_source",
+        _ if is_closed_here(finding) => "next_nobody",
+        _ => "next",
     }
 }
 
@@ -138,6 +163,7 @@ fn evidence(finding: &Finding) -> &'static str {
 fn title(finding: &Finding) -> &'static str {
     match (&finding.evidence, finding.severity) {
         (evidence, _) if is_per_source(evidence) => "title_source",
+        _ if is_closed_here(finding) => "title_nobody",
         (Evidence::SynFlood(_), Severity::Alarm) => "title_flood",
         (Evidence::SynFlood(_), Severity::Info) => "title_overload",
         _ => "title",
@@ -186,14 +212,14 @@ fn line_of_own(tripped: &Tripped) -> &'static str {
 
 fn line(finding: &Finding) -> &'static str {
     match &finding.evidence {
+        _ if is_closed_here(finding) => "line_nobody",
         evidence if is_per_source(evidence) => match finding.process {
             Some(_) => "line_source",
             None => "line_source_nobody",
         },
         Evidence::UserRule(tripped) => line_of_own(tripped),
         Evidence::Unacknowledged(silent) => match finding.process {
-            None if silent.user.is_some() => "line_hidden",
-            None => "line_nobody",
+            None => "line_hidden",
             Some(_) if silent.port.is_some() => "line_clients",
             Some(_) if silent.destinations > 1 => "line_more",
             Some(_) => "line",

@@ -101,7 +101,13 @@ impl Detector for NotAcknowledged {
             let few = all.is_some_and(|all| {
                 f64::from(evidence.sockets) < f64::from(all) * case.limits.unacknowledged_share
             });
-            let severity = if few { Severity::Info } else { Severity::Warn };
+            // Where a FIN is all that is left, no byte is lost, and the kernel removes
+            // the socket within minutes.
+            let severity = if few || evidence.bytes == 0 {
+                Severity::Info
+            } else {
+                Severity::Warn
+            };
             let process = silent.iter().find_map(|each| each.process);
             let level = Level::Raise(severity, Evidence::Unacknowledged(evidence));
             self.standing.judge(*group, process, level, case.now);
