@@ -37,7 +37,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         return ended;
     }
     let mut tongue = Tongue::of(&arguments);
-    let names_check = names_check(&arguments);
+    let named = flags::command_named(&habits::with_info(arguments.clone()));
+    let names_check = named.as_deref() == Some("check");
     let asked = match plan::parse(arguments, &Surroundings::here()) {
         Ok(asked) => asked,
         Err(usage) => {
@@ -116,12 +117,4 @@ fn complain(message: &str, tongue: Tongue, code: u8) -> ExitCode {
 /// Exit code for an error. A monitoring system takes 2 of a check for an alarm.
 fn error_code(checks: bool) -> u8 {
     if checks { UNKNOWN } else { ERROR }
-}
-
-/// True if the first word that is no flag is `check`, for arguments that cannot
-/// be parsed.
-fn names_check(arguments: &[OsString]) -> bool {
-    let mut words = arguments.iter().skip(1);
-    let word = words.find(|word| !word.as_encoded_bytes().starts_with(b"-"));
-    word.is_some_and(|word| word == "check")
 }

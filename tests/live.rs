@@ -353,10 +353,14 @@ const BY_NOBODY: &str = "list_agrees_row_by_row_for_an_ordinary_user";
 type Plain = fn() -> Result<(), Failed>;
 
 /// Those that send nothing.
-const OUTSIDE: [(&str, Plain); 3] = [
+const OUTSIDE: [(&str, Plain); 4] = [
     (
         "bad_input_is_answered_in_a_line",
         bad_input::is_answered_in_a_line,
+    ),
+    (
+        "bad_input_of_a_check_is_unknown_and_not_critical",
+        bad_input::of_a_check_is_unknown_and_not_critical,
     ),
     (
         "input_that_matches_nothing_exits_1",

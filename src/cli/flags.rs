@@ -1,9 +1,11 @@
 //! The flags and words there are, for the parser and the help.
 
-use crate::explain::language::Language;
+pub(super) mod shared;
+
 use crate::lab::DeviceChoice;
 use clap::{Arg, ArgAction, Command, value_parser};
-use std::path::PathBuf;
+use shared::{LIVE, flag, path, value, with_shared};
+use std::ffi::OsString;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,7 +28,10 @@ Filters: words of ss(8) such as  state established and dport = :443 and not dst
 pid:812  user:www-data  cmd:manage.py  dev eth0,  joined by and, or, not, ( ).
 Any other word is searched in what is shown and in command lines.
 
-Exit codes: 0 all well, 1 nothing matched or not all done, 2 an error.";
+Flags go before or after the command; one that it does not use is an error.
+
+Exit codes: 0 all well, 1 nothing matched or not all done, 2 an error; those of
+check are in its help.";
 
 /// The whole command line.
 pub(super) fn command() -> Command {
@@ -41,56 +46,63 @@ pub(super) fn command() -> Command {
         .term_width(0)
         .args_conflicts_with_subcommands(false)
         .subcommand_negates_reqs(true)
+        .arg(filter());
+    let commands = [
+        list(),
+        explain(),
+        kill(),
+        close(),
+        doctor(),
+        check(),
+        help(),
+        Command::new("version").about("Print the version"),
+        config(),
+        baseline(),
+        lab(),
+    ];
+    let commands = commands.map(|command| {
+        let name = command.get_name().to_owned();
+        with_shared(command, &name)
+    });
+    with_shared(command, LIVE).subcommands(commands)
+}
+
+fn list() -> Command {
+    Command::new("list")
+        .about("Print the table once")
+        .after_help(EXAMPLES)
         .arg(filter())
-        .arg(shown_processes().long("processes"))
-        .arg(interval())
-        .arg(flag("no-mouse", None, "Leave the mouse to the terminal"))
-        .arg(racy())
-        .arg(baseline_file())
-        .subcommand(
-            Command::new("list")
-                .about("Print the table once")
-                .after_help(EXAMPLES)
-                .arg(filter())
-                .arg(shown_processes().long("processes"))
-                .arg(
-                    value("format", "FORMAT", "How to print: table or json")
-                        .value_parser(["table", "json"]),
-                )
-                .arg(value(
-                    "columns",
-                    "NAMES",
-                    "Columns of the table, with commas between",
-                )),
+        .arg(
+            value("format", "FORMAT", "How to print: table or json")
+                .value_parser(["table", "json"]),
         )
-        .subcommand(
-            Command::new("explain")
-                .about("Explain a state, everything, or the sockets that match")
-                .arg(
-                    Arg::new("filter")
-                        .value_name("STATE|all|FILTER")
-                        .num_args(0..)
-                        .action(ArgAction::Append)
-                        .help("A state in any spelling, all, or which sockets"),
-                ),
+        .arg(value(
+            "columns",
+            "NAMES",
+            "Columns of the table, with commas between",
+        ))
+}
+
+fn explain() -> Command {
+    Command::new("explain")
+        .about("Explain a state, everything, or the sockets that match")
+        .arg(
+            Arg::new("filter")
+                .value_name("STATE|all|FILTER")
+                .num_args(0..)
+                .action(ArgAction::Append)
+                .help("A state in any spelling, all, or which sockets"),
         )
-        .subcommand(kill())
-        .subcommand(close())
-        .subcommand(
-            Command::new("doctor")
-                .about("Tell what can be seen and done here, and what would help"),
-        )
-        .subcommand(check())
-        .subcommand(
-            Command::new("help")
-                .about("Print the help, or that of a command")
-                .arg(Arg::new("topic").value_name("COMMAND").help("A command")),
-        )
-        .subcommand(Command::new("version").about("Print the version"))
-        .subcommand(config())
-        .subcommand(baseline())
-        .subcommand(lab());
-    common().into_iter().fold(command, Command::arg)
+}
+
+fn doctor() -> Command {
+    Command::new("doctor").about("Tell what can be seen and done here, and what would help")
+}
+
+fn help() -> Command {
+    Command::new("help")
+        .about("Print the help, or that of a command")
+        .arg(Arg::new("topic").value_name("COMMAND").help("A command"))
 }
 
 const LAB: &str = "\
@@ -111,10 +123,6 @@ fn lab() -> Command {
         .about("Watch real sockets in every state, in a private namespace")
         .after_help(LAB)
         .arg(filter())
-        .arg(interval())
-        .arg(flag("no-mouse", None, "Leave the mouse to the terminal"))
-        .arg(racy())
-        .arg(baseline_file())
         .arg(
             flag(
                 "tour",
@@ -135,7 +143,6 @@ fn lab() -> Command {
             value("sockets", "N", "A load of N established sockets instead")
                 .value_parser(value_parser!(u32).range(100..=1_000_000)),
         )
-        .arg(shown_processes())
         .arg(
             value("load-processes", "P", "In how many processes the load is")
                 .long("processes")
@@ -185,7 +192,6 @@ fn check() -> Command {
             )
             .value_parser(["info", "warn", "alarm"]),
         )
-        .arg(baseline_file())
 }
 
 const CONFIG: &str = "\
@@ -226,22 +232,6 @@ fn baseline() -> Command {
                 .arg(path("file", "FILE", "The file to write").required(true))
                 .arg(flag("force", None, "Replace a file that is there")),
         )
-}
-
-fn path(name: &'static str, placeholder: &'static str, help: &'static str) -> Arg {
-    Arg::new(name)
-        .value_name(placeholder)
-        .value_parser(value_parser!(PathBuf))
-        .help(help)
-}
-
-fn baseline_file() -> Arg {
-    path(
-        "baseline",
-        "FILE",
-        "Who is meant to listen, as baseline save wrote it",
-    )
-    .long("baseline")
 }
 
 const KILL: &str = "\
@@ -288,8 +278,7 @@ fn kill() -> Command {
                 "clients",
                 None,
                 "A port means both ends: clients of it are targets, too",
-            ))
-            .arg(racy()),
+            )),
     )
 }
 
@@ -306,7 +295,6 @@ fn acting(command: Command) -> Command {
     let number = || value_parser!(u32).range(1..);
     command
         .arg(filter())
-        .arg(shown_processes().long("processes"))
         .arg(flag("yes", Some('y'), "Answer a plain question with yes"))
         .arg(
             value("confirm", "N", "The number that would have to be typed")
@@ -323,110 +311,6 @@ fn acting(command: Command) -> Command {
         )
 }
 
-/// The flags that the live table and the list share.
-fn common() -> Vec<Arg> {
-    vec![
-        flag("tcp", Some('t'), "Only TCP"),
-        flag("udp", Some('u'), "Only UDP"),
-        flag(
-            "json",
-            None,
-            "Print JSON once (the same as list --format json)",
-        ),
-        flag(
-            "info",
-            None,
-            "TCP details (-i of ss): RTT and RETRANS in the list, tcp_info in JSON",
-        ),
-        flag("listening", Some('l'), "Only listening sockets"),
-        flag("all", Some('a'), "All sockets (the default), also with -l"),
-        flag(
-            "numeric",
-            Some('n'),
-            "Numbers instead of names of users and services",
-        ),
-        flag(
-            "extended",
-            Some('e'),
-            "Inodes in the list; the live table and JSON have them",
-        ),
-        flag("timers", Some('o'), "Timers (always shown)"),
-        flag("wide", Some('W'), "Cut nothing in the list (never done)"),
-        Arg::new("one-line")
-            .short('O')
-            .action(ArgAction::SetTrue)
-            .help("One line for each socket (always so)"),
-        flag(
-            "no-header",
-            Some('H'),
-            "A list without the line of headings",
-        ),
-        flag("ipv4", Some('4'), "Only IPv4, and what takes it as well"),
-        flag("ipv6", Some('6'), "Only IPv6"),
-        flag(
-            "all-netns",
-            None,
-            "All network namespaces that can be entered, in one table",
-        ),
-        path(
-            "config",
-            "FILE",
-            "Settings of this file instead of the usual one",
-        )
-        .long("config"),
-        value(
-            "sort",
-            "COLUMN",
-            "Sort by a column: amounts begin with the largest, names with the first; - before it is largest first, + smallest first",
-        )
-        .allow_hyphen_values(true),
-        value("source", "SOURCE", "Where to read: auto, sock-diag or proc").value_parser([
-            "auto",
-            "sock-diag",
-            "proc",
-        ]),
-        value(
-            "events",
-            "WHEN",
-            "What the kernel tells between tables (live table, check): auto, on or off",
-        )
-        .value_parser(["auto", "on", "off"]),
-        flag(
-            "read-only",
-            None,
-            "Only look: nothing can be ended or closed",
-        ),
-        value(
-            "lang",
-            "LANG",
-            "The language: en or zh; else that of the settings, or of the locale",
-        )
-        .value_parser(Language::ALL.map(Language::tag)),
-        value("color", "WHEN", "Colours: auto, always or never")
-            .value_parser(["auto", "always", "never"]),
-    ]
-    .into_iter()
-    .map(|arg| arg.global(true))
-    .collect()
-}
-
-/// What netstat and ss users type; processes are always shown. It has no long
-/// form where a load has processes, too.
-fn shown_processes() -> Arg {
-    Arg::new("shown-processes")
-        .short('p')
-        .action(ArgAction::SetTrue)
-        .help("Show processes (the default)")
-}
-
-fn racy() -> Arg {
-    flag(
-        "allow-racy-kill",
-        None,
-        "Without pidfds: signal by number, which may hit another process",
-    )
-}
-
 fn filter() -> Arg {
     Arg::new("filter")
         .value_name("FILTER")
@@ -435,34 +319,55 @@ fn filter() -> Arg {
         .help("Which sockets; all words together are one filter")
 }
 
-fn interval() -> Arg {
-    value(
-        "interval",
-        "TIME",
-        "Time between tables, such as 500ms or 1m; else 1s, or longer to keep below 5 % of a core",
-    )
-    .short('i')
+/// The command line in which asking for help stops nothing, so that the flags beside it
+/// can be read.
+pub(super) fn without_help() -> Command {
+    let asked = |name, short| flag(name, Some(short), "").global(true);
+    command()
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .arg(asked("help", 'h'))
+        .arg(asked("version", 'V'))
 }
 
-fn flag(name: &'static str, short: Option<char>, help: &'static str) -> Arg {
-    let arg = Arg::new(name)
-        .long(name)
-        .action(ArgAction::SetTrue)
-        .help(help);
-    match short {
-        Some(short) => arg.short(short),
-        None => arg,
+/// The command that the arguments name, the program's own name first, also where they
+/// cannot be parsed: the first word that is a command, and no value of a flag.
+pub(super) fn command_named(arguments: &[OsString]) -> Option<String> {
+    let whole = command();
+    let takes_value = |typed: &str| {
+        let mut flags = whole.get_arguments().filter(|arg| is_valued(arg));
+        let long = typed.strip_prefix("--");
+        // The last letter of several.
+        let short = typed.chars().last().filter(|_| long.is_none());
+        flags.any(|flag| {
+            long.is_some() && flag.get_long() == long
+                || short.is_some() && flag.get_short() == short
+        })
+    };
+    let mut words = arguments.iter().skip(1).filter_map(|word| word.to_str());
+    while let Some(word) = words.next() {
+        match word {
+            "--" => return None,
+            flag if flag.len() > 1 && flag.starts_with('-') && takes_value(flag) => {
+                words.next();
+            }
+            word if whole.find_subcommand(word).is_some() => return Some(word.to_owned()),
+            _ => {}
+        }
     }
+    None
 }
 
-fn value(name: &'static str, placeholder: &'static str, help: &'static str) -> Arg {
-    Arg::new(name).long(name).value_name(placeholder).help(help)
+/// True for a flag with a value behind it.
+fn is_valued(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::Set | ArgAction::Append) && !arg.is_positional()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::explain::catalogue::Catalogue;
+    use crate::explain::language::Language;
 
     /// Every sentence of the help, of this command and those below it.
     fn sentences(command: &Command, into: &mut Vec<String>) {

@@ -137,8 +137,9 @@ pub(super) fn parse(
     here: &Surroundings,
 ) -> Result<Asked, Usage> {
     let arguments = habits::with_info(arguments.into_iter().collect());
+    let named = flags::command_named(&arguments);
     let is_filter = arguments.iter().any(|argument| argument == "--");
-    let matches = match flags::command().try_get_matches_from(arguments) {
+    let matches = match flags::command().try_get_matches_from(&arguments) {
         Ok(matches) => matches,
         Err(error)
             if matches!(
@@ -148,14 +149,14 @@ pub(super) fn parse(
         {
             return Ok(Asked {
                 plan: Plan::Say(error.to_string()),
-                own: Own::default(),
+                own: own_of_help(arguments),
             });
         }
-        Err(error) => return Err(usage(&error)),
+        Err(error) => return Err(usage(&error, named.as_deref())),
     };
     let command = matches.subcommand().map(|(_, command)| command);
     match matches.subcommand() {
-        Some((name, command)) => obeyed::check(&matches, name, command)?,
+        Some((name, command)) => obeyed::check(name, command)?,
         None if is_filter => {}
         None => no_slip(&matches)?,
     }
@@ -165,12 +166,20 @@ pub(super) fn parse(
     })
 }
 
-/// A first word that is nearly a command is not taken for a filter.
+/// A first word that is nearly a command is not taken for a filter, nor is a command
+/// behind one.
 fn no_slip(matches: &ArgMatches) -> Result<(), Usage> {
     let words = words(matches);
     let (Some(word), Ok(filter)) = (words.first(), Filter::parse(&words.join(" "))) else {
         return Ok(());
     };
+    let mut texts = filter.texts().into_iter();
+    if let Some(command) = texts.find(|text| habits::COMMANDS.contains(text)) {
+        let shown = Text::from(words.join(" ").as_str());
+        return Err(Usage(format!(
+            "`{command}` is a command and goes first; to search for the word: tcplens -- {shown}"
+        )));
+    }
     match habits::command_meant(word, &filter) {
         Some(meant) => {
             let shown = Text::from(*word);
@@ -230,6 +239,7 @@ fn planned(matches: &ArgMatches, here: &Surroundings) -> Result<Plan, Usage> {
 fn list_or_live(matches: &ArgMatches, here: &Surroundings) -> Result<Plan, Usage> {
     let live = live(matches, here)?;
     if !here.terminal || matches.get_flag("json") {
+        obeyed::check_printed_once(matches)?;
         list(matches).map(Plan::List)
     } else {
         Ok(Plan::Live(live))
@@ -257,7 +267,7 @@ fn contents(matches: &ArgMatches) -> Contents {
 
 fn list(matches: &ArgMatches) -> Result<List, Usage> {
     let names = optional(matches, "columns");
-    let json = optional_flag(matches, "json") || optional(matches, "format") == Some("json");
+    let json = is_json(matches)?;
     let mut columns = names.map_or_else(|| Ok(USUAL.to_vec()), columns)?;
     let mut add = |flag: &str, more: &[Column]| {
         if matches.get_flag(flag) {
@@ -275,6 +285,21 @@ fn list(matches: &ArgMatches) -> Result<List, Usage> {
         format: if json { Format::Json } else { Format::Table },
         info: matches.get_flag("info"),
     })
+}
+
+/// True for JSON, which has every field and no headings.
+fn is_json(matches: &ArgMatches) -> Result<bool, Usage> {
+    let (flag, format) = (matches.get_flag("json"), optional(matches, "format"));
+    let excluded = [
+        (format == Some("table"), "--format table"),
+        (optional(matches, "columns").is_some(), "--columns"),
+        (matches.get_flag("no-header"), "--no-header"),
+    ];
+    let json = flag || format == Some("json");
+    match excluded.into_iter().find(|(is_typed, _)| *is_typed) {
+        Some((_, typed)) if json => Err(Usage(format!("JSON and {typed} exclude each other"))),
+        _ => Ok(json),
+    }
 }
 
 /// The columns of a plain table unless others are asked for.
@@ -338,6 +363,12 @@ fn own(matches: &ArgMatches) -> Own {
         config: path("config"),
         baseline: path("baseline"),
     }
+}
+
+/// The files named beside `--help` or `--version`: the settings have the language.
+fn own_of_help(arguments: Vec<OsString>) -> Own {
+    let asked = flags::without_help().try_get_matches_from(arguments);
+    asked.map_or_else(|_| Own::default(), |matches| own(&matches))
 }
 
 /// What to do where there are no pidfds.
@@ -449,7 +480,7 @@ fn unknown(what: &str, word: &str, suggestion: Option<&str>, help: &str) -> Stri
 }
 
 /// The parser's complaint as one line: what, where, the nearest valid word.
-fn usage(error: &Error) -> Usage {
+fn usage(error: &Error, named: Option<&str>) -> Usage {
     let context = |kind: ContextKind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(texts)) => texts.first().cloned(),
@@ -459,8 +490,15 @@ fn usage(error: &Error) -> Usage {
     let shown = Text::from(argument.as_str());
     let text = match error.kind() {
         ErrorKind::UnknownArgument => {
+            if let Some(usage) = obeyed::misplaced(&argument, named) {
+                return usage;
+            }
             let suggestion = context(ContextKind::SuggestedArg);
-            unknown("flag", &argument, suggestion.as_deref(), "tcplens --help")
+            let help = match named {
+                Some(command) => format!("tcplens help {command}"),
+                None => "tcplens help".to_owned(),
+            };
+            unknown("flag", &argument, suggestion.as_deref(), &help)
         }
         ErrorKind::InvalidValue => {
             let value = context(ContextKind::InvalidValue).unwrap_or_default();

@@ -64,20 +64,21 @@ fn shows(locale: &str, terminal: Option<&str>) -> bool {
     utf8 && terminal != Some("linux")
 }
 
-/// What `--lang` says, before a `--`.
+/// What the last `--lang` says, before a `--`.
 fn named(arguments: &[OsString]) -> Option<Language> {
     let words: Vec<&str> = arguments
         .iter()
         .map(|word| word.to_str().unwrap_or_default())
         .take_while(|word| *word != "--")
         .collect();
-    words.iter().enumerate().find_map(|(place, word)| {
+    let mut known = words.iter().enumerate().filter_map(|(place, word)| {
         let value = match word.strip_prefix("--lang")? {
             "" => words.get(place + 1)?,
             rest => rest.strip_prefix('=')?,
         };
         Language::of(value)
-    })
+    });
+    known.next_back()
 }
 
 #[cfg(test)]
@@ -87,12 +88,16 @@ mod tests {
     #[test]
     fn the_command_line_goes_before_the_settings_and_these_before_the_locale() {
         let arguments = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
-        let cases: [(&[&str], _); 6] = [
+        let cases: [(&[&str], _); 7] = [
             (&["tcplens"], None),
             (&["tcplens", "--lang", "zh"], Some(Language::Chinese)),
             (&["tcplens", "list", "--lang=zh"], Some(Language::Chinese)),
             (&["tcplens", "--lang=en", "x"], Some(Language::English)),
             (&["tcplens", "--lang"], None),
+            (
+                &["tcplens", "--lang=zh", "list", "--lang=en"],
+                Some(Language::English),
+            ),
             (&["tcplens", "--", "--lang=zh"], None),
         ];
         for (words, expected) in cases {

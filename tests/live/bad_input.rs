@@ -78,6 +78,61 @@ pub(crate) fn is_answered_in_a_line() -> Result<(), Failed> {
     Ok(())
 }
 
+/// Wrong lines of `check`, and one of another command that only mentions it: a
+/// monitoring system takes 2 for an alarm, so that errors of a check are 3, wherever
+/// its flags stand.
+const CHECKS: [(&str, i32, &str); 17] = [
+    (
+        "--baseline /nowhere/b.json check --for 1s",
+        3,
+        "/nowhere/b.json",
+    ),
+    (
+        "check --baseline /nowhere/b.json --for 1s",
+        3,
+        "/nowhere/b.json",
+    ),
+    (
+        "--config /nowhere/c.toml check --for 1s",
+        3,
+        "/nowhere/c.toml",
+    ),
+    ("--baseline check check --onelin", 3, "--oneline"),
+    ("--bad check", 3, "--bad"),
+    ("-ti check --bad", 3, "--bad"),
+    ("check --bad", 3, "--bad"),
+    ("check --for never", 3, "between 1s and 24h"),
+    ("--for 1s check", 3, "--for belongs behind check"),
+    (
+        "--interval garbage check",
+        3,
+        "check does not use --interval",
+    ),
+    ("--no-mouse check", 3, "check does not use --no-mouse"),
+    ("check --yes", 3, "check does not use --yes"),
+    ("-t check", 3, "every socket"),
+    ("check --fail-on severe", 3, "warn"),
+    ("check --source nowhere", 3, "sock-diag"),
+    ("list --columns check", 2, "check"),
+    ("--baseline check list", 2, "list does not use --baseline"),
+];
+
+pub(crate) fn of_a_check_is_unknown_and_not_critical() -> Result<(), Failed> {
+    for (words, code, expected) in CHECKS {
+        let arguments: Vec<&str> = words.split(' ').collect();
+        let output = run(&arguments)?;
+        let said = String::from_utf8(output.stderr)?;
+        println!("$ tcplens {words}\n{said}exit {:?}", output.status.code());
+        if output.status.code() != Some(code) || !said.contains(expected) {
+            return Err(format!("{words}: not {code} with {expected:?}").into());
+        }
+        if !output.stdout.is_empty() {
+            return Err(format!("{words}: something on stdout").into());
+        }
+    }
+    Ok(())
+}
+
 /// No row is an answer, too: for scripts it is another exit code.
 pub(crate) fn that_matches_nothing_exits_1() -> Result<(), Failed> {
     let filter = "process:no-such-program-anywhere";

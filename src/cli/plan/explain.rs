@@ -1,6 +1,6 @@
 //! The plan of `tcplens explain`: a state, the whole chapter, or sockets.
 
-use super::obeyed::{INHERITED, is_typed};
+use super::obeyed;
 use super::{Plan, Usage, Watching, unknown, watching, words};
 use crate::filter::nearest;
 use crate::model::state::State;
@@ -27,12 +27,7 @@ pub(super) fn explain(matches: &ArgMatches) -> Result<Plan, Usage> {
 
 /// Refuses what selects or sorts sockets: there are none.
 fn topic(topic: Topic, matches: &ArgMatches) -> Result<Plan, Usage> {
-    let about_text = ["json", "lang", "config", "read-only", "color"];
-    for (flag, typed) in INHERITED {
-        if is_typed(matches, flag) && !about_text.contains(flag) {
-            return Err(Usage(format!("explain of a topic does not use {typed}")));
-        }
-    }
+    obeyed::check_topic(matches)?;
     Ok(Plan::Explain(topic, matches.get_flag("json")))
 }
 

@@ -81,12 +81,25 @@ fn slips_in_a_command_are_errors_and_help_is_a_command() {
         ("ps", "did you mean `list`?"),
         ("-t lsit", "tcplens -- lsit"),
         ("help kil", "did you mean kill?"),
+        (":80 list", "`list` is a command and goes first"),
+        (
+            "state listen and check",
+            "tcplens -- state listen and check",
+        ),
     ] {
         let usage = plan(words, true).map(|_| ()).unwrap_err().to_string();
         assert!(usage.contains(meant), "{words}: {usage}");
         assert_eq!(usage.lines().count(), 1, "{usage}");
     }
-    for words in ["-- lits", "nginx", "listen", "process nginx", "\"lits\""] {
+    for words in [
+        "-- lits",
+        "nginx",
+        "listen",
+        "process nginx",
+        "process list",
+        "\"lits\"",
+        "-- :80 list",
+    ] {
         assert!(matches!(plan(words, true), Ok(Plan::Live(_))), "{words}");
     }
     for (words, part) in [

@@ -1,0 +1,296 @@
+//! The flags that several commands share, and which command uses which. Each of them
+//! may stand before a command or after it.
+
+use crate::explain::language::Language;
+use clap::{Arg, ArgAction, Command, value_parser};
+use std::path::PathBuf;
+
+/// The name of the live table in the tables below: it has no command.
+pub(in crate::cli) const LIVE: &str = "";
+
+/// The relation of a command to a shared flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum Use {
+    /// The flag changes what the command does.
+    Obeyed,
+    /// What the flag asks for is so with this command anyway.
+    Given,
+    /// The command refuses the flag with a reason of its own.
+    Forbidden,
+    /// The flag means nothing to the command.
+    None,
+}
+
+/// Each shared flag, and the commands that obey it.
+const OBEYED: &[(&str, &[&str])] = &[
+    ("tcp", SELECTING),
+    ("udp", SELECTING),
+    ("listening", SELECTING),
+    ("all", SELECTING),
+    ("ipv4", SELECTING),
+    ("ipv6", SELECTING),
+    ("sort", SELECTING),
+    ("numeric", SELECTING),
+    ("json", &[LIVE, "lab", "list", "explain", "doctor", "check"]),
+    ("info", TABLES),
+    ("extended", TABLES),
+    ("timers", TABLES),
+    ("wide", TABLES),
+    ("one-line", TABLES),
+    ("no-header", TABLES),
+    ("shown-processes", SHOWING),
+    (
+        "all-netns",
+        &[LIVE, "lab", "list", "explain", "kill", "close", "check"],
+    ),
+    (
+        "source",
+        &[
+            LIVE, "lab", "list", "explain", "kill", "close", "doctor", "check", "baseline",
+        ],
+    ),
+    ("events", &[LIVE, "lab", "check"]),
+    ("baseline", &[LIVE, "lab", "check"]),
+    ("allow-racy-kill", &[LIVE, "lab", "kill"]),
+    ("interval", &[LIVE, "lab"]),
+    ("no-mouse", &[LIVE, "lab"]),
+    ("read-only", &[LIVE, "lab"]),
+    ("color", &[LIVE, "lab"]),
+    ("config", EVERY),
+    ("lang", EVERY),
+];
+
+/// The commands that show sockets or act on them.
+const SELECTING: &[&str] = &[LIVE, "lab", "list", "explain", "kill", "close"];
+/// The commands that show the table.
+const TABLES: &[&str] = &[LIVE, "lab", "list"];
+/// The commands in whose help `-p` stands.
+const SHOWING: &[&str] = &[LIVE, "lab", "list", "kill", "close"];
+const EVERY: &[&str] = &[
+    LIVE, "lab", "list", "explain", "kill", "close", "doctor", "check", "baseline", "config",
+    "help", "version",
+];
+
+/// Flags that ask a command for what it does anyway.
+const GIVEN: &[(&str, &[&str])] = &[
+    // None of them acts.
+    (
+        "read-only",
+        &[
+            "list", "explain", "doctor", "check", "baseline", "config", "help", "version",
+        ],
+    ),
+    ("shown-processes", &["explain"]),
+    ("all-netns", &["doctor"]),
+];
+
+/// Flags that a command refuses with a reason of its own.
+const FORBIDDEN: &[(&str, &[&str])] = &[
+    ("json", &["kill", "close"]),
+    ("read-only", &["kill", "close"]),
+    // A check that looks at less overlooks something.
+    ("tcp", &["check"]),
+    ("udp", &["check"]),
+    ("listening", &["check"]),
+    ("ipv4", &["check"]),
+    ("ipv6", &["check"]),
+];
+
+/// The relation of a command to a shared flag.
+pub(in crate::cli) fn use_of(command: &str, flag: &str) -> Use {
+    let has = |table: &[(&str, &[&str])]| {
+        let mut lines = table.iter();
+        lines.any(|(name, commands)| *name == flag && commands.contains(&command))
+    };
+    if has(OBEYED) {
+        Use::Obeyed
+    } else if has(GIVEN) {
+        Use::Given
+    } else if has(FORBIDDEN) {
+        Use::Forbidden
+    } else {
+        Use::None
+    }
+}
+
+/// The shared flags.
+pub(in crate::cli) fn names() -> impl Iterator<Item = &'static str> {
+    OBEYED.iter().map(|(flag, _)| *flag)
+}
+
+/// The commands that obey a shared flag, as they are typed.
+pub(in crate::cli) fn users(flag: &str) -> Vec<String> {
+    let commands = OBEYED.iter().find(|(name, _)| *name == flag);
+    let commands = commands.map_or(&[][..], |(_, commands)| *commands);
+    commands.iter().map(|command| typed(command)).collect()
+}
+
+/// A command as it is typed.
+pub(in crate::cli) fn typed(command: &str) -> String {
+    match command {
+        LIVE => "tcplens [FILTER]".to_owned(),
+        command => format!("tcplens {command}"),
+    }
+}
+
+/// A command with the shared flags: its help has those that it obeys, its parser takes
+/// all, so that the others can be refused with a reason.
+pub(super) fn with_shared(command: Command, name: &str) -> Command {
+    shared(name).into_iter().fold(command, |command, flag| {
+        let is_shown = use_of(name, flag.get_id().as_str()) == Use::Obeyed;
+        command.arg(flag.global(true).hide(!is_shown))
+    })
+}
+
+fn shared(command: &str) -> Vec<Arg> {
+    let processes = match command {
+        // A load has processes, too.
+        "lab" => shown_processes(),
+        _ => shown_processes().long("processes"),
+    };
+    let mut flags = vec![
+        processes,
+        interval(),
+        flag("no-mouse", None, "Leave the mouse to the terminal"),
+        racy(),
+        baseline_file(),
+    ];
+    flags.extend(common());
+    flags
+}
+
+fn common() -> Vec<Arg> {
+    vec![
+        flag("tcp", Some('t'), "Only TCP"),
+        flag("udp", Some('u'), "Only UDP"),
+        flag("json", None, "Print JSON once, for other programs"),
+        flag(
+            "info",
+            None,
+            "TCP details (-i of ss): RTT and RETRANS in the list, tcp_info in JSON",
+        ),
+        flag("listening", Some('l'), "Only listening sockets"),
+        flag("all", Some('a'), "All sockets (the default), also with -l"),
+        flag(
+            "numeric",
+            Some('n'),
+            "Numbers instead of names of users and services",
+        ),
+        flag(
+            "extended",
+            Some('e'),
+            "Inodes in the list; the live table and JSON have them",
+        ),
+        flag("timers", Some('o'), "Timers (always shown)"),
+        flag("wide", Some('W'), "Cut nothing in the list (never done)"),
+        Arg::new("one-line")
+            .short('O')
+            .action(ArgAction::SetTrue)
+            .help("One line for each socket (always so)"),
+        flag(
+            "no-header",
+            Some('H'),
+            "A list without the line of headings",
+        ),
+        flag("ipv4", Some('4'), "Only IPv4, and what takes it as well"),
+        flag("ipv6", Some('6'), "Only IPv6"),
+        flag(
+            "all-netns",
+            None,
+            "All network namespaces that can be entered, in one table",
+        ),
+        path(
+            "config",
+            "FILE",
+            "Settings of this file instead of the usual one",
+        )
+        .long("config"),
+        value(
+            "sort",
+            "COLUMN",
+            "Sort by a column: amounts begin with the largest, names with the first; - before it is largest first, + smallest first",
+        )
+        .allow_hyphen_values(true),
+        value("source", "SOURCE", "Where to read: auto, sock-diag or proc").value_parser([
+            "auto",
+            "sock-diag",
+            "proc",
+        ]),
+        value(
+            "events",
+            "WHEN",
+            "What the kernel tells between tables (live table, check): auto, on or off",
+        )
+        .value_parser(["auto", "on", "off"]),
+        flag(
+            "read-only",
+            None,
+            "Only look: nothing can be ended or closed",
+        ),
+        value(
+            "lang",
+            "LANG",
+            "The language: en or zh; else that of the settings, or of the locale",
+        )
+        .value_parser(Language::ALL.map(Language::tag)),
+        value("color", "WHEN", "Colours: auto, always or never")
+            .value_parser(["auto", "always", "never"]),
+    ]
+}
+
+/// What netstat and ss users type; processes are always shown. It has no long
+/// form where a load has processes, too.
+fn shown_processes() -> Arg {
+    Arg::new("shown-processes")
+        .short('p')
+        .action(ArgAction::SetTrue)
+        .help("Show processes (the default)")
+}
+
+fn racy() -> Arg {
+    flag(
+        "allow-racy-kill",
+        None,
+        "Without pidfds: signal by number, which may hit another process",
+    )
+}
+
+fn interval() -> Arg {
+    value(
+        "interval",
+        "TIME",
+        "Time between tables, such as 500ms or 1m; else 1s, or longer to keep below 5 % of a core",
+    )
+    .short('i')
+}
+
+pub(super) fn flag(name: &'static str, short: Option<char>, help: &'static str) -> Arg {
+    let arg = Arg::new(name)
+        .long(name)
+        .action(ArgAction::SetTrue)
+        .help(help);
+    match short {
+        Some(short) => arg.short(short),
+        None => arg,
+    }
+}
+
+pub(super) fn value(name: &'static str, placeholder: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(placeholder).help(help)
+}
+
+pub(super) fn path(name: &'static str, placeholder: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .value_name(placeholder)
+        .value_parser(value_parser!(PathBuf))
+        .help(help)
+}
+
+fn baseline_file() -> Arg {
+    path(
+        "baseline",
+        "FILE",
+        "Who is meant to listen, as baseline save wrote it",
+    )
+    .long("baseline")
+}

@@ -1,0 +1,271 @@
+//! Every flag with every command, before it and behind it. The flags come from the
+//! definition of the command line, so that a new one is tried, too.
+
+use super::super::parse;
+use super::super::tests::{asked, planned as plan};
+use super::*;
+use crate::cli::Surroundings;
+use crate::cli::habits::COMMANDS;
+use crate::cli::tongue::Tongue;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+
+/// A flag as it is typed, with a value that is not the usual one where it takes one.
+fn typed(arg: &Arg) -> String {
+    let name = match (arg.get_long(), arg.get_short()) {
+        // In the lab, `--processes` is something else.
+        (_, Some(short)) if arg.get_id() == "shown-processes" => format!("-{short}"),
+        (Some(long), _) => format!("--{long}"),
+        (None, Some(short)) => format!("-{short}"),
+        (None, None) => panic!("{} cannot be typed", arg.get_id()),
+    };
+    if !arg.get_action().takes_values() {
+        return name;
+    }
+    let values: Vec<String> = arg
+        .get_possible_values()
+        .iter()
+        .map(|value| value.get_name().to_owned())
+        .collect();
+    let value = match (arg.get_id().as_str(), values.last()) {
+        ("color", _) => "always",
+        ("events", _) => "on",
+        ("lang", _) => "zh",
+        ("sockets", _) => "300",
+        ("columns", _) => "pid",
+        ("signal", _) => "HUP",
+        ("sort", _) => "-pid",
+        (_, Some(value)) => value,
+        (_, None) => {
+            let names = arg.get_value_names().map(|names| names[0].as_str());
+            match names {
+                Some("FILE") => "some.file",
+                Some("TIME") => "2s",
+                Some("N" | "P") => "3",
+                other => panic!("no value for {name} {other:?} is known here"),
+            }
+        }
+    };
+    format!("{name} {value}")
+}
+
+/// The words that make a command whole.
+fn whole(command: &str) -> String {
+    match command {
+        "kill" | "close" | "explain" => format!("{command} :80"),
+        "config" => "config show".to_owned(),
+        "baseline" => "baseline save x.json".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// What comes of a line: the plan, its files and its language; or the error.
+fn comes_of(words: &str) -> Result<String, String> {
+    let words = words.trim();
+    let arguments: Vec<OsString> = words.split(' ').map(OsString::from).collect();
+    let language = Tongue::of(&arguments).named_or_english();
+    let here = Surroundings {
+        // Else the flags of a live table would mean nothing.
+        terminal: true,
+        no_colour: true,
+        utf8: true,
+    };
+    let arguments = std::iter::once("tcplens".into()).chain(arguments);
+    let asked = parse(arguments, &here).map_err(|usage| usage.to_string())?;
+    Ok(format!("{asked:?} {language:?}"))
+}
+
+/// Flags that change nothing, as their help says.
+const NO_EFFECT: [&str; 4] = ["timers", "wide", "one-line", "shown-processes"];
+
+/// True if the help of a flag says that it changes nothing with this command.
+fn is_without_effect(command: &str, flag: &str) -> bool {
+    NO_EFFECT.contains(&flag)
+        // With --listening it has one.
+        || flag == "all"
+        || command == "lab" && ["extended", "no-header", "info"].contains(&flag)
+}
+
+/// Whether a flag changed the plan, is so anyway, or is refused.
+fn judge(command: &str, flag: &Arg, before: bool) -> Use {
+    let (id, typed) = (flag.get_id().as_str(), typed(flag));
+    let plain = whole(command);
+    let words = if before {
+        format!("{typed} {plain}")
+    } else {
+        format!("{plain} {typed}")
+    };
+    let usual = comes_of(&plain).unwrap();
+    match comes_of(&words) {
+        Ok(told) if told != usual => Use::Obeyed,
+        Ok(_) if is_without_effect(command, id) => shared::use_of(command, id),
+        Ok(_) => Use::Given,
+        Err(said) => {
+            assert_eq!(said.lines().count(), 1, "{words}: {said}");
+            let name = super::shown(id);
+            if said.contains("leave it out") {
+                assert!(said.starts_with(&format!("{command} does not use {name};")));
+                assert!(said.contains("works with: tcplens"), "{words}: {said}");
+                Use::None
+            } else {
+                Use::Forbidden
+            }
+        }
+    }
+}
+
+#[test]
+fn each_shared_flag_is_obeyed_or_refused_by_each_command_on_either_side() {
+    let whole = flags::command();
+    let shared: Vec<&Arg> = whole
+        .get_arguments()
+        .filter(|arg| !arg.is_positional() && !matches!(arg.get_id().as_str(), "help" | "version"))
+        .collect();
+    let declared: BTreeSet<&str> = shared.iter().map(|arg| arg.get_id().as_str()).collect();
+    assert_eq!(declared, shared::names().collect());
+    assert!(shared.iter().all(|arg| arg.is_global_set()));
+    for command in COMMANDS {
+        for flag in &shared {
+            let id = flag.get_id().as_str();
+            for before in [true, false] {
+                let judged = judge(command, flag, before);
+                let expected = shared::use_of(command, id);
+                let is_text = matches!(command, "help" | "version") && id == "config";
+                assert!(
+                    judged == expected || is_text,
+                    "{command} {id}, before it: {before}: {judged:?}, not {expected:?}"
+                );
+            }
+        }
+    }
+}
+
+/// The flags of the live table without a command.
+#[test]
+fn each_shared_flag_changes_the_live_table_or_says_why_not() {
+    for arg in flags::command().get_arguments() {
+        let id = arg.get_id().as_str();
+        if arg.is_positional() || matches!(id, "help" | "version") {
+            continue;
+        }
+        let told = comes_of(&typed(arg)).unwrap();
+        let without_effect = is_without_effect("lab", id);
+        assert_eq!(told != comes_of("").unwrap(), !without_effect, "{id}");
+    }
+}
+
+/// A flag of one command before it, behind it, and with every other command.
+#[test]
+fn a_flag_of_one_command_is_obeyed_there_and_refused_with_a_reason_elsewhere() {
+    let whole_line = flags::command();
+    let mut tried = 0;
+    for owner in whole_line.get_subcommands() {
+        let nested: Vec<&Command> = owner.get_subcommands().collect();
+        let own = owner
+            .get_arguments()
+            .chain(nested.iter().flat_map(|command| command.get_arguments()));
+        for flag in own.filter(|arg| !arg.is_global_set() && !arg.is_positional()) {
+            tried += 1;
+            let (name, typed) = (owner.get_name(), typed(flag));
+            let first = typed.split(' ').next().unwrap();
+            // A load of its own is what has processes.
+            let plain = if first == "--processes" {
+                "lab --sockets 300".to_owned()
+            } else {
+                whole(name)
+            };
+            let behind = comes_of(&format!("{plain} {typed}")).unwrap();
+            assert_ne!(
+                behind,
+                comes_of(&plain).unwrap(),
+                "{name} {typed} is ignored"
+            );
+            if first == "--processes" {
+                continue;
+            }
+            let before = comes_of(&format!("{typed} {plain}")).unwrap_err();
+            assert_eq!(before, format!("{first} belongs behind {name}"));
+            for other in COMMANDS {
+                let has = whole_line.find_subcommand(other).unwrap();
+                if super::has(has, first) || other == "baseline" && name == other {
+                    continue;
+                }
+                let line = format!("{} {typed}", whole(other));
+                let said = comes_of(&line).unwrap_err();
+                let expected = format!("{other} does not use {first}; leave it out");
+                assert!(said.starts_with(&expected), "{line}: {said}");
+                assert!(said.contains(&format!("tcplens {name}")), "{line}: {said}");
+            }
+        }
+    }
+    assert!(tried > 12, "{tried}");
+}
+
+/// The help of a command has the flags that it obeys, and no other.
+#[test]
+fn the_help_of_a_command_lists_what_it_obeys() {
+    for command in COMMANDS {
+        let Ok(super::super::Plan::Say(help)) = plan(&format!("help {command}")) else {
+            panic!("no help of {command}")
+        };
+        for arg in flags::command().get_arguments() {
+            let id = arg.get_id().as_str();
+            if arg.is_positional() {
+                continue;
+            }
+            let help_of_flag = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            let listed = help.contains(&help_of_flag);
+            assert_eq!(
+                listed,
+                shared::use_of(command, id) == Use::Obeyed,
+                "{command} {id}:\n{help}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_table_that_is_printed_once_refuses_what_only_a_live_one_obeys() {
+    for words in [
+        "-i 2",
+        "--baseline x",
+        "--allow-racy-kill",
+        "--events on",
+        "--color always",
+        "lab --baseline x",
+    ] {
+        let said = plan(words).map(|_| ()).unwrap_err().to_string();
+        assert!(said.contains("is for the live table"), "{words}: {said}");
+    }
+    for words in ["--no-mouse", "--read-only", "--events off", "--color never"] {
+        assert!(plan(words).is_ok(), "{words}");
+    }
+    for (words, said) in [
+        ("list --json --columns pid", "JSON and --columns exclude"),
+        ("list --format json -H", "JSON and --no-header exclude"),
+        (
+            "list --json --format table",
+            "JSON and --format table exclude",
+        ),
+    ] {
+        let usage = plan(words).map(|_| ()).unwrap_err().to_string();
+        assert!(usage.contains(said), "{words}: {usage}");
+    }
+    assert!(plan("doctor --color never").is_ok());
+}
+
+#[test]
+fn the_settings_named_beside_a_question_for_help_are_used() {
+    for words in [
+        "--config c.toml --help",
+        "check -h --config c.toml",
+        "-V --config c.toml",
+    ] {
+        let own = asked(words, true).unwrap().own;
+        assert_eq!(
+            own.config.as_deref(),
+            Some(std::path::Path::new("c.toml")),
+            "{words}"
+        );
+    }
+}
