@@ -6,13 +6,14 @@ use crate::filter::sample::{process, row};
 use crate::model::gap::{Gap, GapReason};
 use crate::model::namespace::Namespace;
 use crate::model::owner::{Holder as Descriptor, OwnerSpan, ProcessId};
+use crate::model::protocol::Opened;
 use crate::model::timer::Timer;
 use std::num::NonZeroU32;
 
 const PORT: u16 = 8081;
 
 /// A socket in words: protocol or state, ends, then `of=PID`, `left=SECONDS`,
-/// `ns=NUMBER`, `uid=NUMBER`.
+/// `ns=NUMBER`, `uid=NUMBER`, `v6only=0` or `1`.
 fn world(sockets: &[&str]) -> Observation {
     let mut world = Observation {
         processes: vec![
@@ -62,6 +63,11 @@ fn world(sockets: &[&str]) -> Observation {
                 "uid" => {
                     row.socket.inode = NonZeroU32::new(7);
                     row.socket.uid = number;
+                }
+                "v6only" => {
+                    row.socket.opened = Opened::Inet6 {
+                        only: Some(number == 1),
+                    };
                 }
                 "left" => {
                     row.socket.timer = Some(Timer {
@@ -212,6 +218,19 @@ const CASES: &[Case] = &[
         Verdict::Listened,
         &["nginx", "[::]", "python3", "UDP"],
         &[],
+    ),
+    // As the table shows them: IPv6 alone, and both families.
+    (
+        &["listen [::]:8081 - of=900 v6only=1"],
+        Verdict::Listened,
+        &["[::]"],
+        &[" *"],
+    ),
+    (
+        &["listen [::]:8081 - of=900 v6only=0"],
+        Verdict::Listened,
+        &[" *"],
+        &["[::]"],
     ),
     // UDP beside what is left of TCP.
     (

@@ -198,15 +198,17 @@ impl Writer<'_, '_> {
     }
 
     /// The local addresses of the sockets, each once, with the interface where they are
-    /// bound to one.
+    /// bound to one; `*` where IPv4 and IPv6 are meant, as in the table.
     fn addresses(&self, holder: &Holder<'_>) -> String {
         let mut found = BTreeSet::new();
         for row in &holder.rows {
-            found.insert((row.socket.local.address(), row.socket.interface));
+            let socket = &row.socket;
+            let both = socket.is_dual_stack();
+            found.insert((socket.local.address(), both, socket.interface));
         }
         let shown: Vec<String> = found
             .into_iter()
-            .map(|(address, index)| {
+            .map(|(address, both, index)| {
                 let bound = holder.rows.iter().find(|row| row.socket.interface == index);
                 let name = bound.and_then(|row| self.seen.interface(&row.socket));
                 let interface = match (index, name) {
@@ -215,6 +217,7 @@ impl Writer<'_, '_> {
                     (index, None) => format!("%{index}"),
                 };
                 match address {
+                    _ if both => format!("*{interface}"),
                     IpAddr::V4(v4) => format!("{v4}{interface}"),
                     IpAddr::V6(v6) => format!("[{v6}{interface}]"),
                 }
