@@ -49,6 +49,7 @@ mod value;
 
 pub use doubt::Doubt;
 pub use error::ParseError;
+pub use field::{FieldHelp, fields};
 pub use matches::Matcher;
 pub use nearest::{nearest, plain};
 pub use shown::{Side, protocol_word, write_address};

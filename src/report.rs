@@ -9,5 +9,6 @@ pub mod check;
 pub mod checked;
 pub mod doctor;
 pub mod explained;
+pub mod filters;
 pub mod json;
 pub mod table;

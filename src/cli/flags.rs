@@ -27,6 +27,7 @@ Filters: words of ss(8) such as  state established and dport = :443 and not dst
 10.0.0.0/8,  or short ones:  :443  port:443  state:syn_sent  process:nginx
 pid:812  user:www-data  cmd:manage.py  dev eth0,  joined by and, or, not, ( ).
 Any other word is searched in what is shown and in command lines.
+All fields and operators: tcplens help filter
 
 Flags go before or after the command; one that it does not use is an error.
 
@@ -101,8 +102,12 @@ fn doctor() -> Command {
 
 fn help() -> Command {
     Command::new("help")
-        .about("Print the help, or that of a command")
-        .arg(Arg::new("topic").value_name("COMMAND").help("A command"))
+        .about("Print the help, that of a command, or that of filters")
+        .arg(
+            Arg::new("topic")
+                .value_name("COMMAND|filter")
+                .help("A command, or filter for the filter language"),
+        )
 }
 
 const LAB: &str = "\

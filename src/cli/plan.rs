@@ -191,19 +191,25 @@ fn no_slip(matches: &ArgMatches) -> Result<(), Usage> {
     }
 }
 
-/// The help of a command, or of the program.
+/// The words for the page about the filter language.
+const FILTER_TOPICS: [&str; 2] = ["filter", "filters"];
+
+/// The help of a command, of filters, or of the program.
 fn help(matches: &ArgMatches) -> Result<Plan, Usage> {
     let mut command = flags::command();
     let Some(word) = optional(matches, "topic") else {
         return Ok(Plan::Say(command.render_help().to_string()));
     };
+    if FILTER_TOPICS.contains(&word) {
+        return Ok(Plan::Explain(Topic::Filters, false));
+    }
     command.build();
     match command.find_subcommand_mut(word) {
         Some(command) => Ok(Plan::Say(command.render_help().to_string())),
         None => Err(Usage(unknown(
             "command",
             word,
-            nearest(word, habits::COMMANDS),
+            nearest(word, habits::COMMANDS.into_iter().chain(FILTER_TOPICS)),
             "tcplens help",
         ))),
     }

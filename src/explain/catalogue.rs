@@ -168,6 +168,12 @@ impl Catalogue {
         self.word(Book::Port, group, name)
     }
 
+    /// A sentence about the filter language.
+    #[must_use]
+    pub fn filter(&self, group: &str, name: &str) -> &str {
+        self.word(Book::Filter, group, name)
+    }
+
     /// A sentence of the lab.
     #[must_use]
     pub fn lab(&self, group: &str, name: &str) -> &str {

@@ -94,6 +94,39 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("iface", "dev"),
 ];
 
+/// A field as the help shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldHelp {
+    /// The canonical word.
+    pub word: &'static str,
+    /// The other words for it.
+    pub spellings: Vec<&'static str>,
+    /// A right use.
+    pub example: &'static str,
+    /// True if its values are compared with `<` and `>`, too.
+    pub is_ordered: bool,
+    /// True if a comma parts two values.
+    pub takes_lists: bool,
+}
+
+/// Every field, in the order in which messages list them.
+#[must_use]
+pub fn fields() -> Vec<FieldHelp> {
+    let canonical = WORDS.iter().filter(|(word, field)| field.word() == *word);
+    let fields = canonical.map(|(word, field)| FieldHelp {
+        word,
+        spellings: WORDS
+            .iter()
+            .filter(|(other, same)| same == field && other != word)
+            .map(|(other, _)| *other)
+            .collect(),
+        example: field.example(),
+        is_ordered: field.is_ordered(),
+        takes_lists: field.takes_lists(),
+    });
+    fields.collect()
+}
+
 impl Field {
     /// The field a word names.
     pub(super) fn from_word(word: &str) -> Option<Self> {
@@ -114,8 +147,7 @@ impl Field {
 
     /// The canonical words of all fields, with commas.
     pub(super) fn list() -> String {
-        let canonical = WORDS.iter().filter(|(word, field)| field.word() == *word);
-        let words: Vec<&str> = canonical.map(|(word, _)| *word).collect();
+        let words: Vec<&str> = fields().iter().map(|field| field.word).collect();
         words.join(", ")
     }
 

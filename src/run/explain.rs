@@ -11,7 +11,7 @@ use crate::model::limits::Limits;
 use crate::model::state::State;
 use crate::model::text::Text;
 use crate::monitor::{Monitor, MonitorOptions};
-use crate::report::{chapter, explained, json, table};
+use crate::report::{chapter, explained, filters, json, table};
 use crate::source::ReadingSource;
 use std::io::{BufWriter, IsTerminal, Write, stderr, stdout};
 
@@ -24,6 +24,8 @@ pub enum Topic {
     State(State),
     /// The whole chapter.
     All,
+    /// The filter language.
+    Filters,
 }
 
 /// Writes an explanation.
@@ -45,6 +47,7 @@ pub fn explain(
         Topic::Contents => chapter::contents(words, width, &mut out),
         Topic::State(state) => chapter::state(state, words, limits, width, &mut out),
         Topic::All => chapter::all(words, limits, width, &mut out),
+        Topic::Filters => filters::write(words, width, &mut out),
     };
     written
         .and_then(|()| out.flush())

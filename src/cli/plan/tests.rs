@@ -81,6 +81,7 @@ fn slips_in_a_command_are_errors_and_help_is_a_command() {
         ("ps", "did you mean `list`?"),
         ("-t lsit", "tcplens -- lsit"),
         ("help kil", "did you mean kill?"),
+        ("help filer", "did you mean filter?"),
         (":80 list", "`list` is a command and goes first"),
         (
             "state listen and check",
@@ -101,6 +102,10 @@ fn slips_in_a_command_are_errors_and_help_is_a_command() {
         "-- :80 list",
     ] {
         assert!(matches!(plan(words, true), Ok(Plan::Live(_))), "{words}");
+    }
+    for words in ["help filter", "help filters"] {
+        let planned = plan(words, true);
+        assert!(matches!(planned, Ok(Plan::Explain(Topic::Filters, false))));
     }
     for (words, part) in [
         ("help", "Usage: tcplens"),

@@ -25,6 +25,7 @@ pub(super) enum Book {
     Closing,
     Lab,
     Port,
+    Filter,
 }
 
 impl Book {
@@ -42,10 +43,11 @@ impl Book {
         Self::Closing,
         Self::Lab,
         Self::Port,
+        Self::Filter,
     ];
 }
 
-const BOOKS: usize = 11;
+const BOOKS: usize = 12;
 
 macro_rules! asset {
     ($language:expr, $file:literal) => {
@@ -134,6 +136,7 @@ pub(super) fn text(book: Book, language: Language) -> &'static str {
         Book::Closing => asset!(language, "closing"),
         Book::Lab => asset!(language, "lab"),
         Book::Port => asset!(language, "port"),
+        Book::Filter => asset!(language, "filter"),
     }
 }
 
@@ -160,6 +163,7 @@ pub(super) fn texts(language: Language) -> Vec<(&'static str, &'static str)> {
         "closing",
         "lab",
         "port",
+        "filter",
     ];
     let books = names.into_iter().zip(Book::ALL);
     found.extend(books.map(|(name, book)| (name, text(book, language))));
