@@ -33,6 +33,7 @@ use crate::model::reading::{Matter, Reading, Snapshot, Usage};
 use crate::model::row::Row;
 use crate::model::socket::{Socket, SocketKey};
 use crate::model::socket_memory::MemoryEntry;
+use crate::model::state::State;
 use crate::model::tcp_info::TcpInfo;
 use crate::model::time::{Stamp, Time};
 use accept_waits::AcceptWaits;
@@ -419,17 +420,25 @@ impl Monitor {
     }
 
     /// Chooses the connections whose `TCP_INFO` the rules ask for: those that
-    /// nobody has accepted, and those that their peers closed some time ago.
+    /// nobody has accepted, those that their peers closed some time ago, and those
+    /// that programs have half-closed.
     fn probe(&mut self, turned: &Turned, census: &Census) {
-        let half = self.options.thresholds.leak_age / 2;
+        let limits = &self.options.thresholds;
+        let lasts = |row: &&Row, limit: Duration| {
+            !row.entry_seen || row.state_since.age(self.now) >= limit / 2
+        };
         let heads = self.accept_waits.heads();
         let heads = heads.filter_map(|key| {
             let number = self.ledger.row_of(key)?;
             turned.rows.get(number)
         });
         let closed = census.muster.close_wait(&turned.rows);
-        let closed = closed.filter(|row| !row.entry_seen || row.state_since.age(self.now) >= half);
-        let sockets = heads.chain(closed).map(|row| row.socket);
+        let closed = closed.filter(|row| lasts(row, limits.leak_age));
+        let half_closed = census.muster.passing(&turned.rows).filter(|row| {
+            let held = row.socket.inode.is_some();
+            held && row.socket.state == State::FinWait2 && lasts(row, limits.fin_wait_2_after)
+        });
+        let sockets = heads.chain(closed).chain(half_closed).map(|row| row.socket);
         let sockets = sockets.filter(|socket| socket.is_connection() && socket.cookie.is_some());
         self.probed = sockets.take(PROBED).collect();
     }

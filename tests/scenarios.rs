@@ -73,7 +73,10 @@ fn watch(script: &Script, source: SourceKind, offset: f64) -> Vec<(f64, Arc<Obse
             if let Some(events) = world.tell(second, script.interval) {
                 monitor.fold(events);
             }
-            (second, monitor.fold(world.poll(second)).unwrap())
+            let seen = monitor.fold(world.poll(second)).unwrap();
+            let details = world.details(second, monitor.probed());
+            monitor.fold(details);
+            (second, seen)
         })
         .collect()
 }

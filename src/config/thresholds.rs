@@ -30,7 +30,7 @@ macro_rules! fields {
 
 const FIELDS: &[(&str, Field)] = fields! {
     Length: window patience settling clearing dead_after down_after down_excuse leak_age
-        leak_window unacknowledged_after still_after accept_stalled_after listener_fresh;
+        leak_window fin_wait_2_after unacknowledged_after still_after accept_stalled_after listener_fresh;
     Share: scan_share dead_share ipv6_share peers_share_least peers_share_most
         peers_port_share queue_share time_wait_share orphan_share half_open_share
         cookies_flood cookies_honest leak_share leak_descriptors unacknowledged_share storm_share ports_amber
@@ -38,7 +38,7 @@ const FIELDS: &[(&str, Field)] = fields! {
     Factor: walk_failure walk_success walk_alarm walk_ceiling;
     Count: scan_hosts scan_ports scan_queue scan_contacts dead_destinations dead_waiting
         ipv6_failed peers_failed peers_ports down_programs down_hosts queue_waiting
-        half_open_least half_open_unmeasured cookies_least cookies_always leak_growth leak_many still_bytes still_sockets storm_failed
+        half_open_least half_open_unmeasured cookies_least cookies_always leak_growth leak_many fin_wait_2_many still_bytes still_sockets storm_failed
         udp_drops udp_drop_tables;
     Small: settled_retransmits;
     Room: contacts_each contacts_all;

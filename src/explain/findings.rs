@@ -4,9 +4,9 @@
 use super::catalogue::Catalogue;
 use super::sentence::{fill, grouped};
 use crate::model::evidence::{Breadth, Evidence, Fact, Group, Oddity, Tripped};
-use crate::model::finding::{Finding, Rule, Severity};
+use crate::model::finding::{Finding, Rule, Severity, UnseenHolder};
 use crate::model::owner::Unowned;
-use crate::model::process::RunState;
+use crate::model::process::{Process, RunState};
 use crate::monitor::Per;
 
 /// The words of one finding.
@@ -93,7 +93,23 @@ fn owner(finding: &Finding, words: &Catalogue) -> String {
     let workers = finding.holder.workers.len();
     let facts = finding.evidence.facts();
     let has_place = facts.iter().any(|(name, _)| *name == "listener");
-    let name = match (&finding.process, finding.holder.unseen) {
+    let process = finding.process.as_deref();
+    name_holder(process, workers, finding.holder.unseen, has_place, words)
+}
+
+/// A holder of sockets whose place is not told beside it.
+fn holder(process: Option<&Process>, unseen: Option<UnseenHolder>, words: &Catalogue) -> String {
+    name_holder(process, 0, unseen, false, words)
+}
+
+fn name_holder(
+    process: Option<&Process>,
+    workers: usize,
+    unseen: Option<UnseenHolder>,
+    has_place: bool,
+    words: &Catalogue,
+) -> String {
+    let name = match (process, unseen) {
         (Some(_), _) if workers > 0 => "owner_workers",
         (Some(_), _) => "owner",
         (None, Some(unseen)) => match (unseen.reason, unseen.uid) {
@@ -108,11 +124,11 @@ fn owner(finding: &Finding, words: &Catalogue) -> String {
     };
     let told = fill(words.screen("findings", name), |place| {
         Some(match place {
-            "process" => finding.process.as_ref()?.name.to_string(),
-            "pid" => finding.process.as_ref()?.pid.to_string(),
+            "process" => process?.name.to_string(),
+            "pid" => process?.pid.to_string(),
             "count" => (workers + 1).to_string(),
-            "uid" => finding.holder.unseen?.uid?.to_string(),
-            "port" => finding.holder.unseen?.port.to_string(),
+            "uid" => unseen?.uid?.to_string(),
+            "port" => unseen?.port.to_string(),
             _ => return None,
         })
     });
@@ -218,6 +234,9 @@ fn line(finding: &Finding) -> &'static str {
             None => "line_source_nobody",
         },
         Evidence::UserRule(tripped) => line_of_own(tripped),
+        Evidence::Deadlock(pairs) if pairs.is_of_one_process(finding.process.as_deref()) => {
+            "line_itself"
+        }
         Evidence::Unacknowledged(silent) => match finding.process {
             None => "line_hidden",
             Some(_) if silent.port.is_some() => "line_clients",
@@ -260,6 +279,11 @@ fn line(finding: &Finding) -> &'static str {
 fn value(finding: &Finding, words: &Catalogue, place: &str) -> Option<String> {
     match place {
         "owner" => return Some(owner(finding, words)),
+        "other" => {
+            if let Evidence::Deadlock(pairs) = &finding.evidence {
+                return Some(holder(pairs.other.as_deref(), pairs.other_unseen, words));
+            }
+        }
         "process" => {
             let unknown = || words.screen("findings", "program_unknown").to_owned();
             let process = finding.process.as_ref();

@@ -7,12 +7,14 @@ mod tripped;
 
 use super::baseline::Listener;
 use super::endpoint::Endpoint;
-use super::finding::Rule;
+use super::finding::{Rule, UnseenHolder};
+use super::process::Process;
 use super::protocol::Family;
 use super::text::Text;
 pub use facts::{Fact, Facts};
 pub use lead::Lead;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 pub use tripped::{Group, Tripped};
 
@@ -89,8 +91,12 @@ pub enum Evidence {
     SynFlood(HalfOpen),
     /// For [`Rule::CloseWait`].
     CloseWait(Leak),
+    /// For [`Rule::FinWait2`].
+    FinWait2(HalfClosed),
     /// For [`Rule::Unacknowledged`].
     Unacknowledged(Unacknowledged),
+    /// For [`Rule::Deadlock`].
+    Deadlock(Deadlock),
     /// For [`Rule::PeerNotReading`].
     PeerNotReading(Stillness),
     /// For [`Rule::ProgramNotReading`].
@@ -162,6 +168,24 @@ pub struct Leak {
     pub most: Option<u32>,
 }
 
+/// Evidence of half-closed connections on which nothing comes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HalfClosed {
+    /// Number of them.
+    pub sockets: u32,
+    /// Of these, number of those whose program has shut down its receiving half,
+    /// too, and can receive nothing.
+    pub shut: u32,
+    /// The peer of the one that has been half-closed longest.
+    pub peer: Endpoint,
+    /// For how long that one has been.
+    pub longest: Duration,
+    /// True if that is a lower bound.
+    pub at_least: bool,
+    /// Time since it last received data.
+    pub idle: Duration,
+}
+
 /// Evidence of a program that accepts nothing, or hardly anything.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AcceptStall {
@@ -177,6 +201,14 @@ pub struct AcceptStall {
     pub stalled: Duration,
     /// True if both are lower bounds.
     pub at_least: bool,
+}
+
+impl Deadlock {
+    /// True if both ends are of this process.
+    #[must_use]
+    pub fn is_of_one_process(&self, process: Option<&Process>) -> bool {
+        self.other.is_some() && self.other.as_deref() == process
+    }
 }
 
 impl AcceptStall {
@@ -221,6 +253,25 @@ pub struct Unacknowledged {
     pub user: Option<u32>,
     /// True if a program has closed some of them, or their owner is hidden.
     pub unheld: bool,
+}
+
+/// The evidence of two programs of this machine that wait for each other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deadlock {
+    /// The second process, beside that of the finding; it may be the same one.
+    pub other: Option<Arc<Process>>,
+    /// Facts about the second holder where its process is hidden.
+    pub other_unseen: Option<UnseenHolder>,
+    /// Number of connections between the two on which neither reads.
+    pub connections: u32,
+    /// Unread bytes at the first …
+    pub unread: u64,
+    /// … and at the second.
+    pub other_unread: u64,
+    /// Ends of one of them, that of the first before that of the second.
+    pub ends: (Endpoint, Endpoint),
+    /// Time for which nothing has moved on the one that has stood still longest.
+    pub longest: Duration,
 }
 
 /// The evidence of datagrams that a socket drops.
@@ -350,7 +401,9 @@ impl Evidence {
             Self::Orphans { .. } => Rule::Orphans,
             Self::SynFlood(_) => Rule::SynFlood,
             Self::CloseWait(_) => Rule::CloseWait,
+            Self::FinWait2(_) => Rule::FinWait2,
             Self::Unacknowledged(_) => Rule::Unacknowledged,
+            Self::Deadlock(_) => Rule::Deadlock,
             Self::PeerNotReading(_) => Rule::PeerNotReading,
             Self::ProgramNotReading(_) => Rule::ProgramNotReading,
             Self::UdpDrops(_) => Rule::UdpDrops,
@@ -372,6 +425,8 @@ impl Evidence {
             Self::NotAccepting(stall) => stall.waiting,
             Self::CloseWait(leak) => leak.count,
             Self::UdpDrops(drops) => drops.dropped,
+            Self::Deadlock(pairs) => pairs.connections,
+            Self::FinWait2(half_closed) => half_closed.sockets,
             Self::PeerNotReading(still) | Self::ProgramNotReading(still) => still.sockets,
             _ => 0,
         }

@@ -67,8 +67,12 @@ pub enum Rule {
     SynFlood,
     /// A program does not close what its peers have closed.
     CloseWait,
+    /// A program keeps connections that it has half-closed and nothing comes on.
+    FinWait2,
     /// Data is sent again and nothing acknowledges it.
     Unacknowledged,
+    /// Two programs of this machine wait for each other to read.
+    Deadlock,
     /// A peer does not read.
     PeerNotReading,
     /// A program does not read.
@@ -91,7 +95,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::OutboundScan,
         Self::DeadDestination,
         Self::Ipv6Silent,
@@ -103,7 +107,9 @@ impl Rule {
         Self::Orphans,
         Self::SynFlood,
         Self::CloseWait,
+        Self::FinWait2,
         Self::Unacknowledged,
+        Self::Deadlock,
         Self::PeerNotReading,
         Self::ProgramNotReading,
         Self::UdpDrops,
@@ -130,7 +136,9 @@ impl Rule {
             Self::Orphans => "orphans",
             Self::SynFlood => "syn_flood",
             Self::CloseWait => "close_wait",
+            Self::FinWait2 => "fin_wait_2",
             Self::Unacknowledged => "unacknowledged",
+            Self::Deadlock => "deadlock",
             Self::PeerNotReading => "peer_not_reading",
             Self::ProgramNotReading => "program_not_reading",
             Self::UdpDrops => "udp_drops",
@@ -169,11 +177,13 @@ pub enum Lack {
     /// A setting, such as one of the whole machine that only the initial
     /// network namespace tells.
     Settings,
+    /// `TCP_INFO` of single connections: `/proc` does not tell.
+    TcpInfo,
 }
 
 impl Lack {
     /// Every lack.
-    pub const ALL: [Self; 3] = [Self::Backlog, Self::Counters, Self::Settings];
+    pub const ALL: [Self; 4] = [Self::Backlog, Self::Counters, Self::Settings, Self::TcpInfo];
 
     /// The word in reports and on screen.
     #[must_use]
@@ -182,6 +192,7 @@ impl Lack {
             Self::Backlog => "backlog",
             Self::Counters => "counters",
             Self::Settings => "settings",
+            Self::TcpInfo => "tcp_info",
         }
     }
 }
@@ -261,6 +272,16 @@ impl Finding {
         }
     }
 
+    /// The processes whose sockets it is about.
+    pub fn processes(&self) -> impl Iterator<Item = &Arc<Process>> {
+        let workers = self.holder.workers.iter();
+        let other = match &self.evidence {
+            Evidence::Deadlock(pairs) => pairs.other.as_ref(),
+            _ => None,
+        };
+        self.process.iter().chain(workers).chain(other)
+    }
+
     /// True if it says more of the same listener than another finding does.
     #[must_use]
     pub fn outdoes(&self, other: &Self) -> bool {
@@ -285,13 +306,10 @@ impl Finding {
 
     /// Whether a row is one of those it is about. `pids` are its owners'.
     pub fn is_about(&self, row: &Row, mut pids: impl Iterator<Item = u32>) -> bool {
-        let workers = &self.holder.workers;
-        let own = |process: &Arc<Process>| {
-            pids.any(|pid| pid == process.pid || workers.iter().any(|other| other.pid == pid))
-        };
+        let mut own = || pids.any(|pid| self.processes().any(|process| process.pid == pid));
         let lead = self.lead();
         row.phase != Phase::Closed
             && lead.fits(&row.socket)
-            && (lead.unheld || self.process.as_ref().is_none_or(own))
+            && (lead.unheld || self.process.is_none() || own())
     }
 }

@@ -39,6 +39,7 @@ impl Identity {
                     Some(ports.to.unwrap_or(source))
                 }
                 Evidence::UdpDrops(drops) => Some(drops.socket),
+                Evidence::Deadlock(pairs) => Some(pairs.ends.0),
                 _ => None,
             },
             group: match &finding.evidence {

@@ -87,6 +87,8 @@ fn is_of_some_program(evidence: &Evidence) -> bool {
             | Evidence::AcceptQueue { .. }
             | Evidence::CloseWait(_)
             | Evidence::UdpDrops(_)
+            | Evidence::Deadlock(_)
+            | Evidence::FinWait2(_)
             | Evidence::PeerNotReading(_)
             | Evidence::ProgramNotReading(_)
     )

@@ -7,11 +7,14 @@
 
 mod accept_queue;
 mod against_baseline;
+mod blocked;
 mod close_wait;
 mod contact;
 mod contacts;
 mod dead_destination;
+mod deadlock;
 mod failed_connects;
+mod fin_wait_2;
 mod growth;
 mod hearsay;
 mod ipv6_silent;
@@ -63,6 +66,7 @@ use crate::model::reading::SourceKind;
 use crate::model::row::Row;
 use crate::model::socket_memory::MemoryEntry;
 use crate::model::time::Stamp;
+use blocked::Blocked;
 use contacts::Contacts;
 pub(super) use marks::flag;
 use meter::Meter;
@@ -162,6 +166,8 @@ struct Case<'a> {
     scene: &'a Scene<'a>,
     /// How the kernel's counters rose.
     meter: &'a Meter,
+    /// Writers that wait for a reader on this machine.
+    blocked: Blocked<'a>,
 }
 
 impl Case<'_> {
@@ -217,9 +223,11 @@ impl Detection {
                 Box::new(dead_destination::DeadDestination::default()),
                 Box::new(syn_flood::SynFlood::default()),
                 Box::new(close_wait::CloseWait::default()),
+                Box::new(fin_wait_2::FinWait2::default()),
                 Box::new(not_accepting::NotAccepting::default()),
                 Box::new(accept_queue::AcceptQueue::default()),
                 Box::new(unacknowledged::NotAcknowledged::default()),
+                Box::new(deadlock::Deadlock::default()),
                 Box::new(peer_not_reading::PeerNotReading::default()),
                 Box::new(program_not_reading::ProgramNotReading::default()),
                 Box::new(udp_drops::UdpDrops::default()),
@@ -257,6 +265,7 @@ impl Detection {
             limits,
             scene,
             meter: &self.meter,
+            blocked: Blocked::of(scene),
         };
         let mut findings: Vec<Finding> = self
             .rules

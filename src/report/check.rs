@@ -306,14 +306,14 @@ mod tests {
         let begin = "TCPLENS UNKNOWN - watched 15 s of 1 min, 0 findings |";
         assert!(said.starts_with(begin), "{said}");
         assert!(
-            said.ends_with("over=0;; blind=4;; watched=15s;;\n"),
+            said.ends_with("over=0;; blind=6;; watched=15s;;\n"),
             "{said}"
         );
         let said = text(&checked);
         for part in [
             "in 15 s, ended early: 1 min were to be watched\n",
             "accept_queue (backlog)",
-            "close_wait (1 min), peer_not_reading (30 s)",
+            "close_wait (1 min), fin_wait_2 (1 min), deadlock (30 s), peer_not_reading (30 s)",
             "could not be read: 3",
         ] {
             assert!(said.contains(part), "no {part:?} in {said}");

@@ -78,6 +78,8 @@ impl Unripe {
     pub fn after(watched: Duration, limits: &Thresholds) -> Vec<Self> {
         [
             (Rule::CloseWait, limits.leak_age),
+            (Rule::FinWait2, limits.fin_wait_2_after),
+            (Rule::Deadlock, limits.still_after),
             (Rule::PeerNotReading, limits.still_after),
             (Rule::ProgramNotReading, limits.still_after),
         ]
@@ -153,11 +155,13 @@ mod tests {
         };
         let all = [
             Rule::CloseWait,
+            Rule::FinWait2,
+            Rule::Deadlock,
             Rule::PeerNotReading,
             Rule::ProgramNotReading,
         ];
         assert_eq!(names(15), all);
-        assert_eq!(names(30), [Rule::CloseWait]);
+        assert_eq!(names(30), [Rule::CloseWait, Rule::FinWait2]);
         assert_eq!(names(60), []);
     }
 }

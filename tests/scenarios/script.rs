@@ -92,6 +92,8 @@ pub(crate) struct Socket {
     /// From when until when its data is sent again without an answer.
     #[serde(default)]
     pub(crate) resending: Vec<(f64, f64)>,
+    /// From when until when data comes on it, where `TCP_INFO` tells.
+    pub(crate) receiving: Option<Vec<(f64, f64)>>,
     /// How many of them there are, each with a peer of its own …
     #[serde(default = "one")]
     pub(crate) count: u32,

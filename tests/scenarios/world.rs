@@ -16,6 +16,7 @@ use tcplens::model::reading::{Matter, Reading, Snapshot, SourceKind};
 use tcplens::model::socket::Socket;
 use tcplens::model::socket_memory::{Buffers, SocketMemory};
 use tcplens::model::state::State;
+use tcplens::model::tcp_info::TcpInfo;
 use tcplens::model::time::Time;
 use tcplens::model::timer::{Timer, TimerKind};
 
@@ -131,6 +132,19 @@ impl<'a> World<'a> {
         })
     }
 
+    /// `TCP_INFO` of these sockets, where the script has it tell anything.
+    pub(crate) fn details(&self, second: f64, asked: &[Socket]) -> Reading {
+        let known = asked.iter().filter_map(|socket| {
+            let number = socket.cookie?.get().checked_sub(1)?;
+            let life = self.lives.get(usize::try_from(number).unwrap())?;
+            Some((socket.key(), life.info(second)?))
+        });
+        Reading {
+            time: time(second),
+            matter: Matter::Details(known.collect()),
+        }
+    }
+
     fn process(&self, name: &str) -> u32 {
         let place = self
             .processes
@@ -244,17 +258,8 @@ impl<'a> World<'a> {
         for (number, life) in (1u32..).zip(&self.lives) {
             self.show(&mut snapshot, number, life, second, &ids);
         }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a scenario lasts minutes and begins at 0"
-        )]
-        let monotonic_ms = (second * 1000.0) as u64;
         Reading {
-            time: Time {
-                wall_ms: 1_700_000_000_000 + monotonic_ms,
-                monotonic_ms,
-            },
+            time: time(second),
             matter: Matter::Table(Box::new(snapshot)),
         }
     }
@@ -347,6 +352,19 @@ impl Life<'_> {
         }
     }
 
+    /// `TCP_INFO` at that second, where the script says when data comes.
+    fn info(&self, second: f64) -> Option<TcpInfo> {
+        let receiving = self.socket?.receiving.as_ref()?;
+        let began = self.stages.first()?.0;
+        let last = receiving.iter().filter(|(from, _)| *from <= second);
+        let last = last.map(|(_, to)| to.min(second)).fold(began, f64::max);
+        let idle = microseconds(second - last) / 1000;
+        Some(TcpInfo {
+            last_data_received_ms: u32::try_from(idle).unwrap(),
+            ..TcpInfo::default()
+        })
+    }
+
     /// The state at that second, and since when.
     fn stage(&self, second: f64) -> Option<(f64, State)> {
         if second >= self.until {
@@ -354,6 +372,15 @@ impl Life<'_> {
         }
         let begun = self.stages.iter().take_while(|(at, _)| *at <= second);
         begun.last().copied()
+    }
+}
+
+/// The time of that second.
+fn time(second: f64) -> Time {
+    let monotonic_ms = microseconds(second) / 1000;
+    Time {
+        wall_ms: 1_700_000_000_000 + monotonic_ms,
+        monotonic_ms,
     }
 }
 

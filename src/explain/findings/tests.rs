@@ -5,8 +5,8 @@ use super::*;
 use crate::model::baseline::Listener;
 use crate::model::endpoint::Endpoint;
 use crate::model::evidence::{
-    AcceptStall, Failing, HalfOpen, Leak, PortUse, ScanEvidence, Stillness, UdpDrops,
-    Unacknowledged,
+    AcceptStall, Deadlock, Failing, HalfClosed, HalfOpen, Leak, PortUse, ScanEvidence, Stillness,
+    UdpDrops, Unacknowledged,
 };
 use crate::model::finding::{FindingHolder, UnseenHolder};
 use crate::model::process::{Descriptors, Process};
@@ -127,6 +127,24 @@ fn stall(stalled: Duration, at_least: bool) -> Evidence {
     })
 }
 
+/// Two programs that wait for each other, the second of this name.
+fn deadlock(other: Option<&str>) -> Evidence {
+    let process = |name| Process {
+        pid: 813,
+        name: Text::from(name),
+        ..Process::default()
+    };
+    Evidence::Deadlock(Deadlock {
+        other: other.map(|name| Arc::new(process(name))),
+        other_unseen: None,
+        connections: 1,
+        unread: 90_000,
+        other_unread: 80_000,
+        ends: (Endpoint::default(), Endpoint::default()),
+        longest: Duration::from_secs(90),
+    })
+}
+
 /// The same for the rules that are not about first contacts.
 fn more_samples() -> Vec<Evidence> {
     let host = Endpoint::default();
@@ -163,6 +181,16 @@ fn more_samples() -> Vec<Evidence> {
             orphans: 40_000,
             most: 65_536,
         },
+        Evidence::FinWait2(HalfClosed {
+            sockets: 3,
+            shut: 1,
+            peer: host,
+            longest: Duration::from_secs(90),
+            at_least: true,
+            idle: Duration::from_secs(90),
+        }),
+        deadlock(None),
+        deadlock(Some("redis-server")),
         Evidence::PeerNotReading(Stillness {
             sockets: 3,
             bytes: 2_000_000,

@@ -1,13 +1,15 @@
 //! Evidence as named facts: what sentences and reports are made of.
 
 use super::{
-    AcceptStall, Breadth, Evidence, HalfOpen, Leak, Oddity, PortUse, ScanEvidence, Stillness,
-    UdpDrops, Unacknowledged,
+    AcceptStall, Breadth, Deadlock, Evidence, HalfClosed, HalfOpen, Leak, Oddity, PortUse,
+    ScanEvidence, Stillness, UdpDrops, Unacknowledged,
 };
 use crate::model::baseline::Listener;
 use crate::model::endpoint::Endpoint;
+use crate::model::process::Process;
 use crate::model::text::Text;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A number or a name of the evidence, with what it is.
@@ -141,6 +143,8 @@ impl Evidence {
                 ("program", program.clone().map_or(Fact::Unknown, Fact::Text)),
             ],
             Self::Unacknowledged(silent) => silent.facts(),
+            Self::FinWait2(half_closed) => half_closed.facts(),
+            Self::Deadlock(pairs) => pairs.facts(),
             Self::PeerNotReading(still) | Self::ProgramNotReading(still) => still.facts(),
             Self::CloseWait(leak) => leak.facts(),
             Self::Unlisted(listener) | Self::Missing(listener) => listener.facts(),
@@ -231,15 +235,29 @@ impl Leak {
     }
 }
 
+fn length(time: Duration, at_least: bool) -> Fact {
+    if at_least {
+        Fact::AtLeast(time)
+    } else {
+        Fact::Length(time)
+    }
+}
+
+impl HalfClosed {
+    fn facts(&self) -> Facts {
+        vec![
+            ("sockets", count(self.sockets)),
+            ("shut", count(self.shut)),
+            ("peer", Fact::Endpoint(self.peer)),
+            ("longest", length(self.longest, self.at_least)),
+            ("idle", Fact::Length(self.idle)),
+        ]
+    }
+}
+
 impl AcceptStall {
     fn facts(&self) -> Facts {
-        let length = |time| {
-            if self.at_least {
-                Fact::AtLeast(time)
-            } else {
-                Fact::Length(time)
-            }
-        };
+        let length = |time| length(time, self.at_least);
         vec![
             ("listener", Fact::Endpoint(self.listener)),
             ("waiting", count(self.waiting)),
@@ -256,6 +274,26 @@ impl Stillness {
             ("sockets", count(self.sockets)),
             ("bytes", count(self.bytes)),
             ("peer", Fact::Endpoint(self.peer)),
+            ("longest", Fact::Length(self.longest)),
+        ]
+    }
+}
+
+impl Deadlock {
+    fn facts(&self) -> Facts {
+        let name = |process: &Arc<Process>| Fact::Text(process.name.clone());
+        let (local, remote) = self.ends;
+        vec![
+            ("other", self.other.as_ref().map_or(Fact::Unknown, name)),
+            (
+                "other_pid",
+                count_if_known(self.other.as_ref().map(|process| process.pid)),
+            ),
+            ("connections", count(self.connections)),
+            ("unread", count(self.unread)),
+            ("other_unread", count(self.other_unread)),
+            ("local", Fact::Endpoint(local)),
+            ("remote", Fact::Endpoint(remote)),
             ("longest", Fact::Length(self.longest)),
         ]
     }

@@ -5,6 +5,7 @@ use crate::model::endpoint::Endpoint;
 use crate::model::protocol::{Family, Protocol};
 use crate::model::socket::Socket;
 use crate::model::state::State;
+use crate::model::timer::{Timer, TimerKind};
 use std::net::Ipv4Addr;
 
 impl Evidence {
@@ -52,6 +53,11 @@ impl Evidence {
                 unheld: true,
                 ..Lead::default()
             },
+            Self::Deadlock(_) => Lead {
+                window_closed: true,
+                unread: true,
+                ..Lead::default()
+            },
             Self::PeerNotReading(still) | Self::ProgramNotReading(still) => Lead {
                 remote: Some(still.peer),
                 ..Lead::default()
@@ -77,6 +83,10 @@ impl Evidence {
             Self::UdpDrops(drops) => Lead {
                 states: &[State::Unconnected, State::Established],
                 local: Some(drops.socket),
+                ..Lead::default()
+            },
+            Self::FinWait2(_) => Lead {
+                states: &[State::FinWait2],
                 ..Lead::default()
             },
             Self::CloseWait(_) => Lead {
@@ -113,6 +123,10 @@ pub struct Lead {
     pub family: Option<Family>,
     /// Sent again at least so often without an answer.
     pub resent: u8,
+    /// Data waits for a closed window.
+    pub window_closed: bool,
+    /// With unread bytes.
+    pub unread: bool,
     /// Of this user.
     pub uid: Option<u32>,
     /// Whether rows that no program holds are among them, so that the process of
@@ -132,9 +146,17 @@ impl Lead {
         };
         (self.states.is_empty() || self.states.contains(&socket.state))
             && self.resent <= socket.timer.map_or(0, |timer| timer.retransmits)
+            && (!self.window_closed || asks_for_room(socket))
+            && (!self.unread || socket.recv_queue > 0)
             && self.family.is_none_or(|family| family == socket.family())
             && self.uid.is_none_or(|uid| socket.user() == Some(uid))
             && meets(self.local, socket.local)
             && meets(self.remote, socket.remote)
     }
+}
+
+/// True if data waits and the kernel asks the peer for room.
+fn asks_for_room(socket: &Socket) -> bool {
+    let probes = |timer: Timer| timer.kind == TimerKind::ZeroWindowProbe;
+    socket.send_queue > 0 && socket.timer.is_some_and(probes)
 }

@@ -9,7 +9,6 @@ use crate::model::owner::{Holder, ProcessId};
 use crate::model::row::{Phase, Row};
 use crate::monitor::interner::Interner;
 use crate::monitor::ledger::Turned;
-use std::sync::Arc;
 
 /// Marks the rows that findings worth a look are about.
 pub(in crate::monitor) fn flag(turned: &mut Turned, interner: &Interner, findings: &[Finding]) {
@@ -58,9 +57,8 @@ impl Marks {
         };
         match finding.process.as_deref().filter(|_| !lead.unheld) {
             None => self.anybodys.push(mark),
-            Some(process) => {
-                let workers = finding.holder.workers.iter();
-                for process in std::iter::once(process).chain(workers.map(Arc::as_ref)) {
+            Some(_) => {
+                for process in finding.processes() {
                     // One that is unknown holds nothing any more.
                     if let Some(ProcessId(number)) = interner.find(process) {
                         let place = number as usize;

@@ -2,23 +2,21 @@
 //! written waits here, and the kernel only asks again from time to time
 //! (the persist timer, RFC 9293, 3.8.6.1).
 //!
-//! Where the other end is on this machine and has much unread, the rule about
-//! programs that do not read names it, and this one is silent: of two programs that
-//! wait for each other, neither is to be called the other's victim.
+//! Where the other end is on this machine and has unread bytes, its program is at
+//! fault: the rules about programs that do not read, do not accept, or wait for each
+//! other name it, and this one is silent.
 //!
 //! Of connections that their program has closed the kernel goes on by itself:
 //! these are counted by local port.
 
+use super::blocked::is_window_closed;
 use super::party::Party;
 use super::still::Still;
 use super::{Case, Detector};
-use crate::model::endpoint::Endpoint;
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, Severity};
 use crate::model::owner::Unowned;
 use crate::model::row::Row;
-use crate::model::timer::TimerKind;
-use foldhash::HashSet;
 
 /// A finding per process, or per port for what programs have closed.
 #[derive(Default)]
@@ -35,10 +33,10 @@ impl Detector for PeerNotReading {
                 (unseen.reason == Unowned::Orphan).then_some((Party::Unseen(unseen), holder))
             })
         };
-        let told = unread_here(case);
         let waiting = |row: &Row| {
-            let ends = (row.socket.namespace, row.socket.local, row.socket.remote);
-            waiting(row).filter(|_| !told.contains(&ends))
+            let reader = case.blocked.reader_of(row);
+            let is_told = reader.is_some_and(|reader| case.scene.names_holder(reader));
+            (is_window_closed(row) && !is_told).then_some(row.socket.send_queue)
         };
         self.still.judge(
             case,
@@ -48,26 +46,4 @@ impl Detector for PeerNotReading {
             Evidence::PeerNotReading,
         )
     }
-}
-
-/// The ends, seen from the writer, of connections within this machine whose other
-/// end has much unread and a holder to be named.
-fn unread_here(case: &Case<'_>) -> HashSet<(u32, Endpoint, Endpoint)> {
-    let scene = case.scene;
-    scene
-        .muster
-        .queued(scene.rows)
-        .filter(|row| row.socket.recv_queue >= case.limits.still_bytes)
-        .filter(|row| scene.party(row).is_some())
-        .map(|row| (row.socket.namespace, row.socket.remote, row.socket.local))
-        .collect()
-}
-
-/// Bytes that wait for a closed window of a peer that answers. One question may
-/// be under way; of more that are not answered, the path or the peer may be the
-/// cause.
-fn waiting(row: &Row) -> Option<u32> {
-    let timer = row.socket.timer?;
-    let answered = timer.kind == TimerKind::ZeroWindowProbe && timer.retransmits <= 1;
-    (answered && row.socket.send_queue > 0).then_some(row.socket.send_queue)
 }

@@ -2,7 +2,10 @@
 //! window closed, and waits.
 //!
 //! Much on one connection tells as much as a little on many: a server that hangs
-//! has a small request unread on each.
+//! has a small request unread on each. Less is enough where the other end is on this
+//! machine and waits for it: then it is known to hold somebody up.
+//!
+//! Where both ends wait for each other, another rule names both.
 
 use super::still::{Still, Stuck};
 use super::thresholds::Thresholds;
@@ -23,7 +26,7 @@ impl Detector for ProgramNotReading {
         self.still.judge(
             case,
             |row| case.scene.party(row),
-            unread,
+            |row| unread(row).filter(|_| case.blocked.deadlocked_with(row).is_none()),
             |stuck| severity(stuck, case.limits),
             Evidence::ProgramNotReading,
         )
@@ -49,5 +52,9 @@ fn severity(stuck: &Stuck<'_>, limits: &Thresholds) -> Option<Severity> {
         .holder
         .process
         .is_some_and(|process| process.run_state.is_stopped());
-    (much || many || stopped).then_some(if many { Severity::Warn } else { Severity::Info })
+    (much || many || stopped || stuck.blocks_writer).then_some(if many {
+        Severity::Warn
+    } else {
+        Severity::Info
+    })
 }

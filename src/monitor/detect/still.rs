@@ -1,9 +1,9 @@
 //! Sockets whose queues do not move: for how long each has held the same number
 //! of bytes. The rules about programs and peers that do not read share it.
 
+use super::Case;
 use super::party::Party;
 use super::standing::{Holder, Level, Standing};
-use super::{Case, Scene};
 use crate::model::endpoint::Endpoint;
 use crate::model::evidence::{Evidence, Stillness};
 use crate::model::finding::{Finding, Severity};
@@ -28,6 +28,8 @@ pub(super) struct Stuck<'a> {
     pub(super) stillness: Stillness,
     /// The bytes of the socket with most.
     pub(super) most: u32,
+    /// True if a writer at the other end of one of them, on this machine, waits.
+    pub(super) blocks_writer: bool,
 }
 
 impl Still {
@@ -42,7 +44,7 @@ impl Still {
         severity: impl Fn(&Stuck<'_>) -> Option<Severity>,
         evidence: fn(Stillness) -> Evidence,
     ) -> Vec<Finding> {
-        for (key, stuck) in self.observe(case.scene, case.limits.still_after, party, bytes) {
+        for (key, stuck) in self.observe(case, party, bytes) {
             let level = match severity(&stuck) {
                 Some(severity) => Level::Raise(severity, evidence(stuck.stillness)),
                 None => Level::Below,
@@ -52,16 +54,16 @@ impl Still {
         self.standing.findings(case.now, case.limits.clearing)
     }
 
-    /// What has stood still for at least `patience`.
+    /// What has stood still for long enough.
     fn observe<'a>(
         &mut self,
-        scene: &Scene<'_>,
-        patience: Duration,
+        case: &Case<'a>,
         party: impl Fn(&Row) -> Option<(Party, Holder<'a>)>,
         bytes: impl Fn(&Row) -> Option<u32>,
     ) -> BTreeMap<Party, Stuck<'a>> {
         let mut still = BTreeMap::new();
         let mut stuck = BTreeMap::new();
+        let scene = case.scene;
         for row in scene.muster.queued(scene.rows) {
             let Some(bytes) = bytes(row) else {
                 continue;
@@ -71,11 +73,12 @@ impl Still {
             let since = known.map_or(scene.now, |(_, since)| *since);
             still.insert(key, (bytes, since));
             let age = since.age(scene.now);
-            if age >= patience
+            if age >= case.limits.still_after
                 && let Some((key, holder)) = party(row)
             {
                 let entry = stuck.entry(key).or_insert_with(|| Stuck::of(holder));
                 entry.add(row.socket.remote, bytes, age);
+                entry.blocks_writer |= case.blocked.blocks_writer(row);
             }
         }
         self.since = still;
@@ -94,6 +97,7 @@ impl<'a> Stuck<'a> {
                 longest: Duration::ZERO,
             },
             most: 0,
+            blocks_writer: false,
         }
     }
 

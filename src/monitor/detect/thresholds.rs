@@ -128,6 +128,11 @@ pub struct Thresholds {
     /// The share of the descriptors a process may open (`RLIMIT_NOFILE`) at
     /// which a leak is an alarm (chosen).
     pub leak_descriptors: f64,
+    /// How long a program must keep a half-closed connection on which nothing comes
+    /// (kernel: `tcp_fin_timeout`, a minute, where no program holds it) …
+    pub fin_wait_2_after: Duration,
+    /// … and how many of them are worth a warning (chosen: as for `CLOSE_WAIT`).
+    pub fin_wait_2_many: u32,
     /// How long data must go without an acknowledgement (chosen: roaming and a
     /// restarted router take less) …
     pub unacknowledged_after: Duration,
@@ -217,6 +222,8 @@ impl Default for Thresholds {
             leak_share: 0.1,
             leak_many: 50,
             leak_descriptors: 0.8,
+            fin_wait_2_after: Duration::from_mins(1),
+            fin_wait_2_many: 50,
             unacknowledged_after: Duration::from_secs(15),
             unacknowledged_share: 0.1,
             still_after: Duration::from_secs(30),

@@ -5,7 +5,7 @@
 //! matters is that of all.
 
 use super::thresholds::Thresholds;
-use crate::model::evidence::{Evidence, Leak, Stillness};
+use crate::model::evidence::{Evidence, HalfClosed, Leak, Stillness};
 use crate::model::finding::{Finding, Rule, Severity};
 use crate::model::process::Process;
 use crate::model::text::Text;
@@ -41,6 +41,7 @@ pub(super) fn merge(findings: Vec<Finding>, limits: &Thresholds) -> Vec<Finding>
         // Together they may be as many as one alone must have.
         let many = match &finding.evidence {
             Evidence::CloseWait(leak) => leak.count >= limits.leak_many,
+            Evidence::FinWait2(half_closed) => half_closed.sockets >= limits.fin_wait_2_many,
             Evidence::ProgramNotReading(still) => still.sockets >= limits.still_sockets,
             _ => false,
         };
@@ -54,7 +55,10 @@ pub(super) fn merge(findings: Vec<Finding>, limits: &Thresholds) -> Vec<Finding>
 fn family(finding: &Finding) -> Option<Family> {
     let mergeable = matches!(
         finding.evidence,
-        Evidence::CloseWait(_) | Evidence::PeerNotReading(_) | Evidence::ProgramNotReading(_)
+        Evidence::CloseWait(_)
+            | Evidence::FinWait2(_)
+            | Evidence::PeerNotReading(_)
+            | Evidence::ProgramNotReading(_)
     );
     let process = finding.process.as_ref().filter(|_| mergeable)?;
     let exe = process.exe.as_ref()?.path.clone();
@@ -81,6 +85,7 @@ fn take_in(first: &mut Finding, other: Finding) {
     first.below_since = first.below_since.and(other.below_since);
     match (&mut first.evidence, &other.evidence) {
         (Evidence::CloseWait(sum), Evidence::CloseWait(leak)) => add_leak(sum, leak),
+        (Evidence::FinWait2(sum), Evidence::FinWait2(other)) => add_half_closed(sum, other),
         (Evidence::PeerNotReading(sum), Evidence::PeerNotReading(still))
         | (Evidence::ProgramNotReading(sum), Evidence::ProgramNotReading(still)) => {
             add_stillness(sum, still);
@@ -107,6 +112,14 @@ fn add_leak(sum: &mut Leak, leak: &Leak) {
     if nearer {
         (sum.open, sum.most) = (leak.open, leak.most);
     }
+}
+
+fn add_half_closed(sum: &mut HalfClosed, other: &HalfClosed) {
+    let (sockets, shut) = (sum.sockets + other.sockets, sum.shut + other.shut);
+    if other.longest > sum.longest {
+        *sum = other.clone();
+    }
+    (sum.sockets, sum.shut) = (sockets, shut);
 }
 
 fn add_stillness(sum: &mut Stillness, still: &Stillness) {

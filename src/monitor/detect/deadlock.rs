@@ -1,0 +1,225 @@
+//! Rule: two programs of this machine write to each other, and neither reads. Both
+//! windows are closed and both ends have unread bytes, so that nothing moves until
+//! one of them is ended. A timeout of the kernel does not end it: both ends answer
+//! its probes.
+//!
+//! It is one finding about both: each is the cause of the other's wait.
+
+use super::party::Party;
+use super::standing::{Holder, Level, Standing};
+use super::{Case, Detector};
+use crate::model::endpoint::Endpoint;
+use crate::model::evidence::{Deadlock as Evidence, Evidence as AnyEvidence};
+use crate::model::finding::{Finding, Severity};
+use crate::model::row::Row;
+use crate::model::socket::SocketKey;
+use crate::model::time::Stamp;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A finding per pair of programs.
+#[derive(Default)]
+pub(super) struct Deadlock {
+    /// Since when the queues of a pair have not moved, by the smaller key of its
+    /// two ends.
+    since: BTreeMap<SocketKey, (Queues, Stamp)>,
+    standing: Standing<(Party, Party)>,
+}
+
+/// Bytes in the receive and the send queue of both ends.
+type Queues = [(u32, u32); 2];
+
+/// The pairs of two programs.
+struct Pairs<'a> {
+    holders: [Holder<'a>; 2],
+    connections: u32,
+    /// Unread bytes at each end.
+    unread: [u64; 2],
+    /// Ends of one of them.
+    ends: (Endpoint, Endpoint),
+    longest: Duration,
+}
+
+impl Detector for Deadlock {
+    fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
+        let mut since = BTreeMap::new();
+        let mut found: BTreeMap<(Party, Party), Pairs<'_>> = BTreeMap::new();
+        for row in case.scene.muster.queued(case.scene.rows) {
+            let Some(other) = case.blocked.deadlocked_with(row) else {
+                continue;
+            };
+            let key = row.socket.key();
+            if key > other.socket.key() {
+                // Judged with its other end.
+                continue;
+            }
+            let queues = [row, other].map(|end| (end.socket.recv_queue, end.socket.send_queue));
+            let known = self.since.get(&key).filter(|(before, _)| *before == queues);
+            let began = known.map_or(case.now, |(_, since)| *since);
+            since.insert(key, (queues, began));
+            let age = began.age(case.now);
+            if age >= case.limits.still_after {
+                add(&mut found, [row, other], age, case);
+            }
+        }
+        self.since = since;
+        for (parties, pairs) in found {
+            let [holder, _] = &pairs.holders;
+            let level = Level::Raise(Severity::Warn, pairs.evidence());
+            self.standing
+                .judge(parties, holder.clone(), level, case.now);
+        }
+        self.standing.findings(case.now, case.limits.clearing)
+    }
+}
+
+/// Counts a pair among those of its two programs, the known process first.
+fn add<'a>(
+    found: &mut BTreeMap<(Party, Party), Pairs<'a>>,
+    mut ends: [&Row; 2],
+    age: Duration,
+    case: &Case<'a>,
+) {
+    let [Some(left), Some(right)] = ends.map(|end| case.scene.party(end)) else {
+        return;
+    };
+    let mut parties = [left, right];
+    if parties[1].0 < parties[0].0 {
+        parties.reverse();
+        ends.reverse();
+    }
+    let [(left, holder), (right, other)] = parties;
+    let [first, _] = ends.map(|end| (end.socket.local, end.socket.remote));
+    let pairs = found.entry((left, right)).or_insert_with(|| Pairs {
+        holders: [holder, other],
+        connections: 0,
+        unread: [0, 0],
+        ends: first,
+        longest: Duration::ZERO,
+    });
+    let unread = ends.map(|end| u64::from(end.socket.recv_queue));
+    // The same one in every table.
+    pairs.ends = pairs.ends.min(first);
+    pairs.connections += 1;
+    pairs.unread[0] += unread[0];
+    pairs.unread[1] += unread[1];
+    pairs.longest = pairs.longest.max(age);
+}
+
+impl Pairs<'_> {
+    fn evidence(&self) -> AnyEvidence {
+        let [_, other] = &self.holders;
+        AnyEvidence::Deadlock(Evidence {
+            other: other.process.cloned(),
+            other_unseen: other.unseen,
+            connections: self.connections,
+            unread: self.unread[0],
+            other_unread: self.unread[1],
+            ends: self.ends,
+            longest: self.longest,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::evidence::Evidence;
+    use crate::model::finding::{Finding, Rule, Severity};
+    use crate::model::observation::Observation;
+    use crate::model::owner::ProcessId;
+    use crate::model::reading::Snapshot;
+    use crate::model::socket::Socket;
+    use crate::model::state::State;
+    use crate::model::timer::{Timer, TimerKind};
+    use crate::monitor::Monitor;
+    use crate::monitor::fixture::{process, reading, table, with_cookie};
+    use std::sync::Arc;
+
+    /// Both ends of a connection, with so many bytes unread at each.
+    fn ends(unread: [u32; 2]) -> [Socket; 2] {
+        let end = |number, recv_queue| Socket {
+            recv_queue,
+            send_queue: 260_000,
+            timer: Some(Timer {
+                kind: TimerKind::ZeroWindowProbe,
+                expires_ms: 500,
+                retransmits: 0,
+            }),
+            ..with_cookie(number, State::Established)
+        };
+        let [mut left, mut right] = [end(1, unread[0]), end(2, unread[1])];
+        (left.remote, right.remote) = (right.local, left.local);
+        [left, right]
+    }
+
+    /// Held by processes 100 and 101.
+    fn held(sockets: &[Socket]) -> Snapshot {
+        let mut held = table(sockets);
+        held.processes.push(process(101));
+        held.holders[1].process = ProcessId(1);
+        held
+    }
+
+    fn watched(table: impl Fn() -> Snapshot) -> Arc<Observation> {
+        let mut monitor = Monitor::default();
+        monitor.fold(reading(0, table()));
+        monitor.fold(reading(31_000, table())).unwrap()
+    }
+
+    fn only(seen: &Observation) -> &Finding {
+        let [found] = seen.findings.as_slice() else {
+            panic!("{:?}", seen.findings)
+        };
+        found
+    }
+
+    #[test]
+    fn one_finding_names_both_and_marks_both_rows() {
+        let seen = watched(|| held(&ends([90_000, 80_000])));
+        let found = only(&seen);
+        assert_eq!(found.evidence.rule(), Rule::Deadlock);
+        let pids: Vec<u32> = found.processes().map(|process| process.pid).collect();
+        assert_eq!(pids, [100, 101]);
+        let marked = seen.rows.iter().map(|row| row.flagged);
+        assert!(marked.eq([Some(Severity::Warn); 2]));
+    }
+
+    #[test]
+    fn a_process_may_wait_for_itself() {
+        let seen = watched(|| table(&ends([90_000, 80_000])));
+        let Evidence::Deadlock(pairs) = &only(&seen).evidence else {
+            panic!("{:?}", seen.findings)
+        };
+        assert!(pairs.is_of_one_process(only(&seen).process.as_deref()));
+    }
+
+    #[test]
+    fn hidden_programs_are_told_by_user_and_port() {
+        let hidden = || {
+            let mut hidden = held(&ends([90_000, 80_000]));
+            hidden.owners_complete = false;
+            hidden.holders.clear();
+            for span in &mut hidden.owners {
+                span.count = 0;
+            }
+            hidden
+        };
+        let seen = watched(hidden);
+        let found = only(&seen);
+        let Evidence::Deadlock(pairs) = &found.evidence else {
+            panic!("{found:?}")
+        };
+        let ports = [found.holder.unseen, pairs.other_unseen].map(|each| each.unwrap().port);
+        assert_eq!(ports, [1025, 1026]);
+    }
+
+    #[test]
+    fn a_one_sided_reader_is_found_alone() {
+        let [left, mut right] = ends([0, 80_000]);
+        (right.send_queue, right.timer) = (0, None);
+        let seen = watched(|| held(&[left, right]));
+        let found = only(&seen);
+        assert_eq!(found.evidence.rule(), Rule::ProgramNotReading);
+        assert_eq!(found.process.as_ref().unwrap().pid, 101);
+    }
+}
