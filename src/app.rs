@@ -13,6 +13,7 @@ pub mod browsing;
 pub mod closing;
 pub mod command;
 pub mod confirm;
+mod consent;
 pub mod cursor;
 pub mod effect;
 pub mod keys;
@@ -54,6 +55,7 @@ use crate::model::session::Session;
 use crate::model::socket::SocketKey;
 use affair::Affair;
 use closing::Answered;
+use consent::Consent;
 use cursor::Cursor;
 use effect::Effect;
 use keys::Keymap;
@@ -179,8 +181,10 @@ pub struct App {
     newest: u64,
     /// When that was read, milliseconds on the monotonic clock.
     newest_ms: u64,
-    /// Whether the question of the confirm dialog could be read.
-    question_shown: bool,
+    /// Whether an answer to the question counts now.
+    consent: Consent,
+    /// Time of the last message, from the start of the program.
+    now: Duration,
     /// What is read beyond the table.
     watched: Watched,
     /// What was done about findings, and those that are over.
@@ -233,7 +237,8 @@ impl App {
             next_arm: 0,
             newest: 0,
             newest_ms: 0,
-            question_shown: false,
+            consent: Consent::default(),
+            now: Duration::ZERO,
             watched: Watched::default(),
             troubles: Troubles::new(choices.attention),
             latin_only: choices.latin_only,
@@ -245,8 +250,16 @@ impl App {
         }
     }
 
-    /// Takes in what happened and says what is to be done.
+    /// Takes in what happened and says what is to be done; no time has passed since
+    /// the message before.
     pub fn update(&mut self, message: Message) -> Vec<Effect> {
+        self.update_at(message, self.now)
+    }
+
+    /// Takes in what happened at a time, which is counted from the start of the
+    /// program, and says what is to be done.
+    pub fn update_at(&mut self, message: Message, now: Duration) -> Vec<Effect> {
+        self.now = self.now.max(now);
         let mut effects = self.take_in(message);
         effects.extend(self.watch_flows());
         effects.extend(self.watch_events());
@@ -256,15 +269,26 @@ impl App {
     fn take_in(&mut self, message: Message) -> Vec<Effect> {
         match message {
             Message::Observed(observation) => self.observed(observation),
-            Message::Key(key) => self.key(key),
-            Message::Paste(text) => self.paste(&text),
-            Message::Mouse(gesture, spot) => self.mouse(gesture, spot),
+            Message::Key(key) => {
+                self.consent.input(self.now);
+                self.key(key)
+            }
+            Message::Paste(text) => {
+                self.consent.input(self.now);
+                self.paste(&text)
+            }
+            Message::Mouse(gesture, spot) => {
+                self.consent.input(self.now);
+                self.mouse(gesture, spot)
+            }
             Message::Drawn(drawn) => {
                 self.cursor.drawn(drawn.top, drawn.page);
                 self.mode.limit_scroll(drawn.longest_scroll);
-                self.question_shown = drawn.question_shown;
+                self.consent.drawn(drawn.question_shown, self.now);
                 self.offer(drawn.choices_shown);
-                self.watch_rows(drawn.top, drawn.page)
+                let mut effects = self.watch_rows(drawn.top, drawn.page);
+                effects.extend(self.await_answer());
+                effects
             }
             Message::ReadingFailed(error) => {
                 self.failure = Some(error);
@@ -287,6 +311,12 @@ impl App {
             Message::LabEnded => self.lab_ended(),
             Message::Tick => self.tick(),
         }
+    }
+
+    /// Time of the last message, from the start of the program.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.now
     }
 
     /// The row under the cursor.

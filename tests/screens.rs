@@ -7,6 +7,8 @@
 mod chinese;
 #[path = "screens/closing.rs"]
 mod closing;
+#[path = "screens/consent.rs"]
+mod consent;
 #[path = "screens/ending.rs"]
 mod ending;
 #[path = "screens/faces.rs"]

@@ -9,6 +9,8 @@
 
 #[path = "terminal/closing.rs"]
 mod closing;
+#[path = "terminal/consent.rs"]
+mod consent;
 #[path = "terminal/findings.rs"]
 mod findings;
 #[path = "terminal/inhabitants.rs"]
@@ -386,7 +388,7 @@ fn a_process_is_ended_from_the_table() {
     session.keys("K");
     session.wait_for_text(&format!("End cat (pid {pid})?"));
     session.wait_for_text("started");
-    session.keys("y");
+    session.answer("y");
     session.wait_for_text(&format!("cat (pid {pid}) ended"));
     session.wait_for_text("Its socket is gone from the table.");
     session.wait_for_text(&format!("Port {port} is free."));

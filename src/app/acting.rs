@@ -21,6 +21,7 @@ use crate::model::signal::Signal;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A process that was picked by one of its sockets.
 struct Picked {
@@ -237,7 +238,7 @@ impl App {
             .map(|asked| Effect::Arm(asked.id, asked.target.clone()))
             .collect();
         let confirm = Confirm::about(asked, reach, &self.observation);
-        self.question_shown = false;
+        self.consent.forget();
         self.mode = Mode::Confirm(Box::new(confirm));
         effects
     }
@@ -251,8 +252,8 @@ impl App {
             return self.let_go(id);
         };
         let target = asked.target.clone();
-        // What is found out belongs to the question, and must be drawn first.
-        self.question_shown = false;
+        // What is found out belongs to the question, and must be read first.
+        self.consent.ask();
         let refusal = match result {
             Ok(facts) if facts.life == Life::Zombie && !alone => Refusal::Zombie,
             Ok(facts) => {
@@ -279,6 +280,7 @@ impl App {
             return Vec::new();
         };
         if !confirm.has_tree() {
+            self.consent.stray(self.now);
             return Vec::new();
         }
         let facts = confirm.single().and_then(|single| single.facts.as_ref());
@@ -288,7 +290,7 @@ impl App {
             self.notice = Some(Notice::new(text, self.observation.time));
         } else {
             confirm.turn(&self.observation);
-            self.question_shown = false;
+            self.consent.ask();
         }
         Vec::new()
     }
@@ -301,7 +303,7 @@ impl App {
             && confirm.help.is_none()
         {
             confirm.chosen = other(confirm.chosen);
-            self.question_shown = false;
+            self.consent.alter();
         }
         Vec::new()
     }
@@ -314,7 +316,7 @@ impl App {
             Mode::Close(closing) => closing.help = scroll,
             _ => return Vec::new(),
         }
-        self.question_shown = false;
+        self.consent.ask();
         Vec::new()
     }
 
@@ -327,11 +329,18 @@ impl App {
             return Vec::new();
         }
         let signal = confirm.chosen;
-        if !confirm.is_ready() || !confirm.is_of_use() || !self.question_shown {
+        if !confirm.is_ready() {
+            self.consent.drop_answer(self.now);
+            return Vec::new();
+        }
+        if !confirm.is_of_use() {
             return Vec::new();
         }
         if !confirm.is_allowed() {
             confirm.reminded = true;
+            return Vec::new();
+        }
+        if !self.consent.give(self.now) {
             return Vec::new();
         }
         let confirm = (**confirm).clone();
@@ -360,6 +369,25 @@ impl App {
         let ids: Vec<ArmId> = confirm.asked.iter().map(|asked| asked.id).collect();
         self.leave_all();
         ids.into_iter().flat_map(|id| self.let_go(id)).collect()
+    }
+
+    /// Whether an answer to the question counts now, as far as time is concerned.
+    #[must_use]
+    pub fn takes_answers(&self) -> bool {
+        self.consent.left(self.now) == Some(Duration::ZERO)
+    }
+
+    /// Whether an answer came too early, and none counted since.
+    #[must_use]
+    pub fn dropped_answer(&self) -> bool {
+        self.consent.has_dropped()
+    }
+
+    /// The frame shows a question: another one will show that its answer counts.
+    pub(super) fn await_answer(&self) -> Option<Effect> {
+        let left = self.consent.left(self.now)?;
+        let asks = matches!(self.mode, Mode::Confirm(_) | Mode::Close(_));
+        (asks && !left.is_zero()).then_some(Effect::TickAfter(left))
     }
 
     /// Lets go of a process, unless it is still watched.

@@ -263,7 +263,7 @@ impl App {
             let told = self.not_closed(&closing.left_out);
             self.tell(told.unwrap_or_default());
         } else {
-            self.question_shown = false;
+            self.consent.forget();
             self.mode = Mode::Close(Box::new(closing));
         }
         Vec::new()
@@ -285,7 +285,7 @@ impl App {
             Key::Char(digit) if digit.is_ascii_digit() && closing.typed.len() < LONGEST_NUMBER => {
                 closing.typed.push(digit);
             }
-            _ => {}
+            _ => self.consent.stray(self.now),
         }
         Vec::new()
     }
@@ -294,7 +294,7 @@ impl App {
         let Mode::Close(closing) = &self.mode else {
             return Vec::new();
         };
-        if !self.question_shown || !closing.is_answered() {
+        if !closing.is_answered() || !self.consent.give(self.now) {
             return Vec::new();
         }
         let asked = closing.targets.clone();

@@ -27,10 +27,11 @@ impl App {
         if matches!(&self.mode, Mode::Close(closing) if typing(closing)) {
             return self.close_key(key);
         }
-        match self.keymap.command(self.mode.context(), key) {
-            Some(command) => self.command(command),
-            None => Vec::new(),
-        }
+        let Some(command) = self.keymap.command(self.mode.context(), key) else {
+            self.consent.stray(self.now);
+            return Vec::new();
+        };
+        self.command(command)
     }
 
     pub(super) fn command(&mut self, command: Command) -> Vec<Effect> {
@@ -130,6 +131,7 @@ impl App {
             self.say("latin_only", &[]);
         } else {
             self.words = Catalogue::of(self.words.language().next());
+            self.consent.ask();
         }
         Vec::new()
     }

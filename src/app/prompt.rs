@@ -131,6 +131,8 @@ impl App {
         if let Mode::Prompt(prompt) = &mut self.mode {
             prompt.insert(text);
             self.try_prompt();
+        } else {
+            self.consent.stray(self.now);
         }
         Vec::new()
     }

@@ -28,6 +28,7 @@ use crate::model::row::Row;
 use crate::model::text::Text;
 use crate::monitor::{Monitor, MonitorOptions};
 use crate::source::ReadingSource;
+use rustix::termios::{QueueSelector, tcflush};
 use std::io::{IsTerminal, Write, stderr, stdin, stdout};
 use verdict::{Case, Verdict, judge};
 
@@ -216,9 +217,11 @@ fn is_attended() -> bool {
     stdin().is_terminal() && stdout().is_terminal()
 }
 
-/// A line from the terminal, without the blanks around it.
+/// A line from the terminal, without the blanks around it. What was typed before
+/// the question stood there answers nothing.
 fn ask(question: &str) -> Result<String, RunError> {
     let mut out = stdout();
+    tcflush(stdin(), QueueSelector::IFlush).map_err(|error| RunError::io("ask")(error.into()))?;
     write!(out, "{question}")
         .and_then(|()| out.flush())
         .map_err(RunError::io("ask"))?;

@@ -43,10 +43,11 @@ pub(super) fn start(events: Sender<Event>) -> Result<(), RunError> {
 }
 
 fn translate(input: Input, clicks: &mut Clicks) -> Vec<Event> {
+    let now = Instant::now();
     let event = match input {
-        Input::Key(key) if key.kind != KeyEventKind::Release => return translate_keys(key),
-        Input::Paste(text) => Some(Event::Paste(text)),
-        Input::Mouse(mouse) => clicks.translate(mouse, Instant::now()),
+        Input::Key(key) if key.kind != KeyEventKind::Release => return translate_keys(key, now),
+        Input::Paste(text) => Some(Event::Paste(text, now)),
+        Input::Mouse(mouse) => clicks.translate(mouse, now),
         Input::Resize(..) => Some(Event::Redraw),
         _ => None,
     };
@@ -56,11 +57,11 @@ fn translate(input: Input, clicks: &mut Clicks) -> Vec<Event> {
 /// Escape and a key that come together look like the key with Alt. They are
 /// taken as the two they may be: an Escape that was meant to cancel must not
 /// get lost before a `y`.
-fn translate_keys(key: KeyEvent) -> Vec<Event> {
+fn translate_keys(key: KeyEvent, now: Instant) -> Vec<Event> {
     let escaped = key.modifiers.contains(KeyModifiers::ALT);
     let first = escaped.then_some(Key::Esc);
     let keys = first.into_iter().chain(translate_key(key));
-    keys.map(Event::Key).collect()
+    keys.map(|key| Event::Key(key, now)).collect()
 }
 
 fn translate_key(key: KeyEvent) -> Option<Key> {
@@ -101,7 +102,7 @@ impl Clicks {
             MouseEventKind::ScrollDown => Gesture::WheelDown,
             _ => return None,
         };
-        Some(Event::Mouse(gesture, position))
+        Some(Event::Mouse(gesture, position, now))
     }
 
     fn click(&mut self, position: Position, now: Instant) -> Gesture {
@@ -137,10 +138,10 @@ mod tests {
     #[test]
     fn an_escape_before_another_key_is_not_lost() {
         let both = KeyEvent::new(KeyCode::Char('y'), KeyModifiers::ALT);
-        let events = translate_keys(both);
+        let events = translate_keys(both, Instant::now());
         assert!(matches!(
             events[..],
-            [Event::Key(Key::Esc), Event::Key(Key::Char('y'))]
+            [Event::Key(Key::Esc, _), Event::Key(Key::Char('y'), _)]
         ));
     }
 

@@ -25,7 +25,7 @@ use crate::view::{self, Frame};
 use ratatui::layout::Position;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How many sockets that vanished from a table are asked for before they are
 /// called closed. That many questions take about a millisecond.
@@ -61,9 +61,12 @@ pub(super) enum Event {
     Observed,
     /// A message for the app as it is.
     Message(Box<Message>),
-    Key(Key),
-    Paste(String),
-    Mouse(Gesture, Position),
+    /// A key, and when it was read from the terminal.
+    Key(Key, Instant),
+    /// Text that was pasted, and when it was read.
+    Paste(String, Instant),
+    /// Something done with the mouse, and when it was read.
+    Mouse(Gesture, Position, Instant),
     /// The terminal's size may have changed.
     Redraw,
     /// The program is asked to stop for a while.
@@ -131,6 +134,7 @@ pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
         deeds,
         teacher,
         tick: None,
+        begun: Instant::now(),
     };
     input::start(events)?;
     screen.draw()?;
@@ -166,6 +170,8 @@ struct Screen {
     teacher: Option<Teacher>,
     /// When the app wants its tick.
     tick: Option<Instant>,
+    /// Time that the app counts from.
+    begun: Instant,
 }
 
 impl Screen {
@@ -187,15 +193,18 @@ impl Screen {
 
     /// Takes in one event; an ending ends the program.
     fn take(&mut self, event: Event) -> Result<Option<Ending>, RunError> {
-        let message = match event {
+        let (message, at) = match event {
             Event::Observed => match self.slot.take() {
-                Some(observation) => Message::Observed(observation),
+                Some(observation) => (Message::Observed(observation), Instant::now()),
                 None => return Ok(None),
             },
-            Event::Message(message) => *message,
-            Event::Key(key) => Message::Key(key),
-            Event::Paste(text) => Message::Paste(text),
-            Event::Mouse(gesture, position) => Message::Mouse(gesture, self.frame.spot(position)),
+            Event::Message(message) => (*message, Instant::now()),
+            // What waited here while the terminal was slow was typed before.
+            Event::Key(key, at) => (Message::Key(key), at),
+            Event::Paste(text, at) => (Message::Paste(text), at),
+            Event::Mouse(gesture, position, at) => {
+                (Message::Mouse(gesture, self.frame.spot(position)), at)
+            }
             Event::Redraw => return Ok(None),
             Event::Suspend => {
                 self.terminal.suspend()?;
@@ -209,12 +218,17 @@ impl Screen {
             Event::InputFailed(error) => return Err(unread(error)),
             Event::TerminalGone => return Ok(Some(Ending::TerminalGone)),
         };
-        for effect in self.app.update(message) {
+        for effect in self.app.update_at(message, self.time(at)) {
             if let Some(ending) = self.carry_out(effect)? {
                 return Ok(Some(ending));
             }
         }
         Ok(None)
+    }
+
+    /// A moment as the app counts it.
+    fn time(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.begun)
     }
 
     /// The threads behind the channels live as long as the program.
@@ -271,7 +285,8 @@ impl Screen {
                 }
             })
             .map_err(RunError::io("draw"))?;
-        let effects = self.app.update(Message::Drawn(drawn.drawn));
+        let now = self.time(Instant::now());
+        let effects = self.app.update_at(Message::Drawn(drawn.drawn), now);
         self.frame = drawn;
         for effect in effects {
             // Nothing that a frame asks for ends the program.

@@ -22,6 +22,7 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
     let context = app.mode.context();
     if context == Context::Prompt {
         let hint = match app.mode {
+            Mode::Close(_) if app.dropped_answer() => app.words.closing("dialog", "too_early"),
             Mode::Close(_) => app.words.closing("dialog", "hint"),
             _ => app.words.screen("prompt", "hint"),
         };
@@ -67,15 +68,30 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
         frame
             .spots
             .push((spot.intersection(area), Spot::Command(*command)));
-        spans.push(Span::styled(format!(" {key}"), theme.key()));
-        spans.push(Span::raw(format!(" {label} ")));
+        let waits = is_answer(*command) && !app.takes_answers();
+        let (of_key, of_label) = if waits {
+            (theme.dim(), theme.dim())
+        } else {
+            (theme.key(), Style::new())
+        };
+        spans.push(Span::styled(format!(" {key}"), of_key));
+        spans.push(Span::styled(format!(" {label} "), of_label));
         column = column.saturating_add(cells);
     }
     put(&Line::from(spans), Style::new(), area, buffer);
 }
 
-/// The name of what a key does; of what sends a signal, with the signal.
+/// Whether a command is the answer that a question acts on.
+fn is_answer(command: Command) -> bool {
+    matches!(command, Command::ConfirmSend | Command::ConfirmClose)
+}
+
+/// The name of what a key does; of what sends a signal, with the signal. After an
+/// answer that came too early, to give it again.
 fn label(command: Command, app: &App) -> String {
+    if is_answer(command) && app.dropped_answer() {
+        return app.words.screen("confirm", "too_early").to_owned();
+    }
     if let (Command::ConfirmSend, Mode::Confirm(confirm)) = (command, &app.mode) {
         let signal = || Some(confirm.chosen.to_string());
         return fill(app.words.screen("signals", "send"), |_| signal()).unwrap_or_default();

@@ -66,7 +66,8 @@ impl Stage {
             // As in the program: nothing is answered that was not drawn.
             self.screen();
             let key = Key::from_name(name).unwrap();
-            let effects = self.app.update(Message::Key(key));
+            let now = self.app.now() + Duration::from_secs(1);
+            let effects = self.app.update_at(Message::Key(key), now);
             self.carry_out(effects);
         }
     }

@@ -91,7 +91,7 @@ fn one_key_closes_a_connection_and_the_tables_tell() {
         press(&mut app, "y").is_empty(),
         "nobody has seen the question"
     );
-    assert!(words(&mut app).contains("Enter close it ? explain n cancel"));
+    assert!(words(&mut app).contains("Enter again (too early) ? explain n cancel"));
     assert!(press(&mut app, "n").is_empty(), "cancelled");
     assert_eq!(app.mode, Mode::Table);
     press(&mut app, "X");

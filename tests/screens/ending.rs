@@ -1,6 +1,6 @@
 //! The question before processes are ended, and what is told afterwards.
 
-use super::typing::{drawn, press, text, text_and_styles, write};
+use super::typing::{drawn, later, press, text, text_and_styles, write};
 use super::{COLOUR, compare, press_observed, stage};
 use std::sync::Arc;
 use tcplens::app::App;
@@ -23,15 +23,17 @@ fn ending_a_process_asks_first() {
     let mut app = stage::app(stage::scene());
     write(&mut app, "/pid:812");
     press(&mut app, "Enter");
+    press(&mut app, "K");
+    assert!(
+        press(&mut app, "y Enter").is_empty(),
+        "nothing before it is armed"
+    );
+    press(&mut app, "n");
     let effects = press(&mut app, "K");
     let [Effect::Arm(id, target)] = &effects[..] else {
         panic!("{effects:?}")
     };
     assert_eq!(target.pid, 811, "the owner with the smallest pid");
-    assert!(
-        press(&mut app, "y Enter").is_empty(),
-        "nothing before it is armed"
-    );
     let facts = ArmedFacts {
         target: target.clone(),
         command: Text::from("nginx: master process"),
@@ -212,7 +214,7 @@ fn no_letter_but_y_sends_anything() {
         let (mut app, id) = asked("process:sshd", |facts| facts);
         drawn(&mut app, COLOUR, 80, 24);
         let key = Key::Char(letter);
-        let effects = app.update(Message::Key(key));
+        let effects = later(&mut app, Message::Key(key));
         let sends = effects.contains(&Effect::Signal(id, Signal::Term));
         assert_eq!(sends, letter == 'y', "{letter}");
         let signals = |effect: &Effect| matches!(effect, Effect::Signal(..));

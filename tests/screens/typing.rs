@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use std::time::Duration;
 use tcplens::app::App;
 use tcplens::app::effect::Effect;
 use tcplens::app::keys::Key;
@@ -9,17 +10,26 @@ use tcplens::app::message::Message;
 use tcplens::view::theme::Theme;
 use tcplens::view::{Frame, draw};
 
+/// A person needs about so long for each key.
+const PACE: Duration = Duration::from_secs(1);
+
 /// Types keys by name, separated by blanks: `j j Enter`.
 pub(crate) fn press(app: &mut App, keys: &str) -> Vec<Effect> {
     keys.split_whitespace()
-        .flat_map(|name| app.update(Message::Key(Key::from_name(name).unwrap())))
+        .flat_map(|name| later(app, Message::Key(Key::from_name(name).unwrap())))
         .collect()
+}
+
+/// Has something happen in its own time.
+pub(crate) fn later(app: &mut App, message: Message) -> Vec<Effect> {
+    let now = app.now() + PACE;
+    app.update_at(message, now)
 }
 
 /// Types a text, character by character.
 pub(crate) fn write(app: &mut App, text: &str) {
     for character in text.chars() {
-        app.update(Message::Key(Key::Char(character)));
+        later(app, Message::Key(Key::Char(character)));
     }
 }
 

@@ -42,7 +42,7 @@ fn a_connection_is_closed_after_a_yes() {
     session.keys("X");
     session.wait_for_text("(CLOSE_WAIT)?");
     session.wait_for_text("Enter close it");
-    session.keys("y");
+    session.answer("y");
     session.wait_for_text("is closed and gone from the table.");
     session.keys("q");
     assert_eq!(session.ended().code, 0);
@@ -64,7 +64,9 @@ fn a_listener_and_several_at_once_take_a_number() {
     session.wait_for_text(&format!("to close: {port}0_"));
     session.keys("\r");
     session.wait_for_text("to close: _");
-    session.keys(&format!("{port}\r"));
+    session.keys(&port);
+    session.wait_for_text(&format!("to close: {port}_"));
+    session.answer("\r");
     // How it goes on depends on whether the port is shared or chosen.
     session.wait_for("what came of it", |screen| {
         let words = words(screen);
@@ -82,7 +84,9 @@ fn a_listener_and_several_at_once_take_a_number() {
     session.wait_for_text("sockets?");
     let count = asked(&session);
     assert!(count.parse::<u32>().unwrap() > 2, "{count}");
-    session.keys(&format!("{count}\r"));
+    session.keys(&count);
+    session.wait_for_text(&format!("to close: {count}_"));
+    session.answer("\r");
     session.wait_for_text(&format!("{count} are closed."));
     // Their tags went with them.
     session.wait_for("no tags", |screen| !words(screen).contains(" tagged"));

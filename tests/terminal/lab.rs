@@ -34,7 +34,7 @@ fn the_lab_ends_its_own_processes_only() {
     session.wait_for_text("send TERM");
     session.keys("\x1b[B");
     session.wait_for_text("send KILL");
-    session.keys("\r");
+    session.answer("\r");
     session.wait_for_text("after KILL");
     session.keys("q");
     assert_eq!(session.ended().code, 0);
@@ -78,7 +78,7 @@ fn a_lab_whose_program_was_ended_is_set_up_again() {
     session.wait_for_text("send TERM");
     session.keys("\x1b[B");
     session.wait_for_text("send KILL");
-    session.keys("\r");
+    session.answer("\r");
     session.wait_for_text("The lab's program has ended: 9 starts it again");
     session.keys("9");
     session.wait_for_text("Set up again");

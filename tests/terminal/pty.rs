@@ -20,6 +20,9 @@ use vt100::{Parser, Screen};
 /// The longest anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// A little longer than a question must have stood before an answer counts.
+const READING_TIME: Duration = Duration::from_millis(500);
+
 /// A program that writes nothing for this long has finished its drawing.
 const QUIET: Duration = Duration::from_millis(300);
 
@@ -134,6 +137,13 @@ impl Session {
         let writer = self.writer.as_mut().unwrap();
         writer.write_all(keys.as_bytes()).unwrap();
         writer.flush().unwrap();
+    }
+
+    /// Answers the question on the screen, as somebody does who has read it: what
+    /// comes sooner does not count.
+    pub(crate) fn answer(&mut self, keys: &str) {
+        thread::sleep(READING_TIME);
+        self.keys(keys);
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

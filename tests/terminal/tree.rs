@@ -50,7 +50,7 @@ fn a_tree_is_ended_once_its_number_is_typed() {
     session.keys("\x1b[A");
     session.wait_for_text("> TERM");
     assert_eq!(family.try_wait().unwrap(), None, "nothing was sent");
-    session.keys("y");
+    session.answer("y");
     session.wait_for_text(&format!("sh (pid {pid}) and 2 below it ended"));
     session.wait_for_text(&format!("Port {port} is free."));
     assert_eq!(family.wait().unwrap().signal(), Some(15));
