@@ -2,6 +2,8 @@
 
 mod carrying;
 mod flags;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod habits;
 mod plan;
 mod privileges;

@@ -11,6 +11,8 @@ mod calls;
 mod cautions;
 pub mod destroy;
 mod facts;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod guards;
 mod hold;
 mod journal;

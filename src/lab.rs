@@ -14,6 +14,8 @@ mod classroom;
 mod device;
 mod error;
 pub mod far_end;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub mod helper;
 mod holder;
 pub mod kind;

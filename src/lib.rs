@@ -25,6 +25,9 @@
 //! | 1 edges | [`source`], [`control`], [`lab`], [`privilege`] | 0 | yes: the only rooms that do; their parsers are pure |
 //! | 0 words | [`model`] | std, serde | no |
 //!
+//! Beside the floors, for tests and with the feature `fuzzing` only, `fuzzing` lists
+//! every parser of foreign bytes for the package in `fuzz/`.
+//!
 //! `tests/house.rs` holds this table as data and fails on an edge that is not
 //! in it, on a crate outside its rooms, on a clock above floor 1, and on a file
 //! that does not say why it exists.
@@ -63,6 +66,8 @@ pub mod config;
 pub mod control;
 pub mod explain;
 pub mod filter;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod lab;
 pub mod listing;
 pub mod model;

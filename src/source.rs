@@ -15,6 +15,8 @@ pub mod diag_memory;
 pub mod diag_message;
 pub mod diag_request;
 pub mod events;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod interfaces;
 pub mod limits;
 pub mod live;

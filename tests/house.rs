@@ -34,6 +34,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("run", EVERY_ROOM),
     ("main", EVERY_ROOM),
     ("lib", EVERY_ROOM),
+    // Compiled for tests and fuzzing only.
+    ("fuzzing", EVERY_ROOM),
 ];
 
 const EVERY_ROOM: &[&str] = &[

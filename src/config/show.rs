@@ -1,7 +1,7 @@
 //! Everything in force, in the form of the file, with where it comes from.
 
 use super::{Settings, shown, thresholds};
-use crate::model::mute::quoted;
+use crate::model::mute::{quoted, toml_string};
 use crate::monitor::{RuleLimit, UserRule};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -38,7 +38,7 @@ pub fn show(settings: &Settings, path: Option<&Path>) -> String {
     );
     match &settings.baseline {
         Some(path) => {
-            let path = quoted(shown(path).as_str());
+            let path = toml_string(&shown(path));
             line("baseline", path, "baseline");
         }
         None => line("# baseline", "\"FILE\"".to_owned(), "baseline"),
@@ -69,7 +69,7 @@ fn told(rule: &UserRule) -> String {
         let _ = writeln!(text, "{name} = {value}");
     };
     let length = |time| quoted(&humantime::format_duration(time).to_string());
-    line("name", quoted(rule.name.as_str()));
+    line("name", toml_string(&rule.name));
     line("filter", quoted(&rule.filter.to_string()));
     match rule.limit {
         RuleLimit::Count(count) => line("count", count.to_string()),
@@ -82,7 +82,7 @@ fn told(rule: &UserRule) -> String {
     line("for", length(rule.hold));
     line("severity", quoted(rule.severity.word()));
     if let Some(words) = &rule.words {
-        line("text", quoted(words.as_str()));
+        line("text", toml_string(words));
     }
     text
 }
@@ -95,7 +95,9 @@ mod tests {
     #[test]
     fn what_is_shown_reads_back_as_the_same() {
         let uncommented = example::uncommented();
-        for text in ["", "bell = true\nread_only = true", &uncommented] {
+        let hidden = "baseline = \"/a\u{202e}b\"\n[[rule]]\nname = \"a\\u001bb\"\nfilter = \"tcp\"\n\
+            count = 1\ntext = \"👩\u{200d}💻 \\\\ {count}\"\n[[mute]]\nrule = \"a\\u001bb\"\nprogram = \"/\u{2028}\"";
+        for text in ["", "bell = true\nread_only = true", &uncommented, hidden] {
             let settings = parse(text).unwrap().settings;
             let shown = show(&settings, None);
             let mut again = parse(&shown).unwrap().settings;

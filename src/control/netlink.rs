@@ -106,19 +106,24 @@ fn message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
 }
 
 /// What an answer says; none if it is none to the question.
-fn verdict(answer: &[u8]) -> Option<Result<(), Errno>> {
+pub(super) fn verdict(answer: &[u8]) -> Option<Result<(), Errno>> {
     let kind = u16::from_ne_bytes(answer.get(4..6)?.try_into().ok()?);
     let sequence = u32::from_ne_bytes(answer.get(8..12)?.try_into().ok()?);
     let number = i32::from_ne_bytes(answer.get(HEADER..HEADER + 4)?.try_into().ok()?);
-    (kind == TYPE_ERROR && sequence == SEQUENCE).then(|| match number {
-        0 => Ok(()),
-        // The kernel writes errors as negative numbers.
-        number => Err(Errno::from_raw_os_error(number.saturating_neg())),
-    })
+    if kind != TYPE_ERROR || sequence != SEQUENCE {
+        return None;
+    }
+    // The kernel writes errors as negative numbers, down to `MAX_ERRNO` in
+    // `include/linux/err.h`.
+    match number {
+        0 => Some(Ok(())),
+        -4095..0 => Some(Err(Errno::from_raw_os_error(-number))),
+        _ => None,
+    }
 }
 
 /// What stands behind the header of an answer of this kind.
-fn found(answer: &[u8], wanted: u16) -> Option<Vec<u8>> {
+pub(super) fn found(answer: &[u8], wanted: u16) -> Option<Vec<u8>> {
     let length = u32::from_ne_bytes(answer.get(..4)?.try_into().ok()?);
     let kind = u16::from_ne_bytes(answer.get(4..6)?.try_into().ok()?);
     let sequence = u32::from_ne_bytes(answer.get(8..12)?.try_into().ok()?);
@@ -142,6 +147,9 @@ mod tests {
         assert_eq!(verdict(&answer(2, 9, 0)), None, "to another question");
         assert_eq!(verdict(&answer(3, 1, 0)), None, "no verdict");
         assert_eq!(verdict(&answer(2, 1, 0)[..18]), None, "cut short");
+        for number in [1, -4096, i32::MIN, i32::MAX] {
+            assert_eq!(verdict(&answer(2, 1, number)), None, "no error");
+        }
         assert_eq!(
             found(&answer(20, 1, 7), 20),
             Some(7i32.to_ne_bytes().into())

@@ -2,7 +2,7 @@
 //! to check next.
 
 use super::catalogue::Catalogue;
-use super::sentence::{fill, grouped};
+use super::sentence::{fill, fill_foreign, grouped};
 use crate::model::evidence::{Breadth, Evidence, Fact, Group, Oddity, Tripped};
 use crate::model::finding::{Finding, Rule, Severity, UnseenHolder};
 use crate::model::owner::Unowned;
@@ -191,7 +191,7 @@ fn own_line(finding: &Finding, words: &Catalogue) -> Option<String> {
     let Evidence::UserRule(tripped) = &finding.evidence else {
         return None;
     };
-    fill(tripped.words.as_ref()?.as_str(), |place| {
+    fill_foreign(tripped.words.as_ref()?, |place| {
         value(finding, words, place)
     })
 }

@@ -1,20 +1,39 @@
 //! Sentences with `{places}` in them, filled from evidence.
 
+use crate::model::text::Text;
+use std::borrow::Cow;
+
 /// Fills every place of a sentence; `None` if one is not known, so that no
 /// half-filled sentence is ever shown.
 ///
 /// Chinese keeps a blank between its own characters and those of other
 /// scripts. Where what comes in place is Chinese, too, the blank beside it goes.
 pub fn fill(sentence: &str, value: impl Fn(&str) -> Option<String>) -> Option<String> {
+    fill_pieces(sentence, Cow::Borrowed, value)
+}
+
+/// Fills a sentence that a person wrote. What must not reach a terminal is escaped only
+/// once the places are found: an escape has braces of its own.
+#[must_use]
+pub fn fill_foreign(sentence: &Text, value: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let escaped = |piece| Cow::Owned(Text::from(piece).to_string());
+    fill_pieces(&String::from_utf8_lossy(sentence.raw()), escaped, value)
+}
+
+fn fill_pieces<'s>(
+    sentence: &'s str,
+    literal: impl Fn(&'s str) -> Cow<'s, str>,
+    value: impl Fn(&str) -> Option<String>,
+) -> Option<String> {
     let mut filled = String::with_capacity(sentence.len() + 32);
     let mut rest = sentence;
     while let Some(open) = rest.find('{') {
         let close = open + rest[open..].find('}')?;
-        append(&mut filled, &rest[..open]);
+        append(&mut filled, &literal(&rest[..open]));
         append(&mut filled, &value(&rest[open + 1..close])?);
         rest = &rest[close + 1..];
     }
-    append(&mut filled, rest);
+    append(&mut filled, &literal(rest));
     Some(filled)
 }
 

@@ -169,7 +169,7 @@ impl Configuration {
 
 /// An answer is a struct nlmsgerr behind its header: 0, or a negative error
 /// number.
-fn read_answer(answer: &[u8]) -> io::Result<()> {
+pub(super) fn read_answer(answer: &[u8]) -> io::Result<()> {
     let kind = answer.get(4..6).and_then(|bytes| bytes.try_into().ok());
     let number = answer.get(16..20).and_then(|bytes| bytes.try_into().ok());
     match (kind.map(u16::from_ne_bytes), number.map(i32::from_ne_bytes)) {

@@ -2,8 +2,8 @@
 
 use super::evidence::Evidence;
 use super::finding::{Finding, Rule};
-use super::text::Text;
-use std::fmt;
+use super::text::{Text, is_deceptive};
+use std::fmt::{self, Write as _};
 
 /// Which rule, as a person names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,13 @@ impl RuleName {
         match &finding.evidence {
             Evidence::UserRule(tripped) => Self::Theirs(tripped.name.clone()),
             other => Self::Own(other.rule()),
+        }
+    }
+
+    fn text(&self) -> Text {
+        match self {
+            Self::Own(rule) => Text::from(rule.key()),
+            Self::Theirs(name) => name.clone(),
         }
     }
 
@@ -97,15 +104,41 @@ fn is_of_some_program(evidence: &Evidence) -> bool {
 impl fmt::Display for Mute {
     /// As it is written in the settings.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "[[mute]]\nrule = {}", quoted(self.rule.as_str()))?;
+        write!(
+            formatter,
+            "[[mute]]\nrule = {}",
+            toml_string(&self.rule.text())
+        )?;
         match &self.program {
-            Some(program) => write!(formatter, "\nprogram = {}", quoted(program.as_str())),
+            Some(program) => write!(formatter, "\nprogram = {}", toml_string(program)),
             None => Ok(()),
         }
     }
 }
 
-/// A text without control characters as a string of TOML.
+/// A text as a string of TOML that reads back as the same, and can be shown: what must
+/// not reach a terminal has the escapes of TOML.
+#[must_use]
+pub fn toml_string(text: &Text) -> String {
+    let Ok(raw) = std::str::from_utf8(text.raw()) else {
+        return quoted(text.as_str());
+    };
+    let mut written = String::from("\"");
+    for character in raw.chars() {
+        match character {
+            '"' | '\\' => written.extend(['\\', character]),
+            // Writing to a String cannot fail.
+            _ if is_deceptive(character) => {
+                let _ = write!(written, "\\U{:08X}", u32::from(character));
+            }
+            _ => written.push(character),
+        }
+    }
+    written.push('"');
+    written
+}
+
+/// A text without control characters as a string of TOML or JSON.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))

@@ -26,7 +26,7 @@ pub(super) fn read(root: &Path, port: u16) -> io::Result<Vec<Forwarding>> {
     forwardings(BufReader::new(file.take(MAX_BYTES)), port)
 }
 
-fn forwardings(mut lines: impl BufRead, port: u16) -> io::Result<Vec<Forwarding>> {
+pub(super) fn forwardings(mut lines: impl BufRead, port: u16) -> io::Result<Vec<Forwarding>> {
     let mut found: BTreeMap<Endpoint, u32> = BTreeMap::new();
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line)? > 0 {

@@ -8,6 +8,8 @@ mod callers;
 mod change;
 mod destroyed;
 pub mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod instance;
 mod reader;
 pub mod ring;

@@ -46,7 +46,7 @@ fn port_range(path: &Path) -> Option<(u16, u16)> {
 }
 
 /// How many ports of a range stand in a list like `8080,9000-9010`.
-fn reserved(list: &str, (lowest, highest): (u16, u16)) -> u32 {
+pub(super) fn reserved(list: &str, (lowest, highest): (u16, u16)) -> u32 {
     let ranges = list.trim().split(',').filter_map(|part| {
         let (from, to) = part.split_once('-').unwrap_or((part, part));
         Some((from.parse::<u16>().ok()?, to.parse::<u16>().ok()?))

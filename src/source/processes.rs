@@ -206,7 +206,7 @@ fn nameless(pid: u32) -> Process {
     }
 }
 
-fn program(path: &[u8]) -> Program {
+pub(super) fn program(path: &[u8]) -> Program {
     match path.strip_suffix(DELETED) {
         Some(path) => Program {
             path: Text::new(path),
@@ -220,7 +220,7 @@ fn program(path: &[u8]) -> Program {
 }
 
 /// Arguments end in a NUL each; a process may overwrite them with anything.
-fn arguments(bytes: &[u8]) -> Vec<Text> {
+pub(super) fn arguments(bytes: &[u8]) -> Vec<Text> {
     let trimmed = bytes.strip_suffix(b"\0").unwrap_or(bytes);
     if trimmed.is_empty() {
         return Vec::new();
@@ -233,7 +233,7 @@ fn arguments(bytes: &[u8]) -> Vec<Text> {
 }
 
 /// The first number of the `Uid:` line of `/proc/PID/status`.
-fn real_uid(status: &[u8]) -> Option<u32> {
+pub(super) fn real_uid(status: &[u8]) -> Option<u32> {
     let line = status
         .split(|byte| *byte == b'\n')
         .find_map(|line| line.strip_prefix(b"Uid:"))?;
@@ -245,7 +245,7 @@ fn real_uid(status: &[u8]) -> Option<u32> {
 
 /// The soft limit of open files in `/proc/PID/limits`; an unlimited one is the
 /// largest number.
-fn open_files_limit(limits: &[u8]) -> Option<u32> {
+pub(super) fn open_files_limit(limits: &[u8]) -> Option<u32> {
     let text = std::str::from_utf8(limits).ok()?;
     let line = text
         .lines()

@@ -110,6 +110,8 @@ fn a_persons_own_sentence_stands_in_for_ours() {
     };
     assert_eq!(said("{count} of {limit}!"), "12 of 10!");
     assert_eq!(said("\u{1b}[31m{count}"), "\\x1b[31m12");
+    // An escape has braces of its own, which are no place.
+    assert_eq!(said("👩\u{200d}💻 {count}"), "👩\\u{200d}💻 12");
     // What has no such place is told in our words.
     let ours = "many sockets: 12 sockets in all, more than 10";
     assert_eq!(said("{remote}"), ours);

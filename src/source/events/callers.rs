@@ -105,14 +105,14 @@ impl Callers {
 }
 
 /// Of a `status` file: the number of the process.
-fn process(status: &[u8]) -> Option<u32> {
+pub(super) fn process(status: &[u8]) -> Option<u32> {
     let mut lines = status.split(|byte| *byte == b'\n');
     let pid = lines.find_map(|line| line.strip_prefix(b"Tgid:\t"))?;
     std::str::from_utf8(pid).ok()?.trim().parse().ok()
 }
 
 /// Of a `stat` file: the name, and when the process was started.
-fn name_and_start(stat: &[u8]) -> Option<(Text, u64)> {
+pub(super) fn name_and_start(stat: &[u8]) -> Option<(Text, u64)> {
     let from = stat.iter().position(|byte| *byte == b'(')? + 1;
     // The name may hold anything but ends with the last parenthesis.
     let to = stat.iter().rposition(|byte| *byte == b')')?;
@@ -124,7 +124,7 @@ fn name_and_start(stat: &[u8]) -> Option<(Text, u64)> {
 }
 
 /// The lines of `saved_cmdlines`: a thread's number, a blank, its name.
-fn saved(text: &str) -> HashMap<u32, Text> {
+pub(super) fn saved(text: &str) -> HashMap<u32, Text> {
     let pairs = text.lines().filter_map(|line| {
         let (thread, name) = line.split_once(' ')?;
         // What it does not know it calls so.

@@ -1,0 +1,48 @@
+//! Targets with a fault in them, which the driver must find: a driver that finds nothing
+//! says nothing.
+
+use std::thread;
+use std::time::Duration;
+use tcplens::fuzzing::Target;
+
+/// Seeds of all of them.
+pub(crate) const SEEDS: &[&[u8]] = &[b"header 16 length 20\n", b"body\n"];
+
+/// The faults: each needs two things at once that no seed has.
+pub(crate) const TARGETS: &[Target] = &[
+    Target {
+        name: "planted_panic",
+        run: |bytes| assert!(!is_hit(bytes), "planted"),
+        max_len: 256,
+    },
+    Target {
+        name: "planted_overflow",
+        run: |bytes| {
+            let sum = bytes.iter().fold(0_u16, |sum, byte| sum + u16::from(*byte));
+            std::hint::black_box(sum);
+        },
+        max_len: 1024,
+    },
+    Target {
+        name: "planted_abort",
+        run: |bytes| {
+            if is_hit(bytes) {
+                std::process::abort();
+            }
+        },
+        max_len: 256,
+    },
+    Target {
+        name: "planted_hang",
+        run: |bytes| {
+            while is_hit(bytes) {
+                thread::sleep(Duration::from_secs(1));
+            }
+        },
+        max_len: 256,
+    },
+];
+
+fn is_hit(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"header 4294967296") && bytes.ends_with(b"body\n")
+}

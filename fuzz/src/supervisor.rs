@@ -1,0 +1,183 @@
+//! Campaigns in processes of their own, several at a time: an abort, an overflow of the
+//! stack or an input that does not end takes only its own process down, and the input is
+//! found again by its number.
+
+use crate::campaign::{self, Fault, Report};
+use crate::seeds::Seeds;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use tcplens::fuzzing::Target;
+
+/// The hidden command of the processes that do the work.
+pub(crate) const WORKER: &str = "worker";
+
+/// How campaigns are run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Orders<'a> {
+    pub(crate) seed: u64,
+    pub(crate) inputs: u64,
+    pub(crate) time: Duration,
+    /// Where inputs that find faults are written.
+    pub(crate) artifacts: &'a Path,
+}
+
+/// What a worker said last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Heard {
+    /// Number of the last input it told of.
+    reached: u64,
+    /// Peak of its memory.
+    memory_kib: u64,
+    report: Option<Report>,
+}
+
+/// Runs the campaign of a target, and returns what came of it, with the peak of its
+/// memory in KiB.
+///
+/// # Errors
+///
+/// If a process cannot be started.
+pub(crate) fn run(target: &Target, seeds: &Seeds, orders: Orders<'_>) -> io::Result<(Report, u64)> {
+    let heard = work(target, orders, 0, orders.inputs, false)?;
+    if let Some(report) = heard.report {
+        return Ok((report, heard.memory_kib));
+    }
+    // It died: again from the last number that is known, telling each.
+    let again = work(target, orders, heard.reached, orders.inputs, true)?;
+    if again.report.is_some() {
+        let what = "died, and did not when the same inputs were tried again";
+        return Ok((died(what, again.reached, Vec::new()), heard.memory_kib));
+    }
+    let input = campaign::input(target, seeds, orders.seed, again.reached);
+    let what = "aborts, overflows the stack or does not end";
+    Ok((died(what, again.reached, input), heard.memory_kib))
+}
+
+fn died(what: &str, number: u64, input: Vec<u8>) -> Report {
+    Report {
+        inputs: number,
+        panics: 1,
+        faults: vec![Fault {
+            number,
+            what: what.to_owned(),
+            input,
+        }],
+        ..Report::default()
+    }
+}
+
+fn work(
+    target: &Target,
+    orders: Orders<'_>,
+    first: u64,
+    inputs: u64,
+    tells_each: bool,
+) -> io::Result<Heard> {
+    let mut worker = Command::new(std::env::current_exe()?)
+        .args([WORKER, target.name])
+        .args([orders.seed, first, inputs.saturating_sub(first)].map(|n| n.to_string()))
+        .arg(orders.time.as_millis().to_string())
+        .arg(tells_each.to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        // What a runtime says of an overflow is said in the report.
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut heard = Heard::default();
+    if let Some(out) = worker.stdout.take() {
+        for line in BufReader::new(out).lines() {
+            hear(&line?, &mut heard);
+        }
+    }
+    if !worker.wait()?.success() {
+        heard.report = None;
+    }
+    Ok(heard)
+}
+
+/// Writes the report of a worker in lines that [`hear`] reads.
+pub(crate) fn tell(report: &Report, memory_kib: u64, mut line: impl FnMut(String)) {
+    for fault in &report.faults {
+        let (what, input) = (hex(fault.what.as_bytes()), hex(&fault.input));
+        line(format!("fault {} {what} {input}", fault.number));
+    }
+    line(format!(
+        "report {} {} {} {} {} {memory_kib}",
+        report.inputs,
+        report.bytes,
+        report.time.as_micros(),
+        report.slowest.as_micros(),
+        report.panics,
+    ));
+}
+
+fn hear(line: &str, heard: &mut Heard) {
+    let words: Vec<&str> = line.split(' ').collect();
+    let number = |at: usize| words.get(at).and_then(|word| word.parse::<u64>().ok());
+    let number = |at: usize| number(at).unwrap_or(0);
+    match words.first() {
+        Some(&"at") => heard.reached = number(1),
+        Some(&"fault") => {
+            let bytes = |at: usize| words.get(at).map_or_else(Vec::new, |word| unhex(word));
+            let report = heard.report.get_or_insert_default();
+            report.faults.push(Fault {
+                number: number(1),
+                what: String::from_utf8_lossy(&bytes(2)).into_owned(),
+                input: bytes(3),
+            });
+        }
+        Some(&"report") => {
+            let report = heard.report.get_or_insert_default();
+            report.inputs = number(1);
+            report.bytes = number(2);
+            report.time = Duration::from_micros(number(3));
+            report.slowest = Duration::from_micros(number(4));
+            report.panics = number(5);
+            heard.memory_kib = number(6);
+        }
+        _ => {}
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let pairs = text.as_bytes().chunks_exact(2);
+    pairs
+        .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_heard_as_it_was_told() {
+        let report = Report {
+            inputs: 9,
+            bytes: 300,
+            time: Duration::from_micros(7),
+            slowest: Duration::from_micros(3),
+            panics: 2,
+            faults: vec![Fault {
+                number: 4,
+                what: "at src/a.rs:\nzero".to_owned(),
+                input: vec![0, 0xff, b' '],
+            }],
+        };
+        let mut heard = Heard::default();
+        tell(&report, 55, |line| hear(&line, &mut heard));
+        assert_eq!((heard.report, heard.memory_kib), (Some(report), 55));
+    }
+}

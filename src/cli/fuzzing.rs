@@ -1,0 +1,20 @@
+//! The command line as a function of bytes, for [`crate::fuzzing`].
+
+use super::{Surroundings, plan};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+/// Parses words, one a line, behind the program's own name.
+///
+/// # Errors
+///
+/// What is said where they make no sense.
+pub(crate) fn parse(bytes: &[u8]) -> Result<(), String> {
+    let words = bytes.split(|byte| *byte == b'\n');
+    // No word that exec(2) hands over holds a NUL.
+    let words = words.map(|word| word.iter().copied().filter(|byte| *byte != 0).collect());
+    let words = words.map(OsString::from_vec);
+    let all = std::iter::once("tcplens".into()).chain(words);
+    let parsed = plan::parse(all, &Surroundings::default());
+    parsed.map(drop).map_err(|usage| usage.to_string())
+}

@@ -1,0 +1,10 @@
+//! The parsers of this room as functions of bytes, for [`crate::fuzzing`].
+
+use super::netlink;
+
+/// An answer to a question over netlink.
+pub(crate) fn netlink_answer(bytes: &[u8]) {
+    let _ = netlink::verdict(bytes);
+    let found = netlink::found(bytes, 20);
+    assert!(found.is_none_or(|body| body.len() < bytes.len()));
+}
