@@ -7,6 +7,7 @@
 pub mod chapter;
 pub mod check;
 pub mod checked;
+pub mod coverage;
 pub mod doctor;
 pub mod explained;
 pub mod filters;

@@ -84,7 +84,7 @@ pub enum Ending {
     Warning,
     /// A check found an alarm.
     Critical,
-    /// A check found nothing, but was ended before its time.
+    /// A check found nothing, and saw too little to say that there is nothing.
     CutShort,
     /// By this signal.
     Signal(i32),

@@ -23,6 +23,8 @@ mod bad_input;
 mod checks;
 #[path = "live/churn.rs"]
 mod churn;
+#[path = "live/coverage.rs"]
+mod coverage;
 #[path = "live/crowd.rs"]
 mod crowd;
 #[path = "live/deeds.rs"]
@@ -108,7 +110,7 @@ use std::time::Instant;
 const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
-const INSIDE: [(&str, Body); 67] = [
+const INSIDE: &[(&str, Body)] = &[
     ("gone_address_is_told", gone::address_is_told),
     ("gone_interface_is_told", gone::interface_is_told),
     (
@@ -298,6 +300,14 @@ const INSIDE: [(&str, Body); 67] = [
         checks::tell_of_growth_and_end_early,
     ),
     ("checks_refuse_what_is_wrong", checks::refuse_what_is_wrong),
+    (
+        "coverage_is_told_where_a_check_was_stopped",
+        coverage::is_told_where_it_was_stopped,
+    ),
+    (
+        "coverage_of_a_full_pipe_is_no_reason_to_stay",
+        coverage::is_no_reason_to_stay,
+    ),
     (
         "checks_hold_listeners_against_a_baseline",
         checks::hold_listeners_against_a_baseline,

@@ -172,7 +172,7 @@ Examples:
 Rules of your own, limits and mutes stand in the settings: tcplens config init.
 
 Exit codes: 0 nothing found at or above the level, 1 something, 2 an alarm,
-3 unknown: an error, or ended early with nothing found.";
+3 unknown: an error, or nothing found and too little seen (or ended early).";
 
 fn check() -> Command {
     Command::new("check")

@@ -1,7 +1,8 @@
 //! What a check found, as text for people and as the one line that monitoring
 //! systems take.
 
-use super::checked::{Checked, Over, Verdict};
+use super::checked::{Checked, Over};
+use super::coverage::Shortfall;
 use crate::explain::catalogue::Catalogue;
 use crate::explain::findings::describe;
 use crate::explain::sentence::fill;
@@ -72,7 +73,8 @@ fn write_unjudged(
     let blind = blind.map(|blind| words.aside(blind.rule.key(), blind.lacks.word()));
     let unripe = checked.unripe.iter();
     let unripe = unripe.map(|each| words.aside(each.rule.key(), &words.length(each.needs)));
-    let unread = (checked.unread > 0).then(|| checked.unread.to_string());
+    let failed = checked.coverage.failed;
+    let unread = (failed > 0).then(|| failed.to_string());
     for (name, all) in [
         ("blind", blind.collect::<Vec<_>>()),
         ("unripe", unripe.collect()),
@@ -111,13 +113,41 @@ fn summary(checked: &Checked<'_>, words: &Catalogue) -> String {
         let muted = fill(words.screen("check", "muted"), |_| Some(muted.to_string()));
         told.push_str(&muted.unwrap_or_default());
     }
-    if checked.is_cut_short() {
-        let cut = fill(words.screen("check", "cut"), |_| {
-            Some(words.length(checked.wanted))
-        });
-        told.push_str(&cut.unwrap_or_default());
+    if let Some(shortfall) = checked.shortfall() {
+        let reason = why(shortfall, shortfall.key(), checked, words);
+        let lacking = fill(words.screen("check", "lacking"), |_| Some(reason.clone()));
+        told.push_str(&lacking.unwrap_or_default());
     }
     told
+}
+
+/// Reason why not all was seen, in the words of this key.
+fn why(shortfall: Shortfall, key: &str, checked: &Checked<'_>, words: &Catalogue) -> String {
+    let told = fill(words.screen("check", key), |place| {
+        Some(match (place, shortfall) {
+            ("read", Shortfall::FewTables { read, .. }) => read.to_string(),
+            ("due", Shortfall::FewTables { due, .. }) => due.to_string(),
+            ("longest", Shortfall::Gaps { longest }) => words.length(longest),
+            ("processes", Shortfall::OwnersUnread { processes }) => processes.to_string(),
+            ("watched", _) => words.length(checked.watched),
+            ("wanted", _) => words.length(checked.wanted),
+            _ => return None,
+        })
+    });
+    told.unwrap_or_default()
+}
+
+/// The reason in one line, before the findings.
+fn line_lacking(checked: &Checked<'_>, words: &Catalogue) -> Option<String> {
+    let shortfall = checked.shortfall()?;
+    let key = match shortfall {
+        Shortfall::EndedEarly => "line_ended_early",
+        other => other.key(),
+    };
+    let reason = why(shortfall, key, checked, words);
+    fill(words.screen("check", "line_lacking"), |_| {
+        Some(reason.clone())
+    })
 }
 
 fn write_finding(
@@ -187,17 +217,12 @@ pub fn write_line(checked: &Checked<'_>, words: &Catalogue, out: &mut dyn Write)
         0 => String::new(),
         count => format!(", {count} over"),
     };
-    let cut = if verdict == Verdict::Unknown {
-        let (watched, wanted) = (words.length(checked.watched), words.length(checked.wanted));
-        format!("watched {watched} of {wanted}, ")
-    } else {
-        String::new()
-    };
+    let lacking = line_lacking(checked, words).unwrap_or_default();
     // Behind the bar come numbers.
-    let told = format!("{cut}{what}{over}{colon}{}{more}", told.join("; ")).replace('|', "/");
+    let told = format!("{lacking}{what}{over}{colon}{}{more}", told.join("; ")).replace('|', "/");
     writeln!(
         out,
-        "TCPLENS {state} - {told} | findings={};; alarm={};; warn={};; info={};; muted={};; sockets={};; hidden={};; over={};; blind={};; watched={:.0}s;;",
+        "TCPLENS {state} - {told} | findings={};; alarm={};; warn={};; info={};; muted={};; sockets={};; hidden={};; over={};; blind={};; watched={:.0}s;; tables={};;",
         findings.len(),
         checked.count(Severity::Alarm),
         checked.count(Severity::Warn),
@@ -208,6 +233,7 @@ pub fn write_line(checked: &Checked<'_>, words: &Catalogue, out: &mut dyn Write)
         checked.over.len(),
         checked.observation.blind.len() + checked.unripe.len(),
         checked.watched.as_secs_f64(),
+        checked.coverage.tables,
     )
 }
 
@@ -223,6 +249,7 @@ fn hidden(observation: &Observation) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::super::checked::Unripe;
+    use super::super::coverage::Coverage;
     use super::*;
     use crate::explain::catalogue::Language;
     use crate::model::evidence::{Evidence, Group, Tripped};
@@ -271,10 +298,19 @@ mod tests {
             gravest: all.map(|finding| finding.severity).max(),
             watched: Duration::from_secs(15),
             wanted: Duration::from_secs(15),
-            unread: 0,
+            coverage: whole(),
             unripe: Vec::new(),
             level,
         }
+    }
+
+    /// A table each second.
+    fn whole() -> Coverage {
+        let mut coverage = Coverage::default();
+        for at in 0..=15 {
+            coverage.add_table(Duration::from_secs(at), 0);
+        }
+        coverage
     }
 
     fn one_line(checked: &Checked<'_>) -> String {
@@ -300,13 +336,13 @@ mod tests {
         };
         let mut checked = checked(&observation, &[], Severity::Warn);
         checked.unripe = Unripe::after(checked.watched, &Thresholds::default());
-        checked.unread = 3;
+        checked.coverage.failed = 3;
         checked.wanted = Duration::from_mins(1);
         let said = one_line(&checked);
         let begin = "TCPLENS UNKNOWN - watched 15 s of 1 min, 0 findings |";
         assert!(said.starts_with(begin), "{said}");
         assert!(
-            said.ends_with("over=0;; blind=6;; watched=15s;;\n"),
+            said.ends_with("over=0;; blind=6;; watched=15s;; tables=16;;\n"),
             "{said}"
         );
         let said = text(&checked);
@@ -318,6 +354,42 @@ mod tests {
         ] {
             assert!(said.contains(part), "no {part:?} in {said}");
         }
+    }
+
+    #[test]
+    fn the_first_line_says_why_nothing_is_known() {
+        let observation = Observation::default();
+        let mut checked = checked(&observation, &[], Severity::Warn);
+        let second = Duration::from_secs;
+        let mut few = Coverage::default();
+        few.add_table(second(0), 0);
+        few.add_table(second(17), 0);
+        let mut stopped = whole();
+        stopped.end(second(26));
+        let mut owners = Coverage::default();
+        for at in 0..=15 {
+            owners.add_table(second(at), 150);
+        }
+        for (coverage, reason) in [
+            (few, "only 2 of 16 tables were read"),
+            (stopped, "no table was read for 11 s"),
+            (owners, "processes not searched for owners in time: 150"),
+        ] {
+            checked.coverage = coverage;
+            let line = one_line(&checked);
+            let begin = format!("TCPLENS UNKNOWN - {reason}, 0 findings | findings=0;;");
+            assert!(line.starts_with(&begin), "{line}");
+            let said = text(&checked);
+            let first = said.lines().next().unwrap();
+            assert!(first.ends_with(&format!(" in 15 s, {reason}")), "{first}");
+        }
+        // What was found stays as grave as it is.
+        checked.gravest = Some(Severity::Alarm);
+        let line = one_line(&checked);
+        assert!(
+            line.starts_with("TCPLENS CRITICAL - processes not"),
+            "{line}"
+        );
     }
 
     #[test]
@@ -345,10 +417,10 @@ mod tests {
 
     #[test]
     fn one_line_says_how_it_stands_and_the_numbers() {
-        let none = "TCPLENS OK - 0 findings | findings=0;; alarm=0;; warn=0;; info=0;; muted=1;; sockets=0;; hidden=0;; over=0;; blind=0;; watched=15s;;\n";
+        let none = "TCPLENS OK - 0 findings | findings=0;; alarm=0;; warn=0;; info=0;; muted=1;; sockets=0;; hidden=0;; over=0;; blind=0;; watched=15s;; tables=16;;\n";
         assert_eq!(line(Vec::new(), Severity::Info), none);
         let found = || vec![finding(Severity::Warn, "{count} | {limit}")];
-        let warned = "TCPLENS WARNING - 1 finding: 9 / 5 | findings=1;; alarm=0;; warn=1;; info=0;; muted=1;; sockets=0;; hidden=0;; over=0;; blind=0;; watched=15s;;\n";
+        let warned = "TCPLENS WARNING - 1 finding: 9 / 5 | findings=1;; alarm=0;; warn=1;; info=0;; muted=1;; sockets=0;; hidden=0;; over=0;; blind=0;; watched=15s;; tables=16;;\n";
         assert_eq!(line(found(), Severity::Warn), warned);
         assert!(line(found(), Severity::Alarm).starts_with("TCPLENS OK - 1 finding"));
         let many = line(vec![finding(Severity::Info, "x"); 5], Severity::Info);

@@ -5,6 +5,7 @@ use crate::model::finding::{Finding, Rule, Severity};
 use crate::model::observation::Observation;
 use crate::model::time::Stamp;
 use crate::monitor::Thresholds;
+use crate::report::coverage::{Coverage, Shortfall};
 use std::time::Duration;
 
 /// What was watched, and what would be bad news.
@@ -19,8 +20,8 @@ pub struct Checked<'a> {
     pub watched: Duration,
     /// How long was to be watched; more than that if it was ended early.
     pub wanted: Duration,
-    /// So many tables could not be read.
-    pub unread: u32,
+    /// The tables that were read of that time.
+    pub coverage: Coverage,
     /// Rules that need more time than was watched.
     pub unripe: Vec<Unripe>,
     /// From here on a finding is bad news.
@@ -54,7 +55,7 @@ pub enum Verdict {
     Warning,
     /// An alarm.
     Critical,
-    /// No such finding so far, and the check was ended before its time.
+    /// No such finding, and too little was seen to say that there is none.
     Unknown,
 }
 
@@ -97,15 +98,16 @@ impl Checked<'_> {
         match self.gravest.filter(|gravest| *gravest >= self.level) {
             Some(Severity::Alarm) => Verdict::Critical,
             Some(Severity::Info | Severity::Warn) => Verdict::Warning,
-            None if self.is_cut_short() => Verdict::Unknown,
+            None if self.shortfall().is_some() => Verdict::Unknown,
             None => Verdict::Fine,
         }
     }
 
-    /// Whether it was ended before its time.
+    /// Why it cannot say that all is well. A finding stands in spite of it: what was
+    /// seen is certain, whatever was not.
     #[must_use]
-    pub fn is_cut_short(&self) -> bool {
-        self.watched < self.wanted
+    pub fn shortfall(&self) -> Option<Shortfall> {
+        self.coverage.shortfall(self.watched, self.wanted)
     }
 
     /// How many findings of a severity stand.
@@ -121,28 +123,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_not_watched_to_the_end_is_not_fine() {
-        let (short, whole) = (Duration::from_secs(3), Duration::from_secs(15));
-        let cases = [
-            (None, whole, Verdict::Fine),
-            (None, short, Verdict::Unknown),
-            (Some(Severity::Info), whole, Verdict::Fine),
-            (Some(Severity::Info), short, Verdict::Unknown),
-            (Some(Severity::Warn), short, Verdict::Warning),
-            (Some(Severity::Alarm), whole, Verdict::Critical),
-        ];
-        for (gravest, watched, expected) in cases {
+    fn what_was_not_watched_is_not_fine() {
+        let whole = Duration::from_secs(15);
+        let verdict = |gravest, watched, tables| {
+            let mut coverage = Coverage::default();
+            for at in 0..tables {
+                coverage.add_table(Duration::from_secs(at), 0);
+            }
             let checked = Checked {
                 observation: &Observation::default(),
                 over: &[],
                 gravest,
-                watched,
+                watched: Duration::from_secs(watched),
                 wanted: whole,
-                unread: 0,
+                coverage,
                 unripe: Vec::new(),
                 level: Severity::Warn,
             };
-            assert_eq!(checked.verdict(), expected, "{gravest:?} {watched:?}");
+            checked.verdict()
+        };
+        let cases = [
+            (None, 15, 16, Verdict::Fine),
+            (None, 3, 4, Verdict::Unknown),
+            (None, 15, 7, Verdict::Unknown),
+            (Some(Severity::Info), 15, 16, Verdict::Fine),
+            (Some(Severity::Info), 3, 4, Verdict::Unknown),
+            (Some(Severity::Warn), 3, 4, Verdict::Warning),
+            (Some(Severity::Warn), 15, 7, Verdict::Warning),
+            (Some(Severity::Alarm), 15, 1, Verdict::Critical),
+        ];
+        for (gravest, watched, tables, expected) in cases {
+            let found = verdict(gravest, watched, tables);
+            assert_eq!(found, expected, "{gravest:?} {watched} s {tables} tables");
         }
     }
 

@@ -2,28 +2,22 @@
 //! systems.
 
 mod stood;
+mod stop;
+mod watching;
 
 use super::{Ending, RunError, terminal};
 use crate::explain::catalogue::Catalogue;
 use crate::model::event::Feed;
 use crate::model::finding::Severity;
-use crate::model::observation::Observation;
 use crate::monitor::{Monitor, MonitorOptions, Thresholds, Wishes};
 use crate::report::check as text;
 use crate::report::checked::{Checked, Unripe, Verdict};
 use crate::report::{json, table};
 use crate::source::ReadingSource;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use std::io::{BufWriter, IsTerminal, Write, stderr, stdout};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread;
-use std::time::{Duration, Instant};
-use stood::Stood;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
-/// Between two tables.
-const EVERY: Duration = Duration::from_secs(1);
 /// Of how many sockets that a table lacks it is asked what has become of them.
 const SETTLED: usize = 4096;
 
@@ -61,25 +55,34 @@ pub struct CheckRequest {
 
 /// Watches, and writes the findings that stand at the end and those that stood
 /// before. SIGINT, SIGTERM and SIGHUP end it early, with what was found until then; if
-/// that is nothing, nothing is known.
+/// that is nothing, nothing is known. A second signal, or a second that passes, ends it
+/// without.
 ///
 /// # Errors
 ///
 /// If nothing could be read, or nothing written.
-pub fn check(mut request: CheckRequest) -> Result<Ending, RunError> {
-    let stop = stop_signals()?;
-    let watched = watch(&mut request, &stop)?;
+pub fn check(request: CheckRequest) -> Result<Ending, RunError> {
+    let (progress, reported) = channel();
+    stop::report_signals(progress.clone())?;
+    let monitor = Monitor::new(MonitorOptions {
+        settled: SETTLED,
+        thresholds: request.thresholds.clone(),
+        wishes: request.wishes,
+        ..MonitorOptions::default()
+    });
+    let reports = (progress, reported);
+    let watched = watching::watch(request.source, monitor, request.length, reports)?;
     let checked = Checked {
         observation: &watched.observation,
         over: watched.stood.over(),
         gravest: watched.stood.gravest(),
         watched: watched.length,
         wanted: request.length,
-        unread: watched.unread,
+        coverage: watched.coverage,
         unripe: Unripe::after(watched.length, &request.thresholds),
         level: request.level,
     };
-    write(&checked, &request).map_err(RunError::io("write the findings"))?;
+    write(&checked, request.format, request.words).map_err(RunError::io("write the findings"))?;
     if request.needs_events
         && let Feed::Endings(reason) | Feed::Nothing(reason) = watched.observation.chronicle.feed
     {
@@ -96,110 +99,9 @@ pub fn check(mut request: CheckRequest) -> Result<Ending, RunError> {
     })
 }
 
-/// What was seen while watching.
-struct Watched {
-    observation: Arc<Observation>,
-    stood: Stood,
-    length: Duration,
-    /// So many tables could not be read.
-    unread: u32,
-}
-
-/// Reads a table every second until the time is over or a signal comes. A table
-/// that cannot be read is left out; the next one may be.
-fn watch(request: &mut CheckRequest, stop: &Receiver<()>) -> Result<Watched, RunError> {
-    let mut monitor = Monitor::new(MonitorOptions {
-        settled: SETTLED,
-        thresholds: request.thresholds.clone(),
-        wishes: std::mem::take(&mut request.wishes),
-        ..MonitorOptions::default()
-    });
-    request.source.include_flows(monitor.needs_flows());
-    let began = Instant::now();
-    let end = began + request.length;
-    let mut due = began;
-    let (mut seen, mut stood) = (None, Stood::default());
-    let (mut unread, mut failed) = (0, None);
-    loop {
-        match read(request.source.as_mut(), &mut monitor) {
-            Ok(observation) => {
-                if let Some(observation) = &observation {
-                    stood.note(observation);
-                }
-                seen = observation.or(seen);
-            }
-            Err(error) => {
-                unread += 1;
-                failed = Some(error);
-            }
-        }
-        if Instant::now() >= end {
-            break;
-        }
-        due = (due + EVERY).max(Instant::now()).min(end);
-        let wait = due.saturating_duration_since(Instant::now());
-        match stop.recv_timeout(wait) {
-            Err(RecvTimeoutError::Timeout) => {}
-            Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
-        }
-    }
-    match (seen, failed) {
-        (None, Some(error)) => Err(error),
-        (seen, _) => Ok(Watched {
-            observation: seen.unwrap_or_default(),
-            stood,
-            length: began.elapsed(),
-            unread,
-        }),
-    }
-}
-
-/// A reader that waits for a signal to end.
-fn stop_signals() -> Result<Receiver<()>, RunError> {
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(RunError::io("listen for signals"))?;
-    let (stop, stopped) = channel();
-    let spawned = thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            for _ in &mut signals {
-                // Gone when the program ends anyway.
-                let _ = stop.send(());
-            }
-        });
-    spawned.map_err(RunError::io("start a thread"))?;
-    Ok(stopped)
-}
-
-/// Reads a table, settles what it lacks, and reads what the rules ask for.
-fn read(
-    source: &mut dyn ReadingSource,
-    monitor: &mut Monitor,
-) -> Result<Option<Arc<Observation>>, RunError> {
-    if let Some(events) = source.read_events() {
-        monitor.fold(events);
-    }
-    source.reuse(monitor.take_spent());
-    let mut observation = monitor.fold(source.read_table()?);
-    let unsettled = monitor.unsettled();
-    if !unsettled.is_empty() {
-        let answers = source.look_up(unsettled);
-        observation = monitor.fold(answers);
-    }
-    let probed = monitor.probed();
-    if !probed.is_empty() {
-        // Let go before it is read on: what nobody else has is not copied.
-        drop(observation.take());
-        let details = source.read_details(probed);
-        observation = monitor.fold(details);
-    }
-    Ok(observation)
-}
-
-fn write(checked: &Checked<'_>, request: &CheckRequest) -> std::io::Result<()> {
+fn write(checked: &Checked<'_>, format: CheckFormat, words: &Catalogue) -> std::io::Result<()> {
     let mut out = BufWriter::new(stdout().lock());
-    let words = request.words;
-    match request.format {
+    match format {
         CheckFormat::Json => json::findings::write(checked, words, &mut out)?,
         CheckFormat::Line => text::write_line(checked, words, &mut out)?,
         CheckFormat::Text => {
@@ -212,7 +114,7 @@ fn write(checked: &Checked<'_>, request: &CheckRequest) -> std::io::Result<()> {
         }
     }
     out.flush()?;
-    if request.format == CheckFormat::Text {
+    if format == CheckFormat::Text {
         // Whoever reads may have closed this; the findings are written.
         let _ = table::write_gaps(checked.observation, words, &mut stderr().lock());
     }

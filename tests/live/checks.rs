@@ -17,10 +17,10 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// A folder with a file of settings in it.
-struct Folder(TempDir);
+pub(crate) struct Folder(TempDir);
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
@@ -29,7 +29,7 @@ impl Folder {
     }
 
     /// Writes settings that do not count where the tests themselves lie.
-    fn settings(&self, name: &str, text: &str) -> String {
+    pub(crate) fn settings(&self, name: &str, text: &str) -> String {
         self.write(name, &format!("{text}{}", own_mute()))
     }
 
@@ -52,14 +52,14 @@ fn own_mute() -> &'static str {
 }
 
 /// A listener with so many connections to it, all held by this process.
-struct Crowd {
-    port: u16,
+pub(crate) struct Crowd {
+    pub(crate) port: u16,
     _ends: Vec<TcpStream>,
     _listener: TcpListener,
 }
 
 impl Crowd {
-    fn of(count: usize) -> Self {
+    pub(crate) fn of(count: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = listener.local_addr().unwrap();
         let ends = (0..count).flat_map(|_| {
@@ -201,20 +201,23 @@ fn find_what_is_over(folder: &Folder) {
     assert_eq!(output.status.code(), Some(1), "{value}");
 }
 
-fn start(words: &str) -> Child {
-    Command::new(program())
+pub(crate) fn start(words: &str) -> Child {
+    command(words).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+pub(crate) fn command(words: &str) -> Command {
+    let mut command = Command::new(program());
+    command
         .args(words.split_whitespace())
         // Beginning a trace is a rest, too, and would be taken for a table.
         .args(["--events", "off"])
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+        .stderr(Stdio::piped());
+    command
 }
 
 /// Waits until a check has read so many more tables: it rests after each.
-fn tables(check: &mut Child, count: u64) {
+pub(crate) fn tables(check: &mut Child, count: u64) {
     let rests = |pid: u32| {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let value = status

@@ -10,6 +10,7 @@ use crate::model::mute::RuleName;
 use crate::model::process::{Process, Program};
 use crate::model::time::{Stamp, Time};
 use crate::report::checked::{Checked, Over, Verdict};
+use crate::report::coverage::Shortfall;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
@@ -25,11 +26,16 @@ struct Document<'a> {
     watched_s: f64,
     fail_on: &'a str,
     failed: bool,
-    /// `ok`, `warning`, `critical`, or `unknown` where it was ended before its time.
+    /// `ok`, `warning`, `critical`, or `unknown` where too little was seen.
     state: &'a str,
     /// How long was to be watched.
     wanted_s: f64,
+    /// Why too little was seen to say that all is well: `ended_early`, `few_tables`,
+    /// `gaps` or `owners_unread`; null if all was.
+    shortfall: Option<&'static str>,
+    tables: u32,
     unread_tables: u32,
+    longest_gap_s: f64,
     counts: Counts,
     gaps: Vec<GapEntry>,
     /// Rules that had nothing to judge by, or no time.
@@ -150,7 +156,10 @@ pub fn write(checked: &Checked<'_>, words: &Catalogue, out: &mut dyn Write) -> i
         failed: matches!(checked.verdict(), Verdict::Warning | Verdict::Critical),
         state: checked.verdict().word(),
         wanted_s: tenths(checked.wanted),
-        unread_tables: checked.unread,
+        shortfall: checked.shortfall().map(Shortfall::key),
+        tables: checked.coverage.tables,
+        unread_tables: checked.coverage.failed,
+        longest_gap_s: tenths(checked.coverage.longest_gap),
         counts: Counts {
             sockets: observation.tally.total(),
             alarm: checked.count(Severity::Alarm),
@@ -301,6 +310,7 @@ mod tests {
     use crate::model::observation::Observation;
     use crate::model::text::Text;
     use crate::report::checked::Unripe;
+    use crate::report::coverage::Coverage;
     use std::sync::Arc;
 
     #[test]
@@ -348,6 +358,11 @@ mod tests {
             }],
             ..Observation::default()
         };
+        let mut coverage = Coverage::default();
+        for at in 0..=15 {
+            coverage.add_table(Duration::from_secs(at), 0);
+        }
+        coverage.add_failure();
         let checked = Checked {
             observation: &observation,
             over: &[Over {
@@ -357,7 +372,7 @@ mod tests {
             gravest: Some(Severity::Warn),
             watched: Duration::from_secs(15),
             wanted: Duration::from_secs(15),
-            unread: 1,
+            coverage,
             unripe: vec![Unripe {
                 rule: Rule::CloseWait,
                 needs: Duration::from_mins(1),
@@ -392,6 +407,11 @@ mod tests {
         ]);
         assert_eq!(value["blind"], blind);
         assert_eq!(value["state"], json!("warning"));
+        assert_eq!(value["shortfall"], json!(null));
+        assert_eq!(
+            (&value["tables"], &value["unread_tables"]),
+            (&json!(16), &json!(1))
+        );
         assert_eq!(value["over"][0]["rule"], json!("failed_connects"));
         assert_eq!(value["over"][0]["until"], json!("2026-11-22T09:59:58Z"));
     }

@@ -1,0 +1,51 @@
+//! The signals that end a check, and its end where it cannot come by itself: the
+//! reader of its pipe takes no more, or the kernel is slow.
+
+use super::super::RunError;
+use super::watching::Progress;
+use crate::source::events;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::process;
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::Duration;
+
+/// Time from the first signal to the end, whatever has been written by then.
+const GRACE: Duration = Duration::from_secs(1);
+/// Exit code of a check that could not say anything: UNKNOWN of the monitoring
+/// plugins.
+const UNKNOWN: i32 = 3;
+
+/// Starts the thread that reports the first signal and ends the program with the
+/// second, or [`GRACE`] after the first.
+pub(super) fn report_signals(progress: Sender<Progress>) -> Result<(), RunError> {
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(RunError::io("listen for signals"))?;
+    let listen = move || {
+        let mut received = signals.forever();
+        if received.next().is_none() {
+            return;
+        }
+        // Nobody listens where the findings are being written.
+        let _ = progress.send(Progress::Signal);
+        let timer = thread::Builder::new().name("grace".to_owned());
+        let grace = timer.spawn(|| {
+            thread::sleep(GRACE);
+            leave();
+        });
+        // Where no thread is to be had, there is no grace.
+        if grace.is_err() || received.next().is_some() {
+            leave();
+        }
+    };
+    let spawned = thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(listen);
+    spawned.map(drop).map_err(RunError::io("start a thread"))
+}
+
+fn leave() {
+    events::end_all();
+    process::exit(UNKNOWN);
+}
