@@ -67,6 +67,8 @@ mod other;
 mod patience;
 #[path = "live/payload.rs"]
 mod payload;
+#[path = "live/port_use.rs"]
+mod port_use;
 #[path = "live/quiet.rs"]
 mod quiet;
 #[path = "live/readings.rs"]
@@ -111,6 +113,7 @@ const NOBODY: u32 = 65534;
 
 /// Each in a namespace of its own.
 const INSIDE: &[(&str, Body)] = &[
+    ("port_use_is_in_json", port_use::is_in_json),
     ("gone_address_is_told", gone::address_is_told),
     ("gone_interface_is_told", gone::interface_is_told),
     (

@@ -64,21 +64,41 @@ pub enum Verdict {
     Unknown,
 }
 
+impl Verdict {
+    /// The name of the verdict in outputs.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Listened => "listened",
+            Self::Taken => "taken",
+            Self::Remnants => "remnants",
+            Self::Datagrams => "datagrams",
+            Self::Elsewhere => "elsewhere",
+            Self::Forwarded => "forwarded",
+            Self::Free => "free",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// Sockets of one kind and one owner that have the port.
 #[derive(Clone, Debug)]
-pub(super) struct Holder<'o> {
-    pub(super) role: Role,
+pub struct Holder<'o> {
+    /// What they do with it.
+    pub role: Role,
     /// The first of them.
-    pub(super) row: &'o Row,
-    pub(super) process: Option<&'o Arc<Process>>,
-    pub(super) rows: Vec<&'o Row>,
+    pub row: &'o Row,
+    /// Their owner; none if it is hidden, or there is none.
+    pub process: Option<&'o Arc<Process>>,
+    /// All of them.
+    pub rows: Vec<&'o Row>,
     /// For remnants, the longest time until one is gone; none if it is unknown.
-    pub(super) left: Option<Duration>,
+    pub left: Option<Duration>,
 }
 
 /// The part that a socket plays on the port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Role {
+pub enum Role {
     /// Listens.
     Listener,
     /// Is bound and does not listen.
@@ -91,6 +111,21 @@ pub(super) enum Role {
     Remnant(State),
     /// Sends or receives datagrams.
     Datagrams,
+}
+
+impl Role {
+    /// The name of the role in outputs.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Listener => "listener",
+            Self::Bound => "bound",
+            Self::Outgoing => "outgoing",
+            Self::Connection => "connection",
+            Self::Remnant(_) => "remnant",
+            Self::Datagrams => "datagrams",
+        }
+    }
 }
 
 impl<'o> PortStatus<'o> {
@@ -161,6 +196,60 @@ impl<'o> PortStatus<'o> {
         self
     }
 
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its holders in this network namespace, the most important first.
+    #[must_use]
+    pub fn here(&self) -> &[Holder<'o>] {
+        &self.here
+    }
+
+    /// Its holders in other network namespaces, and those behind its NAT.
+    #[must_use]
+    pub fn elsewhere(&self) -> &[Holder<'o>] {
+        &self.elsewhere
+    }
+
+    /// Targets to which NAT forwards connections to it.
+    #[must_use]
+    pub fn forwardings(&self) -> &[Forwarding] {
+        &self.forwardings
+    }
+
+    /// Number of connections accepted on it while a listener is there.
+    #[must_use]
+    pub fn accepted(&self) -> usize {
+        self.accepted
+    }
+
+    /// True if it is one of those for outgoing connections; none if the range is unknown.
+    #[must_use]
+    pub fn is_ephemeral(&self) -> Option<bool> {
+        self.is_ephemeral
+    }
+
+    /// The time until it is free, where only the kernel has it; none if that is unknown.
+    #[must_use]
+    pub fn free_in(&self) -> Option<Duration> {
+        let is_left = self.verdict() == Verdict::Remnants;
+        self.longest_left().filter(|_| is_left)
+    }
+
+    /// The time until all remnants are gone; none if it is unknown of one of them.
+    fn longest_left(&self) -> Option<Duration> {
+        let mut longest = None;
+        for holder in &self.here {
+            if matches!(holder.role, Role::Remnant(_)) {
+                longest = longest.max(Some(holder.left?));
+            }
+        }
+        longest
+    }
+
     /// The answer in one word.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
@@ -184,11 +273,38 @@ impl<'o> PortStatus<'o> {
         }
     }
 
+    /// The answer in one sentence.
+    #[must_use]
+    pub fn headline(&self, observation: &Observation, words: &Catalogue) -> String {
+        words::verdict(self, observation, words)
+    }
+
+    /// What to do about it, the most useful first.
+    #[must_use]
+    pub fn advice(&self, observation: &Observation, words: &Catalogue) -> Vec<String> {
+        words::advice(self, observation, words)
+    }
+
     /// The answer in one sentence, followed by what to do about it.
     #[must_use]
     pub fn lines(&self, observation: &Observation, words: &Catalogue) -> Vec<String> {
-        words::lines(self, observation, words)
+        lines(
+            self.headline(observation, words),
+            &self.advice(observation, words),
+            words,
+        )
     }
+}
+
+/// A verdict and advice as lines, the advice with its headings.
+#[must_use]
+pub fn lines(headline: String, advice: &[String], words: &Catalogue) -> Vec<String> {
+    let advice = advice.iter().enumerate().map(|(number, text)| {
+        let heading = if number == 0 { "next" } else { "then" };
+        format!("{}{text}", words.diagnosis("join", heading))
+    });
+    let lines = std::iter::once(headline).chain(advice);
+    lines.filter(|line| !line.is_empty()).collect()
 }
 
 /// Puts sockets of one kind and one owner together.

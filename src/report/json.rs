@@ -9,6 +9,7 @@ pub mod explained;
 pub mod findings;
 mod info;
 mod owner;
+pub mod port;
 
 use crate::explain::diagnosis::urgency;
 use crate::explain::urgency::urgencies;
@@ -17,6 +18,7 @@ use crate::model::row::Row;
 use crate::model::text::is_deceptive;
 use entry::{GapEntry, SocketEntry, timestamp};
 use owner::Portraits;
+use port::PortEntry;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 use std::io::{self, Write};
@@ -32,14 +34,23 @@ struct Head<'a> {
     taken_at: String,
     source: &'a str,
     gaps: Vec<GapEntry>,
+    /// The use of the port that the filter asks for, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<&'a PortEntry>,
 }
 
-/// Writes the rows with these numbers, in this order.
+/// Writes the rows with these numbers, in this order, and the use of the port that was
+/// asked for.
 ///
 /// # Errors
 ///
 /// Those of the writer.
-pub fn write(observation: &Observation, rows: &[u32], out: &mut dyn Write) -> io::Result<()> {
+pub fn write(
+    observation: &Observation,
+    rows: &[u32],
+    port: Option<&PortEntry>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let head = Head {
         schema: SCHEMA,
         tool: concat!("tcplens ", env!("CARGO_PKG_VERSION")),
@@ -47,6 +58,7 @@ pub fn write(observation: &Observation, rows: &[u32], out: &mut dyn Write) -> io
         taken_at: timestamp(observation.time.wall_ms),
         source: observation.source.word(),
         gaps: observation.gaps.iter().map(GapEntry::of).collect(),
+        port,
     };
     // The head's closing brace gives way to the list, which is written a
     // socket at a time instead of being held as a whole.
@@ -142,7 +154,7 @@ mod tests {
     #[test]
     fn an_empty_table_is_valid_json() {
         let mut bytes = Vec::new();
-        write(&Observation::default(), &[], &mut bytes).unwrap();
+        write(&Observation::default(), &[], None, &mut bytes).unwrap();
         let value: Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(value["schema"], json!(1));
         assert_eq!(value["sockets"], json!([]));

@@ -11,6 +11,7 @@ use crate::model::limits::Limits;
 use crate::model::state::State;
 use crate::model::text::Text;
 use crate::monitor::{Monitor, MonitorOptions};
+use crate::report::json::explained::ExplainedPort;
 use crate::report::{chapter, explained, filters, json, table};
 use crate::source::ReadingSource;
 use std::io::{BufWriter, IsTerminal, Write, stderr, stdout};
@@ -90,13 +91,18 @@ pub fn explain_sockets(mut request: ExplainRequest) -> Result<Ending, RunError> 
     let (rows, undecided) =
         arrange_decided(&observation, &request.filter, &request.sort, &request.quick);
     say_undecided(undecided, request.words);
+    let source = request.source.as_mut();
+    let port = port::report(&request.filter, &observation, source, request.words);
     if request.json {
         let details = request
             .source
             .read_details(&connections(&observation, &rows));
         observation = monitor.fold(details).unwrap_or(observation);
         let mut out = BufWriter::new(stdout().lock());
-        json::explained::sockets(&observation, &rows, request.words, &mut out)
+        let port = port
+            .as_ref()
+            .map(|port| ExplainedPort::of(&port.entry, &port.headline, &port.advice));
+        json::explained::sockets(&observation, &rows, port, request.words, &mut out)
             .and_then(|()| out.flush())
             .map_err(RunError::io("write the explanation"))?;
         return Ok(if rows.is_empty() {
@@ -105,11 +111,9 @@ pub fn explain_sockets(mut request: ExplainRequest) -> Result<Ending, RunError> 
             Ending::Done
         });
     }
-    let source = request.source.as_mut();
-    let port = port::report(&request.filter, &observation, source, request.words);
     let mut out = BufWriter::new(stdout().lock());
-    for line in port.iter().flat_map(|port| &port.lines) {
-        explained::line(line, width(), &mut out).map_err(RunError::io("write the explanation"))?;
+    for line in port.iter().flat_map(|port| port.lines(request.words)) {
+        explained::line(&line, width(), &mut out).map_err(RunError::io("write the explanation"))?;
     }
     if rows.is_empty() {
         if port.is_none() {

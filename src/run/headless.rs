@@ -70,14 +70,16 @@ pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
         observation = monitor.fold(details).unwrap_or(observation);
     }
     let source = request.source.as_mut();
-    let port = match request.format {
-        Format::Table => port::report(&request.filter, &observation, source, request.words),
-        Format::Json => None,
-    };
-    say_port(port.as_ref());
+    let port = port::report(&request.filter, &observation, source, request.words);
+    if request.format == Format::Table {
+        say_port(port.as_ref(), request.words);
+    }
     let mut out = BufWriter::with_capacity(1 << 16, stdout().lock());
     let written = match request.format {
-        Format::Json => json::write(&observation, &rows, &mut out),
+        Format::Json => {
+            let entry = port.as_ref().map(|port| &port.entry);
+            json::write(&observation, &rows, entry, &mut out)
+        }
         Format::Table => table::write(
             &observation,
             &rows,
@@ -108,15 +110,16 @@ pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
 }
 
 /// Says who has the port that was asked for; what to do only where nobody listens.
-fn say_port(port: Option<&PortReport>) {
+fn say_port(port: Option<&PortReport>, words: &Catalogue) {
     let Some(port) = port else {
         return;
     };
-    let lines = match port.verdict {
+    let lines = port.lines(words);
+    let count = match port.verdict {
         Verdict::Listened => 1,
-        _ => port.lines.len(),
+        _ => lines.len(),
     };
-    for line in port.lines.iter().take(lines) {
+    for line in lines.iter().take(count) {
         // A terminal that is gone cannot be told.
         let _ = writeln!(stderr(), "{line}");
     }

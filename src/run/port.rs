@@ -1,18 +1,29 @@
 //! The use of the port that a command asks about, where it asks about one.
 
 use crate::explain::catalogue::Catalogue;
-use crate::explain::port::{PortStatus, Verdict};
+use crate::explain::port::{PortStatus, Verdict, lines};
 use crate::filter::Filter;
 use crate::model::namespace::Scope;
 use crate::model::observation::Observation;
 use crate::monitor::{Monitor, MonitorOptions};
+use crate::report::json::port::PortEntry;
 use crate::source::ReadingSource;
 
-/// The use of a port in words.
+/// The use of a port in words and for JSON.
 pub(super) struct PortReport {
     pub(super) verdict: Verdict,
+    pub(super) entry: PortEntry,
+    /// The verdict in a sentence.
+    pub(super) headline: String,
+    /// What to do.
+    pub(super) advice: Vec<String>,
+}
+
+impl PortReport {
     /// The verdict, then the advice; none is empty.
-    pub(super) lines: Vec<String>,
+    pub(super) fn lines(&self, words: &Catalogue) -> Vec<String> {
+        lines(self.headline.clone(), &self.advice, words)
+    }
 }
 
 /// Returns the report if the filter is one local port. Where no socket has the port,
@@ -47,6 +58,8 @@ pub(super) fn report(
 fn written(found: &PortStatus<'_>, seen: &Observation, words: &Catalogue) -> PortReport {
     PortReport {
         verdict: found.verdict(),
-        lines: found.lines(seen, words),
+        entry: PortEntry::of(found, seen),
+        headline: found.headline(seen, words),
+        advice: found.advice(seen, words),
     }
 }

@@ -10,20 +10,18 @@ use std::net::IpAddr;
 /// So many holders are named; the others are counted.
 const MAX_NAMED: usize = 3;
 
-/// The verdict, then the advice, each a line.
-pub(super) fn lines(port: &PortStatus<'_>, seen: &Observation, words: &Catalogue) -> Vec<String> {
+/// The verdict in one sentence.
+pub(super) fn verdict(port: &PortStatus<'_>, seen: &Observation, words: &Catalogue) -> String {
+    Writer { port, seen, words }.verdict()
+}
+
+/// What to do, the most useful first.
+pub(super) fn advice(port: &PortStatus<'_>, seen: &Observation, words: &Catalogue) -> Vec<String> {
     let writer = Writer { port, seen, words };
-    let mut lines = vec![writer.verdict()];
-    let advice = writer.advice();
-    for (number, name) in advice.iter().enumerate() {
-        let Some(text) = writer.sentence("next", name) else {
-            continue;
-        };
-        let heading = if number == 0 { "next" } else { "then" };
-        lines.push(format!("{}{text}", words.diagnosis("join", heading)));
-    }
-    lines.retain(|line| !line.is_empty());
-    lines
+    let names = writer.advice().into_iter();
+    names
+        .filter_map(|name| writer.sentence("next", name))
+        .collect()
 }
 
 struct Writer<'a, 'o> {
@@ -143,11 +141,7 @@ impl Writer<'_, '_> {
 
     /// The time until all remnants are gone, rounded up to whole seconds.
     fn left(&self) -> Option<std::time::Duration> {
-        let holders = self.port.here.iter();
-        let mut longest = None;
-        for holder in holders.filter(|holder| matches!(holder.role, Role::Remnant(_))) {
-            longest = longest.max(Some(holder.left?));
-        }
+        let longest = self.port.longest_left();
         let milliseconds = u64::try_from(longest?.as_millis()).ok()?;
         Some(std::time::Duration::from_secs(milliseconds.div_ceil(1000)))
     }

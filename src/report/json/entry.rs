@@ -115,7 +115,7 @@ impl<'a> SocketEntry<'a> {
     }
 }
 
-fn state(state: State) -> Cow<'static, str> {
+pub(super) fn state(state: State) -> Cow<'static, str> {
     match state {
         State::Unknown(number) => format!("unknown_{number}").into(),
         known => known.key().into(),
@@ -157,15 +157,15 @@ impl BuffersEntry {
     }
 }
 
-#[derive(Serialize)]
-struct EndpointEntry {
+#[derive(Debug, Serialize)]
+pub(super) struct EndpointEntry {
     address: String,
     port: u16,
     interface: Option<String>,
 }
 
 impl EndpointEntry {
-    fn of(endpoint: Endpoint, socket: &Socket, observation: &Observation) -> Self {
+    pub(super) fn of(endpoint: Endpoint, socket: &Socket, observation: &Observation) -> Self {
         let index = (socket.interface != 0).then_some(socket.interface);
         Self {
             address: endpoint.address().to_string(),

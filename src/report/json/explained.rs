@@ -2,6 +2,7 @@
 
 use super::entry::{GapEntry, SocketEntry, lossy, timestamp};
 use super::owner::Portraits;
+use super::port::PortEntry;
 use super::{SCHEMA, write_guarded};
 use crate::explain::catalogue::Catalogue;
 use crate::explain::diagnosis::diagnose;
@@ -22,7 +23,32 @@ struct SocketsDocument<'a> {
     taken_at: String,
     source: &'a str,
     gaps: Vec<GapEntry>,
+    /// The use of the port that the filter asks for, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<ExplainedPort<'a>>,
     explanations: Vec<Explanation<'a>>,
+}
+
+/// The use of a port with its verdict in words and the advice.
+#[derive(Serialize)]
+pub struct ExplainedPort<'a> {
+    headline: &'a str,
+    /// What to do.
+    next: &'a [String],
+    #[serde(flatten)]
+    entry: &'a PortEntry,
+}
+
+impl<'a> ExplainedPort<'a> {
+    /// The use of a port, the verdict in a sentence, and what to do about it.
+    #[must_use]
+    pub fn of(entry: &'a PortEntry, headline: &'a str, next: &'a [String]) -> Self {
+        Self {
+            headline,
+            next,
+            entry,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -59,7 +85,8 @@ struct StateEntry {
     next: String,
 }
 
-/// Writes the rows with these numbers, each with its explanation.
+/// Writes the rows with these numbers, each with its explanation, and the use of the
+/// port that was asked for with its verdict and the advice.
 ///
 /// # Errors
 ///
@@ -67,6 +94,7 @@ struct StateEntry {
 pub fn sockets(
     observation: &Observation,
     rows: &[u32],
+    port: Option<ExplainedPort<'_>>,
     words: &Catalogue,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -81,6 +109,7 @@ pub fn sockets(
         taken_at: timestamp(observation.time.wall_ms),
         source: observation.source.word(),
         gaps: observation.gaps.iter().map(GapEntry::of).collect(),
+        port,
         explanations: rows
             .map(|row| explanation(row, observation, &portraits, words))
             .collect(),
@@ -159,7 +188,14 @@ mod tests {
     fn each_socket_comes_with_its_explanation() {
         let words = Catalogue::of(Language::English);
         let mut bytes = Vec::new();
-        sockets(&world(), &[SSH_LISTENS, CURL_CONNECTS], words, &mut bytes).unwrap();
+        sockets(
+            &world(),
+            &[SSH_LISTENS, CURL_CONNECTS],
+            None,
+            words,
+            &mut bytes,
+        )
+        .unwrap();
         let document = read(&bytes);
         assert_eq!(document["schema"], 1);
         let found = document["explanations"].as_array().unwrap();
