@@ -145,6 +145,7 @@ fn evidence(finding: &Finding) -> &'static str {
         evidence if is_per_source(evidence) => "evidence_source",
         Evidence::Unlisted(_) => "evidence_unlisted",
         Evidence::FailedConnects { whose: Some(_), .. } => "evidence_whose",
+        Evidence::OrphansNotRead(_) => "evidence_nobody",
         _ if is_closed_here(finding) => "evidence_nobody",
         _ => "evidence",
     }
@@ -160,16 +161,17 @@ fn is_closed_here(finding: &Finding) -> bool {
 }
 
 fn otherwise(finding: &Finding) -> &'static str {
-    if is_per_source(&finding.evidence) {
-        "else_source"
-    } else {
-        "else"
+    match &finding.evidence {
+        evidence if is_per_source(evidence) => "else_source",
+        Evidence::OrphansNotRead(_) => "else_nobody",
+        _ => "else",
     }
 }
 
 fn next(finding: &Finding) -> &'static str {
     match &finding.evidence {
         evidence if is_per_source(evidence) => "next_source",
+        Evidence::OrphansNotRead(_) => "next_nobody",
         _ if is_closed_here(finding) => "next_nobody",
         _ => "next",
     }
@@ -179,6 +181,7 @@ fn next(finding: &Finding) -> &'static str {
 fn title(finding: &Finding) -> &'static str {
     match (&finding.evidence, finding.severity) {
         (evidence, _) if is_per_source(evidence) => "title_source",
+        (Evidence::OrphansNotRead(_), _) => "title_nobody",
         _ if is_closed_here(finding) => "title_nobody",
         (Evidence::SynFlood(_), Severity::Alarm) => "title_flood",
         (Evidence::SynFlood(_), Severity::Info) => "title_overload",
@@ -228,6 +231,7 @@ fn line_of_own(tripped: &Tripped) -> &'static str {
 
 fn line(finding: &Finding) -> &'static str {
     match &finding.evidence {
+        Evidence::OrphansNotRead(_) => "line_nobody",
         _ if is_closed_here(finding) => "line_nobody",
         evidence if is_per_source(evidence) => match finding.process {
             Some(_) => "line_source",

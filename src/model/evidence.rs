@@ -99,6 +99,8 @@ pub enum Evidence {
     Deadlock(Deadlock),
     /// For [`Rule::PeerNotReading`].
     PeerNotReading(Stillness),
+    /// For [`Rule::PeerNotReading`], of connections that no program holds any more.
+    OrphansNotRead(Stillness),
     /// For [`Rule::ProgramNotReading`].
     ProgramNotReading(Stillness),
     /// For [`Rule::UdpDrops`].
@@ -404,7 +406,7 @@ impl Evidence {
             Self::FinWait2(_) => Rule::FinWait2,
             Self::Unacknowledged(_) => Rule::Unacknowledged,
             Self::Deadlock(_) => Rule::Deadlock,
-            Self::PeerNotReading(_) => Rule::PeerNotReading,
+            Self::PeerNotReading(_) | Self::OrphansNotRead(_) => Rule::PeerNotReading,
             Self::ProgramNotReading(_) => Rule::ProgramNotReading,
             Self::UdpDrops(_) => Rule::UdpDrops,
             Self::FailedConnects { .. } => Rule::FailedConnects,
@@ -427,7 +429,9 @@ impl Evidence {
             Self::UdpDrops(drops) => drops.dropped,
             Self::Deadlock(pairs) => pairs.connections,
             Self::FinWait2(half_closed) => half_closed.sockets,
-            Self::PeerNotReading(still) | Self::ProgramNotReading(still) => still.sockets,
+            Self::PeerNotReading(still)
+            | Self::OrphansNotRead(still)
+            | Self::ProgramNotReading(still) => still.sockets,
             _ => 0,
         }
     }

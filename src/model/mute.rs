@@ -97,6 +97,7 @@ fn is_of_some_program(evidence: &Evidence) -> bool {
             | Evidence::Deadlock(_)
             | Evidence::FinWait2(_)
             | Evidence::PeerNotReading(_)
+            | Evidence::OrphansNotRead(_)
             | Evidence::ProgramNotReading(_)
     )
 }

@@ -199,6 +199,12 @@ fn more_samples() -> Vec<Evidence> {
             peer: host,
             longest: Duration::from_secs(90),
         }),
+        Evidence::OrphansNotRead(Stillness {
+            sockets: 3,
+            bytes: 2_000_000,
+            peer: host,
+            longest: Duration::from_secs(90),
+        }),
         Evidence::ProgramNotReading(Stillness {
             sockets: 1,
             bytes: 65_536,

@@ -145,7 +145,9 @@ impl Evidence {
             Self::Unacknowledged(silent) => silent.facts(),
             Self::FinWait2(half_closed) => half_closed.facts(),
             Self::Deadlock(pairs) => pairs.facts(),
-            Self::PeerNotReading(still) | Self::ProgramNotReading(still) => still.facts(),
+            Self::PeerNotReading(still)
+            | Self::OrphansNotRead(still)
+            | Self::ProgramNotReading(still) => still.facts(),
             Self::CloseWait(leak) => leak.facts(),
             Self::Unlisted(listener) | Self::Missing(listener) => listener.facts(),
             Self::UserRule(tripped) => tripped.facts(),

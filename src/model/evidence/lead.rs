@@ -58,6 +58,13 @@ impl Evidence {
                 unread: true,
                 ..Lead::default()
             },
+            Self::OrphansNotRead(_) => Lead {
+                states: &[State::FinWait1, State::Closing, State::LastAck],
+                window_closed: true,
+                orphaned: true,
+                unheld: true,
+                ..Lead::default()
+            },
             Self::PeerNotReading(still) | Self::ProgramNotReading(still) => Lead {
                 remote: Some(still.peer),
                 ..Lead::default()
@@ -127,6 +134,8 @@ pub struct Lead {
     pub window_closed: bool,
     /// With unread bytes.
     pub unread: bool,
+    /// Closed by its program.
+    pub orphaned: bool,
     /// Of this user.
     pub uid: Option<u32>,
     /// Whether rows that no program holds are among them, so that the process of
@@ -148,6 +157,7 @@ impl Lead {
             && self.resent <= socket.timer.map_or(0, |timer| timer.retransmits)
             && (!self.window_closed || asks_for_room(socket))
             && (!self.unread || socket.recv_queue > 0)
+            && (!self.orphaned || socket.inode.is_none())
             && self.family.is_none_or(|family| family == socket.family())
             && self.uid.is_none_or(|uid| socket.user() == Some(uid))
             && meets(self.local, socket.local)

@@ -6,44 +6,69 @@
 //! fault: the rules about programs that do not read, do not accept, or wait for each
 //! other name it, and this one is silent.
 //!
-//! Of connections that their program has closed the kernel goes on by itself:
-//! these are counted by local port.
+//! Of connections that their programs have closed (`FIN_WAIT_1`, `LAST_ACK`,
+//! `CLOSING`), the kernel goes on by itself for some minutes (`tcp_orphan_retries`):
+//! no program can do anything about these, and all of a network namespace are one
+//! finding.
 
 use super::blocked::is_window_closed;
 use super::party::Party;
+use super::standing::Holder;
 use super::still::Still;
 use super::{Case, Detector};
 use crate::model::evidence::Evidence;
-use crate::model::finding::{Finding, Severity};
+use crate::model::finding::{Finding, Severity, UnseenHolder};
 use crate::model::owner::Unowned;
 use crate::model::row::Row;
+use crate::model::state::State;
 
-/// A finding per process, or per port for what programs have closed.
+/// A finding per process, and one for what programs have closed.
 #[derive(Default)]
 pub(super) struct PeerNotReading {
-    still: Still,
+    held: Still,
+    orphaned: Still,
 }
 
 impl Detector for PeerNotReading {
     fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
-        let party = |row: &Row| {
-            case.scene.party(row).or_else(|| {
-                let holder = case.scene.holder(row);
-                let unseen = holder.unseen?;
-                (unseen.reason == Unowned::Orphan).then_some((Party::Unseen(unseen), holder))
-            })
-        };
         let waiting = |row: &Row| {
             let reader = case.blocked.reader_of(row);
             let is_told = reader.is_some_and(|reader| case.scene.names_holder(reader));
-            (is_window_closed(row) && !is_told).then_some(row.socket.send_queue)
+            (is_window_closed(row) && !is_told).then(|| unsent(row))
         };
-        self.still.judge(
+        let mut findings = self.held.judge(
             case,
-            party,
+            |row| case.scene.party(row),
             waiting,
             |_| Some(Severity::Info),
             Evidence::PeerNotReading,
-        )
+        );
+        findings.extend(self.orphaned.judge(
+            case,
+            |row| Some((orphans(row)?, Holder::default())),
+            waiting,
+            |_| Some(Severity::Info),
+            Evidence::OrphansNotRead,
+        ));
+        findings
     }
+}
+
+/// Bytes that wait, without the FIN behind them.
+fn unsent(row: &Row) -> u32 {
+    let closing = matches!(
+        row.socket.state,
+        State::FinWait1 | State::Closing | State::LastAck
+    );
+    row.socket.send_queue - u32::from(closing)
+}
+
+/// Key of what programs have closed, if a row is part of it.
+fn orphans(row: &Row) -> Option<Party> {
+    let unseen = UnseenHolder::of(row)?;
+    (unseen.reason == Unowned::Orphan).then_some(Party::Unseen(UnseenHolder {
+        uid: None,
+        port: 0,
+        ..unseen
+    }))
 }
