@@ -12,7 +12,7 @@ use super::process::Process;
 use super::protocol::Family;
 use super::text::Text;
 pub use facts::{Fact, Facts};
-pub use lead::Lead;
+pub use lead::{Lead, Waits};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;

@@ -54,14 +54,12 @@ impl Evidence {
                 ..Lead::default()
             },
             Self::Deadlock(_) => Lead {
-                window_closed: true,
-                unread: true,
+                waits: Waits::BothWays,
                 ..Lead::default()
             },
             Self::OrphansNotRead(_) => Lead {
                 states: &[State::FinWait1, State::Closing, State::LastAck],
-                window_closed: true,
-                orphaned: true,
+                waits: Waits::Orphaned,
                 unheld: true,
                 ..Lead::default()
             },
@@ -130,12 +128,8 @@ pub struct Lead {
     pub family: Option<Family>,
     /// Sent again at least so often without an answer.
     pub resent: u8,
-    /// Data waits for a closed window.
-    pub window_closed: bool,
-    /// With unread bytes.
-    pub unread: bool,
-    /// Closed by its program.
-    pub orphaned: bool,
+    /// With such data in its queues.
+    pub waits: Waits,
     /// Of this user.
     pub uid: Option<u32>,
     /// Whether rows that no program holds are among them, so that the process of
@@ -155,13 +149,33 @@ impl Lead {
         };
         (self.states.is_empty() || self.states.contains(&socket.state))
             && self.resent <= socket.timer.map_or(0, |timer| timer.retransmits)
-            && (!self.window_closed || asks_for_room(socket))
-            && (!self.unread || socket.recv_queue > 0)
-            && (!self.orphaned || socket.inode.is_none())
+            && self.waits.fits(socket)
             && self.family.is_none_or(|family| family == socket.family())
             && self.uid.is_none_or(|uid| socket.user() == Some(uid))
             && meets(self.local, socket.local)
             && meets(self.remote, socket.remote)
+    }
+}
+
+/// Data that waits in the queues of a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Waits {
+    /// Any or none.
+    #[default]
+    Any,
+    /// Data for a closed window, and data that its program has not read.
+    BothWays,
+    /// Data for a closed window that its program has left behind.
+    Orphaned,
+}
+
+impl Waits {
+    fn fits(self, socket: &Socket) -> bool {
+        match self {
+            Self::Any => true,
+            Self::BothWays => asks_for_room(socket) && socket.recv_queue > 0,
+            Self::Orphaned => asks_for_room(socket) && socket.inode.is_none(),
+        }
     }
 }
 
