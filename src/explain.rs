@@ -19,6 +19,7 @@ mod patience;
 mod phrasebook;
 mod pick;
 pub mod port;
+pub mod program;
 pub mod remedy;
 pub mod sentence;
 mod siblings;

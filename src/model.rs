@@ -45,4 +45,5 @@ pub mod text;
 pub mod time;
 pub mod timer;
 pub mod trend;
+pub mod unit;
 pub mod urgency;

@@ -26,6 +26,7 @@ mod owners;
 pub mod proc_net;
 mod proc_tables;
 mod processes;
+mod program_file;
 pub mod rtnetlink;
 mod sock_diag;
 mod usage;

@@ -51,6 +51,8 @@ mod foretold;
 mod gone;
 #[path = "live/hunt.rs"]
 mod hunt;
+#[path = "live/impostor.rs"]
+mod impostor;
 #[path = "live/lessons.rs"]
 mod lessons;
 #[path = "live/namespace.rs"]
@@ -314,6 +316,10 @@ const INSIDE: &[(&str, Body)] = &[
     (
         "checks_hold_listeners_against_a_baseline",
         checks::hold_listeners_against_a_baseline,
+    ),
+    (
+        "an_impostor_fits_no_baseline_and_is_told",
+        impostor::fits_no_baseline_and_is_told,
     ),
     (
         "settings_that_are_somewhere_are_missed",

@@ -191,10 +191,7 @@ fn sample(round: u32) -> Sample {
 }
 
 fn process(pid: u32, troubled: bool) -> Arc<Process> {
-    let odd = Program {
-        path: "/tmp/.x/program".into(),
-        deleted: false,
-    };
+    let odd = Program::here("/tmp/.x/program");
     Arc::new(Process {
         pid,
         start_ticks: 1,

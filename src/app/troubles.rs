@@ -249,7 +249,6 @@ mod tests {
     use crate::model::evidence::Evidence;
     use crate::model::finding::FindingHolder;
     use crate::model::process::{Process, Program};
-    use crate::model::text::Text;
     use crate::model::time::Stamp;
 
     fn finding(pid: u32, severity: Severity) -> Finding {
@@ -260,10 +259,7 @@ mod tests {
             holder: FindingHolder::default(),
             process: Some(Arc::new(Process {
                 pid,
-                exe: Some(Program {
-                    path: Text::from("/usr/bin/x"),
-                    deleted: false,
-                }),
+                exe: Some(Program::here("/usr/bin/x")),
                 ..Process::default()
             })),
             evidence: Evidence::Ipv6Silent {

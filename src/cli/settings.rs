@@ -13,7 +13,7 @@ use crate::monitor::{Thresholds, Wishes};
 use crate::privilege;
 use crate::run::RunError;
 use std::io::{Write, stderr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What a plan takes from the settings.
 #[derive(Clone, Debug, Default)]
@@ -99,6 +99,17 @@ fn read_surely(own: &Own) -> Result<Loaded, FileError> {
     Ok(loaded)
 }
 
+/// A baseline of tcplens 0.1.0 has programs only.
+fn tell_of_missing_users(path: &Path, baseline: &Baseline) {
+    let (count, path) = (baseline.without_user(), crate::config::shown(path));
+    if count > 0 {
+        let _ = writeln!(
+            stderr(),
+            "tcplens: {path} does not say the user of {count}: any user fits there; tcplens baseline save --force {path} renews it"
+        );
+    }
+}
+
 fn warn(loaded: &Loaded) {
     for warning in loaded.warnings() {
         // A terminal that is gone cannot be told.
@@ -127,8 +138,12 @@ fn applied(loaded: &Loaded, own: &Own) -> Result<Applied, FileError> {
     let settings = &loaded.parsed.settings;
     let named = own.baseline.clone().or_else(|| loaded.baseline());
     let baseline: Option<Baseline> = named
-        .map(|path| privilege::as_oneself(|| load_baseline(&path, reader())))
+        .as_ref()
+        .map(|path| privilege::as_oneself(|| load_baseline(path, reader())))
         .transpose()?;
+    if let (Some(path), Some(baseline)) = (&named, &baseline) {
+        tell_of_missing_users(path, baseline);
+    }
     Ok(Applied {
         thresholds: settings.thresholds.clone(),
         wishes: Wishes {

@@ -1,6 +1,6 @@
 //! A baseline as a file: who is meant to listen, one a line, in JSON.
 
-use crate::model::baseline::{Baseline, Listener};
+use crate::model::baseline::{Baseline, Listener, ListenerProgram};
 use crate::model::mute::quoted;
 use crate::model::observation::Observation;
 use crate::model::protocol::Protocol;
@@ -26,6 +26,8 @@ struct Entry {
     address: String,
     port: u16,
     program: Option<String>,
+    /// Not in files of tcplens 0.1.0.
+    uid: Option<u32>,
 }
 
 /// Reads the text of a baseline.
@@ -68,7 +70,10 @@ fn listener(entry: Entry) -> Result<Listener, String> {
         protocol,
         address,
         port: entry.port,
-        program: entry.program.map(|path| Text::from(path.as_str())),
+        program: entry.program.map_or(ListenerProgram::Unknown, |path| {
+            ListenerProgram::File(Text::from(path.as_str()))
+        }),
+        uid: entry.uid,
     })
 }
 
@@ -84,12 +89,14 @@ pub fn print(baseline: &Baseline, observation: &Observation) -> String {
     );
     let mut separator = "\n  ";
     for listener in &baseline.listeners {
-        let program = listener.program.as_ref();
+        let program = listener.program.path();
         let program = program.map_or_else(|| "null".to_owned(), |path| quoted(path.as_str()));
+        let uid = listener.uid;
+        let uid = uid.map_or_else(|| "null".to_owned(), |uid| uid.to_string());
         // Writing to a String cannot fail.
         let _ = write!(
             text,
-            "{separator}{{\"protocol\":\"{}\",\"address\":\"{}\",\"port\":{},\"program\":{program}}}",
+            "{separator}{{\"protocol\":\"{}\",\"address\":\"{}\",\"port\":{},\"program\":{program},\"uid\":{uid}}}",
             listener.protocol.word(),
             listener.address,
             listener.port,
@@ -113,6 +120,7 @@ mod tests {
             few: u32,
             port: u16,
             program: Option<String>,
+            uid: Option<u32>,
         ) -> Listener {
             Listener {
                 protocol: if tcp { Protocol::Tcp } else { Protocol::Udp },
@@ -122,7 +130,10 @@ mod tests {
                     IpAddr::from(few.to_be_bytes())
                 },
                 port,
-                program: program.map(|path| Text::from(path.as_str())),
+                program: program.map_or(ListenerProgram::Unknown, |path| {
+                    ListenerProgram::File(Text::from(path.as_str()))
+                }),
+                uid,
             }
         }
     }
@@ -164,6 +175,15 @@ mod tests {
                 prop_assert!(!reason.chars().any(crate::model::text::is_deceptive));
             }
         }
+    }
+
+    #[test]
+    fn a_baseline_without_users_is_read() {
+        let old = r#"{"schema":1,"listeners":[
+            {"protocol":"tcp","address":"0.0.0.0","port":80,"program":"/usr/sbin/nginx"},
+            {"protocol":"tcp","address":"0.0.0.0","port":81,"program":null,"uid":33}]}"#;
+        let baseline = parse(old).unwrap();
+        assert_eq!(baseline.without_user(), 1);
     }
 
     #[test]

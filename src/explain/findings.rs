@@ -2,6 +2,7 @@
 //! to check next.
 
 use super::catalogue::Catalogue;
+use super::program::program_text;
 use super::sentence::{fill, fill_foreign, grouped};
 use crate::model::evidence::{Breadth, Evidence, Fact, Group, Oddity, Tripped};
 use crate::model::finding::{Finding, Rule, Severity, UnseenHolder};
@@ -140,10 +141,22 @@ fn is_per_source(evidence: &Evidence) -> bool {
     matches!(evidence, Evidence::LocalPorts(ports) if ports.to.is_none())
 }
 
+/// Returns true for a program with a file system of its own.
+fn has_own_file_system(evidence: &Evidence) -> bool {
+    matches!(
+        evidence,
+        Evidence::OddProgram {
+            oddity: Oddity::OtherFile | Oddity::OwnFileSystem,
+            ..
+        }
+    )
+}
+
 fn evidence(finding: &Finding) -> &'static str {
     match &finding.evidence {
         evidence if is_per_source(evidence) => "evidence_source",
         Evidence::Unlisted(_) => "evidence_unlisted",
+        evidence if has_own_file_system(evidence) => "evidence_own_file_system",
         Evidence::FailedConnects { whose: Some(_), .. } => "evidence_whose",
         Evidence::OrphansNotRead(_) => "evidence_nobody",
         _ if is_closed_here(finding) => "evidence_nobody",
@@ -164,6 +177,7 @@ fn otherwise(finding: &Finding) -> &'static str {
     match &finding.evidence {
         evidence if is_per_source(evidence) => "else_source",
         Evidence::OrphansNotRead(_) => "else_nobody",
+        evidence if has_own_file_system(evidence) => "else_own_file_system",
         _ => "else",
     }
 }
@@ -172,6 +186,7 @@ fn next(finding: &Finding) -> &'static str {
     match &finding.evidence {
         evidence if is_per_source(evidence) => "next_source",
         Evidence::OrphansNotRead(_) => "next_nobody",
+        evidence if has_own_file_system(evidence) => "next_own_file_system",
         _ if is_closed_here(finding) => "next_nobody",
         _ => "next",
     }
@@ -266,6 +281,8 @@ fn line(finding: &Finding) -> &'static str {
             Oddity::KernelName => "line_kernel",
             Oddity::InMemory => "line_memory",
             Oddity::AnybodysFolder => "line",
+            Oddity::OtherFile => "line_other_file",
+            Oddity::OwnFileSystem => "line_own_file_system",
         },
         Evidence::NewListener { .. } | Evidence::LocalPorts(_) if finding.process.is_none() => {
             "line_nobody"
@@ -294,6 +311,14 @@ fn value(finding: &Finding, words: &Catalogue, place: &str) -> Option<String> {
             return Some(process.map_or_else(unknown, |process| process.name.to_string()));
         }
         "pid" => return Some(finding.process.as_ref()?.pid.to_string()),
+        "exe" => return Some(format!("/proc/{}/exe", finding.process.as_ref()?.pid)),
+        "path" => return Some(finding.process.as_ref()?.exe.as_ref()?.path.to_string()),
+        "program" => {
+            let process = finding.process.as_ref();
+            if let Some(program) = process.and_then(|process| process.exe.as_ref()) {
+                return Some(program_text(program, words));
+            }
+        }
         "open" | "most"
             if matches!(
                 finding.evidence.rule(),
@@ -328,6 +353,7 @@ fn told(fact: &Fact, words: &Catalogue) -> String {
             fill(sentence, |_| Some(length.clone())).unwrap_or(length)
         }
         Fact::Port(port) => port.to_string(),
+        Fact::User(uid) => uid.to_string(),
         Fact::Host(address) => address.to_string(),
         Fact::Endpoint(endpoint) => endpoint.to_string(),
         Fact::Endpoints(endpoints) => {

@@ -15,6 +15,7 @@ use crate::model::state::State;
 use crate::model::text::Text;
 use crate::model::time::{Stamp, Time};
 use crate::model::timer::{Timer, TimerKind};
+use crate::model::unit::Unit;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
@@ -79,10 +80,7 @@ pub(crate) fn process(pid: u32, name: &str, exe: &str) -> Arc<Process> {
     Arc::new(Process {
         pid,
         name: name.into(),
-        exe: Some(Program {
-            path: exe.into(),
-            deleted: false,
-        }),
+        exe: Some(Program::here(exe)),
         command: vec![exe.into()],
         directory: Some("/".into()),
         control_group: Some("/init.scope".into()),
@@ -149,7 +147,7 @@ fn processes() -> Vec<Arc<Process>> {
         Arc::new(Process {
             command: vec!["java".into(), "-jar".into(), "shop.jar".into()],
             directory: Some("/srv/shop".into()),
-            unit: Some("shop.service".into()),
+            unit: Some(Unit::of_system("shop.service")),
             control_group: Some("/system.slice/shop.service".into()),
             ..Process::clone(&process(900, "java", "/opt/浏览器/JVM-Launcher"))
         }),

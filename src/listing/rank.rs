@@ -4,6 +4,7 @@
 use crate::model::observation::Observation;
 use crate::model::owner::ProcessId;
 use crate::model::text::Text;
+use crate::model::unit::Unit;
 
 /// Ranks of the names in one observation.
 pub(super) struct Ranks {
@@ -21,7 +22,9 @@ impl Ranks {
             let name = process.name.as_str();
             (name.to_lowercase(), name, process.pid, process.start_ticks)
         });
-        let units = ranked(&observation.processes, |process| process.unit.as_ref());
+        let units = ranked(&observation.processes, |process| {
+            process.unit.as_ref().map(Unit::text)
+        });
         let units = units
             .into_iter()
             .zip(&observation.processes)

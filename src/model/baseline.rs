@@ -3,6 +3,7 @@
 use super::endpoint::Endpoint;
 use super::limits::Limits;
 use super::observation::Observation;
+use super::owner::Unowned;
 use super::protocol::Protocol;
 use super::row::{Phase, Row};
 use super::state::State;
@@ -19,8 +20,61 @@ pub struct Listener {
     pub address: IpAddr,
     /// The port.
     pub port: u16,
-    /// The program file, where it is known.
-    pub program: Option<Text>,
+    /// The program file.
+    pub program: ListenerProgram,
+    /// The user who owns the socket; none in a baseline that does not say it.
+    pub uid: Option<u32>,
+}
+
+/// What is known of a listener's program.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ListenerProgram {
+    /// Nothing: its owner is hidden, or a baseline does not say it.
+    Unknown,
+    /// That it is no file of this file system: nobody holds the socket although
+    /// every process could be read, or its program has a file system of its own.
+    NoneHere,
+    /// This file.
+    File(Text),
+}
+
+impl ListenerProgram {
+    fn of(row: &Row, observation: &Observation) -> Self {
+        let Some(owner) = observation.first_owner(row) else {
+            return match row.unowned {
+                Some(Unowned::Kernel) => Self::NoneHere,
+                _ => Self::Unknown,
+            };
+        };
+        match &owner.exe {
+            None if owner.kernel_thread => Self::NoneHere,
+            None => Self::Unknown,
+            Some(program) => match program.proven_path() {
+                Some(path) => Self::File(path.clone()),
+                None if program.elsewhere().is_some() => Self::NoneHere,
+                None => Self::Unknown,
+            },
+        }
+    }
+
+    /// The path, where there is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Text> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Unknown | Self::NoneHere => None,
+        }
+    }
+
+    /// True if a program in the baseline may be the one that listens.
+    fn fits(&self, present: &Self) -> bool {
+        match (self, present) {
+            // As written down: bytes that are no text were escaped.
+            (Self::File(wanted), Self::File(path)) => wanted.as_str() == path.as_str(),
+            (Self::File(_), Self::NoneHere) => false,
+            _ => true,
+        }
+    }
 }
 
 impl Listener {
@@ -39,15 +93,12 @@ impl Listener {
             }
         };
         let counts = listens && row.phase != Phase::Closed && observation.is_own(row);
-        counts.then(|| {
-            let owner = observation.first_owner(row);
-            let program = owner.and_then(|process| process.exe.as_ref());
-            Self {
-                protocol: socket.protocol,
-                address: socket.local.address(),
-                port: socket.local.port,
-                program: program.map(|program| program.path.clone()),
-            }
+        counts.then(|| Self {
+            protocol: socket.protocol,
+            address: socket.local.address(),
+            port: socket.local.port,
+            program: ListenerProgram::of(row, observation),
+            uid: Some(socket.uid),
         })
     }
 
@@ -57,15 +108,15 @@ impl Listener {
         Endpoint::new(self.address, self.port)
     }
 
-    /// Whether both may be the same: a program that is not known, on either
-    /// side, may be any.
+    /// Whether this line of a baseline allows a listener: a program or a user that
+    /// is not known, on either side, may be any.
     #[must_use]
-    pub fn fits(&self, other: &Self) -> bool {
+    pub fn fits(&self, present: &Self) -> bool {
         let place = |one: &Self| (one.protocol, one.address, one.port);
-        let programs = self.program.as_ref().zip(other.program.as_ref());
-        // As written down: bytes that are no text were escaped.
-        let same = |(one, other): (&Text, &Text)| one.as_str() == other.as_str();
-        place(self) == place(other) && programs.is_none_or(same)
+        let users = self.uid.zip(present.uid);
+        place(self) == place(present)
+            && self.program.fits(&present.program)
+            && users.is_none_or(|(wanted, uid)| wanted == uid)
     }
 }
 
@@ -93,12 +144,20 @@ impl Baseline {
         }
     }
 
+    /// Number of lines that do not say the user.
+    #[must_use]
+    pub fn without_user(&self) -> usize {
+        let listeners = self.listeners.iter();
+        listeners.filter(|each| each.uid.is_none()).count()
+    }
+
     /// Whether this one is meant to.
     #[must_use]
     pub fn lists(&self, listener: &Listener) -> bool {
         // Those at the same place stand together, whatever their program.
         let first = Listener {
-            program: None,
+            program: ListenerProgram::Unknown,
+            uid: None,
             ..listener.clone()
         };
         self.listeners
@@ -117,7 +176,10 @@ mod tests {
             protocol: Protocol::Tcp,
             address: IpAddr::from([0, 0, 0, 0]),
             port,
-            program: program.map(Text::from),
+            program: program.map_or(ListenerProgram::Unknown, |path| {
+                ListenerProgram::File(Text::from(path))
+            }),
+            uid: None,
         }
     }
 
@@ -147,6 +209,39 @@ mod tests {
         let mut datagrams = listener(22, Some("/usr/sbin/sshd"));
         datagrams.protocol = Protocol::Udp;
         assert!(!baseline.lists(&datagrams));
+    }
+
+    #[test]
+    fn a_holder_that_is_known_to_be_no_program_of_this_machine_fits_no_line_with_one() {
+        let named = listener(80, Some("/usr/sbin/nginx"));
+        let bare = listener(80, None);
+        let stranger = Listener {
+            program: ListenerProgram::NoneHere,
+            ..bare.clone()
+        };
+        assert!(!named.fits(&stranger));
+        assert!(bare.fits(&stranger));
+        assert!(named.fits(&bare), "a hidden owner may be any");
+    }
+
+    #[test]
+    fn another_user_is_another_listener_where_the_line_says_the_user() {
+        let of = |uid| Listener {
+            uid,
+            ..listener(80, Some("/usr/sbin/nginx"))
+        };
+        for (wanted, present, expected) in [
+            (Some(33), Some(33), true),
+            (Some(33), Some(2001), false),
+            (None, Some(2001), true),
+        ] {
+            let baseline = Baseline {
+                listeners: BTreeSet::from([of(wanted)]),
+            };
+            let listed = baseline.lists(&of(present));
+            assert_eq!(listed, expected, "{wanted:?} {present:?}");
+            assert_eq!(baseline.without_user(), usize::from(wanted.is_none()));
+        }
     }
 
     #[test]

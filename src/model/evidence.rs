@@ -153,6 +153,11 @@ pub enum Oddity {
     InMemory,
     /// It runs from a folder in which anybody may put a file.
     AnybodysFolder,
+    /// It runs another file than that of its path here, in a file system that was
+    /// made without privileges.
+    OtherFile,
+    /// The same, and there is no file of that path here.
+    OwnFileSystem,
 }
 
 /// The evidence of a `CLOSE_WAIT` leak.

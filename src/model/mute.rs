@@ -2,6 +2,7 @@
 
 use super::evidence::Evidence;
 use super::finding::{Finding, Rule};
+use super::process::Program;
 use super::text::{Text, is_deceptive};
 use std::fmt::{self, Write as _};
 
@@ -59,7 +60,7 @@ impl Mute {
         let program = match &finding.process {
             None if is_of_some_program(&finding.evidence) => return None,
             None => None,
-            Some(process) => Some(process.exe.as_ref()?.path.clone()),
+            Some(process) => Some(process.exe.as_ref()?.proven_path()?.clone()),
         };
         Some(Self {
             rule: RuleName::of(finding),
@@ -78,7 +79,8 @@ impl Mute {
         rule && self.program.as_ref().is_none_or(|muted| {
             let process = finding.process.as_ref();
             let program = process.and_then(|process| process.exe.as_ref());
-            program.is_some_and(|program| program.path.as_str() == muted.as_str())
+            let path = program.and_then(Program::proven_path);
+            path.is_some_and(|path| path.as_str() == muted.as_str())
         })
     }
 }
@@ -163,10 +165,7 @@ mod tests {
             below_since: None,
             holder: FindingHolder::default(),
             process: Some(Arc::new(Process {
-                exe: program.map(|path| Program {
-                    path: Text::from(path),
-                    deleted: false,
-                }),
+                exe: program.map(Program::here),
                 ..Process::default()
             })),
             evidence: Evidence::Ipv6Silent {

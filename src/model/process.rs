@@ -1,6 +1,7 @@
 //! A process that owns sockets.
 
 use super::text::Text;
+use super::unit::Unit;
 use std::sync::Arc;
 
 /// What is known of a process. Kept once per process and shared.
@@ -29,7 +30,7 @@ pub struct Process {
     pub uid: Option<u32>,
     /// The container or unit it runs in, by its control group; none in the root
     /// group.
-    pub unit: Option<Text>,
+    pub unit: Option<Unit>,
     /// Ancestors by pid and name, the parent first; at most eight.
     pub parents: Vec<(u32, Text)>,
     /// Whether the kernel runs it (flag `PF_KTHREAD`).
@@ -122,20 +123,97 @@ pub struct Descriptors {
 pub struct Program {
     /// Path, without the kernel's " (deleted)" mark.
     pub path: Text,
-    /// Whether the file has been removed or replaced since it was started.
-    pub deleted: bool,
+    /// The file behind the path.
+    pub file: ProgramFile,
+}
+
+/// Which file a process runs, compared with the file of that path in the mount
+/// namespace of this program.
+///
+/// Every user may take a user namespace with a mount namespace, bind a file of
+/// theirs over `/usr/sbin/sshd` there, and run it: the kernel names the path in
+/// that namespace. A path alone proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProgramFile {
+    /// The file of that path: same device and inode, or the same mount namespace.
+    Here,
+    /// Removed or replaced since it was started.
+    Deleted,
+    /// Another file: the process has a file system of its own.
+    Elsewhere(Elsewhere),
+    /// The comparison failed.
+    Unverified,
+}
+
+/// A program file of another file system than ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// True if the process is in another user namespace than this program. A mount
+    /// namespace that was made without privileges always is; those of containers
+    /// may be, those of services are not.
+    pub foreign_user_namespace: bool,
+    /// True if there is a file of that path here, too.
+    pub path_taken: bool,
 }
 
 impl Program {
-    /// The path with the kernel's own mark for a removed file.
+    /// A program that runs from the file of this path.
+    #[must_use]
+    pub fn here(path: impl Into<Text>) -> Self {
+        Self {
+            path: path.into(),
+            file: ProgramFile::Here,
+        }
+    }
+
+    /// The path, if it identifies the program: none for a file of another file
+    /// system and one that could not be compared.
+    #[must_use]
+    pub fn proven_path(&self) -> Option<&Text> {
+        match self.file {
+            ProgramFile::Here | ProgramFile::Deleted => Some(&self.path),
+            ProgramFile::Elsewhere(_) | ProgramFile::Unverified => None,
+        }
+    }
+
+    /// True if the file was removed or replaced since it was started.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.file == ProgramFile::Deleted
+    }
+
+    /// The file of another file system than ours; none if it is not.
+    #[must_use]
+    pub fn elsewhere(&self) -> Option<Elsewhere> {
+        match self.file {
+            ProgramFile::Elsewhere(elsewhere) => Some(elsewhere),
+            _ => None,
+        }
+    }
+
+    /// The path with a mark behind it where it is not that of the file here: the
+    /// kernel's own for a removed file.
     #[must_use]
     pub fn marked(&self) -> Text {
-        if self.deleted {
-            let mut raw = self.path.raw().to_vec();
-            raw.extend_from_slice(b" (deleted)");
-            Text::new(&raw)
-        } else {
-            self.path.clone()
+        let mark: &[u8] = match self.file {
+            ProgramFile::Here => return self.path.clone(),
+            ProgramFile::Deleted => b" (deleted)",
+            ProgramFile::Elsewhere(_) => b" (in its own file system)",
+            ProgramFile::Unverified => b" (file not verified)",
+        };
+        Text::new(&[self.path.raw(), mark].concat())
+    }
+}
+
+impl ProgramFile {
+    /// The key in reports and assets.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Here => "here",
+            Self::Deleted => "deleted",
+            Self::Elsewhere(_) => "own_file_system",
+            Self::Unverified => "unverified",
         }
     }
 }

@@ -5,6 +5,7 @@ use super::checked::{Checked, Over};
 use super::coverage::Shortfall;
 use crate::explain::catalogue::Catalogue;
 use crate::explain::findings::describe;
+use crate::explain::program::program_text;
 use crate::explain::sentence::fill;
 use crate::listing::{Align, pad, wrap};
 use crate::model::finding::{Finding, Severity};
@@ -166,7 +167,7 @@ fn write_finding(
     wrapped(label("since"), &since, width, out)?;
     let owner = finding.process.as_ref();
     if let Some(exe) = owner.and_then(|owner| owner.exe.as_ref()) {
-        wrapped(label("program"), exe.marked().as_str(), width, out)?;
+        wrapped(label("program"), &program_text(exe, words), width, out)?;
     }
     for (name, text) in [
         ("evidence", &said.evidence),

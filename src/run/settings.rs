@@ -89,7 +89,9 @@ pub fn save_baseline(mut request: SaveRequest) -> Result<Ending, RunError> {
         other => other,
     })?;
     let listeners = baseline.listeners.iter();
-    let unknown = listeners.filter(|each| each.program.is_none()).count();
+    let unknown = listeners
+        .filter(|each| each.program.path().is_none())
+        .count();
     let hidden = seen
         .gaps
         .iter()

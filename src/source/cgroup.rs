@@ -6,6 +6,7 @@
 //! container's id, 64 hexadecimal digits, into the name.
 
 use crate::model::text::Text;
+use crate::model::unit::{Manager, Unit, UnitKind, kind};
 
 /// How many digits of a container's id are shown, as its tools do.
 const SHOWN: usize = 12;
@@ -22,24 +23,75 @@ const RUNTIMES: &[(&str, &str)] = &[
 /// The container or unit named in the content of `/proc/PID/cgroup`; none for
 /// a process in the root group.
 #[must_use]
-pub(super) fn unit(content: &[u8]) -> Option<Text> {
+pub(super) fn unit(content: &[u8]) -> Option<Unit> {
     let content = String::from_utf8_lossy(content);
-    let path = path(&content)?;
-    // Of a group outside the own cgroup namespace the path begins with `/..`.
-    let parts: Vec<&str> = path
+    unit_of_path(path(&content)?)
+}
+
+/// The container or unit of a control group.
+///
+/// From the root on, slices and then one unit are made by the system's manager
+/// alone; below that unit others name the groups.
+#[must_use]
+pub(super) fn unit_of_path(path: &str) -> Option<Unit> {
+    let parts = path
         .split('/')
-        .filter(|part| !["", ".", ".."].contains(part))
-        .collect();
-    let named = parts
-        .iter()
-        .rev()
-        .find_map(|part| container(part))
-        .or_else(|| {
-            let unit = parts.iter().rev().find(|part| is_unit(part))?;
-            Some((*unit).to_owned())
-        })
-        .or_else(|| parts.last().map(|part| (*part).to_owned()))?;
-    Some(Text::from(named.as_str()))
+        .filter(|part| !["", ".", ".."].contains(part));
+    let parts: Vec<&str> = parts.collect();
+    // Of a group outside the own cgroup namespace the path begins with `/..`:
+    // what lies above it is not told.
+    let outside = path.split('/').any(|part| part == "..");
+    let (of_system, below) = first_unit(&parts);
+    let user = of_system
+        .and_then(user_manager)
+        .filter(|_| !below.is_empty());
+    let manager = match user {
+        _ if outside => Manager::Unknown,
+        Some(uid) => Manager::User(uid),
+        None => Manager::System,
+    };
+    if let Some(name) = parts.iter().rev().find_map(|part| container(part)) {
+        return Some(Unit::new(&name, UnitKind::Container, manager));
+    }
+    let (unit, groups) = match user {
+        Some(_) => (first_unit(below).0, below),
+        None => (of_system, &parts[..]),
+    };
+    if let Some(name) = unit {
+        // A user's manager itself is nothing to stop for one of its processes.
+        let kind = match user_manager(name) {
+            None => kind(name),
+            Some(_) => None,
+        };
+        return Some(Unit::new(name, kind.unwrap_or(UnitKind::Group), manager));
+    }
+    let last = groups.last()?;
+    // A group that calls itself like a unit is none.
+    let name = match kind(last) {
+        Some(_) => groups.join("/"),
+        None => (*last).to_owned(),
+    };
+    Some(Unit::new(&name, UnitKind::Group, manager))
+}
+
+/// The first unit with processes below slices, and what lies below that.
+fn first_unit<'a, 'p>(parts: &'a [&'p str]) -> (Option<&'p str>, &'a [&'p str]) {
+    let slices = parts.iter().take_while(|part| is_slice(part));
+    let place = slices.count();
+    match parts.get(place) {
+        Some(part) if kind(part).is_some() => (Some(*part), &parts[place + 1..]),
+        _ => (None, &[]),
+    }
+}
+
+fn is_slice(part: &str) -> bool {
+    matches!(part.rsplit_once('.'), Some((_, "slice")))
+}
+
+/// The user whose manager a unit of the system is (`user@UID.service`).
+fn user_manager(unit: &str) -> Option<u32> {
+    let uid = unit.strip_prefix("user@")?.strip_suffix(".service")?;
+    uid.parse().ok()
 }
 
 /// The path of the control group, `/` for the root group.
@@ -69,6 +121,11 @@ fn container(part: &str) -> Option<String> {
     if let Some(name) = bare.strip_prefix("lxc.payload.") {
         return Some(format!("lxc:{name}"));
     }
+    if let Some(name) = bare.strip_prefix("app-flatpak-").filter(|_| bare != part) {
+        // The name of the application, and a number.
+        let application = name.rsplit_once('-').map_or(name, |(name, _)| name);
+        return Some(format!("flatpak:{application}"));
+    }
     if let Some(name) = bare.strip_prefix("machine-").filter(|_| bare != part) {
         return Some(format!("machine:{}", unescaped(name)));
     }
@@ -85,15 +142,65 @@ fn unescaped(name: &str) -> String {
     name.replace("\\x2d", "-")
 }
 
-fn is_unit(part: &str) -> bool {
-    let kind = part.rsplit_once('.').map(|(_, kind)| kind);
-    matches!(kind, Some("service" | "scope"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_command_stops_only_what_the_manager_of_the_group_knows_by_that_name() {
+        let id = "0123456789abcdef".repeat(4);
+        let user = "/user.slice/user-2001.slice/user@2001.service";
+        let cases = [
+            (
+                "/system.slice/nginx.service",
+                Some("systemctl stop nginx.service"),
+            ),
+            ("/nginx.service", Some("systemctl stop nginx.service")),
+            (
+                "/system.slice/system-a.slice/a@1.service",
+                Some("systemctl stop a@1.service"),
+            ),
+            (
+                "/system.slice/ssh.service/nginx.service",
+                Some("systemctl stop ssh.service"),
+            ),
+            (
+                "/system.slice/dev-disk\\x2dby.service",
+                Some("systemctl stop 'dev-disk\\x2dby.service'"),
+            ),
+            (
+                &format!("{user}/app.slice/sshd.service"),
+                Some("systemctl --user -M 2001@ stop sshd.service"),
+            ),
+            (&format!("{user}/init.scope"), None),
+            (&format!("{user}/mine/sshd.service"), None),
+            (user, None),
+            (
+                &format!("{user}/user.slice/libpod-{id}.scope/sshd.service"),
+                None,
+            ),
+            (
+                &format!("/system.slice/docker-{id}.scope/system.slice/sshd.service"),
+                None,
+            ),
+            ("/lxc.payload.web/system.slice/sshd.service", None),
+            (
+                "/machine.slice/machine-web.scope/payload/system.slice/sshd.service",
+                None,
+            ),
+            ("/mine/sshd.service", None),
+            ("/../system.slice/sshd.service", None),
+            (
+                "/user.slice/user-2001.slice/session-3.scope/sshd.service",
+                None,
+            ),
+        ];
+        for (path, command) in cases {
+            let unit = unit_of_path(path).unwrap();
+            assert_eq!(unit.stop_command().as_deref(), command, "{path}");
+        }
+    }
 
     #[test]
     fn names_what_a_process_runs_in() {
@@ -102,8 +209,34 @@ mod tests {
             ("0::/system.slice/nginx.service\n", "nginx.service"),
             (
                 "0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-foo.scope\n",
-                "app-foo.scope",
+                "user@1000: app-foo.scope",
             ),
+            (
+                "0::/user.slice/user-2001.slice/user@2001.service/app.slice/sshd.service\n",
+                "user@2001: sshd.service",
+            ),
+            (
+                "0::/user.slice/user-2001.slice/user@2001.service/a.slice/b.slice/x.service/y.service\n",
+                "user@2001: x.service",
+            ),
+            (
+                "0::/user.slice/user-2001.slice/user@2001.service/init.scope\n",
+                "user@2001: init.scope",
+            ),
+            (
+                "0::/user.slice/user-2001.slice/user@2001.service\n",
+                "user@2001.service",
+            ),
+            (
+                "0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-flatpak-org.example.Web-812.scope\n",
+                "user@1000: flatpak:org.example.Web",
+            ),
+            (
+                "0::/system.slice/system-getty.slice/getty@tty1.service\n",
+                "getty@tty1.service",
+            ),
+            ("0::/system.slice/ssh.service/sshd.service\n", "ssh.service"),
+            ("0::/init.scope\n", "init.scope"),
             (
                 "0::/user.slice/user-0.slice/session-3.scope\n",
                 "session-3.scope",
@@ -115,6 +248,11 @@ mod tests {
                 "machine:deb-ian",
             ),
             ("0::/mine\n", "mine"),
+            ("0::/mine/sshd.service\n", "mine/sshd.service"),
+            (
+                "0::/user.slice/user-2001.slice/user@2001.service/mine/sshd.service\n",
+                "user@2001: mine/sshd.service",
+            ),
             (
                 "12:pids:/x\n1:name=systemd:/system.slice/cron.service\n0::/\n",
                 "cron.service",

@@ -3,7 +3,7 @@
 use super::events::fuzzing as events;
 use super::{
     cgroup, conntrack, counters, diag_info, diag_memory, diag_message, limits, proc_net, processes,
-    rtnetlink as route,
+    program_file, rtnetlink as route,
 };
 use crate::model::io_uring::registered_sockets;
 use crate::model::protocol::Protocol;
@@ -78,8 +78,10 @@ pub(crate) fn process_files(bytes: &[u8]) {
     let _ = processes::real_uid(bytes);
     let _ = processes::open_files_limit(bytes);
     processes::arguments(bytes).iter().for_each(assert_shown);
-    assert_shown(&processes::program(bytes).path);
-    cgroup::unit(bytes).iter().for_each(assert_shown);
+    assert_shown(&Text::new(program_file::split(bytes).0));
+    if let Some(unit) = cgroup::unit(bytes) {
+        assert_shown(unit.text());
+    }
     cgroup::group(bytes).iter().for_each(assert_shown);
     events::caller(bytes);
 }

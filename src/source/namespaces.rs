@@ -17,6 +17,7 @@ use crate::model::namespace::{Entrance, Namespace};
 use crate::model::network::Network;
 use crate::model::socket::Socket;
 use crate::model::text::Text;
+use crate::model::unit::UnitKind;
 use foldhash::HashMap;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::collections::{BTreeMap, BTreeSet};
@@ -246,12 +247,9 @@ impl Neighbours {
         let unit = fs::read(folder.join("cgroup"))
             .ok()
             .and_then(|content| cgroup::unit(&content))
-            .filter(|unit| {
-                // Others are too common, or too long, to name anything.
-                let unit = unit.as_str();
-                unit.contains(':') || matches!(unit.rsplit_once('.'), Some((_, "service")))
-            });
-        unit.or_else(|| {
+            // Others are too common, or too long, to name anything.
+            .filter(|unit| matches!(unit.kind, UnitKind::Container | UnitKind::Service));
+        unit.map(|unit| unit.text().clone()).or_else(|| {
             let mut name = fs::read(folder.join("comm")).ok()?;
             name.truncate(name.trim_ascii_end().len());
             name.extend_from_slice(format!(":{pid}").as_bytes());

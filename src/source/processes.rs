@@ -7,8 +7,9 @@
 //! keeps what was read so far.
 
 use super::cgroup;
+use super::program_file::{self, ProgramFiles};
 use crate::model::gap::GapReason;
-use crate::model::process::{Descriptors, Process, Program, RunState};
+use crate::model::process::{Descriptors, Process, RunState};
 use crate::model::stat::Stat;
 use crate::model::text::Text;
 use foldhash::{HashMap, HashMapExt};
@@ -30,12 +31,11 @@ const USUAL_SIZE: usize = 4096;
 const REFRESHED_EVERY: u32 = 16;
 /// Most arguments kept.
 const ARGUMENTS: usize = 256;
-/// The mark that the kernel puts behind a removed program file.
-const DELETED: &[u8] = b" (deleted)";
 
 /// The facts of every process seen in the last table.
 pub(super) struct Processes {
     root: PathBuf,
+    programs: ProgramFiles,
     known: HashMap<u32, Arc<Process>>,
     boot_ms: Option<u64>,
     ticks_per_second: u64,
@@ -51,6 +51,7 @@ impl Processes {
     pub(super) fn new(root: &Path) -> Self {
         Self {
             root: root.to_path_buf(),
+            programs: ProgramFiles::new(root),
             known: HashMap::new(),
             boot_ms: procfs::boot_time_secs().ok().map(|seconds| seconds * 1000),
             ticks_per_second: procfs::ticks_per_second().max(1),
@@ -89,7 +90,7 @@ impl Processes {
                     && known.start_ticks == stat.start_ticks
                     && known.name.raw() == stat.name
                     && known.parents.first().map_or(0, |(parent, _)| *parent) == stat.parent
-                    && self.program(pid) == known.exe =>
+                    && self.still_runs(&known) =>
             {
                 let run_state = RunState::of(stat.state);
                 if known.run_state == run_state {
@@ -113,8 +114,14 @@ impl Processes {
         Stat::parse(&read_small(opened.ok()?)?)
     }
 
-    fn program(&self, pid: u32) -> Option<Program> {
-        Some(program(&self.link(pid, "exe")?))
+    /// True if the program file of a process is the known one.
+    fn still_runs(&self, known: &Process) -> bool {
+        let link = program_file::link(&self.root, known.pid).ok();
+        match (&known.exe, link) {
+            (Some(program), Some(link)) => program_file::is_of_link(program, &link),
+            (None, None) => true,
+            _ => false,
+        }
     }
 
     fn link(&self, pid: u32, name: &str) -> Option<Vec<u8>> {
@@ -127,7 +134,8 @@ impl Processes {
     }
 
     fn read(&mut self, pid: u32, stat: &Stat) -> Process {
-        let exe = self.program(pid);
+        let link = program_file::link(&self.root, pid).ok();
+        let exe = link.map(|link| self.programs.program(pid, &link));
         let process = ProcProcess::new_with_root(self.path(pid)).ok();
         let read = |name: &str| {
             let file = process.as_ref()?.open_relative(name).ok()?;
@@ -206,19 +214,6 @@ fn nameless(pid: u32) -> Process {
     }
 }
 
-pub(super) fn program(path: &[u8]) -> Program {
-    match path.strip_suffix(DELETED) {
-        Some(path) => Program {
-            path: Text::new(path),
-            deleted: true,
-        },
-        None => Program {
-            path: Text::new(path),
-            deleted: false,
-        },
-    }
-}
-
 /// Arguments end in a NUL each; a process may overwrite them with anything.
 pub(super) fn arguments(bytes: &[u8]) -> Vec<Text> {
     let trimmed = bytes.strip_suffix(b"\0").unwrap_or(bytes);
@@ -269,13 +264,6 @@ mod tests {
     }
 
     use super::*;
-
-    #[test]
-    fn a_removed_program_is_recognised() {
-        assert!(program(b"/usr/bin/x (deleted)").deleted);
-        assert_eq!(program(b"/usr/bin/x (deleted)").path.as_str(), "/usr/bin/x");
-        assert!(!program(b"/usr/bin/x").deleted);
-    }
 
     #[test]
     fn splits_command_lines() {

@@ -12,6 +12,7 @@ use super::timeline;
 use crate::app::App;
 use crate::explain::diagnosis::Diagnosis;
 use crate::explain::machine::{Journey, Station};
+use crate::explain::program::program_text;
 use crate::explain::sentence::{fill, grouped};
 use crate::listing::quantity::bytes as size;
 use crate::listing::{Column, cell};
@@ -179,13 +180,8 @@ impl Writer<'_> {
     }
 
     fn program(&self, process: &Process) -> String {
-        process.exe.as_ref().map_or(String::new(), |exe| {
-            if exe.deleted {
-                format!("{} {}", exe.path, self.word("deleted"))
-            } else {
-                exe.path.to_string()
-            }
-        })
+        let program = process.exe.as_ref();
+        program.map_or(String::new(), |exe| program_text(exe, self.app.words))
     }
 
     fn started(&self, process: &Process) -> String {

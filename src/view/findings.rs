@@ -7,6 +7,7 @@ use super::screen::titled;
 use super::theme::Theme;
 use crate::app::App;
 use crate::explain::findings::describe;
+use crate::explain::program::program_text;
 use crate::explain::sentence::{fill, grouped};
 use crate::listing::{Align, pad};
 use crate::model::evidence::Fact;
@@ -147,7 +148,7 @@ impl List<'_> {
         let dim = self.theme.dim();
         let owner = finding.process.as_ref();
         let program = owner.and_then(|owner| owner.exe.as_ref());
-        let program = program.map(|exe| exe.marked().to_string());
+        let program = program.map(|exe| program_text(exe, self.app.words));
         let entries = [
             ("what", Some(title)),
             ("program", program),

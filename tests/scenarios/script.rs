@@ -55,6 +55,13 @@ pub(crate) struct Process {
     /// Whether that file has been removed.
     #[serde(default)]
     pub(crate) deleted: bool,
+    /// Whether another file is at that path here, and it runs in a user namespace
+    /// and a file system of its own.
+    #[serde(default)]
+    pub(crate) impostor: bool,
+    /// Whether it is a container's.
+    #[serde(default)]
+    pub(crate) container: bool,
     /// How many files it has open.
     #[serde(default)]
     pub(crate) open: Curve,

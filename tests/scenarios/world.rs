@@ -10,7 +10,7 @@ use tcplens::model::endpoint::Endpoint;
 use tcplens::model::event::{Caller, Change, Events, Feed};
 use tcplens::model::namespace::Namespace;
 use tcplens::model::owner::{Holder, OwnerSpan, ProcessId};
-use tcplens::model::process::{Descriptors, Process, Program};
+use tcplens::model::process::{Descriptors, Elsewhere, Process, Program, ProgramFile};
 use tcplens::model::protocol::{Family, Protocol};
 use tcplens::model::reading::{Matter, Reading, Snapshot, SourceKind};
 use tcplens::model::socket::Socket;
@@ -19,6 +19,7 @@ use tcplens::model::state::State;
 use tcplens::model::tcp_info::TcpInfo;
 use tcplens::model::time::Time;
 use tcplens::model::timer::{Timer, TimerKind};
+use tcplens::model::unit::{Manager, Unit, UnitKind};
 
 /// When an unanswered SYN is sent again, in seconds after the first: Linux 6.5
 /// and later with its defaults.
@@ -60,13 +61,23 @@ impl<'a> World<'a> {
         let processes = script.process.iter().map(|process| {
             let program = |path: &String| Program {
                 path: path.as_str().into(),
-                deleted: process.deleted,
+                file: match (process.impostor, process.deleted) {
+                    (true, _) => ProgramFile::Elsewhere(Elsewhere {
+                        foreign_user_namespace: true,
+                        path_taken: true,
+                    }),
+                    (false, true) => ProgramFile::Deleted,
+                    (false, false) => ProgramFile::Here,
+                },
             };
             let made = Process {
                 pid: process.pid,
                 start_ticks: 1,
                 name: process.name.as_str().into(),
                 exe: process.exe.as_ref().map(program),
+                unit: process.container.then(|| {
+                    Unit::new("podman:0123456789ab", UnitKind::Container, Manager::System)
+                }),
                 ..Process::default()
             };
             (Arc::new(made), process)

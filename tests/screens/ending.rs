@@ -17,6 +17,7 @@ use tcplens::model::owner::ProcessId;
 use tcplens::model::process::Process;
 use tcplens::model::signal::Signal;
 use tcplens::model::text::Text;
+use tcplens::model::unit::Unit;
 
 #[test]
 fn ending_a_process_asks_first() {
@@ -395,7 +396,7 @@ fn a_port_that_is_taken_again_names_the_new_process_and_its_unit() {
                 pid: 5000,
                 start_ticks: process.start_ticks + 1,
                 started_ms: Some(scene.time.wall_ms + 400),
-                unit: Some(Text::from(unit)),
+                unit: Some(Unit::of_system(unit)),
                 ..(**process).clone()
             }),
             _ => Arc::clone(process),

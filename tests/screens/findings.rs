@@ -12,7 +12,7 @@ use tcplens::app::message::Message;
 use tcplens::app::mode::Mode;
 use tcplens::app::troubles::Attention;
 use tcplens::filter::Filter;
-use tcplens::model::baseline::Listener;
+use tcplens::model::baseline::{Listener, ListenerProgram};
 use tcplens::model::evidence::{Evidence, Group, Oddity, Tripped};
 use tcplens::model::finding::{Finding, FindingHolder, Rule, Severity};
 use tcplens::model::mute::{Mute, RuleName};
@@ -26,10 +26,7 @@ fn process(pid: u32, name: &str, exe: Option<&str>) -> Arc<Process> {
     Arc::new(Process {
         pid,
         name: Text::from(name),
-        exe: exe.map(|path| Program {
-            path: Text::from(path),
-            deleted: false,
-        }),
+        exe: exe.map(Program::here),
         ..Process::default()
     })
 }
@@ -65,7 +62,8 @@ fn unlisted() -> Finding {
         protocol: Protocol::Tcp,
         address: IpAddr::from([0, 0, 0, 0]),
         port: 4444,
-        program: None,
+        program: ListenerProgram::Unknown,
+        uid: Some(1000),
     });
     finding(Severity::Warn, Some(process(990, "nc", None)), evidence)
 }

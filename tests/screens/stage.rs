@@ -29,6 +29,7 @@ use tcplens::model::tcp_info::TcpInfo;
 use tcplens::model::text::Text;
 use tcplens::model::time::Time;
 use tcplens::model::timer::{Timer, TimerKind};
+use tcplens::model::unit::Unit;
 use tcplens::monitor::Monitor;
 
 /// 2026-11-22T10:00:00Z.
@@ -121,13 +122,10 @@ fn processes() -> Vec<Arc<Process>> {
                 start_ticks: u64::from(pid) * 100,
                 started_ms: Some(NOON_MS - 259_200_000),
                 name: Text::from(name),
-                exe: Some(Program {
-                    path: Text::from(exe),
-                    deleted: false,
-                }),
+                exe: Some(Program::here(exe)),
                 command: command.iter().map(|word| Text::from(*word)).collect(),
                 uid: Some(uid),
-                unit: Some(Text::from(format!("{name}.service").as_str())),
+                unit: Some(Unit::of_system(&format!("{name}.service"))),
                 parents: vec![(parent.0, Text::from(parent.1)), (1, Text::from("systemd"))],
                 ..Process::default()
             })

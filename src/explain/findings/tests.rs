@@ -2,7 +2,7 @@
 
 use super::super::catalogue::Language;
 use super::*;
-use crate::model::baseline::Listener;
+use crate::model::baseline::{Listener, ListenerProgram};
 use crate::model::endpoint::Endpoint;
 use crate::model::evidence::{
     AcceptStall, Deadlock, Failing, HalfClosed, HalfOpen, Leak, PortUse, ScanEvidence, Stillness,
@@ -73,7 +73,8 @@ fn ssh() -> Listener {
         protocol: Protocol::Tcp,
         address: [0, 0, 0, 0].into(),
         port: 22,
-        program: Some(Text::from("/usr/sbin/sshd")),
+        program: ListenerProgram::File(Text::from("/usr/sbin/sshd")),
+        uid: Some(0),
     }
 }
 
@@ -303,6 +304,14 @@ fn still_more_samples() -> Vec<Evidence> {
         Evidence::OddProgram {
             oddity: Oddity::AnybodysFolder,
             program: Text::from("/dev/shm/x"),
+        },
+        Evidence::OddProgram {
+            oddity: Oddity::OtherFile,
+            program: Text::from("/usr/sbin/sshd"),
+        },
+        Evidence::OddProgram {
+            oddity: Oddity::OwnFileSystem,
+            program: Text::from("/app/bin/x"),
         },
         Evidence::NewListener {
             listener: host,

@@ -27,6 +27,8 @@ pub enum Fact {
     AtLeast(Duration),
     /// A port.
     Port(u16),
+    /// A user id.
+    User(u32),
     /// A host.
     Host(IpAddr),
     /// An end of a connection.
@@ -166,11 +168,12 @@ fn time_wait(present: u32, most: u32, overflows: u64) -> Facts {
 
 impl Listener {
     fn facts(&self) -> Facts {
-        let program = self.program.clone();
+        let program = self.program.path().cloned();
         vec![
             ("listener", Fact::Endpoint(self.end())),
             ("protocol", Fact::Text(Text::from(self.protocol.word()))),
             ("program", program.map_or(Fact::Unknown, Fact::Text)),
+            ("uid", self.uid.map_or(Fact::Unknown, Fact::User)),
         ]
     }
 }

@@ -8,8 +8,9 @@ use super::standing::{Level, Standing};
 use super::{Actor, Case, Detector};
 use crate::model::evidence::{Evidence, Oddity};
 use crate::model::finding::{Finding, Severity};
-use crate::model::process::{Process, Program};
+use crate::model::process::{Elsewhere, Process, Program};
 use crate::model::text::Text;
+use crate::model::unit::Unit;
 use names::{is_like_a_kernel_thread, resembled};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -81,6 +82,9 @@ fn oddity(process: &Process) -> Option<Oddity> {
     if path.starts_with(MEMORY) {
         return Some(Oddity::InMemory);
     }
+    if let Some(elsewhere) = program.elsewhere() {
+        return own_file_system(process, elsewhere);
+    }
     if is_in(path, &ANYBODYS) {
         return Some(Oddity::AnybodysFolder);
     }
@@ -89,13 +93,28 @@ fn oddity(process: &Process) -> Option<Oddity> {
     copied.map(|known| Oddity::Resembles(Text::from(known)))
 }
 
-/// How grave an oddity is: what an honest tool unpacked is worth a word only.
+/// What is odd about a program with a file system of its own: one that root made,
+/// and a container's, are not.
+fn own_file_system(process: &Process, elsewhere: Elsewhere) -> Option<Oddity> {
+    let in_container = process.unit.as_ref().is_some_and(Unit::is_container);
+    if in_container || !elsewhere.foreign_user_namespace {
+        return None;
+    }
+    Some(if elsewhere.path_taken {
+        Oddity::OtherFile
+    } else {
+        Oddity::OwnFileSystem
+    })
+}
+
+/// How grave an oddity is: what an honest tool unpacked, and a sandbox whose path
+/// nothing here has, is worth a word only.
 fn severity(oddity: &Oddity, program: &Program) -> Severity {
     let unpacked = is_in(program.path.as_str(), &UNPACKED);
-    if *oddity == Oddity::AnybodysFolder && unpacked {
-        Severity::Info
-    } else {
-        Severity::Warn
+    match oddity {
+        Oddity::AnybodysFolder if unpacked => Severity::Info,
+        Oddity::OwnFileSystem => Severity::Info,
+        _ => Severity::Warn,
     }
 }
 
@@ -104,24 +123,26 @@ fn is_in(path: &str, folders: &[&str]) -> bool {
 }
 
 /// Whether a listener's program file is one to be wary of: removed, or where
-/// anybody may have put it.
+/// anybody may have put it, a file system of their own included.
 pub(super) fn is_doubtful(program: &Program) -> bool {
     let path = program.path.as_str();
     // Which covers what is in memory only: the kernel calls it deleted.
-    program.deleted || is_in(path, &ANYBODYS) && !is_in(path, &UNPACKED)
+    let in_own_file_system = program
+        .elsewhere()
+        .is_some_and(|elsewhere| elsewhere.foreign_user_namespace);
+    program.is_deleted() || in_own_file_system || is_in(path, &ANYBODYS) && !is_in(path, &UNPACKED)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::process::ProgramFile;
+    use crate::model::unit::{Manager, UnitKind};
 
     fn judged(name: &str, path: &str) -> Option<Oddity> {
         oddity(&Process {
             name: Text::from(name),
-            exe: Some(Program {
-                path: Text::from(path),
-                deleted: false,
-            }),
+            exe: Some(Program::here(path)),
             ..Process::default()
         })
     }
@@ -152,14 +173,42 @@ mod tests {
             ("/var/tmp/go-build1/x", Severity::Warn),
             ("/dev/shm/.mount_x/x", Severity::Warn),
         ] {
-            let program = Program {
-                path: Text::from(path),
-                deleted: false,
-            };
+            let program = Program::here(path);
             let found = judged("x", path).unwrap();
             assert_eq!(found, Oddity::AnybodysFolder, "{path}");
             assert_eq!(severity(&found, &program), expected, "{path}");
             assert_eq!(is_doubtful(&program), expected == Severity::Warn, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_file_system_of_its_own_is_odd_unless_root_or_a_container_has_made_it() {
+        let container = Unit::new("podman:0123456789ab", UnitKind::Container, Manager::System);
+        for (foreign, taken, unit, expected) in [
+            (true, true, None, Some(Oddity::OtherFile)),
+            (true, false, None, Some(Oddity::OwnFileSystem)),
+            (false, true, None, None),
+            (true, true, Some(container), None),
+            (
+                true,
+                true,
+                Some(Unit::of_system("ssh.service")),
+                Some(Oddity::OtherFile),
+            ),
+        ] {
+            let process = Process {
+                name: Text::from("sshd"),
+                exe: Some(Program {
+                    path: Text::from("/usr/sbin/sshd"),
+                    file: ProgramFile::Elsewhere(Elsewhere {
+                        foreign_user_namespace: foreign,
+                        path_taken: taken,
+                    }),
+                }),
+                unit,
+                ..Process::default()
+            };
+            assert_eq!(oddity(&process), expected, "{process:?}");
         }
     }
 

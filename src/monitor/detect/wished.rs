@@ -3,7 +3,7 @@
 use super::personal::Wishes;
 use super::user_rule::{Per, RuleLimit, UserRule};
 use crate::filter::Filter;
-use crate::model::baseline::{Baseline, Listener};
+use crate::model::baseline::{Baseline, Listener, ListenerProgram};
 use crate::model::evidence::{Evidence, Group};
 use crate::model::finding::{Finding, Rule, Severity};
 use crate::model::mute::{Mute, RuleName};
@@ -193,7 +193,8 @@ fn a_baseline_knows_who_is_meant_to_listen() {
         protocol: Protocol::Tcp,
         address: socket.local.address(),
         port: socket.local.port,
-        program: None,
+        program: ListenerProgram::Unknown,
+        uid: None,
     };
     let mut world = World::with(Wishes {
         baseline: Some(Baseline {
@@ -267,10 +268,7 @@ fn a_mute_of_the_first_program_leaves_the_rows_of_the_second_flagged() {
     let program = |pid: u32, path: &str| {
         Arc::new(Process {
             pid,
-            exe: Some(Program {
-                path: Text::from(path),
-                deleted: false,
-            }),
+            exe: Some(Program::here(path)),
             ..(*process(pid)).clone()
         })
     };

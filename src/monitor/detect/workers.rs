@@ -9,6 +9,7 @@ use crate::model::evidence::{Evidence, HalfClosed, Leak, Stillness};
 use crate::model::finding::{Finding, Rule, Severity};
 use crate::model::process::Process;
 use crate::model::text::Text;
+use crate::model::unit::UnitKind;
 use std::collections::BTreeMap;
 
 /// Key of findings that are told as one.
@@ -68,8 +69,8 @@ fn family(finding: &Finding) -> Option<Family> {
 
 fn kin(process: &Process) -> Kin {
     let unit = process.unit.as_ref();
-    if let Some(unit) = unit.filter(|unit| unit.as_str().ends_with(".service")) {
-        return Kin::Unit(unit.clone());
+    if let Some(unit) = unit.filter(|unit| unit.kind == UnitKind::Service) {
+        return Kin::Unit(unit.text().clone());
     }
     // A worker is started by a process of its own name; a shell starts programs
     // that have nothing to do with one another.
@@ -148,10 +149,7 @@ mod tests {
             process: Some(Arc::new(Process {
                 pid,
                 name: Text::from("gunicorn"),
-                exe: Some(Program {
-                    path: Text::from("/usr/bin/python3"),
-                    deleted: false,
-                }),
+                exe: Some(Program::here("/usr/bin/python3")),
                 parents: vec![(parent.0, Text::from(parent.1))],
                 ..Process::default()
             })),

@@ -286,6 +286,7 @@ fn value(fact: &Fact) -> Value {
         Fact::AtLeast(time) => {
             json!({"value": time.as_secs_f64(), "unit": "s", "at_least": true})
         }
+        Fact::User(uid) => json!({"value": uid, "unit": "uid"}),
         Fact::Port(port) => json!({"value": port, "unit": "port"}),
         Fact::Host(address) => json!({"value": address.to_string(), "unit": "address"}),
         Fact::Endpoint(end) => json!({"value": end.to_string(), "unit": "endpoint"}),

@@ -68,7 +68,7 @@ impl Facts<'_> {
                 words.map(|word| hexadecimal(word.raw())).collect()
             }),
             user: user(process.uid, observation),
-            unit: process.unit.as_ref().map(text),
+            unit: process.unit.as_ref().map(|unit| text(unit.text())),
             started_at: process
                 .started_ms
                 .map(|started| timestamp(started / 1000 * 1000)),

@@ -53,7 +53,7 @@ pub(super) fn origin(asked: &Asked, facts: &ArmedFacts, app: &App) -> String {
         parts.extend(fill(word("user"), |_| Some(user.clone())));
     }
     if let Some(unit) = &asked.process.unit {
-        parts.extend(fill(word("unit"), |_| Some(unit.to_string())));
+        parts.extend(fill(word("unit"), |_| Some(unit.as_str().to_owned())));
     }
     parts.join(" ")
 }

@@ -1,0 +1,59 @@
+//! A program file in words, with what is known of the file behind the path.
+
+use super::catalogue::Catalogue;
+use super::sentence::fill;
+use crate::model::process::{Program, ProgramFile};
+
+/// The path, with words behind it where it is not the file of that path here.
+#[must_use]
+pub fn program_text(program: &Program, words: &Catalogue) -> String {
+    let path = &program.path;
+    if program.file == ProgramFile::Here {
+        return path.to_string();
+    }
+    let sentence = words.screen("program_file", program.file.key());
+    let told = fill(sentence, |_| Some(path.to_string()));
+    told.unwrap_or_else(|| program.marked().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::catalogue::Language;
+    use crate::model::process::Elsewhere;
+    use crate::model::text::Text;
+
+    #[test]
+    fn a_path_that_proves_nothing_says_so() {
+        let elsewhere = ProgramFile::Elsewhere(Elsewhere {
+            foreign_user_namespace: true,
+            path_taken: true,
+        });
+        for (file, english, chinese) in [
+            (ProgramFile::Here, "/x", "/x"),
+            (
+                ProgramFile::Deleted,
+                "/x (deleted or replaced since it was started)",
+                "/x（启动后已被删除或替换）",
+            ),
+            (
+                elsewhere,
+                "/x (in its own file system)",
+                "/x（在其自己的文件系统中）",
+            ),
+            (
+                ProgramFile::Unverified,
+                "/x (file not verified)",
+                "/x（文件未核实）",
+            ),
+        ] {
+            let program = Program {
+                path: Text::from("/x"),
+                file,
+            };
+            let told = |language| program_text(&program, Catalogue::of(language));
+            assert_eq!(told(Language::English), english);
+            assert_eq!(told(Language::Chinese), chinese);
+        }
+    }
+}

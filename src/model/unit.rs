@@ -1,0 +1,183 @@
+//! The unit or container that a process runs in, and whose manager has it.
+
+use super::text::Text;
+
+/// A unit of systemd, a container, or a control group that is neither.
+///
+/// The system's manager alone makes groups in the hierarchy down to its units.
+/// What lies below a unit is delegated: a user names groups there at will, so a
+/// name tells nothing without the manager it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    shown: Text,
+    name: Text,
+    /// What it is.
+    pub kind: UnitKind,
+    /// Whose it is.
+    pub manager: Manager,
+}
+
+/// What a control group stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnitKind {
+    /// A service of systemd.
+    Service,
+    /// Processes that were started by somebody else and registered there.
+    Scope,
+    /// A container, by the names of the common runtimes.
+    Container,
+    /// Any other control group.
+    Group,
+}
+
+/// Who manages a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manager {
+    /// The system's: process 1.
+    System,
+    /// That of a user (`user@UID.service`), who may name units at will.
+    User(u32),
+    /// It is not known: the group lies outside the own cgroup namespace.
+    Unknown,
+}
+
+impl Unit {
+    /// A unit under its manager.
+    #[must_use]
+    pub fn new(name: &str, kind: UnitKind, manager: Manager) -> Self {
+        let shown = match manager {
+            Manager::User(uid) => Text::from(format!("user@{uid}: {name}").as_str()),
+            Manager::System | Manager::Unknown => Text::from(name),
+        };
+        Self {
+            shown,
+            name: Text::from(name),
+            kind,
+            manager,
+        }
+    }
+
+    /// A unit of the system's manager; what it is by its name.
+    #[must_use]
+    pub fn of_system(name: &str) -> Self {
+        Self::new(name, kind(name).unwrap_or(UnitKind::Group), Manager::System)
+    }
+
+    /// Its name, behind `user@UID:` if it is a user's.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.shown.as_str()
+    }
+
+    /// The same as foreign text.
+    #[must_use]
+    pub fn text(&self) -> &Text {
+        &self.shown
+    }
+
+    /// True if processes in it belong to a container.
+    #[must_use]
+    pub fn is_container(&self) -> bool {
+        self.kind == UnitKind::Container
+    }
+
+    /// The command that stops a service, as text to read: nothing runs it.
+    ///
+    /// None for what is no service, for containers, and where it is not known
+    /// whose it is: the name of a user's own unit may be that of a service of the
+    /// system. None, too, for a name that is no plain one.
+    #[must_use]
+    pub fn stop_command(&self) -> Option<String> {
+        let name = self.name.as_str();
+        let stoppable = self.kind == UnitKind::Service && is_plain(name);
+        let name = quoted(name);
+        match self.manager {
+            Manager::System => stoppable.then(|| format!("systemctl stop {name}")),
+            Manager::User(uid) => {
+                stoppable.then(|| format!("systemctl --user -M {uid}@ stop {name}"))
+            }
+            Manager::Unknown => None,
+        }
+    }
+}
+
+/// The kind of a unit by its name; none for what is no unit with processes.
+#[must_use]
+pub fn kind(name: &str) -> Option<UnitKind> {
+    match name.rsplit_once('.')?.1 {
+        "service" => Some(UnitKind::Service),
+        "scope" => Some(UnitKind::Scope),
+        _ => None,
+    }
+}
+
+/// Whether a name may stand in a command that a person copies (systemd.unit(5)
+/// allows these characters).
+fn is_plain(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@:._-\\".contains(&byte);
+    name.bytes().all(plain) && !name.starts_with('-')
+}
+
+/// A shell would take a backslash away.
+fn quoted(name: &str) -> String {
+    if name.contains('\\') {
+        format!("'{name}'")
+    } else {
+        name.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_services_with_a_plain_name_and_a_known_manager_are_stopped() {
+        let service = UnitKind::Service;
+        let system = Manager::System;
+        for (name, kind, manager, command) in [
+            (
+                "nginx.service",
+                service,
+                system,
+                Some("systemctl stop nginx.service"),
+            ),
+            (
+                "getty@tty1.service",
+                service,
+                system,
+                Some("systemctl stop getty@tty1.service"),
+            ),
+            (
+                "dev-disk\\x2dby.service",
+                service,
+                system,
+                Some("systemctl stop 'dev-disk\\x2dby.service'"),
+            ),
+            (
+                "sshd.service",
+                service,
+                Manager::User(2001),
+                Some("systemctl --user -M 2001@ stop sshd.service"),
+            ),
+            ("sshd.service", service, Manager::Unknown, None),
+            ("session-3.scope", UnitKind::Scope, system, None),
+            ("docker:0123456789ab", UnitKind::Container, system, None),
+            ("mine", UnitKind::Group, system, None),
+            ("a;reboot.service", service, system, None),
+            ("a'b.service", service, system, None),
+            ("$(reboot).service", service, system, None),
+            ("-a.service", service, system, None),
+        ] {
+            let unit = Unit::new(name, kind, manager);
+            assert_eq!(unit.stop_command().as_deref(), command, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_unit_of_a_user_shows_whose_it_is() {
+        let unit = Unit::new("sshd.service", UnitKind::Service, Manager::User(2001));
+        assert_eq!(unit.as_str(), "user@2001: sshd.service");
+        assert_eq!(Unit::of_system("sshd.service").as_str(), "sshd.service");
+    }
+}
