@@ -273,6 +273,7 @@ impl App {
                 self.consent.input(self.now);
                 self.key(key)
             }
+            Message::Keys(keys) => self.keys(&keys),
             Message::Paste(text) => {
                 self.consent.input(self.now);
                 self.paste(&text)

@@ -52,9 +52,11 @@
 //!    addresses cannot be made (`model::closing`, `tests/live/destroy.rs`).
 //! 8. No text from outside reaches the terminal but through
 //!    [`model::text::Text`].
-//! 9. The terminal is restored on quit, error, panic in any thread, SIGTERM,
-//!    SIGHUP, SIGINT and SIGTSTP, and taken again on SIGCONT in the foreground
-//!    only (`tests/terminal.rs`).
+//! 9. The terminal is restored on quit, error, panic in any thread, SIGTSTP and
+//!    every signal from outside that ends the program and can be caught, and
+//!    taken again on SIGCONT in the foreground only (`tests/terminal.rs`). No
+//!    bytes, no resize and no silence keep a key from being obeyed
+//!    (`run::input`, `tests/terminal/input.rs`).
 //! 10. A default run opens no network connection of its own (NSS for user names
 //!     excepted, `-n` turns it off) and executes nothing. Only [`lab`] sends, and
 //!     only with the proof of being in a namespace of its own

@@ -15,6 +15,8 @@ mod consent;
 mod findings;
 #[path = "terminal/inhabitants.rs"]
 mod inhabitants;
+#[path = "terminal/input.rs"]
+mod input;
 #[path = "terminal/jobs.rs"]
 mod jobs;
 #[path = "terminal/lab.rs"]
@@ -197,7 +199,21 @@ fn the_trace_of_the_live_table_ends_with_it() {
 
 #[test]
 fn leaves_the_terminal_to_signals_in_order() {
-    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
+    let signals = [
+        (Signal::TERM, 143),
+        (Signal::INT, 130),
+        (Signal::HUP, 129),
+        (Signal::QUIT, 131),
+        (Signal::ABORT, 134),
+        (Signal::USR1, 138),
+        (Signal::USR2, 140),
+        (Signal::ALARM, 142),
+        (Signal::VTALARM, 154),
+        (Signal::PROF, 155),
+        (Signal::XCPU, 152),
+        (Signal::IO, 157),
+    ];
+    for (signal, code) in signals {
         let session = start(&[]);
         wait_for_table(&session);
         let pid = session.pid();

@@ -32,6 +32,8 @@ pub enum Message {
     Paced(Duration, Option<Duration>),
     /// A key was pressed.
     Key(Key),
+    /// Keys were pressed faster than a frame is drawn.
+    Keys(Vec<Key>),
     /// Text was pasted.
     Paste(String),
     /// The mouse did something over a spot of the last frame.

@@ -10,8 +10,31 @@ use crate::explain::catalogue::Catalogue;
 use crate::model::namespace::Scope;
 use crate::model::pace::Pace;
 use crate::model::signal::Signal;
+use std::mem;
 
 impl App {
+    /// Keys in a row. A filter that is typed is read once, as it stands behind
+    /// them, and not with each.
+    pub(super) fn keys(&mut self, keys: &[Key]) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let mut edited = false;
+        for key in keys {
+            self.consent.input(self.now);
+            if self.edit_prompt(*key) {
+                edited = true;
+                continue;
+            }
+            if mem::take(&mut edited) {
+                self.try_prompt();
+            }
+            effects.extend(self.key(*key));
+        }
+        if edited {
+            self.try_prompt();
+        }
+        effects
+    }
+
     pub(super) fn key(&mut self, key: Key) -> Vec<Effect> {
         self.touched = true;
         if let Mode::Prompt(_) = self.mode {

@@ -28,11 +28,16 @@ pub struct Prompt {
 
 impl Prompt {
     fn insert(&mut self, text: &str) {
-        let room = LONGEST.saturating_sub(self.text.len());
+        let mut room = LONGEST.saturating_sub(self.text.len());
+        let fits = |typed: &char| {
+            let left = room.checked_sub(typed.len_utf8());
+            room = left.unwrap_or(room);
+            left.is_some()
+        };
         let plain: String = text
             .chars()
             .filter(|typed| !typed.is_control())
-            .take(room / 4)
+            .take_while(fits)
             .collect();
         self.text.insert_str(self.caret, &plain);
         self.caret += plain.len();
@@ -117,14 +122,21 @@ impl App {
             Key::Up | Key::Ctrl('p') => self.recall(true),
             Key::Down | Key::Ctrl('n') => self.recall(false),
             key => {
-                if let Mode::Prompt(prompt) = &mut self.mode
-                    && prompt.edit(key)
-                {
+                if self.edit_prompt(key) {
                     self.try_prompt();
                 }
             }
         }
         Vec::new()
+    }
+
+    /// Edits the line that is typed, if any, without reading it as a filter.
+    /// True if it may have changed.
+    pub(super) fn edit_prompt(&mut self, key: Key) -> bool {
+        match &mut self.mode {
+            Mode::Prompt(prompt) => prompt.edit(key),
+            _ => false,
+        }
     }
 
     pub(super) fn paste(&mut self, text: &str) -> Vec<Effect> {
@@ -139,7 +151,7 @@ impl App {
 
     /// Filters by what is typed so far. While that cannot be read, as in the midst
     /// of a word, by the words before, or else by what matched last.
-    fn try_prompt(&mut self) {
+    pub(super) fn try_prompt(&mut self) {
         let Mode::Prompt(prompt) = &mut self.mode else {
             return;
         };

@@ -106,7 +106,7 @@ fn write(checked: &Checked<'_>, format: CheckFormat, words: &Catalogue) -> std::
         CheckFormat::Line => text::write_line(checked, words, &mut out)?,
         CheckFormat::Text => {
             let width = if stdout().is_terminal() {
-                terminal::size().map_or(80, |(columns, _)| usize::from(columns).clamp(40, 100))
+                terminal::size().map_or(80, |size| usize::from(size.width).clamp(40, 100))
             } else {
                 80
             };

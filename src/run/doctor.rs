@@ -44,7 +44,7 @@ pub fn doctor(mut request: DoctorRequest) -> Result<Ending, RunError> {
     };
     let means = means(request.close.as_mut(), Policy::Act);
     let width = if stdout().is_terminal() {
-        terminal::size().map_or(80, |(columns, _)| usize::from(columns).clamp(60, 100))
+        terminal::size().map_or(80, |size| usize::from(size.width).clamp(60, 100))
     } else {
         80
     };

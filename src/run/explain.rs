@@ -167,7 +167,7 @@ fn say_topics(word: &str, words: &Catalogue) {
 /// As wide as a terminal is, within what can be read.
 fn width() -> usize {
     if stdout().is_terminal() {
-        terminal::size().map_or(80, |(columns, _)| usize::from(columns).clamp(40, 100))
+        terminal::size().map_or(80, |size| usize::from(size.width).clamp(40, 100))
     } else {
         80
     }

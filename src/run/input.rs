@@ -1,90 +1,153 @@
-//! The thread that reads the terminal, and the translation of what it reads.
+//! The thread that reads the terminal: keys, mouse and pastes as events, and
+//! the terminal's hang-up as one.
+//!
+//! It waits with poll(2), which reports what is there and not what is new: no
+//! byte can be left in the terminal while nobody reads it, whatever else
+//! happens at the same time.
 
-use super::RunError;
+mod decoder;
+mod sequence;
+
+use super::job_control::open_terminal;
 use super::screen::Event;
+use super::{RunError, signals};
 use crate::app::keys::Key;
 use crate::app::message::Gesture;
-use crossterm::event::{
-    self, Event as Input, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent,
-    MouseEventKind,
-};
+use decoder::{Decoder, Input, MouseInput};
 use ratatui::layout::Position;
-use std::sync::mpsc::Sender;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::io;
+use std::mem;
+use std::os::fd::OwnedFd;
+use std::sync::mpsc::{SendError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Two presses at one spot within this time are a double click.
 const DOUBLE_CLICK: Duration = Duration::from_millis(400);
+/// Bytes of one read. A terminal holds 4095 (N_TTY_BUF_SIZE).
+const READ_SIZE: usize = 4096;
+/// Reads without a byte, one after another, that a terminal may give: one for
+/// each end of file typed while it is in another program's modes.
+const MAX_EMPTY_READS: u32 = 16;
 
-/// Starts the thread.
+/// Opens the terminal and starts the thread.
 pub(super) fn start(events: Sender<Event>) -> Result<(), RunError> {
+    let terminal = open_terminal().map_err(RunError::io("open the terminal"))?;
     let spawned = thread::Builder::new()
         .name("input".to_owned())
         .spawn(move || {
-            let mut clicks = Clicks::default();
-            loop {
-                // Without keys the table could not be left.
-                let heard = match event::read() {
-                    Ok(input) => translate(input, &mut clicks),
-                    Err(error) => vec![Event::InputFailed(error)],
-                };
-                let failed = matches!(heard[..], [Event::InputFailed(_)]);
-                for event in heard {
-                    if events.send(event).is_err() {
-                        return;
-                    }
-                }
-                if failed {
-                    return;
-                }
-            }
+            let mut reader = Reader {
+                terminal,
+                decoder: Decoder::default(),
+                clicks: Clicks::default(),
+                events,
+            };
+            // Nobody waits for keys any more where they can't be sent.
+            let _ = reader.read_to_end();
         });
     spawned.map(drop).map_err(RunError::io("start a thread"))
 }
 
-fn translate(input: Input, clicks: &mut Clicks) -> Vec<Event> {
-    let now = Instant::now();
-    let event = match input {
-        Input::Key(key) if key.kind != KeyEventKind::Release => return translate_keys(key, now),
-        Input::Paste(text) => Some(Event::Paste(text, now)),
-        Input::Mouse(mouse) => clicks.translate(mouse, now),
-        Input::Resize(..) => Some(Event::Redraw),
-        _ => None,
-    };
-    event.into_iter().collect()
+struct Reader {
+    terminal: OwnedFd,
+    decoder: Decoder,
+    clicks: Clicks,
+    events: Sender<Event>,
 }
 
-/// Escape and a key that come together look like the key with Alt. They are
-/// taken as the two they may be: an Escape that was meant to cancel must not
-/// get lost before a `y`.
-fn translate_keys(key: KeyEvent, now: Instant) -> Vec<Event> {
-    let escaped = key.modifiers.contains(KeyModifiers::ALT);
-    let first = escaped.then_some(Key::Esc);
-    let keys = first.into_iter().chain(translate_key(key));
-    keys.map(|key| Event::Key(key, now)).collect()
+impl Reader {
+    /// Sends events until the terminal is gone or can't be read.
+    fn read_to_end(&mut self) -> Result<(), SendError<Event>> {
+        let mut buffer = [0; READ_SIZE];
+        let mut empty_reads = 0;
+        loop {
+            let inputs = match self.wait() {
+                Ok(Woken::Readable) => match rustix::io::read(&self.terminal, &mut buffer) {
+                    Ok(0) if empty_reads == MAX_EMPTY_READS => {
+                        return self.fail(io::ErrorKind::UnexpectedEof.into());
+                    }
+                    Ok(0) => {
+                        empty_reads += 1;
+                        continue;
+                    }
+                    Ok(length) => {
+                        empty_reads = 0;
+                        self.decoder.feed(&buffer[..length])
+                    }
+                    Err(Errno::INTR | Errno::AGAIN) => continue,
+                    Err(error) => return self.fail(error.into()),
+                },
+                Ok(Woken::Silence) => self.decoder.expire(),
+                Ok(Woken::HungUp) => {
+                    self.events.send(Event::TerminalGone)?;
+                    signals::end_without_terminal();
+                }
+                Err(Errno::INTR) => continue,
+                Err(error) => return self.fail(error.into()),
+            };
+            self.send(inputs)?;
+        }
+    }
+
+    /// Waits for bytes, for the hang-up, or for the decoder's patience to end.
+    fn wait(&self) -> Result<Woken, Errno> {
+        let timeout = self.decoder.deadline().map(|time| Timespec {
+            tv_sec: time.as_secs().try_into().unwrap_or(i64::MAX),
+            tv_nsec: time.subsec_nanos().into(),
+        });
+        let mut watched = [PollFd::new(&self.terminal, PollFlags::IN)];
+        if poll(&mut watched, timeout.as_ref())? == 0 {
+            return Ok(Woken::Silence);
+        }
+        let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+        Ok(if watched[0].revents().intersects(gone) {
+            Woken::HungUp
+        } else {
+            Woken::Readable
+        })
+    }
+
+    /// Without keys the table could not be left: the program ends.
+    fn fail(&self, error: io::Error) -> Result<(), SendError<Event>> {
+        self.events.send(Event::InputFailed(error))
+    }
+
+    /// Sends what was read at once; keys in a row as one event.
+    fn send(&mut self, inputs: Vec<Input>) -> Result<(), SendError<Event>> {
+        let now = Instant::now();
+        let mut keys = Vec::new();
+        for input in inputs {
+            let event = match input {
+                Input::Key(key) => {
+                    keys.push(key);
+                    continue;
+                }
+                Input::Paste(text) => Event::Paste(text, now),
+                Input::Mouse(mouse, position) => {
+                    Event::Mouse(self.clicks.gesture(mouse, position, now), position, now)
+                }
+            };
+            self.send_keys(&mut keys, now)?;
+            self.events.send(event)?;
+        }
+        self.send_keys(&mut keys, now)
+    }
+
+    fn send_keys(&self, keys: &mut Vec<Key>, now: Instant) -> Result<(), SendError<Event>> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.events.send(Event::Keys(mem::take(keys), now))
+    }
 }
 
-fn translate_key(key: KeyEvent) -> Option<Key> {
-    let control = key.modifiers.contains(KeyModifiers::CONTROL);
-    Some(match key.code {
-        KeyCode::Char(character) if control => Key::Ctrl(character.to_ascii_lowercase()),
-        KeyCode::Char(character) => Key::Char(character),
-        KeyCode::F(number) => Key::F(number),
-        KeyCode::Enter => Key::Enter,
-        KeyCode::Esc => Key::Esc,
-        KeyCode::Backspace => Key::Backspace,
-        KeyCode::Delete => Key::Delete,
-        KeyCode::Up => Key::Up,
-        KeyCode::Down => Key::Down,
-        KeyCode::Left => Key::Left,
-        KeyCode::Right => Key::Right,
-        KeyCode::Home => Key::Home,
-        KeyCode::End => Key::End,
-        KeyCode::PageUp => Key::PageUp,
-        KeyCode::PageDown => Key::PageDown,
-        KeyCode::Tab => Key::Tab,
-        _ => return None,
-    })
+/// Why the wait for input is over.
+enum Woken {
+    Readable,
+    Silence,
+    HungUp,
 }
 
 /// Tells a double click from two clicks.
@@ -94,15 +157,12 @@ struct Clicks {
 }
 
 impl Clicks {
-    fn translate(&mut self, mouse: MouseEvent, now: Instant) -> Option<Event> {
-        let position = Position::new(mouse.column, mouse.row);
-        let gesture = match mouse.kind {
-            MouseEventKind::Down(MouseButton::Left) => self.click(position, now),
-            MouseEventKind::ScrollUp => Gesture::WheelUp,
-            MouseEventKind::ScrollDown => Gesture::WheelDown,
-            _ => return None,
-        };
-        Some(Event::Mouse(gesture, position, now))
+    fn gesture(&mut self, mouse: MouseInput, position: Position, now: Instant) -> Gesture {
+        match mouse {
+            MouseInput::Press => self.click(position, now),
+            MouseInput::WheelUp => Gesture::WheelUp,
+            MouseInput::WheelDown => Gesture::WheelDown,
+        }
     }
 
     fn click(&mut self, position: Position, now: Instant) -> Gesture {
@@ -133,29 +193,5 @@ mod tests {
         assert_eq!(clicks.click(Position::new(3, 5), now), Gesture::Click);
         let later = now + Duration::from_secs(1);
         assert_eq!(clicks.click(Position::new(3, 5), later), Gesture::Click);
-    }
-
-    #[test]
-    fn an_escape_before_another_key_is_not_lost() {
-        let both = KeyEvent::new(KeyCode::Char('y'), KeyModifiers::ALT);
-        let events = translate_keys(both, Instant::now());
-        assert!(matches!(
-            events[..],
-            [Event::Key(Key::Esc, _), Event::Key(Key::Char('y'), _)]
-        ));
-    }
-
-    #[test]
-    fn keys_keep_their_case_and_control() {
-        let key = |code, modifiers| translate_key(KeyEvent::new(code, modifiers));
-        assert_eq!(
-            key(KeyCode::Char('K'), KeyModifiers::SHIFT),
-            Some(Key::Char('K'))
-        );
-        assert_eq!(
-            key(KeyCode::Char('c'), KeyModifiers::CONTROL),
-            Some(Key::Ctrl('c'))
-        );
-        assert_eq!(key(KeyCode::F(9), KeyModifiers::NONE), Some(Key::F(9)));
     }
 }

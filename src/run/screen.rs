@@ -31,6 +31,9 @@ use std::time::{Duration, Instant};
 /// called closed. That many questions take about a millisecond.
 const SETTLED: usize = 256;
 
+/// Longest time events are taken in without drawing.
+const LONGEST_UNDRAWN: Duration = Duration::from_millis(100);
+
 /// What the live table needs.
 pub struct LiveRequest {
     /// Where readings come from.
@@ -61,8 +64,8 @@ pub(super) enum Event {
     Observed,
     /// A message for the app as it is.
     Message(Box<Message>),
-    /// A key, and when it was read from the terminal.
-    Key(Key, Instant),
+    /// Keys that were read from the terminal at once, and when.
+    Keys(Vec<Key>, Instant),
     /// Text that was pasted, and when it was read.
     Paste(String, Instant),
     /// Something done with the mouse, and when it was read.
@@ -90,7 +93,6 @@ pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
     let (events, happened) = channel();
     let slot = Slot::default();
     signals::start(events.clone())?;
-    signals::watch_terminal(events.clone())?;
     // Before any thread that does work: a panic in it must find the terminal
     // and its hook in place.
     let terminal = Terminal::enter(request.mouse)?;
@@ -142,10 +144,15 @@ pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
         if let Some(ending) = screen.take(event)? {
             return Ok(ending);
         }
-        // Everything that waits is taken in before the one drawing.
+        // Everything that waits is taken in before the one drawing, unless
+        // more comes all the time.
+        let until = Instant::now() + LONGEST_UNDRAWN;
         while let Ok(event) = happened.try_recv() {
             if let Some(ending) = screen.take(event)? {
                 return Ok(ending);
+            }
+            if Instant::now() > until {
+                break;
             }
         }
         screen.draw()?;
@@ -200,7 +207,7 @@ impl Screen {
             },
             Event::Message(message) => (*message, Instant::now()),
             // What waited here while the terminal was slow was typed before.
-            Event::Key(key, at) => (Message::Key(key), at),
+            Event::Keys(keys, at) => (Message::Keys(keys), at),
             Event::Paste(text, at) => (Message::Paste(text), at),
             Event::Mouse(gesture, position, at) => {
                 (Message::Mouse(gesture, self.frame.spot(position)), at)
@@ -277,7 +284,6 @@ impl Screen {
         let (app, theme) = (&self.app, self.theme);
         let mut drawn = Frame::default();
         self.terminal
-            .screen()
             .draw(|frame| {
                 drawn = view::draw(app, theme, frame.buffer_mut());
                 if let Some(caret) = drawn.caret {

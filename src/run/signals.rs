@@ -1,13 +1,13 @@
-//! Signals as events, and the terminal's hang-up as one.
+//! Signals as events.
 
-use super::job_control::open_terminal;
 use super::screen::Event;
 use super::{RunError, terminal};
 use crate::source::events;
-use rustix::event::{PollFd, PollFlags, poll};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
+use signal_hook::consts::{
+    SIGABRT, SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1,
+    SIGUSR2, SIGVTALRM, SIGWINCH, SIGXCPU,
+};
 use signal_hook::iterator::Signals;
-use std::os::fd::OwnedFd;
 use std::process;
 use std::sync::mpsc::Sender;
 use std::thread;
@@ -24,9 +24,17 @@ const TERMINAL_GONE: i32 = 2;
 /// What a shell adds to the number of a signal for an exit code.
 const ENDED_BY_SIGNAL: i32 = 128;
 
+/// Signals from outside that end a program which does not catch them, and so
+/// would leave the terminal in our modes. Not those of a fault in the program
+/// itself: their handler must not return.
+const ENDING: [i32; 12] = [
+    SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGABRT, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF,
+    SIGXCPU, SIGIO,
+];
+
 /// Starts the thread that turns signals into events.
 pub(super) fn start(sender: Sender<Event>) -> Result<(), RunError> {
-    let listened = [SIGTERM, SIGINT, SIGHUP, SIGTSTP, SIGCONT, SIGWINCH];
+    let listened = [SIGTSTP, SIGCONT, SIGWINCH].into_iter().chain(ENDING);
     let mut signals = Signals::new(listened).map_err(RunError::io("listen for signals"))?;
     let spawned = thread::Builder::new()
         .name("signals".to_owned())
@@ -53,35 +61,10 @@ pub(super) fn start(sender: Sender<Event>) -> Result<(), RunError> {
     spawned.map(drop).map_err(RunError::io("start a thread"))
 }
 
-/// Starts the thread that watches for the terminal's hang-up. The input
-/// library does not: it would spin for ever once the terminal is gone.
-pub(super) fn watch_terminal(sender: Sender<Event>) -> Result<(), RunError> {
-    let terminal = open_terminal().map_err(RunError::io("open the terminal"))?;
-    let spawned = thread::Builder::new()
-        .name("hang-up".to_owned())
-        .spawn(move || {
-            wait_for_hang_up(&terminal);
-            let _ = sender.send(Event::TerminalGone);
-            thread::sleep(GRACE);
-            events::end_all();
-            process::exit(TERMINAL_GONE);
-        });
-    spawned.map(drop).map_err(RunError::io("start a thread"))
-}
-
-/// Asks for no event at all: hang-up and error are reported unasked.
-fn wait_for_hang_up(terminal: &OwnedFd) {
-    loop {
-        let mut watched = [PollFd::new(terminal, PollFlags::empty())];
-        match poll(&mut watched, None) {
-            Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return,
-            Ok(_) => {
-                let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
-                if watched[0].revents().intersects(gone) {
-                    return;
-                }
-            }
-        }
-    }
+/// Ends the program, whose terminal is gone, unless the main thread does so by
+/// itself.
+pub(super) fn end_without_terminal() -> ! {
+    thread::sleep(GRACE);
+    events::end_all();
+    process::exit(TERMINAL_GONE);
 }

@@ -3,8 +3,13 @@
 //! Leaving is done at most once per entering, from whichever comes first: the
 //! end of the program, a panic in any thread, or a suspension.
 
+mod backend;
+
+pub(super) use backend::size;
+
 use super::{RunError, job_control};
 use crate::source::events;
+use backend::TerminalBackend;
 use crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
 };
@@ -13,11 +18,11 @@ use crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{cursor, execute};
-use ratatui::backend::CrosstermBackend;
+use ratatui::Frame;
 use ratatui::layout::Rect;
 use signal_hook::consts::SIGTSTP;
 use signal_hook::low_level::emulate_default_handler;
-use std::io::{self, Stdout, Write, stdout};
+use std::io::{self, Write, stdout};
 use std::mem::ManuallyDrop;
 use std::panic;
 use std::process;
@@ -34,7 +39,7 @@ pub(super) struct Terminal {
     /// Never dropped: its destructor complains on standard error when the
     /// cursor cannot be shown, and panics where that is a terminal that is
     /// gone. The cursor is ours to show.
-    screen: ManuallyDrop<ratatui::Terminal<CrosstermBackend<Stdout>>>,
+    screen: ManuallyDrop<ratatui::Terminal<TerminalBackend>>,
     mouse: bool,
 }
 
@@ -45,7 +50,7 @@ impl Terminal {
         // The theme alone decides about colours. By itself the library strips
         // them where `NO_COLOR` is set, even if the command line asks for them.
         force_color_output(true);
-        let screen = ratatui::Terminal::new(CrosstermBackend::new(stdout()))
+        let screen = ratatui::Terminal::new(TerminalBackend::new())
             .map_err(RunError::io("open the terminal"))?;
         let mut terminal = Self {
             screen: ManuallyDrop::new(screen),
@@ -101,9 +106,9 @@ impl Terminal {
         self.screen.resize(area)
     }
 
-    /// The screen to draw on.
-    pub(super) fn screen(&mut self) -> &mut ratatui::Terminal<CrosstermBackend<Stdout>> {
-        &mut self.screen
+    /// Draws a frame; what has not changed is not written again.
+    pub(super) fn draw(&mut self, render: impl FnOnce(&mut Frame)) -> io::Result<()> {
+        self.screen.draw(render).map(drop)
     }
 }
 
@@ -154,11 +159,6 @@ fn install_panic_hook() {
         events::end_all();
         process::exit(PANICKED);
     }));
-}
-
-/// Whether standard output shows on a terminal.
-pub(super) fn size() -> io::Result<(u16, u16)> {
-    crossterm::terminal::size()
 }
 
 /// Lets a test see what a panic in a thread does. Not in release builds.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tcplens::app::App;
 use tcplens::app::command::Command;
 use tcplens::app::effect::Effect;
+use tcplens::app::keys::Key;
 use tcplens::app::message::{Gesture, Message, Spot};
 use tcplens::app::mode::Mode;
 use tcplens::model::action::{ArmId, ArmedFacts, Outcome, Target};
@@ -154,5 +155,52 @@ fn two_affairs_are_both_told_of() {
         let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
         let said = format!("{} (pid {}) ended", target.name, target.pid);
         assert!(text(&buffer).contains(&said), "{}", text(&buffer));
+    }
+}
+
+#[test]
+fn keys_that_come_at_once_do_the_same_as_one_by_one() {
+    let lines: [&[Key]; 4] = [
+        &[
+            Key::Char('/'),
+            Key::Char(':'),
+            Key::Char('8'),
+            Key::Char('0'),
+            Key::Enter,
+        ],
+        &[
+            Key::Char('/'),
+            Key::Char('x'),
+            Key::Char('y'),
+            Key::Left,
+            Key::Delete,
+        ],
+        &[
+            Key::Char('/'),
+            Key::Char('t'),
+            Key::Char('c'),
+            Key::Char('p'),
+            Key::Esc,
+            Key::Char('s'),
+        ],
+        &[
+            Key::Down,
+            Key::Char('/'),
+            Key::Char('a'),
+            Key::Ctrl('u'),
+            Key::Up,
+            Key::Char('z'),
+        ],
+    ];
+    for keys in lines {
+        let mut slow = stage::app(stage::scene());
+        for key in keys {
+            slow.update(Message::Key(*key));
+        }
+        let mut fast = stage::app(stage::scene());
+        fast.update(Message::Keys(keys.to_vec()));
+        assert_eq!(fast.mode, slow.mode, "{keys:?}");
+        assert_eq!(fast.filter, slow.filter, "{keys:?}");
+        assert_eq!(fast.order, slow.order, "{keys:?}");
     }
 }

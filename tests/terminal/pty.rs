@@ -12,7 +12,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use vt100::{Parser, Screen};
@@ -25,6 +25,9 @@ const READING_TIME: Duration = Duration::from_millis(500);
 
 /// A program that writes nothing for this long has finished its drawing.
 const QUIET: Duration = Duration::from_millis(300);
+
+/// How fast somebody presses a key that seems to be of no use.
+const PRESSED_AGAIN: Duration = Duration::from_millis(100);
 
 /// A program with a terminal of its own.
 pub(crate) struct Session {
@@ -146,6 +149,36 @@ impl Session {
         self.keys(keys);
     }
 
+    /// Types a lot: the program must take it all in time.
+    pub(crate) fn flood(&mut self, bytes: &[u8]) {
+        let mut writer = self.writer.take().unwrap();
+        let bytes = bytes.to_vec();
+        let (sender, taken) = mpsc::channel();
+        thread::spawn(move || {
+            writer
+                .write_all(&bytes)
+                .and_then(|()| writer.flush())
+                .unwrap();
+            let _ = sender.send(writer);
+        });
+        let Ok(writer) = taken.recv_timeout(PATIENCE) else {
+            panic!("it takes no input; its screen:\n{}", self.words());
+        };
+        self.writer = Some(writer);
+    }
+
+    /// Presses a key again and again until the program has ended.
+    pub(crate) fn press_until_ended(&mut self, key: &str) {
+        let raw = Pid::from_raw(self.pid().try_into().unwrap()).unwrap();
+        let process = pidfd_open(raw, PidfdFlags::empty()).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        self.keys(key);
+        while !has_ended(&process, PRESSED_AGAIN) {
+            assert!(Instant::now() < deadline, "it obeys no key");
+            self.keys(key);
+        }
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.pid().try_into().unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
@@ -172,6 +205,13 @@ impl Session {
     pub(crate) fn modes_restored(&self) -> bool {
         let now = tcgetattr(self.slave.as_ref().unwrap()).unwrap();
         same_modes(&self.before, &now)
+    }
+
+    /// Gives the terminal another size, and waits for nothing. The screen that
+    /// is looked at keeps its own, so it should not be larger.
+    pub(crate) fn set_size(&self, rows: u16, columns: u16) {
+        let master = self.master.as_ref().unwrap();
+        master.resize(size(rows, columns)).unwrap();
     }
 
     /// Gives the terminal another size, and waits until the program has drawn

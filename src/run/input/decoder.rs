@@ -1,0 +1,352 @@
+//! Decodes the bytes of a terminal into keys, mouse presses and pastes.
+//!
+//! Pure: it reads no clock and no descriptor. Whoever feeds it waits for
+//! [`Decoder::deadline`] and calls [`Decoder::expire`] when nothing came by
+//! then, so that no byte sequence, however cut off or malformed, keeps the
+//! keys behind it from being read. The libraries for this wait for the end of
+//! a sequence or of a paste for ever, and hide the state one would have to
+//! reset.
+
+use super::sequence::{self, Sequence};
+use crate::app::keys::Key;
+use ratatui::layout::Position;
+use std::mem;
+use std::time::Duration;
+
+/// Silence after which a lone escape byte is the Escape key. xterm and the
+/// Linux console send a whole sequence at once; 50 ms bridge a slow line.
+const ESCAPE_TIMEOUT: Duration = Duration::from_millis(50);
+/// Silence after which the rest of a sequence or of a paste never comes.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longest paste, bytes. More than any field takes.
+const MAX_PASTE: usize = 1 << 20;
+/// Longest control sequence, bytes. A mouse report has at most 20.
+const MAX_SEQUENCE: usize = 64;
+/// Longest answer to a question another program asked the terminal, bytes.
+const MAX_STRING: usize = 4096;
+
+const ESCAPE: u8 = 0x1b;
+const CTRL_C: u8 = 0x03;
+const PASTE_END: &[u8] = b"\x1b[201~";
+
+/// Something a person did at the terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// A key.
+    Key(Key),
+    /// A pasted text.
+    Paste(String),
+    /// The mouse, at a cell of the screen.
+    Mouse(MouseInput, Position),
+}
+
+/// A mouse report that has a meaning here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MouseInput {
+    /// The left button went down.
+    Press,
+    /// The wheel, away from the person.
+    WheelUp,
+    /// The wheel, towards the person.
+    WheelDown,
+}
+
+/// The bytes that are not a whole input yet.
+#[derive(Debug, Default)]
+pub(super) struct Decoder {
+    pending: Vec<u8>,
+    paste: Option<Paste>,
+}
+
+/// A bracketed paste under way.
+#[derive(Debug, Default)]
+struct Paste {
+    /// At most [`MAX_PASTE`] bytes. The rest is passed over: taking it for
+    /// keys would have a pasted text give commands.
+    text: Vec<u8>,
+}
+
+/// What the first bytes are.
+pub(super) enum Step {
+    /// The beginning of something.
+    Incomplete,
+    /// So many bytes, at least one, and what they mean.
+    Complete(usize, Meaning),
+}
+
+/// What some bytes mean.
+pub(super) enum Meaning {
+    /// Nothing to this program.
+    Ignored,
+    Input(Input),
+    /// A key with Alt.
+    AltKey(Key),
+    PasteBegins,
+}
+
+impl Decoder {
+    /// Decodes further bytes, as many as one read gave.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        // Text of a paste comes in bulk, a key by itself.
+        if self.paste.is_some() && bytes == [CTRL_C] {
+            self.end_paste(&mut inputs);
+        }
+        self.pending.extend_from_slice(bytes);
+        self.decode(&mut inputs);
+        inputs
+    }
+
+    /// How long to wait for further bytes before [`Decoder::expire`]; none if
+    /// nothing is waited for.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        if self.paste.is_some() {
+            return Some(SILENCE_TIMEOUT);
+        }
+        match self.pending[..] {
+            // A part of a character is completed or refuted by the next byte.
+            [] | [0x80..=0xff, ..] => None,
+            [ESCAPE] | [ESCAPE, _] => Some(ESCAPE_TIMEOUT),
+            _ => Some(SILENCE_TIMEOUT),
+        }
+    }
+
+    /// Gives up waiting: the keys that the pending bytes are by themselves.
+    pub(super) fn expire(&mut self) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        if self.paste.is_some() {
+            self.end_paste(&mut inputs);
+            return inputs;
+        }
+        let pending = mem::take(&mut self.pending);
+        match pending[..] {
+            [ESCAPE] => inputs.push(Input::Key(Key::Esc)),
+            // Alt and `[`, or the Escape key and then `[`; not the beginning
+            // of a longer character.
+            [ESCAPE, next] => {
+                inputs.push(Input::Key(Key::Esc));
+                if next.is_ascii() {
+                    inputs.push(Input::Key(Key::Char(char::from(next))));
+                }
+            }
+            _ => {}
+        }
+        inputs
+    }
+
+    fn decode(&mut self, inputs: &mut Vec<Input>) {
+        let bytes = mem::take(&mut self.pending);
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            if self.paste.is_some() {
+                rest = self.continue_paste(rest, inputs);
+                if self.paste.is_some() {
+                    break;
+                }
+                continue;
+            }
+            match first(rest) {
+                Step::Incomplete => break,
+                Step::Complete(length, meaning) => {
+                    rest = &rest[length..];
+                    match meaning {
+                        Meaning::Ignored => {}
+                        Meaning::Input(input) => inputs.push(input),
+                        // The Escape key and a key that come together look the
+                        // same. They are taken as the two they may be: an
+                        // Escape that was meant to cancel must not get lost
+                        // before a `y`.
+                        Meaning::AltKey(key) => {
+                            inputs.push(Input::Key(Key::Esc));
+                            inputs.push(Input::Key(key));
+                        }
+                        Meaning::PasteBegins => self.paste = Some(Paste::default()),
+                    }
+                }
+            }
+        }
+        self.pending = rest.to_vec();
+    }
+
+    /// Takes the text of a paste; the bytes behind it, or those that may be
+    /// the beginning of its end.
+    fn continue_paste<'a>(&mut self, bytes: &'a [u8], inputs: &mut Vec<Input>) -> &'a [u8] {
+        let end = bytes
+            .windows(PASTE_END.len())
+            .position(|window| window == PASTE_END);
+        let (text, rest) = match end {
+            Some(place) => (&bytes[..place], &bytes[place + PASTE_END.len()..]),
+            None => bytes.split_at(bytes.len() - partial_end(bytes)),
+        };
+        if let Some(paste) = &mut self.paste {
+            paste.add(text);
+        }
+        if end.is_some() {
+            self.end_paste(inputs);
+        }
+        rest
+    }
+
+    /// Whatever was pasted is pasted, whether or not its end came.
+    fn end_paste(&mut self, inputs: &mut Vec<Input>) {
+        if let Some(mut paste) = self.paste.take() {
+            paste.add(&mem::take(&mut self.pending));
+            let text = String::from_utf8_lossy(&paste.text).into_owned();
+            inputs.push(Input::Paste(text));
+        }
+    }
+}
+
+impl Paste {
+    fn add(&mut self, text: &[u8]) {
+        let room = MAX_PASTE - self.text.len();
+        self.text.extend_from_slice(&text[..text.len().min(room)]);
+    }
+}
+
+/// Length of the longest beginning of a paste's end that stands at the end of
+/// these bytes.
+fn partial_end(bytes: &[u8]) -> usize {
+    let longest = bytes.len().min(PASTE_END.len() - 1);
+    (1..=longest)
+        .rev()
+        .find(|length| bytes.ends_with(&PASTE_END[..*length]))
+        .unwrap_or(0)
+}
+
+/// The first input of some bytes, which are at least one.
+fn first(bytes: &[u8]) -> Step {
+    match bytes {
+        [ESCAPE, b'[', ..] => control_sequence(bytes),
+        [ESCAPE, b'O', ..] => shifted(bytes),
+        [ESCAPE, b']', b'0'..=b'9', ..]
+        | [ESCAPE, b'P', b'0' | b'1' | b'>' | b'!', ..]
+        | [ESCAPE, b'_', b'G', ..] => string(bytes),
+        // A sequence may follow, or an answer of the terminal.
+        [ESCAPE] | [ESCAPE, b']' | b'P' | b'_'] => Step::Incomplete,
+        // The second one may begin a sequence.
+        [ESCAPE, ESCAPE, ..] => Step::Complete(1, key(Key::Esc)),
+        [ESCAPE, rest @ ..] => match character(rest) {
+            Step::Complete(length, Meaning::Input(Input::Key(key))) => {
+                Step::Complete(1 + length, Meaning::AltKey(key))
+            }
+            Step::Complete(length, meaning) => Step::Complete(1 + length, meaning),
+            Step::Incomplete => Step::Incomplete,
+        },
+        _ => character(bytes),
+    }
+}
+
+fn key(key: Key) -> Meaning {
+    Meaning::Input(Input::Key(key))
+}
+
+/// A character or a control byte, which are at least one byte.
+fn character(bytes: &[u8]) -> Step {
+    let control = match bytes[0] {
+        b'\r' => Some(Key::Enter),
+        b'\t' => Some(Key::Tab),
+        0x7f => Some(Key::Backspace),
+        0 => Some(Key::Ctrl(' ')),
+        letter @ 0x01..=0x1a => Some(Key::Ctrl(char::from(letter - 1 + b'a'))),
+        digit @ 0x1c..=0x1f => Some(Key::Ctrl(char::from(digit - 0x1c + b'4'))),
+        _ => None,
+    };
+    if let Some(control) = control {
+        return Step::Complete(1, key(control));
+    }
+    let beginning = &bytes[..bytes.len().min(4)];
+    let valid = match str::from_utf8(beginning) {
+        Ok(text) => text,
+        Err(error) if error.valid_up_to() > 0 => {
+            str::from_utf8(&beginning[..error.valid_up_to()]).unwrap_or_default()
+        }
+        // Cut off; or not UTF-8, and then one byte is passed over.
+        Err(error) => {
+            return match error.error_len() {
+                None => Step::Incomplete,
+                Some(length) => Step::Complete(length, Meaning::Ignored),
+            };
+        }
+    };
+    match valid.chars().next() {
+        Some(character) => Step::Complete(character.len_utf8(), key(Key::Char(character))),
+        None => Step::Complete(1, Meaning::Ignored),
+    }
+}
+
+/// A control sequence (ECMA-48 5.4): ESC `[`, parameter bytes, intermediate
+/// bytes, a final byte. One that is broken off by another byte is passed over
+/// up to that byte, which may be a key.
+fn control_sequence(bytes: &[u8]) -> Step {
+    match bytes[2..] {
+        // The Linux console's F1 to F5.
+        [b'[', number @ b'A'..=b'E', ..] => {
+            return Step::Complete(4, key(Key::F(number - b'A' + 1)));
+        }
+        // The oldest form of a mouse report: three bytes behind the final one.
+        [b'M', button, column, row, ..] => {
+            let place = |byte: u8| u32::from(byte.saturating_sub(32));
+            let meaning = sequence::mouse(place(button), place(column), place(row));
+            return Step::Complete(6, meaning);
+        }
+        [b'['] | [b'M', ..] => return Step::Incomplete,
+        _ => {}
+    }
+    let body = &bytes[2..];
+    let parameters = count(body, 0x30..=0x3f);
+    let intermediates = count(&body[parameters..], 0x20..=0x2f);
+    let length = 2 + parameters + intermediates;
+    match bytes.get(length) {
+        None if bytes.len() > MAX_SEQUENCE => Step::Complete(bytes.len(), Meaning::Ignored),
+        None => Step::Incomplete,
+        Some(end @ 0x40..=0x7e) => {
+            let meaning = if intermediates == 0 && length < MAX_SEQUENCE {
+                Sequence::new(&body[..parameters], *end).meaning()
+            } else {
+                Meaning::Ignored
+            };
+            Step::Complete(length + 1, meaning)
+        }
+        Some(_) => Step::Complete(length, Meaning::Ignored),
+    }
+}
+
+fn count(bytes: &[u8], range: std::ops::RangeInclusive<u8>) -> usize {
+    bytes.iter().take_while(|byte| range.contains(byte)).count()
+}
+
+/// A key of the application keypad, or Alt and `O`.
+fn shifted(bytes: &[u8]) -> Step {
+    let body = &bytes[2..];
+    // Some terminals put modifiers before the letter.
+    let parameters = count(body, 0x30..=0x3b);
+    match body.get(parameters) {
+        None if parameters < MAX_SEQUENCE => Step::Incomplete,
+        Some(letter) => match sequence::keypad(*letter) {
+            Some(meaning) => Step::Complete(3 + parameters, key(meaning)),
+            None => Step::Complete(2, Meaning::AltKey(Key::Char('O'))),
+        },
+        None => Step::Complete(2, Meaning::AltKey(Key::Char('O'))),
+    }
+}
+
+/// An answer of the terminal to a question that this program never asks, but
+/// one before it may have: a string up to BEL or ESC `\`. Its text is not
+/// keys. A key that cancels breaks it off.
+fn string(bytes: &[u8]) -> Step {
+    let end = bytes[2..]
+        .iter()
+        .position(|byte| *byte < b' ')
+        .map(|place| place + 2);
+    match end.map(|place| (place, &bytes[place..])) {
+        None if bytes.len() > MAX_STRING => Step::Complete(bytes.len(), Meaning::Ignored),
+        None | Some((_, [ESCAPE])) => Step::Incomplete,
+        Some((place, [0x07, ..])) => Step::Complete(place + 1, Meaning::Ignored),
+        Some((place, [ESCAPE, b'\\', ..])) => Step::Complete(place + 2, Meaning::Ignored),
+        Some((place, _)) => Step::Complete(place, Meaning::Ignored),
+    }
+}
+
+#[cfg(test)]
+mod tests;
