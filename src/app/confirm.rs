@@ -2,6 +2,8 @@
 //! frozen at the moment it was asked.
 
 use super::keys::Key;
+use crate::explain::catalogue::Catalogue;
+use crate::explain::sentence::fill;
 use crate::listing::Relation;
 use crate::model::action::{ArmId, ArmedFacts, Life, Reach, Refusal, Target};
 use crate::model::caution::{Caution, Demand};
@@ -58,6 +60,21 @@ pub struct Asked {
     pub remote_only: bool,
     /// What was found when it was taken hold of; none while that goes on.
     pub facts: Option<ArmedFacts>,
+}
+
+/// The name and the program of a process where they are no longer what it was chosen
+/// by, in words.
+#[must_use]
+pub fn changes(facts: &ArmedFacts, words: &Catalogue) -> Vec<String> {
+    let changes = [
+        ("now_called", &facts.now_called),
+        ("now_runs", &facts.now_runs),
+    ];
+    let said = changes.into_iter().filter_map(|(name, now)| {
+        let now = now.as_ref()?;
+        fill(words.screen("confirm", name), |_| Some(now.to_string()))
+    });
+    said.collect()
 }
 
 impl Confirm {

@@ -2,6 +2,7 @@
 
 use super::facts::Facts;
 use crate::model::action::{Refusal, Target};
+use crate::model::text::Text;
 
 /// Refuses by number alone, before anything is opened.
 pub(super) fn by_number(pid: u32, own: u32) -> Result<(), Refusal> {
@@ -12,24 +13,16 @@ pub(super) fn by_number(pid: u32, own: u32) -> Result<(), Refusal> {
     }
 }
 
-/// Refuses what is not the process that was pointed at. Start times have the
-/// grain of a clock tick, so the name and the program must agree as well; and
-/// the process must still hold the socket of the row it was picked from.
+/// Refuses what is not the process that was pointed at: another one that was given
+/// its number, or one that no longer holds the socket of the row it was picked from.
+/// Name and program are no part of its identity: a process changes its name at will
+/// (prctl(2), `PR_SET_NAME`), and would protect itself by that.
 pub(super) fn by_identity(facts: &Facts, target: &Target) -> Result<(), Refusal> {
     if facts.stat.kernel_thread {
         return Err(Refusal::KernelThread);
     }
     if facts.stat.start_ticks != target.start_ticks {
         return Err(Refusal::Replaced);
-    }
-    if facts.stat.name != target.name.raw() {
-        return Err(Refusal::Renamed);
-    }
-    let program = facts.program.as_ref().map(|program| &program.path);
-    if let (Some(shown), Some(runs)) = (&target.exe, program)
-        && shown.raw() != runs.raw()
-    {
-        return Err(Refusal::OtherProgram);
     }
     match target.inode {
         // A zombie holds nothing any more, and a signal to it does nothing.
@@ -40,12 +33,23 @@ pub(super) fn by_identity(facts: &Facts, target: &Target) -> Result<(), Refusal>
     }
 }
 
+/// The name and the program of a process, each where it is no longer the one it was
+/// chosen by: whoever is asked must know.
+pub(super) fn changes(facts: &Facts, target: &Target) -> (Option<Text>, Option<Text>) {
+    let name = Text::new(&facts.stat.name);
+    let program = facts.program.as_ref().map(|program| &program.path);
+    let program = match (&target.exe, program) {
+        (Some(shown), Some(runs)) if shown.raw() != runs.raw() => Some(runs.clone()),
+        _ => None,
+    };
+    ((name.raw() != target.name.raw()).then_some(name), program)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::facts::RunProgram;
     use super::*;
     use crate::model::stat::Stat;
-    use crate::model::text::Text;
     use std::num::NonZeroU32;
 
     fn target() -> Target {
@@ -84,6 +88,27 @@ mod tests {
     }
 
     #[test]
+    fn what_has_changed_since_the_choice_is_known() {
+        let running = |name: &str, path: &str| Facts {
+            program: Some(RunProgram {
+                path: Text::from(path),
+                file: None,
+            }),
+            ..facts(50, name, None)
+        };
+        let cases = [
+            (running("nginx", "/usr/sbin/nginx"), None, None),
+            (running("w1", "/usr/sbin/nginx"), Some("w1"), None),
+            (running("nginx", "/tmp/x"), None, Some("/tmp/x")),
+            (facts(50, "w2", None), Some("w2"), None),
+        ];
+        for (facts, name, program) in cases {
+            let expected = (name.map(Text::from), program.map(Text::from));
+            assert_eq!(changes(&facts, &target()), expected, "{facts:?}");
+        }
+    }
+
+    #[test]
     fn only_the_process_that_was_shown_passes() {
         let mut thread = facts(50, "nginx", None);
         thread.stat.kernel_thread = true;
@@ -98,11 +123,11 @@ mod tests {
         };
         let cases = [
             (running("/usr/sbin/nginx"), Ok(())),
-            (running("/tmp/nginx"), Err(Refusal::OtherProgram)),
+            (running("/tmp/nginx"), Ok(())),
             (facts(50, "nginx", Some(vec![7])), Ok(())),
             (facts(50, "nginx", None), Ok(())),
             (facts(51, "nginx", Some(vec![7])), Err(Refusal::Replaced)),
-            (facts(50, "bash", Some(vec![7])), Err(Refusal::Renamed)),
+            (facts(50, "bash", Some(vec![7])), Ok(())),
             (facts(50, "nginx", Some(vec![8])), Err(Refusal::NotHolder)),
             (thread, Err(Refusal::KernelThread)),
             (zombie, Ok(())),

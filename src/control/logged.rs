@@ -6,7 +6,9 @@ use super::journal::Journal;
 use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal, Target, TreeOutcome};
 use crate::model::closing::{Closable, CloseRefusal};
 use crate::model::signal::Signal;
+use crate::model::text::{Text, is_deceptive};
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Writes every signal and every closed connection, and what came of it, to the
@@ -14,7 +16,54 @@ use std::time::Duration;
 pub struct Logged<C> {
     inner: C,
     journal: Journal,
-    armed: HashMap<ArmId, Target>,
+    armed: HashMap<ArmId, Whom>,
+}
+
+/// Whom a signal is for, as it is written down: what the kernel says first, and
+/// last what the process chooses itself, in quotes, so that no name can look like
+/// the rest of the line.
+struct Whom {
+    pid: u32,
+    described: String,
+}
+
+impl Whom {
+    fn of(facts: &ArmedFacts) -> Self {
+        let ArmedFacts { target, uid, .. } = facts;
+        let uid = uid.map_or_else(|| "unknown".to_owned(), |uid| uid.to_string());
+        let name = facts.now_called.as_ref().unwrap_or(&target.name);
+        let program = facts.now_runs.as_ref().or(target.exe.as_ref());
+        let program = program.map_or_else(|| "unknown".to_owned(), quoted);
+        Self {
+            pid: target.pid,
+            described: format!("uid {uid}, name {}, program {program}", quoted(name)),
+        }
+    }
+}
+
+/// A text in quotes. Quotes, backslashes, bytes that are not UTF-8, and whatever a
+/// reader could not see or would take for something else, are escaped.
+fn quoted(text: &Text) -> String {
+    let mut quoted = String::from('"');
+    for chunk in text.raw().utf8_chunks() {
+        for character in chunk.valid().chars() {
+            let blank = character.is_whitespace() && character != ' ';
+            if blank || is_deceptive(character) {
+                quoted.extend(character.escape_unicode());
+            } else {
+                if matches!(character, '"' | '\\') {
+                    quoted.push('\\');
+                }
+                quoted.push(character);
+            }
+        }
+        for byte in chunk.invalid() {
+            // Writing to a String cannot fail.
+            let _ = write!(quoted, "\\x{byte:02x}");
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 impl<C> Logged<C> {
@@ -37,32 +86,25 @@ impl<C> Logged<C> {
 impl<C: Control> Control for Logged<C> {
     fn arm(&mut self, id: ArmId, target: &Target) -> Result<ArmedFacts, Refusal> {
         let facts = self.inner.arm(id, target)?;
-        self.armed.insert(id, target.clone());
+        self.armed.insert(id, Whom::of(&facts));
         Ok(facts)
     }
 
     fn signal(&mut self, id: ArmId, signal: Signal) -> Outcome {
         let outcome = self.inner.signal(id, signal);
-        if let Some(target) = self.armed.get(&id) {
-            self.log(&format!(
-                "{signal} to {} (pid {}): {}",
-                target.name,
-                target.pid,
-                result(&outcome)
-            ));
+        if let Some(Whom { pid, described }) = self.armed.get(&id) {
+            let result = result(&outcome);
+            self.log(&format!("{signal} to pid {pid}: {result}; {described}"));
         }
         outcome
     }
 
     fn signal_tree(&mut self, id: ArmId, signal: Signal) -> TreeOutcome {
         let tree = self.inner.signal_tree(id, signal);
-        if let Some(target) = self.armed.get(&id) {
+        if let Some(Whom { pid, described }) = self.armed.get(&id) {
+            let (reached, result) = (tree.reached, result(&tree.outcome));
             self.log(&format!(
-                "{signal} to {} (pid {}) and all below it, {} in all: {}",
-                target.name,
-                target.pid,
-                tree.reached,
-                result(&tree.outcome)
+                "{signal} to pid {pid} and all below it, {reached} in all: {result}; {described}"
             ));
         }
         tree
@@ -116,7 +158,7 @@ fn result(outcome: &Outcome) -> String {
 mod tests {
     use super::*;
     use crate::control::Refusing;
-    use crate::model::text::Text;
+    use proptest::prelude::*;
     use std::os::unix::net::UnixDatagram;
 
     /// Refuses to signal, but arms.
@@ -126,6 +168,7 @@ mod tests {
         fn arm(&mut self, _: ArmId, target: &Target) -> Result<ArmedFacts, Refusal> {
             Ok(ArmedFacts {
                 target: target.clone(),
+                uid: Some(33),
                 ..ArmedFacts::default()
             })
         }
@@ -189,12 +232,67 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "TERM to nginx (pid 812): sent",
-                r"KILL to a\nroot: b (pid 812): not sent, not holder",
-                "STOP to nginx (pid 812) and all below it, 3 in all: sent",
+                r#"TERM to pid 812: sent; uid 33, name "nginx", program unknown"#,
+                r#"KILL to pid 812: not sent, not holder; uid 33, name "a\u{a}root: b", program unknown"#,
+                r#"STOP to pid 812 and all below it, 3 in all: sent; uid 33, name "nginx", program unknown"#,
             ]
         );
         std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn no_name_looks_like_the_rest_of_the_line() {
+        let facts = ArmedFacts {
+            target: Target {
+                exe: Some(Text::from("/usr/sbin/nginx")),
+                ..target(br#"a", uid 0, name "sshd"#)
+            },
+            uid: Some(2001),
+            now_called: Some(Text::from(r#"b (pid 1): sent""#)),
+            now_runs: Some(Text::from(r#"/tmp/x", y\"#)),
+            ..ArmedFacts::default()
+        };
+        let described = Whom::of(&facts).described;
+        let expected = r#"uid 2001, name "b (pid 1): sent\"", program "/tmp/x\", y\\""#;
+        assert_eq!(described, expected);
+        // Told apart although they look alike.
+        let alike: [&[u8]; 5] = [
+            b"a\x1bb",
+            br"a\x1bb",
+            "a\u{a0}b".as_bytes(),
+            b"a b",
+            b"a\xffb",
+        ];
+        let quoted: std::collections::BTreeSet<String> =
+            alike.iter().map(|name| quoted(&Text::new(name))).collect();
+        assert_eq!(quoted.len(), alike.len(), "{quoted:?}");
+    }
+
+    /// Reads one quoted text from the front; the rest comes after it.
+    fn unquoted(line: &str) -> Option<&str> {
+        let mut rest = line.strip_prefix('"')?.chars();
+        loop {
+            match rest.next()? {
+                '"' => return Some(rest.as_str()),
+                '\\' => drop(rest.next()?),
+                _ => {}
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_and_path_end_where_their_quotes_do(name: Vec<u8>, path: Vec<u8>) {
+            let facts = ArmedFacts {
+                target: Target { exe: Some(Text::new(&path)), ..target(&name) },
+                ..ArmedFacts::default()
+            };
+            let described = Whom::of(&facts).described;
+            prop_assert!(!described.chars().any(is_deceptive));
+            let rest = described.strip_prefix("uid unknown, name ").and_then(unquoted);
+            let rest = rest.and_then(|rest| unquoted(rest.strip_prefix(", program ")?));
+            prop_assert_eq!(rest, Some(""));
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::hold::{Hold, failed, raw};
 use super::kin::{self, Census};
 use super::tree::{Frozen, Member};
 use super::{Control, cautions, guards};
-use crate::model::action::{ArmId, ArmedFacts, Life, Outcome, Refusal, Target, TreeOutcome};
+use crate::model::action::{ArmId, ArmedFacts, Grip, Life, Outcome, Refusal, Target, TreeOutcome};
 use crate::model::caution::Caution;
 use crate::model::signal::Signal;
 use crate::model::text::Text;
@@ -39,6 +39,8 @@ struct Armed {
     target: Target,
     /// What it ran when it was armed: a later exec changes it.
     program: Option<RunProgram>,
+    /// What it was called when it was armed.
+    name: Text,
     /// Its descendants, once they have been signalled.
     tree: Vec<Member>,
 }
@@ -88,6 +90,7 @@ impl PidfdControl {
         permitted(target.pid)?;
         armed.target = target.clone();
         let gathered = gather(target, &facts);
+        armed.name = Text::new(&facts.stat.name);
         armed.program = facts.program;
         Ok(ArmedFacts {
             grip: armed.hold.grip(),
@@ -118,6 +121,7 @@ impl Control for PidfdControl {
         let armed = Armed {
             hold,
             target: target.clone(),
+            name: Text::new(&facts.stat.name),
             program: facts.program,
             tree: Vec::new(),
         };
@@ -169,13 +173,18 @@ impl Control for PidfdControl {
 }
 
 impl Armed {
-    /// Makes sure once more that this is what was armed, and that it lives.
+    /// Makes sure once more that this is what was asked about, and that it lives. A
+    /// pidfd is identity enough; a program that was exchanged under the question is
+    /// worth a new one. By a number alone another process might be hit that was
+    /// started within the same clock tick, so the name must agree as well.
     fn verify(&self) -> Result<(), Refusal> {
         let facts = verify(&self.target)?;
         if facts.ended {
             return Err(Refusal::Zombie);
         }
-        // Where it may not be read any more, the name has to do.
+        if self.hold.grip() == Grip::Number && facts.stat.name != self.name.raw() {
+            return Err(Refusal::Renamed);
+        }
         let same = match (&self.program, &facts.program) {
             (Some(then), Some(now)) => then == now,
             _ => true,
@@ -240,8 +249,11 @@ fn gather(target: &Target, facts: &Facts) -> ArmedFacts {
     let descendants = census.descendants(pid);
     let itself = BTreeSet::from([pid]);
     let children = census.children(&itself);
+    let (now_called, now_runs) = guards::changes(facts, target);
     ArmedFacts {
         target: target.clone(),
+        now_called,
+        now_runs,
         command: facts::command(pid),
         uid: facts::uid(pid),
         children: children
@@ -347,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_with_another_start_or_name_is_left_alone() {
+    fn a_process_with_another_start_or_socket_is_left_alone() {
         let mut child = victim();
         let shown = target(&child);
         let mut control = PidfdControl::default();
@@ -355,18 +367,13 @@ mod tests {
             start_ticks: shown.start_ticks + 1,
             ..shown.clone()
         };
-        let renamed = Target {
-            name: Text::from("dog"),
-            ..shown.clone()
-        };
         let elsewhere = Target {
             inode: std::num::NonZeroU32::new(1),
             ..shown
         };
         assert_eq!(control.arm(ArmId(1), &older), Err(Refusal::Replaced));
-        assert_eq!(control.arm(ArmId(2), &renamed), Err(Refusal::Renamed));
         assert_eq!(control.arm(ArmId(3), &elsewhere), Err(Refusal::NotHolder));
-        for id in 1..=3 {
+        for id in [1, 3] {
             let outcome = control.signal(ArmId(id), Signal::Kill);
             assert_eq!(outcome, Outcome::Refused(Refusal::Gone));
         }

@@ -168,14 +168,6 @@ fn whoever_is_refused_is_sent_nothing() {
         (own, Refusal::Itself),
         (altered(|target| target.start_ticks += 1), Refusal::Replaced),
         (
-            altered(|target| target.name = Text::from("dog")),
-            Refusal::Renamed,
-        ),
-        (
-            altered(|target| target.exe = Some(Text::from("/usr/bin/dog"))),
-            Refusal::OtherProgram,
-        ),
-        (
             altered(|target| target.inode = std::num::NonZeroU32::new(1)),
             Refusal::NotHolder,
         ),
@@ -228,8 +220,73 @@ fn another_program_in_the_same_process_is_noticed() {
         "its name tells nothing"
     );
     let outcome = control.signal(ONE, Signal::Term);
-    fs::remove_dir_all(&folder).unwrap();
     assert_eq!(outcome, Outcome::Refused(Refusal::OtherProgram));
+    assert_eq!(*sent.lock().unwrap(), []);
+    // Asked again, the question tells what it runs; and then that is what is ended.
+    let shown = Target {
+        exe: Some(Text::from(first.to_str().unwrap())),
+        ..victim.target()
+    };
+    let facts = control.arm(ONE, &shown).unwrap();
+    assert_eq!(facts.now_runs, Some(Text::from(second.to_str().unwrap())));
+    let signal = Signal::Term;
+    assert_eq!(control.signal(ONE, signal), Outcome::Sent { signal });
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+/// Renames itself with every line it reads, and says so.
+const RENAMING: &str = "i=0; while read line; do i=$((i+1)); printf w$i > /proc/$$/comm; done";
+
+#[test]
+fn a_new_name_protects_nobody() {
+    let mut victim = Victim::start(Command::new("sh").args(["-c", RENAMING]));
+    victim.until("sh runs", || victim.target().name.as_str() == "sh");
+    let shown = victim.target();
+    let mut input = victim.0.stdin.take().unwrap();
+    let mut rename = |name: &str| {
+        writeln!(input).unwrap();
+        victim.until("renamed", || victim.target().name.as_str() == name);
+    };
+    let recording = Recording {
+        through: true,
+        ..Recording::new()
+    };
+    let (mut control, sent) = recording.control(WithoutPidfd::Refuse);
+    // Between the table and the question: the question names it.
+    rename("w1");
+    let facts = control.arm(ONE, &shown).unwrap();
+    assert_eq!(facts.now_called, Some(Text::from("w1")));
+    assert_eq!(facts.now_runs, None);
+    // While the question stands.
+    rename("w2");
+    let signal = Signal::Cont;
+    assert_eq!(control.signal(ONE, signal), Outcome::Sent { signal });
+    rename("w3");
+    let tree = control.signal_tree(ONE, Signal::Stop);
+    assert_eq!(tree.reached, 1);
+    let own = victim.0.id();
+    assert_eq!(
+        *sent.lock().unwrap(),
+        [(own, Signal::Cont), (own, Signal::Stop)]
+    );
+}
+
+#[test]
+fn held_by_its_number_a_process_must_keep_its_name() {
+    let mut victim = Victim::start(Command::new("sh").args(["-c", RENAMING]));
+    victim.until("sh runs", || victim.target().name.as_str() == "sh");
+    let shown = victim.target();
+    let mut input = victim.0.stdin.take().unwrap();
+    let old_kernel = Recording {
+        refusing: Some((0, Errno::NOSYS)),
+        ..Recording::new()
+    };
+    let (mut control, sent) = old_kernel.control(WithoutPidfd::Risk);
+    control.arm(ONE, &shown).unwrap();
+    writeln!(input).unwrap();
+    victim.until("renamed", || victim.target().name.as_str() == "w1");
+    let outcome = control.signal(ONE, Signal::Term);
+    assert_eq!(outcome, Outcome::Refused(Refusal::Renamed));
     assert_eq!(*sent.lock().unwrap(), []);
 }
 
@@ -391,7 +448,8 @@ fn a_target_that_was_renamed_meanwhile_is_still_watched() {
     let mut input = victim.0.stdin.take().unwrap();
     writeln!(input).unwrap();
     victim.until("renamed", || victim.target().name.as_str() == "draining");
-    assert_eq!(control.arm(ArmId(1), &shown), Err(Refusal::Renamed));
+    let facts = control.arm(ArmId(1), &shown).unwrap();
+    assert_eq!(facts.now_called, Some(Text::from("draining")));
     assert!(!control.wait(ArmId(1), Duration::ZERO), "it runs");
     drop(input);
     assert!(control.wait(ArmId(1), PATIENCE), "and its end is seen");

@@ -101,6 +101,10 @@ pub enum Life {
 pub struct ArmedFacts {
     /// The target as asked for.
     pub target: Target,
+    /// Its name now, where that is not the one it was chosen by.
+    pub now_called: Option<Text>,
+    /// The program it runs now, where that is not the one it was chosen by.
+    pub now_runs: Option<Text>,
     /// Command line, spaces between the arguments.
     pub command: Text,
     /// Who runs it now.

@@ -171,6 +171,12 @@ fn the_question_is_whole_on_a_small_screen() {
         ..facts
     });
     look_at_both(&mut app, "stopped");
+    let (mut app, _) = asked("process:sshd", |facts| ArmedFacts {
+        now_called: Some(Text::from("kworker/0:1")),
+        now_runs: Some(Text::from("/tmp/.x/miner")),
+        ..facts
+    });
+    look_at_both(&mut app, "changed");
     let (mut app, _) = asked("pid:811", with_workers);
     look_at_both(&mut app, "shared");
 }

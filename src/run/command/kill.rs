@@ -4,7 +4,7 @@ use super::owners::{self, Owner};
 use super::ports;
 use super::unknown;
 use super::{About, Case, Ending, Order, RunError, Teller, Wording, consent, is_attended, user};
-use crate::app::confirm::Goes;
+use crate::app::confirm::{Goes, changes};
 use crate::control::Control;
 use crate::explain::catalogue::Catalogue;
 use crate::explain::sentence::fill;
@@ -205,6 +205,9 @@ fn tell_owner(owner: &Owner<'_>, facts: &ArmedFacts, observation: &Observation, 
         ("command", fit(command, COMMAND).into_owned()),
     ]);
     teller.say("kill_line", &values);
+    for change in changes(facts, teller.words) {
+        teller.say("caution", &[("caution", change)]);
+    }
     if let Some(helper) = StandsFor::of(owner.process) {
         let port = owner.row.socket.local.port;
         let told = helper.told(owner.process, port, teller.words);

@@ -2,7 +2,7 @@
 
 use super::LISTED;
 use crate::app::App;
-use crate::app::confirm::{Confirm, Goes};
+use crate::app::confirm::{Confirm, Goes, changes};
 use crate::explain::sentence::fill;
 use crate::explain::stands_for::StandsFor;
 use crate::model::action::{ArmedFacts, Grip, Life};
@@ -28,6 +28,11 @@ pub(super) fn all(confirm: &Confirm, app: &App) -> Vec<String> {
     }
     for facts in &known {
         warnings.extend(grave(facts, confirm, app));
+    }
+    for facts in &known {
+        let whose = whose(facts, confirm);
+        let told = changes(facts, app.words).into_iter();
+        warnings.extend(told.map(|change| format!("{whose}{change}")));
     }
     for asked in &confirm.asked {
         let port = confirm.goes.ports().first().copied().unwrap_or(0);
@@ -56,12 +61,17 @@ pub(super) fn all(confirm: &Confirm, app: &App) -> Vec<String> {
     warnings
 }
 
-/// Why a number must be typed for a process; of several it is named.
-fn grave(facts: &ArmedFacts, confirm: &Confirm, app: &App) -> Vec<String> {
-    let whose = match confirm.single() {
+/// Before a warning about one of several processes, which one.
+fn whose(facts: &ArmedFacts, confirm: &Confirm) -> String {
+    match confirm.single() {
         Some(_) => String::new(),
         None => format!("{} ({}): ", facts.target.name, facts.target.pid),
-    };
+    }
+}
+
+/// Why a number must be typed for a process; of several it is named.
+fn grave(facts: &ArmedFacts, confirm: &Confirm, app: &App) -> Vec<String> {
+    let whose = whose(facts, confirm);
     let cautions = facts.cautions_for(confirm.reach).into_iter();
     let names = cautions.filter_map(|caution| match caution {
         Caution::OwnAncestor => Some("own_ancestor"),
