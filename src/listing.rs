@@ -14,7 +14,7 @@ mod role;
 mod shell;
 mod targets;
 
-pub use arrange::{Undecided, arrange, arrange_decided, arrange_with};
+pub use arrange::{Undecided, arrange, arrange_decided, arrange_with, matcher};
 pub use cell::{Cell, cell, mark};
 pub use column::{Align, Column, UnknownColumn};
 pub use fit::{fit, pad, width, wrap};
@@ -23,4 +23,4 @@ pub use order::{Sort, SortBy};
 pub use quick::{Quick, StateClass};
 pub use role::{Relation, Role};
 pub use shell::shell_words;
-pub use targets::{Targets, matches_by_remote_only, targets};
+pub use targets::{TargetRule, Targets, matches_by_remote_only, targets};

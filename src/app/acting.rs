@@ -12,8 +12,7 @@ use super::mode::Mode;
 use super::notice::Notice;
 use super::tags::Tags;
 use crate::explain::sentence::fill;
-use crate::filter::Matcher;
-use crate::listing::{Relation, Targets, matches_by_remote_only, shell_words, targets};
+use crate::listing::{Relation, Targets, matcher, matches_by_remote_only, shell_words, targets};
 use crate::model::action::{ArmId, ArmedFacts, Life, MOST_TARGETS, Policy, Reach, Refusal, Target};
 use crate::model::process::Process;
 use crate::model::row::{Phase, Row};
@@ -139,7 +138,7 @@ impl App {
     /// The owner of each row, once, with the socket it is picked by.
     fn owners_of(&self, rows: &[&Row]) -> Vec<Picked> {
         let bare = self.filter.asks_for_bare_port();
-        let matcher = Matcher::new(&self.filter, &self.observation);
+        let matcher = matcher(&self.filter, &self.observation);
         let mut found: Vec<Picked> = Vec::new();
         for row in rows {
             let Some(owner) = self.observation.first_owner(row) else {

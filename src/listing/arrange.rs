@@ -64,6 +64,16 @@ pub fn arrange_with(
     (rows, undecided)
 }
 
+/// A filter made ready for an observation, with the urgency of its rows where it asks
+/// for that.
+#[must_use]
+pub fn matcher<'o>(filter: &Filter, observation: &'o Observation) -> Matcher<'o> {
+    let evaluated = filter
+        .is_of_urgency()
+        .then(|| Arc::new(urgencies(observation)));
+    Matcher::with_urgencies(filter, observation, evaluated.as_ref())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

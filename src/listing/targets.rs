@@ -5,7 +5,8 @@
 //! the browser: a port that names no end is the local port here, and of those
 //! who have it locally the ones that serve it go first.
 
-use crate::filter::{Filter, Matcher};
+use super::arrange::matcher as ready;
+use crate::filter::{Doubt, Filter, Matcher};
 use crate::listing::Role;
 use crate::model::endpoint::Endpoint;
 use crate::model::observation::Observation;
@@ -26,26 +27,86 @@ pub struct Targets<'o> {
 /// port without naming an end.
 #[must_use]
 pub fn targets<'o>(rows: &[&'o Row], filter: &Filter, observation: &'o Observation) -> Targets<'o> {
-    if !filter.asks_for_bare_port() {
-        return Targets {
-            meant: rows.to_vec(),
-            spared: Vec::new(),
-        };
+    Targets::of(rows, &TargetRule::new(rows, filter, observation))
+}
+
+impl<'o> Targets<'o> {
+    /// The rows parted by a rule.
+    #[must_use]
+    pub fn of(rows: &[&'o Row], rule: &TargetRule<'_>) -> Self {
+        let (meant, spared) = rows.iter().partition(|row| rule.matches(row));
+        Self { meant, spared }
     }
-    let local = filter.with_local_ports();
-    let matcher = Matcher::new(&local, observation);
-    let place = |row: &Row| (row.socket.namespace, row.socket.local.port);
-    let serves = |row: &Row| row.phase != Phase::Closed && Role::of(row, observation).serves();
-    let held: BTreeSet<(u32, u16)> = rows
-        .iter()
-        .filter(|row| row.socket.peer().is_none() && matcher.matches(row) && serves(row))
-        .map(|row| place(row))
-        .collect();
-    let (meant, spared) = rows.iter().partition(|row| {
-        let is_first = row.socket.peer().is_none() && serves(row);
-        matcher.matches(row) && (is_first || !held.contains(&place(row)))
-    });
-    Targets { meant, spared }
+}
+
+/// Decides of the rows that a filter finds, or may find, which are meant.
+pub struct TargetRule<'o> {
+    observation: &'o Observation,
+    /// The filter with local ports only.
+    matcher: Matcher<'o>,
+    /// The ports that somebody serves who matches, with their namespaces; none where
+    /// all rows are meant.
+    served: Option<BTreeSet<(u32, u16)>>,
+}
+
+impl<'o> TargetRule<'o> {
+    /// A rule for the rows that a filter has found.
+    #[must_use]
+    pub fn new(found: &[&Row], filter: &Filter, observation: &'o Observation) -> Self {
+        if !filter.asks_for_bare_port() {
+            return Self::of_all(filter, observation);
+        }
+        let matcher = ready(&filter.with_local_ports(), observation);
+        let serving = found.iter().filter(|row| is_served_by(row, observation));
+        let served = serving
+            .filter(|row| matcher.matches(row))
+            .map(|row| place(row))
+            .collect();
+        Self {
+            observation,
+            matcher,
+            served: Some(served),
+        }
+    }
+
+    /// A rule by which every row is meant that the filter finds.
+    #[must_use]
+    pub fn of_all(filter: &Filter, observation: &'o Observation) -> Self {
+        Self {
+            observation,
+            matcher: ready(filter, observation),
+            served: None,
+        }
+    }
+
+    /// True if a row is meant.
+    #[must_use]
+    pub fn matches(&self, row: &Row) -> bool {
+        self.is_left(row) && self.matcher.matches(row)
+    }
+
+    /// The reason why it is unknown whether a row is meant, where it is. `alone` is the
+    /// row as one of its owners has it.
+    #[must_use]
+    pub fn doubt(&self, row: &Row, alone: &Row) -> Option<Doubt> {
+        self.matcher.doubt(alone).filter(|_| self.is_left(row))
+    }
+
+    /// True unless the row is left alone for the sake of who serves its port.
+    fn is_left(&self, row: &Row) -> bool {
+        self.served.as_ref().is_none_or(|served| {
+            is_served_by(row, self.observation) || !served.contains(&place(row))
+        })
+    }
+}
+
+fn place(row: &Row) -> (u32, u16) {
+    (row.socket.namespace, row.socket.local.port)
+}
+
+/// True for the socket by which a port is served.
+fn is_served_by(row: &Row, observation: &Observation) -> bool {
+    row.socket.peer().is_none() && row.phase != Phase::Closed && Role::of(row, observation).serves()
 }
 
 /// True if a row matches only because of its remote end: without it, the filter
@@ -126,6 +187,57 @@ mod tests {
             };
             assert_eq!(numbers(&parted.meant), meant, "{text}");
             assert_eq!(numbers(&parted.spared), spared, "{text}");
+        }
+    }
+
+    /// It is unknown of every connection here whether its round trip takes that long.
+    #[test]
+    fn only_what_could_be_meant_is_doubted() {
+        let world = world();
+        let doubted = |text: &str, all: bool| -> Vec<usize> {
+            let filter = Filter::parse(text).unwrap();
+            let rows = world.rows.iter();
+            let found: Vec<&Row> = rows
+                .clone()
+                .filter(|row| filter.matches(row, &world))
+                .collect();
+            let rule = if all {
+                TargetRule::of_all(&filter, &world)
+            } else {
+                TargetRule::new(&found, &filter, &world)
+            };
+            let doubted = |(place, row): (usize, &Row)| rule.doubt(row, row).map(|_| place);
+            rows.enumerate().filter_map(doubted).collect()
+        };
+        // Who serves the port is known: neither clients nor connections matter.
+        let known = ":5173 and (state listen or rtt > 1ms)";
+        assert!(doubted(known, false).is_empty());
+        assert_eq!(doubted(known, true), [1, 2, 3]);
+        assert_eq!(
+            doubted("either :5173 and (state listen or rtt > 1ms)", false),
+            [1, 2, 3]
+        );
+        // Nobody who surely matches serves it: who has it locally does.
+        assert_eq!(doubted(":5173 and rtt > 1ms", false), [1]);
+        assert_eq!(doubted(":41021 and rtt > 1ms", false), [3]);
+        assert!(doubted(":9 and rtt > 1ms", false).is_empty());
+    }
+
+    #[test]
+    fn urgency_can_be_asked_for() {
+        let world = crate::filter::sample::world();
+        let urgencies = crate::explain::urgency::urgencies(&world);
+        let urgent = |row: &&Row| urgencies.of(row) != crate::explain::urgency::Urgency::Normal;
+        let expected = world.rows.iter().filter(urgent).count();
+        assert!(expected > 0);
+        for text in [
+            "urgency:look,act",
+            "urgency:look,act and either :443 or urgency:look,act",
+        ] {
+            let filter = Filter::parse(text).unwrap();
+            let rows: Vec<&Row> = world.rows.iter().filter(urgent).collect();
+            let parted = targets(&rows, &filter, &world);
+            assert_eq!(parted.meant.len(), expected, "{text}");
         }
     }
 

@@ -3,7 +3,7 @@
 use super::namespace::{Namespace, NotHere};
 use super::orders::order;
 use super::other::Other;
-use std::net::{TcpListener, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 
 pub(crate) fn is_neither_yes_nor_no(_: &Namespace) -> Result<(), NotHere> {
@@ -22,6 +22,22 @@ pub(crate) fn is_neither_yes_nor_no(_: &Namespace) -> Result<(), NotHere> {
         order(&typed, 2, &[&meant, "nothing was done"]);
     }
     assert_eq!(victim.0.try_wait().unwrap(), None, "nothing was sent");
+    // Of who serves the port it is known, and the others are left alone.
+    let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let known = format!("kill :{port} and (state listen or age > 1h)");
+    order(&format!("{known} --dry-run"), 0, &["would go to 1"]);
+    let meant = format!("unknown whether cat ({pid})");
+    order(
+        &format!("{known} --clients --dry-run"),
+        2,
+        &["unknown whether"],
+    );
+    order(
+        &format!("kill :{port} and age > 1h --dry-run"),
+        2,
+        &[&meant],
+    );
+    drop(client);
     // What else is said decides.
     order(
         &format!("list age < 5m and udp and :{port}"),

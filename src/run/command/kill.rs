@@ -9,7 +9,7 @@ use crate::control::Control;
 use crate::explain::catalogue::Catalogue;
 use crate::explain::sentence::fill;
 use crate::explain::stands_for::StandsFor;
-use crate::listing::{Relation, Targets, fit, shell_words, targets};
+use crate::listing::{Relation, TargetRule, Targets, fit, shell_words};
 use crate::model::action::{ArmedFacts, Grip, Life, Outcome, Reach, Refusal, Target};
 use crate::model::caution::{Caution, Demand};
 use crate::model::observation::Observation;
@@ -50,21 +50,19 @@ pub fn kill(mut request: KillRequest) -> Result<Ending, RunError> {
         words: request.words,
     };
     let observation = request.about.observe()?;
-    unknown::refuse_kill(&request.about, &observation, &teller)?;
     let rows = request.about.rows(&observation);
+    let filter = &request.about.filter;
+    let rule = if request.order.clients {
+        TargetRule::of_all(filter, &observation)
+    } else {
+        TargetRule::new(&rows, filter, &observation)
+    };
+    unknown::refuse_kill(&request.about, &rule, &observation, &teller)?;
     if rows.is_empty() {
         teller.warn("nothing_matches", &[]);
         return Ok(Ending::NothingMatched);
     }
-    let filter = &request.about.filter;
-    let targets = if request.order.clients {
-        Targets {
-            meant: rows,
-            spared: Vec::new(),
-        }
-    } else {
-        targets(&rows, filter, &observation)
-    };
+    let targets = Targets::of(&rows, &rule);
     let command = shell_words(filter, &request.about.quick);
     if targets.meant.is_empty() {
         teller.aside("no_holder", &[]);

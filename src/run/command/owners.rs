@@ -2,8 +2,8 @@
 //! that match, each with its role.
 
 use super::{Teller, user};
-use crate::filter::{Filter, Matcher};
-use crate::listing::{Relation, Role, matches_by_remote_only};
+use crate::filter::Filter;
+use crate::listing::{Relation, Role, matcher, matches_by_remote_only};
 use crate::model::action::{ArmId, Target};
 use crate::model::caution::Caution;
 use crate::model::observation::Observation;
@@ -43,7 +43,7 @@ pub(super) fn owners<'o>(
     filter: &Filter,
     observation: &'o Observation,
 ) -> Vec<Owner<'o>> {
-    let matcher = Matcher::new(filter, observation);
+    let matcher = matcher(filter, observation);
     let mut places: BTreeMap<(u32, u64), usize> = BTreeMap::new();
     let mut owners: Vec<Owner> = Vec::new();
     for row in rows {

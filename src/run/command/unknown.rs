@@ -6,26 +6,30 @@ use super::{About, Teller};
 use crate::app::closing::Closing;
 use crate::explain::doubt;
 use crate::filter::{Doubt, Matcher, Truth};
+use crate::listing::{TargetRule, matcher};
 use crate::model::observation::Observation;
 use crate::model::row::{Phase, Row};
 use crate::model::session::Session;
 use crate::model::text::Text;
 use crate::run::RunError;
 
-/// Refuses to signal if it is unknown of a process that could be signalled
-/// whether it is meant. Sockets whose owner is unknown are only counted: there
-/// is nobody to signal.
+/// Refuses to signal if it is unknown of a process that would be signalled whether it
+/// is meant. Clients and other rows that the rule leaves alone are not asked about.
+/// Sockets whose owner is unknown are only counted: there is nobody to signal.
 pub(super) fn refuse_kill(
     about: &About,
+    rule: &TargetRule<'_>,
     observation: &Observation,
     teller: &Teller,
 ) -> Result<(), RunError> {
-    refuse(about, observation, teller, |matcher, row| {
+    let doubt = |row: &Row| rule.doubt(row, row);
+    refuse(about, observation, teller, doubt, |matcher, row| {
         if matcher.truth(row) == Truth::No {
             return None;
         }
         each_alone(row, observation).find_map(|(process, alone)| {
-            let doubt = matcher.doubt(&alone).filter(|_| process.start_ticks > 0)?;
+            let doubt = rule.doubt(row, &alone);
+            let doubt = doubt.filter(|_| process.start_ticks > 0)?;
             let what = format!("{} ({}) {}", process.name, process.pid, socket(row));
             Some((what, doubt))
         })
@@ -40,20 +44,24 @@ pub(super) fn refuse_close(
     session: &Session,
     teller: &Teller,
 ) -> Result<(), RunError> {
-    refuse(about, observation, teller, |matcher, row| {
+    let matcher = matcher(&about.filter, observation);
+    let doubt = |row: &Row| matcher.doubt(row);
+    refuse(about, observation, teller, doubt, |matcher, row| {
         let doubt = matcher.doubt(row)?;
         let can_be = !Closing::of(&[row], observation, session).targets.is_empty();
         can_be.then(|| (socket(row), doubt))
     })
 }
 
+/// Refuses at the first candidate; `doubt` says of a row why it is left out, if it is.
 fn refuse(
     about: &About,
     observation: &Observation,
     teller: &Teller,
+    doubt: impl Fn(&Row) -> Option<Doubt>,
     candidate: impl Fn(&Matcher<'_>, &Row) -> Option<(String, Doubt)>,
 ) -> Result<(), RunError> {
-    let matcher = Matcher::new(&about.filter, observation);
+    let matcher = matcher(&about.filter, observation);
     let rows = observation.rows.iter();
     let rows = rows.filter(|row| row.phase != Phase::Closed && about.quick.matches(row));
     let (mut count, mut first) = (0, None);
@@ -64,7 +72,7 @@ fn refuse(
             let reason = doubt::reason(doubt, teller.words);
             return Err(teller.refuse("undecided", &[("what", what), ("reason", reason)]));
         }
-        if let Some(doubt) = matcher.doubt(row) {
+        if let Some(doubt) = doubt(row) {
             count += 1;
             first = first.or(Some(doubt));
         }
