@@ -108,6 +108,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use namespace::Body;
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// A user without any privilege.
@@ -304,6 +305,7 @@ const INSIDE: &[(&str, Body)] = &[
         "checks_tell_of_growth_and_end_early",
         checks::tell_of_growth_and_end_early,
     ),
+    ("checks_find_what_is_over", checks::find_what_is_over),
     ("checks_refuse_what_is_wrong", checks::refuse_what_is_wrong),
     (
         "coverage_is_told_where_a_check_was_stopped",
@@ -369,6 +371,32 @@ const ROW_BY_ROW: &str = "list_agrees_row_by_row";
 const ON_A_PAIR: &str = "list_agrees_row_by_row_on_a_pair_of_devices";
 const BY_NOBODY: &str = "list_agrees_row_by_row_for_an_ordinary_user";
 
+/// Those that take longest come first, so that none of them is left over at the end.
+const LONG: [&str; 10] = [
+    "ends_come_as_they_were_foretold",
+    "churn_loses_no_long_lived_row",
+    "closing_does_in_each_state_what_is_promised",
+    "checks_hold_listeners_against_a_baseline",
+    "troubles_local_ports",
+    "two_hundred_successes_are_no_flood",
+    "checks_find_what_is_over",
+    "a_flood_is_found_in_time",
+    "a_session_is_followed_through_its_states",
+    "orders_kill_who_is_meant",
+];
+
+/// Those that need a processor for themselves run one at a time, beside those that wait:
+/// they measure what is done under load, or who was running just then.
+const HEAVY: [&str; 4] = [
+    "churn_loses_no_long_lived_row",
+    "closing_never_hits_who_came_to_the_same_addresses",
+    "events_keep_up_with_a_storm",
+    "events_tell_of_brief_connections",
+];
+
+/// Taken by the one of them that runs.
+static PROCESSOR: Mutex<()> = Mutex::new(());
+
 type Plain = fn() -> Result<(), Failed>;
 
 /// Those that send nothing.
@@ -420,6 +448,8 @@ fn main() -> ExitCode {
     }
     let inside = INSIDE.iter().map(|(name, _)| {
         Trial::ignorable_test(*name, move || {
+            let heavy = HEAVY.contains(name);
+            let _alone = heavy.then(|| PROCESSOR.lock().unwrap_or_else(PoisonError::into_inner));
             let began = Instant::now();
             let ran = match *name {
                 ROW_BY_ROW | ON_A_PAIR => namespace::run_repeatedly(name, namespace::run),
@@ -440,10 +470,18 @@ fn main() -> ExitCode {
         Ok(namespace::complete(BY_NOBODY, ran, began))
     });
     let outside = OUTSIDE.iter().map(|(name, test)| Trial::test(*name, *test));
-    let all = inside
+    let mut all: Vec<Trial> = inside
         .chain(hunted)
         .chain([by_nobody])
         .chain(outside)
         .collect();
-    libtest_mimic::run(&Arguments::from_args(), all).exit_code()
+    all.sort_by_key(|trial| !LONG.contains(&trial.name()));
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert_with(threads);
+    libtest_mimic::run(&arguments, all).exit_code()
+}
+
+/// They wait for kernel timers and for time to pass far more than they compute.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(2, |cores| 2 * cores.get())
 }

@@ -14,6 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use tempfile::TempDir;
 
 /// A folder with a file of settings in it.
@@ -86,17 +87,43 @@ pub(crate) fn find_what_a_rule_says(_: &Namespace) -> Result<(), NotHere> {
         )
     };
     let three = folder.settings("three.toml", &rule(3));
+    let four = folder.settings("four.toml", &rule(4));
+    let muted = format!("{}[[mute]]\nrule = \"too many\"\n", rule(3));
+    let muted = folder.settings("muted.toml", &muted);
     let check = format!("check --for 3s --config {three}");
-    let told = ["1 finding in 3", "warn 1", "has 4, more than 3", "evidence"];
-    order(&check, 1, &told);
-    let line = order(
-        &format!("{check} --oneline"),
-        1,
-        &["TCPLENS WARNING - 1 finding: "],
-    );
+    let oneline = format!("{check} --oneline");
+    let json = format!("{check} --json");
+    let on_alarm = format!("{check} --fail-on alarm");
+    let four = format!("check --for 3s --config {four}");
+    let with_mute = format!("check --for 3s --config {muted}");
+    let oneline_with_mute = format!("check --for 3s --oneline --config {muted}");
+    let count = 1 + usize::from(run_from_anybodys_folder());
+    let muted_in_all = format!("{count} muted");
+    let figure = format!("muted={count};;");
+    let said = order_together(&[
+        (
+            &check,
+            1,
+            &["1 finding in 3", "warn 1", "has 4, more than 3", "evidence"],
+        ),
+        (&oneline, 1, &["TCPLENS WARNING - 1 finding: "]),
+        (&json, 1, &[]),
+        (&on_alarm, 0, &["1 finding"]),
+        (&four, 0, &["nothing found"]),
+        (
+            &with_mute,
+            0,
+            &["nothing found", &muted_in_all, "muted       live-", "has 4"],
+        ),
+        (
+            &oneline_with_mute,
+            0,
+            &["TCPLENS OK - 0 findings | findings=0", &figure],
+        ),
+    ]);
+    let line = &said[1];
     assert!(line.contains("| findings=1;; alarm=0;; warn=1;;"), "{line}");
-    let said = order(&format!("{check} --json"), 1, &[]);
-    let value: Value = serde_json::from_str(&said).unwrap();
+    let value: Value = serde_json::from_str(&said[2]).unwrap();
     let found = &value["findings"][0];
     assert_eq!(found["rule"], json!("user_rule"));
     assert_eq!(found["name"], json!("too many"));
@@ -106,28 +133,6 @@ pub(crate) fn find_what_a_rule_says(_: &Namespace) -> Result<(), NotHere> {
         json!({"value": 4, "unit": "count"})
     );
     assert_eq!(value["counts"]["warn"], json!(1));
-
-    order(&format!("{check} --fail-on alarm"), 0, &["1 finding"]);
-    let four = folder.settings("four.toml", &rule(4));
-    order(
-        &format!("check --for 3s --config {four}"),
-        0,
-        &["nothing found"],
-    );
-    let muted = format!("{}[[mute]]\nrule = \"too many\"\n", rule(3));
-    let muted = folder.settings("muted.toml", &muted);
-    let count = 1 + usize::from(run_from_anybodys_folder());
-    let muted_in_all = format!("{count} muted");
-    let told = ["nothing found", &muted_in_all, "muted       live-", "has 4"];
-    order(&format!("check --for 3s --config {muted}"), 0, &told);
-    order(
-        &format!("check --for 3s --oneline --config {muted}"),
-        0,
-        &[
-            "TCPLENS OK - 0 findings | findings=0",
-            &format!("muted={count};;"),
-        ],
-    );
     Ok(())
 }
 
@@ -175,12 +180,12 @@ pub(crate) fn tell_of_growth_and_end_early(_: &Namespace) -> Result<(), NotHere>
         said.contains("grows: 6 more sockets within 1 min"),
         "{said}"
     );
-    find_what_is_over(&folder);
     Ok(())
 }
 
 /// A finding that stood while was watched is told when it is over.
-fn find_what_is_over(folder: &Folder) {
+pub(crate) fn find_what_is_over(_: &Namespace) -> Result<(), NotHere> {
+    let folder = Folder::new();
     let crowd = Crowd::of(9);
     let path = folder.settings(
         "over.toml",
@@ -199,6 +204,18 @@ fn find_what_is_over(folder: &Folder) {
     assert_eq!(value["findings"], json!([]), "{value}");
     assert_eq!(value["over"][0]["name"], json!("was"), "{value}");
     assert_eq!(output.status.code(), Some(1), "{value}");
+    Ok(())
+}
+
+/// Gives orders that change nothing at the same time: each takes seconds of waiting.
+fn order_together(orders: &[(&str, i32, &[&str])]) -> Vec<String> {
+    thread::scope(|scope| {
+        let running: Vec<_> = orders
+            .iter()
+            .map(|(words, code, told)| scope.spawn(|| order(words, *code, told)))
+            .collect();
+        running.into_iter().map(|one| one.join().unwrap()).collect()
+    })
 }
 
 pub(crate) fn start(words: &str) -> Child {
@@ -387,20 +404,18 @@ pub(crate) fn hold_listeners_against_a_baseline(_: &Namespace) -> Result<(), Not
     let new = TcpListener::bind("127.0.0.1:0").unwrap();
     let end = new.local_addr().unwrap();
     let told = format!("listens on tcp {end}: not in the baseline");
-    order(&format!("{check} 2s"), 1, &[&told]);
-    // The same by the settings, from their own folder.
+    // And by the settings, from their own folder.
     let settings = folder.settings("config.toml", "baseline = \"baseline.json\"\n");
-    order(
-        &format!("check --oneline --config {settings} --for 2s"),
-        1,
-        &[&told],
-    );
+    let by_settings = format!("check --oneline --config {settings} --for 2s");
+    let by_flag = format!("{check} 2s");
+    order_together(&[(&by_flag, 1, &[&told]), (&by_settings, 1, &[&told])]);
     drop(new);
     let gone = old.local_addr().unwrap();
     drop(old);
     let told = format!("nobody listens on tcp {gone}");
-    order(&format!("{check} 7s"), 0, &[&told, "info=1"]);
-    order(&format!("{check} 7s --fail-on info"), 1, &[&told]);
+    let seven = format!("{check} 7s");
+    let on_info = format!("{check} 7s --fail-on info");
+    order_together(&[(&seven, 0, &[&told, "info=1"]), (&on_info, 1, &[&told])]);
     let bad = folder.write(
         "bad.json",
         "{\"schema\":1,\"listeners\":[{\"port\":\"\u{1b}[31m\"}]}",
