@@ -341,7 +341,7 @@ impl Monitor {
             self.interner.keep(holder.process);
         }
         let census = Census::of(&turned.rows);
-        let hidden = unowned::give_reasons(&mut turned.rows, &census, snapshot.owners_complete);
+        let hidden = unowned::give_reasons(&mut turned.rows, &census, snapshot.owner_search);
         self.remember_owners(&turned.rows, &census.ownerless);
         self.history.push(turned.arrivals);
         let surplus = (self.tallies.len() + 1).saturating_sub(self.options.history);
@@ -361,6 +361,7 @@ impl Monitor {
             counters: snapshot.counters,
             gauges: snapshot.gauges,
             settings: snapshot.limits,
+            owner_search: snapshot.owner_search,
         };
         let began = *self.began.get_or_insert(self.now);
         self.accept_waits.fold(
@@ -402,6 +403,7 @@ impl Monitor {
             tally: census.tally,
             arrivals: self.history.counts(),
             gaps,
+            owner_search: snapshot.owner_search,
             findings,
             muted,
             blind,

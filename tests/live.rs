@@ -93,6 +93,8 @@ mod stuck;
 mod table;
 #[path = "live/troubles.rs"]
 mod troubles;
+#[path = "live/unheld.rs"]
+mod unheld;
 #[path = "live/unknown.rs"]
 mod unknown;
 #[path = "live/unprivileged.rs"]
@@ -318,6 +320,10 @@ const INSIDE: &[(&str, Body)] = &[
     (
         "checks_hold_listeners_against_a_baseline",
         checks::hold_listeners_against_a_baseline,
+    ),
+    (
+        "a_listener_that_nobody_holds_is_told_of",
+        unheld::listener_is_told_of,
     ),
     (
         "an_impostor_fits_no_baseline_and_is_told",

@@ -9,7 +9,7 @@ use tcplens::model::endpoint::Endpoint;
 use tcplens::model::flow::{Carried, Sample};
 use tcplens::model::limits::Limits;
 use tcplens::model::observation::Observation;
-use tcplens::model::owner::{Holder, OwnerSpan, ProcessId};
+use tcplens::model::owner::{Holder, OwnerSearch, OwnerSpan, ProcessId};
 use tcplens::model::process::{Process, Program};
 use tcplens::model::protocol::{Family, Protocol};
 use tcplens::model::reading::{Matter, Reading, Snapshot};
@@ -138,7 +138,11 @@ fn snapshot(round: u32, load: Load) -> Snapshot {
         } else {
             Vec::new()
         },
-        owners_complete: load.owners,
+        owner_search: if load.owners {
+            OwnerSearch::Everywhere
+        } else {
+            OwnerSearch::InPart
+        },
         limits: if load.troubled {
             settings()
         } else {

@@ -42,7 +42,9 @@ impl ListenerProgram {
     fn of(row: &Row, observation: &Observation) -> Self {
         let Some(owner) = observation.first_owner(row) else {
             return match row.unowned {
-                Some(Unowned::Kernel) => Self::NoneHere,
+                Some(Unowned::Kernel) if observation.owner_search.is_of_the_machine() => {
+                    Self::NoneHere
+                }
                 _ => Self::Unknown,
             };
         };

@@ -134,6 +134,13 @@ pub enum Evidence {
         /// Whether every address of this machine is listened on.
         open_to_all: bool,
     },
+    /// For [`Rule::UnheldListener`].
+    UnheldListener {
+        /// Local address and port of the listener.
+        listener: Endpoint,
+        /// User id of the socket.
+        uid: u32,
+    },
     /// For [`Rule::NewListener`], where there is a baseline.
     Unlisted(Listener),
     /// For [`Rule::MissingListener`].
@@ -418,6 +425,7 @@ impl Evidence {
             Self::LocalPorts(_) => Rule::LocalPorts,
             Self::OddProgram { .. } => Rule::OddProgram,
             Self::NewListener { .. } | Self::Unlisted(_) => Rule::NewListener,
+            Self::UnheldListener { .. } => Rule::UnheldListener,
             Self::Missing(_) => Rule::MissingListener,
             Self::UserRule(_) => Rule::UserRule,
         }

@@ -87,6 +87,8 @@ pub enum Rule {
     OddProgram,
     /// Somebody listens who did not before.
     NewListener,
+    /// A socket of a user listens and no process holds it.
+    UnheldListener,
     /// Nobody listens where the baseline says that somebody does.
     MissingListener,
     /// A rule that a person wrote.
@@ -95,7 +97,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::OutboundScan,
         Self::DeadDestination,
         Self::Ipv6Silent,
@@ -117,6 +119,7 @@ impl Rule {
         Self::LocalPorts,
         Self::OddProgram,
         Self::NewListener,
+        Self::UnheldListener,
         Self::MissingListener,
         Self::UserRule,
     ];
@@ -146,6 +149,7 @@ impl Rule {
             Self::LocalPorts => "local_ports",
             Self::OddProgram => "odd_program",
             Self::NewListener => "new_listener",
+            Self::UnheldListener => "unheld_listener",
             Self::MissingListener => "missing_listener",
             Self::UserRule => "user_rule",
         }
@@ -179,11 +183,19 @@ pub enum Lack {
     Settings,
     /// `TCP_INFO` of single connections: `/proc` does not tell.
     TcpInfo,
+    /// The descriptors of every process of the machine.
+    Owners,
 }
 
 impl Lack {
     /// Every lack.
-    pub const ALL: [Self; 4] = [Self::Backlog, Self::Counters, Self::Settings, Self::TcpInfo];
+    pub const ALL: [Self; 5] = [
+        Self::Backlog,
+        Self::Counters,
+        Self::Settings,
+        Self::TcpInfo,
+        Self::Owners,
+    ];
 
     /// The word in reports and on screen.
     #[must_use]
@@ -193,6 +205,7 @@ impl Lack {
             Self::Counters => "counters",
             Self::Settings => "settings",
             Self::TcpInfo => "tcp_info",
+            Self::Owners => "owners",
         }
     }
 }

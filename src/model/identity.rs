@@ -32,7 +32,8 @@ impl Identity {
             about: match &finding.evidence {
                 Evidence::NotAccepting(AcceptStall { listener, .. })
                 | Evidence::AcceptQueue { listener, .. }
-                | Evidence::NewListener { listener, .. } => Some(*listener),
+                | Evidence::NewListener { listener, .. }
+                | Evidence::UnheldListener { listener, .. } => Some(*listener),
                 Evidence::Unlisted(listener) | Evidence::Missing(listener) => Some(listener.end()),
                 Evidence::LocalPorts(ports) => {
                     let source = Endpoint::new(ports.from, 0);

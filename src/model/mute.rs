@@ -90,6 +90,7 @@ fn is_of_some_program(evidence: &Evidence) -> bool {
     matches!(
         evidence,
         Evidence::NewListener { .. }
+            | Evidence::UnheldListener { .. }
             | Evidence::Unlisted(_)
             | Evidence::Missing(_)
             | Evidence::NotAccepting(_)

@@ -8,7 +8,7 @@ use super::gap::Gap;
 use super::limits::Limits;
 use super::namespace::{Interface, Namespace};
 use super::network::{GoneInterface, Lost, Network};
-use super::owner::{Holder, ProcessId, User};
+use super::owner::{Holder, OwnerSearch, ProcessId, User};
 use super::process::Process;
 use super::protocol::Protocol;
 use super::reading::{SourceKind, Usage};
@@ -68,6 +68,8 @@ pub struct Observation {
     pub trends: Vec<Trend>,
     /// What could not be seen.
     pub gaps: Vec<Gap>,
+    /// How far the processes could be searched for the holders of sockets.
+    pub owner_search: OwnerSearch,
     /// Troubles that stand, gravest first.
     pub findings: Vec<Finding>,
     /// Those that stand and are muted, in the same order.

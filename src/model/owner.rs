@@ -97,6 +97,39 @@ impl Unowned {
     }
 }
 
+/// How far the processes could be searched for the holders of sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum OwnerSearch {
+    /// Every process of the machine.
+    Everywhere,
+    /// Every one but process 1, which root may not read here either.
+    AllButInit,
+    /// Every process of this PID namespace; those outside are not in `/proc`.
+    OfPidNamespace,
+    /// Some could not be read.
+    #[default]
+    InPart,
+}
+
+impl OwnerSearch {
+    /// True if a process that holds a socket of this user would have been found.
+    /// Process 1 opens sockets as root only.
+    #[must_use]
+    pub fn covers(self, uid: u32) -> bool {
+        match self {
+            Self::Everywhere | Self::OfPidNamespace => true,
+            Self::AllButInit => uid != 0,
+            Self::InPart => false,
+        }
+    }
+
+    /// True if there are no processes beyond those of `/proc`.
+    #[must_use]
+    pub fn is_of_the_machine(self) -> bool {
+        matches!(self, Self::Everywhere | Self::AllButInit)
+    }
+}
+
 /// A user's name for an id, as NSS told it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {

@@ -10,7 +10,7 @@ use super::gap::Gap;
 use super::limits::Limits;
 use super::namespace::{Interface, Namespace, Scope};
 use super::network::{GoneInterface, Network};
-use super::owner::{Holder, OwnerSpan, User};
+use super::owner::{Holder, OwnerSearch, OwnerSpan, User};
 use super::process::Process;
 use super::protocol::Protocol;
 use super::socket::{Socket, SocketKey};
@@ -84,8 +84,8 @@ pub struct Snapshot {
     pub limits: Limits,
     /// What could not be seen.
     pub gaps: Vec<Gap>,
-    /// Whether every process's descriptors could be read.
-    pub owners_complete: bool,
+    /// How far the processes could be searched for the holders of sockets.
+    pub owner_search: OwnerSearch,
     /// The kernel's counters of this namespace: they tell what came and went
     /// between two tables.
     pub counters: Counters,

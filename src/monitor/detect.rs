@@ -42,6 +42,7 @@ mod throttle;
 mod time_wait_heap;
 mod udp_drops;
 mod unacknowledged;
+mod unheld_listener;
 mod unseen;
 pub(super) mod user_rule;
 mod vanished;
@@ -59,7 +60,7 @@ use crate::model::counters::{Counters, Gauges};
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
 use crate::model::limits::Limits;
-use crate::model::owner::Holder;
+use crate::model::owner::{Holder, OwnerSearch};
 use crate::model::process::Process;
 use crate::model::protocol::Protocol;
 use crate::model::reading::SourceKind;
@@ -121,6 +122,8 @@ pub(super) struct Kernel {
     pub(super) counters: Counters,
     pub(super) gauges: Gauges,
     pub(super) settings: Limits,
+    /// How far the processes could be searched.
+    pub(super) owner_search: OwnerSearch,
 }
 
 impl Kernel {
@@ -235,6 +238,7 @@ impl Detection {
                 Box::new(local_ports::LocalPorts::default()),
                 Box::new(odd_program::OddProgram::default()),
                 Box::new(new_listener::NewListener::default()),
+                Box::new(unheld_listener::UnheldListener::default()),
                 Box::new(time_wait_heap::TimeWaitHeap::default()),
                 Box::new(orphans::Orphans::default()),
             ],

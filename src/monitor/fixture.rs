@@ -1,7 +1,7 @@
 //! Sockets and processes for this room's own tests.
 
 use crate::model::endpoint::Endpoint;
-use crate::model::owner::{Holder, OwnerSpan, ProcessId};
+use crate::model::owner::{Holder, OwnerSearch, OwnerSpan, ProcessId};
 use crate::model::process::Process;
 use crate::model::protocol::{Family, Protocol};
 use crate::model::reading::{Matter, Reading, Snapshot};
@@ -66,7 +66,7 @@ pub(super) fn table(sockets: &[Socket]) -> Snapshot {
     let mut table = Snapshot {
         sockets: sockets.to_vec(),
         processes: vec![process(100)],
-        owners_complete: true,
+        owner_search: OwnerSearch::Everywhere,
         ..Snapshot::default()
     };
     for socket in sockets {

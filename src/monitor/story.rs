@@ -5,7 +5,7 @@ use super::{Monitor, MonitorOptions};
 use crate::model::gap::{Gap, GapKind, GapReason};
 use crate::model::namespace::{Namespace, Scope};
 use crate::model::observation::Observation;
-use crate::model::owner::{Holder, OwnerSpan, ProcessId, Unowned};
+use crate::model::owner::{Holder, OwnerSearch, OwnerSpan, ProcessId, Unowned};
 use crate::model::reading::{Matter, Reading, Snapshot, SourceKind, Usage};
 use crate::model::row::{Phase, Row};
 use crate::model::socket::Socket;
@@ -258,7 +258,7 @@ fn the_listener_tells_the_accept_queue_from_an_orphan() {
 fn hidden_owners_are_a_gap() {
     let snapshot = Snapshot {
         owners: vec![OwnerSpan::default()],
-        owners_complete: false,
+        owner_search: OwnerSearch::InPart,
         ..table(&[socket(1, State::Established)])
     };
     let seen = Monitor::default().fold(reading(0, snapshot)).unwrap();

@@ -2,7 +2,7 @@
 
 use super::census::Census;
 use crate::model::gap::{Gap, GapKind, GapReason};
-use crate::model::owner::Unowned;
+use crate::model::owner::{OwnerSearch, Unowned};
 use crate::model::row::{Phase, Row};
 use crate::model::socket::Socket;
 use crate::model::state::State;
@@ -20,7 +20,7 @@ pub(super) enum Searched {
 
 /// Gives each row that nobody holds the reason why; returns how many are hidden
 /// for want of permission.
-pub(super) fn give_reasons(rows: &mut [Row], census: &Census, complete: bool) -> u64 {
+pub(super) fn give_reasons(rows: &mut [Row], census: &Census, search: OwnerSearch) -> u64 {
     let mut hidden = 0;
     for number in &census.ownerless {
         let place = *number as usize;
@@ -28,7 +28,7 @@ pub(super) fn give_reasons(rows: &mut [Row], census: &Census, complete: bool) ->
             continue;
         };
         let has_listener = || census.listeners.take(rows, &row.socket);
-        let searched = match (row.owners.is_pending(), complete) {
+        let searched = match (row.owners.is_pending(), search.covers(row.socket.uid)) {
             (true, _) => Searched::NotYet,
             (false, true) => Searched::Everywhere,
             (false, false) => Searched::InPart,

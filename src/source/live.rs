@@ -247,7 +247,7 @@ impl Live {
         gaps.extend(table.gaps);
         let short = self.processes.short_of_descriptors();
         let unsearched = self.owners.gaps(short);
-        let owners_complete = unsearched.is_empty();
+        let owner_search = self.owners.search_of(&unsearched);
         gaps.extend(unsearched);
         let snapshot = Snapshot {
             source: self.sockets.kind(),
@@ -266,7 +266,7 @@ impl Live {
             users: self.users.resolve(uids, self.patience),
             limits: self.limits,
             gaps,
-            owners_complete,
+            owner_search,
             counters: counters::read(&self.root),
             gauges: counters::gauges(&self.root),
         };

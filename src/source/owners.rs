@@ -14,7 +14,7 @@ mod roster;
 mod search;
 
 use crate::model::gap::{Gap, GapKind, GapReason};
-use crate::model::owner::OwnerSpan;
+use crate::model::owner::{OwnerSearch, OwnerSpan};
 use crate::model::socket::Socket;
 use descriptors::ProcFolder;
 pub(super) use errand::Errand;
@@ -27,6 +27,10 @@ use search::{BUDGET, Candidate, Missing, Trail};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// The PID namespace that holds every process (`PROC_PID_INIT_INO` in
+/// include/linux/proc_ns.h).
+const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 
 /// What is known of all processes' sockets.
 pub(super) struct Owners {
@@ -42,6 +46,8 @@ pub(super) struct Owners {
     budget: u64,
     /// Why processes could not even be listed, the last time.
     failure: Option<GapReason>,
+    /// True if no process of the machine is outside `/proc`.
+    in_first_pid_namespace: bool,
 }
 
 impl Owners {
@@ -56,6 +62,7 @@ impl Owners {
             begun: 0,
             budget: BUDGET,
             failure: None,
+            in_first_pid_namespace: in_first_pid_namespace(root),
         }
     }
 
@@ -253,6 +260,18 @@ impl Owners {
         self.roster.identities()
     }
 
+    /// How far the search went that left these gaps.
+    pub(super) fn search_of(&self, gaps: &[Gap]) -> OwnerSearch {
+        let only_init = gaps.iter().all(|gap| gap.kind == GapKind::InitUnreadable);
+        let privileged = rustix::process::geteuid().is_root();
+        match gaps {
+            [] if self.in_first_pid_namespace => OwnerSearch::Everywhere,
+            [] => OwnerSearch::OfPidNamespace,
+            _ if only_init && privileged && self.in_first_pid_namespace => OwnerSearch::AllButInit,
+            _ => OwnerSearch::InPart,
+        }
+    }
+
     /// Processes that could not be searched; empty if every one could.
     pub(super) fn gaps(&self, short_of_descriptors: bool) -> Vec<Gap> {
         let mut counts = self.roster.unreadable();
@@ -281,6 +300,11 @@ impl Owners {
         });
         unreadable.chain(hidden).collect()
     }
+}
+
+fn in_first_pid_namespace(root: &Path) -> bool {
+    let namespace = std::fs::read_link(root.join("self/ns/pid"));
+    namespace.is_ok_and(|link| link.as_os_str() == FIRST_PID_NAMESPACE)
 }
 
 fn mark_pending(assigned: &mut Assigned, sockets: &[Socket], open: &HashSet<u32>) {

@@ -92,6 +92,12 @@ pub(crate) struct Socket {
     /// What its send queue holds; for a listener, its backlog.
     #[serde(default)]
     pub(crate) send: Curve,
+    /// Whether it is open and no process holds it.
+    #[serde(default)]
+    pub(crate) unheld: bool,
+    /// Whose it is.
+    #[serde(default)]
+    pub(crate) uid: u32,
     /// Datagrams dropped at it since it was opened.
     pub(crate) drops: Option<Curve>,
     /// From when until when it asks a closed window.

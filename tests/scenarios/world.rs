@@ -9,7 +9,7 @@ use tcplens::model::counters::Counters;
 use tcplens::model::endpoint::Endpoint;
 use tcplens::model::event::{Caller, Change, Events, Feed};
 use tcplens::model::namespace::Namespace;
-use tcplens::model::owner::{Holder, OwnerSpan, ProcessId};
+use tcplens::model::owner::{Holder, OwnerSearch, OwnerSpan, ProcessId};
 use tcplens::model::process::{Descriptors, Elsewhere, Process, Program, ProgramFile};
 use tcplens::model::protocol::{Family, Protocol};
 use tcplens::model::reading::{Matter, Reading, Snapshot, SourceKind};
@@ -243,7 +243,7 @@ impl<'a> World<'a> {
     pub(crate) fn poll(&self, second: f64) -> Reading {
         let mut snapshot = Snapshot {
             source: self.source,
-            owners_complete: true,
+            owner_search: OwnerSearch::Everywhere,
             namespaces: vec![Namespace {
                 id: 1,
                 name: None,
@@ -292,6 +292,7 @@ impl<'a> World<'a> {
             // Its process has ended, and the kernel closes what it held.
             return;
         }
+        let unheld = life.socket.is_some_and(|socket| socket.unheld);
         let found = process.filter(|_| second >= life.owner_found);
         let cookie =
             NonZeroU64::new(u64::from(number)).filter(|_| self.source.gives_cookies(life.protocol));
@@ -320,8 +321,8 @@ impl<'a> World<'a> {
             cookie,
             local: life.local,
             remote: life.remote,
-            inode: NonZeroU32::new(number).filter(|_| process.is_some()),
-            uid: 0,
+            inode: NonZeroU32::new(number).filter(|_| process.is_some() || unheld),
+            uid: life.socket.map_or(0, |socket| socket.uid),
             interface: 0,
             recv_queue: life.socket.map_or(0, |socket| socket.recv.small(second)),
             send_queue: life.socket.map_or(0, |socket| {

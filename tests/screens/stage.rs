@@ -18,7 +18,7 @@ use tcplens::model::event::EventsChoice;
 use tcplens::model::gap::{Gap, GapKind, GapReason};
 use tcplens::model::limits::Limits;
 use tcplens::model::observation::Observation;
-use tcplens::model::owner::{Holder, OwnerSpan, ProcessId, User};
+use tcplens::model::owner::{Holder, OwnerSearch, OwnerSpan, ProcessId, User};
 use tcplens::model::powers::{Means, Naming, Powers, Restraint};
 use tcplens::model::process::{Process, Program, RunState};
 use tcplens::model::protocol::{Family, Protocol};
@@ -353,7 +353,11 @@ fn reading(table: Table, monotonic_ms: u64, gaps: &[Gap]) -> Reading {
             ..Limits::default()
         },
         gaps: gaps.to_vec(),
-        owners_complete: gaps.is_empty(),
+        owner_search: if gaps.is_empty() {
+            OwnerSearch::Everywhere
+        } else {
+            OwnerSearch::InPart
+        },
         counters: Counters {
             active_opens: Some(5000),
             attempt_fails: Some(12),

@@ -318,6 +318,10 @@ fn still_more_samples() -> Vec<Evidence> {
             program: None,
             open_to_all: true,
         },
+        Evidence::UnheldListener {
+            listener: host,
+            uid: 2001,
+        },
         Evidence::Unlisted(ssh()),
         Evidence::Missing(ssh()),
         tripped(Group::All, None),

@@ -131,18 +131,16 @@ impl Evidence {
             }
             Self::LocalPorts(ports) => ports.facts(),
             Self::UdpDrops(drops) => drops.facts(),
-            Self::OddProgram { oddity, program } => {
-                let mut facts = vec![("program", Fact::Text(program.clone()))];
-                if let Oddity::Resembles(known) = oddity {
-                    facts.push(("known", Fact::Text(known.clone())));
-                }
-                facts
-            }
+            Self::OddProgram { oddity, program } => odd_program(oddity, program),
             Self::NewListener {
                 listener, program, ..
             } => vec![
                 ("listener", Fact::Endpoint(*listener)),
                 ("program", program.clone().map_or(Fact::Unknown, Fact::Text)),
+            ],
+            Self::UnheldListener { listener, uid } => vec![
+                ("listener", Fact::Endpoint(*listener)),
+                ("uid", Fact::User(*uid)),
             ],
             Self::Unacknowledged(silent) => silent.facts(),
             Self::FinWait2(half_closed) => half_closed.facts(),
@@ -155,6 +153,14 @@ impl Evidence {
             Self::UserRule(tripped) => tripped.facts(),
         }
     }
+}
+
+fn odd_program(oddity: &Oddity, program: &Text) -> Facts {
+    let mut facts = vec![("program", Fact::Text(program.clone()))];
+    if let Oddity::Resembles(known) = oddity {
+        facts.push(("known", Fact::Text(known.clone())));
+    }
+    facts
 }
 
 fn time_wait(present: u32, most: u32, overflows: u64) -> Facts {

@@ -40,13 +40,13 @@ impl Evidence {
                 local: Some(listener.end()),
                 ..Lead::default()
             },
+            Self::UnheldListener { listener, .. } => Lead {
+                unheld: true,
+                ..listening_at(*listener)
+            },
             Self::NotAccepting(AcceptStall { listener, .. })
             | Self::AcceptQueue { listener, .. }
-            | Self::NewListener { listener, .. } => Lead {
-                states: &[State::Listen],
-                local: Some(*listener),
-                ..Lead::default()
-            },
+            | Self::NewListener { listener, .. } => listening_at(*listener),
             Self::SynFlood(half_open) => Lead {
                 states: &[State::SynReceived],
                 local: half_open.listener,
@@ -183,4 +183,11 @@ impl Waits {
 fn asks_for_room(socket: &Socket) -> bool {
     let probes = |timer: Timer| timer.kind == TimerKind::ZeroWindowProbe;
     socket.send_queue > 0 && socket.timer.is_some_and(probes)
+}
+fn listening_at(listener: Endpoint) -> Lead {
+    Lead {
+        states: &[State::Listen],
+        local: Some(listener),
+        ..Lead::default()
+    }
 }

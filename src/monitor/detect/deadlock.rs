@@ -126,7 +126,7 @@ mod tests {
     use crate::model::evidence::Evidence;
     use crate::model::finding::{Finding, Rule, Severity};
     use crate::model::observation::Observation;
-    use crate::model::owner::ProcessId;
+    use crate::model::owner::{OwnerSearch, ProcessId};
     use crate::model::reading::Snapshot;
     use crate::model::socket::Socket;
     use crate::model::state::State;
@@ -197,7 +197,7 @@ mod tests {
     fn hidden_programs_are_told_by_user_and_port() {
         let hidden = || {
             let mut hidden = held(&ends([90_000, 80_000]));
-            hidden.owners_complete = false;
+            hidden.owner_search = OwnerSearch::InPart;
             hidden.holders.clear();
             for span in &mut hidden.owners {
                 span.count = 0;

@@ -65,7 +65,7 @@ impl<'a> Scene<'a> {
 mod tests {
     use crate::model::finding::{Rule, Severity};
     use crate::model::observation::Observation;
-    use crate::model::owner::Unowned;
+    use crate::model::owner::{OwnerSearch, Unowned};
     use crate::model::reading::{Matter, Reading, Snapshot};
     use crate::model::socket::Socket;
     use crate::model::state::State;
@@ -110,7 +110,7 @@ mod tests {
         let sockets = leak();
         let hidden = || {
             let mut hidden = table(&sockets);
-            hidden.owners_complete = false;
+            hidden.owner_search = OwnerSearch::InPart;
             hidden.holders.clear();
             for span in &mut hidden.owners {
                 span.count = 0;
