@@ -226,6 +226,26 @@ fn every_file_says_why_it_exists() {
     }
 }
 
+/// Their suites list their tests, so that one which cannot run is ignored with its
+/// reason: an attribute there would be passed over in silence.
+#[test]
+fn suites_with_a_list_have_no_attributes() {
+    for suite in ["live", "terminal", "scenarios"] {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        let mut paths = vec![tests.join(suite).with_extension("rs")];
+        for entry in fs::read_dir(tests.join(suite)).unwrap() {
+            paths.push(entry.unwrap().path());
+        }
+        for path in paths
+            .iter()
+            .filter(|path| path.extension().is_some_and(|e| e == "rs"))
+        {
+            let text = fs::read_to_string(path).unwrap();
+            assert!(!text.contains("#[test]"), "{}: list it", path.display());
+        }
+    }
+}
+
 /// Two doors that the other tests would not see.
 #[test]
 fn imports_are_written_so_that_the_walls_can_see_them() {

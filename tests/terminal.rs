@@ -23,6 +23,8 @@ mod jobs;
 mod lab;
 #[path = "terminal/lessons.rs"]
 mod lessons;
+#[path = "terminal/needs.rs"]
+mod needs;
 #[path = "terminal/privileges.rs"]
 mod privileges;
 #[path = "terminal/pty.rs"]
@@ -30,20 +32,186 @@ mod pty;
 #[path = "terminal/tree.rs"]
 mod tree;
 
-use inhabitants::{
-    inhabitants, lab_is_to_be_had, namespace, namespace_of_helpers, wait_until_deserted,
-};
+use inhabitants::{inhabitants, namespace, namespace_of_helpers, wait_until_deserted};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use needs::Need;
 use pty::{Ended, Session, wait_for_state, words};
 use rustix::process::Signal;
 use std::fs;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 use vt100::{MouseProtocolMode, Screen};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tcplens");
+
+type Named = (&'static str, fn());
+
+/// Those that need nothing but a terminal.
+const ANYWHERE: &[Named] = &[
+    (
+        "shows_the_table_and_obeys_keys",
+        shows_the_table_and_obeys_keys,
+    ),
+    (
+        "pauses_sorts_and_leaves_with_ctrl_c",
+        pauses_sorts_and_leaves_with_ctrl_c,
+    ),
+    (
+        "gives_the_ordinary_screen_back_as_it_was",
+        gives_the_ordinary_screen_back_as_it_was,
+    ),
+    (
+        "leaves_the_terminal_to_signals_in_order",
+        leaves_the_terminal_to_signals_in_order,
+    ),
+    (
+        "a_frozen_terminal_does_not_keep_the_program",
+        a_frozen_terminal_does_not_keep_the_program,
+    ),
+    #[cfg(debug_assertions)]
+    (
+        "a_panic_in_any_thread_gives_the_terminal_back_and_says_why",
+        a_panic_in_any_thread_gives_the_terminal_back_and_says_why,
+    ),
+    ("stops_and_comes_back", stops_and_comes_back),
+    (
+        "a_terminal_that_vanishes_ends_the_program",
+        a_terminal_that_vanishes_ends_the_program,
+    ),
+    (
+        "any_size_is_survived_and_drawn",
+        any_size_is_survived_and_drawn,
+    ),
+    ("colours_only_where_wanted", colours_only_where_wanted),
+    (
+        "a_process_is_ended_from_the_table",
+        a_process_is_ended_from_the_table,
+    ),
+    ("who_only_looks_ends_nothing", who_only_looks_ends_nothing),
+    (
+        "closing::the_command_line_asks_as_the_screen_does",
+        closing::the_command_line_asks_as_the_screen_does,
+    ),
+    (
+        "consent::pasted_prose_ends_nothing_at_any_speed_of_a_line",
+        consent::pasted_prose_ends_nothing_at_any_speed_of_a_line,
+    ),
+    (
+        "consent::what_was_typed_before_the_question_on_the_command_line_answers_nothing",
+        consent::what_was_typed_before_the_question_on_the_command_line_answers_nothing,
+    ),
+    (
+        "findings::a_rule_of_ones_own_rings_is_shown_and_leads_to_its_rows",
+        findings::a_rule_of_ones_own_rings_is_shown_and_leads_to_its_rows,
+    ),
+    (
+        "input::a_key_together_with_a_resize_is_obeyed_at_once",
+        input::a_key_together_with_a_resize_is_obeyed_at_once,
+    ),
+    (
+        "input::bursts_with_resizes_leave_the_keyboard_alive",
+        input::bursts_with_resizes_leave_the_keyboard_alive,
+    ),
+    (
+        "input::a_paste_without_an_end_is_over_after_a_while",
+        input::a_paste_without_an_end_is_over_after_a_while,
+    ),
+    (
+        "input::a_filter_typed_raw_does_not_freeze_the_screen",
+        input::a_filter_typed_raw_does_not_freeze_the_screen,
+    ),
+    (
+        "input::without_descriptors_it_says_so_or_works",
+        input::without_descriptors_it_says_so_or_works,
+    ),
+    (
+        "input::a_size_that_the_kernel_does_not_tell_is_the_usual_one",
+        input::a_size_that_the_kernel_does_not_tell_is_the_usual_one,
+    ),
+    (
+        "jobs::any_stop_gives_way_to_the_shell_and_fg_takes_the_terminal_again",
+        jobs::any_stop_gives_way_to_the_shell_and_fg_takes_the_terminal_again,
+    ),
+    (
+        "jobs::continued_in_the_background_it_leaves_the_terminal_alone",
+        jobs::continued_in_the_background_it_leaves_the_terminal_alone,
+    ),
+    (
+        "lessons::segments_fly_by_themselves_to_the_end",
+        lessons::segments_fly_by_themselves_to_the_end,
+    ),
+    (
+        "privileges::every_thread_keeps_only_the_privileges_in_use",
+        privileges::every_thread_keeps_only_the_privileges_in_use,
+    ),
+    (
+        "tree::a_tree_is_ended_once_its_number_is_typed",
+        tree::a_tree_is_ended_once_its_number_is_typed,
+    ),
+];
+
+/// Those that open the lab.
+const IN_THE_LAB: &[Named] = &[
+    (
+        "nothing_of_the_lab_outlives_the_program",
+        nothing_of_the_lab_outlives_the_program,
+    ),
+    (
+        "closing::a_connection_is_closed_after_a_yes",
+        closing::a_connection_is_closed_after_a_yes,
+    ),
+    (
+        "closing::a_listener_and_several_at_once_take_a_number",
+        closing::a_listener_and_several_at_once_take_a_number,
+    ),
+    (
+        "lab::the_lab_ends_its_own_processes_only",
+        lab::the_lab_ends_its_own_processes_only,
+    ),
+    (
+        "lab::a_learner_leads_a_socket_on",
+        lab::a_learner_leads_a_socket_on,
+    ),
+    (
+        "lab::a_lab_whose_program_was_ended_is_set_up_again",
+        lab::a_lab_whose_program_was_ended_is_set_up_again,
+    ),
+];
+
+/// Those that look at the kernel's trace from outside.
+const TRACED: &[Named] = &[(
+    "the_trace_of_the_live_table_ends_with_it",
+    the_trace_of_the_live_table_ends_with_it,
+)];
+
+/// Each says how long it took. One that cannot run here is ignored, with its reason: it
+/// has not passed.
+fn main() -> ExitCode {
+    let trial = |need: Need| {
+        move |(name, test): &Named| {
+            let (name, test) = (*name, *test);
+            Trial::ignorable_test(name, move || run(name, need, test))
+        }
+    };
+    let anywhere = ANYWHERE.iter().map(trial(Need::Nothing));
+    let in_the_lab = IN_THE_LAB.iter().map(trial(Need::Lab));
+    let traced = TRACED.iter().map(trial(Need::Trace));
+    let all = anywhere.chain(in_the_lab).chain(traced).collect();
+    libtest_mimic::run(&Arguments::from_args(), all).exit_code()
+}
+
+fn run(name: &str, need: Need, test: fn()) -> Result<Completion, Failed> {
+    if let Err(lack) = need.is_met(PROGRAM) {
+        return lack.complete();
+    }
+    let began = Instant::now();
+    test();
+    println!("{name}: {:.1} s", began.elapsed().as_secs_f64());
+    Ok(Completion::Completed)
+}
 
 /// A terminal that vanished must end the program within this time…
 const HANG_UP: Duration = Duration::from_secs(1);
@@ -97,7 +265,6 @@ fn listening(command: &mut Command) -> (Child, u16) {
     (child, port)
 }
 
-#[test]
 fn shows_the_table_and_obeys_keys() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -129,7 +296,6 @@ fn shows_the_table_and_obeys_keys() {
     assert_restored(&ended);
 }
 
-#[test]
 fn pauses_sorts_and_leaves_with_ctrl_c() {
     let mut session = start(&[]);
     wait_for_table(&session);
@@ -149,7 +315,6 @@ fn pauses_sorts_and_leaves_with_ctrl_c() {
     assert_restored(&ended);
 }
 
-#[test]
 fn gives_the_ordinary_screen_back_as_it_was() {
     let script = "echo written before; exec \"$0\"";
     let mut session = Session::start("sh", &["-c", script, PROGRAM], &[]);
@@ -173,17 +338,13 @@ fn traces(pid: impl std::fmt::Display) -> usize {
         .count()
 }
 
-#[test]
 fn the_trace_of_the_live_table_ends_with_it() {
     let mut session = start(&["--events", "on"]);
     wait_for_table(&session);
     let pid = session.pid();
-    // Whoever may not trace has none, and that is told elsewhere.
-    let traced = rustix::process::geteuid().is_root()
-        && fs::metadata("/sys/kernel/tracing/instances").is_ok();
     // A first table may come before it.
     let until = Instant::now() + Duration::from_mins(1);
-    while traced && traces(pid) == 0 {
+    while traces(pid) == 0 {
         assert!(Instant::now() < until, "no trace");
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -197,7 +358,6 @@ fn the_trace_of_the_live_table_ends_with_it() {
     assert_eq!(session.ended().code, 0);
 }
 
-#[test]
 fn leaves_the_terminal_to_signals_in_order() {
     let signals = [
         (Signal::TERM, 143),
@@ -225,7 +385,6 @@ fn leaves_the_terminal_to_signals_in_order() {
     }
 }
 
-#[test]
 fn a_frozen_terminal_does_not_keep_the_program() {
     let mut session = start(&[]);
     wait_for_table(&session);
@@ -240,7 +399,6 @@ fn a_frozen_terminal_does_not_keep_the_program() {
 }
 
 #[cfg(debug_assertions)]
-#[test]
 fn a_panic_in_any_thread_gives_the_terminal_back_and_says_why() {
     // Threads race, so each is tried more than once.
     for thread in ["main", "poller"].repeat(4) {
@@ -256,7 +414,6 @@ fn a_panic_in_any_thread_gives_the_terminal_back_and_says_why() {
     }
 }
 
-#[test]
 fn stops_and_comes_back() {
     let mut session = start(&[]);
     // By the key, and by the signal that a shell's `kill -TSTP` sends.
@@ -284,7 +441,6 @@ fn stops_and_comes_back() {
     assert_restored(&ended);
 }
 
-#[test]
 fn a_terminal_that_vanishes_ends_the_program() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let filter = format!(":{}", listener.local_addr().unwrap().port());
@@ -313,7 +469,6 @@ fn a_terminal_that_vanishes_ends_the_program() {
     }
 }
 
-#[test]
 fn any_size_is_survived_and_drawn() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -374,7 +529,6 @@ fn colours_of(arguments: &[&str], environment: &[(&str, &str)]) -> Vec<String> {
     colours(&ended.bytes)
 }
 
-#[test]
 fn colours_only_where_wanted() {
     assert!(!colours_of(&[], &[]).is_empty(), "this test can fail");
     let none: Vec<String> = Vec::new();
@@ -384,7 +538,6 @@ fn colours_only_where_wanted() {
     assert!(!asked.is_empty(), "a flag outweighs the environment");
 }
 
-#[test]
 fn a_process_is_ended_from_the_table() {
     let (mut victim, port) = victim();
     let pid = victim.id();
@@ -417,7 +570,6 @@ fn a_process_is_ended_from_the_table() {
     assert_restored(&ended);
 }
 
-#[test]
 fn who_only_looks_ends_nothing() {
     let (mut victim, _) = victim();
     let pid = victim.id();
@@ -456,11 +608,7 @@ const LABS: [(&[&str], usize, &str); 4] = [
     ),
 ];
 
-#[test]
 fn nothing_of_the_lab_outlives_the_program() {
-    if !lab_is_to_be_had(PROGRAM) {
-        return;
-    }
     for (arguments, least, shown) in LABS {
         for killed in [true, false] {
             let mut session = start(arguments);

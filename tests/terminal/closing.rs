@@ -1,7 +1,6 @@
 //! Closing connections and tagging rows with the keyboard, in the lab: what is
 //! closed there is nobody's.
 
-use super::inhabitants::lab_is_to_be_had;
 use super::pty::{Session, words};
 use super::{PROGRAM, start, victim, wait_for_table};
 use std::os::unix::process::ExitStatusExt;
@@ -18,11 +17,7 @@ fn wait_for_no_dialog(session: &Session) {
     session.wait_for("no question", |screen| !words(screen).contains("Close "));
 }
 
-#[test]
-fn a_connection_is_closed_after_a_yes() {
-    if !lab_is_to_be_had(PROGRAM) {
-        return;
-    }
+pub(crate) fn a_connection_is_closed_after_a_yes() {
     let mut session = start(&[
         "lab",
         "--everything",
@@ -48,11 +43,7 @@ fn a_connection_is_closed_after_a_yes() {
     assert_eq!(session.ended().code, 0);
 }
 
-#[test]
-fn a_listener_and_several_at_once_take_a_number() {
-    if !lab_is_to_be_had(PROGRAM) {
-        return;
-    }
+pub(crate) fn a_listener_and_several_at_once_take_a_number() {
     let mut session = start(&["lab", "--everything", "state:listen"]);
     wait_for_table(&session);
     session.wait_for_text("── 1 of ");
@@ -95,8 +86,7 @@ fn a_listener_and_several_at_once_take_a_number() {
     assert_eq!(session.ended().code, 0);
 }
 
-#[test]
-fn the_command_line_asks_as_the_screen_does() {
+pub(crate) fn the_command_line_asks_as_the_screen_does() {
     let (mut victim, port) = victim();
     let pid = victim.id();
     for (answer, code) in [("n", 1), ("", 1), ("y", 0)] {

@@ -15,8 +15,7 @@ fn trickle(session: &mut Session, text: &str, gap: Duration) {
     }
 }
 
-#[test]
-fn pasted_prose_ends_nothing_at_any_speed_of_a_line() {
+pub(crate) fn pasted_prose_ends_nothing_at_any_speed_of_a_line() {
     let (mut victim, _) = victim();
     let filter = format!("pid:{}", victim.id());
     for gap in [1, 3, 8, 30].map(Duration::from_millis) {
@@ -53,8 +52,7 @@ fn pasted_prose_ends_nothing_at_any_speed_of_a_line() {
     assert_eq!(session.ended().code, 0);
 }
 
-#[test]
-fn what_was_typed_before_the_question_on_the_command_line_answers_nothing() {
+pub(crate) fn what_was_typed_before_the_question_on_the_command_line_answers_nothing() {
     const QUESTION: &str = "Send TERM to this process? [y/N]";
     let (mut victim, port) = victim();
     let mut session = Session::start(PROGRAM, &["kill", &format!(":{port}")], &[]);

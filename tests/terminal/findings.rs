@@ -6,8 +6,7 @@ use super::{PROGRAM, assert_restored, victim, wait_for_table};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-#[test]
-fn a_rule_of_ones_own_rings_is_shown_and_leads_to_its_rows() {
+pub(crate) fn a_rule_of_ones_own_rings_is_shown_and_leads_to_its_rows() {
     let (mut victim, port) = victim();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.toml");

@@ -3,28 +3,10 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Whether this machine gives the program a lab.
-pub(crate) fn lab_is_to_be_had(program: &str) -> bool {
-    let tried = Command::new(program)
-        .args(["lab", "--everything", "--json"])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&tried.stderr);
-    if tried.status.code() == Some(0) {
-        return true;
-    }
-    println!("SKIPPED: {said}");
-    let required = std::env::var_os("TCPLENS_REQUIRE_NAMESPACES");
-    assert!(required.is_none_or(|required| required != "1"), "{said}");
-    false
-}
 
 /// The number of a process's network namespace.
 pub(crate) fn namespace(pid: u32) -> Option<u64> {

@@ -15,8 +15,7 @@ fn tries(few: u16, many: u16) -> u16 {
     if deep { many } else { few }
 }
 
-#[test]
-fn a_key_together_with_a_resize_is_obeyed_at_once() {
+pub(crate) fn a_key_together_with_a_resize_is_obeyed_at_once() {
     let mut session = start(&["--read-only"]);
     wait_for_table(&session);
     let mut slowest = Duration::ZERO;
@@ -39,8 +38,7 @@ fn a_key_together_with_a_resize_is_obeyed_at_once() {
     assert_restored(&ended);
 }
 
-#[test]
-fn bursts_with_resizes_leave_the_keyboard_alive() {
+pub(crate) fn bursts_with_resizes_leave_the_keyboard_alive() {
     let mut session = start(&["--read-only"]);
     wait_for_table(&session);
     for number in 0..tries(20, 100) {
@@ -57,8 +55,7 @@ fn bursts_with_resizes_leave_the_keyboard_alive() {
     assert_restored(&ended);
 }
 
-#[test]
-fn a_paste_without_an_end_is_over_after_a_while() {
+pub(crate) fn a_paste_without_an_end_is_over_after_a_while() {
     let mut session = start(&["--read-only"]);
     wait_for_table(&session);
     session.keys("/");
@@ -83,8 +80,7 @@ fn a_paste_without_an_end_is_over_after_a_while() {
     assert_restored(&ended);
 }
 
-#[test]
-fn a_filter_typed_raw_does_not_freeze_the_screen() {
+pub(crate) fn a_filter_typed_raw_does_not_freeze_the_screen() {
     let mut session = start(&["--read-only"]);
     wait_for_table(&session);
     let since = Instant::now();
@@ -99,8 +95,7 @@ fn a_filter_typed_raw_does_not_freeze_the_screen() {
     assert_eq!(session.ended().code, 0);
 }
 
-#[test]
-fn without_descriptors_it_says_so_or_works() {
+pub(crate) fn without_descriptors_it_says_so_or_works() {
     let mut outcomes = Vec::new();
     for limit in 4..=24 {
         let script = format!("ulimit -n {limit}; exec \"$0\" --read-only");
@@ -126,8 +121,7 @@ fn without_descriptors_it_says_so_or_works() {
     println!("descriptors and exit codes: {outcomes:?}");
 }
 
-#[test]
-fn a_size_that_the_kernel_does_not_tell_is_the_usual_one() {
+pub(crate) fn a_size_that_the_kernel_does_not_tell_is_the_usual_one() {
     let mut session = start(&["--read-only"]);
     wait_for_table(&session);
     session.set_size(0, 0);

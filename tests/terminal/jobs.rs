@@ -69,8 +69,7 @@ fn assert_taken_again(mut session: Session) {
     assert_restored(&ended);
 }
 
-#[test]
-fn any_stop_gives_way_to_the_shell_and_fg_takes_the_terminal_again() {
+pub(crate) fn any_stop_gives_way_to_the_shell_and_fg_takes_the_terminal_again() {
     for signal in [Signal::STOP, Signal::TTIN, Signal::TTOU, Signal::TSTP] {
         let mut session = start();
         let job = job_of(&session);
@@ -83,8 +82,7 @@ fn any_stop_gives_way_to_the_shell_and_fg_takes_the_terminal_again() {
     }
 }
 
-#[test]
-fn continued_in_the_background_it_leaves_the_terminal_alone() {
+pub(crate) fn continued_in_the_background_it_leaves_the_terminal_alone() {
     for signal in [Signal::STOP, Signal::TSTP] {
         let mut session = start();
         let job = job_of(&session);

@@ -1,16 +1,11 @@
 //! The lab acts on its own processes, and on no others.
 
-use super::inhabitants::lab_is_to_be_had;
 use super::pty::{Session, words};
-use super::{PROGRAM, start, victim};
+use super::{start, victim};
 use std::cell::Cell;
 use unicode_width::UnicodeWidthStr;
 
-#[test]
-fn the_lab_ends_its_own_processes_only() {
-    if !lab_is_to_be_had(PROGRAM) {
-        return;
-    }
+pub(crate) fn the_lab_ends_its_own_processes_only() {
     // An ordinary user's lab does not even see the machine's sockets.
     if rustix::process::geteuid().is_root() {
         let (mut outsider, _) = victim();
@@ -42,11 +37,7 @@ fn the_lab_ends_its_own_processes_only() {
 
 /// The lesson on a real terminal: a digit has the program close, the row follows,
 /// and so does the language.
-#[test]
-fn a_learner_leads_a_socket_on() {
-    if !lab_is_to_be_had(PROGRAM) {
-        return;
-    }
+pub(crate) fn a_learner_leads_a_socket_on() {
     let mut session = start(&["lab", "dst 10.99.0.0/16 and sport = :8080"]);
     session.wait_for_text("waits for: peer: ACK");
     // SYN_RECV stands first: its ACK comes.
@@ -66,11 +57,7 @@ fn a_learner_leads_a_socket_on() {
 
 /// Ending the lab's own program is a natural thing to try: it is told, and a key
 /// sets the stage anew.
-#[test]
-fn a_lab_whose_program_was_ended_is_set_up_again() {
-    if !lab_is_to_be_had(PROGRAM) {
-        return;
-    }
+pub(crate) fn a_lab_whose_program_was_ended_is_set_up_again() {
     let mut session = start(&["lab"]);
     session.wait_for_text("lab-class");
     let before = owner(&session);

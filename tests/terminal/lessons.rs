@@ -4,8 +4,7 @@
 use super::pty::{Session, words};
 use super::{PROGRAM, assert_restored, wait_for_table};
 
-#[test]
-fn segments_fly_by_themselves_to_the_end() {
+pub(crate) fn segments_fly_by_themselves_to_the_end() {
     let mut session = Session::start(PROGRAM, &["-i", "30"], &[]);
     wait_for_table(&session);
     // No table comes meanwhile: what moves is moved by ticks alone.

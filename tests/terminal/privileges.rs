@@ -29,8 +29,7 @@ fn threads(session: &Session) -> Vec<String> {
         .collect()
 }
 
-#[test]
-fn every_thread_keeps_only_the_privileges_in_use() {
+pub(crate) fn every_thread_keeps_only_the_privileges_in_use() {
     let reading = DAC_READ_SEARCH | SYS_PTRACE | SYS_ADMIN;
     let cases: [(&[&str], u64); 2] = [
         (&[], reading | KILL | NET_ADMIN),

