@@ -31,7 +31,7 @@ use crate::run::{
     self, About, CheckFormat, CheckRequest, CloseRequest, DoctorRequest, Ending, ExplainRequest,
     KillRequest, ListRequest, LiveRequest, RunError, SaveRequest,
 };
-use crate::source::live::{Live, LiveOptions};
+use crate::source::live::{Effort, Live, LiveOptions};
 use crate::source::{ReadingSource, SourceChoice, limits};
 use std::io::{Write, stdout};
 use std::path::Path;
@@ -175,6 +175,7 @@ fn with_least_privilege(
                 names: names_users(&applied.wishes),
                 patience: LIST_PATIENCE,
                 events: check.events.unwrap_or(applied.events),
+                effort: Effort::CHECK,
                 ..LiveOptions::default()
             })?),
             thresholds: applied.thresholds,
@@ -267,6 +268,7 @@ fn watch(
             &live.watching,
             LiveOptions {
                 events,
+                effort: Effort::LIVE,
                 ..LiveOptions::default()
             },
             names_users(&applied.wishes),

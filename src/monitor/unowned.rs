@@ -73,7 +73,11 @@ pub(super) fn gap(hidden: u64, known: &[Gap]) -> Option<Gap> {
     }
     let of_processes = known.iter().filter(|gap| gap.kind.is_of_processes());
     let reasons: Vec<GapReason> = of_processes.map(|gap| gap.reason).collect();
-    let telling = [GapReason::DescriptorLimit, GapReason::Hidepid];
+    let telling = [
+        GapReason::DescriptorLimit,
+        GapReason::TooMuch,
+        GapReason::Hidepid,
+    ];
     let reason = telling.into_iter().find(|one| reasons.contains(one));
     Some(Gap {
         kind: GapKind::OwnersHidden,
@@ -146,6 +150,11 @@ mod tests {
         assert_eq!((plain.count, plain.reason), (5, GapReason::Permission));
         let limited = gap(5, &[unreadable(GapReason::DescriptorLimit)]).unwrap();
         assert_eq!(limited.reason, GapReason::DescriptorLimit);
+        let waiting = [
+            unreadable(GapReason::Permission),
+            unreadable(GapReason::TooMuch),
+        ];
+        assert_eq!(gap(5, &waiting).unwrap().reason, GapReason::TooMuch);
         assert_eq!(gap(5, &[plain]), None);
         let hidepid = Gap {
             kind: GapKind::ProcessesHidden,

@@ -45,8 +45,43 @@ pub struct LiveOptions {
     /// How many of them each processor may hold unread, in KiB; by the number of
     /// processors if none.
     pub events_kib: Option<usize>,
+    /// How much a table may cost.
+    pub effort: Effort,
     /// Where the proc file system is: `/proc`, or a fixture.
     pub root: PathBuf,
+}
+
+/// How much of the machine is read for one table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Effort {
+    /// All of it, whatever that takes: there may be no other table.
+    #[default]
+    Whole,
+    /// No more than so many descriptors, and other network namespaces only for three
+    /// seconds. The rest comes in its turn with later tables, and is counted.
+    InTurns {
+        /// Largest number of descriptors, at about 1.4 µs each.
+        descriptors: u64,
+    },
+}
+
+impl Effort {
+    /// For a table that costs a tenth of a second at most where nothing else is dear:
+    /// 50,000 connections of one server are read at once.
+    pub const LIVE: Self = Self::InTurns {
+        descriptors: 64 * 1024,
+    };
+    /// For a program that ends by itself and has a table each second to find all.
+    pub const CHECK: Self = Self::InTurns {
+        descriptors: 128 * 1024,
+    };
+
+    fn descriptors(self) -> Option<u64> {
+        match self {
+            Self::Whole => None,
+            Self::InTurns { descriptors } => Some(descriptors),
+        }
+    }
 }
 
 impl Default for LiveOptions {
@@ -58,6 +93,7 @@ impl Default for LiveOptions {
             patience: Duration::from_millis(100),
             events: EventsChoice::Off,
             events_kib: None,
+            effort: Effort::Whole,
             root: PathBuf::from("/proc"),
         }
     }
@@ -123,7 +159,7 @@ impl Live {
             last: 0,
             whole: 0,
             spare: Vec::new(),
-            owners: Owners::new(&options.root),
+            owners: Owners::new(&options.root, options.effort.descriptors()),
             processes: Processes::new(&options.root),
             users: UserNames::new(options.names),
             usage: UsageMeter::default(),

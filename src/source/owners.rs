@@ -6,6 +6,7 @@
 //! time, and likely ones when one table after another has a socket that nobody
 //! is known to hold. All holders count: forked and passed sockets have several.
 
+mod budget;
 mod descriptors;
 mod directory;
 mod errand;
@@ -16,10 +17,10 @@ mod search;
 use crate::model::gap::{Gap, GapKind, GapReason};
 use crate::model::owner::{OwnerSearch, OwnerSpan};
 use crate::model::socket::Socket;
-use descriptors::ProcFolder;
+use descriptors::{Link, Part, ProcFolder, Target, Threads};
 pub(super) use errand::Errand;
-use errand::Target;
-use foldhash::HashSet;
+use errand::Found;
+use foldhash::{HashMap, HashSet};
 pub(super) use holdings::Assigned;
 use holdings::Holdings;
 use roster::{Known, Pass, Roster, cost};
@@ -31,6 +32,9 @@ use std::sync::Arc;
 /// The PID namespace that holds every process (`PROC_PID_INIT_INO` in
 /// include/linux/proc_ns.h).
 const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
+/// Largest number of descriptors that are read for the first table, before which nothing
+/// is known: those of a machine with 200,000 connections, in less than a second.
+const FIRST: u64 = 256 * 1024;
 
 /// What is known of all processes' sockets.
 pub(super) struct Owners {
@@ -42,6 +46,12 @@ pub(super) struct Owners {
     /// The pass in which the search for sockets of the first table began; 0
     /// before that.
     begun: Pass,
+    /// Links of processes whose reading is under way.
+    unfinished: HashMap<u32, Vec<Link>>,
+    /// Largest number of descriptors that are read for one table; none for all.
+    per_table: Option<u64>,
+    /// The same for the first table.
+    first: u64,
     /// How many descriptors may be read in search of owners for one table.
     budget: u64,
     /// Why processes could not even be listed, the last time.
@@ -51,8 +61,9 @@ pub(super) struct Owners {
 }
 
 impl Owners {
-    /// `root` is `/proc`, or a fixture.
-    pub(super) fn new(root: &Path) -> Self {
+    /// `root` is `/proc`, or a fixture. No more than so many descriptors are read for
+    /// one table, and [`FIRST`] for the first; without a number, all.
+    pub(super) fn new(root: &Path, per_table: Option<u64>) -> Self {
         Self {
             root: root.to_path_buf(),
             proc: None,
@@ -60,6 +71,9 @@ impl Owners {
             holdings: Holdings::default(),
             missing: Missing::default(),
             begun: 0,
+            unfinished: HashMap::default(),
+            per_table,
+            first: FIRST,
             budget: BUDGET,
             failure: None,
             in_first_pid_namespace: in_first_pid_namespace(root),
@@ -68,7 +82,14 @@ impl Owners {
 
     /// Looks at all processes from outside, and says which must be read.
     pub(super) fn survey(&mut self) -> Errand {
-        match self.listed() {
+        let first = self.begun == 0;
+        let most = |most: u64| if first { self.first.max(most) } else { most };
+        let descriptors = self.per_table.map(most);
+        self.survey_within(descriptors)
+    }
+
+    fn survey_within(&mut self, descriptors: Option<u64>) -> Errand {
+        match self.listed(descriptors) {
             Ok(errand) => {
                 self.failure = None;
                 errand
@@ -80,25 +101,52 @@ impl Owners {
         }
     }
 
-    fn listed(&mut self) -> io::Result<Errand> {
+    fn listed(&mut self, descriptors: Option<u64>) -> io::Result<Errand> {
         let proc = match &self.proc {
             Some(proc) => Arc::clone(proc),
             None => Arc::clone(self.proc.insert(Arc::new(ProcFolder::open(&self.root)?))),
         };
-        let mut survey = self.roster.survey(&proc.pids()?, &proc);
+        let mut survey = self.roster.survey(&proc.pids()?, &proc, descriptors);
         survey.ended.sort_unstable();
+        for pid in &survey.ended {
+            self.unfinished.remove(pid);
+        }
         self.holdings.replace(&survey.ended, Vec::new());
         Ok(Errand::new(proc, survey.targets, survey.size))
     }
 
     /// Takes in what an errand found, once all its threads are done.
     pub(super) fn take_in(&mut self, errand: Errand) {
-        let found = errand.finish();
-        let mut pids: Vec<u32> = found.outcomes.iter().map(|(pid, _)| *pid).collect();
-        pids.sort_unstable();
-        self.holdings.replace(&pids, found.links);
-        for (pid, outcome) in found.outcomes {
-            self.roster.note(pid, outcome);
+        self.take_found(errand.finish());
+    }
+
+    fn take_found(&mut self, mut found: Found) {
+        let (unfinished, finished): (Vec<_>, Vec<_>) = found
+            .parts
+            .iter()
+            .copied()
+            .partition(|(_, part)| part.rest.is_some());
+        let pids = |parts: &[(u32, Part)]| {
+            let mut pids: Vec<u32> = parts.iter().map(|(pid, _)| *pid).collect();
+            pids.sort_unstable();
+            pids
+        };
+        if !unfinished.is_empty() {
+            let pids = pids(&unfinished);
+            let goes_on = |link: &mut Link| pids.binary_search(&link.pid).is_ok();
+            let links: Vec<Link> = found.links.extract_if(.., goes_on).collect();
+            self.holdings.add(&links);
+            for link in links {
+                self.unfinished.entry(link.pid).or_default().push(link);
+            }
+        }
+        for (pid, _) in &finished {
+            let earlier = self.unfinished.remove(pid);
+            found.links.extend(earlier.into_iter().flatten());
+        }
+        self.holdings.replace(&pids(&finished), found.links);
+        for (pid, part) in found.parts {
+            self.roster.note(pid, &part);
         }
     }
 
@@ -111,7 +159,7 @@ impl Owners {
         let mut open = self.open(sockets, &assigned);
         if !open.is_empty() {
             // What was opened after the survey shows by now.
-            let errand = self.survey();
+            let errand = self.survey_within(self.per_table.map(|_| self.budget));
             errand.work();
             self.take_in(errand);
             self.holdings.index();
@@ -168,14 +216,24 @@ impl Owners {
             if open.is_empty() || left == 0 {
                 return;
             }
-            left = left.saturating_sub(cost(&candidate.glance));
-            self.look_into(&proc, candidate.target, open);
+            let most = match self.per_table {
+                Some(_) => left,
+                None => u64::MAX,
+            };
+            let Some(known) = self.roster.known(candidate.pid) else {
+                continue;
+            };
+            let target = known.target(candidate.pid, most);
+            left = left.saturating_sub(known.cost_left().min(most));
+            self.read_one(&proc, target, open);
         }
         self.search_threads(sockets, open, left);
     }
 
-    /// Reads the threads of likely processes that may have descriptors of their
-    /// own, while they can be paid for with what is left of the budget.
+    /// Reads the threads of likely processes that may have descriptors of their own:
+    /// all threads while that can be paid for with what is left of the budget. If it
+    /// never can, or there may be no other table, those are read that differ from the
+    /// first in number.
     fn search_threads(&mut self, sockets: &[Socket], open: &mut HashSet<u32>, mut left: u64) {
         let Some(proc) = self.proc.clone() else {
             return;
@@ -183,45 +241,43 @@ impl Owners {
         let latest = self.missing.latest();
         let before = |pass: Option<Pass>| pass.is_none_or(|pass| pass < latest);
         for candidate in self.candidates(sockets, open, |known| before(known.threads_at)) {
-            let tables = proc.further_threads(candidate.target.pid);
-            let price = 1 + tables.saturating_mul(cost(&candidate.glance));
-            // One that can never be paid for must not keep the search open.
-            let payable = price <= self.budget;
-            if open.is_empty() || (payable && price > left) {
+            if open.is_empty() {
                 return;
             }
-            if payable {
+            let pid = candidate.pid;
+            let tables = proc.further_threads(pid);
+            let price = 1 + tables.saturating_mul(cost(&candidate.glance));
+            let threads = if price <= left {
                 left -= price;
-            }
-            self.look_into_threads(&proc, candidate.target, payable && tables > 0, open);
+                Threads::All
+            } else if price > self.budget || self.begun == 0 {
+                left = left.saturating_sub(tables);
+                Threads::Different
+            } else {
+                return;
+            };
+            let target = Target::whole(pid, threads);
+            let apart = tables > 0 && self.read_one(&proc, target, open) > 0;
+            self.roster.note_threads(pid, apart);
         }
     }
 
-    /// Reads one process; says how much of what is open it holds.
-    fn look_into(&mut self, proc: &ProcFolder, who: Target, open: &mut HashSet<u32>) -> usize {
-        let mut links = Vec::new();
-        let outcome = proc.read(who.pid, who.threads, &mut links);
-        let found = links.iter().filter(|link| open.remove(&link.inode)).count();
-        self.roster.note(who.pid, outcome);
-        self.holdings.replace(&[who.pid], links);
-        found
-    }
-
-    /// Reads each thread of a process if that is worth it. One that turns out
-    /// to have threads with descriptors of their own is remembered.
-    fn look_into_threads(
+    /// Reads one process; gives how much of what is open it holds.
+    fn read_one(
         &mut self,
-        proc: &ProcFolder,
-        who: Target,
-        worth_it: bool,
+        proc: &Arc<ProcFolder>,
+        target: Target,
         open: &mut HashSet<u32>,
-    ) {
-        let threads = Target {
-            threads: true,
-            ..who
-        };
-        let found = worth_it && self.look_into(proc, threads, open) > 0;
-        self.roster.note_threads(who.pid, found);
+    ) -> usize {
+        let errand = Errand::new(Arc::clone(proc), vec![target], 0);
+        errand.work();
+        let before = open.len();
+        let found = errand.finish();
+        for link in &found.links {
+            open.remove(&link.inode);
+        }
+        self.take_found(found);
+        before - open.len()
     }
 
     /// The readable processes for which `wanted` says so, the likely first.
@@ -240,10 +296,7 @@ impl Owners {
             .readable()
             .filter(|(_, known)| wanted(known))
             .map(|(pid, known)| Candidate {
-                target: Target {
-                    pid,
-                    threads: known.threads,
-                },
+                pid,
                 glance: known.glance,
                 related: related.contains(&pid),
                 same_user: trail.fits(&known.glance),

@@ -7,7 +7,7 @@
 use crate::model::gap::GapReason;
 use crate::model::io_uring;
 use crate::model::stat::Stat;
-use rustix::fs::{AtFlags, Mode, OFlags, RawDir, openat, readlinkat_raw, statat};
+use rustix::fs::{AtFlags, Mode, OFlags, RawDir, SeekFrom, openat, readlinkat_raw, seek, statat};
 use rustix::io::Errno;
 use std::ffi::CStr;
 use std::io::{self, Read};
@@ -20,6 +20,8 @@ const ENTRIES: usize = 16 * 1024;
 /// Once so many descriptors of a process's threads have been read, no further
 /// thread is.
 const MOST_OF_THREADS: u64 = 16 * 1024;
+/// No more than so many descriptors are read of a thread that has its own.
+const MOST_OF_ONE_THREAD: u64 = 64 * 1024;
 /// No more than so many bytes are read of what a ring tells of itself: some
 /// 40,000 registered files.
 const MOST_OF_RING: u64 = 1 << 20;
@@ -37,6 +39,8 @@ pub(super) struct Link {
 /// What came of reading a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
+    /// Its descriptors have not been read yet, or not to the end.
+    Unread,
     /// Its descriptors are known.
     Read,
     /// It has ended.
@@ -46,6 +50,54 @@ pub(super) enum Outcome {
     Empty,
     /// It could not be looked into, or not wholly.
     Refused(GapReason),
+}
+
+/// A place in a folder of descriptors: where the next part of it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) struct Cursor(u64);
+
+/// Which threads of a process are read. They share one table of descriptors unless one
+/// has left it (unshare(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Threads {
+    /// None but the first, or who stands in for it.
+    First,
+    /// Those whose number of descriptors is another than that of the first.
+    Different,
+    /// All, or as [`Self::Different`] if that would be too much to read.
+    All,
+}
+
+/// What is to be read of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) pid: u32,
+    pub(super) threads: Threads,
+    pub(super) from: Cursor,
+    /// Largest number of descriptors to read.
+    pub(super) most: u64,
+}
+
+impl Target {
+    /// All of a process, whatever it takes.
+    pub(super) fn whole(pid: u32, threads: Threads) -> Self {
+        Self {
+            pid,
+            threads,
+            from: Cursor::default(),
+            most: u64::MAX,
+        }
+    }
+}
+
+/// What reading a part of a process has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) outcome: Outcome,
+    /// Number of descriptors that were read.
+    pub(super) entries: u64,
+    /// Where the rest begins; none if there is none.
+    pub(super) rest: Option<Cursor>,
 }
 
 /// A proc file system to read from.
@@ -79,7 +131,7 @@ impl ProcFolder {
         let mut pids = Vec::new();
         // A folder that has been read stays at its end.
         let folder = open_folder(&self.folder, ".")?;
-        numbered_entries(&folder, |pid, _| pids.push(pid))?;
+        numbered_entries(&folder, u64::MAX, |pid, _| pids.push(pid))?;
         Ok(pids)
     }
 
@@ -102,16 +154,29 @@ impl ProcFolder {
         }
     }
 
-    /// Appends the sockets of a process, those of threads with a descriptor
-    /// table of their own among them if `threads` says so.
-    pub(super) fn read(&self, pid: u32, threads: bool, links: &mut Vec<Link>) -> Outcome {
+    /// Appends the sockets of a process, as many as the target says. Those of threads
+    /// with a descriptor table of their own come with the last part if it says so.
+    pub(super) fn read(&self, target: Target, links: &mut Vec<Link>) -> Part {
+        let Target { pid, threads, .. } = target;
         let mut entries = 0;
         let before = links.len();
         let folder = format!("{pid}/fd");
-        let result = self.read_links(&folder, pid, links, &mut entries);
-        let led_by_nobody = entries == 0 && self.further_threads(pid) > 0;
+        let place = (target.from, target.most);
+        let (rest, result) = match self.read_links(&folder, pid, place, links, &mut entries) {
+            Ok(rest) => (rest, Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        if rest.is_some() {
+            return Part {
+                outcome: Outcome::Unread,
+                entries,
+                rest,
+            };
+        }
+        let from_the_start = target.from == Cursor::default();
+        let led_by_nobody = from_the_start && entries == 0 && self.further_threads(pid) > 0;
         let mut whole = true;
-        if result.is_ok() && (threads || led_by_nobody) {
+        if result.is_ok() && (threads != Threads::First || led_by_nobody) {
             whole = self.read_threads(pid, threads, links);
             // A table that a thread left with holds what it left behind, too.
             let mut own = links.split_off(before);
@@ -119,26 +184,37 @@ impl ProcFolder {
             own.dedup();
             links.append(&mut own);
         }
-        match result {
+        let outcome = match result {
             Ok(()) if whole => Outcome::Read,
             Ok(()) => Outcome::Refused(GapReason::TooMuch),
             Err(error) if matches!(error.raw_os_error(), Some(2 | 3)) => Outcome::Gone,
             Err(_) if self.is_empty(pid) => Outcome::Empty,
             Err(error) => Outcome::Refused(GapReason::of(&error)),
+        };
+        Part {
+            outcome,
+            entries,
+            rest: None,
         }
     }
 
+    /// Reads links from a place on, no more than so many; gives the place where the
+    /// rest begins, if any is left.
     fn read_links(
         &self,
         path: &str,
         pid: u32,
+        (from, most): (Cursor, u64),
         links: &mut Vec<Link>,
         entries: &mut u64,
-    ) -> io::Result<()> {
+    ) -> io::Result<Option<Cursor>> {
         let folder = open_folder(&self.folder, path)?;
+        if from != Cursor::default() {
+            seek(&folder, SeekFrom::Start(from.0))?;
+        }
         let mut refused = None;
         let mut rings = Vec::new();
-        numbered_entries(&folder, |fd, name| {
+        let rest = numbered_entries(&folder, most, |fd, name| {
             *entries += 1;
             match read_link(&folder, name) {
                 Ok(Descriptor::Socket(inode)) => links.push(Link { inode, pid, fd }),
@@ -154,7 +230,7 @@ impl ProcFolder {
             let registered = self.registered(path, fd);
             links.extend(registered.into_iter().map(|inode| Link { inode, pid, fd }));
         }
-        refused.map_or(Ok(()), |error| Err(error.into()))
+        refused.map_or(Ok(rest), |error| Err(error.into()))
     }
 
     /// The sockets registered with a ring, which have no descriptor of their own.
@@ -170,28 +246,64 @@ impl ProcFolder {
     }
 
     /// Reads the tables of threads: of all of them, or of the first that has
-    /// one, which stands in for a leader that has ended. Threads share one table
-    /// unless one has left it (unshare(2)), which nothing tells from outside, so
-    /// the same may be read very often: no more is than is good. False if that
-    /// left something unread. A thread may end at any step, as a process may.
-    fn read_threads(&self, pid: u32, all: bool, links: &mut Vec<Link>) -> bool {
+    /// one, which stands in for a leader that has ended. Which threads have left the
+    /// table that the others share nothing tells from outside, so the same may be
+    /// read very often: no more is than is good, and then only of those that differ in
+    /// number. False if that left something unread. A thread may end at any step, as
+    /// a process may.
+    fn read_threads(&self, pid: u32, wanted: Threads, links: &mut Vec<Link>) -> bool {
         let mut threads = Vec::new();
-        let listed = open_folder(&self.folder, format!("{pid}/task"))
-            .and_then(|folder| numbered_entries(&folder, |thread, _| threads.push(thread)));
+        let listed = open_folder(&self.folder, format!("{pid}/task")).and_then(|folder| {
+            numbered_entries(&folder, u64::MAX, |thread, _| threads.push(thread))
+        });
         if listed.is_err() {
             return true;
         }
+        threads.retain(|thread| *thread != pid);
+        if wanted != Threads::First {
+            let shared = self.count(pid, pid);
+            let whole = shared.saturating_mul(threads.len() as u64);
+            // Before Linux 6.2 nothing is counted.
+            if shared > 0 && (wanted == Threads::Different || whole > MOST_OF_THREADS) {
+                threads.retain(|thread| self.differs(pid, *thread));
+            }
+        }
         let mut entries = 0;
-        for thread in threads.into_iter().filter(|thread| *thread != pid) {
+        for thread in threads {
             if entries >= MOST_OF_THREADS {
                 return false;
             }
-            let _ = self.read_links(&format!("{pid}/task/{thread}/fd"), pid, links, &mut entries);
-            if !all && entries > 0 {
+            let path = format!("{pid}/task/{thread}/fd");
+            let place = (Cursor::default(), MOST_OF_ONE_THREAD);
+            let rest = self.read_links(&path, pid, place, links, &mut entries);
+            if matches!(rest, Ok(Some(_))) {
+                return false;
+            }
+            if wanted == Threads::First && entries > 0 {
                 break;
             }
         }
         true
+    }
+
+    /// Number of descriptors of a thread; 0 if it has ended, or before Linux 6.2.
+    fn count(&self, pid: u32, thread: u32) -> u64 {
+        statat(
+            &self.folder,
+            format!("{pid}/task/{thread}/fd"),
+            AtFlags::empty(),
+        )
+        .map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0))
+    }
+
+    /// Whether a thread has another number of descriptors than the first, which may
+    /// open or close one at any time.
+    fn differs(&self, pid: u32, thread: u32) -> bool {
+        (0..2).all(|_| {
+            let before = self.count(pid, pid);
+            let own = self.count(pid, thread);
+            own != before && own != self.count(pid, pid)
+        })
     }
 
     /// How many threads a process has besides the first.
@@ -234,17 +346,27 @@ fn open_folder(at: impl AsFd, path: impl rustix::path::Arg) -> io::Result<OwnedF
     Ok(openat(at, path, flags, Mode::empty())?)
 }
 
-/// Calls `take` for each entry whose name is a number.
-fn numbered_entries(folder: &OwnedFd, mut take: impl FnMut(u32, &CStr)) -> io::Result<()> {
+/// Calls `take` for each entry whose name is a number, until there were so many; gives
+/// the place behind the last if more may follow.
+fn numbered_entries(
+    folder: &OwnedFd,
+    most: u64,
+    mut take: impl FnMut(u32, &CStr),
+) -> io::Result<Option<Cursor>> {
     let mut buffer = [MaybeUninit::uninit(); ENTRIES];
     let mut entries = RawDir::new(folder, &mut buffer);
+    let mut count = 0;
     while let Some(entry) = entries.next() {
         let entry = entry?;
         if let Some(number) = number(entry.file_name().to_bytes()) {
             take(number, entry.file_name());
+            count += 1;
+            if count == most {
+                return Ok(Some(Cursor(entry.next_entry_cookie())));
+            }
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// The inode in `socket:[12345]`.
@@ -291,10 +413,42 @@ mod tests {
         std::fs::write(root.path().join("7/fdinfo/3"), told).unwrap();
         let proc = ProcFolder::open(root.path()).unwrap();
         let mut links = Vec::new();
-        assert_eq!(proc.read(7, false, &mut links), Outcome::Read);
+        let part = proc.read(Target::whole(7, Threads::First), &mut links);
+        assert_eq!((part.outcome, part.rest), (Outcome::Read, None));
         links.sort_unstable();
         let found: Vec<(u32, u32)> = links.iter().map(|link| (link.inode, link.fd)).collect();
         assert_eq!(found, [(450_133, 3), (450_134, 5), (450_135, 3)]);
+    }
+
+    #[test]
+    fn a_process_can_be_read_in_parts() {
+        let proc = ProcFolder::open(Path::new("/proc")).unwrap();
+        let sockets: Vec<std::net::UdpSocket> = (0..40)
+            .map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap())
+            .collect();
+        let mut target = Target {
+            most: 7,
+            ..Target::whole(std::process::id(), Threads::First)
+        };
+        let mut links = Vec::new();
+        let mut parts = 0;
+        loop {
+            let part = proc.read(target, &mut links);
+            parts += 1;
+            match part.rest {
+                Some(rest) => {
+                    assert_eq!((part.outcome, part.entries), (Outcome::Unread, 7));
+                    target.from = rest;
+                }
+                None => break assert_eq!(part.outcome, Outcome::Read),
+            }
+        }
+        assert!(parts > 40 / 7, "{parts}");
+        for socket in &sockets {
+            let inode = rustix::fs::fstat(socket).unwrap().st_ino;
+            let found = links.iter().filter(|link| u64::from(link.inode) == inode);
+            assert_eq!(found.count(), 1, "each once");
+        }
     }
 
     #[test]

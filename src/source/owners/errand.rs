@@ -1,6 +1,6 @@
 //! Reads many processes, on as many threads as lend a hand.
 
-use super::descriptors::{Link, Outcome, ProcFolder};
+use super::descriptors::{Link, Part, ProcFolder, Target};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,19 +13,11 @@ const WORTH_A_THREAD: u64 = 500;
 /// So many take a tenth of a second or more.
 const WORTH_SHOWING_BEFORE: u64 = 50_000;
 
-/// A process to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Target {
-    pub(super) pid: u32,
-    /// Whether threads may have descriptors of their own.
-    pub(super) threads: bool,
-}
-
 /// What an errand brought home.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) links: Vec<Link>,
-    pub(super) outcomes: Vec<(u32, Outcome)>,
+    pub(super) parts: Vec<(u32, Part)>,
 }
 
 /// Processes to read. Several threads may [`Errand::work`] at once.
@@ -82,14 +74,14 @@ impl Errand {
                 break;
             }
             for target in run.iter().take(RUN) {
-                let outcome = proc.read(target.pid, target.threads, &mut found.links);
-                found.outcomes.push((target.pid, outcome));
+                let part = proc.read(*target, &mut found.links);
+                found.parts.push((target.pid, part));
             }
         }
         // A thread that panicked has poisoned nothing: it only ever appends.
         let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         all.links.append(&mut found.links);
-        all.outcomes.append(&mut found.outcomes);
+        all.parts.append(&mut found.parts);
     }
 
     /// The result, once every thread has returned.

@@ -55,6 +55,7 @@ impl Holdings {
         let theirs = |link: &Link| pids.binary_search(&link.pid).is_ok();
         let mut links = links;
         links.sort_unstable();
+        links.dedup();
         // Most that are read in their turn hold what they held.
         if self.links.iter().filter(|link| theirs(link)).eq(&links) {
             return;
@@ -62,6 +63,12 @@ impl Holdings {
         self.stale = true;
         self.links.retain(|link| !theirs(link));
         self.links.extend(links);
+    }
+
+    /// Adds links of processes that have been read in part.
+    pub(super) fn add(&mut self, links: &[Link]) {
+        self.links.extend_from_slice(links);
+        self.stale |= !links.is_empty();
     }
 
     /// Whether anybody is known to hold this inode.
@@ -76,6 +83,7 @@ impl Holdings {
             return;
         }
         self.links.sort();
+        self.links.dedup();
         self.directory = Directory::of(&self.links);
         self.edition = self.edition.wrapping_add(1);
     }
@@ -214,6 +222,20 @@ mod tests {
         holdings.index();
         assert_eq!(held_by(&holdings, 100), [7]);
         assert_eq!(held_by(&holdings, 101), [7, 9]);
+    }
+
+    #[test]
+    fn what_is_read_in_part_is_added_once() {
+        let mut holdings = Holdings::default();
+        holdings.replace(&[7, 9], [links(7, &[100]), links(9, &[100])].concat());
+        holdings.index();
+        holdings.add(&links(7, &[100, 101]));
+        holdings.index();
+        assert_eq!(held_by(&holdings, 100), [7, 9]);
+        assert_eq!(held_by(&holdings, 101), [7]);
+        holdings.replace(&[7], links(7, &[101]));
+        holdings.index();
+        assert_eq!(held_by(&holdings, 100), [9]);
     }
 
     #[test]

@@ -3,12 +3,13 @@
 //! Since Linux 6.2 the size of `/proc/PID/fd` is the number of open
 //! descriptors (`proc_readfd_count` in `fs/proc/fd.c`), so a glance tells that
 //! a process has opened or closed something, and only such processes are read
-//! again. One that closes a descriptor and opens another keeps the number: so
-//! every process also gets its turn from time to time, and what the table has
-//! and nobody is known to hold is searched for (see `search`).
+//! again, as far as the budget of a table goes. One that closes a descriptor and
+//! opens another keeps the number: so every process also gets its turn from time
+//! to time, and what the table has and nobody is known to hold is searched for
+//! (see `search`).
 
-use super::descriptors::{Glance, Outcome, ProcFolder};
-use super::errand::Target;
+use super::budget::{self, Due};
+use super::descriptors::{Cursor, Glance, Outcome, Part, ProcFolder, Target, Threads};
 use crate::model::gap::GapReason;
 use foldhash::HashMap;
 use std::collections::{BTreeMap, VecDeque};
@@ -21,13 +22,23 @@ const TURNS: u64 = 64;
 /// A process that opened or closed something within so many passes is likely
 /// to do it again.
 const LIVELY: Pass = 16;
+/// A process that should have been read so many passes ago counts as unread: rules look
+/// back for ten seconds, and there is a table each second.
+const LATE: Pass = 10;
 
 /// What is known of a process.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
     pub(super) glance: Glance,
-    /// When its descriptors were read last; none until they have been.
+    /// When its descriptors were read last, from the first to the last; none until
+    /// they have been.
     pub(super) read_at: Option<Pass>,
+    /// Since when they are to be read; none if nothing is known to be new.
+    due_since: Option<Pass>,
+    /// How far a reading has come that is under way, and when it began.
+    reading: Option<Reading>,
+    /// When any of them were read last; 0 if never.
+    served_at: Pass,
     pub(super) outcome: Outcome,
     /// When it last was new or had another number of descriptors.
     stirred_at: Pass,
@@ -39,7 +50,44 @@ pub(super) struct Known {
     pub(super) threads_at: Option<Pass>,
 }
 
+/// A reading of a process that takes several tables.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    began: Pass,
+    /// Number of descriptors that have been read.
+    entries: u64,
+    next: Cursor,
+}
+
 impl Known {
+    /// Number of descriptors that are left to read, and something for itself.
+    pub(super) fn cost_left(&self) -> u64 {
+        let read = self.reading.map_or(0, |reading| reading.entries);
+        cost(&self.glance).saturating_sub(read).max(1)
+    }
+
+    /// No more than so many of its descriptors, from where the last reading ended.
+    pub(super) fn target(&self, pid: u32, most: u64) -> Target {
+        Target {
+            pid,
+            threads: if self.threads {
+                Threads::All
+            } else {
+                Threads::First
+            },
+            from: self
+                .reading
+                .map_or(Cursor::default(), |reading| reading.next),
+            most,
+        }
+    }
+
+    /// Whether what it holds is not known, or has not been for too long.
+    fn is_late(&self, now: Pass) -> bool {
+        let waits = self.due_since.map(|since| now.saturating_sub(since));
+        waits.is_some_and(|waits| self.read_at.is_none() || waits >= LATE)
+    }
+
     /// Whether it opened or closed something lately.
     pub(super) fn is_lively(&self, now: Pass) -> bool {
         now.saturating_sub(self.stirred_at) < LIVELY
@@ -75,8 +123,14 @@ impl Roster {
         self.pass
     }
 
-    /// Looks at every process; says which must be read.
-    pub(super) fn survey(&mut self, pids: &[u32], proc: &ProcFolder) -> Survey {
+    /// Looks at every process; says which must be read, and no more of them than the
+    /// budget allows.
+    pub(super) fn survey(
+        &mut self,
+        pids: &[u32],
+        proc: &ProcFolder,
+        descriptors: Option<u64>,
+    ) -> Survey {
         let mut survey = Survey::default();
         self.pass += 1;
         self.first_hidden = !pids.contains(&1);
@@ -93,8 +147,28 @@ impl Roster {
             }
             there
         });
-        self.take_turns(&mut survey);
+        self.take_turns();
+        self.share_out(&mut survey, descriptors);
         survey
+    }
+
+    /// Adds the processes that are due, as far as the budget goes.
+    fn share_out(&self, survey: &mut Survey, descriptors: Option<u64>) {
+        let due = self
+            .known
+            .iter()
+            .filter(|(_, known)| known.due_since.is_some());
+        let due = due.map(|(pid, known)| Due {
+            pid: *pid,
+            cost: known.cost_left(),
+            served_at: known.served_at,
+        });
+        for share in budget::share_out(due.collect(), descriptors) {
+            if let Some(known) = self.known.get(&share.pid) {
+                survey.size += known.cost_left().min(share.most);
+                survey.targets.push(known.target(share.pid, share.most));
+            }
+        }
     }
 
     fn meet(&mut self, pid: u32, glance: Glance, survey: &mut Survey) {
@@ -102,7 +176,10 @@ impl Roster {
         let fresh = Known {
             glance,
             read_at: None,
-            outcome: Outcome::Gone,
+            due_since: Some(now),
+            reading: None,
+            served_at: 0,
+            outcome: Outcome::Unread,
             stirred_at: now,
             seen_at: now,
             threads: false,
@@ -121,16 +198,13 @@ impl Roster {
         } else if known.glance.count != glance.count {
             known.glance = glance;
             known.stirred_at = now;
-            known.read_at = None;
-        }
-        if known.read_at.is_none() {
-            survey.add(pid, known);
+            known.due_since.get_or_insert(now);
         }
     }
 
-    /// Adds those whose turn it is, so that all are read within [`TURNS`]
+    /// Marks those due whose turn it is, so that all are read within [`TURNS`]
     /// passes. A large one uses up the credit of many passes.
-    fn take_turns(&mut self, survey: &mut Survey) {
+    fn take_turns(&mut self) {
         let all: u64 = self.known.values().map(|known| cost(&known.glance)).sum();
         let share = i64::try_from(all.div_ceil(TURNS)).unwrap_or(i64::MAX);
         self.credit = self.credit.saturating_add(share).min(share);
@@ -146,28 +220,43 @@ impl Roster {
                 continue;
             };
             self.turns.push_back(pid);
-            let due = known
+            let old = known
                 .read_at
                 .is_some_and(|read| u64::from(self.pass - read) >= TURNS / 2);
-            if due {
+            if old && known.due_since.is_none() {
                 self.credit -= i64::try_from(cost(&known.glance)).unwrap_or(i64::MAX);
-                known.read_at = None;
-                survey.add(pid, known);
+                known.due_since = Some(self.pass);
             }
         }
     }
 
-    /// Notes what came of reading a process in this pass.
-    pub(super) fn note(&mut self, pid: u32, outcome: Outcome) {
+    /// Notes what came of reading a process, or a part of it, in this pass.
+    pub(super) fn note(&mut self, pid: u32, part: &Part) {
+        let now = self.pass;
         let Some(known) = self.known.get_mut(&pid) else {
             return;
         };
-        known.outcome = outcome;
-        known.read_at = match outcome {
+        known.served_at = now;
+        let reading = known.reading.take();
+        let began = reading.map_or(now, |reading| reading.began);
+        if let Some(next) = part.rest {
+            known.reading = Some(Reading {
+                began,
+                entries: reading.map_or(0, |reading| reading.entries) + part.entries,
+                next,
+            });
+            return;
+        }
+        known.outcome = part.outcome;
+        if part.outcome == Outcome::Refused(GapReason::DescriptorLimit) {
             // Another time there may be descriptors left to read with.
-            Outcome::Refused(GapReason::DescriptorLimit) => None,
-            _ => Some(self.pass),
-        };
+            known.read_at = None;
+            known.due_since.get_or_insert(now);
+            return;
+        }
+        known.read_at = Some(began);
+        // What changed while it was read in parts may be in a part that was read.
+        known.due_since = (known.stirred_at > began).then_some(known.stirred_at);
     }
 
     /// Notes that the threads of a process have been searched in this pass, and
@@ -179,6 +268,11 @@ impl Roster {
         }
     }
 
+    /// What is known of a process.
+    pub(super) fn known(&self, pid: u32) -> Option<&Known> {
+        self.known.get(&pid)
+    }
+
     /// Every process that may hold sockets, with what tells it from a later
     /// one under the same number.
     pub(super) fn identities(&self) -> impl Iterator<Item = (u32, u64)> {
@@ -188,11 +282,12 @@ impl Roster {
             .map(|(pid, known)| (*pid, known.glance.identity))
     }
 
-    /// Processes whose descriptors could be read.
+    /// Processes whose descriptors could be read, or perhaps can.
     pub(super) fn readable(&self) -> impl Iterator<Item = (u32, &Known)> {
+        let readable = [Outcome::Read, Outcome::Unread];
         self.known
             .iter()
-            .filter(|(_, known)| known.outcome == Outcome::Read)
+            .filter(move |(_, known)| readable.contains(&known.outcome))
             .map(|(pid, known)| (*pid, known))
     }
 
@@ -218,25 +313,20 @@ impl Roster {
             .is_some_and(|first| first.outcome == refused)
     }
 
-    /// Processes whose descriptors could not be read, by reason.
+    /// Processes whose descriptors could not be read, by reason: those that were too
+    /// many for the budget among them.
     pub(super) fn unreadable(&self) -> BTreeMap<GapReason, u64> {
         let mut counts = BTreeMap::new();
         for known in self.known.values() {
-            if let Outcome::Refused(reason) = known.outcome {
-                *counts.entry(reason).or_default() += 1;
+            match known.outcome {
+                Outcome::Refused(reason) => *counts.entry(reason).or_default() += 1,
+                _ if known.is_late(self.pass) => {
+                    *counts.entry(GapReason::TooMuch).or_default() += 1;
+                }
+                _ => {}
             }
         }
         counts
-    }
-}
-
-impl Survey {
-    fn add(&mut self, pid: u32, known: &Known) {
-        self.size += cost(&known.glance);
-        self.targets.push(Target {
-            pid,
-            threads: known.threads,
-        });
     }
 }
 
@@ -263,6 +353,15 @@ mod tests {
         }
     }
 
+    /// The end of a process, or all of it.
+    fn whole(outcome: Outcome) -> Part {
+        Part {
+            outcome,
+            entries: 0,
+            rest: None,
+        }
+    }
+
     /// A pass over processes as given; all that must be read are read.
     fn pass(roster: &mut Roster, processes: &[(u32, Glance)]) -> Vec<u32> {
         roster.pass += 1;
@@ -270,11 +369,57 @@ mod tests {
         for (pid, glance) in processes {
             roster.meet(*pid, *glance, &mut survey);
         }
-        let read: Vec<u32> = survey.targets.iter().map(|target| target.pid).collect();
+        roster.share_out(&mut survey, None);
+        let mut read: Vec<u32> = survey.targets.iter().map(|target| target.pid).collect();
+        read.sort_unstable();
         for pid in &read {
-            roster.note(*pid, Outcome::Read);
+            roster.note(*pid, &whole(Outcome::Read));
         }
         read
+    }
+
+    #[test]
+    fn a_large_process_is_read_over_several_tables() {
+        let mut roster = Roster::default();
+        let mut counts = vec![50_u64, 40_000, 300_000];
+        let mut passes = 0;
+        let mut read = [0; 3];
+        while passes < 40 {
+            roster.pass += 1;
+            passes += 1;
+            let mut survey = Survey::default();
+            for (pid, count) in (1..).zip(&counts) {
+                roster.meet(pid, glance(u64::from(pid), *count), &mut survey);
+            }
+            roster.share_out(&mut survey, Some(65_536));
+            assert!(survey.size <= 65_536, "{}", survey.size);
+            for target in survey.targets {
+                let place = usize::try_from(target.pid).unwrap() - 1;
+                let from = roster.known(target.pid).unwrap().reading;
+                let from = from.map_or(0, |reading| reading.entries);
+                let entries = target.most.min(counts[place] - from);
+                let ends = from + entries == counts[place];
+                read[place] += u32::from(ends);
+                let part = Part {
+                    outcome: if ends { Outcome::Read } else { Outcome::Unread },
+                    entries,
+                    rest: (!ends).then(Cursor::default),
+                };
+                roster.note(target.pid, &part);
+            }
+            let unread = roster.unreadable().get(&GapReason::TooMuch).copied();
+            if passes == 1 {
+                assert_eq!(unread, Some(2), "the first table has the small one");
+            }
+            // All of them open something all the time.
+            for count in &mut counts {
+                *count += 1;
+            }
+        }
+        assert_eq!(read[0], 40, "with each table");
+        assert!(read[1] > 15, "{read:?}");
+        assert!(read[2] >= 4, "{read:?}");
+        assert_eq!(roster.unreadable(), BTreeMap::new(), "all in time");
     }
 
     #[test]
@@ -293,9 +438,9 @@ mod tests {
         let proc = ProcFolder::open(Path::new("/proc")).unwrap();
         let mut roster = Roster::default();
         let own = std::process::id();
-        let survey = roster.survey(&[own], &proc);
+        let survey = roster.survey(&[own], &proc, None);
         assert_eq!(survey.targets.len(), 1);
-        assert_eq!(roster.survey(&[], &proc).ended, [own]);
+        assert_eq!(roster.survey(&[], &proc, None).ended, [own]);
     }
 
     #[test]
@@ -315,11 +460,12 @@ mod tests {
             for (pid, glance) in &processes {
                 roster.meet(*pid, *glance, &mut survey);
             }
-            roster.take_turns(&mut survey);
+            roster.take_turns();
+            roster.share_out(&mut survey, None);
             size += survey.size;
             for target in survey.targets {
                 *reads.entry(target.pid).or_default() += 1;
-                roster.note(target.pid, Outcome::Read);
+                roster.note(target.pid, &whole(Outcome::Read));
             }
         }
         assert_eq!(reads.len(), processes.len(), "everybody");
@@ -332,7 +478,7 @@ mod tests {
         let mut roster = Roster::default();
         let seven = [(7, glance(70, 5))];
         pass(&mut roster, &seven);
-        roster.note(7, Outcome::Refused(GapReason::DescriptorLimit));
+        roster.note(7, &whole(Outcome::Refused(GapReason::DescriptorLimit)));
         assert_eq!(
             roster.unreadable(),
             BTreeMap::from([(GapReason::DescriptorLimit, 1)])

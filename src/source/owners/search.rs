@@ -9,7 +9,6 @@
 //! socket that every process has been read for is not looked for again.
 
 use super::descriptors::Glance;
-use super::errand::Target;
 use super::roster::{Pass, cost};
 use crate::model::endpoint::Endpoint;
 use crate::model::socket::Socket;
@@ -104,7 +103,7 @@ impl Trail {
 /// A process that may hold what is looked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate {
-    pub(super) target: Target,
+    pub(super) pid: u32,
     pub(super) glance: Glance,
     /// It holds a socket of the same port or peer.
     pub(super) related: bool,
@@ -121,11 +120,7 @@ pub(super) fn order(candidates: &mut [Candidate]) {
         let likely = u8::from(candidate.related) << 2
             | u8::from(candidate.same_user) << 1
             | u8::from(candidate.lively);
-        (
-            u8::MAX - likely,
-            cost(&candidate.glance),
-            candidate.target.pid,
-        )
+        (u8::MAX - likely, cost(&candidate.glance), candidate.pid)
     });
 }
 
@@ -151,10 +146,7 @@ mod tests {
     #[test]
     fn the_likely_come_first() {
         let candidate = |pid, related, same_user, lively, count| Candidate {
-            target: Target {
-                pid,
-                threads: false,
-            },
+            pid,
             glance: Glance {
                 identity: 1,
                 count,
@@ -173,7 +165,7 @@ mod tests {
             candidate(6, true, true, true, 9000),
         ];
         order(&mut candidates);
-        let pids = candidates.map(|candidate| candidate.target.pid);
+        let pids = candidates.map(|candidate| candidate.pid);
         assert_eq!(pids, [6, 3, 5, 4, 2, 1]);
     }
 }

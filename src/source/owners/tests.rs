@@ -89,7 +89,7 @@ fn finds_every_holder_and_survives_what_is_not_there() {
     // A process that is gone by the time it is visited.
     std::fs::create_dir(root.path().join("13")).unwrap();
     std::fs::create_dir(root.path().join("sys")).unwrap();
-    let mut owners = Owners::new(root.path());
+    let mut owners = Owners::new(root.path(), None);
     let found = table(&mut owners, &[500, 501]);
     assert_eq!(found, [vec![(7, 5), (12, 3), (12, 4)], vec![]]);
     assert_eq!(owners.gaps(false), []);
@@ -99,7 +99,7 @@ fn finds_every_holder_and_survives_what_is_not_there() {
 fn a_proc_without_process_1_hides_processes() {
     let root = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(root.path().join("7/fd")).unwrap();
-    let mut owners = Owners::new(root.path());
+    let mut owners = Owners::new(root.path(), None);
     table(&mut owners, &[]);
     let gaps = |short| {
         let gaps = owners.gaps(short).into_iter();
@@ -113,7 +113,7 @@ fn a_proc_without_process_1_hides_processes() {
 
 #[test]
 fn process_1_alone_is_told_apart() {
-    let mut owners = Owners::new(Path::new("/nowhere"));
+    let mut owners = Owners::new(Path::new("/nowhere"), None);
     let root = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(root.path().join("1/fd")).unwrap();
     std::fs::create_dir_all(root.path().join("7/fd")).unwrap();
@@ -121,25 +121,31 @@ fn process_1_alone_is_told_apart() {
     table(&mut owners, &[]);
     assert_eq!(owners.gaps(false), []);
     let refused = Outcome::Refused(GapReason::Permission);
-    owners.roster.note(1, refused);
+    let whole = |outcome| Part {
+        outcome,
+        entries: 0,
+        rest: None,
+    };
+    let refused = whole(refused);
+    owners.roster.note(1, &refused);
     assert_eq!(owners.gaps(false)[0].kind, GapKind::InitUnreadable);
-    owners.roster.note(7, refused);
+    owners.roster.note(7, &refused);
     let gap = owners.gaps(false)[0];
     assert_eq!((gap.kind, gap.count), (GapKind::ProcessesUnreadable, 2));
-    owners.roster.note(1, Outcome::Read);
+    owners.roster.note(1, &whole(Outcome::Read));
     assert_eq!(owners.gaps(false)[0].kind, GapKind::ProcessesUnreadable);
 }
 
 #[test]
 fn a_proc_that_is_not_there_is_told() {
-    let mut owners = Owners::new(Path::new("/nowhere"));
+    let mut owners = Owners::new(Path::new("/nowhere"), None);
     assert_eq!(table(&mut owners, &[500]), [vec![]]);
     assert_eq!(owners.gaps(false)[0].kind, GapKind::ProcessesUnreadable);
 }
 
 #[test]
 fn follows_who_opens_shares_and_closes() {
-    let mut owners = Owners::new(Path::new("/proc"));
+    let mut owners = Owners::new(Path::new("/proc"), None);
     let own = std::process::id();
     let first = UdpSocket::bind("127.0.0.1:0").unwrap();
     let fd = u32::try_from(first.as_raw_fd()).unwrap();
@@ -174,7 +180,7 @@ fn finds_a_socket_that_came_without_a_sign() {
         std::fs::create_dir_all(&folder).unwrap();
         symlink(format!("socket:[10{pid}]"), folder.join("3")).unwrap();
     }
-    let mut owners = Owners::new(root.path());
+    let mut owners = Owners::new(root.path(), None);
     assert_eq!(table(&mut owners, &[107])[0], [(7, 3)]);
     let link = root.path().join("7/fd/3");
     std::fs::remove_file(&link).unwrap();
@@ -187,7 +193,7 @@ fn finds_a_socket_that_came_without_a_sign() {
 fn a_socket_that_nobody_has_is_given_up() {
     let root = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(root.path().join("1/fd")).unwrap();
-    let mut owners = Owners::new(root.path());
+    let mut owners = Owners::new(root.path(), None);
     table(&mut owners, &[]);
     // The first time it may just have come, the second it is searched for.
     table(&mut owners, &[900]);
@@ -203,7 +209,7 @@ fn a_search_that_is_not_over_says_so() {
     for pid in 1..=20 {
         std::fs::create_dir_all(root.path().join(pid.to_string()).join("fd")).unwrap();
     }
-    let mut owners = Owners::new(root.path());
+    let mut owners = Owners::new(root.path(), None);
     owners.budget = 100;
     table(&mut owners, &[]);
     let pending = |owners: &mut Owners| {
@@ -219,7 +225,7 @@ fn a_search_that_is_not_over_says_so() {
 /// A thread that has left the table of descriptors it shared.
 #[test]
 fn finds_what_only_a_thread_holds() {
-    let mut owners = Owners::new(Path::new("/proc"));
+    let mut owners = Owners::new(Path::new("/proc"), None);
     let (opened, tell) = mpsc::channel();
     let (done, wait) = mpsc::channel::<()>();
     let thread = std::thread::spawn(move || {
@@ -239,9 +245,45 @@ fn finds_what_only_a_thread_holds() {
     assert!(found);
     assert!(holds(&table(&mut owners, &[number])), "and it stays found");
     // There may be no second table.
-    let mut others = Owners::new(Path::new("/proc"));
+    let mut others = Owners::new(Path::new("/proc"), None);
     others.budget = u64::MAX;
     assert!(holds(&table(&mut others, &[number])), "by the first table");
     drop(done);
     thread.join().unwrap();
+}
+
+/// Anybody may hold more descriptors than one table can pay for.
+#[test]
+fn a_process_of_too_many_descriptors_is_read_over_several_tables() {
+    let root = tempfile::tempdir().unwrap();
+    for pid in ["1", "7"] {
+        std::fs::create_dir_all(root.path().join(pid).join("fd")).unwrap();
+    }
+    symlink("socket:[500]", root.path().join("1/fd/3")).unwrap();
+    for fd in 0..8000 {
+        let link = root.path().join(format!("7/fd/{fd}"));
+        symlink(format!("socket:[{}]", 1000 + fd), link).unwrap();
+    }
+    let mut owners = Owners::new(root.path(), Some(800));
+    owners.budget = 100;
+    owners.first = 2000;
+    let inodes: Vec<u32> = (500..501).chain(1000..9000).collect();
+    let mut found_in = |tables: usize| {
+        let mut found = Vec::new();
+        for _ in 0..tables {
+            found = table(&mut owners, &inodes);
+        }
+        let unread = owners.gaps(false).iter().any(|gap| {
+            (gap.kind, gap.reason) == (GapKind::ProcessesUnreadable, GapReason::TooMuch)
+        });
+        let held = found.iter().filter(|holders| !holders.is_empty()).count();
+        assert!(found.iter().all(|holders| holders.len() <= 1), "each once");
+        (held, unread)
+    };
+    let (held, unread) = found_in(1);
+    assert!(held > 0 && held < 8001 && unread, "{held} {unread}");
+    assert!(
+        (0..40).any(|_| found_in(1) == (8001, false)),
+        "all in the end"
+    );
 }

@@ -1,0 +1,148 @@
+//! Shares out how many descriptors are read for one table.
+//!
+//! Anybody may hold a million descriptors and change their number all the time; read
+//! whole with every table, they would leave no time for anything else. So a table costs
+//! a bounded amount: processes with few descriptors come first, large ones are read in
+//! parts, the one that has waited longest first. The rest is read for later tables.
+
+use super::roster::Pass;
+
+/// Processes with no more descriptors than this are small.
+const SMALL: u64 = 1024;
+/// Large processes are read in parts of no fewer descriptors than this.
+const MIN_PART: u64 = 16 * 1024;
+
+/// A process that is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Due {
+    pub(super) pid: u32,
+    /// Descriptors left to read.
+    pub(super) cost: u64,
+    /// When anything of it was read last; 0 if never.
+    pub(super) served_at: Pass,
+}
+
+/// What may be read of a process for this table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Share {
+    pub(super) pid: u32,
+    /// Largest number of descriptors.
+    pub(super) most: u64,
+}
+
+/// Shares out so many descriptors; without a bound everybody is read whole.
+pub(super) fn share_out(mut due: Vec<Due>, budget: Option<u64>) -> Vec<Share> {
+    let Some(budget) = budget else {
+        let whole = |due: &Due| Share {
+            pid: due.pid,
+            most: u64::MAX,
+        };
+        return due.iter().map(whole).collect();
+    };
+    due.sort_unstable_by_key(|due| (due.cost > SMALL, due.served_at, due.cost, due.pid));
+    let (small, large) = due.split_at(due.partition_point(|due| due.cost <= SMALL));
+    let all_large: u64 = large.iter().map(|due| due.cost).sum();
+    // Very many small ones must not keep a large one waiting for ever.
+    let kept = all_large.min(budget / 4);
+    let mut shares = Vec::with_capacity(due.len().min(4096));
+    let mut left = budget - kept;
+    for due in small {
+        if due.cost > left {
+            break;
+        }
+        left -= due.cost;
+        shares.push(Share {
+            pid: due.pid,
+            // It may have grown since it was looked at.
+            most: due.cost + SMALL,
+        });
+    }
+    left += kept;
+    let first_large = shares.len();
+    for (place, due) in large.iter().enumerate() {
+        if left == 0 {
+            break;
+        }
+        let even = left / u64::try_from(large.len() - place).unwrap_or(u64::MAX);
+        let most = due.cost.min(even.max(MIN_PART)).min(left);
+        left -= most;
+        shares.push(Share { pid: due.pid, most });
+    }
+    // Those that needed less than that have left something.
+    for (share, due) in shares[first_large..].iter_mut().zip(large) {
+        let more = (due.cost - share.most).min(left);
+        share.most += more;
+        left -= more;
+    }
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use foldhash::HashMap;
+    use proptest::prelude::*;
+
+    fn due(pid: u32, cost: u64, served_at: Pass) -> Due {
+        Due {
+            pid,
+            cost,
+            served_at,
+        }
+    }
+
+    fn shares(due: Vec<Due>, budget: Option<u64>) -> Vec<(u32, u64)> {
+        let shares = share_out(due, budget);
+        shares.iter().map(|share| (share.pid, share.most)).collect()
+    }
+
+    #[test]
+    fn the_small_come_first_and_the_large_in_parts() {
+        let all = vec![
+            due(1, 50_000, 9),
+            due(2, 10, 9),
+            due(3, 300_000, 4),
+            due(4, 90, 2),
+        ];
+        assert_eq!(shares(all.clone(), None).len(), 4);
+        let found = shares(all, Some(65_536));
+        let left = 65_536 - 100;
+        let expected = [(4, 1114), (2, 1034), (3, left / 2), (1, left / 2)];
+        assert_eq!(found, expected);
+        // One that fits is read whole, however large.
+        assert_eq!(shares(vec![due(1, 50_000, 9)], Some(65_536)), [(1, 50_000)]);
+    }
+
+    #[test]
+    fn of_many_large_ones_each_gets_its_turn() {
+        let mut served: HashMap<u32, Pass> = HashMap::default();
+        for pass in 1..=60 {
+            let all = (1..=150).map(|pid| due(pid, 19_800, served.get(&pid).copied().unwrap_or(0)));
+            for (pid, most) in shares(all.collect(), Some(65_536)) {
+                assert!(most <= 19_800);
+                served.insert(pid, pass);
+            }
+        }
+        assert_eq!(served.len(), 150, "everybody");
+        assert!(served.values().all(|pass| *pass > 15), "{served:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_table_costs_more_than_its_budget(
+            costs in proptest::collection::vec(1u64..100_000, 0..300),
+            budget in 20_000u64..200_000,
+        ) {
+            let all = costs.iter().zip(1u32..).map(|(cost, pid)| due(pid, *cost, 0)).collect();
+            let mut spent = 0;
+            for (pid, most) in shares(all, Some(budget)) {
+                let cost = costs[pid as usize - 1];
+                spent += most.min(cost);
+                prop_assert!(cost > SMALL || most >= cost, "a small one is read whole");
+            }
+            prop_assert!(spent <= budget, "{spent} of {budget}");
+            let all: u64 = costs.iter().sum();
+            prop_assert!(spent == all || spent > budget / 2, "{spent} of {all}");
+        }
+    }
+}
