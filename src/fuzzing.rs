@@ -13,6 +13,7 @@ use crate::lab;
 use crate::model::observation::Observation;
 use crate::model::session::Session;
 use crate::model::text::{LONGEST, Text, is_deceptive};
+use crate::run;
 use crate::source::fuzzing as source;
 
 /// A parser that takes any bytes.
@@ -46,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     target("segment", segment, 2048),
     target("session", session, 256),
     target("sock_diag", source::sock_diag, 8192),
+    target("terminal_input", run::fuzzing::terminal_input, 2048),
     target("text", text, 2 * LONGEST),
     target("trace_format", source::trace_format, 4096),
     target("trace_ring", source::trace_ring, 65_536),

@@ -24,6 +24,8 @@ pub use command::{About, CloseRequest, KillRequest, Order, close, kill};
 pub use doctor::{DoctorRequest, doctor};
 pub use explain::{ExplainRequest, Topic, explain, explain_sockets};
 pub use headless::{Format, ListRequest, list};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use input::fuzzing;
 pub use screen::{LiveRequest, live};
 pub use settings::{SaveRequest, config_init, config_path, config_show, save_baseline};
 

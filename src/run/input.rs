@@ -6,6 +6,8 @@
 //! happens at the same time.
 
 mod decoder;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod sequence;
 
 use super::job_control::open_terminal;
