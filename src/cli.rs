@@ -12,7 +12,7 @@ mod tongue;
 
 use crate::explain::catalogue::Catalogue;
 use crate::lab::helper;
-use crate::run::Ending;
+use crate::run::{Ending, outlive_file_limit};
 use crate::source::events;
 use plan::Asked;
 use std::ffi::OsString;
@@ -38,6 +38,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(ended) = helper::play(&arguments) {
         return ended;
     }
+    outlive_file_limit();
     let mut tongue = Tongue::of(&arguments);
     let named = flags::command_named(&habits::with_info(arguments.clone()));
     let names_check = named.as_deref() == Some("check");

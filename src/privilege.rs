@@ -10,9 +10,12 @@
 
 use crate::model::powers::{Capability, Powers, Restraint};
 use rustix::io;
-use rustix::process::{DumpableBehavior, dumpable_behavior, geteuid, set_dumpable_behavior};
+use rustix::process::{
+    DumpableBehavior, Gid, Uid, dumpable_behavior, geteuid, set_dumpable_behavior,
+};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, no_new_privs, set_capabilities, set_no_new_privs,
+    set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 use std::collections::BTreeSet;
 use std::fs;
@@ -36,6 +39,12 @@ pub fn as_oneself<T>(deed: impl FnOnce() -> T) -> T {
     if is_root() {
         return deed();
     }
+    without_capabilities(deed)
+}
+
+/// Does something with the rights of this user alone, root or not: what may be
+/// written, and whether there is something, is then for the files' modes to say.
+pub fn without_capabilities<T>(deed: impl FnOnce() -> T) -> T {
     let Ok(held) = capabilities(None) else {
         return deed();
     };
@@ -47,6 +56,33 @@ pub fn as_oneself<T>(deed: impl FnOnce() -> T) -> T {
     let done = deed();
     let _ = set_capabilities(None, held);
     done
+}
+
+/// Makes the calling thread one of an ordinary user for good: with this group, no
+/// other, and no capability.
+///
+/// # Errors
+///
+/// If this thread may not (`CAP_SETUID` and `CAP_SETGID`), or the user namespace
+/// knows no such user.
+pub fn become_user(uid: u32, gid: u32) -> io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    set_thread_groups(&[gid])?;
+    set_thread_res_gid(gid, gid, gid)?;
+    set_thread_res_uid(uid, uid, uid)?;
+    // The kernel takes all of them with the last id that was 0 (capabilities(7)),
+    // unless somebody has told it not to.
+    set_capabilities(
+        None,
+        CapabilitySets {
+            effective: CapabilitySet::empty(),
+            permitted: CapabilitySet::empty(),
+            inheritable: CapabilitySet::empty(),
+        },
+    )?;
+    set_no_new_privs(true)?;
+    // That belongs to the whole program, and the kernel has just reset it.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
 }
 
 fn keep_capabilities(wanted: &[Capability]) -> io::Result<()> {

@@ -6,6 +6,7 @@ mod clipboard;
 mod command;
 mod doctor;
 mod explain;
+mod file_writer;
 mod headless;
 mod input;
 mod job_control;
@@ -23,11 +24,13 @@ pub use check::{CheckFormat, CheckRequest, check};
 pub use command::{About, CloseRequest, KillRequest, Order, close, kill};
 pub use doctor::{DoctorRequest, doctor};
 pub use explain::{ExplainRequest, Topic, explain, explain_sockets};
+pub use file_writer::{FileWriter, Invoker};
 pub use headless::{Format, ListRequest, list};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use input::fuzzing;
 pub use screen::{LiveRequest, live};
 pub use settings::{SaveRequest, config_init, config_path, config_show, save_baseline};
+pub use signals::outlive_file_limit;
 
 use crate::config::file::FileError;
 use crate::lab::LabError;

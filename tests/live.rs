@@ -43,6 +43,8 @@ mod ending;
 mod events;
 #[path = "live/evidence.rs"]
 mod evidence;
+#[path = "live/files.rs"]
+mod files;
 #[path = "live/flood.rs"]
 mod flood;
 #[path = "live/foretold.rs"]
@@ -328,6 +330,22 @@ const INSIDE: &[(&str, Body)] = &[
     (
         "an_impostor_fits_no_baseline_and_is_told",
         impostor::fits_no_baseline_and_is_told,
+    ),
+    (
+        "files_are_of_who_called_sudo",
+        files::are_of_who_called_sudo,
+    ),
+    (
+        "files_say_nothing_of_what_is_hidden",
+        files::say_nothing_of_what_is_hidden,
+    ),
+    (
+        "files_are_whole_or_not_there",
+        files::are_whole_or_not_there,
+    ),
+    (
+        "files_are_not_read_where_others_could_exchange_them",
+        files::are_not_read_where_others_could_exchange_them,
     ),
     (
         "settings_that_are_somewhere_are_missed",

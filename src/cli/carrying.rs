@@ -1,7 +1,7 @@
 //! Carries out what the command line plans: opens what it needs, with no more
 //! privilege than that, and hands it to what runs.
 
-use super::plan::{ConfigAction, Contents, LivePlan, Plan, Watching};
+use super::plan::{ConfigAction, Contents, LivePlan, Own, Plan, Watching};
 use super::privileges;
 use super::settings::{self, Applied};
 use super::tongue::Tongue;
@@ -29,7 +29,7 @@ use crate::monitor::Wishes;
 use crate::privilege;
 use crate::run::{
     self, About, CheckFormat, CheckRequest, CloseRequest, DoctorRequest, Ending, ExplainRequest,
-    KillRequest, ListRequest, LiveRequest, RunError, SaveRequest,
+    FileWriter, KillRequest, ListRequest, LiveRequest, RunError, SaveRequest,
 };
 use crate::source::live::{Effort, Live, LiveOptions};
 use crate::source::{ReadingSource, SourceChoice, limits};
@@ -99,12 +99,23 @@ struct Lab {
     lesson: Option<(Course, Lesson)>,
 }
 
+/// What writes the file of a plan that writes one, for who called sudo. It must be
+/// there before the privileges go: becoming another user is one of them.
+fn file_writer(plan: &Plan) -> FileWriter {
+    let writes = matches!(
+        plan,
+        Plan::SaveBaseline(_) | Plan::Config(ConfigAction::Init, _)
+    );
+    FileWriter::start(settings::invoker().filter(|_| writes))
+}
+
 fn with_least_privilege(
     plan: Plan,
     applied: Applied,
     place: Place,
     tongue: Tongue,
 ) -> Result<Ending, RunError> {
+    let writer = file_writer(&plan);
     privilege::keep(&[privileges::of(&plan), place.uses()].concat());
     // Only where words are needed: a list must not wait for them.
     let words = || Catalogue::of(tongue.language());
@@ -190,11 +201,7 @@ fn with_least_privilege(
             needs_events: check.events.unwrap_or(applied.events) == EventsChoice::On,
             format: check.format,
         }),
-        Plan::Config(action, own) => match action {
-            ConfigAction::Path => run::config_path(&settings::place(&own)),
-            ConfigAction::Show => run::config_show(&settings::read(&own)?),
-            ConfigAction::Init => run::config_init(&settings::place(&own)),
-        },
+        Plan::Config(action, own) => config(action, &own, &writer),
         Plan::SaveBaseline(save) => run::save_baseline(SaveRequest {
             source: Box::new(Live::open(&LiveOptions {
                 source: save.source,
@@ -203,7 +210,16 @@ fn with_least_privilege(
             })?),
             path: save.path,
             replace: save.replace,
+            writer,
         }),
+    }
+}
+
+fn config(action: ConfigAction, own: &Own, writer: &FileWriter) -> Result<Ending, RunError> {
+    match action {
+        ConfigAction::Path => run::config_path(&settings::place(own)),
+        ConfigAction::Show => run::config_show(&settings::read(own)?),
+        ConfigAction::Init => run::config_init(&settings::place(own), writer),
     }
 }
 

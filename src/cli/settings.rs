@@ -11,7 +11,7 @@ use crate::model::baseline::Baseline;
 use crate::model::event::EventsChoice;
 use crate::monitor::{Thresholds, Wishes};
 use crate::privilege;
-use crate::run::RunError;
+use crate::run::{Invoker, RunError};
 use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 
@@ -127,11 +127,26 @@ pub(super) fn place(own: &Own) -> Place {
 }
 
 fn reader() -> Reader {
-    let invoker = std::env::var("SUDO_UID").ok();
     Reader {
         root: privilege::is_root(),
-        invoker: invoker.and_then(|uid| uid.parse().ok()),
+        invoker: number("SUDO_UID"),
+        folders: privilege::powers().whole_machine,
     }
+}
+
+/// Whoever called sudo, if somebody else did than root.
+pub(super) fn invoker() -> Option<Invoker> {
+    let uid = number("SUDO_UID").filter(|uid| *uid != 0)?;
+    privilege::is_root().then_some(Invoker {
+        uid,
+        gid: number("SUDO_GID")?,
+    })
+}
+
+fn number(name: &str) -> Option<u32> {
+    let value = std::env::var(name).ok()?;
+    // The kernel takes this one for "unchanged" (setresuid(2)).
+    value.parse().ok().filter(|id| *id != u32::MAX)
 }
 
 fn applied(loaded: &Loaded, own: &Own) -> Result<Applied, FileError> {

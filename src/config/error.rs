@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// Why root does not read a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Distrust {
     /// It belongs to this user.
     #[error("it belongs to uid {0}; as root only files of root, or of who called sudo, are read")]
@@ -16,6 +16,24 @@ pub enum Distrust {
     /// Group or others may write it, by this mode.
     #[error("others may write it (mode {0:o}), and root would obey it; chmod go-w it")]
     Mode(u32),
+    /// A folder on the way to it, or a link, belongs to this user.
+    #[error("uid {uid} owns {folder} on the way to it, and could put another file there")]
+    FolderOwner {
+        /// The folder or link.
+        folder: Text,
+        /// Whose it is.
+        uid: u32,
+    },
+    /// Group or others may write a folder on the way to it, by this mode.
+    #[error(
+        "others may write {folder} on the way to it (mode {mode:o}), and could put another file there; chmod go-w it"
+    )]
+    FolderMode {
+        /// The folder.
+        folder: Text,
+        /// Its permissions.
+        mode: u32,
+    },
 }
 
 /// Why a file could not be read or written.
@@ -87,7 +105,8 @@ pub enum FileError {
 
 impl FileError {
     /// Whether the system said this.
-    pub(super) fn is(&self, kind: io::ErrorKind) -> bool {
+    #[must_use]
+    pub fn is(&self, kind: io::ErrorKind) -> bool {
         matches!(self, Self::Io { error, .. } if error.kind() == kind)
     }
 }

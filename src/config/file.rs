@@ -5,6 +5,8 @@
 //! refused instead of passed over: a check that quietly goes by other rules than
 //! a person believes in force says "all well" where it is not.
 
+mod folders;
+mod reader;
 mod reading;
 mod writing;
 
@@ -14,7 +16,7 @@ pub use super::error::{Distrust, FileError};
 use super::notes::{Mistake, Mistakes};
 use super::{Parsed, parse};
 use crate::model::baseline::Baseline;
-pub use reading::Reader;
+pub use reader::Reader;
 use reading::{Content, dangles, read};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -204,6 +206,7 @@ mod tests {
     const ANYBODY: Reader = Reader {
         root: false,
         invoker: None,
+        folders: true,
     };
 
     #[test]
@@ -276,10 +279,12 @@ mod tests {
         let mine = Reader {
             root: true,
             invoker: None,
+            folders: true,
         };
         let sudo = Reader {
             root: true,
             invoker: Some(1000),
+            folders: true,
         };
         let texts = [
             "root:$6$secret:1::\n",

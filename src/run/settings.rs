@@ -1,6 +1,7 @@
 //! `tcplens config` and `tcplens baseline`: what a person writes down, looked at
 //! and begun.
 
+use super::file_writer::FileWriter;
 use super::{Ending, RunError};
 use crate::config::file::{self, FileError, Loaded, Place};
 use crate::config::{baseline, example, show, shown};
@@ -34,10 +35,13 @@ pub fn config_show(loaded: &Loaded) -> Result<Ending, RunError> {
 /// # Errors
 ///
 /// If it is there already, or cannot be written.
-pub fn config_init(place: &Place) -> Result<Ending, RunError> {
+pub fn config_init(place: &Place, writer: &FileWriter) -> Result<Ending, RunError> {
     let path = needed(place)?;
-    file::make_folder(path)?;
-    file::create(path, &example::text(), false)?;
+    let file = path.to_owned();
+    writer.write(move || {
+        file::make_folder(&file)?;
+        file::create(&file, &example::text(), false)
+    })?;
     say(&format!(
         "wrote {}; nothing in it is in force yet\n",
         shown(path)
@@ -67,6 +71,8 @@ pub struct SaveRequest {
     pub path: PathBuf,
     /// Whether it may take the place of one that is there.
     pub replace: bool,
+    /// Who writes it.
+    pub writer: FileWriter,
 }
 
 /// Reads the table once and writes who listens.
@@ -81,7 +87,11 @@ pub fn save_baseline(mut request: SaveRequest) -> Result<Ending, RunError> {
         .unwrap_or_default();
     let baseline = Baseline::of(&seen);
     let text = baseline::print(&baseline, &seen);
-    file::create(&request.path, &text, request.replace).map_err(|error| match error {
+    let (path, replace) = (request.path.clone(), request.replace);
+    let written = request
+        .writer
+        .write(move || file::create(&path, &text, replace));
+    written.map_err(|error| match error {
         FileError::Exists { path, .. } => FileError::Exists {
             path,
             hint: "; --force replaces it",

@@ -5,10 +5,11 @@ use super::{RunError, terminal};
 use crate::source::events;
 use signal_hook::consts::{
     SIGABRT, SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1,
-    SIGUSR2, SIGVTALRM, SIGWINCH, SIGXCPU,
+    SIGUSR2, SIGVTALRM, SIGWINCH, SIGXCPU, SIGXFSZ,
 };
 use signal_hook::iterator::Signals;
 use std::process;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::Duration;
@@ -31,6 +32,13 @@ const ENDING: [i32; 12] = [
     SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGABRT, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF,
     SIGXCPU, SIGIO,
 ];
+
+/// Lets a file that would be longer than allowed (`ulimit -f`) be an error of the
+/// write, which can clean up, instead of the end of the program.
+pub fn outlive_file_limit() {
+    // Nothing is done about the signal itself, nor if it cannot be caught.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+}
 
 /// Starts the thread that turns signals into events.
 pub(super) fn start(sender: Sender<Event>) -> Result<(), RunError> {

@@ -1,7 +1,9 @@
 //! Reading a file that somebody named: it may be anything, it may be anybody's,
 //! and whoever is told about it may not be allowed to read it.
 
-use super::super::error::{Distrust, FileError, shown};
+use super::super::error::{FileError, shown};
+use super::folders;
+use super::reader::Reader;
 use rustix::fs::OFlags;
 use std::fs::{self, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read};
@@ -10,35 +12,6 @@ use std::path::Path;
 
 /// Longer files are not read, bytes.
 const LONGEST: u64 = 4 << 20;
-
-/// Who reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reader {
-    /// Whether root does.
-    pub root: bool,
-    /// Who called sudo, if anybody did.
-    pub invoker: Option<u32>,
-}
-
-impl Reader {
-    /// Why a file with this owner and mode is not to be trusted.
-    fn distrusts(self, owner: u32, mode: u32) -> Option<Distrust> {
-        if !self.root {
-            return None;
-        }
-        if owner != 0 && Some(owner) != self.invoker {
-            return Some(Distrust::Owner(owner));
-        }
-        (mode & 0o022 != 0).then_some(Distrust::Mode(mode & 0o777))
-    }
-
-    /// Whether nothing of a file's text may be told: root reads for somebody
-    /// whose file it is not. Its mode proves nothing: the folder may be closed.
-    fn veils(self, owner: u32) -> bool {
-        let somebody = self.invoker.filter(|uid| *uid != 0);
-        self.root && somebody.is_some_and(|uid| uid != owner)
-    }
-}
 
 /// What was read.
 #[derive(Debug)]
@@ -65,7 +38,11 @@ pub(super) fn read(path: &Path, reader: Reader) -> Result<Content, FileError> {
         .map_err(failed)?;
     let facts = file.metadata().map_err(failed)?;
     regular(path, &facts)?;
-    if let Some(reason) = reader.distrusts(facts.uid(), facts.mode()) {
+    let mut distrust = reader.distrusts(facts.uid(), facts.mode());
+    if distrust.is_none() && reader.root && reader.folders {
+        distrust = folders::distrusted(path, reader).map_err(failed)?;
+    }
+    if let Some(reason) = distrust {
         return Err(FileError::Distrusted {
             path: shown(path),
             reason,
@@ -114,45 +91,8 @@ mod tests {
     const ANYBODY: Reader = Reader {
         root: false,
         invoker: None,
+        folders: true,
     };
-
-    fn root(invoker: Option<u32>) -> Reader {
-        Reader {
-            root: true,
-            invoker,
-        }
-    }
-
-    #[test]
-    fn root_reads_only_what_nobody_else_could_have_written() {
-        let cases = [
-            (ANYBODY, 1000, 0o666, None),
-            (root(None), 0, 0o644, None),
-            (root(None), 1000, 0o600, Some(Distrust::Owner(1000))),
-            (root(Some(1000)), 1000, 0o600, None),
-            (root(Some(1000)), 1001, 0o600, Some(Distrust::Owner(1001))),
-            (root(Some(1000)), 1000, 0o620, Some(Distrust::Mode(0o620))),
-            (root(None), 0, 0o646, Some(Distrust::Mode(0o646))),
-        ];
-        for (reader, owner, mode, expected) in cases {
-            let found = reader.distrusts(owner, 0o100_000 | mode);
-            assert_eq!(found, expected, "{reader:?} {owner} {mode:o}");
-        }
-    }
-
-    #[test]
-    fn nothing_is_told_of_a_file_of_roots_to_who_called_sudo() {
-        let cases = [
-            (ANYBODY, 1000, false),
-            (root(None), 0, false),
-            (root(Some(0)), 0, false),
-            (root(Some(1000)), 1000, false),
-            (root(Some(1000)), 0, true),
-        ];
-        for (reader, owner, expected) in cases {
-            assert_eq!(reader.veils(owner), expected, "{reader:?} {owner}");
-        }
-    }
 
     #[test]
     fn only_a_regular_file_of_some_length_is_read() {
