@@ -61,6 +61,8 @@ mod lessons;
 mod namespace;
 #[path = "live/neighbour.rs"]
 mod neighbour;
+#[path = "live/no_proc.rs"]
+mod no_proc;
 #[path = "live/oracle.rs"]
 mod oracle;
 #[path = "live/orders.rs"]
@@ -121,6 +123,7 @@ const NOBODY: u32 = 65534;
 /// Each in a namespace of its own.
 const INSIDE: &[(&str, Body)] = &[
     ("port_use_is_in_json", port_use::is_in_json),
+    ("no_proc_is_said", no_proc::is_said),
     ("gone_address_is_told", gone::address_is_told),
     ("gone_interface_is_told", gone::interface_is_told),
     (

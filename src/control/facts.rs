@@ -8,10 +8,13 @@ use crate::model::stat::Stat;
 use crate::model::text::Text;
 use procfs::process::Process;
 use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
+use rustix::process::{geteuid, getuid};
+use rustix::thread::{CapabilitySet, capabilities};
 use std::fs;
 use std::io;
 use std::num::NonZeroU32;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// The kernel's mark behind the path of a removed program.
 const DELETED: &[u8] = b" (deleted)";
@@ -150,6 +153,29 @@ pub(super) fn uid(pid: u32) -> Option<u32> {
 pub(super) fn name(pid: u32) -> Option<Text> {
     let bytes = fs::read(folder(pid).join("stat")).ok()?;
     Some(Text::new(&Stat::parse(&bytes)?.name))
+}
+
+/// True if kill(2) lets this program signal a process: by CAP_KILL, or because its real
+/// or effective user is the real or saved one there. False where the process is in
+/// another user namespace, or that cannot be read.
+pub(super) fn may_be_signalled(pid: u32) -> bool {
+    let user_namespace = |folder: &Path| fs::read_link(folder.join("ns/user")).ok();
+    let theirs = user_namespace(&folder(pid));
+    if theirs.is_none() || theirs != user_namespace(Path::new("/proc/self")) {
+        return false;
+    }
+    let held = capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::KILL));
+    let ours = [getuid().as_raw(), geteuid().as_raw()];
+    held || users(pid).is_some_and(|(real, saved)| ours.contains(&real) || ours.contains(&saved))
+}
+
+/// The real and the saved user of a process.
+fn users(pid: u32) -> Option<(u32, u32)> {
+    let status = fs::read_to_string(folder(pid).join("status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    let mut users = line.split_whitespace().map(|uid| uid.parse().ok());
+    let (real, _, saved) = (users.next()??, users.next()??, users.next()??);
+    Some((real, saved))
 }
 
 #[cfg(test)]

@@ -235,10 +235,12 @@ fn refusal(error: Errno, pid: u32) -> Refusal {
     match error {
         Errno::SRCH if !kin::proc_is_ours() => Refusal::ForeignProc,
         Errno::SRCH => Refusal::Gone,
+        // Every kernel that opens a pidfd takes it for sending.
+        Errno::NOSYS => Refusal::Filtered,
+        Errno::PERM if facts::may_be_signalled(pid) => Refusal::Filtered,
         Errno::PERM => Refusal::NotPermitted {
             uid: facts::uid(pid),
         },
-        Errno::NOSYS => Refusal::NoPidfd,
         other => failed(other),
     }
 }

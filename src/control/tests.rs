@@ -28,6 +28,8 @@ struct Recording {
     sent: Sent,
     /// Whether it is sent as well.
     through: bool,
+    /// What sending answers instead.
+    forbidding: Option<Errno>,
     /// What opening answers instead of a pidfd, and from which one on.
     refusing: Option<(usize, Errno)>,
     opened: Mutex<usize>,
@@ -38,6 +40,7 @@ impl Recording {
         Self {
             sent: Sent::default(),
             through: false,
+            forbidding: None,
             refusing: None,
             opened: Mutex::new(0),
         }
@@ -61,6 +64,9 @@ impl Calls for Recording {
     }
 
     fn send(&self, pidfd: &OwnedFd, signal: Signal) -> Result<(), Errno> {
+        if let Some(error) = self.forbidding {
+            return Err(error);
+        }
         let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
         let told = fs::read_to_string(path).unwrap();
         let pid = told.lines().find_map(|line| line.strip_prefix("Pid:"));
@@ -288,6 +294,23 @@ fn held_by_its_number_a_process_must_keep_its_name() {
     let outcome = control.signal(ONE, Signal::Term);
     assert_eq!(outcome, Outcome::Refused(Refusal::Renamed));
     assert_eq!(*sent.lock().unwrap(), []);
+}
+
+/// The process is this user's own, so that only a filter can refuse.
+#[test]
+fn a_filter_on_system_calls_is_not_taken_for_a_missing_right() {
+    let victim = Victim::cat();
+    for error in [Errno::PERM, Errno::NOSYS] {
+        let filtered = Recording {
+            forbidding: Some(error),
+            ..Recording::new()
+        };
+        let (mut control, sent) = filtered.control(WithoutPidfd::Refuse);
+        control.arm(ONE, &victim.target()).unwrap();
+        let outcome = control.signal(ONE, Signal::Term);
+        assert_eq!(outcome, Outcome::Refused(Refusal::Filtered), "{error}");
+        assert_eq!(*sent.lock().unwrap(), []);
+    }
 }
 
 #[test]

@@ -96,7 +96,7 @@ pub struct Verdict {
     /// How far.
     pub standing: Standing,
     /// The sentence of the assets, by its name.
-    says: &'static str,
+    pub(super) says: &'static str,
     values: Vec<(&'static str, String)>,
     /// The privileges it lacks.
     pub lacks: BTreeSet<Capability>,
@@ -184,6 +184,9 @@ fn owners(observation: &Observation, means: &Means) -> Verdict {
     let init = missing(observation, GapKind::InitUnreadable);
     let unreadable = missing(observation, GapKind::ProcessesUnreadable) + init;
     let hidden = missing(observation, GapKind::OwnersHidden);
+    if missing(observation, GapKind::ProcMissing) > 0 {
+        return Verdict::new(Ability::Owners, Standing::Cannot, "no_proc");
+    }
     let by_hidepid = missing(observation, GapKind::ProcessesHidden) > 0;
     if unreadable == init && hidden == 0 && !by_hidepid {
         let says = if init > 0 { "init" } else { "can" };
@@ -217,6 +220,9 @@ fn owners(observation: &Observation, means: &Means) -> Verdict {
 fn namespaces(observation: &Observation, means: &Means, scope: Scope) -> Verdict {
     const NEEDED: [Capability; 2] = [Capability::SysAdmin, Capability::SysPtrace];
     let may = means.powers.capabilities.contains(&Capability::SysAdmin);
+    if missing(observation, GapKind::ProcMissing) > 0 {
+        return Verdict::new(Ability::Namespaces, Standing::Cannot, "no_proc");
+    }
     let verdict = if scope == Scope::All {
         let unread = missing(observation, GapKind::NamespacesUnreadable);
         let unknown = missing(observation, GapKind::NamespacesUnknown);

@@ -18,6 +18,9 @@ pub enum Advice {
     Type(String),
 }
 
+/// The command that mounts `/proc`.
+const MOUNT_PROC: &str = "mount -t proc proc /proc";
+
 /// What would help against all that these verdicts lack; nothing if nothing is
 /// lacking, or nothing helps.
 #[must_use]
@@ -30,6 +33,9 @@ pub fn advice(verdicts: &[Verdict], means: &Means, words: &Catalogue) -> Vec<Adv
     let limited = verdicts
         .iter()
         .any(|verdict| verdict.standing != Standing::Can);
+    if verdicts.iter().any(|verdict| verdict.says == "no_proc") {
+        return vec![say("no_proc"), Advice::Type(MOUNT_PROC.to_owned())];
+    }
     if limited && !means.powers.whole_machine {
         return vec![say("rootless")];
     }

@@ -203,6 +203,9 @@ pub enum Refusal {
         /// Its user, if known.
         uid: Option<u32>,
     },
+    /// The kernel refused what the rights of this program allow: a seccomp filter or a
+    /// security module forbids it.
+    Filtered,
     /// This kernel has no pidfds, so no process can be named surely.
     NoPidfd,
     /// `/proc` belongs to another PID namespace: what it tells of a number is
@@ -234,6 +237,7 @@ impl Refusal {
             Self::Zombie => "zombie",
             Self::NotHolder => "not_holder",
             Self::NotPermitted { .. } => "not_permitted",
+            Self::Filtered => "filtered",
             Self::NoPidfd => "no_pidfd",
             Self::ForeignProc => "foreign_proc",
             Self::OutsideLab => "outside_lab",
@@ -243,7 +247,7 @@ impl Refusal {
     }
 
     /// Every key a refusal can have.
-    pub const KEYS: [&'static str; 18] = [
+    pub const KEYS: [&'static str; 19] = [
         "init",
         "itself",
         "kernel_thread",
@@ -257,6 +261,7 @@ impl Refusal {
         "zombie",
         "not_holder",
         "not_permitted",
+        "filtered",
         "no_pidfd",
         "foreign_proc",
         "outside_lab",

@@ -10,6 +10,9 @@ pub enum GapKind {
     /// Processes that `hidepid` hides (proc(5)): how many is unknown, so the
     /// count is that of the file system, 1.
     ProcessesHidden,
+    /// `/proc` lists no process, not even this one: it is not mounted. There is no
+    /// number to count; the count is that of the file system, 1.
+    ProcMissing,
     /// Process 1 and no other: its descriptors could not be read. Matters only
     /// where a socket lacks its owner.
     InitUnreadable,
@@ -34,10 +37,11 @@ pub enum GapKind {
 
 impl GapKind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::OwnersHidden,
         Self::ProcessesUnreadable,
         Self::ProcessesHidden,
+        Self::ProcMissing,
         Self::InitUnreadable,
         Self::LinesMalformed,
         Self::MessagesMalformed,
@@ -55,7 +59,10 @@ impl GapKind {
     pub fn is_of_processes(self) -> bool {
         matches!(
             self,
-            Self::ProcessesUnreadable | Self::ProcessesHidden | Self::InitUnreadable
+            Self::ProcessesUnreadable
+                | Self::ProcessesHidden
+                | Self::ProcMissing
+                | Self::InitUnreadable
         )
     }
 
@@ -66,6 +73,7 @@ impl GapKind {
             Self::OwnersHidden => "owners_hidden",
             Self::ProcessesUnreadable => "processes_unreadable",
             Self::ProcessesHidden => "processes_hidden",
+            Self::ProcMissing => "proc_missing",
             Self::InitUnreadable => "init_unreadable",
             Self::LinesMalformed => "lines_malformed",
             Self::MessagesMalformed => "messages_malformed",
@@ -93,6 +101,8 @@ pub enum GapReason {
     SockDiagRefused,
     /// `/proc` is mounted with `hidepid` (proc(5)).
     Hidepid,
+    /// `/proc` is not mounted.
+    NoProc,
     /// It did not follow its format.
     Malformed,
     /// It changed while it was read.
@@ -113,6 +123,7 @@ impl GapReason {
             Self::NotOffered => "not_offered",
             Self::SockDiagRefused => "sock_diag_refused",
             Self::Hidepid => "hidepid",
+            Self::NoProc => "no_proc",
             Self::Malformed => "malformed",
             Self::Changed => "changed",
             Self::TooMuch => "too_much",

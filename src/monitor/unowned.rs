@@ -74,6 +74,7 @@ pub(super) fn gap(hidden: u64, known: &[Gap]) -> Option<Gap> {
     let of_processes = known.iter().filter(|gap| gap.kind.is_of_processes());
     let reasons: Vec<GapReason> = of_processes.map(|gap| gap.reason).collect();
     let telling = [
+        GapReason::NoProc,
         GapReason::DescriptorLimit,
         GapReason::TooMuch,
         GapReason::Hidepid,
@@ -162,5 +163,11 @@ mod tests {
             reason: GapReason::Hidepid,
         };
         assert_eq!(gap(5, &[hidepid]).unwrap().reason, GapReason::Hidepid);
+        let missing = Gap {
+            kind: GapKind::ProcMissing,
+            count: 1,
+            reason: GapReason::NoProc,
+        };
+        assert_eq!(gap(5, &[missing]).unwrap().reason, GapReason::NoProc);
     }
 }

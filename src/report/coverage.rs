@@ -1,7 +1,7 @@
 //! How much of the time that was to be watched the tables cover. A check that read
 //! too little must not say that all is well.
 
-use crate::model::gap::{Gap, GapReason};
+use crate::model::gap::{Gap, GapKind, GapReason};
 use std::time::Duration;
 
 /// Time from one table of a check to the next.
@@ -30,6 +30,8 @@ pub struct Coverage {
     unsearched_tables: u32,
     /// Largest number of such processes.
     unsearched: u64,
+    /// Number of tables that were read where `/proc` is not mounted.
+    tables_without_proc: u32,
     /// When the last table was read, counted from the beginning.
     last: Duration,
 }
@@ -52,6 +54,8 @@ pub enum Shortfall {
         /// Longest time without one.
         longest: Duration,
     },
+    /// `/proc` is not mounted: no rule knows whose sockets it looks at.
+    NoProc,
     /// Most tables lack owners, because processes were not searched in time.
     OwnersUnread {
         /// Largest number of such processes.
@@ -67,6 +71,11 @@ impl Coverage {
         self.close_gap(at);
         self.unsearched_tables += u32::from(unsearched > 0);
         self.unsearched = self.unsearched.max(unsearched);
+    }
+
+    /// Notes of the table added last that `/proc` was not mounted.
+    pub fn note_missing_proc(&mut self) {
+        self.tables_without_proc += 1;
     }
 
     /// Adds a table that could not be read.
@@ -113,6 +122,8 @@ impl Coverage {
             Some(Shortfall::Gaps {
                 longest: self.longest_gap,
             })
+        } else if self.tables_without_proc.saturating_mul(2) > self.tables {
+            Some(Shortfall::NoProc)
         } else if self.unsearched_tables.saturating_mul(2) > self.tables {
             Some(Shortfall::OwnersUnread {
                 processes: self.unsearched,
@@ -131,9 +142,16 @@ impl Shortfall {
             Self::EndedEarly => "ended_early",
             Self::FewTables { .. } => "few_tables",
             Self::Gaps { .. } => "gaps",
+            Self::NoProc => "no_proc",
             Self::OwnersUnread { .. } => "owners_unread",
         }
     }
+}
+
+/// True if these gaps say that `/proc` is not mounted.
+#[must_use]
+pub fn lacks_proc(gaps: &[Gap]) -> bool {
+    gaps.iter().any(|gap| gap.kind == GapKind::ProcMissing)
 }
 
 /// Number of processes that were not searched for owners although they may be: where
@@ -141,7 +159,7 @@ impl Shortfall {
 /// change nothing, and the sockets are counted as hidden.
 #[must_use]
 pub fn unsearched(gaps: &[Gap]) -> u64 {
-    let barred = [GapReason::Permission, GapReason::Hidepid];
+    let barred = [GapReason::Permission, GapReason::Hidepid, GapReason::NoProc];
     let gaps = gaps.iter().filter(|gap| gap.kind.is_of_processes());
     gaps.filter(|gap| !barred.contains(&gap.reason))
         .map(|gap| gap.count)
@@ -151,7 +169,6 @@ pub fn unsearched(gaps: &[Gap]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::gap::GapKind;
 
     #[test]
     fn processes_that_may_not_be_read_are_no_shortfall() {
@@ -239,6 +256,25 @@ mod tests {
         for (what, tables, watched, wanted, expected) in cases {
             assert_eq!(shortfall(&tables, watched, wanted), expected, "{what}");
         }
+    }
+
+    #[test]
+    fn without_proc_nothing_is_well() {
+        let missing = Gap {
+            kind: GapKind::ProcMissing,
+            count: 1,
+            reason: GapReason::NoProc,
+        };
+        assert!(lacks_proc(&[missing]) && !lacks_proc(&[]));
+        let whole = Duration::from_secs(4);
+        let mut coverage = Coverage::default();
+        for at in 0..=4 {
+            coverage.add_table(Duration::from_secs(at), unsearched(&[missing]));
+            if at >= 2 {
+                coverage.note_missing_proc();
+            }
+        }
+        assert_eq!(coverage.shortfall(whole, whole), Some(Shortfall::NoProc));
     }
 
     #[test]

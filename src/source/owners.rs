@@ -334,6 +334,13 @@ impl Owners {
         if short_of_descriptors {
             *counts.entry(GapReason::DescriptorLimit).or_default() += 1;
         }
+        if self.roster.lists_nobody() {
+            return vec![Gap {
+                kind: GapKind::ProcMissing,
+                count: 1,
+                reason: GapReason::NoProc,
+            }];
+        }
         let hidden = self.roster.hides_processes();
         let only_init = !hidden && self.roster.refuses_init() && counts.values().sum::<u64>() == 1;
         let kind = if only_init {

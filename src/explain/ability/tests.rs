@@ -277,3 +277,19 @@ fn what_hidepid_hides_has_no_number() {
     let namespaces = sentence(Ability::Namespaces, &hidepid, &means);
     assert!(namespaces.contains("hidden by hidepid"), "{namespaces}");
 }
+
+/// Nothing is called a rootless container only because its map cannot be read.
+#[test]
+fn without_proc_the_first_thing_is_to_mount_it() {
+    let missing = seen(&[
+        (GapKind::ProcMissing, 1, GapReason::NoProc),
+        (GapKind::OwnersHidden, 3, GapReason::NoProc),
+    ]);
+    let means = means(0, &Capability::ALL, false);
+    let owners = sentence(Ability::Owners, &missing, &means);
+    assert!(owners.contains("/proc is not mounted"), "{owners}");
+    let advised = advice(&verdicts(&missing, &means, Scope::All), &means, words());
+    let mount = Advice::Type("mount -t proc proc /proc".to_owned());
+    assert_eq!(advised.len(), 2, "{advised:?}");
+    assert_eq!(advised[1], mount);
+}

@@ -31,7 +31,7 @@ struct Document<'a> {
     /// How long was to be watched.
     wanted_s: f64,
     /// Why too little was seen to say that all is well: `ended_early`, `few_tables`,
-    /// `gaps` or `owners_unread`; null if all was.
+    /// `gaps`, `no_proc` or `owners_unread`; null if all was.
     shortfall: Option<&'static str>,
     tables: u32,
     unread_tables: u32,

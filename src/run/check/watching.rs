@@ -5,7 +5,7 @@ use super::super::RunError;
 use super::stood::Stood;
 use crate::model::observation::Observation;
 use crate::monitor::Monitor;
-use crate::report::coverage::{Coverage, TABLE_INTERVAL, unsearched};
+use crate::report::coverage::{Coverage, TABLE_INTERVAL, lacks_proc, unsearched};
 use crate::source::ReadingSource;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -165,6 +165,9 @@ impl Results {
             Progress::Table(at, observation) => {
                 let gaps = observation.as_ref().map_or(&[][..], |seen| &seen.gaps);
                 self.coverage.add_table(at, unsearched(gaps));
+                if lacks_proc(gaps) {
+                    self.coverage.note_missing_proc();
+                }
                 if let Some(observation) = &observation {
                     self.stood.note(observation);
                 }

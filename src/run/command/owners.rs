@@ -6,6 +6,7 @@ use crate::filter::Filter;
 use crate::listing::{Relation, Role, matcher, matches_by_remote_only};
 use crate::model::action::{ArmId, Target};
 use crate::model::caution::Caution;
+use crate::model::gap::{GapKind, GapReason};
 use crate::model::observation::Observation;
 use crate::model::owner::{OwnerSpan, Unowned};
 use crate::model::process::Process;
@@ -131,8 +132,17 @@ pub(super) fn tell_unowned(
 ) -> bool {
     let mut hidden: BTreeSet<(u16, Option<u32>)> = BTreeSet::new();
     let mut others: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut gaps = observation.gaps.iter();
+    let no_proc = gaps.any(|gap| gap.kind == GapKind::ProcMissing);
     for row in rows {
         if observation.first_owner(row).is_some() {
+            continue;
+        }
+        if row.unowned == Some(Unowned::Hidden) && no_proc {
+            teller.left_out(
+                &what(row),
+                teller.words.gap_reason(GapReason::NoProc).to_owned(),
+            );
             continue;
         }
         if row.unowned == Some(Unowned::Hidden) {
@@ -182,10 +192,14 @@ fn tell_one(row: &Row, teller: &Teller) {
         .unowned
         .and_then(|reason| teller.words.unowned(reason))
         .map_or(String::new(), |words| words.short.clone());
+    teller.left_out(&what(row), teller.sentence("no_owner", &[("reason", why)]));
+}
+
+/// A socket by its ends.
+fn what(row: &Row) -> String {
     let socket = &row.socket;
-    let what = match socket.peer() {
+    match socket.peer() {
         Some(peer) => format!("{} → {peer}", socket.local),
         None => socket.local.to_string(),
-    };
-    teller.left_out(&what, teller.sentence("no_owner", &[("reason", why)]));
+    }
 }

@@ -105,6 +105,8 @@ pub(super) struct Roster {
     /// Every PID namespace has a process 1. Where it cannot be seen, `hidepid`
     /// keeps processes out of sight, and who knows how many.
     first_hidden: bool,
+    /// Not even this process is listed.
+    lists_nobody: bool,
 }
 
 /// What a look at all processes says.
@@ -134,6 +136,7 @@ impl Roster {
         let mut survey = Survey::default();
         self.pass += 1;
         self.first_hidden = !pids.contains(&1);
+        self.lists_nobody = pids.is_empty();
         for pid in pids {
             if let Some(glance) = proc.glance(*pid) {
                 self.meet(*pid, glance, &mut survey);
@@ -303,6 +306,12 @@ impl Roster {
     /// it.
     pub(super) fn hides_processes(&self) -> bool {
         self.first_hidden
+    }
+
+    /// True if no process is listed, not even this one, which `hidepid` leaves: the
+    /// folder is no procfs.
+    pub(super) fn lists_nobody(&self) -> bool {
+        self.lists_nobody
     }
 
     /// True if process 1 may not be looked into, whatever may be others.

@@ -96,6 +96,23 @@ fn finds_every_holder_and_survives_what_is_not_there() {
 }
 
 #[test]
+fn a_proc_without_any_process_is_no_proc() {
+    let root = tempfile::tempdir().unwrap();
+    let mut owners = Owners::new(root.path(), None);
+    table(&mut owners, &[]);
+    let missing = Gap {
+        kind: GapKind::ProcMissing,
+        count: 1,
+        reason: GapReason::NoProc,
+    };
+    assert_eq!(owners.gaps(false), [missing]);
+    // It comes back.
+    std::fs::create_dir_all(root.path().join("1/fd")).unwrap();
+    table(&mut owners, &[]);
+    assert_eq!(owners.gaps(false), []);
+}
+
+#[test]
 fn a_proc_without_process_1_hides_processes() {
     let root = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(root.path().join("7/fd")).unwrap();
