@@ -58,9 +58,10 @@
 //!    bytes, no resize and no silence keep a key from being obeyed
 //!    (`run::input`, `tests/terminal/input.rs`).
 //! 10. A default run opens no network connection of its own (NSS for user names
-//!     excepted, `-n` turns it off) and executes nothing. Only [`lab`] sends, and
-//!     only with the proof of being in a namespace of its own
-//!     ([`lab::namespace::Namespace`]).
+//!     excepted, `-n` turns it off) and executes nothing, which a seccomp filter
+//!     enforces outside the lab (`privilege::execution`, `tests/terminal/execution.rs`).
+//!     Only [`lab`] sends, and only with the proof of being in a namespace of its
+//!     own ([`lab::namespace::Namespace`]).
 
 pub mod app;
 pub mod cli;

@@ -2,11 +2,14 @@
 //!
 //! It often runs as root and reads texts that anybody on the machine can
 //! choose. So it keeps only the capabilities its plan uses, cannot gain new
-//! ones, and leaves no core dump with other users' command lines in it.
+//! ones, and leaves no core dump with other users' command lines in it. Outside
+//! the lab, which starts copies of it, it cannot start a program either.
 //!
 //! Landlock is not among the means, and must not be: with any ruleset in force
 //! the kernel hides every descriptor of other processes, root or not, and no
 //! socket would have an owner.
+
+pub mod execution;
 
 use crate::model::powers::{Capability, Powers, Restraint};
 use rustix::io;
@@ -129,6 +132,7 @@ pub fn powers() -> Powers {
             least_capabilities: known.contains(held),
             no_new_privileges: no_new_privs().unwrap_or(false),
             no_core_dumps: dumpable_behavior() == Ok(DumpableBehavior::NotDumpable),
+            no_execution: execution::is_forbidden(),
         },
     }
 }
@@ -184,6 +188,8 @@ mod tests {
             least_capabilities: true,
             no_new_privileges: true,
             no_core_dumps: true,
+            // Another module's, and another test's.
+            no_execution: after.restraint.no_execution,
         };
         assert_eq!(after.restraint, all);
         assert_eq!(after.uid, before.uid);

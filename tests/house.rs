@@ -70,6 +70,8 @@ const RESTRICTED: &[(&str, &[&str])] = &[
     ),
     ("clap::", &["cli"]),
     ("signal_hook::", &["run"]),
+    ("libc::", &["privilege"]),
+    ("seccompiler::", &["privilege"]),
     ("pidfd_send_signal", &["control"]),
     // Which may close connections.
     ("netlink::", &["source", "control", "lab"]),

@@ -11,6 +11,8 @@
 mod closing;
 #[path = "terminal/consent.rs"]
 mod consent;
+#[path = "terminal/execution.rs"]
+mod execution;
 #[path = "terminal/findings.rs"]
 mod findings;
 #[path = "terminal/inhabitants.rs"]
@@ -144,6 +146,10 @@ const ANYWHERE: &[Named] = &[
         lessons::segments_fly_by_themselves_to_the_end,
     ),
     (
+        "execution::a_hang_up_runs_nothing_from_path",
+        execution::a_hang_up_runs_nothing_from_path,
+    ),
+    (
         "privileges::every_thread_keeps_only_the_privileges_in_use",
         privileges::every_thread_keeps_only_the_privileges_in_use,
     ),
@@ -172,6 +178,10 @@ const IN_THE_LAB: &[Named] = &[
         lab::the_lab_ends_its_own_processes_only,
     ),
     (
+        "privileges::nor_in_a_lab_whose_programs_run",
+        privileges::nor_in_a_lab_whose_programs_run,
+    ),
+    (
         "lab::a_learner_leads_a_socket_on",
         lab::a_learner_leads_a_socket_on,
     ),
@@ -180,6 +190,18 @@ const IN_THE_LAB: &[Named] = &[
         lab::a_lab_whose_program_was_ended_is_set_up_again,
     ),
 ];
+
+/// Those that look at the filter of system calls.
+const FILTERED: &[Named] = &[(
+    "privileges::no_thread_may_start_a_program",
+    privileges::no_thread_may_start_a_program,
+)];
+
+/// Those that watch the program's system calls.
+const WATCHED: &[Named] = &[(
+    "execution::a_hang_up_asks_the_kernel_to_execute_nothing",
+    execution::a_hang_up_asks_the_kernel_to_execute_nothing,
+)];
 
 /// Those that look at the kernel's trace from outside.
 const TRACED: &[Named] = &[(
@@ -199,7 +221,10 @@ fn main() -> ExitCode {
     let anywhere = ANYWHERE.iter().map(trial(Need::Nothing));
     let in_the_lab = IN_THE_LAB.iter().map(trial(Need::Lab));
     let traced = TRACED.iter().map(trial(Need::Trace));
-    let all = anywhere.chain(in_the_lab).chain(traced).collect();
+    let filtered = FILTERED.iter().map(trial(Need::Seccomp));
+    let watched = WATCHED.iter().map(trial(Need::Strace));
+    let all = anywhere.chain(in_the_lab).chain(traced);
+    let all = all.chain(filtered).chain(watched).collect();
     libtest_mimic::run(&Arguments::from_args(), all).exit_code()
 }
 
@@ -217,6 +242,12 @@ fn run(name: &str, need: Need, test: fn()) -> Result<Completion, Failed> {
 const HANG_UP: Duration = Duration::from_secs(1);
 /// …and this much processor time. Spinning would use all of it and more.
 const HANG_UP_CPU: Duration = Duration::from_millis(500);
+
+/// How often a race is tried: a few times with every change, many now and then.
+fn tries(few: u16, many: u16) -> u16 {
+    let deep = std::env::var_os("TCPLENS_DEEP").is_some_and(|deep| deep == "1");
+    if deep { many } else { few }
+}
 
 fn start(arguments: &[&str]) -> Session {
     Session::start(PROGRAM, arguments, &[])

@@ -88,6 +88,12 @@ impl Place {
             _ => Vec::new(),
         }
     }
+
+    /// Whether copies of this program are still to be started: only a lesson
+    /// begins anew.
+    fn starts_programs(&self) -> bool {
+        matches!(self, Self::Lab(lab) if lab.lesson.is_some())
+    }
 }
 
 /// What the live table knows of the lab it is in.
@@ -117,6 +123,9 @@ fn with_least_privilege(
 ) -> Result<Ending, RunError> {
     let writer = file_writer(&plan);
     privilege::keep(&[privileges::of(&plan), place.uses()].concat());
+    if !place.starts_programs() {
+        privilege::execution::forbid();
+    }
     // Only where words are needed: a list must not wait for them.
     let words = || Catalogue::of(tongue.language());
     match plan {

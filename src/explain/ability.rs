@@ -316,18 +316,18 @@ fn restraint(means: &Means) -> Verdict {
     let restraint = means.powers.restraint;
     let whole =
         restraint.least_capabilities && restraint.no_new_privileges && restraint.no_core_dumps;
-    let (standing, says) = if whole {
-        (Standing::Can, "can")
-    } else {
-        (Standing::Partly, "partly")
+    // A second wall: without it nothing is lacking that a person could use.
+    let (standing, some, none) = match (whole, restraint.no_execution) {
+        (true, true) => (Standing::Can, "can", "none"),
+        (true, false) => (Standing::Can, "can_unfiltered", "none_unfiltered"),
+        (false, _) => (Standing::Partly, "partly", "loose"),
     };
     let held = &means.powers.capabilities;
     if held.is_empty() {
-        let says = if whole { "none" } else { "loose" };
-        return Verdict::new(Ability::Restraint, standing, says);
+        return Verdict::new(Ability::Restraint, standing, none);
     }
     let held: Vec<&str> = held.iter().map(|one| one.word()).collect();
-    Verdict::new(Ability::Restraint, standing, says).with("held", held.join(", "))
+    Verdict::new(Ability::Restraint, standing, some).with("held", held.join(", "))
 }
 
 #[cfg(test)]

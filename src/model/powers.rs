@@ -73,6 +73,10 @@ pub struct Powers {
 
 /// What a program can give up so that a mistake in it does less harm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is given up by itself, or not"
+)]
 pub struct Restraint {
     /// It has no privilege beside those of [`Capability`] that it asked to keep.
     pub least_capabilities: bool,
@@ -82,6 +86,8 @@ pub struct Restraint {
     /// disk when it crashes, and no process of the same user may read it
     /// (`PR_SET_DUMPABLE`).
     pub no_core_dumps: bool,
+    /// It cannot start a program (a seccomp filter).
+    pub no_execution: bool,
 }
 
 /// How surely a process can be named.

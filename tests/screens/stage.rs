@@ -528,6 +528,7 @@ pub(crate) fn ordinary_means() -> Means {
                 least_capabilities: true,
                 no_new_privileges: true,
                 no_core_dumps: true,
+                no_execution: true,
             },
             ..Powers::default()
         },

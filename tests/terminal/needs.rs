@@ -13,7 +13,14 @@ pub(crate) enum Need {
     Lab,
     /// The kernel's trace, mounted where it can be looked at.
     Trace,
+    /// A kernel with filters of system calls.
+    Seccomp,
+    /// strace, at its usual place.
+    Strace,
 }
+
+/// What watches system calls.
+pub(crate) const STRACE: &str = "/usr/bin/strace";
 
 /// Why a test cannot run here.
 #[derive(Clone, Debug)]
@@ -38,6 +45,14 @@ impl Need {
             Self::Trace => trace().map_err(|reason| Lack {
                 reason,
                 required_by: "TCPLENS_REQUIRE_EVENTS",
+            }),
+            Self::Seccomp => seccomp().map_err(|reason| Lack {
+                reason,
+                required_by: "TCPLENS_REQUIRE_SECCOMP",
+            }),
+            Self::Strace => strace().map_err(|reason| Lack {
+                reason,
+                required_by: "TCPLENS_REQUIRE_STRACE",
             }),
         }
     }
@@ -78,5 +93,21 @@ fn trace() -> Result<(), String> {
     match fs::metadata("/sys/kernel/tracing/instances") {
         Ok(_) => Ok(()),
         Err(_) => Err("tracefs is not mounted on /sys/kernel/tracing".to_owned()),
+    }
+}
+
+fn seccomp() -> Result<(), String> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if status.contains("\nSeccomp:") {
+        Ok(())
+    } else {
+        Err("this kernel has no seccomp".to_owned())
+    }
+}
+
+fn strace() -> Result<(), String> {
+    match fs::metadata(STRACE) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("{STRACE}: {error}")),
     }
 }

@@ -29,6 +29,29 @@ fn threads(session: &Session) -> Vec<String> {
         .collect()
 }
 
+/// `Seccomp: 2` is a filter (proc_pid_status(5)).
+fn assert_no_thread_may_start_a_program(arguments: &[&str]) {
+    let mut session = start(arguments);
+    wait_for_table(&session);
+    let threads = threads(&session);
+    assert!(threads.len() > 3, "{} threads", threads.len());
+    for status in &threads {
+        let name = field(status, "Name:");
+        assert_eq!(field(status, "Seccomp:"), "2", "{arguments:?}: {name}");
+    }
+    session.keys("q");
+    assert_eq!(session.ended().code, 0);
+}
+
+pub(crate) fn no_thread_may_start_a_program() {
+    assert_no_thread_may_start_a_program(&[]);
+    assert_no_thread_may_start_a_program(&["--read-only"]);
+}
+
+pub(crate) fn nor_in_a_lab_whose_programs_run() {
+    assert_no_thread_may_start_a_program(&["lab", "--everything"]);
+}
+
 pub(crate) fn every_thread_keeps_only_the_privileges_in_use() {
     let reading = DAC_READ_SEARCH | SYS_PTRACE | SYS_ADMIN;
     let cases: [(&[&str], u64); 2] = [

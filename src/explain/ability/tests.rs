@@ -26,6 +26,7 @@ fn means(uid: u32, capabilities: &[Capability], whole_machine: bool) -> Means {
                 least_capabilities: true,
                 no_new_privileges: true,
                 no_core_dumps: true,
+                no_execution: true,
             },
         },
         policy: Policy::Act,
@@ -191,6 +192,10 @@ fn each_lack_has_its_own_words() {
     assert!(sentence(Ability::Close, &nothing, &odd).ends_with("odd"));
     let loose = with(&|means| means.powers.restraint.no_core_dumps = false);
     assert_eq!(standings(&nothing, &loose)[7], Standing::Partly);
+    let unfiltered = with(&|means| means.powers.restraint.no_execution = false);
+    assert_eq!(standings(&nothing, &unfiltered)[7], Standing::Can);
+    let said = sentence(Ability::Restraint, &nothing, &unfiltered);
+    assert!(said.contains("seccomp"), "{said}");
     let starved = seen(&[(GapKind::ProcessesUnreadable, 3, GapReason::DescriptorLimit)]);
     assert!(sentence(Ability::Owners, &starved, &root).contains("ulimit"));
     let unread = seen(&[(GapKind::TablesUnreadable, 1, GapReason::Permission)]);
