@@ -30,7 +30,7 @@ macro_rules! fields {
 
 const FIELDS: &[(&str, Field)] = fields! {
     Length: window patience settling clearing dead_after down_after down_excuse leak_age
-        leak_window fin_wait_2_after unacknowledged_after still_after accept_stalled_after listener_fresh;
+        leak_window fin_wait_2_after unacknowledged_after self_connection_after still_after accept_stalled_after listener_fresh;
     Share: scan_share dead_share ipv6_share peers_share_least peers_share_most
         peers_port_share queue_share time_wait_share orphan_share half_open_share
         cookies_flood cookies_honest leak_share leak_descriptors unacknowledged_share storm_share ports_amber

@@ -143,7 +143,8 @@ pub(super) struct Evidence {
     pub(super) waited: Option<Waited>,
     /// Obstacle that keeps its program from working, as the name of a sentence.
     pub(super) plight: Option<&'static str>,
-    /// True if a finding about it has reached the severity of a warning.
+    /// True if a finding says what is wrong with it, and has reached the severity of a
+    /// warning.
     pub(super) warned_of: bool,
     /// True if the program has sent data long after the peer's last data.
     pub(super) still_sends: bool,
@@ -398,8 +399,7 @@ fn say_lost(evidence: &Evidence, choice: &mut Choice) {
         .next_if(true, &[next])
         .next_if(lost == Lost::Address && !waits, &[next, "then_route_from"])
         .who_if(evidence.owned, "program")
-        .is_if(true, Urgency::Look)
-        .is_if(lost == Lost::Interface, Urgency::Act);
+        .is_if(true, Urgency::Look);
 }
 
 /// How many there are like it, and which way that goes.
@@ -434,7 +434,7 @@ fn say_window(evidence: &Evidence, choice: &mut Choice) {
         }
         Window::Silent => {
             choice
-                .is_if(evidence.held && evidence.silent_beyond(STUCK), Urgency::Act)
+                .is_if(evidence.loses_data(), Urgency::Act)
                 .say("window_silent")
                 .say_if(!evidence.last_wait, "window_next")
                 .say_if(evidence.ends, "gives_up")
@@ -448,7 +448,7 @@ fn say_window(evidence: &Evidence, choice: &mut Choice) {
                     &["next_stuck_here", "then_route", "then_rules"],
                 )
                 .who_if(!mine_to_read, "kernel")
-                .is_if(evidence.held && evidence.silent_beyond(STUCK), Urgency::Act);
+                .is_if(evidence.loses_data(), Urgency::Act);
         }
         Window::HeldBack => {}
     }

@@ -97,6 +97,8 @@ pub enum Evidence {
     Unacknowledged(Unacknowledged),
     /// For [`Rule::Deadlock`].
     Deadlock(Deadlock),
+    /// For [`Rule::SelfConnection`].
+    SelfConnection(SelfConnection),
     /// For [`Rule::PeerNotReading`].
     PeerNotReading(Stillness),
     /// For [`Rule::PeerNotReading`], of connections that no program holds any more.
@@ -288,6 +290,17 @@ pub struct Deadlock {
     pub longest: Duration,
 }
 
+/// The evidence of a socket that is connected to itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SelfConnection {
+    /// Both its ends.
+    pub end: Endpoint,
+    /// For how long.
+    pub lasts: Duration,
+    /// True if that is a lower bound.
+    pub at_least: bool,
+}
+
 /// The evidence of datagrams that a socket drops.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UdpDrops {
@@ -418,6 +431,7 @@ impl Evidence {
             Self::FinWait2(_) => Rule::FinWait2,
             Self::Unacknowledged(_) => Rule::Unacknowledged,
             Self::Deadlock(_) => Rule::Deadlock,
+            Self::SelfConnection(_) => Rule::SelfConnection,
             Self::PeerNotReading(_) | Self::OrphansNotRead(_) => Rule::PeerNotReading,
             Self::ProgramNotReading(_) => Rule::ProgramNotReading,
             Self::UdpDrops(_) => Rule::UdpDrops,

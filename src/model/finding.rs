@@ -73,6 +73,8 @@ pub enum Rule {
     Unacknowledged,
     /// Two programs of this machine wait for each other to read.
     Deadlock,
+    /// A socket is connected to itself.
+    SelfConnection,
     /// A peer does not read.
     PeerNotReading,
     /// A program does not read.
@@ -112,6 +114,7 @@ impl Rule {
         Self::FinWait2,
         Self::Unacknowledged,
         Self::Deadlock,
+        Self::SelfConnection,
         Self::PeerNotReading,
         Self::ProgramNotReading,
         Self::UdpDrops,
@@ -142,6 +145,7 @@ impl Rule {
             Self::FinWait2 => "fin_wait_2",
             Self::Unacknowledged => "unacknowledged",
             Self::Deadlock => "deadlock",
+            Self::SelfConnection => "self_connection",
             Self::PeerNotReading => "peer_not_reading",
             Self::ProgramNotReading => "program_not_reading",
             Self::UdpDrops => "udp_drops",
@@ -280,7 +284,7 @@ impl Finding {
     pub fn lead(&self) -> Lead {
         let lead = self.evidence.lead();
         match (&self.process, self.holder.unseen) {
-            (None, Some(unseen)) => unseen.narrow(lead),
+            (None, Some(unseen)) if !lead.unheld => unseen.narrow(lead),
             _ => lead,
         }
     }

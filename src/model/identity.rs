@@ -40,6 +40,7 @@ impl Identity {
                     Some(ports.to.unwrap_or(source))
                 }
                 Evidence::UdpDrops(drops) => Some(drops.socket),
+                Evidence::SelfConnection(itself) => Some(itself.end),
                 Evidence::Deadlock(pairs) => Some(pairs.ends.0),
                 _ => None,
             },

@@ -98,6 +98,7 @@ fn is_of_some_program(evidence: &Evidence) -> bool {
             | Evidence::CloseWait(_)
             | Evidence::UdpDrops(_)
             | Evidence::Deadlock(_)
+            | Evidence::SelfConnection(_)
             | Evidence::FinWait2(_)
             | Evidence::PeerNotReading(_)
             | Evidence::OrphansNotRead(_)

@@ -34,6 +34,7 @@ pub(super) mod personal;
 mod profile;
 mod program_not_reading;
 mod refusers;
+mod self_connection;
 mod standing;
 mod still;
 mod syn_flood;
@@ -231,6 +232,7 @@ impl Detection {
                 Box::new(accept_queue::AcceptQueue::default()),
                 Box::new(unacknowledged::NotAcknowledged::default()),
                 Box::new(deadlock::Deadlock::default()),
+                Box::new(self_connection::SelfConnection::default()),
                 Box::new(peer_not_reading::PeerNotReading::default()),
                 Box::new(program_not_reading::ProgramNotReading::default()),
                 Box::new(udp_drops::UdpDrops::default()),

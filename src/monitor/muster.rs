@@ -14,6 +14,7 @@ pub(super) struct Muster {
     close_wait: Vec<u32>,
     queued: Vec<u32>,
     passing: Vec<u32>,
+    self_connected: Vec<u32>,
 }
 
 impl Muster {
@@ -30,6 +31,9 @@ impl Muster {
             State::SynReceived => return self.half_open.push(number),
             State::CloseWait => self.close_wait.push(number),
             _ => {}
+        }
+        if socket.local == socket.remote && socket.state == State::Established {
+            self.self_connected.push(number);
         }
         let waits = socket.recv_queue > 0 || socket.send_queue > 0;
         if waits && socket.protocol == Protocol::Tcp {
@@ -51,6 +55,12 @@ impl Muster {
     /// `TIME_WAIT`.
     pub(super) fn passing<'a>(&'a self, rows: &'a [Row]) -> impl Iterator<Item = &'a Row> {
         named(&self.passing, rows)
+    }
+
+    /// Established ones whose two ends are the same.
+    pub(super) fn self_connected<'a>(&'a self, rows: &'a [Row]) -> impl Iterator<Item = &'a Row> {
+        let connected = named(&self.self_connected, rows);
+        connected.filter(|row| row.socket.protocol == Protocol::Tcp)
     }
 
     /// TCP connections with bytes in either queue.

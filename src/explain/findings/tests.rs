@@ -5,8 +5,8 @@ use super::*;
 use crate::model::baseline::{Listener, ListenerProgram};
 use crate::model::endpoint::Endpoint;
 use crate::model::evidence::{
-    AcceptStall, Deadlock, Failing, HalfClosed, HalfOpen, Leak, PortUse, ScanEvidence, Stillness,
-    UdpDrops, Unacknowledged,
+    AcceptStall, Deadlock, Failing, HalfClosed, HalfOpen, Leak, PortUse, ScanEvidence,
+    SelfConnection, Stillness, UdpDrops, Unacknowledged,
 };
 use crate::model::finding::{FindingHolder, UnseenHolder};
 use crate::model::process::{Descriptors, Process};
@@ -191,6 +191,11 @@ fn more_samples() -> Vec<Evidence> {
             longest: Duration::from_secs(90),
             at_least: true,
             idle: Duration::from_secs(90),
+        }),
+        Evidence::SelfConnection(SelfConnection {
+            end: host,
+            lasts: Duration::from_secs(90),
+            at_least: true,
         }),
         deadlock(None),
         deadlock(Some("redis-server")),

@@ -134,6 +134,6 @@ pub(super) fn time_wait(evidence: &Evidence) -> Choice {
         .next_if(evidence.keeps_port, &["next_keeps_port"])
         .next_if(many_same, &["next_many", "then_ports"])
         .is_if(taken(50), Urgency::Look)
-        .is_if(taken(80), Urgency::Act);
+        .is_if(taken(50) && evidence.warned_of, Urgency::Act);
     choice
 }

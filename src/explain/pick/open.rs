@@ -97,9 +97,10 @@ pub(super) fn close_wait(evidence: &Evidence) -> Choice {
     // It has not been there longer than its last data.
     let came_lately = |time| evidence.received_ago.is_some_and(|ago| ago < time);
     let unseen_for = |time| !evidence.entry_seen && !came_lately(time);
-    let stuck = old || unseen_for(LONG) || evidence.grows();
+    // As long as the finding could not yet come up, their number tells.
+    let at_first = unseen_for(LONG) && !old;
     let very_many = evidence.siblings + 1 >= LEAK_MANY;
-    let leak = evidence.warned_of || very_many && stuck && !evidence.shrinks();
+    let leak = evidence.warned_of || very_many && at_first && !evidence.shrinks();
     let young = came_lately(BEYOND_ARP) || evidence.entry_seen && evidence.age < BEYOND_ARP;
     let unread = evidence.recv_queue > 1;
     let silent = evidence.resends();

@@ -2,8 +2,8 @@
 
 use super::super::urgency::Urgency;
 use super::{
-    ACCEPT_SLOW, BEYOND_A_ROUND_TRIP, BEYOND_ARP, Choice, Evidence, LONG, MANY, Target, VERY_MANY,
-    say_end, say_many, say_reach,
+    ACCEPT_SLOW, BEYOND_A_ROUND_TRIP, BEYOND_ARP, Choice, Evidence, LONG, MANY, Target, say_end,
+    say_many, say_reach,
 };
 use crate::model::timer::TimerKind;
 
@@ -166,6 +166,6 @@ pub(super) fn syn_received(evidence: &Evidence) -> Choice {
         )
         .next_if(full, &["next_queue_full", "then_overflows"])
         .is_if(old || silent || evidence.siblings >= MANY, Urgency::Look)
-        .is_if(full || evidence.siblings >= VERY_MANY, Urgency::Act);
+        .is_if(full || evidence.warned_of, Urgency::Act);
     choice
 }

@@ -21,6 +21,19 @@ impl Evidence {
         self.retransmits(TimerKind::Retransmit)
     }
 
+    /// A program has data under way that has gone without an answer for so long that a
+    /// finding warns of it. Of a server's clients single ones vanish every day: there
+    /// the finding, which counts them, decides.
+    pub(super) fn loses_data(&self) -> bool {
+        let stands = matches!(
+            self.state,
+            State::Established | State::CloseWait | State::FinWait1
+        );
+        let fin = u32::from(self.state == State::FinWait1);
+        let stuck = stands && self.held && self.send_queue > fin && self.silent_beyond(STUCK);
+        stuck && (self.warned_of || !self.listened)
+    }
+
     /// Nothing gets out of this machine.
     pub(super) fn kept_here(&self) -> bool {
         self.window == Some(Window::StuckHere) || (self.unsent_here && self.resends())
@@ -58,10 +71,7 @@ pub(super) fn say_unacknowledged(evidence: &Evidence, limit: &'static str, choic
     choice
         .next_if(true, advice)
         .who_if(evidence.unsent_here, "kernel")
-        .is_if(
-            stands && evidence.held && evidence.silent_beyond(STUCK),
-            Urgency::Act,
-        );
+        .is_if(evidence.loses_data(), Urgency::Act);
 }
 
 /// Data that waits although nothing is wrong: the program itself holds it back.

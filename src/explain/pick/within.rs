@@ -3,6 +3,11 @@
 
 use super::super::urgency::Urgency;
 use super::{Choice, Evidence, Window};
+use std::time::Duration;
+
+/// Time after which two programs that wait for each other will not go on: the finding
+/// waits for as long.
+const DEADLOCKED: Duration = Duration::from_secs(30);
 
 /// The other end of a connection within this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +16,7 @@ pub(in crate::explain) struct OtherEnd {
     pub(in crate::explain) unread: bool,
     /// True if it waits in an accept queue.
     pub(in crate::explain) queued: bool,
-    /// True if its own data waits for this side to read.
+    /// True if its own data waits for this side to read, and the window is closed.
     pub(in crate::explain) blocked: bool,
 }
 
@@ -80,5 +85,11 @@ pub(super) fn say_other_end(evidence: &Evidence, choice: &mut Choice) {
         .say_if(closed, "window_next")
         .next_if(true, next)
         .who_if(true, who)
-        .is_if(both, Urgency::Act);
+        .is_if(both, Urgency::Look)
+        .is_if(
+            both && evidence.held
+                && (evidence.warned_of
+                    || evidence.received_ago.is_some_and(|time| time >= DEADLOCKED)),
+            Urgency::Act,
+        );
 }

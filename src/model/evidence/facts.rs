@@ -145,6 +145,11 @@ impl Evidence {
             Self::Unacknowledged(silent) => silent.facts(),
             Self::FinWait2(half_closed) => half_closed.facts(),
             Self::Deadlock(pairs) => pairs.facts(),
+            Self::SelfConnection(itself) => vec![
+                ("socket", Fact::Endpoint(itself.end)),
+                ("port", Fact::Port(itself.end.port)),
+                ("lasts", length(itself.lasts, itself.at_least)),
+            ],
             Self::PeerNotReading(still)
             | Self::OrphansNotRead(still)
             | Self::ProgramNotReading(still) => still.facts(),

@@ -53,8 +53,16 @@ impl Evidence {
                 unheld: true,
                 ..Lead::default()
             },
-            Self::Deadlock(_) => Lead {
+            Self::Deadlock(pairs) => Lead {
                 waits: Waits::BothWays,
+                // The rows of a hidden program cannot be told by their process.
+                unheld: pairs.other_unseen.is_some(),
+                ..Lead::default()
+            },
+            Self::SelfConnection(itself) => Lead {
+                states: &[State::Established],
+                local: Some(itself.end),
+                remote: Some(itself.end),
                 ..Lead::default()
             },
             Self::OrphansNotRead(_) => Lead {

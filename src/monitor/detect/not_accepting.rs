@@ -11,6 +11,10 @@ use crate::model::evidence::{AcceptStall, Evidence};
 use crate::model::finding::{Finding, Severity};
 use crate::model::socket::SocketKey;
 
+/// Where some connections are accepted, the oldest may wait longer by this factor
+/// before it is worth a warning: clients give up by then.
+const TOO_LONG: u32 = 3;
+
 /// A finding per listener.
 #[derive(Default)]
 pub(super) struct NotAccepting {
@@ -45,10 +49,55 @@ fn level(wait: &AcceptWait, limits: &Thresholds, evidence: Evidence) -> Level {
         Level::Raise(Severity::Warn, evidence)
     } else if wait.oldest >= limits.accept_stalled_after {
         // It accepts, but so slowly that clients wait for long.
-        Level::Raise(Severity::Info, evidence)
+        let too_long = wait.oldest >= limits.accept_stalled_after * TOO_LONG;
+        let severity = if too_long {
+            Severity::Warn
+        } else {
+            Severity::Info
+        };
+        Level::Raise(severity, evidence)
     } else if wait.oldest >= limits.accept_stalled_after / 2 {
         Level::Hold(evidence)
     } else {
         Level::Below
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::endpoint::Endpoint;
+    use std::time::Duration;
+
+    /// The severity of a queue whose oldest connection has waited so many seconds, and
+    /// from which none was accepted for so many.
+    fn severity(oldest: u64, stalled: u64) -> Option<Severity> {
+        let wait = AcceptWait {
+            listener: 0,
+            oldest: Duration::from_secs(oldest),
+            stalled: Duration::from_secs(stalled),
+            at_least: false,
+        };
+        let evidence = Evidence::NotAccepting(AcceptStall {
+            listener: Endpoint::default(),
+            waiting: 3,
+            backlog: None,
+            oldest: wait.oldest,
+            stalled: wait.stalled,
+            at_least: false,
+        });
+        match level(&wait, &Thresholds::default(), evidence) {
+            Level::Raise(severity, _) => Some(severity),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn who_accepts_slowly_is_warned_of_once_clients_wait_for_a_minute() {
+        assert_eq!(severity(19, 1), None);
+        assert_eq!(severity(20, 1), Some(Severity::Info));
+        assert_eq!(severity(59, 1), Some(Severity::Info));
+        assert_eq!(severity(60, 1), Some(Severity::Warn));
+        assert_eq!(severity(20, 20), Some(Severity::Warn));
     }
 }

@@ -139,6 +139,9 @@ pub struct Thresholds {
     /// … and at which share of a listener's connections that is worth a warning
     /// (chosen: single clients vanish every day).
     pub unacknowledged_share: f64,
+    /// How long a socket must be connected to itself (chosen: a client that notices
+    /// closes it at once).
+    pub self_connection_after: Duration,
     /// How long a queue must stand still to be stuck (chosen: players and
     /// programs at a prompt pause for less).
     pub still_after: Duration,
@@ -226,6 +229,7 @@ impl Default for Thresholds {
             fin_wait_2_many: 50,
             unacknowledged_after: Duration::from_secs(15),
             unacknowledged_share: 0.1,
+            self_connection_after: Duration::from_secs(10),
             still_after: Duration::from_secs(30),
             still_bytes: 16 * 1024,
             still_sockets: 10,

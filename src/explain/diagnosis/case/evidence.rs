@@ -8,9 +8,10 @@ use crate::model::finding::{Rule, Severity};
 use crate::model::owner::Unowned;
 use crate::model::process::RunState;
 use crate::model::row::Phase;
+use crate::model::socket::Socket;
 use crate::model::state::State;
 use crate::model::tcp_info::TcpInfo;
-use crate::model::timer::TimerKind;
+use crate::model::timer::{Timer, TimerKind};
 use std::time::Duration;
 
 /// Retransmissions from which a single lost segment is no chance.
@@ -55,7 +56,7 @@ impl Case<'_> {
             other_end: self.other_end.map(|other| OtherEnd {
                 unread: other.socket.recv_queue > 0,
                 queued: other.unowned == Some(Unowned::AcceptQueue),
-                blocked: other.socket.send_queue > 0,
+                blocked: asks_for_room(&other.socket),
             }),
             target: self.remote_is_here().then(|| self.target_state()),
             half_open: self.half_open,
@@ -120,22 +121,14 @@ impl Case<'_> {
         })
     }
 
-    /// Whether a finding that is worth a warning says that its program does not do
-    /// its part.
+    /// True if a finding that is worth a warning says what is wrong with the row.
     fn is_warned_of(&self) -> bool {
         let owners = || self.observation.owners(self.row);
         let pids = || owners().map(|(process, _)| process.pid);
         let mut findings = self.observation.findings.iter();
         self.row.flagged >= Some(Severity::Warn)
             && findings.any(|finding| {
-                let of_program = matches!(
-                    finding.evidence.rule(),
-                    Rule::NotAccepting
-                        | Rule::AcceptQueue
-                        | Rule::ProgramNotReading
-                        | Rule::CloseWait
-                );
-                of_program
+                accuses(finding.evidence.rule(), self.row.socket.state)
                     && finding.severity >= Severity::Warn
                     && finding.is_about(self.row, pids())
             })
@@ -326,4 +319,26 @@ impl Case<'_> {
         let all = u32::from(last.checked_sub(first)?) + 1;
         Some(all.saturating_sub(reserved))
     }
+}
+
+/// True if a finding of this rule about a row in this state says what is wrong with the
+/// row itself.
+fn accuses(rule: Rule, state: State) -> bool {
+    match rule {
+        Rule::NotAccepting
+        | Rule::AcceptQueue
+        | Rule::ProgramNotReading
+        | Rule::CloseWait
+        | Rule::Deadlock
+        | Rule::Unacknowledged => true,
+        Rule::SynFlood => state == State::SynReceived,
+        Rule::LocalPorts => state == State::TimeWait,
+        _ => false,
+    }
+}
+
+/// True if data waits and the kernel asks the peer for room.
+fn asks_for_room(socket: &Socket) -> bool {
+    let probes = |timer: Timer| timer.kind == TimerKind::ZeroWindowProbe;
+    socket.send_queue > 0 && socket.timer.is_some_and(probes)
 }

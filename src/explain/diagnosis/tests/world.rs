@@ -2,7 +2,7 @@
 
 use crate::filter::sample::{process, row};
 use crate::model::accept_wait::AcceptWait;
-use crate::model::evidence::{AcceptStall, Evidence, Leak, Stillness};
+use crate::model::evidence::{AcceptStall, Evidence, HalfOpen, Leak, PortUse, Stillness};
 use crate::model::finding::{Finding, FindingHolder, Severity};
 use crate::model::flow::Flow;
 use crate::model::limits::Limits;
@@ -225,6 +225,21 @@ impl World {
             evidence: match row.socket.state {
                 State::Listen => Evidence::NotAccepting(stall),
                 State::CloseWait => Evidence::CloseWait(leak),
+                State::SynReceived => Evidence::SynFlood(HalfOpen {
+                    listener: Some(row.socket.local),
+                    half_open: 121,
+                    stale: 121,
+                    backlog: None,
+                    cookies_sent: None,
+                    cookies_returned: None,
+                    dropped: None,
+                }),
+                State::TimeWait => Evidence::LocalPorts(PortUse {
+                    from: row.socket.local.address(),
+                    to: Some(row.socket.remote),
+                    used: 391,
+                    room: 401,
+                }),
                 _ => Evidence::ProgramNotReading(stillness),
             },
         });
@@ -331,7 +346,14 @@ impl World {
         other.socket.timer = None;
         match how {
             "unread" => {}
-            "blocked" => other.socket.send_queue = 80_000,
+            "blocked" => {
+                other.socket.send_queue = 80_000;
+                other.socket.timer = Some(Timer {
+                    kind: TimerKind::ZeroWindowProbe,
+                    expires_ms: 3000,
+                    retransmits: 0,
+                });
+            }
             "queued" => {
                 other.owners = OwnerSpan::default();
                 other.unowned = Some(Unowned::AcceptQueue);
