@@ -1,8 +1,8 @@
 //! Evidence as named facts: what sentences and reports are made of.
 
 use super::{
-    AcceptStall, Breadth, Deadlock, Evidence, HalfClosed, HalfOpen, Leak, Oddity, PortUse,
-    ScanEvidence, Stillness, UdpDrops, Unacknowledged,
+    AcceptStall, Breadth, Deadlock, Evidence, Failing, HalfClosed, HalfOpen, Leak, Oddity, PortUse,
+    ScanEvidence, SelfConnection, Stillness, UdpDrops, Unacknowledged,
 };
 use crate::model::baseline::Listener;
 use crate::model::endpoint::Endpoint;
@@ -110,25 +110,7 @@ impl Evidence {
                 tried,
                 window,
                 whose,
-            } => {
-                let mut facts = vec![
-                    ("failed", count(*failed)),
-                    ("tried", count(*tried)),
-                    ("percent", Fact::Share((*failed).into(), (*tried).into())),
-                    ("window", Fact::Length(*window)),
-                ];
-                if let Some(failing) = whose {
-                    facts.extend([
-                        ("own", count(failing.failed)),
-                        ("refused", count(failing.refused)),
-                        (
-                            "destinations",
-                            Fact::Endpoints(failing.destinations.clone()),
-                        ),
-                    ]);
-                }
-                facts
-            }
+            } => failed_connects(*failed, *tried, *window, whose.as_ref()),
             Self::LocalPorts(ports) => ports.facts(),
             Self::UdpDrops(drops) => drops.facts(),
             Self::OddProgram { oddity, program } => odd_program(oddity, program),
@@ -145,11 +127,7 @@ impl Evidence {
             Self::Unacknowledged(silent) => silent.facts(),
             Self::FinWait2(half_closed) => half_closed.facts(),
             Self::Deadlock(pairs) => pairs.facts(),
-            Self::SelfConnection(itself) => vec![
-                ("socket", Fact::Endpoint(itself.end)),
-                ("port", Fact::Port(itself.end.port)),
-                ("lasts", length(itself.lasts, itself.at_least)),
-            ],
+            Self::SelfConnection(itself) => itself.facts(),
             Self::PeerNotReading(still)
             | Self::OrphansNotRead(still)
             | Self::ProgramNotReading(still) => still.facts(),
@@ -164,6 +142,26 @@ fn odd_program(oddity: &Oddity, program: &Text) -> Facts {
     let mut facts = vec![("program", Fact::Text(program.clone()))];
     if let Oddity::Resembles(known) = oddity {
         facts.push(("known", Fact::Text(known.clone())));
+    }
+    facts
+}
+
+fn failed_connects(failed: u32, tried: u32, window: Duration, whose: Option<&Failing>) -> Facts {
+    let mut facts = vec![
+        ("failed", count(failed)),
+        ("tried", count(tried)),
+        ("percent", Fact::Share(failed.into(), tried.into())),
+        ("window", Fact::Length(window)),
+    ];
+    if let Some(failing) = whose {
+        facts.extend([
+            ("own", count(failing.failed)),
+            ("refused", count(failing.refused)),
+            (
+                "destinations",
+                Fact::Endpoints(failing.destinations.clone()),
+            ),
+        ]);
     }
     facts
 }
@@ -311,6 +309,16 @@ impl Deadlock {
             ("local", Fact::Endpoint(local)),
             ("remote", Fact::Endpoint(remote)),
             ("longest", Fact::Length(self.longest)),
+        ]
+    }
+}
+
+impl SelfConnection {
+    fn facts(&self) -> Facts {
+        vec![
+            ("socket", Fact::Endpoint(self.end)),
+            ("port", Fact::Port(self.end.port)),
+            ("lasts", length(self.lasts, self.at_least)),
         ]
     }
 }

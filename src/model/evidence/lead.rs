@@ -8,6 +8,14 @@ use crate::model::state::State;
 use crate::model::timer::{Timer, TimerKind};
 use std::net::Ipv4Addr;
 
+/// States of a connection that this end has closed.
+const CLOSING_DOWN: &[State] = &[
+    State::FinWait1,
+    State::FinWait2,
+    State::Closing,
+    State::LastAck,
+];
+
 impl Evidence {
     /// Which rows it is about.
     #[must_use]
@@ -111,12 +119,7 @@ impl Evidence {
                 ..Lead::default()
             },
             Self::Orphans { .. } => Lead {
-                states: &[
-                    State::FinWait1,
-                    State::FinWait2,
-                    State::Closing,
-                    State::LastAck,
-                ],
+                states: CLOSING_DOWN,
                 ..Lead::default()
             },
         }
