@@ -99,7 +99,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::OutboundScan,
         Self::DeadDestination,
         Self::Ipv6Silent,
