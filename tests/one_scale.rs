@@ -14,7 +14,7 @@ use tcplens::model::finding::Severity;
 use tcplens::model::limits::Limits;
 use tcplens::model::network::GoneInterface;
 use tcplens::model::observation::Observation;
-use tcplens::model::owner::{Holder, OwnerSpan, ProcessId};
+use tcplens::model::owner::{Holder, OwnerSearch, OwnerSpan, ProcessId};
 use tcplens::model::process::Process;
 use tcplens::model::protocol::{Family, Protocol};
 use tcplens::model::reading::{Matter, Reading, Snapshot};
@@ -231,7 +231,10 @@ impl Kind {
         let mut table = Snapshot {
             sockets: sockets.to_vec(),
             processes: vec![Arc::new(process)],
-            owners_complete: self.held != Held::Hidden,
+            owner_search: match self.held {
+                Held::Hidden => OwnerSearch::InPart,
+                _ => OwnerSearch::Everywhere,
+            },
             limits: Limits {
                 local_ports: Some((1024, 1163)),
                 time_wait_reuse: Some(0),
