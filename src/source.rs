@@ -125,7 +125,7 @@ trait SocketSource: Send {
 }
 
 /// The sockets of one reading, and what is missing from them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct SocketTable {
     sockets: Vec<Socket>,
     /// What each socket carries, for no more sockets than there are; what is

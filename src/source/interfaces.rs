@@ -10,7 +10,7 @@ use rustix::net::{AddressFamily, SocketType, netdevice, socket};
 use std::collections::BTreeSet;
 
 /// The interfaces that sockets are bound to.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct BoundTo {
     pub(super) interfaces: Vec<Interface>,
     /// Those that are there no more.

@@ -154,7 +154,12 @@ impl Live {
             sockets,
             standing,
             own,
-            neighbours: Neighbours::new(&options.root, own, options.source),
+            neighbours: Neighbours::new(
+                &options.root,
+                own,
+                options.source,
+                options.effort != Effort::Whole,
+            ),
             scope: options.scope,
             last: 0,
             whole: 0,

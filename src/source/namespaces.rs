@@ -7,6 +7,8 @@
 //! ours stays in it and keeps it alive. Where entering is not permitted, the
 //! text tables of a process in it serve.
 
+mod turns;
+
 use super::addresses::{self, Addresses, Bound};
 use super::interfaces::{self, BoundTo};
 use super::proc_tables::ProcTables;
@@ -28,13 +30,17 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
+use turns::{Class, Turns};
 
 /// Where namespaces get names (ip-netns(8)).
 const NAMED: &str = "/run/netns";
 /// How many processes of a namespace are tried as a way into it.
 const TRIED: usize = 4;
-/// No table takes longer than this for other namespaces.
+/// No table takes longer than this for other namespaces, where others follow it.
 const LONGEST: Duration = Duration::from_secs(3);
+/// Fewer namespaces than this are always read in that time, with a hundredth of a second
+/// and more for each.
+const FEW: usize = 128;
 /// A process may change its namespace without a sign: with every so many
 /// tables each is asked again, in its turn.
 const REFRESHED_EVERY: u32 = 16;
@@ -67,6 +73,12 @@ pub(super) struct Neighbours {
     flows: bool,
     /// Those of the last tables.
     last: Vec<Neighbour>,
+    /// Whether a table is bounded in time, and the rest read for later ones.
+    in_turns: bool,
+    turns: Turns,
+    /// What was read of each, for the tables for which it is not; kept only where there
+    /// are very many.
+    earlier: HashMap<u32, Visited>,
 }
 
 /// What is known of a process.
@@ -99,6 +111,7 @@ pub(super) struct Found {
 }
 
 /// Contents of one namespace.
+#[derive(Clone)]
 struct Visited {
     table: SocketTable,
     bound_to: BoundTo,
@@ -106,8 +119,9 @@ struct Visited {
 }
 
 impl Neighbours {
-    /// `own` is the namespace this program is in.
-    pub(super) fn new(root: &Path, own: u32, choice: SourceChoice) -> Self {
+    /// `own` is the namespace this program is in. Tables are bounded in time if they are
+    /// read in turns.
+    pub(super) fn new(root: &Path, own: u32, choice: SourceChoice, in_turns: bool) -> Self {
         Self {
             root: root.to_path_buf(),
             own,
@@ -116,6 +130,9 @@ impl Neighbours {
             round: 0,
             flows: false,
             last: Vec::new(),
+            in_turns,
+            turns: Turns::default(),
+            earlier: HashMap::default(),
         }
     }
 
@@ -131,16 +148,89 @@ impl Neighbours {
         let neighbours = self.neighbours();
         let mut found = Found::default();
         self.tell_unknown(&mut found.table.gaps);
+        let many = self.in_turns && neighbours.len() > FEW;
+        let order = if many {
+            let classes = neighbours.iter().map(|each| (each.id, self.class(each)));
+            self.turns.order(&classes.collect::<Vec<_>>())
+        } else {
+            (0..neighbours.len()).collect()
+        };
+        let mut visits = Vec::new();
         let read = thread::scope(|scope| {
             thread::Builder::new()
-                .spawn_scoped(scope, || self.visit(&neighbours, &mut found))
+                .spawn_scoped(scope, || self.visit(&neighbours, &order, &mut visits))
                 .map(thread::ScopedJoinHandle::join)
         });
         if let Err(error) = read {
             found.table.gaps.push(unreadable(neighbours.len(), &error));
         }
+        if many {
+            for (place, _) in &visits {
+                self.turns.note(neighbours[*place].id);
+            }
+        }
+        self.gather(&neighbours, visits, many, &mut found);
         self.last = neighbours;
         found
+    }
+
+    /// Puts the tables together, by ascending number of the namespace: for those that
+    /// have not been read this time, what they had before.
+    fn gather(
+        &mut self,
+        neighbours: &[Neighbour],
+        visits: Vec<(usize, Result<Visited, SourceError>)>,
+        many: bool,
+        found: &mut Found,
+    ) {
+        let mut unread = 0;
+        let mut before = std::mem::take(&mut self.earlier);
+        let mut visited: Vec<Option<Result<Visited, SourceError>>> = Vec::new();
+        visited.resize_with(neighbours.len(), || None);
+        for (place, result) in visits {
+            visited[place] = Some(result);
+        }
+        for (neighbour, result) in neighbours.iter().zip(visited) {
+            let earlier = before.remove(&neighbour.id);
+            let contents = match result {
+                Some(Ok(contents)) => contents,
+                // It has ended meanwhile.
+                Some(Err(error)) if error.io().kind() == io::ErrorKind::NotFound => continue,
+                Some(Err(error)) => {
+                    found.table.add_gap(unreadable(1, error.io()));
+                    continue;
+                }
+                None => {
+                    unread += 1;
+                    let Some(earlier) = earlier else { continue };
+                    earlier
+                }
+            };
+            if many {
+                self.earlier.insert(neighbour.id, contents.clone());
+            }
+            found.add(neighbour, contents);
+        }
+        if unread > 0 {
+            // Anybody may make namespaces, and very many of them.
+            found.table.add_gap(gap(unread, GapReason::TooMuch));
+        }
+    }
+
+    /// Whether a namespace is one of this machine's own or of some user's making.
+    fn class(&self, neighbour: &Neighbour) -> Class {
+        let user = |pid: &str| fs::read_link(self.root.join(pid).join("ns/user")).ok();
+        let first = neighbour.members.first().map(u32::to_string);
+        let named = neighbour
+            .doors
+            .first()
+            .is_some_and(|door| door.starts_with(NAMED));
+        let theirs = first.and_then(|pid| user(&pid));
+        if named || (theirs.is_some() && theirs == user("self")) {
+            Class::Own
+        } else {
+            Class::Foreign
+        }
     }
 
     /// Asks about single sockets in the namespaces they are in. Where that is
@@ -276,35 +366,18 @@ impl Neighbours {
     }
 
     /// Goes from one to the next; runs on a thread that ends afterwards.
-    fn visit(&self, neighbours: &[Neighbour], found: &mut Found) {
+    fn visit(
+        &self,
+        neighbours: &[Neighbour],
+        order: &[usize],
+        visits: &mut Vec<(usize, Result<Visited, SourceError>)>,
+    ) {
         let begun = Instant::now();
-        for (place, neighbour) in neighbours.iter().enumerate() {
-            if begun.elapsed() > LONGEST {
-                // Anybody may make namespaces, and very many of them.
-                let left = neighbours.len() - place;
-                found.table.gaps.push(gap(left, GapReason::TooMuch));
+        for place in order {
+            if self.in_turns && begun.elapsed() > LONGEST {
                 break;
             }
-            match self.read_one(neighbour) {
-                Ok(visited) => {
-                    found.table.append(visited.table);
-                    found
-                        .bound_to
-                        .interfaces
-                        .extend(visited.bound_to.interfaces);
-                    found.bound_to.gone.extend(visited.bound_to.gone);
-                    found.networks.extend(visited.network);
-                    found.namespaces.push(Namespace {
-                        id: neighbour.id,
-                        name: neighbour.name.clone(),
-                        own: false,
-                        entrance: neighbour.entrance.clone(),
-                    });
-                }
-                // It has ended meanwhile.
-                Err(error) if error.io().kind() == io::ErrorKind::NotFound => {}
-                Err(error) => found.table.gaps.push(unreadable(1, error.io())),
-            }
+            visits.push((*place, self.read_one(&neighbours[*place])));
         }
     }
 
@@ -341,6 +414,23 @@ impl Neighbours {
             }
             Err(error) => Err(SourceError::new("enter", neighbour.way(), error)),
         }
+    }
+}
+
+impl Found {
+    fn add(&mut self, neighbour: &Neighbour, contents: Visited) {
+        self.table.append(contents.table);
+        self.bound_to
+            .interfaces
+            .extend(contents.bound_to.interfaces);
+        self.bound_to.gone.extend(contents.bound_to.gone);
+        self.networks.extend(contents.network);
+        self.namespaces.push(Namespace {
+            id: neighbour.id,
+            name: neighbour.name.clone(),
+            own: false,
+            entrance: neighbour.entrance.clone(),
+        });
     }
 }
 

@@ -1,0 +1,112 @@
+//! In which order very many network namespaces are read, when one table cannot read them
+//! all: each in its turn, and those of this machine before those of any user's making.
+
+/// Whose a namespace is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// It has a name, or is in the user namespace of this program: made with root's
+    /// rights, as those of containers are.
+    Own,
+    /// Of another user namespace, which anybody may make.
+    Foreign,
+}
+
+/// Of so many namespaces in a row, one is foreign.
+const ONE_FOREIGN_OF: usize = 4;
+
+/// How far the turns have come.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    /// Class and number of the last that was read, for each class.
+    last: [u32; 2],
+    /// Classes of the last order, by ascending number.
+    classes: Vec<(u32, Class)>,
+}
+
+impl Turns {
+    /// The places of namespaces in the order in which they are to be read. They are given
+    /// by ascending number.
+    pub(super) fn order(&mut self, namespaces: &[(u32, Class)]) -> Vec<usize> {
+        self.classes = namespaces.to_vec();
+        let [own, foreign] = [Class::Own, Class::Foreign].map(|class| {
+            let places = namespaces.iter().enumerate();
+            let places = places.filter(|(_, (_, its))| *its == class);
+            let mut places: Vec<usize> = places.map(|(place, _)| place).collect();
+            let last = self.last[class as usize];
+            let done = places.partition_point(|place| namespaces[*place].0 <= last);
+            places.rotate_left(done);
+            places
+        });
+        let (mut own, mut foreign) = (own.into_iter(), foreign.into_iter());
+        let each = |place| {
+            if place % ONE_FOREIGN_OF == ONE_FOREIGN_OF - 1 {
+                foreign.next().or_else(|| own.next())
+            } else {
+                own.next().or_else(|| foreign.next())
+            }
+        };
+        (0..namespaces.len()).filter_map(each).collect()
+    }
+
+    /// Notes that one of the last order has been read.
+    pub(super) fn note(&mut self, id: u32) {
+        if let Ok(place) = self.classes.binary_search_by_key(&id, |(id, _)| *id) {
+            self.last[self.classes[place].1 as usize] = id;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_gets_its_turn_and_our_own_come_first() {
+        let class = |id: u32| {
+            if id % 50 == 7 {
+                Class::Own
+            } else {
+                Class::Foreign
+            }
+        };
+        let all: Vec<(u32, Class)> = (100..1100).map(|id| (id, class(id))).collect();
+        let mut turns = Turns::default();
+        let mut read = BTreeSet::new();
+        let own = |read: &BTreeSet<u32>| read.iter().filter(|id| **id % 50 == 7).count();
+        for table in 1..=20 {
+            let order = turns.order(&all);
+            assert_eq!(order.iter().collect::<BTreeSet<_>>().len(), all.len());
+            for place in order.into_iter().take(60) {
+                read.insert(all[place].0);
+                turns.note(all[place].0);
+            }
+            if table == 1 {
+                assert_eq!(own(&read), 20, "our own with the first table");
+            }
+        }
+        assert!(read.len() > 700, "{}", read.len());
+        for _ in 0..20 {
+            for place in turns.order(&all).into_iter().take(60) {
+                read.insert(all[place].0);
+                turns.note(all[place].0);
+            }
+        }
+        assert_eq!(read.len(), all.len(), "all in the end");
+    }
+
+    #[test]
+    fn others_come_in_spite_of_very_many_of_our_own() {
+        let class = |id| {
+            if id == 500 {
+                Class::Foreign
+            } else {
+                Class::Own
+            }
+        };
+        let all: Vec<(u32, Class)> = (1..=1000).map(|id| (id, class(id))).collect();
+        let order = Turns::default().order(&all);
+        let place = order.iter().position(|place| all[*place].0 == 500);
+        assert_eq!(place, Some(3));
+    }
+}
