@@ -8,6 +8,7 @@ use super::format::{self, Format};
 use super::tracefs::{Tracefs, reason};
 use crate::model::event::NoFeed;
 use rustix::io::Errno;
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
@@ -28,6 +29,9 @@ const ROOM_KIB: usize = 1408;
 const WHOLE_KIB: usize = 64 * 1024;
 /// No processor gets less than this, whatever that comes to.
 const LEAST_KIB: usize = 512;
+/// Number of the PID namespace in which all processes are (`PROC_PID_INIT_INO` in
+/// `include/linux/proc_ns.h`).
+const FIRST_PID_NAMESPACE: u64 = 0xefff_fffc;
 /// How long to wait for readers to let go of an instance that is to end, and for
 /// one that is just being set up: that takes 60 ms, and on a machine whose
 /// processors have three times as much to do as they can, 730 ms were seen.
@@ -246,19 +250,51 @@ fn started(proc: &Path, pid: u32) -> Option<u64> {
     fields.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
-/// Removes what programs like this one left behind. Whether those of another
-/// PID namespace live cannot be known, so theirs stay; and of those that live,
-/// the kernel would refuse it.
+/// Removes what programs like this one left behind. Those of another PID namespace are
+/// dead if no process is in it, which only the first namespace can tell; else theirs
+/// stay. Of those that live, the kernel would refuse it.
 fn remove_stale(instances: &Tracefs, us: &Name, proc: &Path) {
-    for found in instances.names() {
-        let Some(name) = Name::parse(&found) else {
-            continue;
+    // Listed before the processes are: whoever has one is among them, or has ended.
+    let found = instances.names().into_iter();
+    let found: Vec<(String, Name)> = found
+        .filter_map(|text| Name::parse(&text).map(|name| (text, name)))
+        .collect();
+    let foreign = found.iter().any(|(_, name)| name.namespace != us.namespace);
+    let asks = foreign && us.namespace == FIRST_PID_NAMESPACE;
+    let inhabited = asks.then(|| pid_namespaces(proc)).flatten();
+    for (text, name) in found {
+        let is_dead = if name.namespace == us.namespace {
+            started(proc, name.pid) != Some(name.started)
+        } else {
+            let inhabited = inhabited.as_ref();
+            inhabited.is_some_and(|inhabited| !inhabited.contains(&name.namespace))
         };
-        let lives = started(proc, name.pid) == Some(name.started);
-        if name.namespace == us.namespace && !lives {
-            let _ = instances.remove(&found);
+        if is_dead {
+            let _ = instances.remove(&text);
         }
     }
+}
+
+/// The PID namespaces that processes are in; none if that could not be found out for
+/// each of them.
+fn pid_namespaces(proc: &Path) -> Option<BTreeSet<u64>> {
+    let mut namespaces = BTreeSet::new();
+    for entry in fs::read_dir(proc).ok()? {
+        let entry = entry.ok()?;
+        let name = entry.file_name();
+        if !name.as_encoded_bytes().iter().all(u8::is_ascii_digit) {
+            continue;
+        }
+        match fs::metadata(entry.path().join("ns/pid")) {
+            Ok(namespace) => {
+                namespaces.insert(namespace.ino());
+            }
+            // ENOENT or ESRCH: it has ended.
+            Err(error) if matches!(error.raw_os_error(), Some(2 | 3)) => {}
+            Err(_) => return None,
+        }
+    }
+    Some(namespaces)
 }
 
 #[cfg(test)]
@@ -279,6 +315,25 @@ mod tests {
                      oldest event ts:  1.000000\nnow ts:  2.0\ndropped events: 5\nread events: 7\n";
         assert_eq!(dropped(stats), 17);
         assert_eq!(dropped("overrun: what"), 0);
+    }
+
+    #[test]
+    fn a_process_that_may_not_be_asked_may_be_anywhere() {
+        let root = tempfile::tempdir().unwrap();
+        let namespace = root.path().join("namespace");
+        fs::write(&namespace, "").unwrap();
+        let process = |pid: &str, target: &Path| {
+            let folder = root.path().join(pid).join("ns");
+            fs::create_dir_all(&folder).unwrap();
+            std::os::unix::fs::symlink(target, folder.join("pid")).unwrap();
+        };
+        process("7", &namespace);
+        process("8", Path::new("/nowhere/it/has/ended"));
+        let own = fs::metadata(&namespace).unwrap().ino();
+        assert_eq!(pid_namespaces(root.path()), Some(BTreeSet::from([own])));
+        // ELOOP stands for EACCES, which root never gets.
+        process("9", &root.path().join("9/ns/pid"));
+        assert_eq!(pid_namespaces(root.path()), None);
     }
 
     #[test]
