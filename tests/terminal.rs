@@ -31,6 +31,8 @@ mod needs;
 mod privileges;
 #[path = "terminal/pty.rs"]
 mod pty;
+#[path = "terminal/random.rs"]
+mod random;
 #[path = "terminal/tree.rs"]
 mod tree;
 
@@ -152,6 +154,10 @@ const ANYWHERE: &[Named] = &[
     (
         "privileges::every_thread_keeps_only_the_privileges_in_use",
         privileges::every_thread_keeps_only_the_privileges_in_use,
+    ),
+    (
+        "random::random_keys_and_resizes_leave_it_alive",
+        random::random_keys_and_resizes_leave_it_alive,
     ),
     (
         "tree::a_tree_is_ended_once_its_number_is_typed",

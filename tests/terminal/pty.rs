@@ -167,10 +167,20 @@ impl Session {
         self.writer = Some(writer);
     }
 
+    /// Whether the program has ended by itself.
+    pub(crate) fn has_ended(&self) -> bool {
+        has_ended(&self.process(), Duration::ZERO)
+    }
+
+    /// The program, which is not reaped before `ended`.
+    fn process(&self) -> OwnedFd {
+        let raw = Pid::from_raw(self.pid().try_into().unwrap()).unwrap();
+        pidfd_open(raw, PidfdFlags::empty()).unwrap()
+    }
+
     /// Presses a key again and again until the program has ended.
     pub(crate) fn press_until_ended(&mut self, key: &str) {
-        let raw = Pid::from_raw(self.pid().try_into().unwrap()).unwrap();
-        let process = pidfd_open(raw, PidfdFlags::empty()).unwrap();
+        let process = self.process();
         let deadline = Instant::now() + PATIENCE;
         self.keys(key);
         while !has_ended(&process, PRESSED_AGAIN) {
@@ -262,8 +272,7 @@ impl Session {
     /// program has ended.
     pub(crate) fn vanish(mut self) -> Vanished {
         self.display.wait_for_quiet();
-        let raw = Pid::from_raw(self.pid().try_into().unwrap()).unwrap();
-        let process = pidfd_open(raw, PidfdFlags::empty()).unwrap();
+        let process = self.process();
         if let Some(shown) = self.display.lock().as_mut() {
             shown.let_go = true;
         }
