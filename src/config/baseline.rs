@@ -4,7 +4,7 @@ use crate::model::baseline::{Baseline, Listener, ListenerProgram};
 use crate::model::mute::quoted;
 use crate::model::observation::Observation;
 use crate::model::protocol::Protocol;
-use crate::model::text::Text;
+use crate::model::text::{Text, is_deceptive};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -90,7 +90,7 @@ pub fn print(baseline: &Baseline, observation: &Observation) -> String {
     let mut separator = "\n  ";
     for listener in &baseline.listeners {
         let program = listener.program.path();
-        let program = program.map_or_else(|| "null".to_owned(), |path| quoted(path.as_str()));
+        let program = program.map_or_else(|| "null".to_owned(), written);
         let uid = listener.uid;
         let uid = uid.map_or_else(|| "null".to_owned(), |uid| uid.to_string());
         // Writing to a String cannot fail.
@@ -105,6 +105,27 @@ pub fn print(baseline: &Baseline, observation: &Observation) -> String {
     }
     text.push_str("]}\n");
     text
+}
+
+/// A path as a string of JSON that reads back as the same, and can be shown; one that
+/// is no text as it is shown.
+fn written(path: &Text) -> String {
+    let raw = std::str::from_utf8(path.raw()).unwrap_or(path.as_str());
+    let mut written = String::from("\"");
+    for character in raw.chars() {
+        match character {
+            '"' | '\\' => written.extend(['\\', character]),
+            _ if is_deceptive(character) => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    // Writing to a String cannot fail.
+                    let _ = write!(written, "\\u{unit:04x}");
+                }
+            }
+            _ => written.push(character),
+        }
+    }
+    written.push('"');
+    written
 }
 
 #[cfg(test)]
@@ -131,7 +152,7 @@ mod tests {
                 },
                 port,
                 program: program.map_or(ListenerProgram::Unknown, |path| {
-                    ListenerProgram::File(Text::from(path.as_str()))
+                    ListenerProgram::File(Text::new(path.as_bytes()))
                 }),
                 uid,
             }
@@ -174,6 +195,31 @@ mod tests {
                 prop_assert_eq!(reason.lines().count(), 1);
                 prop_assert!(!reason.chars().any(crate::model::text::is_deceptive));
             }
+        }
+    }
+
+    #[test]
+    fn odd_paths_are_known_again() {
+        for raw in [
+            &b"/srv/a b"[..],
+            b"/srv/a\\b",
+            b"/srv/\x1b\"",
+            b"/srv/\xff",
+            "/srv/\u{455}a ".as_bytes(),
+        ] {
+            let program = ListenerProgram::File(Text::new(raw));
+            let listener = Listener {
+                protocol: Protocol::Tcp,
+                address: IpAddr::from([0, 0, 0, 0]),
+                port: 80,
+                program,
+                uid: Some(0),
+            };
+            let baseline = Baseline {
+                listeners: BTreeSet::from([listener.clone()]),
+            };
+            let text = print(&baseline, &Observation::default());
+            assert!(parse(&text).unwrap().lists(&listener), "{text}");
         }
     }
 

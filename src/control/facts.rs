@@ -141,7 +141,7 @@ pub(super) fn command(pid: u32) -> Text {
             *byte = b' ';
         }
     }
-    Text::new(&bytes)
+    Text::words(&bytes)
 }
 
 /// The user whose process it is.

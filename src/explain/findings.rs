@@ -156,6 +156,7 @@ fn evidence(finding: &Finding) -> &'static str {
     match &finding.evidence {
         evidence if is_per_source(evidence) => "evidence_source",
         Evidence::Unlisted(_) => "evidence_unlisted",
+        Evidence::OddPrograms(_) => "evidence_many",
         evidence if has_own_file_system(evidence) => "evidence_own_file_system",
         Evidence::FailedConnects { whose: Some(_), .. } => "evidence_whose",
         Evidence::OrphansNotRead(_) => "evidence_nobody",
@@ -276,6 +277,8 @@ fn line(finding: &Finding) -> &'static str {
         },
         Evidence::FailedConnects { whose: Some(_), .. } => "line_whose",
         Evidence::AcceptQueue { full: true, .. } => "line_full",
+        Evidence::OddPrograms(programs) if programs.folder.is_some() => "line_many",
+        Evidence::OddPrograms(_) => "line_many_names",
         Evidence::OddProgram { oddity, .. } => match oddity {
             Oddity::Resembles(_) => "line_resembles",
             Oddity::KernelName => "line_kernel",
@@ -361,6 +364,10 @@ fn told(fact: &Fact, words: &Catalogue) -> String {
             words.list(&told)
         }
         Fact::Text(text) => text.to_string(),
+        Fact::Texts(texts) => {
+            let told: Vec<String> = texts.iter().map(ToString::to_string).collect();
+            words.list(&told)
+        }
     }
 }
 

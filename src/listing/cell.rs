@@ -192,12 +192,24 @@ fn process<'o>(row: &Row, observation: &'o Observation, words: &Catalogue) -> Ce
 /// A process may take an empty name: then its program's name stands in.
 fn name<'o>(process: &'o Process, words: &Catalogue) -> Cell<'o> {
     if !process.name.is_empty() {
-        return process.name.as_str().into();
+        return unlike_a_remark(process.name.as_str());
     }
     let program = process.exe.as_ref().map(|exe| exe.path.as_str());
     match program.and_then(|path| path.rsplit('/').next()) {
         Some(base) => format!("({base})").into(),
         None => words.cell("nameless").to_owned().into(),
+    }
+}
+
+/// A name with the first character escaped where it is that of this program's own
+/// remarks in this place, such as `(was sshd)` and `— (uid 0)`.
+fn unlike_a_remark(name: &str) -> Cell<'_> {
+    if let Some(rest) = name.strip_prefix('(') {
+        format!("\\x28{rest}").into()
+    } else if let Some(rest) = name.strip_prefix('—') {
+        format!("\\u{{2014}}{rest}").into()
+    } else {
+        name.into()
     }
 }
 

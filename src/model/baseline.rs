@@ -71,8 +71,7 @@ impl ListenerProgram {
     /// True if a program in the baseline may be the one that listens.
     fn fits(&self, present: &Self) -> bool {
         match (self, present) {
-            // As written down: bytes that are no text were escaped.
-            (Self::File(wanted), Self::File(path)) => wanted.as_str() == path.as_str(),
+            (Self::File(wanted), Self::File(path)) => path.is_written_as(wanted),
             (Self::File(_), Self::NoneHere) => false,
             _ => true,
         }

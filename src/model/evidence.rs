@@ -127,6 +127,8 @@ pub enum Evidence {
         /// The program file.
         program: Text,
     },
+    /// For [`Rule::OddProgram`], where a user has many of a kind.
+    OddPrograms(OddPrograms),
     /// For [`Rule::NewListener`].
     NewListener {
         /// Local address and port of the listener.
@@ -151,6 +153,22 @@ pub enum Evidence {
     UserRule(Tripped),
 }
 
+/// Odd programs of one user, of one kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OddPrograms {
+    /// The user, where that is known.
+    pub uid: Option<u32>,
+    /// What is odd about each ([`Oddity::key`]).
+    pub oddity: &'static str,
+    /// The folder of everybody's below which they are; none where something else is
+    /// odd about them.
+    pub folder: Option<Text>,
+    /// How many there are.
+    pub count: u32,
+    /// Names of some.
+    pub names: Vec<Text>,
+}
+
 /// What is odd about a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Oddity {
@@ -167,6 +185,21 @@ pub enum Oddity {
     OtherFile,
     /// The same, and there is no file of that path here.
     OwnFileSystem,
+}
+
+impl Oddity {
+    /// The key in reports.
+    #[must_use]
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Resembles(_) => "resembles",
+            Self::KernelName => "kernel_name",
+            Self::InMemory => "in_memory",
+            Self::AnybodysFolder => "anybodys_folder",
+            Self::OtherFile => "other_file",
+            Self::OwnFileSystem => "own_file_system",
+        }
+    }
 }
 
 /// The evidence of a `CLOSE_WAIT` leak.
@@ -437,7 +470,7 @@ impl Evidence {
             Self::UdpDrops(_) => Rule::UdpDrops,
             Self::FailedConnects { .. } => Rule::FailedConnects,
             Self::LocalPorts(_) => Rule::LocalPorts,
-            Self::OddProgram { .. } => Rule::OddProgram,
+            Self::OddProgram { .. } | Self::OddPrograms(_) => Rule::OddProgram,
             Self::NewListener { .. } | Self::Unlisted(_) => Rule::NewListener,
             Self::UnheldListener { .. } => Rule::UnheldListener,
             Self::Missing(_) => Rule::MissingListener,
@@ -454,6 +487,7 @@ impl Evidence {
             Self::NotAccepting(stall) => stall.waiting,
             Self::CloseWait(leak) => leak.count,
             Self::UdpDrops(drops) => drops.dropped,
+            Self::OddPrograms(programs) => programs.count,
             Self::Deadlock(pairs) => pairs.connections,
             Self::FinWait2(half_closed) => half_closed.sockets,
             Self::PeerNotReading(still)

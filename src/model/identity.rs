@@ -4,6 +4,7 @@ use super::endpoint::Endpoint;
 use super::evidence::{AcceptStall, Evidence, Group};
 use super::finding::Finding;
 use super::mute::RuleName;
+use super::text::Text;
 use super::time::Stamp;
 
 /// What tells a finding from all others, for as long as it stands.
@@ -14,6 +15,8 @@ pub struct Identity {
     unseen: Option<(Option<u32>, u16)>,
     about: Option<Endpoint>,
     group: Option<Group>,
+    /// Whose odd programs, and where.
+    odd: Option<(Option<u32>, &'static str, Option<Text>)>,
     since: Stamp,
 }
 
@@ -21,7 +24,14 @@ impl Identity {
     /// That of a finding.
     #[must_use]
     pub fn of(finding: &Finding) -> Self {
-        let process = finding.process.as_ref();
+        // Of many alike one is as good as another.
+        let odd = match &finding.evidence {
+            Evidence::OddPrograms(programs) => {
+                Some((programs.uid, programs.oddity, programs.folder.clone()))
+            }
+            _ => None,
+        };
+        let process = finding.process.as_ref().filter(|_| odd.is_none());
         Self {
             rule: RuleName::of(finding),
             process: process.map(|process| (process.pid, process.start_ticks)),
@@ -48,6 +58,7 @@ impl Identity {
                 Evidence::UserRule(tripped) => Some(tripped.group),
                 _ => None,
             },
+            odd,
             since: finding.since,
         }
     }

@@ -58,6 +58,8 @@ impl Mute {
     #[must_use]
     pub fn of(finding: &Finding) -> Option<Self> {
         let program = match &finding.process {
+            // Its programs are many.
+            _ if matches!(finding.evidence, Evidence::OddPrograms(_)) => return None,
             None if is_of_some_program(&finding.evidence) => return None,
             None => None,
             Some(process) => Some(process.exe.as_ref()?.proven_path()?.clone()),
@@ -76,11 +78,15 @@ impl Mute {
             (RuleName::Own(rule), evidence) => *rule == evidence.rule(),
             (RuleName::Theirs(_), _) => false,
         };
+        let is_of_many = matches!(finding.evidence, Evidence::OddPrograms(_));
         rule && self.program.as_ref().is_none_or(|muted| {
+            if is_of_many {
+                return false;
+            }
             let process = finding.process.as_ref();
             let program = process.and_then(|process| process.exe.as_ref());
             let path = program.and_then(Program::proven_path);
-            path.is_some_and(|path| path.as_str() == muted.as_str())
+            path.is_some_and(|path| path.is_written_as(muted))
         })
     }
 }

@@ -23,23 +23,42 @@ pub struct Text {
 }
 
 impl Text {
-    /// Makes foreign bytes safe to show.
+    /// Makes a foreign name safe to show: of a process, a file, a user. Different
+    /// names look different: a backslash is escaped, and so are blanks at the ends and
+    /// other blanks than U+0020, letters of another script within a Latin word, and
+    /// marks piled upon a letter.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
+        Self::build(bytes, true)
+    }
+
+    /// Makes the words of a command line safe to show. Backslashes and blanks stand in
+    /// many, and stay as they are.
+    #[must_use]
+    pub fn words(bytes: &[u8]) -> Self {
+        Self::build(bytes, false)
+    }
+
+    fn build(bytes: &[u8], is_name: bool) -> Self {
         let kept = &bytes[..bytes.len().min(LONGEST)];
         let mut shown = String::with_capacity(kept.len());
         for chunk in kept.utf8_chunks() {
-            for character in chunk.valid().chars() {
-                if is_deceptive(character) {
-                    escape(character, &mut shown);
-                } else {
-                    shown.push(character);
-                }
+            if is_name {
+                push_name(chunk.valid(), &mut shown);
+            } else {
+                push_if(
+                    chunk.valid(),
+                    |character| !is_deceptive(character),
+                    &mut shown,
+                );
             }
             for byte in chunk.invalid() {
                 // Writing to a String cannot fail.
                 let _ = write!(shown, "\\x{byte:02x}");
             }
+        }
+        if is_name {
+            show_blanks_at_the_ends(&mut shown);
         }
         if kept.len() < bytes.len() {
             shown.push('…');
@@ -49,6 +68,13 @@ impl Text {
             shown: shown.into(),
             raw,
         }
+    }
+
+    /// Whether a person who writes it down would write the other, in full or as it
+    /// is shown.
+    #[must_use]
+    pub fn is_written_as(&self, written: &Self) -> bool {
+        self.raw() == written.raw() || self.shown.as_bytes() == written.raw()
     }
 
     /// The text as it may be shown.
@@ -71,8 +97,9 @@ impl Text {
 }
 
 impl From<&str> for Text {
+    /// Words of this program, or what somebody has written down.
     fn from(text: &str) -> Self {
-        Self::new(text.as_bytes())
+        Self::words(text.as_bytes())
     }
 }
 
@@ -88,6 +115,63 @@ impl fmt::Debug for Text {
     }
 }
 
+/// Writes text and escapes what is not to be shown as it is.
+fn push_if(text: &str, plain: impl Fn(char) -> bool, into: &mut String) {
+    for character in text.chars() {
+        if plain(character) {
+            into.push(character);
+        } else {
+            escape(character, into);
+        }
+    }
+}
+
+/// The same for a name, of which no two may look alike.
+fn push_name(text: &str, into: &mut String) {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        return into.push_str(text);
+    }
+    let in_word = |character: char| character.is_alphanumeric() || is_mark(character);
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let end = rest.find(|next| in_word(next) != in_word(first));
+        let (run, further) = rest.split_at(end.unwrap_or(rest.len()));
+        push_run(run, into);
+        rest = further;
+    }
+}
+
+/// Writes a word, or what stands between words.
+fn push_run(run: &str, into: &mut String) {
+    let is_latin = run.chars().any(|character| character.is_ascii_alphabetic());
+    let mut marks = MOST_MARKS;
+    for character in run.chars() {
+        marks = if is_mark(character) { marks + 1 } else { 0 };
+        if character == '\\' {
+            into.push_str("\\\\");
+        } else if is_deceptive(character)
+            || is_odd_blank(character)
+            || marks > MOST_MARKS
+            || (is_latin && is_of_a_likeness(character))
+        {
+            escape(character, into);
+        } else {
+            into.push(character);
+        }
+    }
+}
+
+/// A blank that ends or begins a name is not seen.
+fn show_blanks_at_the_ends(shown: &mut String) {
+    let kept = shown.trim_end_matches(' ').len();
+    let trailing = shown.len() - kept;
+    shown.truncate(kept);
+    shown.extend(std::iter::repeat_n("\\x20", trailing));
+    let leading = shown.len() - shown.trim_start_matches(' ').len();
+    shown.replace_range(..leading, &"\\x20".repeat(leading));
+}
+
 fn escape(character: char, into: &mut String) {
     let escaped = match character {
         '\n' => "\\n".to_owned(),
@@ -99,23 +183,61 @@ fn escape(character: char, into: &mut String) {
     into.push_str(&escaped);
 }
 
-/// Whether a character could move the cursor, reorder or hide its neighbours.
+/// More marks than these on one letter are piled up (Vietnamese needs two).
+const MOST_MARKS: usize = 2;
+
+/// Whether a character could move the cursor, reorder or hide its neighbours, or looks
+/// as each terminal likes.
 ///
 /// Bidirectional controls: UAX #9. The invisible ones: Unicode's
-/// `Default_Ignorable_Code_Point`, and the line and paragraph separators.
+/// `Default_Ignorable_Code_Point`, and the line and paragraph separators. Those that
+/// are drawn around what follows: `Prepended_Concatenation_Mark`. Those without a
+/// picture of their own: private use, noncharacters, planes 4 to 13. Letters for
+/// mathematics, which copy Latin ones.
 #[must_use]
 pub fn is_deceptive(character: char) -> bool {
     character.is_control()
         || matches!(character,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
+            | '\u{890}' | '\u{891}' | '\u{8e2}'
+            | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
             | '\u{180b}'..='\u{180f}'
             | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}'
-            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fffb}'
+            | '\u{3164}' | '\u{e000}'..='\u{f8ff}' | '\u{fdd0}'..='\u{fdef}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'
+            | '\u{110bd}' | '\u{110cd}'
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}')
+            | '\u{1d400}'..='\u{1d7ff}'
+            | '\u{40000}'..='\u{10ffff}')
+}
+
+/// A blank that cannot be told from U+0020 or from none, Braille's included.
+fn is_odd_blank(character: char) -> bool {
+    character != ' ' && (character.is_whitespace() || character == '\u{2800}')
+}
+
+/// A mark that is drawn on the letter before it.
+fn is_mark(character: char) -> bool {
+    matches!(character,
+        '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{591}'..='\u{5bd}'
+        | '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{e34}'..='\u{e3a}'
+        | '\u{e47}'..='\u{e4e}' | '\u{1ab0}'..='\u{1aff}'
+        | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
+}
+
+/// A letter of a script, or a form, with letters that look like Latin ones: IPA, Greek,
+/// Cyrillic, Armenian, Cherokee, Coptic, Lisu, full width (UTS #39). Within a word
+/// with Latin letters it is a copy, or as good as one.
+fn is_of_a_likeness(character: char) -> bool {
+    matches!(character,
+        '\u{250}'..='\u{2af}' | '\u{370}'..='\u{3ff}' | '\u{400}'..='\u{52f}'
+        | '\u{531}'..='\u{58f}' | '\u{13a0}'..='\u{13ff}' | '\u{1c80}'..='\u{1c8f}'
+        | '\u{1f00}'..='\u{1fff}' | '\u{2c80}'..='\u{2cff}' | '\u{2de0}'..='\u{2dff}'
+        | '\u{a4d0}'..='\u{a4ff}' | '\u{a640}'..='\u{a69f}' | '\u{ab70}'..='\u{abbf}'
+        | '\u{ff21}'..='\u{ff3a}' | '\u{ff41}'..='\u{ff5a}')
 }
 
 #[cfg(test)]
@@ -144,6 +266,70 @@ mod tests {
     }
 
     #[test]
+    fn names_that_differ_look_different() {
+        let names: [(&str, &str); 22] = [
+            ("sshd", "sshd"),
+            ("a\x1bb", "a\\x1bb"),
+            ("a\\x1bb", "a\\\\x1bb"),
+            ("sshd ", "sshd\\x20"),
+            (" sshd", "\\x20sshd"),
+            ("  ", "\\x20\\x20"),
+            ("my server", "my server"),
+            ("sshd\u{a0}", "sshd\\u{a0}"),
+            ("sshd\u{2003}", "sshd\\u{2003}"),
+            ("sshd\u{2800}", "sshd\\u{2800}"),
+            ("\u{455}shd", "\\u{455}shd"),
+            ("\u{ff53}shd", "\\u{ff53}shd"),
+            ("n\u{261}inx", "n\\u{261}inx"),
+            ("/home/юрий/bin/nginx", "/home/юрий/bin/nginx"),
+            ("сервер", "сервер"),
+            ("Ελλάδα", "Ελλάδα"),
+            ("München-Straße", "München-Straße"),
+            ("服务器 A", "服务器 A"),
+            (
+                "a\u{301}\u{302}\u{303}\u{304}",
+                "a\u{301}\u{302}\\u{303}\\u{304}",
+            ),
+            ("\u{301}a", "\\u{301}a"),
+            ("\u{600}\u{6dd}1", "\\u{600}\\u{6dd}1"),
+            (
+                "\u{e0b0}\u{1d5cc}\u{50000}",
+                "\\u{e0b0}\\u{1d5cc}\\u{50000}",
+            ),
+        ];
+        let mut seen = std::collections::BTreeSet::new();
+        for (raw, shown) in names {
+            let text = Text::new(raw.as_bytes());
+            assert_eq!(text.as_str(), shown, "{raw:?}");
+            assert_eq!(text.raw(), raw.as_bytes());
+            assert!(seen.insert(text.as_str().to_owned()), "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn words_of_a_command_keep_backslashes_and_blanks() {
+        let words = Text::words(b"grep \\d+ \x1b ");
+        assert_eq!(words.as_str(), "grep \\d+ \\x1b ");
+    }
+
+    #[test]
+    fn what_is_written_down_is_known_again() {
+        let path = Text::new(b"/srv/a\\b \xff");
+        for (written, expected) in [
+            ("/srv/a\\\\b \\xff", true),
+            ("/srv/a\\b \\xff", false),
+            ("/srv/x", false),
+        ] {
+            assert_eq!(
+                path.is_written_as(&Text::from(written)),
+                expected,
+                "{written}"
+            );
+        }
+        assert!(Text::new(b"/srv/a\\b").is_written_as(&Text::from("/srv/a\\b")));
+    }
+
+    #[test]
     fn long_text_is_cut_and_says_so() {
         let text = Text::new(&vec![b'a'; LONGEST + 1]);
         assert_eq!(text.raw().len(), LONGEST);
@@ -156,6 +342,15 @@ mod tests {
             let text = Text::new(&bytes);
             prop_assert!(!text.as_str().chars().any(is_deceptive));
             prop_assert_eq!(text.raw(), &bytes[..]);
+        }
+
+        #[test]
+        fn no_two_names_of_the_same_letters_look_alike(
+            left in "[a\\\\x1 \u{1b}\u{a0}s\u{455}{}u]{0,8}",
+            right in "[a\\\\x1 \u{1b}\u{a0}s\u{455}{}u]{0,8}",
+        ) {
+            let shown = |name: &str| Text::new(name.as_bytes()).as_str().to_owned();
+            prop_assert_eq!(left == right, shown(&left) == shown(&right));
         }
     }
 }

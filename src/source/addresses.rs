@@ -229,7 +229,7 @@ impl Reader {
             .filter_map(|(index, (v4, v6))| {
                 let name = netdevice::index_to_name(&self.socket, index).ok()?;
                 Some(Reach {
-                    interface: Text::from(name.as_str()),
+                    interface: Text::new(name.as_bytes()),
                     v4,
                     v6,
                 })

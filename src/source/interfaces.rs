@@ -37,7 +37,7 @@ pub(super) fn of(sockets: &[Socket], namespace: u32) -> BoundTo {
             Ok(name) => found.interfaces.push(Interface {
                 namespace,
                 index,
-                name: Text::from(name.as_str()),
+                name: Text::new(name.as_bytes()),
             }),
             Err(Errno::NODEV) => found.gone.push(GoneInterface { namespace, index }),
             Err(_) => {}

@@ -223,7 +223,7 @@ pub(super) fn arguments(bytes: &[u8]) -> Vec<Text> {
     trimmed
         .split(|byte| *byte == 0)
         .take(ARGUMENTS)
-        .map(Text::new)
+        .map(Text::words)
         .collect()
 }
 

@@ -5,7 +5,7 @@ use super::*;
 use crate::model::baseline::{Listener, ListenerProgram};
 use crate::model::endpoint::Endpoint;
 use crate::model::evidence::{
-    AcceptStall, Deadlock, Failing, HalfClosed, HalfOpen, Leak, PortUse, ScanEvidence,
+    AcceptStall, Deadlock, Failing, HalfClosed, HalfOpen, Leak, OddPrograms, PortUse, ScanEvidence,
     SelfConnection, Stillness, UdpDrops, Unacknowledged,
 };
 use crate::model::finding::{FindingHolder, UnseenHolder};
@@ -323,6 +323,20 @@ fn still_more_samples() -> Vec<Evidence> {
             program: None,
             open_to_all: true,
         },
+        Evidence::OddPrograms(OddPrograms {
+            uid: Some(2001),
+            oddity: "anybodys_folder",
+            folder: Some(Text::from("/tmp")),
+            count: 2500,
+            names: vec![Text::from("miner"), Text::from("x")],
+        }),
+        Evidence::OddPrograms(OddPrograms {
+            uid: Some(2001),
+            oddity: "other_file",
+            folder: None,
+            count: 4,
+            names: vec![Text::from("sshd")],
+        }),
         Evidence::UnheldListener {
             listener: host,
             uid: 2001,

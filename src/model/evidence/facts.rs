@@ -1,8 +1,8 @@
 //! Evidence as named facts: what sentences and reports are made of.
 
 use super::{
-    AcceptStall, Breadth, Deadlock, Evidence, Failing, HalfClosed, HalfOpen, Leak, Oddity, PortUse,
-    ScanEvidence, SelfConnection, Stillness, UdpDrops, Unacknowledged,
+    AcceptStall, Breadth, Deadlock, Evidence, Failing, HalfClosed, HalfOpen, Leak, OddPrograms,
+    Oddity, PortUse, ScanEvidence, SelfConnection, Stillness, UdpDrops, Unacknowledged,
 };
 use crate::model::baseline::Listener;
 use crate::model::endpoint::Endpoint;
@@ -37,6 +37,8 @@ pub enum Fact {
     Endpoints(Vec<Endpoint>),
     /// A text from outside, such as a path.
     Text(Text),
+    /// Some of several.
+    Texts(Vec<Text>),
 }
 
 /// Facts by the name they have in the sentences of the assets and in reports.
@@ -120,6 +122,7 @@ impl Evidence {
                 ("listener", Fact::Endpoint(*listener)),
                 ("program", program.clone().map_or(Fact::Unknown, Fact::Text)),
             ],
+            Self::OddPrograms(programs) => programs.facts(),
             Self::UnheldListener { listener, uid } => vec![
                 ("listener", Fact::Endpoint(*listener)),
                 ("uid", Fact::User(*uid)),
@@ -135,6 +138,21 @@ impl Evidence {
             Self::Unlisted(listener) | Self::Missing(listener) => listener.facts(),
             Self::UserRule(tripped) => tripped.facts(),
         }
+    }
+}
+
+impl OddPrograms {
+    fn facts(&self) -> Facts {
+        vec![
+            ("count", count(self.count)),
+            ("uid", self.uid.map_or(Fact::Unknown, Fact::User)),
+            (
+                "folder",
+                self.folder.clone().map_or(Fact::Unknown, Fact::Text),
+            ),
+            ("oddity", Fact::Text(Text::from(self.oddity))),
+            ("names", Fact::Texts(self.names.clone())),
+        ]
     }
 }
 

@@ -39,7 +39,7 @@ impl Evidence {
             | Self::FailedConnects { .. } => waiting,
             // All its sockets. Those of a rule that a person wrote are what its
             // filter says, which is more than a lead can.
-            Self::OddProgram { .. } | Self::UserRule(_) => Lead::default(),
+            Self::OddProgram { .. } | Self::OddPrograms(_) | Self::UserRule(_) => Lead::default(),
             Self::Unlisted(listener) | Self::Missing(listener) => Lead {
                 states: match listener.protocol {
                     Protocol::Tcp => &[State::Listen],

@@ -4,14 +4,15 @@
 
 mod names;
 
-use super::standing::{Level, Standing};
+use super::standing::{Holder, Level, Standing};
 use super::{Actor, Case, Detector};
-use crate::model::evidence::{Evidence, Oddity};
+use crate::model::evidence::{Evidence, OddPrograms, Oddity};
 use crate::model::finding::{Finding, Severity};
 use crate::model::process::{Elsewhere, Process, Program};
 use crate::model::text::Text;
 use crate::model::unit::Unit;
-use names::{is_like_a_kernel_thread, resembled};
+use names::{copied, is_like_a_kernel_thread, resembled};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -35,10 +36,57 @@ const UNPACKED: [&str; 2] = ["/tmp/.mount_", "/tmp/go-build"];
 /// How the kernel names a file that was made by `memfd_create(2)`.
 const MEMORY: &str = "/memfd:";
 
-/// A finding per process.
+/// So many odd programs of a user are told one by one; more are one finding, so that
+/// nobody's trouble drowns in those of another.
+const ONE_BY_ONE: usize = 3;
+
+/// How many of a group are named.
+const NAMED: usize = 3;
+
+/// Most processes that a finding has.
+const MOST_PROCESSES: usize = 100;
+
+/// Most findings, the gravest of them.
+const MOST: usize = 50;
+
+/// What a finding is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    Process(Actor),
+    Group(Group),
+}
+
+/// Odd programs that are told as one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Group {
+    severity: Severity,
+    uid: Option<u32>,
+    oddity: &'static str,
+    /// Of everybody's; none where something else is odd.
+    folder: Option<&'static str>,
+}
+
+impl Group {
+    fn of(process: &Process, oddity: &Oddity, program: &Program) -> Self {
+        let path = program.path.as_str();
+        let anybodys = || ANYBODYS.into_iter().find(|folder| path.starts_with(folder));
+        Self {
+            severity: severity(oddity, program),
+            uid: process.uid,
+            oddity: oddity.key(),
+            folder: if *oddity == Oddity::AnybodysFolder {
+                anybodys()
+            } else {
+                None
+            },
+        }
+    }
+}
+
+/// A finding per process, or for many of one user.
 #[derive(Default)]
 pub(super) struct OddProgram {
-    standing: Standing<Actor>,
+    standing: Standing<Subject>,
     /// What was said of each process, so that it is asked once: a process whose
     /// name or file changes is another one here.
     judged: BTreeMap<Actor, (Arc<Process>, Option<Oddity>)>,
@@ -56,19 +104,71 @@ impl Detector for OddProgram {
             let oddity = same.map_or_else(|| oddity(process), |(_, oddity)| oddity.clone());
             self.judged.insert(actor, (Arc::clone(process), oddity));
         }
+        let mut groups: BTreeMap<Group, Vec<Odd<'_>>> = BTreeMap::new();
         for (actor, (process, oddity)) in &self.judged {
-            let Some((oddity, program)) = oddity.as_ref().zip(process.exe.as_ref()) else {
-                continue;
-            };
-            let evidence = Evidence::OddProgram {
-                oddity: oddity.clone(),
-                program: program.marked(),
-            };
-            let level = Level::Raise(severity(oddity, program), evidence);
-            self.standing.judge(*actor, Some(process), level, case.now);
+            if let Some((oddity, program)) = oddity.as_ref().zip(process.exe.as_ref()) {
+                let group = Group::of(process, oddity, program);
+                groups
+                    .entry(group)
+                    .or_default()
+                    .push((*actor, process, oddity, program));
+            }
         }
-        self.standing.findings(case.now, case.limits.clearing)
+        for (group, odd) in groups {
+            let many = odd.len() > ONE_BY_ONE;
+            for (actor, process, oddity, program) in &odd {
+                let evidence = Evidence::OddProgram {
+                    oddity: (*oddity).clone(),
+                    program: program.marked(),
+                };
+                let level = if many {
+                    Level::Explained
+                } else {
+                    Level::Raise(group.severity, evidence)
+                };
+                let subject = Subject::Process(*actor);
+                self.standing
+                    .judge(subject, Some(*process), level, case.now);
+            }
+            let level = if many {
+                Level::Raise(group.severity, together(&group, &odd))
+            } else {
+                Level::Explained
+            };
+            let mut processes = odd.iter().map(|(_, process, ..)| *process);
+            let holder = Holder {
+                process: processes.next(),
+                workers: processes.take(MOST_PROCESSES).collect(),
+                ..Holder::default()
+            };
+            self.standing
+                .judge(Subject::Group(group), holder, level, case.now);
+        }
+        let mut findings = self.standing.findings(case.now, case.limits.clearing);
+        findings.sort_by_key(|finding| Reverse(finding.severity));
+        findings.truncate(MOST);
+        findings
     }
+}
+
+type Odd<'a> = (Actor, &'a Arc<Process>, &'a Oddity, &'a Program);
+
+fn together(group: &Group, odd: &[Odd<'_>]) -> Evidence {
+    let mut names: Vec<Text> = Vec::new();
+    for (_, process, ..) in odd {
+        if names.len() < NAMED && !names.contains(&process.name) {
+            names.push(process.name.clone());
+        }
+    }
+    Evidence::OddPrograms(OddPrograms {
+        uid: group.uid,
+        oddity: group.oddity,
+        folder: group
+            .folder
+            .map(|folder| Text::from(folder.trim_end_matches('/'))),
+        count: u32::try_from(odd.len()).unwrap_or(u32::MAX),
+        names,
+    })
 }
 
 /// What is odd about a process, if its program file is known.
@@ -78,6 +178,10 @@ fn oddity(process: &Process) -> Option<Oddity> {
     let name = process.name.as_str();
     if is_like_a_kernel_thread(name) {
         return Some(Oddity::KernelName);
+    }
+    let as_chosen = std::str::from_utf8(process.name.raw()).unwrap_or(name);
+    if let Some(known) = copied(as_chosen) {
+        return Some(Oddity::Resembles(Text::from(known)));
     }
     if path.starts_with(MEMORY) {
         return Some(Oddity::InMemory);
@@ -89,8 +193,8 @@ fn oddity(process: &Process) -> Option<Oddity> {
         return Some(Oddity::AnybodysFolder);
     }
     let packaged = is_in(path, &PACKAGED);
-    let copied = (!packaged).then(|| resembled(name)).flatten();
-    copied.map(|known| Oddity::Resembles(Text::from(known)))
+    let misspelt = (!packaged).then(|| resembled(name)).flatten();
+    misspelt.map(|known| Oddity::Resembles(Text::from(known)))
 }
 
 /// What is odd about a program with a file system of its own: one that root made,

@@ -294,6 +294,10 @@ fn value(fact: &Fact) -> Value {
             let ends: Vec<String> = ends.iter().map(ToString::to_string).collect();
             json!({"value": ends, "unit": "endpoint"})
         }
+        Fact::Texts(texts) => {
+            let texts: Vec<String> = texts.iter().map(lossy).collect();
+            json!({"value": texts, "unit": "text"})
+        }
         Fact::Text(text) => match twin(text) {
             None => json!({"value": lossy(text), "unit": "text"}),
             Some(bytes) => json!({"value": lossy(text), "value_bytes": bytes, "unit": "text"}),

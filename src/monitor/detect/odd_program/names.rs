@@ -1,6 +1,8 @@
 //! Names that are odd: a letter off a known one, or like those of the kernel's
 //! own threads. And the many that look so and are honest.
 
+use crate::model::text::is_deceptive;
+
 /// Names that are worth copying.
 const KNOWN: [&str; 44] = [
     "systemd",
@@ -82,7 +84,8 @@ const NEIGHBOURS: [&str; 28] = [
     "winbind",
 ];
 
-/// Shorter names have too many honest neighbours one letter off.
+/// Shorter names have too many honest neighbours one letter off: of them only what
+/// has the same letters is a copy.
 const SHORTEST: usize = 5;
 
 /// How the kernel names its own threads where a CPU's or a node's number
@@ -115,8 +118,73 @@ pub(super) fn resembled(name: &str) -> Option<&'static str> {
     if KNOWN.contains(&name) || NEIGHBOURS.contains(&name) {
         return None;
     }
-    let mut names = KNOWN.iter().filter(|known| known.len() >= SHORTEST);
-    names.find(|known| is_one_edit_apart(name, known)).copied()
+    let is_copy = |known: &&&str| {
+        if known.len() >= SHORTEST {
+            is_one_edit_apart(name, known)
+        } else {
+            // `sshd` has no honest neighbour of the same letters.
+            known.ends_with('d') && is_misspelt(name, known)
+        }
+    };
+    KNOWN.iter().find(is_copy).copied()
+}
+
+/// The known name that looks the same: with letters of another script in it, or
+/// with blanks and what is not seen at all.
+pub(super) fn copied(name: &str) -> Option<&'static str> {
+    let skeleton: String = name.chars().filter_map(skeleton).collect();
+    let known = KNOWN.iter().find(|known| **known == skeleton);
+    known.copied().filter(|known| *known != name)
+}
+
+/// The Latin letter that a character looks like; none for one that is not seen.
+fn skeleton(character: char) -> Option<char> {
+    Some(match character {
+        'а' | 'α' | 'ɑ' => 'a',
+        'ь' => 'b',
+        'с' | 'ϲ' => 'c',
+        'ԁ' => 'd',
+        'е' => 'e',
+        'ɡ' => 'g',
+        'һ' => 'h',
+        'і' | 'ι' | 'ı' | 'ɩ' => 'i',
+        'ј' => 'j',
+        'к' | 'κ' => 'k',
+        'ӏ' => 'l',
+        'м' => 'm',
+        'п' | 'ո' => 'n',
+        'о' | 'ο' | 'օ' => 'o',
+        'р' | 'ρ' => 'p',
+        'ԛ' => 'q',
+        'ѕ' | 'ꜱ' => 's',
+        'т' | 'τ' => 't',
+        'υ' | 'ս' => 'u',
+        'ν' | 'ѵ' => 'v',
+        'ԝ' | 'ω' => 'w',
+        'х' | 'χ' => 'x',
+        'у' | 'γ' => 'y',
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(character) - 0xfee0)?,
+        _ if character.is_whitespace() || is_deceptive(character) || character == '\u{2800}' => {
+            return None;
+        }
+        _ => character,
+    })
+}
+
+/// Whether two neighbours are in the other order, or a letter is doubled or was.
+fn is_misspelt(name: &str, known: &str) -> bool {
+    let undoubled = |text: &str| {
+        let mut letters: Vec<char> = text.chars().collect();
+        letters.dedup();
+        letters
+    };
+    let sorted = |text: &str| {
+        let mut letters: Vec<char> = text.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    is_one_edit_apart(name, known)
+        && (undoubled(name) == undoubled(known) || sorted(name) == sorted(known))
 }
 
 /// Whether one letter put in, left out or replaced makes one of the other, or
@@ -192,6 +260,41 @@ mod tests {
             "khugepagedx",
         ] {
             assert!(!is_like_a_kernel_thread(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn short_names_are_copied_by_their_own_letters_only() {
+        for (name, known) in [
+            ("ssshd", Some("sshd")),
+            ("sshdd", Some("sshd")),
+            ("shd", Some("sshd")),
+            ("shsd", Some("sshd")),
+            ("sshe", None),
+            ("ssh", None),
+            ("rshd", None),
+            ("corn", None),
+            ("sshd", None),
+        ] {
+            assert_eq!(resembled(name), known, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_looks_the_same_is_a_copy() {
+        for (name, known) in [
+            ("\u{455}shd", Some("sshd")),
+            ("\u{455}\u{455}\u{4bb}\u{501}", Some("sshd")),
+            ("sshd ", Some("sshd")),
+            ("sshd\u{a0}", Some("sshd")),
+            ("ss\u{200b}hd", Some("sshd")),
+            ("n\u{261}inx", Some("nginx")),
+            ("\u{ff4e}ginx", Some("nginx")),
+            ("sshd", None),
+            ("сервер", None),
+            ("sshd x", None),
+        ] {
+            assert_eq!(copied(name), known, "{name}");
         }
     }
 
