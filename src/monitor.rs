@@ -36,6 +36,7 @@ use crate::model::socket_memory::MemoryEntry;
 use crate::model::state::State;
 use crate::model::tcp_info::TcpInfo;
 use crate::model::time::{Stamp, Time};
+use crate::model::timer::TimerKind;
 use accept_waits::AcceptWaits;
 use census::Census;
 use chronicle::Chronicler;
@@ -422,8 +423,8 @@ impl Monitor {
     }
 
     /// Chooses the connections whose `TCP_INFO` the rules ask for: those that
-    /// nobody has accepted, those that their peers closed some time ago, and those
-    /// that programs have half-closed.
+    /// nobody has accepted, those that their peers closed some time ago, those
+    /// that programs have half-closed, and those whose data does not get through.
     fn probe(&mut self, turned: &Turned, census: &Census) {
         let limits = &self.options.thresholds;
         let lasts = |row: &&Row, limit: Duration| {
@@ -440,7 +441,16 @@ impl Monitor {
             let held = row.socket.inode.is_some();
             held && row.socket.state == State::FinWait2 && lasts(row, limits.fin_wait_2_after)
         });
-        let sockets = heads.chain(closed).chain(half_closed).map(|row| row.socket);
+        // Why data waits in these, only TCP_INFO tells: their marks need it although
+        // they may not be on screen.
+        let stuck = census.muster.queued(&turned.rows).filter(|row| {
+            let timer = row.socket.timer;
+            timer.is_some_and(|timer| {
+                timer.kind == TimerKind::ZeroWindowProbe || timer.retransmits > 1
+            })
+        });
+        let rows = heads.chain(closed).chain(half_closed).chain(stuck);
+        let sockets = rows.map(|row| row.socket);
         let sockets = sockets.filter(|socket| socket.is_connection() && socket.cookie.is_some());
         self.probed = sockets.take(PROBED).collect();
     }

@@ -136,6 +136,8 @@ pub(super) struct Evidence {
     pub(super) keeps_port: bool,
     /// Whether it came here through CLOSING.
     pub(super) simultaneous: bool,
+    /// True if it was opened by a simultaneous open: both ends sent a SYN.
+    pub(super) dialled_by_both: bool,
     /// Whether it came here through FIN_WAIT2, and so has closed first.
     pub(super) first: bool,
     /// How long the oldest connection has waited at this listener, or this one to

@@ -59,6 +59,7 @@ mod tests {
     use crate::model::socket::Socket;
     use crate::model::state::State;
     use crate::model::time::Time;
+    use crate::model::timer::{Timer, TimerKind};
     use std::sync::Arc;
 
     fn info(received: u64) -> TcpInfo {
@@ -167,5 +168,27 @@ mod tests {
         let seen = monitor.fold(reading(2000, table(&[one, two]))).unwrap();
         assert_eq!(rx(&seen, 0), None);
         assert!(seen.flows.is_empty());
+    }
+
+    #[test]
+    fn connections_whose_data_does_not_get_through_are_asked_about() {
+        let waiting = |number, kind, retransmits| Socket {
+            send_queue: 700,
+            timer: Some(Timer {
+                kind,
+                expires_ms: 300,
+                retransmits,
+            }),
+            ..with_cookie(number, State::Established)
+        };
+        let sockets = [
+            with_cookie(1, State::Established),
+            waiting(2, TimerKind::Retransmit, 0),
+            waiting(3, TimerKind::Retransmit, 4),
+            waiting(4, TimerKind::ZeroWindowProbe, 0),
+        ];
+        let mut monitor = Monitor::default();
+        monitor.fold(reading(0, table(&sockets)));
+        assert_eq!(monitor.probed(), &sockets[2..]);
     }
 }

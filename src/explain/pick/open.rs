@@ -45,7 +45,9 @@ pub(super) fn established(evidence: &Evidence) -> Choice {
         choice.sentences.extend(evidence.plight);
     }
     say_other_end(evidence, &mut choice);
-    choice.say_if(evidence.data_in_syn, "data_in_syn");
+    choice
+        .say_if(evidence.dialled_by_both, "dialled_by_both")
+        .say_if(evidence.data_in_syn, "data_in_syn");
     say_keepalive(evidence, !unread && !pending, &mut choice);
     // Of what never left, that it went out would not be true.
     let left = evidence.last_data().filter(|_| !evidence.kept_here());

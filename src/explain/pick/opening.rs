@@ -32,6 +32,8 @@ pub(super) fn listen(evidence: &Evidence) -> Choice {
         None if waiting > 0 => {
             choice.say("queue_unknown").next_if(true, &["next_queue"]);
         }
+        // Nobody can be waiting where nobody can come.
+        Some(_) if evidence.lost.is_some() => {}
         Some(0) => {
             choice.say("idle").say("limit_zero");
         }
@@ -139,7 +141,27 @@ pub(super) fn syn_sent(evidence: &Evidence) -> Choice {
     choice
 }
 
+/// Both ends have dialled (RFC 9293, 3.5): a whole socket of its program, of no
+/// listener and no client.
+fn dialled_by_both(evidence: &Evidence) -> Choice {
+    let silent = evidence.retransmits(TimerKind::Retransmit);
+    let old = evidence.age >= BEYOND_A_ROUND_TRIP;
+    let mut choice = Choice::new("next");
+    choice
+        .say("simultaneous")
+        .say_if(silent, "simultaneous_silent")
+        .say_if(silent, "next_try")
+        .say_if(evidence.recv_queue > 0, "early_data")
+        .say_if(evidence.sharers > 0, "shared_owner")
+        .next_if(old || silent, &["next_simultaneous", "then_capture"])
+        .is_if(old || silent, Urgency::Look);
+    choice
+}
+
 pub(super) fn syn_received(evidence: &Evidence) -> Choice {
+    if evidence.held && !evidence.listened {
+        return dialled_by_both(evidence);
+    }
     let silent = evidence.retransmits(TimerKind::Retransmit);
     let old = evidence.age >= BEYOND_A_ROUND_TRIP;
     let full = evidence.listener_full;
@@ -149,7 +171,6 @@ pub(super) fn syn_received(evidence: &Evidence) -> Choice {
         .say_if(!silent && !full, "fresh")
         .say_if(silent && !full, "retransmitting")
         .who_if(full, "listener")
-        .say_if(evidence.held && !evidence.listened, "simultaneous")
         .say_if(evidence.held && evidence.listened, "fast_open")
         .say_if(evidence.held && evidence.recv_queue > 0, "early_data")
         .say_if(full, "queue_full")

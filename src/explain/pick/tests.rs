@@ -57,6 +57,7 @@ fn evidence(state: State) -> Evidence {
         waited: None,
         plight: None,
         warned_of: false,
+        dialled_by_both: false,
         still_sends: false,
     }
 }

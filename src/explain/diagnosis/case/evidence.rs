@@ -92,6 +92,8 @@ impl Case<'_> {
             listened: from_outside || self.observation.listens_beside(self.row),
             keeps_port: self.keeps_port(),
             simultaneous: self.came_through(State::Closing),
+            dialled_by_both: self.came_through(State::SynSent)
+                && self.came_through(State::SynReceived),
             first: self.came_through(State::FinWait2),
             waited: self.waited(),
             plight: self.plight(),

@@ -2,6 +2,7 @@
 
 use crate::filter::sample::{process, row};
 use crate::model::accept_wait::AcceptWait;
+use crate::model::chronicle::{Known, Step, Timeline};
 use crate::model::evidence::{AcceptStall, Evidence, HalfOpen, Leak, PortUse, Stillness};
 use crate::model::finding::{Finding, FindingHolder, Severity};
 use crate::model::flow::Flow;
@@ -82,6 +83,7 @@ impl World {
                 }
             }
             "closed" => row.phase = Phase::Closed,
+            "way" => self.came_through(value),
             "last" => row.last_owner = Some(LastOwner::new(SERVER)),
             "timer" => row.socket.timer = Some(timer(&mut parts)),
             "age" => self.since(number()),
@@ -137,6 +139,22 @@ impl World {
             "once" => self.observation.number = 1,
             other => panic!("{other}"),
         }
+    }
+
+    /// The states before the present one, as followed by events.
+    fn came_through(&mut self, states: &str) {
+        let socket = self.rows[0].socket;
+        let step = |state| Step {
+            state,
+            since_us: 0,
+            known: Known::Exactly,
+        };
+        let before = states
+            .split(',')
+            .map(|word| State::from_word(word).unwrap());
+        let steps = before.chain([socket.state]).map(step).collect();
+        let chronicle = Arc::make_mut(&mut self.observation.chronicle);
+        chronicle.timelines = vec![(socket.key(), Timeline { steps })];
     }
 
     fn lose(&mut self, what: &str) {
