@@ -101,6 +101,10 @@ fn settings(root: &DeTable<'_>, notes: &mut Notes<'_>) -> Settings {
     }
     let mut rules = Vec::new();
     for mut section in top.tables("rule", notes) {
+        if rules.len() >= rules::MOST {
+            rules::too_many(&section, notes);
+            break;
+        }
         let rule = rules::read(&mut section, &rules, notes);
         rules.extend(rule);
         section.finish(notes);

@@ -1,9 +1,9 @@
 //! What is wrong in a file that a person wrote: what, where, and a caret.
 
-use crate::model::text::Text;
+use crate::model::text::{Text, is_deceptive};
 use std::fmt;
 use std::ops::Range;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Longest part of a line that is shown, in cells.
 const WIDEST: usize = 100;
@@ -54,7 +54,7 @@ pub struct Mistakes(pub Vec<Mistake>);
 
 /// Collects what is wrong while a text is read.
 pub(super) struct Notes<'a> {
-    text: &'a str,
+    lines: Lines<'a>,
     wrong: Vec<(Range<usize>, String)>,
     odd: Vec<(Range<usize>, String)>,
 }
@@ -62,7 +62,7 @@ pub(super) struct Notes<'a> {
 impl<'a> Notes<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         Self {
-            text,
+            lines: Lines::of(text),
             wrong: Vec::new(),
             odd: Vec::new(),
         }
@@ -70,7 +70,7 @@ impl<'a> Notes<'a> {
 
     /// The text that is read.
     pub(super) fn text(&self) -> &'a str {
-        self.text
+        self.lines.text
     }
 
     /// Something that must be mended.
@@ -85,12 +85,12 @@ impl<'a> Notes<'a> {
 
     /// The line of a place, from 1.
     pub(super) fn line(&self, at: usize) -> usize {
-        line_of(self.text, at)
+        self.lines.number(at)
     }
 
     pub(super) fn into_result(self, settings: super::Settings) -> Result<super::Parsed, Mistakes> {
         if self.wrong.is_empty() {
-            let warnings = pictured(self.text, self.odd);
+            let warnings = pictured(&self.lines, self.odd);
             Ok(super::Parsed { settings, warnings })
         } else {
             Err(self.into_mistakes())
@@ -101,35 +101,93 @@ impl<'a> Notes<'a> {
     /// missing.
     pub(super) fn into_mistakes(self) -> Mistakes {
         let all = [self.wrong, self.odd].concat();
-        Mistakes(pictured(self.text, all))
+        Mistakes(pictured(&self.lines, all))
     }
 }
 
-fn pictured(text: &str, mut found: Vec<(Range<usize>, String)>) -> Vec<Mistake> {
+/// Where the lines of a text begin, found once: a file may hold many thousands of
+/// mistakes, and each must be placed without a walk through the whole text.
+struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a str) -> Self {
+        let ends = text.match_indices('\n').map(|(end, _)| end + 1);
+        Self {
+            text,
+            starts: [0].into_iter().chain(ends).collect(),
+        }
+    }
+
+    /// The line of a place, from 1.
+    fn number(&self, at: usize) -> usize {
+        self.starts.partition_point(|start| *start <= at)
+    }
+
+    /// The line of a place, without its end.
+    fn around(&self, at: usize) -> Range<usize> {
+        let number = self.number(at);
+        let start = number.checked_sub(1).and_then(|line| self.starts.get(line));
+        let next = self.starts.get(number).map(|next| next - 1);
+        start.copied().unwrap_or(0)..next.unwrap_or(self.text.len())
+    }
+}
+
+fn pictured(lines: &Lines<'_>, mut found: Vec<(Range<usize>, String)>) -> Vec<Mistake> {
     found.sort_by_key(|(at, _)| at.start);
+    // How many cells of the line of the last mistake were passed, and where.
+    let (mut place, mut passed) = (0, 0);
     found
         .into_iter()
-        .map(|(at, message)| mistake(text, &at, &message))
+        .map(|(at, message)| {
+            let start = floor(lines.text, at.start);
+            let line = lines.around(start);
+            if place < line.start {
+                (place, passed) = (line.start, 0);
+            }
+            passed += cells(&lines.text[place..start]);
+            place = start;
+            Mistake {
+                line: lines.number(start),
+                column: passed + 1,
+                message: Text::from(message.replace('\n', ", ").as_str()).to_string(),
+                picture: Some(picture(lines.text, line, &(start..at.end))),
+            }
+        })
         .collect()
 }
 
-fn line_of(text: &str, at: usize) -> usize {
-    1 + text[..floor(text, at)].matches('\n').count()
+/// The width of a text as it may be shown.
+fn cells(text: &str) -> usize {
+    let mut escaped = [0; 4];
+    let of = |character: char| {
+        if is_deceptive(character) {
+            Text::from(&*character.encode_utf8(&mut escaped))
+                .as_str()
+                .width()
+        } else {
+            character.width().unwrap_or(0)
+        }
+    };
+    text.chars().map(of).sum()
 }
 
-/// A mistake at a span of a text; what of it goes beyond the line is left out.
-pub(super) fn mistake(text: &str, at: &Range<usize>, message: &str) -> Mistake {
-    let start = floor(text, at.start);
-    let first = text[..start].rfind('\n').map_or(0, |place| place + 1);
-    let last = text[start..]
-        .find('\n')
-        .map_or(text.len(), |place| start + place);
-    let end = floor(text, at.end).clamp(start, last);
+/// A line, and carets below a span of it; what of the span goes beyond the line is
+/// left out, and so is what of a long line is not near.
+fn picture(text: &str, line: Range<usize>, at: &Range<usize>) -> String {
+    /// No character has more bytes and fewer cells than these together: an escape
+    /// is longer than what it stands for.
+    const NEAR: usize = 8 * WIDEST;
+    let start = at.start;
+    let end = floor(text, at.end.min(start + NEAR)).clamp(start, line.end);
+    let first = floor(text, start.saturating_sub(NEAR)).max(line.start);
+    let last = floor(text, end + NEAR).clamp(end, line.end);
     let cut = |range: Range<usize>| Text::from(text[range].trim_end_matches('\r'));
     let (before, wrong, after) = (cut(first..start), cut(start..end), cut(end..last));
-    let column = before.as_str().width();
-    // Of a very long line only what is near.
-    let skipped = skip(before.as_str(), column.saturating_sub(WIDEST / 2));
+    let width = before.as_str().width();
+    let skipped = skip(before.as_str(), width.saturating_sub(WIDEST / 2));
     let indent = skipped.width();
     let line: String = clip(&format!("{skipped}{wrong}{after}"));
     let carets = "^".repeat(
@@ -138,12 +196,7 @@ pub(super) fn mistake(text: &str, at: &Range<usize>, message: &str) -> Mistake {
             .width()
             .clamp(1, WIDEST.saturating_sub(indent)),
     );
-    Mistake {
-        line: line_of(text, start),
-        column: column + 1,
-        message: Text::from(message.replace('\n', ", ").as_str()).to_string(),
-        picture: Some(format!("  {line}\n  {}{carets}", " ".repeat(indent))),
-    }
+    format!("  {line}\n  {}{carets}", " ".repeat(indent))
 }
 
 /// The nearest place at or before one where a character begins.
@@ -158,7 +211,7 @@ fn skip(text: &str, cells: usize) -> &str {
         if passed >= cells {
             return &text[place..];
         }
-        passed += unicode_width::UnicodeWidthChar::width(character).unwrap_or(0);
+        passed += character.width().unwrap_or(0);
     }
     if cells == 0 { text } else { "" }
 }
@@ -173,5 +226,44 @@ impl fmt::Display for Mistakes {
             writeln!(formatter, "{}: {}", mistake.line, mistake.message)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_place_has_the_line_that_counting_gives(text in "[ab\n\r\u{e9}]{0,40}", at in 0_usize..60) {
+            let at = floor(&text, at);
+            let lines = Lines::of(&text);
+            prop_assert_eq!(lines.number(at), 1 + text[..at].matches('\n').count());
+            let line = lines.around(at);
+            prop_assert!(line.contains(&at) || at == line.end);
+            prop_assert!(!text[line.clone()].contains('\n'));
+            prop_assert!(line.start == 0 || text.as_bytes()[line.start - 1] == b'\n');
+        }
+    }
+
+    #[test]
+    fn of_a_long_line_the_column_is_right_and_what_is_near_is_shown() {
+        let text = format!("{}\u{1b}浏{{here}}{}", "x".repeat(9_000), "y".repeat(9_000));
+        let at = text.find('{').unwrap();
+        let found = vec![
+            (at..at + 6, "one".to_owned()),
+            (at..at + 6, "two".to_owned()),
+        ];
+        for mistake in pictured(&Lines::of(&text), found) {
+            // ESC is shown as \x1b.
+            assert_eq!((mistake.line, mistake.column), (1, 9_000 + 4 + 2 + 1));
+            let picture = mistake.picture.unwrap();
+            let (line, carets) = picture.split_once('\n').unwrap();
+            let place = line.find("{here}").unwrap();
+            assert_eq!(line[..place].width(), carets.find('^').unwrap());
+            assert_eq!(carets.matches('^').count(), 6);
+            assert!(line.width() <= WIDEST + 2, "{line}");
+        }
     }
 }

@@ -16,7 +16,7 @@ const LONGEST_NAME: usize = 40;
 /// Longest filter and sentence, in bytes.
 const LONGEST: usize = 1000;
 /// Every rule looks at every row.
-const MOST: usize = 64;
+pub(super) const MOST: usize = 64;
 
 const WITHIN: Duration = Duration::from_mins(5);
 const WINDOWS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_hours(24));
@@ -39,10 +39,6 @@ pub(super) fn read(
     let severity = section.word("severity", &severities, notes);
     let grows = matches!(limit, Some(RuleLimit::Growth { .. }));
     let words = words(section, per, grows, notes);
-    if earlier.len() >= MOST {
-        let message = format!("no more than {MOST} rules: each looks at every row of every table");
-        notes.wrong(section.place(), message);
-    }
     Some(UserRule {
         name: name?,
         filter: filter?,
@@ -52,6 +48,12 @@ pub(super) fn read(
         severity: severity.unwrap_or(Severity::Warn),
         words,
     })
+}
+
+/// Tells, of the first rule that is one too many.
+pub(super) fn too_many(section: &Section<'_, '_>, notes: &mut Notes<'_>) {
+    let message = format!("no more than {MOST} rules: each looks at every row of every table");
+    notes.wrong(section.place(), message);
 }
 
 fn name(
