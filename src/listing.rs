@@ -4,6 +4,7 @@
 mod arrange;
 mod cell;
 mod column;
+mod command_lines;
 mod fit;
 mod layout;
 mod order;
@@ -17,6 +18,7 @@ mod targets;
 pub use arrange::{Undecided, arrange, arrange_decided, arrange_with, matcher};
 pub use cell::{Cell, cell, mark};
 pub use column::{Align, Column, UnknownColumn};
+pub use command_lines::command_lines;
 pub use fit::{fit, pad, width, wrap};
 pub use layout::{Layout, Measure, Placed};
 pub use order::{Sort, SortBy};

@@ -14,15 +14,11 @@ use crate::model::row::Row;
 use crate::model::socket::Socket;
 use crate::model::socket_memory::SocketMemory;
 use crate::model::state::State;
-use crate::model::timer::TimerKind;
 use crate::model::urgency::{Urgencies, Urgency};
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Length of `TIME_WAIT` (`TCP_TIMEWAIT_LEN` in `include/net/tcp.h`).
-const TIME_WAIT: Duration = Duration::from_mins(1);
 
 /// A question made ready.
 #[derive(Debug)]
@@ -245,17 +241,8 @@ fn autobound(range: Option<(u16, u16)>, port: u16) -> Truth {
 
 /// The time in the present state, and whether that is only a lower bound.
 pub(super) fn age(row: &Row, observation: &Observation) -> (Duration, bool) {
-    let watched = row.state_since.age(observation.time.stamp());
-    if row.entry_seen {
-        return (watched, false);
-    }
-    match row.socket.timer {
-        Some(timer) if row.socket.state == State::TimeWait && timer.kind == TimerKind::TimeWait => {
-            let left = Duration::from_millis(timer.expires_ms.into());
-            (TIME_WAIT.saturating_sub(left).max(watched), false)
-        }
-        _ => (watched, true),
-    }
+    let age = row.state_age(observation.time.stamp());
+    (age.at_least, !age.is_exact)
 }
 
 fn measured((age, bound): (Duration, bool), unit: fn(Duration) -> u64) -> Measured {

@@ -283,11 +283,12 @@ fn age(row: &Row, observation: &Observation) -> String {
         // What is gone grows no older.
         return String::new();
     }
-    let age = quantity::age(row.state_since.age(observation.time.stamp()));
-    if row.entry_seen {
-        age
+    let age = row.state_age(observation.time.stamp());
+    let shown = quantity::age(age.at_least);
+    if age.is_exact {
+        shown
     } else {
-        format!("≥{age}")
+        format!("≥{shown}")
     }
 }
 

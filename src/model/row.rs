@@ -6,6 +6,8 @@ use super::owner::{OwnerSpan, ProcessId, Unowned};
 use super::socket::Socket;
 use super::state::State;
 use super::time::Stamp;
+use super::timer::TimerKind;
+use std::time::Duration;
 
 /// One row of the table. `Copy` and at most 112 bytes: a hundred thousand of
 /// them are made anew with every reading.
@@ -33,6 +35,43 @@ pub struct Row {
     /// How much it carries, in the observation's table of flows, while that is
     /// read for every row.
     pub flow: Option<FlowId>,
+}
+
+/// The time that a socket has been in its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateAge {
+    /// Lower bound.
+    pub at_least: Duration,
+    /// True if it is that old, and no older.
+    pub is_exact: bool,
+}
+
+/// Length of `TIME_WAIT` (`TCP_TIMEWAIT_LEN` in `include/net/tcp.h`).
+const TIME_WAIT: Duration = Duration::from_mins(1);
+
+impl Row {
+    /// The time in the present state: as seen, or for `TIME_WAIT` as its timer says. The
+    /// table, filters and outputs all take it from here.
+    #[must_use]
+    pub fn state_age(&self, now: Stamp) -> StateAge {
+        let watched = self.state_since.age(now);
+        let left = self.socket.timer.filter(|timer| {
+            self.socket.state == State::TimeWait && timer.kind == TimerKind::TimeWait
+        });
+        match left {
+            Some(timer) if !self.entry_seen => {
+                let left = Duration::from_millis(timer.expires_ms.into());
+                StateAge {
+                    at_least: TIME_WAIT.saturating_sub(left).max(watched),
+                    is_exact: true,
+                }
+            }
+            _ => StateAge {
+                at_least: watched,
+                is_exact: self.entry_seen,
+            },
+        }
+    }
 }
 
 /// The last owner of a row, as an index into the observation's processes.

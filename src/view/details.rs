@@ -49,7 +49,10 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
     writer.socket(&mut page);
     page.blank();
     writer.carried(&mut page);
-    writer.entry("same", &diagnosis.same_as, &mut page);
+    if !diagnosis.same_as.is_empty() {
+        let label = writer.word("same");
+        page.labelled_command(label, theme.dim(), INDENT, &diagnosis.same_as);
+    }
     page.draw(scroll, below, buffer)
 }
 

@@ -43,10 +43,10 @@ pub(super) fn draw(
     }
     let lines = stream.lines(&app.observation.chronicle);
     if lines.is_empty() && tells(app) {
-        let name = if stream.brief_only {
-            "waiting_brief"
-        } else {
-            "waiting"
+        let name = match (stream.brief_only, app.paused) {
+            (true, _) => "waiting_brief",
+            (false, true) => "waiting_paused",
+            (false, false) => "waiting",
         };
         page.blank();
         page.paragraph(word(app, name), Style::new());
@@ -97,6 +97,7 @@ fn feed(app: &App) -> String {
     let why = |reason: NoFeed| why_not(app, reason).to_owned();
     let (name, why) = match app.observation.chronicle.feed {
         Feed::Off => ("off", String::new()),
+        Feed::Changes if app.paused => ("changes_paused", String::new()),
         Feed::Changes => ("changes", String::new()),
         Feed::Endings(reason) => ("endings", why(reason)),
         Feed::Nothing(reason) => ("nothing", why(reason)),

@@ -55,7 +55,7 @@ pub(super) fn write(words: &StateWords, app: &App, theme: Theme, page: &mut Page
         }
     }
     if !words.command.is_empty() {
-        page.paragraph(&words.command, theme.key());
+        page.command(&words.command, 1, theme.key());
     }
     page.heading(heading("spellings"), theme.heading());
     page.paragraph(&words.spellings, Style::new());

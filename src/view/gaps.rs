@@ -72,7 +72,7 @@ fn abilities(means: &Means, app: &App, theme: Theme, page: &mut Page) {
                 page.blank();
                 page.paragraph(&sentence, Style::new());
             }
-            Advice::Type(line) => page.labelled("", Style::new(), 3, &line, theme.heading()),
+            Advice::Type(line) => page.command(&line, 3, theme.heading()),
         }
     }
 }

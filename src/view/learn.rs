@@ -189,7 +189,7 @@ impl Writer<'_> {
             self.page
                 .paragraph(&numbered.unwrap_or_default(), self.theme.title());
             if !step.command.is_empty() {
-                self.page.paragraph(&step.command, self.theme.key());
+                self.page.command(&step.command, 1, self.theme.key());
             }
             self.paragraph(&step.see);
         }

@@ -1,7 +1,7 @@
 //! A page of text: paragraphs broken to the width there is, scrolled as a
 //! whole.
 
-use crate::listing::wrap;
+use crate::listing::{command_lines, wrap};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -88,6 +88,39 @@ impl Page {
         }
     }
 
+    /// A command on lines of its own. One that must be broken stands at the margin, so
+    /// that it can be copied as it is.
+    pub(super) fn command(&mut self, text: &str, indent: usize, style: Style) {
+        if super::words::cells(text) + indent <= self.width {
+            let line = format!("{}{text}", " ".repeat(indent));
+            self.lines.push(Line::styled(line, style));
+            return;
+        }
+        for line in command_lines(text, self.width) {
+            for piece in pieces(&line, self.width) {
+                self.lines.push(Line::styled(piece, style));
+            }
+        }
+    }
+
+    /// A label with a command beside it, or below it where it would have to be broken.
+    pub(super) fn labelled_command(
+        &mut self,
+        label: &str,
+        label_style: Style,
+        indent: usize,
+        text: &str,
+    ) {
+        let room = self.width.saturating_sub(indent + 1).max(8);
+        if super::words::cells(text) <= room {
+            self.labelled(label, label_style, indent, text, Style::new());
+        } else {
+            self.lines
+                .push(Line::styled(format!(" {label}"), label_style));
+            self.command(text, 1, Style::new());
+        }
+    }
+
     /// One line: a label, and beside it as much of a text as fits.
     pub(super) fn line(&mut self, label: &str, indent: usize, text: &str, style: Style) {
         let head = format!(" {label}");
@@ -113,4 +146,13 @@ impl Page {
         }
         longest
     }
+}
+
+/// A line cut into pieces of so many characters, for what cannot be broken.
+fn pieces(line: &str, cells: usize) -> Vec<String> {
+    let characters: Vec<char> = line.chars().collect();
+    characters
+        .chunks(cells.max(1))
+        .map(|piece| piece.iter().collect())
+        .collect()
 }

@@ -301,6 +301,25 @@ fn events_are_told_and_followed() {
     }
 }
 
+/// While paused nothing appears, within no time.
+#[test]
+fn a_paused_page_of_events_promises_nothing() {
+    for stream in [chronicle().stream, Vec::new()] {
+        let mut app = stage::app(with(Chronicle {
+            stream,
+            ..chronicle()
+        }));
+        press(&mut app, "E");
+        let (live, _) = drawn(&mut app, COLOUR, 100, 24);
+        assert!(text(&live).contains("250 ms"), "{}", text(&live));
+        press(&mut app, "p");
+        let (paused, _) = drawn(&mut app, COLOUR, 100, 24);
+        let paused = text(&paused);
+        assert!(!paused.contains("250 ms"), "{paused}");
+        assert!(paused.contains("pause"), "{paused}");
+    }
+}
+
 #[test]
 fn an_event_names_its_port_and_another_network_namespace() {
     let line = |namespace| Happening {

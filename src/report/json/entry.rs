@@ -64,6 +64,7 @@ pub(super) struct SocketEntry<'a> {
     drops: Option<u32>,
     buffers: Option<BuffersEntry>,
     timer: Option<TimerEntry>,
+    state_age: AgeEntry,
     tcp_info: Option<InfoEntry<'a>>,
 }
 
@@ -110,6 +111,7 @@ impl<'a> SocketEntry<'a> {
                 .and_then(|memory| memory.buffers)
                 .map(BuffersEntry::of),
             timer: socket.timer.map(TimerEntry::of),
+            state_age: AgeEntry::of(row, observation),
             tcp_info: observation.detail(row).map(InfoEntry::of),
         }
     }
@@ -242,6 +244,24 @@ impl TimerEntry {
     }
 }
 
+/// The time in the present state.
+#[derive(Serialize)]
+struct AgeEntry {
+    at_least_ms: u64,
+    /// False if it may be older.
+    exact: bool,
+}
+
+impl AgeEntry {
+    fn of(row: &Row, observation: &Observation) -> Self {
+        let age = row.state_age(observation.time.stamp());
+        Self {
+            at_least_ms: u64::try_from(age.at_least.as_millis()).unwrap_or(u64::MAX),
+            exact: age.is_exact,
+        }
+    }
+}
+
 /// The text as it came; what is not UTF-8 becomes U+FFFD.
 pub(super) fn text(text: &Text) -> Cow<'_, str> {
     String::from_utf8_lossy(text.raw())
@@ -288,6 +308,60 @@ mod tests {
         assert_eq!(text(&name), "a\u{fffd}");
         assert_eq!(twin(&name).as_deref(), Some("61ff"));
         assert_eq!(twin(&Text::from("ordinary\u{202e}")), None);
+    }
+
+    /// The column, a filter and JSON have the same age, and the same bound.
+    #[test]
+    fn ages_agree_everywhere() {
+        use crate::explain::catalogue::{Catalogue, Language};
+        use crate::filter::sample::{row, world};
+        use crate::filter::{Filter, Matcher, Truth};
+        use crate::listing::{Column, cell};
+        use crate::model::protocol::Protocol;
+        use crate::model::row::Phase;
+        let mut world = world();
+        let mut waits = row(
+            Protocol::Tcp,
+            State::TimeWait,
+            "127.0.0.1:80",
+            "127.0.0.1:40000",
+        );
+        waits.entry_seen = false;
+        waits.state_since = world.time.stamp();
+        waits.socket.timer = Some(Timer {
+            kind: TimerKind::TimeWait,
+            expires_ms: 38_000,
+            retransmits: 0,
+        });
+        let mut rows = world.rows.to_vec();
+        rows.push(waits);
+        world.rows = rows.into();
+        let filter = Filter::parse("age < 365d").unwrap();
+        let matcher = Matcher::new(&filter, &world);
+        let words = Catalogue::of(Language::English);
+        let (mut exact, mut bounds) = (0, 0);
+        let open = world.rows.iter().filter(|row| row.phase != Phase::Closed);
+        for row in open {
+            let age = AgeEntry::of(row, &world);
+            let shown = cell(Column::Age, row, &world, false, words)
+                .text
+                .to_string();
+            assert_eq!(shown.starts_with('≥'), !age.exact, "{shown}");
+            let answer = if age.exact {
+                Truth::Yes
+            } else {
+                Truth::Unknown
+            };
+            assert_eq!(matcher.truth(row), answer, "{shown}");
+            *(if age.exact { &mut exact } else { &mut bounds }) += 1;
+        }
+        assert!(exact > 1 && bounds > 0, "{exact} {bounds}");
+        let age = AgeEntry::of(&waits, &world);
+        assert_eq!((age.at_least_ms, age.exact), (22_000, true));
+        let shown = cell(Column::Age, &waits, &world, false, words).text;
+        assert_eq!(shown.to_string(), "22s");
+        let is_that_old = Filter::parse("age = 22s").unwrap();
+        assert!(is_that_old.matches(&waits, &world));
     }
 
     #[test]

@@ -1,0 +1,166 @@
+//! Breaking a long command into lines that, pasted into a shell, are the same command.
+
+/// What a shell needs at the end of a line that goes on.
+const CONTINUED: &str = " \\";
+
+/// A blank at which a command may be broken.
+#[derive(Clone, Copy)]
+struct Blank {
+    place: usize,
+    /// In quotes the program takes a new line for a blank; outside, the shell needs a
+    /// backslash.
+    quoted: bool,
+}
+
+/// The lines of a command, none longer than so many cells as far as it can be broken:
+/// at blanks outside of quotes, and in quotes where Python and shells take a new line
+/// for a blank, behind `;` and in brackets. No line begins with a blank.
+#[must_use]
+pub fn command_lines(command: &str, cells: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut start = 0;
+    let mut last: Option<Blank> = None;
+    let end = Blank {
+        place: command.len(),
+        quoted: true,
+    };
+    for blank in blanks(command).into_iter().chain([end]) {
+        let length = |at: Blank| {
+            let continued = if at.quoted { 0 } else { CONTINUED.len() };
+            super::fit::width(command.get(start..at.place).unwrap_or_default()) + continued
+        };
+        if length(blank) > cells
+            && let Some(before) = last
+        {
+            lines.push(line(command, start, before));
+            start = before.place + 1;
+        }
+        last = Some(blank);
+    }
+    lines.push(command.get(start..).unwrap_or_default().to_owned());
+    lines
+}
+
+fn line(command: &str, start: usize, end: Blank) -> String {
+    let text = command.get(start..end.place).unwrap_or_default();
+    if end.quoted {
+        text.to_owned()
+    } else {
+        format!("{text}{CONTINUED}")
+    }
+}
+
+/// The blanks at which a command may be broken.
+fn blanks(command: &str) -> Vec<Blank> {
+    let mut found = Vec::new();
+    let mut quote = None;
+    // Within the quotes of the shell: brackets, and strings of the program.
+    let (mut depth, mut in_string) = (0_usize, false);
+    let mut before = ' ';
+    for (place, character) in command.char_indices() {
+        match (quote, character) {
+            (None, '\'' | '"') => {
+                quote = Some(character);
+                (depth, in_string) = (0, false);
+            }
+            (Some(open), _) if open == character => quote = None,
+            (Some('\''), '"') => in_string = !in_string,
+            (Some(_), _) if in_string => {}
+            (Some(_), '(' | '[' | '{') => depth += 1,
+            (Some(_), ')' | ']' | '}') => depth = depth.saturating_sub(1),
+            (None, ' ') => found.push(Blank {
+                place,
+                quoted: false,
+            }),
+            (Some('\''), ' ') if depth > 0 || before == ';' => found.push(Blank {
+                place,
+                quoted: true,
+            }),
+            _ => {}
+        }
+        before = character;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::catalogue::{Catalogue, Language};
+    use crate::model::state::State;
+    use std::process::{Command, Stdio};
+
+    /// The command of which these are the lines.
+    fn joined(lines: &[String]) -> String {
+        lines.join("\n").replace(" \\\n", " ").replace('\n', " ")
+    }
+
+    /// Every command that is shown on lines of its own.
+    fn shown() -> Vec<String> {
+        let words = Catalogue::of(Language::English);
+        let states = State::ALL
+            .into_iter()
+            .filter_map(|state| words.state(state));
+        let steps = words.learn().session.step.iter();
+        states
+            .map(|state| state.command.clone())
+            .chain(steps.map(|step| step.command.clone()))
+            .filter(|command| !command.is_empty())
+            .collect()
+    }
+
+    #[test]
+    fn lines_fit_and_stay_the_same_command() {
+        let commands = shown();
+        assert!(commands.len() > 10);
+        for command in &commands {
+            for cells in [78, 80, 100, 110] {
+                let lines = command_lines(command, cells);
+                assert_eq!(joined(&lines), *command);
+                for line in &lines {
+                    assert!(line.len() <= cells, "{cells}: {line}");
+                    assert!(!line.starts_with(' '), "{line}");
+                }
+            }
+        }
+    }
+
+    /// What is broken is still a program.
+    #[test]
+    fn python_takes_the_lines() {
+        let parse = "import ast,sys; ast.parse(sys.argv[1])";
+        let python = |program: &str| {
+            let mut command = Command::new("python3");
+            command
+                .args(["-c", parse, program])
+                .stderr(Stdio::inherit());
+            command.status()
+        };
+        if python("").is_err() {
+            // Without Python the shape of the lines is tested above.
+            return;
+        }
+        for command in shown() {
+            let text = command_lines(&command, 80).join("\n");
+            let Some((_, program)) = text.split_once("-c") else {
+                continue;
+            };
+            let program = program.trim_start_matches([' ', '\\', '\n']);
+            let program = program.trim_matches('\'');
+            assert!(python(program).unwrap().success(), "{text}");
+        }
+    }
+
+    #[test]
+    fn quotes_of_a_filter_stay_whole() {
+        let command = "ss -tanpeoim 'sport = :8080 and dst = 192.0.2.1'";
+        assert_eq!(command_lines(command, 48), [command]);
+        let narrow = ["ss -tanpeoim \\", "'sport = :8080 and dst = 192.0.2.1'"];
+        assert_eq!(command_lines(command, 40), narrow);
+        assert_eq!(
+            command_lines(command, 10),
+            ["ss \\", "-tanpeoim \\", narrow[1]]
+        );
+        assert_eq!(command_lines("", 10), [""]);
+    }
+}
