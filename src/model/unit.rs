@@ -57,6 +57,12 @@ impl Unit {
         }
     }
 
+    /// The same where nobody is known to manage it.
+    #[must_use]
+    pub fn of_unknown_manager(&self) -> Self {
+        Self::new(self.name.as_str(), self.kind, Manager::Unknown)
+    }
+
     /// A unit of the system's manager; what it is by its name.
     #[must_use]
     pub fn of_system(name: &str) -> Self {

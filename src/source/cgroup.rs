@@ -25,7 +25,12 @@ const RUNTIMES: &[(&str, &str)] = &[
 #[must_use]
 pub(super) fn unit(content: &[u8]) -> Option<Unit> {
     let content = String::from_utf8_lossy(content);
-    unit_of_path(path(&content)?)
+    if let Some(path) = managed_path(&content) {
+        return unit_of_path(path);
+    }
+    // In a hierarchy of another controller no manager has vouched for the names.
+    let unit = unit_of_path(path(&content)?)?;
+    Some(unit.of_unknown_manager())
 }
 
 /// The container or unit of a control group.
@@ -102,18 +107,25 @@ pub(super) fn group(content: &[u8]) -> Option<Text> {
     Some(Text::from(path(&content).or_else(root)?))
 }
 
-/// The path in the unified hierarchy (number 0), else in systemd's own.
+/// The path in one of systemd's hierarchies, else in that of any controller.
 fn path(content: &str) -> Option<&str> {
-    let in_hierarchy = |wanted: fn(&str, &str) -> bool| {
-        content.lines().find_map(|line| {
-            let mut fields = line.splitn(3, ':');
-            let (number, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
-            (wanted(number, controllers) && path != "/").then_some(path)
-        })
-    };
-    in_hierarchy(|number, controllers| number == "0" && controllers.is_empty())
-        .or_else(|| in_hierarchy(|_, controllers| controllers == "name=systemd"))
-        .or_else(|| in_hierarchy(|_, _| true))
+    managed_path(content).or_else(|| in_hierarchy(content, |_, _| true))
+}
+
+/// The path in the unified hierarchy (number 0), else in systemd's own.
+fn managed_path(content: &str) -> Option<&str> {
+    in_hierarchy(content, |number, controllers| {
+        number == "0" && controllers.is_empty()
+    })
+    .or_else(|| in_hierarchy(content, |_, controllers| controllers == "name=systemd"))
+}
+
+fn in_hierarchy(content: &str, wanted: fn(&str, &str) -> bool) -> Option<&str> {
+    content.lines().find_map(|line| {
+        let mut fields = line.splitn(3, ':');
+        let (number, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
+        (wanted(number, controllers) && path != "/").then_some(path)
+    })
 }
 
 fn container(part: &str) -> Option<String> {
@@ -200,6 +212,16 @@ mod tests {
             let unit = unit_of_path(path).unwrap();
             assert_eq!(unit.stop_command().as_deref(), command, "{path}");
         }
+    }
+
+    #[test]
+    fn a_group_of_another_controller_is_no_unit_to_stop() {
+        let managed = b"4:memory:/x\n1:name=systemd:/system.slice/cron.service\n0::/\n";
+        let command = unit(managed).unwrap().stop_command();
+        assert_eq!(command.as_deref(), Some("systemctl stop cron.service"));
+        let other = unit(b"4:memory:/system.slice/sshd.service\n0::/\n").unwrap();
+        assert_eq!(other.as_str(), "sshd.service");
+        assert_eq!(other.stop_command(), None);
     }
 
     #[test]
