@@ -275,14 +275,17 @@ fn remove_stale(instances: &Tracefs, us: &Name, proc: &Path) {
     }
 }
 
-/// The PID namespaces that processes are in; none if that could not be found out for
+/// The PID namespaces that processes but the first are in; none if that could not be found out for
 /// each of them.
 fn pid_namespaces(proc: &Path) -> Option<BTreeSet<u64>> {
     let mut namespaces = BTreeSet::new();
     for entry in fs::read_dir(proc).ok()? {
         let entry = entry.ok()?;
         let name = entry.file_name();
-        if !name.as_encoded_bytes().iter().all(u8::is_ascii_digit) {
+        let is_process = name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+        // Process 1 is where its numbers are counted from, and even root may be kept
+        // from asking it.
+        if !is_process || name == "1" {
             continue;
         }
         match fs::metadata(entry.path().join("ns/pid")) {
@@ -327,6 +330,7 @@ mod tests {
             fs::create_dir_all(&folder).unwrap();
             std::os::unix::fs::symlink(target, folder.join("pid")).unwrap();
         };
+        process("1", &root.path().join("1/ns/pid"));
         process("7", &namespace);
         process("8", Path::new("/nowhere/it/has/ended"));
         let own = fs::metadata(&namespace).unwrap().ino();
