@@ -91,6 +91,35 @@ fn told(rule: &UserRule) -> String {
 mod tests {
     use super::super::{example, parse};
     use super::*;
+    use crate::model::text::Text;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_name_and_sentence_reads_back(
+            name in "[^\\p{Zs}]\\PC{0,20}",
+            before in any::<String>(),
+            after in any::<String>(),
+        ) {
+            // Every character but those that begin a place.
+            let literal = |text: &str| text.replace(['{', '}'], "(");
+            let sentence = format!("{}{{count}}{}", literal(&before), literal(&after));
+            let file = format!(
+                "[[rule]]\nname = {}\nfilter = \"tcp\"\ncount = 1\ntext = {}\n[[mute]]\nrule = {}",
+                toml_string(&Text::from(name.as_str())),
+                toml_string(&Text::from(sentence.as_str())),
+                toml_string(&Text::from(name.as_str())),
+            );
+            if let Ok(parsed) = parse(&file) {
+                let settings = parsed.settings;
+                let words = settings.rules[0].words.as_ref();
+                prop_assert_eq!(words.map(Text::raw), Some(sentence.as_bytes()));
+                let mut again = parse(&show(&settings, None)).unwrap().settings;
+                again.said.clone_from(&settings.said);
+                prop_assert_eq!(again, settings);
+            }
+        }
+    }
 
     #[test]
     fn what_is_shown_reads_back_as_the_same() {
