@@ -75,6 +75,8 @@ mod patience;
 mod payload;
 #[path = "live/port_use.rs"]
 mod port_use;
+#[path = "live/proxies.rs"]
+mod proxies;
 #[path = "live/quiet.rs"]
 mod quiet;
 #[path = "live/readings.rs"]
@@ -356,6 +358,7 @@ const INSIDE: &[(&str, Body)] = &[
     ),
     ("stuck_on_itself", stuck::on_itself),
     ("stuck_behind_a_cork", stuck::behind_a_cork),
+    ("stuck_at_its_own_pace", stuck::at_its_own_pace),
     ("stuck_without_a_device", stuck::without_a_device),
     ("stuck_for_a_silent_peer", stuck::for_a_silent_peer),
     (
@@ -365,7 +368,7 @@ const INSIDE: &[(&str, Body)] = &[
 ];
 
 /// Loads in which each trouble must be found, and no other.
-const HUNTED: [(&str, Body); 15] = [
+const HUNTED: [(&str, Body); 17] = [
     ("troubles_a_scan", troubles::a_scan),
     ("troubles_refusals", troubles::refusals),
     (
@@ -386,6 +389,11 @@ const HUNTED: [(&str, Body); 15] = [
     ("troubles_a_closed_window", troubles::a_closed_window),
     ("troubles_two_writers", troubles::two_writers),
     ("troubles_a_silent_peer", troubles::a_silent_peer),
+    ("troubles_dropped_datagrams", troubles::dropped_datagrams),
+    (
+        "proxies_haproxy_at_its_limit",
+        proxies::haproxy_at_its_limit,
+    ),
     ("quiet_a_browser", quiet::a_browser),
     ("quiet_a_balancer", quiet::a_balancer),
     ("quiet_a_crawler", quiet::a_crawler),

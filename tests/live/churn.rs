@@ -42,7 +42,7 @@ const LONGEST: Duration = Duration::from_secs(80);
 /// When nobody can be watching any more.
 const OVER_AT_LAST: Duration = Duration::from_mins(2);
 /// Fewer connections a second prove nothing.
-const LEAST_RATE: u64 = 5_000;
+const LEAST_RATE: u64 = 3_000;
 /// Fewer tables neither.
 const LEAST_TABLES: usize = 10;
 /// Absences settled with each table, as in the live table.

@@ -422,8 +422,7 @@ fn mptcp() -> Option<OwnedFd> {
 /// its program, and where the peer speaks TCP alone all is as ever.
 pub(crate) fn of_mptcp_does_what_is_said(_: &Namespace) -> Result<(), NotHere> {
     let Some(listener) = mptcp() else {
-        println!("mptcp: this kernel has none");
-        return Ok(());
+        return Err(NotHere::Missing("this kernel has no MPTCP".to_owned()));
     };
     bind(&listener, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     rustix::net::listen(&listener, 5).unwrap();

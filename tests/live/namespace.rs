@@ -24,6 +24,7 @@ const INSIDE: &str = "--inside-a-namespace";
 const NO_NAMESPACE: u8 = 77;
 const NO_ROOT: u8 = 78;
 const NO_TRACE: u8 = 79;
+const MISSING: u8 = 80;
 
 /// Set where a test that gets no namespace must fail.
 const REQUIRED: &str = "TCPLENS_REQUIRE_NAMESPACES";
@@ -35,7 +36,6 @@ const DEEP: &str = "TCPLENS_DEEP";
 const PROGRAM: &str = "TCPLENS_TESTED_PROGRAM";
 
 /// Why a test cannot run here.
-#[allow(clippy::enum_variant_names, reason = "each says what is missing")]
 pub(crate) enum NotHere {
     /// The machine gives no private namespace.
     NoNamespace(String),
@@ -43,6 +43,8 @@ pub(crate) enum NotHere {
     NoRoot,
     /// The kernel's trace is refused, or not there.
     NoTrace(String),
+    /// A program or a part of the kernel is not there.
+    Missing(String),
 }
 
 /// A test that runs in a namespace of its own.
@@ -91,6 +93,10 @@ pub(crate) fn play(body: Body, outside: u64) -> ExitCode {
         Err(NotHere::NoRoot) => {
             eprintln!("only root can start processes of two users");
             ExitCode::from(NO_ROOT)
+        }
+        Err(NotHere::Missing(what)) => {
+            eprintln!("{what}");
+            ExitCode::from(MISSING)
         }
         Err(NotHere::NoTrace(reason)) => {
             eprintln!("no trace of the kernel's events: {reason}");
@@ -201,7 +207,7 @@ fn judge(name: &str, output: &Output) -> Result<Ran, Failed> {
             Ok(Ran::Through(told.lines().map(str::to_owned).collect()))
         }
         Some(code)
-            if [NO_NAMESPACE, NO_ROOT, NO_TRACE]
+            if [NO_NAMESPACE, NO_ROOT, NO_TRACE, MISSING]
                 .map(i32::from)
                 .contains(&code) =>
         {

@@ -2,6 +2,7 @@
 //! its cause, and no other.
 
 use super::namespace::{Namespace, NotHere};
+use super::other::Other;
 use super::patience::wait_for;
 use super::readings::look;
 use super::troubles::stream;
@@ -10,6 +11,7 @@ use rustix::net::{accept, bind, connect, listen, sockopt};
 use std::fs;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use tcplens::explain::catalogue::{Catalogue, Language};
 use tcplens::explain::diagnosis::{Diagnosis, Urgency, diagnose};
@@ -98,6 +100,33 @@ pub(crate) fn behind_a_cork(_: &Namespace) -> Result<(), NotHere> {
     );
     assert_eq!(told.urgency, Urgency::Normal, "{told:?}");
     drop(server);
+    Ok(())
+}
+
+/// A program that has limited its rate waits for itself.
+pub(crate) fn at_its_own_pace(_: &Namespace) -> Result<(), NotHere> {
+    const CLIENT: &str = "import socket, sys
+s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+s.setsockopt(socket.SOL_SOCKET, 47, 10000)
+s.setblocking(False)
+s.send(bytes(200000))
+sys.stdin.read()";
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let _client = Command::new("python3")
+        .args(["-c", CLIENT, &port.to_string()])
+        .stdin(Stdio::piped())
+        .spawn()
+        .map(Other)
+        .map_err(|error| NotHere::Missing(format!("python3: {error}")))?;
+    let (_server, from) = listener.accept().unwrap();
+    let told = Reader::begin().until(
+        State::Established,
+        "to 10,000 bytes a second (SO_MAX_PACING_RATE)",
+        |row| row.socket.local.port == from.port(),
+        || {},
+    );
+    assert_eq!(told.urgency, Urgency::Normal, "{told:?}");
     Ok(())
 }
 

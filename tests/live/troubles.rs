@@ -14,7 +14,7 @@ use rustix::net::{
 };
 use std::fs;
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 use tcplens::lab::DeviceChoice;
@@ -253,25 +253,46 @@ pub(crate) fn a_closed_window(_: &Namespace) -> Result<(), NotHere> {
     let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, PORT)).unwrap();
     let server = accept(&listener).unwrap();
     let mut hunt = Hunt::begin(impatient(), &[]);
-    hunt.until_found((Rule::PeerNotReading, Severity::Info), || fill(&mut client));
+    // The end that does not read is here: that is told of its program.
+    hunt.until_found((Rule::ProgramNotReading, Severity::Info), || {
+        fill(&mut client);
+    });
     hunt.end();
     drop(server);
     Ok(())
 }
 
-/// Both ends are here and write, and neither reads: that is told of the programs,
-/// and not of their peers.
+/// Both ends are here and write, and neither reads: that is one trouble, and neither
+/// end's alone.
 pub(crate) fn two_writers(_: &Namespace) -> Result<(), NotHere> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (mut server, _) = listener.accept().unwrap();
     let mut hunt = Hunt::begin(impatient(), &[]);
-    hunt.until_found((Rule::ProgramNotReading, Severity::Info), || {
+    hunt.until_found((Rule::Deadlock, Severity::Warn), || {
         fill(&mut client);
         fill(&mut server);
     });
     hunt.through(3, |_| {});
     hunt.end();
+    Ok(())
+}
+
+/// A program does not take its datagrams in time.
+pub(crate) fn dropped_datagrams(_: &Namespace) -> Result<(), NotHere> {
+    let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+    sockopt::set_socket_recv_buffer_size(&receiver, 4096).unwrap();
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    sender.connect(receiver.local_addr().unwrap()).unwrap();
+    let mut hunt = Hunt::begin(Thresholds::default(), &[]);
+    let found = hunt.until_found((Rule::UdpDrops, Severity::Warn), || {
+        for _ in 0..100 {
+            sender.send(&[0; 100]).unwrap();
+        }
+    });
+    hunt.end();
+    println!("{:?}", found.evidence);
+    assert!(matches!(found.evidence, Evidence::UdpDrops(_)));
     Ok(())
 }
 
