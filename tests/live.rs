@@ -300,6 +300,10 @@ const INSIDE: &[(&str, Body)] = &[
     ("events_keep_up_with_a_storm", events::keep_up_with_a_storm),
     ("events_are_missed_aloud", events::are_missed_aloud),
     ("events_leave_nothing_behind", events::leave_nothing_behind),
+    (
+        "events_of_a_dead_pid_namespace_are_removed",
+        events::of_a_dead_pid_namespace_are_removed,
+    ),
     ("a_flood_is_found_in_time", flood::is_found_in_time),
     (
         "two_hundred_successes_are_no_flood",

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -508,5 +509,74 @@ pub(crate) fn leave_nothing_behind(_: &Namespace) -> Result<(), NotHere> {
         assert_eq!(instances(child), Vec::<String>::new());
     }
     println!("no instance outlives its program; what kill -9 leaves goes with the next start");
+    Ok(())
+}
+
+/// A check in a PID namespace of its own, and that namespace's number.
+fn check_in_a_pid_namespace() -> (Child, u64) {
+    let child = Command::new("unshare")
+        .args(["--pid", "--fork", "--kill-child", "--mount-proc"])
+        .arg(program())
+        .args(["check", "--events", "on", "--for", "60s"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let link = format!("/proc/{}/ns/pid_for_children", child.id());
+    let number = wait_for("a namespace", || {
+        let number = fs::metadata(&link).ok()?.ino();
+        (!instances_of(number).is_empty()).then_some(number)
+    });
+    (child, number)
+}
+
+/// The only child of a process.
+fn child_of(child: &Child) -> rustix::process::Pid {
+    let children = format!("/proc/{0}/task/{0}/children", child.id());
+    let children = fs::read_to_string(children).unwrap();
+    rustix::process::Pid::from_raw(children.trim().parse().unwrap()).unwrap()
+}
+
+fn instances_of(pid_namespace: u64) -> Vec<String> {
+    let names = fs::read_dir(INSTANCES).into_iter().flatten().flatten();
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    let mark = format!("tcplens-{pid_namespace}-");
+    names.filter(|name| name.starts_with(&mark)).collect()
+}
+
+/// What a killed container leaves behind is removed from outside, and nothing of one
+/// that runs.
+pub(crate) fn of_a_dead_pid_namespace_are_removed(_: &Namespace) -> Result<(), NotHere> {
+    drop(Watch::begin(1)?);
+    if !Path::new(INSTANCES).is_dir() {
+        return Err(NotHere::NoTrace("tracefs is mounted nowhere".to_owned()));
+    }
+    let first = fs::read_link("/proc/self/ns/pid").unwrap();
+    if first.as_os_str() != "pid:[4026531836]" {
+        let reason = "whether another PID namespace lives is told only in the first";
+        return Err(NotHere::NoTrace(reason.to_owned()));
+    }
+    let (mut killed, dead) = check_in_a_pid_namespace();
+    let (running, alive) = check_in_a_pid_namespace();
+    let inside = child_of(&killed);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let gone = || fs::metadata(format!("/proc/{}", inside.as_raw_nonzero())).is_err();
+    wait_for("its end", || gone().then_some(()));
+    assert_eq!(instances_of(dead).len(), 1, "nobody could remove it");
+    let own = tracing("60s");
+    assert_eq!(
+        instances_of(dead),
+        Vec::<String>::new(),
+        "its namespace is dead"
+    );
+    assert_eq!(instances_of(alive).len(), 1, "but not one that is in use");
+    rustix::process::kill_process(child_of(&running), rustix::process::Signal::TERM).unwrap();
+    signal(&own, rustix::process::Signal::TERM);
+    for mut child in [own, running] {
+        child.wait().unwrap();
+    }
+    assert_eq!(instances_of(alive), Vec::<String>::new(), "after its end");
     Ok(())
 }
