@@ -30,6 +30,7 @@ pub mod observation;
 pub mod owner;
 pub mod pace;
 pub mod powers;
+pub mod probe_spacing;
 pub mod process;
 pub mod protocol;
 pub mod reading;

@@ -19,6 +19,7 @@ mod ledger;
 mod listeners;
 mod muster;
 mod phase;
+mod probe_spacings;
 mod seats;
 mod spares;
 mod trend;
@@ -52,6 +53,7 @@ use horizon::Horizon;
 use interner::Interner;
 use ledger::{Clock, Ledger, Page, Turned};
 use phase::Moment;
+use probe_spacings::ProbeSpacings;
 use spares::Spares;
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,6 +118,7 @@ pub struct Monitor {
     usage: Vec<Usage>,
     details: Details,
     accept_waits: AcceptWaits,
+    probe_spacings: ProbeSpacings,
     /// Connections of the last table whose `TCP_INFO` the rules ask for.
     probed: Vec<Socket>,
     chronicler: Chronicler,
@@ -150,6 +153,7 @@ impl Monitor {
             usage: Vec::new(),
             details: Details::default(),
             accept_waits: AcceptWaits::default(),
+            probe_spacings: ProbeSpacings::default(),
             probed: Vec::new(),
             chronicler: Chronicler::default(),
             draft: None,
@@ -373,6 +377,8 @@ impl Monitor {
             began,
         );
         self.accept_waits.measure(&self.details);
+        let unanswered = census.muster.unanswered(&turned.rows);
+        self.probe_spacings.fold(unanswered, time.monotonic_ms);
         self.probe(&turned, &census);
         self.chronicler.note(&turned, self.now, began);
         self.watch(snapshot.scope);
@@ -401,6 +407,7 @@ impl Monitor {
             namespaces: snapshot.namespaces,
             listeners: census.listeners.into_inner(),
             accept_waits: self.accept_waits.all().to_vec(),
+            probe_spacings: self.probe_spacings.all(),
             tally: census.tally,
             arrivals: self.history.counts(),
             gaps,

@@ -36,6 +36,11 @@ const SLACK: f64 = 1.1;
 /// How far the silence may be from what the keepalive settings come to: seconds,
 /// and a share of the whole, as long timers are coarse.
 const KEEPALIVE_SLACK: (f64, f64) = (2.0, 0.04);
+/// How far a timer's length may be exceeded, as long ones are coarse
+/// (`LVL_CLK_SHIFT` in `kernel/time/timer.c`).
+const COARSE: f64 = 9.0 / 8.0;
+/// Error of an observed spacing, as a table is not read in one moment: seconds.
+const SPACING_JITTER: f64 = 0.5;
 
 /// A wait for an answer that has not come.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,7 +54,13 @@ pub(super) struct Silence {
 
 /// The silence that a socket's timer tells of; none while nothing has been sent
 /// again.
-pub(super) fn silence(socket: &Socket, info: Option<&TcpInfo>, limits: &Limits) -> Option<Silence> {
+/// Unanswered keepalive probes were observed to be `spacing` apart, if so.
+pub(super) fn silence(
+    socket: &Socket,
+    info: Option<&TcpInfo>,
+    spacing: Option<Duration>,
+    limits: &Limits,
+) -> Option<Silence> {
     let timer = socket.timer.filter(|timer| timer.retransmits > 0)?;
     let held = socket.inode.is_some();
     let waits = Waits::of(timer, limits);
@@ -60,9 +71,11 @@ pub(super) fn silence(socket: &Socket, info: Option<&TcpInfo>, limits: &Limits) 
         (TimerKind::Retransmit, _) => Some(waits.orphaned_data(info, limits.orphan_retries)),
         (TimerKind::ZeroWindowProbe, _) => Some(waits.window(held, info?, limits)),
         (TimerKind::Keepalive, State::Established | State::CloseWait) => {
-            Some(waits.keepalive(info, limits))
+            Some(waits.keepalive(info, spacing, limits))
         }
-        (TimerKind::Keepalive, State::FinWait2) if held => Some(waits.keepalive(info, limits)),
+        (TimerKind::Keepalive, State::FinWait2) if held => {
+            Some(waits.keepalive(info, spacing, limits))
+        }
         _ => None,
     }
 }
@@ -75,6 +88,25 @@ pub(super) fn has_own_keepalive(socket: &Socket, info: Option<&TcpInfo>, limits:
         .filter(|timer| timer.kind == TimerKind::Keepalive && timer.retransmits > 0);
     let fits = timer.and_then(|timer| Waits::of(timer, limits).fits_keepalive(info?, limits));
     fits == Some(false)
+}
+
+/// True if the observed spacing of probes cannot be the system's.
+pub(super) fn has_own_interval(spacing: Duration, limits: &Limits) -> bool {
+    let interval = limits.keepalive_interval.map(f64::from);
+    interval.is_some_and(|interval| !is_spaced_by(spacing, interval))
+}
+
+/// How long until the kernel gives up if the program has left the number of probes
+/// to the system; none if more have gone out.
+pub(super) fn left_by_probe_count(
+    timer: Timer,
+    spacing: Duration,
+    limits: &Limits,
+) -> Option<Duration> {
+    let more = limits
+        .keepalive_probes?
+        .checked_sub(timer.retransmits.into())?;
+    Some(Duration::from_millis(timer.expires_ms.into()) + spacing * more)
 }
 
 /// How long the kernel goes on to ask about a closed window, although the peer
@@ -291,25 +323,36 @@ impl Waits {
 
     /// Its end is known only if the probes went out by the settings: a program may
     /// have set each of the three by itself.
-    fn keepalive(&self, info: Option<&TcpInfo>, limits: &Limits) -> Silence {
-        let unanswered = self.tried();
-        let due = self.due();
-        let fits = info.and_then(|info| self.fits_keepalive(info, limits)) == Some(true);
-        let interval = limits.keepalive_interval.map(f64::from).filter(|_| fits);
-        let more = limits
-            .keepalive_probes
-            .and_then(|most| most.checked_sub(unanswered));
-        let left = interval
-            .zip(more)
-            .map(|(interval, more)| due + interval * f64::from(more));
-        let since = interval.map_or(0.0, |interval| {
-            (interval * f64::from(unanswered) - due).max(0.0)
+    fn keepalive(
+        &self,
+        info: Option<&TcpInfo>,
+        spacing: Option<Duration>,
+        limits: &Limits,
+    ) -> Silence {
+        let fits = info.and_then(|info| self.fits_keepalive(info, limits)) == Some(true)
+            && !spacing.is_some_and(|spacing| has_own_interval(spacing, limits));
+        let interval = limits.keepalive_interval.filter(|_| fits);
+        let interval = interval.map(|seconds| Duration::from_secs(seconds.into()));
+        let spacing = spacing.or(interval);
+        let left = spacing
+            .filter(|_| fits)
+            .and_then(|spacing| left_by_probe_count(self.timer, spacing, limits));
+        let since = spacing.map_or(0.0, |spacing| {
+            spacing.as_secs_f64() * f64::from(self.tried()) - self.due()
         });
         Silence {
             lasted: length(since),
-            left: left.map(length),
+            left,
         }
     }
+}
+
+/// True if probes that far apart were set to an interval in seconds: timers fire
+/// late by up to an eighth of their length.
+fn is_spaced_by(spacing: Duration, interval: f64) -> bool {
+    let least = (interval - SPACING_JITTER).max(interval / 2.0);
+    let most = interval * COARSE + SPACING_JITTER;
+    (least..=most).contains(&spacing.as_secs_f64())
 }
 
 /// The first wait for an answer about the window (`tcp_probe0_base`).

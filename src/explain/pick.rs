@@ -82,6 +82,8 @@ pub(super) struct Evidence {
     pub(super) paced: bool,
     /// True if the program has set keepalive times that are not the system's.
     pub(super) own_keepalive: bool,
+    /// Spacing of unanswered keepalive probes, if observed.
+    pub(super) spacing: Option<Spacing>,
     /// True if both ends are this very socket.
     pub(super) itself: bool,
     /// The other end, if that is on this machine.
@@ -150,6 +152,15 @@ pub(super) struct Evidence {
     pub(super) warned_of: bool,
     /// True if the program has sent data long after the peer's last data.
     pub(super) still_sends: bool,
+}
+
+/// Observed spacing of keepalive probes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spacing {
+    /// Not the system's: the program has set it.
+    Own,
+    /// The system's, as far as is known.
+    Plain,
 }
 
 /// A wait to be accepted.
@@ -467,9 +478,21 @@ fn say_keepalive(evidence: &Evidence, quiet: bool, choice: &mut Choice) {
                     (true, false) => "keepalive_failing",
                     (true, true) => "keepalive_failed",
                 })
-                .say_if(failing && evidence.ends, "gives_up")
-                .say_if(failing && evidence.own_keepalive, "keepalive_own")
-                .next_if(failing, &["next_retransmitting", "then_capture"]);
+                .say_if(failing && evidence.ends, "gives_up");
+            match evidence.spacing.filter(|_| failing) {
+                Some(spacing) => {
+                    choice
+                        .say(match spacing {
+                            Spacing::Own => "keepalive_own_interval",
+                            Spacing::Plain => "keepalive_every",
+                        })
+                        .say_if(!evidence.ends, "keepalive_by_count");
+                }
+                None => {
+                    choice.say_if(failing && evidence.own_keepalive, "keepalive_own");
+                }
+            }
+            choice.next_if(failing, &["next_retransmitting", "then_capture"]);
         }
         None => {
             let open = evidence.state == State::Established;

@@ -9,6 +9,7 @@ use super::limits::Limits;
 use super::namespace::{Interface, Namespace};
 use super::network::{GoneInterface, Lost, Network};
 use super::owner::{Holder, OwnerSearch, ProcessId, User};
+use super::probe_spacing::ProbeSpacing;
 use super::process::Process;
 use super::protocol::Protocol;
 use super::reading::{SourceKind, Usage};
@@ -21,6 +22,7 @@ use super::text::Text;
 use super::time::Time;
 use super::trend::{Heap, Trend};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The state of the world as far as it is known. Made anew for every table
 /// and never changed afterwards.
@@ -56,6 +58,8 @@ pub struct Observation {
     pub listeners: Vec<(u16, u32)>,
     /// Waits at the listeners that have connections to accept, by row number.
     pub accept_waits: Vec<AcceptWait>,
+    /// Observed spacings of unanswered keepalive probes, ascending by key.
+    pub probe_spacings: Vec<ProbeSpacing>,
     /// How many rows are in each state (those that closed are not counted).
     pub tally: Tally,
     /// Sockets that appeared, per table, the latest last; at most the last 60
@@ -101,6 +105,17 @@ impl Observation {
             let listener = self.rows.get(wait.listener as usize);
             listener.is_some_and(|listener| listener.socket.key() == key)
         })
+    }
+
+    /// Time between unanswered keepalive probes of a row, where two tables showed
+    /// it.
+    #[must_use]
+    pub fn probe_spacing(&self, row: &Row) -> Option<Duration> {
+        let key = row.socket.key();
+        let place = self
+            .probe_spacings
+            .binary_search_by(|known| known.key.cmp(&key));
+        Some(self.probe_spacings.get(place.ok()?)?.spacing)
     }
 
     /// The way of a row through its states: as it was followed, else as far as

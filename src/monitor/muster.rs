@@ -2,6 +2,7 @@
 //! census walks over all: of a hundred thousand rows most are idle connections,
 //! and each walk more costs as much as reading their memory again.
 
+use super::probe_spacings::has_unanswered_probes;
 use super::trend::is_passing;
 use crate::model::protocol::Protocol;
 use crate::model::row::Row;
@@ -15,6 +16,7 @@ pub(super) struct Muster {
     queued: Vec<u32>,
     passing: Vec<u32>,
     self_connected: Vec<u32>,
+    unanswered: Vec<u32>,
 }
 
 impl Muster {
@@ -34,6 +36,9 @@ impl Muster {
         }
         if socket.local == socket.remote && socket.state == State::Established {
             self.self_connected.push(number);
+        }
+        if has_unanswered_probes(socket) {
+            self.unanswered.push(number);
         }
         let waits = socket.recv_queue > 0 || socket.send_queue > 0;
         if waits && socket.protocol == Protocol::Tcp {
@@ -61,6 +66,11 @@ impl Muster {
     pub(super) fn self_connected<'a>(&'a self, rows: &'a [Row]) -> impl Iterator<Item = &'a Row> {
         let connected = named(&self.self_connected, rows);
         connected.filter(|row| row.socket.protocol == Protocol::Tcp)
+    }
+
+    /// Connections with unanswered keepalive probes.
+    pub(super) fn unanswered<'a>(&'a self, rows: &'a [Row]) -> impl Iterator<Item = &'a Row> {
+        named(&self.unanswered, rows)
     }
 
     /// TCP connections with bytes in either queue.

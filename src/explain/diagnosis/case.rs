@@ -42,6 +42,8 @@ pub(super) struct Case<'a> {
     same_remote: u32,
     trend: Option<&'a Trend>,
     info: Option<&'a TcpInfo>,
+    /// Observed time between unanswered keepalive probes.
+    spacing: Option<Duration>,
     silence: Option<Silence>,
     /// The settings that hold for it: those of another namespace are not known.
     limits: Limits,
@@ -67,6 +69,7 @@ impl<'a> Case<'a> {
             .then(|| observation.listeners_of(row).next())
             .flatten();
         let info = observation.detail(row).map(|detail| &detail.info);
+        let spacing = observation.probe_spacing(row);
         let limits = if observation.is_own(row) {
             observation.limits
         } else {
@@ -97,7 +100,8 @@ impl<'a> Case<'a> {
             same_remote: others.alike.same_remote,
             trend: observation.trend(row),
             info,
-            silence: silence(&row.socket, info, &limits),
+            spacing,
+            silence: silence(&row.socket, info, spacing, &limits),
             limits,
         }
     }

@@ -86,7 +86,8 @@ fn the_cases_leave_nothing_out() {
                  window_given_up window_silent stuck_here keepalive_failed fast_open unsent \
                  unsent_here mtu_later mtu_none paced held_back itself itself_blocks \
                  other_end_unread other_end_queued deadlock half_open target_full target_room \
-                 target_nobody loopback keepalive_own last_data_tried last_tried data_in_syn \
+                 target_nobody loopback keepalive_own keepalive_own_interval keepalive_every \
+                 keepalive_by_count last_data_tried last_tried data_in_syn \
                  early_data"
         .split_whitespace()
     {

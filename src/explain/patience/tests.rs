@@ -46,7 +46,7 @@ fn told_by(
         expires_ms: due_ms,
         retransmits: tried,
     });
-    silence(&socket, info, limits)
+    silence(&socket, info, None, limits)
 }
 
 /// Seconds that it has lasted and that are left.
@@ -97,7 +97,7 @@ fn nothing_is_said_of_who_is_not_waited_for_or_has_other_limits() {
             expires_ms: 10,
             retransmits: tried,
         });
-        silence(&socket, None, &USUAL)
+        silence(&socket, None, None, &USUAL)
     };
     assert_eq!(tried(0), None);
     assert_eq!(tried(40).unwrap().left, None);
@@ -161,7 +161,7 @@ fn a_closed_window_is_asked_about_for_a_time() {
             retransmits: unanswered,
         });
         let answered = patience_with_window(&socket, Some(&info), limits);
-        let silent = silence(&socket, Some(&info), limits);
+        let silent = silence(&socket, Some(&info), None, limits);
         (answered.map(|time| time.as_secs()), left(silent))
     };
     // A program that holds it waits for ever for one that answers.
@@ -198,7 +198,7 @@ fn keepalive_times_of_a_program_promise_no_end() {
             expires_ms: due_ms,
             retransmits: tried,
         });
-        let told = silence(&socket, Some(&info), &USUAL);
+        let told = silence(&socket, Some(&info), None, &USUAL);
         let own = has_own_keepalive(&socket, Some(&info), &USUAL);
         (left(told), own)
     };
@@ -210,6 +210,75 @@ fn keepalive_times_of_a_program_promise_no_end() {
     assert_eq!(probed(7290, 2, 60_000), (Some(585), false));
     // Long timers are coarse.
     assert_eq!(probed(7420, 2, 60_000), (Some(585), false));
+}
+
+/// Probes observed to be 5 s apart are a program's own, whatever the silence comes
+/// to: it need not have set the idle time, too.
+#[test]
+fn observed_probes_beat_the_settings() {
+    let probed = |quiet_s: u32, tried, due_ms, spacing_ms| {
+        let info = TcpInfo {
+            last_data_received_ms: quiet_s * 1000,
+            last_ack_received_ms: quiet_s * 1000,
+            ..TcpInfo::default()
+        };
+        let (state, kind) = (State::Established, TimerKind::Keepalive);
+        let mut socket = row(Protocol::Tcp, state, "192.0.2.1:9", "192.0.2.2:80").socket;
+        let timer = Timer {
+            kind,
+            expires_ms: due_ms,
+            retransmits: tried,
+        };
+        socket.timer = Some(timer);
+        let spacing = Duration::from_millis(spacing_ms);
+        let told = silence(&socket, Some(&info), Some(spacing), &USUAL).unwrap();
+        let own = has_own_interval(spacing, &USUAL);
+        let by_count = left_by_probe_count(timer, spacing, &USUAL);
+        let seconds = |length: Option<Duration>| length.map(|length| length.as_secs());
+        let (lasted, left) = (told.lasted.as_secs(), told.left);
+        (lasted, seconds(left), own, seconds(by_count))
+    };
+    assert_eq!(
+        probed(24, 4, 3800, 5100),
+        (16, None, true, Some(29)),
+        "TCP_KEEPIDLE 8, TCP_KEEPINTVL 5"
+    );
+    assert_eq!(
+        probed(7201, 1, 4000, 5100),
+        (1, None, true, Some(44)),
+        "idle time of the system"
+    );
+    assert_eq!(
+        probed(7290, 2, 60_000, 76_500),
+        (93, Some(595), false, Some(595)),
+        "a coarse timer"
+    );
+    assert_eq!(
+        probed(600, 1, 60_000, 75_000),
+        (15, None, false, Some(660)),
+        "idle time of its own"
+    );
+    assert_eq!(
+        probed(80, 12, 4000, 5000),
+        (56, None, true, None),
+        "more probes than the system sends"
+    );
+}
+
+#[test]
+fn late_timers_make_no_interval_of_a_program() {
+    let own = |interval, spacing_ms| {
+        let limits = Limits {
+            keepalive_interval: interval,
+            ..USUAL
+        };
+        has_own_interval(Duration::from_millis(spacing_ms), &limits)
+    };
+    let spacings = [74_800, 75_000, 79_000, 84_000];
+    assert!(spacings.iter().all(|spacing| !own(Some(75), *spacing)));
+    assert!(own(Some(75), 74_000) && own(Some(75), 90_000));
+    assert!(own(Some(2), 1020) && own(Some(1), 2050) && !own(Some(1), 1020));
+    assert!(!own(None, 5000), "the system's is unknown");
 }
 
 /// A wait that has outlived the limit of the settings has another limit.

@@ -1,7 +1,9 @@
 //! The evidence of a socket that its sentences are chosen by.
 
-use super::super::super::patience::{has_own_keepalive, patience_with_window};
-use super::super::super::pick::{Carried, Evidence, Mtu, OtherEnd, Target, Waited, Window};
+use super::super::super::patience::{has_own_interval, has_own_keepalive, patience_with_window};
+use super::super::super::pick::{
+    Carried, Evidence, Mtu, OtherEnd, Spacing, Target, Waited, Window,
+};
 use super::{Case, milliseconds};
 use crate::model::endpoint::Endpoint;
 use crate::model::finding::{Rule, Severity};
@@ -52,6 +54,13 @@ impl Case<'_> {
             mtu: self.mtu(),
             paced: self.is_paced(),
             own_keepalive: has_own_keepalive(socket, self.info, &self.limits),
+            spacing: self.spacing.map(|spacing| {
+                if has_own_interval(spacing, &self.limits) {
+                    Spacing::Own
+                } else {
+                    Spacing::Plain
+                }
+            }),
             itself: socket.local == socket.remote,
             other_end: self.other_end.map(|other| OtherEnd {
                 unread: other.socket.recv_queue > 0,

@@ -1,5 +1,6 @@
 //! The values of the places in sentences about a socket.
 
+use super::super::super::patience::left_by_probe_count;
 use super::super::super::pick::counts_one_peer;
 use super::super::super::sentence::{fill, grouped};
 use super::super::same::within;
@@ -71,6 +72,16 @@ impl<'a> Case<'a> {
             "target_waiting" => grouped(self.target?.socket.recv_queue.into()),
             "target_backlog" => grouped(self.target?.socket.backlog()?.into()),
             "gives_up" => self.gives_up()?,
+            "probe_spacing" => self.words.length(probe_spacing(self.spacing?)),
+            "probe_interval" => {
+                let seconds = self.limits.keepalive_interval?;
+                self.words.length(Duration::from_secs(seconds.into()))
+            }
+            "probe_count" => grouped(self.limits.keepalive_probes?.into()),
+            "gives_up_by_count" => {
+                let left = left_by_probe_count(*timer?, self.spacing?, &self.limits)?;
+                self.about(left)
+            }
             "window_gives_up" => self.about(self.window_limit()?),
             "change" => grouped(self.trend?.change.unsigned_abs()),
             "over" => self.words.length(self.trend?.over),
@@ -267,6 +278,14 @@ fn unread(socket: &Socket) -> u64 {
 /// Seconds, rounded as people do.
 fn whole_seconds(length: Duration) -> u64 {
     (length + Duration::from_millis(500)).as_secs()
+}
+
+/// Whole seconds, as they are set. Timers fire late by up to an eighth of their
+/// length and never early; a little less comes from a table that is not read in
+/// one moment.
+fn probe_spacing(observed: Duration) -> Duration {
+    let seconds = (observed + Duration::from_millis(250)).as_secs();
+    Duration::from_secs(seconds)
 }
 
 /// A share as a whole number of percent; none of nothing.

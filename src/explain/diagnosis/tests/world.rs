@@ -11,6 +11,7 @@ use crate::model::namespace::Entrance;
 use crate::model::network::{GoneInterface, Network, Reach};
 use crate::model::observation::{Detail, Observation};
 use crate::model::owner::{Holder, OwnerSpan, ProcessId, Unowned};
+use crate::model::probe_spacing::ProbeSpacing;
 use crate::model::process::{Process, RunState};
 use crate::model::protocol::{Opened, Protocol};
 use crate::model::row::{LastOwner, Phase, Row};
@@ -122,6 +123,11 @@ impl World {
             "unsent" => self.info().segments_out = Some(0),
             "lost" => self.lose_segment(value),
             "paced" => self.pace(number()),
+            "spacing" => {
+                let key = row.socket.key();
+                let spacing = Duration::from_secs(number().into());
+                self.observation.probe_spacings = vec![ProbeSpacing { key, spacing }];
+            }
             "quiet" => {
                 let info = self.info();
                 info.last_data_received_ms = value.parse::<u32>().unwrap() * 1000;

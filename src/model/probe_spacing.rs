@@ -1,0 +1,16 @@
+//! Observed time between unanswered keepalive probes.
+
+use super::socket::SocketKey;
+use std::time::Duration;
+
+/// Time between the keepalive probes of one connection, as its timer showed it
+/// over several tables. The kernel adds up to an eighth to what is set, as long
+/// timers are coarse (`kernel/time/timer.c`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbeSpacing {
+    /// Connection.
+    pub key: SocketKey,
+    /// Time between the last two probes; the mean where several went out between
+    /// two tables.
+    pub spacing: Duration,
+}
