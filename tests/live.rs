@@ -89,6 +89,8 @@ mod reuse;
 mod runs;
 #[path = "live/session.rs"]
 mod session;
+#[path = "live/shown_commands.rs"]
+mod shown_commands;
 #[path = "live/stage.rs"]
 mod stage;
 #[path = "live/steps.rs"]
@@ -311,6 +313,14 @@ const INSIDE: &[(&str, Body)] = &[
     ),
     ("a_lab_refused_is_a_line", refusal::is_a_line_that_helps),
     (
+        "a_lab_refused_a_device_is_a_line",
+        refusal::of_a_device_is_a_line,
+    ),
+    (
+        "shown_commands_are_still_python",
+        shown_commands::are_still_python,
+    ),
+    (
         "checks_find_what_a_rule_says",
         checks::find_what_a_rule_says,
     ),
@@ -349,6 +359,10 @@ const INSIDE: &[(&str, Body)] = &[
         files::say_nothing_of_what_is_hidden,
     ),
     (
+        "files_of_root_are_not_quoted_to_others",
+        files::of_root_are_not_quoted_to_others,
+    ),
+    (
         "files_are_whole_or_not_there",
         files::are_whole_or_not_there,
     ),
@@ -359,6 +373,10 @@ const INSIDE: &[(&str, Body)] = &[
     (
         "settings_that_are_somewhere_are_missed",
         checks::miss_settings_that_are_somewhere,
+    ),
+    (
+        "settings_out_of_reach_are_missed",
+        checks::miss_settings_out_of_reach,
     ),
     ("stuck_on_itself", stuck::on_itself),
     ("stuck_behind_a_cork", stuck::behind_a_cork),

@@ -307,7 +307,7 @@ pub(crate) fn refuse_what_is_wrong(_: &Namespace) -> Result<(), NotHere> {
     Ok(())
 }
 
-pub(crate) fn miss_settings_that_are_somewhere(namespace: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn miss_settings_that_are_somewhere(_: &Namespace) -> Result<(), NotHere> {
     let folder = Folder::new();
     let pipe = folder.path("pipe");
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
@@ -325,9 +325,16 @@ pub(crate) fn miss_settings_that_are_somewhere(namespace: &Namespace) -> Result<
             "{said}"
         );
     }
+    Ok(())
+}
+
+pub(crate) fn miss_settings_out_of_reach(namespace: &Namespace) -> Result<(), NotHere> {
     if !namespace.by_root() {
-        return Ok(());
+        return Err(NotHere::NoRoot);
     }
+    let folder = Folder::new();
+    fs::create_dir(folder.path("tcplens")).unwrap();
+    std::os::unix::fs::symlink("/nowhere/at/all", folder.path("tcplens/config.toml")).unwrap();
     // Where it may not be looked for.
     fs::set_permissions(folder.0.path(), fs::Permissions::from_mode(0o700)).unwrap();
     let named = format!(

@@ -21,11 +21,10 @@ use tcplens::source::live::{Live, LiveOptions};
 type Told = BTreeMap<&'static str, u64>;
 
 pub(crate) fn agree_with_ss(namespace: &Namespace) -> Result<(), NotHere> {
-    let crowd = Crowd::gather(namespace);
     if ss().is_none() {
-        println!("ss is not installed here");
-        return Ok(());
+        return Err(NotHere::NoTool("ss"));
     }
+    let crowd = Crowd::gather(namespace);
     let (witnessed, listing) = wait_for("connections that rest", || {
         let before = ss()?;
         let listing = listed(&["--info", "tcp"]);

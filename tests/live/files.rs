@@ -8,6 +8,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use tcplens::config::file::{Place, Reader, load, load_baseline};
 
 /// Of a third user.
 const STRANGER: u32 = 65533;
@@ -115,6 +116,49 @@ pub(crate) fn say_nothing_of_what_is_hidden(namespace: &Namespace) -> Result<(),
             assert_eq!(code, Some(2), "{said}");
             assert!(said.contains("Permission denied"), "{name}: {said}");
         }
+    }
+    Ok(())
+}
+
+/// No text of a file is told to who may not read it.
+pub(crate) fn of_root_are_not_quoted_to_others(namespace: &Namespace) -> Result<(), NotHere> {
+    if !namespace.by_root() {
+        return Err(NotHere::NoRoot);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shadow");
+    let link = folder.path().join("config.toml");
+    symlink(&file, &link).unwrap();
+    let mine = Reader {
+        root: true,
+        invoker: None,
+        folders: true,
+    };
+    let sudo = Reader {
+        invoker: Some(NOBODY),
+        ..mine
+    };
+    let texts = [
+        "root:$6$secret:1::\n",
+        "secret = 1\n",
+        "[[rule]]\nname = \"x\"\nfilter = \"state secret\"\n",
+        "bell = \"secret\"\n",
+        "[[mute]]\nrule = \"secret\"\n",
+    ];
+    let told = |reader, place: &Place| match load(place, reader) {
+        Ok(loaded) => loaded.warnings().collect::<Vec<_>>().join("\n"),
+        Err(error) => error.to_string(),
+    };
+    for text in texts {
+        fs::write(&file, text).unwrap();
+        for place in [Place::Named(file.clone()), Place::Usual(link.clone())] {
+            let veiled = told(sudo, &place);
+            assert!(!veiled.contains("secret"), "{veiled}");
+            assert!(veiled.contains(": this is not understood"), "{veiled}");
+            assert!(told(mine, &place).contains("secret"), "{text}");
+        }
+        let told = load_baseline(&file, sudo).unwrap_err().to_string();
+        assert!(!told.contains("secret"), "{told}");
     }
     Ok(())
 }

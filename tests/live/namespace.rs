@@ -25,11 +25,14 @@ const NO_NAMESPACE: u8 = 77;
 const NO_ROOT: u8 = 78;
 const NO_TRACE: u8 = 79;
 const MISSING: u8 = 80;
+const NO_TOOL: u8 = 81;
 
 /// Set where a test that gets no namespace must fail.
 const REQUIRED: &str = "TCPLENS_REQUIRE_NAMESPACES";
 /// Set where a test that gets no trace of the kernel must fail.
 const TRACE_REQUIRED: &str = "TCPLENS_REQUIRE_EVENTS";
+/// Set where a test must fail for which another program is missing.
+const TOOLS_REQUIRED: &str = "TCPLENS_REQUIRE_TOOLS";
 /// Set where tests take their time.
 const DEEP: &str = "TCPLENS_DEEP";
 /// In a copy that an ordinary user runs: where the program is that it may run.
@@ -43,8 +46,10 @@ pub(crate) enum NotHere {
     NoRoot,
     /// The kernel's trace is refused, or not there.
     NoTrace(String),
-    /// A program or a part of the kernel is not there.
+    /// A part of the kernel is not there, or nothing of what is tested.
     Missing(String),
+    /// A program that serves as a witness is not installed.
+    NoTool(&'static str),
 }
 
 /// A test that runs in a namespace of its own.
@@ -101,6 +106,10 @@ pub(crate) fn play(body: Body, outside: u64) -> ExitCode {
         Err(NotHere::NoTrace(reason)) => {
             eprintln!("no trace of the kernel's events: {reason}");
             ExitCode::from(NO_TRACE)
+        }
+        Err(NotHere::NoTool(name)) => {
+            eprintln!("{name} is not installed");
+            ExitCode::from(NO_TOOL)
         }
     }
 }
@@ -207,13 +216,17 @@ fn judge(name: &str, output: &Output) -> Result<Ran, Failed> {
             Ok(Ran::Through(told.lines().map(str::to_owned).collect()))
         }
         Some(code)
-            if [NO_NAMESPACE, NO_ROOT, NO_TRACE, MISSING]
+            if [NO_NAMESPACE, NO_ROOT, NO_TRACE, MISSING, NO_TOOL]
                 .map(i32::from)
                 .contains(&code) =>
         {
             // No success that anybody should overlook.
             eprintln!("SKIPPED {name}: {said}");
-            let needs = [(REQUIRED, NO_NAMESPACE), (TRACE_REQUIRED, NO_TRACE)];
+            let needs = [
+                (REQUIRED, NO_NAMESPACE),
+                (TRACE_REQUIRED, NO_TRACE),
+                (TOOLS_REQUIRED, NO_TOOL),
+            ];
             for (name, of) in needs {
                 if is_set(name) && code == i32::from(of) {
                     return Err(format!("{name} is set, but {said}").into());

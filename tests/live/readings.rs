@@ -66,8 +66,7 @@ type Witnesses = BTreeMap<String, Witness>;
 
 pub(crate) fn tell_what_ss_tells(namespace: &Namespace) -> Result<(), NotHere> {
     if ss().is_none() {
-        println!("ss is not installed here: no reading was compared");
-        return Ok(());
+        return Err(NotHere::NoTool("ss"));
     }
     let mut rig = Rig::open(namespace, DeviceChoice::Auto).unwrap();
     rig.park_everything().unwrap();

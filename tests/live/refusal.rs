@@ -9,16 +9,40 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-pub(crate) fn is_a_line_that_helps(namespace: &Namespace) -> Result<(), NotHere> {
-    // What a refused lab left behind would become a child of this process.
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
+pub(crate) fn is_a_line_that_helps(_: &Namespace) -> Result<(), NotHere> {
+    adopt_what_is_left();
     too_many();
-    if namespace.by_root() {
-        no_device();
-    }
     no_namespace();
     assert!(helpers().is_empty(), "{:?}", helpers());
     Ok(())
+}
+
+/// An ordinary user who insists on a device that he may not open.
+pub(crate) fn of_a_device_is_a_line(namespace: &Namespace) -> Result<(), NotHere> {
+    if !namespace.by_root() {
+        return Err(NotHere::NoRoot);
+    }
+    let device = Path::new("/dev/net/tun");
+    let mut able = Command::new("test");
+    able.arg("-w").arg(device).uid(NOBODY).gid(NOBODY);
+    if device.exists() && able.status().unwrap().success() {
+        let reason = "everybody may open /dev/net/tun here";
+        return Err(NotHere::Missing(reason.to_owned()));
+    }
+    adopt_what_is_left();
+    let folder = tempfile::tempdir().unwrap();
+    let program = where_anybody_may_run_it(&program(), folder.path()).unwrap();
+    let mut command = Command::new(program);
+    command.args(["lab", "--far-end", "tun"]).current_dir("/");
+    command.uid(NOBODY).gid(NOBODY);
+    assert_refused(&mut command, &["cannot open /dev/net/tun"]);
+    assert!(helpers().is_empty(), "{:?}", helpers());
+    Ok(())
+}
+
+/// Makes whatever a refused lab leaves behind a child of this process.
+fn adopt_what_is_left() {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
 }
 
 /// Asked for more than the processes may hold.
@@ -26,23 +50,6 @@ fn too_many() {
     let mut command = Command::new(program());
     command.args(["lab", "--sockets", "1000000", "--processes", "1"]);
     assert_refused(&mut command, &["descriptors", "ulimit -n"]);
-}
-
-/// An ordinary user who insists on a device that he may not open.
-fn no_device() {
-    let folder = tempfile::tempdir().unwrap();
-    let program = where_anybody_may_run_it(&program(), folder.path()).unwrap();
-    let device = Path::new("/dev/net/tun");
-    let mut able = Command::new("test");
-    able.arg("-w").arg(device).uid(NOBODY).gid(NOBODY);
-    if device.exists() && able.status().unwrap().success() {
-        println!("everybody may open {} here", device.display());
-        return;
-    }
-    let mut command = Command::new(program);
-    command.args(["lab", "--far-end", "tun"]).current_dir("/");
-    command.uid(NOBODY).gid(NOBODY);
-    assert_refused(&mut command, &["cannot open /dev/net/tun"]);
 }
 
 /// Where no more namespaces may be made. The limits are those of a user

@@ -118,7 +118,7 @@ sys.stdin.read()";
         .stdin(Stdio::piped())
         .spawn()
         .map(Other)
-        .map_err(|error| NotHere::Missing(format!("python3: {error}")))?;
+        .map_err(|_| NotHere::NoTool("python3"))?;
     let (_server, from) = listener.accept().unwrap();
     let told = Reader::begin().until(
         State::Established,
