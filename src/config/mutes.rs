@@ -1,8 +1,7 @@
 //! What is not to be told as news: `[[mute]]`.
 
 use super::notes::Notes;
-use super::section::{Section, suggested};
-use crate::filter::nearest;
+use super::section::Section;
 use crate::model::finding::Rule;
 use crate::model::mute::{Mute, RuleName};
 use crate::model::text::Text;
@@ -48,6 +47,7 @@ fn rule(
         .chain(rules.iter().map(|rule| rule.name.as_str()))
         .collect();
     let message = format!("no rule is called '{text}'");
-    notes.wrong(at, suggested(message, nearest(word, known)));
+    let message = notes.suggested(message, word, known);
+    notes.wrong(at, message);
     None
 }

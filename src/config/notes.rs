@@ -1,5 +1,6 @@
 //! What is wrong in a file that a person wrote: what, where, and a caret.
 
+use crate::filter::nearest;
 use crate::model::text::{Text, is_deceptive};
 use std::fmt;
 use std::ops::Range;
@@ -7,6 +8,10 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Longest part of a line that is shown, in cells.
 const WIDEST: usize = 100;
+
+/// Mistakes of one text for which the word that was likely meant is looked for. Each
+/// search compares with every candidate, and a file may hold many thousands of them.
+const MAX_SUGGESTIONS: usize = 100;
 
 /// Something wrong at a place of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +62,7 @@ pub(super) struct Notes<'a> {
     lines: Lines<'a>,
     wrong: Vec<(Range<usize>, String)>,
     odd: Vec<(Range<usize>, String)>,
+    suggestions: usize,
 }
 
 impl<'a> Notes<'a> {
@@ -65,6 +71,7 @@ impl<'a> Notes<'a> {
             lines: Lines::of(text),
             wrong: Vec::new(),
             odd: Vec::new(),
+            suggestions: 0,
         }
     }
 
@@ -81,6 +88,24 @@ impl<'a> Notes<'a> {
     /// Something that is only worth saying.
     pub(super) fn odd(&mut self, at: Range<usize>, message: impl Into<String>) {
         self.odd.push((at, message.into()));
+    }
+
+    /// A message about a mistyped word, with the candidate that was likely meant, for the
+    /// first [`MAX_SUGGESTIONS`] of a text.
+    pub(super) fn suggested<'c>(
+        &mut self,
+        message: String,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'c str>,
+    ) -> String {
+        if self.suggestions == MAX_SUGGESTIONS {
+            return message;
+        }
+        self.suggestions += 1;
+        match nearest(word, candidates) {
+            Some(near) => format!("{message}; did you mean {near}?"),
+            None => message,
+        }
     }
 
     /// The line of a place, from 1.

@@ -1,10 +1,10 @@
 //! Rules of a person's own: `[[rule]]`.
 
 use super::notes::Notes;
-use super::section::{Placed, Section, suggested};
+use super::section::{Placed, Section};
 use crate::explain::findings::own_places;
 use crate::explain::sentence::{fill, places};
-use crate::filter::{Filter, ParseError, nearest};
+use crate::filter::{Filter, ParseError};
 use crate::model::finding::{Rule, Severity};
 use crate::model::text::Text;
 use crate::monitor::{Per, RuleLimit, UserRule};
@@ -182,8 +182,8 @@ fn words(
                 Text::from(place),
                 list.join(" ")
             );
-            let near = nearest(place, known.iter().copied());
-            notes.wrong(at.clone(), suggested(message, near));
+            let message = notes.suggested(message, place, known.iter().copied());
+            notes.wrong(at.clone(), message);
         }
     }
     if fill(text, |_| Some(String::new())).is_none() {

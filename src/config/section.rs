@@ -3,7 +3,6 @@
 
 use super::notes::Notes;
 use crate::explain::language::Language;
-use crate::filter::nearest;
 use crate::model::text::Text;
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
@@ -169,7 +168,8 @@ impl<'t, 'a> Section<'t, 'a> {
         if found.is_none() {
             let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
             let message = format!("{name} must be one of {}", words.join(", "));
-            notes.wrong(at, suggested(message, nearest(word, words)));
+            let message = notes.suggested(message, word, words);
+            notes.wrong(at, message);
         }
         found.map(|(_, value)| *value)
     }
@@ -231,18 +231,10 @@ impl<'t, 'a> Section<'t, 'a> {
                 format!(" in [{}]", self.name)
             };
             let message = format!("unknown key '{}'{place}", Text::from(word));
-            let near = nearest(word, self.known.iter().copied());
-            notes.odd(key.span(), suggested(message, near));
+            let message = notes.suggested(message, word, self.known.iter().copied());
+            notes.odd(key.span(), message);
         }
         self.said
-    }
-}
-
-/// A message, and what was likely meant.
-pub(super) fn suggested(message: String, near: Option<&str>) -> String {
-    match near {
-        Some(near) => format!("{message}; did you mean {near}?"),
-        None => message,
     }
 }
 

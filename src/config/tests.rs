@@ -132,6 +132,15 @@ fn a_text_that_is_no_toml_is_told_with_its_place() {
     });
 }
 
+/// Each search for what was meant costs as much as there are candidates.
+#[test]
+fn only_the_first_mistakes_of_a_text_are_given_a_suggestion() {
+    let mute = "[[mute]]\nrule = \"outbound_scam\"\n";
+    let told = told(&mute.repeat(300));
+    assert_eq!(told.matches("no rule is called").count(), 300);
+    assert_eq!(told.matches("did you mean outbound_scan?").count(), 100);
+}
+
 #[test]
 fn what_is_not_known_is_a_warning_with_the_nearest_name() {
     let parsed = parse("bel = true\n[thresholds]\nscan_host = 3\n[extra]\nx = 1\n").unwrap();
