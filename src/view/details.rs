@@ -293,12 +293,10 @@ impl Writer<'_> {
                 size(socket.send_queue.into()),
             ),
         };
-        let values = |place: &str| {
-            Some(if place == "recv" {
-                recv.clone()
-            } else {
-                send.clone()
-            })
+        let values = |place: &str| match place {
+            "recv" => Some(recv.clone()),
+            "backlog" => Some(socket.backlog()?.to_string()),
+            _ => Some(send.clone()),
         };
         let mut said = fill(self.word(name), values).unwrap_or_default();
         let counted = matches!(

@@ -125,6 +125,28 @@ fn no_sentence_is_left_in_english() {
     assert!(left.is_empty(), "{left:#?}");
 }
 
+/// One connection more than the backlog may wait: a limit of 4 beside 5 that wait
+/// would be a contradiction.
+#[test]
+fn a_backlog_is_not_called_the_limit() {
+    let mut named = 0;
+    for (way, text) in [Language::English, Language::Chinese]
+        .into_iter()
+        .flat_map(texts)
+    {
+        let clauses = text.split(['.', ',', ';', '(', '。', '，', '；', '（']);
+        for clause in clauses {
+            let backlog = ["backlog}", "Send-Q"]
+                .iter()
+                .any(|name| clause.contains(name));
+            let limit = ["limit", "上限"].iter().any(|name| clause.contains(name));
+            assert!(!(backlog && limit), "{way}: {clause}");
+            named += usize::from(backlog);
+        }
+    }
+    assert!(named > 20, "{named}");
+}
+
 #[test]
 fn every_state_timer_and_reason_has_its_words() {
     for words in all() {
