@@ -55,6 +55,8 @@ mod gone;
 mod hunt;
 #[path = "live/impostor.rs"]
 mod impostor;
+#[path = "live/keepalive.rs"]
+mod keepalive;
 #[path = "live/lessons.rs"]
 mod lessons;
 #[path = "live/namespace.rs"]
@@ -130,6 +132,10 @@ const INSIDE: &[(&str, Body)] = &[
     ("no_proc_is_said", no_proc::is_said),
     ("gone_address_is_told", gone::address_is_told),
     ("gone_interface_is_told", gone::interface_is_told),
+    (
+        "keepalive_spacing_is_observed",
+        keepalive::spacing_is_observed,
+    ),
     (
         "unknown_is_neither_yes_nor_no",
         unknown::is_neither_yes_nor_no,

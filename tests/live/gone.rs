@@ -110,7 +110,7 @@ pub(crate) fn interface_is_told(_: &Namespace) -> Result<(), NotHere> {
     Ok(())
 }
 
-fn connect_from(own: IpAddr, to: SocketAddr) -> TcpStream {
+pub(crate) fn connect_from(own: IpAddr, to: SocketAddr) -> TcpStream {
     let socket = socket_with(
         AddressFamily::INET,
         SocketType::STREAM,
@@ -135,16 +135,26 @@ fn explained(filter: &str) -> String {
 }
 
 /// The network configuration of this namespace, through rtnetlink(7).
-struct Configuration(OwnedFd);
+pub(crate) struct Configuration(OwnedFd);
 
 impl Configuration {
-    fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let family = AddressFamily::NETLINK;
         Self(socket_with(family, SocketType::RAW, SocketFlags::CLOEXEC, None).unwrap())
     }
 
     fn index(&self, device: &str) -> u32 {
         netdevice::name_to_index(&self.0, device).unwrap()
+    }
+
+    /// Gives the loopback device a further address.
+    pub(crate) fn add_address(&self, address: IpAddr) {
+        self.address(NEW_ADDRESS, CREATE, address, 32, LOOPBACK);
+    }
+
+    /// Takes one from it.
+    pub(crate) fn remove_address(&self, address: IpAddr) {
+        self.address(REMOVE_ADDRESS, CHANGE, address, 32, LOOPBACK);
     }
 
     fn address(&self, kind: u16, flags: u16, address: IpAddr, prefix: u8, index: u32) {
