@@ -116,8 +116,9 @@ fn name_holder(
         (None, Some(unseen)) => match (unseen.reason, unseen.uid) {
             (Unowned::Orphan, _) => "owner_closed",
             (Unowned::Hidden, Some(_)) if has_place => "owner_hidden",
+            (Unowned::Hidden, Some(_)) if unseen.port.is_none() => "owner_hidden_user",
             (Unowned::Hidden, Some(_)) => "owner_hidden_port",
-            (Unowned::Kernel, Some(_)) if has_place => "owner_elsewhere",
+            (Unowned::Kernel, Some(_)) if has_place || unseen.port.is_none() => "owner_elsewhere",
             (Unowned::Kernel, Some(_)) => "owner_elsewhere_port",
             _ => "owner_unknown",
         },
@@ -129,7 +130,7 @@ fn name_holder(
             "pid" => process?.pid.to_string(),
             "count" => (workers + 1).to_string(),
             "uid" => unseen?.uid?.to_string(),
-            "port" => unseen?.port.to_string(),
+            "port" => unseen?.port?.to_string(),
             _ => return None,
         })
     });
@@ -161,8 +162,16 @@ fn evidence(finding: &Finding) -> &'static str {
         Evidence::FailedConnects { whose: Some(_), .. } => "evidence_whose",
         Evidence::OrphansNotRead(_) => "evidence_nobody",
         _ if is_closed_here(finding) => "evidence_nobody",
+        _ if is_of_a_hidden_user(finding) => "evidence_hidden",
         _ => "evidence",
     }
+}
+
+/// Returns true for destinations that hidden processes of a user wait for.
+fn is_of_a_hidden_user(finding: &Finding) -> bool {
+    let unseen = finding.holder.unseen.filter(|_| finding.process.is_none());
+    matches!(finding.evidence, Evidence::DeadDestination { .. })
+        && unseen.is_some_and(|unseen| unseen.reason == Unowned::Hidden)
 }
 
 /// Returns true for connections without an acknowledgement that no program holds
@@ -189,6 +198,7 @@ fn next(finding: &Finding) -> &'static str {
         Evidence::OrphansNotRead(_) => "next_nobody",
         evidence if has_own_file_system(evidence) => "next_own_file_system",
         _ if is_closed_here(finding) => "next_nobody",
+        _ if is_of_a_hidden_user(finding) => "next_hidden",
         _ => "next",
     }
 }
@@ -295,7 +305,15 @@ fn line(finding: &Finding) -> &'static str {
             _ => "line_grows",
         },
         Evidence::NotAccepting(stall) if !stall.accepts_nothing() => "line_slow",
-        Evidence::DeadDestination { destinations, .. } if *destinations > 1 => "line_more",
+        Evidence::DeadDestination { destinations, .. } => {
+            let is_unseen = finding.process.is_none() && finding.holder.unseen.is_some();
+            match (is_unseen, *destinations > 1) {
+                (false, false) => "line",
+                (false, true) => "line_more",
+                (true, false) => "line_unseen",
+                (true, true) => "line_unseen_more",
+            }
+        }
         _ => "line",
     }
 }

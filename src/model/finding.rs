@@ -232,8 +232,8 @@ pub struct UnseenHolder {
     pub uid: Option<u32>,
     /// Network namespace of the sockets.
     pub namespace: u32,
-    /// Local port of the sockets.
-    pub port: u16,
+    /// Local port of the sockets; none where each has a port of its own.
+    pub port: Option<u16>,
 }
 
 impl UnseenHolder {
@@ -244,15 +244,15 @@ impl UnseenHolder {
             reason: row.unowned?,
             uid: row.socket.user(),
             namespace: row.socket.namespace,
-            port: row.socket.local.port,
+            port: Some(row.socket.local.port),
         })
     }
 
     /// The lead with what is known of this holder.
     fn narrow(self, lead: Lead) -> Lead {
-        let any = Endpoint::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), self.port);
+        let any = |port| Endpoint::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
         Lead {
-            local: lead.local.or(Some(any)),
+            local: lead.local.or(self.port.map(any)),
             uid: self.uid,
             ..lead
         }

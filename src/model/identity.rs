@@ -12,7 +12,7 @@ use super::time::Stamp;
 pub struct Identity {
     rule: RuleName,
     process: Option<(u32, u64)>,
-    unseen: Option<(Option<u32>, u16)>,
+    unseen: Option<(Option<u32>, Option<u16>)>,
     about: Option<Endpoint>,
     group: Option<Group>,
     /// Whose odd programs, and where.

@@ -72,6 +72,7 @@ use blocked::Blocked;
 use contacts::Contacts;
 pub(super) use marks::flag;
 use meter::Meter;
+use party::Party;
 use profile::Profile;
 use standing::{Level, Standing};
 use std::cmp::Reverse;
@@ -175,16 +176,38 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// Judges each process that is still there by the same measure.
-    fn judge_each(
+    /// Judges each process that is still there by the same measure. Those of a
+    /// user that are not seen are left out: together they may look like what none
+    /// of them is, such as a scan where each mailer has a few dead hosts.
+    fn judge_each_process(
         &self,
-        standing: &mut Standing<Actor>,
+        standing: &mut Standing<Party>,
         level: impl Fn(&Profile) -> Level,
     ) -> Vec<Finding> {
-        for profile in self.profiles.iter().filter(|profile| profile.alive) {
+        let is_seen = |profile: &&Profile| profile.client.process().is_some();
+        self.judge_those(self.profiles.iter().filter(is_seen), standing, level)
+    }
+
+    /// The same for each client: also for the processes of a user that are not
+    /// seen, as if they were one.
+    fn judge_each_client(
+        &self,
+        standing: &mut Standing<Party>,
+        level: impl Fn(&Profile) -> Level,
+    ) -> Vec<Finding> {
+        self.judge_those(self.profiles.iter(), standing, level)
+    }
+
+    fn judge_those<'p>(
+        &self,
+        profiles: impl Iterator<Item = &'p Profile>,
+        standing: &mut Standing<Party>,
+        level: impl Fn(&Profile) -> Level,
+    ) -> Vec<Finding> {
+        for profile in profiles.filter(|profile| profile.alive) {
             let level = self.outlook.temper(level(profile));
-            let actor = Actor::of(&profile.process);
-            standing.judge(actor, Some(&profile.process), level, self.now);
+            let client = &profile.client;
+            standing.judge(client.party(), client.holder(), level, self.now);
         }
         standing.findings(self.now, self.limits.clearing)
     }

@@ -211,9 +211,9 @@ impl<'a> Turning<'a> {
                 None => (self.ledger.seats.add(key), None),
             },
         };
-        let (mut row, gained_owner) = self.succeed(known, sighting);
+        let (mut row, owner_settled) = self.succeed(known, sighting);
         row.flow = sample.map(|sample| self.carry_on(known, sample));
-        self.note(row_number(self.turned.rows.len()), &row, gained_owner);
+        self.note(row_number(self.turned.rows.len()), &row, owner_settled);
         self.push(seat, row);
     }
 
@@ -259,7 +259,8 @@ impl<'a> Turning<'a> {
         id
     }
 
-    /// The row that follows one of the last table, and whether it got an owner.
+    /// The row that follows one of the last table, and whether its owner was found
+    /// since, or the search for one ended.
     fn succeed(&self, before: Option<&Row>, sighting: Sighting) -> (Row, bool) {
         let moment = self.clock.moment;
         let Some(previous) = self.previous else {
@@ -267,10 +268,11 @@ impl<'a> Turning<'a> {
         };
         match before {
             Some(before) if phase::is_same_connection(before, &sighting.socket) => {
-                let gained_owner = before.owners.count == 0 && sighting.owners.count > 0;
+                let found = before.owners.count == 0 && sighting.owners.count > 0;
+                let ended = before.owners.is_pending() && !sighting.owners.is_pending();
                 let held_by = held_by(before, &previous.holders);
                 let row = phase::stayed(before, held_by, sighting, moment);
-                (row, gained_owner)
+                (row, found || ended)
             }
             // Nobody has looked there before.
             _ if !self.ledger.horizon.covers(&sighting.socket) => {
@@ -314,9 +316,9 @@ impl<'a> Turning<'a> {
         (may_cross && seats.rename(seat, &before.key(), socket.key())).then_some(seat)
     }
 
-    fn note(&mut self, number: u32, row: &Row, gained_owner: bool) {
+    fn note(&mut self, number: u32, row: &Row, owner_settled: bool) {
         let now = self.clock.moment.now;
-        if stirs(row, gained_owner, now) {
+        if stirs(row, owner_settled, now) {
             self.turned.stirred.push(number);
         }
         if row.phase == Phase::New && row.first_seen == now {
@@ -334,8 +336,8 @@ impl<'a> Turning<'a> {
 }
 
 /// Whether something happened to a row that may concern a detector.
-fn stirs(row: &Row, gained_owner: bool, now: Stamp) -> bool {
-    let happened = row.entry_seen && (gained_owner || row.state_since == now);
+fn stirs(row: &Row, owner_settled: bool, now: Stamp) -> bool {
+    let happened = row.entry_seen && (owner_settled || row.state_since == now);
     happened || row.socket.state == State::SynSent
 }
 

@@ -59,6 +59,9 @@ pub(crate) struct Process {
     /// and a file system of its own.
     #[serde(default)]
     pub(crate) impostor: bool,
+    /// The user whose it is, if its descriptors may not be read, so that nobody
+    /// knows what it holds.
+    pub(crate) hidden: Option<u32>,
     /// Whether it is a container's.
     #[serde(default)]
     pub(crate) container: bool,

@@ -243,7 +243,7 @@ impl<'a> World<'a> {
     pub(crate) fn poll(&self, second: f64) -> Reading {
         let mut snapshot = Snapshot {
             source: self.source,
-            owner_search: OwnerSearch::Everywhere,
+            owner_search: self.owner_search(),
             namespaces: vec![Namespace {
                 id: 1,
                 name: None,
@@ -275,6 +275,18 @@ impl<'a> World<'a> {
         }
     }
 
+    fn owner_search(&self) -> OwnerSearch {
+        if self
+            .processes
+            .iter()
+            .any(|(_, script)| script.hidden.is_some())
+        {
+            OwnerSearch::InPart
+        } else {
+            OwnerSearch::Everywhere
+        }
+    }
+
     fn show(
         &self,
         snapshot: &mut Snapshot,
@@ -293,7 +305,8 @@ impl<'a> World<'a> {
             return;
         }
         let unheld = life.socket.is_some_and(|socket| socket.unheld);
-        let found = process.filter(|_| second >= life.owner_found);
+        let hidden = owner.and_then(|owner| self.processes[owner as usize].1.hidden);
+        let found = process.filter(|_| second >= life.owner_found && hidden.is_none());
         let cookie =
             NonZeroU64::new(u64::from(number)).filter(|_| self.source.gives_cookies(life.protocol));
         snapshot.owners.push(OwnerSpan {
@@ -322,7 +335,7 @@ impl<'a> World<'a> {
             local: life.local,
             remote: life.remote,
             inode: NonZeroU32::new(number).filter(|_| process.is_some() || unheld),
-            uid: life.socket.map_or(0, |socket| socket.uid),
+            uid: hidden.unwrap_or_else(|| life.socket.map_or(0, |socket| socket.uid)),
             interface: 0,
             recv_queue: life.socket.map_or(0, |socket| socket.recv.small(second)),
             send_queue: life.socket.map_or(0, |socket| {

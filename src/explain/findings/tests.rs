@@ -405,12 +405,12 @@ fn holders() -> Vec<(Option<Arc<Process>>, FindingHolder)> {
     holders.push((Some(process(RunState::Usual)), workers));
     holders.push((None, FindingHolder::default()));
     for reason in Unowned::ALL {
-        for uid in [None, Some(33)] {
+        for (uid, port) in [(None, Some(8081)), (Some(33), Some(8081)), (Some(33), None)] {
             let unseen = Some(UnseenHolder {
                 reason,
                 uid,
                 namespace: 1,
-                port: 8081,
+                port,
             });
             let holder = FindingHolder {
                 unseen,
@@ -485,7 +485,7 @@ fn a_holder_that_is_not_seen_is_told_as_far_as_it_is_known() {
             reason,
             uid: Some(33),
             namespace: 1,
-            port: 8081,
+            port: Some(8081),
         });
         let finding = Finding {
             severity: Severity::Info,
@@ -514,6 +514,45 @@ fn a_holder_that_is_not_seen_is_told_as_far_as_it_is_known() {
     let expected = "a hidden process of uid 33 has accepted nothing on 0.0.0.0:0 for at least \
                     1 min 30 s (waiting: 42)";
     assert_eq!(line(stalled, Unowned::Hidden), expected);
+}
+
+#[test]
+fn hidden_processes_that_wait_for_a_destination_are_told_by_user() {
+    let finding = |reason| Finding {
+        severity: Severity::Info,
+        since: Stamp(0),
+        below_since: None,
+        process: None,
+        holder: FindingHolder {
+            unseen: Some(UnseenHolder {
+                reason,
+                uid: Some(1000),
+                namespace: 1,
+                port: None,
+            }),
+            ..FindingHolder::default()
+        },
+        evidence: Evidence::DeadDestination {
+            destination: Endpoint::new([198, 51, 100, 100].into(), 5432),
+            destinations: 1,
+            waiting: 3,
+        },
+    };
+    let said = |language, reason| describe(&finding(reason), Catalogue::of(language));
+    let hidden = said(Language::English, Unowned::Hidden);
+    let expected =
+        "no answer from 198.51.100.100:5432 (sockets waiting: 3, hidden processes of uid 1000)";
+    assert_eq!(hidden.line, expected);
+    assert!(hidden.evidence.contains("of one process or of several"));
+    assert!(hidden.next.contains("as root"));
+    let kernel = said(Language::English, Unowned::Kernel);
+    let expected = "no answer from 198.51.100.100:5432 (sockets waiting: 3, no process seen here, \
+                    uid 1000)";
+    assert_eq!(kernel.line, expected);
+    assert!(!kernel.next.contains("as root"));
+    let chinese = said(Language::Chinese, Unowned::Hidden);
+    let expected = "198.51.100.100:5432 没有应答（等待的套接字：3，uid 1000 的不可见进程）";
+    assert_eq!(chinese.line, expected);
 }
 
 #[test]

@@ -1,32 +1,31 @@
 //! Who tried to reach whom, and what came of it: the memory all rules share.
 //!
-//! Only first contacts count, the pair of a process and a destination, not
+//! Only first contacts count, the pair of a client and a destination, not
 //! every connection: a program that asks one server a thousand times meets one
 //! stranger, a worm meets a thousand.
 
+use super::Scene;
 use super::contact::{Contact, Outcome, Steps, Wait};
 use super::hearsay;
+use super::party::{Client, Party};
 use super::profile::{Measure, Pace, Profile};
 use super::thresholds::Thresholds;
 use super::throttle::Throttle;
 use super::unseen::{Attempts, Unseen};
 use super::walk::Walk;
-use super::{Actor, Scene};
 use crate::model::endpoint::Endpoint;
-use crate::model::process::Process;
 use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
 use crate::model::state::State;
 use crate::model::time::Stamp;
 use foldhash::HashMap;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-/// All contacts of all processes within the window.
+/// All contacts of all clients within the window.
 #[derive(Default)]
 pub(super) struct Contacts {
-    records: BTreeMap<Actor, Record>,
+    records: BTreeMap<Party, Record>,
     unseen: Unseen,
     /// When something outside this machine last answered, or asked.
     last_answer: Option<Stamp>,
@@ -34,9 +33,9 @@ pub(super) struct Contacts {
     round: u32,
 }
 
-/// The contacts of one process.
+/// The contacts of one client.
 struct Record {
-    process: Arc<Process>,
+    client: Client,
     contacts: HashMap<Endpoint, Contact>,
     walk: Walk,
     steps: Steps,
@@ -84,13 +83,19 @@ impl Contacts {
         limits: &Thresholds,
         attempts: &mut Attempts,
     ) {
-        let Some(process) = scene.actor(row) else {
+        let Some(client) = scene.client(row) else {
             return;
         };
-        attempts.seen += u64::from(row.first_seen == scene.now && scene.kernel.covers(row));
+        let is_new = row.first_seen == scene.now;
+        attempts.seen += u64::from(is_new && scene.kernel.covers(row));
+        if is_new && client.process().is_none() {
+            // A process that is seen may have closed it just before its
+            // descriptors were read.
+            return;
+        }
         let wait = Wait::of(row, scene.now, limits);
         let round = self.round;
-        let record = self.record(process);
+        let record = self.record(client);
         record.waiting = if record.round == round {
             record.waiting + 1
         } else {
@@ -117,12 +122,12 @@ impl Contacts {
             return;
         }
         let is_new = row.first_seen == scene.now && scene.kernel.covers(row);
-        let Some(process) = scene.actor(row) else {
+        let Some(client) = scene.client(row) else {
             attempts.orphaned += u64::from(is_new);
             return;
         };
         attempts.seen += u64::from(is_new);
-        let record = self.record(process);
+        let record = self.record(client);
         let steps = record
             .contact(row.socket.remote, scene.now)
             .answers(scene.now);
@@ -133,7 +138,7 @@ impl Contacts {
     fn hear(&mut self, scene: &Scene<'_>) {
         for (process, destination, told) in hearsay::contacts(scene) {
             // One of a table is known better.
-            let record = self.known(&process);
+            let record = self.known(&Client::Process(process));
             record.heard = Some(scene.now);
             let steps = record
                 .contact(destination, scene.now)
@@ -142,18 +147,16 @@ impl Contacts {
         }
     }
 
-    fn record(&mut self, process: &Arc<Process>) -> &mut Record {
-        let record = self.known(process);
-        if !Arc::ptr_eq(&record.process, process) {
-            record.process = Arc::clone(process);
-        }
+    fn record(&mut self, client: Client) -> &mut Record {
+        let record = self.known(&client);
+        record.client = client;
         record
     }
 
-    fn known(&mut self, process: &Arc<Process>) -> &mut Record {
+    fn known(&mut self, client: &Client) -> &mut Record {
         self.records
-            .entry(Actor::of(process))
-            .or_insert_with(|| Record::new(Arc::clone(process)))
+            .entry(client.party())
+            .or_insert_with(|| Record::new(client.clone()))
     }
 
     fn settle(&mut self, now: Stamp, limits: &Thresholds) {
@@ -193,7 +196,7 @@ impl Contacts {
             .sum()
     }
 
-    /// What there is to say of each process, by pid.
+    /// What there is to say of each client, processes by pid first.
     pub(super) fn profiles(&mut self, scene: &Scene<'_>, limits: &Thresholds) -> Vec<Profile> {
         let measure = Measure {
             now: scene.now,
@@ -208,7 +211,8 @@ impl Contacts {
             .collect();
         let reached: usize = profiles.iter().map(|profile| profile.reached.len()).sum();
         for profile in &mut profiles {
-            profile.alive |= scene.interner.is_enrolled(&profile.process);
+            let process = profile.client.process();
+            profile.alive |= process.is_none_or(|process| scene.interner.is_enrolled(process));
             profile.unseen = self.unseen.share(profile.reached.len(), reached);
         }
         profiles
@@ -226,9 +230,9 @@ impl Contacts {
 }
 
 impl Record {
-    fn new(process: Arc<Process>) -> Self {
+    fn new(client: Client) -> Self {
         Self {
-            process,
+            client,
             contacts: HashMap::default(),
             walk: Walk::default(),
             steps: Steps::default(),
@@ -282,7 +286,7 @@ impl Record {
             queue: self.throttle.longest(measure.now),
             waiting: if is_current { self.waiting } else { 0 },
         };
-        let mut profile = Profile::new(Arc::clone(&self.process), pace);
+        let mut profile = Profile::new(self.client.clone(), pace);
         profile.impatient = impatient;
         profile.alive = self
             .heard
@@ -319,17 +323,6 @@ impl<'a> Scene<'a> {
             .filter(|row| row.socket.protocol == Protocol::Tcp && row.phase != Phase::Closed)
     }
 
-    /// Who made a connection: its owner, or its last one.
-    fn actor(&self, row: &Row) -> Option<&'a Arc<Process>> {
-        let holder = row.owners.of(self.holders).first();
-        let id = match (holder, row.last_owner) {
-            (Some(holder), _) => holder.process,
-            (None, Some(owner)) => owner.process(),
-            (None, None) => return None,
-        };
-        self.interner.get(id)
-    }
-
     /// Whether a connection was opened from here while watching.
     ///
     /// That is sure if it was seen in `SYN_SENT`. Otherwise no listener may
@@ -347,6 +340,8 @@ impl<'a> Scene<'a> {
 mod tests {
     use super::super::profile::fixture::v4;
     use super::*;
+    use crate::model::process::Process;
+    use std::sync::Arc;
 
     /// Contacts of so many processes, each with so many destinations, one seen
     /// per hundredth of a second.
@@ -357,7 +352,7 @@ mod tests {
                 pid,
                 ..Process::default()
             });
-            let record = contacts.record(&process);
+            let record = contacts.record(Client::Process(process));
             for host in 0..each {
                 record.contact(v4(host, 80), Stamp(host));
             }

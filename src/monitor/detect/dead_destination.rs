@@ -1,24 +1,30 @@
 //! Rule: a few destinations do not answer. A backend is down, a firewall drops
 //! the SYN; never a scan.
+//!
+//! Processes that are not seen are judged by user, together. That a destination
+//! does not answer is as true of all of them as of one, and the more of them wait
+//! for it, the surer; what most of them reach, and more dead ends than a few, only
+//! make it say less.
 
+use super::party::Party;
 use super::profile::{Profile, Silent, share, small};
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
-use super::{Actor, Case, Detector, ipv6_silent};
+use super::{Case, Detector, ipv6_silent};
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, Severity};
 use crate::model::time::Stamp;
 use std::cmp::Reverse;
 
-/// A finding per process.
+/// A finding per client.
 #[derive(Default)]
 pub(super) struct DeadDestination {
-    standing: Standing<Actor>,
+    standing: Standing<Party>,
 }
 
 impl Detector for DeadDestination {
     fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
-        case.judge_each(&mut self.standing, |profile| {
+        case.judge_each_client(&mut self.standing, |profile| {
             level(profile, case.now, case.limits)
         })
     }

@@ -210,7 +210,7 @@ mod tests {
             panic!("{found:?}")
         };
         let ports = [found.holder.unseen, pairs.other_unseen].map(|each| each.unwrap().port);
-        assert_eq!(ports, [1025, 1026]);
+        assert_eq!(ports, [Some(1025), Some(1026)]);
     }
 
     #[test]

@@ -4,10 +4,11 @@
 //! Three signs must come together: breadth (Zeek, Williamson), a share of
 //! failures, and persistence (the random walk).
 
+use super::party::Party;
 use super::profile::{Profile, small};
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
-use super::{Actor, Case, Detector, ipv6_silent, peer_to_peer};
+use super::{Case, Detector, ipv6_silent, peer_to_peer};
 use crate::model::endpoint::Endpoint;
 use crate::model::evidence::{Breadth, Evidence, ScanEvidence};
 use crate::model::finding::{Finding, Severity};
@@ -18,13 +19,13 @@ const EXAMPLES: usize = 5;
 /// A finding per process.
 #[derive(Default)]
 pub(super) struct OutboundScan {
-    standing: Standing<Actor>,
+    standing: Standing<Party>,
 }
 
 impl Detector for OutboundScan {
     fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
         let told = case.scene.attempts.is_complete();
-        case.judge_each(&mut self.standing, |profile| {
+        case.judge_each_process(&mut self.standing, |profile| {
             level(profile, told, case.limits)
         })
     }

@@ -5,16 +5,57 @@ use super::standing::Holder;
 use super::{Actor, Scene};
 use crate::model::finding::UnseenHolder;
 use crate::model::owner::Unowned;
-use crate::model::process::acceptors;
-use crate::model::row::Row;
+use crate::model::process::{Process, acceptors};
+use crate::model::row::{LastOwner, Row};
+use std::sync::Arc;
 
 /// Key of sockets that are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Party {
     /// Those of a process.
     Process(Actor),
-    /// Those of a user on a local port, whose process is not seen.
+    /// Those of a user, on a local port if that is told, whose process is not
+    /// seen.
     Unseen(UnseenHolder),
+}
+
+/// Maker of outbound connections.
+#[derive(Clone, Debug)]
+pub(super) enum Client {
+    /// A process.
+    Process(Arc<Process>),
+    /// All processes of a user that are not seen, taken together: each of their
+    /// connections has a local port of its own, so that nothing tells them apart.
+    Unseen(UnseenHolder),
+}
+
+impl Client {
+    /// The key of its connections.
+    pub(super) fn party(&self) -> Party {
+        match self {
+            Self::Process(process) => Party::Process(Actor::of(process)),
+            Self::Unseen(unseen) => Party::Unseen(*unseen),
+        }
+    }
+
+    /// The process, if that is seen.
+    pub(super) fn process(&self) -> Option<&Arc<Process>> {
+        match self {
+            Self::Process(process) => Some(process),
+            Self::Unseen(_) => None,
+        }
+    }
+
+    /// The same as the holder of a finding.
+    pub(super) fn holder(&self) -> Holder<'_> {
+        match self {
+            Self::Process(process) => Some(process).into(),
+            Self::Unseen(unseen) => Holder {
+                unseen: Some(*unseen),
+                ..Holder::default()
+            },
+        }
+    }
 }
 
 impl<'a> Scene<'a> {
@@ -35,12 +76,25 @@ impl<'a> Scene<'a> {
         let holder = self.holder(row);
         let party = match (holder.process, holder.unseen) {
             (Some(process), _) => Party::Process(Actor::of(process)),
-            (None, Some(unseen)) if matches!(unseen.reason, Unowned::Hidden | Unowned::Kernel) => {
-                Party::Unseen(unseen)
-            }
+            (None, Some(unseen)) if is_held(unseen) => Party::Unseen(unseen),
             _ => return None,
         };
         Some((party, holder))
+    }
+
+    /// The client of a connection that was opened from here: its owner, its last
+    /// one, or its user where the owner is not seen.
+    pub(super) fn client(&self, row: &Row) -> Option<Client> {
+        let holder = row.owners.of(self.holders).first();
+        let last = || row.last_owner.map(LastOwner::process);
+        if let Some(id) = holder.map(|holder| holder.process).or_else(last) {
+            return self.interner.get(id).cloned().map(Client::Process);
+        }
+        let unseen = UnseenHolder::of(row).filter(|unseen| is_held(*unseen))?;
+        Some(Client::Unseen(UnseenHolder {
+            port: None,
+            ..unseen
+        }))
     }
 
     /// The processes that accept at a listener.
@@ -61,22 +115,30 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// True if a program that is not seen holds the sockets, not the kernel alone.
+fn is_held(unseen: UnseenHolder) -> bool {
+    matches!(unseen.reason, Unowned::Hidden | Unowned::Kernel)
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::model::finding::{Rule, Severity};
+    use crate::model::endpoint::Endpoint;
+    use crate::model::finding::{Finding, Rule, Severity};
     use crate::model::observation::Observation;
-    use crate::model::owner::{OwnerSearch, Unowned};
+    use crate::model::owner::{OwnerSearch, OwnerSpan, Unowned};
     use crate::model::reading::{Matter, Reading, Snapshot};
     use crate::model::socket::Socket;
     use crate::model::state::State;
     use crate::model::tcp_info::TcpInfo;
+    use crate::model::timer::{Timer, TimerKind};
     use crate::monitor::fixture::{reading, table, with_cookie};
     use crate::monitor::{Monitor, MonitorOptions};
+    use std::num::NonZeroU64;
     use std::sync::Arc;
 
     /// Sixty sockets of a user on one port, in `CLOSE_WAIT`.
     fn leak() -> Vec<Socket> {
-        let port = crate::model::endpoint::Endpoint::new([192, 0, 2, 10].into(), 8081);
+        let port = Endpoint::new([192, 0, 2, 10].into(), 8081);
         (1..=60_u16)
             .map(|number| Socket {
                 local: port,
@@ -138,6 +200,98 @@ mod tests {
             ..sockets[0]
         };
         assert!(!found.lead().fits(&other));
+    }
+
+    /// Two sockets of each of these users that wait for one destination, and the
+    /// same table with their owners hidden.
+    fn waiting(users: &[u32]) -> Snapshot {
+        let sockets: Vec<Socket> = users
+            .iter()
+            .flat_map(|uid| [*uid; 2])
+            .zip(1_u16..)
+            .map(|(uid, number)| Socket {
+                uid,
+                local: Endpoint::new([192, 0, 2, 10].into(), 40_000 + number),
+                remote: Endpoint::new([198, 51, 100, 100].into(), 5432),
+                ..with_cookie(number.into(), State::SynSent)
+            })
+            .collect();
+        let mut hidden = table(&sockets);
+        hidden.owner_search = OwnerSearch::InPart;
+        hidden.holders.clear();
+        for span in &mut hidden.owners {
+            span.count = 0;
+        }
+        hidden
+    }
+
+    #[test]
+    fn hidden_processes_that_wait_are_counted_by_user_over_all_ports() {
+        let mut monitor = Monitor::default();
+        let mut seen = None;
+        for second in 0..20 {
+            seen = monitor.fold(reading(second * 1000, waiting(&[1000, 1001])));
+        }
+        let seen = seen.unwrap();
+        let whose = |finding: &Finding| {
+            assert_eq!(finding.evidence.rule(), Rule::DeadDestination);
+            let unseen = finding.holder.unseen.unwrap();
+            (unseen.uid, unseen.port, finding.evidence.size())
+        };
+        let found: Vec<_> = seen.findings.iter().map(whose).collect();
+        assert_eq!(found, [(Some(1000), None, 2), (Some(1001), None, 2)]);
+        for finding in &seen.findings {
+            let rows = seen.rows.iter();
+            let about = rows.filter(|row| finding.is_about(row, std::iter::empty()));
+            assert_eq!(about.count(), 2);
+        }
+    }
+
+    #[test]
+    fn what_hidden_processes_reach_counts_once_the_search_is_over() {
+        let found_beside = |reached: u16| {
+            let mut monitor = Monitor::default();
+            let mut seen = None;
+            for second in 0..20 {
+                let mut table = waiting(&[1000]);
+                for number in (100..100 + reached).filter(|_| second > 0) {
+                    table.sockets.push(Socket {
+                        uid: 1000,
+                        local: Endpoint::new([192, 0, 2, 10].into(), 41_000 + number),
+                        remote: Endpoint::new([203, 0, 113, 1].into(), number),
+                        ..with_cookie(number.into(), State::Established)
+                    });
+                    table.owners.push(match second {
+                        1 => OwnerSpan::PENDING,
+                        _ => OwnerSpan::default(),
+                    });
+                }
+                seen = monitor.fold(reading(second * 1000, table));
+            }
+            seen.unwrap().findings.len()
+        };
+        assert_eq!(found_beside(0), 1);
+        assert_eq!(found_beside(9), 0);
+    }
+
+    #[test]
+    fn a_process_that_is_seen_closed_what_is_there_for_one_table() {
+        let mut monitor = Monitor::default();
+        for second in 0..30 {
+            // Those of each table are gone from the next.
+            let mut hasty = waiting(&[1000]);
+            for socket in &mut hasty.sockets {
+                let number = socket.cookie.map_or(0, NonZeroU64::get);
+                socket.cookie = NonZeroU64::new(number + 2 * second);
+                socket.timer = Some(Timer {
+                    kind: TimerKind::Retransmit,
+                    expires_ms: 900,
+                    retransmits: 1,
+                });
+            }
+            let seen = monitor.fold(reading(second * 1000, hasty)).unwrap();
+            assert!(seen.findings.is_empty(), "{:?}", seen.findings);
+        }
     }
 
     #[test]

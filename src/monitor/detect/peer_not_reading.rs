@@ -68,7 +68,7 @@ fn orphans(row: &Row) -> Option<Party> {
     let unseen = UnseenHolder::of(row)?;
     (unseen.reason == Unowned::Orphan).then_some(Party::Unseen(UnseenHolder {
         uid: None,
-        port: 0,
+        port: None,
         ..unseen
     }))
 }

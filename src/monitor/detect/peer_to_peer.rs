@@ -1,22 +1,23 @@
 //! Rule: many hosts on many ports fail. Peers come and go, and each listens on
 //! a port of its own; a scanner asks everybody for the same one.
 
+use super::party::Party;
 use super::profile::{Profile, share, small};
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
-use super::{Actor, Case, Detector};
+use super::{Case, Detector};
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, Severity};
 
 /// A finding per process.
 #[derive(Default)]
 pub(super) struct PeerToPeer {
-    standing: Standing<Actor>,
+    standing: Standing<Party>,
 }
 
 impl Detector for PeerToPeer {
     fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
-        case.judge_each(&mut self.standing, |profile| level(profile, case.limits))
+        case.judge_each_process(&mut self.standing, |profile| level(profile, case.limits))
     }
 }
 

@@ -1,18 +1,17 @@
-//! The contacts of one process summed up, in the form the rules look at.
+//! The contacts of one client summed up, in the form the rules look at.
 
 use super::contact::{Contact, Outcome};
+use super::party::Client;
 use super::thresholds::Thresholds;
 use crate::model::endpoint::Endpoint;
-use crate::model::process::Process;
 use crate::model::protocol::Family;
 use crate::model::time::Stamp;
-use std::sync::Arc;
 
-/// One process and its first contacts within the window.
+/// One client and its first contacts within the window.
 #[derive(Clone, Debug)]
 pub(super) struct Profile {
-    pub(super) process: Arc<Process>,
-    /// Whether the process is still there.
+    pub(super) client: Client,
+    /// Whether the process is still there; true of one that is not seen.
     pub(super) alive: bool,
     pub(super) pace: Pace,
     /// Destinations that failed, in order.
@@ -73,9 +72,9 @@ pub(super) struct Stranded {
 }
 
 impl Profile {
-    pub(super) fn new(process: Arc<Process>, pace: Pace) -> Self {
+    pub(super) fn new(client: Client, pace: Pace) -> Self {
         Self {
-            process,
+            client,
             alive: true,
             pace,
             failed: Vec::new(),
@@ -239,7 +238,9 @@ pub(super) mod fixture {
     //! Profiles made by hand, for the tests of the rules.
 
     use super::*;
+    use crate::model::process::Process;
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+    use std::sync::Arc;
 
     /// The IPv4 host with that number.
     pub(in super::super) fn v4(host: u32, port: u16) -> Endpoint {
@@ -264,7 +265,8 @@ pub(super) mod fixture {
             queue: 0,
             waiting: 0,
         };
-        let mut profile = Profile::new(Arc::new(Process::default()), pace);
+        let client = Client::Process(Arc::new(Process::default()));
+        let mut profile = Profile::new(client, pace);
         profile.failed.extend(failed);
         profile.reached.extend(reached);
         profile.sort();

@@ -22,9 +22,9 @@ pub(super) struct Unseen {
 pub(super) struct Attempts {
     /// The kernel's counter of all attempts.
     pub(super) opens: Option<u64>,
-    /// New outbound sockets with an owner.
+    /// New outbound sockets whose client is known, if only by its user.
     pub(super) seen: u64,
-    /// New outbound sockets without one: the remains of short connections.
+    /// New outbound sockets of nobody known: the remains of short connections.
     pub(super) orphaned: u64,
 }
 

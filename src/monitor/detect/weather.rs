@@ -56,7 +56,7 @@ impl Weather {
         let stranded = || {
             profiles
                 .iter()
-                .filter(|profile| !profile.stranded.is_empty())
+                .filter(|profile| program(profile).is_some() && !profile.stranded.is_empty())
         };
         if !is_suspicious(stranded(), limits) {
             let suspected = self.suspected_since.take();
@@ -85,18 +85,21 @@ fn is_suspicious<'a>(stranded: impl Iterator<Item = &'a Profile>, limits: &Thres
     let mut programs: Vec<&[u8]> = Vec::new();
     let mut hosts: Vec<Endpoint> = Vec::new();
     for profile in stranded {
-        programs.push(program(profile));
+        programs.extend(program(profile));
         hosts.extend(profile.stranded.iter().map(|Stranded { host, .. }| *host));
     }
     distinct(programs) >= limits.down_programs && distinct(hosts) >= limits.down_hosts
 }
 
-/// The program a process runs: its file, or its name where that is hidden.
-fn program(profile: &Profile) -> &[u8] {
-    match &profile.process.exe {
+/// The program a process runs: its file, or its name where that is hidden. None
+/// for processes that are not seen: theirs may be that of a process that is, and
+/// one program that fails is no sign.
+fn program(profile: &Profile) -> Option<&[u8]> {
+    let process = profile.client.process()?;
+    Some(match &process.exe {
         Some(exe) => exe.path.raw(),
-        None => profile.process.name.raw(),
-    }
+        None => process.name.raw(),
+    })
 }
 
 fn distinct<T: Ord>(mut values: Vec<T>) -> u32 {

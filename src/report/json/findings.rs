@@ -120,7 +120,7 @@ struct Unseen {
     /// An [`crate::model::owner::Unowned`].
     reason: &'static str,
     uid: Option<u32>,
-    port: u16,
+    port: Option<u16>,
 }
 
 #[derive(Serialize)]
