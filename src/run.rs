@@ -96,3 +96,6 @@ pub enum Ending {
     /// The terminal went away.
     TerminalGone,
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,7 +120,8 @@ fn name_holder(
             (Unowned::Hidden, Some(_)) => "owner_hidden_port",
             (Unowned::Kernel, Some(_)) if has_place || unseen.port.is_none() => "owner_elsewhere",
             (Unowned::Kernel, Some(_)) => "owner_elsewhere_port",
-            _ => "owner_unknown",
+            _ if has_place => "owner_unknown",
+            _ => "owner_unknown_port",
         },
         (None, None) => "owner_unknown",
     };
@@ -333,7 +334,17 @@ fn value(finding: &Finding, words: &Catalogue, place: &str) -> Option<String> {
         }
         "pid" => return Some(finding.process.as_ref()?.pid.to_string()),
         "exe" => return Some(format!("/proc/{}/exe", finding.process.as_ref()?.pid)),
-        "path" => return Some(finding.process.as_ref()?.exe.as_ref()?.path.to_string()),
+        "path" => {
+            let exe = finding
+                .process
+                .as_ref()
+                .and_then(|process| process.exe.as_ref());
+            return match (exe, &finding.evidence) {
+                (Some(exe), _) => Some(exe.path.to_string()),
+                (None, Evidence::OddProgram { program, .. }) => Some(program.to_string()),
+                (None, _) => None,
+            };
+        }
         "program" => {
             let process = finding.process.as_ref();
             if let Some(program) = process.and_then(|process| process.exe.as_ref()) {
@@ -395,4 +406,4 @@ fn percent(part: u64, whole: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

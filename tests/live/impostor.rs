@@ -70,7 +70,7 @@ pub(crate) fn fits_no_baseline_and_is_told(_: &Namespace) -> Result<(), NotHere>
     // A mute by program does not cover it either.
     order(&check(&mute), 1, &[&unlisted]);
     if !run_from_anybodys_folder() {
-        let odd = format!("runs another file under the path {path}");
+        let odd = format!("runs another file as {path}");
         order(&check(&nothing), 1, &[&odd]);
     }
     order("list --json", 0, &["(in its own file system)"]);

@@ -423,7 +423,7 @@ fn holders() -> Vec<(Option<Arc<Process>>, FindingHolder)> {
 }
 
 /// Every finding there may be, in every severity, standing and about to fall.
-fn all_findings() -> Vec<Finding> {
+pub(crate) fn all_findings() -> Vec<Finding> {
     let mut all = Vec::new();
     let evidence = || samples().into_iter().chain(more_samples());
     for evidence in evidence()
