@@ -5,7 +5,7 @@ use super::*;
 use crate::filter::sample::{process, row};
 use crate::model::gap::{Gap, GapReason};
 use crate::model::namespace::Namespace;
-use crate::model::owner::{Holder as Descriptor, OwnerSpan, ProcessId};
+use crate::model::owner::{Holder as Descriptor, OwnerSpan, ProcessId, Unowned};
 use crate::model::protocol::Opened;
 use crate::model::timer::Timer;
 use std::num::NonZeroU32;
@@ -13,7 +13,7 @@ use std::num::NonZeroU32;
 const PORT: u16 = 8081;
 
 /// A socket in words: protocol or state, ends, then `of=PID`, `left=SECONDS`,
-/// `ns=NUMBER`, `uid=NUMBER`, `v6only=0` or `1`.
+/// `ns=NUMBER`, `uid=NUMBER`, `v6only=0` or `1`, `unheld=1`.
 fn world(sockets: &[&str]) -> Observation {
     let mut world = Observation {
         processes: vec![
@@ -69,6 +69,7 @@ fn world(sockets: &[&str]) -> Observation {
                         only: Some(number == 1),
                     };
                 }
+                "unheld" => row.unowned = Some(Unowned::Kernel),
                 "left" => {
                     row.socket.timer = Some(Timer {
                         kind: TimerKind::TimeWait,
@@ -206,6 +207,13 @@ const CASES: &[Case] = &[
         Verdict::Listened,
         &["uid 1001", "sudo tcplens explain :8081"],
         &["tcplens kill"],
+    ),
+    // Every process was searched, as root: sudo shows nothing more.
+    (
+        &["listen 0.0.0.0:8081 - uid=1001 unheld=1"],
+        Verdict::Listened,
+        &["uid 1001", "tcplens close :8081"],
+        &["sudo", "tcplens kill"],
     ),
     (
         &["udp 0.0.0.0:8081 - of=812"],

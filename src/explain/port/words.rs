@@ -4,6 +4,7 @@ use super::super::catalogue::Catalogue;
 use super::super::sentence::{fill, grouped};
 use super::{Holder, PortStatus, Role, Verdict};
 use crate::model::observation::Observation;
+use crate::model::owner::Unowned;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -81,7 +82,13 @@ impl Writer<'_, '_> {
             }
             Verdict::Taken if role == Some(Role::Bound) => vec!["bound", "kill_holder"],
             Verdict::Taken if known => vec!["connection", "kill_holder"],
-            Verdict::Listened | Verdict::Taken | Verdict::Datagrams if !known => vec!["hidden"],
+            Verdict::Listened | Verdict::Taken | Verdict::Datagrams if !known => {
+                vec![if first.is_some_and(is_unheld) {
+                    "unheld"
+                } else {
+                    "hidden"
+                }]
+            }
             Verdict::Remnants if self.left().is_some() => vec!["wait", "reuse"],
             Verdict::Remnants => vec!["reuse"],
             Verdict::Datagrams => vec!["kill_holder"],
@@ -228,6 +235,7 @@ impl Writer<'_, '_> {
         });
         let name = match (holder.process, &user) {
             (Some(_), _) => "process",
+            (None, Some(_)) if is_unheld(holder) => "unheld",
             (None, Some(_)) => "user",
             (None, None) => "nobody_known",
         };
@@ -242,4 +250,9 @@ impl Writer<'_, '_> {
 
 fn count(number: usize) -> String {
     grouped(u64::try_from(number).unwrap_or(u64::MAX))
+}
+
+/// Returns true where every process was searched and none has the socket.
+fn is_unheld(holder: &Holder<'_>) -> bool {
+    holder.process.is_none() && holder.row.unowned == Some(Unowned::Kernel)
 }
