@@ -300,6 +300,21 @@ fn sockets_lead_to_their_answer() {
 }
 
 #[test]
+fn who_stands_for_a_container_is_not_to_be_ended() {
+    let mut world = world(&["listen 127.0.0.1:8081 - of=812"]);
+    let proxy = Arc::make_mut(&mut world.processes[0]);
+    proxy.name = "docker-proxy".into();
+    let arguments = ["-container-ip", "172.17.0.2", "-container-port", "80"];
+    proxy.command = arguments.map(Into::into).to_vec();
+    for language in [Language::English, Language::Chinese] {
+        let found = PortStatus::of(PORT, &world);
+        let text = found.lines(&world, Catalogue::of(language)).join("\n");
+        assert!(text.contains("172.17.0.2:80"), "{text}");
+        assert!(!text.contains("tcplens kill"), "{text}");
+    }
+}
+
+#[test]
 fn a_port_for_outgoing_connections_can_be_reserved() {
     let mut world = world(&["established 192.0.2.1:8081 198.51.100.7:443 of=900"]);
     let text = |world: &Observation| {

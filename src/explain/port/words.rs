@@ -2,6 +2,7 @@
 
 use super::super::catalogue::Catalogue;
 use super::super::sentence::{fill, grouped};
+use super::super::stands_for::StandsFor;
 use super::{Holder, PortStatus, Role, Verdict};
 use crate::model::observation::Observation;
 use crate::model::owner::Unowned;
@@ -19,6 +20,11 @@ pub(super) fn verdict(port: &PortStatus<'_>, seen: &Observation, words: &Catalog
 /// What to do, the most useful first.
 pub(super) fn advice(port: &PortStatus<'_>, seen: &Observation, words: &Catalogue) -> Vec<String> {
     let writer = Writer { port, seen, words };
+    // To end a process that stands for a container helps nobody.
+    let process = writer.first().and_then(|holder| holder.process);
+    if let Some((process, other)) = process.and_then(|one| Some((one, StandsFor::of(one)?))) {
+        return vec![other.told(process, port.port, words)];
+    }
     let names = writer.advice().into_iter();
     names
         .filter_map(|name| writer.sentence("next", name))
