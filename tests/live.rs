@@ -546,5 +546,5 @@ fn main() -> ExitCode {
 
 /// They wait for kernel timers and for time to pass far more than they compute.
 fn threads() -> usize {
-    std::thread::available_parallelism().map_or(2, |cores| 2 * cores.get())
+    std::thread::available_parallelism().map_or(3, |cores| 3 * cores.get())
 }
