@@ -181,7 +181,7 @@ pub struct App {
     newest: u64,
     /// When that was read, milliseconds on the monotonic clock.
     newest_ms: u64,
-    /// Whether an answer to the question counts now.
+    /// True if an answer to the question counts now.
     consent: Consent,
     /// Time of the last message, from the start of the program.
     now: Duration,

@@ -370,13 +370,13 @@ impl App {
         ids.into_iter().flat_map(|id| self.let_go(id)).collect()
     }
 
-    /// Whether an answer to the question counts now, as far as time is concerned.
+    /// True if an answer to the question counts now, as far as time is concerned.
     #[must_use]
     pub fn takes_answers(&self) -> bool {
         self.consent.left(self.now) == Some(Duration::ZERO)
     }
 
-    /// Whether an answer came too early, and none counted since.
+    /// True if an answer came too early, and none counted since.
     #[must_use]
     pub fn dropped_answer(&self) -> bool {
         self.consent.has_dropped()

@@ -18,16 +18,16 @@ const FASTEST_TYPING: Duration = Duration::from_millis(30);
 /// are counted from the start of the program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Consent {
-    /// Whether the question was readable in the last frame; none while no frame has
+    /// True if the question was readable in the last frame; none while no frame has
     /// shown it as it stands now.
     shown: Option<bool>,
     /// Since when it can be read; none while it cannot.
     readable_since: Option<Duration>,
     /// When the last key, click or paste came.
     last_input: Option<Duration>,
-    /// Whether the last one followed the one before too fast.
+    /// True if the last one followed the one before too fast.
     rushed: bool,
-    /// Whether an answer was dropped, and none counted since.
+    /// True if an answer was dropped, and none counted since.
     dropped: bool,
 }
 
@@ -74,7 +74,7 @@ impl Consent {
         }
     }
 
-    /// Whether an answer that comes now counts. One that does not is remembered,
+    /// True if an answer that comes now counts. One that does not is remembered,
     /// and the reading time begins anew: a key that is held down never answers.
     pub(super) fn give(&mut self, now: Duration) -> bool {
         let given =
@@ -101,7 +101,7 @@ impl Consent {
         Some(READING_TIME.saturating_sub(now.saturating_sub(since)))
     }
 
-    /// Whether an answer was dropped, and none counted since.
+    /// True if an answer was dropped, and none counted since.
     pub(super) fn has_dropped(&self) -> bool {
         self.dropped
     }

@@ -89,7 +89,7 @@ impl Place {
         }
     }
 
-    /// Whether copies of this program are still to be started: only a lesson
+    /// True if copies of this program are still to be started: only a lesson
     /// begins anew.
     fn starts_programs(&self) -> bool {
         matches!(self, Self::Lab(lab) if lab.lesson.is_some())

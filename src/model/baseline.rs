@@ -109,7 +109,7 @@ impl Listener {
         Endpoint::new(self.address, self.port)
     }
 
-    /// Whether this line of a baseline allows a listener: a program or a user that
+    /// True if this line of a baseline allows a listener: a program or a user that
     /// is not known, on either side, may be any.
     #[must_use]
     pub fn fits(&self, present: &Self) -> bool {

@@ -70,7 +70,7 @@ impl Text {
         }
     }
 
-    /// Whether a person who writes it down would write the other, in full or as it
+    /// True if a person who writes it down would write the other, in full or as it
     /// is shown.
     #[must_use]
     pub fn is_written_as(&self, written: &Self) -> bool {
@@ -186,7 +186,7 @@ fn escape(character: char, into: &mut String) {
 /// More marks than these on one letter are piled up (Vietnamese needs two).
 const MOST_MARKS: usize = 2;
 
-/// Whether a character could move the cursor, reorder or hide its neighbours, or looks
+/// True if a character could move the cursor, reorder or hide its neighbours, or looks
 /// as each terminal likes.
 ///
 /// Bidirectional controls: UAX #9. The invisible ones: Unicode's

@@ -117,7 +117,7 @@ pub fn kind(name: &str) -> Option<UnitKind> {
     }
 }
 
-/// Whether a name may stand in a command that a person copies (systemd.unit(5)
+/// True if a name may stand in a command that a person copies (systemd.unit(5)
 /// allows these characters).
 fn is_plain(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@:._-\\".contains(&byte);

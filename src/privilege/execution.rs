@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether the filter is in force.
+/// True if the filter is in force.
 static FORBIDDEN: AtomicBool = AtomicBool::new(false);
 
 /// Forbids this thread, and those it will start, to start a program. Where the

@@ -73,7 +73,7 @@ pub(super) struct Neighbours {
     flows: bool,
     /// Those of the last tables.
     last: Vec<Neighbour>,
-    /// Whether a table is bounded in time, and the rest read for later ones.
+    /// True if a table is bounded in time, and the rest read for later ones.
     in_turns: bool,
     turns: Turns,
     /// What was read of each, for the tables for which it is not; kept only where there
@@ -217,7 +217,7 @@ impl Neighbours {
         }
     }
 
-    /// Whether a namespace is one of this machine's own or of some user's making.
+    /// Class of a namespace: this machine's own, or of some user's making.
     fn class(&self, neighbour: &Neighbour) -> Class {
         let user = |pid: &str| fs::read_link(self.root.join(pid).join("ns/user")).ok();
         let first = neighbour.members.first().map(u32::to_string);

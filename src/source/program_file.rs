@@ -112,7 +112,7 @@ pub(super) fn link(root: &Path, pid: u32) -> io::Result<Vec<u8>> {
     Ok(path.into_os_string().into_vec())
 }
 
-/// Whether a program was read from this link.
+/// True if a program was read from this link.
 pub(super) fn is_of_link(program: &Program, link: &[u8]) -> bool {
     let (path, deleted) = split(link);
     let same_mark = match program.file {

@@ -81,7 +81,7 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
     put(&Line::from(spans), Style::new(), area, buffer);
 }
 
-/// Whether a command is the answer that a question acts on.
+/// True if a command is the answer that a question acts on.
 fn is_answer(command: Command) -> bool {
     matches!(command, Command::ConfirmSend | Command::ConfirmClose)
 }

@@ -55,14 +55,14 @@ pub(crate) struct Process {
     /// Whether that file has been removed.
     #[serde(default)]
     pub(crate) deleted: bool,
-    /// Whether another file is at that path here, and it runs in a user namespace
+    /// True if another file is at that path here, and it runs in a user namespace
     /// and a file system of its own.
     #[serde(default)]
     pub(crate) impostor: bool,
     /// The user whose it is, if its descriptors may not be read, so that nobody
     /// knows what it holds.
     pub(crate) hidden: Option<u32>,
-    /// Whether it is a container's.
+    /// True if it is a container's.
     #[serde(default)]
     pub(crate) container: bool,
     /// How many files it has open.
@@ -95,7 +95,7 @@ pub(crate) struct Socket {
     /// What its send queue holds; for a listener, its backlog.
     #[serde(default)]
     pub(crate) send: Curve,
-    /// Whether it is open and no process holds it.
+    /// True if it is open and no process holds it.
     #[serde(default)]
     pub(crate) unheld: bool,
     /// Whose it is.

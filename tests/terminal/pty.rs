@@ -167,7 +167,7 @@ impl Session {
         self.writer = Some(writer);
     }
 
-    /// Whether the program has ended by itself.
+    /// True if the program has ended by itself.
     pub(crate) fn has_ended(&self) -> bool {
         has_ended(&self.process(), Duration::ZERO)
     }

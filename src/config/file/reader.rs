@@ -5,11 +5,11 @@ use super::super::error::Distrust;
 /// Who reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reader {
-    /// Whether root does.
+    /// True if root does.
     pub root: bool,
     /// Who called sudo, if anybody did.
     pub invoker: Option<u32>,
-    /// Whether the folders on the way count, too: not in a user namespace, where the
+    /// True if the folders on the way count, too: not in a user namespace, where the
     /// owners of those above are not known.
     pub folders: bool,
 }
@@ -31,7 +31,7 @@ impl Reader {
         owner == 0 || Some(owner) == self.invoker
     }
 
-    /// Whether nothing of a file's text may be told: root reads for somebody
+    /// True if nothing of a file's text may be told: root reads for somebody
     /// whose file it is not. Its mode proves nothing: the folder may be closed.
     pub(super) fn veils(self, owner: u32) -> bool {
         let somebody = self.invoker.filter(|uid| *uid != 0);

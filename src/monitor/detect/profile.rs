@@ -11,7 +11,7 @@ use crate::model::time::Stamp;
 #[derive(Clone, Debug)]
 pub(super) struct Profile {
     pub(super) client: Client,
-    /// Whether the process is still there; true of one that is not seen.
+    /// True if the process is still there, or is not seen.
     pub(super) alive: bool,
     pub(super) pace: Pace,
     /// Destinations that failed, in order.

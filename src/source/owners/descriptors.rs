@@ -296,7 +296,7 @@ impl ProcFolder {
         .map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0))
     }
 
-    /// Whether a thread has another number of descriptors than the first, which may
+    /// True if a thread has another number of descriptors than the first, which may
     /// open or close one at any time.
     fn differs(&self, pid: u32, thread: u32) -> bool {
         (0..2).all(|_| {

@@ -82,7 +82,7 @@ impl Known {
         }
     }
 
-    /// Whether what it holds is not known, or has not been for too long.
+    /// True if what it holds is not known, or has not been for too long.
     fn is_late(&self, now: Pass) -> bool {
         let waits = self.due_since.map(|since| now.saturating_sub(since));
         waits.is_some_and(|waits| self.read_at.is_none() || waits >= LATE)

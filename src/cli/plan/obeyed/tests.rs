@@ -86,7 +86,7 @@ fn is_without_effect(command: &str, flag: &str) -> bool {
         || command == "lab" && ["extended", "no-header", "info"].contains(&flag)
 }
 
-/// Whether a flag changed the plan, is so anyway, or is refused.
+/// Use that a command makes of a flag: it changes the plan, is so anyway, or is refused.
 fn judge(command: &str, flag: &Arg, before: bool) -> Use {
     let (id, typed) = (flag.get_id().as_str(), typed(flag));
     let plain = whole(command);

@@ -171,7 +171,7 @@ fn skeleton(character: char) -> Option<char> {
     })
 }
 
-/// Whether two neighbours are in the other order, or a letter is doubled or was.
+/// True if two neighbours are in the other order, or a letter is doubled or was.
 fn is_misspelt(name: &str, known: &str) -> bool {
     let undoubled = |text: &str| {
         let mut letters: Vec<char> = text.chars().collect();
