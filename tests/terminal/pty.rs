@@ -53,6 +53,16 @@ pub(crate) struct Ended {
     pub(crate) modes_restored: bool,
 }
 
+impl Ended {
+    /// Asserts that the program was left by `press_until_ended` with ^C. A press after it
+    /// has given the terminal back is a signal if it has not ended yet, and has the
+    /// terminal throw away what was written and not shown.
+    pub(crate) fn assert_left_by_presses(&self) {
+        assert!(matches!(self.code, 0 | 130), "{}", self.code);
+        assert!(self.modes_restored, "the terminal is not cooked again");
+    }
+}
+
 /// How a program ended after its terminal had vanished.
 pub(crate) struct Vanished {
     pub(crate) code: u32,
