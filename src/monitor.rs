@@ -2,9 +2,9 @@
 //!
 //! The monitor is pure: no clock, no file, no thread. Time comes in with the
 //! readings, so the same readings always give the same observations. It keeps
-//! one observation, the last, and what cannot be read off it: where the row of
-//! a key is, the numbers of processes, a short history and the detectors'
-//! memory.
+//! the latest observation and the state that cannot be read off it: the map
+//! from keys to rows, process numbers, a short history and the memory of the
+//! detectors.
 
 mod accept_waits;
 mod census;
@@ -59,33 +59,34 @@ use std::sync::Arc;
 use std::time::Duration;
 use trend::Trends;
 
-/// What may be chosen about watching.
+/// Options of the monitor.
 #[derive(Clone, Debug)]
 pub struct MonitorOptions {
-    /// How long a new or changed row is marked as such.
+    /// Duration for which a new or changed row is marked as such.
     pub marked_for: Duration,
-    /// How long a row that closed stays in the observation.
+    /// Duration for which a closed row stays in the observation.
     pub linger: Duration,
-    /// Of how many sockets that a table lacks it is asked what has become of
-    /// them ([`Monitor::unsettled`]); beyond that, and with 0, a table that is
-    /// not in doubt is believed, and any other only the second time.
+    /// Maximum number of sockets missing from a table that are looked up
+    /// ([`Monitor::unsettled`]). Beyond that, and with 0, a missing socket is
+    /// closed at once, or, where the table may omit open sockets, when it is
+    /// missing twice.
     pub settled: usize,
-    /// How many tables the history of arrivals reaches back.
+    /// Number of tables in the history of arrivals.
     pub history: usize,
-    /// Whether troubles are looked for.
+    /// True if the detection rules run.
     pub detects: bool,
-    /// The limits of the rules.
+    /// Thresholds of the rules.
     pub thresholds: Thresholds,
-    /// What a person adds to them.
+    /// Rules, baseline and mutes of the user.
     pub wishes: Wishes,
-    /// Names of processes that show troubles on purpose, as the lab's do: nothing
-    /// is found about them.
+    /// Names of processes that cause problems on purpose, such as those of the
+    /// lab: no finding is about them.
     pub staged: &'static [&'static str],
 }
 
 impl Default for MonitorOptions {
-    /// Three seconds: at one table a second a mark is seen thrice. Sixty tables
-    /// of history fill a minute.
+    /// Three seconds: at one table a second a mark is seen three times. Sixty
+    /// tables of history fill a minute.
     fn default() -> Self {
         Self {
             marked_for: Duration::from_secs(3),
@@ -100,10 +101,10 @@ impl Default for MonitorOptions {
     }
 }
 
-/// Of so many connections the rules ask for `TCP_INFO` at most.
+/// Maximum number of connections whose `TCP_INFO` the rules ask for.
 const PROBED: usize = 256;
 
-/// Makes of all readings so far what the faces show.
+/// Folds readings into observations.
 pub struct Monitor {
     options: MonitorOptions,
     ledger: Ledger,
@@ -111,7 +112,7 @@ pub struct Monitor {
     history: History,
     detection: Detection,
     personal: Personal,
-    /// How many rows were in each state, per table, the latest last.
+    /// Number of rows in each state, per table, the latest last.
     tallies: Vec<Tally>,
     clocks: Clocks,
     trends: Trends,
@@ -122,22 +123,22 @@ pub struct Monitor {
     /// Connections of the last table whose `TCP_INFO` the rules ask for.
     probed: Vec<Socket>,
     chronicler: Chronicler,
-    /// The last table, while some of its absences are not settled.
+    /// The last table, while lookups of its missing sockets are pending.
     draft: Option<Box<Draft>>,
     /// The time of the first table.
     began: Option<Stamp>,
-    /// What the last table was of.
+    /// Scope of the last table.
     scope: Option<Scope>,
-    /// The latest time seen; a clock that goes back is not believed.
+    /// Latest time seen: a clock that goes back is ignored.
     now: Stamp,
     latest: Option<Arc<Observation>>,
     spares: Spares,
-    /// The memory that the sockets of the last table were in.
+    /// Buffer that held the sockets of the last table.
     spent: Vec<Socket>,
 }
 
 impl Monitor {
-    /// A monitor that has seen nothing.
+    /// Returns a monitor without any reading.
     #[must_use]
     pub fn new(options: MonitorOptions) -> Self {
         Self {
@@ -166,13 +167,13 @@ impl Monitor {
         }
     }
 
-    /// Takes in a reading and gives the state of the world after it; none as
-    /// long as no table has been read, and after a table of which something is
-    /// [unsettled](Self::unsettled).
+    /// Processes a reading and returns the observation after it; none before
+    /// the first table, and after a table with [pending
+    /// lookups](Self::unsettled).
     ///
-    /// A table makes a new observation, and tells what events came before it.
-    /// Usage and details go into a copy of the
-    /// last one, with the same number and the very same rows.
+    /// A table makes a new observation, with the events that came before it.
+    /// Usage and details go into a copy of the last one, with the same number
+    /// and the very same rows.
     pub fn fold(&mut self, reading: Reading) -> Option<Arc<Observation>> {
         match reading.matter {
             Matter::Table(snapshot) => {
@@ -195,9 +196,9 @@ impl Monitor {
         }
     }
 
-    /// Sockets that the last table lacks, of which it is not known yet whether
-    /// they are gone. The next reading should be the [`Matter::Absences`] of
-    /// them; any other takes them for not gone until the next table.
+    /// Sockets missing from the last table whose fate is unknown. The next
+    /// reading should be the [`Matter::Absences`] of them; after any other
+    /// reading they count as open until the next table.
     #[must_use]
     pub fn unsettled(&self) -> &[Socket] {
         self.draft
@@ -205,34 +206,33 @@ impl Monitor {
             .map_or(&[], |draft| &draft.turned.unsettled)
     }
 
-    /// Connections of the last table whose [`Matter::Details`] the rules ask for,
-    /// at most 256; they are to be read beside those that a person watches.
+    /// Connections of the last table whose [`Matter::Details`] the rules ask
+    /// for, at most 256; to be read in addition to those that the user watches.
     #[must_use]
     pub fn probed(&self) -> &[Socket] {
         &self.probed
     }
 
-    /// Whether tables must be read with what connections carry, for the rules'
-    /// sake.
+    /// True if a rule needs tables with `TCP_INFO` counters.
     #[must_use]
     pub fn needs_flows(&self) -> bool {
         self.personal.needs_flows()
     }
 
-    /// The memory that the sockets of the last table were in, empty: the next
-    /// may be read into it.
+    /// Returns the buffer of the last table's sockets, empty, for the next
+    /// table.
     #[must_use]
     pub fn take_spent(&mut self) -> Vec<Socket> {
         std::mem::take(&mut self.spent)
     }
 
-    /// From the next table on these findings are muted, and no others.
+    /// Sets the muted findings, from the next table on.
     pub fn set_mutes(&mut self, mutes: Vec<Mute>) {
         self.personal.set_mutes(mutes);
     }
 
-    /// From the next table on the ways of these sockets are told, and of no
-    /// others; of at most 256.
+    /// Sets the sockets whose timelines are in the observations, at most 256,
+    /// from the next table on.
     pub fn follow(&mut self, sockets: &[Socket]) {
         self.chronicler.follow(sockets.iter().map(Socket::key));
     }
@@ -249,14 +249,14 @@ impl Monitor {
         shown.accept_waits = self.accept_waits.all().to_vec();
         shown.details = self.details.all().to_vec();
         if self.chronicler.is_behind() {
-            // What has come on screen need not wait for the next table.
+            // Newly followed sockets need not wait for the next table.
             return self.write_chronicle();
         }
         Some(Arc::clone(latest))
     }
 
-    /// The last observation with the events that came since; none if none did.
-    /// The rows are the very same.
+    /// Returns the last observation with the events received since; none if
+    /// there are none. The rows are the very same.
     pub fn with_new_events(&mut self) -> Option<Arc<Observation>> {
         if !self.chronicler.has_news() {
             return None;
@@ -327,8 +327,8 @@ impl Monitor {
         }
     }
 
-    /// Makes the observation of the last table, if that waits for answers;
-    /// nothing if it does not.
+    /// Makes the observation of the last table if that waits for lookups;
+    /// returns none if it does not.
     fn conclude(&mut self, answers: Vec<(SocketKey, Option<Socket>)>) -> Option<Arc<Observation>> {
         let Draft {
             time,
@@ -340,7 +340,7 @@ impl Monitor {
         let moment = self.clock().moment;
         self.ledger.settle(&mut turned, answers, moment);
         self.spent = std::mem::take(&mut turned.spent);
-        // Who holds what only the last table had may hold nothing that is in
+        // A holder carried over from the last table may hold nothing that is in
         // this one.
         for holder in turned.holders.iter().skip(listed_holders) {
             self.interner.keep(holder.process);
@@ -429,9 +429,9 @@ impl Monitor {
         Some(self.publish(observation))
     }
 
-    /// Chooses the connections whose `TCP_INFO` the rules ask for: those that
-    /// nobody has accepted, those that their peers closed some time ago, those
-    /// that programs have half-closed, and those whose data does not get through.
+    /// Chooses the connections whose `TCP_INFO` the rules ask for: those not
+    /// yet accepted, those that their peers closed some time ago, those that
+    /// programs have half-closed, and those whose data does not get through.
     fn probe(&mut self, turned: &Turned, census: &Census) {
         let limits = &self.options.thresholds;
         let lasts = |row: &&Row, limit: Duration| {
@@ -448,8 +448,8 @@ impl Monitor {
             let held = row.socket.inode.is_some();
             held && row.socket.state == State::FinWait2 && lasts(row, limits.fin_wait_2_after)
         });
-        // Why data waits in these, only TCP_INFO tells: their marks need it although
-        // they may not be on screen.
+        // Only TCP_INFO reports why data waits in these: their marks need it
+        // although they may not be on screen.
         let stuck = census.muster.queued(&turned.rows).filter(|row| {
             let timer = row.socket.timer;
             timer.is_some_and(|timer| {
@@ -462,7 +462,8 @@ impl Monitor {
         self.probed = sockets.take(PROBED).collect();
     }
 
-    /// What was found elsewhere does not stand over another part of the machine.
+    /// Drops the findings of another scope: they do not hold for this part of
+    /// the machine.
     fn watch(&mut self, scope: Scope) {
         let before = self.scope.replace(scope);
         if before.is_some_and(|before| before != scope) {
@@ -475,12 +476,12 @@ impl Monitor {
         let staged = self.options.staged;
         match &finding.process {
             Some(process) => staged.iter().any(|name| process.name.as_str() == *name),
-            // What a staged process has closed belongs to nobody.
+            // A socket that an exempt process has closed has no owner.
             None => !staged.is_empty(),
         }
     }
 
-    /// The findings to be told, and those that are muted.
+    /// Returns the findings to report, and the muted ones.
     fn detect(
         &mut self,
         turned: &mut Turned,
@@ -543,8 +544,8 @@ impl Monitor {
     }
 }
 
-/// The buffer memory of a table by the keys of its sockets, ascending. Of a key
-/// that comes twice the later sighting counts, as in the ledger.
+/// Buffer memory of a table, by the keys of its sockets, ascending. Of a key
+/// that comes twice the later entry counts, as in the ledger.
 fn memory_by_key(snapshot: &mut Snapshot) -> Arc<Vec<MemoryEntry>> {
     let listed = std::mem::take(&mut snapshot.memory);
     let entry = |(place, memory): (u32, _)| {
@@ -557,14 +558,14 @@ fn memory_by_key(snapshot: &mut Snapshot) -> Arc<Vec<MemoryEntry>> {
     Arc::new(entries)
 }
 
-/// A table whose rows are made, but not yet what follows from them.
+/// A table whose rows are merged and whose observation is not made yet.
 struct Draft {
     time: Time,
-    /// What is left of it.
+    /// Rest of the snapshot.
     snapshot: Snapshot,
     turned: Turned,
-    /// How many holders are the table's own; those behind are carried over with
-    /// rows it lacks.
+    /// Number of holders from the table itself; those behind are carried over
+    /// with missing rows.
     listed_holders: usize,
     /// Buffer memory of its sockets, ascending by key.
     memory: Arc<Vec<MemoryEntry>>,

@@ -1,13 +1,13 @@
-//! How long the oldest connection has waited at each listener, and since when
-//! its program has accepted none.
+//! Waiting time of the oldest connection at each listener, and the time since
+//! its program last accepted one.
 //!
 //! The accept queue is first in, first out (`reqsk_queue_remove` in
-//! `include/net/request_sock.h`): while the oldest connection that nobody has
-//! accepted stays the same, nothing is accepted. Of listeners that share an
-//! address (`SO_REUSEPORT`) no table tells whose queue such a connection is in.
-//! Where only one of them has a queue it is in that one; else a listener has
-//! accepted nothing for as long as its queue has not become shorter, if as many
-//! connections have waited for as long.
+//! `include/net/request_sock.h`): while the oldest connection in it stays the
+//! same, nothing is accepted. For listeners that share an address
+//! (`SO_REUSEPORT`) no table reports whose queue such a connection is in. Where
+//! only one of them has a queue, the connection is in that one; otherwise a
+//! listener counts as having accepted nothing for as long as its queue has not
+//! become shorter, if as many connections have waited for as long.
 
 use super::details::Details;
 use super::listeners::Listeners;
@@ -20,17 +20,17 @@ use crate::model::time::Stamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// So many connections of a queue are asked for how long they have been there.
+/// Maximum number of connections of a queue whose waiting time is asked for.
 const PROBED: usize = 64;
 
-/// Listeners with connections that nobody has accepted, over the tables.
+/// Listeners with connections not yet accepted, from table to table.
 #[derive(Default)]
 pub(super) struct AcceptWaits {
     queues: BTreeMap<SocketKey, Queue>,
     /// Connections at the head of a queue, by the row number of its listener, of
     /// the last table.
     heads: Vec<(u32, SocketKey)>,
-    /// Those of the last table, by row number.
+    /// Waits of the last table, by row number.
     waits: Vec<AcceptWait>,
 }
 
@@ -38,11 +38,11 @@ pub(super) struct AcceptWaits {
 #[derive(Clone, Copy)]
 struct Queue {
     length: u32,
-    /// Since when it has had connections and has not become shorter.
+    /// Time since which it has connections and has not become shorter.
     undiminished: Stamp,
-    /// Number of connections that it had then.
+    /// Number of connections at that time.
     length_then: u32,
-    /// The oldest connection, where it is known to be in this queue.
+    /// Oldest connection, if it is known to be in this queue.
     head: Option<Head>,
 }
 
@@ -50,25 +50,26 @@ struct Queue {
 #[derive(Clone, Copy)]
 struct Head {
     key: SocketKey,
-    /// Time at which it came.
+    /// Time of its arrival.
     came: Stamp,
-    /// Since when it has been the next.
+    /// Time since which it is the next.
     since: Stamp,
 }
 
-/// Listeners that share an address, and what waits for any of them.
+/// Listeners that share an address, and the connections waiting for any of
+/// them.
 #[derive(Default)]
 struct Group {
     /// Row numbers of those with a queue.
     listeners: Vec<u32>,
-    /// Row numbers of connections that nobody has accepted.
+    /// Row numbers of connections not yet accepted.
     waiting: Vec<u32>,
 }
 
 type Bound = (u32, Endpoint, u32);
 
 impl AcceptWaits {
-    /// Takes in a table: its rows, with the reason why nobody owns them.
+    /// Processes a table: its rows, with the reasons why some have no owner.
     pub(super) fn fold(
         &mut self,
         rows: &[Row],
@@ -135,9 +136,9 @@ impl AcceptWaits {
         }
     }
 
-    /// Takes in `TCP_INFO` of connections at the head: what nobody has accepted
-    /// has sent no data, so the time since data was sent last is the time since
-    /// the handshake.
+    /// Applies `TCP_INFO` of connections at the head of a queue. A connection
+    /// that is not accepted has sent no data, so the time since data was last
+    /// sent is the time since the handshake.
     pub(super) fn measure(&mut self, details: &Details) {
         for (listener, key) in &self.heads {
             let Some(detail) = details.find(key) else {
@@ -160,15 +161,15 @@ impl AcceptWaits {
         &self.waits
     }
 
-    /// The connections whose `TCP_INFO` tells how long they have waited.
+    /// Returns the connections whose `TCP_INFO` reports their waiting time.
     pub(super) fn heads(&self) -> impl Iterator<Item = &SocketKey> {
         self.heads.iter().map(|(_, key)| key)
     }
 }
 
 impl Queue {
-    /// The queue in the next table. `sole` says that `waiting`, oldest first, can
-    /// be in no other.
+    /// Returns the queue as of the next table. `sole` is true if `waiting`,
+    /// oldest first, can be in no other queue.
     fn next(
         before: Option<&Self>,
         listener: &Row,
@@ -201,10 +202,10 @@ impl Queue {
         }
     }
 
-    /// Since when the connections that it had when it last became shorter have
-    /// waited; none if there are not as many as old as that, beside those
-    /// `claimed` for others. A busy server keeps a full queue full and accepts all
-    /// the same.
+    /// Returns the time since which the connections that were there when the
+    /// queue last became shorter have waited; none if fewer are as old as that,
+    /// beside those `claimed` for other listeners. A busy server keeps a full
+    /// queue full and still accepts.
     fn claims(&self, waiting: &[&Row], claimed: &mut usize, now: Stamp) -> Option<(Stamp, Stamp)> {
         let old = waiting.partition_point(|row| row.first_seen <= self.undiminished);
         let needed = claimed.saturating_add(self.length_then as usize);
@@ -215,7 +216,8 @@ impl Queue {
     }
 }
 
-/// Listeners with a queue, by what they are bound to, and what waits for them.
+/// Listeners with a queue, by bound address, and the connections waiting for
+/// them.
 fn groups(rows: &[Row], ownerless: &[u32], listeners: &Listeners) -> BTreeMap<Bound, Group> {
     let bound = |row: &Row| {
         let socket = &row.socket;
@@ -255,7 +257,7 @@ mod tests {
     use crate::model::state::State;
     use std::sync::Arc;
 
-    /// A listener with so many in its queue.
+    /// A listener with this many connections in its queue.
     fn listener(number: u16, waiting: u32) -> Socket {
         Socket {
             recv_queue: waiting,
@@ -276,7 +278,7 @@ mod tests {
         }
     }
 
-    /// A connection that nobody has accepted.
+    /// A connection not yet accepted.
     fn waiting(number: u16) -> Socket {
         Socket {
             inode: None,

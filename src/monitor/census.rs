@@ -1,4 +1,4 @@
-//! What is counted and indexed over all rows of a table, in one walk.
+//! Counts and indexes over all rows of a table, made in one pass.
 
 use super::listeners::Listeners;
 use super::muster::Muster;
@@ -7,21 +7,21 @@ use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
 use crate::model::state::State;
 
-/// The counts of one table.
+/// Counts and indexes of one table.
 #[derive(Default)]
 pub(super) struct Census {
-    /// Rows by state, without those that closed.
+    /// Number of rows by state, without closed ones.
     pub(super) tally: Tally,
-    /// Where to find the listeners.
+    /// Index of the listeners.
     pub(super) listeners: Listeners,
-    /// Rows that nobody holds, those that closed among them.
+    /// Numbers of rows without an owner, closed ones included.
     pub(super) ownerless: Vec<u32>,
-    /// Rows that rules look at.
+    /// Row subsets for the rules.
     pub(super) muster: Muster,
 }
 
 impl Census {
-    /// Walks over the rows.
+    /// Counts the rows.
     pub(super) fn of(rows: &[Row]) -> Self {
         let mut census = Self::default();
         for (number, row) in (0u32..).zip(rows) {

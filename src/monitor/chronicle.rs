@@ -1,5 +1,5 @@
-//! What became of connections between tables: joins what the kernel told to
-//! lives, lives to rows, and keeps the stream of what happened last.
+//! Connection events between tables: joins kernel events to connections,
+//! connections to rows, and keeps a log of the latest events.
 
 pub(super) mod attempts;
 mod life;
@@ -30,10 +30,10 @@ use std::sync::Arc;
 use stream::{STREAM, Stream};
 use whereabouts::{Place, Whereabouts};
 
-/// How many sockets may be followed.
+/// Maximum number of followed sockets.
 pub(super) const FOLLOWED: usize = 256;
 
-/// Writes the chronicle.
+/// Tracks connection events and writes the history for observations.
 #[derive(Default)]
 pub(super) struct Chronicler {
     feed: Feed,
@@ -45,20 +45,20 @@ pub(super) struct Chronicler {
     passages: Passages,
     stream: Stream,
     followed: Vec<SocketKey>,
-    /// Whether others are followed than the last chronicle tells of.
+    /// True if the followed sockets differ from those of the last history.
     behind: bool,
-    /// True if events came that the last chronicle lacks.
+    /// True if the last history lacks events.
     has_news: bool,
-    /// Since the last table.
+    /// Connection attempts since the last table.
     attempts: Attempts,
-    /// Ports of listeners that came since.
+    /// Ports of listeners opened since the last table.
     opened: HashSet<u16>,
-    /// The only network namespace that is watched; none if all are.
+    /// The only network namespace watched; none if all are.
     only: Option<u32>,
 }
 
 impl Chronicler {
-    /// Whose ways are to be told with each table.
+    /// Sets the sockets whose timelines are included in observations.
     pub(super) fn follow(&mut self, sockets: impl Iterator<Item = SocketKey>) {
         let mut followed: Vec<SocketKey> = sockets.take(FOLLOWED).collect();
         followed.sort_unstable();
@@ -67,30 +67,30 @@ impl Chronicler {
         self.followed = followed;
     }
 
-    /// Whether the chronicle should be written anew before the next table.
+    /// True if the history should be written again before the next table.
     pub(super) fn is_behind(&self) -> bool {
         self.behind
     }
 
-    /// True if events came that the last chronicle lacks.
+    /// True if the last history lacks events.
     pub(super) fn has_news(&self) -> bool {
         self.has_news
     }
 
-    /// Done with what was told since the table before. Of the changes to come,
-    /// those of other network namespaces than this are left out.
+    /// Resets the state since the last table. Of later changes, those of
+    /// network namespaces other than `only` are skipped.
     pub(super) fn end_table(&mut self, only: Option<u32>) {
         self.attempts = Attempts::default();
         self.opened.clear();
         self.only = only;
     }
 
-    /// What connects came to since the last table.
+    /// Outcomes of connection attempts since the last table.
     pub(super) fn attempts(&self) -> &Attempts {
         &self.attempts
     }
 
-    /// Takes in what was told; `latest` says who owns what.
+    /// Processes events; `latest` gives the owners.
     pub(super) fn fold(&mut self, events: Events, latest: Option<&Observation>) {
         let Events {
             feed,
@@ -116,7 +116,8 @@ impl Chronicler {
                 continue;
             }
             self.count(change, &meaning);
-            // That somebody is accepted is told by what follows at once.
+            // LISTEN to SYN_RECV is skipped: the change that follows at once
+            // reports the accepted connection.
             let accepted = (change.from, change.to) == (State::Listen, State::SynReceived);
             if !accepted {
                 latest_ones.push(number, meaning);
@@ -157,7 +158,7 @@ impl Chronicler {
         }
     }
 
-    /// Takes in a table, and gives the chronicle after it.
+    /// Processes a table.
     pub(super) fn note(&mut self, turned: &Turned, now: Stamp, began: Stamp) {
         self.lives.begin_table();
         for row in stirred(turned) {
@@ -173,7 +174,7 @@ impl Chronicler {
         self.stream.recognise(stirred(turned), &turned.rows, now);
     }
 
-    /// The chronicle as it is now; `find` gives the row of a key.
+    /// Returns the history as it is now; `find` returns the row of a key.
     pub(super) fn write<'r>(
         &mut self,
         find: impl Fn(&SocketKey) -> Option<&'r Row>,

@@ -1,10 +1,10 @@
-//! One offset between the two clocks: read one after the other, they drift by a
-//! millisecond from table to table, and a moment of the past would, too.
+//! One offset between the two clocks. They are read one after the other and
+//! drift by a millisecond from table to table, and so would a time in the past.
 
 use crate::model::time::Time;
 
-/// A difference beyond this means that somebody has set the clock, in
-/// milliseconds.
+/// Largest drift, in milliseconds; a larger difference means that the clock was
+/// set.
 const SET: u64 = 100;
 
 /// The time of day at the zero of the monotonic clock, once known.
@@ -14,7 +14,7 @@ pub(super) struct Clocks {
 }
 
 impl Clocks {
-    /// The same moment with a time of day that agrees with earlier ones.
+    /// Returns the same time with a wall clock that agrees with earlier ones.
     pub(super) fn steady(&mut self, time: Time) -> Time {
         let Some(zero) = time.wall_ms.checked_sub(time.monotonic_ms) else {
             return time;

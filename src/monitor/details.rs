@@ -1,21 +1,21 @@
-//! Keeps `TCP_INFO` of the connections it was last asked for, and makes rates of
-//! what two readings say.
+//! Keeps `TCP_INFO` of the connections it was last read of, and computes rates
+//! from two readings.
 
 use crate::model::flow::{Flow, Sample};
 use crate::model::observation::Detail;
 use crate::model::socket::SocketKey;
 use crate::model::tcp_info::TcpInfo;
 
-/// The details of the last reading that had any, ascending by key. Those of a
-/// connection that was not asked for again are forgotten, so there are never
-/// more than in one reading.
+/// Details of the last reading that had any, ascending by key. A connection
+/// that is not read again is forgotten, so there are never more than in one
+/// reading.
 #[derive(Default)]
 pub(super) struct Details {
     known: Vec<Detail>,
 }
 
 impl Details {
-    /// Takes in a reading.
+    /// Processes a reading.
     pub(super) fn take(&mut self, read: Vec<(SocketKey, TcpInfo)>, monotonic_ms: u64) {
         let mut fresh: Vec<Detail> = read
             .into_iter()
@@ -42,7 +42,7 @@ impl Details {
         self.known.get(place)
     }
 
-    /// All that is known, ascending by key.
+    /// All known details, ascending by key.
     pub(super) fn all(&self) -> &[Detail] {
         &self.known
     }
@@ -108,7 +108,7 @@ mod tests {
         let mut monitor = Monitor::default();
         monitor.fold(reading(0, table(&sockets)));
         monitor.fold(details(0, &[(sockets[1], 0), (sockets[0], 1000)]));
-        // What is known stays until it is read again.
+        // Details stay until they are read again.
         let seen = monitor.fold(reading(2000, table(&sockets))).unwrap();
         assert!(seen.flow(&seen.rows[1]).is_some());
         let seen = monitor
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(seen.details.len(), 1);
     }
 
-    /// A table in which each socket has received so much.
+    /// A table in which each socket has received this number of bytes.
     fn flowing(received: &[(Socket, Option<u64>)]) -> Snapshot {
         let sockets: Vec<Socket> = received.iter().map(|(socket, _)| *socket).collect();
         let sample = |received| Sample {
@@ -164,7 +164,7 @@ mod tests {
         let second = [(two, Some(500)), (one, Some(7000)), (two, Some(500))];
         let seen = monitor.fold(reading(1000, flowing(&second))).unwrap();
         assert_eq!((rx(&seen, 0), rx(&seen, 1)), (Some(500), Some(7000)));
-        // What is no longer read is no longer shown.
+        // Counters that are no longer read are no longer shown.
         let seen = monitor.fold(reading(2000, table(&[one, two]))).unwrap();
         assert_eq!(rx(&seen, 0), None);
         assert!(seen.flows.is_empty());

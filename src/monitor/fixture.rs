@@ -1,4 +1,4 @@
-//! Sockets and processes for this room's own tests.
+//! Sockets and processes for the tests of this module.
 
 use crate::model::endpoint::Endpoint;
 use crate::model::owner::{Holder, OwnerSearch, OwnerSpan, ProcessId};
@@ -17,7 +17,7 @@ pub(super) fn process_id(number: u32) -> ProcessId {
     ProcessId(number)
 }
 
-/// A process that needs no more than a number.
+/// A process with a pid and little else.
 pub(super) fn process(pid: u32) -> Arc<Process> {
     Arc::new(Process {
         pid,
@@ -84,7 +84,7 @@ pub(super) fn table(sockets: &[Socket]) -> Snapshot {
     table
 }
 
-/// A table as a reading at so many milliseconds.
+/// A table as a reading at this number of milliseconds.
 pub(super) fn reading(milliseconds: u64, snapshot: Snapshot) -> Reading {
     Reading {
         time: Time {

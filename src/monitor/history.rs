@@ -1,15 +1,15 @@
-//! How much happened lately: a short memory of counts, one a table.
+//! History of arrivals: one count per table.
 
 use std::collections::VecDeque;
 
-/// How many sockets appeared in each of the last tables.
+/// Number of sockets that appeared in each of the last tables.
 pub(super) struct History {
     counts: VecDeque<u32>,
     longest: usize,
 }
 
 impl History {
-    /// A memory of that many tables.
+    /// Returns an empty history of at most that many tables.
     pub(super) fn new(longest: usize) -> Self {
         Self {
             counts: VecDeque::with_capacity(longest),
@@ -17,7 +17,7 @@ impl History {
         }
     }
 
-    /// Adds the latest count and forgets the oldest when there are too many.
+    /// Adds the latest count and drops the oldest beyond the maximum.
     pub(super) fn push(&mut self, count: u32) {
         self.counts.push_back(count);
         while self.counts.len() > self.longest {

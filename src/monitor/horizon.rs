@@ -1,15 +1,15 @@
-//! How far a table reaches: which network namespaces it is about.
+//! Network namespaces that a table covers.
 
 use crate::model::namespace::Scope;
 use crate::model::reading::Snapshot;
 use crate::model::socket::Socket;
 
-/// Which network namespaces a table is about. A socket beyond is neither there
-/// nor gone: nobody has looked.
+/// Network namespaces that a table covers. A socket outside of them is neither
+/// open nor closed: it is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) struct Horizon {
     scope: Scope,
-    /// The namespace that this program is in; 0 if that is not known.
+    /// The namespace of this program; 0 if unknown.
     own: u32,
 }
 
@@ -21,7 +21,7 @@ impl Horizon {
         }
     }
 
-    /// Whether a socket is within.
+    /// True if a socket is within.
     pub(super) fn covers(self, socket: &Socket) -> bool {
         self.scope == Scope::All || self.own == 0 || socket.namespace == self.own
     }

@@ -1,8 +1,8 @@
 //! Gives each process a number that stays the same from table to table.
 //!
-//! A row remembers its last owner by number, and the process may long be gone
-//! when somebody asks. What nothing points to any more is forgotten, so memory
-//! is bounded by the living and the remembered.
+//! A row remembers its last owner by number, long after the process may have
+//! ended. A process that nothing refers to any more is forgotten, so memory is
+//! bounded by the running and the referenced ones.
 
 use crate::model::owner::{Holder, ProcessId};
 use crate::model::process::Process;
@@ -20,13 +20,13 @@ pub(super) struct Interner {
     blank: Arc<Process>,
 }
 
-/// Why a place is kept in this round.
+/// Use of a number in this round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Use {
-    /// It is not.
+    /// None.
     #[default]
     None,
-    /// Something points there.
+    /// Something refers to it.
     Remembered,
     /// The table lists the process.
     Enrolled,
@@ -62,7 +62,7 @@ impl Interner {
         id
     }
 
-    /// Says that something still points to this process.
+    /// Marks a process as referenced.
     pub(super) fn keep(&mut self, id: ProcessId) {
         self.note(id, Use::Remembered);
     }
@@ -75,20 +75,20 @@ impl Interner {
         }
     }
 
-    /// Whether the table of this round lists a process.
+    /// True if the table of this round lists a process.
     pub(super) fn is_enrolled(&self, process: &Process) -> bool {
         let id = self.find(process);
         let reason = id.and_then(|id| self.uses.get(id.0 as usize));
         reason == Some(&Use::Enrolled)
     }
 
-    /// The number of a process that is known.
+    /// Returns the number of a known process.
     pub(super) fn find(&self, process: &Process) -> Option<ProcessId> {
         let identity = (process.pid, process.start_ticks);
         self.places.get(&identity).copied()
     }
 
-    /// Ends a round: forgets what was neither enrolled nor kept.
+    /// Ends a round: forgets processes that are neither listed nor referenced.
     pub(super) fn sweep(&mut self) {
         let uses = &self.uses;
         let (processes, free, blank) = (&mut self.processes, &mut self.free, &self.blank);
@@ -103,8 +103,8 @@ impl Interner {
             }
             false
         });
-        // The map's order is random, and the same readings must give the same
-        // numbers.
+        // The order of the map is random, and the same readings must give the
+        // same numbers.
         self.free.sort_unstable_by(|left, right| right.cmp(left));
     }
 
@@ -123,8 +123,8 @@ impl Interner {
 pub(super) struct Roll(Vec<ProcessId>);
 
 impl Roll {
-    /// Makes holders point to lasting numbers. One that pointed nowhere still
-    /// does.
+    /// Makes holders refer to lasting numbers. One that referred to nothing
+    /// still does.
     pub(super) fn translate(&self, holders: &mut [Holder]) {
         for holder in holders {
             let place = holder.process.0 as usize;

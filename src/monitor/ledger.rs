@@ -1,10 +1,10 @@
-//! Knows every socket again in the next table: the one place where identity
-//! becomes history.
+//! Matches the sockets of each table with the rows of the last one: the one
+//! place where identity becomes history.
 //!
-//! The history itself stands in the rows of the last observation; the ledger
-//! only finds the row for a key, so nothing is kept twice. The kernel lists its
-//! sockets in nearly the same order every time: the row that followed the last
-//! one found is tried before the hash table.
+//! History is stored in the rows of the last observation; the ledger only maps
+//! keys to rows, so nothing is kept twice. The kernel lists its sockets in
+//! nearly the same order every time: the row that followed the last one found
+//! is tried before the hash table.
 
 mod absent;
 
@@ -23,67 +23,68 @@ use absent::Absence;
 use foldhash::{HashMap, HashMapExt};
 use std::time::Duration;
 
-/// Where the rows of the last table are, and which of them only linger.
+/// Index of the rows of the last table, and the reasons of those that were
+/// missing from it.
 pub(super) struct Ledger {
-    /// Of how many absent sockets of a table it is asked what has become of
-    /// them.
+    /// Maximum number of missing sockets of a table that are looked up.
     budget: usize,
     seats: Seats,
     /// Parallel to the rows of the last table.
     seat_of: Vec<SeatId>,
-    /// How many rows of the last table were in it. Those behind are absent.
+    /// Number of rows of the last table that were in it. Those behind are
+    /// missing.
     present: usize,
     /// Parallel to the rows behind `present`.
     absences: Vec<Absence>,
-    /// What the last table was about.
+    /// Scope of the last table.
     horizon: Horizon,
 }
 
-/// One table as the ledger takes it.
+/// One table as input of the ledger.
 pub(super) struct Page {
     pub(super) sockets: Vec<Socket>,
     /// Parallel to `sockets`.
     pub(super) owners: Vec<OwnerSpan>,
-    /// What the owners point into, with lasting process numbers.
+    /// Holders that the owners point into, with lasting process numbers.
     pub(super) holders: Vec<Holder>,
     /// Parallel to `sockets`, or empty.
     pub(super) flows: Vec<Option<Sample>>,
-    /// When it was read, to the millisecond, for rates.
+    /// Time at which it was read, in milliseconds, for rates.
     pub(super) monotonic_ms: u64,
     pub(super) source: SourceKind,
     pub(super) horizon: Horizon,
-    /// Whether the reading may lack rows that are there: it was interrupted, or
-    /// a part of it failed.
+    /// True if the reading may lack open sockets: it was interrupted, or a part
+    /// of it failed.
     pub(super) doubtful: bool,
 }
 
-/// When a page is turned, and how long things are shown.
+/// Time of a table, and durations for which rows are shown and marked.
 #[derive(Clone, Copy)]
 pub(super) struct Clock {
     pub(super) moment: Moment,
-    /// How long a closed row stays.
+    /// Duration for which a closed row stays.
     pub(super) linger: Duration,
 }
 
-/// What the ledger makes of a page.
+/// Result of merging a table.
 pub(super) struct Turned {
     pub(super) rows: Vec<Row>,
     pub(super) holders: Vec<Holder>,
-    /// What the rows' flows point into.
+    /// Rates that the rows refer to.
     pub(super) flows: Vec<Flow>,
-    /// Rows something happened to that may concern a detector: all in
-    /// `SYN_SENT`, and those that appeared, changed or got an owner.
+    /// Numbers of changed rows that may concern a detector: all in `SYN_SENT`,
+    /// and those that appeared, changed or got an owner.
     pub(super) stirred: Vec<u32>,
-    /// How many sockets appeared.
+    /// Number of sockets that appeared.
     pub(super) arrivals: u32,
-    /// What is missed, but could be asked for before it is believed.
+    /// Missing sockets to be looked up before they count as closed.
     pub(super) unsettled: Vec<Socket>,
-    /// The memory that the sockets of the page were in.
+    /// Buffer that held the sockets of the table.
     pub(super) spent: Vec<Socket>,
 }
 
 impl Ledger {
-    /// A ledger that has seen nothing.
+    /// Returns a ledger without any table.
     pub(super) fn new(budget: usize) -> Self {
         Self {
             budget,
@@ -95,14 +96,14 @@ impl Ledger {
         }
     }
 
-    /// Where the row of a key is in the last table.
+    /// Returns the index of a key's row in the last table.
     pub(super) fn row_of(&self, key: &SocketKey) -> Option<usize> {
         let seat = self.seats.find(key)?;
         let place = self.seats.row(seat) as usize;
         (self.seat_of.get(place) == Some(&seat)).then_some(place)
     }
 
-    /// Folds a table into the rows of the last one. `buffer` is an old vector
+    /// Merges a table into the rows of the last one. `buffer` is an old vector
     /// whose memory may be used again.
     pub(super) fn turn(
         &mut self,
@@ -133,15 +134,16 @@ impl Ledger {
     }
 }
 
-/// The work of one table.
+/// State of merging one table.
 struct Turning<'a> {
     ledger: &'a mut Ledger,
-    /// None for the very first table.
+    /// None for the first table.
     previous: Option<&'a Observation>,
-    /// The row of the last table that is likely to come next.
+    /// Index of the row of the last table that is likely to come next.
     cursor: usize,
-    /// The way from a row with a cookie to one without and back, in the one
-    /// table that comes from another source than the last.
+    /// Rows of the last table by tuple, for the one table that comes from
+    /// another source than the last: it matches rows with a cookie and rows
+    /// without.
     bridge: HashMap<Tuple, u32>,
     source: SourceKind,
     horizon: Horizon,
@@ -189,7 +191,7 @@ impl<'a> Turning<'a> {
         }
     }
 
-    /// Makes room for the table and for what may linger behind it.
+    /// Reserves memory for the table and for the missing rows behind it.
     fn reserve(&mut self, sockets: usize) {
         let rows = sockets + self.ledger.absences.len() + sockets / 32;
         self.turned.rows.reserve(rows);
@@ -217,17 +219,17 @@ impl<'a> Turning<'a> {
         self.push(seat, row);
     }
 
-    /// The seat of the row that comes next if the table has kept its order, and
-    /// if that is the row of this key.
+    /// Returns the slot of the row that comes next if the table has kept its
+    /// order, and if that row has this key.
     fn expected(&self, key: &SocketKey) -> Option<SeatId> {
         let next = self.previous?.rows.get(self.cursor)?;
         let seat = *self.ledger.seat_of.get(self.cursor)?;
-        // A taken seat may have another key by now.
+        // An occupied slot may have another key by now.
         let fits = next.socket.key() == *key && !self.ledger.seats.is_taken(seat);
         fits.then_some(seat)
     }
 
-    /// The row of the last table that had this seat.
+    /// Returns the row of the last table in this slot.
     fn known(&mut self, seat: SeatId) -> Option<&'a Row> {
         let place = self.ledger.seats.row(seat) as usize;
         self.cursor = place + 1;
@@ -241,7 +243,8 @@ impl<'a> Turning<'a> {
         self.turned.rows.push(row);
     }
 
-    /// What a connection carries now, in the light of what it carried before.
+    /// Computes the rates of a connection from its present and its earlier
+    /// counters.
     fn carry_on(&mut self, known: Option<&Row>, sample: &Sample) -> FlowId {
         let before = known
             .zip(self.previous)
@@ -259,8 +262,8 @@ impl<'a> Turning<'a> {
         id
     }
 
-    /// The row that follows one of the last table, and whether its owner was found
-    /// since, or the search for one ended.
+    /// Returns the row that follows one of the last table, and true if its
+    /// owner was found since, or the search for one ended.
     fn succeed(&self, before: Option<&Row>, sighting: Sighting) -> (Row, bool) {
         let moment = self.clock.moment;
         let Some(previous) = self.previous else {
@@ -274,7 +277,7 @@ impl<'a> Turning<'a> {
                 let row = phase::stayed(before, held_by, sighting, moment);
                 (row, found || ended)
             }
-            // Nobody has looked there before.
+            // The last table did not cover it.
             _ if !self.ledger.horizon.covers(&sighting.socket) => {
                 (phase::found(sighting, moment.now), false)
             }
@@ -282,8 +285,8 @@ impl<'a> Turning<'a> {
         }
     }
 
-    /// A key that comes twice in one table: the later sighting counts, because
-    /// the kernel's table was read later there.
+    /// Replaces the row of a key that comes twice in one table: the later one
+    /// counts, because the kernel's table was read later there.
     fn correct(&mut self, number: u32, sighting: Sighting) {
         let Some(row) = self.turned.rows.get_mut(number as usize) else {
             return;
@@ -298,14 +301,14 @@ impl<'a> Turning<'a> {
         };
         row.flow = flow;
         let row = *row;
-        // It has been counted as an arrival already, if it is one.
+        // If it is an arrival, it has been counted.
         let arrivals = self.turned.arrivals;
         self.note(number, &row, false);
         self.turned.arrivals = arrivals;
     }
 
-    /// The seat of a socket that has lost or gained its cookie because the
-    /// source has changed.
+    /// Returns the slot of a socket that has lost or gained its cookie because
+    /// the source has changed.
     fn across_the_bridge(&mut self, socket: &Socket) -> Option<SeatId> {
         let number = *self.bridge.get(&socket.tuple())? as usize;
         let before = self.previous?.rows.get(number)?.socket;
@@ -328,20 +331,20 @@ impl<'a> Turning<'a> {
 
     fn close_the_book(mut self) -> Turned {
         self.ledger.seat_of = self.seat_of;
-        // A row that came twice stirred twice.
+        // A row that came twice is listed twice.
         self.turned.stirred.sort_unstable();
         self.turned.stirred.dedup();
         self.turned
     }
 }
 
-/// Whether something happened to a row that may concern a detector.
+/// True if a row has changed in a way that may concern a detector.
 fn stirs(row: &Row, owner_settled: bool, now: Stamp) -> bool {
     let happened = row.entry_seen && (owner_settled || row.state_since == now);
     happened || row.socket.state == State::SynSent
 }
 
-/// The rows of the last table by their addresses, without those that closed.
+/// Rows of the last table by tuple, without closed ones.
 fn bridge(last: &Observation) -> HashMap<Tuple, u32> {
     let mut bridge = HashMap::with_capacity(last.rows.len());
     for (number, row) in last.rows.iter().enumerate() {
@@ -352,7 +355,7 @@ fn bridge(last: &Observation) -> HashMap<Tuple, u32> {
     bridge
 }
 
-/// Who holds a row, or held it last.
+/// The present or the last holder of a row.
 fn held_by(row: &Row, holders: &[Holder]) -> Option<LastOwner> {
     match row.owners.of(holders).first() {
         Some(holder) => Some(LastOwner::new(holder.process)),
@@ -366,7 +369,7 @@ fn row_number(place: usize) -> u32 {
 
 #[cfg(test)]
 impl Ledger {
-    /// How many sockets it remembers.
+    /// Number of sockets that it remembers.
     pub(super) fn remembered(&self) -> usize {
         self.seats.taken()
     }

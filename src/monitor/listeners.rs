@@ -1,4 +1,5 @@
-//! The doors that stand open: which listener takes what comes to a port.
+//! Index of the TCP listeners by port, and matching of connections to
+//! listeners.
 
 use crate::model::row::Row;
 use crate::model::socket::Socket;
@@ -10,25 +11,26 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    /// Adds one; [`Self::sort`] must follow before anything is asked.
+    /// Adds one; [`Self::sort`] must follow before any lookup.
     pub(super) fn add(&mut self, port: u16, row: u32) {
         self.by_port.push((port, row));
     }
 
-    /// Puts them in order.
+    /// Sorts them.
     pub(super) fn sort(&mut self) {
         self.by_port.sort_unstable();
     }
 
-    /// Whether one of them takes what comes to the local end of `connection`.
+    /// True if one of them accepts connections to the local address of
+    /// `connection`.
     pub(super) fn take(&self, rows: &[Row], connection: &Socket) -> bool {
         self.takers(rows, connection).next().is_some()
     }
 
-    /// The one that the kernel gives it to: first whoever is bound to that very
-    /// address, then whoever takes any of its family (`compute_score` in
-    /// `net/ipv4/inet_hashtables.c`). Of several that share an address
-    /// (`SO_REUSEPORT`) it is the first.
+    /// Returns the listener that the kernel gives it to: first one bound to
+    /// that very address, then one for any address of its family
+    /// (`compute_score` in `net/ipv4/inet_hashtables.c`). Of several that share
+    /// an address (`SO_REUSEPORT`) it is the first.
     pub(super) fn taker<'a>(&self, rows: &'a [Row], connection: &Socket) -> Option<&'a Row> {
         let wanted = connection.local;
         self.takers(rows, connection).min_by_key(|listener| {

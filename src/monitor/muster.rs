@@ -1,6 +1,6 @@
-//! The few rows of a table that rules look at one by one, sorted out while the
-//! census walks over all: of a hundred thousand rows most are idle connections,
-//! and each walk more costs as much as reading their memory again.
+//! Row subsets that rules look at one by one, collected in one pass over all
+//! rows: of a hundred thousand rows most are idle connections, and each further
+//! pass costs as much as reading their memory again.
 
 use super::probe_spacings::has_unanswered_probes;
 use super::trend::is_passing;
@@ -8,7 +8,7 @@ use crate::model::protocol::Protocol;
 use crate::model::row::Row;
 use crate::model::state::State;
 
-/// Row numbers, ascending; none of a row that closed.
+/// Row numbers, ascending, without closed rows.
 #[derive(Default)]
 pub(super) struct Muster {
     half_open: Vec<u32>,
@@ -20,10 +20,10 @@ pub(super) struct Muster {
 }
 
 impl Muster {
-    /// Takes in the next row, which has not closed.
+    /// Adds the next row, which is not closed.
     pub(super) fn note(&mut self, number: u32, row: &Row) {
         let socket = &row.socket;
-        // Those in TIME_WAIT nobody holds, and the tally knows how many.
+        // Those in TIME_WAIT have no holder, and the tally has their number.
         if is_passing(socket.state) && socket.state != State::TimeWait {
             self.passing.push(number);
         }
@@ -46,23 +46,22 @@ impl Muster {
         }
     }
 
-    /// Those in `SYN_RECV`.
+    /// Rows in `SYN_RECV`.
     pub(super) fn half_open<'a>(&'a self, rows: &'a [Row]) -> impl Iterator<Item = &'a Row> {
         named(&self.half_open, rows)
     }
 
-    /// Those in `CLOSE_WAIT`.
+    /// Rows in `CLOSE_WAIT`.
     pub(super) fn close_wait<'a>(&'a self, rows: &'a [Row]) -> impl Iterator<Item = &'a Row> {
         named(&self.close_wait, rows)
     }
 
-    /// Those in states that connections should pass through, but for
-    /// `TIME_WAIT`.
+    /// Rows in states that connections should pass through, except `TIME_WAIT`.
     pub(super) fn passing<'a>(&'a self, rows: &'a [Row]) -> impl Iterator<Item = &'a Row> {
         named(&self.passing, rows)
     }
 
-    /// Established ones whose two ends are the same.
+    /// Established connections whose two ends are the same.
     pub(super) fn self_connected<'a>(&'a self, rows: &'a [Row]) -> impl Iterator<Item = &'a Row> {
         let connected = named(&self.self_connected, rows);
         connected.filter(|row| row.socket.protocol == Protocol::Tcp)

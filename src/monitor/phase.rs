@@ -1,5 +1,5 @@
-//! What happens to one row from one table to the next: it appears, stays,
-//! changes, closes. Pure rules, without the bookkeeping of who is who.
+//! Transition of one row from one table to the next: it appears, stays,
+//! changes, closes. Pure rules, without the matching of sockets to rows.
 
 use crate::model::owner::OwnerSpan;
 use crate::model::row::{LastOwner, Phase, Row};
@@ -15,15 +15,15 @@ pub(super) struct Sighting {
     pub(super) owners: OwnerSpan,
 }
 
-/// The present, and how long a new or changed row is marked as such.
+/// The time, and the duration for which a new or changed row is marked as such.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
     pub(super) now: Stamp,
     pub(super) marked_for: Duration,
 }
 
-/// The row of a socket that was there when watching began: not new, and in its
-/// state for nobody knows how long.
+/// Returns the row of a socket that was there when watching began: not new, and
+/// in its state for an unknown time.
 pub(super) fn found(sighting: Sighting, now: Stamp) -> Row {
     Row {
         socket: sighting.socket,
@@ -39,7 +39,7 @@ pub(super) fn found(sighting: Sighting, now: Stamp) -> Row {
     }
 }
 
-/// The row of a socket that was not in the table before.
+/// Returns the row of a socket that was not in the table before.
 pub(super) fn arrived(sighting: Sighting, now: Stamp) -> Row {
     Row {
         entry_seen: true,
@@ -48,8 +48,8 @@ pub(super) fn arrived(sighting: Sighting, now: Stamp) -> Row {
     }
 }
 
-/// The row of a socket that was there before as well. `held_by` is who held it
-/// then, or last.
+/// Returns the row of a socket that was there before. `held_by` is its present
+/// or last holder as of then.
 pub(super) fn stayed(
     before: &Row,
     held_by: Option<LastOwner>,
@@ -84,8 +84,8 @@ pub(super) fn stayed(
     }
 }
 
-/// The row of a socket that the table lacked and that is there: its owners hold
-/// it as before, unless it has lost or gained its inode.
+/// Returns the row of a missing socket that is open: its owners hold it as
+/// before, unless it has lost or gained its inode.
 pub(super) fn found_after_all(
     missed: &Row,
     held_by: Option<LastOwner>,
@@ -103,7 +103,7 @@ pub(super) fn found_after_all(
     }
 }
 
-/// A row whose mark goes out when its time is over.
+/// Returns a row without its mark, if the time of the mark is over.
 pub(super) fn faded(row: &Row, moment: Moment) -> Row {
     let marked_since = match row.phase {
         Phase::New => Some(row.first_seen),
@@ -117,7 +117,7 @@ pub(super) fn faded(row: &Row, moment: Moment) -> Row {
     }
 }
 
-/// The row of a socket that is gone from the table.
+/// Returns the row of a socket that is gone from the table.
 pub(super) fn closed(before: &Row, held_by: Option<LastOwner>) -> Row {
     Row {
         owners: OwnerSpan::default(),
@@ -130,12 +130,12 @@ pub(super) fn closed(before: &Row, held_by: Option<LastOwner>) -> Row {
     }
 }
 
-/// Whether a socket with the same key as a known row is the same connection.
+/// True if a socket with the same key as a known row is the same connection.
 ///
 /// A cookie never names two sockets. Addresses may: a new connection can take
 /// those of one in `TIME_WAIT` (RFC 6191), and between two tables a connection
-/// can end and another one begin. An inode that differs tells, and so does a
-/// life that runs backwards.
+/// can end and another one begin. A different inode shows that, and so does a
+/// state earlier in the lifecycle.
 pub(super) fn is_same_connection(before: &Row, socket: &Socket) -> bool {
     if socket.cookie.is_some() {
         return true;
@@ -149,7 +149,7 @@ pub(super) fn is_same_connection(before: &Row, socket: &Socket) -> bool {
     }
 }
 
-/// How far a connection is in its life; it never goes back.
+/// Stage of a connection's lifecycle; it never goes back.
 fn stage(state: State) -> u8 {
     match state {
         State::SynSent | State::SynReceived => 1,

@@ -1,9 +1,9 @@
-//! Measures how far apart the unanswered keepalive probes of a connection are.
+//! Measures the spacing of the unanswered keepalive probes of a connection.
 //!
 //! No table reports `TCP_KEEPINTVL`. But while probes stay unanswered, each one
-//! sets the timer anew by it (`tcp_keepalive_timer` in
-//! `net/ipv4/tcp_timer.c`), so the timer's expiries before and after a probe are
-//! as far apart as the probes are.
+//! sets the timer anew by it (`tcp_keepalive_timer` in `net/ipv4/tcp_timer.c`),
+//! so the timer's expiries before and after a probe are as far apart as the
+//! probes are.
 
 use crate::model::probe_spacing::ProbeSpacing;
 use crate::model::row::Row;
@@ -16,11 +16,11 @@ use std::time::Duration;
 /// Shortest time that a program can set between probes, and before the first
 /// (`TCP_KEEPINTVL`, `TCP_KEEPIDLE`), milliseconds.
 const SHORTEST_MS: u64 = 1000;
-/// How far an expiry may move from table to table, as a table is not read in one
+/// Largest move of an expiry from table to table, as a table is not read in one
 /// moment, milliseconds.
 const JITTER_MS: u64 = 250;
 
-/// Connections with unanswered keepalive probes, over the tables.
+/// Connections with unanswered keepalive probes, from table to table.
 #[derive(Default)]
 pub(super) struct ProbeSpacings {
     series: BTreeMap<SocketKey, Series>,
@@ -29,14 +29,14 @@ pub(super) struct ProbeSpacings {
 /// Probes of one connection since the last answer.
 #[derive(Clone, Copy)]
 struct Series {
-    /// When the table was read, monotonic milliseconds.
+    /// Time at which the table was read, monotonic milliseconds.
     seen_ms: u64,
     unanswered: u8,
     /// Milliseconds from the table to the next probe.
     expires_ms: u32,
-    /// When the next probe is due, monotonic milliseconds; none if that has moved:
-    /// the probe could not be sent, the program has set other times, or the row is
-    /// of an earlier table.
+    /// Time at which the next probe is due, monotonic milliseconds; none if
+    /// that has moved: the probe could not be sent, the program has set other
+    /// times, or the row is of an earlier table.
     due_ms: Option<u64>,
     spacing: Option<Duration>,
 }
@@ -78,7 +78,7 @@ impl Series {
         })
     }
 
-    /// The same with what the table before tells about it.
+    /// Returns the series with the results of the table before.
     fn after(self, last: &Self) -> Self {
         let stays = |due_ms: &u64| {
             let before = last.due_ms;
@@ -101,8 +101,8 @@ impl Series {
     /// may have been answered in between.
     fn spacing_since(&self, last: &Self) -> Option<Duration> {
         let probes = u64::from(self.unanswered.checked_sub(last.unanswered)?);
-        // After an answer, the kernel waits first, and then between the probes: for
-        // so many there was no time.
+        // After an answer, the kernel first waits the idle time, then between
+        // the probes: there was no time for this number.
         let wait_ms = u64::from(self.expires_ms.max(last.expires_ms)).max(SHORTEST_MS);
         let least_ms = SHORTEST_MS + wait_ms * u64::from(self.unanswered - 1);
         if self.seen_ms.saturating_sub(last.seen_ms) >= least_ms {
@@ -163,7 +163,7 @@ mod tests {
         let tables = [
             (0, probed(1, 900)),
             (1000, probed(2, 4950)),
-            // No probe went out: what was measured holds.
+            // No probe went out: the measured spacing stays.
             (2000, probed(2, 3950)),
             (6100, probed(3, 4900)),
         ];
@@ -199,7 +199,8 @@ mod tests {
     fn probes_far_apart_may_have_been_answered() {
         let tables = [(0, probed(1, 100)), (8000, probed(2, 1100))];
         assert_eq!(spacings(&tables), [None, None]);
-        // Within 10 s no answer, idle time and two probes of 60 s have room.
+        // Within 10 s there is no time for an answer, the idle time and two
+        // probes of 60 s.
         let tables = [(0, probed(1, 100)), (10_000, probed(2, 50_100))];
         assert_eq!(spacings(&tables), [None, Some(60_000)]);
     }

@@ -1,4 +1,4 @@
-//! Tests: what holds for any sequence of tables.
+//! Tests: properties of any sequence of tables.
 
 use super::fixture::{reading, socket, table};
 use super::{Monitor, MonitorOptions};
@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-/// Any socket out of a few, so that keys meet again.
+/// Any socket of a few, so that keys come again.
 fn any_socket() -> impl Strategy<Value = Socket> {
     let state = prop::sample::select(State::ALL.as_slice());
     (0u32..12, 0u64..6, state, any::<bool>()).prop_map(|(number, cookie, state, held)| {
@@ -58,7 +58,7 @@ fn readings(tables: &[(u64, Snapshot)]) -> Vec<Reading> {
         .collect()
 }
 
-/// A monitor that settles a few absences.
+/// A monitor that looks up a few missing sockets.
 fn asking() -> Monitor {
     Monitor::new(MonitorOptions {
         settled: 3,
@@ -66,8 +66,8 @@ fn asking() -> Monitor {
     })
 }
 
-/// Folds a reading. What is unsettled then is there, in `TIME_WAIT`, gone, or
-/// cannot be asked for, by its port.
+/// Folds a reading. Pending lookups find the socket open, in `TIME_WAIT` or
+/// gone, or fail, by its port.
 fn fold_one(monitor: &mut Monitor, reading: Reading) -> Arc<Observation> {
     let time = reading.time;
     if let Some(observation) = monitor.fold(reading) {
@@ -127,7 +127,7 @@ proptest! {
         for pause in [0, 0, pause] {
             tables.push((pause, table(&[])));
         }
-        // Nobody answers here: what is there would stay.
+        // No lookups here: an open socket would stay.
         for mut monitor in [Monitor::default(), asking()] {
             for each in readings(&tables) {
                 monitor.fold(each);

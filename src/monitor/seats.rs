@@ -1,28 +1,28 @@
-//! Gives each socket a seat that it keeps for life, whatever its row number.
+//! Stable slot of each socket, independent of its row number.
 //!
 //! Row numbers shift with every table; if the hash table held them, each row
-//! would cost a write to a random place in memory. A seat is found by key only
-//! when the order of the table does not already tell which one comes next.
+//! would cost a write to a random place in memory. A slot is found by key only
+//! when the order of the table does not already give the next one.
 
 use crate::model::socket::{SocketKey, Tuple};
 use foldhash::HashMap;
 use std::num::NonZeroU64;
 
-/// The number of a seat.
+/// Number of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SeatId(u32);
 
-/// All seats, and who has which.
+/// All slots, and the key of each.
 #[derive(Default)]
 pub(super) struct Seats {
     names: Names,
     all: Vec<Seat>,
     free: Vec<SeatId>,
-    /// Counts the tables.
+    /// Number of the table.
     table: u32,
 }
 
-/// Whose each seat is. Two maps, because a cookie takes less than half the room
+/// Keys of the slots. Two maps, because a cookie takes less than half the space
 /// of a tuple and a source gives mostly one or the other.
 #[derive(Default)]
 struct Names {
@@ -30,8 +30,8 @@ struct Names {
     tuples: HashMap<Tuple, SeatId>,
 }
 
-/// A namespace and a cookie in halves: with the seat it takes 16 bytes, whole it
-/// would take 24.
+/// A namespace and a cookie in halves: with the slot it takes 16 bytes, whole
+/// it would take 24.
 type Name = [u32; 3];
 
 fn name(namespace: u32, cookie: NonZeroU64) -> Name {
@@ -80,17 +80,17 @@ struct Seat {
 }
 
 impl Seats {
-    /// Begins a table: nobody is seated yet.
+    /// Begins a table: no slot is occupied yet.
     pub(super) fn begin_table(&mut self) {
         self.table = self.table.wrapping_add(1);
     }
 
-    /// The seat of a key.
+    /// Returns the slot of a key.
     pub(super) fn find(&self, key: &SocketKey) -> Option<SeatId> {
         self.names.get(key)
     }
 
-    /// A seat for a key that has none.
+    /// Returns a slot for a key without one.
     pub(super) fn add(&mut self, key: SocketKey) -> SeatId {
         let seat = self.free.pop().unwrap_or_else(|| self.grow());
         self.names.insert(key, seat);
@@ -103,7 +103,7 @@ impl Seats {
         seat
     }
 
-    /// Gives a seat another key. False if that key has a seat already.
+    /// Gives a slot another key. Returns false if that key has a slot already.
     pub(super) fn rename(&mut self, seat: SeatId, from: &SocketKey, to: SocketKey) -> bool {
         if let Some(known) = self.names.get(&to) {
             return known == seat;
@@ -113,12 +113,12 @@ impl Seats {
         true
     }
 
-    /// Frees the seat of a key.
+    /// Frees the slot of a key.
     pub(super) fn leave(&mut self, key: &SocketKey) {
         self.free.extend(self.names.remove(key));
     }
 
-    /// Seats a row of this table.
+    /// Puts a row of this table into a slot.
     pub(super) fn sit(&mut self, seat: SeatId, row: u32) {
         let table = self.table;
         if let Some(place) = self.all.get_mut(seat.0 as usize) {
@@ -126,14 +126,15 @@ impl Seats {
         }
     }
 
-    /// The row that sits or, until somebody does, sat there in the last table.
+    /// Row number of a slot in this table, or in the last one until it is
+    /// occupied.
     pub(super) fn row(&self, seat: SeatId) -> u32 {
         self.all
             .get(seat.0 as usize)
             .map_or(u32::MAX, |place| place.row)
     }
 
-    /// Whether a row of this table sits there.
+    /// True if a row of this table is in the slot.
     pub(super) fn is_taken(&self, seat: SeatId) -> bool {
         let place = self.all.get(seat.0 as usize);
         place.is_some_and(|place| place.table == self.table)
@@ -142,7 +143,7 @@ impl Seats {
 
 #[cfg(test)]
 impl Seats {
-    /// How many have a name and a seat.
+    /// Number of keys with a slot.
     pub(super) fn taken(&self) -> usize {
         self.names.cookies.len() + self.names.tuples.len()
     }

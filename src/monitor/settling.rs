@@ -1,4 +1,4 @@
-//! Tests: what becomes of sockets that a table lacks, when it can be asked.
+//! Tests: sockets missing from a table, with lookups.
 
 use super::fixture::{process, reading, socket, table, with_cookie};
 use super::{Monitor, MonitorOptions};
@@ -12,7 +12,7 @@ use crate::model::state::State;
 use crate::model::time::Time;
 use std::sync::Arc;
 
-/// A monitor that may ask for so many, and the time of its next table.
+/// A monitor with this lookup budget, and the time of its next table.
 struct Watch {
     monitor: Monitor,
     next_ms: u64,
@@ -37,7 +37,7 @@ impl Watch {
         self.monitor.fold(reading)
     }
 
-    /// Reads a table that lacks something, and answers for each socket.
+    /// Reads a table that lacks sockets, and answers the lookup of each.
     fn see(&mut self, sockets: &[Socket], fate: impl Fn(&Socket) -> Fate) -> Arc<Observation> {
         let seen = self.read(table(sockets));
         let unsettled = self.monitor.unsettled().to_vec();
@@ -63,7 +63,7 @@ fn answers(asked: &[Socket], fate: impl Fn(&Socket) -> Fate) -> Reading {
     }
 }
 
-/// What an exact question finds out about a socket.
+/// Result of a lookup.
 enum Fate {
     Is(Socket),
     Gone,
@@ -120,7 +120,7 @@ fn what_is_gone_has_closed_now() {
     }
     assert_eq!(seen.tally.total(), 0);
     assert!(seen.listeners.is_empty(), "the port is free");
-    // It lingers for three seconds and is asked for no more.
+    // It is shown for three seconds and not looked up again.
     for _ in 0..2 {
         assert_eq!(watch.see(&[], there).rows.len(), 2);
     }
@@ -170,7 +170,7 @@ fn another_reading_than_the_answer_leaves_it_open() {
         (2, Phase::Steady)
     );
     assert!(watch.monitor.unsettled().is_empty());
-    // An answer that comes too late is none.
+    // An answer that comes too late has no effect.
     assert!(watch.monitor.fold(answers(&[one], gone)).is_none());
     let seen = watch.read(table(&[one])).unwrap();
     assert_eq!(
@@ -204,7 +204,7 @@ fn beyond_the_budget_the_oldest_that_matter_are_asked_for() {
     for socket in [old, listener] {
         assert_ne!(the_row(&seen, &socket).phase, Phase::Closed);
     }
-    // The others are believed to be gone, as the table is not in doubt.
+    // The others count as closed, as the table is not in doubt.
     for socket in [young, waiting] {
         assert_eq!(the_row(&seen, &socket).phase, Phase::Closed);
     }
@@ -259,7 +259,7 @@ fn an_owner_of_nothing_else_is_not_forgotten() {
     assert!(watch.read(nobody.clone()).is_none());
     let seen = watch.monitor.fold(answers(&[one], there)).unwrap();
     assert_eq!(seen.first_owner(&the_row(&seen, &one)).unwrap().pid, 100);
-    // Nor when another takes the number that it would have left.
+    // Nor when another process takes the number that it would have freed.
     let other = Snapshot {
         processes: vec![process(7)],
         ..nobody
@@ -274,7 +274,7 @@ fn only_what_was_asked_for_is_settled() {
     let [one, two] = [1, 2].map(|number| with_cookie(number, State::Established));
     let mut watch = Watch::begin(256, &[one, two]);
     assert!(watch.read(table(&[two])).is_none());
-    // Answers about a row that is in the table, and about one unheard of.
+    // Answers about a row that is in the table, and about an unknown one.
     let stray = [one, two, with_cookie(9, State::Established)];
     let seen = watch.monitor.fold(answers(&stray, gone)).unwrap();
     assert_eq!(the_row(&seen, &two).phase, Phase::Steady);

@@ -1,19 +1,18 @@
-//! Memory that is used again: the rows of observations before the latest take
-//! several megabytes on a large machine.
+//! Row buffers for reuse: the rows of earlier observations take several
+//! megabytes on a large machine.
 
 use crate::model::row::Row;
 use std::sync::Arc;
 
-/// Rows of how many observations are kept for their memory.
+/// Maximum number of buffers kept.
 const KEPT: usize = 2;
 
-/// Rows that are shown no more, the oldest first.
+/// Rows of earlier observations, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Spares(Vec<Arc<Vec<Row>>>);
 
 impl Spares {
-    /// The memory of rows that nobody reads any more; new memory while somebody
-    /// still reads all.
+    /// Returns a buffer that is not read any more; a new one while all are.
     pub(super) fn take(&mut self) -> Vec<Row> {
         let mut spares = self.0.iter_mut();
         let free = spares.position(|rows| Arc::get_mut(rows).is_some());
@@ -22,8 +21,8 @@ impl Spares {
             .unwrap_or_default()
     }
 
-    /// Keeps rows. A screen that is late reads them for a moment, and soon no
-    /// more.
+    /// Keeps the rows of an observation. A late screen may still read them for
+    /// a moment.
     pub(super) fn keep(&mut self, rows: &Arc<Vec<Row>>) {
         self.0.push(Arc::clone(rows));
         let surplus = self.0.len().saturating_sub(KEPT);

@@ -1,4 +1,4 @@
-//! Tests: what sockets live through, told in tables.
+//! Tests: the lifecycle of sockets, in tables.
 
 use super::fixture::{process, reading, socket, table, with_cookie};
 use super::{Monitor, MonitorOptions};
@@ -109,7 +109,7 @@ fn proc_must_miss_a_row_twice() {
     assert_eq!(row.phase, Phase::Steady);
     assert_eq!(seen.first_owner(&row).unwrap().pid, 100);
     assert_eq!(seen.tally.tcp(State::Established), 1);
-    // Back again: nothing has happened.
+    // Back again: nothing has changed.
     assert_eq!(only(&watch.see(&sockets)).phase, Phase::Steady);
     watch.see(&[]);
     let row = only(&watch.see(&[]));
@@ -373,7 +373,7 @@ fn seen_from_here(scope: Scope, sockets: &[Socket]) -> Snapshot {
     }
 }
 
-/// What was found in another namespace does not stand over this one's table.
+/// Findings of another namespace do not stay over this one's table.
 #[test]
 fn findings_do_not_outlast_the_look_at_their_namespace() {
     let mut full = Socket {
@@ -390,8 +390,7 @@ fn findings_do_not_outlast_the_look_at_their_namespace() {
     assert_eq!(here.findings, []);
 }
 
-/// Rows of a namespace that one begins or ceases to look into neither come nor
-/// go: only the look does.
+/// Starting or ceasing to watch a namespace neither opens nor closes its rows.
 #[test]
 fn looking_into_other_namespaces_opens_and_closes_nothing() {
     let here = with_cookie(1, State::Established);

@@ -1,9 +1,8 @@
-//! Remembers how many sockets each owner has had in each passing state, so that
-//! it can be said whether a heap grows.
+//! Counts the sockets of each owner in each transient state, to report whether
+//! their number grows.
 //!
-//! Only states that a connection should pass through are counted: how many are
-//! established tells how busy a program is, and these are nearly all the rows
-//! there are.
+//! Only states that a connection should pass through are counted: the number of
+//! established ones shows how busy a program is, and these are nearly all rows.
 
 use super::interner::Interner;
 use super::muster::Muster;
@@ -17,13 +16,13 @@ use foldhash::HashMap;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Fewer than these are no heap.
+/// Minimum group size.
 const HEAP: u32 = 5;
-/// So far back it is remembered.
+/// Time span of the counts.
 const WINDOW: Duration = Duration::from_mins(5);
-/// A count is remembered this often.
+/// Interval of the counts.
 const STEP: Duration = Duration::from_secs(10);
-/// So many heaps are remembered at most; of more, the largest.
+/// Maximum number of groups, the largest of them.
 const MOST: usize = 256;
 
 /// The states that are counted.
@@ -38,18 +37,18 @@ const PASSING: [State; 8] = [
     State::LastAck,
 ];
 
-/// Whether a state is one that connections should pass through.
+/// True for a state that connections should pass through.
 pub(super) fn is_passing(state: State) -> bool {
     PASSING.contains(&state)
 }
 
-/// The heaps of the last five minutes.
+/// Groups of the last five minutes.
 #[derive(Default)]
 pub(super) struct Trends {
     heaps: HashMap<(Name, State), VecDeque<(Stamp, u32)>>,
 }
 
-/// A heap by what does not change: a process's place may be given to another.
+/// Stable key of a group: process numbers are reused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Name {
     Process { pid: u32, start_ticks: u64 },
@@ -58,8 +57,8 @@ enum Name {
 }
 
 impl Trends {
-    /// Takes in a table, and tells of every heap that has been one for some
-    /// time.
+    /// Processes a table, and returns the trend of every group that has existed
+    /// for some time.
     pub(super) fn fold(
         &mut self,
         muster: &Muster,
@@ -73,7 +72,7 @@ impl Trends {
         let waiting = tally.tcp(State::TimeWait);
         counted.push((Heap::Machine, State::TimeWait, waiting));
         counted.retain(|(_, _, number)| *number >= HEAP);
-        // Equal ones by name: the same readings must give the same trends.
+        // Equal ones by key: the same readings must give the same trends.
         counted.sort_unstable_by_key(|(heap, state, number)| (u32::MAX - number, *heap, *state));
         counted.truncate(MOST);
         let mut trends = Vec::new();
@@ -90,16 +89,16 @@ impl Trends {
                 over,
             }));
         }
-        // What is not told of any more was too small, or is gone.
+        // A group that is not counted any more was too small, or is gone.
         self.heaps
             .retain(|_, past| past.back().is_some_and(|(at, _)| at.age(now) <= STEP));
         trends
     }
 }
 
-/// How many rows of each heap there are. A process's are counted at its place:
-/// there may be a hundred thousand rows, and hashing each would take longer than
-/// all the rest.
+/// Number of rows of each group. A process's are counted by its number: there
+/// may be a hundred thousand rows, and hashing each would take longer than all
+/// the rest.
 fn count(muster: &Muster, rows: &[Row], holders: &[Holder]) -> Vec<(Heap, State, u32)> {
     let mut held: Vec<[u32; PASSING.len()]> = Vec::new();
     let mut ownerless: HashMap<(u16, State), u32> = HashMap::default();
@@ -148,7 +147,7 @@ fn name(heap: Heap, interner: &Interner) -> Option<Name> {
     })
 }
 
-/// The latest count is always there; the others are a step apart.
+/// Adds the latest count; the others are an interval apart.
 fn remember(past: &mut VecDeque<(Stamp, u32)>, number: u32, now: Stamp) {
     let before = past.len().checked_sub(2).and_then(|place| past.get(place));
     if before.is_some_and(|(at, _)| at.age(now) < STEP) {
@@ -160,9 +159,8 @@ fn remember(past: &mut VecDeque<(Stamp, u32)>, number: u32, now: Stamp) {
     }
 }
 
-/// By how much more it is than the oldest that is remembered, and since when. A
-/// heap that was found only now has no past: it may have been there all along
-/// under no name.
+/// Returns the change since the oldest count kept, and its age. A group found
+/// only now has no past: it may have existed all along under no key.
 fn change(past: &VecDeque<(Stamp, u32)>, number: u32, now: Stamp) -> Option<(i64, Duration)> {
     let (at, before) = past.front()?;
     let over = at.age(now);
@@ -237,7 +235,7 @@ mod tests {
             detects: false,
             ..MonitorOptions::default()
         });
-        // Half-open ones that nobody holds, five on each of very many ports.
+        // Half-open ones without a holder, five on each of very many ports.
         let port = |number: u32| u16::try_from(number / 5 + 1).unwrap();
         let sockets: Vec<Socket> = (0..20_000)
             .map(|number| {
@@ -254,7 +252,7 @@ mod tests {
         assert_eq!(monitor.latest.unwrap().trends.len(), MOST);
     }
 
-    /// What it costs for a hundred thousand rows; to be run by hand with
+    /// Cost of a hundred thousand rows; to be run by hand with
     /// `--release --ignored`.
     #[test]
     #[ignore = "measures"]

@@ -1,4 +1,4 @@
-//! Why nobody holds a socket: never "unknown", always the reason.
+//! Reason why a socket has no owner: never just "unknown".
 
 use super::census::Census;
 use crate::model::gap::{Gap, GapKind, GapReason};
@@ -7,19 +7,19 @@ use crate::model::row::{Phase, Row};
 use crate::model::socket::Socket;
 use crate::model::state::State;
 
-/// How far the processes have been searched for the owner of a socket.
+/// Extent of the search for the owner of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Searched {
-    /// Processes that can be read are left.
+    /// Readable processes are left.
     NotYet,
-    /// All that can be read, but some can't.
+    /// All readable processes; some are not readable.
     InPart,
-    /// All there are.
+    /// All processes.
     Everywhere,
 }
 
-/// Gives each row that nobody holds the reason why; returns how many are hidden
-/// for want of permission.
+/// Sets the reason of each row without an owner; returns the number of those
+/// hidden for want of permission.
 pub(super) fn give_reasons(rows: &mut [Row], census: &Census, search: OwnerSearch) -> u64 {
     let mut hidden = 0;
     for number in &census.ownerless {
@@ -40,12 +40,12 @@ pub(super) fn give_reasons(rows: &mut [Row], census: &Census, search: OwnerSearc
     hidden
 }
 
-/// The reason why a socket has no owner.
+/// Returns the reason why a socket has no owner.
 ///
-/// `has_listener` says whether a listener takes what comes to its local end and
-/// is asked only if it matters. What the
-/// kernel does with ownerless sockets: `net/ipv4/inet_connection_sock.c`
-/// (requests, accept queue) and `tcp_close` in `net/ipv4/tcp.c` (orphans).
+/// `has_listener` returns true if a listener accepts connections to its local
+/// address, and is called only if it matters. Treatment of ownerless sockets by
+/// the kernel: `net/ipv4/inet_connection_sock.c` (requests, accept queue) and
+/// `tcp_close` in `net/ipv4/tcp.c` (orphans).
 pub(super) fn reason(
     socket: &Socket,
     has_listener: impl Fn() -> bool,
@@ -64,7 +64,7 @@ pub(super) fn reason(
     }
 }
 
-/// The gap that `hidden` rows with an owner nobody could look for make, unless
+/// Returns the gap of `hidden` rows whose owner could not be searched, unless
 /// the source has counted them itself.
 pub(super) fn gap(hidden: u64, known: &[Gap]) -> Option<Gap> {
     let counted = known.iter().any(|gap| gap.kind == GapKind::OwnersHidden);
@@ -95,8 +95,7 @@ mod tests {
     #[test]
     fn every_row_without_an_owner_has_its_reason() {
         use State as S;
-        // State, whether it has an inode, whether a listener is there, whether
-        // all processes could be read.
+        // State, has an inode, has a listener, all processes could be read.
         let cases = [
             (S::TimeWait, false, false, true, Unowned::TimeWait),
             (S::TimeWait, false, true, false, Unowned::TimeWait),

@@ -1,4 +1,4 @@
-//! A connection as its changes told it: its ends, its states, who called for it.
+//! A connection as its events describe it: addresses, states, calling process.
 
 use super::whereabouts::Place;
 use crate::model::chronicle::{Happening, Known, Step, Timeline};
@@ -8,11 +8,11 @@ use crate::model::socket::Socket;
 use crate::model::state::State;
 use std::sync::Arc;
 
-/// The longest way: `SYN_SENT`, `ESTABLISHED`, `FIN_WAIT1`, `FIN_WAIT2` or
-/// `CLOSING`, and the end; one more for what was lost.
+/// Maximum number of steps: `SYN_SENT`, `ESTABLISHED`, `FIN_WAIT1`, `FIN_WAIT2`
+/// or `CLOSING`, and the end; one more for lost events.
 const STEPS: usize = 6;
 
-/// Both ends of a connection.
+/// Local and remote address of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Ends {
     pub(super) local: Endpoint,
@@ -30,27 +30,27 @@ impl Ends {
         Self { local, remote }
     }
 
-    /// The same before the kernel has chosen a port.
+    /// Returns the same pair before the kernel has chosen a local port.
     pub(super) fn without_port(self) -> Self {
         let local = Endpoint::new(self.local.address(), 0);
         Self { local, ..self }
     }
 }
 
-/// A socket from its first change on.
+/// A socket from its first event on.
 #[derive(Clone, Debug)]
 pub(super) struct Life {
     pub(super) ends: Ends,
-    /// The state it left with the first change that was told.
+    /// State that it left with its first event.
     before: State,
     steps: [(State, u64); STEPS],
     count: u8,
-    /// Who called for it, where that was told.
+    /// Process that called `connect` or `listen`, if reported.
     pub(super) caller: Option<Arc<Caller>>,
-    /// Whether a table has shown it.
+    /// True if a table has shown it.
     pub(super) shown: bool,
     pub(super) place: Place,
-    /// The ends by which it can be found.
+    /// Addresses under which it is indexed.
     pub(super) pointed: Option<Ends>,
 }
 
@@ -74,7 +74,8 @@ impl Life {
     }
 
     pub(super) fn push(&mut self, change: &Change) {
-        // What comes after the last step takes its place: no way is so long.
+        // A step beyond the maximum replaces the last one: no connection has
+        // more.
         let place = usize::from(self.count).min(STEPS - 1);
         self.steps[place] = (change.to, change.at_us);
         self.count = u8::try_from(place + 1).unwrap_or(u8::MAX);
@@ -88,21 +89,21 @@ impl Life {
         self.told().last().copied().unwrap_or((self.before, 0))
     }
 
-    /// When it began, where that was told.
+    /// Start time, if reported.
     pub(super) fn began(&self) -> Option<u64> {
         let (first, at) = *self.told().first()?;
         is_birth(self.before, first).then_some(at)
     }
 
-    /// Whether it came through a listener here.
+    /// True if a listener here accepted it.
     pub(super) fn was_accepted(&self) -> bool {
         self.before == State::Listen && self.steps[0].0 == State::SynReceived
     }
 
-    /// The same as the little that stays of it: nobody waits for the program any
-    /// more, and the kernel tells that as its end. From `FIN_WAIT2` it may have
-    /// come to `TIME_WAIT` or be still waiting for the peer
-    /// (`tcp_rcv_state_process`); only from `CLOSING` it is sure.
+    /// Returns the connection as a minisocket: after the program has closed it,
+    /// the kernel reports its end. From `FIN_WAIT2` it may have come to
+    /// `TIME_WAIT` or may still wait for the peer (`tcp_rcv_state_process`);
+    /// only from `CLOSING` it is known.
     pub(super) fn lingering(&self) -> Self {
         let mut life = self.clone();
         let Some(last) = self.told().len().checked_sub(1) else {
@@ -122,12 +123,13 @@ impl Life {
             || self.told().iter().any(|(state, _)| *state == State::Listen)
     }
 
-    /// Its way. The state it left with the first change began at a time that
-    /// was not told, if it is no beginning.
+    /// Returns the timeline. The start time of the state before the first event
+    /// is unknown, unless the event began the connection.
     pub(super) fn timeline(&self, before: impl FnOnce(State) -> Option<Step>) -> Timeline {
         let mut steps = Vec::with_capacity(STEPS + 1);
-        // Both SYN_RECV and ESTABLISHED of who is accepted are told when the third
-        // segment comes: the first began earlier, and only a table can tell.
+        // For an accepted connection, both SYN_RECV and ESTABLISHED are
+        // reported when the third segment comes: SYN_RECV began earlier, and
+        // only a table can show it.
         let early = usize::from(self.was_accepted());
         if early > 0 {
             let half_open = before(State::SynReceived);
@@ -144,7 +146,7 @@ impl Life {
     }
 }
 
-/// Whether a change is a socket's first.
+/// True if a change is the first of a socket.
 pub(super) fn is_birth(from: State, to: State) -> bool {
     from == State::Closed || (from, to) == (State::Listen, State::SynReceived)
 }

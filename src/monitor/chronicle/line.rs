@@ -1,5 +1,5 @@
-//! A line of the stream, drafted from what was told: who it was, and what became
-//! of the connection.
+//! Event log entries made from state changes: owner and outcome of the
+//! connection.
 
 use super::life::Ends;
 use super::lives::{Meaning, Turn};
@@ -15,27 +15,27 @@ use crate::model::state::State;
 use foldhash::{HashMap, HashSet};
 use std::collections::VecDeque;
 
-/// A change that becomes a line of the stream.
+/// A change that is to become an entry of the event log.
 pub(super) struct Drafted {
     pub(super) line: Happening,
-    /// Whether a listener here took the connection.
+    /// True if a listener here accepted the connection.
     pub(super) accepted: bool,
     pub(super) certainty: Certainty,
 }
 
-/// How sure it is that a draft is a line.
+/// Confidence that a change belongs to the watched namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Certainty {
-    /// It is.
+    /// It does.
     Sure,
-    /// Only if a row of the table has its ends.
+    /// Only if a row of the table has its addresses.
     Doubtful,
-    /// It was doubtful, and a row has.
+    /// A row has its addresses.
     Confirmed,
 }
 
-/// Which of many changes become lines: the last ones. Those that may be of
-/// another namespace do not take the place of those that are here.
+/// The latest of many changes. Those that may be of another namespace do not
+/// displace those of the watched one.
 #[derive(Default)]
 pub(super) struct Latest {
     here: VecDeque<(usize, Meaning)>,
@@ -43,7 +43,7 @@ pub(super) struct Latest {
 }
 
 impl Latest {
-    /// Takes in what a change means that has this number.
+    /// Adds the classification of the change with this number.
     pub(super) fn push(&mut self, number: usize, meaning: Meaning) {
         let last = match meaning.place {
             Place::Here => &mut self.here,
@@ -55,7 +55,7 @@ impl Latest {
         last.push_back((number, meaning));
     }
 
-    /// Their lines, in the order of the changes.
+    /// Returns their events, in the order of the changes.
     pub(super) fn drafted(self, changes: &[Change]) -> Vec<Drafted> {
         let mut last: Vec<_> = self.here.into_iter().chain(self.unsure).collect();
         last.sort_unstable_by_key(|(number, _)| *number);
@@ -73,9 +73,9 @@ impl Latest {
     }
 }
 
-/// The line of a change.
+/// The event of a change.
 fn happening(change: &Change, meaning: &Meaning) -> Happening {
-    // Both SYN_RECV and what follows are told when the third segment comes.
+    // Both SYN_RECV and what follows are reported when the third segment comes.
     let known = change.from != State::SynReceived;
     let stayed_us = meaning.stayed_us.filter(|_| known);
     let from = Some(change.from);
@@ -118,10 +118,10 @@ fn happening(change: &Change, meaning: &Meaning) -> Happening {
     }
 }
 
-/// All that is known where only endings are told.
+/// Events where only destroyed sockets are reported.
 pub(super) fn ended_only(endings: &[Ending], latest: Option<&Observation>) -> Vec<Happening> {
     if endings.is_empty() {
-        // A large table is not walked for nothing.
+        // A large table is not walked without need.
         return Vec::new();
     }
     let wanted: HashSet<SocketKey> = endings.iter().map(|ending| ending.socket.key()).collect();
@@ -137,7 +137,7 @@ pub(super) fn ended_only(endings: &[Ending], latest: Option<&Observation>) -> Ve
     lines.collect()
 }
 
-/// An end, and the row that the last table had of it.
+/// Event of a destroyed socket, with its row in the last table.
 fn ended(ending: &Ending, row: Option<&Row>, latest: Option<&Observation>) -> Happening {
     let from = row.map(|row| row.socket.state);
     let finished = from.is_some_and(State::has_peer_finished) || ending.socket.recv_queue > 0;
@@ -162,8 +162,9 @@ fn ended(ending: &Ending, row: Option<&Row>, latest: Option<&Observation>) -> Ha
     }
 }
 
-/// Finds the owners of connections that nobody here called for, or that were
-/// there before: by their rows, else by the listener that took them.
+/// Finds the owners of connections without a calling process: by their rows,
+/// else by the listener that accepted them. Confirms events of rows in the
+/// table.
 pub(super) fn find_owners(lines: &mut [Drafted], latest: &Observation) {
     let mut wanted: HashMap<Ends, Vec<usize>> = HashMap::default();
     for (place, drafted) in lines.iter().enumerate() {
@@ -201,7 +202,7 @@ pub(super) fn find_owners(lines: &mut [Drafted], latest: &Observation) {
     }
 }
 
-/// The only listener that can have taken a connection to this end.
+/// The only listener that can have accepted a connection to this address.
 fn listener(local: Endpoint, latest: &Observation) -> Option<&Row> {
     let first = latest
         .listeners

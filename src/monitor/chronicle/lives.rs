@@ -1,10 +1,8 @@
-//! Joins changes of state to lives: which belong to one connection, when it
-//! began, and how it ended.
+//! Joins state changes to connections: start, states and end of each.
 //!
-//! The kernel names a socket by its address in memory, which it gives to
-//! another when the socket is gone, and some changes may be lost. So a change
-//! is believed to go on with a life only if it leaves the very state that life
-//! was in.
+//! The kernel names a socket by its address in memory, which it reuses when the
+//! socket is gone, and some changes may be lost. So a change continues a
+//! connection only if it leaves the very state that connection was in.
 
 use super::life::{Ends, Life, is_birth};
 use super::whereabouts::{Place, Whereabouts};
@@ -17,88 +15,90 @@ use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-/// Beyond so many lives, changes of further ones are told but not joined. A
-/// life takes some 200 bytes.
+/// Maximum number of tracked connections; changes of further ones are reported
+/// but not joined. A connection takes about 200 bytes.
 const MOST: usize = 1_000_000;
-/// How many ended lives are remembered for rows that stay in `TIME_WAIT`.
+/// Maximum number of closed connections remembered for rows that stay in
+/// `TIME_WAIT`.
 const DEPARTED: usize = 32_768;
-/// A SYN is sent again after a second (RFC 6298): what failed before has been
-/// refused, or given up.
+/// A SYN is retransmitted after a second (RFC 6298): an attempt that failed
+/// earlier was refused or cancelled.
 const PATIENCE_US: u64 = 1_000_000;
-/// Who is refused by this machine itself is so within the call, in which no
-/// interrupt is to be seen; so is who is refused by a namespace next to this one.
-/// But a program that waits for nothing gives up as soon.
+/// Longest time of a refusal without an interrupt. This machine, and a
+/// namespace next to it, refuse within the call, outside of any interrupt. A
+/// program that does not wait cancels as soon.
 const WITHIN_CALL_US: u64 = 1_000;
 
-/// How many of the latest lives are looked at for the other end of one.
+/// Number of latest connections searched for the other end of one.
 const LATELY: usize = 64;
 
-/// What a change meant.
+/// Classification of a state change.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meaning {
     pub(super) stayed_us: Option<u64>,
     pub(super) turn: Turn,
     pub(super) caller: Option<Arc<Caller>>,
-    /// Whether it is of a connection that a listener here took.
+    /// True if a listener here accepted the connection.
     pub(super) accepted: bool,
     pub(super) place: Place,
 }
 
-/// What a change made of a connection.
+/// Effect of a change on a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// It is in another state.
+    /// Another state.
     #[default]
     GoesOn,
-    /// The kernel swaps the full socket for a small record, which tables show
+    /// The kernel replaces the full socket by a minisocket, which tables show
     /// for a minute (`tcp_time_wait`).
     IsKept,
-    /// It is over.
+    /// The end.
     Ends(End),
 }
 
 impl Turn {
-    /// Whether the kernel keeps a record of what ends with this change.
+    /// True if the kernel keeps a minisocket of the socket that ends with this
+    /// change.
     fn is_kept(change: &Change) -> bool {
         change.to == State::Closed && matches!(change.from, State::FinWait2 | State::Closing)
     }
 }
 
-/// An end.
+/// End of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct End {
     pub(super) lasted_us: Option<u64>,
     pub(super) unseen: bool,
-    /// Whether the connection came and ended without any table showing it.
+    /// True if the connection began and ended without any table showing it.
     pub(super) brief: bool,
     pub(super) fate: Fate,
 }
 
-/// Who has these ends: the names of all that do, joined by XOR, so that the
-/// only one is known when the others are gone.
+/// Sockets with the same addresses: their kernel addresses joined by XOR, so
+/// that the only one left is known when the others are gone.
 #[derive(Clone, Copy, Default)]
 struct Pointed {
     sockets: u64,
     count: u32,
 }
 
-/// All that have not ended, and the last that have.
+/// Open connections, and the latest closed ones.
 #[derive(Default)]
 pub(super) struct Lives {
     by_socket: HashMap<u64, Life>,
     by_ends: HashMap<Ends, Pointed>,
     departed: HashMap<Ends, Life>,
-    /// In the order in which they departed.
+    /// In the order in which they closed.
     order: VecDeque<Ends>,
-    /// Those that began, or got a port, and cannot be found by that yet: most
-    /// end before they must be.
+    /// Connections that began, or got a port, and are not indexed yet: most end
+    /// before they need to be.
     unpointed: Vec<u64>,
-    /// Rows of the last table that were ahead of their first change.
+    /// Rows of the last table that appeared before their first event.
     ahead: HashSet<Ends>,
 }
 
 impl Lives {
-    /// Takes in a change.
+    /// Processes a change.
     pub(super) fn take(&mut self, change: &Change, whereabouts: &mut Whereabouts<'_>) -> Meaning {
         let full = self.by_socket.len() >= MOST;
         let ends = Ends {
@@ -121,7 +121,7 @@ impl Lives {
                         self.unpointed.push(change.socket);
                     }
                 } else {
-                    // Another socket, or this one after changes that were lost.
+                    // Another socket, or this one after lost changes.
                     let same = known == ends && !is_birth(change.from, change.to);
                     let shown = same && life.shown;
                     let pointed = life.pointed.take();
@@ -138,7 +138,7 @@ impl Lives {
             Entry::Vacant(_) if full => return lost(change),
             Entry::Vacant(place) => {
                 let shown = !self.ahead.is_empty() && self.ahead.contains(&ends)
-                    // Whatever was there before watching began.
+                    // Anything that was there before watching began.
                     || !is_birth(change.from, change.to);
                 let where_it_is = other_end.unwrap_or_else(|| whereabouts.of(change));
                 place.insert(Life::begin(change, shown, where_it_is));
@@ -158,9 +158,9 @@ impl Lives {
         }
     }
 
-    /// Where a connection is that a listener takes from this very machine: where
-    /// the one who dialled is, whose changes came just before. Listeners of
-    /// several namespaces may have the same port.
+    /// Namespace of a connection accepted from this very machine: that of the
+    /// connecting end, whose changes came just before. Listeners of several
+    /// namespaces may have the same port.
     fn place_of_other_end(&self, change: &Change) -> Option<Place> {
         let accepted = (change.from, change.to) == (State::Listen, State::SynReceived);
         let within =
@@ -209,7 +209,7 @@ impl Lives {
         meaning
     }
 
-    /// Keeps the way of a row that stays in `TIME_WAIT`, or is on screen as
+    /// Remembers the states of a row that stays in `TIME_WAIT`, or on screen as
     /// closed.
     fn depart(&mut self, life: Life) {
         self.order.push_back(life.ends);
@@ -221,7 +221,7 @@ impl Lives {
         }
     }
 
-    /// After the last of many changes: makes those found that have not ended.
+    /// Indexes the open connections after a batch of changes.
     pub(super) fn settle(&mut self) {
         for socket in self.unpointed.drain(..) {
             if let Some(life) = self.by_socket.get_mut(&socket)
@@ -233,11 +233,11 @@ impl Lives {
                 point(&mut self.by_ends, life.ends, socket);
             }
         }
-        // What a storm took is given back.
+        // Memory of a burst is released.
         self.unpointed.shrink_to(4096);
     }
 
-    /// Notes that a table shows this connection. Whether its life is known.
+    /// Marks a connection as shown by a table. Returns true if it is tracked.
     pub(super) fn show(&mut self, ends: Ends) -> bool {
         let socket = self
             .pointed(ends)
@@ -251,17 +251,17 @@ impl Lives {
         known || self.departed.contains_key(&ends)
     }
 
-    /// Begins a table: what was ahead of its first change before has had it.
+    /// Begins a table: rows that were before their first event have had it.
     pub(super) fn begin_table(&mut self) {
         self.ahead.clear();
     }
 
-    /// Notes a row that no change has told of yet.
+    /// Marks a row that appeared before its first event.
     pub(super) fn note_ahead(&mut self, ends: Ends) {
         self.ahead.insert(ends);
     }
 
-    /// The life of a row in this state, which may be gone from the table.
+    /// Returns the connection of a row in this state; `gone` if it is closed.
     pub(super) fn find(&self, ends: Ends, state: State, gone: bool) -> Option<Cow<'_, Life>> {
         let departed = || self.departed.get(&ends);
         match state {
@@ -278,7 +278,7 @@ impl Lives {
     }
 
     fn living(&self, ends: Ends, state: State) -> Option<&Life> {
-        // An attempt was told before it had a port.
+        // An attempt is reported before it has a port.
         let without_port = || {
             let waits = state == State::SynSent;
             waits.then(|| self.pointed(ends.without_port())).flatten()
@@ -287,7 +287,7 @@ impl Lives {
         self.by_socket.get(&socket)
     }
 
-    /// The only socket that has these ends.
+    /// The only socket with these addresses.
     fn pointed(&self, ends: Ends) -> Option<u64> {
         let pointed = self.by_ends.get(&ends)?;
         (pointed.count == 1).then_some(pointed.sockets)
@@ -311,7 +311,7 @@ fn unpoint(by_ends: &mut HashMap<Ends, Pointed>, ends: Ends, socket: u64) {
     }
 }
 
-/// What a change means of whose socket nothing else is known.
+/// Classification of a change of an untracked socket.
 fn lost(change: &Change) -> Meaning {
     let turn = match change.to {
         _ if Turn::is_kept(change) => Turn::IsKept,
@@ -332,8 +332,8 @@ fn lost(change: &Change) -> Meaning {
     }
 }
 
-/// How a connection ended with this change, having been so long in the state it
-/// left.
+/// Reason why a connection ended with this change, after this time in the state
+/// it left.
 fn fate(end: &Change, stayed_us: Option<u64>) -> Fate {
     match end.from {
         State::Listen => Fate::ListenerClosed,
@@ -348,7 +348,7 @@ fn fate(end: &Change, stayed_us: Option<u64>) -> Fate {
             None => Fate::Unknown,
         },
         State::LastAck => Fate::ClosedThere,
-        // Whoever closed first, it did not come to its end.
+        // Whoever closed first, the close did not complete.
         State::SynReceived | State::Established | State::CloseWait | State::FinWait1 => {
             Fate::BrokenOff
         }

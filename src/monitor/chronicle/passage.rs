@@ -1,5 +1,5 @@
-//! The way of rows through their states as tables showed it: all there is where
-//! the kernel tells nothing, and the two states it never tells of.
+//! States of rows as tables showed them: all there is where no state changes
+//! are traced, and the source of the two states that are never traced.
 
 use crate::model::chronicle::{Known, Step};
 use crate::model::row::{Phase, Row};
@@ -7,19 +7,20 @@ use crate::model::socket::SocketKey;
 use crate::model::time::Stamp;
 use foldhash::{HashMap, HashSet};
 
-/// Rows whose way is kept; beyond that only the present state is known.
+/// Maximum number of rows whose states are kept; of others only the present
+/// state is known.
 const MOST: usize = 65_536;
-/// No connection goes through more states.
+/// Maximum number of states of a connection.
 const STEPS: usize = 8;
 
-/// What rows that changed were before.
+/// Earlier states of rows that changed.
 #[derive(Default)]
 pub(super) struct Passages {
     ways: HashMap<SocketKey, Vec<Step>>,
 }
 
 impl Passages {
-    /// Takes in a row of the latest table to which something happened.
+    /// Records the new state of a row of the latest table.
     pub(super) fn note(&mut self, row: &Row, now: Stamp, began: Stamp) {
         let Phase::Changed { from } = row.phase else {
             return;
@@ -43,7 +44,7 @@ impl Passages {
         }
     }
 
-    /// Forgets rows that are gone, if many are kept.
+    /// Forgets rows that are gone, if the maximum is reached.
     pub(super) fn sweep(&mut self, rows: &[Row]) {
         if self.ways.len() < MOST {
             return;
@@ -52,7 +53,7 @@ impl Passages {
         self.ways.retain(|key, _| there.contains(key));
     }
 
-    /// The way of a row, the present state last.
+    /// Returns the states of a row, the present one last.
     pub(super) fn of(&self, row: &Row, began: Stamp) -> Vec<Step> {
         match self.ways.get(&row.socket.key()) {
             Some(way)
@@ -88,7 +89,7 @@ pub(super) fn present(row: &Row) -> Step {
     }
 }
 
-/// How well the first sight of a row tells when its state began.
+/// Precision of the start of a row's first state.
 fn first_known(row: &Row, began: Stamp) -> Known {
     if row.first_seen > began {
         Known::ByTable

@@ -1,7 +1,8 @@
-//! The stream: what happened last, and what later tables and endings add to it.
+//! Log of the latest events, and what later tables and destroyed sockets add to
+//! it.
 //!
-//! The kernel tells the end of a socket that it swaps for a small record as that
-//! of any other, and what a socket carried only when it lets go of it.
+//! The kernel reports the end of a socket that it replaces by a minisocket like
+//! any other end, and its byte counts only when it frees the full socket.
 
 use super::life::Ends;
 use crate::model::chronicle::{Fate, Happening, Life, Record, What};
@@ -12,18 +13,18 @@ use crate::model::time::Stamp;
 use foldhash::{HashMap, HashMapExt};
 use std::collections::VecDeque;
 
-/// How much of the stream is kept.
+/// Maximum number of events kept.
 pub(super) const STREAM: usize = 500;
-/// A socket that its program has left is swapped as soon as the peer has
-/// acknowledged its FIN: 2 to 25 µs were seen. One that the program still holds
-/// waits for the peer's FIN.
+/// Longest time in `FIN_WAIT2` of a socket without a program: it is replaced as
+/// soon as the peer has acknowledged its FIN (2 to 25 µs measured). One that
+/// the program still holds waits for the peer's FIN.
 const AT_ONCE_US: u64 = 100;
 
-/// What happened last, the latest last.
+/// Latest events, the newest last.
 #[derive(Default)]
 pub(super) struct Stream {
     lines: VecDeque<Happening>,
-    /// When the last table was read.
+    /// Time of the last table.
     table: Stamp,
 }
 
@@ -38,19 +39,20 @@ impl Stream {
         self.lines.iter().cloned().collect()
     }
 
-    /// Adds what connections carried to the lines of their ends.
+    /// Attaches byte counts to the last events of connections.
     pub(super) fn weigh(&mut self, endings: &[Ending]) {
         if endings.is_empty() {
             return;
         }
-        // Whoever breaks off has forgotten the peer by then, and with it what was
-        // carried (`tcp_disconnect`): its ending fits to no line.
+        // An aborted socket has lost the peer's port, and with it the byte
+        // counts (`tcp_disconnect`): its destruction matches no event.
         let lines = self.lines.iter_mut();
         let mut waiting: HashMap<Ends, &mut Happening> = lines
             .filter(|line| line.carried.is_none() && carries(&line.what))
             .map(|line| (Ends::of(line), line))
             .collect();
-        // Of several with the same ends the last are the line's that waits.
+        // Of several with the same addresses, the last belongs to the event
+        // that waits.
         for ending in endings.iter().rev() {
             if let Some(line) = waiting.remove(&Ends::of_socket(&ending.socket)) {
                 let finished = has_peer_finished(&line.what, ending);
@@ -59,16 +61,16 @@ impl Stream {
         }
     }
 
-    /// Says of what the kernel keeps in which state it is, if the table shows
-    /// so, and of what no table shows that it has ended; `stirred` are those of
-    /// all `rows` to which something happened.
+    /// Sets the state of retained minisockets that the table shows, and marks
+    /// those that no table shows as ended; `stirred` are those of all `rows`
+    /// that changed.
     pub(super) fn recognise<'r>(
         &mut self,
         stirred: impl Iterator<Item = &'r Row>,
         rows: &[Row],
         now: Stamp,
     ) {
-        // What happened before the last table was read is in this one.
+        // Events before the last table was read are in this one.
         let limit = u64::from(self.table.0) * 10_000;
         let mut awaited: HashMap<Ends, &mut Happening> = HashMap::new();
         for line in &mut self.lines {
@@ -92,7 +94,7 @@ impl Stream {
     }
 }
 
-/// Whether it was the last of a connection that may have carried something.
+/// True for the last event of a connection that may have carried data.
 fn carries(what: &What) -> bool {
     match what {
         What::Changed { .. } => false,
@@ -101,12 +103,14 @@ fn carries(what: &What) -> bool {
     }
 }
 
-/// Whether a table may tell more of it; `fresh` if none has been read since.
+/// True if a table may add to the event; `fresh` if none has been read since
+/// it.
 fn is_awaited(what: &What, fresh: bool) -> bool {
     match what {
         What::Changed { .. } => false,
         What::Kept { record, .. } => *record != Record::TimeWait,
-        // It may be kept: of that nothing is told where only endings are.
+        // It may be retained as a minisocket: nothing reports that where only
+        // destroyed sockets are reported.
         What::Ended { from, life, .. } => fresh && from.is_none() && life.unseen,
     }
 }
@@ -121,7 +125,7 @@ fn is_unseen(what: &What) -> bool {
     )
 }
 
-/// Takes in what a row tells of the line that waits for it.
+/// Sets the state of the event that waits for this row.
 fn settle(awaited: &mut HashMap<Ends, &mut Happening>, row: &Row) {
     let record = match row.socket.state {
         State::TimeWait => Record::TimeWait,
@@ -140,8 +144,9 @@ fn settle(awaited: &mut HashMap<Ends, &mut Happening>, row: &Row) {
     }
 }
 
-/// What no table shows is not kept: `FIN_WAIT2` has ended with a reset, or the
-/// kernel keeps no more (`tcp_max_tw_buckets`).
+/// Marks an event as ended. A minisocket in no table is not retained:
+/// `FIN_WAIT2` ended with a reset, or the kernel keeps no more of them
+/// (`tcp_max_tw_buckets`).
 fn give_up(line: &mut Happening) {
     line.what = What::Ended {
         from: line.what.from(),
@@ -154,7 +159,7 @@ fn give_up(line: &mut Happening) {
     };
 }
 
-/// Whether the peer's FIN is among the bytes received.
+/// True if the peer's FIN is among the bytes received.
 fn has_peer_finished(what: &What, ending: &Ending) -> bool {
     match what {
         What::Kept {
@@ -162,10 +167,10 @@ fn has_peer_finished(what: &What, ending: &Ending) -> bool {
             stayed_us,
             ..
         } => {
-            // Swapped with the peer's FIN or without: both is told as the same
-            // change. Where nobody holds the socket, nobody reads the FIN. Where
-            // somebody does, and the FIN came with the acknowledgement, it is not
-            // known, and counted as a byte of data if there was any.
+            // Replaced with the peer's FIN or without: both are reported as the
+            // same change. Without a holder, nobody reads the FIN. With a
+            // holder, and the FIN in the same segment as the acknowledgement,
+            // it is unknown, and counts as a byte of data if there was any.
             ending.socket.recv_queue > 0 || stayed_us.is_some_and(|stayed| stayed >= AT_ONCE_US)
         }
         other => other.from().is_some_and(State::has_peer_finished),

@@ -1,4 +1,4 @@
-//! Tests: lives told by changes, tables and endings.
+//! Tests: connections as reported by changes, tables and destroyed sockets.
 
 mod stream;
 
@@ -16,7 +16,7 @@ use crate::model::tcp_info::{Payload, TcpInfo};
 use crate::model::time::Time;
 use std::sync::Arc;
 
-/// A change of a socket that has the ends of this one.
+/// A change of the socket with these addresses.
 fn change(at_us: u64, of: &Socket, name: u64, from: State, to: State) -> Change {
     let by_call = matches!(to, SynSent | Listen);
     let caller = by_call.then(|| {
@@ -40,7 +40,7 @@ fn change(at_us: u64, of: &Socket, name: u64, from: State, to: State) -> Change 
     }
 }
 
-/// The whole way of a socket, a millisecond for each step.
+/// All changes of a socket, a millisecond apart.
 fn way(from_us: u64, of: &Socket, name: u64, states: &[State]) -> Vec<Change> {
     let pairs = states.windows(2).zip(0..);
     let step =
@@ -51,7 +51,7 @@ fn way(from_us: u64, of: &Socket, name: u64, states: &[State]) -> Vec<Change> {
 struct Watch(Monitor);
 
 impl Watch {
-    /// At the time 0 with these rows.
+    /// A monitor at time 0 with these rows.
     fn begin(sockets: &[Socket]) -> Self {
         let mut watch = Self(Monitor::new(MonitorOptions::default()));
         watch.see(0, sockets);
@@ -163,7 +163,7 @@ fn a_row_has_the_exact_way_of_its_life() {
     let seen = watch.see(2000, &[open]);
     let answered = (Established, 1_250_001, Known::Exactly);
     assert_eq!(steps(&seen, &open), [begun, answered]);
-    // A table has shown it, so its end is not that of one never seen.
+    // A table has shown it, so it is not an unseen connection.
     watch.told(vec![change(2_500_000, &open, 7, Established, Closed)]);
     let seen = watch.see(3000, &[]);
     assert_eq!(
@@ -184,7 +184,7 @@ fn the_table_adds_what_is_never_told() {
     let passed: Vec<State> = steps(&seen, &waits).iter().map(|step| step.0).collect();
     assert_eq!(passed, [SynSent, Established, FinWait1, FinWait2, TimeWait]);
     let last = *steps(&seen, &waits).last().unwrap();
-    // The end that is told may be that of the full socket only.
+    // The reported end may be that of the full socket only.
     assert_eq!(last, (TimeWait, 1_000_000, Known::ByTable));
 
     let half_open = with_cookie(2, SynReceived);
@@ -205,8 +205,8 @@ fn the_table_adds_what_is_never_told() {
 
 #[test]
 fn a_closing_row_is_followed_to_its_end() {
-    // Whom the program has left in FIN_WAIT2 is at its end for the kernel, and
-    // may wait for the peer for a minute.
+    // After the program has closed it, the kernel reports a socket in FIN_WAIT2
+    // as ended, and it may wait for the peer for a minute.
     let at = |state| with_cookie(1, state);
     let mut watch = Watch::begin(&[]);
     let told = [Closed, SynSent, Established];
@@ -284,7 +284,8 @@ fn what_began_before_is_known_as_far_as_it_was_told() {
     watch.told(vec![change(1_700_000, &closing, 7, CloseWait, LastAck)]);
     watch.told(vec![change(1_700_100, &closing, 7, LastAck, Closed)]);
     let seen = watch.see(2000, &[]);
-    // Who was there before may have been seen, and is not brief.
+    // A connection that was there before may have been seen, and is not
+    // short-lived.
     assert_eq!(fates(&seen.chronicle), [(Fate::ClosedThere, false, None)]);
     assert_eq!(seen.chronicle.brief, 0);
 }
@@ -299,7 +300,7 @@ fn a_name_that_is_used_again_is_another_life() {
     watch.told(way(500_000, &second, 7, &[Closed, SynSent, Closed]));
     let seen = watch.see(1000, &[first]);
     assert_eq!(fates(&seen.chronicle), [(Fate::Refused, true, Some(1000))]);
-    // The first row is joined to nothing that is not its own.
+    // The first row is joined only to its own changes.
     assert_eq!(steps(&seen, &first).len(), 1);
 }
 
@@ -387,8 +388,8 @@ fn who_is_followed_now_need_not_wait_for_a_table() {
     );
 }
 
-/// Within the call this machine refuses, but who is elsewhere cannot have
-/// answered so soon without an interrupt: the program may have given up.
+/// This machine refuses within the call, but a remote host cannot answer that
+/// soon without an interrupt: the program may have cancelled.
 #[test]
 fn nobody_elsewhere_refuses_within_the_call() {
     let to = |remote: &str, interrupt: bool| {

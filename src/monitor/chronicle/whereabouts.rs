@@ -1,39 +1,40 @@
-//! Which changes are of the network namespace that is watched: the kernel tells
-//! those of the whole machine and does not say where.
+//! Decides which changes are of the watched network namespace: the kernel
+//! reports those of the whole machine, without the namespace.
 //!
-//! The caller of a connect tells it. Who is accepted is where its listener is.
-//! Everything else is here if a table shows it.
+//! A `connect` has the namespace of its caller. An accepted connection has that
+//! of its listener. Any other connection is in the watched one if a table shows
+//! it.
 
 use crate::model::event::Change;
 use crate::model::observation::Observation;
 use crate::model::state::State;
 use foldhash::HashSet;
 
-/// Where a connection is.
+/// Relation of a connection to the watched namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Place {
-    /// In a namespace that is watched, or nobody knows where.
+    /// In a watched namespace, or nothing reports which.
     #[default]
     Here,
-    /// Nothing that is here explains it; a table may show it yet.
+    /// Nothing in the watched namespace explains it; a table may show it yet.
     Unsure,
-    /// Its caller is in another namespace. Sockets may be handed from one to
+    /// Its caller is in another namespace. Sockets may be passed from one to
     /// another, so a table may show even that.
     Elsewhere,
 }
 
-/// What is known by the last table, and since.
+/// Knowledge from the last table, and since.
 pub(super) struct Whereabouts<'o> {
-    /// The only namespace that is watched; none if all are.
+    /// The only namespace watched; none if all are.
     only: Option<u32>,
     latest: Option<&'o Observation>,
-    /// Ports of listeners that were told since; 0 where the kernel had not
-    /// chosen one yet.
+    /// Ports of listeners reported since; 0 if the kernel had not chosen one
+    /// yet.
     opened: HashSet<u16>,
 }
 
 impl<'o> Whereabouts<'o> {
-    /// As of a table.
+    /// Starts from a table.
     pub(super) fn new(
         only: Option<u32>,
         latest: Option<&'o Observation>,
@@ -46,7 +47,7 @@ impl<'o> Whereabouts<'o> {
         }
     }
 
-    /// Where a connection is whose first change is this.
+    /// Classifies a connection by its first change.
     pub(super) fn of(&mut self, change: &Change) -> Place {
         let (Some(only), Some(latest)) = (self.only, self.latest) else {
             return Place::Here;
@@ -78,7 +79,7 @@ impl<'o> Whereabouts<'o> {
         }
     }
 
-    /// The listeners that no table has shown yet.
+    /// Returns the ports of listeners that no table has shown yet.
     pub(super) fn opened(self) -> HashSet<u16> {
         self.opened
     }

@@ -1,10 +1,10 @@
-//! Rows that the table lacks: whether to believe that their sockets are gone,
-//! and how long they are still shown.
+//! Rows missing from a table: decides whether their sockets are closed or were
+//! skipped by the dump, and how long they are still shown.
 //!
-//! A table may leave out a socket that is there: `/proc` is read in pages while
-//! it changes, and a dump walks a hash table that does. So what has become of a
-//! socket is asked where that can be answered; else one absence is believed
-//! only of a table that is not in doubt.
+//! A table may omit an open socket: `/proc` is read in pages while it changes,
+//! and a dump walks a hash table that does. So a missing socket is looked up
+//! where possible; otherwise one absence is enough only in a table that is not
+//! in doubt.
 
 use super::{Ledger, Turned, Turning, held_by, row_number, stirs};
 use crate::model::observation::Observation;
@@ -17,12 +17,13 @@ use crate::model::time::Stamp;
 use crate::monitor::phase::{self, Moment};
 use crate::monitor::seats::SeatId;
 
-/// Why a row stands in the observation although its socket is not in the table.
+/// Reason for a row whose socket is not in the table.
 #[derive(Clone, Copy)]
 pub(super) enum Absence {
-    /// Missed once by a source or a table that may err; not believed yet.
+    /// Missing once from a source or a table that may omit sockets; not closed
+    /// yet.
     Missed,
-    /// Missed by the last table, but there when it was asked for.
+    /// Missing from the last table, but open when it was looked up.
     There,
     /// Closed; shown for a moment longer.
     Closed { at: Stamp },
@@ -32,13 +33,13 @@ pub(super) enum Absence {
 struct Absent<'a> {
     seat: SeatId,
     before: &'a Row,
-    /// Why it was no longer in the last table either, if it was not.
+    /// Reason for which it was missing from the last table, too, if it was.
     absence: Option<Absence>,
 }
 
 impl Ledger {
-    /// Takes in what has become of absent sockets. One that is there keeps its
-    /// row, and its owners if its inode is the same; one that is not is closed.
+    /// Applies the results of lookups. An open socket keeps its row, and its
+    /// owners if its inode is the same; any other is closed.
     pub(in crate::monitor) fn settle(
         &mut self,
         turned: &mut Turned,
@@ -68,7 +69,8 @@ impl Ledger {
         turned.stirred.sort_unstable();
     }
 
-    /// The row of a key, if that row is missed, and the note that it is.
+    /// Returns the row of a key, if it is missing and unconfirmed, and its
+    /// reason.
     fn missed(&mut self, key: &SocketKey) -> Option<(u32, &mut Absence)> {
         let seat = self.seats.find(key)?;
         let number = self.seats.row(seat);
@@ -80,7 +82,8 @@ impl Ledger {
 }
 
 impl Turning<'_> {
-    /// Takes over the rows that were not in the table, as long as they linger.
+    /// Carries over the rows that are not in the table, as long as they are
+    /// shown.
     pub(super) fn carry_absent(&mut self) {
         let absences = std::mem::take(&mut self.ledger.absences);
         let present = std::mem::replace(&mut self.ledger.present, self.turned.rows.len());
@@ -113,8 +116,8 @@ impl Turning<'_> {
         }
     }
 
-    /// Forgets the rows of namespaces that nobody looks into any more: they
-    /// may well be there.
+    /// Drops the rows of namespaces that are not covered any more: their
+    /// sockets may be open.
     fn lose_sight(&mut self, previous: &Observation, seat_of: &[SeatId]) {
         for (before, seat) in previous.rows.iter().zip(seat_of) {
             if !self.horizon.covers(&before.socket) && !self.ledger.seats.is_taken(*seat) {
@@ -138,9 +141,9 @@ impl Turning<'_> {
         }
     }
 
-    /// For each absent row whether it is to be asked for. If there are too many
-    /// for that, listeners and established connections go first, since most
-    /// hangs on them, and of these the oldest.
+    /// Decides for each missing row whether it is looked up. If there are too
+    /// many, listeners and established connections come first, since they
+    /// matter most, and of these the oldest.
     fn choose(&self, absent: &[Absent<'_>]) -> Vec<bool> {
         let mut asked = vec![false; absent.len()];
         let budget = self.ledger.budget;
@@ -152,7 +155,7 @@ impl Turning<'_> {
                 let Absent {
                     before, absence, ..
                 } = &absent[*place];
-                // What is missed for the second time is believed to be gone.
+                // A socket missing for the second time counts as closed.
                 let first = matches!(absence, None | Some(Absence::There));
                 first && self.can_be_settled(&before.socket)
             })
@@ -170,17 +173,17 @@ impl Turning<'_> {
         asked
     }
 
-    /// Whether an exact question can settle what has become of a socket. Where
-    /// the table may err, only a connection's answer is certain: another socket
-    /// may share the port of a listener.
+    /// True if an exact lookup can decide whether a socket is closed. Where the
+    /// table is in doubt, only the answer about a connection is certain:
+    /// another socket may share the port of a listener.
     fn can_be_settled(&self, socket: &Socket) -> bool {
         let known = socket.cookie.is_some() && self.source.gives_cookies(socket.protocol);
         let alone = socket.protocol == Protocol::Tcp && socket.peer().is_some();
         known && (alone || !self.doubtful)
     }
 
-    /// Whether the table may leave out a socket that is there. `/proc` may, as
-    /// it reads the table in pages while it changes.
+    /// True if the table may omit an open socket. `/proc` may, as it reads the
+    /// table in pages while it changes.
     fn may_err_about(&self, socket: &Socket) -> bool {
         self.doubtful || socket.cookie.is_none() || !self.source.gives_cookies(socket.protocol)
     }

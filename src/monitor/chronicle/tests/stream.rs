@@ -1,9 +1,9 @@
-//! Tests: the lines of the stream, and what is added to them later.
+//! Tests: entries of the event log, and what is added to them later.
 
 use super::*;
 use crate::model::namespace::{Namespace, Scope};
 
-/// Of the last line: what is known of the record that the kernel keeps.
+/// State of the minisocket in the last entry.
 fn kept(chronicle: &Chronicle) -> Option<Record> {
     match chronicle.stream.last()?.what {
         What::Kept { record, .. } => Some(record),
@@ -48,7 +48,7 @@ fn what_it_carried_comes_with_the_ending() {
     let of = with_cookie(1, Established);
     let states = [Closed, SynSent, Established, CloseWait, LastAck, Closed];
     let mut watch = Watch::begin(&[]);
-    // Whoever breaks off has forgotten the peer's port, and the bytes.
+    // An aborted socket has lost the peer's port, and the bytes.
     for (remote, bytes) in [(of.remote.port, 5), (0, 0)] {
         let remote = Endpoint::new(of.remote.address(), remote);
         watch.hear(Events {
@@ -67,7 +67,7 @@ fn what_it_carried_comes_with_the_ending() {
         });
         let seen = watch.see(1000, &[]);
         let carried = seen.chronicle.stream.last().unwrap().carried;
-        // The FIN of the peer, who closed first, is none of them.
+        // The FIN of the peer, which closed first, is not counted.
         let told = (remote.port != 0).then_some(Payload {
             received: 4,
             sent: 1,
@@ -129,13 +129,13 @@ fn what_no_table_shows_is_not_kept() {
     ] {
         let mut watch = Watch::begin(&[]);
         watch.told(told.clone());
-        // This table may have been read before it was swapped.
+        // This table may have been read before the socket was replaced.
         let seen = watch.see(1000, &[]);
         assert_eq!(kept(&seen.chronicle), Some(Record::Unseen));
         watch.see(2000, &shown);
         let seen = watch.see(3000, &[]);
         assert_eq!(kept(&seen.chronicle), expected);
-        // Where a table has shown it, its end afterwards is another matter.
+        // Where a table has shown it, its later end is another matter.
         let ended = fates(&seen.chronicle).len();
         assert_eq!(ended, usize::from(expected.is_none()));
     }
@@ -154,9 +154,9 @@ fn the_fin_is_none_of_the_bytes() {
         (&[Established, Closed], of, 10),
         (&[Established, FinWait1, Closing, Closed], of, 9),
         (&[Established, FinWait1, Closed], of, 10),
-        // Without the FIN, as nobody waits for it.
+        // Without the FIN, as no program waits for it.
         (&[Established, FinWait1, FinWait2, Closed], of, 10),
-        // With it, and nobody to read it.
+        // With the FIN, and no program to read it.
         (&[Established, FinWait1, FinWait2, Closed], unread, 9),
     ];
     let line = |changes: Vec<Change>, socket: Socket| {
@@ -181,7 +181,7 @@ fn the_fin_is_none_of_the_bytes() {
     let mut bare = ending(of, 1);
     bare.info.data_segments_in = Some(0);
     assert_eq!(bare.info.received(false), Some(0));
-    // Whoever still held it has waited for the FIN, and read it.
+    // A program that still held it has waited for the FIN and read it.
     let waited = way(5_000, &of, 7, &[FinWait1, FinWait2, Closed]);
     assert_eq!(line(waited, of).received, 9);
 }
@@ -207,7 +207,8 @@ fn where_only_endings_are_told_the_next_table_shows_what_is_kept() {
     assert_eq!(told([&[], &[of]]), (None, true));
 }
 
-/// Of two connections with the same ends the later has the later bytes.
+/// Of two connections with the same addresses the later has the later byte
+/// counts.
 #[test]
 fn a_later_ending_is_not_overwritten() {
     let of = with_cookie(1, Established);
@@ -226,12 +227,12 @@ fn a_later_ending_is_not_overwritten() {
     assert_eq!(last.received, 20);
 }
 
-/// Who storms elsewhere does not push out what happens here.
+/// Events of another namespace do not displace those of the watched one.
 #[test]
 fn lines_of_elsewhere_take_no_room() {
     let of = with_cookie(1, Established);
     let mut changes = way(5_000, &of, 7, &[Closed, SynSent, Established, Closed]);
-    // Nothing that is here explains these.
+    // Nothing in the watched namespace explains these.
     for number in 10..2_000 {
         let other = with_cookie(number, Established);
         let at = 10_000 + u64::from(number);

@@ -1,4 +1,4 @@
-//! Tests: one namespace is watched, and changes of several are told.
+//! Tests: one namespace is watched, and changes of several are reported.
 
 use super::super::super::fixture::{reading, table, with_cookie};
 use super::super::super::{Monitor, MonitorOptions};
@@ -13,11 +13,11 @@ use crate::model::state::State::{self, *};
 use crate::model::time::Time;
 use std::sync::Arc;
 
-/// Where the rows of the fixture are.
+/// Namespace of the rows in the fixture.
 const HERE: u32 = 1;
 const THERE: u32 = 8;
 
-/// The way of a socket, told of a caller in a namespace.
+/// Changes of a socket, with a caller in a namespace.
 fn way(of: &Socket, name: u64, namespace: Option<u32>, states: &[State]) -> Vec<Change> {
     let caller = Arc::new(Caller {
         pid: 812,
@@ -44,12 +44,12 @@ fn way(of: &Socket, name: u64, namespace: Option<u32>, states: &[State]) -> Vec<
     pairs.map(change).collect()
 }
 
-/// What is told after a table with these rows, which is read again.
+/// History after a table with these rows, which is read again.
 fn chronicle(scope: Scope, rows: &[Socket], batches: Vec<Vec<Change>>) -> Arc<Chronicle> {
     chronicle_since(0, scope, rows, batches)
 }
 
-/// The same with rows that are there only from some time on.
+/// The same with rows that appear later.
 fn chronicle_since(
     since_ms: u64,
     scope: Scope,
@@ -84,7 +84,7 @@ fn chronicle_since(
     Arc::clone(&last.chronicle)
 }
 
-/// Lines of the stream, changes told, brief connections.
+/// Number of log entries, received changes and short-lived connections.
 fn figures(chronicle: &Chronicle) -> (usize, u64, u64) {
     (chronicle.stream.len(), chronicle.told, chronicle.brief)
 }
@@ -108,7 +108,7 @@ fn the_caller_tells_where_a_connect_is() {
 
 #[test]
 fn a_row_is_here_whoever_called() {
-    // A socket may be handed on to a process of another namespace.
+    // A socket may be passed to a process of another namespace.
     let row = with_cookie(1, Established);
     let begun = way(&row, 1, Some(THERE), &[Closed, SynSent, Established]);
     let ended = way(&row, 1, None, &[Established, Closed]);
@@ -128,11 +128,11 @@ fn who_is_accepted_is_where_the_listener_is() {
         figures(&chronicle(Scope::Own, &[listener], accepted())),
         (3, 4, 1)
     );
-    // No listener here: told of, but nothing to be shown.
+    // No listener here: received, and not shown.
     let told = chronicle(Scope::Own, &[], accepted());
     assert_eq!((told.stream.len(), told.brief), (0, 0));
     assert_eq!(figures(&chronicle(Scope::All, &[], accepted())), (3, 4, 1));
-    // One that came after the table is known by its own change.
+    // A listener opened after the table is known by its own change.
     for (namespace, lines) in [(HERE, 4), (THERE, 0)] {
         let mut changes = way(&listener, 9, Some(namespace), &[Closed, Listen]);
         changes.extend(way(&taken, 1, None, &ACCEPTED));
@@ -151,7 +151,8 @@ fn what_began_before_is_here_if_a_row_shows_it() {
     assert_eq!(chronicle(Scope::All, &[], ended()).stream.len(), 1);
 }
 
-/// Who is accepted from this very machine is where the one is who dialled.
+/// A connection accepted from this very machine is in the namespace of the
+/// connecting end.
 #[test]
 fn a_listener_of_the_same_port_elsewhere_takes_its_own() {
     let mut listener = with_cookie(1, Listen);
