@@ -1,9 +1,9 @@
-//! Recognises troubles: rules over what processes do with their connections.
+//! Detection: rules over the connections of processes.
 //!
-//! Each rule is a file and a [`Detector`]. All look at the same profiles, made
+//! Each rule is a file and a [`Detector`]. All evaluate the same profiles, made
 //! once per table from the memory of first contacts, and know nothing of each
-//! other but this: a better explanation silences a worse one, and a false alarm
-//! is worse than a late one. Pure like the whole room.
+//! other except that a better explanation suppresses a worse one. A false alarm
+//! is worse than a late one. Pure like the whole module.
 
 mod accept_queue;
 mod against_baseline;
@@ -87,65 +87,65 @@ pub(super) struct Scene<'a> {
     /// The time of the first table.
     pub(super) began: Stamp,
     pub(super) rows: &'a [Row],
-    /// The rows that something happened to.
+    /// Numbers of the rows that changed.
     pub(super) stirred: &'a [u32],
     pub(super) holders: &'a [Holder],
-    /// What holders and last owners point into.
+    /// Target of the process numbers of holders and last owners.
     pub(super) interner: &'a Interner,
     pub(super) listeners: &'a Listeners,
     pub(super) muster: &'a Muster,
-    /// `TCP_INFO` of some connections, as read after the table before.
+    /// `TCP_INFO` of some connections, read after the table before.
     pub(super) details: &'a Details,
     /// Waits at listeners, by row number.
     pub(super) accept_waits: &'a [AcceptWait],
     /// Buffer memory of UDP sockets and listeners, ascending by key.
     pub(super) memory: &'a [MemoryEntry],
     pub(super) kernel: Kernel,
-    /// What connects came to since the last table, where that is told.
+    /// Outcomes of connection attempts since the last table, where traced.
     pub(super) attempts: &'a Attempts,
 }
 
 impl<'a> Scene<'a> {
-    /// The owner of a row with the smallest pid.
+    /// Returns the owner of a row with the smallest pid.
     fn first_owner(&self, row: &Row) -> Option<&'a Arc<Process>> {
         let holder = row.owners.of(self.holders).first()?;
         self.interner.get(holder.process)
     }
 }
 
-/// What the kernel tells of one network namespace beside its sockets: it counts
-/// and limits in each by itself.
+/// Kernel data of one network namespace beside its sockets: counters and limits
+/// are per namespace.
 #[derive(Clone, Copy)]
 pub(super) struct Kernel {
-    /// Which; 0 if it is not known.
+    /// Inode number; 0 if unknown.
     pub(super) namespace: u32,
-    /// Through which of its interfaces.
+    /// Interface of the kernel that it was read from.
     pub(super) source: SourceKind,
     pub(super) counters: Counters,
     pub(super) gauges: Gauges,
     pub(super) settings: Limits,
-    /// How far the processes could be searched.
+    /// Extent of the search through the processes.
     pub(super) owner_search: OwnerSearch,
 }
 
 impl Kernel {
-    /// Whether it tells how many connections may wait at a listener.
+    /// True if the source reports the backlogs of listeners.
     fn tells_backlogs(&self) -> bool {
         self.source.gives_cookies(Protocol::Tcp)
     }
 
-    /// Whether this row is in that namespace.
+    /// True if a row is in that namespace.
     fn covers(&self, row: &Row) -> bool {
         self.namespace == 0 || row.socket.namespace == self.namespace
     }
 }
 
-/// A rule without what it judges by, if it has not all of it.
+/// Returns the rule as inactive if part of its input is missing.
 fn blind(rule: Rule, lacks: Lack, has_all: bool) -> Option<Blind> {
     (!has_all).then_some(Blind { rule, lacks })
 }
 
-/// A process, by what tells it from all others.
+/// Key that tells a process from all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Actor {
     pid: u32,
@@ -161,7 +161,7 @@ impl Actor {
     }
 }
 
-/// What a rule judges by.
+/// Input of a rule.
 struct Case<'a> {
     now: Stamp,
     profiles: &'a [Profile],
@@ -169,16 +169,16 @@ struct Case<'a> {
     limits: &'a Thresholds,
     /// The table itself, for rules that are not about first contacts.
     scene: &'a Scene<'a>,
-    /// How the kernel's counters rose.
+    /// Increases of the kernel's counters.
     meter: &'a Meter,
     /// Writers that wait for a reader on this machine.
     blocked: Blocked<'a>,
 }
 
 impl Case<'_> {
-    /// Judges each process that is still there by the same measure. Those of a
-    /// user that are not seen are left out: together they may look like what none
-    /// of them is, such as a scan where each mailer has a few dead hosts.
+    /// Evaluates each running process by the same rule. Unseen processes of a
+    /// user are left out: together they may look like what none of them is,
+    /// such as a scan where each mailer has a few dead hosts.
     fn judge_each_process(
         &self,
         standing: &mut Standing<Party>,
@@ -188,8 +188,8 @@ impl Case<'_> {
         self.judge_those(self.profiles.iter().filter(is_seen), standing, level)
     }
 
-    /// The same for each client: also for the processes of a user that are not
-    /// seen, as if they were one.
+    /// Evaluates each client: also the unseen processes of a user, as if they
+    /// were one.
     fn judge_each_client(
         &self,
         standing: &mut Standing<Party>,
@@ -213,13 +213,13 @@ impl Case<'_> {
     }
 }
 
-/// A rule: what it has found stays with it, so that it can tell a relapse.
+/// A rule. It keeps its own findings, so that it recognises a relapse.
 trait Detector: Send {
-    /// Judges a table, and gives the troubles of this kind that stand.
+    /// Evaluates a table and returns the active findings of this kind.
     fn judge(&mut self, case: &Case<'_>) -> Vec<Finding>;
 
-    /// Whether it has nothing to judge by, and why. Most need no more than the
-    /// table.
+    /// Returns the missing input that makes the rule inactive. Most rules need
+    /// no more than the table.
     fn blind(&self, _kernel: &Kernel) -> Option<Blind> {
         None
     }
@@ -235,7 +235,7 @@ pub(super) struct Detection {
 }
 
 impl Detection {
-    /// Every rule there is, with nothing seen yet.
+    /// All rules, without memory.
     pub(super) fn new(limits: Thresholds) -> Self {
         Self {
             limits,
@@ -270,13 +270,14 @@ impl Detection {
         }
     }
 
-    /// The rules that say nothing here.
+    /// Returns the inactive rules.
     pub(super) fn blind(&self, kernel: &Kernel) -> Vec<Blind> {
         let rules = self.rules.iter();
         rules.filter_map(|rule| rule.blind(kernel)).collect()
     }
 
-    /// Takes in a table and gives the troubles that stand, gravest first.
+    /// Evaluates a table and returns the active findings, the most severe
+    /// first.
     pub(super) fn judge(&mut self, scene: &Scene<'_>) -> Vec<Finding> {
         let limits = &self.limits;
         self.meter.note(scene.now, scene.kernel.counters);
@@ -308,10 +309,10 @@ impl Detection {
     }
 }
 
-/// Drops what another finding says better: everything about connects, and about
-/// data without an acknowledgement, while the network is down, a process's silent
-/// or refusing destinations while it scans, and a queue that fills where nothing
-/// is accepted.
+/// Drops findings that another one explains better: everything about outgoing
+/// connections and unacknowledged data while the network is down, silent or
+/// refusing destinations of a process while it scans, and a queue that fills
+/// where nothing is accepted.
 fn silence(findings: &mut Vec<Finding>) {
     let is_down = findings
         .iter()
@@ -337,8 +338,8 @@ fn silence(findings: &mut Vec<Finding>) {
     });
 }
 
-/// Whether a finding is about connections that are tried from here: what a
-/// network that is down explains.
+/// True if a finding is about outgoing connections: a network that is down
+/// explains it.
 fn is_of_connects(finding: &Finding) -> bool {
     matches!(
         finding.evidence.rule(),
@@ -351,9 +352,9 @@ fn is_of_connects(finding: &Finding) -> bool {
     )
 }
 
-/// The order of findings: the gravest first, then the largest, then the oldest,
+/// Order of findings: the most severe first, then the largest, then the oldest,
 /// then by rule and process so that it is total. Sizes count by powers of two:
-/// findings that are about as large do not change places with every table.
+/// findings of about the same size do not change places with every table.
 fn rank(finding: &Finding) -> (Reverse<Severity>, Reverse<u32>, Stamp, Rule, Option<Actor>) {
     let size = finding.evidence.size().saturating_add(1).ilog2();
     (

@@ -1,8 +1,8 @@
 //! Rule: connections wait at a listener faster than its program accepts them.
-//! Once its queue is full the kernel drops what comes, and clients wait in
+//! Once its queue is full the kernel drops further ones, and clients wait in
 //! `SYN_SENT` for a server that runs.
 //!
-//! Only `sock_diag` tells the backlog; from `/proc` this rule says nothing.
+//! Only `sock_diag` reports the backlog; from `/proc` this rule is inactive.
 
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
@@ -14,15 +14,14 @@ use crate::model::socket::SocketKey;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Over what time dropped connections are told.
+/// Window of the count of dropped connections.
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// A finding per listener.
 #[derive(Default)]
 pub(super) struct AcceptQueue {
     standing: Standing<SocketKey>,
-    /// How full each was in the last table: one table may just have met a
-    /// burst.
+    /// Fill levels in the last table: a single table may have met a burst.
     filled: BTreeMap<SocketKey, Filled>,
 }
 
@@ -45,7 +44,8 @@ impl Detector for AcceptQueue {
                 listener: row.socket.local,
                 waiting: queue.waiting,
                 backlog: queue.backlog,
-                // Counted for the whole namespace: whose they are is not told.
+                // Counted for the whole namespace: nothing reports for which
+                // listener.
                 overflows: overflows.filter(|_| case.scene.kernel.covers(row)),
                 full: queue.is_full(),
             };
@@ -61,14 +61,14 @@ impl Detector for AcceptQueue {
     }
 }
 
-/// How full a queue is.
+/// Fill level of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Filled {
-    /// Not enough to speak of.
+    /// Below the threshold.
     Little,
-    /// To a share worth knowing.
+    /// At least the threshold.
     Mostly,
-    /// No more fits.
+    /// Full.
     Wholly,
 }
 
@@ -76,7 +76,7 @@ enum Filled {
 #[derive(Clone, Copy)]
 struct Queue {
     waiting: u32,
-    /// One more than this fits.
+    /// Limit; one more connection fits.
     backlog: u32,
 }
 
@@ -108,7 +108,7 @@ impl Queue {
         }
     }
 
-    /// `lasting` is how full it was in this table and in the one before.
+    /// `lasting` is the lower fill level of this table and the one before.
     fn level(self, lasting: Filled, limits: &Thresholds, evidence: Evidence) -> Level {
         match lasting {
             Filled::Wholly => Level::Raise(Severity::Warn, evidence),

@@ -1,4 +1,4 @@
-//! Who listens, held against who is meant to: the baseline that a person saved.
+//! Compares the listeners with the baseline that the user saved.
 
 use super::standing::{Level, Standing};
 use crate::model::baseline::{Baseline, Listener};
@@ -11,15 +11,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A service that is started again is away for a moment.
+/// Time that a restarted service may be absent.
 const AWAY: Duration = Duration::from_secs(5);
 
-/// The baseline and what was found against it.
+/// The baseline and the findings against it.
 pub(super) struct AgainstBaseline {
     baseline: Baseline,
     unlisted: Standing<Listener>,
     missing: Standing<Listener>,
-    /// Since when each has been away.
+    /// Time since which each has been absent.
     away: BTreeMap<Listener, Stamp>,
 }
 
@@ -33,7 +33,7 @@ impl AgainstBaseline {
         }
     }
 
-    /// Judges a table.
+    /// Evaluates a table.
     pub(super) fn judge(
         &mut self,
         observation: &Observation,
@@ -51,7 +51,7 @@ impl AgainstBaseline {
         for wanted in &self.baseline.listeners {
             if present.keys().any(|listener| wanted.fits(listener)) {
                 self.away.remove(wanted);
-                // It is back, and that is known for sure.
+                // It is back for certain.
                 self.missing
                     .judge(wanted.clone(), None, Level::Explained, now);
                 continue;
@@ -68,8 +68,8 @@ impl AgainstBaseline {
     }
 }
 
-/// Who listens, without those whose program is still being looked for: they
-/// might be meant to or not.
+/// Present listeners, without those whose program is still being searched:
+/// whether the baseline lists them is unknown.
 fn present(observation: &Observation) -> BTreeMap<Listener, Option<Arc<Process>>> {
     let rows = observation.rows.iter();
     rows.filter(|row| !row.owners.is_pending())

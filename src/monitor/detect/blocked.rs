@@ -1,7 +1,8 @@
-//! Connections within this machine whose writer waits for the other end to read.
+//! Connections within this machine whose writer waits for the other end to
+//! read.
 //!
-//! The reader is at fault there, and only its finding is raised; where both ends
-//! wait for each other, neither is called the other's victim.
+//! The reader is at fault there, and only its finding is raised; where both
+//! ends wait for each other, neither is reported as the other's victim.
 
 use super::Scene;
 use crate::model::endpoint::Endpoint;
@@ -10,7 +11,7 @@ use crate::model::row::Row;
 use crate::model::timer::TimerKind;
 use foldhash::HashMap;
 
-/// Rows with unread bytes or a closed window, by their ends.
+/// Rows with unread bytes or a closed window, by their addresses.
 #[derive(Default)]
 pub(super) struct Blocked<'a> {
     rows: HashMap<Ends, &'a Row>,
@@ -24,7 +25,7 @@ impl<'a> Blocked<'a> {
     pub(super) fn of(scene: &Scene<'a>) -> Self {
         let queued = || scene.muster.queued(scene.rows);
         if !queued().any(is_window_closed) {
-            // A large table is not indexed for nothing.
+            // A large table is not indexed without need.
             return Self::default();
         }
         let blocked = queued().filter(|row| is_unread(row) || is_window_closed(row));

@@ -1,12 +1,12 @@
-//! Rule: a program does not close what its peers have closed. Each such socket
-//! keeps a descriptor, and once these run out the program accepts and opens
-//! nothing more.
+//! Rule: a program does not close connections that its peers have closed. Each
+//! such socket keeps a descriptor, and once these run out the program accepts
+//! and opens nothing more.
 //!
-//! A few old ones are a fact worth knowing; a number that grows is a leak, and so
-//! is a large one. One that rises once is none: a server that is restarted closes
-//! all connections of a pool, which finds out when it next uses them. Nor is a
-//! connection on which the program still sends: a peer may say that it sends no
-//! more and go on reading (a half-closed connection, RFC 9293, 3.6).
+//! A few old ones are worth an info; a growing or a large number is a leak. A
+//! number that rises once is none: a restarted server closes all connections of
+//! a pool, which notices when it next uses them. A connection on which the
+//! program still sends is none either: a peer may stop sending and go on
+//! reading (a half-closed connection, RFC 9293, 3.6).
 
 use super::party::Party;
 use super::standing::{Holder, Level, Standing};
@@ -20,13 +20,13 @@ use crate::model::time::Stamp;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-/// So many counts are kept of a window, evenly apart: it needs no more of them.
+/// Number of counts kept of a window, evenly spaced.
 const STEPS: u32 = 30;
 
-/// So often must a number rise within the window to be one that grows.
+/// Minimum number of rises within the window for a number to grow.
 const RISES: usize = 3;
 
-/// A finding per process: a leak where there is one, else what is old.
+/// A finding per process: a leak if there is one, else old sockets.
 #[derive(Default)]
 pub(super) struct CloseWait {
     leaks: Standing<Party>,
@@ -63,8 +63,8 @@ impl Detector for CloseWait {
     }
 }
 
-/// How many sockets each party has had in `CLOSE_WAIT` for long, those not
-/// counted on which it still sends.
+/// Number of old sockets in `CLOSE_WAIT` per owner, without those on which it
+/// still sends.
 fn old_ones<'a>(scene: &Scene<'a>, limits: &Thresholds) -> BTreeMap<Party, (Holder<'a>, u32)> {
     let mut found = BTreeMap::new();
     let old = scene.muster.close_wait(scene.rows);
@@ -77,8 +77,8 @@ fn old_ones<'a>(scene: &Scene<'a>, limits: &Thresholds) -> BTreeMap<Party, (Hold
     found
 }
 
-/// True if data has been sent within the time in which a connection becomes an
-/// old one. Before the first data that time counts from the handshake.
+/// True if data was sent more recently than the age of an old socket. Before
+/// the first data that time counts from the handshake.
 fn still_sends(row: &Row, scene: &Scene<'_>, limits: &Thresholds) -> bool {
     let detail = scene.details.find(&row.socket.key());
     detail.is_some_and(|detail| {
@@ -94,12 +94,12 @@ fn whose(finding: &Finding) -> Option<Party> {
     }
 }
 
-/// What the old ones of a process look like.
+/// Counts of the old sockets of a process.
 struct Signs {
     count: u32,
-    /// How many more there are than at the beginning of the window.
+    /// Increase since the beginning of the window.
     growth: u32,
-    /// In how many steps they came.
+    /// Number of steps in which they came.
     rises: usize,
 }
 
@@ -134,7 +134,7 @@ impl Signs {
     }
 }
 
-/// The counts of one process over the window.
+/// Counts of one process over the window.
 #[derive(Debug, Default)]
 struct History {
     counts: VecDeque<(Stamp, u32)>,
@@ -162,15 +162,15 @@ impl History {
             .is_some_and(|(at, _)| at.age(now) <= window)
     }
 
-    /// By how many there are more than there were. What was old when watching
-    /// began grew at a time nobody saw.
+    /// Increase within the window. Sockets that were old when watching began
+    /// grew at an unknown time.
     fn growth(&self, count: u32) -> u32 {
         self.counts
             .front()
             .map_or(0, |(_, first)| count.saturating_sub(*first))
     }
 
-    /// In how many steps the number rose.
+    /// Number of steps in which the number rose.
     fn rises(&self, count: u32) -> usize {
         let counts = self.counts.iter().map(|(_, count)| *count);
         let later = counts.clone().skip(1).chain([count]);

@@ -1,5 +1,4 @@
-//! How one destination treated one process: it answered, it did not, or nobody
-//! can tell yet.
+//! Outcome of the contact of one process with one destination.
 
 use super::thresholds::Thresholds;
 use crate::model::row::Row;
@@ -8,22 +7,22 @@ use crate::model::timer::TimerKind;
 use crate::monitor::chronicle::attempts::Outcomes;
 use std::ops::AddAssign;
 
-/// What came of a first contact.
+/// Outcome of a first contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// No answer yet, or the program gave up before one was due: neither good
-    /// nor bad. The loser of Happy Eyeballs (RFC 8305) ends here.
+    /// No answer yet, or cancelled before one was due: neither success nor
+    /// failure. The loser of Happy Eyeballs (RFC 8305) ends here.
     Open,
-    /// Told to have been given up before an answer was due.
+    /// Reported as cancelled before an answer was due.
     Abandoned,
-    /// A SYN had to be sent again, or waits for too long, or was refused.
+    /// A SYN was retransmitted, waits for too long, or was refused.
     Failing,
-    /// It has been failing for so long that it counts.
+    /// Failing for long enough to count.
     Failed,
-    /// A connection came about.
+    /// A connection was established.
     Reached,
-    /// It failed while the whole network did, which is not its fault. Sockets
-    /// from that time may still wait; only a later one counts.
+    /// Failed while the whole network did, which is not its fault. Sockets from
+    /// that time may still wait; only a later one counts.
     Excused,
 }
 
@@ -31,20 +30,21 @@ pub(super) enum Outcome {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Contact {
     pub(super) outcome: Outcome,
-    /// When that outcome was first seen.
+    /// Time at which that outcome was first seen.
     pub(super) since: Stamp,
-    /// When anything about it was last seen.
+    /// Time of the last sign of it.
     pub(super) last_seen: Stamp,
-    /// Whether it failed by a refusal: somebody is there.
+    /// True if it failed by a refusal: the host exists.
     pub(super) refused: bool,
-    /// Since when sockets have waited in vain, whatever came of the first one.
+    /// Time since which sockets have waited in vain, whatever the outcome of
+    /// the first one.
     pub(super) silent_since: Option<Stamp>,
-    /// How many sockets wait in vain; true for `round` only.
+    /// Number of sockets that wait in vain; valid for `round` only.
     waiting: u32,
     round: u32,
 }
 
-/// What a contact adds to the random walk of its process.
+/// Steps that a contact adds to the random walk of its process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Steps {
     pub(super) failures: i32,
@@ -58,7 +58,7 @@ impl AddAssign for Steps {
     }
 }
 
-/// A socket in `SYN_SENT`, as far as it matters here.
+/// Wait of a socket in `SYN_SENT`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wait {
     since: Stamp,
@@ -67,7 +67,7 @@ pub(super) struct Wait {
 }
 
 impl Wait {
-    /// What a row in `SYN_SENT` tells.
+    /// Returns the wait of a row in `SYN_SENT`.
     pub(super) fn of(row: &Row, now: Stamp, thresholds: &Thresholds) -> Self {
         let retransmits = row
             .socket
@@ -83,7 +83,7 @@ impl Wait {
 }
 
 impl Contact {
-    /// A contact of which nothing is known but that it is being made.
+    /// Returns a contact whose outcome is open.
     pub(super) fn new(now: Stamp) -> Self {
         Self {
             outcome: Outcome::Open,
@@ -96,7 +96,7 @@ impl Contact {
         }
     }
 
-    /// A socket waits for an answer.
+    /// Records a socket that waits for an answer.
     pub(super) fn waits(
         &mut self,
         wait: Wait,
@@ -122,7 +122,7 @@ impl Contact {
         }
     }
 
-    /// A connection came about.
+    /// Records an established connection.
     pub(super) fn answers(&mut self, now: Stamp) -> Steps {
         self.last_seen = now;
         self.silent_since = None;
@@ -138,8 +138,8 @@ impl Contact {
         }
     }
 
-    /// It was told how connects ended since the last table. An answer to one is
-    /// an answer.
+    /// Records the reported outcomes of attempts since the last table. One
+    /// answer among them is an answer.
     pub(super) fn hears(&mut self, told: Outcomes, now: Stamp) -> Steps {
         if told.answered > 0 {
             return self.answers(now);
@@ -162,7 +162,7 @@ impl Contact {
         }
     }
 
-    /// Time passes: a failure that has stood long enough counts.
+    /// Counts a failure that has lasted long enough.
     pub(super) fn settle(&mut self, now: Stamp, limits: &Thresholds) -> Steps {
         if self.since.age(now) >= limits.settling {
             self.fail()
@@ -191,12 +191,12 @@ impl Contact {
         }
     }
 
-    /// Whether it has failed so far, counted or not.
+    /// True if it has failed so far, counted or not.
     pub(super) fn is_failing(&self) -> bool {
         matches!(self.outcome, Outcome::Failing | Outcome::Failed)
     }
 
-    /// How many sockets wait in vain in this round.
+    /// Number of sockets that wait in vain in this round.
     pub(super) fn waiting(&self, round: u32) -> u32 {
         if self.round == round { self.waiting } else { 0 }
     }
@@ -274,7 +274,7 @@ mod tests {
             contact.settle(Stamp(400), &limits);
             assert_eq!((contact.outcome, contact.refused), (outcome, refused));
         }
-        // Who is silent and later refuses was silent at first.
+        // A destination that is silent and later refuses was silent at first.
         let mut contact = failing(Stamp(0));
         contact.hears(told(0, 1, 0, 0), Stamp(10));
         assert!(!contact.refused);

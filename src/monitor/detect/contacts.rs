@@ -1,8 +1,9 @@
-//! Who tried to reach whom, and what came of it: the memory all rules share.
+//! First contacts of clients with destinations, and their outcomes: the memory
+//! that all rules share.
 //!
-//! Only first contacts count, the pair of a client and a destination, not
-//! every connection: a program that asks one server a thousand times meets one
-//! stranger, a worm meets a thousand.
+//! Only first contacts count, the pair of a client and a destination, not every
+//! connection: a program that connects to one server a thousand times makes one
+//! contact, a worm makes a thousand.
 
 use super::Scene;
 use super::contact::{Contact, Outcome, Steps, Wait};
@@ -27,9 +28,9 @@ use std::time::Duration;
 pub(super) struct Contacts {
     records: BTreeMap<Party, Record>,
     unseen: Unseen,
-    /// When something outside this machine last answered, or asked.
+    /// Time at which anything outside this machine last answered, or connected.
     last_answer: Option<Stamp>,
-    /// Counts the tables.
+    /// Number of the table.
     round: u32,
 }
 
@@ -40,19 +41,19 @@ struct Record {
     walk: Walk,
     steps: Steps,
     throttle: Throttle,
-    /// Its sockets in `SYN_SENT`; true for `round` only.
+    /// Its sockets in `SYN_SENT`; valid for `round` only.
     waiting: u32,
     round: u32,
-    /// When it was told of last.
+    /// Time of its last event.
     heard: Option<Stamp>,
 }
 
-/// How long a process that no table shows is taken to be there after it was told
-/// of: until what failed last counts, and somewhat longer.
+/// Time for which a process that no table shows counts as running after its
+/// last event: until its last failure counts, and somewhat longer.
 const HEARD_FOR: Duration = Duration::from_secs(10);
 
 impl Contacts {
-    /// Takes in what happened in a table.
+    /// Processes a table.
     pub(super) fn observe(&mut self, scene: &Scene<'_>, limits: &Thresholds) {
         self.round = self.round.wrapping_add(1);
         let mut attempts = Attempts {
@@ -68,7 +69,7 @@ impl Contacts {
         }
         self.hear(scene);
         if scene.attempts.is_complete() {
-            // None came and went unseen.
+            // All attempts were reported.
             (attempts.seen, attempts.orphaned) = (u64::MAX, 0);
         }
         self.unseen.note(scene.now, attempts, limits.window);
@@ -89,8 +90,8 @@ impl Contacts {
         let is_new = row.first_seen == scene.now;
         attempts.seen += u64::from(is_new && scene.kernel.covers(row));
         if is_new && client.process().is_none() {
-            // A process that is seen may have closed it just before its
-            // descriptors were read.
+            // A known process may have closed it just before its descriptors
+            // were read.
             return;
         }
         let wait = Wait::of(row, scene.now, limits);
@@ -134,10 +135,10 @@ impl Contacts {
         record.steps += steps;
     }
 
-    /// Takes in what was told of connects since the last table.
+    /// Records the reported outcomes of attempts since the last table.
     fn hear(&mut self, scene: &Scene<'_>) {
         for (process, destination, told) in hearsay::contacts(scene) {
-            // One of a table is known better.
+            // A process from a table is more complete.
             let record = self.known(&Client::Process(process));
             record.heard = Some(scene.now);
             let steps = record
@@ -168,7 +169,7 @@ impl Contacts {
         }
     }
 
-    /// Forgets what is outside the window and, beyond the limits, the oldest.
+    /// Forgets contacts outside the window and, beyond the limits, the oldest.
     fn forget(&mut self, now: Stamp, limits: &Thresholds) {
         for record in self.records.values_mut() {
             record
@@ -188,7 +189,7 @@ impl Contacts {
         }
     }
 
-    /// Contacts remembered.
+    /// Number of contacts remembered.
     pub(super) fn total(&self) -> usize {
         self.records
             .values()
@@ -196,7 +197,7 @@ impl Contacts {
             .sum()
     }
 
-    /// What there is to say of each client, processes by pid first.
+    /// Returns the profile of each client, processes by pid first.
     pub(super) fn profiles(&mut self, scene: &Scene<'_>, limits: &Thresholds) -> Vec<Profile> {
         let measure = Measure {
             now: scene.now,
@@ -218,7 +219,7 @@ impl Contacts {
         profiles
     }
 
-    /// Forgives all failures: the network was to blame.
+    /// Forgives all failures: the network caused them.
     pub(super) fn excuse(&mut self, now: Stamp) {
         for record in self.records.values_mut() {
             record.walk = Walk::default();
@@ -251,7 +252,7 @@ impl Record {
         })
     }
 
-    /// Drops the contacts that were seen longest ago, until so many are left.
+    /// Drops the oldest contacts beyond the maximum.
     fn keep_latest(&mut self, most: usize) {
         let surplus = self.contacts.len().saturating_sub(most);
         if surplus == 0 {
@@ -270,8 +271,9 @@ impl Record {
 
     fn profile(&mut self, measure: Measure<'_>) -> Profile {
         let is_current = self.round == measure.round;
-        // Who is answered by nobody may be too impatient; who is answered by some
-        // has mostly given up on others for them (RFC 8305).
+        // A client without any answer may cancel too early; one with some
+        // answers has mostly cancelled other attempts in favour of them (RFC
+        // 8305).
         let is = |outcome: Outcome| move |contact: &&Contact| contact.outcome == outcome;
         let mut contacts = self.contacts.values();
         let impatient = !contacts.any(|contact| is(Outcome::Reached)(&contact));
@@ -299,7 +301,7 @@ impl Record {
     }
 }
 
-/// Whether a socket in this state has had an answer from its peer.
+/// True if a socket in this state has had an answer from its peer.
 fn is_connected(state: State) -> bool {
     matches!(
         state,
@@ -314,7 +316,7 @@ fn is_connected(state: State) -> bool {
 }
 
 impl<'a> Scene<'a> {
-    /// The TCP rows that something happened to.
+    /// Returns the TCP rows that changed.
     pub(super) fn stirred(&self) -> impl Iterator<Item = &'a Row> {
         let rows = self.rows;
         self.stirred
@@ -323,10 +325,10 @@ impl<'a> Scene<'a> {
             .filter(|row| row.socket.protocol == Protocol::Tcp && row.phase != Phase::Closed)
     }
 
-    /// Whether a connection was opened from here while watching.
+    /// True if a connection was opened from here while watching.
     ///
-    /// That is sure if it was seen in `SYN_SENT`. Otherwise no listener may
-    /// take what comes to its local end.
+    /// Certain if it was seen in `SYN_SENT`. Otherwise no listener may accept
+    /// connections to its local address.
     fn is_outbound(&self, row: &Row) -> bool {
         let from = State::SynSent;
         if row.phase == (Phase::Changed { from }) {
@@ -343,8 +345,8 @@ mod tests {
     use crate::model::process::Process;
     use std::sync::Arc;
 
-    /// Contacts of so many processes, each with so many destinations, one seen
-    /// per hundredth of a second.
+    /// Contacts of a number of processes, each with a number of destinations,
+    /// one seen per hundredth of a second.
     fn contacts(processes: u32, each: u32) -> Contacts {
         let mut contacts = Contacts::default();
         for pid in 0..processes {

@@ -1,10 +1,10 @@
 //! Rule: a few destinations do not answer. A backend is down, a firewall drops
 //! the SYN; never a scan.
 //!
-//! Processes that are not seen are judged by user, together. That a destination
-//! does not answer is as true of all of them as of one, and the more of them wait
-//! for it, the surer; what most of them reach, and more dead ends than a few, only
-//! make it say less.
+//! Unseen processes are evaluated together, by user. That a destination does
+//! not answer is as true of all of them as of one, and the more of them wait
+//! for it, the more certain. Destinations that most of them reach, and more
+//! than a few silent ones, only weaken it.
 
 use super::party::Party;
 use super::profile::{Profile, Silent, share, small};
@@ -33,7 +33,7 @@ impl Detector for DeadDestination {
 fn level(profile: &Profile, now: Stamp, limits: &Thresholds) -> Level {
     let most = limits.dead_destinations as usize;
     if profile.silent.len() > most || profile.failed.len() > most {
-        // So many are something else.
+        // This many have another cause.
         return Level::Explained;
     }
     let dead: Vec<Silent> = profile
@@ -53,18 +53,19 @@ fn level(profile: &Profile, now: Stamp, limits: &Thresholds) -> Level {
     }
 }
 
-/// Whether it is more than one of the dead ends any busy program meets: much of
-/// what the process does goes there, or more sockets wait for one destination
+/// True if these are more than the few silent destinations of any busy program:
+/// a large share of its contacts, or more sockets waiting for one destination
 /// than a browser would open to it (six).
 fn matters(profile: &Profile, dead: &[Silent], limits: &Thresholds) -> bool {
     let crowded = dead.iter().any(|each| each.waiting >= limits.dead_waiting);
     let unseen = usize::try_from(profile.unseen).unwrap_or(usize::MAX / 2);
-    // One that has been silent for longer than the window is no contact there.
+    // A destination that has been silent for longer than the window is no
+    // contact.
     let contacts = (profile.contacts() + unseen).max(dead.len());
     crowded || share(dead.len(), contacts) >= limits.dead_share
 }
 
-/// The evidence, if any destination is silent.
+/// Returns the evidence, if any destination is silent.
 fn evidence(dead: &[Silent]) -> Option<Evidence> {
     let worst = dead
         .iter()

@@ -1,7 +1,7 @@
-//! Rule: two programs of this machine write to each other, and neither reads. Both
-//! windows are closed and both ends have unread bytes, so that nothing moves until
-//! one of them is ended. A timeout of the kernel does not end it: both ends answer
-//! its probes.
+//! Rule: two programs of this machine write to each other, and neither reads.
+//! Both windows are closed and both ends have unread bytes, so that nothing
+//! moves until one of them is ended. No kernel timeout ends it: both ends
+//! answer its probes.
 //!
 //! It is one finding about both: each is the cause of the other's wait.
 
@@ -20,8 +20,8 @@ use std::time::Duration;
 /// A finding per pair of programs.
 #[derive(Default)]
 pub(super) struct Deadlock {
-    /// Since when the queues of a pair have not moved, by the smaller key of its
-    /// two ends.
+    /// Time since which the queues of a pair have not moved, by the smaller key
+    /// of its two ends.
     since: BTreeMap<SocketKey, (Queues, Stamp)>,
     standing: Standing<(Party, Party)>,
 }
@@ -29,13 +29,13 @@ pub(super) struct Deadlock {
 /// Bytes in the receive and the send queue of both ends.
 type Queues = [(u32, u32); 2];
 
-/// The pairs of two programs.
+/// Pairs of two programs.
 struct Pairs<'a> {
     holders: [Holder<'a>; 2],
     connections: u32,
     /// Unread bytes at each end.
     unread: [u64; 2],
-    /// Ends of one of them.
+    /// Addresses of one of them.
     ends: (Endpoint, Endpoint),
     longest: Duration,
 }
@@ -50,7 +50,7 @@ impl Detector for Deadlock {
             };
             let key = row.socket.key();
             if key > other.socket.key() {
-                // Judged with its other end.
+                // Evaluated with its other end.
                 continue;
             }
             let queues = [row, other].map(|end| (end.socket.recv_queue, end.socket.send_queue));
@@ -98,7 +98,7 @@ fn add<'a>(
         longest: Duration::ZERO,
     });
     let unread = ends.map(|end| u64::from(end.socket.recv_queue));
-    // The same one in every table.
+    // The same pair in every table.
     pairs.ends = pairs.ends.min(first);
     pairs.connections += 1;
     pairs.unread[0] += unread[0];
@@ -135,7 +135,7 @@ mod tests {
     use crate::monitor::fixture::{process, reading, table, with_cookie};
     use std::sync::Arc;
 
-    /// Both ends of a connection, with so many bytes unread at each.
+    /// Both ends of a connection, with these numbers of unread bytes.
     fn ends(unread: [u32; 2]) -> [Socket; 2] {
         let end = |number, recv_queue| Socket {
             recv_queue,

@@ -1,9 +1,9 @@
 //! Rule: most connections that are tried from here fail, many at a time.
 //!
 //! A refused one is gone within a millisecond and is in no table; only the
-//! kernel's counters tell. They do not tell whose it was; its events do, where
-//! they may be read. Those that waited in
-//! the table before they failed are for other rules, which know more of them.
+//! kernel's counters report it. They do not report the process; events do,
+//! where they can be read. Attempts that waited in the table before they failed
+//! are for other rules, which know more of them.
 
 use super::meter::Meter;
 use super::refusers::Refusers;
@@ -18,16 +18,16 @@ use crate::model::process::Process;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Over what time counters are compared.
+/// Window of the counters.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// At most one finding, about no process unless the kernel's events name it.
+/// At most one finding, without a process unless the kernel's events name it.
 #[derive(Default)]
 pub(super) struct FailedConnects {
     standing: Standing<()>,
     vanished: Vanished,
     refusers: Refusers,
-    /// Whether the last table showed a storm.
+    /// True if the last table was above the threshold.
     stormed: bool,
 }
 
@@ -58,7 +58,7 @@ impl Detector for FailedConnects {
 }
 
 impl FailedConnects {
-    /// The same with whose they were, where the kernel's events tell it.
+    /// Attributes the failures to a process, if the kernel's events name it.
     fn named(&self, mut level: Level, case: &Case<'_>) -> (Option<Arc<Process>>, Level) {
         let mut process = None;
         if let Level::Raise(_, evidence) | Level::Hold(evidence) = &mut level
@@ -71,9 +71,9 @@ impl FailedConnects {
         (process, level)
     }
 
-    /// Counters are read after the sockets: what fails in between is counted at
-    /// once and gone from the next table only. So one table alone raises
-    /// nothing.
+    /// Raises only what lasts for two tables. Counters are read after the
+    /// sockets: a failure in between is counted at once and gone from the next
+    /// table only.
     fn confirmed(&mut self, level: Level) -> Level {
         let storms = matches!(level, Level::Raise(..));
         let stormed = std::mem::replace(&mut self.stormed, storms);
@@ -81,18 +81,18 @@ impl FailedConnects {
     }
 }
 
-/// How many failed, of how many tried.
+/// Number of failed and of tried attempts.
 fn signs(meter: &Meter) -> Option<(u64, u64)> {
     let tried = meter.rise(WINDOW, |counters| counters.active_opens)?;
     let failed = meter.rise(WINDOW, |counters| counters.attempt_fails)?;
-    // Half-open ones to here that were reset are counted with them. The two
-    // counters come from two files, so each rise is taken by itself: from step
-    // to step one of them may be a little ahead.
+    // Half-open incoming ones that were reset are counted with them. The two
+    // counters come from two files, so each increase is taken by itself: from
+    // step to step one of them may be a little ahead.
     let resets = meter.rise(WINDOW, |counters| counters.embryonic_resets)?;
     Some((failed.saturating_sub(resets), tried))
 }
 
-/// `visible` are those of the failed that the table may have shown.
+/// `visible` is the number of failures that the table may have shown.
 fn level(failed: u64, tried: u64, visible: u32, limits: &Thresholds) -> Level {
     let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
     let (failed, tried) = (small(failed), small(tried));

@@ -1,11 +1,12 @@
-//! Rule: a program has closed its sending half, the peer neither sends nor closes,
-//! and the program keeps the socket. No timeout of the kernel ends that: its limit
-//! for `FIN_WAIT_2` (`tcp_fin_timeout`) is only for sockets without a program.
+//! Rule: a program has closed its sending half, the peer neither sends nor
+//! closes, and the program keeps the socket. No kernel timeout ends that: the
+//! limit for `FIN_WAIT_2` (`tcp_fin_timeout`) applies only to sockets without a
+//! program.
 //!
-//! A connection on which data still comes is no trouble: it is half-closed (RFC
-//! 9293, 3.6). Only `TCP_INFO` tells, so that this rule says nothing of rows
-//! without it. Where the peer is on this machine, it is in `CLOSE_WAIT`, and the
-//! rule about that state names the program that must close.
+//! A connection on which data still comes is healthy: it is half-closed (RFC
+//! 9293, 3.6). Only `TCP_INFO` reports that, so this rule skips rows without
+//! it. Where the peer is on this machine, it is in `CLOSE_WAIT`, and the rule
+//! about that state names the program that must close.
 
 use super::party::Party;
 use super::standing::{Holder, Level, Standing};
@@ -68,15 +69,15 @@ fn held<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = &'a Row> {
 /// Network namespace, local and remote end.
 type Ends = (u32, Endpoint, Endpoint);
 
-/// The ends of a row as its peer has them.
+/// Addresses of a row as its peer has them.
 fn peer_of(row: &Row) -> Ends {
     (row.socket.namespace, row.socket.remote, row.socket.local)
 }
 
-/// Ends of the connections that a program on this machine must close.
+/// Addresses of the connections that a program on this machine must close.
 fn told_of_peers(scene: &Scene<'_>, old: &[&Row]) -> HashSet<Ends> {
     if old.is_empty() {
-        // A large table is not indexed for nothing.
+        // A large table is not indexed without need.
         return HashSet::default();
     }
     let closed = scene.muster.close_wait(scene.rows);
@@ -85,8 +86,8 @@ fn told_of_peers(scene: &Scene<'_>, old: &[&Row]) -> HashSet<Ends> {
         .collect()
 }
 
-/// Time since data last came, and whether the program has shut down its receiving
-/// half, too; none where `TCP_INFO` is unknown.
+/// Time since data last came, and true if the program has shut down its
+/// receiving half, too; none where `TCP_INFO` is unknown.
 fn idle(row: &Row, scene: &Scene<'_>) -> Option<(Duration, bool)> {
     let info = &scene.details.find(&row.socket.key())?.info;
     let idle = Duration::from_millis(info.last_data_received_ms.into());

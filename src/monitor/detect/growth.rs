@@ -1,4 +1,4 @@
-//! How much a number has grown within a time, for many numbers at once.
+//! Increase of numbers within a window, for many keys at once.
 
 use crate::model::time::Stamp;
 use foldhash::HashMap;
@@ -6,17 +6,17 @@ use std::collections::VecDeque;
 use std::hash::Hash;
 use std::time::Duration;
 
-/// The window is remembered in so many parts; of each only the least counts.
+/// Number of parts of the window; of each only the minimum is kept.
 const PARTS: u32 = 60;
-/// So many numbers are remembered at most: peers can make as many as they like.
+/// Maximum number of keys: peers can make as many as they like.
 const MOST: usize = 4096;
 
-/// The numbers of the last while, by what they are of.
+/// Numbers within the window, by key.
 pub(super) struct Growth<K> {
     past: HashMap<K, VecDeque<(Stamp, u32)>>,
-    /// The largest number that there was no room to remember, and when.
+    /// Largest number that was evicted for want of space, and when.
     forgotten: Option<(Stamp, u32)>,
-    /// Whether whoever appears now was not there before.
+    /// True once a complete table was seen: later keys are new.
     begun: bool,
 }
 
@@ -31,9 +31,9 @@ impl<K> Default for Growth<K> {
 }
 
 impl<K: Copy + Eq + Hash> Growth<K> {
-    /// Takes in the present numbers and gives for each by how much it is more
-    /// than the least of the window, and itself. What appears in the first table
-    /// that is `whole`, or before, has not grown: it was there.
+    /// Records the present numbers and returns for each key its increase over
+    /// the minimum of the window, and the number. A key that appears in or
+    /// before the first table that is `whole` has not grown: it was there.
     pub(super) fn note(
         &mut self,
         numbers: &HashMap<K, u32>,
@@ -47,7 +47,7 @@ impl<K: Copy + Eq + Hash> Growth<K> {
         self.forgotten = self.forgotten.filter(|(at, _)| at.age(now) <= within);
         let forgotten = self.forgotten.map_or(0, |(_, number)| number);
         for (key, number) in self.admitted(numbers, now) {
-            // What seems to be new may be one that was forgotten, which was no
+            // A key that seems new may have been evicted with a number no
             // larger than this.
             let before = if begun { number.min(forgotten) } else { number };
             self.past.insert(key, VecDeque::from([(now, before)]));
@@ -61,15 +61,15 @@ impl<K: Copy + Eq + Hash> Growth<K> {
             }
             let least = past.iter().map(|(_, number)| *number).min();
             grown.push((*key, number - least.unwrap_or(number).min(number), number));
-            // Of what has long been gone nothing need be known.
+            // A key that has long been gone need not be kept.
             past.iter().any(|(_, number)| *number > 0) || number > 0
         });
         grown
     }
 
-    /// Those that are not remembered and shall be. Where there is no room for
-    /// all, the smallest are forgotten, of equal ones the oldest: those may be
-    /// strangers by the thousand, and the large ones are what is looked for.
+    /// Keys to add. Where there is no space for all, those with the smallest
+    /// numbers are evicted, of equal ones the oldest: there may be thousands of
+    /// small ones, and the large ones matter.
     fn admitted(&mut self, numbers: &HashMap<K, u32>, now: Stamp) -> Vec<(K, u32)> {
         let unknown = numbers
             .iter()
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(noted(&mut growth, 0, &[(1, 500)]), [(1, 0, 500)]);
         let both = [(1, 520), (2, 30)];
         assert_eq!(noted(&mut growth, 10, &both), [(1, 20, 520), (2, 30, 30)]);
-        // A minute later that is how it has been.
+        // A minute later these are the usual numbers.
         assert_eq!(noted(&mut growth, 71, &both), [(1, 0, 520), (2, 0, 30)]);
     }
 
@@ -165,7 +165,7 @@ mod tests {
         let grown = growth.note(&all, true, Stamp(100), WINDOW);
         assert_eq!(growth.past.len(), MOST);
         assert!(grown.contains(&(MOST, 90, 90)), "none was forgotten yet");
-        // Then the large one stays, whoever else comes.
+        // Then the large one stays, whichever other keys come.
         all.extend((MOST + 1..MOST * 2).map(|key| (key, 1)));
         all.insert(MOST, 95);
         let grown = growth.note(&all, true, Stamp(200), WINDOW);
@@ -182,7 +182,7 @@ mod tests {
             assert_eq!(growth.past.len(), MOST);
             assert!(grown.iter().all(|(_, by, _)| *by == 0), "{second} s");
         }
-        // Long after, nothing of it is known, and what comes is new.
+        // Long after, it is unknown, and a key that comes is new.
         growth.note(&HashMap::default(), true, Stamp(6100), WINDOW);
         growth.note(&HashMap::default(), true, Stamp(12_200), WINDOW);
         let one = HashMap::from_iter([(1, 7)]);

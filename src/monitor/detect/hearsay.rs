@@ -1,4 +1,4 @@
-//! What the kernel's events tell of contacts: exact outcomes, also of those too
+//! Outcomes of contacts from the kernel's events: exact, also of those too
 //! short for any table.
 
 use super::Scene;
@@ -9,7 +9,7 @@ use crate::monitor::chronicle::attempts::Outcomes;
 use foldhash::HashMap;
 use std::sync::Arc;
 
-/// Contacts as they were told since the last table.
+/// Contacts reported since the last table.
 pub(super) fn contacts<'s>(
     scene: &'s Scene<'_>,
 ) -> impl Iterator<Item = (Arc<Process>, Endpoint, Outcomes)> + 's {
@@ -20,7 +20,7 @@ pub(super) fn contacts<'s>(
         let known = scene.interner.processes().iter();
         known.map(|process| (process.pid, process)).collect()
     };
-    // One for all contacts of a process.
+    // One process for all of its contacts.
     let mut named: HashMap<u32, Arc<Process>> = HashMap::default();
     told.iter().map(move |((pid, destination), told)| {
         let (caller, outcomes) = told;
@@ -42,7 +42,7 @@ pub(super) fn process(caller: &Caller) -> Process {
     }
 }
 
-/// Whether a caller is this process, which has its number.
+/// True if a caller is this process with the same pid.
 fn is_same(caller: &Caller, known: &Process) -> bool {
     caller.start_ticks == 0 || caller.start_ticks == known.start_ticks
 }

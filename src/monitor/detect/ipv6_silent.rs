@@ -1,6 +1,6 @@
 //! Rule: IPv6 does not answer where IPv4 does.
 //!
-//! Programs that try IPv6 first then look as if they failed half of the time.
+//! Programs that try IPv6 first then look as if half of their attempts failed.
 //! It is about the machine, not about one process.
 
 use super::profile::{Profile, host, is_outside_v4, is_outside_v6, small};
@@ -11,7 +11,7 @@ use crate::model::endpoint::Endpoint;
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, Severity};
 
-/// At most one finding, about no process.
+/// At most one finding, without a process.
 #[derive(Default)]
 pub(super) struct Ipv6Silent {
     standing: Standing<()>,
@@ -26,7 +26,7 @@ impl Detector for Ipv6Silent {
     }
 }
 
-/// Whether the failures of a process are those of IPv6 as such: it reaches no
+/// True if the failures of a process are those of IPv6 as such: it reaches no
 /// IPv6 host at all, but about as many IPv4 hosts as it fails to reach by IPv6.
 /// A scanner of IPv6 hosts does not.
 pub(super) fn explains(profile: &Profile, limits: &Thresholds) -> bool {
@@ -38,15 +38,15 @@ pub(super) fn explains(profile: &Profile, limits: &Thresholds) -> bool {
         && families.v4_answers_instead(limits)
 }
 
-/// Whether this failure of a process is one of IPv6 as such.
+/// True if this failure of a process is one of IPv6 as such.
 pub(super) fn explains_destination(profile: &Profile, destination: Endpoint) -> bool {
     is_outside_v6(destination)
         && !profile.reached.iter().copied().any(is_outside_v6)
         && profile.reached.iter().copied().any(is_outside_v4)
 }
 
-/// Hosts outside this machine by family and outcome. All zero where no IPv6 host
-/// failed: then nobody asks for the others.
+/// Hosts outside this machine by family and outcome. All zero where no IPv6
+/// host failed: then the others do not matter.
 #[derive(Default)]
 struct Families {
     v6_failed: usize,

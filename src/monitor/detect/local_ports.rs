@@ -25,16 +25,17 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Counting looks at every row, and ports do not run out within a moment.
+/// Interval of counting: it walks every row, and ports do not run out within a
+/// moment.
 const STEP: Duration = Duration::from_secs(5);
-/// A port in `TIME_WAIT` can be used again after this time, where
+/// Time after which a port in `TIME_WAIT` can be used again, where
 /// `tcp_tw_reuse` allows it (`tcp_tw_reuse_delay`).
 const REUSABLE: Duration = Duration::from_secs(1);
 
-/// How finely destinations are told apart at first.
+/// Number of groups into which destinations are sorted at first.
 const BUCKETS: usize = 1 << 14;
 
-/// From where, to where; to anywhere for all ports of an address.
+/// Source and destination; no destination for all ports of an address.
 type Route = (Endpoint, Option<Endpoint>);
 
 /// A finding per route.
@@ -45,7 +46,7 @@ pub(super) struct LocalPorts {
     last: Vec<Used>,
 }
 
-/// The ports that one route takes.
+/// Ports in use by one route.
 struct Used {
     route: Route,
     count: u32,
@@ -77,7 +78,7 @@ impl Detector for LocalPorts {
     }
 }
 
-/// The ports there are for connections that name none.
+/// Ports for connections that name none.
 #[derive(Clone, Copy)]
 struct Room {
     first: u16,
@@ -92,7 +93,7 @@ impl Room {
         let (first, last) = settings.local_ports?;
         let all = u32::from(last.checked_sub(first)?) + 1;
         let count = all.saturating_sub(settings.reserved_ports.unwrap_or(0));
-        // Of nothing, no share can be told.
+        // Without any port there is no share.
         (count > 0).then_some(Self {
             first,
             last,
@@ -101,7 +102,7 @@ impl Room {
         })
     }
 
-    /// Whether a row takes one of them away from its route.
+    /// True if a row takes one of them from its route.
     fn is_taken_by(self, row: &Row, now: Stamp) -> bool {
         let socket = &row.socket;
         let connection = socket.protocol == Protocol::Tcp && socket.peer().is_some();
@@ -118,11 +119,11 @@ impl Room {
     }
 }
 
-/// The routes that take a share worth a word.
+/// Returns the routes that take a relevant share.
 fn count(scene: &Scene<'_>, room: Room, limits: &Thresholds) -> Vec<Used> {
     let least = limits.ports_amber / 2.0 * f64::from(room.count);
     let enough = |count: usize| u32::try_from(count).is_ok_and(|count| f64::from(count) >= least);
-    // Far too few sockets for any route to take so many.
+    // Too few sockets for any route to take that share.
     if !enough(scene.rows.len()) {
         return Vec::new();
     }
@@ -130,8 +131,8 @@ fn count(scene: &Scene<'_>, room: Room, limits: &Thresholds) -> Vec<Used> {
         let rows = scene.rows.iter();
         rows.filter(|row| scene.kernel.covers(row) && room.is_taken_by(row, scene.now))
     };
-    // First roughly: a client of many servers has as many routes as
-    // connections, and almost none of them is worth a place in a map.
+    // First in groups: a client of many servers has as many routes as
+    // connections, and almost none of them is worth a map entry.
     let hasher = RandomState::default();
     let bucket = |row: &Row| {
         let hash = hasher.hash_one(row.socket.remote);
@@ -163,8 +164,8 @@ fn count(scene: &Scene<'_>, room: Room, limits: &Thresholds) -> Vec<Used> {
     used
 }
 
-/// Who holds most of these rows, or held them last: those in `TIME_WAIT` have
-/// no owner any more.
+/// The process that holds most of these rows, or held them last: those in
+/// `TIME_WAIT` have no owner any more.
 fn mostly(scene: &Scene<'_>, rows: &[&Row]) -> Option<Arc<Process>> {
     let mut counts: BTreeMap<ProcessId, usize> = BTreeMap::new();
     for row in rows {

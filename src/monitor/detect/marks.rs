@@ -1,7 +1,7 @@
 //! Marks the rows that findings are about.
 //!
 //! There may be a finding for each of many processes, and a hundred thousand
-//! rows: so each row is held only against the findings of those who hold it.
+//! rows: each row is compared only with the findings of its holders.
 
 use crate::model::evidence::Lead;
 use crate::model::finding::{Finding, Severity};
@@ -10,7 +10,7 @@ use crate::model::row::{Phase, Row};
 use crate::monitor::interner::Interner;
 use crate::monitor::ledger::Turned;
 
-/// Marks the rows that findings worth a look are about.
+/// Marks the rows of warnings and alarms.
 pub(in crate::monitor) fn flag(turned: &mut Turned, interner: &Interner, findings: &[Finding]) {
     let mut marks = Marks::default();
     for finding in findings
@@ -32,19 +32,19 @@ pub(in crate::monitor) fn flag(turned: &mut Turned, interner: &Interner, finding
     }
 }
 
-/// A finding as rows are held against it: told once, not for each of a hundred
-/// thousand rows.
+/// The part of a finding that rows are compared with, computed once and not for
+/// each row.
 #[derive(Clone, Copy)]
 struct Mark {
     severity: Severity,
     lead: Lead,
 }
 
-/// The findings by whose rows they may be about.
+/// Findings by the processes whose rows they may be about.
 #[derive(Default)]
 struct Marks {
     anybodys: Vec<Mark>,
-    /// By the number of the process.
+    /// By process number.
     of: Vec<Vec<Mark>>,
 }
 
@@ -59,7 +59,7 @@ impl Marks {
             None => self.anybodys.push(mark),
             Some(_) => {
                 for process in finding.processes() {
-                    // One that is unknown holds nothing any more.
+                    // A process that is unknown holds nothing any more.
                     if let Some(ProcessId(number)) = interner.find(process) {
                         let place = number as usize;
                         let places = self.of.len().max(place + 1);
@@ -75,7 +75,7 @@ impl Marks {
         self.anybodys.is_empty() && self.of.is_empty()
     }
 
-    /// The severity of the gravest finding that is about a row.
+    /// The highest severity of the findings about a row.
     fn gravest(&self, row: &Row, holders: &[Holder]) -> Option<Severity> {
         let owners = row.owners.of(holders).iter();
         let theirs = owners.filter_map(|holder| self.of.get(holder.process.0 as usize));

@@ -1,28 +1,28 @@
-//! How much the kernel's counters rose lately.
+//! Increases of the kernel's counters within a window.
 
 use crate::model::counters::Counters;
 use crate::model::time::Stamp;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Samples are kept so long: twice the longest window, so that what a counter
-/// was before it is known, too.
+/// Time for which samples are kept: twice the longest window, so that the value
+/// before it is known, too.
 const REACH: Duration = Duration::from_mins(2);
 
-/// Picks one counter.
+/// Selects one counter.
 pub(super) type Pick = fn(&Counters) -> Option<u64>;
 
-/// However seldom tables are read, so many samples are kept: two steps.
+/// Minimum number of samples kept, however seldom tables are read: two steps.
 const LEAST: usize = 3;
 
-/// The samples of the last two minutes.
+/// Samples of the last two minutes.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     samples: VecDeque<(Stamp, Counters)>,
 }
 
 impl Meter {
-    /// Takes in the counters of a table.
+    /// Records the counters of a table.
     pub(super) fn note(&mut self, now: Stamp, counters: Counters) {
         self.samples.push_back((now, counters));
         while let Some((at, _)) = self.samples.front()
@@ -33,13 +33,13 @@ impl Meter {
         }
     }
 
-    /// By how much a counter rose within the last `window`; none where it is
-    /// not told, or there are no two samples to compare. Where tables are read
-    /// less often than that, it is the part of the last step that falls into
-    /// one window.
+    /// Returns the increase of a counter within the last `window`; none if it
+    /// is not reported, or there are no two samples to compare. Where tables
+    /// are read less often than that, it is the part of the last step that
+    /// falls into one window.
     ///
-    /// Only what goes beyond all earlier values counts: a step back (another
-    /// namespace, a wrap) and the return from it are nothing.
+    /// Only values above all earlier ones count: a step back (another
+    /// namespace, a wrap) and the return from it count as nothing.
     pub(super) fn rise(&self, window: Duration, pick: Pick) -> Option<u64> {
         let mut values = self.values(window, 2, pick).into_iter();
         let first = values.next().filter(|(_, value)| value.is_some())?.0;
@@ -60,9 +60,9 @@ impl Meter {
         u64::try_from(u128::from(risen) * window / span).ok()
     }
 
-    /// Whether a counter rose in most of the steps within the last `window`,
-    /// of which three fifths must have been seen, and in two steps at least: a
-    /// burst is no trouble.
+    /// True if a counter rose in most of the steps within the last `window`, of
+    /// which three fifths must have been seen, and in at least two steps: a
+    /// burst does not count.
     pub(super) fn mostly_rises(&self, window: Duration, pick: Pick) -> bool {
         let values = self.values(window, LEAST, pick);
         let rose = |pair: &&[(Stamp, Option<u64>)]| {
@@ -75,8 +75,8 @@ impl Meter {
         rises >= 2 && rises * 5 >= (values.len() - 1) * 3 && span * 5 >= window * 3
     }
 
-    /// A counter in the samples within the window, and in the last `least` in
-    /// any case.
+    /// Returns a counter in the samples within the window, and in the last
+    /// `least` in any case.
     fn values(&self, window: Duration, least: usize, pick: Pick) -> Vec<(Stamp, Option<u64>)> {
         let Some((now, _)) = self.samples.back() else {
             return Vec::new();

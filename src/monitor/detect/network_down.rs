@@ -1,6 +1,7 @@
 //! Rule: several programs fail and nothing outside this machine answers.
 //!
-//! This finding does not linger like the others: one answer refutes it.
+//! Unlike the others, this finding does not stay for a while: one answer
+//! refutes it.
 
 use super::standing::{Level, Standing};
 use super::weather::Outlook;
@@ -8,7 +9,7 @@ use super::{Case, Detector};
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, Severity};
 
-/// At most one finding, about no process.
+/// At most one finding, without a process.
 #[derive(Default)]
 pub(super) struct NetworkDown {
     standing: Standing<()>,

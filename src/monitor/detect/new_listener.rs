@@ -1,6 +1,6 @@
-//! Rule: somebody listens who did not when watching began. Worth knowing for a
-//! while; worth a look where the whole network is let in to a program whose
-//! file is gone or lies where anybody may have put it.
+//! Rule: a listener that was not there when watching began. An info for a
+//! while; a warning where it is open to the whole network and its program's
+//! file is deleted or lies in a folder that anybody may write to.
 
 use super::standing::{Level, Standing};
 use super::{Case, Detector, odd_program};

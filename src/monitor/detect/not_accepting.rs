@@ -1,7 +1,7 @@
 //! Rule: a program accepts no connection while some wait at its listener.
 //!
-//! The queue need not be full for that: a program that is stopped, hangs, or has
-//! no descriptor left lets a few clients wait for ever.
+//! The queue need not be full for that: a program that is stopped, hangs, or
+//! has no descriptor left keeps a few clients waiting for ever.
 
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
@@ -11,8 +11,8 @@ use crate::model::evidence::{AcceptStall, Evidence};
 use crate::model::finding::{Finding, Severity};
 use crate::model::socket::SocketKey;
 
-/// Where some connections are accepted, the oldest may wait longer by this factor
-/// before it is worth a warning: clients give up by then.
+/// Factor by which the oldest connection may wait longer where some are
+/// accepted, before it is worth a warning: clients give up by then.
 const TOO_LONG: u32 = 3;
 
 /// A finding per listener.
@@ -69,8 +69,8 @@ mod tests {
     use crate::model::endpoint::Endpoint;
     use std::time::Duration;
 
-    /// The severity of a queue whose oldest connection has waited so many seconds, and
-    /// from which none was accepted for so many.
+    /// The severity of a queue whose oldest connection has waited `oldest`
+    /// seconds, and from which none was accepted for `stalled` seconds.
     fn severity(oldest: u64, stalled: u64) -> Option<Severity> {
         let wait = AcceptWait {
             listener: 0,

@@ -1,6 +1,6 @@
-//! Rule: a program with sockets goes by a name, or runs from a place, that
-//! honest programs seldom have. The old lesson of IEXPLORE beside EXPLORE: a
-//! worm hides behind a name one letter off.
+//! Rule: a program with sockets has a name or a path that honest programs
+//! seldom have. Like IEXPLORE beside EXPLORE: a worm hides behind a name one
+//! letter off.
 
 mod names;
 
@@ -16,7 +16,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Where packages put their programs: what lies there was put there by root.
+/// Folders of packaged programs: only root can put a file there.
 const PACKAGED: [&str; 7] = [
     "/usr/",
     "/bin/",
@@ -27,42 +27,43 @@ const PACKAGED: [&str; 7] = [
     "/nix/store/",
 ];
 
-/// Where anybody may put a file.
+/// World-writable folders.
 const ANYBODYS: [&str; 3] = ["/tmp/", "/var/tmp/", "/dev/shm/"];
 
-/// Where honest tools unpack what they run: `AppImage`, and `go run`.
+/// Prefixes under which honest tools unpack programs: `AppImage`, and `go run`.
 const UNPACKED: [&str; 2] = ["/tmp/.mount_", "/tmp/go-build"];
 
-/// How the kernel names a file that was made by `memfd_create(2)`.
+/// Prefix in the kernel's name of a file made by `memfd_create(2)`.
 const MEMORY: &str = "/memfd:";
 
-/// So many odd programs of a user are told one by one; more are one finding, so that
-/// nobody's trouble drowns in those of another.
+/// Maximum number of suspicious programs of a user that are reported one by
+/// one; more are one finding, so that those of one user do not hide those of
+/// another.
 const ONE_BY_ONE: usize = 3;
 
-/// How many of a group are named.
+/// Number of names in a group's finding.
 const NAMED: usize = 3;
 
-/// Most processes that a finding has.
+/// Maximum number of processes of a finding.
 const MOST_PROCESSES: usize = 100;
 
-/// Most findings, the gravest of them.
+/// Maximum number of findings, the most severe of them.
 const MOST: usize = 50;
 
-/// What a finding is about.
+/// Subject of a finding.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Subject {
     Process(Actor),
     Group(Group),
 }
 
-/// Odd programs that are told as one.
+/// Suspicious programs that are reported as one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Group {
     severity: Severity,
     uid: Option<u32>,
     oddity: &'static str,
-    /// Of everybody's; none where something else is odd.
+    /// World-writable folder; none where something else is suspicious.
     folder: Option<&'static str>,
 }
 
@@ -87,8 +88,8 @@ impl Group {
 #[derive(Default)]
 pub(super) struct OddProgram {
     standing: Standing<Subject>,
-    /// What was said of each process, so that it is asked once: a process whose
-    /// name or file changes is another one here.
+    /// Result for each process, so that it is evaluated once: a process whose
+    /// name or file changes counts as another one.
     judged: BTreeMap<Actor, (Arc<Process>, Option<Oddity>)>,
 }
 
@@ -171,7 +172,7 @@ fn together(group: &Group, odd: &[Odd<'_>]) -> Evidence {
     })
 }
 
-/// What is odd about a process, if its program file is known.
+/// Returns the reason for suspicion, if the program file is known.
 fn oddity(process: &Process) -> Option<Oddity> {
     let program = process.exe.as_ref()?;
     let path = program.path.as_str();
@@ -197,8 +198,8 @@ fn oddity(process: &Process) -> Option<Oddity> {
     misspelt.map(|known| Oddity::Resembles(Text::from(known)))
 }
 
-/// What is odd about a program with a file system of its own: one that root made,
-/// and a container's, are not.
+/// Returns the reason for suspicion of a program with a file system of its own;
+/// none for one that root made, or a container's.
 fn own_file_system(process: &Process, elsewhere: Elsewhere) -> Option<Oddity> {
     let in_container = process.unit.as_ref().is_some_and(Unit::is_container);
     if in_container || !elsewhere.foreign_user_namespace {
@@ -211,8 +212,8 @@ fn own_file_system(process: &Process, elsewhere: Elsewhere) -> Option<Oddity> {
     })
 }
 
-/// How grave an oddity is: what an honest tool unpacked, and a sandbox whose path
-/// nothing here has, is worth a word only.
+/// Severity of a reason: a program that an honest tool unpacked, and a sandbox
+/// whose path does not exist here, are only worth an info.
 fn severity(oddity: &Oddity, program: &Program) -> Severity {
     let unpacked = is_in(program.path.as_str(), &UNPACKED);
     match oddity {
@@ -226,11 +227,11 @@ fn is_in(path: &str, folders: &[&str]) -> bool {
     folders.iter().any(|folder| path.starts_with(folder))
 }
 
-/// Whether a listener's program file is one to be wary of: removed, or where
-/// anybody may have put it, a file system of their own included.
+/// True if a listener's program file is suspicious: deleted, or in a
+/// world-writable folder or a file system of its own.
 pub(super) fn is_doubtful(program: &Program) -> bool {
     let path = program.path.as_str();
-    // Which covers what is in memory only: the kernel calls it deleted.
+    // Includes files in memory only: the kernel calls them deleted.
     let in_own_file_system = program
         .elsewhere()
         .is_some_and(|elsewhere| elsewhere.foreign_user_namespace);

@@ -1,8 +1,8 @@
-//! Rule: connections without a program take up what the kernel allows of them.
-//! Beyond the limit it resets instead of finishing them (`tcp_max_orphans`).
+//! Rule: connections without a program approach the kernel's limit. Beyond it
+//! the kernel resets instead of finishing them (`tcp_max_orphans`).
 //!
-//! Both numbers are the whole machine's; the limit can be read in the initial
-//! network namespace only, and elsewhere this rule says nothing.
+//! Both numbers are of the whole machine; the limit can be read in the initial
+//! network namespace only, and elsewhere this rule is inactive.
 
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
@@ -10,7 +10,7 @@ use super::{Case, Detector, Kernel, blind};
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
 
-/// At most one finding, about no process.
+/// At most one finding, without a process.
 #[derive(Default)]
 pub(super) struct Orphans {
     standing: Standing<()>,

@@ -1,5 +1,5 @@
-//! Rule: one process asks many hosts, or one host on many ports, and most do
-//! not answer. The old sign of a worm looking for victims.
+//! Rule: one process connects to many hosts, or to many ports of one host, and
+//! most do not answer. The classic sign of a worm looking for victims.
 //!
 //! Three signs must come together: breadth (Zeek, Williamson), a share of
 //! failures, and persistence (the random walk).
@@ -13,7 +13,7 @@ use crate::model::endpoint::Endpoint;
 use crate::model::evidence::{Breadth, Evidence, ScanEvidence};
 use crate::model::finding::{Finding, Severity};
 
-/// How many destinations the evidence names.
+/// Maximum number of destinations in the evidence.
 const EXAMPLES: usize = 5;
 
 /// A finding per process.
@@ -31,7 +31,7 @@ impl Detector for OutboundScan {
     }
 }
 
-/// `told` is whether outcomes are told, not guessed.
+/// `told` is true if outcomes are reported by events, not guessed.
 fn level(profile: &Profile, told: bool, limits: &Thresholds) -> Level {
     let Some((breadth, extent)) = broadest(profile, limits) else {
         return Level::Below;
@@ -48,8 +48,8 @@ fn level(profile: &Profile, told: bool, limits: &Thresholds) -> Level {
     }
 }
 
-/// Whether something harmless looks like this. Peers never ask one host on many
-/// ports.
+/// True if something harmless explains it. Peers never connect to many ports of
+/// one host.
 fn is_explained(profile: &Profile, breadth: Breadth, limits: &Thresholds) -> bool {
     let is_vertical = matches!(breadth, Breadth::Ports { .. });
     let are_peers =
@@ -57,14 +57,14 @@ fn is_explained(profile: &Profile, breadth: Breadth, limits: &Thresholds) -> boo
     ipv6_silent::explains(profile, limits) || are_peers && !is_vertical
 }
 
-/// Whether failures prevail, and have done so long enough to be no accident.
+/// True if failures prevail, and have for long enough to be no accident.
 fn is_convincing(profile: &Profile, limits: &Thresholds) -> bool {
     profile.contacts() >= limits.scan_contacts as usize
         && profile.failed_share() >= limits.scan_share
         && profile.pace.walk >= limits.walk_alarm
 }
 
-/// How far a breadth goes.
+/// Extent of a breadth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Extent {
     /// At least half the limit.
@@ -86,10 +86,10 @@ impl Extent {
     }
 }
 
-/// The direction in which a process goes farthest; hosts before ports before
-/// the throttle where two go equally far.
+/// Returns the broadest direction of a process; hosts before ports before the
+/// throttle where two are equal.
 fn broadest(profile: &Profile, limits: &Thresholds) -> Option<(Breadth, Extent)> {
-    // Of equals, the last is taken.
+    // Of equals, `max_by_key` takes the last.
     [
         over_the_throttle(profile, limits),
         over_ports_of_a_host(profile, limits),
@@ -136,7 +136,7 @@ fn evidence(profile: &Profile, breadth: Breadth, told: bool, limits: &Thresholds
     }
 }
 
-/// A few of the failed destinations that make the breadth.
+/// Returns a few of the failed destinations within the breadth.
 fn examples(profile: &Profile, breadth: Breadth) -> Vec<Endpoint> {
     let belongs = |each: &&Endpoint| match breadth {
         Breadth::Hosts { port, .. } => each.port == port,

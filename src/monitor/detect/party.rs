@@ -1,5 +1,5 @@
-//! Whose sockets a rule counts together: those of a process, or where none is
-//! seen those of a user on a local port.
+//! Key of the sockets that a rule counts together: those of a process, or
+//! without a known process those of a user on a local port.
 
 use super::standing::Holder;
 use super::{Actor, Scene};
@@ -14,8 +14,7 @@ use std::sync::Arc;
 pub(super) enum Party {
     /// Those of a process.
     Process(Actor),
-    /// Those of a user, on a local port if that is told, whose process is not
-    /// seen.
+    /// Those of a user whose process is unknown, on a local port if known.
     Unseen(UnseenHolder),
 }
 
@@ -24,8 +23,9 @@ pub(super) enum Party {
 pub(super) enum Client {
     /// A process.
     Process(Arc<Process>),
-    /// All processes of a user that are not seen, taken together: each of their
-    /// connections has a local port of its own, so that nothing tells them apart.
+    /// All unknown processes of a user, taken together: each of their
+    /// connections has a local port of its own, so that nothing distinguishes
+    /// them.
     Unseen(UnseenHolder),
 }
 
@@ -38,7 +38,7 @@ impl Client {
         }
     }
 
-    /// The process, if that is seen.
+    /// Returns the process, if it is known.
     pub(super) fn process(&self) -> Option<&Arc<Process>> {
         match self {
             Self::Process(process) => Some(process),
@@ -46,7 +46,7 @@ impl Client {
         }
     }
 
-    /// The same as the holder of a finding.
+    /// Returns the client as the holder of a finding.
     pub(super) fn holder(&self) -> Holder<'_> {
         match self {
             Self::Process(process) => Some(process).into(),
@@ -59,7 +59,7 @@ impl Client {
 }
 
 impl<'a> Scene<'a> {
-    /// The holder of a row, as far as it is known.
+    /// Returns the holder of a row, as far as it is known.
     pub(super) fn holder(&self, row: &Row) -> Holder<'a> {
         let process = self.first_owner(row);
         let unseen = UnseenHolder::of(row).filter(|_| process.is_none());
@@ -70,8 +70,8 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Whose sockets a row is counted among; none where a program that is not
-    /// seen does not hold it, or may not.
+    /// Returns the key that a row is counted under; none if no unseen program
+    /// holds it, or if that is uncertain.
     pub(super) fn party(&self, row: &Row) -> Option<(Party, Holder<'a>)> {
         let holder = self.holder(row);
         let party = match (holder.process, holder.unseen) {
@@ -82,8 +82,8 @@ impl<'a> Scene<'a> {
         Some((party, holder))
     }
 
-    /// The client of a connection that was opened from here: its owner, its last
-    /// one, or its user where the owner is not seen.
+    /// Returns the client of a connection opened from here: its owner, its last
+    /// owner, or its user where the owner is unknown.
     pub(super) fn client(&self, row: &Row) -> Option<Client> {
         let holder = row.owners.of(self.holders).first();
         let last = || row.last_owner.map(LastOwner::process);
@@ -115,7 +115,7 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// True if a program that is not seen holds the sockets, not the kernel alone.
+/// True if an unknown program holds the sockets, and not the kernel alone.
 fn is_held(unseen: UnseenHolder) -> bool {
     matches!(unseen.reason, Unowned::Hidden | Unowned::Kernel)
 }
@@ -202,8 +202,8 @@ mod tests {
         assert!(!found.lead().fits(&other));
     }
 
-    /// Two sockets of each of these users that wait for one destination, and the
-    /// same table with their owners hidden.
+    /// Two sockets of each of these users that wait for one destination, in a
+    /// table whose owners are hidden.
     fn waiting(users: &[u32]) -> Snapshot {
         let sockets: Vec<Socket> = users
             .iter()

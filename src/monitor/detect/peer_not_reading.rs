@@ -1,15 +1,15 @@
-//! Rule: a peer does not read. Its window is closed, what this program has
-//! written waits here, and the kernel only asks again from time to time
-//! (the persist timer, RFC 9293, 3.8.6.1).
+//! Rule: a peer does not read. Its window is closed, the data of this program
+//! waits here, and the kernel only probes the window from time to time (the
+//! persist timer, RFC 9293, 3.8.6.1).
 //!
-//! Where the other end is on this machine and has unread bytes, its program is at
-//! fault: the rules about programs that do not read, do not accept, or wait for each
-//! other name it, and this one is silent.
+//! Where the other end is on this machine and has unread bytes, its program is
+//! at fault: the rules about programs that do not read, do not accept, or wait
+//! for each other name it, and this one is silent.
 //!
-//! Of connections that their programs have closed (`FIN_WAIT_1`, `LAST_ACK`,
-//! `CLOSING`), the kernel goes on by itself for some minutes (`tcp_orphan_retries`):
-//! no program can do anything about these, and all of a network namespace are one
-//! finding.
+//! Connections that their programs have closed (`FIN_WAIT_1`, `LAST_ACK`,
+//! `CLOSING`) are continued by the kernel for some minutes
+//! (`tcp_orphan_retries`): no program can do anything about these, and all of a
+//! network namespace are one finding.
 
 use super::blocked::is_window_closed;
 use super::party::Party;
@@ -22,7 +22,7 @@ use crate::model::owner::Unowned;
 use crate::model::row::Row;
 use crate::model::state::State;
 
-/// A finding per process, and one for what programs have closed.
+/// A finding per process, and one for closed connections.
 #[derive(Default)]
 pub(super) struct PeerNotReading {
     held: Still,
@@ -54,7 +54,7 @@ impl Detector for PeerNotReading {
     }
 }
 
-/// Bytes that wait, without the FIN behind them.
+/// Waiting bytes, without the FIN behind them.
 fn unsent(row: &Row) -> u32 {
     let closing = matches!(
         row.socket.state,
@@ -63,7 +63,7 @@ fn unsent(row: &Row) -> u32 {
     row.socket.send_queue - u32::from(closing)
 }
 
-/// Key of what programs have closed, if a row is part of it.
+/// Key of the closed connections, if a row is one.
 fn orphans(row: &Row) -> Option<Party> {
     let unseen = UnseenHolder::of(row)?;
     (unseen.reason == Unowned::Orphan).then_some(Party::Unseen(UnseenHolder {

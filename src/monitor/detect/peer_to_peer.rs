@@ -1,5 +1,5 @@
 //! Rule: many hosts on many ports fail. Peers come and go, and each listens on
-//! a port of its own; a scanner asks everybody for the same one.
+//! a port of its own; a scanner tries the same port everywhere.
 
 use super::party::Party;
 use super::profile::{Profile, share, small};
@@ -38,7 +38,7 @@ fn level(profile: &Profile, limits: &Thresholds) -> Level {
     }
 }
 
-/// Whether the failures of a process are those of peer-to-peer traffic.
+/// True if the failures of a process are those of peer-to-peer traffic.
 pub(super) fn explains(profile: &Profile, limits: &Thresholds) -> bool {
     let failed = share(profile.failed.len(), profile.contacts());
     profile.failed.len() >= limits.peers_failed as usize
@@ -47,14 +47,14 @@ pub(super) fn explains(profile: &Profile, limits: &Thresholds) -> bool {
         && is_scattered(profile, limits)
 }
 
-/// Whether the failures look like a swarm whose peers have nearly all gone:
-/// too many fail to say what it is, but about each host had a port of its own,
-/// which no scanner of hosts knows.
+/// True if the failures look like a swarm whose peers have nearly all gone: too
+/// many fail to be sure, but nearly each host had a port of its own, which no
+/// scanner of hosts knows.
 pub(super) fn resembles(profile: &Profile, limits: &Thresholds) -> bool {
     profile.failed_ports() * 2 >= profile.failed.len() && is_scattered(profile, limits)
 }
 
-/// Whether no port and no host stands out among the failures.
+/// True if no port and no host stands out among the failures.
 fn is_scattered(profile: &Profile, limits: &Thresholds) -> bool {
     let on_port = profile.worst_port().map_or(0, |(_, count)| count);
     let of_host = profile.worst_host().map_or(0, |(_, count)| count);
@@ -67,7 +67,8 @@ mod tests {
     use super::super::profile::fixture::{profile, v4};
     use super::*;
 
-    /// Peers on ports of their own and on a common one, and how many answered.
+    /// Peers on ports of their own and on a common one, and a number of them
+    /// that answered.
     fn peers(own: u16, common: u32, reached: u32) -> Profile {
         let scattered = (0..own).map(|n| v4(n.into(), 20_000 + n));
         let usual = (1000..1000 + common).map(|n| v4(n, 6881));
@@ -86,7 +87,7 @@ mod tests {
             (peers(90, 5, 5), false),
             // Most answer.
             (peers(30, 0, 40), false),
-            // Too few to say.
+            // Too few to decide.
             (peers(19, 0, 10), false),
         ];
         for (number, (profile, expected)) in cases.iter().enumerate() {
@@ -98,7 +99,7 @@ mod tests {
     fn a_dead_swarm_is_no_scan() {
         let limits = Thresholds::default();
         assert!(resembles(&peers(90, 30, 2), &limits));
-        // A dozen ports asked of everybody.
+        // A dozen ports tried on every host.
         let asked = (0..240u16).map(|n| v4(n.into(), n % 12));
         assert!(!resembles(&profile(asked, []), &limits));
     }

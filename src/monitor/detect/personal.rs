@@ -1,5 +1,5 @@
-//! What a person adds to the rules: rules of their own, a baseline of listeners,
-//! and what they do not want to be told.
+//! The user's additions to the rules: own rules, a baseline of listeners, and
+//! mutes.
 
 use super::against_baseline::{self, AgainstBaseline};
 use super::rank;
@@ -13,18 +13,18 @@ use crate::model::time::Stamp;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a person adds to the rules.
+/// The user's additions to the rules.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wishes {
-    /// Rules of their own.
+    /// Own rules.
     pub rules: Vec<UserRule>,
-    /// Who is meant to listen, if that was saved.
+    /// Expected listeners, if saved.
     pub baseline: Option<Baseline>,
-    /// What stands apart.
+    /// Findings to mute.
     pub mutes: Vec<Mute>,
 }
 
-/// The wishes, and what is remembered to follow them.
+/// The additions and their state.
 pub(in crate::monitor) struct Personal {
     rules: Vec<Judge>,
     baseline: Option<AgainstBaseline>,
@@ -40,24 +40,24 @@ impl Personal {
         }
     }
 
-    /// Forgets what stands: another part of the machine is watched.
+    /// Forgets active findings: the scope has changed.
     pub(in crate::monitor) fn restart(&mut self, wishes: Wishes) {
         let mutes = std::mem::take(&mut self.mutes);
         *self = Self::new(Wishes { mutes, ..wishes });
     }
 
-    /// Whether a rule asks for what connections carry.
+    /// True if a rule needs `TCP_INFO` counters.
     pub(in crate::monitor) fn needs_flows(&self) -> bool {
         self.rules.iter().any(Judge::needs_flows)
     }
 
-    /// From now on these are muted, and no others.
+    /// Sets the muted findings.
     pub(in crate::monitor) fn set_mutes(&mut self, mutes: Vec<Mute>) {
         self.mutes = mutes;
     }
 
-    /// Parts findings into those to be told and those that are muted. A baseline
-    /// knows better than "since watching began" who is new.
+    /// Splits findings into those to report and those muted. With a baseline,
+    /// new listeners are not reported by the time they appeared.
     pub(in crate::monitor) fn part(&self, findings: Vec<Finding>) -> (Vec<Finding>, Vec<Finding>) {
         let known = findings.into_iter();
         let known = known.filter(|finding| !self.is_outdone(finding)).collect();
@@ -70,7 +70,7 @@ impl Personal {
         self.baseline.is_some() && of_beginning && finding.severity < Severity::Warn
     }
 
-    /// Adds what these rules find in a table to what it was found to have.
+    /// Adds the findings of these rules to an observation.
     pub(in crate::monitor) fn judge(
         &mut self,
         observation: &mut Observation,
@@ -94,27 +94,27 @@ impl Personal {
     }
 }
 
-/// The muted ones, and those to be told.
+/// Returns the muted findings and those to report.
 fn parted(mutes: &[Mute], found: Vec<Finding>) -> (Vec<Finding>, Vec<Finding>) {
     found
         .into_iter()
         .partition(|finding| mutes.iter().any(|mute| mute.covers(finding)))
 }
 
-/// Adds findings, and marks the rows of those to be told.
+/// Adds findings, and marks the rows of those to report.
 fn add(observation: &mut Observation, told: Vec<Finding>, muted: Vec<Finding>, rows: &[usize]) {
     flag(observation, rows, &told);
     observation.findings.extend(told);
     observation.muted.extend(muted);
 }
 
-/// Marks the rows that findings worth a look are about.
+/// Marks the rows of findings.
 fn flag(observation: &mut Observation, rows: &[usize], found: &[Finding]) {
     let gravest = found.iter().map(|finding| finding.severity).max();
     if rows.is_empty() {
         return;
     }
-    // The rows were just made, and nobody else has them.
+    // The rows were just made, and nothing else refers to them.
     let all = Arc::make_mut(&mut observation.rows);
     for place in rows {
         if let Some(row) = all.get_mut(*place) {

@@ -1,4 +1,4 @@
-//! The contacts of one client summed up, in the form the rules look at.
+//! Summary of the contacts of one client, as the rules evaluate it.
 
 use super::contact::{Contact, Outcome};
 use super::party::Client;
@@ -11,14 +11,15 @@ use crate::model::time::Stamp;
 #[derive(Clone, Debug)]
 pub(super) struct Profile {
     pub(super) client: Client,
-    /// True if the process is still there, or is not seen.
+    /// True if the process still runs, or is unknown.
     pub(super) alive: bool,
     pub(super) pace: Pace,
     /// Destinations that failed, in order.
     pub(super) failed: Vec<Endpoint>,
-    /// How many of them by a refusal, where that was told.
+    /// Number of them that refused, where reported.
     pub(super) refused: usize,
-    /// Whether nobody has answered it, so that what it gave up early failed too.
+    /// True if no destination has answered, so that cancelled attempts count as
+    /// failed.
     pub(super) impatient: bool,
     /// Destinations that answered, in no order: there may be very many.
     pub(super) reached: Vec<Endpoint>,
@@ -27,14 +28,14 @@ pub(super) struct Profile {
     /// Destinations outside this machine that fail since anything outside last
     /// answered, in order.
     pub(super) stranded: Vec<Stranded>,
-    /// How many attempts of its own nobody may have seen.
+    /// Number of its own attempts that may not have been seen.
     pub(super) unseen: u64,
 }
 
-/// How it goes about them.
+/// Rate of its attempts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
-    /// The random walk's likelihood ratio.
+    /// Likelihood ratio of the random walk.
     pub(super) walk: f64,
     /// Length of the longest throttle queue.
     pub(super) queue: u32,
@@ -42,13 +43,13 @@ pub(super) struct Pace {
     pub(super) waiting: u32,
 }
 
-/// By what contacts are measured in one table.
+/// Reference values for the contacts in one table.
 #[derive(Clone, Copy)]
 pub(super) struct Measure<'a> {
     pub(super) now: Stamp,
-    /// The number of the table.
+    /// Number of the table.
     pub(super) round: u32,
-    /// When anything outside this machine last answered.
+    /// Time at which anything outside this machine last answered.
     pub(super) last_answer: Option<Stamp>,
     pub(super) limits: &'a Thresholds,
 }
@@ -57,7 +58,7 @@ pub(super) struct Measure<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Silent {
     pub(super) destination: Endpoint,
-    /// Since when.
+    /// Time of the first failure.
     pub(super) since: Stamp,
     /// Sockets that wait for it in vain.
     pub(super) waiting: u32,
@@ -67,7 +68,7 @@ pub(super) struct Silent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Stranded {
     pub(super) host: Endpoint,
-    /// Since when.
+    /// Time of the first failure.
     pub(super) since: Stamp,
 }
 
@@ -135,38 +136,38 @@ impl Profile {
         }
     }
 
-    /// Puts in order what comes out of a hash table without one.
+    /// Sorts the lists that come from a hash table.
     pub(super) fn sort(&mut self) {
         self.failed.sort_unstable();
         self.silent.sort_unstable();
         self.stranded.sort_unstable();
     }
 
-    /// First contacts that were seen and have an outcome.
+    /// Number of first contacts that were seen and have an outcome.
     pub(super) fn contacts(&self) -> usize {
         self.failed.len() + self.reached.len()
     }
 
-    /// The share of its contacts that failed, the unseen counted as good.
+    /// Share of its contacts that failed, the unseen counted as successes.
     pub(super) fn failed_share(&self) -> f64 {
         share(self.failed.len(), self.contacts() + count(self.unseen))
     }
 
-    /// The port on which most hosts failed, and how many.
+    /// The port on which most hosts failed, and their number.
     pub(super) fn worst_port(&self) -> Option<(u16, usize)> {
         let mut ports: Vec<u16> = self.failed.iter().map(|each| each.port).collect();
         ports.sort_unstable();
         longest_run(&ports)
     }
 
-    /// The host of which most ports failed, and how many.
+    /// The host on which most ports failed, and their number.
     pub(super) fn worst_host(&self) -> Option<(Endpoint, usize)> {
         // In order, so the ports of one host are neighbours.
         let hosts: Vec<Endpoint> = self.failed.iter().copied().map(host).collect();
         longest_run(&hosts)
     }
 
-    /// Distinct ports among the failed.
+    /// Number of distinct ports among the failed.
     pub(super) fn failed_ports(&self) -> usize {
         let mut ports: Vec<u16> = self.failed.iter().map(|each| each.port).collect();
         ports.sort_unstable();
@@ -190,18 +191,18 @@ pub(super) fn host(endpoint: Endpoint) -> Endpoint {
     Endpoint::new(endpoint.address(), 0)
 }
 
-/// Whether an endpoint is reached through a network's IPv6, which the local
-/// link and this machine itself are not.
+/// True if an endpoint is reached through a network's IPv6, unlike the local
+/// link and this machine itself.
 pub(super) fn is_outside_v6(endpoint: Endpoint) -> bool {
     !endpoint.is_v4() && !endpoint.is_loopback() && !endpoint.is_link_local_v6()
 }
 
-/// Whether an endpoint is reached through a network's IPv4.
+/// True if an endpoint is reached through a network's IPv4.
 pub(super) fn is_outside_v4(endpoint: Endpoint) -> bool {
     endpoint.is_v4() && !endpoint.is_loopback()
 }
 
-/// A share of a whole, 0 of nothing.
+/// A share of a whole, 0 of 0.
 pub(super) fn share(part: usize, whole: usize) -> f64 {
     let as_float = |number: usize| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
     if whole == 0 {
@@ -211,7 +212,7 @@ pub(super) fn share(part: usize, whole: usize) -> f64 {
     }
 }
 
-/// A number as the evidence holds it.
+/// A number in the type of the evidence.
 pub(super) fn small(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
@@ -254,8 +255,8 @@ pub(super) mod fixture {
         Endpoint::new(IpAddr::V6(address), port)
     }
 
-    /// A process that failed to reach some and reached others, and of which
-    /// the walk is sure.
+    /// A process that failed to reach some destinations and reached others,
+    /// with a certain random walk.
     pub(in super::super) fn profile(
         failed: impl IntoIterator<Item = Endpoint>,
         reached: impl IntoIterator<Item = Endpoint>,

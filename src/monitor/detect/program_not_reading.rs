@@ -1,9 +1,9 @@
-//! Rule: a program does not read what has come for it. Its peer soon finds the
-//! window closed, and waits.
+//! Rule: a program does not read the data received for it. Its peer soon finds
+//! the window closed, and waits.
 //!
-//! Much on one connection tells as much as a little on many: a server that hangs
-//! has a small request unread on each. Less is enough where the other end is on this
-//! machine and waits for it: then it is known to hold somebody up.
+//! Much on one connection counts like a little on many: a server that hangs has
+//! a small request unread on each. Less is enough where the other end is on
+//! this machine and waits for it: then it is certain to block somebody.
 //!
 //! Where both ends wait for each other, another rule names both.
 
@@ -34,15 +34,15 @@ impl Detector for ProgramNotReading {
 }
 
 /// Unread bytes. In `CLOSE_WAIT` a few are left by programs that keep a
-/// connection for later use and find it closed then: an alert of TLS, a GOAWAY of
-/// HTTP/2; the rule about that state tells of them.
+/// connection for later use and find it closed then: a TLS alert, a GOAWAY of
+/// HTTP/2; the rule about that state reports them.
 fn unread(row: &Row) -> Option<u32> {
     let bytes = row.socket.recv_queue;
     (bytes > 0 && row.socket.state != State::CloseWait || bytes >= CLOSED_LEAST).then_some(bytes)
 }
 
-/// Unread bytes of a connection that its peer has closed, from which on they are
-/// more than a farewell.
+/// Minimum number of unread bytes of a connection that its peer has closed:
+/// fewer may be a final message.
 const CLOSED_LEAST: u32 = 16 * 1024;
 
 fn severity(stuck: &Stuck<'_>, limits: &Thresholds) -> Option<Severity> {

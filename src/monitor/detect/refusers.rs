@@ -1,5 +1,5 @@
-//! Whose connects failed of late and where to, where the kernel's events tell
-//! it: the counters tell neither.
+//! Processes whose connection attempts failed lately, and their destinations,
+//! from the kernel's events: the counters report neither.
 
 use super::{Scene, hearsay};
 use crate::model::evidence::Failing;
@@ -12,10 +12,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How many destinations are named.
+/// Maximum number of destinations named.
 const NAMED: usize = 5;
 
-/// Failures of the last while.
+/// Failures within the window.
 #[derive(Debug, Default)]
 pub(super) struct Refusers {
     past: VecDeque<(Stamp, Vec<Failure>)>,
@@ -29,8 +29,8 @@ struct Failure {
 }
 
 impl Refusers {
-    /// Takes in what was told before a table and forgets what is outside the
-    /// window.
+    /// Records the failures reported before a table and forgets those outside
+    /// the window.
     pub(super) fn note(&mut self, scene: &Scene<'_>, window: Duration) {
         let told = scene.attempts.by_whom.iter();
         let failed = told.filter(|(_, (_, outcomes))| outcomes.failed() > 0);
@@ -45,15 +45,16 @@ impl Refusers {
             self.past.push_back((scene.now, failures));
         }
         while let Some((at, _)) = self.past.front()
-            // What is told with a table happened before it.
+            // Events that come with a table happened before it.
             && at.age(scene.now) >= window
         {
             self.past.pop_front();
         }
     }
 
-    /// The process with most, if it has at least half of so many that the kernel
-    /// counted here. One that has far more is of another network namespace.
+    /// Returns the process with the most failures, if it has at least half of
+    /// the number that the kernel counted here. One with far more is of another
+    /// network namespace.
     pub(super) fn worst(&self, counted: u32, scene: &Scene<'_>) -> Option<(Arc<Process>, Failing)> {
         let all = || self.past.iter().flat_map(|(_, failures)| failures);
         let mut by_process: HashMap<u32, u32> = HashMap::new();
@@ -82,7 +83,7 @@ impl Refusers {
             destinations: named.map(|(end, _)| end).collect(),
         };
         let told = &own().next()?.process;
-        // Who is in the table is known better.
+        // A process from the table is more complete.
         let mut known = scene.interner.processes().iter();
         let known = known.find(|process| process.pid == pid);
         Some((Arc::clone(known.unwrap_or(told)), failing))

@@ -1,7 +1,8 @@
-//! Rule: a socket is connected to itself. A client that keeps trying a local port
-//! where nobody listens gets there once the kernel picks that very port for it: its
-//! SYN then opens a connection with itself (simultaneous open, RFC 9293, 3.5). The
-//! program talks to itself, and the server can no longer bind its port.
+//! Rule: a socket is connected to itself. A client that keeps trying a local
+//! port without a listener gets there once the kernel picks that very port for
+//! it: its SYN then opens a connection with itself (simultaneous open, RFC
+//! 9293, 3.5). The program talks to itself, and the server can no longer bind
+//! its port.
 
 use super::standing::{Level, Standing};
 use super::{Case, Detector};

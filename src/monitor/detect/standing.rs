@@ -1,8 +1,8 @@
-//! Findings that stand, and when they fall: hysteresis, the same for every rule.
+//! Active findings with hysteresis, the same for every rule.
 //!
 //! A finding that comes and goes with each table is noise. Once raised it stays
-//! until its signs have been below half for a while, and as grave until they have
-//! been milder for as long: its words go by how grave it is.
+//! until its signs have been below half for a while, and keeps its severity
+//! until they have been milder for as long: its text depends on the severity.
 
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, FindingHolder, Severity, UnseenHolder};
@@ -12,21 +12,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How strong the signs are at present.
+/// Present strength of the signs.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Level {
     /// Enough to raise a finding.
     Raise(Severity, Evidence),
-    /// Too weak to raise one, and too strong to let one fall.
+    /// Too weak to raise a finding, and too strong to clear one.
     Hold(Evidence),
     /// Below half.
     Below,
-    /// Something else explains them: a finding falls at once.
+    /// Something else explains the signs: an active finding is removed at once.
     Explained,
 }
 
 impl Level {
-    /// The same, but nothing new is raised.
+    /// Returns the level without raising anything new.
     pub(super) fn held(self) -> Self {
         match self {
             Self::Raise(_, evidence) => Self::Hold(evidence),
@@ -35,19 +35,19 @@ impl Level {
     }
 }
 
-/// The findings of one rule, by whatever tells them apart.
+/// Active findings of one rule, by key.
 #[derive(Debug)]
 pub(super) struct Standing<K> {
     stood: BTreeMap<K, Stood>,
 }
 
-/// Holder of the sockets that a rule judges.
+/// Holder of the sockets that a rule evaluates.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Holder<'a> {
     pub(super) process: Option<&'a Arc<Process>>,
-    /// Facts about a holder whose process is hidden.
+    /// Facts about a holder whose process is unknown.
     pub(super) unseen: Option<UnseenHolder>,
-    /// Further processes that share the trouble.
+    /// Further processes with the same problem.
     pub(super) workers: Vec<&'a Arc<Process>>,
 }
 
@@ -64,15 +64,15 @@ impl<'a> From<Option<&'a Arc<Process>>> for Holder<'a> {
 struct Stood {
     finding: Finding,
     milder: Option<Milder>,
-    /// Whether this round has said anything about it.
+    /// True if this round has evaluated it.
     judged: bool,
 }
 
-/// The signs raise a finding less grave than it stands.
+/// Signs of a lower severity than that of the finding.
 #[derive(Clone, Copy, Debug)]
 struct Milder {
     since: Stamp,
-    /// The gravest that they have raised since.
+    /// Highest severity since then.
     severity: Severity,
 }
 
@@ -85,7 +85,7 @@ impl<K> Default for Standing<K> {
 }
 
 impl<K: Ord> Standing<K> {
-    /// Says how strong the signs are in this round.
+    /// Records the strength of the signs in this round.
     pub(super) fn judge<'a>(
         &mut self,
         key: K,
@@ -132,8 +132,8 @@ impl<K: Ord> Standing<K> {
         }
     }
 
-    /// Ends the round: lets fall what has been below half for long enough, and
-    /// gives the rest.
+    /// Ends the round: removes findings that have been below half for long
+    /// enough, and returns the rest.
     pub(super) fn findings(&mut self, now: Stamp, clearing: Duration) -> Vec<Finding> {
         self.stood.retain(|_, stood| stood.survives(now, clearing));
         for stood in self.stood.values_mut() {
@@ -147,7 +147,8 @@ impl<K: Ord> Standing<K> {
 }
 
 impl Stood {
-    /// Takes in how grave the signs are: it grows at once, and is milder later.
+    /// Records the severity of the signs: a higher one applies at once, a lower
+    /// one later.
     fn weigh(&mut self, severity: Severity, now: Stamp) {
         if severity >= self.finding.severity {
             self.finding.severity = severity;
@@ -161,7 +162,7 @@ impl Stood {
         milder.severity = milder.severity.max(severity);
     }
 
-    /// Steps down if the signs have raised nothing as grave for long enough.
+    /// Lowers the severity if the signs have been milder for long enough.
     fn ease(&mut self, now: Stamp, clearing: Duration) {
         let long = self
             .milder
@@ -171,8 +172,8 @@ impl Stood {
         }
     }
 
-    /// The evidence may have moved to another process, or its owner may have
-    /// been found since.
+    /// Replaces holder and evidence: the signs may have moved to another
+    /// process, or the owner may have been found since.
     fn confirm(&mut self, holder: Holder<'_>, evidence: Evidence) {
         if let Some(process) = holder.process {
             self.finding.process = Some(Arc::clone(process));
@@ -242,7 +243,7 @@ mod tests {
         assert_eq!(judged(&mut standing, Level::Below, 100).len(), 1);
     }
 
-    /// Severities by second, and what must stand after each.
+    /// Severities by second, and the expected one after each.
     fn raised(steps: &[(u32, Severity, Severity)]) {
         let mut standing = Standing::default();
         for (second, severity, expected) in steps {

@@ -1,5 +1,6 @@
-//! Sockets whose queues do not move: for how long each has held the same number
-//! of bytes. The rules about programs and peers that do not read share it.
+//! Sockets whose queues do not move, and the time for which each has held the
+//! same number of bytes. Shared by the rules about programs and peers that do
+//! not read.
 
 use super::Case;
 use super::party::Party;
@@ -13,29 +14,29 @@ use crate::model::time::Stamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Bytes in a queue, by socket, and since when there are as many; and the
-/// findings, one per party.
+/// Bytes in a queue, by socket, and the time since which they are the same; and
+/// the findings, one per owner.
 #[derive(Debug, Default)]
 pub(super) struct Still {
     since: BTreeMap<SocketKey, (u32, Stamp)>,
     standing: Standing<Party>,
 }
 
-/// The sockets of one party that stand still.
+/// Stalled sockets of one owner.
 #[derive(Debug)]
 pub(super) struct Stuck<'a> {
     pub(super) holder: Holder<'a>,
     pub(super) stillness: Stillness,
-    /// The bytes of the socket with most.
+    /// Bytes of the socket with the most.
     pub(super) most: u32,
     /// True if a writer at the other end of one of them, on this machine, waits.
     pub(super) blocks_writer: bool,
 }
 
 impl Still {
-    /// Judges a table: `bytes` are those that a row with any is judged by, none
-    /// if it is not to be judged; `severity` is how much it matters, none if it
-    /// does not.
+    /// Evaluates a table: `bytes` returns the bytes by which a row is
+    /// evaluated, none if it is not; `severity` returns the severity, none if
+    /// it is irrelevant.
     pub(super) fn judge<'a>(
         &mut self,
         case: &Case<'a>,
@@ -54,7 +55,7 @@ impl Still {
         self.standing.findings(case.now, case.limits.clearing)
     }
 
-    /// What has stood still for long enough.
+    /// Returns the sockets that have been stalled for long enough.
     fn observe<'a>(
         &mut self,
         case: &Case<'a>,

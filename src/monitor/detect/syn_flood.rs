@@ -1,11 +1,11 @@
-//! Rule: more connections are half opened than a listener has room for.
+//! Rule: more connections are half-open than a listener has room for.
 //!
 //! Half-open ones alone prove nothing: a small backlog and many honest clients
-//! look the same. What tells is how many of the SYN cookies that the kernel
-//! then sends come back. Clients that exist return them, forged addresses do
-//! not. Without cookies it is how long they stay: an honest one is half open for
-//! one round trip, and the SYN+ACK to a forged one is sent again. Where the
-//! kernel does not count, this rule says nothing.
+//! look the same. The sign is the share of the SYN cookies then sent that come
+//! back: clients that exist return them, forged addresses do not. Without
+//! cookies it is the time that they stay: an honest one is half-open for one
+//! round trip, and the SYN+ACK to a forged one is retransmitted. Where the
+//! kernel does not count, this rule is inactive.
 
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
@@ -20,18 +20,18 @@ use std::cmp::Ordering::Equal;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Over what time counters are compared.
+/// Window of the counters.
 const WINDOW: Duration = Duration::from_secs(10);
-/// Over what time a lack of room must be counted again and again.
+/// Window in which a full queue must be counted repeatedly.
 const PRESSURE: Duration = Duration::from_secs(5);
 
-/// At most one finding: the counters do not tell listeners apart, so it names
-/// the one whose room half-open connections fill most.
+/// At most one finding: the counters are not per listener, so it names the one
+/// whose queue is fullest of half-open connections.
 #[derive(Default)]
 pub(super) struct SynFlood {
     standing: Standing<()>,
-    /// The listener that was named last: a table may just have met a moment at
-    /// which nothing is half open.
+    /// The listener named last: a table may have met a moment without half-open
+    /// connections.
     named: Option<SocketKey>,
 }
 
@@ -60,7 +60,7 @@ impl Detector for SynFlood {
 }
 
 impl SynFlood {
-    /// The listener that was named last, with nothing half open.
+    /// Returns the listener named last, without half-open connections.
     fn empty<'a>(&self, scene: &Scene<'a>) -> Option<Crowd<'a>> {
         let named = self.named?;
         let mut listeners = scene.listeners.rows(scene.rows);
@@ -69,11 +69,11 @@ impl SynFlood {
     }
 }
 
-/// A listener and what is half open there.
+/// A listener and its half-open connections.
 struct Crowd<'a> {
     listener: &'a Row,
     half_open: u32,
-    /// Of these, how many for longer than a round trip takes.
+    /// Number of those older than a round trip.
     stale: u32,
 }
 
@@ -86,8 +86,8 @@ impl<'a> Crowd<'a> {
         }
     }
 
-    /// How hard it presses: against its own room, since a hundred are many for
-    /// one listener and nothing for another, but a few alone are many nowhere.
+    /// Sort key: relative to its own capacity, since a hundred are many for one
+    /// listener and nothing for another, but a few are many nowhere.
     fn weight(&self, settings: &Limits, limits: &Thresholds) -> (bool, bool, f64, f64) {
         let backlog = self.listener.socket.backlog();
         let room = backlog.map_or(limits.half_open_unmeasured, |most| room(most, settings));
@@ -102,8 +102,8 @@ impl<'a> Crowd<'a> {
     }
 }
 
-/// The listener that has least room left for half-open connections, of those
-/// that the counters are about.
+/// Returns the listener with the fullest queue of half-open connections, of
+/// those that the counters are about.
 fn fullest<'a>(scene: &Scene<'a>, limits: &Thresholds) -> Option<Crowd<'a>> {
     let mut crowds: BTreeMap<SocketKey, Crowd<'a>> = BTreeMap::new();
     let half_open = scene.muster.half_open(scene.rows);
@@ -125,12 +125,12 @@ fn fullest<'a>(scene: &Scene<'a>, limits: &Thresholds) -> Option<Crowd<'a>> {
         .max_by(|left, right| weight(left).partial_cmp(&weight(right)).unwrap_or(Equal))
 }
 
-/// What speaks for a flood, and against it.
+/// Signs for and against a flood.
 struct Signs {
-    /// How many half-open ones there may be, where that is known.
+    /// Maximum number of half-open connections, if known.
     room: Option<u32>,
     evidence: HalfOpen,
-    /// Whether a lack of room was counted in most of the last tables.
+    /// True if a full queue was counted in most of the last tables.
     pressed: bool,
     /// `tcp_syncookies`.
     cookies: Option<u32>,
@@ -164,7 +164,8 @@ impl Signs {
         }
     }
 
-    /// Whether the rows alone show a queue that is full of what never ends.
+    /// True if the rows alone show a queue full of connections that do not
+    /// complete.
     fn rows_crowd(&self, limits: &Thresholds) -> bool {
         self.room
             .map_or(self.evidence.stale >= limits.half_open_unmeasured, |room| {
@@ -174,14 +175,14 @@ impl Signs {
             })
     }
 
-    /// The share of cookies that came back; none where too few were sent for it
-    /// to mean anything.
+    /// Share of cookies that came back; none where too few were sent for it to
+    /// mean anything.
     fn returned(&self, limits: &Thresholds) -> Option<f64> {
         let sent = u32::try_from(self.evidence.cookies_sent?).unwrap_or(u32::MAX);
         let back = u32::try_from(self.evidence.cookies_returned?).unwrap_or(u32::MAX);
         let least = match self.cookies {
-            // Nothing tells then whether there was room: any scan from outside
-            // leaves cookies that do not return.
+            // Then nothing reports whether there was room: any scan from
+            // outside leaves cookies that do not return.
             Some(2) => limits.cookies_always,
             _ => limits.cookies_least,
         };
@@ -191,7 +192,7 @@ impl Signs {
     fn level(&self, limits: &Thresholds) -> Level {
         let evidence = || Evidence::SynFlood(self.evidence.clone());
         // With cookies always on, one is sent for every SYN: only their return
-        // tells. Where the setting is not known, room decides as by default.
+        // counts. If the setting is unknown, the queue decides as by default.
         let always = self.cookies == Some(2);
         let pressed = self.pressed || always;
         match self.returned(limits) {
@@ -206,7 +207,7 @@ impl Signs {
                 }
             }
             Some(_) if pressed => Level::Raise(Severity::Warn, evidence()),
-            // No cookies: SYNs are dropped, and only the rows tell whose.
+            // No cookies: SYNs are dropped, and only the rows show whose.
             None if self.pressed && self.rows_crowd(limits) => {
                 Level::Raise(Severity::Warn, evidence())
             }
@@ -216,8 +217,8 @@ impl Signs {
     }
 }
 
-/// How many half-open connections a listener keeps: its backlog and, without
-/// cookies, no more than three quarters of `tcp_max_syn_backlog`
+/// Maximum number of half-open connections of a listener: its backlog and,
+/// without cookies, no more than three quarters of `tcp_max_syn_backlog`
 /// (`tcp_conn_request` in `net/ipv4/tcp_input.c`).
 fn room(backlog: u32, settings: &Limits) -> u32 {
     let most = settings
@@ -227,13 +228,13 @@ fn room(backlog: u32, settings: &Limits) -> u32 {
         .max(1)
 }
 
-/// SYNs for which there was no room in the backlog.
+/// SYNs that found the queue full.
 fn full(counters: &Counters) -> Option<u64> {
     Some(counters.queue_full_cookies? + counters.queue_full_drops?)
 }
 
-/// All that listeners dropped but for full accept queues: beyond
-/// `tcp_max_syn_backlog` no other counter moves.
+/// Connections dropped by listeners for another reason than a full accept
+/// queue: beyond `tcp_max_syn_backlog` no other counter moves.
 fn dropped(counters: &Counters) -> Option<u64> {
     Some(
         counters

@@ -1,4 +1,4 @@
-//! Every number the rules go by, with where it comes from.
+//! Every number of the rules, with its source.
 
 use std::time::Duration;
 
@@ -18,161 +18,175 @@ use std::time::Duration;
 ///   hold it to what must be found and what must stay silent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Thresholds {
-    /// How far back first contacts count (Zeek).
+    /// Window of first contacts (Zeek).
     pub window: Duration,
-    /// A SYN that waits longer has failed, even if no retransmit was seen: the
-    /// first one is due after 1 s (RFC 6298), and a little late.
+    /// Time after which a waiting SYN has failed, even if no retransmission was
+    /// seen: the first one is due after 1 s (RFC 6298), and a little late.
     pub patience: Duration,
-    /// How long a failure must stand before a rule counts it. Losing one SYN is
-    /// no failure, and a network that stumbles for a second no trouble.
+    /// Time for which a failure must last before a rule counts it. Losing one
+    /// SYN is no failure, and a network outage of a second no problem.
     pub settling: Duration,
-    /// So many retransmits say the same, whenever watching began: they come a
-    /// second apart (`tcp_syn_linear_timeouts`) or farther.
+    /// Number of retransmissions that count as such a failure, whenever
+    /// watching began: they come a second apart (`tcp_syn_linear_timeouts`) or
+    /// farther.
     pub settled_retransmits: u8,
-    /// Hosts failed on one port that make a scan (Zeek).
+    /// Number of hosts failed on one port that makes a scan (Zeek).
     pub scan_hosts: u32,
-    /// Ports failed on one host that make a scan (Zeek).
+    /// Number of ports failed on one host that makes a scan (Zeek).
     pub scan_ports: u32,
     /// Length of the throttle's queue that makes a scan (Williamson).
     pub scan_queue: u32,
-    /// How many first contacts there must be before a share means anything.
+    /// Minimum number of first contacts for a share to mean anything.
     pub scan_contacts: u32,
-    /// The share of them that must fail, 0 to 1.
+    /// Share of first contacts that must fail, 0 to 1.
     pub scan_share: f64,
-    /// By what a failure multiplies the walk: 0.8 / 0.2 (Jung).
+    /// Factor of a failure in the random walk: 0.8 / 0.2 (Jung).
     pub walk_failure: f64,
-    /// By what a success multiplies it: 0.2 / 0.8 (Jung).
+    /// Factor of a success in the random walk: 0.2 / 0.8 (Jung).
     pub walk_success: f64,
-    /// Where the walk says "scanner": 0.99 / 0.00001. Jung's 0.01 for false
-    /// alarms is reached after four failures, too few for a workstation.
+    /// Ratio of the random walk that makes a scanner: 0.99 / 0.00001. Jung's
+    /// 0.01 for false alarms is reached after four failures, too few for a
+    /// workstation.
     pub walk_alarm: f64,
-    /// Where it stops, so that successes can bring it back.
+    /// Maximum ratio of the random walk, so that successes can bring it back.
     pub walk_ceiling: f64,
-    /// How long a finding stays after its signs have fallen below half.
+    /// Time for which a finding stays after its signs have fallen below half.
     pub clearing: Duration,
-    /// Up to so many silent destinations are "a destination does not answer".
+    /// Maximum number of silent destinations that count as single ones.
     pub dead_destinations: u32,
-    /// How long they must have been silent.
+    /// Time for which they must have been silent.
     pub dead_after: Duration,
-    /// So many sockets waiting for them matter, however many others answer.
+    /// Number of sockets waiting for them that is enough, however many others
+    /// answer.
     pub dead_waiting: u32,
-    /// The share of a process's contacts that matters, however few wait.
+    /// Share of a process's contacts that is enough, however few wait.
     pub dead_share: f64,
-    /// IPv6 hosts that must fail before IPv6 is called silent.
+    /// Minimum number of failed IPv6 hosts for IPv6 to count as silent.
     pub ipv6_failed: u32,
-    /// IPv4 hosts that must answer for each IPv6 host that does not.
+    /// Number of IPv4 hosts that must answer for each IPv6 host that does not.
     pub ipv6_share: f64,
-    /// Failed contacts that make peer-to-peer traffic.
+    /// Minimum number of failed contacts in peer-to-peer traffic.
     pub peers_failed: u32,
-    /// The share of contacts that fail in peer-to-peer traffic: from here …
+    /// Minimum share of failed contacts in peer-to-peer traffic.
     pub peers_share_least: f64,
-    /// … to here.
+    /// Maximum share of failed contacts in peer-to-peer traffic.
     pub peers_share_most: f64,
-    /// The largest share of the failures that any port may have.
+    /// Maximum share of the failures on any port in peer-to-peer traffic.
     pub peers_port_share: f64,
-    /// Distinct ports there must be among the failures.
+    /// Minimum number of distinct ports among the failures in peer-to-peer
+    /// traffic.
     pub peers_ports: u32,
-    /// Distinct programs that must fail before the network is blamed.
+    /// Minimum number of distinct programs that fail before the network counts
+    /// as down.
     pub down_programs: u32,
-    /// Distinct hosts that must fail before it is.
+    /// Minimum number of distinct hosts that fail before the network counts as
+    /// down.
     pub down_hosts: u32,
-    /// How long nothing outside may have answered by then.
+    /// Time for which nothing outside must have answered by then.
     pub down_after: Duration,
-    /// A suspicion that lasted so long excuses the failures it covers.
+    /// Duration of a suspected outage after which its failures are forgiven.
     pub down_excuse: Duration,
-    /// The share of an accept queue that is worth knowing (chosen). It holds the
+    /// Share of an accept queue that is worth an info (chosen). It holds the
     /// backlog and one more, and is full beyond that (kernel:
     /// `sk_acceptq_is_full`).
     pub queue_share: f64,
-    /// And so many connections must wait in it (chosen): `listen(0)` is no
-    /// trouble.
+    /// Minimum number of connections waiting in it (chosen): `listen(0)` is no
+    /// problem.
     pub queue_waiting: u32,
-    /// The share of `tcp_max_tw_buckets` that is worth a look (chosen); at the
+    /// Share of `tcp_max_tw_buckets` that is worth a warning (chosen); at the
     /// whole of it connections close without `TIME_WAIT` (kernel).
     pub time_wait_share: f64,
-    /// The share of `tcp_max_orphans` that is worth a look. Where a peer is
+    /// Share of `tcp_max_orphans` that is worth a warning. Where a peer is
     /// silent the kernel compares twice or four times the count, so that half
     /// may be all (kernel: `tcp_out_of_resources`).
     pub orphan_share: f64,
-    /// The share of a listener's room (kernel: `inet_csk_reqsk_queue_is_full`)
-    /// that half-open connections must take …
+    /// Share of a listener's capacity (kernel: `inet_csk_reqsk_queue_is_full`)
+    /// that connections half-open for longer than a round trip must take.
     pub half_open_share: f64,
-    /// … for longer than a round trip, and how many that must be (chosen): a
-    /// small backlog is soon full.
+    /// Minimum number of those connections (chosen): a small backlog is soon
+    /// full.
     pub half_open_least: u32,
-    /// How many there must be where the room is not known (chosen).
+    /// Minimum number of those connections where the capacity is unknown
+    /// (chosen).
     pub half_open_unmeasured: u32,
-    /// How many SYN cookies must be sent in ten seconds before a share of them
-    /// means anything (chosen).
+    /// Minimum number of SYN cookies sent in ten seconds for a share of them to
+    /// mean anything (chosen).
     pub cookies_least: u32,
     /// The same where they are always sent (`tcp_syncookies` 2; chosen).
     pub cookies_always: u32,
-    /// Fewer than this share come back in a flood (chosen: forged addresses
-    /// return none, and some clients are honest meanwhile) …
+    /// Share of cookies below which their return shows a flood (chosen: forged
+    /// addresses return none, and some clients are honest meanwhile).
     pub cookies_flood: f64,
-    /// … and more than this where clients are honest (chosen).
+    /// Share of cookies above which their return shows honest clients (chosen).
     pub cookies_honest: f64,
-    /// How long a socket must be in `CLOSE_WAIT` to be an old one (kernel:
-    /// after `tcp_fin_timeout`, a minute, a peer that has closed knows nothing
-    /// of it any more).
+    /// Age of an old socket in `CLOSE_WAIT` (kernel: after `tcp_fin_timeout`, a
+    /// minute, a peer that has closed knows nothing of it any more).
     pub leak_age: Duration,
-    /// Within what time their number must grow (chosen) …
+    /// Window within which the number of old sockets must grow (chosen).
     pub leak_window: Duration,
-    /// … by so many …
+    /// Minimum increase within the window to be a leak.
     pub leak_growth: u32,
-    /// … and by this share of what there were, to be a leak.
+    /// Minimum increase within the window to be a leak, as a share of the
+    /// earlier number.
     pub leak_share: f64,
-    /// So many old ones are a leak, however they came (chosen: more than the pools
-    /// of most programs hold).
+    /// Number of old sockets that is a leak, however they came (chosen: more
+    /// than the pools of most programs hold).
     pub leak_many: u32,
-    /// The share of the descriptors a process may open (`RLIMIT_NOFILE`) at
-    /// which a leak is an alarm (chosen).
+    /// Share of a process's descriptor limit (`RLIMIT_NOFILE`) at which a leak
+    /// is an alarm (chosen).
     pub leak_descriptors: f64,
-    /// How long a program must keep a half-closed connection on which nothing comes
-    /// (kernel: `tcp_fin_timeout`, a minute, where no program holds it) …
+    /// Time for which a program must keep a half-closed connection on which
+    /// nothing comes (kernel: `tcp_fin_timeout`, a minute, where no program
+    /// holds it).
     pub fin_wait_2_after: Duration,
-    /// … and how many of them are worth a warning (chosen: as for `CLOSE_WAIT`).
+    /// Number of those connections that is worth a warning (chosen: as for
+    /// `CLOSE_WAIT`).
     pub fin_wait_2_many: u32,
-    /// How long data must go without an acknowledgement (chosen: roaming and a
-    /// restarted router take less) …
+    /// Time for which data must go without an acknowledgement (chosen: roaming
+    /// and a restarted router take less).
     pub unacknowledged_after: Duration,
-    /// … and at which share of a listener's connections that is worth a warning
+    /// Share of a listener's connections at which that is worth a warning
     /// (chosen: single clients vanish every day).
     pub unacknowledged_share: f64,
-    /// How long a socket must be connected to itself (chosen: a client that notices
-    /// closes it at once).
+    /// Time for which a socket must be connected to itself (chosen: a client
+    /// that notices closes it at once).
     pub self_connection_after: Duration,
-    /// How long a queue must stand still to be stuck (chosen: players and
+    /// Time for which a queue must not move to be stalled (chosen: players and
     /// programs at a prompt pause for less).
     pub still_after: Duration,
-    /// How many bytes must wait unread in such queues of a process (chosen) …
+    /// Number of bytes unread in stalled queues of a process that is enough
+    /// (chosen).
     pub still_bytes: u32,
-    /// … or in how many of them any (chosen: a program that reads leaves none).
+    /// Number of stalled queues with any bytes that is enough (chosen: a
+    /// program that reads leaves none).
     pub still_sockets: u32,
-    /// How long a program must have accepted nothing while connections wait
-    /// (chosen: clients wait for about as long).
+    /// Time for which a program must have accepted nothing while connections
+    /// wait (chosen: clients wait for about as long).
     pub accept_stalled_after: Duration,
-    /// How many datagrams a UDP socket must drop within ten seconds (chosen) …
+    /// Number of datagrams that a UDP socket must drop within ten seconds
+    /// (chosen).
     pub udp_drops: u32,
-    /// … and in how many tables of that time its counter must rise (chosen): a
+    /// Number of tables of that time in which its counter must rise (chosen): a
     /// burst is over in one or two.
     pub udp_drop_tables: u32,
-    /// How many connects must fail within ten seconds to be a storm (chosen: a
-    /// database that restarts refuses fewer) …
+    /// Number of attempts that must fail within ten seconds (chosen: a database
+    /// that restarts refuses fewer).
     pub storm_failed: u32,
-    /// … and which share of those tried.
+    /// Share of all attempts that must fail.
     pub storm_share: f64,
-    /// The share of the local ports to one destination that is worth a look
-    /// (chosen) …
+    /// Share of the local ports to one destination that is worth a warning
+    /// (chosen).
     pub ports_amber: f64,
-    /// … and the one that is an alarm (chosen): finding a free port takes the
-    /// kernel ever longer by then (kernel: `__inet_hash_connect`).
+    /// Share of the local ports to one destination that is an alarm (chosen):
+    /// finding a free port takes the kernel ever longer by then (kernel:
+    /// `__inet_hash_connect`).
     pub ports_red: f64,
-    /// How long a new listener is worth knowing (chosen).
+    /// Time for which a new listener is worth an info (chosen).
     pub listener_fresh: Duration,
-    /// Contacts remembered for one process; the oldest are dropped.
+    /// Maximum number of contacts remembered for one process; the oldest are
+    /// dropped.
     pub contacts_each: usize,
-    /// Contacts remembered in all.
+    /// Maximum number of contacts remembered in all.
     pub contacts_all: usize,
 }
 

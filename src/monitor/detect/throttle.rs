@@ -1,4 +1,4 @@
-//! A throttle that only watches: how far a process is ahead of the pace at
+//! A throttle that only measures: the excess of a process over the rate at
 //! which programs meet new hosts.
 //!
 //! After Williamson's virus throttle (2002): each first contact joins a queue
@@ -8,8 +8,8 @@
 use crate::model::time::Stamp;
 use std::collections::BTreeMap;
 
-/// One contact in the units of a queue: what leaves in a second, counted in
-/// hundredths like [`Stamp`].
+/// One contact in the units of a queue: one second, in hundredths like
+/// [`Stamp`].
 const CONTACT: u32 = 100;
 
 /// The queues of one process, by port.
@@ -31,7 +31,7 @@ impl Queue {
 }
 
 impl Throttle {
-    /// A first contact with that port.
+    /// Adds a first contact on a port.
     pub(super) fn join(&mut self, port: u16, now: Stamp) {
         let empty = Queue { length: 0, at: now };
         let queue = self.queues.entry(port).or_insert(empty);
@@ -39,8 +39,8 @@ impl Throttle {
         queue.at = now;
     }
 
-    /// Forgets the queues that are empty by now, and says how long the longest
-    /// of the others is, in contacts.
+    /// Forgets empty queues, and returns the length of the longest of the
+    /// others, in contacts.
     pub(super) fn longest(&mut self, now: Stamp) -> u32 {
         self.queues.retain(|_, queue| queue.length(now) > 0);
         let lengths = self.queues.values().map(|queue| queue.length(now));

@@ -1,6 +1,6 @@
-//! Rule: `TIME_WAIT` reaches what the kernel allows of it
-//! (`tcp_max_tw_buckets`); beyond that connections close without it. Below the
-//! limit many of them are normal and cost next to nothing.
+//! Rule: `TIME_WAIT` approaches the kernel's limit (`tcp_max_tw_buckets`);
+//! beyond it connections close without it. Below the limit many of them are
+//! normal and cost next to nothing.
 
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
@@ -9,10 +9,10 @@ use crate::model::evidence::Evidence;
 use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
 use std::time::Duration;
 
-/// Over what time overflows are told.
+/// Window of the overflow count.
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// At most one finding, about no process.
+/// At most one finding, without a process.
 #[derive(Default)]
 pub(super) struct TimeWaitHeap {
     standing: Standing<()>,

@@ -1,8 +1,9 @@
-//! Rule: a UDP socket drops datagrams, because its program does not read them as
-//! fast as they come.
+//! Rule: a UDP socket drops datagrams, because its program does not read them
+//! as fast as they come.
 //!
-//! The kernel counts drops over the life of a socket: only what the counter rises
-//! by, in several tables, tells of the present. One table may have met a burst.
+//! The kernel counts drops over the life of a socket: only an increase of the
+//! counter, in several tables, is about the present. One table may have met a
+//! burst.
 
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
@@ -18,10 +19,10 @@ use foldhash::HashMap;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Over what time drops are counted.
+/// Window of the drop count.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// However seldom tables are read, so many steps are kept.
+/// Minimum number of steps kept, however seldom tables are read.
 const LEAST_STEPS: usize = 4;
 
 /// A finding per socket.
@@ -33,7 +34,7 @@ pub(super) struct UdpDrops {
     before: Option<Stamp>,
 }
 
-/// The drops of one socket as far as they were followed.
+/// Drops of one socket since it was first seen.
 #[derive(Default)]
 struct Counter {
     total: u32,
@@ -51,7 +52,7 @@ impl Detector for UdpDrops {
                 continue;
             };
             let key = row.socket.key();
-            // What was dropped before it was first seen is of the past.
+            // Drops before it was first seen are past.
             let known = earlier.remove(&key);
             let mut counter = known.unwrap_or_else(|| Counter {
                 total,
@@ -81,7 +82,7 @@ fn sockets<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (&'a Row, SocketMemory
 }
 
 impl Counter {
-    /// Takes in what the counter says now. One that goes back begins anew.
+    /// Records the counter. One that goes back starts again.
     fn advance(&mut self, total: u32, before: Stamp, now: Stamp) {
         let increase = total.saturating_sub(self.total);
         self.total = total;
@@ -114,7 +115,8 @@ impl Counter {
             total: self.total,
             receive_buffer: memory.buffers.map(|buffers| buffers.receive_limit),
         });
-        // Where tables are read seldom, by the part that falls into one window.
+        // Where tables are read seldom, the part that falls into one window
+        // counts.
         let lately = within_window(dropped, since.age(now));
         if lately >= limits.udp_drops && rising >= limits.udp_drop_tables as usize {
             Level::Raise(Severity::Warn, evidence)
@@ -126,7 +128,7 @@ impl Counter {
     }
 }
 
-/// A length in seconds, rounded: tables are never exactly so far apart.
+/// A duration in seconds, rounded: tables are never exactly that far apart.
 fn whole_seconds(length: Duration) -> Duration {
     Duration::from_secs((length + Duration::from_millis(500)).as_secs())
 }
@@ -144,7 +146,7 @@ mod tests {
     use crate::filter::sample::row;
     use crate::model::state::State;
 
-    /// The severity after each second, of a counter with these values.
+    /// The severity at each interval, of a counter with these values.
     fn severities(totals: &[u32], interval: u32) -> Vec<Option<Severity>> {
         let socket = row(Protocol::Udp, State::Unconnected, "192.0.2.1:53", "-");
         let limits = Thresholds::default();

@@ -1,7 +1,7 @@
-//! Rule: data is sent again and again, and nothing acknowledges it: the peer is
-//! gone, the path is cut, or a packet filter drops one direction. A program that
-//! sets no limit learns of it after about 15 minutes (`tcp_retries2`), and
-//! keepalive does not run meanwhile.
+//! Rule: data is retransmitted again and again, and nothing acknowledges it:
+//! the peer is gone, the path is cut, or a packet filter drops one direction. A
+//! program that sets no limit learns of it after about 15 minutes
+//! (`tcp_retries2`), and keepalive does not run meanwhile.
 //!
 //! Connections made from here are grouped by process and destination. Those of
 //! clients are grouped by process and port: single clients vanish every day, so
@@ -23,10 +23,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Retransmissions below this count are not judged: a path with a slow round trip
-/// reaches the time limit with fewer.
+/// Minimum number of retransmissions: a path with a slow round trip reaches the
+/// time limit with fewer.
 const LEAST_TRIES: u8 = 3;
-/// A process with more silent destinations gets one finding for all of them.
+/// Maximum number of silent destinations of a process with a finding each; more
+/// are one finding.
 const DESTINATIONS: usize = 5;
 /// Shortest first wait for an acknowledgement (kernel: `TCP_RTO_MIN`), seconds.
 const FIRST: f64 = 0.2;
@@ -41,14 +42,14 @@ pub(super) struct NotAcknowledged {
     standing: Standing<Group>,
 }
 
-/// When a connection was first seen silent, and for how long it had been by then.
+/// Time at which a connection was first seen silent, and its silence by then.
 #[derive(Clone, Copy, Debug)]
 struct Began {
     seen: Stamp,
     already: Duration,
 }
 
-/// Key of the connections that are judged together.
+/// Key of the connections that are evaluated together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Group {
     namespace: u32,
@@ -68,7 +69,7 @@ enum Owner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum To {
     Destination(Endpoint),
-    /// More than a few.
+    /// More than a few destinations.
     Destinations,
     /// Clients of the listener on this port.
     Clients(u16),
@@ -101,7 +102,7 @@ impl Detector for NotAcknowledged {
             let few = all.is_some_and(|all| {
                 f64::from(evidence.sockets) < f64::from(all) * case.limits.unacknowledged_share
             });
-            // Where a FIN is all that is left, no byte is lost, and the kernel removes
+            // Where only a FIN is left, no byte is lost, and the kernel removes
             // the socket within minutes.
             let severity = if few || evidence.bytes == 0 {
                 Severity::Info
@@ -112,7 +113,7 @@ impl Detector for NotAcknowledged {
             let level = Level::Raise(severity, Evidence::Unacknowledged(evidence));
             self.standing.judge(*group, process, level, case.now);
         }
-        // Fewer tries hold a finding that stands.
+        // Fewer retransmissions keep an active finding.
         for each in short
             .iter()
             .filter(|each| !groups.contains_key(&each.group))
@@ -127,7 +128,8 @@ impl Detector for NotAcknowledged {
 }
 
 impl NotAcknowledged {
-    /// All connections that retransmit, and for how long each has.
+    /// Returns all connections that retransmit, with the time for which each
+    /// has.
     fn observe<'a>(&mut self, scene: &Scene<'a>) -> Vec<Silent<'a>> {
         let mut known = BTreeMap::new();
         let mut silent = Vec::new();
@@ -191,8 +193,8 @@ impl<'a> Silent<'a> {
     }
 }
 
-/// The timer of a connection whose data is sent again, or whose window is asked
-/// for, without an answer.
+/// Returns the timer of a connection whose data is retransmitted, or whose
+/// window is probed, without an answer.
 fn unanswered(row: &Row) -> Option<Timer> {
     let stands = matches!(
         row.socket.state,
@@ -201,7 +203,7 @@ fn unanswered(row: &Row) -> Option<Timer> {
     row.socket.timer.filter(|timer| {
         let least = match timer.kind {
             TimerKind::Retransmit => 1,
-            // One question may be under way.
+            // One probe may be under way.
             TimerKind::ZeroWindowProbe => 2,
             _ => return false,
         };
@@ -209,7 +211,7 @@ fn unanswered(row: &Row) -> Option<Timer> {
     })
 }
 
-/// How long it has been silent at least, by the number of tries: each wait is
+/// Minimum time of silence, by the number of retransmissions: each wait is
 /// twice as long as the one before.
 fn least_silence(timer: Timer) -> Duration {
     let due = f64::from(timer.expires_ms) / 1000.0;
@@ -220,7 +222,7 @@ fn least_silence(timer: Timer) -> Duration {
     Duration::from_secs_f64(before + (wait(tries) - due).max(0.0))
 }
 
-/// Joins the destinations of who has more than a few.
+/// Joins the destinations of an owner with more than a few.
 fn merge(silent: &mut [Silent<'_>], after: Duration) {
     let mut destinations: BTreeMap<(u32, Owner), BTreeSet<To>> = BTreeMap::new();
     for each in silent.iter().filter(|each| each.lasted >= after) {
@@ -252,7 +254,7 @@ fn clients(
         .map(|group| ((group.namespace, group.to), 0))
         .collect();
     if counts.is_empty() {
-        // A large table is not walked for nothing.
+        // A large table is not walked without need.
         return counts;
     }
     for row in scene.rows.iter().filter(|row| row.socket.is_connection()) {
@@ -319,7 +321,7 @@ mod tests {
         assert_eq!(lasted(1, 400), 200);
         assert_eq!(lasted(6, 12_800), 12_600);
         assert_eq!(lasted(6, 2_800), 22_600);
-        // A slow path: the wait tells how long the first one was.
+        // A slow path: the wait shows how long the first one was.
         assert_eq!(lasted(3, 16_000), 14_000);
         assert_eq!(lasted(15, 120_000), 804_600);
     }

@@ -1,9 +1,11 @@
-//! Rule: a socket of a user listens and no process holds it, although every
-//! process could be searched. Its descriptor is in flight (SCM_RIGHTS) most of the
-//! time, or in a table that nobody can read: a listener that hides its program.
+//! Rule: a user's socket listens and no process holds it, although every
+//! process could be searched. Its descriptor is in flight (SCM_RIGHTS) most of
+//! the time, or in a table that nobody can read: a listener that hides its
+//! program.
 //!
-//! The kernel has listeners of its own (NFS, SMB, iSCSI). It opens them as root, and
-//! nothing else tells them from a socket of root's, so root's are left alone.
+//! The kernel has listeners of its own (NFS, SMB, iSCSI). It opens them as
+//! root, and nothing distinguishes them from a socket of root's, so root's are
+//! left alone.
 
 use super::standing::{Level, Standing};
 use super::{Case, Detector, Kernel, blind};
@@ -14,15 +16,15 @@ use crate::model::row::Row;
 use crate::model::socket::SocketKey;
 use std::collections::BTreeMap;
 
-/// In so many tables in a row nobody must hold it: a process that hands it on, or
-/// ends, does not for a moment.
+/// Number of tables in a row in which it must have no holder: a process that
+/// passes it on, or ends, does not hold it for a moment.
 const TABLES: u32 = 2;
 
 /// A finding per listener.
 #[derive(Default)]
 pub(super) struct UnheldListener {
     standing: Standing<SocketKey>,
-    /// In how many tables in a row nobody has held it.
+    /// Number of tables in a row without a holder.
     tables: BTreeMap<SocketKey, u32>,
 }
 

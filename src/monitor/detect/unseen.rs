@@ -2,14 +2,14 @@
 //!
 //! A connection that is opened, served and closed within a second is in no
 //! table, and one that the peer closed leaves nothing behind. A failing one is
-//! always seen. Whoever judges by the table alone takes a busy program with a
-//! few dead targets for a scanner; so the unseen must be counted.
+//! always seen. A rule that uses the table alone takes a busy program with a
+//! few dead targets for a scanner; so unseen attempts must be counted.
 
 use crate::model::time::Stamp;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The unseen attempts of the last minutes, of all processes together.
+/// Unseen attempts within the window, of all processes together.
 #[derive(Debug, Default)]
 pub(super) struct Unseen {
     /// The kernel's counter in the last table.
@@ -17,19 +17,20 @@ pub(super) struct Unseen {
     counts: VecDeque<(Stamp, u64)>,
 }
 
-/// What one table says about attempts since the last one.
+/// Attempts since the last table, as one table shows them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Attempts {
     /// The kernel's counter of all attempts.
     pub(super) opens: Option<u64>,
     /// New outbound sockets whose client is known, if only by its user.
     pub(super) seen: u64,
-    /// New outbound sockets of nobody known: the remains of short connections.
+    /// New outbound sockets without a known client: the remains of short
+    /// connections.
     pub(super) orphaned: u64,
 }
 
 impl Unseen {
-    /// Takes in the counts of a table and forgets those outside the window.
+    /// Records the counts of a table and forgets those outside the window.
     pub(super) fn note(&mut self, now: Stamp, attempts: Attempts, window: Duration) {
         let before = std::mem::replace(&mut self.opens, attempts.opens);
         let made = before
@@ -46,9 +47,9 @@ impl Unseen {
         }
     }
 
-    /// How many of them one process may have made: in proportion to the
-    /// contacts of its that were seen to succeed, `own` of `all`. Without any
-    /// to go by, each process gets the benefit of the doubt.
+    /// Number of unseen attempts that one process may have made: in proportion
+    /// to its contacts that were seen to succeed, `own` of `all`. Without any,
+    /// each process gets the benefit of the doubt.
     pub(super) fn share(&self, own: usize, all: usize) -> u64 {
         let total: u64 = self.counts.iter().map(|(_, count)| count).sum();
         match all {

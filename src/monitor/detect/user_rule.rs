@@ -1,7 +1,7 @@
-//! Rules that a person wrote: so many sockets that a filter wants, or so many
-//! more within a time.
+//! User rules: a maximum number of sockets that match a filter, or a maximum
+//! increase within a time.
 //!
-//! They are judged by the observation, as whoever wrote them sees it: with the
+//! They are evaluated on the observation, as their author sees it: with the
 //! filter of the table.
 
 use super::Actor;
@@ -21,38 +21,38 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// So many findings of one rule are told; of more, those with the most sockets.
+/// Maximum number of findings of one rule, those with the most sockets.
 const MOST: usize = 50;
 
-/// A rule that a person wrote.
+/// A user rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UserRule {
-    /// What it is called; unlike any other.
+    /// Unique name.
     pub name: Text,
-    /// Which sockets it counts.
+    /// Filter of the sockets it counts.
     pub filter: Filter,
-    /// Which of them together.
+    /// Grouping of the sockets.
     pub per: Per,
-    /// How many are too many.
+    /// Limit of a group.
     pub limit: RuleLimit,
-    /// For how long they must have been.
+    /// Time for which a group must exceed the limit.
     pub hold: Duration,
-    /// How much that matters.
+    /// Severity of its findings.
     pub severity: Severity,
-    /// The person's sentence for it, with `{places}`.
+    /// The user's message for it, with `{places}`.
     pub words: Option<Text>,
 }
 
-/// Which sockets a rule counts together.
+/// Grouping of the sockets of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Per {
     /// All of them.
     Total,
     /// Those of each process; of several holders the one with the smallest pid.
     Process,
-    /// Those to each address.
+    /// Those to each remote address.
     Remote,
-    /// Those on each port of ours.
+    /// Those on each local port.
     LocalPort,
 }
 
@@ -71,7 +71,7 @@ impl Per {
         }
     }
 
-    /// Where a row is counted; nowhere where it has no such thing.
+    /// Returns the group of a row; none if the row has no such value.
     fn key(self, row: &Row, observation: &Observation) -> Option<Key> {
         match self {
             Self::Total => Some(Key::All),
@@ -85,21 +85,21 @@ impl Per {
     }
 }
 
-/// How many are too many.
+/// Limit of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RuleLimit {
-    /// More than so many.
+    /// More sockets than this number.
     Count(u32),
-    /// More than so many more than there were.
+    /// More additional sockets than this number.
     Growth {
-        /// How many more.
+        /// Number of additional sockets.
         by: u32,
-        /// Within what time.
+        /// Window.
         within: Duration,
     },
 }
 
-/// What a rule counts together.
+/// A group of sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Key {
     All,
@@ -108,13 +108,13 @@ pub(super) enum Key {
     LocalPort(u16),
 }
 
-/// A rule and what it remembers.
+/// A rule and its state.
 pub(super) struct Judge {
     rule: UserRule,
     /// The canonical text of its filter.
     filter: Text,
     standing: Standing<Key>,
-    /// Since when each has been above the limit.
+    /// Time since which each group has been above the limit.
     above: HashMap<Key, Stamp>,
     growth: Growth<Key>,
 }
@@ -130,12 +130,12 @@ impl Judge {
         }
     }
 
-    /// Whether its filter asks for what connections carry.
+    /// True if its filter needs `TCP_INFO` counters.
     pub(super) fn needs_flows(&self) -> bool {
         self.rule.filter.needs_flows()
     }
 
-    /// Judges a table.
+    /// Evaluates a table.
     pub(super) fn judge(
         &mut self,
         observation: &Observation,
@@ -158,8 +158,9 @@ impl Judge {
         self.standing.findings(now, clearing)
     }
 
-    /// Who has signs beyond half the limit, how many, and how many there are now:
-    /// those with the most first, and no more than can be told.
+    /// Returns the groups above half the limit, with the count that the limit
+    /// applies to and the present number: those with the most first, up to the
+    /// maximum of findings.
     fn signs(&mut self, counted: &Counted, now: Stamp) -> Vec<(Key, u32, u32)> {
         let limit = self.limit();
         let mut signs: Vec<(Key, u32, u32)> = match self.rule.limit {
@@ -220,7 +221,7 @@ impl Judge {
         })
     }
 
-    /// The rows that findings worth a look are about.
+    /// Returns the rows of warnings and alarms.
     pub(super) fn rows(&self, findings: &[Finding], observation: &Observation) -> Vec<usize> {
         if self.rule.severity < Severity::Warn || findings.is_empty() {
             return Vec::new();
@@ -255,11 +256,11 @@ fn find(actor: Actor, observation: &Observation) -> Option<&Arc<Process>> {
     processes.find(|process| Actor::of(process) == actor)
 }
 
-/// How many rows match.
+/// Number of matching rows.
 struct Counted {
     counts: HashMap<Key, u32>,
-    /// Whether some could not be counted yet, since their owner is still being
-    /// looked for.
+    /// True if some could not be counted, since their owner is still being
+    /// searched.
     unowned_yet: bool,
 }
 

@@ -13,31 +13,31 @@ use foldhash::HashSet;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// An attempt whose host does not answer on the link fails after three seconds
-/// (`EHOSTUNREACH`), so that between tables farther apart others like it may
-/// have followed.
+/// Time after which an attempt fails whose host does not answer on the link
+/// (`EHOSTUNREACH`): between tables farther apart, others like it may have
+/// followed.
 const TURN: Duration = Duration::from_secs(3);
 
-/// Those of the last while.
+/// Vanished attempts within the window.
 #[derive(Debug, Default)]
 pub(super) struct Vanished {
-    /// Which waited in the last table, and when that was.
+    /// Attempts that waited in the last table, and its time.
     waiting: HashSet<SocketKey>,
     at: Option<Stamp>,
     counts: VecDeque<(Stamp, u32)>,
 }
 
-/// What one table tells of attempts.
+/// Attempts as one table shows them.
 #[derive(Debug, Default)]
 pub(super) struct Tried {
-    /// Those that wait.
+    /// Attempts that wait.
     waiting: HashSet<SocketKey>,
-    /// Those that waited and have been answered.
+    /// Attempts that waited and have been answered.
     answered: Vec<SocketKey>,
 }
 
 impl Tried {
-    /// Those that the counters of this table are about.
+    /// Returns the attempts that the counters of this table are about.
     pub(super) fn of(scene: &Scene<'_>) -> Self {
         let mut tried = Self::default();
         let from = State::SynSent;
@@ -54,7 +54,7 @@ impl Tried {
 }
 
 impl Vanished {
-    /// Takes in a table and forgets what is outside the window.
+    /// Records a table and forgets attempts outside the window.
     pub(super) fn note(&mut self, tried: Tried, now: Stamp, window: Duration) {
         for key in &tried.answered {
             self.waiting.remove(key);
@@ -75,7 +75,7 @@ impl Vanished {
         (self.waiting, self.at) = (tried.waiting, Some(now));
     }
 
-    /// How many failures they may account for.
+    /// Number of failures that they may account for.
     pub(super) fn count(&self) -> u32 {
         let counts = self.counts.iter().map(|(_, count)| *count);
         counts.fold(0, u32::saturating_add)

@@ -1,4 +1,4 @@
-//! The Threshold Random Walk: how sure one may be that a process scans.
+//! Threshold Random Walk: likelihood that a process scans.
 //!
 //! After each first contact the likelihood ratio "scanner against innocent" is
 //! multiplied (Jung and others 2004). It never falls below 1, so that past
@@ -7,16 +7,16 @@
 use super::contact::Steps;
 use super::thresholds::Thresholds;
 
-/// The ratio at present, as its natural logarithm: thousands of steps at once
-/// would leave the range of the ratio itself.
+/// Natural logarithm of the present ratio: thousands of steps at once would
+/// leave the range of the ratio itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Walk {
     logarithm: f64,
 }
 
 impl Walk {
-    /// Takes the steps of one table together: in which order they happened
-    /// within it, nobody knows.
+    /// Applies the steps of one table together: their order within it is
+    /// unknown.
     pub(super) fn step(&mut self, steps: Steps, limits: &Thresholds) {
         let up = f64::from(steps.failures) * limits.walk_failure.ln();
         let down = f64::from(steps.successes) * limits.walk_success.ln();
@@ -24,7 +24,7 @@ impl Walk {
         self.logarithm = (self.logarithm + up + down).min(ceiling).max(0.0);
     }
 
-    /// Where so many failures more would lead.
+    /// Returns the walk after this number of further failures.
     pub(super) fn after_failures(mut self, failures: usize, limits: &Thresholds) -> Self {
         self.step(
             Steps {

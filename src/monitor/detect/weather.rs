@@ -1,8 +1,8 @@
-//! Is it the processes, or the whole network? Their failures look alike.
+//! Distinguishes failures of processes from a failure of the whole network.
 //!
 //! When several programs fail and nothing outside answers any more, blaming one
 //! of them would be a false alarm. While that is suspected, no rule raises
-//! anything new; once it is over, the failures it covers are excused.
+//! anything new; once it is over, the failures it covers are forgiven.
 
 use super::profile::{Profile, Stranded, small};
 use super::standing::Level;
@@ -10,12 +10,12 @@ use super::thresholds::Thresholds;
 use crate::model::endpoint::Endpoint;
 use crate::model::time::Stamp;
 
-/// What the failures of all processes together look like.
+/// State of the network, by the failures of all processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outlook {
     /// Nothing suspicious about the network.
     Fair,
-    /// It may be down: too early to say.
+    /// It may be down: too early to decide.
     Doubtful,
     /// Nothing outside has answered for too long.
     Down {
@@ -24,13 +24,13 @@ pub(super) enum Outlook {
         /// Contacts that fail.
         failed: u32,
     },
-    /// A suspicion that lasted has just ended; the failures are to be excused.
+    /// A suspected outage has just ended; its failures are to be forgiven.
     Cleared,
 }
 
 impl Outlook {
-    /// What is left of the signs of one process: under a suspicion, nothing new
-    /// is raised.
+    /// Dampens the signs of one process: under a suspicion, nothing new is
+    /// raised.
     pub(super) fn temper(self, level: Level) -> Level {
         match self {
             Self::Doubtful | Self::Down { .. } => level.held(),
@@ -39,14 +39,14 @@ impl Outlook {
     }
 }
 
-/// The suspicion and its beginning.
+/// Start of the suspicion.
 #[derive(Debug, Default)]
 pub(super) struct Weather {
     suspected_since: Option<Stamp>,
 }
 
 impl Weather {
-    /// Judges the network by everybody's failures.
+    /// Evaluates the network by the failures of all processes.
     pub(super) fn judge(
         &mut self,
         profiles: &[Profile],
@@ -79,7 +79,7 @@ impl Weather {
     }
 }
 
-/// Whether several programs fail towards several hosts. Workers of one program
+/// True if several programs fail towards several hosts. Workers of one program
 /// that wait for one backend are no sign, nor are the children of a scanner.
 fn is_suspicious<'a>(stranded: impl Iterator<Item = &'a Profile>, limits: &Thresholds) -> bool {
     let mut programs: Vec<&[u8]> = Vec::new();
@@ -91,9 +91,9 @@ fn is_suspicious<'a>(stranded: impl Iterator<Item = &'a Profile>, limits: &Thres
     distinct(programs) >= limits.down_programs && distinct(hosts) >= limits.down_hosts
 }
 
-/// The program a process runs: its file, or its name where that is hidden. None
-/// for processes that are not seen: theirs may be that of a process that is, and
-/// one program that fails is no sign.
+/// The program of a process: its file, or its name where that is hidden. None
+/// for unknown processes: theirs may be that of a known one, and one failing
+/// program is no sign.
 fn program(profile: &Profile) -> Option<&[u8]> {
     let process = profile.client.process()?;
     Some(match &process.exe {

@@ -1,4 +1,5 @@
-//! What a person wishes for, judged over tables of a made-up world.
+//! Tests: rules, baseline and mutes of a user, over tables of a made-up
+//! machine.
 
 use super::personal::Wishes;
 use super::user_rule::{Per, RuleLimit, UserRule};
@@ -53,8 +54,8 @@ impl World {
         })
     }
 
-    /// Two tables, half a second apart: what only one lacks is not believed to
-    /// be gone.
+    /// Folds two tables, half a second apart: a socket that only one lacks does
+    /// not count as closed.
     fn look(&mut self, second: u64, sockets: &[Socket]) -> Arc<Observation> {
         self.monitor.fold(reading(second * 1000, table(sockets)));
         let again = reading(second * 1000 + 500, table(sockets));
@@ -68,7 +69,7 @@ fn established(numbers: std::ops::Range<u32>) -> Vec<Socket> {
         .collect()
 }
 
-/// Rule, group, count of each finding.
+/// Group and count of each finding.
 fn told(findings: &[Finding]) -> Vec<(Group, u32)> {
     findings
         .iter()
@@ -139,12 +140,12 @@ fn it_must_hold_and_it_falls_a_minute_after_half() {
         seen.findings.len()
     };
     assert_eq!(counts(&mut world, 0, 9), 0);
-    // A moment below, and the time begins anew.
+    // A moment below the limit restarts the time.
     assert_eq!(counts(&mut world, 5, 4), 0);
     assert_eq!(counts(&mut world, 9, 9), 0);
     assert_eq!(counts(&mut world, 12, 9), 0);
     assert_eq!(counts(&mut world, 19, 9), 1);
-    // Above half holds it for ever, half and less for a minute.
+    // Above half sustains it for ever, half and less for a minute.
     assert_eq!(counts(&mut world, 200, 3), 1);
     assert_eq!(counts(&mut world, 210, 2), 1);
     assert_eq!(counts(&mut world, 269, 2), 1);
@@ -209,7 +210,7 @@ fn a_baseline_knows_who_is_meant_to_listen() {
             .collect()
     };
     assert_eq!(rules(&world.look(0, &[known])), []);
-    // Who is listed and comes back is no news.
+    // A listed listener that comes back is not reported.
     assert_eq!(rules(&world.look(3, &[known, away])), []);
     let stranger = socket(3, State::Listen);
     let unlisted = (Rule::NewListener, Severity::Warn);
@@ -222,7 +223,7 @@ fn a_baseline_knows_who_is_meant_to_listen() {
     }
     let seen = world.look(10, &[known, stranger]);
     assert_eq!(rules(&seen), [unlisted, missing]);
-    // Once it is back nobody misses it.
+    // Once it is back it is not missing.
     let seen = world.look(11, &[known, away, stranger]);
     assert_eq!(rules(&seen), [unlisted]);
 }
@@ -272,7 +273,7 @@ fn a_mute_of_the_first_program_leaves_the_rows_of_the_second_flagged() {
             ..(*process(pid)).clone()
         })
     };
-    // Whichever is told first.
+    // Whichever is reported first.
     for muted in ["/a", "/b"] {
         let mut world = World::with(Wishes {
             rules: vec![rule("", Per::Process, RuleLimit::Count(0), 0)],

@@ -1,8 +1,8 @@
-//! Findings of the workers of one program, told as one.
+//! Merges findings about the workers of one program.
 //!
 //! A pre-fork server shares its work among processes with the same program file
-//! and the same parent. What one of them does wrong all do, and the number that
-//! matters is that of all.
+//! and the same parent. A fault of one of them is a fault of all, and the
+//! number that matters is that of all.
 
 use super::thresholds::Thresholds;
 use crate::model::evidence::{Evidence, HalfClosed, Leak, Stillness};
@@ -12,7 +12,7 @@ use crate::model::text::Text;
 use crate::model::unit::UnitKind;
 use std::collections::BTreeMap;
 
-/// Key of findings that are told as one.
+/// Key of findings that are merged.
 type Family = (Rule, Text, Text, Kin);
 
 /// Key under which processes of the same program file are one program.
@@ -39,7 +39,7 @@ pub(super) fn merge(findings: Vec<Finding>, limits: &Thresholds) -> Vec<Finding>
         }
     }
     for finding in &mut merged {
-        // Together they may be as many as one alone must have.
+        // Together they may reach the number that one alone must have.
         let many = match &finding.evidence {
             Evidence::CloseWait(leak) => leak.count >= limits.leak_many,
             Evidence::FinWait2(half_closed) => half_closed.sockets >= limits.fin_wait_2_many,
@@ -82,7 +82,7 @@ fn kin(process: &Process) -> Kin {
 fn take_in(first: &mut Finding, other: Finding) {
     first.severity = first.severity.max(other.severity);
     first.since = first.since.min(other.since);
-    // It stands as long as any of them does.
+    // It stays as long as any of them does.
     first.below_since = first.below_since.and(other.below_since);
     match (&mut first.evidence, &other.evidence) {
         (Evidence::CloseWait(sum), Evidence::CloseWait(leak)) => add_leak(sum, leak),

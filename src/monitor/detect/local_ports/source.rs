@@ -1,11 +1,11 @@
-//! The local ports of one address, whatever the destination.
+//! Local ports of one address, whatever the destination.
 //!
-//! `connect` alone may give one port to many destinations. Where a program calls `bind`
-//! before (a proxy with an address of its own, without `IP_BIND_ADDRESS_NO_PORT`), the
-//! kernel chooses the port before it knows the destination, so each counts once for all
-//! of them. No table says which way a port was chosen; but without `bind` ports that are
-//! used by several destinations are common long before they run out, and with it there
-//! are none.
+//! `connect` alone may give one port to many destinations. Where a program
+//! calls `bind` before (a proxy with an address of its own, without
+//! `IP_BIND_ADDRESS_NO_PORT`), the kernel chooses the port before it knows the
+//! destination, so each counts once for all of them. No table reports which way
+//! a port was chosen; but without `bind`, ports used by several destinations
+//! are common long before they run out, and with it there are none.
 
 use super::{Room, Scene, Used, mostly};
 use crate::model::endpoint::Endpoint;
@@ -21,12 +21,13 @@ use std::hash::BuildHasher;
 
 /// Number of groups into which addresses are sorted at first.
 const BUCKETS: usize = 1 << 12;
-/// If more than one of so many ports serves several destinations, they are not bound
-/// before the connection is made.
+/// Divisor of the ports: if more than this part serves several destinations,
+/// they are not bound before the connection is made.
 const SHARED_AT_MOST: u32 = 50;
 
-/// The addresses whose ports take a share worth a word and are not shared. `routes` are
-/// those of single destinations that do: where one alone explains it, nothing is added.
+/// Returns the addresses whose ports take a relevant share and are not shared.
+/// `routes` are those of single destinations that do: where one alone explains
+/// it, nothing is added.
 pub(super) fn count(
     scene: &Scene<'_>,
     room: Room,
@@ -42,7 +43,7 @@ pub(super) fn count(
         let rows = scene.rows.iter();
         rows.filter(|row| scene.kernel.covers(row) && takes(row, room, scene.now))
     };
-    // As for destinations: first roughly.
+    // As for destinations: first in groups.
     let hasher = RandomState::default();
     let bucket = |row: &Row| {
         let hash = hasher.hash_one(row.socket.local.address());
@@ -77,8 +78,9 @@ pub(super) fn count(
     used
 }
 
-/// Returns true if a socket takes its port from the next `bind` to its address. `TIME_WAIT`
-/// that `connect` may use again is left out: it says nothing of `bind`.
+/// True if a socket takes its port from the next `bind` to its address.
+/// `TIME_WAIT` that `connect` may use again is left out: it does not concern
+/// `bind`.
 fn takes(row: &Row, room: Room, now: Stamp) -> bool {
     let socket = &row.socket;
     let within = (room.first..=room.last).contains(&socket.local.port);
@@ -86,10 +88,10 @@ fn takes(row: &Row, room: Room, now: Stamp) -> bool {
     room.is_taken_by(row, now) || (bound && within && row.phase != Phase::Closed)
 }
 
-/// The ports taken on one address.
+/// Ports in use on one address.
 #[derive(Default)]
 struct Taken<'r> {
-    /// One socket a port.
+    /// One socket per port.
     rows: Vec<&'r Row>,
     ports: HashMap<u16, Sharing>,
     distinct: u32,
@@ -119,8 +121,8 @@ impl<'r> Taken<'r> {
         }
     }
 
-    /// Returns false if most ports are taken for one destination: that is not told from
-    /// `connect` alone.
+    /// False if most ports are taken for one destination: that cannot be
+    /// distinguished from `connect` alone.
     fn has_many_destinations(&self) -> bool {
         let mut counts: HashMap<Endpoint, u32> = HashMap::new();
         for row in &self.rows {
@@ -142,7 +144,8 @@ mod tests {
     use crate::filter::sample::row;
     use crate::model::state::State;
 
-    /// True if so many ports, of which some serve two destinations, count as bound first.
+    /// True if this number of ports, of which some serve two destinations,
+    /// counts as bound first.
     fn bound_first(ports: u16, twice: u16) -> bool {
         let rows: Vec<Row> = (0..ports)
             .chain(0..twice)

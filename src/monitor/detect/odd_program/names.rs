@@ -1,9 +1,9 @@
-//! Names that are odd: a letter off a known one, or like those of the kernel's
-//! own threads. And the many that look so and are honest.
+//! Suspicious names: a letter off a known one, or like those of kernel threads.
+//! And the many that look so and are honest.
 
 use crate::model::text::is_deceptive;
 
-/// Names that are worth copying.
+/// Names worth copying.
 const KNOWN: [&str; 44] = [
     "systemd",
     "systemd-resolve",
@@ -51,8 +51,8 @@ const KNOWN: [&str; 44] = [
     "winbindd",
 ];
 
-/// Honest programs that are a letter off a known one: clients of a server,
-/// older names, strangers. They are copies of nothing, and not worth copying.
+/// Honest programs a letter off a known one: clients of a server, older names,
+/// unrelated programs. They are neither copies nor worth copying.
 const NEIGHBOURS: [&str; 28] = [
     "apache",
     "chroma",
@@ -84,20 +84,20 @@ const NEIGHBOURS: [&str; 28] = [
     "winbind",
 ];
 
-/// Shorter names have too many honest neighbours one letter off: of them only what
-/// has the same letters is a copy.
+/// Minimum length of a name for comparison by one edit. Shorter names have too
+/// many honest neighbours one letter off: only one of the same letters is a
+/// copy.
 const SHORTEST: usize = 5;
 
-/// How the kernel names its own threads where a CPU's or a node's number
-/// follows.
+/// Names of kernel threads that a CPU's or a node's number follows.
 const NUMBERED_THREADS: [&str; 4] = ["kworker/", "ksoftirqd/", "migration/", "kswapd"];
 
-/// Its threads that are alone.
+/// Names of single kernel threads.
 const SINGLE_THREADS: [&str; 2] = ["kthreadd", "khugepaged"];
 
-/// Whether a name is one that the kernel gives its threads, or that name in
-/// brackets, as `ps` shows it. Brackets alone say nothing: Celery, for one,
-/// writes what a worker does into its name.
+/// True if a name is one that the kernel gives its threads, or that name in
+/// brackets, as `ps` shows it. Brackets alone prove nothing: Celery, for one,
+/// writes the task of a worker into its name.
 pub(super) fn is_like_a_kernel_thread(name: &str) -> bool {
     // The end may have been cut off: a name has fifteen bytes at most.
     let name = name.strip_prefix('[').unwrap_or(name);
@@ -113,7 +113,7 @@ pub(super) fn is_like_a_kernel_thread(name: &str) -> bool {
         || NUMBERED_THREADS.iter().any(is_numbered)
 }
 
-/// The known name that is one letter off.
+/// Returns the known name that is one letter off.
 pub(super) fn resembled(name: &str) -> Option<&'static str> {
     if KNOWN.contains(&name) || NEIGHBOURS.contains(&name) {
         return None;
@@ -129,15 +129,15 @@ pub(super) fn resembled(name: &str) -> Option<&'static str> {
     KNOWN.iter().find(is_copy).copied()
 }
 
-/// The known name that looks the same: with letters of another script in it, or
-/// with blanks and what is not seen at all.
+/// Returns the known name that looks the same: with letters of another script,
+/// blanks or invisible characters.
 pub(super) fn copied(name: &str) -> Option<&'static str> {
     let skeleton: String = name.chars().filter_map(skeleton).collect();
     let known = KNOWN.iter().find(|known| **known == skeleton);
     known.copied().filter(|known| *known != name)
 }
 
-/// The Latin letter that a character looks like; none for one that is not seen.
+/// The Latin letter that a character looks like; none for an invisible one.
 fn skeleton(character: char) -> Option<char> {
     Some(match character {
         'а' | 'α' | 'ɑ' => 'a',
@@ -171,7 +171,8 @@ fn skeleton(character: char) -> Option<char> {
     })
 }
 
-/// True if two neighbours are in the other order, or a letter is doubled or was.
+/// True if two neighbouring letters are swapped, or a letter is doubled or
+/// undoubled.
 fn is_misspelt(name: &str, known: &str) -> bool {
     let undoubled = |text: &str| {
         let mut letters: Vec<char> = text.chars().collect();
@@ -187,8 +188,8 @@ fn is_misspelt(name: &str, known: &str) -> bool {
         && (undoubled(name) == undoubled(known) || sorted(name) == sorted(known))
 }
 
-/// Whether one letter put in, left out or replaced makes one of the other, or
-/// two neighbours in the other order.
+/// True if inserting, deleting or replacing one letter, or swapping two
+/// neighbouring ones, makes one of the other.
 fn is_one_edit_apart(left: &str, right: &str) -> bool {
     let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
     let head = left.iter().zip(&right).take_while(|(a, b)| a == b).count();
@@ -321,7 +322,7 @@ mod tests {
             assert!(is_one_edit_apart(neighbour, known), "{neighbour} {known}");
             assert_eq!(resembled(neighbour), None, "{neighbour}");
         }
-        // A list that names what nothing resembles has grown by mistake.
+        // An entry that resembles no known name is there by mistake.
         for neighbour in NEIGHBOURS {
             let mut names = KNOWN.iter().filter(|known| known.len() >= SHORTEST);
             assert!(
