@@ -1,8 +1,8 @@
-//! The words everything else is said in: plain data, no behaviour that touches the world.
+//! Domain types shared by all modules: plain data, no I/O.
 //!
-//! Every other room may import this one and it imports none, so two rooms that
-//! never see each other can still talk. Nothing here reads a clock, a file or
-//! the environment; times and texts come in as values.
+//! Every other module may import this one and it imports none, so that two
+//! modules that never import each other can exchange its types. Nothing here
+//! reads a clock, a file or the environment; times and texts come in as values.
 
 pub mod accept_wait;
 pub mod action;

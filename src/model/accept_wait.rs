@@ -1,4 +1,4 @@
-//! How long connections have waited at a listener to be accepted.
+//! Waiting times of connections at a listener before they are accepted.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub struct AcceptWait {
     pub oldest: Duration,
     /// Time for which nothing has been accepted.
     pub stalled: Duration,
-    /// Whether both are lower bounds: the connection was there when watching
+    /// True if both are lower bounds: the connection was there when watching
     /// began.
     pub at_least: bool,
 }

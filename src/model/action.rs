@@ -1,4 +1,4 @@
-//! What a person asks to be done to a process, and what came of it.
+//! Actions on a process that the user requests, and their outcome.
 
 use super::caution::Caution;
 use super::process::Process;
@@ -7,25 +7,25 @@ use super::text::Text;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// No more targets than this are acted on at once: who means more has more
-/// likely made a mistake in the filter.
+/// Maximum number of targets of one action: a larger number is more likely a
+/// mistake in the filter.
 pub const MOST_TARGETS: usize = 64;
 
-/// No tree of more processes than this is signalled: each is held by a
-/// descriptor of its own while that goes on.
+/// Maximum number of processes in a tree that is signalled: a descriptor of its
+/// own holds each of them meanwhile.
 pub const LARGEST_TREE: usize = 512;
 
-/// What a person lets this program do.
+/// Actions that the user permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Policy {
-    /// Look, and act on what is confirmed.
+    /// Observe, and act on what is confirmed.
     #[default]
     Act,
-    /// Only look.
+    /// Observe only.
     Look,
 }
 
-/// The process a person pointed at, as the table showed it.
+/// The process the user selected, as the table showed it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Target {
     /// Process id.
@@ -42,7 +42,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// The target that a process of the table is, picked by one of its sockets.
+    /// Returns the target for a process of the table, picked by one of its
+    /// sockets.
     #[must_use]
     pub fn of(process: &Process, inode: Option<NonZeroU32>) -> Self {
         Self {
@@ -55,7 +56,7 @@ impl Target {
     }
 }
 
-/// Whom a signal is meant for.
+/// Scope of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Reach {
     /// The process alone.
@@ -65,72 +66,72 @@ pub enum Reach {
     Tree,
 }
 
-/// A target that is held by a pidfd; the number is that of the asking.
+/// Number of a request whose target a pidfd holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ArmId(pub u64);
 
-/// By what a process is held.
+/// Handle by which a process is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Grip {
-    /// A pidfd: a signal reaches this process or nobody.
+    /// A pidfd: a signal reaches this process or none.
     #[default]
     Pidfd,
-    /// Only its number, for want of pidfds and by `--allow-racy-kill`: a signal
-    /// may hit a process that is given the number at that moment.
+    /// Only its number, without pidfd support and by `--allow-racy-kill`: a
+    /// signal may hit a process that is given the number at that moment.
     Number,
 }
 
-/// Whether a process lives.
+/// Run state of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Life {
-    /// It runs, or could.
+    /// Running, or runnable.
     #[default]
     Runs,
-    /// It stands still until it is continued: a signal that can be handled
-    /// waits until then.
+    /// It is stopped until it is continued: a signal that can be handled waits
+    /// until then.
     Stopped,
-    /// It has ended already and only waits to be reaped.
+    /// Ended, waiting to be reaped.
     Zombie,
-    /// It has ended after a signal to its tree, of which some live on: only they
-    /// are left to be signalled.
+    /// Ended after a signal to its tree, part of which still runs: only that part
+    /// is left to be signalled.
     Remains,
 }
 
-/// What was found when the target was armed.
+/// Facts found when the target was acquired.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ArmedFacts {
     /// The target as asked for.
     pub target: Target,
-    /// Its name now, where that is not the one it was chosen by.
+    /// Its present name, if that is not the one it was chosen by.
     pub now_called: Option<Text>,
-    /// The program it runs now, where that is not the one it was chosen by.
+    /// Its present program, if that is not the one it was chosen by.
     pub now_runs: Option<Text>,
     /// Command line, spaces between the arguments.
     pub command: Text,
-    /// Who runs it now.
+    /// User id it runs as now.
     pub uid: Option<u32>,
     /// Direct children, by pid and name.
     pub children: Vec<(u32, Text)>,
     /// All descendants, by pid and name, the children first.
     pub descendants: Vec<(u32, Text)>,
-    /// What is to be minded about the descendants, so that one key is not
-    /// enough for the tree.
+    /// Risks of signalling the descendants, for which one key is not enough.
     pub cautions_below: Vec<Caution>,
     /// Parent's pid and name.
     pub parent: Option<(u32, Text)>,
-    /// Whether it lives.
+    /// Run state.
     pub life: Life,
-    /// Whether the socket it was picked by was handed to it at its start
-    /// (`LISTEN_FDS`, sd_listen_fds(3)): who handed it over usually holds it too.
+    /// True if the socket it was picked by was passed to it at its start
+    /// (`LISTEN_FDS`, sd_listen_fds(3)): the process that passed it usually holds
+    /// it too.
     pub activated: bool,
-    /// Why one key is not enough, for the process alone.
+    /// Risks of signalling the process alone, for which one key is not enough.
     pub cautions: Vec<Caution>,
-    /// By what it is held.
+    /// Handle by which it is held.
     pub grip: Grip,
 }
 
 impl ArmedFacts {
-    /// How many processes a signal of this reach is for.
+    /// Number of processes that a signal of this scope is for.
     #[must_use]
     pub fn reached(&self, reach: Reach) -> usize {
         match reach {
@@ -139,7 +140,8 @@ impl ArmedFacts {
         }
     }
 
-    /// Why one key is not enough for a signal of this reach.
+    /// Returns the risks of a signal of this scope, for which one key is not
+    /// enough.
     #[must_use]
     pub fn cautions_for(&self, reach: Reach) -> Vec<Caution> {
         let mut cautions = self.cautions.clone();
@@ -156,7 +158,8 @@ impl ArmedFacts {
         cautions
     }
 
-    /// Why its tree must not be signalled as a whole, if so.
+    /// Returns the reason why its tree must not be signalled as a whole, if there
+    /// is one.
     #[must_use]
     pub fn tree_refusal(&self) -> Option<Refusal> {
         if self.cautions.contains(&Caution::OwnAncestor) {
@@ -171,7 +174,7 @@ impl ArmedFacts {
     }
 }
 
-/// Why a target was not armed or no signal was sent.
+/// Reason why a target was not acquired or no signal was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// PID 1: ending it ends the system, or the container.
@@ -180,19 +183,19 @@ pub enum Refusal {
     Itself,
     /// A kernel thread takes no signals.
     KernelThread,
-    /// It is not there any more.
+    /// It has exited.
     Gone,
     /// The number now belongs to another process.
     Replaced,
-    /// It has taken another name since, and may run another program now.
+    /// It has changed its name, and may run another program now.
     Renamed,
-    /// It runs another program since.
+    /// It runs another program now.
     OtherProgram,
     /// tcplens is itself in the tree that was to be signalled.
     OwnTree,
-    /// So many processes at once, and that is more than is taken for meant.
+    /// That many processes at once exceed the safety limit.
     TooMany(usize),
-    /// A process of the tree could not be taken hold of or frozen: its pid.
+    /// A process of the tree could not be held or stopped: its pid.
     TreeIncomplete(u32),
     /// It has ended and only waits to be reaped: a signal would do nothing.
     Zombie,
@@ -206,16 +209,16 @@ pub enum Refusal {
     /// The kernel refused what the rights of this program allow: a seccomp filter or a
     /// security module forbids it.
     Filtered,
-    /// This kernel has no pidfds, so no process can be named surely.
+    /// This kernel has no pidfds, so that no process can be identified reliably.
     NoPidfd,
-    /// `/proc` belongs to another PID namespace: what it tells of a number is
-    /// not about the process that has this number here.
+    /// `/proc` belongs to another PID namespace: its entry for a number is not
+    /// about the process that has this number here.
     ForeignProc,
     /// The lab acts on its own processes only.
     OutsideLab,
     /// Actions are switched off here (replay).
     Disabled,
-    /// The system said something else.
+    /// The system reported another error.
     Failed(Text),
 }
 
@@ -270,12 +273,12 @@ impl Refusal {
     ];
 }
 
-/// What came of a signal.
+/// Outcome of a signal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The signal is on its way; the process still runs.
     Sent {
-        /// Which.
+        /// The signal that was sent.
         signal: Signal,
     },
     /// The process has ended.
@@ -296,12 +299,12 @@ pub enum Outcome {
     Refused(Refusal),
 }
 
-/// What came of a signal to a tree.
+/// Outcome of a signal to a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TreeOutcome {
-    /// How many processes it was sent to.
+    /// Number of processes it was sent to.
     pub reached: usize,
-    /// What came of it for the tree as a whole.
+    /// Outcome for the tree as a whole.
     pub outcome: Outcome,
 }
 

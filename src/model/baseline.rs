@@ -1,4 +1,4 @@
-//! Who is meant to listen on this machine, as it was once written down.
+//! Expected listeners of this machine, as once saved.
 
 use super::endpoint::Endpoint;
 use super::limits::Limits;
@@ -11,10 +11,10 @@ use super::text::Text;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-/// Somebody who listens: where, and which program.
+/// A listener: its address and program.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Listener {
-    /// Over what.
+    /// Transport.
     pub protocol: Protocol,
     /// The address it is bound to; unspecified for all.
     pub address: IpAddr,
@@ -22,17 +22,17 @@ pub struct Listener {
     pub port: u16,
     /// The program file.
     pub program: ListenerProgram,
-    /// The user who owns the socket; none in a baseline that does not say it.
+    /// User id of the socket's owner; none in a baseline without user ids.
     pub uid: Option<u32>,
 }
 
-/// What is known of a listener's program.
+/// Program of a listener, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ListenerProgram {
-    /// Nothing: its owner is hidden, or a baseline does not say it.
+    /// Unknown: its owner is hidden, or the baseline does not name it.
     Unknown,
-    /// That it is no file of this file system: nobody holds the socket although
-    /// every process could be read, or its program has a file system of its own.
+    /// No file of this file system: no process holds the socket although every
+    /// process could be read, or its program has a file system of its own.
     NoneHere,
     /// This file.
     File(Text),
@@ -68,7 +68,7 @@ impl ListenerProgram {
         }
     }
 
-    /// True if a program in the baseline may be the one that listens.
+    /// True if a program in the baseline may be that of a present listener.
     fn fits(&self, present: &Self) -> bool {
         match (self, present) {
             (Self::File(wanted), Self::File(path)) => path.is_written_as(wanted),
@@ -79,10 +79,11 @@ impl ListenerProgram {
 }
 
 impl Listener {
-    /// The listener that a row is; none if it is none. Datagrams know no
-    /// listeners: a UDP socket without a peer counts as one where its port is
-    /// not of the range that the kernel hands out to clients. A baseline knows no
-    /// namespaces: those of others, such as containers, are none here.
+    /// Returns the listener that a row is; none if it is none. UDP has no
+    /// listeners: a UDP socket without a peer counts as one if its port is
+    /// outside the range that the kernel assigns to clients. A baseline covers
+    /// the namespace of this program only: listeners of others, such as
+    /// containers, do not count.
     #[must_use]
     pub fn of(row: &Row, observation: &Observation) -> Option<Self> {
         let socket = &row.socket;
@@ -109,8 +110,8 @@ impl Listener {
         Endpoint::new(self.address, self.port)
     }
 
-    /// True if this line of a baseline allows a listener: a program or a user that
-    /// is not known, on either side, may be any.
+    /// True if this line of a baseline allows a listener: an unknown program or
+    /// user, on either side, matches any.
     #[must_use]
     pub fn fits(&self, present: &Self) -> bool {
         let place = |one: &Self| (one.protocol, one.address, one.port);
@@ -126,15 +127,15 @@ fn is_service(port: u16, limits: &Limits) -> bool {
     range.is_some_and(|(first, last)| port != 0 && !(first..=last).contains(&port))
 }
 
-/// All who are meant to listen.
+/// The expected listeners.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Baseline {
-    /// One by one.
+    /// The listeners, each once.
     pub listeners: BTreeSet<Listener>,
 }
 
 impl Baseline {
-    /// Who listens now.
+    /// Returns the listeners that are present now.
     #[must_use]
     pub fn of(observation: &Observation) -> Self {
         let rows = observation.rows.iter();
@@ -145,17 +146,17 @@ impl Baseline {
         }
     }
 
-    /// Number of lines that do not say the user.
+    /// Number of lines without a user id.
     #[must_use]
     pub fn without_user(&self) -> usize {
         let listeners = self.listeners.iter();
         listeners.filter(|each| each.uid.is_none()).count()
     }
 
-    /// Whether this one is meant to.
+    /// True if this listener is expected.
     #[must_use]
     pub fn lists(&self, listener: &Listener) -> bool {
-        // Those at the same place stand together, whatever their program.
+        // Listeners of the same address are adjacent, whatever their program.
         let first = Listener {
             program: ListenerProgram::Unknown,
             uid: None,

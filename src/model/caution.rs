@@ -1,18 +1,18 @@
-//! What must be confirmed by more than one key: the deeds a person may regret.
+//! Risks of an action that one key does not confirm.
 //!
-//! The word to be typed is always a number that stands in the question (a pid,
-//! a port, how many): it proves that the question was read, can be typed on
+//! The text to be typed is always a number that is part of the question (a pid, a
+//! port, a count): typing it shows that the question was read, it can be typed on
 //! every keyboard, and no process can choose it.
 
 use std::fmt;
 
-/// Why one key is not enough.
+/// Reason why one key is not enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Caution {
-    /// More than one target: so many.
+    /// More than one target: their number.
     Several(u32),
-    /// A connection that carries a login, perhaps the person's own: the one
-    /// warning that must not be cut off where there is little room.
+    /// A connection that carries a login, perhaps the user's own: the one warning
+    /// that must not be cut off on a small screen.
     OwnSession,
     /// The process is one that tcplens runs under: its shell, the terminal
     /// multiplexer, the session's sshd.
@@ -22,15 +22,16 @@ pub enum Caution {
     /// A listener that is closed: its port refuses from then on, although the
     /// descriptor stays open.
     Listener,
-    /// A connection in `TIME_WAIT`: what it protects against (RFC 1337) may come.
+    /// A connection in `TIME_WAIT`: delayed segments, against which it protects
+    /// (RFC 1337), may arrive.
     TimeWait,
     /// A process that matches only because of the remote end of its connection:
-    /// a client of what was asked for, in most cases.
+    /// usually a client of the requested port.
     RemoteOnly,
 }
 
 impl Caution {
-    /// The key of its words in the assets.
+    /// The key of its message in the assets.
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
@@ -56,7 +57,7 @@ impl Caution {
     ];
 }
 
-/// A number that must be typed before the deed is done, and why.
+/// A number that must be typed before the action, and the reasons.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Demand {
     cautions: Vec<Caution>,
@@ -64,9 +65,9 @@ pub struct Demand {
 }
 
 impl Demand {
-    /// What is demanded for these cautions; nothing if there are none. `single`
-    /// is the number to type for one target: its pid, or its local port. Of
-    /// several targets their count is to be typed.
+    /// Returns the number demanded by these risks; none if there are none.
+    /// `single` is the number to type for one target: its pid, or its local port.
+    /// For several targets their count is to be typed.
     #[must_use]
     pub fn of(mut cautions: Vec<Caution>, single: u32) -> Option<Self> {
         cautions.sort_unstable();
@@ -78,13 +79,13 @@ impl Demand {
         Some(Self { cautions, word })
     }
 
-    /// Why.
+    /// The reasons.
     #[must_use]
     pub fn cautions(&self) -> &[Caution] {
         &self.cautions
     }
 
-    /// Whether this is what must be typed.
+    /// True if this is the number that must be typed.
     #[must_use]
     pub fn is_met_by(&self, typed: &str) -> bool {
         typed == self.word.to_string()
@@ -92,7 +93,7 @@ impl Demand {
 }
 
 impl fmt::Display for Demand {
-    /// The word to be typed.
+    /// Writes the number to be typed.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}", self.word)
     }

@@ -1,5 +1,5 @@
-//! What became of connections over time: the way of each through its states,
-//! and the stream of what happened last.
+//! History of connections: the states each has passed through, and the log of the
+//! latest events.
 
 use super::endpoint::Endpoint;
 use super::event::{Caller, Feed};
@@ -7,27 +7,27 @@ use super::socket::SocketKey;
 use super::state::State;
 use super::tcp_info::Payload;
 
-/// What is known beyond the present moment.
+/// Connection history beyond the present table.
 #[derive(Clone, Debug, Default)]
 pub struct Chronicle {
-    /// What tells of events, or why nothing does.
+    /// Active source of events, or the reason why there is none.
     pub feed: Feed,
-    /// Changes told since watching began.
+    /// Number of changes received since watching began.
     pub told: u64,
-    /// Changes lost since then.
+    /// Number of changes lost since then.
     pub lost: u64,
-    /// Connections that came and ended between two tables, since then.
+    /// Number of connections that began and ended between two tables, since then.
     pub brief: u64,
-    /// What reading events costs now, in thousandths of one core.
+    /// Cost of reading events at present, in thousandths of one core.
     pub cost_permille: Option<u16>,
-    /// What happened last, the latest last.
+    /// Latest events, the newest last.
     pub stream: Vec<Happening>,
-    /// The ways of those sockets that were asked for, ascending by key.
+    /// States passed through by the requested sockets, ascending by key.
     pub timelines: Vec<(SocketKey, Timeline)>,
 }
 
 impl Chronicle {
-    /// The way of a socket, if it was asked for.
+    /// Returns the states a socket has passed through, if requested.
     #[must_use]
     pub fn timeline(&self, key: &SocketKey) -> Option<&Timeline> {
         let place = self
@@ -41,38 +41,39 @@ impl Chronicle {
 /// The states a socket has been through, the oldest first, the present one last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timeline {
-    /// One by one; at least one.
+    /// The states; at least one.
     pub steps: Vec<Step>,
 }
 
-/// A state on a socket's way.
+/// A state that a socket has passed through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Which.
+    /// The state.
     pub state: State,
-    /// When it began, in microseconds as in [`super::event::Change::at_us`].
+    /// Time at which it began, in microseconds as in
+    /// [`super::event::Change::at_us`].
     pub since_us: u64,
-    /// How well that is known.
+    /// Precision of that time.
     pub known: Known,
 }
 
-/// How well the beginning of a state is known.
+/// Precision of a state's start time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
-    /// The kernel told it.
+    /// Reported by the kernel.
     Exactly,
-    /// A table was the first to show it: it began up to one reading earlier.
+    /// First seen in a table: it began up to one reading earlier.
     ByTable,
-    /// It was there when watching began: it began at that time at the latest.
+    /// Present when watching began: it began at that time at the latest.
     AtLeast,
 }
 
-/// One line of the stream: something became of a connection.
+/// An event of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Happening {
-    /// When, in microseconds as in [`super::event::Change::at_us`].
+    /// Time of the event, in microseconds as in [`super::event::Change::at_us`].
     pub at_us: u64,
-    /// Who owns the connection, where that is known.
+    /// Owner of the connection, if known.
     pub owner: Option<Caller>,
     /// Network namespace of the connection by inode number; 0 if unknown.
     pub namespace: u32,
@@ -80,15 +81,15 @@ pub struct Happening {
     pub local: Endpoint,
     /// The peer's end.
     pub remote: Endpoint,
-    /// What became of it.
+    /// Kind of the event.
     pub what: What,
-    /// What it carried in all, where that was told: the kernel does when it lets
-    /// go of the full socket.
+    /// Bytes carried in all, if reported: the kernel reports them when it frees
+    /// the full socket.
     pub carried: Option<Payload>,
 }
 
 impl Happening {
-    /// Whether this was the end of a connection that no table ever showed.
+    /// True if this is the end of a connection that no table ever showed.
     #[must_use]
     pub fn is_unseen(&self) -> bool {
         let is_listener = self.what.from() == Some(State::Listen);
@@ -96,37 +97,37 @@ impl Happening {
     }
 }
 
-/// What became of a connection.
+/// Kind of an event of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
-    /// It went from one state to another.
+    /// Change from one state to another.
     Changed {
         /// The state it left.
         from: State,
         /// The state it came to.
         to: State,
-        /// How long it was in the state it left, in microseconds, where the
-        /// beginning of that was told.
+        /// Time spent in the state it left, in microseconds, if the beginning of
+        /// that state was reported.
         stayed_us: Option<u64>,
     },
-    /// The kernel swapped it for a small record, which tables show for a minute
+    /// The kernel replaced it by a minisocket, which tables show for a minute
     /// (`tcp_time_wait`).
     Kept {
-        /// The state it left, where changes are told.
+        /// The state it left, if changes are reported.
         from: Option<State>,
-        /// As of a change.
+        /// Same as for a change.
         stayed_us: Option<u64>,
-        /// What is known of the record.
+        /// State of the minisocket that remains.
         record: Record,
     },
-    /// It ended.
+    /// End of the connection.
     Ended {
-        /// The state it left, where that is known; where only endings are told,
-        /// the one that the last table had, which may be older.
+        /// The state it left, if known. If only endings are reported, the state
+        /// in the last table, which may be older.
         from: Option<State>,
-        /// As of a change.
+        /// Same as for a change.
         stayed_us: Option<u64>,
-        /// What can be said of its life.
+        /// Summary of its life.
         life: Life,
     },
 }
@@ -141,8 +142,8 @@ impl What {
         }
     }
 
-    /// How long it was in the state it left, in microseconds, where the
-    /// beginning of that was told.
+    /// Time spent in the state it left, in microseconds, if the beginning of that
+    /// state was reported.
     #[must_use]
     pub fn stayed_us(&self) -> Option<u64> {
         match *self {
@@ -153,10 +154,10 @@ impl What {
     }
 }
 
-/// What is known of the record that stays of a connection.
+/// State of the minisocket that remains of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Record {
-    /// Nothing yet: the kernel does not tell its state, and no table has shown it.
+    /// Not known yet: the kernel does not report it, and no table has shown it.
     Unseen,
     /// It waits for the peer's FIN.
     FinWait2,
@@ -164,33 +165,33 @@ pub enum Record {
     TimeWait,
 }
 
-/// A connection's life, told at its end.
+/// Summary of a connection at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Life {
-    /// How long it was there, in microseconds, where its beginning was told.
+    /// Lifetime in microseconds, if its beginning was reported.
     pub lasted_us: Option<u64>,
-    /// Whether no table ever showed it.
+    /// True if no table ever showed it.
     pub unseen: bool,
-    /// How it ended.
+    /// Reason of its end.
     pub fate: Fate,
 }
 
-/// How a connection ended.
+/// Reason why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// The peer closed first.
     ClosedThere,
-    /// Broken off in the middle: a reset, or silence for too long.
+    /// Aborted: a reset, or silence for too long.
     BrokenOff,
-    /// Never came to be: refused.
+    /// Not established: refused.
     Refused,
-    /// Never came to be: the program gave up before an answer was due.
+    /// Not established: the program closed it before an answer was due.
     GivenUp,
-    /// Never came to be: no answer.
+    /// Not established: no answer.
     Unanswered,
     /// A listener that was closed.
     ListenerClosed,
-    /// What led to it was not told.
+    /// The events that led to it were not reported.
     Unknown,
 }
 

@@ -1,9 +1,9 @@
-//! What a terminal does with a text that is copied.
+//! Treatment of copied text by the terminal.
 
-/// The way from this program to a clipboard.
+/// Path from this program to a clipboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Clipboard {
-    /// A terminal that may know OSC 52, or pass over it: it does not answer.
+    /// A terminal that may support OSC 52 or ignore it: it does not answer.
     #[default]
     Terminal,
     /// tmux in front of it, which passes OSC 52 on only with `set-clipboard on`.

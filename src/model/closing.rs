@@ -1,5 +1,5 @@
-//! A connection that a person asks to be closed: what names it beyond doubt,
-//! what both ends see of it, and why it may not be.
+//! A connection that the user asks to be closed: its unambiguous identity, the
+//! effect on both ends, and the reasons for refusal.
 
 use super::caution::Caution;
 use super::endpoint::Endpoint;
@@ -15,21 +15,20 @@ use std::num::{NonZeroU32, NonZeroU64};
 
 /// A cookie that names one socket.
 ///
-/// All bits set is `INET_DIAG_NOCOOKIE`, which the kernel takes for "whichever
-/// has these addresses". It is no [`Cookie`], so nothing that must be given one
-/// can ever send it.
+/// All bits set is `INET_DIAG_NOCOOKIE`, which the kernel reads as "any socket
+/// with these addresses". It is not a valid [`Cookie`], so code that requires one
+/// can never send it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Cookie(NonZeroU64);
 
 impl Cookie {
-    /// One that the kernel has not given to any socket and will not: it counts
-    /// them from one.
+    /// A cookie that the kernel never assigns: it counts from one.
     pub const OF_NOBODY: Self = Self(match NonZeroU64::new(u64::MAX - 1) {
         Some(number) => number,
         None => NonZeroU64::MIN,
     });
 
-    /// The cookie of a socket; none if it would name any.
+    /// Returns the cookie of a socket; none if it would name any socket.
     #[must_use]
     pub fn new(number: NonZeroU64) -> Option<Self> {
         (number != NonZeroU64::MAX).then_some(Self(number))
@@ -52,8 +51,8 @@ pub struct Closable {
 }
 
 impl Closable {
-    /// Takes a row for closing. `own` is the network namespace this program is
-    /// in, 0 if that is not known: the kernel closes nothing in another one.
+    /// Returns the target for a row. `own` is the network namespace of this
+    /// program, 0 if unknown: the kernel closes nothing in another one.
     ///
     /// # Errors
     ///
@@ -82,7 +81,7 @@ impl Closable {
         })
     }
 
-    /// The same, known to belong to MPTCP.
+    /// Returns the target as one of MPTCP.
     ///
     /// # Errors
     ///
@@ -109,22 +108,24 @@ impl Closable {
         &self.socket
     }
 
-    /// The kernel's name for it, as `struct inet_diag_sockid` with its cookie.
+    /// Returns the kernel's id of the socket, as `struct inet_diag_sockid` with
+    /// its cookie.
     ///
-    /// Whom to destroy is said the natural way round for UDP, too, unlike whom
-    /// to tell about: `__udp_diag_destroy` in `net/ipv4/udp_diag.c`.
+    /// A UDP request to destroy names the ends in their natural order, unlike a
+    /// query: `__udp_diag_destroy` in `net/ipv4/udp_diag.c`.
     #[must_use]
     pub fn id(&self) -> [u8; 48] {
         self.id_towards(self.socket.remote)
     }
 
-    /// Other names for a listener. Of several that share a port
+    /// Returns further ids of a listener. Of several that share a port
     /// (`SO_REUSEPORT`) the kernel finds one by the address, chosen by a hash of
-    /// both ends; only then it compares cookies. So it may have to be asked from
-    /// several made-up peers until it comes upon the one that is meant. There
-    /// are none for a connection, which shares its addresses with nobody.
+    /// both ends; only then it compares cookies. The request may therefore have
+    /// to name several made-up peers until the kernel finds the right listener.
+    /// There are none for a connection, whose addresses are unique.
     pub fn further_ids(&self) -> impl Iterator<Item = [u8; 48]> {
-        /// A listener among 64 is missed once in three thousand times.
+        /// With 64 listeners the right one is missed once in three thousand
+        /// times.
         const TRIES: u16 = 512;
         let tries = match self.socket.state {
             State::Listen => TRIES,
@@ -140,9 +141,9 @@ impl Closable {
         inet_diag::socket_id(ends, self.socket.family(), self.socket.interface, cookie)
     }
 
-    /// Whether closing it would still do what was said, now that the kernel
-    /// tells this of it: a connection may have come to `TIME_WAIT`, or its owner
-    /// may have let go of it.
+    /// True if closing it still has the effect that was shown, given its current
+    /// state: a connection may have reached `TIME_WAIT`, or its owner may have
+    /// closed it.
     #[must_use]
     pub fn is_as_told(&self, now: Now) -> bool {
         let mut found = *self;
@@ -156,15 +157,14 @@ impl Closable {
         (found.caution(), found.owner_sees()) == (self.caution(), self.owner_sees())
     }
 
-    /// Whether the kernel can be asked for it alone. Of a listener, which may
-    /// share its place, and of a UDP socket there is no need: they stay what
-    /// they are.
+    /// True if its current state can and must be queried. A listener, which may
+    /// share its address, and a UDP socket need no query: they do not change.
     #[must_use]
     pub fn can_change(&self) -> bool {
         self.socket.protocol == Protocol::Tcp && self.socket.state != State::Listen
     }
 
-    /// What makes closing it worth a second thought.
+    /// Returns the risk of closing it.
     #[must_use]
     pub fn caution(&self) -> Option<Caution> {
         match self.socket.state {
@@ -175,7 +175,7 @@ impl Closable {
         }
     }
 
-    /// What its owner will see, as the key of the words for it.
+    /// Returns the message key of the effect on its owner.
     #[must_use]
     pub fn owner_sees(&self) -> &'static str {
         match (self.socket.state, self.socket.inode) {
@@ -187,9 +187,9 @@ impl Closable {
         }
     }
 
-    /// What its peer will see, as the key of the words for it. The kernel
-    /// resets where the peer may still send (`tcp_need_reset`); a request and
-    /// a record it just forgets.
+    /// Returns the message key of the effect on its peer. The kernel resets the
+    /// connection if the peer may still send (`tcp_need_reset`); it drops a
+    /// request sock or minisocket silently.
     #[must_use]
     pub fn peer_sees(&self) -> &'static str {
         if self.socket.protocol == Protocol::Udp {
@@ -208,7 +208,7 @@ impl Closable {
         }
     }
 
-    /// Every key of what an end may see.
+    /// Every message key of an effect.
     pub const SEEN: [&'static str; 13] = [
         "owner_mptcp",
         "peer_mptcp",
@@ -225,45 +225,45 @@ impl Closable {
         "peer_reset",
     ];
 
-    /// Whether the kernel keeps only a short record of it, as of `TIME_WAIT`.
+    /// True if the kernel keeps only a minisocket of it, as in `TIME_WAIT`.
     fn is_record(&self) -> bool {
         let timer = self.socket.timer;
         timer.is_some_and(|timer| timer.kind == TimerKind::TimeWait)
     }
 }
 
-/// Why a socket was not closed.
+/// Reason why a socket was not closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CloseRefusal {
     /// It is from `/proc`, which has no cookies: another socket with the same
     /// addresses could be hit.
     NoCookie,
-    /// It is in another network namespace: a process in there, where one is known.
+    /// It is in another network namespace: a process there, if known.
     OtherNamespace(Option<u32>),
     /// It is no connection and no listener.
     NoConnection,
-    /// It is not there any more (`ENOENT`), even if its addresses are in use
-    /// again.
+    /// It is gone (`ENOENT`), even if its addresses are in use again.
     Gone,
-    /// It has changed since it was asked about: what would come of it is not
-    /// what was said and confirmed.
+    /// It has changed since the question: the effect would not be the one shown
+    /// and confirmed.
     Changed,
     /// It takes `CAP_NET_ADMIN` (`EPERM`).
     NotPermitted,
     /// This kernel cannot do it (`EOPNOTSUPP`): it was built without
     /// `CONFIG_INET_DIAG_DESTROY`.
     NotOffered,
-    /// This kernel closes others, but not this one (`EINVAL`, `EOPNOTSUPP`).
+    /// This kernel closes other sockets, but not this one (`EINVAL`,
+    /// `EOPNOTSUPP`).
     NotThisOne,
-    /// A path of MPTCP that was taken for a plain connection when it was asked
-    /// about: what was said would not come.
+    /// A path of MPTCP that was shown as a plain connection: the effect would not
+    /// be the one shown.
     MptcpPath,
     /// A listener of MPTCP, which no kernel closes from outside:
     /// `tcp_abort_override` in `net/mptcp/subflow.c` answers `EINVAL`.
     MptcpListener,
     /// Actions are switched off here.
     Disabled,
-    /// The system said something else.
+    /// The system reported another error.
     Failed(Text),
 }
 
@@ -306,32 +306,32 @@ impl CloseRefusal {
     ];
 }
 
-/// What the kernel tells of a socket at this moment.
+/// Current state of a socket, as the kernel reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
     /// Its state.
     pub state: State,
-    /// Its inode, as long as a program has it.
+    /// Its inode, as long as a program holds it.
     pub inode: Option<NonZeroU32>,
-    /// Which timer runs.
+    /// Kind of the running timer.
     pub timer: Option<TimerKind>,
 }
 
-/// What came of closing one socket.
+/// Outcome of closing one socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closed {
-    /// Which.
+    /// The socket.
     pub target: Closable,
-    /// Whether the kernel did it.
+    /// Result reported by the kernel.
     pub result: Result<(), CloseRefusal>,
-    /// Whether it went because its other end, on this machine too, was closed:
-    /// then its owner sees a reset.
+    /// True if it was closed by closing its other end, on this machine too: then
+    /// its owner sees a reset.
     pub along: bool,
 }
 
-/// What came of closing sockets one after the other. Where both ends of a
-/// connection are on this machine, closing one resets the other: that it is
-/// gone by its turn is then no failure.
+/// Marks the results of sockets closed one after the other. If both ends of a
+/// connection are on this machine, closing one resets the other, which is then no
+/// failure.
 #[must_use]
 pub fn with_other_ends(mut results: Vec<Closed>) -> Vec<Closed> {
     let done: BTreeSet<(Endpoint, Endpoint)> = results

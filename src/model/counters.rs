@@ -1,18 +1,18 @@
-//! The kernel's own counts of what happened in a network namespace, between
-//! tables too.
+//! The kernel's counters of a network namespace, which include what happens
+//! between tables.
 
 /// Counts since boot (`/proc/net/snmp`, `/proc/net/netstat`; meanings: RFC 4022
-/// and the kernel's `snmp_counter` document). None where this kernel does not
-/// tell. Only differences mean anything.
+/// and the kernel's `snmp_counter` document). None if this kernel does not report
+/// them. Only differences are meaningful.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// `Tcp.ActiveOpens`: connections tried from here.
     pub active_opens: Option<u64>,
-    /// `Tcp.AttemptFails`: attempts that failed, both those from here (refused,
-    /// unreachable, timed out) and half-open ones to here that were reset; not
-    /// those that a program gave up by closing.
+    /// `Tcp.AttemptFails`: attempts that failed, both outgoing ones (refused,
+    /// unreachable, timed out) and incoming half-open ones that were reset; not
+    /// those that a program closed early.
     pub attempt_fails: Option<u64>,
-    /// `TcpExt.EmbryonicRsts`: of these, the half-open ones to here.
+    /// `TcpExt.EmbryonicRsts`: the incoming half-open ones of these.
     pub embryonic_resets: Option<u64>,
     /// `TcpExt.ListenOverflows`: connections dropped because an accept queue
     /// was full.
@@ -20,32 +20,32 @@ pub struct Counters {
     /// `TcpExt.ListenDrops`: dropped by a listener for any reason, the overflows
     /// among them.
     pub listen_drops: Option<u64>,
-    /// `TcpExt.TCPReqQFullDoCookies`: SYNs answered with a cookie for want of
-    /// room.
+    /// `TcpExt.TCPReqQFullDoCookies`: SYNs answered with a cookie because the SYN
+    /// queue was full.
     pub queue_full_cookies: Option<u64>,
-    /// `TcpExt.TCPReqQFullDrop`: SYNs dropped for want of room.
+    /// `TcpExt.TCPReqQFullDrop`: SYNs dropped because the SYN queue was full.
     pub queue_full_drops: Option<u64>,
     /// `TcpExt.SyncookiesSent`: cookies sent.
     pub cookies_sent: Option<u64>,
-    /// `TcpExt.SyncookiesRecv`: cookies that came back and were right: clients
-    /// that exist.
+    /// `TcpExt.SyncookiesRecv`: valid cookies that came back: clients that exist.
     pub cookies_returned: Option<u64>,
     /// `TcpExt.TCPTimeWaitOverflow`: connections that got no `TIME_WAIT` because
     /// of `tcp_max_tw_buckets`.
     pub time_wait_overflows: Option<u64>,
     /// `TcpExt.TCPWinProbe`: probes sent to peers whose window is closed.
     pub window_probes: Option<u64>,
-    /// `TcpExt.TCPToZeroWindowAdv`: how often a window of ours was closed.
+    /// `TcpExt.TCPToZeroWindowAdv`: number of times a window of this end was
+    /// closed.
     pub windows_closed: Option<u64>,
 }
 
-/// What there is at present (`/proc/net/sockstat`).
+/// Current values (`/proc/net/sockstat`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
     /// `TCP: orphan`: connections without a program that the kernel finishes,
     /// on the whole machine.
     pub orphans: Option<u32>,
-    /// `TCP: tw`: connections in `TIME_WAIT`, and those in `FIN_WAIT_2` kept as
-    /// short, in this namespace.
+    /// `TCP: tw`: connections in `TIME_WAIT`, and minisockets in `FIN_WAIT_2`, in
+    /// this namespace.
     pub time_waits: Option<u32>,
 }

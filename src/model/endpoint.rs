@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An address and a port in 18 bytes.
 ///
-/// An IPv4 address is kept in its v4-mapped form (RFC 4291, 2.5.5.2), so an
-/// IPv6 socket talking IPv4 shows the address people know.
+/// An IPv4 address is kept in its v4-mapped form (RFC 4291, 2.5.5.2), so that an
+/// IPv6 socket with an IPv4 peer shows the usual address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Endpoint {
     address: [u8; 16],
@@ -15,7 +15,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Joins an address and a port.
+    /// Combines an address and a port.
     #[must_use]
     pub fn new(address: IpAddr, port: u16) -> Self {
         let address = match address {
@@ -31,32 +31,32 @@ impl Endpoint {
         Ipv6Addr::from(self.address).to_canonical()
     }
 
-    /// Whether the address is an IPv4 one.
+    /// True if the address is an IPv4 one.
     #[must_use]
     pub fn is_v4(&self) -> bool {
         matches!(self.address(), IpAddr::V4(_))
     }
 
-    /// Whether this is "any address": 0.0.0.0 or `::`.
+    /// True if this is "any address": 0.0.0.0 or `::`.
     #[must_use]
     pub fn is_unspecified(&self) -> bool {
         self.address().is_unspecified()
     }
 
-    /// Whether this names nobody: no address and no port.
+    /// True if there is neither address nor port.
     #[must_use]
     pub fn is_none(&self) -> bool {
         self.port == 0 && self.is_unspecified()
     }
 
-    /// Whether the address never leaves this machine.
+    /// True if the address never leaves this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.address().is_loopback()
     }
 
-    /// Whether the address is an IPv6 link-local one (fe80::/10), which means
-    /// something only together with an interface.
+    /// True if the address is an IPv6 link-local one (fe80::/10), which is
+    /// ambiguous without an interface.
     #[must_use]
     pub fn is_link_local_v6(&self) -> bool {
         self.address[0] == 0xfe && self.address[1] & 0xc0 == 0x80
@@ -78,8 +78,8 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// An IPv4 address and port in text, several times faster than the formatter of
-/// the standard library does it: a table writes hundreds of thousands.
+/// An IPv4 address and port in text, several times faster than with the formatter
+/// of the standard library: a table writes hundreds of thousands.
 struct Written {
     /// Long enough for `255.255.255.255:65535`.
     bytes: [u8; 21],
@@ -110,7 +110,7 @@ impl Written {
         }
     }
 
-    /// A number without leading zeros.
+    /// Writes a number without leading zeros.
     fn number(&mut self, number: u16) {
         for power in [10_000, 1_000, 100, 10, 1] {
             if number >= power || power == 1 {

@@ -1,9 +1,9 @@
-//! What the kernel tells of connections as it happens, between two tables.
+//! Kernel events of connections between two tables.
 //!
-//! States too short for any table become visible by it. Two interfaces tell:
-//! the tracepoint `sock:inet_sock_set_state`, which needs privilege and tells each
-//! change of state as it happens, and the destroy multicast of `sock_diag` (as
-//! `ss -E` has it), which needs none and tells the last byte counts.
+//! They show states too short for any table. There are two sources: the
+//! tracepoint `sock:inet_sock_set_state`, which needs privilege and reports each
+//! change of state, and the destroy multicast of `sock_diag` (as in `ss -E`),
+//! which needs none and reports the last byte counts.
 
 use super::endpoint::Endpoint;
 use super::protocol::Family;
@@ -13,24 +13,24 @@ use super::tcp_info::TcpInfo;
 use super::text::Text;
 use std::sync::Arc;
 
-/// Whether events are to be read.
+/// Use of kernel events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum EventsChoice {
-    /// Where this user may, and as long as it is cheap.
+    /// If this user is permitted to read them, and as long as they are cheap.
     #[default]
     Auto,
-    /// Whatever it costs.
+    /// At any cost.
     On,
-    /// Not at all.
+    /// Never.
     Off,
 }
 
 impl EventsChoice {
-    /// Every choice with its word.
+    /// Every mode with its name.
     pub const ALL: [(&'static str, Self); 3] =
         [("auto", Self::Auto), ("on", Self::On), ("off", Self::Off)];
 
-    /// The choice of a word.
+    /// Returns the mode with this name.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         let mut all = Self::ALL.into_iter();
@@ -38,7 +38,7 @@ impl EventsChoice {
             .map(|(_, choice)| choice)
     }
 
-    /// Its word.
+    /// Returns its name.
     #[must_use]
     pub fn word(self) -> &'static str {
         let mut all = Self::ALL.into_iter();
@@ -47,50 +47,50 @@ impl EventsChoice {
     }
 }
 
-/// What was told since the last reading of this kind.
+/// Events since the last reading of this kind.
 #[derive(Clone, Debug, Default)]
 pub struct Events {
-    /// What tells, or why nothing does.
+    /// Active source, or the reason why there is none.
     pub feed: Feed,
     /// Changes of state, in the order in which they happened.
     pub changes: Vec<Change>,
     /// Connections that ended, in the order in which they did.
     pub endings: Vec<Ending>,
-    /// How many more were lost before they could be read.
+    /// Number of events lost before they could be read.
     pub lost: u64,
-    /// What reading them has cost since the last reading, in thousandths of one
-    /// core; none where it is not known.
+    /// Cost of reading them since the last reading, in thousandths of one core;
+    /// none if unknown.
     pub cost_permille: Option<u16>,
 }
 
-/// What tells of events.
+/// Source of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Feed {
-    /// Nothing: it was not asked for.
+    /// None: not requested.
     #[default]
     Off,
     /// Every change of state.
     Changes,
-    /// Only how connections ended, for this reason.
+    /// Only the ends of connections, for this reason.
     Endings(NoFeed),
-    /// Nothing, for this reason.
+    /// None, for this reason.
     Nothing(NoFeed),
 }
 
-/// Why changes of state cannot be told.
+/// Reason why changes of state are not reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoFeed {
-    /// They were not asked for.
+    /// Not requested.
     NotAsked,
-    /// This user may not.
+    /// Insufficient privileges.
     NotPermitted,
     /// The kernel has no tracefs, or no such tracepoint.
     NotOffered,
-    /// The tracepoint describes itself in a way that is not understood.
+    /// The format of the tracepoint is unknown.
     UnknownFormat,
-    /// Reading them cost too much, and they were wanted only where cheap.
+    /// Reading them was too expensive, and they were wanted only if cheap.
     TooDear,
-    /// Something else failed on the way.
+    /// Another error.
     Failed,
 }
 
@@ -115,14 +115,14 @@ impl NoFeed {
     }
 }
 
-/// A change of a TCP socket's state, as the kernel made it.
+/// A change of a TCP socket's state, as reported by the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// When, in microseconds on the clock of
+    /// Time in microseconds on the clock of
     /// [`Time::monotonic_ms`](super::time::Time::monotonic_ms).
     pub at_us: u64,
-    /// The kernel's own name for the socket while it is there (`skaddr`). It may
-    /// be given to another socket later.
+    /// The kernel's address of the socket while it exists (`skaddr`). It may be
+    /// reused for another socket later.
     pub socket: u64,
     /// This machine's end; port 0 on the way to `SYN_SENT`, when it has none yet.
     pub local: Endpoint,
@@ -134,10 +134,10 @@ pub struct Change {
     pub from: State,
     /// The state it came to.
     pub to: State,
-    /// Whether it happened in an interrupt: a segment or a timer brought it about
-    /// for sure, and no call of its owner.
+    /// True if it happened in an interrupt: a segment or a timer caused it, and
+    /// no call of its owner.
     pub interrupt: bool,
-    /// Who made it happen, where that is its owner for sure: on the way to
+    /// The process that caused it, if that is certainly its owner: on the way to
     /// `SYN_SENT` and to `LISTEN`, which only a call leads to.
     pub caller: Option<Arc<Caller>>,
 }
@@ -149,23 +149,23 @@ pub struct Caller {
     pub pid: u32,
     /// Its name at that moment (`comm`).
     pub name: Text,
-    /// When it was started, in ticks as in
-    /// [`Process::start_ticks`](super::process::Process::start_ticks); 0 if it is
-    /// not known.
+    /// Start time in ticks as in
+    /// [`Process::start_ticks`](super::process::Process::start_ticks); 0 if
+    /// unknown.
     pub start_ticks: u64,
     /// The network namespace it was in, where that is known.
     pub namespace: Option<u32>,
 }
 
-/// The end of a socket, as the destroy multicast tells it. It comes when the
-/// kernel lets go of the full socket: a row in `TIME_WAIT` may stay.
+/// The end of a socket, as the destroy multicast reports it. It comes when the
+/// kernel frees the full socket: a row in `TIME_WAIT` may remain.
 #[derive(Clone, Debug)]
 pub struct Ending {
-    /// When it was read, in microseconds as in [`Change::at_us`].
+    /// Time at which it was read, in microseconds as in [`Change::at_us`].
     pub at_us: u64,
     /// The socket at its end, with its cookie; the peer's port may be 0.
     pub socket: Socket,
-    /// What it carried.
+    /// Its `TCP_INFO`.
     pub info: TcpInfo,
 }
 

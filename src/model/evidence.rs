@@ -1,5 +1,5 @@
-//! What a rule saw: typed numbers and names, from which words, reports and the
-//! rows in question all follow.
+//! Evidence of rules: typed numbers and names, from which messages, reports and
+//! the affected rows are derived.
 
 mod facts;
 mod lead;
@@ -18,18 +18,18 @@ use std::sync::Arc;
 use std::time::Duration;
 pub use tripped::{Group, Tripped};
 
-/// What a rule saw, in numbers.
+/// Evidence of a rule, in numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Evidence {
     /// For [`Rule::OutboundScan`].
     OutboundScan(ScanEvidence),
     /// For [`Rule::DeadDestination`].
     DeadDestination {
-        /// The destination that failed most.
+        /// The destination that failed most often.
         destination: Endpoint,
-        /// How many destinations do not answer.
+        /// Number of destinations that do not answer.
         destinations: u32,
-        /// How many sockets wait for them now.
+        /// Number of sockets that wait for them now.
         waiting: u32,
     },
     /// For [`Rule::Ipv6Silent`].
@@ -50,9 +50,9 @@ pub enum Evidence {
     },
     /// For [`Rule::NetworkDown`].
     NetworkDown {
-        /// How many processes fail to connect.
+        /// Number of processes that fail to connect.
         processes: u32,
-        /// How many first contacts failed.
+        /// Number of first contacts that failed.
         failed: u32,
     },
     /// For [`Rule::NotAccepting`].
@@ -65,26 +65,26 @@ pub enum Evidence {
         waiting: u32,
         /// Its backlog: one more than this may wait.
         backlog: u32,
-        /// How many connections listeners of that namespace dropped in the last
-        /// ten seconds, where that is told.
+        /// Number of connections that listeners of that namespace dropped in the
+        /// last ten seconds, if reported.
         overflows: Option<u64>,
-        /// Whether no more fits.
+        /// True if the queue is full.
         full: bool,
     },
     /// For [`Rule::TimeWaitHeap`].
     TimeWaitHeap {
-        /// Number of them.
+        /// Number of connections in `TIME_WAIT`.
         count: u32,
-        /// How many there may be.
+        /// Maximum number (`tcp_max_tw_buckets`).
         most: u32,
-        /// How many got none in the last minute.
+        /// Number of connections that got no `TIME_WAIT` in the last minute.
         overflows: u64,
     },
     /// For [`Rule::Orphans`].
     Orphans {
-        /// Number of them.
+        /// Number of orphans.
         orphans: u32,
-        /// How many there may be.
+        /// Maximum number (`tcp_max_orphans`).
         most: u32,
     },
     /// For [`Rule::SynFlood`].
@@ -109,33 +109,34 @@ pub enum Evidence {
     UdpDrops(UdpDrops),
     /// For [`Rule::FailedConnects`].
     FailedConnects {
-        /// Whose they were and where to, where the kernel's events tell it.
+        /// Process and destinations of the failed connects, if the kernel's
+        /// events report them.
         whose: Option<Failing>,
-        /// How many failed.
+        /// Number of connects that failed.
         failed: u32,
-        /// How many were tried.
+        /// Number of connects that were attempted.
         tried: u32,
-        /// Within what time.
+        /// Time over which they were counted.
         window: Duration,
     },
     /// For [`Rule::LocalPorts`].
     LocalPorts(PortUse),
     /// For [`Rule::OddProgram`].
     OddProgram {
-        /// What is odd.
+        /// The anomaly.
         oddity: Oddity,
         /// The program file.
         program: Text,
     },
-    /// For [`Rule::OddProgram`], where a user has many of a kind.
+    /// For [`Rule::OddProgram`], if a user has many of a kind.
     OddPrograms(OddPrograms),
     /// For [`Rule::NewListener`].
     NewListener {
         /// Local address and port of the listener.
         listener: Endpoint,
-        /// The program file, where it is known.
+        /// The program file, if known.
         program: Option<Text>,
-        /// Whether every address of this machine is listened on.
+        /// True if it listens on every address of this machine.
         open_to_all: bool,
     },
     /// For [`Rule::UnheldListener`].
@@ -145,7 +146,7 @@ pub enum Evidence {
         /// User id of the socket.
         uid: u32,
     },
-    /// For [`Rule::NewListener`], where there is a baseline.
+    /// For [`Rule::NewListener`], if there is a baseline.
     Unlisted(Listener),
     /// For [`Rule::MissingListener`].
     Missing(Listener),
@@ -153,37 +154,36 @@ pub enum Evidence {
     UserRule(Tripped),
 }
 
-/// Odd programs of one user, of one kind.
+/// Suspicious programs of one user, with the same anomaly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OddPrograms {
-    /// The user, where that is known.
+    /// The user, if known.
     pub uid: Option<u32>,
-    /// What is odd about each ([`Oddity::key`]).
+    /// Anomaly of each ([`Oddity::key`]).
     pub oddity: &'static str,
-    /// The folder of everybody's below which they are; none where something else is
-    /// odd about them.
+    /// The world-writable folder that contains them; none for another anomaly.
     pub folder: Option<Text>,
-    /// How many there are.
+    /// Number of programs.
     pub count: u32,
-    /// Names of some.
+    /// Names of some of them.
     pub names: Vec<Text>,
 }
 
-/// What is odd about a program.
+/// Suspicious property of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Oddity {
     /// Its name is one letter off this one.
     Resembles(Text),
-    /// It calls itself as a thread of the kernel.
+    /// It is named like a kernel thread.
     KernelName,
     /// Its program file is in no folder at all (`memfd_create(2)`).
     InMemory,
-    /// It runs from a folder in which anybody may put a file.
+    /// It runs from a world-writable directory.
     AnybodysFolder,
     /// It runs another file than that of its path here, in a file system that was
     /// made without privileges.
     OtherFile,
-    /// The same, and there is no file of that path here.
+    /// It runs a file of such a file system, and there is no file of that path here.
     OwnFileSystem,
 }
 
@@ -205,29 +205,29 @@ impl Oddity {
 /// The evidence of a `CLOSE_WAIT` leak.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Leak {
-    /// How many sockets have been in that state for long.
+    /// Number of sockets that have been in that state for long.
     pub count: u32,
-    /// How many more than there were.
+    /// Increase of that number.
     pub growth: u32,
-    /// Within what time.
+    /// Time over which it grew.
     pub window: Duration,
-    /// How many files the process has open, where that is known.
+    /// Number of files the process has open, if known.
     pub open: Option<u32>,
-    /// How many it may have open.
+    /// Maximum number of open files of the process.
     pub most: Option<u32>,
 }
 
-/// Evidence of half-closed connections on which nothing comes.
+/// Evidence of half-closed connections that receive nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HalfClosed {
     /// Number of them.
     pub sockets: u32,
-    /// Of these, number of those whose program has shut down its receiving half,
-    /// too, and can receive nothing.
+    /// Number of these whose program has shut down its receiving half, too, and
+    /// can receive nothing.
     pub shut: u32,
     /// The peer of the one that has been half-closed longest.
     pub peer: Endpoint,
-    /// For how long that one has been.
+    /// Time since that one was half-closed.
     pub longest: Duration,
     /// True if that is a lower bound.
     pub at_least: bool,
@@ -235,14 +235,14 @@ pub struct HalfClosed {
     pub idle: Duration,
 }
 
-/// Evidence of a program that accepts nothing, or hardly anything.
+/// Evidence of a program that accepts no, or hardly any, connection.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AcceptStall {
     /// Local address and port of the listener.
     pub listener: Endpoint,
     /// Number of connections that wait to be accepted.
     pub waiting: u32,
-    /// Backlog of the listener, where `sock_diag` told it.
+    /// Backlog of the listener, if `sock_diag` reported it.
     pub backlog: Option<u32>,
     /// Time for which the oldest of them has waited.
     pub oldest: Duration,
@@ -261,32 +261,33 @@ impl Deadlock {
 }
 
 impl AcceptStall {
-    /// True if none was accepted for as long as the oldest has waited, or nearly.
+    /// True if no connection was accepted for as long as the oldest has waited,
+    /// or nearly.
     #[must_use]
     pub fn accepts_nothing(&self) -> bool {
         self.stalled * 2 >= self.oldest
     }
 }
 
-/// The evidence of queues that stand still.
+/// Evidence of stalled queues.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stillness {
-    /// How many sockets stand still.
+    /// Number of sockets whose queue is stalled.
     pub sockets: u32,
     /// Number of bytes that wait in them.
     pub bytes: u64,
-    /// The peer of the one with most.
+    /// The peer of the one with the most bytes.
     pub peer: Endpoint,
-    /// For how long the longest has stood still.
+    /// Longest time for which a queue has stalled.
     pub longest: Duration,
 }
 
-/// The evidence of data that nothing acknowledges.
+/// Evidence of data that is not acknowledged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unacknowledged {
     /// The peer that has been silent for longest.
     pub peer: Endpoint,
-    /// The port of the listener, if the peers are clients of one here.
+    /// The port of the listener, if the peers are its clients.
     pub port: Option<u16>,
     /// Number of silent peers.
     pub destinations: u32,
@@ -294,9 +295,9 @@ pub struct Unacknowledged {
     pub sockets: u32,
     /// Number of bytes that wait in them.
     pub bytes: u64,
-    /// For how long the longest has had no answer.
+    /// Longest time without an acknowledgement.
     pub longest: Duration,
-    /// The highest count of retransmissions of one segment.
+    /// Maximum number of retransmissions of one segment.
     pub tries: u32,
     /// The user of a hidden owner.
     pub user: Option<u32>,
@@ -304,7 +305,7 @@ pub struct Unacknowledged {
     pub unheld: bool,
 }
 
-/// The evidence of two programs of this machine that wait for each other.
+/// Evidence of two programs of this machine that wait for each other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Deadlock {
     /// The second process, beside that of the finding; it may be the same one.
@@ -313,35 +314,35 @@ pub struct Deadlock {
     pub other_unseen: Option<UnseenHolder>,
     /// Number of connections between the two on which neither reads.
     pub connections: u32,
-    /// Unread bytes at the first …
+    /// Number of unread bytes at the first process.
     pub unread: u64,
-    /// … and at the second.
+    /// Number of unread bytes at the second process.
     pub other_unread: u64,
     /// Ends of one of them, that of the first before that of the second.
     pub ends: (Endpoint, Endpoint),
-    /// Time for which nothing has moved on the one that has stood still longest.
+    /// Longest time for which one of the connections has stalled.
     pub longest: Duration,
 }
 
-/// The evidence of a socket that is connected to itself.
+/// Evidence of a socket that is connected to itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SelfConnection {
-    /// Both its ends.
+    /// Both of its ends.
     pub end: Endpoint,
-    /// For how long.
+    /// Age of the connection.
     pub lasts: Duration,
     /// True if that is a lower bound.
     pub at_least: bool,
 }
 
-/// The evidence of datagrams that a socket drops.
+/// Evidence of datagrams that a socket drops.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UdpDrops {
     /// Local end of the socket.
     pub socket: Endpoint,
-    /// Number of datagrams dropped lately …
+    /// Number of datagrams dropped within the window.
     pub dropped: u32,
-    /// … within this time.
+    /// Length of the window.
     pub window: Duration,
     /// Number of datagrams dropped since the socket was opened.
     pub total: u32,
@@ -349,65 +350,65 @@ pub struct UdpDrops {
     pub receive_buffer: Option<u32>,
 }
 
-/// The evidence of local ports that run out.
+/// Evidence of local ports that run out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PortUse {
     /// The address on this machine.
     pub from: IpAddr,
-    /// The destination; none if every destination counts, as it does for ports that are
+    /// The destination; none if every destination counts, as for ports that are
     /// bound before the connection is made.
     pub to: Option<Endpoint>,
-    /// How many ports are taken for it.
+    /// Number of ports in use for it.
     pub used: u32,
-    /// Number of them.
+    /// Number of ports available.
     pub room: u32,
 }
 
-/// The evidence of a SYN flood, or of too small a backlog. Counts are those of
-/// the last ten seconds, of the whole network namespace; none where the kernel
-/// does not tell.
+/// Evidence of a SYN flood, or of too small a backlog. Counts are those of the
+/// last ten seconds, of the whole network namespace; none if the kernel does not
+/// report them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HalfOpen {
     /// The listener with most half-open connections.
     pub listener: Option<Endpoint>,
-    /// How many it has.
+    /// Number of half-open connections it has.
     pub half_open: u32,
-    /// Of these, for how many a round trip is long over: nobody has answered.
+    /// Number of these that have long exceeded a round trip without an answer.
     pub stale: u32,
-    /// Its backlog, where `sock_diag` told it.
+    /// Its backlog, if `sock_diag` reported it.
     pub backlog: Option<u32>,
     /// SYN cookies sent.
     pub cookies_sent: Option<u64>,
-    /// Of these, how many came back.
+    /// Number of these that came back.
     pub cookies_returned: Option<u64>,
-    /// SYNs dropped for want of room.
+    /// SYNs dropped because the queue was full.
     pub dropped: Option<u64>,
 }
 
-/// Whose connects fail, and where to.
+/// Process and destinations of failed connects.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failing {
-    /// How many of one process's failed; it is the process of the finding.
+    /// Number of failed connects of the finding's process.
     pub failed: u32,
-    /// Of these, how many were refused at once; the others got no answer.
+    /// Number of these that were refused at once; the others got no answer.
     pub refused: u32,
-    /// Where to, most first; at most five.
+    /// Destinations, by number of failures, at most five.
     pub destinations: Vec<Endpoint>,
 }
 
-/// The evidence of an outbound scan.
+/// Evidence of an outbound scan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScanEvidence {
-    /// Over hosts or over ports.
+    /// Kind of the scan.
     pub breadth: Breadth,
     /// First contacts within the window.
     pub contacts: u32,
-    /// Of these, how many failed.
+    /// Number of these that failed.
     pub failed: u32,
-    /// Of these, how many were refused; none where that is not told. The others
-    /// were not answered.
+    /// Number of the failed contacts that were refused; none if not reported. The
+    /// others got no answer.
     pub refused: Option<u32>,
-    /// Attempts that came and went between two tables, counted as answered.
+    /// Attempts that began and ended between two tables, counted as answered.
     pub unseen: u32,
     /// Length of the window, seconds.
     pub window_s: u32,
@@ -421,24 +422,24 @@ pub struct ScanEvidence {
     pub family: Family,
 }
 
-/// In which direction a scan is broad.
+/// Kind of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Breadth {
     /// Many hosts on one port.
     Hosts {
-        /// How many failed.
+        /// Number of hosts that failed.
         count: u32,
         /// The port.
         port: u16,
     },
     /// Many ports of one host.
     Ports {
-        /// How many failed.
+        /// Number of ports that failed.
         count: u32,
         /// The host, port 0.
         host: Endpoint,
     },
-    /// New destinations faster than any person asks for.
+    /// New destinations at a rate above that of interactive use.
     Throttle {
         /// Length of the queue.
         queue: u32,
@@ -478,7 +479,7 @@ impl Evidence {
         }
     }
 
-    /// Number of sockets that it is about, where that is its size.
+    /// Number of affected sockets, if that is the size of the finding.
     #[must_use]
     pub fn size(&self) -> u32 {
         match self {
@@ -497,7 +498,7 @@ impl Evidence {
         }
     }
 
-    /// The same once its signs have gone: it must not say "now".
+    /// Clears counts of the present once the rule's signs have gone.
     pub fn no_longer_waits(&mut self) {
         match self {
             Self::OutboundScan(scan) => scan.waiting = 0,

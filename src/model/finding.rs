@@ -1,7 +1,6 @@
-//! A trouble that was recognised: a rule, how much it matters, whose it is, and
-//! what was seen ([`Evidence`]).
+//! A finding: its rule, severity, affected process and evidence ([`Evidence`]).
 //!
-//! The words for it stand in the assets; `explain` joins the two.
+//! The messages are in the assets; `explain` joins the two.
 
 use super::endpoint::Endpoint;
 use super::evidence::{Evidence, Lead};
@@ -12,14 +11,14 @@ use super::time::Stamp;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-/// How much a finding matters.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Severity {
-    /// Worth knowing.
+    /// Information.
     Info,
-    /// Worth a look.
+    /// Warning: needs attention.
     Warn,
-    /// Act.
+    /// Alarm: needs action.
     Alarm,
 }
 
@@ -42,7 +41,7 @@ impl Severity {
     }
 }
 
-/// The rules there are.
+/// The built-in rules, and that of user rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Rule {
     /// One process tries many hosts or ports and most do not answer.
@@ -55,7 +54,7 @@ pub enum Rule {
     PeerToPeer,
     /// Several processes fail and nothing succeeds.
     NetworkDown,
-    /// A program accepts no connection while some wait.
+    /// A program accepts no connection although some wait.
     NotAccepting,
     /// A program accepts too slowly.
     AcceptQueue,
@@ -63,11 +62,11 @@ pub enum Rule {
     TimeWaitHeap,
     /// Connections without a program reach their limit.
     Orphans,
-    /// More connections are half opened than there is room for.
+    /// More connections are half open than the queue has room for.
     SynFlood,
     /// A program does not close what its peers have closed.
     CloseWait,
-    /// A program keeps connections that it has half-closed and nothing comes on.
+    /// A program keeps half-closed connections that receive nothing.
     FinWait2,
     /// Data is sent again and nothing acknowledges it.
     Unacknowledged,
@@ -81,19 +80,19 @@ pub enum Rule {
     ProgramNotReading,
     /// A UDP socket drops datagrams.
     UdpDrops,
-    /// Most connections that are tried fail at once.
+    /// Most connection attempts fail at once.
     FailedConnects,
     /// The local ports to one destination run out.
     LocalPorts,
-    /// A program with an odd name or place.
+    /// A program with a suspicious name or path.
     OddProgram,
-    /// Somebody listens who did not before.
+    /// A listener that was not there before.
     NewListener,
-    /// A socket of a user listens and no process holds it.
+    /// A listening socket of a user that no process holds.
     UnheldListener,
-    /// Nobody listens where the baseline says that somebody does.
+    /// Nothing listens where the baseline expects a listener.
     MissingListener,
-    /// A rule that a person wrote.
+    /// A user rule.
     UserRule,
 }
 
@@ -166,33 +165,33 @@ impl Rule {
     }
 }
 
-/// A rule that says nothing here, for want of what it judges by.
+/// A rule that is inactive because an input is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blind {
-    /// Which.
+    /// The rule.
     pub rule: Rule,
-    /// What it lacks.
+    /// The missing input.
     pub lacks: Lack,
 }
 
-/// What is not told.
+/// Input that a rule needs and the source does not provide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lack {
-    /// How many connections may wait at a listener: `/proc` does not tell.
+    /// Backlog of listeners, which `/proc` does not report.
     Backlog,
     /// The kernel's counters and gauges (`/proc/net/netstat` and others).
     Counters,
-    /// A setting, such as one of the whole machine that only the initial
-    /// network namespace tells.
+    /// A setting, such as one of the whole machine that only the initial network
+    /// namespace shows.
     Settings,
-    /// `TCP_INFO` of single connections: `/proc` does not tell.
+    /// `TCP_INFO` of single connections, which `/proc` does not report.
     TcpInfo,
     /// The descriptors of every process of the machine.
     Owners,
 }
 
 impl Lack {
-    /// Every lack.
+    /// Every missing input.
     pub const ALL: [Self; 5] = [
         Self::Backlog,
         Self::Counters,
@@ -226,13 +225,13 @@ pub struct FindingHolder {
 /// Holder of sockets that no known process holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnseenHolder {
-    /// Why it is not known.
+    /// Reason why it is unknown.
     pub reason: Unowned,
-    /// User id of the sockets, where the kernel tells it.
+    /// User id of the sockets, if the kernel reports it.
     pub uid: Option<u32>,
     /// Network namespace of the sockets.
     pub namespace: u32,
-    /// Local port of the sockets; none where each has a port of its own.
+    /// Local port of the sockets; none if each has a port of its own.
     pub port: Option<u16>,
 }
 
@@ -248,7 +247,7 @@ impl UnseenHolder {
         })
     }
 
-    /// The lead with what is known of this holder.
+    /// Returns the selector, narrowed to this holder.
     fn narrow(self, lead: Lead) -> Lead {
         let any = |port| Endpoint::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
         Lead {
@@ -259,27 +258,27 @@ impl UnseenHolder {
     }
 }
 
-/// A trouble that stands.
+/// An active finding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
-    /// How much it matters.
+    /// Its severity.
     pub severity: Severity,
-    /// When it was first found.
+    /// Time at which it was first found.
     pub since: Stamp,
-    /// Since when its signs have been too weak to raise it: unless they come
-    /// back, it is about to fall.
+    /// Time since which its signs have been too weak to raise it: unless they
+    /// come back, it will be cleared.
     pub below_since: Option<Stamp>,
-    /// Whose sockets these are; none where it is not about one process.
+    /// Process that owns the sockets; none if it is not about one process.
     pub process: Option<Arc<Process>>,
-    /// Further facts about their holder.
+    /// Further facts about the holder.
     pub holder: FindingHolder,
-    /// What was seen. It also tells the rule.
+    /// Its evidence, which also determines the rule.
     pub evidence: Evidence,
 }
 
 impl Finding {
-    /// Which rows it is about, beside being those of its process, unless
-    /// [`Lead::unheld`].
+    /// Returns a selector for the rows it is about. They must also belong to its
+    /// process, unless [`Lead::unheld`] is set.
     #[must_use]
     pub fn lead(&self) -> Lead {
         let lead = self.evidence.lead();
@@ -289,7 +288,7 @@ impl Finding {
         }
     }
 
-    /// The processes whose sockets it is about.
+    /// Returns the processes whose sockets it is about.
     pub fn processes(&self) -> impl Iterator<Item = &Arc<Process>> {
         let workers = self.holder.workers.iter();
         let other = match &self.evidence {
@@ -299,7 +298,8 @@ impl Finding {
         self.process.iter().chain(workers).chain(other)
     }
 
-    /// True if it says more of the same listener than another finding does.
+    /// True if it describes the same listener in more detail than another
+    /// finding.
     #[must_use]
     pub fn outdoes(&self, other: &Self) -> bool {
         match (&self.evidence, &other.evidence) {
@@ -317,11 +317,11 @@ impl Finding {
             pids.map(|process| process.pid).collect::<Vec<_>>()
         };
         let (own, others) = (all(self), all(other));
-        // Of a queue the first holder is told, and of a stall who accepts.
+        // A queue names its first holder, a stall the process that accepts.
         own.is_empty() || others.is_empty() || others.iter().any(|pid| own.contains(pid))
     }
 
-    /// Whether a row is one of those it is about. `pids` are its owners'.
+    /// True if the finding is about a row. `pids` are those of the row's owners.
     pub fn is_about(&self, row: &Row, mut pids: impl Iterator<Item = u32>) -> bool {
         let mut own = || pids.any(|pid| self.processes().any(|process| process.pid == pid));
         let lead = self.lead();

@@ -1,17 +1,17 @@
-//! How much a connection carries: the few numbers of `TCP_INFO` that a column
-//! shows, small enough to keep for every row, and the rates between two of them.
+//! Traffic of a connection: the few numbers of `TCP_INFO` that columns show,
+//! small enough to keep for every row, and the rates between two samples.
 
 use super::tcp_info::TcpInfo;
 use std::num::NonZeroU64;
 
-/// Of `TCP_INFO` what columns, sorting and filters use.
+/// The part of `TCP_INFO` that columns, sorting and filters use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Sample {
     /// Smoothed round-trip time in µs; none before the first.
     pub rtt_us: Option<u32>,
     /// Segments sent again over the connection's life.
     pub total_retransmits: u32,
-    /// What has been carried so far; none before Linux 4.1.
+    /// Bytes carried so far; none before Linux 4.1.
     pub carried: Option<Carried>,
 }
 
@@ -35,8 +35,8 @@ impl From<&TcpInfo> for Sample {
     }
 }
 
-/// The latest sample of a connection, and its rates since an earlier one. At
-/// most 64 bytes: sorting by a rate takes one for every row.
+/// The latest sample of a connection, and its rates since an earlier one. At most
+/// 64 bytes: sorting by a rate takes one for every row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Flow {
     /// Smoothed round-trip time in µs; none before the first.
@@ -47,11 +47,11 @@ pub struct Flow {
     pub rx: Option<Rate>,
     /// Bytes sent and acknowledged a second; none before the second sample.
     pub tx: Option<Rate>,
-    /// What the next rates are counted from.
+    /// Base of the next rates.
     base: Option<Base>,
 }
 
-/// What had been carried at some time.
+/// Bytes carried at a point in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Base {
     carried: Carried,
@@ -59,11 +59,11 @@ struct Base {
 }
 
 impl Flow {
-    /// Rates are counted over no less than this: over less they would jump with
+    /// Minimum time over which rates are computed: over less they would jump with
     /// every burst.
     const SHORTEST_MS: u64 = 250;
 
-    /// The first sample of a connection.
+    /// Returns the state after the first sample of a connection.
     #[must_use]
     pub fn begin(sample: &Sample, monotonic_ms: u64) -> Self {
         Self {
@@ -78,9 +78,9 @@ impl Flow {
         }
     }
 
-    /// The next sample of the same connection. A sample that comes soon after
-    /// the last leaves the rates as they are; a counter that went back, or the
-    /// lack of one, begins anew.
+    /// Returns the state after the next sample of the same connection. A sample
+    /// soon after the last leaves the rates as they are; a counter that decreased
+    /// or is missing restarts them.
     #[must_use]
     pub fn next(&self, sample: &Sample, monotonic_ms: u64) -> Self {
         let fresh = Self::begin(sample, monotonic_ms);
@@ -115,7 +115,8 @@ impl Flow {
 pub struct Rate(NonZeroU64);
 
 impl Rate {
-    /// So many bytes in so many milliseconds, rounded down.
+    /// Returns the rate of a number of bytes in a number of milliseconds, rounded
+    /// down.
     #[must_use]
     pub fn over(bytes: u64, milliseconds: u64) -> Self {
         let rate = u128::from(bytes) * 1000 / u128::from(milliseconds.max(1));
@@ -130,19 +131,19 @@ impl Rate {
     }
 }
 
-/// Place of a row's flow in the observation's table of flows. Offset by one so
-/// that `Option` costs nothing.
+/// Index of a row's metrics in the observation's table. Offset by one so that
+/// `Option` costs nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowId(std::num::NonZeroU32);
 
 impl FlowId {
-    /// Wraps a place.
+    /// Wraps an index.
     #[must_use]
     pub fn new(place: u32) -> Self {
         Self(std::num::NonZeroU32::MIN.saturating_add(place))
     }
 
-    /// The place.
+    /// The index.
     #[must_use]
     pub fn place(self) -> usize {
         self.0.get() as usize - 1

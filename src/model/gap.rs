@@ -1,13 +1,14 @@
-//! What could not be seen, how often and why: never a silently shorter table.
+//! Gaps in what could be read, with count and reason: a table is never silently
+//! shorter.
 
-/// What is missing from a reading.
+/// Kind of a gap in a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum GapKind {
-    /// Sockets whose owner could not be looked for everywhere.
+    /// Sockets whose owner could not be searched for everywhere.
     OwnersHidden,
     /// Processes whose descriptors could not be read.
     ProcessesUnreadable,
-    /// Processes that `hidepid` hides (proc(5)): how many is unknown, so the
+    /// Processes hidden by `hidepid` (proc(5)): their number is unknown, so the
     /// count is that of the file system, 1.
     ProcessesHidden,
     /// `/proc` lists no process, not even this one: it is not mounted. There is no
@@ -16,20 +17,20 @@ pub enum GapKind {
     /// Process 1 and no other: its descriptors could not be read. Matters only
     /// where a socket lacks its owner.
     InitUnreadable,
-    /// Lines of a `/proc/net` table that made no sense.
+    /// Malformed lines of a `/proc/net` table.
     LinesMalformed,
-    /// Netlink messages that made no sense.
+    /// Malformed netlink messages.
     MessagesMalformed,
     /// Whole tables (a protocol and family) that could not be read.
     TablesUnreadable,
-    /// Dumps during which the kernel's table changed under the reader.
+    /// Dumps during which the kernel's table changed.
     DumpsInterrupted,
-    /// The preferred source was not to be had; another one stands in.
+    /// The preferred source was unavailable; another one replaces it.
     SourceFallback,
     /// Network namespaces that could be neither entered nor read.
     NamespacesUnreadable,
-    /// Processes whose network namespace could not be told: it may be one that
-    /// is not shown.
+    /// Processes whose network namespace is unknown: it may be one that is not
+    /// shown.
     NamespacesUnknown,
     /// Network namespaces whose addresses could not be read.
     AddressesUnreadable,
@@ -87,27 +88,27 @@ impl GapKind {
     }
 }
 
-/// Why it is missing.
+/// Reason of a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum GapReason {
     /// Not permitted (EACCES, EPERM).
     Permission,
     /// No descriptors left (EMFILE, ENFILE): raise `ulimit -n`.
     DescriptorLimit,
-    /// The kernel does not offer it.
+    /// Unsupported by the kernel.
     NotOffered,
     /// `sock_diag` is refused by the kernel, or by a seccomp filter in front of
-    /// it: they answer alike.
+    /// it: the error is the same.
     SockDiagRefused,
     /// `/proc` is mounted with `hidepid` (proc(5)).
     Hidepid,
     /// `/proc` is not mounted.
     NoProc,
-    /// It did not follow its format.
+    /// It was malformed.
     Malformed,
     /// It changed while it was read.
     Changed,
-    /// There was more of it than one table may cost.
+    /// It exceeded the budget of one table.
     TooMuch,
     /// Any other error.
     Failed,
@@ -131,7 +132,7 @@ impl GapReason {
         }
     }
 
-    /// The reason behind an error of the operating system.
+    /// Returns the reason for an error of the operating system.
     #[must_use]
     pub fn of(error: &std::io::Error) -> Self {
         // EMFILE is 24 and ENFILE 23 on every Linux architecture.
@@ -147,13 +148,13 @@ impl GapReason {
     }
 }
 
-/// Something that could not be seen.
+/// A gap in a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// What.
+    /// Its kind.
     pub kind: GapKind,
-    /// How many: sockets, processes, lines, messages, tables or dumps.
+    /// Number of affected sockets, processes, lines, messages, tables or dumps.
     pub count: u64,
-    /// Why.
+    /// Its reason.
     pub reason: GapReason,
 }

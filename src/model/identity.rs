@@ -1,4 +1,4 @@
-//! When two findings, of one table and of the next, are the same.
+//! Identity of a finding across tables.
 
 use super::endpoint::Endpoint;
 use super::evidence::{AcceptStall, Evidence, Group};
@@ -7,7 +7,7 @@ use super::mute::RuleName;
 use super::text::Text;
 use super::time::Stamp;
 
-/// What tells a finding from all others, for as long as it stands.
+/// Properties that identify a finding for as long as it is active.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Identity {
     rule: RuleName,
@@ -15,16 +15,16 @@ pub struct Identity {
     unseen: Option<(Option<u32>, Option<u16>)>,
     about: Option<Endpoint>,
     group: Option<Group>,
-    /// Whose odd programs, and where.
+    /// User, anomaly and folder of suspicious programs.
     odd: Option<(Option<u32>, &'static str, Option<Text>)>,
     since: Stamp,
 }
 
 impl Identity {
-    /// That of a finding.
+    /// Returns the key of a finding.
     #[must_use]
     pub fn of(finding: &Finding) -> Self {
-        // Of many alike one is as good as another.
+        // A group of suspicious programs is not identified by its first process.
         let odd = match &finding.evidence {
             Evidence::OddPrograms(programs) => {
                 Some((programs.uid, programs.oddity, programs.folder.clone()))

@@ -1,7 +1,7 @@
-//! How `sock_diag` is told which socket is meant: pure, bytes only.
+//! Encoding of `sock_diag` requests that name a socket: pure, bytes only.
 //!
-//! Here because both edges need it: `source` to ask about a socket, `control`
-//! to close it. Format: `include/uapi/linux/inet_diag.h`.
+//! Shared by both edges: `source` queries a socket, `control` closes it. Format:
+//! `include/uapi/linux/inet_diag.h`.
 
 use super::endpoint::Endpoint;
 use super::protocol::{Family, Protocol};

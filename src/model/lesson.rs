@@ -1,24 +1,24 @@
-//! What a learner can have happen to a socket of the lab: the next step of its
-//! program, or of its peer, which the lab plays.
+//! Actions of a learner in the lab: the next step of a socket's program, or of
+//! its peer, which the lab plays.
 
 use super::endpoint::Endpoint;
 use super::protocol::Protocol;
 use super::state::State;
 use serde::{Deserialize, Serialize};
 
-/// Something that is done to a socket, or on the far end of it.
+/// An action on a socket, or at its far end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Move {
     /// The peer answers the SYN with SYN+ACK.
     PeerAnswers,
-    /// The peer acknowledges all it has heard.
+    /// The peer acknowledges all it has received.
     PeerAcknowledges,
-    /// The peer sends its FIN and acknowledges all it has heard.
+    /// The peer sends its FIN and acknowledges all it has received.
     PeerFinishes,
-    /// The peer sends its FIN before it has heard ours.
+    /// The peer sends its FIN before it has received this end's FIN.
     PeerFinishesCrossing,
-    /// The peer repeats its FIN, as if our last ACK had been lost.
+    /// The peer repeats its FIN, as if this end's last ACK had been lost.
     PeerFinishesAgain,
     /// The peer sends some bytes.
     PeerSends,
@@ -30,30 +30,30 @@ pub enum Move {
     ClientConnects,
     /// The program calls listen on a port it has reserved.
     ProgramListens,
-    /// The program calls connect; the peer says nothing yet.
+    /// The program calls connect; the peer does not answer yet.
     ProgramConnects,
-    /// The program accepts what waits in the queue.
+    /// The program accepts a waiting connection.
     ProgramAccepts,
-    /// The program reads all there is.
+    /// The program reads all available data.
     ProgramReads,
     /// The program sends some bytes.
     ProgramSends,
-    /// The program says that it will send no more, and keeps the socket.
+    /// The program shuts down its sending half and keeps the socket.
     ProgramShutsDown,
     /// The program closes the socket.
     ProgramCloses,
-    /// Whatever state has no socket any more gets one.
+    /// Every state without a socket gets one.
     SetUpAgain,
     /// The next chapter of the tour.
     Next,
 }
 
-/// Who makes a move.
+/// Role of the party that performs an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Actor {
     /// The kernel at the far end of a connection.
     Peer,
-    /// Somebody who has no connection yet.
+    /// A host without a connection yet.
     Client,
     /// The program that holds the socket.
     Program,
@@ -75,7 +75,7 @@ impl Actor {
 }
 
 impl Move {
-    /// Who makes it.
+    /// Returns the role that performs it.
     #[must_use]
     pub fn actor(self) -> Actor {
         match self {
@@ -98,7 +98,7 @@ impl Move {
         }
     }
 
-    /// Every move with its key in the assets.
+    /// Every action with its key in the assets.
     pub const ALL: [(Self, &'static str); 18] = [
         (Self::PeerAnswers, "peer_answers"),
         (Self::PeerAcknowledges, "peer_acknowledges"),
@@ -130,39 +130,38 @@ impl Move {
     }
 }
 
-/// A move, and the socket it is about.
+/// A requested action and the socket it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wish {
-    /// What.
+    /// The action.
     pub what: Move,
     /// The socket's protocol.
     pub protocol: Protocol,
-    /// Its own end.
+    /// The socket's own end.
     pub local: Endpoint,
-    /// Its peer's end, where it has one.
+    /// The peer's end, if there is one.
     pub remote: Option<Endpoint>,
 }
 
-/// Why a move was not made.
+/// Reason why an action was not performed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unmade {
     /// The lab's processes have ended.
     Gone,
-    /// It did not fit what is there, or failed; the reason in words.
+    /// It did not fit the present state, or failed; the reason in words.
     Failed(String),
 }
 
-/// What the lab teaches.
+/// Mode of the lab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Course {
-    /// One socket in each state, and every step of it by key.
+    /// One socket in each state, and each of its transitions by key.
     States,
     /// A session from beginning to end, a chapter at a time.
     Tour,
 }
 
-/// The state that each chapter of the tour is about; the first says what will
-/// come.
+/// The state that each chapter of the tour is about; the first gives an overview.
 pub const CHAPTERS: [State; 11] = [
     State::Listen,
     State::Listen,

@@ -1,4 +1,4 @@
-//! What a person does not want to be told again.
+//! Muted findings.
 
 use super::evidence::Evidence;
 use super::finding::{Finding, Rule};
@@ -6,17 +6,17 @@ use super::process::Program;
 use super::text::{Text, is_deceptive};
 use std::fmt::{self, Write as _};
 
-/// Which rule, as a person names it.
+/// Id of a rule, as users name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuleName {
-    /// One of this program's.
+    /// A built-in rule.
     Own(Rule),
-    /// One that a person wrote, by its name.
+    /// A user rule, by its name.
     Theirs(Text),
 }
 
 impl RuleName {
-    /// The rule that found something.
+    /// Returns the id of a finding's rule.
     #[must_use]
     pub fn of(finding: &Finding) -> Self {
         match &finding.evidence {
@@ -32,7 +32,7 @@ impl RuleName {
         }
     }
 
-    /// As it is written in settings and reports.
+    /// The id as written in settings and reports.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -42,23 +42,23 @@ impl RuleName {
     }
 }
 
-/// Findings that are not to be told as news: they stand apart, and are counted.
+/// Findings that are not reported as new: they are listed apart, and counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mute {
-    /// Of which rule.
+    /// The muted rule.
     pub rule: RuleName,
-    /// About which program file; none for the whole rule.
+    /// The muted program file; none for the whole rule.
     pub program: Option<Text>,
 }
 
 impl Mute {
-    /// The mute that fits a finding and no other program's. None where that
-    /// would mute everybody: the finding is about some program, and its file is
-    /// not known.
+    /// Returns the mute that covers a finding and no other program's. None if it
+    /// would cover every program: the finding is about some program, and its file
+    /// is unknown.
     #[must_use]
     pub fn of(finding: &Finding) -> Option<Self> {
         let program = match &finding.process {
-            // Its programs are many.
+            // There are several programs.
             _ if matches!(finding.evidence, Evidence::OddPrograms(_)) => return None,
             None if is_of_some_program(&finding.evidence) => return None,
             None => None,
@@ -70,7 +70,7 @@ impl Mute {
         })
     }
 
-    /// Whether a finding is one of those.
+    /// True if it covers a finding.
     #[must_use]
     pub fn covers(&self, finding: &Finding) -> bool {
         let rule = match (&self.rule, &finding.evidence) {
@@ -91,7 +91,7 @@ impl Mute {
     }
 }
 
-/// Whether findings of this kind have a program, whether or not it may be seen.
+/// True if findings of this kind have a program, visible or not.
 fn is_of_some_program(evidence: &Evidence) -> bool {
     matches!(
         evidence,
@@ -113,7 +113,7 @@ fn is_of_some_program(evidence: &Evidence) -> bool {
 }
 
 impl fmt::Display for Mute {
-    /// As it is written in the settings.
+    /// Writes it in the form of the settings.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
@@ -127,8 +127,8 @@ impl fmt::Display for Mute {
     }
 }
 
-/// A text as a string of TOML that reads back as the same, and can be shown: what must
-/// not reach a terminal has the escapes of TOML.
+/// Returns a text as a TOML string that reads back as the same and is safe to
+/// show: characters that must not reach a terminal are escaped.
 #[must_use]
 pub fn toml_string(text: &Text) -> String {
     let Ok(raw) = std::str::from_utf8(text.raw()) else {
@@ -149,7 +149,7 @@ pub fn toml_string(text: &Text) -> String {
     written
 }
 
-/// A text without control characters as a string of TOML or JSON.
+/// Returns a text without control characters as a TOML or JSON string.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))

@@ -7,14 +7,14 @@ use super::text::Text;
 pub struct Namespace {
     /// Its inode number, as in `/proc/PID/ns/net`.
     pub id: u32,
-    /// What people call it: its name under `/run/netns` (ip-netns(8)), else the
-    /// container or unit of the process with the smallest pid in it. None for
-    /// the one that this program is in, and where there is neither.
+    /// Its name: that under `/run/netns` (ip-netns(8)), else the container or
+    /// unit of the process with the smallest pid in it. None for the one that
+    /// this program is in, and if there is neither.
     pub name: Option<Text>,
-    /// Whether this program is in it.
+    /// True if this program is in it.
     pub own: bool,
-    /// How a person gets a command into it; none for the one that this program is
-    /// in, and where nothing leads there.
+    /// Way to run a command in it; none for the one that this program is in, and
+    /// if there is none.
     pub entrance: Option<Entrance>,
 }
 
@@ -29,7 +29,7 @@ pub enum Entrance {
 }
 
 impl Entrance {
-    /// By name, where that is a plain word.
+    /// Returns the way by name, if that is a plain word.
     #[must_use]
     pub fn named(name: &Text) -> Option<Self> {
         let plain = |sign: char| sign.is_ascii_alphanumeric() || "._-".contains(sign);
@@ -38,7 +38,7 @@ impl Entrance {
         name_is_plain.then(|| Self::Name(name.clone()))
     }
 
-    /// What goes in front of a command that is to run there.
+    /// Returns the prefix of a command that is to run there.
     #[must_use]
     pub fn prefix(&self) -> String {
         match self {
@@ -48,7 +48,7 @@ impl Entrance {
     }
 }
 
-/// Which network namespaces to read.
+/// Network namespaces to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Scope {
     /// The one that this program is in.
@@ -59,7 +59,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// The other one.
+    /// Returns the other scope.
     #[must_use]
     pub fn toggled(self) -> Self {
         match self {

@@ -18,13 +18,13 @@ pub struct Network {
     pub missing: Vec<IpAddr>,
 }
 
-/// An interface that sockets are bound to and that is gone. One that is made anew gets
+/// An interface that sockets are bound to and that is gone. A new one gets
 /// another index, even under the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GoneInterface {
     /// Inode number of the network namespace.
     pub namespace: u32,
-    /// The index that it had there.
+    /// The index it had there.
     pub index: u32,
 }
 
@@ -59,7 +59,7 @@ impl Lost {
     }
 }
 
-/// Connections that NAT sends elsewhere.
+/// Connections that NAT redirects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forwarding {
     /// Their real target.

@@ -1,4 +1,4 @@
-//! What the monitor makes of all readings so far: the only thing faces read.
+//! The monitor's current view of the system: the only input of views and reports.
 
 use super::accept_wait::AcceptWait;
 use super::chronicle::{Chronicle, Known, Step, Timeline};
@@ -24,29 +24,29 @@ use super::trend::{Heap, Trend};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The state of the world as far as it is known. Made anew for every table
-/// and never changed afterwards.
+/// The state of the system as far as it is known. Built for every table and never
+/// changed afterwards.
 #[derive(Clone, Debug, Default)]
 pub struct Observation {
-    /// When the table was read.
+    /// Time at which the table was read.
     pub time: Time,
-    /// How many tables have been read.
+    /// Number of tables read so far.
     pub number: u64,
     /// This machine's name.
     pub host: Text,
-    /// Where the table came from.
+    /// Source of the table.
     pub source: SourceKind,
     /// Sockets, and those that closed a moment ago.
     pub rows: Arc<Vec<Row>>,
-    /// What the rows' owner spans point into.
+    /// Holders that the rows' owner spans index.
     pub holders: Vec<Holder>,
-    /// What holders and last owners point into. A process keeps its place as
-    /// long as anything points to it; a place that is free holds a blank
-    /// process with pid 0.
+    /// Processes that holders and last owners index. A process keeps its index as
+    /// long as anything refers to it; a free index holds a blank process with pid
+    /// 0.
     pub processes: Vec<Arc<Process>>,
     /// Users by id, ascending.
     pub users: Arc<Vec<User>>,
-    /// The interfaces that occur.
+    /// The interfaces of the table.
     pub interfaces: Vec<Interface>,
     /// Interfaces that sockets are bound to and that are gone.
     pub gone_interfaces: Vec<GoneInterface>,
@@ -60,43 +60,43 @@ pub struct Observation {
     pub accept_waits: Vec<AcceptWait>,
     /// Observed spacings of unanswered keepalive probes, ascending by key.
     pub probe_spacings: Vec<ProbeSpacing>,
-    /// How many rows are in each state (those that closed are not counted).
+    /// Number of rows in each state, without closed ones.
     pub tally: Tally,
     /// Sockets that appeared, per table, the latest last; at most the last 60
     /// tables, and none for the first, when nothing can be called new.
     pub arrivals: Vec<u32>,
-    /// How many rows were in each state, per table, the latest last; at most
-    /// the last 60 tables.
+    /// Number of rows in each state, per table, the latest last; at most the last
+    /// 60 tables.
     pub tallies: Vec<Tally>,
-    /// Heaps of sockets in passing states that have been heaps for some time.
+    /// Groups of sockets in transient states that have been large for some time.
     pub trends: Vec<Trend>,
-    /// What could not be seen.
+    /// Gaps in what could be read.
     pub gaps: Vec<Gap>,
-    /// How far the processes could be searched for the holders of sockets.
+    /// Extent of the search for the holders of sockets.
     pub owner_search: OwnerSearch,
-    /// Troubles that stand, gravest first.
+    /// Active findings, the most severe first.
     pub findings: Vec<Finding>,
-    /// Those that stand and are muted, in the same order.
+    /// Active findings that are muted, in the same order.
     pub muted: Vec<Finding>,
-    /// Rules that have nothing to judge by here.
+    /// Rules that are inactive here for lack of an input.
     pub blind: Vec<Blind>,
-    /// CPU and memory where they were asked for.
+    /// CPU and memory of the requested processes.
     pub usage: Vec<Usage>,
-    /// What the rows' flows point into; empty unless the tables are read with
+    /// TCP metrics that the rows index; empty unless the tables are read with
     /// them.
     pub flows: Arc<Vec<Flow>>,
     /// Buffer memory and drops of UDP sockets and listeners, ascending by key.
     pub memory: Arc<Vec<MemoryEntry>>,
-    /// `TCP_INFO` of the connections it was asked for, ascending by key.
+    /// `TCP_INFO` of the requested connections, ascending by key.
     pub details: Vec<Detail>,
-    /// What is known beyond the present moment.
+    /// Connection history beyond the present table.
     pub chronicle: Arc<Chronicle>,
     /// This kernel's settings.
     pub limits: Limits,
 }
 
 impl Observation {
-    /// Waiting times at the listeners among these rows.
+    /// Returns the waiting times at a listener.
     #[must_use]
     pub fn accept_wait(&self, row: &Row) -> Option<&AcceptWait> {
         let key = row.socket.key();
@@ -107,8 +107,8 @@ impl Observation {
         })
     }
 
-    /// Time between unanswered keepalive probes of a row, where two tables showed
-    /// it.
+    /// Returns the time between unanswered keepalive probes of a row, if two
+    /// tables showed it.
     #[must_use]
     pub fn probe_spacing(&self, row: &Row) -> Option<Duration> {
         let key = row.socket.key();
@@ -118,8 +118,8 @@ impl Observation {
         Some(self.probe_spacings.get(place.ok()?)?.spacing)
     }
 
-    /// The way of a row through its states: as it was followed, else as far as
-    /// the row itself tells. The present state is the last.
+    /// Returns the states a row has passed through: as tracked, else as far as
+    /// the row itself shows. The present state is the last.
     #[must_use]
     pub fn timeline(&self, row: &Row) -> Timeline {
         if let Some(followed) = self.chronicle.timeline(&row.socket.key()) {
@@ -137,8 +137,8 @@ impl Observation {
         Timeline { steps: vec![step] }
     }
 
-    /// Whether a row is of the network namespace that this program is in, or may
-    /// be: where none is known there is only one.
+    /// True if a row is in the network namespace of this program, or may be: if
+    /// none is known there is only one.
     #[must_use]
     pub fn is_own(&self, row: &Row) -> bool {
         let own = self.namespaces.iter().find(|known| known.own);
@@ -164,7 +164,7 @@ impl Observation {
         self.process(holder.process)
     }
 
-    /// Who held the row before nobody did.
+    /// Returns the last process that held the row, if it has none now.
     #[must_use]
     pub fn last_owner(&self, row: &Row) -> Option<&Arc<Process>> {
         self.process(row.last_owner?.process())
@@ -201,8 +201,8 @@ impl Observation {
         networks.find(|known| known.namespace == socket.namespace)
     }
 
-    /// Returns what the socket is bound to and its network namespace does not have, if
-    /// that is so and known.
+    /// Returns the bind target of a socket that its network namespace does not
+    /// have; none if it has it, or if that is unknown.
     #[must_use]
     pub fn lost(&self, socket: &Socket) -> Option<Lost> {
         let bound_to = (socket.namespace, socket.interface);
@@ -210,7 +210,8 @@ impl Observation {
         if gone.any(|gone| (gone.namespace, gone.index) == bound_to) {
             return Some(Lost::Interface);
         }
-        // For the short records the kernel does not tell whether it may be any address.
+        // For minisockets the kernel does not report whether any address may be
+        // used.
         let lasts = socket.is_connection()
             || socket.protocol == Protocol::Udp
             || matches!(socket.state, State::Listen | State::BoundInactive);
@@ -229,7 +230,7 @@ impl Observation {
         self.namespaces.get(place)
     }
 
-    /// Whether there are several network namespaces to tell apart.
+    /// True if there are several network namespaces to distinguish.
     #[must_use]
     pub fn spans_namespaces(&self) -> bool {
         self.namespaces.len() > 1
@@ -246,10 +247,10 @@ impl Observation {
         self.details.get(place)
     }
 
-    /// How the number of sockets like this one goes: in the same state, and of
-    /// the same process, or where there is none, on the same port (`TIME_WAIT`:
-    /// of all). None while little is known of them, or few are there, and where
-    /// those of several network namespaces would be counted together.
+    /// Returns the trend of the number of sockets like this one: in the same
+    /// state, and of the same process, or without one, on the same port
+    /// (`TIME_WAIT`: of all). None while little is known of them, or there are
+    /// few, and if those of several network namespaces would be counted together.
     #[must_use]
     pub fn trend(&self, row: &Row) -> Option<&Trend> {
         let socket = &row.socket;
@@ -269,8 +270,8 @@ impl Observation {
     }
 
     /// The other end of a TCP connection within this machine: in the same network
-    /// namespace, with the addresses swapped. None for a socket that is connected to
-    /// itself. Walks the table: for a selected row, not for all.
+    /// namespace, with the addresses swapped. None for a socket that is connected
+    /// to itself. Searches the table: for a selected row, not for all.
     #[must_use]
     pub fn other_end(&self, row: &Row) -> Option<&Row> {
         let socket = &row.socket;
@@ -285,8 +286,8 @@ impl Observation {
         })
     }
 
-    /// The listener in the same network namespace that takes what a socket here
-    /// sends to its peer.
+    /// The listener in the same network namespace that accepts connections to the
+    /// peer's end.
     #[must_use]
     pub fn listener_of_peer(&self, row: &Row) -> Option<&Row> {
         let arriving = Socket {
@@ -305,22 +306,22 @@ impl Observation {
             .min_by_key(|listener| listener.socket.local.is_unspecified())
     }
 
-    /// How much a row carries, as read with the table: the same for all rows,
-    /// and so what they are sorted and filtered by.
+    /// Returns the TCP metrics of a row as read with the table: available for all
+    /// rows alike, and therefore the basis of sorting and filtering.
     #[must_use]
     pub fn table_flow(&self, row: &Row) -> Option<&Flow> {
         self.flows.get(row.flow?.place())
     }
 
-    /// How much a row carries, as far as anything is known of it.
+    /// Returns the TCP metrics of a row from any source.
     #[must_use]
     pub fn flow(&self, row: &Row) -> Option<&Flow> {
         self.table_flow(row)
             .or_else(|| self.detail(row).map(|detail| &detail.flow))
     }
 
-    /// Buffer memory and drops of a row: as listed with the table, else as asked
-    /// for.
+    /// Returns buffer memory and drops of a row: as listed with the table, else
+    /// as requested.
     #[must_use]
     pub fn socket_memory(&self, row: &Row) -> Option<SocketMemory> {
         self.listed_memory(row)
@@ -351,8 +352,8 @@ impl Observation {
         Some(self.memory.get(place.ok()?)?.memory)
     }
 
-    /// How often something of a row has been sent again: over its life where
-    /// that is known, else without an answer so far. None where nothing ever is.
+    /// Number of retransmissions of a row: over its life if known, else of the
+    /// segment without an answer so far. None for sockets that never retransmit.
     #[must_use]
     pub fn retransmits(&self, row: &Row) -> Option<u32> {
         let connection = row.socket.protocol == Protocol::Tcp && row.socket.peer().is_some();
@@ -362,12 +363,12 @@ impl Observation {
         })
     }
 
-    /// The listeners whose connection this row could be: same namespace and
-    /// port, and bound to its local address or to any.
+    /// Returns the listeners whose connection this row could be: same namespace
+    /// and port, and bound to its local address or to any.
     ///
-    /// A listener bound to the very address goes before one bound to any, and
-    /// then one bound to an interface before one bound to none, as in the kernel;
-    /// of those that fit equally well all are given.
+    /// A listener bound to the exact address precedes one bound to any, and then
+    /// one bound to an interface precedes one bound to none, as in the kernel; of
+    /// equally specific ones all are returned.
     pub fn listeners_of<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = &'a Row> {
         let best = self
             .listeners_on(row)
@@ -377,8 +378,8 @@ impl Observation {
             .filter(move |found| Some(breadth(found, row)) == best)
     }
 
-    /// Whether another socket listens on the port that a row is bound to, at
-    /// whatever address.
+    /// True if another socket listens on the port that a row is bound to, at any
+    /// address.
     #[must_use]
     pub fn listens_beside(&self, row: &Row) -> bool {
         self.listening_on(row.socket.local.port)
@@ -400,8 +401,8 @@ impl Observation {
     }
 }
 
-/// How widely a listener is bound that takes a row's connection: narrower goes
-/// first.
+/// Specificity of the address of a listener that accepts a row's connection:
+/// lower is more specific.
 fn breadth(listener: &Row, row: &Row) -> (u8, bool) {
     let bound = listener.socket.local;
     let address = if bound.address() == row.socket.local.address() {
@@ -414,18 +415,18 @@ fn breadth(listener: &Row, row: &Row) -> (u8, bool) {
     (address, listener.socket.interface == 0)
 }
 
-/// What is known of one connection beyond its row.
+/// Details of one connection beyond its row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detail {
-    /// Which.
+    /// The connection.
     pub key: SocketKey,
-    /// All the kernel tells.
+    /// Its whole `TCP_INFO`.
     pub info: TcpInfo,
-    /// What it carries.
+    /// Its TCP metrics.
     pub flow: Flow,
 }
 
-/// How many sockets are in each state.
+/// Number of sockets in each state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     tcp: [u32; State::ALL.len()],
@@ -436,7 +437,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts one more socket.
+    /// Increments the count of one state.
     pub fn count(&mut self, protocol: Protocol, state: State) {
         let counter = match (
             protocol,

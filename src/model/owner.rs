@@ -1,4 +1,4 @@
-//! Which processes hold a socket, and why nobody does.
+//! Holders of sockets, and the reasons why a socket has none.
 
 use super::text::Text;
 
@@ -9,7 +9,7 @@ pub struct ProcessId(pub u32);
 /// One descriptor through which a process holds a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// Who.
+    /// The process.
     pub process: ProcessId,
     /// File descriptor number.
     pub fd: u32,
@@ -19,27 +19,27 @@ pub struct Holder {
 /// first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct OwnerSpan {
-    /// Where the run begins.
+    /// Index of the first holder.
     pub start: u32,
-    /// How many descriptors there are, over all processes.
+    /// Number of descriptors, over all processes.
     pub count: u32,
 }
 
 impl OwnerSpan {
-    /// Nobody is known to hold the socket, but not every process that could be
-    /// read has been searched since it came.
+    /// No process is known to hold the socket, but not every readable process has
+    /// been searched since it appeared.
     pub const PENDING: Self = Self {
         start: u32::MAX,
         count: 0,
     };
 
-    /// Whether the search for the owner goes on.
+    /// True if the search for the owner continues.
     #[must_use]
     pub fn is_pending(self) -> bool {
         self == Self::PENDING
     }
 
-    /// The holders this span names, none if it does not fit the table.
+    /// Returns the holders of this span, none if it does not fit the table.
     #[must_use]
     pub fn of(self, holders: &[Holder]) -> &[Holder] {
         let start = self.start as usize;
@@ -49,7 +49,7 @@ impl OwnerSpan {
     }
 }
 
-/// Why a row has no owner.
+/// Reason why a row has no owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Unowned {
     /// Closed; the kernel alone keeps it for about a minute.
@@ -62,7 +62,7 @@ pub enum Unowned {
     Orphan,
     /// Some processes' descriptors could not be read: one of them may own it.
     Hidden,
-    /// It came just now, and not every process has been searched for it yet.
+    /// It has just appeared, and not every process has been searched for it yet.
     Pending,
     /// Every process could be read and none has it: the kernel's own (NFS,
     /// `WireGuard`), another PID namespace, a descriptor in flight, or closed
@@ -97,7 +97,7 @@ impl Unowned {
     }
 }
 
-/// How far the processes could be searched for the holders of sockets.
+/// Extent of the search for the holders of sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum OwnerSearch {
     /// Every process of the machine.
@@ -106,7 +106,7 @@ pub enum OwnerSearch {
     AllButInit,
     /// Every process of this PID namespace; those outside are not in `/proc`.
     OfPidNamespace,
-    /// Some could not be read.
+    /// Some processes could not be read.
     #[default]
     InPart,
 }
@@ -130,11 +130,11 @@ impl OwnerSearch {
     }
 }
 
-/// A user's name for an id, as NSS told it.
+/// Name of a user id, as returned by NSS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// User id.
     pub uid: u32,
-    /// Name; none where NSS has none.
+    /// Name; none if NSS has none.
     pub name: Option<Text>,
 }

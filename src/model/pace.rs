@@ -1,23 +1,23 @@
-//! How often tables are read.
+//! Interval between tables.
 
 use std::time::Duration;
 
-/// How often a person wants tables to be read.
+/// Refresh mode chosen by the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Pace {
-    /// As often as costs little: every second, and less often on a machine
-    /// where a table is dear.
+    /// As often as is cheap: every second, and less often on a machine where a
+    /// table is expensive.
     #[default]
     Adaptive,
-    /// This often, whatever it costs.
+    /// At this interval, at any cost.
     Fixed(Duration),
 }
 
 impl Pace {
-    /// The time between tables of an adaptive pace where they cost little.
+    /// Interval of the adaptive mode when tables are cheap.
     pub const QUICKEST: Duration = Duration::from_secs(1);
 
-    /// The time between tables to begin with.
+    /// Returns the initial interval.
     #[must_use]
     pub fn first(self) -> Duration {
         match self {

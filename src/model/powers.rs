@@ -1,5 +1,5 @@
-//! What this program may do here, and what it kept of it: plain facts, for
-//! those who must explain what can't be seen or done.
+//! Privileges of this program, and the hardening it applied: plain facts for
+//! explaining what cannot be seen or done.
 
 use super::action::Policy;
 use super::closing::CloseRefusal;
@@ -7,14 +7,13 @@ use super::text::Text;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// A privilege of the kernel that some part of this program uses
-/// (capabilities(7)).
+/// A Linux capability that some part of this program uses (capabilities(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Capability {
-    /// Reading other users' files and folders: half of what it takes to find
-    /// owners.
+    /// Reading other users' files and folders: one of two capabilities needed to
+    /// find owners.
     DacReadSearch,
-    /// Looking into other users' processes: the other half.
+    /// Inspecting other users' processes: the other one.
     SysPtrace,
     /// Signals to other users' processes.
     Kill,
@@ -22,13 +21,13 @@ pub enum Capability {
     NetAdmin,
     /// Entering other network namespaces.
     SysAdmin,
-    /// Playing the far end of the lab on a pair of devices, in its own namespace.
+    /// Acting as the far end of the lab on a pair of devices, in its own
+    /// namespace.
     NetRaw,
 }
 
 impl Capability {
-    /// All that what the program tells and does on the machine takes: the lab takes
-    /// more.
+    /// Capabilities used outside the lab.
     pub const ALL: [Self; 5] = [
         Self::DacReadSearch,
         Self::SysPtrace,
@@ -57,21 +56,23 @@ impl fmt::Display for Capability {
     }
 }
 
-/// What this program may do.
+/// Privileges of this program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Powers {
     /// Its effective user.
     pub uid: u32,
-    /// Which of the privileges it uses it has.
+    /// Capabilities that it has, of those it uses.
     pub capabilities: BTreeSet<Capability>,
-    /// Whether its privileges count for the whole machine. In a user namespace
-    /// (a rootless container) they count only for what belongs to that.
+    /// True if its privileges are valid for the whole machine. In a user
+    /// namespace (a rootless container) they are valid only for what belongs to
+    /// that.
     pub whole_machine: bool,
-    /// What it gave up at its start.
+    /// Privileges and abilities it gave up at its start.
     pub restraint: Restraint,
 }
 
-/// What a program can give up so that a mistake in it does less harm.
+/// Privileges and abilities a program can give up so that a defect in it does
+/// less harm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(
     clippy::struct_excessive_bools,
@@ -90,28 +91,27 @@ pub struct Restraint {
     pub no_execution: bool,
 }
 
-/// How surely a process can be named.
+/// Reliability with which a process can be identified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Naming {
     /// By a pidfd.
     Surely,
     /// By its number only: the kernel, or a filter, gives no pidfds.
     ByNumber,
-    /// Not at all: `/proc` counts processes as another PID namespace does.
+    /// Not at all: `/proc` numbers processes of another PID namespace.
     NotAtAll,
 }
 
-/// What this program can do with what it may do, found out by trying, without
-/// harm.
+/// Effective abilities of this program, determined by harmless probing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Means {
-    /// What it may do.
+    /// Its privileges.
     pub powers: Powers,
-    /// What a person lets it do.
+    /// Actions that the user permits.
     pub policy: Policy,
-    /// How surely a process can be named.
+    /// Reliability with which a process can be identified.
     pub naming: Naming,
-    /// Whether it closes connections.
+    /// Result of probing for `SOCK_DESTROY`.
     pub closing: Result<(), CloseRefusal>,
     /// The path of the program file.
     pub program: Text,

@@ -4,14 +4,14 @@ use super::text::Text;
 use super::unit::Unit;
 use std::sync::Arc;
 
-/// What is known of a process. Kept once per process and shared.
+/// Facts about a process. Kept once per process and shared.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Process {
     /// Thread-group leader's id.
     pub pid: u32,
-    /// Start time in clock ticks since boot (field 22 of `/proc/PID/stat`).
-    /// With the pid it tells one process from a later one of the same number,
-    /// to the tick.
+    /// Start time in clock ticks since boot (field 22 of `/proc/PID/stat`). With
+    /// the pid it distinguishes a process from a later one of the same number, to
+    /// the tick.
     pub start_ticks: u64,
     /// Start time in milliseconds since 1970, where boot time is known.
     pub started_ms: Option<u64>,
@@ -33,12 +33,12 @@ pub struct Process {
     pub unit: Option<Unit>,
     /// Ancestors by pid and name, the parent first; at most eight.
     pub parents: Vec<(u32, Text)>,
-    /// Whether the kernel runs it (flag `PF_KTHREAD`).
+    /// True for a kernel thread (flag `PF_KTHREAD`).
     pub kernel_thread: bool,
-    /// How many files it has open; none before Linux 6.2, or if not permitted.
-    /// A few tables old at times.
+    /// Number of open files; none before Linux 6.2, or if not permitted.
+    /// Sometimes a few tables old.
     pub descriptors: Option<Descriptors>,
-    /// Why its main thread does not run, where that is a reason of its own.
+    /// Reason why its main thread does not run, if there is a special one.
     pub run_state: RunState,
 }
 
@@ -51,8 +51,8 @@ impl Process {
     }
 }
 
-/// The processes that accept at a listener, of those that hold it: where one is
-/// an ancestor of another (a pre-fork server, a service that was passed its
+/// Returns the processes that accept at a listener, of those that hold it: if one
+/// is an ancestor of another (a pre-fork server, a service that was passed its
 /// socket) it holds the socket for the other.
 #[must_use]
 pub fn acceptors<'a>(holders: &[&'a Arc<Process>]) -> Vec<&'a Arc<Process>> {
@@ -64,8 +64,8 @@ pub fn acceptors<'a>(holders: &[&'a Arc<Process>]) -> Vec<&'a Arc<Process>> {
     accepting.copied().collect()
 }
 
-/// State of a process's main thread, as far as it keeps the process from
-/// working (`state` of `/proc/PID/stat`).
+/// State of a process's main thread, if it keeps the process from working
+/// (`state` of `/proc/PID/stat`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum RunState {
     /// It runs, sleeps, or its state is not known.
@@ -112,9 +112,9 @@ impl RunState {
 /// A process's open files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Descriptors {
-    /// How many are open.
+    /// Number of open files.
     pub open: u32,
-    /// How many may be (`RLIMIT_NOFILE`, the soft limit).
+    /// Maximum number of open files (`RLIMIT_NOFILE`, the soft limit).
     pub most: u32,
 }
 
@@ -127,11 +127,11 @@ pub struct Program {
     pub file: ProgramFile,
 }
 
-/// Which file a process runs, compared with the file of that path in the mount
+/// The file that a process runs, compared with the file of that path in the mount
 /// namespace of this program.
 ///
-/// Every user may take a user namespace with a mount namespace, bind a file of
-/// theirs over `/usr/sbin/sshd` there, and run it: the kernel names the path in
+/// Every user may create a user namespace with a mount namespace, bind a file of
+/// theirs over `/usr/sbin/sshd` there, and run it: the kernel reports the path in
 /// that namespace. A path alone proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProgramFile {
@@ -145,7 +145,7 @@ pub enum ProgramFile {
     Unverified,
 }
 
-/// A program file of another file system than ours.
+/// A program file of another file system than this program's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elsewhere {
     /// True if the process is in another user namespace than this program. A mount
@@ -182,7 +182,8 @@ impl Program {
         self.file == ProgramFile::Deleted
     }
 
-    /// The file of another file system than ours; none if it is not.
+    /// Returns the data on the other file system; none if the file is in this
+    /// one.
     #[must_use]
     pub fn elsewhere(&self) -> Option<Elsewhere> {
         match self.file {
@@ -191,8 +192,8 @@ impl Program {
         }
     }
 
-    /// The path with a mark behind it where it is not that of the file here: the
-    /// kernel's own for a removed file.
+    /// Returns the path with a mark appended if it is not that of the file here:
+    /// the kernel's own mark for a removed file.
     #[must_use]
     pub fn marked(&self) -> Text {
         let mark: &[u8] = match self.file {

@@ -38,15 +38,15 @@ pub enum Family {
     Inet6,
 }
 
-/// What a socket was opened for. A byte, as [`Family`] is.
+/// The family a socket was opened for. A byte, as [`Family`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opened {
     /// IPv4.
     Inet,
-    /// IPv6, and IPv4 with v4-mapped addresses unless `only` says otherwise.
+    /// IPv6, and IPv4 with v4-mapped addresses unless `only` is true.
     Inet6 {
-        /// Whether it takes nothing of IPv4 (`IPV6_V6ONLY` of ipv6(7)). Only
-        /// `sock_diag` tells, and of those alone that have no peer.
+        /// True if it accepts no IPv4 (`IPV6_V6ONLY` of ipv6(7)). Reported by
+        /// `sock_diag` only, and only for sockets without a peer.
         only: Option<bool>,
     },
 }

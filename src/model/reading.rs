@@ -1,7 +1,7 @@
-//! What comes from outside: the only input of the monitor.
+//! Input from outside: the only input of the monitor.
 //!
-//! A live kernel, a recording and a test script all yield these, so everything
-//! behind the monitor is the same for all three.
+//! A live kernel, a recording and a test script all produce these, so that
+//! everything behind the monitor is the same for all three.
 
 use super::counters::{Counters, Gauges};
 use super::event::Events;
@@ -20,12 +20,12 @@ use super::text::Text;
 use super::time::Time;
 use std::sync::Arc;
 
-/// Something seen at some time.
+/// A reading with its time.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// When.
+    /// Time of the reading.
     pub time: Time,
-    /// What.
+    /// Content of the reading.
     pub matter: Matter,
 }
 
@@ -36,20 +36,20 @@ pub enum Matter {
     Table(Box<Snapshot>),
     /// CPU and memory of some processes.
     Usage(Vec<Usage>),
-    /// `TCP_INFO` of the connections it was asked for, as far as they are there
-    /// and the source can tell.
+    /// `TCP_INFO` of the requested connections, as far as they exist and the
+    /// source provides it.
     Details(Vec<(SocketKey, TcpInfo)>),
-    /// What has become of sockets that the last table lacked: as they are now,
-    /// or none where they are gone. Those left out could not be asked for.
+    /// Current state of sockets that the last table lacked; none if they are
+    /// gone. Sockets that could not be queried are left out.
     Absences(Vec<(SocketKey, Option<Socket>)>),
-    /// What the kernel told between tables.
+    /// Kernel events between tables.
     Events(Box<Events>),
 }
 
 /// The socket table at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// Where it came from.
+    /// Source of the table.
     pub source: SourceKind,
     /// This machine's name.
     pub host: Text,
@@ -57,15 +57,15 @@ pub struct Snapshot {
     pub sockets: Vec<Socket>,
     /// The owners of each socket: as long as `sockets`.
     pub owners: Vec<OwnerSpan>,
-    /// How much each socket carries: as long as `sockets` if that was asked for,
-    /// else empty. None for what is no connection.
+    /// TCP counters of each socket: as long as `sockets` if requested, else
+    /// empty. None for sockets that are no connections.
     pub flows: Vec<Option<Sample>>,
-    /// Buffer memory of UDP sockets and listeners, by the place of the socket,
-    /// ascending; what the source does not report is left out.
+    /// Buffer memory of UDP sockets and listeners, by the index of the socket,
+    /// ascending; sockets for which the source does not report it are left out.
     pub memory: Vec<(u32, SocketMemory)>,
-    /// What the spans point into.
+    /// Holders that the spans index.
     pub holders: Vec<Holder>,
-    /// What the holders point into.
+    /// Processes that the holders index.
     pub processes: Vec<Arc<Process>>,
     /// Names of the users that occur; a uid that is not here has not been
     /// resolved (yet).
@@ -76,20 +76,20 @@ pub struct Snapshot {
     pub gone_interfaces: Vec<GoneInterface>,
     /// The addresses of network namespaces, where they could be read.
     pub networks: Vec<Network>,
-    /// Which network namespaces were to be read.
+    /// Network namespaces that were to be read.
     pub scope: Scope,
     /// The network namespaces that were read, by ascending id.
     pub namespaces: Vec<Namespace>,
     /// This kernel's settings.
     pub limits: Limits,
-    /// What could not be seen.
+    /// Gaps in what could be read.
     pub gaps: Vec<Gap>,
-    /// How far the processes could be searched for the holders of sockets.
+    /// Extent of the search for the holders of sockets.
     pub owner_search: OwnerSearch,
-    /// The kernel's counters of this namespace: they tell what came and went
+    /// The kernel's counters of this namespace, which include what came and went
     /// between two tables.
     pub counters: Counters,
-    /// What the kernel holds at present.
+    /// The kernel's current values.
     pub gauges: Gauges,
 }
 
@@ -116,7 +116,7 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
-    /// Whether sockets of this protocol come with a cookie.
+    /// True if sockets of this protocol come with a cookie.
     #[must_use]
     pub fn gives_cookies(self, protocol: Protocol) -> bool {
         match self {
@@ -137,10 +137,10 @@ impl SourceKind {
     }
 }
 
-/// What a process uses just now.
+/// Current resource use of a process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Usage {
-    /// Which process.
+    /// Process id.
     pub pid: u32,
     /// Share of one core in percent; may exceed 100. None until two samples.
     pub cpu_percent: Option<f32>,

@@ -1,4 +1,4 @@
-//! A socket together with what watching has taught about it.
+//! A socket with its observed history.
 
 use super::finding::Severity;
 use super::flow::FlowId;
@@ -9,30 +9,31 @@ use super::time::Stamp;
 use super::timer::TimerKind;
 use std::time::Duration;
 
-/// One row of the table. `Copy` and at most 112 bytes: a hundred thousand of
-/// them are made anew with every reading.
+/// One row of the table. `Copy` and at most 112 bytes: a hundred thousand of them
+/// are built with every reading.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// The socket as last read.
     pub socket: Socket,
-    /// Who holds it, in the observation's table of holders.
+    /// Its holders, as a span of the observation's table of holders.
     pub owners: OwnerSpan,
-    /// Why nobody does; none when somebody does, and for a row that has closed.
+    /// Reason why it has no holder; none if it has one, and for a row that has
+    /// closed.
     pub unowned: Option<Unowned>,
-    /// Who held it before nobody did, where that was seen.
+    /// Last known owner, if it has none now.
     pub last_owner: Option<LastOwner>,
-    /// When it was first seen.
+    /// Time at which it was first seen.
     pub first_seen: Stamp,
-    /// When it was first seen in its present state.
+    /// Time at which it was first seen in its present state.
     pub state_since: Stamp,
-    /// Whether it was seen to enter that state. If not, its age is a lower
-    /// bound: it was there when watching began.
+    /// True if it was seen to enter that state. If not, its age is a lower bound:
+    /// it was there when watching began.
     pub entry_seen: bool,
-    /// What happened to it lately.
+    /// Recent change of the row.
     pub phase: Phase,
-    /// The severity of the gravest finding it is part of.
+    /// The severity of the most severe finding it is part of.
     pub flagged: Option<Severity>,
-    /// How much it carries, in the observation's table of flows, while that is
+    /// Its TCP metrics, as an index into the observation's table, while they are
     /// read for every row.
     pub flow: Option<FlowId>,
 }
@@ -42,7 +43,7 @@ pub struct Row {
 pub struct StateAge {
     /// Lower bound.
     pub at_least: Duration,
-    /// True if it is that old, and no older.
+    /// True if that is its exact age.
     pub is_exact: bool,
 }
 
@@ -50,8 +51,8 @@ pub struct StateAge {
 const TIME_WAIT: Duration = Duration::from_mins(1);
 
 impl Row {
-    /// The time in the present state: as seen, or for `TIME_WAIT` as its timer says. The
-    /// table, filters and outputs all take it from here.
+    /// Returns the time in the present state: as observed, or for `TIME_WAIT` as
+    /// its timer shows. The table, filters and outputs all use it.
     #[must_use]
     pub fn state_age(&self, now: Stamp) -> StateAge {
         let watched = self.state_since.age(now);
@@ -93,10 +94,10 @@ impl LastOwner {
     }
 }
 
-/// What happened to a row within the last few seconds (TCPView's colours).
+/// Change of a row within the last few seconds (TCPView's colours).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Nothing.
+    /// No change.
     Steady,
     /// It appeared.
     New,

@@ -1,5 +1,4 @@
-//! The connection through which the person is logged in: closing it would
-//! leave them outside.
+//! The connection of the user's login: closing it would lock them out.
 
 use super::endpoint::Endpoint;
 use super::process::Process;
@@ -7,10 +6,10 @@ use super::protocol::Protocol;
 use super::socket::Socket;
 use std::net::IpAddr;
 
-/// What is known of the session this program runs in.
+/// The login session this program runs in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Session {
-    /// This machine's end and the peer's, as sshd told them.
+    /// This machine's end and the peer's, as sshd reports them.
     pub ends: Option<(Endpoint, Endpoint)>,
 }
 
@@ -22,7 +21,7 @@ impl Session {
         let mut words = ssh_connection.split_whitespace();
         let mut end = || {
             let address = words.next()?;
-            // The kernel's table has the interface apart.
+            // The kernel's table stores the interface separately.
             let (address, _) = address.split_once('%').unwrap_or((address, ""));
             let address: IpAddr = address.parse().ok()?;
             Some(Endpoint::new(address, words.next()?.parse().ok()?))
@@ -31,10 +30,10 @@ impl Session {
         Some((end()?, client))
     }
 
-    /// Whether a socket carries it, or may: it has its ends, or a server for
-    /// logins holds it. Which of those is one's own cannot be told for sure: sudo
-    /// takes `SSH_CONNECTION` away, and under tmux or screen it is that of the
-    /// first login, and sshd no ancestor.
+    /// True if a socket carries the session, or may: it has its ends, or a login
+    /// server holds it. Which of those is the user's own is uncertain: sudo
+    /// removes `SSH_CONNECTION`, and under tmux or screen it is that of the first
+    /// login, and sshd no ancestor.
     pub fn is_carried_by<'p>(
         &self,
         socket: &Socket,
@@ -48,7 +47,7 @@ impl Session {
     }
 }
 
-/// Whether a process carries logins: sshd with its parts, or dropbear.
+/// True if a process carries logins: sshd with its parts, or dropbear.
 fn serves_logins(process: &Process) -> bool {
     let name = process.name.as_str();
     ["sshd", "dropbear"]
@@ -122,7 +121,7 @@ mod tests {
             (other, owner(850, "sshd-session"), true),
             (other, owner(852, "dropbear"), true),
             (other, owner(900, "bash"), false),
-            // A listener of the same sshd carries nobody.
+            // A listener of the same sshd carries no login.
             ("0.0.0.0:0", owner(850, "sshd"), false),
         ];
         for (remote, owner, expected) in cases {

@@ -1,25 +1,25 @@
-//! The signals a person can send, by the names people use.
+//! The signals that can be sent, by their usual names.
 
 use std::fmt;
 
 /// A signal that can be sent to a process (signal(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Signal {
-    /// Please end.
+    /// Request to terminate.
     Term,
-    /// The kernel ends it; it cannot clean up.
+    /// Ends it through the kernel, without cleaning up.
     Kill,
-    /// As Ctrl-C would.
+    /// Interrupt, as by Ctrl-C.
     Int,
-    /// The terminal is gone; many servers read their settings anew.
+    /// The terminal is gone; many servers reload their settings.
     Hup,
-    /// Stand still until CONT; it cannot be ignored.
+    /// Stops it until CONT; cannot be ignored.
     Stop,
-    /// Go on.
+    /// Continues it.
     Cont,
-    /// Whatever the program means by it.
+    /// The program defines its meaning.
     Usr1,
-    /// Whatever the program means by it.
+    /// The program defines its meaning.
     Usr2,
 }
 
@@ -65,7 +65,7 @@ impl Signal {
         before.last().unwrap_or(self)
     }
 
-    /// The signal behind a name as people write it: `TERM`, `sigterm`.
+    /// Returns the signal with this name, in any usual form: `TERM`, `sigterm`.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         let upper = word.to_ascii_uppercase();
@@ -73,8 +73,8 @@ impl Signal {
         Self::ALL.into_iter().find(|signal| signal.word() == name)
     }
 
-    /// Whether a process that is sent it is expected to end. What a program
-    /// makes of HUP, USR1 and USR2 is its own affair.
+    /// True if a process that receives it is expected to end. The effect of HUP,
+    /// USR1 and USR2 depends on the program.
     #[must_use]
     pub fn ends(self) -> bool {
         matches!(self, Self::Term | Self::Kill | Self::Int)

@@ -15,7 +15,7 @@ pub struct Socket {
     pub cookie: Option<NonZeroU64>,
     /// This machine's end.
     pub local: Endpoint,
-    /// The peer's end; [`Endpoint::is_none`] where there is no peer.
+    /// The peer's end; [`Endpoint::is_none`] if there is no peer.
     pub remote: Endpoint,
     /// The inode that `/proc/PID/fd` links to; none once no program holds it.
     pub inode: Option<NonZeroU32>,
@@ -27,8 +27,8 @@ pub struct Socket {
     /// Bytes received and not yet read; for a listener, finished connections
     /// waiting to be accepted. A received FIN counts one.
     pub recv_queue: u32,
-    /// Bytes sent and not yet acknowledged; for a listener, how many finished
-    /// connections may wait.
+    /// Bytes sent and not yet acknowledged; for a listener, the maximum number of
+    /// finished connections that may wait.
     pub send_queue: u32,
     /// Inode number of the network namespace (`/proc/self/ns/net`), 0 if it
     /// could not be read.
@@ -37,8 +37,8 @@ pub struct Socket {
     pub timer: Option<Timer>,
     /// Transport.
     pub protocol: Protocol,
-    /// What it was opened for. One opened for IPv6 may hold v4-mapped addresses,
-    /// which show as IPv4.
+    /// The family it was opened for. One opened for IPv6 may hold v4-mapped
+    /// addresses, which show as IPv4.
     pub opened: Opened,
     /// State.
     pub state: State,
@@ -51,7 +51,7 @@ impl Socket {
         self.opened.family()
     }
 
-    /// Whether it takes IPv6 alone, where that is told: see [`Opened`].
+    /// True if it accepts IPv6 only, if reported: see [`Opened`].
     #[must_use]
     pub fn is_v6_only(&self) -> Option<bool> {
         match self.opened {
@@ -60,8 +60,8 @@ impl Socket {
         }
     }
 
-    /// True if it carries packets of a family; none if its source does not say
-    /// whether a socket bound to `::` takes IPv4, too. One opened for IPv6 that
+    /// True if it carries packets of a family; none if its source does not report
+    /// whether a socket bound to `::` accepts IPv4, too. One opened for IPv6 that
     /// has a v4-mapped address carries both.
     #[must_use]
     pub fn carries(&self, family: Family) -> Option<bool> {
@@ -78,23 +78,23 @@ impl Socket {
         }
     }
 
-    /// True if it is bound to `::` and takes IPv4, too (ss(8) shows `*`).
+    /// True if it is bound to `::` and accepts IPv4, too (ss(8) shows `*`).
     #[must_use]
     pub fn is_dual_stack(&self) -> bool {
         let any = self.local.is_unspecified() && !self.local.is_v4();
         any && self.carries(Family::Inet) == Some(true)
     }
 
-    /// The peer, where there is one.
+    /// Returns the peer, if there is one.
     #[must_use]
     pub fn peer(&self) -> Option<Endpoint> {
         (!self.remote.is_none()).then_some(self.remote)
     }
 
-    /// Whether it is a TCP connection of which the kernel keeps all there is to
-    /// know: not a listener, and not one of the short records that stand for a
-    /// connection before and after its life. An orphan in `FIN_WAIT_2` becomes
-    /// such a record, too: then its timer is that of `TIME_WAIT`.
+    /// True if it is a TCP connection with a full socket in the kernel: not a
+    /// listener, and neither a request sock nor a minisocket, which stand for a
+    /// connection before and after its life. An orphan in `FIN_WAIT_2` becomes a
+    /// minisocket, too: then its timer is that of `TIME_WAIT`.
     #[must_use]
     pub fn is_connection(&self) -> bool {
         let whole = !matches!(
@@ -107,42 +107,42 @@ impl Socket {
         self.protocol == Protocol::Tcp && whole && !record && self.peer().is_some()
     }
 
-    /// How many finished connections may wait, for a listener whose source
-    /// tells: `/proc` does not, and it is the one that gives no cookies.
+    /// Maximum number of finished connections that may wait, for a listener whose
+    /// source reports it: `/proc`, which gives no cookies, does not.
     #[must_use]
     pub fn backlog(&self) -> Option<u32> {
         (self.state == State::Listen && self.cookie.is_some()).then_some(self.send_queue)
     }
 
-    /// How many fit into a listener's queue, where its backlog is told: one more
-    /// than that, as the kernel compares with "greater" (`sk_acceptq_is_full`).
+    /// Capacity of a listener's queue, if its backlog is reported: one more than
+    /// that, as the kernel compares with "greater" (`sk_acceptq_is_full`).
     #[must_use]
     pub fn queue_room(&self) -> Option<u32> {
         self.backlog().map(|backlog| backlog.saturating_add(1))
     }
 
-    /// Whether more wait at this listener than it lets: a client that comes now is
-    /// not answered. False where the backlog is not told.
+    /// True if more connections wait at this listener than its backlog: a new
+    /// client is not answered. False if the backlog is not reported.
     #[must_use]
     pub fn is_queue_full(&self) -> bool {
         self.backlog()
             .is_some_and(|backlog| self.recv_queue > backlog)
     }
 
-    /// The user who opened it, where the kernel tells. For a socket that no
+    /// User id of the opener, if the kernel reports it. For a socket that no
     /// program holds it reports 0 instead, which is not root.
     #[must_use]
     pub fn user(&self) -> Option<u32> {
         (self.inode.is_some() || self.uid != 0).then_some(self.uid)
     }
 
-    /// Whether this listener would take a connection that arrives at the local
-    /// end of `connection`: same namespace and port, and bound to that address
-    /// or to any. What a listener that is bound to an interface takes is bound to
-    /// it, too (`inet_request_bound_dev_if`).
+    /// True if this listener would accept a connection that arrives at the local
+    /// end of `connection`: same namespace and port, and bound to that address or
+    /// to any. A connection accepted by a listener that is bound to an interface
+    /// is bound to it, too (`inet_request_bound_dev_if`).
     ///
-    /// A listener on `::` takes IPv4 too unless it is told to take IPv6 only,
-    /// which not every source tells.
+    /// A listener on `::` accepts IPv4 too unless it is limited to IPv6, which
+    /// not every source reports.
     #[must_use]
     pub fn takes(&self, connection: &Self) -> bool {
         let fits = match (self.local.address(), connection.local.address()) {
@@ -171,7 +171,7 @@ impl Socket {
         }
     }
 
-    /// The identity that every source can give: what is left without a cookie.
+    /// Returns the identity that every source provides, without a cookie.
     ///
     /// Listeners and UDP sockets may share their addresses (`SO_REUSEPORT`), so
     /// for them the inode is part of it. For connections it is not: the same
@@ -193,7 +193,7 @@ impl Socket {
     }
 }
 
-/// A socket's identity: what selection, marks and history follow.
+/// A socket's identity, used by selection, marks and history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SocketKey {
     /// By the kernel's cookie.
@@ -203,7 +203,7 @@ pub enum SocketKey {
         /// The cookie.
         cookie: NonZeroU64,
     },
-    /// By addresses, where the source has no cookies.
+    /// By addresses, if the source has no cookies.
     Tuple(Tuple),
 }
 

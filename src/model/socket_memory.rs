@@ -39,8 +39,8 @@ pub struct MemoryEntry {
 }
 
 impl SocketMemory {
-    /// True if the table lists the memory of such a socket: UDP and TCP
-    /// listeners, of which there are few and whose drops matter.
+    /// True if the table lists the memory of this socket: UDP sockets and TCP
+    /// listeners, which are few and whose drops matter.
     #[must_use]
     pub fn is_listed(socket: &Socket) -> bool {
         socket.protocol == Protocol::Udp || socket.state == State::Listen

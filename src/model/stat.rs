@@ -1,9 +1,9 @@
-//! The line of `/proc/PID/stat`, taken apart: what identifies a process.
+//! Parser of `/proc/PID/stat`: the facts that identify a process.
 //!
-//! A pure parser, and here because both edges need it: `source` to show a
-//! process, `control` to be sure of one.
+//! Pure, and shared by both edges: `source` shows a process, `control` verifies
+//! its identity.
 
-/// What is used of `/proc/PID/stat` (proc(5)).
+/// The fields used of `/proc/PID/stat` (proc(5)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
     /// `comm`, any bytes, at most 15.
@@ -12,9 +12,9 @@ pub struct Stat {
     pub parent: u32,
     /// Start time in clock ticks since boot (field 22).
     pub start_ticks: u64,
-    /// Whether the kernel runs it.
+    /// True for a kernel thread.
     pub kernel_thread: bool,
-    /// Whether it has ended and waits to be reaped.
+    /// True if it has ended and waits to be reaped.
     pub zombie: bool,
     /// Its state's letter: `R` runs, `S` sleeps, `D` waits in the kernel, `T` is
     /// stopped, `t` stopped by a tracer, `Z` has ended.
@@ -22,7 +22,7 @@ pub struct Stat {
 }
 
 impl Stat {
-    /// Whether it stands still until it is continued.
+    /// True if it is stopped until it is continued.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         matches!(self.state, 'T' | 't')
@@ -31,7 +31,7 @@ impl Stat {
     /// `PF_KTHREAD` in field 9.
     const KERNEL_THREAD: u32 = 0x0020_0000;
 
-    /// Parses the line; `None` if any field that is used makes no sense.
+    /// Parses the line; `None` if any field that is used is malformed.
     ///
     /// The name stands in parentheses and may contain any character, further
     /// parentheses included: it ends at the last one.

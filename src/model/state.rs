@@ -1,4 +1,4 @@
-//! The states of a socket and every way people spell them.
+//! The states of a socket and every spelling of them.
 
 use super::protocol::Protocol;
 use std::fmt;
@@ -29,11 +29,11 @@ pub enum State {
     /// A TCP socket not in use.
     Closed,
     /// A TCP socket bound to a port, neither listening nor connected
-    /// (Linux 6.8 and later tell them apart).
+    /// (distinguished by Linux 6.8 and later).
     BoundInactive,
     /// A UDP socket that takes datagrams from anyone.
     Unconnected,
-    /// A number this program does not know, kept as it came.
+    /// A number this program does not know, kept as read.
     Unknown(u8),
 }
 
@@ -79,7 +79,7 @@ impl State {
         }
     }
 
-    /// Whether the peer's FIN has come: it sends nothing more.
+    /// True if the peer's FIN has arrived: it sends nothing more.
     #[must_use]
     pub fn has_peer_finished(self) -> bool {
         matches!(
@@ -89,7 +89,7 @@ impl State {
     }
 
     /// The key in reports and assets: OpenTelemetry's words
-    /// (`network.connection.state`), plus three of our own.
+    /// (`network.connection.state`), plus three of this program's own.
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
@@ -110,7 +110,7 @@ impl State {
         }
     }
 
-    /// The word on screen, as netstat spells it where netstat has one.
+    /// The word on screen, as netstat spells it if netstat has one.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -153,7 +153,7 @@ impl State {
         }
     }
 
-    /// The state a person means by `word`, in any known spelling.
+    /// Returns the state named by `word`, in any known spelling.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         let plain: String = word

@@ -1,9 +1,9 @@
-//! What the kernel tells of one TCP connection beyond the table: `TCP_INFO`.
+//! `TCP_INFO`: the kernel's data on one TCP connection beyond the table.
 //!
 //! Source: `struct tcp_info` in `include/uapi/linux/tcp.h`, filled by
-//! `tcp_get_info` in `net/ipv4/tcp.c`. It has grown with the kernel: what only
-//! later ones tell is optional here, and what the kernel says with a number that
-//! means "none" is none.
+//! `tcp_get_info` in `net/ipv4/tcp.c`. It has grown with the kernel: fields of
+//! later kernels are optional here, and a number by which the kernel means "none"
+//! is none.
 
 use super::socket_memory::SocketMemory;
 use super::state::State;
@@ -12,20 +12,20 @@ use super::text::Text;
 /// `TCP_INFO` of one connection at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TcpInfo {
-    /// What congestion control makes of the path just now.
+    /// State of congestion control.
     pub congestion_state: CongestionState,
     /// Times the segment that is due has been sent again without an answer.
     pub retransmits: u8,
     /// Keepalive or window probes sent and not answered.
     pub probes: u8,
-    /// How often the wait before the next attempt has been doubled.
+    /// Number of times the wait before the next attempt has been doubled.
     pub backoff: u8,
     /// True if its SYN carried data that was acknowledged with it (TCP Fast Open,
     /// RFC 7413).
     pub data_in_syn: bool,
     /// Retransmission timeout in µs.
     pub rto_us: u32,
-    /// Wait before an acknowledgement that is held back is sent, in µs.
+    /// Delay before a delayed acknowledgement is sent, in µs.
     pub ato_us: u32,
     /// Longest segment sent, in bytes, options not counted.
     pub snd_mss: u32,
@@ -33,13 +33,13 @@ pub struct TcpInfo {
     pub rcv_mss: u32,
     /// Segments sent and not acknowledged.
     pub unacked: u32,
-    /// Of these, how many the peer has acknowledged selectively (SACK): it has
+    /// Number of these that the peer has acknowledged selectively (SACK): it has
     /// them, but not one before them.
     pub selectively_acked: u32,
-    /// Of these, how many are believed lost.
+    /// Number of these that are believed lost.
     pub lost: u32,
-    /// Of these, how many retransmissions are under way. A retransmission that
-    /// cannot leave this machine is not counted (`__tcp_retransmit_skb`).
+    /// Number of retransmissions of these under way. A retransmission that cannot
+    /// leave this machine is not counted (`__tcp_retransmit_skb`).
     pub retrans: u32,
     /// Milliseconds since data was sent last, retransmissions and window probes
     /// included. Before the first data, since the connection was made.
@@ -53,7 +53,7 @@ pub struct TcpInfo {
     pub path_mtu: u32,
     /// Smoothed round-trip time in µs; none before the first sample.
     pub rtt_us: Option<u32>,
-    /// How much the round-trip time varies (mean deviation), in µs.
+    /// Variation of the round-trip time (mean deviation), in µs.
     pub rtt_variation_us: u32,
     /// Segments up to which the window grows by slow start; none while there is
     /// no limit yet.
@@ -69,10 +69,11 @@ pub struct TcpInfo {
     pub receive_space: u32,
     /// Segments sent again over the connection's life, SYNs included.
     pub total_retransmits: u32,
-    /// Most bytes a second that are sent; none where nothing paces (Linux 3.15).
+    /// Maximum number of bytes a second that are sent; none if nothing paces
+    /// (Linux 3.15).
     pub pacing_rate: Option<u64>,
-    /// The limit of a program for it (`SO_MAX_PACING_RATE`); none where it has set
-    /// none (Linux 3.15).
+    /// The program's limit for it (`SO_MAX_PACING_RATE`); none if it has set none
+    /// (Linux 3.15).
     pub max_pacing_rate: Option<u64>,
     /// Bytes sent that the peer has acknowledged, a SYN counted as one
     /// (Linux 4.1).
@@ -94,18 +95,18 @@ pub struct TcpInfo {
     pub data_segments_out: Option<u32>,
     /// Bytes a second that last reached the peer (Linux 4.9).
     pub delivery_rate: Option<u64>,
-    /// Whether that was all the program had to send, so that the path may carry
+    /// True if that was limited by the program's data, so that the path may carry
     /// more (Linux 4.9).
     pub delivery_rate_is_programs: bool,
     /// µs during which data was under way or waited to be (Linux 4.10).
     pub busy_us: Option<u64>,
-    /// Of these, µs during which the peer's window held it back (Linux 4.10).
+    /// µs of these during which the peer's window held it back (Linux 4.10).
     pub peer_window_limited_us: Option<u64>,
-    /// Of these, µs during which a full send buffer held it back (Linux 4.10).
+    /// µs of these during which a full send buffer held it back (Linux 4.10).
     pub send_buffer_limited_us: Option<u64>,
     /// Segments that reached the peer (Linux 4.18).
     pub delivered: Option<u32>,
-    /// Of these, how many came with a mark of congestion (ECN; Linux 4.18).
+    /// Number of these with a congestion mark (ECN; Linux 4.18).
     pub delivered_ce: Option<u32>,
     /// Bytes of data sent, those sent again included (Linux 4.19).
     pub bytes_sent: Option<u64>,
@@ -113,7 +114,7 @@ pub struct TcpInfo {
     pub bytes_retransmitted: Option<u64>,
     /// Reports of the peer that it got data twice (RFC 2883; Linux 4.19).
     pub duplicates_reported: Option<u32>,
-    /// How often segments were found to have overtaken one another (Linux 4.19).
+    /// Number of reordering events seen (Linux 4.19).
     pub reorderings: Option<u32>,
     /// Segments received out of order (Linux 5.5).
     pub received_out_of_order: Option<u32>,
@@ -123,38 +124,37 @@ pub struct TcpInfo {
     pub own_window: Option<u32>,
     /// Retransmission timeouts over the connection's life (Linux 6.7).
     pub timeouts: Option<u16>,
-    /// How often it has recovered from one or several in a row, the present time
+    /// Number of recoveries from one or several timeouts in a row, a present one
     /// included (Linux 6.7).
     pub timeout_recoveries: Option<u16>,
     /// Milliseconds from timeouts to recoveries, in all (Linux 6.7).
     pub timeout_ms: Option<u32>,
     /// The algorithm of congestion control, such as `cubic`.
     pub congestion_control: Option<Text>,
-    /// Whether its receiving half is shut down: by the program (`SHUT_RD` or
-    /// `SHUT_RDWR` of shutdown(2)), or because the peer's FIN has come. Told beside
+    /// True if its receiving half is shut down: by the program (`SHUT_RD` or
+    /// `SHUT_RDWR` of shutdown(2)), or by the peer's FIN. Reported beside
     /// `TCP_INFO`, since Linux 3.6.
     pub receiving_shut: Option<bool>,
-    /// Whether it is a path of an MPTCP connection (RFC 8684), which has a state of
-    /// its own. Told beside `TCP_INFO`, since Linux 5.6.
+    /// True if it is a path of an MPTCP connection (RFC 8684), which has a state
+    /// of its own. Reported beside `TCP_INFO`, since Linux 5.6.
     pub is_subflow: bool,
     /// Use and limits of its buffers.
     pub memory: Option<SocketMemory>,
 }
 
-/// What congestion control makes of the path (`tcpi_ca_state`,
-/// `enum tcp_ca_state`).
+/// State of congestion control (`tcpi_ca_state`, `enum tcp_ca_state`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum CongestionState {
-    /// All is well.
+    /// No problem.
     #[default]
     Open,
-    /// Acknowledgements repeat or are selective: something may be missing.
+    /// Acknowledgements repeat or are selective: a segment may be missing.
     Disorder,
-    /// The window shrinks because the path says it is congested (ECN).
+    /// The window shrinks because of a congestion mark (ECN).
     Reduced,
-    /// A segment is missing and is sent again at once.
+    /// A segment is missing and is retransmitted at once.
     Recovery,
-    /// A retransmission timed out: everything under way is held for lost.
+    /// A retransmission timed out: everything under way is considered lost.
     Loss,
     /// A number this program does not know.
     Unknown(u8),
@@ -189,12 +189,12 @@ impl CongestionState {
 }
 
 impl TcpInfo {
-    /// Bytes of the peer's program that came in order; none before Linux 4.1.
-    /// The kernel counts a FIN as a byte: `finished` says whether it has come.
+    /// Bytes of the peer's program that arrived in order; none before Linux 4.1.
+    /// The kernel counts a FIN as a byte: `finished` is true if it has arrived.
     #[must_use]
     pub fn received(&self, finished: bool) -> Option<u64> {
         let received = self.bytes_received?;
-        // Then all of it is a FIN, even if it is not known to have come.
+        // Then all of it is a FIN, even if its arrival is not known.
         let bare = self.data_segments_in == Some(0);
         Some(received.saturating_sub((finished || bare).into()))
     }
@@ -208,12 +208,11 @@ impl TcpInfo {
             .or(self.bytes_acked)
     }
 
-    /// Whether this side opened the connection, where the counters tell: the
-    /// peer has acknowledged the SYN of who did, which counts as a byte, and of
-    /// the other side that began when its SYN was acknowledged already
-    /// (`tcp_create_openreq_child`). `state` is that of the same moment. None while
-    /// something is under way, in states in which a FIN may be, and before Linux
-    /// 4.19.
+    /// True if this side opened the connection, if the counters show it. The peer
+    /// has acknowledged the SYN of the opener, which counts as a byte; the count
+    /// of the other side begins after its SYN (`tcp_create_openreq_child`).
+    /// `state` is that of the same moment. None while data is under way, in
+    /// states in which a FIN may be, and before Linux 4.19.
     #[must_use]
     pub fn dialled(&self, state: State) -> Option<bool> {
         let finished = match state {
@@ -231,16 +230,15 @@ impl TcpInfo {
         }
     }
 
-    /// Both, where both are known.
+    /// Both, if both are known.
     #[must_use]
     pub fn payload(&self, finished: bool) -> Option<Payload> {
         let both = self.received(finished).zip(self.sent());
         both.map(|(received, sent)| Payload { received, sent })
     }
 
-    /// The share of its busy time, in percent rounded down, that a connection
-    /// was held back, and by what; none where the path was the limit or nothing
-    /// was sent.
+    /// Returns the factor that limited sending and its share of the busy time, in
+    /// percent rounded down; none if the path was the limit or nothing was sent.
     #[must_use]
     pub fn held_back(&self) -> Option<(HeldBack, u64)> {
         let busy = self.busy_us.filter(|busy| *busy > 0)?;
@@ -255,7 +253,7 @@ impl TcpInfo {
     }
 }
 
-/// What a connection has carried: bytes of its programs, without SYN and FIN.
+/// Payload of a connection: bytes of its programs, without SYN and FIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Payload {
     /// Bytes received.
@@ -264,12 +262,12 @@ pub struct Payload {
     pub sent: u64,
 }
 
-/// What keeps a connection from sending more, if not the path.
+/// Factor that limits sending, if not the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeldBack {
-    /// The peer does not take more.
+    /// The peer's window.
     ByPeerWindow,
-    /// This machine's send buffer is too small.
+    /// The size of this machine's send buffer.
     BySendBuffer,
 }
 

@@ -1,9 +1,9 @@
-//! The one type in which text from outside may reach a terminal.
+//! The only type in which text from outside may reach a terminal.
 //!
-//! Process names, command lines, users and host names are chosen by whoever
-//! runs the process. A name may carry escape sequences, line breaks or
-//! direction overrides, and a terminal obeys them. [`Text`] makes every such
-//! character visible when it is collected, so no later room can forget to.
+//! Process names, command lines, users and host names are chosen by whoever runs
+//! the process. A name may carry escape sequences, line breaks or direction
+//! overrides, and a terminal obeys them. [`Text`] makes every such character
+//! visible when it is collected, so that no later module can forget to.
 
 use std::fmt::{self, Write as _};
 
@@ -32,8 +32,8 @@ impl Text {
         Self::build(bytes, true)
     }
 
-    /// Makes the words of a command line safe to show. Backslashes and blanks stand in
-    /// many, and stay as they are.
+    /// Makes the words of a command line safe to show. Backslashes and blanks are
+    /// frequent there and stay as they are.
     #[must_use]
     pub fn words(bytes: &[u8]) -> Self {
         Self::build(bytes, false)
@@ -70,8 +70,7 @@ impl Text {
         }
     }
 
-    /// True if a person who writes it down would write the other, in full or as it
-    /// is shown.
+    /// True if `written` is this text, in full or as it is shown.
     #[must_use]
     pub fn is_written_as(&self, written: &Self) -> bool {
         self.raw() == written.raw() || self.shown.as_bytes() == written.raw()
@@ -89,7 +88,7 @@ impl Text {
         self.raw.as_deref().unwrap_or(self.shown.as_bytes())
     }
 
-    /// Whether there is nothing in it.
+    /// True if it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.shown.is_empty()
@@ -97,7 +96,7 @@ impl Text {
 }
 
 impl From<&str> for Text {
-    /// Words of this program, or what somebody has written down.
+    /// Text of this program, or of a file that a user wrote.
     fn from(text: &str) -> Self {
         Self::words(text.as_bytes())
     }
@@ -115,7 +114,7 @@ impl fmt::Debug for Text {
     }
 }
 
-/// Writes text and escapes what is not to be shown as it is.
+/// Writes text and escapes the characters that are not plain.
 fn push_if(text: &str, plain: impl Fn(char) -> bool, into: &mut String) {
     for character in text.chars() {
         if plain(character) {
@@ -126,7 +125,7 @@ fn push_if(text: &str, plain: impl Fn(char) -> bool, into: &mut String) {
     }
 }
 
-/// The same for a name, of which no two may look alike.
+/// Writes a name: no two names may look alike.
 fn push_name(text: &str, into: &mut String) {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'\\';
     if text.bytes().all(is_plain) {
@@ -142,7 +141,7 @@ fn push_name(text: &str, into: &mut String) {
     }
 }
 
-/// Writes a word, or what stands between words.
+/// Writes a word, or the characters between words.
 fn push_run(run: &str, into: &mut String) {
     let is_latin = run.chars().any(|character| character.is_ascii_alphabetic());
     let mut marks = MOST_MARKS;
@@ -162,7 +161,7 @@ fn push_run(run: &str, into: &mut String) {
     }
 }
 
-/// A blank that ends or begins a name is not seen.
+/// Blanks at the ends of a name are invisible.
 fn show_blanks_at_the_ends(shown: &mut String) {
     let kept = shown.trim_end_matches(' ').len();
     let trailing = shown.len() - kept;
@@ -183,17 +182,17 @@ fn escape(character: char, into: &mut String) {
     into.push_str(&escaped);
 }
 
-/// More marks than these on one letter are piled up (Vietnamese needs two).
+/// Maximum number of combining marks on one letter (Vietnamese needs two).
 const MOST_MARKS: usize = 2;
 
-/// True if a character could move the cursor, reorder or hide its neighbours, or looks
-/// as each terminal likes.
+/// True if a character could move the cursor, reorder or hide its neighbours, or
+/// looks different from terminal to terminal.
 ///
-/// Bidirectional controls: UAX #9. The invisible ones: Unicode's
-/// `Default_Ignorable_Code_Point`, and the line and paragraph separators. Those that
-/// are drawn around what follows: `Prepended_Concatenation_Mark`. Those without a
-/// picture of their own: private use, noncharacters, planes 4 to 13. Letters for
-/// mathematics, which copy Latin ones.
+/// Bidirectional controls: UAX #9. Invisible ones: Unicode's
+/// `Default_Ignorable_Code_Point`, and the line and paragraph separators. Those
+/// drawn around the following characters: `Prepended_Concatenation_Mark`. Those
+/// without a glyph of their own: private use, noncharacters, planes 4 to 13.
+/// Mathematical letters, which copy Latin ones.
 #[must_use]
 pub fn is_deceptive(character: char) -> bool {
     character.is_control()
@@ -214,7 +213,7 @@ pub fn is_deceptive(character: char) -> bool {
             | '\u{40000}'..='\u{10ffff}')
 }
 
-/// A blank that cannot be told from U+0020 or from none, Braille's included.
+/// A blank that looks like U+0020 or like none, Braille's included.
 fn is_odd_blank(character: char) -> bool {
     character != ' ' && (character.is_whitespace() || character == '\u{2800}')
 }
@@ -228,9 +227,9 @@ fn is_mark(character: char) -> bool {
         | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
 }
 
-/// A letter of a script, or a form, with letters that look like Latin ones: IPA, Greek,
-/// Cyrillic, Armenian, Cherokee, Coptic, Lisu, full width (UTS #39). Within a word
-/// with Latin letters it is a copy, or as good as one.
+/// A letter of a script, or a form, with letters that look like Latin ones: IPA,
+/// Greek, Cyrillic, Armenian, Cherokee, Coptic, Lisu, full width (UTS #39).
+/// Within a word with Latin letters it imitates one.
 fn is_of_a_likeness(character: char) -> bool {
     matches!(character,
         '\u{250}'..='\u{2af}' | '\u{370}'..='\u{3ff}' | '\u{400}'..='\u{52f}'

@@ -1,11 +1,11 @@
-//! Time as an argument: when a reading was taken, by both clocks.
+//! Time as an argument: the time of a reading, by both clocks.
 //!
 //! Nothing above the source reads a clock, so the same readings always give
 //! the same screen.
 
 use std::time::Duration;
 
-/// When a reading was taken.
+/// Time at which a reading was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Time {
     /// Milliseconds since 1970-01-01 UTC, for people and reports.
@@ -28,7 +28,7 @@ impl Time {
 pub struct Stamp(pub u32);
 
 impl Stamp {
-    /// How long before `now` this moment was; zero if it is later.
+    /// Time from this moment to `now`; zero if it is later.
     #[must_use]
     pub fn age(self, now: Stamp) -> Duration {
         Duration::from_millis(u64::from(now.0.saturating_sub(self.0)) * 10)

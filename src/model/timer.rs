@@ -1,6 +1,6 @@
 //! The timer the kernel runs for a socket.
 
-/// What happens when a socket's timer expires (`tr` in `/proc/net/tcp`,
+/// Event at the expiry of a socket's timer (`tr` in `/proc/net/tcp`,
 /// `idiag_timer` in `sock_diag`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TimerKind {
@@ -54,11 +54,11 @@ impl TimerKind {
 /// A running timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timer {
-    /// What it is for.
+    /// Its kind.
     pub kind: TimerKind,
     /// Milliseconds left; 0 when it is due.
     pub expires_ms: u32,
-    /// How often this has been sent again already: segments for
-    /// [`TimerKind::Retransmit`], unanswered probes for the two probing kinds.
+    /// Number of retransmissions so far: segments for [`TimerKind::Retransmit`],
+    /// unanswered probes for the two probing kinds.
     pub retransmits: u8,
 }

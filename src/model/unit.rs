@@ -1,28 +1,28 @@
-//! The unit or container that a process runs in, and whose manager has it.
+//! The unit or container that a process runs in, and its manager.
 
 use super::text::Text;
 
 /// A unit of systemd, a container, or a control group that is neither.
 ///
-/// The system's manager alone makes groups in the hierarchy down to its units.
-/// What lies below a unit is delegated: a user names groups there at will, so a
-/// name tells nothing without the manager it belongs to.
+/// Only the system's manager creates groups in the hierarchy down to its units.
+/// The part below a unit is delegated: a user names groups there freely, so a
+/// name is not reliable without its manager.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
     shown: Text,
     name: Text,
-    /// What it is.
+    /// Its kind.
     pub kind: UnitKind,
-    /// Whose it is.
+    /// Its manager.
     pub manager: Manager,
 }
 
-/// What a control group stands for.
+/// Kind of a control group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnitKind {
     /// A service of systemd.
     Service,
-    /// Processes that were started by somebody else and registered there.
+    /// Processes that were started elsewhere and registered there.
     Scope,
     /// A container, by the names of the common runtimes.
     Container,
@@ -30,14 +30,14 @@ pub enum UnitKind {
     Group,
 }
 
-/// Who manages a unit.
+/// Manager of a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manager {
     /// The system's: process 1.
     System,
-    /// That of a user (`user@UID.service`), who may name units at will.
+    /// That of a user (`user@UID.service`), who names units freely.
     User(u32),
-    /// It is not known: the group lies outside the own cgroup namespace.
+    /// Unknown: the group is outside this program's cgroup namespace.
     Unknown,
 }
 
@@ -57,13 +57,13 @@ impl Unit {
         }
     }
 
-    /// The same where nobody is known to manage it.
+    /// Returns the unit with an unknown manager.
     #[must_use]
     pub fn of_unknown_manager(&self) -> Self {
         Self::new(self.name.as_str(), self.kind, Manager::Unknown)
     }
 
-    /// A unit of the system's manager; what it is by its name.
+    /// Returns a unit of the system's manager; its kind is derived from its name.
     #[must_use]
     pub fn of_system(name: &str) -> Self {
         Self::new(name, kind(name).unwrap_or(UnitKind::Group), Manager::System)
@@ -75,7 +75,7 @@ impl Unit {
         self.shown.as_str()
     }
 
-    /// The same as foreign text.
+    /// The name as foreign text.
     #[must_use]
     pub fn text(&self) -> &Text {
         &self.shown
@@ -87,10 +87,11 @@ impl Unit {
         self.kind == UnitKind::Container
     }
 
-    /// The command that stops a service, as text to read: nothing runs it.
+    /// Returns the command that stops a service, as text to read: nothing runs
+    /// it.
     ///
-    /// None for what is no service, for containers, and where it is not known
-    /// whose it is: the name of a user's own unit may be that of a service of the
+    /// None for what is no service, for containers, and if the manager is
+    /// unknown: the name of a user's own unit may be that of a service of the
     /// system. None, too, for a name that is no plain one.
     #[must_use]
     pub fn stop_command(&self) -> Option<String> {
@@ -107,7 +108,8 @@ impl Unit {
     }
 }
 
-/// The kind of a unit by its name; none for what is no unit with processes.
+/// Returns the kind of a unit by its name; none for what is no unit with
+/// processes.
 #[must_use]
 pub fn kind(name: &str) -> Option<UnitKind> {
     match name.rsplit_once('.')?.1 {
@@ -117,14 +119,14 @@ pub fn kind(name: &str) -> Option<UnitKind> {
     }
 }
 
-/// True if a name may stand in a command that a person copies (systemd.unit(5)
-/// allows these characters).
+/// True if a name may be part of a command that is copied (systemd.unit(5) allows
+/// these characters).
 fn is_plain(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@:._-\\".contains(&byte);
     name.bytes().all(plain) && !name.starts_with('-')
 }
 
-/// A shell would take a backslash away.
+/// An unquoted backslash would be removed by the shell.
 fn quoted(name: &str) -> String {
     if name.contains('\\') {
         format!("'{name}'")

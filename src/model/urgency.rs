@@ -8,12 +8,12 @@ use super::socket::SocketKey;
 /// Degree of attention that a socket deserves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Urgency {
-    /// As it should be.
+    /// No attention needed.
     #[default]
     Normal,
-    /// Worth a look: it may recover, or be intended.
+    /// Worth attention: it may recover, or be intended.
     Look,
-    /// Somebody must act: it does not recover by itself.
+    /// It is urgent: it does not recover by itself.
     Act,
 }
 

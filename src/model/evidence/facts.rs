@@ -1,4 +1,4 @@
-//! Evidence as named facts: what sentences and reports are made of.
+//! Evidence as named facts, from which messages and reports are made.
 
 use super::{
     AcceptStall, Breadth, Deadlock, Evidence, Failing, HalfClosed, HalfOpen, Leak, OddPrograms,
@@ -12,18 +12,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A number or a name of the evidence, with what it is.
+/// A typed number or name of the evidence.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
-    /// How many.
+    /// A number.
     Count(u64),
-    /// A number that the kernel does not tell.
+    /// A number that the kernel does not report.
     Unknown,
-    /// So many of so many, told in percent.
+    /// A ratio of two numbers, shown in percent.
     Share(u64, u64),
-    /// A length of time.
+    /// A duration.
     Length(Duration),
-    /// The least that a length of time can be.
+    /// Lower bound of a duration.
     AtLeast(Duration),
     /// A port.
     Port(u16),
@@ -33,15 +33,15 @@ pub enum Fact {
     Host(IpAddr),
     /// An end of a connection.
     Endpoint(Endpoint),
-    /// Several of them.
+    /// Several ends of connections.
     Endpoints(Vec<Endpoint>),
     /// A text from outside, such as a path.
     Text(Text),
-    /// Some of several.
+    /// Several texts from outside.
     Texts(Vec<Text>),
 }
 
-/// Facts by the name they have in the sentences of the assets and in reports.
+/// Facts by their name in the messages of the assets and in reports.
 pub type Facts = Vec<(&'static str, Fact)>;
 
 fn count(number: impl Into<u64>) -> Fact {
@@ -53,7 +53,7 @@ fn count_if_known(number: Option<impl Into<u64>>) -> Fact {
 }
 
 impl Evidence {
-    /// All it tells.
+    /// Returns all facts of the evidence.
     #[must_use]
     pub fn facts(&self) -> Facts {
         match self {

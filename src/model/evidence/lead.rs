@@ -1,4 +1,4 @@
-//! From evidence to the rows it is about.
+//! Selection of the rows that evidence is about.
 
 use super::{AcceptStall, Evidence};
 use crate::model::endpoint::Endpoint;
@@ -17,7 +17,7 @@ const CLOSING_DOWN: &[State] = &[
 ];
 
 impl Evidence {
-    /// Which rows it is about.
+    /// Returns a selector for the rows it is about.
     #[must_use]
     pub fn lead(&self) -> Lead {
         let waiting = Lead {
@@ -37,8 +37,8 @@ impl Evidence {
             | Self::PeerToPeer { .. }
             | Self::NetworkDown { .. }
             | Self::FailedConnects { .. } => waiting,
-            // All its sockets. Those of a rule that a person wrote are what its
-            // filter says, which is more than a lead can.
+            // All its sockets. A user rule selects rows by its filter, which this
+            // selector cannot express.
             Self::OddProgram { .. } | Self::OddPrograms(_) | Self::UserRule(_) => Lead::default(),
             Self::Unlisted(listener) | Self::Missing(listener) => Lead {
                 states: match listener.protocol {
@@ -63,7 +63,7 @@ impl Evidence {
             },
             Self::Deadlock(pairs) => Lead {
                 waits: Waits::BothWays,
-                // The rows of a hidden program cannot be told by their process.
+                // The rows of a hidden program cannot be identified by their process.
                 unheld: pairs.other_unseen.is_some(),
                 ..Lead::default()
             },
@@ -97,7 +97,7 @@ impl Evidence {
             Self::LocalPorts(ports) => Lead {
                 local: Some(Endpoint::new(ports.from, 0)),
                 remote: ports.to,
-                // What has closed still takes its port.
+                // A closed connection still occupies its port.
                 unheld: true,
                 ..Lead::default()
             },
@@ -126,30 +126,30 @@ impl Evidence {
     }
 }
 
-/// Which rows a finding is about. What is not given may be anything.
+/// Selector for the rows of a finding. A field that is not set matches anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lead {
-    /// In one of these states, if any is named.
+    /// States; empty for any.
     pub states: &'static [State],
-    /// At this local end; an unspecified address is any, and so is port 0.
+    /// Local end; an unspecified address is any, and so is port 0.
     pub local: Option<Endpoint>,
-    /// To this peer, in the same way.
+    /// Remote end, in the same way.
     pub remote: Option<Endpoint>,
-    /// Of this family.
+    /// Address family.
     pub family: Option<Family>,
-    /// Sent again at least so often without an answer.
+    /// Minimum number of retransmissions without an answer.
     pub resent: u8,
-    /// With such data in its queues.
+    /// Condition on the queues.
     pub waits: Waits,
-    /// Of this user.
+    /// User id.
     pub uid: Option<u32>,
-    /// Whether rows that no program holds are among them, so that the process of
-    /// the finding is no sign: half-open ones, or those in `TIME_WAIT`.
+    /// True if rows without an owner are included, so that the process of the
+    /// finding is no criterion: half-open ones, or those in `TIME_WAIT`.
     pub unheld: bool,
 }
 
 impl Lead {
-    /// Whether a socket fits.
+    /// True if a socket matches.
     #[must_use]
     pub fn fits(&self, socket: &Socket) -> bool {
         let meets = |wanted: Option<Endpoint>, end: Endpoint| {
@@ -168,15 +168,15 @@ impl Lead {
     }
 }
 
-/// Data that waits in the queues of a row.
+/// Condition on the queues of a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Waits {
-    /// Any or none.
+    /// None.
     #[default]
     Any,
     /// Data for a closed window, and data that its program has not read.
     BothWays,
-    /// Data for a closed window that its program has left behind.
+    /// Data for a closed window, of a socket that its program has closed.
     Orphaned,
 }
 
@@ -190,7 +190,7 @@ impl Waits {
     }
 }
 
-/// True if data waits and the kernel asks the peer for room.
+/// True if unsent data waits and the kernel probes the peer's closed window.
 fn asks_for_room(socket: &Socket) -> bool {
     let probes = |timer: Timer| timer.kind == TimerKind::ZeroWindowProbe;
     socket.send_queue > 0 && socket.timer.is_some_and(probes)

@@ -1,41 +1,41 @@
-//! What a rule that a person wrote saw.
+//! Evidence of user rules.
 
 use super::facts::{Fact, Facts};
 use crate::model::text::Text;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// The evidence of a rule that a person wrote.
+/// Evidence of a user rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tripped {
     /// The rule's name.
     pub name: Text,
-    /// The person's own sentence for it, with `{places}`.
+    /// The rule's own message, with `{places}`.
     pub words: Option<Text>,
     /// The canonical text of the rule's filter; empty for every socket.
     pub filter: Text,
-    /// Which of the sockets that match were counted together.
+    /// Group of the matching sockets that were counted together.
     pub group: Group,
-    /// How many match now.
+    /// Number of sockets that match now.
     pub now: u32,
-    /// How many match; for a rule of growth, how many more.
+    /// Number of sockets that match; for a rule of growth, the increase.
     pub count: u32,
-    /// More than this is a finding.
+    /// Limit above which there is a finding.
     pub limit: u32,
-    /// For a rule of growth, within what time.
+    /// For a rule of growth, the time over which it is measured.
     pub within: Option<Duration>,
 }
 
-/// Sockets that a rule counts together.
+/// Group of sockets that a rule counts together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
-    /// All of them.
+    /// All sockets.
     All,
-    /// Those of the finding's process.
+    /// Sockets of the finding's process.
     Process,
-    /// Those to this address.
+    /// Sockets connected to this address.
     Remote(IpAddr),
-    /// Those on this port of ours.
+    /// Sockets on this local port.
     LocalPort(u16),
 }
 
