@@ -1,9 +1,8 @@
 //! Reads the kernel: sockets, owners, users and settings.
 //!
-//! One of the rooms that touch the operating system. Everything leaves it as a
-//! [`Reading`]; whatever could not be read leaves it as a counted gap. The
-//! parsers inside take bytes and touch nothing, so foreign bytes can be thrown
-//! at them in tests.
+//! One of the modules that touch the operating system. Everything leaves it as
+//! a [`Reading`]; whatever could not be read becomes a counted gap. The parsers
+//! inside are pure functions of bytes, so tests can feed them any input.
 
 mod addresses;
 mod cgroup;
@@ -45,7 +44,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-/// Yields readings: a live kernel, or something that stands in for one.
+/// Source of readings: a live kernel, or a substitute for one.
 pub trait ReadingSource: Send {
     /// Reads the socket table with its owners.
     ///
@@ -54,12 +53,12 @@ pub trait ReadingSource: Send {
     /// Only if no table at all can be read; anything less is a gap.
     fn read_table(&mut self) -> Result<Reading, SourceError>;
 
-    /// Reads a first table without owners, which the screen can show while they
-    /// are looked for; none where that takes no time worth it.
+    /// Reads a first table without owners, to be shown while they are searched
+    /// for; none if the search takes too little time to be worth it.
     ///
     /// # Errors
     ///
-    /// As [`Self::read_table`].
+    /// Same as [`Self::read_table`].
     fn read_first(&mut self) -> Result<Option<Reading>, SourceError> {
         Ok(None)
     }
@@ -81,21 +80,21 @@ pub trait ReadingSource: Send {
     /// sockets leaves out all.
     fn look_up(&mut self, sockets: &[Socket]) -> Reading;
 
-    /// Reads where NAT forwards the connections to a port of this network namespace; none
-    /// where that is not told, which takes root.
+    /// Reads the targets to which NAT forwards connections to a port of this network
+    /// namespace; none if they are unknown. It needs root.
     fn read_forwardings(&mut self, _port: u16) -> Vec<Forwarding> {
         Vec::new()
     }
 
-    /// What the kernel has told since the last time; none where nobody listens.
-    /// To be read right before a table, so that what has ended is known before
-    /// its row is gone.
+    /// Returns the kernel's events since the last call; none if no events are
+    /// traced. To be called right before a table is read, so that the end of a
+    /// connection is known before its row disappears.
     fn read_events(&mut self) -> Option<Reading> {
         None
     }
 
-    /// Whether tables are to tell from now on what each connection carries.
-    /// That makes them dearer by about a fifth.
+    /// Sets whether tables include the TCP counters of each connection, which
+    /// makes them about a fifth more expensive.
     fn include_flows(&mut self, wanted: bool);
 
     /// Gives back the memory of a table's sockets, emptied, for the next to be
@@ -107,18 +106,19 @@ pub trait ReadingSource: Send {
 
 /// One interface of the kernel to the socket table.
 trait SocketSource: Send {
-    /// Which one.
+    /// Kind of the interface.
     fn kind(&self) -> SourceKind;
 
-    /// Reads every TCP and UDP socket of this network namespace into `room`,
-    /// which is empty.
+    /// Reads every TCP and UDP socket of this network namespace into `room`, an
+    /// empty buffer.
     fn read(&mut self, room: Vec<Socket>) -> Result<SocketTable, SourceError>;
 
-    /// Whether tables are to tell what connections carry. A source that cannot
-    /// tell leaves it out.
+    /// Sets whether tables include TCP counters. A source without them ignores
+    /// it.
     fn include_flows(&mut self, _wanted: bool) {}
 
-    /// What answers questions about single sockets, where there is one.
+    /// Returns the source that answers queries for single sockets, if there is
+    /// one.
     fn exact(&mut self) -> Option<&mut SockDiag> {
         None
     }
@@ -128,11 +128,11 @@ trait SocketSource: Send {
 #[derive(Clone, Debug, Default)]
 struct SocketTable {
     sockets: Vec<Socket>,
-    /// What each socket carries, for no more sockets than there are; what is
-    /// behind the last is not known.
+    /// TCP counters of the sockets, by position; those beyond the last entry
+    /// are unknown.
     flows: Vec<Option<Sample>>,
-    /// Local addresses of the sockets that may have any (`IP_TRANSPARENT`); none if not
-    /// even one socket told which options it has.
+    /// Local addresses of the transparent sockets (`IP_TRANSPARENT`); none if no socket
+    /// of the table reported its options.
     transparent: Option<Vec<IpAddr>>,
     /// Buffer memory of some sockets, by place, ascending.
     memory: Vec<(u32, SocketMemory)>,
@@ -140,7 +140,7 @@ struct SocketTable {
 }
 
 impl SocketTable {
-    /// A table to be read into `room`.
+    /// Creates an empty table that reads into `room`.
     fn within(room: Vec<Socket>) -> Self {
         Self {
             sockets: room,
@@ -203,7 +203,7 @@ impl SocketTable {
         self.memory.retain(|(place, _)| *place < kept);
     }
 
-    /// What the sockets carry, parallel to them, or nothing at all.
+    /// Takes the TCP counters, parallel to the sockets, or empty.
     fn take_flows(&mut self) -> Vec<Option<Sample>> {
         if !self.flows.is_empty() {
             self.flows.resize(self.sockets.len(), None);
@@ -217,7 +217,7 @@ fn number(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(u32::MAX)
 }
 
-/// Which interface of the kernel to read.
+/// Choice of the kernel interface to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum SourceChoice {
     /// `sock_diag` where the kernel has it, else `/proc`, protocol by protocol.
@@ -229,8 +229,7 @@ pub enum SourceChoice {
     Proc,
 }
 
-/// Why a table could not be read: the operation, what it was done to, and what
-/// the system said.
+/// Failure to read a table: the operation, its object, and the system's error.
 #[derive(Debug)]
 pub struct SourceError {
     operation: &'static str,
@@ -247,7 +246,7 @@ impl SourceError {
         }
     }
 
-    /// What the system said.
+    /// The system's error.
     #[must_use]
     pub fn io(&self) -> &io::Error {
         &self.error

@@ -1,10 +1,10 @@
 //! The addresses of a network namespace, and which ones its sockets have that it does
 //! not: asked for through rtnetlink(7), in the network namespace of the calling thread.
 //!
-//! A dump of the addresses alone would not do: a route of type `local` makes a whole
-//! network this machine's, and broadcast and anycast addresses stand in no list. So the
-//! kernel's own routing decision is asked for about each address that is not in the
-//! dump, which is about none on nearly every machine.
+//! A dump of the addresses alone is not enough: a route of type `local` makes a whole
+//! network local, and broadcast and anycast addresses appear in no list. So the
+//! kernel's own routing decision is queried for each address that is not in the dump;
+//! on nearly every machine there are none.
 
 use super::SocketTable;
 use super::rtnetlink::{Answer, InterfaceAddress, answers, dump_addresses, route_to};
@@ -40,16 +40,16 @@ const DATAGRAM: usize = 32 * 1024;
 const LOOPBACK: u32 = 1;
 /// Types of routes (`RTN_…`) whose destination is not this machine.
 const ELSEWHERE: [u8; 4] = [1, 6, 7, 8];
-/// Refusals that say that there is no way to an address: EACCES, ENETUNREACH,
-/// EHOSTUNREACH.
+/// Errors of a route query that mean the address is unreachable: EACCES,
+/// ENETUNREACH, EHOSTUNREACH.
 const NO_WAY: [i32; 3] = [13, 101, 113];
 
 /// The sockets of a table, for the addresses they have.
 #[derive(Clone, Copy)]
 pub(super) struct Bound<'s> {
     pub(super) sockets: &'s [Socket],
-    /// Local addresses of sockets that may have any (`IP_TRANSPARENT`); none if the
-    /// source does not tell which may.
+    /// Local addresses of the transparent sockets (`IP_TRANSPARENT`); none if the
+    /// source does not report that option.
     pub(super) transparent: Option<&'s [IpAddr]>,
     pub(super) namespace: u32,
 }
@@ -64,7 +64,7 @@ impl<'s> Bound<'s> {
     }
 }
 
-/// The network, or a gap that says why it is unknown.
+/// Returns the network, or adds a gap with the reason why it is unknown.
 pub(super) fn or_gap(network: io::Result<Network>, gaps: &mut Vec<Gap>) -> Option<Network> {
     match network {
         Ok(network) => Some(network),
@@ -87,7 +87,7 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
-    /// The network as it was a moment ago at most.
+    /// Returns the network, at most two seconds old.
     ///
     /// # Errors
     ///
@@ -216,7 +216,8 @@ impl Reader {
     fn reached_over(&self, present: &[InterfaceAddress]) -> Vec<Reach> {
         let mut families: BTreeMap<u32, (bool, bool)> = BTreeMap::new();
         for one in present {
-            // Nobody else is on loopback, whatever addresses it has.
+            // No other host is reachable over loopback, whatever addresses it
+            // has.
             if one.is_global && one.index != LOOPBACK {
                 let (v4, v6) = families.entry(one.index).or_default();
                 *v4 |= one.address.is_ipv4();

@@ -8,11 +8,11 @@
 use crate::model::text::Text;
 use crate::model::unit::{Manager, Unit, UnitKind, kind};
 
-/// How many digits of a container's id are shown, as its tools do.
+/// Number of digits of a container's id that are shown, as its tools do.
 const SHOWN: usize = 12;
 /// Ids are this long, in hexadecimal digits.
 const ID: usize = 64;
-/// What runtimes write before an id, and what the container is called here.
+/// Prefixes that runtimes put before an id, and the runtime's name.
 const RUNTIMES: &[(&str, &str)] = &[
     ("docker-", "docker"),
     ("libpod-", "podman"),
@@ -43,8 +43,8 @@ pub(super) fn unit_of_path(path: &str) -> Option<Unit> {
         .split('/')
         .filter(|part| !["", ".", ".."].contains(part));
     let parts: Vec<&str> = parts.collect();
-    // Of a group outside the own cgroup namespace the path begins with `/..`:
-    // what lies above it is not told.
+    // The path of a group outside the own cgroup namespace begins with `/..`;
+    // its outer part is unknown.
     let outside = path.split('/').any(|part| part == "..");
     let (of_system, below) = first_unit(&parts);
     let user = of_system

@@ -1,5 +1,5 @@
-//! Which interface of the kernel the table comes through: the one that was
-//! asked for, or the best there is.
+//! Selects the kernel interface for the table: the one that was requested, or
+//! the best one available.
 
 use super::proc_tables::ProcTables;
 use super::sock_diag::SockDiag;
@@ -17,9 +17,8 @@ use std::path::Path;
 ///
 /// # Errors
 ///
-/// If the interface that was asked for is not to be had. `Auto` falls back to
-/// `/proc`, with the reason among the standing gaps, and fails only when
-/// reading.
+/// If the requested interface is unavailable. `Auto` falls back to `/proc`,
+/// with the reason among the permanent gaps, and fails only when reading.
 pub(super) fn open(
     choice: SourceChoice,
     root: &Path,
@@ -52,8 +51,8 @@ fn choose(root: &Path, namespace: u32, standing: &mut Vec<Gap>) -> Box<dyn Socke
     }
 }
 
-/// Why there is no `sock_diag`. A kernel without it and a seccomp filter in
-/// front of one answer alike, with whichever error they choose.
+/// Returns the reason why `sock_diag` is unavailable. A kernel without it and a
+/// seccomp filter cannot be told apart: both choose their error freely.
 fn why_not(error: &io::Error) -> GapReason {
     let refusals = [
         Errno::PERM,
@@ -86,7 +85,7 @@ fn fallback(error: &SourceError) -> Gap {
 struct Preferred {
     diag: SockDiag,
     proc: ProcTables,
-    /// Why UDP is read from `/proc`, once it is.
+    /// Reason why UDP is read from `/proc`, once it is.
     udp_from_proc: Option<Gap>,
 }
 

@@ -44,8 +44,8 @@ pub(super) fn forwardings(mut lines: impl BufRead, port: u16) -> io::Result<Vec<
         .collect())
 }
 
-/// Where a connection to the port goes instead: the sender of its answers. None for one
-/// that is not forwarded.
+/// Returns the forwarding target of a connection to the port: the sender of its
+/// replies. None if it is not forwarded.
 fn target(line: &str, port: u16) -> Option<Endpoint> {
     let mut words = line.split_ascii_whitespace();
     let mut next = |name: &str| words.find_map(|word| word.strip_prefix(name));

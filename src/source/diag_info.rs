@@ -18,8 +18,7 @@ const ALGORITHM: u16 = 4;
 const SHUTDOWN: u16 = 8;
 /// `RCV_SHUTDOWN` in `include/net/sock.h`.
 const RECEIVING: u8 = 1;
-/// `INET_DIAG_ULP_INFO`: what a protocol above TCP says of itself, sent where there
-/// is one.
+/// `INET_DIAG_ULP_INFO`: information of a protocol above TCP, if there is one.
 const UPPER: u16 = 19;
 /// `INET_ULP_INFO_NAME`, within [`UPPER`].
 const UPPER_NAME: u16 = 1;
@@ -30,14 +29,14 @@ const MPTCP: &[u8] = b"mptcp";
 const HEADER: usize = 4;
 /// The upper bits of an attribute's type are flags (`NLA_TYPE_MASK`).
 const TYPE: u16 = 0x3fff;
-/// What every kernel since 2.6 sends: up to `tcpi_total_retrans`.
+/// Length that every kernel since 2.6 sends: up to `tcpi_total_retrans`.
 const LEAST: usize = 104;
 /// `TCPI_OPT_SYN_DATA`.
 const DATA_IN_SYN: u8 = 32;
 /// `TCP_INFINITE_SSTHRESH`.
 const NO_THRESHOLD: u32 = 0x7fff_ffff;
 
-/// All that is said of a connection; none if `TCP_INFO` is not among it.
+/// Decodes all attributes of a connection; none without `TCP_INFO`.
 #[must_use]
 pub fn info(attributes: &[u8]) -> Option<TcpInfo> {
     let fields = Fields::of(attributes)?;
@@ -113,13 +112,13 @@ impl<'d> Fields<'d> {
         Some(u32::from_ne_bytes(*bytes))
     }
 
-    /// The same in two bytes.
+    /// Two-byte number of a part that older kernels do not send.
     fn short(self, at: usize) -> Option<u16> {
         let bytes = self.0.get(at..)?.first_chunk()?;
         Some(u16::from_ne_bytes(*bytes))
     }
 
-    /// The same in eight bytes.
+    /// Eight-byte number of a part that older kernels do not send.
     fn large(self, at: usize) -> Option<u64> {
         let bytes = self.0.get(at..)?.first_chunk()?;
         Some(u64::from_ne_bytes(*bytes))
@@ -233,7 +232,7 @@ mod tests {
             .collect()
     }
 
-    /// What eight bytes at a place hold.
+    /// Eight bytes of the numbered struct at an offset.
     fn pair(at: u64) -> u64 {
         let bytes = numbered(usize::try_from(at).unwrap() + 8);
         u64::from_ne_bytes(*bytes.last_chunk().unwrap())

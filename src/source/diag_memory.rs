@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn reads_buffers_and_drops() {
         let mut bytes = attribute(8, &[1]);
-        // As ss -m shows it: r4352,rb212992,t0,tb212992,f3840,w0,o0,bl0,d66584.
+        // Output of `ss -m`: r4352,rb212992,t0,tb212992,f3840,w0,o0,bl0,d66584.
         let numbers = [4352, 212_992, 0, 212_992, 3840, 0, 0, 0, 66_584];
         bytes.extend(attribute(MEMORY, &numbers));
         let known = memory(&bytes).unwrap();

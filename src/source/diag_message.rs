@@ -32,7 +32,7 @@ const TYPE_ERROR: u16 = 2;
 const TYPE_DONE: u16 = 3;
 /// `SOCK_DIAG_BY_FAMILY`.
 const TYPE_BY_FAMILY: u16 = 20;
-/// `TCPDIAG_GETSOCK`: the older request, which walks both families at once.
+/// `TCPDIAG_GETSOCK`: the older request, which dumps both families at once.
 const TYPE_TCP_BOTH: u16 = 18;
 /// `NLM_F_DUMP_INTR`.
 const FLAG_INTERRUPTED: u16 = 0x10;
@@ -42,9 +42,9 @@ const FLAG_INTERRUPTED: u16 = 0x10;
 pub struct Message<'d> {
     /// The number of the request it answers.
     pub sequence: u32,
-    /// Whether the kernel said that its table changed under the dump.
+    /// True if the kernel reported that its table changed during the dump.
     pub interrupted: bool,
-    /// What it says.
+    /// Payload of the message.
     pub part: Part<'d>,
 }
 
@@ -66,14 +66,14 @@ pub enum Part<'d> {
 pub struct Entry<'d>(&'d [u8]);
 
 impl<'d> Entry<'d> {
-    /// The socket; none if it makes no sense.
+    /// Decodes the socket; none if it is malformed.
     #[must_use]
     pub fn socket(self, protocol: Protocol, namespace: u32) -> Option<Socket> {
         socket(self.0, protocol, namespace)
     }
 
-    /// True if the socket may have an address that is not this machine's; none where
-    /// that is not sent: for short records, and before Linux 5.10.
+    /// True if the socket may have an address that is not this machine's; none if the
+    /// kernel does not report it: for minisockets, and before Linux 5.10.
     #[must_use]
     pub fn is_transparent(self) -> Option<bool> {
         let options = diag_info::find(self.attributes(), OPTIONS)?.first()?;
@@ -87,8 +87,8 @@ impl<'d> Entry<'d> {
     }
 }
 
-/// The messages of a datagram. After a length that cannot be, the rest of it is
-/// lost, and said to be malformed with a sequence number of 0.
+/// Iterates over the messages of a datagram. After an impossible length the
+/// rest is lost and reported as one malformed message with sequence number 0.
 pub fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
     let mut rest = datagram;
     std::iter::from_fn(move || {
@@ -180,7 +180,8 @@ fn socket(payload: &[u8], protocol: Protocol, namespace: u32) -> Option<Socket> 
     })
 }
 
-/// Whether a socket without a peer takes IPv6 alone: of others that is not sent.
+/// Decodes whether a socket without a peer accepts IPv6 only; the kernel
+/// reports it for no others.
 fn v6_only(attributes: &[u8], state: State) -> Option<bool> {
     let has_no_peer = matches!(
         state,

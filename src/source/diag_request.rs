@@ -19,17 +19,17 @@ pub const LISTENERS: u32 = 1 << 10;
 const HEADER: usize = 16;
 /// `SOCK_DIAG_BY_FAMILY`.
 const TYPE_BY_FAMILY: u16 = 20;
-/// `TCPDIAG_GETSOCK`: the older request, which walks both families at once.
+/// `TCPDIAG_GETSOCK`: the older request, which dumps both families at once.
 const TYPE_TCP_BOTH: u16 = 18;
 /// `NLM_F_REQUEST`.
 const FLAGS_ONE: u16 = 0x1;
 /// `NLM_F_REQUEST | NLM_F_DUMP`.
 const FLAGS_DUMP: u16 = 0x301;
 
-/// Which sockets to dump.
+/// Sockets to dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dump {
-    /// TCP of both families in one walk.
+    /// TCP of both families in one dump.
     TcpBoth,
     /// One protocol of one family.
     Family(Protocol, u8),
@@ -46,7 +46,7 @@ impl Dump {
     }
 }
 
-/// What is to come with each socket besides the socket.
+/// Attributes to request with each socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Extras {
     /// Nothing.

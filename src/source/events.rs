@@ -1,8 +1,8 @@
-//! What the kernel tells of connections as it happens: changes of state through
-//! a private trace, and endings through a multicast.
+//! Kernel events of connections as they happen: state changes through a private
+//! trace, and destroyed sockets through a multicast.
 //!
-//! Both are optional: what cannot be had is said with its reason, and the table
-//! is read as ever.
+//! Both are optional: a source that is unavailable is reported with its reason,
+//! and the table is read without it.
 
 mod callers;
 mod change;
@@ -32,14 +32,16 @@ const DEAR_PERMILLE: u64 = 50;
 /// … if it lasts so long.
 const DEAR_FOR: Duration = Duration::from_secs(10);
 
-/// Over less than this a share says nothing: beginning alone would be all of it.
+/// Shortest time over which a CPU share is measured: over less, the startup
+/// alone would dominate it.
 const SHORTEST_NS: u64 = 100_000_000;
 
-/// Which events are to be read.
+/// Options for reading events.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {
     pub(super) choice: EventsChoice,
-    /// How much each processor may hold unread; by their number if none.
+    /// Size of each processor's buffer, in KiB; chosen by the number of
+    /// processors if none.
     pub(super) room_kib: Option<usize>,
 }
 
@@ -47,17 +49,17 @@ pub(super) struct Wanted {
 pub(super) struct EventFeed {
     reader: Option<Reader>,
     feed: Feed,
-    /// Whether both changes and endings are heard of.
+    /// True if destroyed sockets are read in addition to changes.
     with_endings: bool,
     choice: EventsChoice,
     meter: CostMeter,
-    /// What the kernel had dropped when last asked.
+    /// Number of records dropped by the kernel at the last query.
     dropped: u64,
 }
 
 impl EventFeed {
-    /// Begins to read what can be had. Times are counted from `origin_ns` on the
-    /// monotonic clock.
+    /// Starts reading all available sources. Times are counted from `origin_ns`
+    /// on the monotonic clock.
     pub(super) fn begin(
         wanted: Wanted,
         namespace: u32,
@@ -91,7 +93,7 @@ impl EventFeed {
         })
     }
 
-    /// What came since the last time.
+    /// Returns the events since the last call.
     pub(super) fn take(&mut self) -> Events {
         let Some(reader) = &self.reader else {
             return Events {
@@ -129,8 +131,8 @@ impl EventFeed {
         }
     }
 
-    /// Gives up what is dearest for what it tells: first the endings of
-    /// connections whose changes are told anyway.
+    /// Disables the event source that is most expensive for its use: first the
+    /// destroyed sockets, if changes are traced anyway.
     fn step_down(&mut self) {
         let Some(reader) = &self.reader else { return };
         if self.feed == Feed::Changes && self.with_endings {
@@ -144,7 +146,7 @@ impl EventFeed {
     }
 }
 
-/// When a moment was on the clock of the trace, which is that of `Instant`.
+/// Converts a time to the clock of the trace, which is that of `Instant`.
 pub(super) fn origin_ns(began: Instant) -> u64 {
     let since = u64::try_from(began.elapsed().as_nanos()).unwrap_or(0);
     clock_ns(ClockId::Monotonic).saturating_sub(since)
@@ -160,12 +162,12 @@ fn begin_trace(proc: &Path, room_kib: Option<usize>) -> Result<Trace, NoFeed> {
     })
 }
 
-/// What reading costs.
+/// CPU cost of reading events.
 #[derive(Debug)]
 struct CostMeter {
     measured_ns: u64,
     used_ns: u64,
-    /// What taking has used since then.
+    /// CPU time used by draining since the last measurement.
     taking_ns: u64,
     dear_for: Duration,
 }
@@ -180,8 +182,8 @@ impl CostMeter {
         }
     }
 
-    /// The share of one core since the last time, in thousandths: of a thread
-    /// that has used so much in all, and of taking what it read.
+    /// Returns the share of one core since the last call, in thousandths: of
+    /// the reading thread, whose total CPU time is given, and of draining.
     fn measure(&mut self, used_ns: u64, taking_ns: u64, now_ns: u64) -> Option<u16> {
         self.taking_ns += taking_ns;
         let passed = now_ns.saturating_sub(self.measured_ns);

@@ -1,4 +1,4 @@
-//! The parsers of this room as functions of bytes, for [`crate::fuzzing`].
+//! The parsers of this module as functions of bytes, for [`crate::fuzzing`].
 
 use super::events::fuzzing as events;
 use super::{
@@ -97,7 +97,7 @@ pub(crate) fn trace_ring(bytes: &[u8]) {
     events::ring(bytes);
 }
 
-/// The files that say how the trace is laid out.
+/// The files that describe the layout of the trace.
 pub(crate) fn trace_format(bytes: &[u8]) {
     events::format(bytes);
 }

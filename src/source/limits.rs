@@ -45,7 +45,7 @@ fn port_range(path: &Path) -> Option<(u16, u16)> {
     Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
-/// How many ports of a range stand in a list like `8080,9000-9010`.
+/// Number of ports of a range that are in a list such as `8080,9000-9010`.
 pub(super) fn reserved(list: &str, (lowest, highest): (u16, u16)) -> u32 {
     let ranges = list.trim().split(',').filter_map(|part| {
         let (from, to) = part.split_once('-').unwrap_or((part, part));

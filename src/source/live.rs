@@ -29,36 +29,36 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How the kernel is to be read.
+/// Options for reading the kernel.
 #[derive(Clone, Debug)]
 pub struct LiveOptions {
-    /// Which interface.
+    /// Kernel interface to read.
     pub source: SourceChoice,
-    /// Which network namespaces.
+    /// Network namespaces to read.
     pub scope: Scope,
-    /// Whether user names are looked up.
+    /// True if user names are looked up.
     pub names: bool,
-    /// How long a table waits for user names that are not known yet.
+    /// Longest wait of a table for user names that are not known yet.
     pub patience: Duration,
-    /// Whether the kernel's events are read between tables.
+    /// Mode of reading kernel events between tables.
     pub events: EventsChoice,
-    /// How many of them each processor may hold unread, in KiB; by the number of
+    /// Size of each processor's event buffer, in KiB; chosen by the number of
     /// processors if none.
     pub events_kib: Option<usize>,
-    /// How much a table may cost.
+    /// Budget of one table.
     pub effort: Effort,
-    /// Where the proc file system is: `/proc`, or a fixture.
+    /// Root of the proc file system: `/proc`, or a fixture.
     pub root: PathBuf,
 }
 
-/// How much of the machine is read for one table.
+/// Limit on what is read for one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Effort {
-    /// All of it, whatever that takes: there may be no other table.
+    /// No limit: there may be no other table.
     #[default]
     Whole,
-    /// No more than so many descriptors, and other network namespaces only for three
-    /// seconds. The rest comes in its turn with later tables, and is counted.
+    /// A limited number of descriptors, and three seconds for other network namespaces.
+    /// The rest is read with later tables, and counted until then.
     InTurns {
         /// Largest number of descriptors, at about 1.4 µs each.
         descriptors: u64,
@@ -66,8 +66,8 @@ pub enum Effort {
 }
 
 impl Effort {
-    /// For a table that costs a tenth of a second at most where nothing else is dear:
-    /// 50,000 connections of one server are read at once.
+    /// For a table of at most a tenth of a second if nothing else is expensive: 50,000
+    /// connections of one server are read at once.
     pub const LIVE: Self = Self::InTurns {
         descriptors: 64 * 1024,
     };
@@ -107,9 +107,9 @@ pub struct Live {
     own: u32,
     neighbours: Neighbours,
     scope: Scope,
-    /// How many sockets this namespace had in the last table.
+    /// Number of sockets of this namespace in the last table.
     last: usize,
-    /// How many all that were read had.
+    /// Number of sockets of all namespaces in the last table.
     whole: usize,
     /// Memory that the sockets of an earlier table were in.
     spare: Vec<Socket>,
@@ -124,12 +124,12 @@ pub struct Live {
     root: PathBuf,
     began: Instant,
     wanted_events: Wanted,
-    /// Begun when first asked for: by then somebody sees to it that the trace
-    /// ends with the program.
+    /// Started at the first request: by then the program makes sure that the
+    /// trace ends with it.
     events: Option<EventFeed>,
 }
 
-/// What stands around the sockets of a table.
+/// Context of the sockets of a table.
 struct Around {
     bound_to: BoundTo,
     networks: Vec<Network>,
@@ -143,8 +143,8 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// If the chosen interface is not to be had. `Auto` falls back to `/proc`
-    /// and fails only when reading.
+    /// If the chosen interface is unavailable. `Auto` falls back to `/proc` and
+    /// fails only when reading.
     pub fn open(options: &LiveOptions) -> Result<Self, SourceError> {
         let own = namespaces::own(&options.root);
         let mut standing = Vec::new();
@@ -211,7 +211,7 @@ impl Live {
         let errand = self.owners.survey();
         let table = if errand.is_large() {
             thread::scope(|scope| {
-                // Where no thread is to be had, this one does all the work.
+                // If no thread can be started, this one does all the work.
                 let _ = thread::Builder::new().spawn_scoped(scope, || errand.work());
                 let table = sockets.read(room);
                 errand.work();
@@ -335,7 +335,7 @@ impl ReadingSource for Live {
     }
 
     fn read_first(&mut self) -> Result<Option<Reading>, SourceError> {
-        // What the other namespaces have would be missing here.
+        // The sockets of other namespaces would be missing.
         if self.scope == Scope::All || !self.owners.survey().is_dear() {
             return Ok(None);
         }

@@ -10,13 +10,13 @@ use crate::model::socket::{Socket, SocketKey};
 use crate::model::tcp_info::TcpInfo;
 use std::io;
 
-/// How many questions go out at once. The answers wait in the socket's buffer,
-/// in which the kernel counts up to 2 KiB for each; by default it holds 208 KiB.
+/// Number of queries sent at once. The answers wait in the socket's buffer,
+/// where the kernel accounts up to 2 KiB for each; by default it holds 208 KiB.
 const BATCH: usize = 64;
 /// `ENOENT`: the kernel knows no such socket, or none with this cookie.
 const GONE: i32 = 2;
 
-/// What came of a question.
+/// Result of a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Answer {
     /// The socket is there.
@@ -39,13 +39,13 @@ impl SockDiag {
         known
     }
 
-    /// What has become of sockets; those that could not be asked for are left
-    /// out.
+    /// Looks up the current state of sockets; those that cannot be queried are
+    /// left out.
     ///
-    /// That a connection is gone is certain: nothing else answers to its
-    /// addresses. For a listener or a UDP socket another one may answer that
-    /// shares the port (`SO_REUSEPORT`), and for a socket that is merely bound
-    /// nobody does: such an answer is worth as much as a table that lacks it.
+    /// A closed connection is certain: nothing else answers to its addresses.
+    /// For a listener or a UDP socket another one with the same port may answer
+    /// (`SO_REUSEPORT`), and for a socket that is merely bound none does: such
+    /// an answer is as reliable as a table that lacks the socket.
     pub(super) fn look_up(&mut self, sockets: &[Socket]) -> Vec<(SocketKey, Option<Socket>)> {
         let mut settled = Vec::with_capacity(sockets.len());
         self.ask(sockets, Extras::None, |asked, answer| {
@@ -58,9 +58,8 @@ impl SockDiag {
         settled
     }
 
-    /// Asks in batches and hands on what is answered. A question that is not
-    /// answered, or with an error that says nothing of the socket, is passed
-    /// over.
+    /// Queries in batches and passes on the answers. Queries without an answer,
+    /// or with an error unrelated to the socket, are skipped.
     fn ask(&mut self, sockets: &[Socket], extras: Extras, mut take: impl FnMut(&Socket, Answer)) {
         let here = self.namespace();
         let ours: Vec<&Socket> = sockets
@@ -68,7 +67,7 @@ impl SockDiag {
             .filter(|socket| socket.namespace == here && socket.cookie.is_some())
             .collect();
         for batch in ours.chunks(BATCH) {
-            // What this batch could not learn, the next may.
+            // The next batch may succeed.
             let _ = self.ask_batch(batch, extras, &mut take);
         }
     }
@@ -105,7 +104,7 @@ impl SockDiag {
     }
 }
 
-/// The meaning of a message; none if it says nothing of the socket.
+/// Decodes a message; none if it is unrelated to the socket.
 fn answer(asked: &Socket, part: Part<'_>, namespace: u32) -> Option<Answer> {
     match part {
         Part::Entry(entry) => {

@@ -2,10 +2,10 @@
 //! tables.
 //!
 //! A namespace is found by a process in it or by a name under `/run/netns`
-//! (ip-netns(8)). Its table is read once, whatever number of processes is in
-//! it, by a thread that enters it (setns(2)) and ends afterwards; so nothing of
-//! ours stays in it and keeps it alive. Where entering is not permitted, the
-//! text tables of a process in it serve.
+//! (ip-netns(8)). Its table is read once, whatever the number of its processes,
+//! by a thread that enters it (setns(2)) and ends afterwards, so that nothing
+//! of ours keeps it alive. If entering is not permitted, the text tables of a
+//! process in it are read instead.
 
 mod turns;
 
@@ -32,17 +32,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 use turns::{Class, Turns};
 
-/// Where namespaces get names (ip-netns(8)).
+/// Directory of named namespaces (ip-netns(8)).
 const NAMED: &str = "/run/netns";
-/// How many processes of a namespace are tried as a way into it.
+/// Number of processes of a namespace whose links are tried.
 const TRIED: usize = 4;
 /// No table takes longer than this for other namespaces, where others follow it.
 const LONGEST: Duration = Duration::from_secs(3);
 /// Fewer namespaces than this are always read in that time, with a hundredth of a second
 /// and more for each.
 const FEW: usize = 128;
-/// A process may change its namespace without a sign: with every so many
-/// tables each is asked again, in its turn.
+/// Period, in tables, after which each process is queried again: a process may
+/// change its namespace without any visible sign.
 const REFRESHED_EVERY: u32 = 16;
 
 /// The number in `net:[4026531840]`, the link of a process or thread below
@@ -69,19 +69,19 @@ pub(super) struct Neighbours {
     choice: SourceChoice,
     members: HashMap<u32, Member>,
     round: u32,
-    /// Whether their tables are to tell what connections carry.
+    /// True if their tables include TCP counters.
     flows: bool,
     /// Those of the last tables.
     last: Vec<Neighbour>,
     /// True if a table is bounded in time, and the rest read for later ones.
     in_turns: bool,
     turns: Turns,
-    /// What was read of each, for the tables for which it is not; kept only where there
-    /// are very many.
+    /// Last contents of each, for the tables in which it is not read; kept only if
+    /// there are very many namespaces.
     earlier: HashMap<u32, Visited>,
 }
 
-/// What is known of a process.
+/// Known facts about a process.
 #[derive(Clone, Copy)]
 struct Member {
     /// Tells it from a later process under the same number.
@@ -136,7 +136,7 @@ impl Neighbours {
         }
     }
 
-    /// Whether tables are to tell what connections carry.
+    /// Sets whether tables include TCP counters.
     pub(super) fn include_flows(&mut self, wanted: bool) {
         self.flows = wanted;
     }
@@ -330,8 +330,8 @@ impl Neighbours {
             .collect()
     }
 
-    /// What to call a namespace that has no name of its own: after the unit of
-    /// a process in it, else after the process.
+    /// Derives a name for an unnamed namespace: from the unit of a process in
+    /// it, else from the process.
     fn called_after(&self, pid: u32) -> Option<Text> {
         let folder = self.root.join(pid.to_string());
         let unit = fs::read(folder.join("cgroup"))
@@ -354,7 +354,8 @@ impl Neighbours {
             members.filter(|(_, member)| member.namespace.is_none())
         };
         let count = unknown().count();
-        // Process 1 is mostly where this program is, and is told of by itself.
+        // Process 1 is mostly in this program's namespace, and has a gap of its
+        // own.
         let others = unknown().any(|(pid, _)| *pid != 1);
         if others {
             gaps.push(Gap {

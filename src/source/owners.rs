@@ -1,10 +1,10 @@
 //! Finds who holds which socket.
 //!
-//! The first table is joined with a walk through `/proc/PID/fd` of every
-//! process, on two threads. After that only what changed is read: processes
-//! whose number of descriptors is another one, each in its turn from time to
-//! time, and likely ones when one table after another has a socket that nobody
-//! is known to hold. All holders count: forked and passed sockets have several.
+//! The first table is joined with a full scan of `/proc/PID/fd` of every
+//! process, on two threads. After that only changes are read: processes whose
+//! number of descriptors has changed, every process from time to time, and
+//! likely ones if successive tables have a socket without a known owner. All
+//! holders count: forked and passed sockets have several.
 
 mod budget;
 mod descriptors;
@@ -36,7 +36,7 @@ const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 /// is known: those of a machine with 200,000 connections, in less than a second.
 const FIRST: u64 = 256 * 1024;
 
-/// What is known of all processes' sockets.
+/// Index of the sockets of all processes.
 pub(super) struct Owners {
     root: PathBuf,
     proc: Option<Arc<ProcFolder>>,
@@ -50,19 +50,20 @@ pub(super) struct Owners {
     unfinished: HashMap<u32, Vec<Link>>,
     /// Largest number of descriptors that are read for one table; none for all.
     per_table: Option<u64>,
-    /// The same for the first table.
+    /// Largest number of descriptors read for the first table.
     first: u64,
-    /// How many descriptors may be read in search of owners for one table.
+    /// Largest number of descriptors read in search of owners for one table.
     budget: u64,
-    /// Why processes could not even be listed, the last time.
+    /// Reason why the last listing of processes failed.
     failure: Option<GapReason>,
     /// True if no process of the machine is outside `/proc`.
     in_first_pid_namespace: bool,
 }
 
 impl Owners {
-    /// `root` is `/proc`, or a fixture. No more than so many descriptors are read for
-    /// one table, and [`FIRST`] for the first; without a number, all.
+    /// Creates an empty index. `root` is `/proc`, or a fixture. At most `per_table`
+    /// descriptors are read for one table, and [`FIRST`] for the first; no limit if
+    /// none.
     pub(super) fn new(root: &Path, per_table: Option<u64>) -> Self {
         Self {
             root: root.to_path_buf(),
@@ -80,7 +81,8 @@ impl Owners {
         }
     }
 
-    /// Looks at all processes from outside, and says which must be read.
+    /// Looks at the descriptor counts of all processes, and plans which to
+    /// read.
     pub(super) fn survey(&mut self) -> Errand {
         let first = self.begun == 0;
         let most = |most: u64| if first { self.first.max(most) } else { most };
@@ -158,7 +160,7 @@ impl Owners {
         let mut assigned = self.holdings.assign(sockets);
         let mut open = self.open(sockets, &assigned);
         if !open.is_empty() {
-            // What was opened after the survey shows by now.
+            // Descriptors opened after the survey are visible by now.
             let errand = self.survey_within(self.per_table.map(|_| self.budget));
             errand.work();
             self.take_in(errand);
@@ -170,8 +172,8 @@ impl Owners {
             self.search_threads(sockets, &mut open, self.budget);
             self.holdings.index();
         }
-        // Most newcomers that nobody holds are gone with the next table: they
-        // closed while it was read. Only those that last are searched for.
+        // Most new sockets without an owner are gone with the next table: they
+        // were closed while it was read. Only persistent ones are searched for.
         let mut lasting = self.missing.lasting(&open, begun);
         if !lasting.is_empty() {
             self.search(sockets, &mut lasting);
@@ -184,15 +186,15 @@ impl Owners {
             // Passes are counted from 1.
             self.begun = self.missing.latest().max(1);
         } else if !open.is_empty() {
-            // What was there from the first has been looked for everywhere.
+            // Sockets of the first table have been searched for everywhere.
             let since = self.roster.all_read_since().max(self.begun);
             mark_pending(&mut assigned, sockets, &self.missing.open(since));
         }
         assigned
     }
 
-    /// The inodes of the table that nobody is known to hold and that have not
-    /// been given up.
+    /// Returns the inodes of the table without a known owner that have not been
+    /// given up.
     fn open(&mut self, sockets: &[Socket], assigned: &Assigned) -> HashSet<u32> {
         let unheld = sockets
             .iter()
@@ -280,7 +282,8 @@ impl Owners {
         before - open.len()
     }
 
-    /// The readable processes for which `wanted` says so, the likely first.
+    /// Returns the readable processes accepted by `wanted`, the likely ones
+    /// first.
     fn candidates(
         &self,
         sockets: &[Socket],
@@ -307,13 +310,13 @@ impl Owners {
         candidates
     }
 
-    /// The processes there are, with what tells each from a later one under
-    /// the same pid.
+    /// Iterates over the processes, by pid and the identity that distinguishes
+    /// a reused pid.
     pub(super) fn processes(&self) -> impl Iterator<Item = (u32, u64)> {
         self.roster.identities()
     }
 
-    /// How far the search went that left these gaps.
+    /// Returns the extent of the search that left these gaps.
     pub(super) fn search_of(&self, gaps: &[Gap]) -> OwnerSearch {
         let only_init = gaps.iter().all(|gap| gap.kind == GapKind::InitUnreadable);
         let privileged = rustix::process::geteuid().is_root();

@@ -2,8 +2,8 @@
 //!
 //! Format: the kernel's `net/ipv4/tcp_ipv4.c` (`tcp4_seq_show`) and its three
 //! siblings, described in `proc(5)`. Fields go by position and further ones are
-//! ignored, so a newer kernel loses nothing. A line that makes no sense costs
-//! that line only.
+//! ignored, so a newer kernel loses nothing. A malformed line loses only that
+//! line.
 
 use crate::model::endpoint::Endpoint;
 use crate::model::protocol::{Family, Protocol};
@@ -17,14 +17,14 @@ use std::num::NonZeroU32;
 /// `tm->when` column counts hundredths of a second.
 const MILLISECONDS_PER_JIFFY: u64 = 10;
 
-/// What one table gave.
+/// Result of parsing one table.
 #[derive(Debug, Default)]
 pub struct Parsed {
     /// The sockets of all lines that made sense.
     pub sockets: Vec<Socket>,
     /// Datagrams dropped at each UDP socket, by its place; empty for TCP.
     pub drops: Vec<(usize, u32)>,
-    /// How many lines did not.
+    /// Number of malformed lines.
     pub malformed: u64,
     /// True if the heading was there, which every kernel writes.
     pub has_heading: bool,
@@ -56,8 +56,8 @@ pub fn parse_table(bytes: &[u8], protocol: Protocol, namespace: u32) -> Parsed {
     parsed
 }
 
-/// Parses one line: the socket, and for UDP its drops; `None` if any field that is
-/// needed makes no sense.
+/// Parses one line: the socket, and for UDP its drops; `None` if a needed field is
+/// malformed.
 fn parse_line(line: &[u8], protocol: Protocol, namespace: u32) -> Option<(Socket, Option<u32>)> {
     let mut fields = line
         .split(u8::is_ascii_whitespace)

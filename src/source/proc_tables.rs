@@ -65,8 +65,8 @@ impl ProcTables {
         read_whole(&path, &mut self.buffer)
             .map_err(|error| SourceError::new("read", &path, error))?;
         let parsed = proc_net::parse_table(&self.buffer, protocol, self.namespace);
-        // A kernel writes the heading even where there is no socket. Without it
-        // something stands in for the table, or cuts it.
+        // A kernel writes the heading even if there is no socket. Without it
+        // the file is a substitute, or cut.
         if !parsed.has_heading && parsed.sockets.is_empty() {
             let error = io::Error::new(io::ErrorKind::InvalidData, NO_TABLE);
             return Err(SourceError::new("read", &path, error));
@@ -166,7 +166,7 @@ mod tests {
 
     type Files<'f> = &'f [(&'f str, &'f str)];
 
-    /// As gVisor and WSL1 have them.
+    /// Tables as gVisor and WSL1 present them.
     #[test]
     fn a_file_without_a_table_is_unreadable() {
         let table = format!("{HEADING}{LINE}");

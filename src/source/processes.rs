@@ -20,14 +20,14 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// How many ancestors are followed.
+/// Largest number of ancestors followed.
 const ANCESTORS: usize = 8;
 /// Longest command line read, bytes; texts are cut to less anyway.
 const COMMAND: u64 = 64 * 1024;
 /// Room that holds most of these files whole.
 const USUAL_SIZE: usize = 4096;
-/// User and command line may change without a sign: with every so many tables
-/// a process is read anew, each in its turn.
+/// Period, in tables, after which each process is read again: user and command
+/// line may change without a visible sign.
 const REFRESHED_EVERY: u32 = 16;
 /// Most arguments kept.
 const ARGUMENTS: usize = 256;
@@ -40,7 +40,7 @@ pub(super) struct Processes {
     boot_ms: Option<u64>,
     ticks_per_second: u64,
     round: u32,
-    /// Whether files could not be opened for want of descriptors.
+    /// True if files could not be opened because no descriptor was left.
     short: bool,
     /// Ancestors read for this table: processes of one family share them.
     ancestors: HashMap<u32, Option<(Text, u32)>>,
@@ -73,7 +73,7 @@ impl Processes {
         facts
     }
 
-    /// Whether facts are missing because no descriptor was left to read them.
+    /// True if facts are missing because no descriptor was left to read them.
     pub(super) fn short_of_descriptors(&self) -> bool {
         self.short
     }
@@ -199,8 +199,8 @@ impl Processes {
     }
 }
 
-/// Reads a file of `/proc`. These say that they are empty, which would make
-/// the library's own reading begin with many tiny pieces.
+/// Reads a file of `/proc`. Its size is reported as 0, which would make the
+/// standard library begin with many tiny reads.
 fn read_small(mut file: impl Read) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(USUAL_SIZE);
     file.read_to_end(&mut bytes).ok()?;

@@ -1,10 +1,11 @@
-//! Whether a process runs the file that its program's path names here.
+//! Checks that a process runs the file named by its program path in this mount
+//! namespace.
 //!
 //! `/proc/PID/exe` reads as the path in the mount namespace of the process, and
 //! every user may make one with other files in it (user_namespaces(7)). So the
 //! path is compared: in the same mount namespace it is right by itself, else
 //! device and inode of the file must be those of the file of that path here.
-//! That is read once per process, not once per table.
+//! Both are read once per process, not once per table.
 
 use crate::model::process::{Elsewhere, Program, ProgramFile};
 use crate::model::text::Text;
@@ -22,7 +23,7 @@ const DELETED: &[u8] = b" (deleted)";
 pub(super) struct ProgramFiles {
     /// `/proc`, or a fixture.
     root: PathBuf,
-    /// Of this program; none if it is not known.
+    /// Namespace of this program; none if unknown.
     mount_namespace: Option<PathBuf>,
     user_namespace: Option<PathBuf>,
     /// The root folder of process 1, if it has another mount namespace than this
@@ -79,8 +80,8 @@ impl ProgramFiles {
                 path_taken,
             })
         };
-        // Nobody but root can have removed a file of root's; a user can remove a
-        // file of their own under any path of a namespace of their own.
+        // Only root can have removed a file of root's; a user can remove their
+        // own file under any path of their own namespace.
         if deleted && (!foreign || runs.stx_uid == 0) {
             return ProgramFile::Deleted;
         }
@@ -102,7 +103,7 @@ impl ProgramFiles {
     }
 }
 
-/// What `/proc/PID/exe` reads as.
+/// Reads the link `/proc/PID/exe`.
 ///
 /// # Errors
 ///
@@ -164,8 +165,8 @@ mod tests {
         assert!(is_of_link(&program, &link));
     }
 
-    /// A proc folder with one process in it: 7, whose program file and whose
-    /// namespaces are what the case says.
+    /// A proc directory with one process, 7, with the program file and the
+    /// namespaces of the case.
     struct Fixture {
         root: PathBuf,
     }
@@ -182,7 +183,8 @@ mod tests {
             Self { root }
         }
 
-        /// Judges a process that runs a file and says another path.
+        /// Classifies a process that runs one file and reports the path of
+        /// another.
         fn judged(&self, runs: &Path, says: &[u8]) -> ProgramFile {
             let link = self.root.join("7/exe");
             let _ = std::fs::remove_file(&link);

@@ -129,7 +129,7 @@ fn answer(message: &[u8]) -> Option<Answer> {
     })
 }
 
-/// Decodes a `struct ifaddrmsg` and what stands behind it.
+/// Decodes a `struct ifaddrmsg` and its attributes.
 fn interface_address(body: &[u8]) -> Option<InterfaceAddress> {
     let attributes = body.get(ADDRESS_MESSAGE..)?;
     let octets = find(attributes, IFA_LOCAL).or_else(|| find(attributes, IFA_ADDRESS))?;

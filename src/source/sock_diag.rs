@@ -23,7 +23,7 @@ const DATAGRAM: usize = 32 * 1024;
 const RETRIES: u32 = 2;
 /// A dump is answered at once; a kernel that stays silent this long never will.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How an error names this source.
+/// Name of this source in errors.
 const NAME: &str = "netlink sock_diag";
 
 /// A netlink socket to the kernel's socket table.
@@ -32,13 +32,13 @@ pub(super) struct SockDiag {
     namespace: u32,
     sequence: u32,
     buffer: Vec<u8>,
-    /// Whether one walk gives TCP of both families.
+    /// True if one dump yields TCP of both families.
     one_walk: bool,
-    /// Whether each connection is to come with what it carries.
+    /// True if each connection includes its TCP counters.
     with_flows: bool,
 }
 
-/// What a dump gave besides its sockets.
+/// Result of a dump besides its sockets.
 #[derive(Default)]
 struct Dumped {
     malformed: u64,
@@ -94,7 +94,7 @@ impl SockDiag {
     ///
     /// # Errors
     ///
-    /// If netlink is not to be had, or the kernel has no `tcp_diag`.
+    /// If netlink is unavailable, or the kernel has no `tcp_diag`.
     pub(super) fn open(namespace: u32) -> Result<Self, SourceError> {
         let socket = open_socket().map_err(|error| SourceError::new("open", NAME, error))?;
         let mut source = Self {
@@ -109,8 +109,8 @@ impl SockDiag {
         Ok(source)
     }
 
-    /// Whether the older request yields IPv6 too. Only believed if there is an
-    /// IPv6 listener to prove it; else both families are dumped apart.
+    /// Returns true if the older request yields IPv6 too, as proven by an IPv6
+    /// listener; else both families are dumped separately.
     fn walks_both(&mut self) -> Result<bool, SourceError> {
         let mut apart = SocketTable::default();
         let dump = Dump::Family(Protocol::Tcp, INET6);
@@ -151,8 +151,8 @@ impl SockDiag {
         }
     }
 
-    /// Dumps, and dumps again while the kernel says that the table changed
-    /// under the reader. What is still doubtful then is a gap.
+    /// Dumps, and repeats the dump while the kernel reports that the table
+    /// changed meanwhile. A dump that stays inconsistent is a gap.
     fn dump_steadily(&mut self, dump: Dump, table: &mut SocketTable) -> Result<(), SourceError> {
         let kept = table.sockets.len();
         let mut dumped = self.dump_whole(dump, table)?;
@@ -187,8 +187,8 @@ impl SockDiag {
         Ok(())
     }
 
-    /// A dump that fails half-way leaves nothing behind: another source may
-    /// stand in for it.
+    /// Dumps, and leaves nothing behind if the dump fails half-way: another
+    /// source may replace it.
     fn dump_whole(&mut self, dump: Dump, table: &mut SocketTable) -> Result<Dumped, SourceError> {
         let kept = table.sockets.len();
         let dumped = self.dump(dump, ALL_STATES, table);
@@ -248,12 +248,12 @@ impl SockDiag {
         self.namespace
     }
 
-    /// Whether connections are to come with what they carry from now on.
+    /// Sets whether connections include their TCP counters.
     pub(super) fn include_flows(&mut self, wanted: bool) {
         self.with_flows = wanted;
     }
 
-    /// The first of so many numbers for requests, which nothing else gets.
+    /// Reserves a number of consecutive sequence numbers and returns the first.
     pub(super) fn reserve_sequences(&mut self, count: usize) -> u32 {
         let first = self.sequence.wrapping_add(1);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
@@ -276,7 +276,7 @@ impl SockDiag {
         }
     }
 
-    /// One datagram from the kernel; those from anybody else are passed over.
+    /// Receives one datagram from the kernel; others are skipped.
     fn receive(&mut self, flags: RecvFlags) -> io::Result<usize> {
         loop {
             let received = recvfrom(&self.socket, &mut self.buffer[..], flags | RecvFlags::TRUNC);

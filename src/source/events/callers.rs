@@ -1,4 +1,4 @@
-//! Which process a thread of an event belongs to, and what it is called.
+//! Finds the process and its name for the thread of an event.
 //!
 //! The event comes to be read within some milliseconds, so the process is
 //! mostly there still and `/proc` knows it. Of those that are gone the kernel
@@ -13,10 +13,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// How long an answer is believed: a thread's number is not given to another
-/// so soon, and a program seldom changes its name.
+/// Lifetime of a cached answer: a thread id is not reused that quickly, and a
+/// program seldom changes its name.
 const BELIEVED_NS: u64 = 1_000_000_000;
-/// Beyond so many answers those that are not believed any more are forgotten.
+/// Number of cached answers beyond which expired ones are removed.
 const MANY: usize = 4096;
 /// The number of the first PID namespace (`PROC_PID_INIT_INO`).
 const FIRST_NAMESPACE: u64 = 0xEFFF_FFFC;
@@ -30,7 +30,7 @@ pub(super) struct Callers {
     /// their numbers mean other processes.
     understood: bool,
     known: HashMap<u32, (u64, Option<Arc<Caller>>)>,
-    /// What the kernel remembered when it was last asked.
+    /// Names remembered by the kernel at the last query.
     saved: HashMap<u32, Text>,
     saved_at: Option<u64>,
 }
@@ -48,7 +48,7 @@ impl Callers {
         }
     }
 
-    /// Who a thread belongs to, at a time in nanoseconds.
+    /// Returns the process of a thread, at a time in nanoseconds.
     pub(super) fn find(&mut self, thread: u32, now_ns: u64) -> Option<Arc<Caller>> {
         // Thread 0 is the processor's idle loop.
         if !self.understood || thread == 0 {
@@ -104,14 +104,14 @@ impl Callers {
     }
 }
 
-/// Of a `status` file: the number of the process.
+/// Parses the process id (`Tgid`) from a `status` file.
 pub(super) fn process(status: &[u8]) -> Option<u32> {
     let mut lines = status.split(|byte| *byte == b'\n');
     let pid = lines.find_map(|line| line.strip_prefix(b"Tgid:\t"))?;
     std::str::from_utf8(pid).ok()?.trim().parse().ok()
 }
 
-/// Of a `stat` file: the name, and when the process was started.
+/// Parses the name and the start time from a `stat` file.
 pub(super) fn name_and_start(stat: &[u8]) -> Option<(Text, u64)> {
     let from = stat.iter().position(|byte| *byte == b'(')? + 1;
     // The name may hold anything but ends with the last parenthesis.
@@ -127,7 +127,7 @@ pub(super) fn name_and_start(stat: &[u8]) -> Option<(Text, u64)> {
 pub(super) fn saved(text: &str) -> HashMap<u32, Text> {
     let pairs = text.lines().filter_map(|line| {
         let (thread, name) = line.split_once(' ')?;
-        // What it does not know it calls so.
+        // The kernel's placeholder for an unknown name.
         let known = name != "<...>";
         known.then_some((thread.parse().ok()?, Text::from(name)))
     });

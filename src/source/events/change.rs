@@ -11,8 +11,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 const TCP: u16 = 6;
 const INET: u16 = 2;
 const INET6: u16 = 10;
-/// Of the flags of a record, those of hard and soft interrupts
-/// (`TRACE_FLAG_HARDIRQ`, `TRACE_FLAG_SOFTIRQ`).
+/// Flags of a record for hard and soft interrupts (`TRACE_FLAG_HARDIRQ`,
+/// `TRACE_FLAG_SOFTIRQ`).
 const INTERRUPT: u8 = 0x08 | 0x10;
 
 /// A change whose caller is not looked for yet.
@@ -56,7 +56,7 @@ pub(super) fn decode(record: &Record<'_>, format: &Format, origin_ns: u64) -> Op
         interrupt: u8::from_ne_bytes(format.context.of(bytes)?) & INTERRUPT != 0,
         caller: None,
     };
-    // Everything else may happen in whatever the processor was doing.
+    // All other changes may occur in the context of an unrelated thread.
     let called = matches!(to, State::SynSent | State::Listen);
     Some(Told {
         change,

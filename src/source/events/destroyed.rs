@@ -1,6 +1,6 @@
-//! The kernel's news of sockets it lets go of, with what they carried: a
-//! multicast of `sock_diag`, as `ss -E` reads it. It takes no privilege and
-//! tells of this network namespace.
+//! Sockets destroyed by the kernel, with their counters: a multicast of
+//! `sock_diag`, as `ss -E` reads it. It needs no privilege and covers this
+//! network namespace.
 //!
 //! See `net/core/sock_diag.c`, `sock_diag_broadcast_destroy`.
 
@@ -17,23 +17,24 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// `SKNLGRP_INET_TCP_DESTROY` and `SKNLGRP_INET6_TCP_DESTROY`, as bits.
 const GROUPS: u32 = 0b101;
-/// What may wait to be read: some 6,000 connections, 70 ms at 90,000 a second.
+/// Receive buffer size: some 6,000 connections, 70 ms at 90,000 a second.
 const ROOM: usize = 8 << 20;
 /// A message is a socket and its `TCP_INFO`, well below this.
 const DATAGRAM: usize = 4096;
 
-/// A socket that hears of endings.
+/// Socket that receives the destroyed sockets.
 pub(super) struct Destroyed {
     socket: OwnedFd,
     namespace: u32,
     buffer: Vec<u8>,
 }
 
-/// What one reading of it gave.
+/// Result of one read.
 #[derive(Default)]
 pub(super) struct Heard {
     pub(super) endings: Vec<Ending>,
-    /// How often something was lost; how much is not told.
+    /// Number of times that messages were lost; the number of lost messages is
+    /// unknown.
     pub(super) losses: u64,
 }
 
@@ -58,12 +59,12 @@ impl Destroyed {
         })
     }
 
-    /// Whether little may wait, so that it must be read often.
+    /// True if the receive buffer is small, so that it must be read often.
     pub(super) fn is_narrow(&self) -> bool {
         sockopt::socket_recv_buffer_size(&self.socket).is_ok_and(|room| room < ROOM)
     }
 
-    /// Everything that waits, at most `most` of it.
+    /// Reads all pending messages, up to a number of sockets.
     pub(super) fn read(&mut self, at_us: u64, most: usize) -> Heard {
         let mut heard = Heard::default();
         while heard.endings.len() < most {

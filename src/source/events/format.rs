@@ -1,14 +1,14 @@
-//! Where each field of the tracepoint lies: decodes its `format` file. Pure.
+//! Offsets of the tracepoint's fields: decodes its `format` file. Pure.
 //!
 //! The kernel may move fields from one version to the next, so nothing is taken
 //! for granted but their names (`Documentation/trace/events.rst`).
 
-/// Where the fields of `sock:inet_sock_set_state` lie.
+/// Offsets of the fields of `sock:inet_sock_set_state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Format {
-    /// The number that tells records of this tracepoint from others.
+    /// Id of the tracepoint's records.
     pub id: u16,
-    /// In what the processor was at that moment.
+    /// Execution context of the processor at that time.
     pub context: Field<1>,
     /// The number of the thread that was running.
     pub thread: Field<4>,
@@ -110,8 +110,8 @@ fn line(text: &str) -> Option<Line<'_>> {
     })
 }
 
-/// How long a page of the ring buffer is, from the text of
-/// `events/header_page`: where its data begins, and how much there is.
+/// Parses the length of a ring buffer page from the text of
+/// `events/header_page`: offset plus size of its data.
 #[must_use]
 pub fn page_length(text: &str) -> Option<usize> {
     let mut lines = text.lines().filter_map(line);
@@ -125,7 +125,7 @@ pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// As Linux 6.18 on x86-64 has it.
+    /// File of Linux 6.18 on x86-64.
     pub(in crate::source::events) const FORMAT: &str =
         include_str!("../../../tests/captured/ring/format");
 

@@ -30,7 +30,7 @@ fn records(page: &[u8], format: Option<&Format>) {
     }
 }
 
-/// What is read of the thread that was running.
+/// Files that are read for the thread of an event.
 pub(in crate::source) fn caller(bytes: &[u8]) {
     let _ = callers::process(bytes);
     let _ = callers::name_and_start(bytes);

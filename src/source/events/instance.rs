@@ -1,5 +1,5 @@
-//! A trace of our own: an instance of tracefs in which one tracepoint writes,
-//! and which is gone again whatever way the program ends.
+//! A private trace: an instance of tracefs with a single tracepoint, removed
+//! however the program ends.
 //!
 //! See `Documentation/trace/ftrace.rst`, "Instances". What others trace is
 //! neither seen nor touched.
@@ -18,23 +18,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How the names of our instances begin.
+/// Prefix of the names of tcplens's instances.
 const PREFIX: &str = "tcplens-";
 const EVENT: &str = "events/sock/inet_sock_set_state";
-/// How much each processor may hold unread: at 45,000 connections a second on
-/// one, read every 20 ms, nothing is lost with it; with 256 KiB two thirds are.
+/// Largest buffer of one processor: at 45,000 connections a second on one, read
+/// every 20 ms, nothing is lost with it; with 256 KiB two thirds are.
 const ROOM_KIB: usize = 1408;
-/// What all processors together may hold: it is memory that cannot be swapped
-/// out, and a machine of 128 processors does not have that load on each.
+/// Largest sum of all processors' buffers: this memory cannot be swapped out,
+/// and a machine of 128 processors does not have that load on each.
 const WHOLE_KIB: usize = 64 * 1024;
-/// No processor gets less than this, whatever that comes to.
+/// Smallest buffer of one processor, even if the sum exceeds the limit.
 const LEAST_KIB: usize = 512;
 /// Number of the PID namespace in which all processes are (`PROC_PID_INIT_INO` in
 /// `include/linux/proc_ns.h`).
 const FIRST_PID_NAMESPACE: u64 = 0xefff_fffc;
-/// How long to wait for readers to let go of an instance that is to end, and for
-/// one that is just being set up: that takes 60 ms, and on a machine whose
-/// processors have three times as much to do as they can, 730 ms were seen.
+/// Longest wait for readers to release an instance that is being removed, and
+/// for one that is being set up: that takes 60 ms, and 730 ms were measured on
+/// a machine with three times the load its processors can handle.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An instance that is open. Whoever takes it away, ends it.
@@ -48,7 +48,8 @@ static OPEN: Mutex<Open> = Mutex::new(Open {
 });
 
 struct Open {
-    /// Whether the program is about to end: then none may begin.
+    /// True if the program is about to end: no instance may be created any
+    /// more.
     ended: bool,
     instances: Vec<Weak<Mutex<Option<Instance>>>>,
 }
@@ -67,7 +68,7 @@ pub(super) struct Instance {
     folder: Option<Tracefs>,
 }
 
-/// What must be known to read it.
+/// Layout needed to read the trace.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
     pub(super) format: Format,
@@ -133,7 +134,7 @@ impl Instance {
         Ok(())
     }
 
-    /// How many records the kernel had to drop so far.
+    /// Returns the number of records that the kernel has dropped so far.
     pub(super) fn dropped(&self) -> u64 {
         let Some(folder) = &self.folder else { return 0 };
         let stats = self.processors.iter().filter_map(|processor| {
@@ -151,7 +152,7 @@ impl Drop for Instance {
         }
         self.pipes.clear();
         let until = Instant::now() + PATIENCE;
-        // A reader that is inside the kernel holds it for a moment longer.
+        // A reader inside the kernel still holds it for a short time.
         while self.instances.remove(&self.name) == Err(Errno::BUSY) && Instant::now() < until {
             thread::sleep(Duration::from_millis(1));
         }
@@ -172,8 +173,9 @@ pub fn end_all() {
     }
 }
 
-/// What is held by another thread for a moment. Who panics while it holds it
-/// cannot be waited for: the next start removes what is left.
+/// Locks a mutex that another thread may hold for a short time. A thread that
+/// panics while holding it cannot be waited for: the next start removes what is
+/// left.
 fn within_patience<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -188,12 +190,12 @@ fn within_patience<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     }
 }
 
-/// How much one of so many processors may hold.
+/// Returns the buffer size of each processor for this number of processors.
 fn room_kib(processors: usize) -> usize {
     (WHOLE_KIB / processors.max(1)).clamp(LEAST_KIB, ROOM_KIB)
 }
 
-/// Of the text of a `stats` file: what was overwritten or refused.
+/// Parses the number of overwritten and refused records from a `stats` file.
 fn dropped(stats: &str) -> u64 {
     let counts = stats.lines().filter_map(|line| {
         let (name, count) = line.split_once(':')?;
@@ -203,8 +205,8 @@ fn dropped(stats: &str) -> u64 {
     counts.sum()
 }
 
-/// Whose an instance is. A process number alone may be given to another, and
-/// means another process in another PID namespace.
+/// Process that owns an instance. A process id alone may be reused, and means
+/// another process in another PID namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Name {
     namespace: u64,
@@ -242,7 +244,7 @@ impl Name {
     }
 }
 
-/// When a process was started, in ticks since the machine was.
+/// Returns the start time of a process, in ticks since boot.
 fn started(proc: &Path, pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(proc.join(pid.to_string()).join("stat")).ok()?;
     // The name before may hold anything but ends with the last parenthesis.
@@ -250,11 +252,12 @@ fn started(proc: &Path, pid: u32) -> Option<u64> {
     fields.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
-/// Removes what programs like this one left behind. Those of another PID namespace are
-/// dead if no process is in it, which only the first namespace can tell; else theirs
-/// stay. Of those that live, the kernel would refuse it.
+/// Removes the instances that killed tcplens processes left behind. Those of another
+/// PID namespace are stale if no process is in it, which can be known only in the
+/// initial namespace; elsewhere they are kept. The kernel refuses to remove instances
+/// in use.
 fn remove_stale(instances: &Tracefs, us: &Name, proc: &Path) {
-    // Listed before the processes are: whoever has one is among them, or has ended.
+    // Listed before the processes: every owner is among those, or has ended.
     let found = instances.names().into_iter();
     let found: Vec<(String, Name)> = found
         .filter_map(|text| Name::parse(&text).map(|name| (text, name)))
@@ -335,7 +338,7 @@ mod tests {
         process("8", Path::new("/nowhere/it/has/ended"));
         let own = fs::metadata(&namespace).unwrap().ino();
         assert_eq!(pid_namespaces(root.path()), Some(BTreeSet::from([own])));
-        // ELOOP stands for EACCES, which root never gets.
+        // ELOOP substitutes for EACCES, which root never gets.
         process("9", &root.path().join("9/ns/pid"));
         assert_eq!(pid_namespaces(root.path()), None);
     }

@@ -23,16 +23,17 @@ use std::thread::{self, JoinHandle};
 /// Between two turns: the buffers hold three times as much at the highest rate
 /// that was measured.
 const TURN_NS: u32 = 20_000_000;
-/// The same where little may wait to be read.
+/// Poll interval with a small receive buffer.
 const NARROW_TURN_NS: u32 = 2_000_000;
-/// What is kept between two tables, 80 bytes each; beyond that it is lost.
+/// Largest number of changes kept between two tables, 80 bytes each; further
+/// ones are lost.
 const MOST_CHANGES: usize = 1_000_000;
-/// The same of endings, which are ten times as large.
+/// Largest number of destroyed sockets kept, which are ten times as large.
 const MOST_ENDINGS: usize = 50_000;
-/// Of each processor in one turn: 16 MiB.
+/// Largest number of pages read of each processor at a time: 16 MiB.
 const MOST_PAGES: usize = 4096;
 
-/// What the thread and those who take from it share.
+/// State shared by the thread and its consumers.
 pub(super) struct Shared {
     trace: Option<Trace>,
     gathered: Mutex<Gathered>,
@@ -40,7 +41,7 @@ pub(super) struct Shared {
     /// Written to once, to end the thread.
     end: OwnedFd,
     ended: AtomicBool,
-    /// What the thread has used of a processor so far, in nanoseconds.
+    /// CPU time used by the thread so far, in nanoseconds.
     used_ns: AtomicU64,
     /// The time of the clock from which all times are counted.
     origin_ns: u64,
@@ -53,14 +54,14 @@ pub(super) struct Trace {
     pub(super) callers: Mutex<Callers>,
 }
 
-/// What was read and not yet taken.
+/// Events that were read and not yet drained.
 #[derive(Default)]
 pub(super) struct Gathered {
     pub(super) changes: Vec<Change>,
-    /// Those that another processor may have told something before.
+    /// Changes that may be preceded by ones still unread on another processor.
     fresh: Vec<Change>,
     pub(super) endings: Vec<Ending>,
-    /// Changes that found no room.
+    /// Number of changes lost because the buffer was full.
     pub(super) overflowed: u64,
     /// Endings that found none, here or in the kernel.
     pub(super) missed: u64,
@@ -93,7 +94,7 @@ impl Gathered {
         let came = !heard.endings.is_empty();
         self.missed += heard.losses;
         self.endings.extend(heard.endings);
-        // Of endings the latest are worth most.
+        // The latest destroyed sockets are the most useful.
         let surplus = self.endings.len().saturating_sub(MOST_ENDINGS);
         self.endings.drain(..surplus);
         self.missed += surplus as u64;
@@ -117,7 +118,7 @@ impl Gathered {
     }
 }
 
-/// What was gathered since it was taken last.
+/// Events since the last drain.
 pub(super) struct Taken {
     pub(super) changes: Vec<Change>,
     pub(super) endings: Vec<Ending>,
@@ -242,7 +243,7 @@ impl Shared {
     /// Reads everything that is there; whether that was anything.
     pub(super) fn read(&self) -> bool {
         let mut gathered = self.gathered();
-        // What has happened until now is there to be read, on every processor.
+        // All changes up to now are readable, on every processor.
         let until_us = self.now_us();
         let came = gathered.read_endings(until_us);
         let changed = self
@@ -259,7 +260,7 @@ impl Shared {
         self.gathered().take()
     }
 
-    /// How many changes the kernel had to drop so far.
+    /// Returns the number of changes that the kernel has dropped so far.
     pub(super) fn dropped(&self) -> u64 {
         let held = self.trace.as_ref().map(|trace| lock(&trace.held));
         held.map_or(0, |held| {
@@ -267,7 +268,7 @@ impl Shared {
         })
     }
 
-    /// What the thread has used of a processor so far.
+    /// Returns the CPU time used by the thread so far.
     pub(super) fn used_ns(&self) -> u64 {
         self.used_ns.load(Ordering::Relaxed)
     }
@@ -326,7 +327,8 @@ pub(super) fn clock_ns(clock: ClockId) -> u64 {
     seconds * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
 }
 
-/// What a thread left behind that panicked is good enough to be ended.
+/// Locks a mutex even if a thread panicked while holding it: the state is good
+/// enough to shut down.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,7 +8,7 @@
 /// Length of a page's head: a time stamp, and how much is committed.
 pub const HEAD: usize = 16;
 
-/// The part of the second word that counts bytes; flags stand above it
+/// Mask of the byte count in the second word; flags are above it
 /// (`RB_MISSED_EVENTS`, `RB_MISSED_STORED`).
 const COMMITTED: u64 = (1 << 27) - 1;
 const MISSED: u64 = 1 << 31;
@@ -16,7 +16,7 @@ const MISSED: u64 = 1 << 31;
 const PADDING: u32 = 29;
 const TIME_EXTEND: u32 = 30;
 const TIME_STAMP: u32 = 31;
-/// How many bits of a time stand in an event's first word.
+/// Number of time bits in an event's first word.
 const DELTA_BITS: u32 = 27;
 /// The uppermost bits of an absolute time are not in it, but those of the time
 /// before.
@@ -25,9 +25,9 @@ const TOP_BITS: u64 = 0xf8 << 56;
 /// One record of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'p> {
-    /// When, in nanoseconds on the instance's clock.
+    /// Time in nanoseconds on the instance's clock.
     pub at_ns: u64,
-    /// What was written.
+    /// Payload of the record.
     pub data: &'p [u8],
 }
 
@@ -36,7 +36,7 @@ pub struct Record<'p> {
 pub struct Page<'p> {
     rest: &'p [u8],
     now: u64,
-    /// Whether the kernel had to drop records before this page.
+    /// True if the kernel dropped records before this page.
     pub missed: bool,
 }
 
@@ -62,7 +62,7 @@ impl<'p> Page<'p> {
         Some(u32::from_ne_bytes(*self.rest.get(at..)?.first_chunk()?))
     }
 
-    /// Goes on behind so many bytes; to the end if there are fewer.
+    /// Skips a number of bytes, or to the end if fewer are left.
     fn skip(&mut self, length: usize) {
         self.rest = self.rest.get(length..).unwrap_or_default();
     }
@@ -87,7 +87,7 @@ impl<'p> Iterator for Page<'p> {
     fn next(&mut self) -> Option<Record<'p>> {
         loop {
             let (kind, delta) = parts(self.word(0)?);
-            // Behind the first word there is always room for a second.
+            // A second word always follows the first.
             let second = self.word(4).unwrap_or(0);
             let long = u64::from(second) << DELTA_BITS;
             match kind {

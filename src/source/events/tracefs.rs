@@ -1,5 +1,5 @@
-//! The kernel's tracing file system: reached where it is mounted, or through a
-//! mount of our own that nobody else sees.
+//! The kernel's tracing file system: opened at its mount point, or through a
+//! detached mount of our own.
 
 use crate::model::event::NoFeed;
 use rustix::fs::{AtFlags, Mode, OFlags, fstatfs, mkdirat, open, openat, unlinkat};
@@ -7,13 +7,13 @@ use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Where it usually is.
+/// Usual mount points.
 const PLACES: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 /// `TRACEFS_MAGIC`: a folder there may be empty.
 const MAGIC: u64 = 0x7472_6163;
 /// No file that is read here whole is longer.
 const LONGEST: usize = 1 << 20;
-/// What is read at once.
+/// Size of one read.
 const PART: usize = 1 << 16;
 
 /// A folder of it.
@@ -82,8 +82,8 @@ impl Tracefs {
         mkdirat(&self.0, name, Mode::RWXU)
     }
 
-    /// Removes a folder, which ends an instance. The kernel refuses it while
-    /// anybody reads from it.
+    /// Removes a directory, which ends an instance. The kernel refuses it while
+    /// the instance is being read.
     pub(super) fn remove(&self, name: &str) -> Result<(), Errno> {
         unlinkat(&self.0, name, AtFlags::REMOVEDIR)
     }
@@ -127,11 +127,11 @@ fn detached() -> Result<OwnedFd, Errno> {
             | MountAttrFlags::MOUNT_ATTR_NODEV
             | MountAttrFlags::MOUNT_ATTR_NOEXEC,
     )?;
-    // What fsmount gives is only a name for it (`O_PATH`).
+    // The descriptor from fsmount is `O_PATH` only.
     openat(&mount, ".", FOLDER, Mode::empty())
 }
 
-/// Why an attempt failed.
+/// Maps an error to the reason why events are unavailable.
 pub(super) fn reason(error: Errno) -> NoFeed {
     match error {
         Errno::PERM | Errno::ACCESS | Errno::ROFS => NoFeed::NotPermitted,

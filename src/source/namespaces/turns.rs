@@ -1,20 +1,20 @@
 //! In which order very many network namespaces are read, when one table cannot read them
 //! all: each in its turn, and those of this machine before those of any user's making.
 
-/// Whose a namespace is.
+/// Owner class of a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
     /// It has a name, or is in the user namespace of this program: made with root's
     /// rights, as those of containers are.
     Own,
-    /// Of another user namespace, which anybody may make.
+    /// In another user namespace, which any user can create.
     Foreign,
 }
 
-/// Of so many namespaces in a row, one is foreign.
+/// Number of namespaces in a row of which one is foreign.
 const ONE_FOREIGN_OF: usize = 4;
 
-/// How far the turns have come.
+/// Position of the rotation.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     /// Class and number of the last that was read, for each class.

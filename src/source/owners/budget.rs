@@ -18,11 +18,11 @@ pub(super) struct Due {
     pub(super) pid: u32,
     /// Descriptors left to read.
     pub(super) cost: u64,
-    /// When anything of it was read last; 0 if never.
+    /// Pass of the last read of any part of it; 0 if never.
     pub(super) served_at: Pass,
 }
 
-/// What may be read of a process for this table.
+/// Quota of a process for this table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Share {
     pub(super) pid: u32,
@@ -30,7 +30,8 @@ pub(super) struct Share {
     pub(super) most: u64,
 }
 
-/// Shares out so many descriptors; without a bound everybody is read whole.
+/// Allocates a budget of descriptors; without one every process is read
+/// completely.
 pub(super) fn share_out(mut due: Vec<Due>, budget: Option<u64>) -> Vec<Share> {
     let Some(budget) = budget else {
         let whole = |due: &Due| Share {

@@ -17,12 +17,12 @@ use std::path::{Path, PathBuf};
 
 /// Room for directory entries, read in one call.
 const ENTRIES: usize = 16 * 1024;
-/// Once so many descriptors of a process's threads have been read, no further
-/// thread is.
+/// Number of descriptors read of a process's threads after which no further
+/// thread is read.
 const MOST_OF_THREADS: u64 = 16 * 1024;
-/// No more than so many descriptors are read of a thread that has its own.
+/// Largest number of descriptors read of a thread with a table of its own.
 const MOST_OF_ONE_THREAD: u64 = 64 * 1024;
-/// No more than so many bytes are read of what a ring tells of itself: some
+/// Largest number of bytes read of the `fdinfo` of an io_uring instance: some
 /// 40,000 registered files.
 const MOST_OF_RING: u64 = 1 << 20;
 /// Links of a `task` folder with one thread: itself, its parent, the thread.
@@ -36,7 +36,7 @@ pub(super) struct Link {
     pub(super) fd: u32,
 }
 
-/// What came of reading a process.
+/// Result of reading a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// Its descriptors have not been read yet, or not to the end.
@@ -56,11 +56,11 @@ pub(super) enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) struct Cursor(u64);
 
-/// Which threads of a process are read. They share one table of descriptors unless one
-/// has left it (unshare(2)).
+/// Threads of a process to read. They share one table of descriptors unless one has
+/// left it (unshare(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Threads {
-    /// None but the first, or who stands in for it.
+    /// Only the leader, or its substitute.
     First,
     /// Those whose number of descriptors is another than that of the first.
     Different,
@@ -68,7 +68,7 @@ pub(super) enum Threads {
     All,
 }
 
-/// What is to be read of a process.
+/// Part of a process to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) pid: u32,
@@ -79,7 +79,7 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// All of a process, whatever it takes.
+    /// The complete process, without a limit.
     pub(super) fn whole(pid: u32, threads: Threads) -> Self {
         Self {
             pid,
@@ -90,13 +90,13 @@ impl Target {
     }
 }
 
-/// What reading a part of a process has come to.
+/// Result of reading a part of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) outcome: Outcome,
     /// Number of descriptors that were read.
     pub(super) entries: u64,
-    /// Where the rest begins; none if there is none.
+    /// Start of the rest; none if nothing is left.
     pub(super) rest: Option<Cursor>,
 }
 
@@ -106,12 +106,12 @@ pub(super) struct ProcFolder {
     folder: OwnedFd,
 }
 
-/// What the folder of a process's descriptors tells without being read.
+/// Metadata of a process's descriptor directory, available without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Glance {
     /// Number of the folder: another process under the same pid has another.
     pub(super) identity: u64,
-    /// How many descriptors there are; 0 before Linux 6.2.
+    /// Number of descriptors; 0 before Linux 6.2.
     pub(super) count: u64,
     /// User whose file access rights the process has.
     pub(super) uid: u32,
@@ -135,8 +135,8 @@ impl ProcFolder {
         Ok(pids)
     }
 
-    /// Looks at the folder of a process's descriptors from outside, which
-    /// anybody may. None if the process has ended.
+    /// Reads the metadata of a process's descriptor directory, which any user
+    /// may. None if the process has ended.
     pub(super) fn glance(&self, pid: u32) -> Option<Glance> {
         match statat(&self.folder, format!("{pid}/fd"), AtFlags::empty()) {
             Ok(stat) => Some(Glance {
@@ -145,7 +145,7 @@ impl ProcFolder {
                 uid: stat.st_uid,
             }),
             Err(Errno::NOENT | Errno::SRCH) => None,
-            // `hidepid` forbids even this; reading will say so.
+            // `hidepid` forbids even this; reading reports it.
             Err(_) => Some(Glance {
                 identity: 0,
                 count: 0,
@@ -154,8 +154,9 @@ impl ProcFolder {
         }
     }
 
-    /// Appends the sockets of a process, as many as the target says. Those of threads
-    /// with a descriptor table of their own come with the last part if it says so.
+    /// Appends the sockets of a process, up to the target's limit. Those of threads
+    /// with a descriptor table of their own are read with the last part, if the target
+    /// includes them.
     pub(super) fn read(&self, target: Target, links: &mut Vec<Link>) -> Part {
         let Target { pid, threads, .. } = target;
         let mut entries = 0;
@@ -198,8 +199,8 @@ impl ProcFolder {
         }
     }
 
-    /// Reads links from a place on, no more than so many; gives the place where the
-    /// rest begins, if any is left.
+    /// Reads a limited number of links from a position on; returns the position of the
+    /// rest, if any is left.
     fn read_links(
         &self,
         path: &str,
@@ -245,12 +246,12 @@ impl ProcFolder {
         io_uring::registered_sockets(&text).collect()
     }
 
-    /// Reads the tables of threads: of all of them, or of the first that has
-    /// one, which stands in for a leader that has ended. Which threads have left the
-    /// table that the others share nothing tells from outside, so the same may be
-    /// read very often: no more is than is good, and then only of those that differ in
-    /// number. False if that left something unread. A thread may end at any step, as
-    /// a process may.
+    /// Reads the descriptor tables of threads: of all of them, or of the first
+    /// non-empty one as a substitute for a leader that has ended. It is not visible
+    /// from outside which threads have left the shared table, so the same descriptors
+    /// may be read many times; that is limited, and then only threads with a different
+    /// count are read. Returns false if anything was left unread. A thread may end at
+    /// any step, as a process may.
     fn read_threads(&self, pid: u32, wanted: Threads, links: &mut Vec<Link>) -> bool {
         let mut threads = Vec::new();
         let listed = open_folder(&self.folder, format!("{pid}/task")).and_then(|folder| {
@@ -306,7 +307,7 @@ impl ProcFolder {
         })
     }
 
-    /// How many threads a process has besides the first.
+    /// Returns the number of threads of a process besides the leader.
     pub(super) fn further_threads(&self, pid: u32) -> u64 {
         statat(&self.folder, format!("{pid}/task"), AtFlags::empty())
             .map_or(0, |stat| stat.st_nlink.saturating_sub(ONE_THREAD))
@@ -346,8 +347,8 @@ fn open_folder(at: impl AsFd, path: impl rustix::path::Arg) -> io::Result<OwnedF
     Ok(openat(at, path, flags, Mode::empty())?)
 }
 
-/// Calls `take` for each entry whose name is a number, until there were so many; gives
-/// the place behind the last if more may follow.
+/// Calls `take` for each entry with a numeric name, up to `most`; returns the position
+/// after the last if more may follow.
 fn numbered_entries(
     folder: &OwnedFd,
     most: u64,

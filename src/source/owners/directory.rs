@@ -1,21 +1,21 @@
 //! Finds the links of an inode among all, which are sorted by it.
 //!
-//! Inode numbers are given out in turn, so where one stands can nearly be
-//! computed: a directory tells for every few numbers where they begin. It is
-//! made in one walk and takes a quarter of the room of a hash table, and half
-//! its time.
+//! Inode numbers are given out in turn, so the position of one can nearly be
+//! computed: the index holds the start position of every few numbers. It is
+//! built in one pass and takes a quarter of the memory of a hash table, and
+//! half its time.
 
 use super::descriptors::Link;
 use crate::model::owner::OwnerSpan;
 
-/// Where the links of all inodes are.
+/// Positions of the links of all inodes.
 #[derive(Default)]
 pub(super) struct Directory {
     /// The smallest inode.
     first: u32,
-    /// So many of the lowest bits share an entry.
+    /// Number of lowest bits that share an entry.
     shift: u32,
-    /// Where the links of each entry begin, and at last where they end.
+    /// Start of the links of each entry, and finally their end.
     begins: Vec<u32>,
 }
 
@@ -51,8 +51,7 @@ impl Directory {
         (inode.saturating_sub(self.first) >> self.shift) as usize
     }
 
-    /// Where the links of this inode are among those of which this is the
-    /// directory.
+    /// Returns the range of this inode's links among the indexed ones.
     pub(super) fn find(&self, links: &[Link], inode: u32) -> OwnerSpan {
         let entry = self.entry(inode);
         let (Some(begin), Some(end)) = (self.begins.get(entry), self.begins.get(entry + 1)) else {

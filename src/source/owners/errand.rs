@@ -10,10 +10,10 @@ const RUN: usize = 8;
 /// microsecond each.
 const WORTH_A_THREAD: u64 = 500;
 
-/// So many take a tenth of a second or more.
+/// Number of descriptors that takes a tenth of a second or more to read.
 const WORTH_SHOWING_BEFORE: u64 = 50_000;
 
-/// What an errand brought home.
+/// Result of a scan.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) links: Vec<Link>,
@@ -53,12 +53,12 @@ impl Errand {
         }
     }
 
-    /// Whether a second thread would help.
+    /// True if a second thread would help.
     pub(in crate::source) fn is_large(&self) -> bool {
         self.size >= WORTH_A_THREAD && self.targets.len() > RUN
     }
 
-    /// Whether all of it takes so long that somebody would wait.
+    /// True if the scan takes so long that a user would notice.
     pub(in crate::source) fn is_dear(&self) -> bool {
         self.size >= WORTH_SHOWING_BEFORE
     }

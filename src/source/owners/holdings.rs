@@ -1,4 +1,4 @@
-//! Who holds which socket, kept from table to table and joined with each.
+//! Socket holders, kept from table to table and joined with each.
 
 use super::descriptors::Link;
 use super::directory::Directory;
@@ -11,7 +11,7 @@ use foldhash::{HashMap, HashMapExt};
 pub(super) struct Holdings {
     /// Sorted by inode, then pid, then descriptor.
     links: Vec<Link>,
-    /// Where the links of an inode are.
+    /// Index of the links by inode.
     directory: Directory,
     stale: bool,
     /// Counts the times that anything in here changed.
@@ -24,9 +24,9 @@ pub(in crate::source) struct Assigned {
     /// Parallel to the sockets.
     pub(in crate::source) spans: Vec<OwnerSpan>,
     pub(in crate::source) holders: Vec<Holder>,
-    /// What the holders point into.
+    /// Processes that the holders refer to.
     pub(in crate::source) pids: Vec<u32>,
-    /// Of which edition of the holdings this is.
+    /// Version of the links that this was computed from.
     edition: u32,
 }
 
@@ -71,7 +71,7 @@ impl Holdings {
         self.stale |= !links.is_empty();
     }
 
-    /// Whether anybody is known to hold this inode.
+    /// True if a holder of this inode is known.
     pub(super) fn is_held(&self, inode: u32) -> bool {
         self.span(inode).count > 0
     }
@@ -88,7 +88,7 @@ impl Holdings {
         self.edition = self.edition.wrapping_add(1);
     }
 
-    /// Whether owners that were assigned earlier may be others now.
+    /// True if an earlier assignment may be outdated.
     pub(super) fn has_changed_since(&self, assigned: &Assigned) -> bool {
         self.edition != assigned.edition
     }
@@ -128,7 +128,7 @@ impl Holdings {
         assigned
     }
 
-    /// The processes that hold sockets for which `wanted` says so.
+    /// Returns the processes that hold any socket accepted by `wanted`.
     pub(super) fn holders_of(
         &self,
         sockets: &[Socket],

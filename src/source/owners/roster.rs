@@ -1,12 +1,11 @@
 //! The processes there are, what is known of each, and which must be read.
 //!
-//! Since Linux 6.2 the size of `/proc/PID/fd` is the number of open
-//! descriptors (`proc_readfd_count` in `fs/proc/fd.c`), so a glance tells that
-//! a process has opened or closed something, and only such processes are read
-//! again, as far as the budget of a table goes. One that closes a descriptor and
-//! opens another keeps the number: so every process also gets its turn from time
-//! to time, and what the table has and nobody is known to hold is searched for
-//! (see `search`).
+//! Since Linux 6.2 the size of `/proc/PID/fd` is the number of open descriptors
+//! (`proc_readfd_count` in `fs/proc/fd.c`), so one stat shows that a process
+//! has opened or closed something, and only such processes are read again,
+//! within the budget of a table. A process that closes one descriptor and opens
+//! another keeps the number: so every process is also read from time to time,
+//! and sockets without a known owner are searched for (see `search`).
 
 use super::budget::{self, Due};
 use super::descriptors::{Cursor, Glance, Outcome, Part, ProcFolder, Target, Threads};
@@ -17,36 +16,35 @@ use std::collections::{BTreeMap, VecDeque};
 /// Counts the times that processes were looked at.
 pub(super) type Pass = u32;
 
-/// In so many passes every process gets its turn.
+/// Number of passes in which every process is read once.
 const TURNS: u64 = 64;
-/// A process that opened or closed something within so many passes is likely
-/// to do it again.
+/// Number of passes for which a process that opened or closed something is
+/// considered likely to do it again.
 const LIVELY: Pass = 16;
-/// A process that should have been read so many passes ago counts as unread: rules look
-/// back for ten seconds, and there is a table each second.
+/// Number of passes after which a process that should have been read counts as unread:
+/// rules look back ten seconds, and there is a table each second.
 const LATE: Pass = 10;
 
-/// What is known of a process.
+/// Known facts about a process.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
     pub(super) glance: Glance,
-    /// When its descriptors were read last, from the first to the last; none until
-    /// they have been.
+    /// Pass of the last complete read of its descriptors; none before that.
     pub(super) read_at: Option<Pass>,
     /// Since when they are to be read; none if nothing is known to be new.
     due_since: Option<Pass>,
-    /// How far a reading has come that is under way, and when it began.
+    /// Progress of a read that takes several tables.
     reading: Option<Reading>,
-    /// When any of them were read last; 0 if never.
+    /// Pass of the last read of any of its descriptors; 0 if never.
     served_at: Pass,
     pub(super) outcome: Outcome,
-    /// When it last was new or had another number of descriptors.
+    /// Pass in which it was new, or its number of descriptors last changed.
     stirred_at: Pass,
-    /// When it was last seen to be there.
+    /// Pass in which it was last listed.
     seen_at: Pass,
-    /// Whether a thread has been found to have descriptors of its own.
+    /// True if a thread was found to have a descriptor table of its own.
     pub(super) threads: bool,
-    /// When its threads were searched for such.
+    /// Pass of the last search of its threads for such tables.
     pub(super) threads_at: Option<Pass>,
 }
 
@@ -66,7 +64,7 @@ impl Known {
         cost(&self.glance).saturating_sub(read).max(1)
     }
 
-    /// No more than so many of its descriptors, from where the last reading ended.
+    /// Returns a target of a limited number of descriptors, from the end of the last read.
     pub(super) fn target(&self, pid: u32, most: u64) -> Target {
         Target {
             pid,
@@ -88,7 +86,7 @@ impl Known {
         waits.is_some_and(|waits| self.read_at.is_none() || waits >= LATE)
     }
 
-    /// Whether it opened or closed something lately.
+    /// True if it opened or closed something recently.
     pub(super) fn is_lively(&self, now: Pass) -> bool {
         now.saturating_sub(self.stirred_at) < LIVELY
     }
@@ -109,7 +107,7 @@ pub(super) struct Roster {
     lists_nobody: bool,
 }
 
-/// What a look at all processes says.
+/// Result of surveying all processes.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
     /// Processes to read, and about how many descriptors they have together.
@@ -125,8 +123,7 @@ impl Roster {
         self.pass
     }
 
-    /// Looks at every process; says which must be read, and no more of them than the
-    /// budget allows.
+    /// Surveys all processes, and selects those to read within the budget.
     pub(super) fn survey(
         &mut self,
         pids: &[u32],
@@ -258,7 +255,8 @@ impl Roster {
             return;
         }
         known.read_at = Some(began);
-        // What changed while it was read in parts may be in a part that was read.
+        // A change during a read in parts may be in a part that was already
+        // read.
         known.due_since = (known.stirred_at > began).then_some(known.stirred_at);
     }
 
@@ -271,13 +269,13 @@ impl Roster {
         }
     }
 
-    /// What is known of a process.
+    /// Returns the known facts about a process.
     pub(super) fn known(&self, pid: u32) -> Option<&Known> {
         self.known.get(&pid)
     }
 
-    /// Every process that may hold sockets, with what tells it from a later
-    /// one under the same number.
+    /// Iterates over the processes that may hold sockets, by pid and the
+    /// identity that distinguishes a reused pid.
     pub(super) fn identities(&self) -> impl Iterator<Item = (u32, u64)> {
         self.known
             .iter()
@@ -314,7 +312,7 @@ impl Roster {
         self.lists_nobody
     }
 
-    /// True if process 1 may not be looked into, whatever may be others.
+    /// True if process 1 is unreadable, whatever other processes are.
     pub(super) fn refuses_init(&self) -> bool {
         let refused = Outcome::Refused(GapReason::Permission);
         self.known
@@ -339,8 +337,8 @@ impl Roster {
     }
 }
 
-/// What it takes to read a process: its descriptors, and something for itself.
-/// Where the kernel does not count them, nobody knows.
+/// Cost of reading a process: its descriptors, and a constant overhead. The
+/// number is a guess if the kernel does not count descriptors.
 pub(super) fn cost(glance: &Glance) -> u64 {
     const UNCOUNTED: u64 = 16;
     match glance.count {

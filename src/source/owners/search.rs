@@ -1,12 +1,12 @@
-//! Sockets that nobody is known to hold: how long they have been looked for,
-//! where to look next, and when to give up.
+//! Sockets without a known owner: the age of the search, likely holders, and
+//! when to give up.
 //!
-//! A process that closes one descriptor and opens another shows no change, so
-//! a socket without a known owner may be in any process. Reading all of them
-//! with every table would cost most where least can be found: kernel sockets
-//! and those of other users never have an owner that can be seen. So the
-//! likely processes are read first, only so much is read for one table, and a
-//! socket that every process has been read for is not looked for again.
+//! A process that closes one descriptor and opens another shows no change, so a
+//! socket without a known owner may be in any process. Reading all of them with
+//! every table would cost most where least can be found: kernel sockets and
+//! those of other users never have a visible owner. So the likely processes are
+//! read first, within a budget for each table, and a socket is given up once
+//! every process has been read for it.
 
 use super::descriptors::Glance;
 use super::roster::{Pass, cost};
@@ -14,7 +14,7 @@ use crate::model::endpoint::Endpoint;
 use crate::model::socket::Socket;
 use foldhash::{HashMap, HashMapExt, HashSet};
 
-/// How many descriptors may be read in search of owners for one table: some
+/// Largest number of descriptors read in search of owners for one table: some
 /// twenty milliseconds.
 pub(super) const BUDGET: u64 = 16 * 1024;
 
@@ -26,8 +26,8 @@ pub(super) const BUDGET: u64 = 16 * 1024;
 pub(super) struct Missing(HashMap<u32, Pass>);
 
 impl Missing {
-    /// Takes in the sockets of a table that nobody is known to hold. Those
-    /// that are new here must be looked for in passes after `now`.
+    /// Updates the set with the sockets of a table that have no known owner.
+    /// New ones must be searched for in passes after `now`.
     pub(super) fn note(&mut self, inodes: impl Iterator<Item = u32>, now: Pass) {
         let before = std::mem::take(&mut self.0);
         let mut noted = HashMap::with_capacity(before.len());
@@ -60,7 +60,7 @@ impl Missing {
     }
 }
 
-/// What is known of the owners of sockets that are looked for.
+/// Hints about the owners of the sockets that are searched for.
 pub(super) struct Trail {
     ports: HashSet<u16>,
     peers: HashSet<Endpoint>,
@@ -68,7 +68,7 @@ pub(super) struct Trail {
 }
 
 impl Trail {
-    /// What the sockets themselves tell.
+    /// Collects the hints from the sockets.
     pub(super) fn of(sockets: &[Socket], open: &HashSet<u32>) -> Self {
         let mut trail = Self {
             ports: HashSet::default(),
@@ -87,14 +87,15 @@ impl Trail {
         trail
     }
 
-    /// Whether who holds this socket may hold one that is looked for: a server
-    /// takes many connections on one port, a client makes many to one peer.
+    /// True if the holder of this socket may hold one that is searched for: a
+    /// server accepts many connections on one port, a client makes many to one
+    /// peer.
     pub(super) fn leads_to(&self, socket: &Socket) -> bool {
         self.ports.contains(&socket.local.port)
             || socket.peer().is_some_and(|peer| self.peers.contains(&peer))
     }
 
-    /// Whether it was opened by a user with these rights.
+    /// True if a process with these rights may have opened one of them.
     pub(super) fn fits(&self, glance: &Glance) -> bool {
         self.uids.contains(&glance.uid)
     }

@@ -257,7 +257,7 @@ fn finds_what_only_a_thread_holds() {
     let number = tell.recv().unwrap();
     let own = std::process::id();
     let holds = |found: &[Vec<(u32, u32)>]| found[0].iter().any(|(pid, _)| *pid == own);
-    // How many tables that takes depends on what else runs on the machine.
+    // The number of tables depends on what else runs on the machine.
     let found = (0..256).any(|_| holds(&table(&mut owners, &[number])));
     assert!(found);
     assert!(holds(&table(&mut owners, &[number])), "and it stays found");
