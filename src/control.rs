@@ -1,11 +1,11 @@
 //! Acts on processes and connections, and only on those a person confirmed.
 //!
-//! `kill(pid)` can hit a process that was given the number a moment ago. Here
-//! a target is *armed* first: a pidfd is opened, which names one process for
-//! good, and only then is it checked that this is the process the table
-//! showed. The signal goes through that pidfd (pidfd_open(2),
-//! pidfd_send_signal(2)) or not at all. A connection is closed by the kernel's
-//! own name for it, its cookie, which is never given twice ([`destroy`]).
+//! `kill(pid)` can hit a process that has just been given a reused pid. So a
+//! target is *armed* first: a pidfd is opened, which refers to one process for
+//! good, and only then is it verified that this is the process of the table.
+//! The signal is sent through that pidfd (pidfd_open(2), pidfd_send_signal(2))
+//! or not at all. A connection is closed by its cookie, the kernel's own
+//! identifier, which is never reused ([`destroy`]).
 
 mod calls;
 mod cautions;
@@ -28,7 +28,7 @@ use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal, Target, TreeOutc
 use crate::model::signal::Signal;
 use std::time::Duration;
 
-/// What can be done to processes.
+/// Actions on processes.
 pub trait Control: Send {
     /// Takes hold of a target and verifies it. Nothing is sent. A target that
     /// is armed again under its number stays held by the same descriptor.
@@ -42,16 +42,15 @@ pub trait Control: Send {
     /// wait for what comes of it.
     fn signal(&mut self, id: ArmId, signal: Signal) -> Outcome;
 
-    /// The same for an armed target with all its descendants.
+    /// Signals an armed target together with all its descendants.
     ///
-    /// The tree is first frozen (`STOP`) from its root downwards, and looked
-    /// at again until no further child comes: what stands still starts none.
-    /// Each process is held by a pidfd and verified to be a child of one that
-    /// is held before anything is sent to it. Then the signal goes to the
-    /// children before their parents, and last they are continued, so that
-    /// they can handle it (not after `STOP`; after `KILL` there is no need).
-    /// If any of this fails, the frozen ones are continued, and nothing else
-    /// is sent.
+    /// The tree is first frozen (`STOP`) from its root downwards, and scanned
+    /// again until no further child appears: stopped processes fork none. Each
+    /// process is held by a pidfd and verified to be a child of one that is
+    /// held before anything is sent to it. Then the signal goes to the children
+    /// before their parents, and finally they are continued, so that they can
+    /// handle it (not after `STOP`; after `KILL` there is no need). If any of
+    /// this fails, the frozen ones are continued, and nothing else is sent.
     fn signal_tree(&mut self, id: ArmId, signal: Signal) -> TreeOutcome;
 
     /// Waits until an armed target has ended, with all of its tree if that was

@@ -6,15 +6,15 @@ use rustix::io::Errno;
 use rustix::process::{self, Pid, PidfdFlags, kill_process, pidfd_open, pidfd_send_signal};
 use std::os::fd::OwnedFd;
 
-/// What the kernel is asked for.
+/// System calls of this module.
 pub(super) trait Calls: Send + Sync {
     /// pidfd_open(2).
     fn open(&self, pid: Pid) -> Result<OwnedFd, Errno>;
 
-    /// pidfd_send_signal(2): reaches the process that was opened, or nobody.
+    /// pidfd_send_signal(2): reaches the opened process or none.
     fn send(&self, pidfd: &OwnedFd, signal: Signal) -> Result<(), Errno>;
 
-    /// kill(2): reaches whoever has the number now.
+    /// kill(2): reaches the process that has the pid at that time.
     fn send_to_number(&self, pid: Pid, signal: Signal) -> Result<(), Errno>;
 }
 

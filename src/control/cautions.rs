@@ -1,5 +1,5 @@
-//! Which processes a person may regret to have signalled: those tcplens runs
-//! under, and those a container ends with.
+//! Risky processes to signal: those tcplens runs under, and those whose end
+//! stops a container.
 
 use super::kin::{self, folder};
 use crate::model::caution::Caution;
@@ -17,8 +17,8 @@ pub(super) fn of(pid: u32, own: u32) -> Vec<Caution> {
     cautions
 }
 
-/// Whether it is process 1 of a PID namespace below the one of `/proc`
-/// (`NSpid` of `/proc/PID/status`, proc_pid_status(5)).
+/// True if it is process 1 of a PID namespace below that of `/proc` (`NSpid` of
+/// `/proc/PID/status`, proc_pid_status(5)).
 pub(super) fn is_container_init(pid: u32) -> bool {
     let status = fs::read(folder(pid).join("status")).unwrap_or_default();
     is_first_within(&String::from_utf8_lossy(&status))
@@ -30,8 +30,8 @@ fn is_first_within(status: &str) -> bool {
     numbers.len() > 1 && numbers.last() == Some(&"1")
 }
 
-/// Whether it holds the other end of the terminal tcplens is on: the
-/// multiplexer's server or the terminal's window, which need not be ancestors.
+/// True if it holds the other end of tcplens's terminal: a multiplexer's server
+/// or a terminal window, which need not be an ancestor.
 fn holds_terminal_of(pid: u32, own: u32) -> bool {
     let Some(terminal) = terminal(own) else {
         return false;

@@ -17,14 +17,14 @@ use rustix::io::Errno;
 use std::io;
 use std::num::NonZeroU32;
 
-/// What can be done to connections.
+/// Actions on connections.
 pub trait Close: Send {
     /// Finds out, without doing anything, whether connections of this network
     /// namespace could be closed.
     ///
     /// # Errors
     ///
-    /// Why none could.
+    /// The reason why no connection could be closed.
     fn ready(&mut self) -> Result<(), CloseRefusal>;
 
     /// Finds out whether one belongs to MPTCP, without doing anything to it.
@@ -34,7 +34,7 @@ pub trait Close: Send {
     ///
     /// # Errors
     ///
-    /// Why it was not closed; then nothing was.
+    /// The reason why it was not closed; nothing has changed then.
     fn close(&mut self, target: &Closable) -> Result<(), CloseRefusal>;
 }
 
@@ -50,17 +50,17 @@ const DESTROY: u16 = 21;
 const FORGET_NEIGHBOUR: u16 = 29;
 
 impl Close for SockDestroy {
-    /// Asks twice what cannot be done. That nobody's cookie at nobody's
-    /// addresses be closed tells whether the kernel can close at all; but it
-    /// looks for the socket before the privilege. That is asked for in the same
-    /// words (`CAP_NET_ADMIN` over this namespace) by every change of network
-    /// settings, before it is read: so for one that is too short to say
-    /// anything.
+    /// Tries two operations that cannot succeed. Destroying a socket that
+    /// cannot exist shows whether the kernel supports it at all; but the kernel
+    /// looks up the socket before it checks the privilege. The same privilege
+    /// (`CAP_NET_ADMIN` over this namespace) is required by every change of
+    /// network settings, and checked before the request is parsed: so one that
+    /// is too short to be valid is sent.
     fn ready(&mut self) -> Result<(), CloseRefusal> {
         offered()?;
         match netlink::ask(netlink::ROUTE, FORGET_NEIGHBOUR, &[0; 4]) {
             Ok(Err(Errno::PERM)) => Err(CloseRefusal::NotPermitted),
-            // Whatever else it says: it was not the privilege that lacked.
+            // Any other error: the privilege was sufficient.
             Ok(_) | Err(_) => Ok(()),
         }
     }
@@ -80,15 +80,14 @@ impl Close for SockDestroy {
                 .map(with)
                 .find(|answer| *answer != Err(CloseRefusal::Gone))
                 .unwrap_or(Err(CloseRefusal::Gone)),
-            // One socket that is refused says nothing of the others.
+            // The refusal may concern this socket alone.
             Err(CloseRefusal::NotOffered) if offered().is_ok() => Err(CloseRefusal::NotThisOne),
             answer => answer,
         }
     }
 }
 
-/// Whether the kernel closes anything at all: asked of nobody's cookie at nobody's
-/// addresses.
+/// Checks that the kernel supports closing, with a cookie and addresses of no socket.
 fn offered() -> Result<(), CloseRefusal> {
     let nobody = Endpoint::default();
     let cookie = Cookie::OF_NOBODY.get();
@@ -113,8 +112,8 @@ impl Close for Refusing {
     }
 }
 
-/// Looks at the socket once more: the question may have stood for long, and its
-/// cookie stays with it into `TIME_WAIT`.
+/// Verifies the socket once more: the confirmation may have taken long, and the
+/// cookie stays the same into `TIME_WAIT`.
 fn still_as_told(target: &Closable) -> Result<(), CloseRefusal> {
     if !target.can_change() {
         return Ok(());
@@ -132,7 +131,7 @@ fn still_as_told(target: &Closable) -> Result<(), CloseRefusal> {
     }
 }
 
-/// Asks for one socket, with what stands above TCP: that comes with
+/// Queries one socket with its ULP information, which the kernel sends with
 /// `INET_DIAG_INFO` only.
 fn look(target: &Closable) -> io::Result<Result<Vec<u8>, Errno>> {
     /// `1 << (INET_DIAG_INFO - 1)`.
@@ -143,8 +142,9 @@ fn look(target: &Closable) -> io::Result<Result<Vec<u8>, Errno>> {
     netlink::look(netlink::SOCK_DIAG, LOOK, &question)
 }
 
-/// True if the answer names MPTCP as what stands above TCP (`INET_DIAG_ULP_INFO`
-/// with `INET_ULP_INFO_NAME`, `subflow_ulp_ops` in `net/mptcp/subflow.c`).
+/// True if the answer names MPTCP as the protocol above TCP
+/// (`INET_DIAG_ULP_INFO` with `INET_ULP_INFO_NAME`, `subflow_ulp_ops` in
+/// `net/mptcp/subflow.c`).
 fn belongs_to_mptcp(answer: &[u8]) -> bool {
     /// Length of `struct inet_diag_msg`.
     const MESSAGE: usize = 72;
@@ -171,7 +171,7 @@ fn attribute(attributes: &[u8], wanted: u16) -> Option<&[u8]> {
     }
 }
 
-/// What matters of `struct inet_diag_msg`.
+/// Relevant fields of `struct inet_diag_msg`.
 fn now(answer: &[u8]) -> Option<Now> {
     /// Behind the head of four bytes, the id, and four numbers.
     const INODE: usize = 4 + 48 + 16;
@@ -185,7 +185,7 @@ fn now(answer: &[u8]) -> Option<Now> {
 
 fn destroy(protocol: Protocol, family: Family, id: [u8; 48]) -> Result<(), CloseRefusal> {
     let family = inet_diag::family_number(family);
-    // In every state: which one it is in, the cookie says.
+    // All states: the cookie identifies the socket.
     let body = inet_diag::request(protocol, family, 0, u32::MAX, id);
     match netlink::ask(netlink::SOCK_DIAG, DESTROY, &body) {
         Ok(Ok(())) => Ok(()),

@@ -1,6 +1,5 @@
-//! What `/proc` says of one process at this moment, read for verifying and for
-//! the confirm dialog. Never cached: a stale fact here could end the wrong
-//! process.
+//! Current facts of one process from `/proc`, read for verification and for the
+//! confirm dialog. Never cached: a stale fact here could end the wrong process.
 
 use super::kin::{self, folder};
 use crate::model::io_uring;
@@ -21,11 +20,11 @@ const DELETED: &[u8] = b" (deleted)";
 /// The first descriptor that is handed over at the start (sd_listen_fds(3)).
 const FIRST_HANDED_OVER: u32 = 3;
 
-/// What is known of a process now.
+/// Current facts of a process.
 #[derive(Debug)]
 pub(super) struct Facts {
     pub(super) stat: Stat,
-    /// Whether it has ended, with all its threads, and was not reaped.
+    /// True if it has exited, with all its threads, and was not reaped.
     pub(super) ended: bool,
     /// The program it runs; none if that may not be known.
     pub(super) program: Option<RunProgram>,
@@ -60,7 +59,7 @@ impl Facts {
         })
     }
 
-    /// Whether it holds a socket; none if that may not be looked at.
+    /// Returns whether it holds a socket; none if that is unreadable.
     pub(super) fn holds(&self, inode: NonZeroU32) -> Option<bool> {
         Some(self.inodes.as_ref()?.contains(&inode.get()))
     }
@@ -70,8 +69,8 @@ fn program(pid: u32) -> Option<RunProgram> {
     let link = folder(pid).join("exe");
     let path = fs::read_link(&link).ok()?;
     let bytes = path.as_os_str().as_bytes();
-    // What is known of the file without asking a server for it: one that does
-    // not answer would hold up everything, and such processes are to be ended.
+    // Without asking a file server: one that does not answer would block
+    // everything, and such processes are among those to be ended.
     let found = statx(CWD, &link, AtFlags::STATX_DONT_SYNC, StatxFlags::INO).ok();
     Some(RunProgram {
         path: Text::new(bytes.strip_suffix(DELETED).unwrap_or(bytes)),
@@ -82,8 +81,8 @@ fn program(pid: u32) -> Option<RunProgram> {
     })
 }
 
-/// Whether a socket was handed to a process at its start (`LISTEN_PID` and
-/// `LISTEN_FDS` in its environment, sd_listen_fds(3)).
+/// Returns true if a socket was passed to a process at its start (`LISTEN_PID`
+/// and `LISTEN_FDS` in its environment, sd_listen_fds(3)).
 pub(super) fn was_handed(pid: u32, inode: NonZeroU32) -> bool {
     let environment = fs::read(folder(pid).join("environ")).unwrap_or_default();
     let link = format!("socket:[{inode}]");
@@ -95,7 +94,7 @@ pub(super) fn was_handed(pid: u32, inode: NonZeroU32) -> bool {
     (FIRST_HANDED_OVER..last).any(is_it)
 }
 
-/// How many descriptors an environment says were handed to a process.
+/// Parses the number of descriptors passed to a process from its environment.
 fn handed_over(pid: u32, environment: &[u8]) -> u32 {
     let value = |name: &str| {
         let mut entries = environment.split(|byte| *byte == 0);

@@ -1,4 +1,4 @@
-//! Which processes are never signalled.
+//! Processes that are never signalled.
 
 use super::facts::Facts;
 use crate::model::action::{Refusal, Target};
@@ -33,8 +33,8 @@ pub(super) fn by_identity(facts: &Facts, target: &Target) -> Result<(), Refusal>
     }
 }
 
-/// The name and the program of a process, each where it is no longer the one it was
-/// chosen by: whoever is asked must know.
+/// Returns the name and the program of a process, each if it has changed since the
+/// target was chosen: the confirm dialog must show it.
 pub(super) fn changes(facts: &Facts, target: &Target) -> (Option<Text>, Option<Text>) {
     let name = Text::new(&facts.stat.name);
     let program = facts.program.as_ref().map(|program| &program.path);

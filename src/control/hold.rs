@@ -14,10 +14,10 @@ use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often a process that is held by its number is looked at.
+/// Poll interval for a process that is held by its pid.
 const GLANCE: Duration = Duration::from_millis(20);
 
-/// How a process is held.
+/// Handle of a process.
 #[derive(Debug)]
 pub(super) enum Hold {
     /// By a descriptor that names it for good.
@@ -31,8 +31,8 @@ impl Hold {
     /// Opens a pidfd.
     pub(super) fn open(calls: &dyn Calls, pid: u32) -> Result<Self, Refusal> {
         let opened = calls.open(raw(pid)?).map_err(|error| match error {
-            // A number that `/proc` shows and that is nobody's here: of a process
-            // that is gone, or of one that has another number here, or none.
+            // A pid shown by `/proc` but unknown here: the process has ended,
+            // or `/proc` counts pids differently.
             Errno::SRCH if !kin::proc_is_ours() => Refusal::ForeignProc,
             Errno::SRCH => Refusal::Gone,
             // A filter on system calls answers EPERM; opening needs no
@@ -40,9 +40,9 @@ impl Hold {
             Errno::NOSYS | Errno::PERM => Refusal::NoPidfd,
             other => failed(other),
         })?;
-        // Everything that is verified comes from `/proc`, and that may belong
-        // to another PID namespace, where the number is somebody else's. The
-        // kernel tells the number of a pidfd as that `/proc` counts.
+        // All verification uses `/proc`, which may belong to another PID
+        // namespace, where the pid means another process. The kernel reports
+        // the pid of a pidfd as that `/proc` counts.
         match kin::number_of(&opened) {
             Some(number) if i64::from(pid) == number => Ok(Self::Pidfd(opened)),
             Some(..=-1) => Err(Refusal::Gone),
@@ -89,7 +89,7 @@ impl Hold {
         }
     }
 
-    /// Which of the two it is.
+    /// Kind of the handle.
     pub(super) fn grip(&self) -> Grip {
         match self {
             Self::Pidfd(_) => Grip::Pidfd,

@@ -12,7 +12,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Where the daemon listens.
+/// Socket of the daemon.
 const LOG: &str = "/dev/log";
 /// Facility authpriv (10), severity notice (5): a security matter, and worth
 /// knowing (RFC 3164, 4.1.1).
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Journal {
     path: PathBuf,
-    /// As whom the person logged in, before they became root.
+    /// Uid of the login session before it became root.
     login: Option<u32>,
 }
 
@@ -47,14 +47,14 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// If nobody listens, or does not read.
+    /// If no daemon listens, or it does not read.
     pub(super) fn write(&self, deed: &str) -> io::Result<()> {
         send(&self.path, &line(std::process::id(), self.login, deed))
     }
 }
 
-/// The kernel keeps who logged in through sudo and su; -1 where nobody did
-/// (a service).
+/// Parses the login uid, which the kernel keeps through sudo and su; -1 means
+/// no login (a service).
 fn login(text: &str) -> Option<u32> {
     text.trim().parse().ok().filter(|uid| *uid != u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! Who descends from whom, as `/proc` tells it now.
+//! Process tree, as `/proc` reports it now.
 
 use crate::model::stat::Stat;
 use crate::model::text::Text;
@@ -25,8 +25,8 @@ pub(super) fn number_of(pidfd: &OwnedFd) -> Option<i64> {
     line.trim().parse().ok()
 }
 
-/// Whether `/proc` counts processes as this one does: then it has a single
-/// number there, its own.
+/// True if `/proc` belongs to this process's PID namespace: it then has a
+/// single pid there, its own.
 pub(super) fn proc_is_ours() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
@@ -39,8 +39,8 @@ pub(super) fn stat(pid: u32) -> Option<Stat> {
     Stat::parse(&fs::read(folder(pid).join("stat")).ok()?)
 }
 
-/// Whether a process has ended and only waits to be reaped. Where only the
-/// leader of its threads has, the process goes on.
+/// True if a process has exited and only waits to be reaped. If only the leader
+/// thread has exited, the process still runs.
 pub(super) fn has_ended(pid: u32, stat: &Stat) -> bool {
     stat.zombie && threads(pid).len() <= 1
 }
@@ -75,7 +75,7 @@ pub(super) fn ancestors(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// All processes of one moment that have not ended.
+/// All processes at one time that have not exited.
 pub(super) struct Census(BTreeMap<u32, Stat>);
 
 impl Census {

@@ -19,9 +19,9 @@ pub struct Logged<C> {
     armed: HashMap<ArmId, Whom>,
 }
 
-/// Whom a signal is for, as it is written down: what the kernel says first, and
-/// last what the process chooses itself, in quotes, so that no name can look like
-/// the rest of the line.
+/// Target of a signal as it is logged: first the facts from the kernel, and
+/// last, in quotes, those that the process chooses itself, so that no name can
+/// imitate the rest of the line.
 struct Whom {
     pid: u32,
     described: String,
@@ -41,8 +41,8 @@ impl Whom {
     }
 }
 
-/// A text in quotes. Quotes, backslashes, bytes that are not UTF-8, and whatever a
-/// reader could not see or would take for something else, are escaped.
+/// Quotes a text. Quotes, backslashes, bytes that are not UTF-8, and invisible or
+/// deceptive characters are escaped.
 fn quoted(text: &Text) -> String {
     let mut quoted = String::from('"');
     for chunk in text.raw().utf8_chunks() {
@@ -77,7 +77,7 @@ impl<C> Logged<C> {
         }
     }
 
-    /// A missing log must not keep anybody from acting.
+    /// A missing log must not prevent the action.
     fn log(&self, deed: &str) {
         let _ = self.journal.write(deed);
     }
@@ -220,7 +220,7 @@ mod tests {
         logged.signal(ArmId(2), Signal::Kill);
         logged.signal_tree(ArmId(1), Signal::Stop);
         logged.disarm(ArmId(2));
-        // Never armed, or let go of: nothing was done, nothing is said.
+        // Never armed, or released: no action, no line.
         logged.signal(ArmId(2), Signal::Kill);
         let lines: Vec<String> = std::iter::from_fn(|| {
             let mut buffer = [0; 512];

@@ -15,7 +15,7 @@ const HEADER: usize = 16;
 const REQUEST: u16 = 0x1;
 /// `NLM_F_REQUEST | NLM_F_ACK`.
 const ORDER: u16 = 0x5;
-/// `NLMSG_ERROR`, which also says that all went well.
+/// `NLMSG_ERROR`, which also reports success.
 const TYPE_ERROR: u16 = 2;
 /// `NETLINK_SOCK_DIAG`.
 pub(super) const SOCK_DIAG: Option<Protocol> = Some(netlink::SOCK_DIAG);
@@ -27,11 +27,11 @@ const SEQUENCE: u32 = 1;
 /// take this long.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Orders something, and gives what the kernel said to it.
+/// Sends a request and returns the kernel's acknowledgement.
 ///
 /// # Errors
 ///
-/// If the kernel could not be asked, or said nothing that makes sense.
+/// If the kernel could not be queried, or its answer is malformed.
 pub(super) fn ask(
     family: Option<Protocol>,
     kind: u16,
@@ -46,7 +46,7 @@ pub(super) fn ask(
 ///
 /// # Errors
 ///
-/// If the kernel could not be asked, or said nothing that makes sense.
+/// If the kernel could not be queried, or its answer is malformed.
 pub(super) fn look(
     family: Option<Protocol>,
     kind: u16,
@@ -105,7 +105,7 @@ fn message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
     message
 }
 
-/// What an answer says; none if it is none to the question.
+/// Parses an acknowledgement; none if it does not belong to the request.
 pub(super) fn verdict(answer: &[u8]) -> Option<Result<(), Errno>> {
     let kind = u16::from_ne_bytes(answer.get(4..6)?.try_into().ok()?);
     let sequence = u32::from_ne_bytes(answer.get(8..12)?.try_into().ok()?);
@@ -122,7 +122,7 @@ pub(super) fn verdict(answer: &[u8]) -> Option<Result<(), Errno>> {
     }
 }
 
-/// What stands behind the header of an answer of this kind.
+/// Returns the payload of an answer of this type.
 pub(super) fn found(answer: &[u8], wanted: u16) -> Option<Vec<u8>> {
     let length = u32::from_ne_bytes(answer.get(..4)?.try_into().ok()?);
     let kind = u16::from_ne_bytes(answer.get(4..6)?.try_into().ok()?);

@@ -15,15 +15,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// What to do on a kernel without pidfds, or where a filter on system calls
-/// forbids them.
+/// Behaviour on a kernel without pidfds, or where a system call filter forbids
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum WithoutPidfd {
     /// Refuse.
     #[default]
     Refuse,
-    /// Verify, and then signal whoever has the number: between the two another
-    /// process may have been given it.
+    /// Verify, and then signal by pid: in between, the pid may be reused.
     Risk,
 }
 
@@ -37,9 +36,9 @@ pub struct PidfdControl {
 struct Armed {
     hold: Hold,
     target: Target,
-    /// What it ran when it was armed: a later exec changes it.
+    /// Program when it was armed: a later exec changes it.
     program: Option<RunProgram>,
-    /// What it was called when it was armed.
+    /// Name when it was armed.
     name: Text,
     /// Its descendants, once they have been signalled.
     tree: Vec<Member>,
@@ -76,13 +75,13 @@ impl PidfdControl {
         }
     }
 
-    /// Arms a target that is held under this number already. Whatever comes of
-    /// it, it stays held: somebody still waits for its end.
+    /// Arms a target again that is already held under this id. It stays held
+    /// whatever the result: its exit is still waited for.
     fn arm_again(armed: &mut Armed, target: &Target) -> Result<ArmedFacts, Refusal> {
         armed
             .tree
             .retain(|member| !member.hold.ended(Duration::ZERO));
-        // Of a tree that was signalled, some may outlive the root.
+        // Some processes of a signalled tree may outlive the root.
         if armed.hold.ended(Duration::ZERO) && !armed.tree.is_empty() {
             return Ok(remains(target, &armed.tree));
         }
@@ -108,9 +107,9 @@ impl Control for PidfdControl {
         {
             return Self::arm_again(armed, target);
         }
-        // Opened first, verified afterwards: whatever /proc says from here on
-        // is about the process this descriptor names, or the descriptor is
-        // dead and the signal fails.
+        // Opened first, verified afterwards: all facts read from /proc from
+        // here on are about the process of this descriptor, or the descriptor
+        // is dead and the signal fails.
         let hold = self.take_hold(target)?;
         let facts = verify(target)?;
         permitted(target.pid)?;
@@ -157,7 +156,8 @@ impl Control for PidfdControl {
     }
 
     fn wait(&mut self, id: ArmId, patience: Duration) -> bool {
-        // Of what is not held it is not known, and must not be said.
+        // The exit of a process that is not held is unknown, and must not be
+        // reported.
         let Some(armed) = self.armed.get(&id) else {
             return false;
         };
@@ -291,7 +291,7 @@ fn life(facts: &Facts) -> Life {
     }
 }
 
-/// What is left of a tree whose root has ended.
+/// Returns the facts of a tree whose root has exited.
 fn remains(target: &Target, tree: &[Member]) -> ArmedFacts {
     let name = |pid| facts::name(pid).unwrap_or_default();
     let tree = || tree.iter().filter(|member| member.pid != target.pid);
@@ -326,8 +326,8 @@ mod tests {
     }
 
     fn target(child: &Child) -> Target {
-        // Between fork and exec the child still has the parent's name, and
-        // for a moment after it no command line.
+        // Between fork and exec the child still has the parent's name, and for
+        // a short time after it no command line.
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             let facts = Facts::read(child.id()).unwrap();

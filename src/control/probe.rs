@@ -1,11 +1,12 @@
-//! Finds out what could be done here, without doing it to anybody.
+//! Probes the available actions without performing any.
 
 use super::kin;
 use crate::model::powers::Naming;
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
-/// How surely processes can be named: asked for this process itself. A kernel
-/// before Linux 5.3 has no pidfds, and a seccomp filter may withhold them.
+/// Returns how reliably processes can be identified, probed with this process
+/// itself. A kernel before Linux 5.3 has no pidfds, and a seccomp filter may
+/// forbid them.
 #[must_use]
 pub fn naming() -> Naming {
     if !kin::proc_is_ours() {

@@ -1,5 +1,5 @@
-//! What is sent to whom, as the kernel is asked for it: every guard with the
-//! proof that nothing was sent, and the order in which a tree is signalled.
+//! Signals as the kernel receives them: every guard with the proof that nothing
+//! was sent, and the order in which a tree is signalled.
 
 use super::calls::{Calls, Kernel};
 use super::pidfd::{PidfdControl, WithoutPidfd};
@@ -20,17 +20,17 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Whom, and what; in order.
+/// Pid and signal, in order.
 type Sent = Arc<Mutex<Vec<(u32, Signal)>>>;
 
 /// Writes down what would be sent.
 struct Recording {
     sent: Sent,
-    /// Whether it is sent as well.
+    /// True if signals are sent as well.
     through: bool,
-    /// What sending answers instead.
+    /// Error of sending.
     forbidding: Option<Errno>,
-    /// What opening answers instead of a pidfd, and from which one on.
+    /// Error of opening a pidfd, and the number of calls before it.
     refusing: Option<(usize, Errno)>,
     opened: Mutex<usize>,
 }
@@ -178,7 +178,7 @@ fn whoever_is_refused_is_sent_nothing() {
             Refusal::NotHolder,
         ),
     ];
-    // Where processes of the kernel can be seen at all.
+    // If kernel threads are visible at all.
     if kin::stat(2).is_some_and(|stat| stat.kernel_thread) {
         cases.push((target_of(2), Refusal::KernelThread));
     }
@@ -228,7 +228,7 @@ fn another_program_in_the_same_process_is_noticed() {
     let outcome = control.signal(ONE, Signal::Term);
     assert_eq!(outcome, Outcome::Refused(Refusal::OtherProgram));
     assert_eq!(*sent.lock().unwrap(), []);
-    // Asked again, the question tells what it runs; and then that is what is ended.
+    // Armed again, the facts name the new program, which can then be ended.
     let shown = Target {
         exe: Some(Text::from(first.to_str().unwrap())),
         ..victim.target()
@@ -240,7 +240,7 @@ fn another_program_in_the_same_process_is_noticed() {
     fs::remove_dir_all(&folder).unwrap();
 }
 
-/// Renames itself with every line it reads, and says so.
+/// Renames itself with every line it reads.
 const RENAMING: &str = "i=0; while read line; do i=$((i+1)); printf w$i > /proc/$$/comm; done";
 
 #[test]
@@ -263,7 +263,7 @@ fn a_new_name_protects_nobody() {
     let facts = control.arm(ONE, &shown).unwrap();
     assert_eq!(facts.now_called, Some(Text::from("w1")));
     assert_eq!(facts.now_runs, None);
-    // While the question stands.
+    // While the confirmation is open.
     rename("w2");
     let signal = Signal::Cont;
     assert_eq!(control.signal(ONE, signal), Outcome::Sent { signal });
@@ -343,7 +343,7 @@ fn without_pidfds_nothing_is_sent_unless_the_risk_is_taken() {
         assert_eq!(*sent.lock().unwrap(), [(victim.0.id(), Signal::Cont)]);
         assert!(!control.wait(ONE, Duration::ZERO), "it lives");
     }
-    // The same verification stands before it.
+    // The same verification precedes it.
     let mut ended = Victim::cat();
     let old_kernel = Recording {
         refusing: Some((0, Errno::NOSYS)),
@@ -372,7 +372,7 @@ fn the_tree_tcplens_is_in_is_refused() {
             assert_eq!(facts.tree_refusal(), Some(Refusal::OwnTree));
             Refusal::OwnTree
         }
-        // Of PID 1 or of somebody else: then nothing was armed.
+        // PID 1 or another user's process: nothing was armed then.
         Err(refusal) => {
             assert!(matches!(
                 refusal,
@@ -467,8 +467,8 @@ fn who_stood_still_before_stands_still_after() {
     assert!(control.wait(ONE, PATIENCE), "then it ends");
 }
 
-/// Whoever is asked about again stays held, whatever came of the asking: of what
-/// is not held it would not be known when it ends.
+/// A target that is armed again stays held, whatever the result: the exit of a
+/// process that is not held would be unknown.
 #[test]
 fn a_target_that_was_renamed_meanwhile_is_still_watched() {
     let script = "read go; printf draining > /proc/$$/comm; read stop";

@@ -11,10 +11,10 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a tree may take to stand still. The end of the program waits longer
-/// for a deed under way, so that none is left frozen.
+/// Longest time for a tree to stop. The end of the program waits longer for an
+/// action in progress, so that no process is left frozen.
 const PATIENCE: Duration = Duration::from_millis(1500);
-/// How often it is looked at meanwhile.
+/// Poll interval while it stops.
 const GLANCE: Duration = Duration::from_millis(1);
 
 /// A process of the tree.
@@ -22,7 +22,7 @@ const GLANCE: Duration = Duration::from_millis(1);
 pub(super) struct Member {
     pub(super) pid: u32,
     pub(super) hold: Hold,
-    /// Whether it stood still before it was frozen.
+    /// True if it was already stopped before.
     stood: bool,
 }
 
@@ -40,20 +40,20 @@ impl Member {
     }
 }
 
-/// A tree that stands still. What is dropped without having been signalled is
+/// A stopped tree. Processes that are dropped without having been signalled are
 /// continued.
 pub(super) struct Frozen<'a> {
     calls: &'a dyn Calls,
     /// Parents before their children.
     members: Vec<Member>,
-    /// How many of them were sent STOP.
+    /// Number of processes that were sent STOP.
     stopped: usize,
-    /// By when all must stand still.
+    /// Deadline for all to be stopped.
     deadline: Instant,
 }
 
 impl<'a> Frozen<'a> {
-    /// Freezes these processes and whatever descends from them.
+    /// Freezes these processes and all their descendants.
     pub(super) fn from(calls: &'a dyn Calls, members: Vec<Member>) -> Result<Self, Refusal> {
         let own = std::process::id();
         let mut spared = BTreeSet::from([own]);
@@ -77,7 +77,8 @@ impl<'a> Frozen<'a> {
         }
     }
 
-    /// Sends STOP to those that were not sent it, and waits until they stand.
+    /// Sends STOP to those that were not sent it yet, and waits until they have
+    /// stopped.
     fn stop_newcomers(&mut self) -> Result<(), Refusal> {
         let newcomers = self.stopped;
         for member in &mut self.members[newcomers..] {
@@ -122,9 +123,9 @@ impl<'a> Frozen<'a> {
         Ok(())
     }
 
-    /// Whether a process is the child of one that is held. It is held before
-    /// it is looked at, and it and its parent are alive afterwards: so their
-    /// numbers belonged to them when they were read.
+    /// Returns true if a process is the child of one that is held. It is held
+    /// before it is read, and it and its parent are alive afterwards: so their
+    /// pids were their own when they were read.
     fn is_child(&self, child: &Member) -> bool {
         let Some(stat) = kin::stat(child.pid) else {
             return false;
@@ -146,7 +147,8 @@ impl<'a> Frozen<'a> {
         }
         match signal {
             Signal::Stop | Signal::Kill | Signal::Cont => {}
-            // What stood still before goes on only if it is to end.
+            // A process that was stopped before continues only for a signal
+            // that ends it.
             other => self.proceed(other.ends()),
         }
         self.stopped = 0;
@@ -157,7 +159,7 @@ impl<'a> Frozen<'a> {
     fn proceed(&self, all: bool) {
         for member in self.members[..self.stopped].iter().rev() {
             if all || !member.stood {
-                // Who has ended meanwhile needs nothing.
+                // An error means that it has exited meanwhile.
                 let _ = member.hold.send(self.calls, Signal::Cont);
             }
         }

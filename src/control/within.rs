@@ -36,11 +36,11 @@ impl<C: Control> Control for Within<C> {
         let facts = self.inner.arm(id, target)?;
         // Asked once it is held: before, the number could pass to another.
         let within = self.own.is_some() && namespace(target.pid) == self.own;
-        // One that has ended is in none, and is told of as such.
+        // An exited process is in no namespace, and is reported as exited.
         if within || matches!(facts.life, Life::Zombie | Life::Remains) {
             return Ok(facts);
         }
-        // Whoever asked lets go of it, unless its end is still waited for.
+        // The caller releases it, unless its exit is still waited for.
         Err(Refusal::OutsideLab)
     }
 
