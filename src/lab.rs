@@ -1,9 +1,9 @@
 //! Real sockets, parked in every state, in a private network namespace.
 //!
-//! One of the rooms that touch the operating system. A state of TCP is a wait for a segment. Here
-//! the lab plays the peer of each socket itself, on a device of its own, and
-//! withholds exactly that segment: so every state stays as long as it is
-//! wanted, for whoever tests, measures or learns.
+//! One of the modules that touch the operating system. A state of TCP is a wait for a
+//! segment. The lab plays the peer of each socket itself, on a device of its own, and
+//! withholds exactly that segment: so every state lasts as long as it is needed for
+//! testing, measuring or learning.
 //!
 //! Everything happens in a network namespace that the lab makes and from which
 //! no route leads out. Its processes are copies of the running program, each

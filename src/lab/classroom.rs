@@ -1,5 +1,5 @@
-//! One socket in each state, for a learner: each is left when somebody wishes
-//! for the segment or the call that it waits for.
+//! One socket per TCP state; each leaves its state when the segment or call
+//! that it waits for is requested.
 //!
 //! All are of IPv4 and of one process. What comes in comes to a listener; what
 //! goes out goes to the peers' service port.
@@ -26,15 +26,15 @@ use standing::Standing;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
-/// How many bytes are sent at once.
+/// Number of bytes sent at once.
 const BYTES: u16 = 32;
-/// So many SYNs of a flood come at once.
+/// Number of SYNs of a flood sent at once.
 const FLOOD_AT_ONCE: u16 = 30;
 /// A class is left alone for less than a lab that is measured: what it leaves
 /// behind when it is killed must be gone soon. Seconds, and retries.
 const ORPHANS: [(&str, &str); 2] = [(FIN_TIMEOUT, "60"), ("ipv4/tcp_orphan_retries", "8")];
 
-/// What the program's own end of a place is.
+/// Use of the local end of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
     /// A port reserved and not used.
@@ -47,7 +47,7 @@ enum Use {
 /// A socket of the class: what the program holds of it, and what the peer knows.
 #[derive(Debug)]
 struct Place {
-    /// What it shows, until somebody leads it on.
+    /// State that it shows; none once it has left it.
     exhibit: Option<Exhibit>,
     used: Use,
     local: SocketAddr,
@@ -140,8 +140,7 @@ impl<'a> Classroom<'a> {
         Ok(())
     }
 
-    /// Accepts the next connection that waits at a listener, and tells where it
-    /// is from.
+    /// Accepts the next queued connection of a listener, and returns its peer.
     fn accept(&mut self, at: SocketAddr) -> Result<SocketAddr, LabError> {
         let listener = self.places.iter().find_map(|place| {
             let listens = place.used == Use::Listening && place.local == at;
@@ -153,7 +152,7 @@ impl<'a> Classroom<'a> {
             Errno::AGAIN => LabError::Lesson("nothing waits to be accepted"),
             error => LabError::io("accept on", "a listener")(error),
         })?;
-        // As it was when it came: it may have been reset since.
+        // The address at arrival: the connection may have been reset since.
         let from = from.and_then(|name| SocketAddr::try_from(name).ok());
         let from = from.ok_or(LabError::Lesson("its peer has gone"))?;
         let known = |place: &&mut Place| place.remote == Some(from);
@@ -165,8 +164,8 @@ impl<'a> Classroom<'a> {
         Ok(from)
     }
 
-    /// From now on SYNs come to a port of this machine, so many in all, each from
-    /// another address that never says more.
+    /// Starts a flood of SYNs to a local port, each from another address that
+    /// sends nothing else.
     pub(super) fn flood(&mut self, port: u16, count: u16) {
         self.flood = Flood { port, left: count };
     }
@@ -184,8 +183,8 @@ impl<'a> Classroom<'a> {
         self.flood.left > 0
     }
 
-    /// What waited at a listener goes with it: the kernel resets what was
-    /// finished, and forgets what was half open.
+    /// Drops the queue of a closed listener: the kernel resets its completed
+    /// connections and forgets the half-open ones.
     fn forget_callers(&mut self, listener: SocketAddr) {
         self.places.retain(|place| place.waits_at != Some(listener));
     }
@@ -222,7 +221,7 @@ impl<'a> Classroom<'a> {
         Some(found)
     }
 
-    /// Has `TIME_WAIT` begin anew as long as nobody has touched it.
+    /// Restarts `TIME_WAIT` of the connection that shows it.
     pub(super) fn keep_up(&mut self) {
         let Self { rig, places, .. } = self;
         let kept = places
@@ -235,7 +234,8 @@ impl<'a> Classroom<'a> {
 }
 
 impl Drop for Classroom<'_> {
-    /// As with every rig: sockets that nobody holds would outlast this process.
+    /// Resets the connections, as every rig does: sockets without a holder
+    /// would outlast this process.
     fn drop(&mut self) {
         let Self { rig, places, .. } = self;
         let known = places

@@ -28,10 +28,10 @@ const IPV4: [u8; 2] = [0x08, 0x00];
 const IPV6: [u8; 2] = [0x86, 0xdd];
 const LINK_HEADER: usize = 14;
 
-/// Which device the far end is played on.
+/// Choice of the device on which the peers are played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum DeviceChoice {
-    /// TUN where it is to be had, else the pair.
+    /// TUN if it is available, else the pair.
     #[default]
     Auto,
     /// A TUN device.

@@ -1,8 +1,8 @@
-//! Why the lab could not be set up, each time with what would help.
+//! Errors of the lab, each with a remedy.
 
 use std::io;
 
-/// What went wrong in the lab.
+/// Error of the lab.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
     /// The system gives no private network namespace.
@@ -11,32 +11,32 @@ pub enum LabError {
         remedy(error)
     )]
     NoNamespace {
-        /// What was being done.
+        /// Operation.
         operation: &'static str,
         /// To what.
         path: String,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// Neither kind of device is to be had.
+    /// Neither kind of device is available.
     #[error(
         "the lab gets no device to play the far end on: {tun}; {packet}; \
          a /dev/net/tun that may be opened, or the kernel's veth, would help"
     )]
     NoDevice {
-        /// Why there is no TUN device.
+        /// Reason why there is no TUN device.
         tun: Box<LabError>,
-        /// Why there is no pair of devices either.
+        /// Reason why there is no pair of devices either.
         packet: Box<LabError>,
     },
     /// An operation failed.
     #[error("lab: cannot {operation} {path}: {error}")]
     Io {
-        /// What was being done.
+        /// Operation.
         operation: &'static str,
         /// To what.
         path: String,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
     /// This process is where it could reach a network. It must not go on.
@@ -51,7 +51,7 @@ pub enum LabError {
     /// A process of the lab that was given an order has ended.
     #[error("lab: a process has ended")]
     Gone,
-    /// A helper process failed, and said so.
+    /// Failure reported by a helper process.
     #[error("{0}")]
     Helper(String),
     /// More sockets than the processes may hold.
@@ -60,15 +60,15 @@ pub enum LabError {
          ask for more processes, or raise ulimit -n"
     )]
     TooMany {
-        /// How many each process would hold.
+        /// Number of descriptors that each process would hold.
         wanted: u64,
-        /// How many it may hold.
+        /// Largest number that it may hold.
         limit: u64,
     },
 }
 
 impl LabError {
-    /// Wraps what the system said, for `map_err`.
+    /// Wraps the system's error, for `map_err`.
     pub(super) fn io<E: Into<io::Error>>(
         operation: &'static str,
         path: impl Into<String>,
@@ -81,7 +81,7 @@ impl LabError {
     }
 }
 
-/// What would help against a namespace that is refused, user_namespaces(7).
+/// Remedy for a refused namespace, user_namespaces(7).
 fn remedy(error: &io::Error) -> &'static str {
     const ENOSPC: i32 = 28;
     const EUSERS: i32 = 87;

@@ -1,9 +1,8 @@
-//! The peers of the parked sockets: a far end that takes the next step of a
-//! connection only when it is told to.
+//! The peers of the parked sockets: each takes the next step of a connection
+//! only on request.
 //!
-//! It answers nothing by itself. So a socket waits for exactly the segment that
-//! was withheld, and anyone can make the peer send it after all
-//! ([`FarEnd::tell`]).
+//! It answers nothing by itself. So a socket waits for exactly the withheld
+//! segment, and the peer sends it on request ([`FarEnd::tell`]).
 
 use super::LabError;
 use super::device::{Device, DeviceChoice};
@@ -29,9 +28,9 @@ pub struct Conversation {
     pub there: SocketAddr,
     /// The next sequence number of the far end.
     next: u32,
-    /// What has been heard from the kernel, up to here.
+    /// Next sequence number expected from the kernel.
     heard: u32,
-    /// What has been acknowledged of that.
+    /// Last sequence number acknowledged to the kernel.
     acknowledged: u32,
 }
 
@@ -42,9 +41,9 @@ pub enum Step {
     AnswerSyn,
     /// Answers a SYN, and takes no bytes.
     AnswerSynBlocked,
-    /// Acknowledges all that was heard.
+    /// Acknowledges everything received.
     Acknowledge,
-    /// Closes, and acknowledges all that was heard.
+    /// Closes, and acknowledges everything received.
     Finish,
     /// Closes without acknowledging anything new, as if both FINs crossed.
     FinishCrossing,
@@ -62,11 +61,11 @@ pub struct FarEnd {
 }
 
 impl FarEnd {
-    /// Makes the device and stands at its far end.
+    /// Creates the device and opens its far end.
     ///
     /// # Errors
     ///
-    /// If no device is to be had.
+    /// If no device is available.
     pub fn open(namespace: &Namespace, choice: DeviceChoice) -> Result<Self, LabError> {
         let device = Device::open(namespace, choice)?;
         Ok(Self { device })
@@ -90,7 +89,7 @@ impl FarEnd {
         })
     }
 
-    /// Sends a SYN from `there`, and hears its answer.
+    /// Sends a SYN from `there`, and waits for the SYN+ACK.
     pub(super) fn knock(
         &mut self,
         there: SocketAddr,
@@ -125,8 +124,8 @@ impl FarEnd {
         });
     }
 
-    /// Completes handshakes as a client does that has only now heard the answer
-    /// to its SYN: at most so many of those that wait. Says how many.
+    /// Completes a limited number of pending handshakes, as a client does that
+    /// receives the SYN+ACK late. Returns their number.
     pub fn finish_handshakes(&mut self, most: usize) -> usize {
         let mut finished = 0;
         while finished < most
@@ -151,7 +150,7 @@ impl FarEnd {
         finished
     }
 
-    /// Takes in all that waits to be heard, and forgets it.
+    /// Reads and discards all pending segments.
     pub fn pass_over(&mut self) {
         self.drain();
     }
@@ -170,15 +169,15 @@ impl FarEnd {
         Ok(())
     }
 
-    /// Hears that all the far end has said is acknowledged.
+    /// Waits until everything sent by the peer is acknowledged.
     pub(super) fn hear_ack(&mut self, with: &Conversation) -> Result<(), LabError> {
         let next = with.next;
         self.hear_from(with, "an ACK", |segment| segment.acknowledged == Some(next))?;
         Ok(())
     }
 
-    /// Makes sure that the kernel has taken in all that was said: repeats a
-    /// sequence number of the past, which must be answered (RFC 9293, 3.10.7.4).
+    /// Waits until the kernel has processed everything that was sent: repeats
+    /// an old sequence number, which must be answered (RFC 9293, 3.10.7.4).
     pub(super) fn settle(&mut self, with: &Conversation) -> Result<(), LabError> {
         self.drain();
         self.device_send(&Segment {
@@ -188,8 +187,8 @@ impl FarEnd {
         self.hear_ack(with)
     }
 
-    /// Whether a reset is among what waits to be heard. The kernel has sent what
-    /// it sends by the time that a call which made it do so returns.
+    /// Returns true if a reset is among the pending segments. The kernel has
+    /// sent its segments by the time the causing call returns.
     pub(super) fn hears_reset(&mut self, with: &Conversation) -> bool {
         let mut reset = false;
         while let Some(packet) = self.device.receive() {
@@ -203,7 +202,7 @@ impl FarEnd {
 
     /// Has the peer take its next step.
     pub fn tell(&mut self, with: &mut Conversation, step: Step) {
-        // What waits is about the past; what is awaited from now on comes later.
+        // Pending segments belong to the past; expected ones arrive later.
         self.drain_into(with);
         match step {
             Step::AnswerSyn => self.answer(with, Control::Syn),
@@ -242,7 +241,7 @@ impl FarEnd {
         }
     }
 
-    /// Acknowledges all that was heard, and asks for something.
+    /// Acknowledges everything received, with a control flag.
     fn answer(&mut self, with: &mut Conversation, control: Control) {
         with.acknowledged = with.heard;
         let heard = Some(with.heard);
@@ -276,8 +275,8 @@ impl FarEnd {
         while self.device.receive().is_some() {}
     }
 
-    /// Takes in what waits, and notes in each conversation what was heard: what
-    /// is passed over later is only what the kernel will repeat.
+    /// Reads the pending segments and updates the sequence number of each
+    /// connection: segments that are skipped later are retransmissions.
     pub(super) fn note<'c>(&mut self, conversations: impl Iterator<Item = &'c mut Conversation>) {
         let mut conversations: Vec<_> = conversations.collect();
         while let Some(packet) = self.device.receive() {
@@ -294,7 +293,8 @@ impl FarEnd {
         }
     }
 
-    /// The same, and notes what was heard in one conversation.
+    /// Reads the pending segments and updates the sequence number of one
+    /// connection.
     fn drain_into(&mut self, with: &mut Conversation) {
         while let Some(packet) = self.device.receive() {
             if let Some(segment) = Segment::read(&packet)
@@ -337,7 +337,7 @@ impl FarEnd {
 }
 
 impl Conversation {
-    /// A segment of the far end that says nothing new.
+    /// Creates a segment of the peer without new data.
     fn segment(&self, control: Control) -> Segment {
         Segment {
             from: self.there,

@@ -1,4 +1,4 @@
-//! The parsers of this room as functions of bytes, for [`crate::fuzzing`].
+//! The parsers of this module as functions of bytes, for [`crate::fuzzing`].
 
 use super::rtnetlink;
 

@@ -1,6 +1,6 @@
 //! The lab's other processes: copies of the running program, each with a role.
 //!
-//! A copy is told its role by hidden first arguments, says on its output when
+//! A copy gets its role by hidden first arguments, reports on its output when
 //! it is ready, and ends when its input closes, or with the process that
 //! started it.
 
@@ -20,10 +20,10 @@ use std::time::{Duration, Instant};
 
 /// The hidden first argument of a copy.
 const HELPER: &str = "--lab-helper";
-/// A copy of this program, whatever it is called and even if its file is gone.
+/// A copy of this program, whatever its name and even if its file is gone.
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
-/// How long a helper that is asked to end may take before it is made to.
+/// Grace period of a helper that is asked to end, before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// The last line of a helper that is ready.
@@ -35,7 +35,7 @@ const DONE: &str = "done";
 /// Before why one was not.
 const SORRY: &str = "sorry ";
 
-/// What a copy is to do.
+/// Role of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// Park one of everything.
@@ -104,8 +104,8 @@ impl Role {
 /// elsewhere. Those of the tour are not among them: it shows real ones.
 pub const STAGED: [&str; 4] = ["lab-park", "lab-hold", "lab-load", "lab-class"];
 
-/// Plays its role, if this process is a helper: the arguments, the program's
-/// own name first, say so. To be called first of all, by every program that
+/// Runs its role, if this process is a helper according to its arguments, the
+/// program's own name first. To be called first of all, by every program that
 /// uses the lab: helpers are copies of it.
 #[must_use]
 pub fn play(arguments: &[OsString]) -> Option<ExitCode> {
@@ -175,19 +175,19 @@ pub(super) fn wait_for_end(patience: Option<Duration>) -> Result<bool, LabError>
     }
 }
 
-/// Why upkeep is called for.
+/// Reason of a call for maintenance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Upkeep {
-    /// Whether anything has to be kept up.
+    /// Query whether maintenance is needed.
     Asked,
     /// Its time has come.
     Due,
 }
 
-/// Obeys orders, a line each, until the input closes: says of each that it is
-/// done, or why not. Between them, and however many come, it sees to what must
-/// be kept up: that says after how long it must be seen to again, if at all, and
-/// is asked after each order, too.
+/// Serves requests, a line each, until the input closes, and answers each with
+/// success or the error. Between them, and however many arrive, it runs the
+/// maintenance, which returns the time until its next run, if any, and is
+/// queried after each request, too.
 pub(super) fn obey(
     mut keep_up: impl FnMut(Upkeep) -> Option<Duration>,
     mut order: impl FnMut(&str) -> Result<(), LabError>,
@@ -228,7 +228,7 @@ pub(super) fn obey(
     }
 }
 
-/// Takes a whole line out of what was heard.
+/// Takes a complete line out of the buffer.
 fn take_line(heard: &mut Vec<u8>) -> Option<String> {
     let end = heard.iter().position(|byte| *byte == b'\n')?;
     let line: Vec<u8> = heard.drain(..=end).collect();
@@ -239,7 +239,7 @@ fn take_line(heard: &mut Vec<u8>) -> Option<String> {
 #[derive(Debug)]
 pub(super) struct Helper {
     child: Child,
-    /// Closed, it tells the helper to end.
+    /// Closing it asks the helper to end.
     input: Option<ChildStdin>,
     output: Option<ChildStdout>,
     said: Vec<u8>,
@@ -279,7 +279,7 @@ impl Helper {
         self.child.id()
     }
 
-    /// Whether it has not ended.
+    /// True if it has not exited.
     pub(super) fn runs(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
@@ -289,7 +289,7 @@ impl Helper {
         drop(self.input.take());
     }
 
-    /// Waits until the helper is ready and gives the lines it said before.
+    /// Waits until the helper is ready and returns the lines it wrote before.
     pub(super) fn ready(&mut self, patience: Duration) -> Result<Vec<String>, LabError> {
         let deadline = Instant::now() + patience;
         let mut lines = Vec::new();
@@ -331,7 +331,7 @@ impl Helper {
         }
     }
 
-    /// Waits until more was said.
+    /// Waits for more output.
     fn listen(&mut self, deadline: Instant) -> Result<(), LabError> {
         let late = || LabError::Late("a helper process".to_owned());
         let output = self.output.as_mut().ok_or_else(late)?;
@@ -404,7 +404,7 @@ mod tests {
         for words in [&["tcplens"][..], &["tcplens", "lab"], &[]] {
             assert!(play(&arguments(words)).is_none());
         }
-        // What is no role is refused, and never taken for a filter.
+        // An unknown role is refused, and never taken for a filter.
         let nonsense = arguments(&["tcplens", HELPER, "1", "dance"]);
         assert_eq!(play(&nonsense), Some(ExitCode::from(2)));
     }

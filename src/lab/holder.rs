@@ -20,13 +20,13 @@ use std::process::Stdio;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How errors name it.
+/// Name in errors.
 const NAME: &str = "the second holder";
 
 /// The other process.
 #[derive(Debug)]
 pub(super) struct Holder {
-    /// Closes before the helper is waited for: that tells it to end.
+    /// Closes before the helper is waited for, which asks it to end.
     line: OwnedFd,
     helper: Helper,
 }

@@ -21,17 +21,17 @@ pub enum Kind {
     ListenerShared,
     /// A listener with more finished connections than may wait.
     QueueFull,
-    /// The peer says nothing.
+    /// The peer does not answer.
     SynSent,
     /// The peer's third segment never comes.
     SynReceived,
-    /// Open, and nothing to say.
+    /// Open and idle.
     Established,
     /// Open, held by two processes.
     EstablishedShared,
     /// Open, but no program has accepted it.
     EstablishedUnaccepted,
-    /// The peer has sent what nobody reads.
+    /// The peer has sent data that no program reads.
     EstablishedUnread,
     /// The peer does not acknowledge what was sent.
     EstablishedUnacknowledged,
@@ -39,31 +39,31 @@ pub enum Kind {
     EstablishedBlocked,
     /// Shut down; the FIN is not acknowledged.
     FinWait1,
-    /// The same, closed: no program holds it.
+    /// `FIN_WAIT_1`, closed: no program holds it.
     FinWait1Orphan,
     /// Shut down and acknowledged; the peer does not close.
     FinWait2,
-    /// The same, closed: a socket of the kernel's own.
+    /// `FIN_WAIT_2`, closed: an orphan of the kernel.
     FinWait2Orphan,
-    /// The same as the kernel keeps it by default: shrunk to what `TIME_WAIT`
-    /// takes. It lasts a minute.
+    /// `FIN_WAIT_2` as the kernel keeps it by default: shrunk to the size of
+    /// `TIME_WAIT`. It lasts a minute.
     FinWait2Shrunk,
     /// Both have shut down at once; the ACK of our FIN is missing.
     Closing,
-    /// The same, closed.
+    /// `CLOSING`, closed.
     ClosingOrphan,
     /// All is done; the kernel waits for late segments. It lasts a minute,
     /// again and again as long as the [rig](super::rig::Rig) is kept up.
     TimeWait,
     /// The peer has closed, the program here has not.
     CloseWait,
-    /// The same, with bytes that nobody has read.
+    /// `CLOSE_WAIT` with unread bytes.
     CloseWaitUnread,
-    /// The same, and no program has accepted it.
+    /// `CLOSE_WAIT` of a connection that no program has accepted.
     CloseWaitUnaccepted,
     /// Shut down after the peer; the FIN is not acknowledged.
     LastAck,
-    /// The same, closed.
+    /// `LAST_ACK`, closed.
     LastAckOrphan,
     /// UDP, for datagrams from anyone, with some unread.
     Datagrams,
@@ -143,7 +143,8 @@ impl Kind {
         }
     }
 
-    /// Whether it can be had on this path: every address is more than a link.
+    /// True if it is possible on this path: the unspecified address is not
+    /// link-local.
     #[must_use]
     pub fn goes(self, path: Path) -> bool {
         !(self == Self::ListenerAnywhere && path == Path::LinkLocal)

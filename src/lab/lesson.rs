@@ -105,7 +105,7 @@ impl Lesson {
         company.make(wish, &self.namespace)
     }
 
-    /// Whether all its processes are there.
+    /// Returns true if all its processes are running.
     pub fn is_whole(&mut self) -> bool {
         self.company.as_mut().is_some_and(Company::is_whole)
     }

@@ -1,4 +1,4 @@
-//! A load: very many sockets in very many processes, for whoever measures.
+//! A load: very many sockets in very many processes, for measurements.
 //!
 //! The mix for N sockets in P processes, both ends counted, since both are in
 //! the namespace:
@@ -10,10 +10,10 @@
 //! - 5 % of N UDP, 5 % of them IPv6;
 //! - 2 P listeners, one for IPv4 and one for IPv6 in each process.
 //!
-//! Where the kernel has no IPv6, IPv4 stands in for it.
+//! If the kernel has no IPv6, IPv4 replaces it.
 //!
 //! Every process has the same share of each. Nothing moves but the repeated
-//! SYNs, which nobody takes.
+//! SYNs, which are never answered.
 
 use super::LabError;
 use super::helper::{Helper, Role, say_ready, wait_for_end};
@@ -34,21 +34,21 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_mins(10);
 /// Descriptors that a process needs for other things.
 const OTHERS: u64 = 64;
-/// Where silent addresses are asked.
+/// Port to which the silent addresses are connected.
 const SILENT_PORT: u16 = 445;
-/// How many of them there are before the next port is taken.
+/// Number of silent addresses before the next port is used.
 const SILENT_ADDRESSES: u32 = 65_000;
 
-/// How large a load is.
+/// Size of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mix {
-    /// How many established TCP sockets.
+    /// Number of established TCP sockets.
     pub sockets: u32,
     /// In how many processes all sockets are.
     pub processes: NonZeroU32,
 }
 
-/// What one process holds.
+/// Sockets of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) struct Share {
     /// Established pairs over IPv4.
@@ -94,7 +94,7 @@ impl Mix {
             .collect()
     }
 
-    /// How many sockets that makes in all.
+    /// Total number of sockets.
     #[must_use]
     pub fn rows(self) -> u64 {
         self.shares().iter().map(Share::descriptors).sum()
@@ -161,8 +161,8 @@ impl Load {
     ///
     /// # Errors
     ///
-    /// [`LabError::TooMany`] if the processes may not hold so many; else what
-    /// one of them could not do.
+    /// [`LabError::TooMany`] if the processes may not hold that many; else the
+    /// error of one of them.
     pub fn start(namespace: &Namespace, mix: Mix) -> Result<Self, LabError> {
         let limit = raise_limit()?;
         let shares = mix.shares();
@@ -204,7 +204,7 @@ pub(super) fn play(_proof: &Namespace, share: Share) -> Result<(), LabError> {
     Ok(())
 }
 
-/// Allows as many descriptors as may be had, and says how many.
+/// Raises the limit of descriptors to its maximum, and returns it.
 fn raise_limit() -> Result<u64, LabError> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -269,8 +269,8 @@ fn pair(listener: &TcpListener) -> Result<(TcpStream, TcpStream), LabError> {
     Ok((client, server))
 }
 
-/// Ends one direction. The other end reads so far, and its kernel acknowledges
-/// that now, instead of a moment after the load is ready.
+/// Ends one direction. The other end reads up to the FIN, so that its kernel
+/// acknowledges it now, instead of shortly after the load is ready.
 fn half_close(client: &TcpStream, mut server: &TcpStream) -> io::Result<()> {
     client.shutdown(Shutdown::Write)?;
     let _end = server.read(&mut [0])?;

@@ -1,4 +1,4 @@
-//! A private network namespace: whatever is sent in it stays in it.
+//! A private network namespace: no packet leaves it.
 //!
 //! A [`Namespace`] is the proof that this process is in one. Everything here
 //! that sends asks for it, so nothing can be sent anywhere else.
@@ -30,7 +30,7 @@ const SETTINGS: [(&str, &str); 11] = [
     ("ipv4/tcp_syn_retries", "127"),
     ("ipv4/tcp_synack_retries", "255"),
     ("ipv4/tcp_retries2", "255"),
-    // What is left of a lab that was killed is gone after a quarter of an hour.
+    // Remnants of a killed lab are gone after a quarter of an hour.
     ("ipv4/tcp_orphan_retries", "15"),
     (FIN_TIMEOUT, LONG_FIN_TIMEOUT),
     // Without cookies a request always leaves a row.
@@ -41,7 +41,7 @@ const SETTINGS: [(&str, &str); 11] = [
     ("core/somaxconn", "65535"),
 ];
 
-/// How long an orphan stays in `FIN_WAIT_2`, in seconds.
+/// Lifetime of an orphan in `FIN_WAIT_2`, in seconds.
 pub(super) const FIN_TIMEOUT: &str = "ipv4/tcp_fin_timeout";
 /// A quarter of an hour.
 pub(super) const LONG_FIN_TIMEOUT: &str = "900";
@@ -146,7 +146,7 @@ impl Namespace {
         self.own
     }
 
-    /// Whether this process made it as root, and may become anybody in it.
+    /// True if this process created it as root, and may become any user in it.
     #[must_use]
     pub fn by_root(&self) -> bool {
         self.by_root

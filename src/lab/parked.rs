@@ -1,4 +1,4 @@
-//! What the rig says of each socket it has parked: a witness of its own.
+//! Facts of each parked socket as the rig knows them: an independent reference.
 
 use super::kind::Kind;
 use super::path::Path;
@@ -11,9 +11,9 @@ use std::net::SocketAddr;
 /// listener of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parked {
-    /// What it is, or is part of.
+    /// Kind of the socket, or of the one it is part of.
     pub kind: Kind,
-    /// How it talks to its peer.
+    /// Path to its peer.
     pub path: Path,
     /// The state it must be in.
     #[serde(with = "state_key")]

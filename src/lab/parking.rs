@@ -39,7 +39,7 @@ impl Parking {
         Ok(Self { helper, parked })
     }
 
-    /// What is parked.
+    /// The parked sockets.
     #[must_use]
     pub fn parked(&self) -> &[Parked] {
         &self.parked
@@ -52,7 +52,8 @@ impl Parking {
     }
 }
 
-/// In that process: parks, tells what, and keeps it up until the input closes.
+/// Runs in that process: parks the sockets, reports them, and maintains them
+/// until the input closes.
 pub(super) fn play(namespace: &Namespace, choice: DeviceChoice) -> Result<(), LabError> {
     let mut rig = Rig::open(namespace, choice)?;
     rig.park_everything()?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-/// How a socket talks to its peer.
+/// Address kind of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Path {
@@ -64,13 +64,13 @@ impl Path {
         }
     }
 
-    /// This machine's address, as it stands in packets.
+    /// Local address, as in packets.
     #[must_use]
     pub fn here(self) -> IpAddr {
         self.address(1)
     }
 
-    /// The address of a peer, as it stands in packets. 0 is the first.
+    /// Address of a peer, as in packets. 0 is the first.
     #[must_use]
     pub fn peer(self, number: u16) -> IpAddr {
         self.address(number.saturating_add(2))
@@ -96,8 +96,8 @@ impl Path {
         }
     }
 
-    /// The address and prefix length that make this path; none where another
-    /// path makes it.
+    /// Address and prefix length to configure for this path; none if another
+    /// path does it.
     pub(super) fn network(self) -> Option<(IpAddr, u8)> {
         match self {
             Self::V4 => Some((self.here(), 16)),
@@ -128,7 +128,7 @@ impl Path {
     }
 }
 
-/// Whether sockets can be opened for IPv6 at all.
+/// True if IPv6 sockets can be opened at all.
 pub(super) fn has_ipv6() -> bool {
     fs::exists("/proc/net/if_inet6").unwrap_or(false)
 }

@@ -1,5 +1,5 @@
-//! What this machine's program does with its sockets: opens, binds, listens,
-//! connects and accepts, in step with the peer.
+//! The local program's side of each socket: opens, binds, listens, connects and
+//! accepts, in step with the peer.
 
 use super::LabError;
 use super::far_end::{Conversation, Step};
@@ -13,11 +13,11 @@ use rustix::net::{
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
-/// Where peers come from that connect to this machine.
+/// Port of peers that connect to this machine.
 pub(super) const CLIENT: u16 = 40000;
-/// Where peers serve that this machine connects to.
+/// Port of peers that this machine connects to.
 pub(super) const SERVICE: u16 = 443;
-/// How many finished connections may wait where nothing else is said.
+/// Default backlog.
 pub(super) const BACKLOG: i32 = 16;
 /// The longest the kernel may take on a busy machine, in seconds.
 const PATIENCE: Timespec = Timespec {
@@ -26,7 +26,7 @@ const PATIENCE: Timespec = Timespec {
 };
 
 impl Rig<'_> {
-    /// A socket whose SYN the peer has heard.
+    /// Opens a socket whose SYN the peer has received.
     pub(super) fn knocking(&mut self, path: Path) -> Result<(OwnedFd, Conversation), LabError> {
         let there = self.peer(path, SERVICE);
         let socket = self.stream(path)?;
@@ -47,7 +47,7 @@ impl Rig<'_> {
         let (socket, mut conversation) = self.knocking(path)?;
         self.far_end.tell(&mut conversation, answer);
         wait_until(&socket, PollFlags::OUT, "a connection")?;
-        // Taken out of the device: it must not be heard later.
+        // Taken out of the device, so that it is not received later.
         self.far_end.hear_ack(&conversation)?;
         Ok((socket, conversation))
     }

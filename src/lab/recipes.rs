@@ -1,5 +1,5 @@
-//! How each kind of socket is made: what this machine's program does, and what
-//! the peer does and leaves undone.
+//! Set-up of each kind of socket: the actions of the local program, and those
+//! that the peer performs or omits.
 
 use super::LabError;
 use super::far_end::{Conversation, Step};
@@ -15,11 +15,11 @@ use rustix::net::{Shutdown, SocketType, connect, listen, shutdown, sockopt};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 
-/// How many bytes or datagrams stay unread or unsent.
+/// Number of bytes or datagrams that stay unread or unsent.
 const BYTES: u16 = 32;
 const DATAGRAMS: usize = 3;
-/// What the kernel shortens an orphan's `FIN_WAIT_2` for, in seconds: at most
-/// as long as `TIME_WAIT`.
+/// `FIN_WAIT_2` time of an orphan with which the kernel shrinks it, in seconds:
+/// at most that of `TIME_WAIT`.
 const SHORT_FIN_TIMEOUT: &str = "60";
 
 impl Rig<'_> {
@@ -52,7 +52,7 @@ impl Rig<'_> {
             Kind::FinWait1 | Kind::FinWait1Orphan => self.fin_wait_1(spot),
             Kind::FinWait2 | Kind::FinWait2Orphan => self.fin_wait_2(spot),
             Kind::FinWait2Shrunk => {
-                // Where settings may not be written, this is how it is anyway.
+                // If settings may not be written, this is the default anyway.
                 let _ = self.namespace.set(FIN_TIMEOUT, SHORT_FIN_TIMEOUT);
                 self.fin_wait_2(spot)?;
                 let _ = self.namespace.set(FIN_TIMEOUT, LONG_FIN_TIMEOUT);
@@ -72,7 +72,7 @@ impl Rig<'_> {
         self.keep(spot, socket, None).map(drop)
     }
 
-    /// Parks a listener and tells where it is.
+    /// Parks a listener and returns its address.
     fn listener(&mut self, spot: Spot, address: IpAddr) -> Result<SocketAddr, LabError> {
         let socket = self.listening(spot.path, SocketAddr::new(address, 0), BACKLOG)?;
         let at = local(&socket)?;
@@ -104,7 +104,7 @@ impl Rig<'_> {
         self.keep_shared(spot, socket, None).map(drop)
     }
 
-    /// One may wait, and two do; whoever knocks now is not heard.
+    /// Two connections wait where one may: the next SYN is not answered.
     fn queue_full(&mut self, spot: Spot) -> Result<(), LabError> {
         let at = SocketAddr::new(spot.path.here(), 0);
         let socket = self.listening(spot.path, at, 1)?;
@@ -247,8 +247,8 @@ impl Rig<'_> {
             .map(drop)
     }
 
-    /// Closes this side of a connection and hears its FIN, then has the peer
-    /// do its part. An orphan is closed, anything else only shut down.
+    /// Closes this side of a connection and waits for its FIN, then performs
+    /// the peer's part. An orphan is closed, anything else only shut down.
     fn close(
         &mut self,
         spot: Spot,

@@ -25,7 +25,7 @@ pub struct Rig<'a> {
     conversations: Vec<(usize, Conversation)>,
     /// Whatever must stay open.
     kept: Vec<OwnedFd>,
-    /// How many peers there are.
+    /// Number of peers.
     peers: u16,
 }
 
@@ -34,7 +34,7 @@ impl<'a> Rig<'a> {
     ///
     /// # Errors
     ///
-    /// If no device or no second process is to be had.
+    /// If no device is available or no second process can be started.
     pub fn open(namespace: &'a Namespace, choice: DeviceChoice) -> Result<Self, LabError> {
         // First the other process: it must not inherit the device.
         let holder = Holder::start(namespace)?;
@@ -63,15 +63,15 @@ impl<'a> Rig<'a> {
         Ok(())
     }
 
-    /// What is parked, companions such as a request's listener included.
+    /// The parked sockets, companions such as a request's listener included.
     #[must_use]
     pub fn parked(&self) -> &[Parked] {
         &self.parked
     }
 
-    /// Has the peer of a parked socket take its next step. False if it has no
-    /// peer that the rig plays. What is [parked](Self::parked) says then what
-    /// was, not what is.
+    /// Sends the next step of a parked socket's peer. Returns false if it has
+    /// no peer that the rig plays. Afterwards [`parked`](Self::parked) still
+    /// reports the earlier state.
     pub fn tell(&mut self, number: usize, step: Step) -> bool {
         let found = self.conversations.iter_mut();
         let Some((_, conversation)) = found.into_iter().find(|(place, _)| *place == number) else {
@@ -81,8 +81,8 @@ impl<'a> Rig<'a> {
         true
     }
 
-    /// Whether the peer of a parked socket has been reset: listens to all that was
-    /// sent up to now. None if it has no peer that the rig plays.
+    /// Returns whether the peer of a parked socket has been reset, by reading all
+    /// segments up to now. None if it has no peer that the rig plays.
     pub fn was_reset(&mut self, number: usize) -> Option<bool> {
         let mut found = self.conversations.iter();
         let (_, conversation) = found.find(|(place, _)| *place == number)?;
@@ -178,8 +178,8 @@ impl<'a> Rig<'a> {
 }
 
 impl Drop for Rig<'_> {
-    /// Sockets that nobody holds would outlast this process, and keep the
-    /// namespace alive until their timers give up: so their peers reset them.
+    /// Resets all connections: sockets without a holder would outlast this
+    /// process, and keep the namespace alive until their timers expire.
     fn drop(&mut self) {
         for (_, conversation) in &mut self.conversations {
             self.far_end.tell(conversation, Step::Reset);
@@ -187,7 +187,7 @@ impl Drop for Rig<'_> {
     }
 }
 
-/// What is being parked.
+/// Specification of a socket to park.
 #[derive(Clone, Copy)]
 pub(super) struct Spot {
     pub(super) kind: Kind,

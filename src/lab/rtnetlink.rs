@@ -19,7 +19,7 @@ const NEW_ADDRESS: u16 = 20;
 const NEW_ROUTE: u16 = 24;
 /// `NLM_F_REQUEST | NLM_F_ACK`.
 const ASK: u16 = 0x5;
-/// The same with `NLM_F_CREATE | NLM_F_EXCL`.
+/// `NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL`.
 const CREATE: u16 = 0x605;
 const ERROR: u16 = 2;
 
@@ -29,7 +29,7 @@ const INET6: u8 = 10;
 const IFF_UP: u32 = 0x1;
 const IFF_NOARP: u32 = 0x80;
 
-/// How errors name it.
+/// Name in errors.
 const NAME: &str = "rtnetlink";
 
 /// The number of a network device.
@@ -61,8 +61,8 @@ impl Configuration {
             .map_err(LabError::io("switch on", "lo"))
     }
 
-    /// Switches a device on. It asks nobody for link addresses (`IFF_NOARP`,
-    /// for IPv6 too): its far end need not answer such questions.
+    /// Switches a device on. It does not resolve link addresses (`IFF_NOARP`,
+    /// for IPv6 too), so its far end need not answer such requests.
     pub(super) fn raise_quietly(&self, device: DeviceIndex) -> Result<(), LabError> {
         self.raise(device, IFF_NOARP)
             .map_err(LabError::io("switch on", "the lab's device"))
@@ -132,8 +132,8 @@ impl Configuration {
             .map_err(LabError::io("add the address", address.to_string()))
     }
 
-    /// Sends what goes to a network out on loopback, where nobody takes it:
-    /// its addresses are as silent as those of hosts that are switched off.
+    /// Routes a network to loopback, where no socket receives it: its addresses
+    /// are as silent as hosts that are switched off.
     pub(super) fn add_silent_network(
         &self,
         network: Ipv4Addr,

@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 /// Hops a packet of the lab may take; it takes none.
 const HOPS: u8 = 64;
 
-/// What a segment asks for, besides what it acknowledges.
+/// Control flag of a segment, besides ACK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
     /// Nothing.
@@ -29,19 +29,19 @@ pub enum Control {
 /// A TCP segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// Who sends it.
+    /// Sender.
     pub from: SocketAddr,
-    /// Whom to.
+    /// Receiver.
     pub to: SocketAddr,
-    /// What it asks for.
+    /// Control flag.
     pub control: Control,
     /// Sequence number of its first byte, or of its SYN or FIN.
     pub sequence: u32,
-    /// The next byte its sender expects; none where the ACK bit is not set.
+    /// Acknowledgement number; none if the ACK bit is not set.
     pub acknowledged: Option<u32>,
-    /// How many bytes its sender takes beyond that.
+    /// Receive window of the sender, in bytes.
     pub window: u16,
-    /// What it carries.
+    /// Payload.
     pub payload: Vec<u8>,
 }
 
@@ -93,7 +93,7 @@ impl Segment {
         )
     }
 
-    /// Reads an IP packet; none if it carries no TCP or makes no sense.
+    /// Parses an IP packet; none if it carries no TCP or is malformed.
     ///
     /// Checksums are not looked at: a kernel leaves those of packets that never
     /// meet a wire unfinished.
@@ -227,7 +227,7 @@ mod tests {
         #[test]
         fn foreign_bytes_are_survived(mut bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
             let _ = Segment::read(&bytes);
-            // As if it were IP.
+            // Bytes with the version of an IP header.
             for version in [0x45, 0x60] {
                 if let Some(first) = bytes.first_mut() {
                     *first = version;

@@ -1,5 +1,5 @@
-//! The programs of the tour: a server and a client that do one thing at a time,
-//! when they are told to.
+//! The programs of the tour: a server and a client that perform one command at
+//! a time.
 
 use super::LabError;
 use super::helper::{obey, say_ready};
@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Over loopback, all is there at once.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Which of the two.
+/// One of the two programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Server,
@@ -35,18 +35,18 @@ impl Part {
     }
 }
 
-/// What such a program can be told, each as one line.
+/// Command of such a program, encoded as one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Line {
     /// Listen on this port of every address.
     Listen(u16),
-    /// Accept so many.
+    /// Accept a number of connections.
     Accept(u16),
-    /// Connect so many times to this port of this machine.
+    /// Connect to this local port, a number of times.
     Connect(u16, u16),
-    /// Send so many bytes on the oldest connection.
+    /// Send a number of bytes on the oldest connection.
     Write(u16),
-    /// Receive so many bytes there.
+    /// Receive a number of bytes on the oldest connection.
     Read(u16),
     /// Close all connections.
     Close,

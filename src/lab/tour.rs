@@ -10,11 +10,11 @@ use rustix::event::{PollFd, Timespec, poll};
 use rustix::io::Errno;
 use std::time::{Duration, Instant};
 
-/// Where the server of the tour listens.
+/// Port of the tour's server.
 pub(super) const PORT: u16 = 8000;
-/// How many SYNs the flood has: enough for some twenty seconds.
+/// Number of SYNs of the flood: enough for some twenty seconds.
 const FLOOD: u16 = 6000;
-/// How many connections leak.
+/// Number of leaked connections.
 const LEAK: u16 = 40;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// More than the longest delay of an acknowledgement (`TCP_DELACK_MAX`).
@@ -35,7 +35,7 @@ pub(super) struct Tour {
     client: Helper,
     /// The chapter that was played last.
     chapter: usize,
-    /// How much of the next one has been done.
+    /// Number of steps of the next chapter that have been done.
     done: usize,
 }
 
@@ -54,7 +54,7 @@ impl Tour {
         })
     }
 
-    /// Whether both programs are there.
+    /// True if both programs are running.
     pub(super) fn is_whole(&mut self) -> bool {
         self.server.runs() && self.client.runs()
     }
@@ -113,19 +113,20 @@ fn wait_for_acknowledgement() -> Result<(), LabError> {
 /// One thing that happens in a chapter.
 #[derive(Clone, Copy, Debug)]
 enum Deed {
-    /// The server is told this.
+    /// A command of the server.
     Serve(Line),
     /// The client is.
     Call(Line),
-    /// So many forged SYNs are to come.
+    /// A number of forged SYNs.
     Flood(u16),
-    /// The client's FIN is acknowledged: the kernel takes a moment for that.
+    /// The client's FIN is acknowledged: the kernel takes a short time for
+    /// that.
     Heard,
     /// The server ends, and another takes its port.
     Renew,
 }
 
-/// What happens in a chapter; nothing after the last.
+/// Returns the steps of a chapter; empty after the last.
 fn script(chapter: usize) -> Vec<Deed> {
     use Deed::{Call, Flood, Heard, Renew, Serve};
     match chapter {

@@ -1,4 +1,4 @@
-//! What the class shows, and how it is set up.
+//! Sockets of the state lab, and how each is set up.
 
 use super::standing::Standing;
 use super::{Classroom, Use};
@@ -12,13 +12,13 @@ use rustix::net::{Shutdown, SocketFlags, SocketType, accept_with, listen, shutdo
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
-/// Where the program of the class listens.
+/// Port of the lab's listener.
 const PORT: u16 = 8080;
-/// Where what it has accepted came in. Nobody listens there any more.
+/// Port on which accepted connections arrived. It has no listener any more.
 const ACCEPTED: u16 = 8081;
 /// The first port it may reserve, and the last.
 const RESERVED: [u16; 2] = [9000, 9099];
-/// Where it takes datagrams.
+/// Port of the UDP socket.
 const DATAGRAMS: u16 = 5353;
 
 /// Something that is set up.
@@ -69,8 +69,8 @@ impl Classroom<'_> {
         Ok(())
     }
 
-    /// Whether it is there as it was set up: the kernel, or a person with other
-    /// means, may have ended it.
+    /// Returns true if it is still as it was set up: the kernel, or the user by
+    /// other means, may have ended it.
     fn shows(&mut self, exhibit: Exhibit, standing: &Standing) -> bool {
         let state = match exhibit {
             Exhibit::Way(state) => Some(state),

@@ -1,5 +1,5 @@
-//! What the kernel has now: whether a socket of the class is still in the state
-//! that it is there to show.
+//! Current sockets of the kernel: shows whether a socket of the lab is still in
+//! its state.
 
 use crate::lab::LabError;
 use crate::lab::path::Path;
@@ -26,13 +26,13 @@ impl Standing {
         numbers.max().map_or(0, |last| last.saturating_add(1))
     }
 
-    /// Whether any connection is in this state.
+    /// True if any connection is in this state.
     pub(in crate::lab) fn has_any(&self, state: State) -> bool {
         let number = number_of(state);
         self.0.iter().any(|row| Some(row.2) == number)
     }
 
-    /// Whether a connection is there in this state.
+    /// True if the connection exists in this state.
     pub(super) fn has(&self, local: SocketAddr, remote: SocketAddr, state: State) -> bool {
         let same = |row: &&(SocketAddr, SocketAddr, u8)| (row.0, row.1) == (local, remote);
         self.0

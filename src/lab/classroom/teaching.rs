@@ -15,7 +15,7 @@ impl Classroom<'_> {
     /// Does what is wished for.
     pub(in crate::lab) fn make(&mut self, wish: &Wish) -> Result<(), LabError> {
         self.listen_in();
-        // That is about no socket in particular.
+        // This request concerns no particular socket.
         if wish.what == Move::SetUpAgain {
             return self.set_up();
         }
@@ -43,7 +43,8 @@ impl Classroom<'_> {
         let conversation = conversation.ok_or(LabError::Lesson("it has no peer"))?;
         rig.far_end.tell(conversation, step);
         if step == Step::Reset {
-            // As a program does that is told so; a port it had reserved is free.
+            // A program would close it after the reset; a reserved port is
+            // free.
             place.socket = None;
         }
         Ok(())
@@ -108,7 +109,7 @@ impl Classroom<'_> {
     }
 }
 
-/// What a peer does, if the move is one of a peer's.
+/// Returns the peer's step, if the action is one of the peer.
 fn step(what: Move) -> Option<Step> {
     Some(match what {
         Move::PeerAnswers => Step::AnswerSyn,
@@ -130,7 +131,7 @@ fn connect_to(socket: Option<&OwnedFd>, there: SocketAddr) -> Result<(), LabErro
     }
 }
 
-/// What a program does with a connection that it keeps.
+/// Performs a program's action on a connection that stays open.
 fn use_socket(what: Move, socket: &OwnedFd) -> Result<(), LabError> {
     match what {
         Move::ProgramReads => loop {
