@@ -1,4 +1,4 @@
-//! Threads, terminal and signals: joins the rooms into a program.
+//! Threads, terminal and signals: joins the modules into a program.
 
 mod actor;
 mod check;
@@ -37,7 +37,7 @@ use crate::lab::LabError;
 use crate::source::SourceError;
 use std::io;
 
-/// Why the program could not do its work.
+/// Error of a run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The kernel's tables could not be read.
@@ -49,15 +49,15 @@ pub enum RunError {
     /// A file of settings or a baseline is not to be used.
     #[error("{0}")]
     File(#[from] FileError),
-    /// What was ordered is not done; the reason, and what would help.
+    /// The action is refused; the reason, and a remedy.
     #[error("{0}")]
     Refused(String),
     /// The terminal or a pipe failed.
     #[error("cannot {operation}: {error}")]
     Io {
-        /// What was being done.
+        /// Operation.
         operation: &'static str,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
 }
@@ -67,17 +67,17 @@ impl RunError {
         move |error| Self::Io { operation, error }
     }
 
-    /// Whether the reader of a pipe went away, which is not a failure.
+    /// True if the reader of a pipe has closed it, which is not a failure.
     #[must_use]
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Io { error, .. } if error.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 
-/// How the program ended.
+/// Exit reason of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// As it should.
+    /// Success.
     Done,
     /// No row matched.
     NothingMatched,
@@ -89,7 +89,7 @@ pub enum Ending {
     Warning,
     /// A check found an alarm.
     Critical,
-    /// A check found nothing, and saw too little to say that there is nothing.
+    /// A check found nothing, but saw too little to be sure.
     CutShort,
     /// By this signal.
     Signal(i32),

@@ -15,19 +15,19 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A process that ends within this time is told of as ended at once.
+/// Time within which an exit is reported as immediate.
 const AT_ONCE: Duration = Duration::from_millis(300);
 /// After this long a process that still runs is reported so.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long one look at a process may take while orders wait.
+/// Longest time of one poll of all processes while requests wait.
 const LOOK: Duration = Duration::from_millis(20);
-/// How often a process is looked at that was reported to run on.
+/// Poll interval for processes that were reported as still running.
 const REST: Duration = Duration::from_millis(500);
 
-/// How long the end of the program waits for a deed under way.
+/// Longest wait for an action in progress at the end of the program.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What the actor can be asked for.
+/// Request to the worker.
 #[derive(Clone, Debug)]
 pub(super) enum Deed {
     Arm(ArmId, Target),
@@ -46,7 +46,7 @@ struct Watched {
     told: Told,
 }
 
-/// What has been reported of it.
+/// Last reported outcome.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Told {
     Nothing,
@@ -54,8 +54,8 @@ enum Told {
     StillRunning,
 }
 
-/// The thread's other end. The thread is waited for when this is dropped: a
-/// tree that is held still at that moment must not be left so.
+/// The thread's other end. Dropping it waits for the thread: a tree that is
+/// stopped at that time must not be left so.
 pub(super) struct Deeds {
     sender: Option<Sender<Deed>>,
     /// Closes with the thread.
@@ -74,7 +74,7 @@ impl Deeds {
 impl Drop for Deeds {
     fn drop(&mut self) {
         self.sender.take();
-        // Not for ever: what `/proc` tells of a process that hangs can hang.
+        // Bounded: reading `/proc` of a hanging process can hang.
         let _ = self.over.recv_timeout(GRACE);
     }
 }
@@ -132,8 +132,8 @@ impl Actor {
         }
     }
 
-    /// How long to wait for orders before the next look; none where there is
-    /// nothing to look at.
+    /// Returns the wait for requests before the next poll; none if there is
+    /// nothing to poll.
     fn rest(&self) -> Option<Duration> {
         let all_told = |watched: &Watched| watched.told == Told::StillRunning;
         if self.watched.is_empty() {

@@ -1,5 +1,5 @@
-//! `tcplens check`: watches for a while and tells what was found, for monitoring
-//! systems.
+//! `tcplens check`: watches for a while and reports the findings, for
+//! monitoring systems.
 
 mod stood;
 mod stop;
@@ -18,10 +18,10 @@ use std::io::{BufWriter, IsTerminal, Write, stderr, stdout};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-/// Of how many sockets that a table lacks it is asked what has become of them.
+/// Largest number of sockets missing from a table that are looked up.
 const SETTLED: usize = 4096;
 
-/// How findings are written.
+/// Output format of the findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum CheckFormat {
     /// For people.
@@ -33,30 +33,31 @@ pub enum CheckFormat {
     Line,
 }
 
-/// What a check needs.
+/// Input of a check.
 pub struct CheckRequest {
-    /// Where the readings come from.
+    /// Source of the readings.
     pub source: Box<dyn ReadingSource>,
     /// The limits of the rules.
     pub thresholds: Thresholds,
-    /// What a person adds to them.
+    /// The user's own rules, baseline and mutes.
     pub wishes: Wishes,
     /// For how long to watch.
     pub length: Duration,
-    /// From here on a finding is bad news.
+    /// Lowest severity that fails the check.
     pub level: Severity,
-    /// Whether the kernel's events must be read: if they cannot, that is said.
+    /// True if kernel events are required: an event source that is unavailable
+    /// is reported.
     pub needs_events: bool,
-    /// As what.
+    /// Output format.
     pub format: CheckFormat,
-    /// The words to say it in.
+    /// Messages of the output.
     pub words: &'static Catalogue,
 }
 
-/// Watches, and writes the findings that stand at the end and those that stood
-/// before. SIGINT, SIGTERM and SIGHUP end it early, with what was found until then; if
-/// that is nothing, nothing is known. A second signal, or a second that passes, ends it
-/// without.
+/// Watches, and writes the findings active at the end and those that ended before.
+/// SIGINT, SIGTERM and SIGHUP end it early, with the findings until then; if there are
+/// none, the result is unknown. A second signal, or one second after the first, ends it
+/// without any.
 ///
 /// # Errors
 ///
@@ -88,7 +89,7 @@ pub fn check(request: CheckRequest) -> Result<Ending, RunError> {
     {
         let name = format!("{}_long", reason.key());
         let sentence = request.words.screen("feed", &name);
-        // Whoever reads may have closed this; the findings are written.
+        // The reader may have closed this; the findings are written.
         let _ = writeln!(stderr(), "tcplens: --events on: {sentence}");
     }
     Ok(match checked.verdict() {
@@ -115,7 +116,7 @@ fn write(checked: &Checked<'_>, format: CheckFormat, words: &Catalogue) -> std::
     }
     out.flush()?;
     if format == CheckFormat::Text {
-        // Whoever reads may have closed this; the findings are written.
+        // The reader may have closed this; the findings are written.
         let _ = table::write_gaps(checked.observation, words, &mut stderr().lock());
     }
     Ok(())

@@ -27,7 +27,7 @@ pub(super) fn copy(text: &str, way: Clipboard) {
     }
 }
 
-/// Bytes to send; none where a terminal would only show them.
+/// Returns the bytes to send; none if a terminal would only show them.
 fn sequence(text: &str, way: Clipboard) -> Option<String> {
     let mut plain = String::new();
     let copied = CopyToClipboard::to_clipboard_from(text);
@@ -39,7 +39,8 @@ fn sequence(text: &str, way: Clipboard) -> Option<String> {
     }
 }
 
-/// As GNU screen passes it on: in device control strings, which it joins.
+/// Wraps a sequence in device control strings, which GNU screen joins and
+/// passes on.
 fn wrapped(sequence: &str) -> String {
     // Ended by BEL: an escape would end the outer string.
     let inner = sequence.strip_suffix("\x1b\\").unwrap_or(sequence);

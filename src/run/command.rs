@@ -1,10 +1,10 @@
 //! `tcplens kill` and `tcplens close`: the deeds of the screen for scripts and
 //! for who knows already what is meant.
 //!
-//! What is to be done is told first, line by line, and then asked for as on the
-//! screen: one key there is a `y` or `--yes` here, a number to type is one to
-//! type or `--confirm`. Who cannot be asked and has not said it gets the words
-//! that would do it, and nothing is done.
+//! The targets are printed first, line by line, and then confirmed as on the
+//! screen: one key there is a `y` or `--yes` here, a typed number is a typed
+//! one or `--confirm`. Without a terminal and without these options, the error
+//! names the option that is needed, and nothing is done.
 
 mod close;
 mod kill;
@@ -32,14 +32,14 @@ use rustix::termios::{QueueSelector, tcflush};
 use std::io::{IsTerminal, Write, stderr, stdin, stdout};
 use verdict::{Case, Verdict, judge};
 
-/// How an order is given on the command line.
+/// Options of an action on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
     /// A plain question is answered with yes.
     pub yes: bool,
     /// The number that would have to be typed.
     pub confirm: Option<u32>,
-    /// Only say what would be done.
+    /// Only print what would be done.
     pub dry_run: bool,
     /// No more targets than this.
     pub most: usize,
@@ -59,15 +59,15 @@ impl Default for Order {
     }
 }
 
-/// Which sockets it is about.
+/// Query for the sockets of an action.
 pub struct About {
-    /// Where the table comes from.
+    /// Source of the table.
     pub source: Box<dyn ReadingSource>,
-    /// Which rows.
+    /// Filter of the rows.
     pub filter: Filter,
-    /// Which kinds of sockets.
+    /// Kinds of sockets.
     pub quick: Quick,
-    /// In which order they are told.
+    /// Order in which they are printed.
     pub sort: Sort,
 }
 
@@ -90,8 +90,7 @@ impl About {
     }
 }
 
-/// Says things to whoever gave the order. Who has stopped listening meanwhile
-/// gets what was asked for all the same.
+/// Prints messages for the user. A closed output does not stop the action.
 struct Teller {
     words: &'static Catalogue,
 }
@@ -106,12 +105,12 @@ impl Teller {
         fill(sentence, value).unwrap_or_default()
     }
 
-    /// What is done or would be.
+    /// Prints an action that is done or would be.
     fn say(&self, name: &str, values: &[(&str, String)]) {
         let _ = writeln!(stdout(), "{}", self.sentence(name, values));
     }
 
-    /// What is not done.
+    /// Prints an action that is not done.
     fn warn(&self, name: &str, values: &[(&str, String)]) {
         let _ = writeln!(stderr(), "tcplens: {}", self.sentence(name, values));
     }
@@ -120,8 +119,8 @@ impl Teller {
         RunError::Refused(self.sentence(name, values))
     }
 
-    /// What belongs to the question, and is no target. Who is asked must see it,
-    /// wherever errors go.
+    /// Prints a note that belongs to the confirmation, but is no target. It
+    /// must be seen by whoever confirms, even if stderr is redirected.
     fn aside(&self, name: &str, values: &[(&str, String)]) {
         if is_attended() {
             self.say(name, values);
@@ -136,7 +135,7 @@ impl Teller {
         self.aside("left_out", &values);
     }
 
-    /// What must be thought of twice.
+    /// Prints the risks.
     fn cautions(&self, case: &Case) {
         let cautions = case.demand.iter().flat_map(Demand::cautions);
         for caution in cautions {
@@ -154,7 +153,7 @@ struct Wording {
     dry: &'static str,
 }
 
-/// Whether it is to be done: `None` to go on, else how the program ends.
+/// Confirms the action: `None` to proceed, else the exit reason.
 fn consent(
     case: &Case,
     order: &Order,
@@ -212,13 +211,13 @@ fn consent(
     }
 }
 
-/// Whether somebody sees what is said and can answer.
+/// True if a user sees the output and can answer.
 fn is_attended() -> bool {
     stdin().is_terminal() && stdout().is_terminal()
 }
 
-/// A line from the terminal, without the blanks around it. What was typed before
-/// the question stood there answers nothing.
+/// Reads a trimmed line from the terminal. Input typed before the prompt is
+/// discarded.
 fn ask(question: &str) -> Result<String, RunError> {
     let mut out = stdout();
     tcflush(stdin(), QueueSelector::IFlush).map_err(|error| RunError::io("ask")(error.into()))?;

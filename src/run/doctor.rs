@@ -1,5 +1,4 @@
-//! What can be seen and done here: found out by doing it, as far as that harms
-//! nobody.
+//! Available features: probed by using them, as far as that is harmless.
 
 use super::{Ending, RunError, terminal};
 use crate::control::destroy::Close;
@@ -16,19 +15,19 @@ use crate::report::{doctor, json};
 use crate::source::ReadingSource;
 use std::io::{BufWriter, IsTerminal, Write, stdout};
 
-/// What the examination needs.
+/// Input of `tcplens doctor`.
 pub struct DoctorRequest {
-    /// Where the table comes from; it is read with every network namespace.
+    /// Source of the table, which is read with every network namespace.
     pub source: Box<dyn ReadingSource>,
-    /// What closes connections.
+    /// Closer of connections.
     pub close: Box<dyn Close>,
-    /// As JSON instead of text.
+    /// JSON instead of text.
     pub json: bool,
     /// The words.
     pub words: &'static Catalogue,
 }
 
-/// Reads one table, tries the rest on nobody, and writes what came of it.
+/// Reads one table, probes the rest without a target, and writes the results.
 ///
 /// # Errors
 ///
@@ -67,8 +66,8 @@ pub fn doctor(mut request: DoctorRequest) -> Result<Ending, RunError> {
     })
 }
 
-/// What this program can do with what it may do. As of this thread: threads
-/// inherit their privileges.
+/// Probes the program's capabilities, as of this thread: threads inherit their
+/// privileges.
 pub(super) fn means(close: &mut dyn Close, policy: Policy) -> Means {
     let program = std::env::current_exe().unwrap_or_default();
     Means {

@@ -16,10 +16,10 @@ use crate::report::{chapter, explained, filters, json, table};
 use crate::source::ReadingSource;
 use std::io::{BufWriter, IsTerminal, Write, stderr, stdout};
 
-/// What is to be explained.
+/// Topic to explain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
-    /// What topics there are.
+    /// List of topics.
     Contents,
     /// One state.
     State(State),
@@ -56,19 +56,19 @@ pub fn explain(
     Ok(Ending::Done)
 }
 
-/// What the explanation of sockets needs.
+/// Input of an explanation of sockets.
 pub struct ExplainRequest {
-    /// Where the reading comes from.
+    /// Source of the reading.
     pub source: Box<dyn ReadingSource>,
-    /// Which rows.
+    /// Filter of the rows.
     pub filter: Filter,
-    /// Which kinds of sockets.
+    /// Kinds of sockets.
     pub quick: Quick,
     /// In which order.
     pub sort: Sort,
     /// Numbers instead of names.
     pub numeric: bool,
-    /// As JSON instead of text.
+    /// JSON instead of text.
     pub json: bool,
     /// The words to explain with.
     pub words: &'static Catalogue,
@@ -145,7 +145,7 @@ pub fn explain_sockets(mut request: ExplainRequest) -> Result<Ending, RunError> 
     .and_then(|()| out.flush())
     .map_err(RunError::io("write the explanation"))?;
     if !observation.gaps.is_empty() {
-        // Whoever reads it may have closed this; the explanation is written.
+        // The reader may have closed this; the explanation is written.
         let _ = table::write_gaps(&observation, request.words, &mut stderr().lock());
     }
     Ok(Ending::Done)
@@ -164,7 +164,7 @@ fn say_topics(word: &str, words: &Catalogue) {
     say(&said.unwrap_or_default());
 }
 
-/// As wide as a terminal is, within what can be read.
+/// Returns the width of the terminal, within readable bounds.
 fn width() -> usize {
     if stdout().is_terminal() {
         terminal::size().map_or(80, |size| usize::from(size.width).clamp(40, 100))

@@ -1,5 +1,5 @@
-//! Writes files as whoever called sudo, so that `sudo tcplens baseline save` works in
-//! one's own folder and leaves a file of one's own.
+//! Writes files as the user who called sudo, so that `sudo tcplens baseline save` works
+//! in that user's directory and leaves a file of that user.
 //!
 //! Root gives up the capability to write everywhere before it reads anything, and
 //! would follow what the folder's owner puts in its way with the rights of root. A
@@ -12,7 +12,7 @@ use std::io::ErrorKind;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
-/// Whoever called sudo.
+/// The user who called sudo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Invoker {
     /// The user (`SUDO_UID`).
@@ -23,7 +23,7 @@ pub struct Invoker {
 
 type Deed = Box<dyn FnOnce() + Send>;
 
-/// Writes files, for somebody where there is one.
+/// Writes files, as the invoker if there is one.
 #[derive(Debug)]
 pub struct FileWriter {
     /// Leads to the thread that is the invoker.
@@ -59,7 +59,7 @@ impl FileWriter {
         privilege::without_capabilities(write)
     }
 
-    /// None where nobody called sudo.
+    /// None without an invoker.
     fn on_behalf<T: Send + 'static>(&self, deed: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         let (result, done) = channel();
         let deed = Box::new(move || drop(result.send(deed())));

@@ -14,7 +14,7 @@ use crate::report::{json, table};
 use crate::source::ReadingSource;
 use std::io::{BufWriter, Write, stderr, stdout};
 
-/// How a list is written.
+/// Output format of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Format {
     /// Aligned columns.
@@ -24,25 +24,25 @@ pub enum Format {
     Json,
 }
 
-/// What a list needs.
+/// Input of a list.
 pub struct ListRequest {
-    /// Where the reading comes from.
+    /// Source of the reading.
     pub source: Box<dyn ReadingSource>,
-    /// Which rows.
+    /// Filter of the rows.
     pub filter: Filter,
-    /// Which kinds of sockets.
+    /// Kinds of sockets.
     pub quick: Quick,
     /// In which order.
     pub sort: Sort,
     /// Numbers instead of names.
     pub numeric: bool,
-    /// Which columns of the table.
+    /// Columns of the table.
     pub columns: Vec<Column>,
-    /// As what.
+    /// Output format.
     pub format: Format,
     /// With the line of headings.
     pub heading: bool,
-    /// Whether JSON is to have `tcp_info`.
+    /// True if JSON includes `tcp_info`.
     pub info: bool,
     /// The words of headings and notes.
     pub words: &'static Catalogue,
@@ -94,7 +94,7 @@ pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
         .and_then(|()| out.flush())
         .map_err(RunError::io("write the list"))?;
     if request.format == Format::Table && !observation.gaps.is_empty() {
-        // Whoever reads the list may have closed this; the list is written.
+        // The reader of the list may have closed this; the list is written.
         let _ = table::write_gaps(&observation, request.words, &mut stderr().lock());
     }
     say_undecided(undecided, request.words);
@@ -109,7 +109,7 @@ pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
     })
 }
 
-/// Says who has the port that was asked for; what to do only where nobody listens.
+/// Prints the holder of the requested port, and advice only if nothing listens.
 fn say_port(port: Option<&PortReport>, words: &Catalogue) {
     let Some(port) = port else {
         return;
@@ -120,7 +120,7 @@ fn say_port(port: Option<&PortReport>, words: &Catalogue) {
         _ => lines.len(),
     };
     for line in lines.iter().take(count) {
-        // A terminal that is gone cannot be told.
+        // A terminal that is gone cannot show it.
         let _ = writeln!(stderr(), "{line}");
     }
 }
@@ -144,19 +144,19 @@ pub(super) fn say_undecided(undecided: Undecided, words: &Catalogue) {
     }
 }
 
-/// Writes a line to stderr. A terminal that is gone cannot be told.
+/// Writes a line to stderr. An error is ignored: the terminal may be gone.
 pub(super) fn say(text: &str) {
     let _ = writeln!(stderr(), "tcplens: {text}");
 }
 
-/// Whether the table must tell what connections carry.
+/// True if the table must include TCP counters.
 fn needs_flows(request: &ListRequest) -> bool {
     let shown =
         request.format == Format::Table && request.columns.iter().any(|column| column.is_of_flow());
     shown || request.filter.needs_flows() || request.sort.by.needs_flows()
 }
 
-/// Those of some rows that have more to tell.
+/// Returns the sockets of the rows that are connections.
 pub(super) fn connections(observation: &Observation, rows: &[u32]) -> Vec<Socket> {
     rows.iter()
         .filter_map(|number| observation.rows.get(*number as usize))

@@ -1,9 +1,9 @@
 //! The thread that reads the terminal: keys, mouse and pastes as events, and
 //! the terminal's hang-up as one.
 //!
-//! It waits with poll(2), which reports what is there and not what is new: no
-//! byte can be left in the terminal while nobody reads it, whatever else
-//! happens at the same time.
+//! It waits with poll(2), which reports the available bytes and not only new
+//! ones: no byte can stay unread in the terminal, whatever else happens at the
+//! same time.
 
 mod decoder;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -46,7 +46,7 @@ pub(super) fn start(events: Sender<Event>) -> Result<(), RunError> {
                 clicks: Clicks::default(),
                 events,
             };
-            // Nobody waits for keys any more where they can't be sent.
+            // The receiver is gone: keys are no longer needed.
             let _ = reader.read_to_end();
         });
     spawned.map(drop).map_err(RunError::io("start a thread"))
@@ -145,7 +145,7 @@ impl Reader {
     }
 }
 
-/// Why the wait for input is over.
+/// Reason for the end of a wait.
 enum Woken {
     Readable,
     Silence,

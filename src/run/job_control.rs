@@ -19,8 +19,8 @@ pub(super) fn open_terminal() -> io::Result<OwnedFd> {
 }
 
 /// Stops this process until it is in the foreground. A shell's `bg` continues
-/// it in the background: there it stops again, as the kernel stops whoever
-/// changes the terminal's modes from there.
+/// it in the background: there it stops again, as the kernel stops any process
+/// that changes the terminal's modes from there.
 pub(super) fn wait_for_foreground() -> Result<(), RunError> {
     while is_in_background() {
         emulate_default_handler(SIGTTOU).map_err(RunError::io("stop"))?;

@@ -27,7 +27,7 @@ const STEPS: [Duration; 10] = [
 
 /// Number of costs that are kept.
 const REMEMBERED: usize = 16;
-/// A cost that none of so many latest tables had is over.
+/// Number of latest tables after which a higher cost no longer counts.
 const OVER_AFTER: usize = 3;
 
 /// Follows what tables cost, in processor time.
@@ -61,8 +61,8 @@ impl Pacer {
         self.interval
     }
 
-    /// What makes the time between tables longer than the shortest, if a person
-    /// did not choose it.
+    /// Returns the cost that makes the interval longer than the shortest,
+    /// unless the interval is fixed by the user.
     pub(super) fn slowed_by(&self) -> Option<Duration> {
         let slowed = self.pace == Pace::Adaptive && self.interval > Pace::QUICKEST;
         self.cost().filter(|_| slowed)
@@ -85,8 +85,8 @@ impl Pacer {
         self.ended = None;
     }
 
-    /// Takes note that a table is begun when the program has used so much
-    /// processor time. Says whether the time between tables is another now.
+    /// Records that a table is begun, with the CPU time used so far. Returns
+    /// true if the interval has changed.
     pub(super) fn begin_table(&mut self, used: Duration) -> bool {
         let before = self.began;
         self.began = used;
@@ -116,7 +116,7 @@ impl Pacer {
         self.ended = Some(used);
     }
 
-    /// What a table is expected to cost; none before two are known. One that
+    /// Expected cost of a table; none before two are known. A single one that
     /// costs much more than those around it does not count, the second does.
     fn cost(&self) -> Option<Duration> {
         let mut latest = self.costs.iter().rev().copied();
@@ -139,8 +139,8 @@ impl Pacer {
     }
 }
 
-/// The shortest step that keeps a cost within its share. A shorter one than
-/// now is taken only if it would do so with room to spare.
+/// Returns the shortest step that keeps a cost within its share. A step shorter
+/// than the current one is taken only with some reserve.
 fn spared(cost: Duration, now: Duration) -> Duration {
     let needed = cost.saturating_mul(SHARE);
     let fits = |step: &&Duration| {
@@ -168,8 +168,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The times between tables, in milliseconds, when each costs so many. The
-    /// first of a pacer is not known before the second is begun.
+    /// Returns the intervals, in milliseconds, for tables of these costs. The
+    /// first is not known before the second table is begun.
     fn followed(pacer: &mut Pacer, costs: &[u64]) -> Vec<u64> {
         let mut used = pacer.ended.unwrap_or_default();
         let begun = costs.iter().map(|cost| {
@@ -181,7 +181,7 @@ mod tests {
         begun.collect()
     }
 
-    /// Of an adaptive pacer after these costs.
+    /// Interval of an adaptive one after these costs.
     fn pace_after(costs: &[u64]) -> u64 {
         let mut pacer = Pacer::new(Pace::Adaptive);
         let all: Vec<u64> = costs.iter().copied().chain([0]).collect();
@@ -278,7 +278,7 @@ mod tests {
             let intervals = followed(&mut pacer, &costs);
             let dearest = Duration::from_millis(*costs.iter().max().unwrap());
             let slowest = spared(dearest, Pace::QUICKEST).as_millis();
-            // A step down is taken with room to spare.
+            // A step down is taken only with some reserve.
             let longer = spared(dearest + dearest / 8, Pace::QUICKEST).as_millis().max(slowest);
             prop_assert!(intervals.iter().all(|pace| u128::from(*pace) <= longer));
         }

@@ -20,7 +20,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What the poller can be asked for.
+/// Command to the poller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     /// Read the table now.
@@ -42,10 +42,11 @@ pub(super) enum Order {
     Mute(Vec<Mute>),
 }
 
-/// While somebody scrolls, rows on screen are read no more often than this.
+/// Shortest time between reads of visible rows while the user scrolls.
 const GLANCE: Duration = Duration::from_millis(100);
-/// How often events are read while their page is open. The kernel's buffers are
-/// emptied every 20 ms, so a change is on screen within a quarter of a second.
+/// Interval between reads of events while their page is open. The kernel's
+/// buffers are emptied every 20 ms, so a change is on screen within a quarter
+/// of a second.
 const EVENTS_INTERVAL: Duration = Duration::from_millis(150);
 
 struct Poller {
@@ -54,15 +55,15 @@ struct Poller {
     pacer: Pacer,
     slot: Slot,
     events: Sender<Event>,
-    /// Whose CPU and memory were asked for since the last table.
+    /// Process whose CPU and memory were requested since the last table.
     wanted: Option<u32>,
-    /// Whose were read last.
+    /// Process whose usage was read last.
     measured: Option<u32>,
-    /// What is on screen.
+    /// Sockets on screen.
     watched: Vec<Socket>,
-    /// When that was read last.
+    /// Time of their last read.
     looked: Option<Instant>,
-    /// Whether it has changed since.
+    /// True if they have changed since.
     unseen: bool,
     /// Time of the last reading of events, while their page is open.
     streamed: Option<Instant>,
@@ -98,11 +99,11 @@ pub(super) fn start(
 
 impl Poller {
     fn run(&mut self, orders: &Receiver<Order>) {
-        // Rules may ask for it, whatever the screen shows.
+        // Rules may need it, whatever the screen shows.
         if self.monitor.needs_flows() {
             self.source.include_flows(true);
         }
-        // If it fails, so will the whole table, and that is told.
+        // If it fails, the complete table fails too, which is reported.
         if let Ok(Some(reading)) = self.source.read_first() {
             let observation = self.monitor.fold(reading);
             self.source.reuse(self.monitor.take_spent());
@@ -135,8 +136,8 @@ impl Poller {
                 }
                 self.source.reuse(self.monitor.take_spent());
                 if !self.watched.is_empty() || !self.monitor.probed().is_empty() {
-                    // Let go before it is read on: what nobody else has is not
-                    // copied. One frame shows both.
+                    // Dropped before the next reading: an observation with a
+                    // single owner is not copied. One frame shows both.
                     drop(observation.take());
                     observation = self.look_closer();
                 }
@@ -188,8 +189,8 @@ impl Poller {
         self.monitor.fold(reading)
     }
 
-    /// How long until the rows on screen may be read again, if they must be:
-    /// soon when others have come on screen, else every second.
+    /// Returns the wait until the visible rows may be read again, if needed:
+    /// short if they have changed, else a second.
     fn until_glance(&self) -> Option<Duration> {
         let patience = if self.unseen { GLANCE } else { Pace::QUICKEST };
         let since = self.looked.map_or(patience, |looked| looked.elapsed());
@@ -242,7 +243,7 @@ impl Poller {
                 }
                 Ok(Order::Watch(sockets)) => {
                     self.monitor.follow(&sockets);
-                    // Of what has ended, or hardly begun, there is nothing to read.
+                    // Ended connections, and those hardly begun, have no details.
                     let mut readable = sockets;
                     readable.retain(|socket| socket.is_connection() && socket.cookie.is_some());
                     let keys = |some: &[Socket]| some.iter().map(Socket::key).collect::<Vec<_>>();
@@ -252,7 +253,7 @@ impl Poller {
                 Ok(Order::IncludeFlows(wanted)) => {
                     self.source
                         .include_flows(wanted || self.monitor.needs_flows());
-                    // What is no longer wanted goes with the next table.
+                    // Unwanted counters disappear with the next table.
                     if wanted {
                         return true;
                     }
@@ -295,7 +296,7 @@ mod tests {
     use crate::source::SourceError;
     use std::num::NonZeroU64;
 
-    /// What the source was asked for.
+    /// Call of the source.
     #[derive(Debug, PartialEq, Eq)]
     enum Asked {
         Table,
@@ -305,8 +306,8 @@ mod tests {
         Events,
     }
 
-    /// A source that tells what it is asked for, and whose tables have one
-    /// socket fewer each.
+    /// A source that records its calls, and whose tables have one socket fewer
+    /// each.
     struct Telltale {
         asked: Sender<Asked>,
         left: u64,
@@ -412,7 +413,7 @@ mod tests {
         let slot = Slot::default();
         let rarely = Pace::Fixed(Duration::from_hours(1));
         let orders = start(source, monitor, rarely, slot.clone(), events).unwrap();
-        // What is on screen may be read again in between at any time.
+        // Visible rows may be read again in between at any time.
         let until = |wanted: Asked| loop {
             let asked = heard.recv_timeout(Duration::from_mins(1)).unwrap();
             if asked == wanted {
@@ -424,11 +425,13 @@ mod tests {
 
         orders.send(Order::Watch(vec![connection(1)])).unwrap();
         until(Asked::Details(1));
-        // Of what comes faster than it is read, the latest counts.
+        // Of commands that arrive faster than they are handled, the last
+        // counts.
         orders.send(Order::Watch(vec![connection(2); 2])).unwrap();
         orders.send(Order::Watch(vec![connection(3); 3])).unwrap();
         until(Asked::Details(3));
-        // The second table lacks one: that is settled before anybody sees it.
+        // The second table lacks one socket, which is looked up before the
+        // observation is published.
         orders.send(Order::Refresh).unwrap();
         until(Asked::Table);
         until(Asked::LookUp(1));

@@ -15,7 +15,7 @@ pub(super) struct PortReport {
     pub(super) entry: PortEntry,
     /// The verdict in a sentence.
     pub(super) headline: String,
-    /// What to do.
+    /// Advice.
     pub(super) advice: Vec<String>,
 }
 
@@ -48,7 +48,7 @@ pub(super) fn report(
     let seen = all.as_deref().unwrap_or(observation);
     let forwardings = source.read_forwardings(port);
     let wider = PortStatus::of(port, seen).with_forwardings(forwardings, seen);
-    // What could not be read of other namespaces takes nothing back.
+    // A failed read of other namespaces does not change the result.
     Some(match wider.verdict() {
         Verdict::Unknown => written(&found, observation, words),
         _ => written(&wider, seen, words),

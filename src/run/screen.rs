@@ -27,38 +27,38 @@ use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-/// How many sockets that vanished from a table are asked for before they are
-/// called closed. That many questions take about a millisecond.
+/// Largest number of sockets missing from a table that are looked up before
+/// they count as closed. That many queries take about a millisecond.
 const SETTLED: usize = 256;
 
 /// Longest time events are taken in without drawing.
 const LONGEST_UNDRAWN: Duration = Duration::from_millis(100);
 
-/// What the live table needs.
+/// Input of the live table.
 pub struct LiveRequest {
-    /// Where readings come from.
+    /// Source of the readings.
     pub source: Box<dyn ReadingSource>,
-    /// What acts on processes.
+    /// Control of processes.
     pub control: Box<dyn Control>,
-    /// What closes connections.
+    /// Closer of connections.
     pub closer: Box<dyn Close>,
     /// The lesson, in the lab.
     pub lesson: Option<Lesson>,
-    /// What was chosen on the command line.
+    /// Options of the command line.
     pub choices: Choices,
     /// The limits of the rules.
     pub thresholds: Thresholds,
-    /// What a person adds to them.
+    /// The user's own rules, baseline and mutes.
     pub wishes: Wishes,
     /// The words.
     pub words: &'static Catalogue,
     /// The look.
     pub theme: Theme,
-    /// Whether the mouse is ours.
+    /// True if the mouse is captured.
     pub mouse: bool,
 }
 
-/// What can happen to the live table.
+/// Event of the live table.
 pub(super) enum Event {
     /// The slot holds a new observation.
     Observed,
@@ -84,11 +84,11 @@ pub(super) enum Event {
     InputFailed(io::Error),
 }
 
-/// Shows the live table until somebody leaves it.
+/// Shows the live table until the user leaves it.
 ///
 /// # Errors
 ///
-/// If the terminal or a thread is not to be had.
+/// If the terminal or a thread is unavailable.
 pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
     let (events, happened) = channel();
     let slot = Slot::default();
@@ -175,15 +175,15 @@ struct Screen {
     orders: Sender<Order>,
     deeds: Deeds,
     teacher: Option<Teacher>,
-    /// When the app wants its tick.
+    /// Time of the app's next tick.
     tick: Option<Instant>,
     /// Time that the app counts from.
     begun: Instant,
 }
 
 impl Screen {
-    /// The next event; none once nobody is left to send one. Without anything
-    /// that moves on screen nothing but an event ends the wait.
+    /// Waits for the next event; none once no sender is left. Without an
+    /// animation only an event ends the wait.
     fn wait(&mut self, happened: &Receiver<Event>) -> Option<Event> {
         let Some(due) = self.tick else {
             return happened.recv().ok();
@@ -206,7 +206,7 @@ impl Screen {
                 None => return Ok(None),
             },
             Event::Message(message) => (*message, Instant::now()),
-            // What waited here while the terminal was slow was typed before.
+            // Keys that waited while the terminal was slow were typed earlier.
             Event::Keys(keys, at) => (Message::Keys(keys), at),
             Event::Paste(text, at) => (Message::Paste(text), at),
             Event::Mouse(gesture, position, at) => {
@@ -233,7 +233,7 @@ impl Screen {
         Ok(None)
     }
 
-    /// A moment as the app counts it.
+    /// Converts a time to the app's clock.
     fn time(&self, at: Instant) -> Duration {
         at.saturating_duration_since(self.begun)
     }

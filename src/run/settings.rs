@@ -63,15 +63,15 @@ fn say(text: &str) -> Result<Ending, RunError> {
     Ok(Ending::Done)
 }
 
-/// What saving a baseline needs.
+/// Input of saving a baseline.
 pub struct SaveRequest {
-    /// Where the reading comes from.
+    /// Source of the reading.
     pub source: Box<dyn ReadingSource>,
     /// The file to write.
     pub path: PathBuf,
-    /// Whether it may take the place of one that is there.
+    /// True if an existing file may be replaced.
     pub replace: bool,
-    /// Who writes it.
+    /// Writer of the file.
     pub writer: FileWriter,
 }
 

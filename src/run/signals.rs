@@ -17,12 +17,12 @@ use std::time::Duration;
 /// A main thread that has not ended the program by now never will: it is
 /// writing to a terminal that takes no more.
 const GRACE: Duration = Duration::from_millis(700);
-/// The same after a signal, where the terminal may still be there and the main
+/// Same after a signal, when the terminal may still be there and the main
 /// thread only slow.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Exit code when the terminal is gone: an error.
 const TERMINAL_GONE: i32 = 2;
-/// What a shell adds to the number of a signal for an exit code.
+/// Number that a shell adds to a signal for the exit code.
 const ENDED_BY_SIGNAL: i32 = 128;
 
 /// Signals from outside that end a program which does not catch them, and so

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) struct Slot(Arc<Mutex<Option<Arc<Observation>>>>);
 
 impl Slot {
-    /// Puts an observation in. Says whether the slot was empty, which is when
-    /// the other side must be told.
+    /// Stores an observation. Returns true if the slot was empty: the receiver
+    /// must be notified then.
     pub(super) fn put(&self, observation: Arc<Observation>) -> bool {
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         slot.replace(observation).is_none()

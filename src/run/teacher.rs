@@ -1,5 +1,5 @@
-//! The thread that has things happen in the lab's lesson: one may take a
-//! moment, and the screen must not wait for it.
+//! Worker thread that performs the lab's actions, so that the screen does not
+//! wait for them.
 
 use super::screen::Event;
 use crate::app::message::Message;
@@ -12,11 +12,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-/// How long the end of the program waits for the lab to be put away: its peers
-/// reset what would outlast it.
+/// Longest wait for the lab's shutdown at the end of the program: its peers
+/// reset connections that would outlast it.
 const GRACE: Duration = Duration::from_secs(4);
 
-/// How often it is looked whether somebody has ended a process of the lesson.
+/// Poll interval for the lab's processes, which a user may end.
 const WATCH: Duration = Duration::from_millis(500);
 
 /// The thread's other end. The lab ends when this is dropped.
@@ -27,7 +27,7 @@ pub(super) struct Teacher {
 }
 
 impl Teacher {
-    /// Wishes for something; false if there is nobody any more to do it.
+    /// Requests an action; false if the worker has ended.
     pub(super) fn ask(&self, wish: Wish) -> bool {
         let wishes = self.wishes.as_ref();
         wishes.is_some_and(|wishes| wishes.send(wish).is_ok())
@@ -64,7 +64,7 @@ pub(super) fn start(mut lesson: Lesson, events: Sender<Event>) -> io::Result<Tea
                 match inbox.recv_timeout(WATCH) {
                     Ok(wish) => {
                         let made = make(&mut lesson, &wish);
-                        // What this has told is not told again.
+                        // Already reported with this result.
                         whole = !matches!(made, Err(Unmade::Gone));
                         tell(Message::Made(made));
                     }

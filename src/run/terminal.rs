@@ -28,7 +28,7 @@ use std::panic;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether the terminal is in our modes now.
+/// True while the terminal is in tcplens's modes.
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
 /// Exit code after a panic, as Rust's own.
@@ -145,8 +145,9 @@ pub(super) fn abandon() {
     let _ = disable_raw_mode();
 }
 
-/// A panic in any thread restores the terminal, says what happened on the
-/// ordinary screen, and ends the program: half of it would be worse.
+/// Installs a hook with which a panic in any thread restores the terminal,
+/// prints its message on the ordinary screen, and ends the program: running
+/// with a part of the threads would be worse.
 fn install_panic_hook() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info| {

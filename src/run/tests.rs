@@ -38,7 +38,7 @@ const LANGUAGES: [Language; 2] = [Language::English, Language::Chinese];
 /// Cells of a line of the screens on which each is drawn.
 const WIDTHS: [u16; 2] = [80, 120];
 
-/// What stands for a number or a name that is not known.
+/// Placeholder for an unknown number or name.
 const UNKNOWN: char = '—';
 
 fn observed(finding: &Finding) -> Observation {
@@ -123,9 +123,9 @@ fn joined(text: &str) -> String {
     text.split_whitespace().collect()
 }
 
-/// What must stand in the line of a finding: its process, or what is known of a hidden
-/// one; else the place or the rule it is about. Empty where it is about all there is,
-/// or nothing is known.
+/// Returns the texts that the line of a finding must contain: its process, or the known
+/// facts of a hidden one; else its endpoint or rule. Empty if the finding concerns
+/// everything, or nothing is known.
 fn names(finding: &Finding) -> Vec<String> {
     match &finding.evidence {
         Evidence::Ipv6Silent { .. }
@@ -139,13 +139,13 @@ fn names(finding: &Finding) -> Vec<String> {
         Evidence::OrphansNotRead(still) => vec![still.peer.to_string()],
         Evidence::Missing(listener) => vec![listener.end().to_string()],
         Evidence::UnheldListener { listener, uid } => vec![format!("uid {uid}"), place(listener)],
-        // The kernel's events tell of connects with their process.
+        // The kernel's events report connects with their process.
         Evidence::FailedConnects { .. } if finding.process.is_none() => Vec::new(),
-        // A hidden process is told behind the destination.
+        // A hidden process is shown after the destination.
         Evidence::DeadDestination { destination, .. } if finding.process.is_none() => {
             vec![destination.to_string()]
         }
-        // Nobody but a process is told with these.
+        // These findings name only a process.
         Evidence::Unacknowledged(silent) if finding.process.is_none() => {
             vec![silent.peer.to_string()]
         }

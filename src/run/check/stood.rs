@@ -1,15 +1,15 @@
-//! Which findings stood while a check watched: one that comes and goes between
-//! two looks of a person is what checks are for.
+//! Findings that were active while a check watched: checks exist for those that
+//! come and go unseen.
 
 use crate::model::finding::{Finding, Severity};
 use crate::model::identity::Identity;
 use crate::model::observation::Observation;
 use crate::report::checked::Over;
 
-/// So many findings that are over are kept; the least grave go first.
+/// Largest number of ended findings kept; the least severe are dropped first.
 const KEPT: usize = 100;
 
-/// What stands and what stood. Muted findings are neither.
+/// Active and ended findings. Muted findings are neither.
 #[derive(Debug, Default)]
 pub(super) struct Stood {
     /// Those of the latest table, each as grave as it ever was.
@@ -43,7 +43,7 @@ impl Stood {
         &self.over
     }
 
-    /// How grave the gravest was.
+    /// Returns the highest severity of all.
     pub(super) fn gravest(&self) -> Option<Severity> {
         self.gravest
     }

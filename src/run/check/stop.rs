@@ -11,10 +11,9 @@ use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::Duration;
 
-/// Time from the first signal to the end, whatever has been written by then.
+/// Time from the first signal to the exit, whatever has been written by then.
 const GRACE: Duration = Duration::from_secs(1);
-/// Exit code of a check that could not say anything: UNKNOWN of the monitoring
-/// plugins.
+/// Exit code of a check without a result: UNKNOWN of the monitoring plugins.
 const UNKNOWN: i32 = 3;
 
 /// Starts the thread that reports the first signal and ends the program with the
@@ -27,14 +26,14 @@ pub(super) fn report_signals(progress: Sender<Progress>) -> Result<(), RunError>
         if received.next().is_none() {
             return;
         }
-        // Nobody listens where the findings are being written.
+        // The receiver is gone while the findings are being written.
         let _ = progress.send(Progress::Signal);
         let timer = thread::Builder::new().name("grace".to_owned());
         let grace = timer.spawn(|| {
             thread::sleep(GRACE);
             leave();
         });
-        // Where no thread is to be had, there is no grace.
+        // If no thread can be started, there is no grace period.
         if grace.is_err() || received.next().is_some() {
             leave();
         }

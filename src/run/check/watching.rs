@@ -24,9 +24,10 @@ pub(super) struct Watched {
     pub(super) coverage: Coverage,
 }
 
-/// What happens while a check watches.
+/// Progress of a check.
 pub(super) enum Progress {
-    /// A table was read that was begun then; none if it told nothing.
+    /// A table was read: the time of its start, and the observation, if there
+    /// is one.
     Table(Duration, Option<Arc<Observation>>),
     /// A table could not be read.
     Failure(RunError),
@@ -36,7 +37,7 @@ pub(super) enum Progress {
     Signal,
 }
 
-/// Reads tables and reports each; reports the end too, whatever way it comes.
+/// Reads tables and reports each; reports the end too, however it comes.
 struct Reader {
     source: Box<dyn ReadingSource>,
     monitor: Monitor,
@@ -134,7 +135,8 @@ impl Reader {
         }
         let probed = monitor.probed();
         if !probed.is_empty() {
-            // Let go before it is read on: what nobody else has is not copied.
+            // Dropped before the next reading: an observation with a single
+            // owner is not copied.
             drop(observation.take());
             let details = source.read_details(probed);
             observation = monitor.fold(details);
@@ -145,12 +147,12 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        // Nobody listens once the program ends.
+        // The receiver is gone once the program ends.
         let _ = self.progress.send(Progress::Over);
     }
 }
 
-/// What the tables have told so far.
+/// Results of the tables so far.
 #[derive(Default)]
 struct Results {
     latest: Option<Arc<Observation>>,

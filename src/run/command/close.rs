@@ -18,15 +18,15 @@ const WORDING: Wording = Wording {
     dry: "dry_close",
 };
 
-/// What closing needs.
+/// Input of `tcplens close`.
 pub struct CloseRequest {
-    /// Which sockets.
+    /// Sockets to close.
     pub about: About,
-    /// How it was ordered.
+    /// Options of the action.
     pub order: Order,
-    /// What must not be cut by mistake.
+    /// Session that must not be cut by mistake.
     pub session: Session,
-    /// What closes.
+    /// Closer of connections.
     pub closer: Box<dyn Close>,
     /// The words.
     pub words: &'static Catalogue,

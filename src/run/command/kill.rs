@@ -23,18 +23,18 @@ const WORDING: Wording = Wording {
 };
 /// After this long a process that still runs is reported so.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How much of a command line is told.
+/// Longest command line printed, in cells.
 const COMMAND: usize = 100;
 
-/// What killing needs.
+/// Input of `tcplens kill`.
 pub struct KillRequest {
-    /// Whose sockets.
+    /// Sockets of the processes.
     pub about: About,
-    /// How it was ordered.
+    /// Options of the action.
     pub order: Order,
-    /// What is sent.
+    /// Signal to send.
     pub signal: Signal,
-    /// What sends it.
+    /// Control that sends it.
     pub control: Box<dyn Control>,
     /// The words.
     pub words: &'static Catalogue,
@@ -239,7 +239,7 @@ fn named(target: &Target) -> String {
     format!("{} ({})", target.name, target.pid)
 }
 
-/// Why no signal was sent, in words.
+/// Returns the text of a refusal.
 fn refused(refusal: &Refusal, teller: &Teller) -> String {
     let user = match refusal {
         Refusal::NotPermitted { uid: Some(uid) } => format!("uid {uid}"),

@@ -1,5 +1,5 @@
-//! Whom `tcplens kill` means, and whom it leaves alone: the owners of the rows
-//! that match, each with its role.
+//! Targets of `tcplens kill`, and processes that it spares: the owners of the
+//! rows that match, each with its role.
 
 use super::{Teller, user};
 use crate::filter::Filter;
@@ -98,7 +98,8 @@ pub(super) fn each_alone<'o>(
         .into_iter()
 }
 
-/// Says who is left alone although it matches. Returns true if there is anybody.
+/// Prints the matching processes that are spared. Returns true if there are
+/// any.
 pub(super) fn tell_spared(
     spared: &[Owner<'_>],
     meant: &[Owner<'_>],
@@ -122,8 +123,8 @@ pub(super) fn tell_spared(
     others().next().is_some()
 }
 
-/// Says which rows have nobody who could be signalled. What is hidden from this
-/// user is told by port; returns true if anything is.
+/// Prints the rows without a process to signal. Sockets hidden from this user
+/// are printed by port; returns true if there are any.
 pub(super) fn tell_unowned(
     rows: &[&Row],
     filter: &str,

@@ -1,5 +1,5 @@
-//! What `tcplens kill` tells beside whom it signals: who else holds the sockets,
-//! before; and what became of the ports, afterwards.
+//! Output of `tcplens kill` besides its targets: other holders of the sockets
+//! before, and the state of the ports after.
 
 use super::{About, Teller};
 use crate::app::confirm::Goes;
@@ -10,7 +10,7 @@ use crate::model::row::{Phase, Row};
 use crate::model::socket::Socket;
 use crate::model::state::State;
 
-/// How many processes are named.
+/// Largest number of processes that are named.
 const NAMED: usize = 4;
 
 /// Warns of what keeps ports from becoming free, and signals from working.
@@ -64,12 +64,13 @@ fn shared(goes: &Goes, teller: &Teller) -> Option<String> {
     })
 }
 
-/// Looks once more, and tells of each port that was listened on.
+/// Reads the table once more, and prints the state of each port that was
+/// listened on.
 pub(super) fn tell_after(about: &mut About, goes: &Goes, teller: &Teller) {
     if goes.listening.is_empty() {
         return;
     }
-    // Whom it was sent to is told; a table that fails now takes nothing back.
+    // The result is printed already; a table that fails now does not change it.
     let Ok(seen) = about.observe() else {
         return;
     };

@@ -13,9 +13,9 @@ use crate::model::session::Session;
 use crate::model::text::Text;
 use crate::run::RunError;
 
-/// Refuses to signal if it is unknown of a process that would be signalled whether it
-/// is meant. Clients and other rows that the rule leaves alone are not asked about.
-/// Sockets whose owner is unknown are only counted: there is nobody to signal.
+/// Refuses to signal if it is unknown for a process that would be signalled whether it
+/// matches. Clients and other rows that the rule spares are not considered. Sockets
+/// with an unknown owner are only counted: there is no process to signal.
 pub(super) fn refuse_kill(
     about: &About,
     rule: &TargetRule<'_>,
@@ -53,7 +53,8 @@ pub(super) fn refuse_close(
     })
 }
 
-/// Refuses at the first candidate; `doubt` says of a row why it is left out, if it is.
+/// Refuses at the first candidate; `doubt` returns the reason why a row is left out, if
+/// it is.
 fn refuse(
     about: &About,
     observation: &Observation,

@@ -1,18 +1,18 @@
-//! Whether an order is carried out, asked about or refused: a pure decision.
+//! Decides whether an action is carried out, confirmed or refused. Pure.
 
 use super::Order;
 use crate::model::caution::Demand;
 
-/// What is known when it must be decided.
+/// Input of the decision.
 #[derive(Clone, Debug)]
 pub(super) struct Case {
-    /// How many targets there are.
+    /// Number of targets.
     pub(super) targets: usize,
-    /// What must be typed, if one key would not be enough on the screen.
+    /// Confirmation to type, if one key would not be enough on the screen.
     pub(super) demand: Option<Demand>,
     /// The number that names the first target: its pid or port.
     pub(super) single: u32,
-    /// Whether somebody can be asked.
+    /// True if a user can be asked.
     pub(super) attended: bool,
 }
 
@@ -21,7 +21,7 @@ pub(super) struct Case {
 pub(super) enum Verdict {
     /// There is nothing to do it to.
     NothingLeft,
-    /// It was only to be told.
+    /// A dry run.
     OnlyTold,
     /// There are more targets than were allowed.
     TooMany,
@@ -31,9 +31,9 @@ pub(super) enum Verdict {
     Ask,
     /// Ask for this number.
     Type(String),
-    /// A yes is missing, and nobody is there to give it.
+    /// A yes is missing, and no user can give it.
     NeedsYes,
-    /// This number is missing, and nobody is there to type it.
+    /// This number is missing, and no user can type it.
     NeedsNumber(String),
     /// Another number was given than this.
     WrongNumber { given: u32, number: String },
@@ -51,7 +51,7 @@ pub(super) fn judge(case: &Case, order: &Order) -> Verdict {
     }
     let demanded = case.demand.as_ref().map(ToString::to_string);
     if let Some(given) = order.confirm {
-        // Who gave a number means what it names, and nothing else.
+        // A given number must name exactly these targets.
         let number = demanded.unwrap_or_else(|| case.single.to_string());
         return if given.to_string() == number {
             Verdict::Go
@@ -89,7 +89,7 @@ mod tests {
         let three = vec![Caution::Several(3)];
         let listener = vec![Caution::Listener];
         let number = |text: &str| text.to_owned();
-        // Targets, cautions, somebody there, the order.
+        // Targets, cautions, interactive, options.
         let cases = [
             (0, vec![], true, yes, Verdict::NothingLeft),
             (0, vec![], false, dry_run, Verdict::NothingLeft),

@@ -66,15 +66,15 @@ struct Paste {
     text: Vec<u8>,
 }
 
-/// What the first bytes are.
+/// Result of decoding the first bytes.
 pub(super) enum Step {
     /// The beginning of something.
     Incomplete,
-    /// So many bytes, at least one, and what they mean.
+    /// Length, at least one byte, and meaning.
     Complete(usize, Meaning),
 }
 
-/// What some bytes mean.
+/// Meaning of some bytes.
 pub(super) enum Meaning {
     /// Nothing to this program.
     Ignored,
@@ -97,8 +97,8 @@ impl Decoder {
         inputs
     }
 
-    /// How long to wait for further bytes before [`Decoder::expire`]; none if
-    /// nothing is waited for.
+    /// Returns the wait for further bytes before [`Decoder::expire`]; none if
+    /// nothing is pending.
     pub(super) fn deadline(&self) -> Option<Duration> {
         if self.paste.is_some() {
             return Some(SILENCE_TIMEOUT);
@@ -204,8 +204,8 @@ impl Paste {
     }
 }
 
-/// Length of the longest beginning of a paste's end that stands at the end of
-/// these bytes.
+/// Length of the longest prefix of a paste's end sequence at the end of these
+/// bytes.
 fn partial_end(bytes: &[u8]) -> usize {
     let longest = bytes.len().min(PASTE_END.len() - 1);
     (1..=longest)

@@ -3,8 +3,8 @@
 use super::decoder::{Decoder, Input};
 use crate::app::keys::Key;
 
-/// Bytes of a terminal, in reads of several sizes: once there is silence the next key is
-/// that key, whatever came before.
+/// Feeds bytes of a terminal in reads of several sizes: after silence the next key is
+/// decoded correctly, whatever came before.
 pub(crate) fn terminal_input(bytes: &[u8]) {
     for size in [1, 7, 64, 4096] {
         let mut decoder = Decoder::default();

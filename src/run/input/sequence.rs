@@ -15,7 +15,7 @@ const RELEASE: u32 = 3;
 
 /// Modifier bits of a mouse button, which mean nothing here.
 const MOUSE_MODIFIERS: u32 = 4 | 8 | 16;
-/// What rxvt adds to a mouse button.
+/// Offset that rxvt adds to a mouse button.
 const MOUSE_OFFSET: u32 = 32;
 
 /// A control sequence in its parts.

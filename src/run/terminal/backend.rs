@@ -1,5 +1,5 @@
-//! The drawing library's way to the terminal, without its way of asking for
-//! the size: where the kernel does not tell it, that one runs `tput` from PATH.
+//! Backend of the drawing library without its query of the size: if the kernel
+//! does not report it, the library runs `tput` from PATH.
 
 use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
 use ratatui::buffer::Cell;

@@ -1,5 +1,5 @@
-//! Every byte sequence of every key the program uses; and whatever else may
-//! come: cut anywhere, malformed, never ended.
+//! Every byte sequence of every key the program uses; and arbitrary input: cut
+//! anywhere, malformed, never ended.
 
 use super::*;
 use proptest::prelude::*;
