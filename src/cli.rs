@@ -65,10 +65,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// What the plan depends on besides the arguments.
+/// Properties of the terminal that the plan depends on.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Surroundings {
-    /// Whether both ends of the screen are a terminal.
+    /// True if stdin and stdout are a terminal.
     terminal: bool,
     /// `NO_COLOR` is set and not empty.
     no_colour: bool,
@@ -104,13 +104,13 @@ fn code(ending: Ending) -> ExitCode {
         Ending::Warning => ExitCode::from(WARNING),
         Ending::Critical => ExitCode::from(CRITICAL),
         Ending::CutShort => ExitCode::from(UNKNOWN),
-        // As a shell reports a program that a signal ended.
+        // Exit code that a shell reports for a program ended by a signal.
         Ending::Signal(signal) => ExitCode::from(128 + u8::try_from(signal).unwrap_or(0)),
         Ending::TerminalGone => ExitCode::from(ERROR),
     }
 }
 
-/// One clear line. A terminal that is gone cannot be told.
+/// Prints one line. An error is ignored: the terminal may be gone.
 fn complain(message: &str, tongue: Tongue, code: u8) -> ExitCode {
     let message = Catalogue::of(tongue.language()).message(message);
     let _ = writeln!(stderr(), "tcplens: {message}");

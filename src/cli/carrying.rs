@@ -71,7 +71,7 @@ pub(super) fn carry_out(plan: Plan, applied: Applied, tongue: Tongue) -> Result<
     }
 }
 
-/// Where what is asked for is done.
+/// Scope in which a plan is executed.
 #[derive(Debug)]
 enum Place {
     /// Here.
@@ -81,7 +81,7 @@ enum Place {
 }
 
 impl Place {
-    /// Which privileges it takes, whatever is done there.
+    /// Capabilities that it needs, whatever the plan.
     fn uses(&self) -> Vec<Capability> {
         match self {
             Self::Lab(lab) if lab.lesson.is_some() => privileges::LESSON.to_vec(),
@@ -96,17 +96,18 @@ impl Place {
     }
 }
 
-/// What the live table knows of the lab it is in.
+/// The lab as the live table knows it.
 #[derive(Debug, Default)]
 struct Lab {
     /// The limits of the machine around it.
     outside: Option<Limits>,
-    /// What is taught, if something is.
+    /// Session, if there is one.
     lesson: Option<(Course, Lesson)>,
 }
 
-/// What writes the file of a plan that writes one, for who called sudo. It must be
-/// there before the privileges go: becoming another user is one of them.
+/// Starts the writer for a plan that writes a file, as the user who called sudo. It
+/// must be started before the privileges are dropped: becoming another user is one of
+/// them.
 fn file_writer(plan: &Plan) -> FileWriter {
     let writes = matches!(
         plan,
@@ -175,7 +176,7 @@ fn with_least_privilege(
             about: about(acting.watching)?,
         }),
         Plan::Live(mut live) => {
-            // Who asks for Chinese has a terminal that shows it.
+            // A user who asks for Chinese has a terminal that shows it.
             live.theme.ascii &= !tongue.is_named(Language::Chinese);
             let words = if live.theme.ascii {
                 Catalogue::of(Language::English)
@@ -246,7 +247,7 @@ fn doctor(source: SourceChoice, json: bool, words: &'static Catalogue) -> Result
     run::doctor(DoctorRequest {
         source: Box::new(Live::open(&LiveOptions {
             source,
-            // Whether other namespaces can be read is found out by doing it.
+            // Access to other namespaces is probed by reading them.
             scope: Scope::All,
             events: EventsChoice::On,
             names: false,
@@ -307,7 +308,7 @@ fn watch(
             filter: live.watching.filter,
             quick: live.watching.quick,
             sort: match course {
-                // As a connection lives.
+                // In the order of a connection's life.
                 Some(Course::States) if live.watching.sort == Sort::default() => Sort {
                     by: SortBy::Column(Column::State),
                     reverse: false,
@@ -336,7 +337,7 @@ fn watch(
     })
 }
 
-/// Whether a rule asks for the name of a user.
+/// True if a rule uses the name of a user.
 fn names_users(wishes: &Wishes) -> bool {
     let mut filters = wishes.rules.iter().map(|rule| rule.filter.to_string());
     filters.any(|filter| filter.contains("user:"))
@@ -362,8 +363,8 @@ fn closer(policy: Policy) -> Box<dyn Close> {
     }
 }
 
-/// What this program runs in. Only `SSH_CONNECTION` tells through which
-/// connection; sudo takes it away, but not the processes between.
+/// Returns the session in which this program runs. Only `SSH_CONNECTION` names
+/// the connection; sudo removes it, but the processes between remain.
 fn session() -> Session {
     let told = std::env::var("SSH_CONNECTION").ok();
     Session {
@@ -388,7 +389,7 @@ fn once() -> LiveOptions {
     }
 }
 
-/// `users` says whether anybody else asks for the names of users.
+/// Opens the source; `users` is true if anything else needs the names of users.
 fn open(
     watching: &Watching,
     usual: LiveOptions,

@@ -41,7 +41,7 @@ pub(super) fn command() -> Command {
         .about("Every socket, its owner, its state, and what that state means.")
         .after_help(EXAMPLES)
         .disable_help_subcommand(true)
-        // As `-tuplanet` has -t twice.
+        // For example `-tuplanet`, which has -t twice.
         .args_override_self(true)
         // Broken lines could not be put into another language.
         .term_width(0)
@@ -295,7 +295,7 @@ fn close() -> Command {
     )
 }
 
-/// What both take that do something.
+/// Adds the arguments of both actions.
 fn acting(command: Command) -> Command {
     let number = || value_parser!(u32).range(1..);
     command

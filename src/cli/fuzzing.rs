@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 ///
 /// # Errors
 ///
-/// What is said where they make no sense.
+/// The error message of the parser.
 pub(crate) fn parse(bytes: &[u8]) -> Result<(), String> {
     let words = bytes.split(|byte| *byte == b'\n');
     // No word that exec(2) hands over holds a NUL.

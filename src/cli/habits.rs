@@ -1,5 +1,4 @@
-//! What people type out of habit: flags of netstat and ss, and commands that are
-//! nearly right.
+//! Compatibility with habits: flags of netstat and ss, and misspelled commands.
 
 use crate::filter::{Filter, nearest};
 use std::ffi::OsString;
@@ -26,8 +25,8 @@ const SYNONYMS: &[(&str, &str)] = &[
 /// The short flags without a value, `-i` of ss among them.
 const FLAGS: &[u8] = b"tulnap46eoWOHi";
 
-/// The arguments with ss's `-i` (`--info`) told from the interval: that one has a
-/// time behind it.
+/// Replaces ss's `-i` by `--info`, unless it is the interval, which is followed
+/// by a time.
 pub(super) fn with_info(arguments: Vec<OsString>) -> Vec<OsString> {
     let mut known = Vec::with_capacity(arguments.len());
     let mut arguments = arguments.into_iter().peekable();

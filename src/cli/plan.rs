@@ -36,20 +36,20 @@ pub(super) use check::{Check, ConfigAction, Save};
 /// The shortest and the longest time between readings.
 const INTERVALS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_hours(1));
 
-/// How many sockets of a load a process holds unless it is said.
+/// Default number of sockets of a load per process.
 const PER_PROCESS: u32 = 500;
 
-/// What is to be done.
+/// Plan of one run of the program.
 #[derive(Debug)]
 pub(super) enum Plan {
     /// Print this text: help or version.
     Say(String),
-    /// As JSON if so.
+    /// True for JSON.
     Explain(Topic, bool),
     /// Explain these, each from its own evidence; as JSON if so.
     ExplainSockets(Watching, bool),
     List(List),
-    /// As JSON if so.
+    /// True for JSON.
     Doctor(SourceChoice, bool),
     Live(LivePlan),
     Kill(Acting, Signal, WithoutPidfd),
@@ -73,11 +73,11 @@ pub(super) struct Asked {
 pub(super) struct Own {
     /// The settings.
     pub(super) config: Option<PathBuf>,
-    /// Who is meant to listen.
+    /// Baseline of expected listeners.
     pub(super) baseline: Option<PathBuf>,
 }
 
-/// What the lab is filled with.
+/// Contents of the lab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Contents {
     /// A lesson.
@@ -109,7 +109,7 @@ pub(super) struct LivePlan {
     pub(super) events: Option<EventsChoice>,
 }
 
-/// What both the list and the live table need to know.
+/// Selection of sockets for both the list and the live table.
 #[derive(Debug)]
 pub(super) struct Watching {
     pub(super) source: SourceChoice,
@@ -120,8 +120,7 @@ pub(super) struct Watching {
     pub(super) scope: Scope,
 }
 
-/// What is wrong with the command line, in one line (a filter adds two with a
-/// caret).
+/// Error of the command line, in one line (a filter adds two with a caret).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Usage(String);
 
@@ -240,8 +239,8 @@ fn planned(matches: &ArgMatches, here: &Surroundings) -> Result<Plan, Usage> {
     }
 }
 
-/// Where nobody can watch, the table is printed once. What is wrong is wrong
-/// there, too.
+/// Without a terminal the table is printed once. Invalid options of the live
+/// table are errors there, too.
 fn list_or_live(matches: &ArgMatches, here: &Surroundings) -> Result<Plan, Usage> {
     let live = live(matches, here)?;
     if !here.terminal || matches.get_flag("json") {
@@ -377,7 +376,7 @@ fn own_of_help(arguments: Vec<OsString>) -> Own {
     asked.map_or_else(|_| Own::default(), |matches| own(&matches))
 }
 
-/// What to do where there are no pidfds.
+/// Behaviour without pidfds.
 fn without_pidfd(matches: &ArgMatches) -> WithoutPidfd {
     if optional_flag(matches, "allow-racy-kill") {
         WithoutPidfd::Risk
@@ -423,7 +422,7 @@ fn watching(matches: &ArgMatches) -> Result<Watching, Usage> {
     let quick = Quick {
         protocol: one_of(tcp, udp).then_some(protocol),
         family: one_of(v4, v6).then_some(family),
-        // As netstat has it, -a goes before -l.
+        // Like netstat: -a takes precedence over -l.
         class: (matches.get_flag("listening") && !matches.get_flag("all"))
             .then_some(StateClass::Listening),
     };

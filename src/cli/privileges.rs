@@ -1,5 +1,5 @@
-//! Which privileges a plan uses: everything else is given up before the first
-//! file is opened.
+//! Privileges used by a plan: all others are dropped before the first file is
+//! opened.
 
 use super::plan::{ConfigAction, Plan, Watching};
 use crate::model::action::Policy;
@@ -10,7 +10,7 @@ use crate::model::powers::Capability;
 /// Finding the owners of sockets takes both.
 const OWNERS: [Capability; 2] = [Capability::DacReadSearch, Capability::SysPtrace];
 
-/// What a plan uses.
+/// Returns the capabilities used by a plan.
 pub(super) fn of(plan: &Plan) -> Vec<Capability> {
     match plan {
         // The settings of who called sudo may be theirs alone.
@@ -29,7 +29,7 @@ pub(super) fn of(plan: &Plan) -> Vec<Capability> {
         Plan::SaveBaseline(_) => OWNERS.to_vec(),
         Plan::List(list) => reading(&list.watching),
         Plan::ExplainSockets(watching, _) => reading(watching),
-        // It tells of all that the live table could do.
+        // It reports everything that the live table could do.
         Plan::Doctor(..) => Capability::ALL.to_vec(),
         Plan::Live(live) => {
             let mut used = OWNERS.to_vec();
@@ -49,8 +49,8 @@ pub(super) fn of(plan: &Plan) -> Vec<Capability> {
     }
 }
 
-/// What a lesson uses beyond that: its stage may have to be set anew, device and
-/// all, in its own namespace.
+/// Additional capabilities of a lab session: its rig may have to be set up
+/// again, with its device, in its own namespace.
 pub(super) const LESSON: [Capability; 2] = [Capability::NetAdmin, Capability::NetRaw];
 
 fn with(mut used: Vec<Capability>, further: Capability) -> Vec<Capability> {

@@ -1,5 +1,5 @@
-//! The settings that a plan goes by, read before anything else is done: with the
-//! rights of whoever started the program, and none beyond.
+//! The settings of a plan, read before anything else is done: with the rights
+//! of the user who started the program, and none beyond.
 
 use super::plan::{Own, Plan};
 use crate::config::file::{
@@ -15,7 +15,7 @@ use crate::run::{Invoker, RunError};
 use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 
-/// What a plan takes from the settings.
+/// Settings used by a plan.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Applied {
     pub(super) thresholds: Thresholds,
@@ -74,9 +74,9 @@ pub(super) fn usual_language() -> Option<Language> {
     language(&Own::default()).ok().flatten()
 }
 
-/// The language of the settings, for what needs no other. Only a file that was
-/// named must be there and right: a list is not kept from anybody by a slip in
-/// settings that it does not go by.
+/// Returns the language of the settings, for a plan that needs no other. Only a
+/// file that was named must exist and be valid: an error in settings that a
+/// list does not use must not prevent it.
 fn language(own: &Own) -> Result<Option<Language>, FileError> {
     match privilege::as_oneself(|| load_or_pass_over(&place(own), reader())) {
         Ok(loaded) => Ok(loaded.parsed.settings.language),
@@ -85,14 +85,14 @@ fn language(own: &Own) -> Result<Option<Language>, FileError> {
     }
 }
 
-/// The settings, after telling what is odd about them.
+/// Reads the settings, and prints their warnings.
 pub(super) fn read(own: &Own) -> Result<Loaded, FileError> {
     let loaded = privilege::as_oneself(|| load_or_pass_over(&place(own), reader()))?;
     warn(&loaded);
     Ok(loaded)
 }
 
-/// The same for what must not be done without them.
+/// Same for plans that must not run without them.
 fn read_surely(own: &Own) -> Result<Loaded, FileError> {
     let loaded = privilege::as_oneself(|| load(&place(own), reader()))?;
     warn(&loaded);
@@ -112,12 +112,12 @@ fn tell_of_missing_users(path: &Path, baseline: &Baseline) {
 
 fn warn(loaded: &Loaded) {
     for warning in loaded.warnings() {
-        // A terminal that is gone cannot be told.
+        // An error is ignored: the terminal may be gone.
         let _ = writeln!(stderr(), "tcplens: {warning}");
     }
 }
 
-/// Where the settings are.
+/// Path of the settings.
 pub(super) fn place(own: &Own) -> Place {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
     match &own.config {
@@ -134,7 +134,7 @@ fn reader() -> Reader {
     }
 }
 
-/// Whoever called sudo, if somebody else did than root.
+/// The user who called sudo, unless it is root.
 pub(super) fn invoker() -> Option<Invoker> {
     let uid = number("SUDO_UID").filter(|uid| *uid != 0)?;
     privilege::is_root().then_some(Invoker {

@@ -1,5 +1,5 @@
-//! Which language to speak: what was asked for on the command line goes before
-//! the settings, and these before the locale.
+//! Choice of the language: the command line takes precedence over the settings,
+//! and these over the locale.
 
 use crate::explain::language::Language;
 use std::ffi::OsString;
@@ -16,9 +16,8 @@ pub(super) struct Tongue {
 }
 
 impl Tongue {
-    /// What these arguments and the locale say. The arguments are looked at
-    /// before they are understood: what is wrong with them must be said in some
-    /// language, too.
+    /// Determines the language from the arguments and the locale. The arguments
+    /// are searched before they are parsed: parse errors need a language, too.
     pub(super) fn of(arguments: &[OsString]) -> Self {
         let told = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let locale = told("LC_ALL")
@@ -44,7 +43,7 @@ impl Tongue {
         self.named.or(self.set).unwrap_or(self.usual)
     }
 
-    /// Whether it was asked for on the command line.
+    /// True if this language was requested on the command line.
     pub(super) fn is_named(self, language: Language) -> bool {
         self.named == Some(language)
     }
@@ -56,7 +55,7 @@ impl Tongue {
     }
 }
 
-/// Whether Chinese can be shown: in UTF-8, and not on the kernel's own console,
+/// True if Chinese can be shown: in UTF-8, and not on the kernel's own console,
 /// whose font has no such characters (console(4)).
 fn shows(locale: &str, terminal: Option<&str>) -> bool {
     let locale = locale.to_ascii_lowercase();
@@ -64,7 +63,7 @@ fn shows(locale: &str, terminal: Option<&str>) -> bool {
     utf8 && terminal != Some("linux")
 }
 
-/// What the last `--lang` says, before a `--`.
+/// Returns the value of the last `--lang` before a `--`.
 fn named(arguments: &[OsString]) -> Option<Language> {
     let words: Vec<&str> = arguments
         .iter()

@@ -1,4 +1,4 @@
-//! The flags that several commands share, and which command uses which. Each of them
+//! The flags shared by several commands, and their use by each command. Each of them
 //! may stand before a command or after it.
 
 use crate::explain::language::Language;
@@ -13,7 +13,7 @@ pub(in crate::cli) const LIVE: &str = "";
 pub(in crate::cli) enum Use {
     /// The flag changes what the command does.
     Obeyed,
-    /// What the flag asks for is so with this command anyway.
+    /// The command does anyway what the flag requests.
     Given,
     /// The command refuses the flag with a reason of its own.
     Forbidden,
@@ -64,7 +64,7 @@ const OBEYED: &[(&str, &[&str])] = &[
 const SELECTING: &[&str] = &[LIVE, "lab", "list", "explain", "kill", "close"];
 /// The commands that show the table.
 const TABLES: &[&str] = &[LIVE, "lab", "list"];
-/// The commands in whose help `-p` stands.
+/// The commands whose help lists `-p`.
 const SHOWING: &[&str] = &[LIVE, "lab", "list", "kill", "close"];
 const EVERY: &[&str] = &[
     LIVE, "lab", "list", "explain", "kill", "close", "doctor", "check", "baseline", "config",
@@ -238,8 +238,8 @@ fn common() -> Vec<Arg> {
     ]
 }
 
-/// What netstat and ss users type; processes are always shown. It has no long
-/// form where a load has processes, too.
+/// Flag for users of netstat and ss; processes are always shown. It has no long
+/// form for the lab, where a load has processes, too.
 fn shown_processes() -> Arg {
     Arg::new("shown-processes")
         .short('p')

@@ -6,14 +6,15 @@ use crate::model::signal::Signal;
 use crate::run::Order;
 use clap::ArgMatches;
 
-/// Which sockets, and how it is ordered.
+/// Selection of sockets, and options of the action.
 #[derive(Debug)]
 pub(in crate::cli) struct Acting {
     pub(in crate::cli) watching: Watching,
     pub(in crate::cli) order: Order,
 }
 
-/// Everything is not something anybody means: there must be a filter.
+/// Parses the arguments of an action. A filter is required: acting on
+/// everything is never intended.
 pub(super) fn acting(command: &str, matches: &ArgMatches) -> Result<Acting, Usage> {
     let watching = watching(matches)?;
     if watching.filter.is_all() {

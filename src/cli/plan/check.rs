@@ -13,10 +13,10 @@ use std::time::Duration;
 
 /// The shortest and the longest time of watching.
 const LENGTHS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(24));
-/// How long if nothing is said: what must stand for ten seconds does.
+/// Default time of watching: enough for findings that must last ten seconds.
 const USUAL: Duration = Duration::from_secs(15);
 
-/// What a check is to be.
+/// Plan of a check.
 #[derive(Debug)]
 pub(in crate::cli) struct Check {
     pub(in crate::cli) source: SourceChoice,
@@ -28,7 +28,7 @@ pub(in crate::cli) struct Check {
     pub(in crate::cli) events: Option<EventsChoice>,
 }
 
-/// What is to be done with the settings.
+/// Action on the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum ConfigAction {
     Path,
@@ -36,7 +36,7 @@ pub(in crate::cli) enum ConfigAction {
     Init,
 }
 
-/// Where a baseline is to be written.
+/// Plan of saving a baseline.
 #[derive(Debug)]
 pub(in crate::cli) struct Save {
     pub(in crate::cli) source: SourceChoice,

@@ -7,7 +7,7 @@ use crate::model::state::State;
 use crate::run::Topic;
 use clap::ArgMatches;
 
-/// What its words mean: a state and `all` are topics, anything else is a
+/// Parses the arguments: a state and `all` are topics, anything else is a
 /// filter.
 pub(super) fn explain(matches: &ArgMatches) -> Result<Plan, Usage> {
     match words(matches)[..] {
@@ -35,7 +35,7 @@ fn everything(watching: &Watching) -> bool {
     watching.filter.is_all() && watching.quick.is_all()
 }
 
-/// Whoever mistypes a state does not look for a text.
+/// A misspelled state is not a search for text.
 fn no_slip(word: &str) -> Result<(), Usage> {
     let known = State::ALL.map(State::word);
     match nearest(word, known) {

@@ -43,8 +43,8 @@ pub(super) fn check_printed_once(matches: &ArgMatches) -> Result<(), Usage> {
     }
 }
 
-/// The reason why a flag is not understood where it stands, if it is the flag of some
-/// command. `named` is the command of the line, if it names one.
+/// Returns the error for a flag in the wrong place, if some command has it. `named` is
+/// the command of the line, if it names one.
 pub(super) fn misplaced(flag: &str, named: Option<&str>) -> Option<Usage> {
     let whole = flags::command();
     let mut users: Vec<&str> = Vec::new();

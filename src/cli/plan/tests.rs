@@ -65,7 +65,7 @@ fn flags_of_netstat_and_ss_are_understood() {
     assert!(!list("list -H").heading);
     let columns = list("list --columns pid,inode -e").columns;
     assert_eq!(columns, [Column::Pid, Column::Inode]);
-    // As netstat has it, -a goes before -l.
+    // Like netstat: -a takes precedence over -l.
     assert_eq!(
         list("list -tl").watching.quick.class,
         Some(StateClass::Listening)

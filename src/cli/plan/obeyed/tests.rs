@@ -59,7 +59,7 @@ fn whole(command: &str) -> String {
     }
 }
 
-/// What comes of a line: the plan, its files and its language; or the error.
+/// Parses a line: returns the plan, its files and its language; or the error.
 fn comes_of(words: &str) -> Result<String, String> {
     let words = words.trim();
     let arguments: Vec<OsString> = words.split(' ').map(OsString::from).collect();
@@ -75,10 +75,10 @@ fn comes_of(words: &str) -> Result<String, String> {
     Ok(format!("{asked:?} {language:?}"))
 }
 
-/// Flags that change nothing, as their help says.
+/// Flags without an effect, as stated in their help.
 const NO_EFFECT: [&str; 4] = ["timers", "wide", "one-line", "shown-processes"];
 
-/// True if the help of a flag says that it changes nothing with this command.
+/// True if the help of a flag states that it has no effect with this command.
 fn is_without_effect(command: &str, flag: &str) -> bool {
     NO_EFFECT.contains(&flag)
         // With --listening it has one.
