@@ -1,13 +1,13 @@
-//! Settings: what a person wrote down once, so that it need not be said again.
+//! Persistent settings of the user.
 //!
-//! Only this room reads the file. Below it there are typed values: thresholds,
-//! rules, mutes, a baseline. The parsers are pure; [`mod@file`] alone touches the
+//! Only this module reads the file. It yields typed values: thresholds, rules,
+//! mutes, a baseline. The parsers are pure; [`mod@file`] alone touches the
 //! disk.
 //!
-//! A mistake in the file is never passed over: watching by other rules than those
-//! a person believes in force is worse than not watching. So every mistake is
-//! told at once, each with its place, and nothing is done. Only a key that is not
-//! known is a warning: it may be of a newer version.
+//! A mistake in the file is never ignored: watching with rules other than the
+//! user expects is worse than not watching. So all mistakes are reported at
+//! once, each with its place, and nothing is done. Only an unknown key is a
+//! warning: it may belong to a newer version.
 
 pub mod baseline;
 mod error;
@@ -41,22 +41,22 @@ pub struct Settings {
     pub language: Option<Language>,
     /// The terminal's bell rings once when an alarm begins.
     pub bell: bool,
-    /// Whether the kernel's events are read between tables.
+    /// Mode of reading kernel events between tables.
     pub events: EventsChoice,
-    /// Where the listeners that are meant to be there are written down; relative
-    /// to the folder of the settings.
+    /// File with the baseline of expected listeners; relative to the folder of
+    /// the settings.
     pub baseline: Option<PathBuf>,
     /// The limits of the rules.
     pub thresholds: Thresholds,
-    /// What is not told as news.
+    /// Muted findings.
     pub mutes: Vec<Mute>,
     /// Rules of a person's own.
     pub rules: Vec<UserRule>,
-    /// Which of these the file says, by name, and in which line.
+    /// Names of the settings in the file, each with its line.
     pub said: BTreeMap<String, usize>,
 }
 
-/// What a text of settings comes to.
+/// Result of parsing the settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parsed {
     /// The settings.
@@ -77,7 +77,7 @@ pub fn parse(text: &str) -> Result<Parsed, Mistakes> {
         notes.wrong(error.span().unwrap_or(0..0), error.message());
     }
     if !errors.is_empty() {
-        // What else is wrong may only follow from these.
+        // Other errors may only be consequences of these.
         return Err(notes.into_mistakes());
     }
     let settings = settings(root.get_ref(), &mut notes);

@@ -34,7 +34,7 @@ struct Entry {
 ///
 /// # Errors
 ///
-/// Why it is none, in one line that is safe to show.
+/// The reason why it is invalid, in one line that is safe to show.
 pub fn parse(text: &str) -> Result<Baseline, String> {
     let file: File = serde_json::from_str(text)
         .map_err(|error| Text::from(error.to_string().as_str()).to_string())?;

@@ -1,5 +1,4 @@
-//! Why a file of settings or a baseline is not read or written, in words that say
-//! what to mend.
+//! Errors of reading and writing settings and baselines, each with a remedy.
 
 use super::notes::Mistakes;
 use crate::model::text::Text;
@@ -7,7 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Why root does not read a file.
+/// Reason why root does not read a file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Distrust {
     /// It belongs to this user.
@@ -21,7 +20,7 @@ pub enum Distrust {
     FolderOwner {
         /// The folder or link.
         folder: Text,
-        /// Whose it is.
+        /// Owner.
         uid: u32,
     },
     /// Group or others may write a folder on the way to it, by this mode.
@@ -36,17 +35,17 @@ pub enum Distrust {
     },
 }
 
-/// Why a file could not be read or written.
+/// Error of reading or writing a file.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The system says no.
+    /// A failed system call.
     #[error("cannot {operation} {path}: {error}")]
     Io {
-        /// What was to be done.
+        /// Operation.
         operation: &'static str,
         /// With which file.
         path: Text,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
     /// It is not to be trusted.
@@ -54,7 +53,7 @@ pub enum FileError {
     Distrusted {
         /// The file.
         path: Text,
-        /// Why.
+        /// Reason.
         reason: Distrust,
     },
     /// It is a folder, a pipe, a device or the like.
@@ -68,7 +67,7 @@ pub enum FileError {
     TooLong {
         /// The file.
         path: Text,
-        /// What would be read, bytes.
+        /// Largest length that is read, in bytes.
         longest: u64,
     },
     /// A link on the way to it leads nowhere.
@@ -82,7 +81,7 @@ pub enum FileError {
     Exists {
         /// The file.
         path: Text,
-        /// What would replace it.
+        /// Option that would replace it.
         hint: &'static str,
     },
     /// It is wrong.
@@ -98,13 +97,13 @@ pub enum FileError {
     NoBaseline {
         /// The file.
         path: Text,
-        /// Why.
+        /// Reason.
         reason: String,
     },
 }
 
 impl FileError {
-    /// Whether the system said this.
+    /// True if it is this error of the system.
     #[must_use]
     pub fn is(&self, kind: io::ErrorKind) -> bool {
         matches!(self, Self::Io { error, .. } if error.kind() == kind)

@@ -1,5 +1,5 @@
-//! The file that `tcplens config init` writes: everything there is, commented
-//! out, so that it changes nothing until somebody takes a `#` away.
+//! The file written by `tcplens config init`: every setting, commented out, so
+//! that it changes nothing until a `#` is removed.
 
 use super::thresholds;
 use crate::monitor::Thresholds;
@@ -69,7 +69,7 @@ pub fn text() -> String {
     text
 }
 
-/// The same with every `#` before a setting taken away.
+/// Same text with the `#` before every setting removed.
 #[cfg(test)]
 pub(super) fn uncommented() -> String {
     let lines = text();

@@ -1,9 +1,9 @@
-//! Where settings and baselines lie, and reading and writing them.
+//! Location, reading and writing of settings and baselines.
 //!
-//! Root reads only what nobody else could have written: a file of root's or of
-//! whoever called sudo, which group and others may not change. Anything else is
-//! refused instead of passed over: a check that quietly goes by other rules than
-//! a person believes in force says "all well" where it is not.
+//! Root reads only files that no one else could have written: those of root or
+//! of the user who called sudo, which group and others may not change. Any
+//! other is refused instead of skipped: a check that silently uses other rules
+//! than the user expects would report "all well" wrongly.
 
 mod folders;
 mod reader;
@@ -22,7 +22,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 pub use writing::{create, make_folder};
 
-/// Where the settings are.
+/// Location of the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// In a file that was named: it must be there.
@@ -60,14 +60,14 @@ impl Place {
     }
 }
 
-/// What a file of settings says.
+/// Contents of a settings file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
     /// The settings and what is odd about them.
     pub parsed: Parsed,
     /// The file, if there is one.
     pub path: Option<PathBuf>,
-    /// Why the usual file could not be looked for, if it could not.
+    /// Reason why the default file could not be looked for, if it could not.
     pub passed_over: Option<String>,
 }
 
@@ -87,7 +87,7 @@ impl Loaded {
         Self::nothing(Some(format!("{error}; no settings are in force")))
     }
 
-    /// What is odd, as lines.
+    /// Warnings, a line each.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let path = self.path.as_deref().map(shown).unwrap_or_default();
         let warnings = self.parsed.warnings.iter();
@@ -104,8 +104,8 @@ impl Loaded {
     }
 }
 
-/// True if a folder on the way forbids even to look whether there is a file: it
-/// is of somebody else, as `HOME` of who became another user.
+/// True if a parent folder forbids even to look for the file: it belongs to
+/// another user, as does `HOME` after su.
 fn is_out_of_reach(path: &Path) -> bool {
     let looked = path.symlink_metadata();
     looked.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
@@ -150,9 +150,9 @@ pub fn load(place: &Place, reader: Reader) -> Result<Loaded, FileError> {
     })
 }
 
-/// As [`load`], but where the usual file is there and may not be read the settings
-/// are as they usually are, with a warning. Not for what may do harm or says "all
-/// well": those settings might forbid it.
+/// Same as [`load`], but if the default file exists and is unreadable, the defaults
+/// apply, with a warning. Not for plans that may do harm or report "all well": those
+/// settings might forbid it.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What is not to be told as news: `[[mute]]`.
+//! Mutes: `[[mute]]`.
 
 use super::notes::Notes;
 use super::section::Section;

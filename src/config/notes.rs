@@ -1,4 +1,4 @@
-//! What is wrong in a file that a person wrote: what, where, and a caret.
+//! Diagnostics for a file written by the user: message, place, and a caret.
 
 use crate::filter::nearest;
 use crate::model::text::{Text, is_deceptive};
@@ -20,15 +20,15 @@ pub struct Mistake {
     pub line: usize,
     /// The column, from 1, in cells.
     pub column: usize,
-    /// What is wrong and what would be right, in one line. Safe to show.
+    /// The problem and its remedy, in one line. Safe to show.
     pub message: String,
-    /// The line itself and one with carets; safe to show. None where nothing of
-    /// the text may be told.
+    /// Excerpt of the line and carets; safe to show. None if nothing of the
+    /// text may be shown.
     picture: Option<String>,
 }
 
 impl Mistake {
-    /// As it is told about a file: one line, then the place.
+    /// Renders it for a file: one line, then the excerpt.
     #[must_use]
     pub fn told(&self, file: &Text) -> String {
         let Self {
@@ -42,7 +42,7 @@ impl Mistake {
         format!("{file}:{line}:{column}: {message}{picture}")
     }
 
-    /// The same, without anything of the text: its message may quote it, too.
+    /// Same without anything of the text, which the message may quote, too.
     pub(super) fn veiled(self) -> Self {
         Self {
             message: "this is not understood; what it is is not told to who may not read the file"
@@ -122,16 +122,16 @@ impl<'a> Notes<'a> {
         }
     }
 
-    /// What is odd is told, too: a key that is not known may be why another is
-    /// missing.
+    /// Includes the warnings: an unknown key may be the reason for a missing
+    /// one.
     pub(super) fn into_mistakes(self) -> Mistakes {
         let all = [self.wrong, self.odd].concat();
         Mistakes(pictured(&self.lines, all))
     }
 }
 
-/// Where the lines of a text begin, found once: a file may hold many thousands of
-/// mistakes, and each must be placed without a walk through the whole text.
+/// Start of each line, computed once: a file may hold many thousands of
+/// mistakes, and each must be placed without a scan of the whole text.
 struct Lines<'a> {
     text: &'a str,
     starts: Vec<usize>,
@@ -162,7 +162,8 @@ impl<'a> Lines<'a> {
 
 fn pictured(lines: &Lines<'_>, mut found: Vec<(Range<usize>, String)>) -> Vec<Mistake> {
     found.sort_by_key(|(at, _)| at.start);
-    // How many cells of the line of the last mistake were passed, and where.
+    // Number of cells passed in the line of the last mistake, and the position
+    // reached.
     let (mut place, mut passed) = (0, 0);
     found
         .into_iter()
@@ -202,8 +203,8 @@ fn cells(text: &str) -> usize {
 /// A line, and carets below a span of it; what of the span goes beyond the line is
 /// left out, and so is what of a long line is not near.
 fn picture(text: &str, line: Range<usize>, at: &Range<usize>) -> String {
-    /// No character has more bytes and fewer cells than these together: an escape
-    /// is longer than what it stands for.
+    /// No character has more bytes and fewer cells than these together: an
+    /// escape is longer than its character.
     const NEAR: usize = 8 * WIDEST;
     let start = at.start;
     let end = floor(text, at.end.min(start + NEAR)).clamp(start, line.end);
@@ -229,7 +230,7 @@ fn floor(text: &str, at: usize) -> usize {
     text.floor_char_boundary(at.min(text.len()))
 }
 
-/// A text without so many cells at its beginning.
+/// Returns a text without its first `cells` cells.
 fn skip(text: &str, cells: usize) -> &str {
     let mut passed = 0;
     for (place, character) in text.char_indices() {

@@ -11,7 +11,7 @@ use crate::monitor::{Per, RuleLimit, UserRule};
 use std::ops::Range;
 use std::time::Duration;
 
-/// Longest name, in characters: it stands at the beginning of a line.
+/// Longest name, in characters: it begins a line of output.
 const LONGEST_NAME: usize = 40;
 /// Longest filter and sentence, in bytes.
 const LONGEST: usize = 1000;
@@ -21,7 +21,7 @@ pub(super) const MOST: usize = 64;
 const WITHIN: Duration = Duration::from_mins(5);
 const WINDOWS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_hours(24));
 
-/// Reads one rule; `earlier` are those that stand above it.
+/// Reads one rule; `earlier` are those above it.
 pub(super) fn read(
     section: &mut Section<'_, '_>,
     earlier: &[UserRule],
@@ -118,8 +118,8 @@ fn message(error: &ParseError) -> String {
     }
 }
 
-/// Where a part of a value stands in the file: exactly there where the value is
-/// written as it is, else the whole value.
+/// Returns the span of a part of a value in the file: exact if the value is
+/// written literally, else that of the whole value.
 fn within(value: &str, part: &Range<usize>, at: Range<usize>, text: &str) -> Range<usize> {
     let written = text.get(at.clone()).unwrap_or_default();
     match written.find(value).filter(|_| !value.is_empty()) {

@@ -1,5 +1,5 @@
-//! A table of the file: asks for what it may hold by name and kind, and then
-//! tells what else is in it.
+//! A table of the file: reads its known keys by name and type, and then reports
+//! the unknown ones.
 
 use super::notes::Notes;
 use crate::explain::language::Language;
@@ -14,9 +14,9 @@ use toml::de::{DeTable, DeValue};
 /// A table that is being read.
 pub(super) struct Section<'t, 'a> {
     table: &'t DeTable<'a>,
-    /// What it is called, for messages; empty for the whole file.
+    /// Name in messages; empty for the whole file.
     name: &'static str,
-    /// Where it stands.
+    /// Span of its heading.
     at: Range<usize>,
     known: Vec<&'static str>,
     said: BTreeMap<String, usize>,
@@ -36,12 +36,12 @@ impl<'t, 'a> Section<'t, 'a> {
         }
     }
 
-    /// Where its head stands.
+    /// Returns the span of its heading.
     pub(super) fn place(&self) -> Range<usize> {
         self.at.clone()
     }
 
-    /// Whether something stands under a name.
+    /// True if a key exists.
     pub(super) fn has(&self, name: &str) -> bool {
         self.table.keys().any(|key| key.get_ref().as_ref() == name)
     }
@@ -213,7 +213,7 @@ impl<'t, 'a> Section<'t, 'a> {
             .collect()
     }
 
-    /// Adds what a table within was found to say.
+    /// Adds the settings found in a nested table.
     pub(super) fn take_said(&mut self, said: BTreeMap<String, usize>) {
         self.said.extend(said);
     }

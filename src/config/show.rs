@@ -6,10 +6,10 @@ use crate::monitor::{RuleLimit, UserRule};
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// Where the remarks begin.
+/// Column of the remarks.
 const REMARK: usize = 36;
 
-/// The settings as text; what it says of a file is that one's.
+/// Renders the settings as text; `path` is the file they came from.
 #[must_use]
 pub fn show(settings: &Settings, path: Option<&Path>) -> String {
     let mut text = match path {

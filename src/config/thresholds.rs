@@ -13,11 +13,11 @@ enum Field {
     Share(fn(&mut Thresholds) -> &mut f64),
     /// A factor or a ratio.
     Factor(fn(&mut Thresholds) -> &mut f64),
-    /// How many.
+    /// A number.
     Count(fn(&mut Thresholds) -> &mut u32),
-    /// How many, of little.
+    /// A small number.
     Small(fn(&mut Thresholds) -> &mut u8),
-    /// How much is remembered.
+    /// A capacity.
     Room(fn(&mut Thresholds) -> &mut usize),
 }
 
@@ -47,10 +47,11 @@ const FIELDS: &[(&str, Field)] = fields! {
 const LONGEST: Duration = Duration::from_hours(24 * 7);
 const SHORTEST: Duration = Duration::from_millis(100);
 const LARGEST: f64 = 1e12;
-/// What is remembered must suffice for the rules, and not fill the memory.
+/// Range of a capacity: it must suffice for the rules, and not exhaust the
+/// memory.
 const ROOM: std::ops::RangeInclusive<u32> = 64..=1_000_000;
 
-/// Takes over what a section says.
+/// Reads the thresholds of a section.
 pub(super) fn read(
     section: &mut Section<'_, '_>,
     thresholds: &mut Thresholds,
@@ -150,7 +151,7 @@ pub(super) fn told(thresholds: &Thresholds) -> Vec<(&'static str, String)> {
 mod tests {
     use super::*;
 
-    /// The fields' own names, from what the type tells of itself.
+    /// The fields' own names, from the type's `Debug` output.
     fn names() -> Vec<String> {
         let shown = format!("{:?}", Thresholds::default());
         let (_, fields) = shown.split_once('{').unwrap();

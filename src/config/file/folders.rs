@@ -1,5 +1,5 @@
-//! Who else could put another file in the place of one that is read: whoever may
-//! change a folder on the way to it, or owns a link there.
+//! Users who could replace a file that is read: those who may change one of its
+//! parent folders, or own a link on the path.
 
 use super::super::error::{Distrust, shown};
 use super::reader::Reader;
@@ -10,15 +10,15 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-/// As many links as the kernel follows (path_resolution(7)).
+/// Largest number of links that the kernel follows (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 /// In such a folder only its owner and that of an entry may exchange the entry
 /// (`S_ISVTX`, inode(7)).
 const STICKY: u32 = 0o1000;
 
-/// Why a path is not to be trusted, by the first folder or link on the way to it that
-/// somebody may exchange who is neither root nor called sudo. The file itself is
-/// judged elsewhere.
+/// Returns the reason why a path is not trusted: the first folder or link on it that
+/// can be replaced by a user other than root and the one who called sudo. The file
+/// itself is checked elsewhere.
 ///
 /// # Errors
 ///
@@ -99,8 +99,8 @@ mod tests {
     use std::fs::Permissions;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    /// Who made the folders of the test stands for root here: they are trusted as
-    /// who called sudo is.
+    /// The owner of the test's folders replaces root here, trusted as the user
+    /// who called sudo.
     fn reader(folder: &Path) -> Reader {
         Reader {
             root: true,
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(judged(&shared), open("shared", 0o775));
         assert_eq!(judged(&wide), open("wide", 0o777));
         assert_eq!(judged(&below), open("wide", 0o777));
-        // By links: where they stand counts, and where they lead.
+        // Links: both their own place and their target count.
         let link = |at: &str, to: &Path| {
             let at = top.join(at);
             symlink(to, &at).unwrap();

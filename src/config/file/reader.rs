@@ -1,13 +1,13 @@
-//! Who reads a file, and whose files they may go by.
+//! Reader of a file, and the owners it trusts.
 
 use super::super::error::Distrust;
 
-/// Who reads.
+/// Reader of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reader {
     /// True if root does.
     pub root: bool,
-    /// Who called sudo, if anybody did.
+    /// User who called sudo, if any.
     pub invoker: Option<u32>,
     /// True if the folders on the way count, too: not in a user namespace, where the
     /// owners of those above are not known.
@@ -15,7 +15,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Why a file with this owner and mode is not to be trusted.
+    /// Returns the reason why a file with this owner and mode is not trusted.
     pub(super) fn distrusts(self, owner: u32, mode: u32) -> Option<Distrust> {
         if !self.root {
             return None;
@@ -31,8 +31,9 @@ impl Reader {
         owner == 0 || Some(owner) == self.invoker
     }
 
-    /// True if nothing of a file's text may be told: root reads for somebody
-    /// whose file it is not. Its mode proves nothing: the folder may be closed.
+    /// True if nothing of a file's text may be shown: root reads another user's
+    /// file on behalf of the user who called sudo. Its mode proves nothing: the
+    /// folder may be closed.
     pub(super) fn veils(self, owner: u32) -> bool {
         let somebody = self.invoker.filter(|uid| *uid != 0);
         self.root && somebody.is_some_and(|uid| uid != owner)

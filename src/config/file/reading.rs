@@ -1,5 +1,5 @@
-//! Reading a file that somebody named: it may be anything, it may be anybody's,
-//! and whoever is told about it may not be allowed to read it.
+//! Reads a file named by the user: it may be of any type and any owner, and the
+//! user may not be allowed to read it.
 
 use super::super::error::{FileError, shown};
 use super::folders;
@@ -13,11 +13,11 @@ use std::path::Path;
 /// Longer files are not read, bytes.
 const LONGEST: u64 = 4 << 20;
 
-/// What was read.
+/// Content of a file.
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) text: String,
-    /// Whether nothing of the text may be told.
+    /// True if nothing of the text may be shown.
     pub(super) veiled: bool,
 }
 
@@ -30,7 +30,7 @@ pub(super) fn read(path: &Path, reader: Reader) -> Result<Content, FileError> {
     };
     // Before it is opened: opening alone does something to a device.
     regular(path, &fs::metadata(path).map_err(failed)?)?;
-    // What has the name by now may be a pipe or a terminal.
+    // By now the name may belong to a pipe or a terminal.
     let file = OpenOptions::new()
         .read(true)
         .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed())
@@ -73,8 +73,8 @@ fn regular(path: &Path, facts: &Metadata) -> Result<(), FileError> {
     Err(FileError::NotRegular { path: shown(path) })
 }
 
-/// Whether a path leads nowhere because of a link on its way: something is meant
-/// to be there.
+/// True if a path is missing because of a dangling link on it: a file is
+/// intended to be there.
 pub(super) fn dangles(path: &Path) -> bool {
     let lost = |place: &Path| {
         fs::metadata(place).is_err_and(|error| error.kind() == ErrorKind::NotFound)

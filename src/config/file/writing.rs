@@ -1,5 +1,5 @@
-//! Writing a file so that whatever else lies beside it stays as it is: only what
-//! was made here is ever removed.
+//! Writes a file without affecting any other in its folder: only files created
+//! here are ever removed.
 
 use super::super::error::{FileError, shown};
 use std::ffi::OsString;
@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// So many names are tried for the file that takes another's place.
+/// Number of names tried for a temporary file.
 const NAMES: u32 = 16;
 
 /// Writes a file that only its owner may read. One that is there is replaced only
@@ -82,7 +82,7 @@ fn made(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Makes a file with a name that nobody can have guessed.
+/// Creates a temporary file with an unpredictable name.
 fn made_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     let random = RandomState::new();
     for attempt in 0..NAMES {
@@ -103,7 +103,7 @@ fn name(path: &Path, number: u64) -> OsString {
 }
 
 fn remove(path: &Path) {
-    // The error that led here is the one to tell.
+    // The error that led here is the one to report.
     let _ = fs::remove_file(path);
 }
 
