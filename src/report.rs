@@ -1,8 +1,7 @@
 //! Observations as text for other programs and for pipes.
 //!
 //! One file a format. A report is a pure function of an observation and the
-//! rows chosen from it; it writes to whatever it is given and touches nothing
-//! else.
+//! rows chosen from it; it writes to the given output and touches nothing else.
 
 pub mod chapter;
 pub mod check;

@@ -1,5 +1,5 @@
-//! What a check found, as text for people and as the one line that monitoring
-//! systems take.
+//! Result of a check, as text for people and as the one line for monitoring
+//! systems.
 
 use super::checked::{Checked, Over};
 use super::coverage::Shortfall;
@@ -13,9 +13,9 @@ use crate::model::gap::GapKind;
 use crate::model::observation::Observation;
 use std::io::{self, Write};
 
-/// So many findings are told in one line.
+/// Largest number of findings in the one line.
 const TOLD: usize = 3;
-/// Where the texts beside the labels begin.
+/// Column of the texts beside the labels.
 const INDENT: usize = 12;
 
 /// Writes findings as text, with evidence and what to check next.
@@ -62,7 +62,7 @@ fn was(over: &Over, checked: &Checked<'_>, words: &Catalogue) -> String {
     told.unwrap_or_default()
 }
 
-/// What nothing can be said about: rules that had nothing to judge by, or no
+/// Writes the parts without a result: rules without data or with too little
 /// time, and tables that could not be read.
 fn write_unjudged(
     checked: &Checked<'_>,
@@ -238,8 +238,7 @@ pub fn write_line(checked: &Checked<'_>, words: &Catalogue, out: &mut dyn Write)
     )
 }
 
-/// How many sockets have an owner that may not be seen: what rules about programs
-/// overlook.
+/// Number of sockets with a hidden owner, which rules about programs miss.
 fn hidden(observation: &Observation) -> u64 {
     let gaps = observation.gaps.iter();
     gaps.filter(|gap| gap.kind == GapKind::OwnersHidden)
@@ -384,7 +383,7 @@ mod tests {
             let first = said.lines().next().unwrap();
             assert!(first.ends_with(&format!(" in 15 s, {reason}")), "{first}");
         }
-        // What was found stays as grave as it is.
+        // Findings keep their severity.
         checked.gravest = Some(Severity::Alarm);
         let line = one_line(&checked);
         assert!(

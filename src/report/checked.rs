@@ -1,5 +1,5 @@
-//! What came of a check, whichever way it is told: what stands, what stood, and
-//! what could not be judged.
+//! Result of a check, independent of its format: active findings, ended
+//! findings, and parts without a result.
 
 use crate::model::finding::{Finding, Rule, Severity};
 use crate::model::observation::Observation;
@@ -8,41 +8,41 @@ use crate::monitor::Thresholds;
 use crate::report::coverage::{Coverage, Shortfall};
 use std::time::Duration;
 
-/// What was watched, and what would be bad news.
+/// Result of a check.
 pub struct Checked<'a> {
     /// The last table.
     pub observation: &'a Observation,
-    /// Findings that stood and are over, the oldest first.
+    /// Findings that have ended, the oldest first.
     pub over: &'a [Over],
-    /// The gravest finding that stood at any time.
+    /// Highest severity of any finding at any time.
     pub gravest: Option<Severity>,
-    /// How long was watched.
+    /// Time that was watched.
     pub watched: Duration,
-    /// How long was to be watched; more than that if it was ended early.
+    /// Time that was requested; longer than `watched` if the check ended early.
     pub wanted: Duration,
     /// The tables that were read of that time.
     pub coverage: Coverage,
     /// Rules that need more time than was watched.
     pub unripe: Vec<Unripe>,
-    /// From here on a finding is bad news.
+    /// Lowest severity that fails the check.
     pub level: Severity,
 }
 
-/// A finding that stood and is over.
+/// A finding that has ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Over {
-    /// As it was last, with the gravest severity it had.
+    /// Its last form, with its highest severity.
     pub finding: Finding,
-    /// When it was first missing.
+    /// Time at which it was first missing.
     pub until: Stamp,
 }
 
 /// A rule that cannot have found anything yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unripe {
-    /// Which.
+    /// Id of the rule.
     pub rule: Rule,
-    /// How long it must watch before it says anything.
+    /// Time that it must watch before its first finding.
     pub needs: Duration,
 }
 
@@ -55,7 +55,7 @@ pub enum Verdict {
     Warning,
     /// An alarm.
     Critical,
-    /// No such finding, and too little was seen to say that there is none.
+    /// No such finding, but too little was seen to be sure.
     Unknown,
 }
 
@@ -73,8 +73,8 @@ impl Verdict {
 }
 
 impl Unripe {
-    /// The rules that say nothing within such a time, whatever happens: what they
-    /// look for must be seen to last.
+    /// Returns the rules that cannot report anything within such a time: their
+    /// findings must last longer.
     #[must_use]
     pub fn after(watched: Duration, limits: &Thresholds) -> Vec<Self> {
         [
@@ -92,7 +92,7 @@ impl Unripe {
 }
 
 impl Checked<'_> {
-    /// What it comes to.
+    /// Returns the status of the check.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self.gravest.filter(|gravest| *gravest >= self.level) {
@@ -103,14 +103,14 @@ impl Checked<'_> {
         }
     }
 
-    /// Why it cannot say that all is well. A finding stands in spite of it: what was
-    /// seen is certain, whatever was not.
+    /// Returns the reason why the check cannot report that all is well. Findings are
+    /// valid all the same.
     #[must_use]
     pub fn shortfall(&self) -> Option<Shortfall> {
         self.coverage.shortfall(self.watched, self.wanted)
     }
 
-    /// How many findings of a severity stand.
+    /// Number of active findings of a severity.
     #[must_use]
     pub fn count(&self, severity: Severity) -> usize {
         let findings = self.observation.findings.iter();

@@ -1,5 +1,5 @@
-//! How much of the time that was to be watched the tables cover. A check that read
-//! too little must not say that all is well.
+//! Coverage of the requested time by tables. A check that read too little must not
+//! report that all is well.
 
 use crate::model::gap::{Gap, GapKind, GapReason};
 use std::time::Duration;
@@ -32,11 +32,11 @@ pub struct Coverage {
     unsearched: u64,
     /// Number of tables that were read where `/proc` is not mounted.
     tables_without_proc: u32,
-    /// When the last table was read, counted from the beginning.
+    /// Time of the last table, counted from the beginning.
     last: Duration,
 }
 
-/// Reason why a check cannot say that all is well.
+/// Reason why a check cannot report that all is well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shortfall {
     /// It was ended before its time.
@@ -107,7 +107,7 @@ impl Coverage {
             .saturating_add(1)
     }
 
-    /// What the tables read in `watched` of `wanted` lack.
+    /// Returns the shortfall of the tables read in `watched` of `wanted`.
     #[must_use]
     pub fn shortfall(&self, watched: Duration, wanted: Duration) -> Option<Shortfall> {
         let due = Self::due(wanted);
@@ -148,7 +148,7 @@ impl Shortfall {
     }
 }
 
-/// True if these gaps say that `/proc` is not mounted.
+/// True if one of these gaps means that `/proc` is not mounted.
 #[must_use]
 pub fn lacks_proc(gaps: &[Gap]) -> bool {
     gaps.iter().any(|gap| gap.kind == GapKind::ProcMissing)
@@ -189,8 +189,8 @@ mod tests {
         }
     }
 
-    /// Coverage of a check that read tables at these seconds, with so many processes
-    /// left out each.
+    /// Shortfall of a check that read tables at these seconds, each with a number of
+    /// unsearched processes.
     fn shortfall(tables: &[(u64, u64)], watched: u64, wanted: u64) -> Option<Shortfall> {
         let mut coverage = Coverage::default();
         for (at, unsearched) in tables {

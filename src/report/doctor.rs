@@ -1,4 +1,4 @@
-//! What can be seen and done here, as plain text.
+//! Available features, as plain text.
 
 use crate::explain::ability::verdicts;
 use crate::explain::catalogue::Catalogue;
@@ -9,7 +9,7 @@ use crate::model::observation::Observation;
 use crate::model::powers::Means;
 use std::io::{self, Write};
 
-/// Where names and sentences begin.
+/// Columns of names and sentences.
 const COLUMNS: (usize, usize) = (9, 27);
 
 /// Writes a line or more for each ability, then what would help. The table must

@@ -1,5 +1,5 @@
-//! Sockets explained one by one as plain text: what the live table says below
-//! itself of the selected row, in full.
+//! Explanations of single sockets as plain text: the text below the live table
+//! for the selected row, in full.
 
 use crate::explain::catalogue::Catalogue;
 use crate::explain::diagnosis::{Diagnosis, diagnose};
@@ -9,14 +9,14 @@ use crate::model::observation::Observation;
 use crate::model::row::Row;
 use std::io::{self, Write};
 
-/// So many are explained at once; more are read by nobody.
+/// Largest number of sockets explained at once.
 pub const MOST: usize = 20;
 
-/// How far everything but the title stands in.
+/// Indentation of everything but the title.
 const INDENT: &str = "  ";
 
-/// Explains the first [`MOST`] of the rows with these numbers, in this order, in
-/// lines of so many cells.
+/// Explains the first [`MOST`] of the rows with these numbers, in this order,
+/// in lines of `width` cells.
 ///
 /// # Errors
 ///
@@ -50,7 +50,7 @@ pub fn write(
     Ok(())
 }
 
-/// Writes a line that stands by itself, broken to so many cells.
+/// Writes a separate line, wrapped to `width` cells.
 ///
 /// # Errors
 ///
@@ -62,7 +62,7 @@ pub fn line(text: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Whose it is, and between which ends.
+/// Title of a socket: its owner and endpoints.
 fn title(row: &Row, observation: &Observation, numeric: bool, words: &Catalogue) -> String {
     let text = |column| {
         cell(column, row, observation, numeric, words)
@@ -95,7 +95,8 @@ fn title(row: &Row, observation: &Observation, numeric: bool, words: &Catalogue)
     .unwrap_or_default()
 }
 
-/// How urgent it is, why, what to do, and what else shows it: a paragraph each.
+/// Writes urgency, reasons, advice, and the equivalent command: a paragraph
+/// each.
 fn explanation(
     diagnosis: &Diagnosis,
     words: &Catalogue,

@@ -7,7 +7,7 @@ use crate::filter::{FieldHelp, fields};
 use crate::listing::{width as cells, wrap};
 use std::io::{self, Write};
 
-/// How far lines stand in.
+/// Indentation of lines.
 const INDENT: &str = "  ";
 /// Cells between columns.
 const GAP: usize = 2;
@@ -52,7 +52,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Writes the page in lines of at most so many cells, where no example is wider.
+/// Writes the page in lines of at most `width` cells, unless an example is
+/// wider.
 ///
 /// # Errors
 ///
@@ -91,7 +92,7 @@ pub fn write(words: &Catalogue, width: usize, out: &mut dyn Write) -> io::Result
     Ok(())
 }
 
-/// What holds for some fields, by the name of the sentence.
+/// Notes on groups of fields, by the name of the sentence.
 fn notes(fields: &[FieldHelp], words: &Catalogue) -> [(&'static str, String); 3] {
     let those = |such: fn(&FieldHelp) -> bool| {
         let found = fields.iter().filter(|field| such(field));
@@ -129,8 +130,8 @@ fn paragraph(text: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Columns as wide as their widest cell; the last is broken into lines, and stands
-/// below where too little is left for it.
+/// Writes columns as wide as their widest cell; the last is wrapped, at a minimum width
+/// where too little is left for it.
 fn table<const N: usize>(rows: &[[&str; N]], width: usize, out: &mut dyn Write) -> io::Result<()> {
     let widest = |column: usize| rows.iter().map(|row| cells(row[column])).max();
     let widths: [usize; N] = std::array::from_fn(|column| widest(column).unwrap_or(0));
@@ -168,8 +169,8 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
-    /// The fields of the error message are those of the page, each with an example
-    /// that means what it says.
+    /// The fields of the error message are those of the page, each with a valid
+    /// example.
     #[test]
     fn every_field_of_the_parser_is_on_the_page() {
         let error = Filter::parse("no-such-field:x").unwrap_err();

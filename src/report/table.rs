@@ -138,7 +138,7 @@ pub fn write_gaps(
     let owners_hidden = |gap: &Gap| gap.kind == GapKind::OwnersHidden;
     let hidden = observation.gaps.iter().any(owners_hidden);
     for gap in &observation.gaps {
-        // Of interest only where a row lacks its owner for it.
+        // Relevant only if a row lacks its owner because of it.
         if gap.kind.is_of_processes() && !hidden {
             continue;
         }

@@ -1,4 +1,4 @@
-//! What can be seen and done here, in the JSON contract: `doctor --json`.
+//! Available features, in the JSON contract: `doctor --json`.
 
 use super::entry::{lossy, timestamp};
 use super::{SCHEMA, write_guarded};

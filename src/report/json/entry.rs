@@ -40,7 +40,7 @@ impl GapEntry {
 pub(super) struct SocketEntry<'a> {
     protocol: &'static str,
     family: &'static str,
-    /// Whether it takes IPv6 alone; null for IPv4, for connections, and where the
+    /// True if it accepts IPv6 only; null for IPv4, for connections, and if the
     /// source does not report it.
     v6only: Option<bool>,
     state: Cow<'static, str>,
@@ -128,7 +128,7 @@ pub(super) fn user(uid: Option<u32>, observation: &Observation) -> Option<Cow<'_
     Some(text(observation.user(uid?)?))
 }
 
-/// `/proc` has no backlog and always says 0 for it: that is not a number.
+/// `/proc` has no backlog and always reports 0 for it, which is not a number.
 fn send_queue(socket: &Socket) -> Option<u32> {
     match socket.state {
         State::Listen => socket.backlog(),

@@ -33,7 +33,7 @@ struct SocketsDocument<'a> {
 #[derive(Serialize)]
 pub struct ExplainedPort<'a> {
     headline: &'a str,
-    /// What to do.
+    /// Advice.
     next: &'a [String],
     #[serde(flatten)]
     entry: &'a PortEntry,

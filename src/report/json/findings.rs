@@ -28,10 +28,10 @@ struct Document<'a> {
     failed: bool,
     /// `ok`, `warning`, `critical`, or `unknown` where too little was seen.
     state: &'a str,
-    /// How long was to be watched.
+    /// Time that was requested.
     wanted_s: f64,
-    /// Why too little was seen to say that all is well: `ended_early`, `few_tables`,
-    /// `gaps`, `no_proc` or `owners_unread`; null if all was.
+    /// Reason why too little was seen to report that all is well: `ended_early`,
+    /// `few_tables`, `gaps`, `no_proc` or `owners_unread`; null if enough was.
     shortfall: Option<&'static str>,
     tables: u32,
     unread_tables: u32,
@@ -42,7 +42,7 @@ struct Document<'a> {
     blind: Vec<BlindEntry>,
     findings: Vec<Entry>,
     muted: Vec<Entry>,
-    /// Findings that stood and are over.
+    /// Findings that have ended.
     over: Vec<Past>,
 }
 
@@ -186,7 +186,7 @@ fn tenths(length: Duration) -> f64 {
     (length.as_secs_f64() * 10.0).round() / 10.0
 }
 
-/// A moment of the past, by the clock on the wall.
+/// Returns a past time by the wall clock.
 fn moment(then: Stamp, now: Time) -> String {
     let age = u64::try_from(then.age(now.stamp()).as_millis()).unwrap_or(0);
     timestamp(now.wall_ms.saturating_sub(age))
@@ -274,7 +274,7 @@ impl Owner {
     }
 }
 
-/// A fact with its unit; what the kernel does not tell is null.
+/// A fact with its unit; null if the kernel does not report it.
 fn value(fact: &Fact) -> Value {
     match fact {
         Fact::Unknown => Value::Null,

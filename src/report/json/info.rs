@@ -1,5 +1,5 @@
 //! The shape of `tcp_info` in the JSON contract. Times and rates carry their
-//! unit in their name; what this kernel does not tell is null.
+//! unit in their name; a value that this kernel does not report is null.
 
 use crate::model::flow::Rate;
 use crate::model::observation::Detail;

@@ -36,7 +36,7 @@ struct Facts<'a> {
     started_at: Option<String>,
 }
 
-/// The same in JSON.
+/// The facts serialized as JSON.
 #[derive(Serialize, Deserialize)]
 struct Written {
     name: Box<RawValue>,

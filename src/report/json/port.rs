@@ -21,11 +21,11 @@ pub struct PortEntry {
     /// Seconds until the last socket that only the kernel keeps is gone, rounded up;
     /// null if that is unknown, or a program has the port.
     free_in_s: Option<u64>,
-    /// Who has it in this network namespace, the most important first.
+    /// Its holders in this network namespace, the most important first.
     holders: Vec<HolderEntry>,
-    /// Who has it, or stands behind its NAT, in other network namespaces.
+    /// Its holders, and targets behind its NAT, in other network namespaces.
     elsewhere: Vec<HolderEntry>,
-    /// Where NAT sends connections to it.
+    /// Targets to which NAT forwards connections to it.
     forwarded_to: Vec<TargetEntry>,
 }
 
@@ -35,7 +35,7 @@ struct HolderEntry {
     role: &'static str,
     /// The state of its sockets; null if it is not the same for all.
     state: Option<String>,
-    /// So many sockets.
+    /// Number of sockets.
     sockets: usize,
     /// Seconds until the last of them is gone, for remnants with a timer.
     free_in_s: Option<u64>,
@@ -97,7 +97,7 @@ impl HolderEntry {
         ends.sort_by_key(|socket| (socket.local.address(), socket.interface));
         ends.dedup_by_key(|socket| (socket.local.address(), socket.interface));
         let peer = socket.peer().filter(|_| holder.rows.len() == 1);
-        // That of a record that only the kernel keeps is of nobody.
+        // The uid of a socket that only the kernel keeps is not that of an owner.
         let uid = socket
             .user()
             .filter(|_| !matches!(holder.role, Role::Remnant(_)));
