@@ -147,7 +147,7 @@ fn text(bytes: &[u8]) {
     let text = Text::new(bytes);
     assert_shown(text.as_str());
     let kept = &bytes[..bytes.len().min(LONGEST)];
-    // What was cut is shown to be, so that not all of the rest is raw.
+    // The mark of a cut text is part of it, so not all of the rest is raw.
     assert!(text.raw().starts_with(kept));
 }
 

@@ -1,6 +1,6 @@
-//! What this program may do, and giving up what it does not need.
+//! Privileges of this program, and dropping those it does not need.
 //!
-//! It often runs as root and reads texts that anybody on the machine can
+//! It often runs as root and reads texts that any user on the machine can
 //! choose. So it keeps only the capabilities its plan uses, cannot gain new
 //! ones, and leaves no core dump with other users' command lines in it. Outside
 //! the lab, which starts copies of it, it cannot start a program either.
@@ -26,18 +26,18 @@ use std::fs;
 /// Gives up everything but these capabilities, as far as they are held.
 ///
 /// Capabilities belong to a thread and are inherited by those it starts: this
-/// counts for the whole program only while it has a single thread. Nothing
-/// here can fail for a reason a person could mend (a seccomp filter may forbid
-/// it); [`powers`] tells what came of it.
+/// covers the whole program only while it has a single thread. No failure here
+/// can be fixed by the user (a seccomp filter may forbid it); [`powers`]
+/// reports the result.
 pub fn keep(wanted: &[Capability]) {
     let _ = keep_capabilities(wanted);
     let _ = set_no_new_privs(true);
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
-/// Does something with no more rights than whoever started the program has: a
-/// file that was named must be one that they could read themselves. Root can
-/// read everything anyway.
+/// Runs an operation with no more rights than those of the user who started the
+/// program: a file that was named must be one that this user could read. Root
+/// can read everything anyway.
 pub fn as_oneself<T>(deed: impl FnOnce() -> T) -> T {
     if is_root() {
         return deed();
@@ -45,8 +45,8 @@ pub fn as_oneself<T>(deed: impl FnOnce() -> T) -> T {
     without_capabilities(deed)
 }
 
-/// Does something with the rights of this user alone, root or not: what may be
-/// written, and whether there is something, is then for the files' modes to say.
+/// Runs an operation with the rights of this user alone, root or not: file
+/// modes then decide what can be written, and what exists.
 pub fn without_capabilities<T>(deed: impl FnOnce() -> T) -> T {
     let Ok(held) = capabilities(None) else {
         return deed();
@@ -73,8 +73,8 @@ pub fn become_user(uid: u32, gid: u32) -> io::Result<()> {
     set_thread_groups(&[gid])?;
     set_thread_res_gid(gid, gid, gid)?;
     set_thread_res_uid(uid, uid, uid)?;
-    // The kernel takes all of them with the last id that was 0 (capabilities(7)),
-    // unless somebody has told it not to.
+    // The kernel drops all of them with the last id that was 0
+    // (capabilities(7)), unless it was configured otherwise.
     set_capabilities(
         None,
         CapabilitySets {
@@ -84,7 +84,7 @@ pub fn become_user(uid: u32, gid: u32) -> io::Result<()> {
         },
     )?;
     set_no_new_privs(true)?;
-    // That belongs to the whole program, and the kernel has just reset it.
+    // A property of the whole program, which the kernel has just reset.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
 }
 
@@ -105,13 +105,14 @@ fn keep_capabilities(wanted: &[Capability]) -> io::Result<()> {
     )
 }
 
-/// Whether this program runs as root.
+/// True if this program runs as root.
 #[must_use]
 pub fn is_root() -> bool {
     geteuid().is_root()
 }
 
-/// What this thread, and the threads it starts, may do now.
+/// Returns the current privileges of this thread, which the threads it starts
+/// inherit.
 #[must_use]
 pub fn powers() -> Powers {
     let held = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective);

@@ -16,16 +16,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tcplens::fuzzing::Target;
 
-/// An input that takes longer, whatever else the machine does, is a fault.
+/// Time of a single input above which it is a fault, whatever the load of the
+/// machine.
 const TOO_SLOW: Duration = Duration::from_millis(200);
 /// An input that takes this long will not end.
 const HANGS: Duration = Duration::from_secs(20);
-/// So many faults of different places are enough.
+/// Number of faults in different places after which a campaign stops.
 const MAX_FAULTS: usize = 5;
-/// The clock is looked at once in so many inputs.
+/// Number of inputs between two looks at the clock.
 const CLOCK_INTERVAL: u64 = 64;
 
-/// How much is tried.
+/// Budget of a campaign.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     /// Number of the first input.
@@ -34,7 +35,7 @@ pub(crate) struct Budget {
     pub(crate) time: Duration,
 }
 
-/// What came of a campaign.
+/// Result of a campaign.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Report {
     pub(crate) inputs: u64,
@@ -48,14 +49,14 @@ pub(crate) struct Report {
 /// An input that must not do what it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
-    /// Of the input, so that it can be made again.
+    /// Number of the input, from which it can be made again.
     pub(crate) number: u64,
     pub(crate) what: String,
     pub(crate) input: Vec<u8>,
 }
 
 thread_local! {
-    /// Where the last panic of this thread was, and what it said.
+    /// Place and message of the last panic of this thread.
     static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
@@ -66,7 +67,7 @@ pub(crate) fn keep_panics() {
     }));
 }
 
-/// What a target says to an input: the panic, if there is one.
+/// Runs a target on an input and returns the panic, if there is one.
 pub(crate) fn try_input(target: &Target, input: &[u8]) -> Option<String> {
     let run = AssertUnwindSafe(|| (target.run)(input));
     catch_unwind(run).err().map(|_| PANIC.take())
@@ -80,7 +81,8 @@ pub(crate) fn input(target: &Target, seeds: &Seeds, seed: u64, number: u64) -> V
     input
 }
 
-/// Runs until the budget is used up; `began` is told the number of each input first.
+/// Runs until the budget is used up; `began` is called with the number of each input
+/// first.
 pub(crate) fn run(
     target: &Target,
     seeds: &Seeds,
@@ -111,7 +113,7 @@ pub(crate) fn run(
         report.panics += u64::from(panicked.is_some());
         let slow = || is_slow(target, &input, took).then(|| format!("takes {took:?}"));
         if let Some(what) = panicked.or_else(slow) {
-            // One of each place: the rest says nothing new.
+            // One fault per place is enough.
             let place = what.lines().next().unwrap_or_default().to_owned();
             if places.insert(place) {
                 report.faults.push(Fault {
@@ -186,7 +188,7 @@ pub(crate) fn watch(current: Arc<AtomicU64>) -> io::Result<()> {
     thread::Builder::new().spawn(watcher).map(drop)
 }
 
-/// How long an input may take; tests of the driver do not wait for so long.
+/// Longest time of an input; tests of the driver use a shorter one.
 fn hangs() -> Duration {
     let milliseconds = std::env::var("TCPLENS_FUZZ_HANG_MS").ok();
     let milliseconds = milliseconds.and_then(|text| text.parse().ok());

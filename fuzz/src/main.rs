@@ -32,7 +32,7 @@ tcplens-fuzz list
 tcplens-fuzz run TARGET|all … [--seconds N] [--inputs N] [--seed N] [--jobs N] [--artifacts DIR]
 tcplens-fuzz replay TARGET FILE …";
 
-/// The worker tells its progress once in so many inputs.
+/// Number of inputs between two progress lines of the worker.
 const PROGRESS_INTERVAL: u64 = 8192;
 /// Longer inputs are not printed, only saved.
 const MAX_PRINTED: usize = 2048;
@@ -66,7 +66,7 @@ fn wrong(what: &str) -> io::Error {
     io::Error::other(format!("{what}\n{USAGE}"))
 }
 
-/// Where seeds and dictionaries are.
+/// Directory of seeds and dictionaries.
 fn home() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -215,7 +215,7 @@ fn replay(name: &str, files: &[&str]) -> io::Result<bool> {
     Ok(clean)
 }
 
-/// What a process of its own does: see [`supervisor`].
+/// Main function of a worker process: see [`supervisor`].
 fn work(words: &[&str]) -> io::Result<()> {
     let [name, seed, first, inputs, milliseconds, tells_each] = words else {
         return Err(wrong("worker"));

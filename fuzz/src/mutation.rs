@@ -29,7 +29,7 @@ const NUMBERS: &[&str] = &[
     "0.1",
 ];
 
-/// What has broken parsers of text before.
+/// Fragments that have broken text parsers before.
 const FRAGMENTS: &[&[u8]] = &[
     b"\0",
     b"\n",
@@ -149,8 +149,8 @@ fn insert(input: &mut Vec<u8>, at: usize, what: &[u8]) {
     input.splice(at..at, what.iter().copied());
 }
 
-/// Writes a number of the machine over what stands there, sometimes aligned: lengths,
-/// types and counters of binary messages are such.
+/// Overwrites bytes with a binary number, sometimes aligned: lengths, types and
+/// counters of binary messages are such.
 fn overwrite(random: &mut Random, input: &mut [u8], at: usize) {
     let at = if random.one_in(2) { at & !3 } else { at };
     let whole = u64::try_from(input.len()).unwrap_or(u64::MAX);

@@ -1,5 +1,5 @@
-//! Targets with a fault in them, which the driver must find: a driver that finds nothing
-//! says nothing.
+//! Targets with a planted fault, which the driver must find: otherwise its silence
+//! would prove nothing.
 
 use std::thread;
 use std::time::Duration;

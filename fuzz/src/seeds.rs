@@ -1,4 +1,4 @@
-//! What mutations begin with: the files of `corpus/TARGET`, and the words of
+//! Seeds of mutations: the files of `corpus/TARGET`, and the words of
 //! `dictionaries/TARGET.dict`.
 //!
 //! Dictionaries have the format of libFuzzer: `name="bytes"` or `"bytes"` a line, with
@@ -30,7 +30,8 @@ impl Seeds {
             .iter()
             .map(fs::DirEntry::path)
             .collect();
-        // Inputs are told by their number, so their order must not depend on the disk.
+        // Inputs are identified by their number, so their order must not depend on the
+        // disk.
         paths.sort();
         let mut inputs = Vec::new();
         for path in paths {

@@ -13,20 +13,20 @@ use tcplens::fuzzing::Target;
 /// The hidden command of the processes that do the work.
 pub(crate) const WORKER: &str = "worker";
 
-/// How campaigns are run.
+/// Options of campaigns.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Orders<'a> {
     pub(crate) seed: u64,
     pub(crate) inputs: u64,
     pub(crate) time: Duration,
-    /// Where inputs that find faults are written.
+    /// Directory for inputs that find faults.
     pub(crate) artifacts: &'a Path,
 }
 
-/// What a worker said last.
+/// Last output of a worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Heard {
-    /// Number of the last input it told of.
+    /// Number of the last input it reported.
     reached: u64,
     /// Peak of its memory.
     memory_kib: u64,
@@ -44,7 +44,7 @@ pub(crate) fn run(target: &Target, seeds: &Seeds, orders: Orders<'_>) -> io::Res
     if let Some(report) = heard.report {
         return Ok((report, heard.memory_kib));
     }
-    // It died: again from the last number that is known, telling each.
+    // It died: run again from the last reported number, reporting each.
     let again = work(target, orders, heard.reached, orders.inputs, true)?;
     if again.report.is_some() {
         let what = "died, and did not when the same inputs were tried again";
@@ -82,7 +82,7 @@ fn work(
         .arg(tells_each.to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        // What a runtime says of an overflow is said in the report.
+        // The report covers what a runtime prints about an overflow.
         .stderr(Stdio::null())
         .spawn()?;
     let mut heard = Heard::default();
@@ -97,7 +97,7 @@ fn work(
     Ok(heard)
 }
 
-/// Writes the report of a worker in lines that [`hear`] reads.
+/// Writes the report of a worker in lines for [`hear`].
 pub(crate) fn tell(report: &Report, memory_kib: u64, mut line: impl FnMut(String)) {
     for fault in &report.faults {
         let (what, input) = (hex(fault.what.as_bytes()), hex(&fault.input));

@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// True if the filter is in force.
 static FORBIDDEN: AtomicBool = AtomicBool::new(false);
 
-/// Forbids this thread, and those it will start, to start a program. Where the
-/// system offers no filters (a kernel without them, a sandbox that forbids
-/// seccomp(2), another architecture), the program goes on without:
-/// [`is_forbidden`] says so.
+/// Forbids this thread, and those it will start, to execute a program. If
+/// filters are unavailable (a kernel without them, a sandbox that forbids
+/// seccomp(2), another architecture), the program continues without:
+/// [`is_forbidden`] reports it.
 pub fn forbid() {
     if install().is_some() {
         FORBIDDEN.store(true, Ordering::Relaxed);
