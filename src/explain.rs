@@ -1,7 +1,7 @@
-//! What a state, a timer, a gap or a finding means, in words.
+//! Text about states, timers, gaps and findings.
 //!
-//! The words are data (`assets/explain`), one folder a language. This room
-//! loads them, chooses the sentences that fit one socket's own evidence, and
+//! The messages are data (`assets/explain`), one folder a language. This module
+//! loads them, chooses the sentences that fit the evidence of one socket, and
 //! fills in its numbers. It draws nothing.
 
 pub mod ability;

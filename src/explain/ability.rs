@@ -1,6 +1,6 @@
-//! What can be seen and done here, what cannot and why, and which privileges
-//! would help: joined from what a table really lacked and what this program
-//! may do. Nothing is guessed from the user's number.
+//! Report on what can be seen and done here, the reasons for what cannot, and
+//! the privileges that would help: from what a table really lacked and from the
+//! privileges of this program. Nothing is guessed from the uid.
 
 use super::catalogue::Catalogue;
 use super::sentence::{fill, grouped};
@@ -15,7 +15,7 @@ use crate::model::reading::SourceKind;
 use crate::model::row::Phase;
 use std::collections::BTreeSet;
 
-/// Something this program can do, more or less.
+/// A feature of this program that may be limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ability {
     /// Read the socket tables.
@@ -24,20 +24,20 @@ pub enum Ability {
     Owners,
     /// Read other network namespaces.
     Namespaces,
-    /// Hear what the kernel tells between tables.
+    /// Receive the kernel's events between tables.
     Events,
-    /// Look for troubles.
+    /// Run the detection rules.
     Detection,
     /// End processes.
     End,
     /// Close connections.
     Close,
-    /// What it has given up.
+    /// Privileges that it has given up.
     Restraint,
 }
 
 impl Ability {
-    /// All of them, in the order they are told.
+    /// All of them, in the order of the report.
     pub const ALL: [Self; 8] = [
         Self::Sockets,
         Self::Owners,
@@ -65,10 +65,10 @@ impl Ability {
     }
 }
 
-/// How far it can.
+/// Extent to which a feature works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
-    /// Wholly.
+    /// Fully.
     Can,
     /// In part.
     Partly,
@@ -88,17 +88,17 @@ impl Standing {
     }
 }
 
-/// What is to be said of one ability.
+/// Report on one feature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// Which.
+    /// The feature.
     pub ability: Ability,
-    /// How far.
+    /// The extent to which it works.
     pub standing: Standing,
-    /// The sentence of the assets, by its name.
+    /// Name of the sentence in the assets.
     pub(super) says: &'static str,
     values: Vec<(&'static str, String)>,
-    /// The privileges it lacks.
+    /// Missing privileges.
     pub lacks: BTreeSet<Capability>,
 }
 
@@ -118,7 +118,7 @@ impl Verdict {
         self
     }
 
-    /// Notes which of these privileges are not held.
+    /// Adds those of these privileges that are not held.
     fn lacking(mut self, wanted: &[Capability], means: &Means) -> Self {
         let held = &means.powers.capabilities;
         let missing = wanted.iter().filter(|one| !held.contains(one));
@@ -126,7 +126,7 @@ impl Verdict {
         self
     }
 
-    /// In words.
+    /// Returns the report as a sentence.
     #[must_use]
     pub fn sentence(&self, words: &Catalogue) -> String {
         let text = words.ability(self.ability.key(), self.says);
@@ -142,8 +142,7 @@ impl Verdict {
     }
 }
 
-/// What can be seen and done, one verdict for each ability. `scope` is that of
-/// the table.
+/// Returns one report for each feature. `scope` is that of the table.
 #[must_use]
 pub fn verdicts(observation: &Observation, means: &Means, scope: Scope) -> Vec<Verdict> {
     vec![
@@ -316,7 +315,8 @@ fn restraint(means: &Means) -> Verdict {
     let restraint = means.powers.restraint;
     let whole =
         restraint.least_capabilities && restraint.no_new_privileges && restraint.no_core_dumps;
-    // A second wall: without it nothing is lacking that a person could use.
+    // A second line of defence: without it nothing is missing that a user could
+    // use.
     let (standing, some, none) = match (whole, restraint.no_execution) {
         (true, true) => (Standing::Can, "can", "none"),
         (true, false) => (Standing::Can, "can_unfiltered", "none_unfiltered"),

@@ -1,19 +1,19 @@
-//! The limits that bound how long a state lasts: here, and in the lab, which
-//! raises some of them so that states stay, also those of the machine around it.
+//! Limits on the duration of states: here, and in the lab, which raises some of
+//! them so that states last, also those of the host.
 
 use crate::model::limits::Limits;
 
-/// The limits that hold here, and those outside the lab.
+/// The limits that apply here, and outside the lab those of the host.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds<'a> {
-    /// Where the sockets are.
+    /// Limits where the sockets are.
     pub here: &'a Limits,
-    /// Of the machine around the lab; none outside it.
+    /// Limits of the host; none outside the lab.
     pub outside: Option<&'a Limits>,
 }
 
 impl<'a> From<&'a Limits> for Bounds<'a> {
-    /// Outside the lab.
+    /// Returns the context outside the lab.
     fn from(here: &'a Limits) -> Self {
         Self {
             here,

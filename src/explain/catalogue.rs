@@ -1,8 +1,8 @@
-//! The words of each language, loaded from the assets when first needed.
+//! Messages of each language, loaded from the assets when first needed.
 //!
-//! A language is a folder of files, and every folder has the same; a test holds
-//! each of them complete. Each file is read when its first word is asked for: a
-//! plain list needs only few.
+//! A language is a folder of files, the same for every language; a test checks
+//! that each of them is complete. Each file is read when its first message is
+//! needed: a plain list needs only few.
 
 mod books;
 mod words;
@@ -24,7 +24,7 @@ pub use words::{
     UnownedWords, Walk,
 };
 
-/// All words of one language.
+/// All messages of one language.
 #[derive(Debug)]
 pub struct Catalogue {
     language: Language,
@@ -42,7 +42,7 @@ impl Catalogue {
         }
     }
 
-    /// The words of a language.
+    /// Returns the messages of a language.
     #[must_use]
     pub fn of(language: Language) -> &'static Self {
         match language {
@@ -51,43 +51,43 @@ impl Catalogue {
         }
     }
 
-    /// Which language.
+    /// The language.
     #[must_use]
     pub fn language(&self) -> Language {
         self.language
     }
 
-    /// The words for a state.
+    /// Text about a state.
     #[must_use]
     pub fn state(&self, state: State) -> Option<&StateWords> {
         self.loaded.states(self.language).get(state.key())
     }
 
-    /// The words for a timer.
+    /// Text about a timer.
     #[must_use]
     pub fn timer(&self, kind: TimerKind) -> Option<&TimerWords> {
         self.loaded.timers(self.language).get(kind.key())
     }
 
-    /// The words for a row without an owner.
+    /// Text about a row without an owner.
     #[must_use]
     pub fn unowned(&self, reason: Unowned) -> Option<&UnownedWords> {
         self.loaded.unowned(self.language).get(reason.key())
     }
 
-    /// A word about a gap: `short`, `means` or `do`.
+    /// Message about a gap: `short`, `means` or `do`.
     #[must_use]
     pub fn gap(&self, kind: GapKind, word: &str) -> &str {
         self.word(Book::Gaps, kind.key(), word)
     }
 
-    /// Why something is missing.
+    /// Reason for a gap.
     #[must_use]
     pub fn gap_reason(&self, reason: GapReason) -> &str {
         self.word(Book::Gaps, "reasons", reason.key())
     }
 
-    /// A sentence about a rule's findings.
+    /// Sentence about the findings of a rule.
     #[must_use]
     pub fn finding(&self, rule: Rule, word: &str) -> &str {
         self.word(Book::Findings, rule.key(), word)
@@ -99,25 +99,25 @@ impl Catalogue {
         self.word(Book::Diagnosis, group, name)
     }
 
-    /// Why no signal was sent.
+    /// Reason why no signal was sent.
     #[must_use]
     pub fn refusal(&self, key: &str) -> &str {
         self.word(Book::Refusals, key, "means")
     }
 
-    /// The same in a few words.
+    /// The same, short.
     #[must_use]
     pub fn refusal_in_short(&self, key: &str) -> &str {
         self.word(Book::Refusals, key, "short")
     }
 
-    /// A sentence about what can be seen or done here.
+    /// Sentence about a feature.
     #[must_use]
     pub fn ability(&self, key: &str, word: &str) -> &str {
         self.word(Book::Abilities, key, word)
     }
 
-    /// What came of a signal.
+    /// Outcome of a signal.
     #[must_use]
     pub fn outcome(&self, key: &str) -> &str {
         self.loaded
@@ -126,7 +126,7 @@ impl Catalogue {
             .map_or("", String::as_str)
     }
 
-    /// What a column shows.
+    /// Description of a column.
     #[must_use]
     pub fn column(&self, key: &str) -> &str {
         self.word(Book::Columns, key, "means")
@@ -138,19 +138,19 @@ impl Catalogue {
         self.word(Book::Columns, key, "title")
     }
 
-    /// What a cell says where a column has no value of its own.
+    /// Text of a cell without a value.
     #[must_use]
     pub fn cell(&self, name: &str) -> &str {
         self.word(Book::Columns, "cell", name)
     }
 
-    /// A word about a command: `label` or `means`.
+    /// Message about a command: `label` or `means`.
     #[must_use]
     pub fn command(&self, key: &str, word: &str) -> &str {
         self.word(Book::Commands, key, word)
     }
 
-    /// A word of the screen's own: headings, notices, questions.
+    /// Message of the screen itself: headings, notices, questions.
     #[must_use]
     pub fn screen(&self, group: &str, name: &str) -> &str {
         self.word(Book::Screen, group, name)
@@ -192,8 +192,8 @@ impl Catalogue {
         &self.loaded.arrows(self.language).arrow
     }
 
-    /// A place that depends on this machine's settings, in words; `None` for
-    /// any other place.
+    /// Value of a placeholder that depends on this machine's settings; `None`
+    /// for any other placeholder.
     #[must_use]
     pub fn limit<'a>(&self, name: &str, bounds: impl Into<Bounds<'a>>) -> Option<String> {
         if !super::lengths::is_limit(name) {
@@ -224,7 +224,7 @@ impl Catalogue {
         }
     }
 
-    /// What holds in the lab, and beside it what holds outside.
+    /// Text with the limit of the lab, and beside it the limit of the host.
     pub(super) fn beside_outside(&self, name: &str, here: &str, outside: Limit) -> String {
         let outside = self.said_limit(outside);
         let both = fill(self.lab("outside", name), |place| {
@@ -243,14 +243,14 @@ impl Catalogue {
         fill(text, |name| self.limit(name, bounds)).unwrap_or_else(|| text.to_owned())
     }
 
-    /// A length of time with its two largest units: `2 min 11 s`, `41 min`.
+    /// A duration in its two largest units: `2 min 11 s`, `41 min`.
     #[must_use]
     pub fn length(&self, duration: Duration) -> String {
         super::lengths::length(duration, |unit| self.diagnosis("units", unit))
     }
 
-    /// A message of the command line, which is written in English where it
-    /// arises.
+    /// Translates a message of the command line, which is written in English
+    /// where it arises.
     #[must_use]
     pub fn message(&self, english: &str) -> String {
         match self.language {
@@ -259,7 +259,7 @@ impl Catalogue {
         }
     }
 
-    /// A help page of the command line.
+    /// Translates a help page of the command line.
     #[must_use]
     pub fn help(&self, english: &str) -> String {
         match self.language {
@@ -268,13 +268,13 @@ impl Catalogue {
         }
     }
 
-    /// Sentences one after the other.
+    /// Joins sentences.
     #[must_use]
     pub fn sentences<S: AsRef<str>>(&self, sentences: &[S]) -> String {
         self.joined(sentences, "sentence")
     }
 
-    /// Things of a kind, one after the other.
+    /// Joins items to a list.
     #[must_use]
     pub fn list<S: AsRef<str>>(&self, things: &[S]) -> String {
         self.joined(things, "list")
@@ -285,7 +285,7 @@ impl Catalogue {
         pieces.join(self.diagnosis("join", by))
     }
 
-    /// A text behind what it is about.
+    /// A text behind its label.
     #[must_use]
     pub fn labelled(&self, label: &str, text: &str) -> String {
         let sentence = self.diagnosis("join", "labelled");

@@ -1,5 +1,5 @@
-//! Explains one socket from its own evidence: what it is in, why, who must act
-//! next, and what to do.
+//! Explains one socket from its own evidence: state, reason, next actor, and
+//! advice.
 
 mod case;
 mod holders;
@@ -22,34 +22,35 @@ use same::same_as;
 /// The explanation of a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnosis {
-    /// Whether somebody should do something.
+    /// Urgency of the advice.
     pub urgency: Urgency,
-    /// The state and for how long.
+    /// The state and its duration.
     pub headline: String,
-    /// Why it is in it, from its own evidence.
+    /// Reason for the state, from its own evidence.
     pub sentences: Vec<String>,
-    /// What to do, without a heading, the most useful first: at most three
-    /// things, and none for a row that has closed.
+    /// Advice, without a heading, the most useful first: at most three items,
+    /// and none for a closed row.
     pub next: Vec<String>,
-    /// Who must act.
+    /// Next actor.
     pub waits_for: String,
-    /// Whether that is told by its own evidence, and not by the state alone.
+    /// True if the next actor follows from its own evidence, and not from the
+    /// state alone.
     pub waits_unusually: bool,
-    /// Why nobody owns it, where nobody does.
+    /// Reason for a missing owner.
     pub unowned: Option<String>,
-    /// Whether that is said by the sentences already.
+    /// True if the sentences already include that reason.
     pub unowned_is_said: bool,
-    /// In the lab, how long it would be in this state at most outside, where the lab
-    /// holds it longer.
+    /// In the lab, the maximum duration of this state on the host, where the
+    /// lab extends it.
     pub outside: Option<String>,
-    /// An `ss` command that shows the same socket; empty where none would, because
-    /// no way is known into its network namespace.
+    /// An `ss` command that shows the same socket; empty if there is none,
+    /// because its network namespace cannot be entered.
     pub same_as: String,
 }
 
 impl Diagnosis {
-    /// The headline behind the word for how urgent it is, where it is at all,
-    /// and how many bytes that word takes.
+    /// Returns the headline with its urgency in front, if urgent, and the
+    /// number of bytes of that prefix.
     #[must_use]
     pub fn marked_headline(&self, words: &Catalogue) -> (String, usize) {
         match self.urgency {
@@ -68,8 +69,8 @@ pub fn diagnose(row: &Row, observation: &Observation, words: &Catalogue) -> Diag
     explain(&Case::new(row, observation, words))
 }
 
-/// Explains a row of the lab, which keeps states for longer than the machine
-/// around it, whose limits those `outside` are.
+/// Explains a row of the lab, which extends states; `outside` are the limits of
+/// the host.
 #[must_use]
 pub fn diagnose_in_lab(
     row: &Row,
@@ -83,12 +84,12 @@ pub fn diagnose_in_lab(
 /// The urgency of one row.
 #[must_use]
 pub fn urgency(row: &Row, observation: &Observation) -> Urgency {
-    // The choice does not depend on the language.
+    // The selection does not depend on the language.
     let case = Case::new(row, observation, Catalogue::of(Language::English));
     urgency_of(&case)
 }
 
-/// The urgency of one row of many.
+/// Returns the urgency of one row of many.
 pub(super) fn urgency_among(
     row: &Row,
     observation: &Observation,
@@ -108,7 +109,8 @@ fn urgency_of(case: &Case<'_>) -> Urgency {
 fn explain(case: &Case<'_>) -> Diagnosis {
     let (row, observation, words) = (case.row, case.observation, case.words);
     if row.phase == Phase::Closed {
-        // It is nowhere any more: nothing of what follows would be true of it.
+        // The socket no longer exists: nothing of the following would be true
+        // of it.
         return Diagnosis {
             urgency: Urgency::Normal,
             headline: case.headline(),
@@ -144,12 +146,13 @@ fn explain(case: &Case<'_>) -> Diagnosis {
     }
 }
 
-/// What is said, by name. A sentence with an unknown place falls out.
+/// Returns the sentences with their names. A sentence with an unknown
+/// placeholder is dropped.
 fn sentences(case: &Case<'_>, choice: &Choice) -> Vec<(&'static str, String)> {
     told(case, &choice.sentences)
 }
 
-/// What to do, by name.
+/// Returns the advice with its names.
 fn next(case: &Case<'_>, choice: &Choice) -> Vec<(&'static str, String)> {
     told(case, &choice.next)
 }

@@ -1,19 +1,19 @@
-//! Sentences about what a filter could not decide, and about words it took as
-//! text.
+//! Sentences about rows that a filter could not decide, and about terms that it
+//! took as text.
 
 use super::catalogue::Catalogue;
 use super::sentence::{fill, grouped};
 use crate::filter::{Doubt, Filter};
 use std::time::Duration;
 
-/// No more words than these are named.
+/// Maximum number of terms named.
 const MAX_WORDS: usize = 3;
 
-/// Why it is unknown whether a row matches.
+/// Returns the reason why it is unknown if a row matches.
 #[must_use]
 pub fn reason(doubt: Doubt, words: &Catalogue) -> String {
     let key = match doubt {
-        // One reading has seen it for no time at all.
+        // A single reading gives no age.
         Doubt::Age { at_least, .. } if at_least < Duration::from_secs(1) => "age_new",
         doubt => doubt.key(),
     };
@@ -26,8 +26,8 @@ pub fn reason(doubt: Doubt, words: &Catalogue) -> String {
     said.unwrap_or_default()
 }
 
-/// How many sockets are left out because it is unknown whether they match, and
-/// what is not known of the first; none if there are none.
+/// Returns the number of sockets excluded because it is unknown if they match,
+/// with the reason for the first; none if there are none.
 #[must_use]
 pub fn left_out(count: usize, doubt: Option<Doubt>, words: &Catalogue) -> Option<String> {
     let name = match count {
@@ -43,7 +43,7 @@ pub fn left_out(count: usize, doubt: Option<Doubt>, words: &Catalogue) -> Option
     })
 }
 
-/// The words of a filter that are looked for as text, a sentence each.
+/// Returns a sentence for each term of a filter that is searched as text.
 #[must_use]
 pub fn texts(filter: &Filter, words: &Catalogue) -> Vec<String> {
     let sentence = words.screen("unknown", "text");

@@ -1,5 +1,5 @@
-//! A finding in words: one line, the evidence, what else it could be, and what
-//! to check next.
+//! A finding in words: one line, the evidence, alternative explanations, and
+//! advice.
 
 use super::catalogue::Catalogue;
 use super::program::program_text;
@@ -10,28 +10,28 @@ use crate::model::owner::Unowned;
 use crate::model::process::{Process, RunState};
 use crate::monitor::Per;
 
-/// The words of one finding.
+/// Text of one finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FindingWords {
-    /// A few words.
+    /// Title, a few words.
     pub title: String,
     /// One line for the screen.
     pub line: String,
-    /// What was seen, in numbers.
+    /// Evidence, in numbers.
     pub evidence: String,
-    /// What else it could be.
+    /// Alternative explanations.
     pub otherwise: String,
-    /// What to check next.
+    /// Next thing to check.
     pub next: String,
 }
 
-/// Puts a finding into words.
+/// Returns the text of a finding.
 #[must_use]
 pub fn describe(finding: &Finding, words: &Catalogue) -> FindingWords {
     let rule = finding.evidence.rule();
     let title = title(finding);
-    // A place that is not known is told as such: a finding without words would
-    // be an alarm that names nothing.
+    // An unknown value is shown as unknown: a finding without text would be an
+    // alarm that names nothing.
     let value = |place: &str| value(finding, words, place).unwrap_or_else(|| UNKNOWN.to_owned());
     let complete = |sentence: &str| fill(sentence, |place| Some(value(place))).unwrap_or_default();
     let say = |name: &str| complete(words.finding(rule, name));
@@ -68,10 +68,10 @@ impl FindingWords {
     }
 }
 
-/// No number and no name, in any language.
+/// Text of an unknown number or name, in any language.
 const UNKNOWN: &str = "—";
 
-/// Sentences about what keeps the process of a finding from working.
+/// Sentences about obstacles of the finding's process.
 fn plights(finding: &Finding) -> impl Iterator<Item = &'static str> {
     let reads = matches!(finding.evidence, Evidence::ProgramNotReading(_));
     let accepts = matches!(
@@ -89,7 +89,7 @@ fn plights(finding: &Finding) -> impl Iterator<Item = &'static str> {
     state.into_iter().chain(short.map(|_| "plight_descriptors"))
 }
 
-/// Whose sockets a finding is about, as far as that is known.
+/// The owner of a finding's sockets, as far as it is known.
 fn owner(finding: &Finding, words: &Catalogue) -> String {
     let workers = finding.holder.workers.len();
     let facts = finding.evidence.facts();
@@ -98,7 +98,7 @@ fn owner(finding: &Finding, words: &Catalogue) -> String {
     name_holder(process, workers, finding.holder.unseen, has_place, words)
 }
 
-/// A holder of sockets whose place is not told beside it.
+/// A holder of sockets without their port beside it.
 fn holder(process: Option<&Process>, unseen: Option<UnseenHolder>, words: &Catalogue) -> String {
     name_holder(process, 0, unseen, false, words)
 }
@@ -138,12 +138,12 @@ fn name_holder(
     told.unwrap_or_else(|| words.screen("findings", "owner_unknown").to_owned())
 }
 
-/// Returns true for local ports that are counted for all destinations together.
+/// True for local ports that are counted for all destinations together.
 fn is_per_source(evidence: &Evidence) -> bool {
     matches!(evidence, Evidence::LocalPorts(ports) if ports.to.is_none())
 }
 
-/// Returns true for a program with a file system of its own.
+/// True for a program with a file system of its own.
 fn has_own_file_system(evidence: &Evidence) -> bool {
     matches!(
         evidence,
@@ -168,15 +168,15 @@ fn evidence(finding: &Finding) -> &'static str {
     }
 }
 
-/// Returns true for destinations that hidden processes of a user wait for.
+/// True for destinations that hidden processes of a user wait for.
 fn is_of_a_hidden_user(finding: &Finding) -> bool {
     let unseen = finding.holder.unseen.filter(|_| finding.process.is_none());
     matches!(finding.evidence, Evidence::DeadDestination { .. })
         && unseen.is_some_and(|unseen| unseen.reason == Unowned::Hidden)
 }
 
-/// Returns true for connections without an acknowledgement that no program holds
-/// any more.
+/// True for connections without an acknowledgement that no program holds any
+/// more.
 fn is_closed_here(finding: &Finding) -> bool {
     match &finding.evidence {
         Evidence::Unacknowledged(silent) => finding.process.is_none() && silent.user.is_none(),
@@ -204,7 +204,7 @@ fn next(finding: &Finding) -> &'static str {
     }
 }
 
-/// Where a rule tells more than one trouble, it says so in its title.
+/// Key of the title. A rule about several problems has a title for each.
 fn title(finding: &Finding) -> &'static str {
     match (&finding.evidence, finding.severity) {
         (evidence, _) if is_per_source(evidence) => "title_source",
@@ -216,7 +216,7 @@ fn title(finding: &Finding) -> &'static str {
     }
 }
 
-/// What a person wrote for a rule of their own.
+/// The user's message of a user rule.
 fn own_line(finding: &Finding, words: &Catalogue) -> Option<String> {
     let Evidence::UserRule(tripped) = &finding.evidence else {
         return None;
@@ -226,8 +226,8 @@ fn own_line(finding: &Finding, words: &Catalogue) -> Option<String> {
     })
 }
 
-/// The places that the sentence of a person's own rule may have, by what it
-/// counts together.
+/// Returns the placeholders that the message of a user rule may have, by its
+/// grouping.
 #[must_use]
 pub fn own_places(group: Per, grows: bool) -> Vec<&'static str> {
     let mut places = vec!["name", "count", "limit", "now", "filter"];
@@ -372,7 +372,7 @@ fn value(finding: &Finding, words: &Catalogue, place: &str) -> Option<String> {
     Some(told(fact, words))
 }
 
-/// A fact as it stands in a sentence.
+/// A fact as text in a sentence.
 fn told(fact: &Fact, words: &Catalogue) -> String {
     match fact {
         Fact::Count(count) => grouped(*count),

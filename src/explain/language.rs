@@ -1,5 +1,4 @@
-//! The languages that all words exist in, and how a person's choice of one is
-//! understood.
+//! Languages of the messages, and the choice of one by tag or locale.
 
 /// A language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -24,8 +23,8 @@ impl Language {
         }
     }
 
-    /// The language with a tag, or of a locale such as `zh_CN.UTF-8` or
-    /// `zh-Hans` (locale(7)). None for a language that there are no words in.
+    /// Returns the language with a tag, or of a locale such as `zh_CN.UTF-8` or
+    /// `zh-Hans` (locale(7)). None for a language without messages.
     #[must_use]
     pub fn of(tag: &str) -> Option<Self> {
         let language = tag.split(['_', '-', '.', '@']).next()?;
@@ -36,7 +35,7 @@ impl Language {
         Self::ALL.into_iter().find(matches)
     }
 
-    /// The other one.
+    /// Returns the other one.
     #[must_use]
     pub fn next(self) -> Self {
         match self {

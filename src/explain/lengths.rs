@@ -1,24 +1,24 @@
-//! How long things last: lengths of time in words, and the limits that this
-//! machine's settings put on each state.
+//! Durations as text, and the limits that this machine's settings put on each
+//! state.
 //!
-//! The sums follow the kernel's `ip-sysctl` document and `net/ipv4/tcp_timer.c`.
-//! A program may override several of them for its own sockets (tcp(7):
-//! `TCP_SYNCNT`, `TCP_LINGER2`, `TCP_USER_TIMEOUT`, the keepalive options), so
-//! they are said to be this machine's.
+//! The calculations follow the kernel's `ip-sysctl` document and
+//! `net/ipv4/tcp_timer.c`. A program may override several of them for its own
+//! sockets (tcp(7): `TCP_SYNCNT`, `TCP_LINGER2`, `TCP_USER_TIMEOUT`, the
+//! keepalive options), so they are presented as this machine's.
 
 use crate::model::limits::Limits;
 use std::time::Duration;
 
-/// First wait after a SYN (`TCP_TIMEOUT_INIT`).
+/// First wait after a SYN (`TCP_TIMEOUT_INIT`), seconds.
 const FIRST_SYN: f64 = 1.0;
 /// Shortest wait for an acknowledgement (`TCP_RTO_MIN`), plus the 2–3 % by
-/// which kernel timers were measured to fire late.
+/// which kernel timers were measured to fire late, seconds.
 const FIRST_DATA: f64 = 0.2 * 1.03;
 /// `TCP_TIMEWAIT_LEN`, seconds.
 const TIME_WAIT: u64 = 60;
 
-/// A length of time with its two largest units: `2 min 11 s`, `41 min`. The
-/// words for `ms`, `s`, `min`, `minutes`, `h` and `d` are those of a language.
+/// A duration in its two largest units: `2 min 11 s`, `41 min`. The units `ms`,
+/// `s`, `min`, `minutes`, `h` and `d` are those of a language.
 pub(super) fn length<'w>(duration: Duration, unit: impl Fn(&str) -> &'w str) -> String {
     let seconds = duration.as_secs();
     if duration < Duration::from_millis(100) {
@@ -44,8 +44,8 @@ pub(super) fn length<'w>(duration: Duration, unit: impl Fn(&str) -> &'w str) -> 
     }
 }
 
-/// The value of a place that depends on this machine's settings. `None` for
-/// other places, and where the setting is not known.
+/// Returns the value of a placeholder that depends on this machine's settings.
+/// `None` for other placeholders, and for unknown settings.
 #[must_use]
 pub fn limit(name: &str, limits: &Limits) -> Option<Limit> {
     let longest = super::patience::longest(limits);
@@ -88,7 +88,7 @@ pub fn limit(name: &str, limits: &Limits) -> Option<Limit> {
     Some(Limit::Length(Duration::from_secs_f64(seconds.round())))
 }
 
-/// Whether a place depends on this machine's settings.
+/// True if a placeholder depends on this machine's settings.
 #[must_use]
 pub fn is_limit(name: &str) -> bool {
     const NAMES: [&str; 10] = [
@@ -106,17 +106,17 @@ pub fn is_limit(name: &str) -> bool {
     NAMES.contains(&name)
 }
 
-/// What a setting comes to.
+/// Value of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// A length of time.
+    /// A duration.
     Length(Duration),
     /// A count.
     Number(u32),
 }
 
 /// The wait until giving up: each of `retries` tries and the last wait after
-/// them doubles, up to the longest.
+/// them doubles, up to the longest, seconds.
 fn backoff(first: f64, retries: u32, longest: f64) -> f64 {
     let mut wait = first;
     let mut total = 0.0;
@@ -127,9 +127,9 @@ fn backoff(first: f64, retries: u32, longest: f64) -> f64 {
     total
 }
 
-/// The waits after each SYN: the first ones are alike, then each is twice the
-/// last. The kernel gives up after so many, or at the first end of one that is
-/// not before the time that they would take if none were alike.
+/// The waits after each SYN, seconds: the first ones are equal, then each is
+/// twice the last. The kernel gives up after this number, or at the first end
+/// of one that is not before the time that they would take if none were equal.
 fn syn_waits(retries: u32, alike: u32, longest: f64) -> Vec<f64> {
     let limit = backoff(FIRST_SYN, retries, longest);
     let mut waits = Vec::new();

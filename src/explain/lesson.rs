@@ -1,28 +1,28 @@
-//! The lessons in their order, and where each state belongs among the segments.
+//! Lessons in their order, and the position of each state among the segments.
 
 use super::catalogue::{Exchange as Words, Learn};
 use crate::model::state::State;
 
-/// Something that can be learnt on a page of its own.
+/// A lesson with a page of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lesson {
-    /// How a connection lives.
+    /// Lifecycle of a connection.
     Life,
-    /// Segments that go to and fro.
+    /// Exchange of segments.
     Exchange(Exchange),
-    /// All about a state.
+    /// A state.
     State(State),
-    /// Why opening takes three segments and closing four.
+    /// Reason for three segments to open and four to close.
     ThreeAndFour,
-    /// Why TIME_WAIT waits.
+    /// Reason for TIME_WAIT.
     TimeWait,
-    /// How one sees who closed first.
+    /// Signs of the side that closed first.
     ClosedFirst,
-    /// What to try and watch.
+    /// Exercise.
     Session,
 }
 
-/// Which segments.
+/// Kind of exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exchange {
     /// The handshake.
@@ -46,14 +46,14 @@ impl Exchange {
 /// One of the two ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The one that connects, and in the lesson the one that closes first.
+    /// The side that connects, and in the lesson the one that closes first.
     Client,
-    /// The other.
+    /// The other side.
     Server,
 }
 
 impl Side {
-    /// Both, as they stand from left to right.
+    /// Both, from left to right.
     pub const BOTH: [Self; 2] = [Self::Client, Self::Server];
 
     /// Its key in the assets.
@@ -91,7 +91,7 @@ pub const LESSONS: [Lesson; 20] = [
 ];
 
 impl Learn {
-    /// The words of an exchange.
+    /// Returns the text of an exchange.
     #[must_use]
     pub fn exchange(&self, exchange: Exchange) -> &Words {
         match exchange {
@@ -100,9 +100,10 @@ impl Learn {
         }
     }
 
-    /// Where a state belongs: the exchange, how many segments have arrived when
-    /// a side is in it for the last time, and which side that is, if not both. The states of
-    /// the opening are looked for there, all others in the close.
+    /// Returns the position of a state: the exchange, the number of segments
+    /// that have arrived when a side is in it for the last time, and that side,
+    /// if not both. The states of the opening are searched there, all others in
+    /// the close.
     #[must_use]
     pub fn moment(&self, state: State) -> (Exchange, u16, Option<Side>) {
         let exchange = match state {
@@ -133,7 +134,7 @@ impl Learn {
 }
 
 impl super::catalogue::Segment {
-    /// The state of a side once the segment has arrived.
+    /// Returns the state of a side once the segment has arrived.
     #[must_use]
     pub fn state(&self, side: Side) -> Option<State> {
         State::from_word(match side {
@@ -142,7 +143,7 @@ impl super::catalogue::Segment {
         })
     }
 
-    /// The side that sends it.
+    /// Returns the side that sends it.
     #[must_use]
     pub fn sender(&self) -> Side {
         if self.from == Side::Server.key() {

@@ -1,4 +1,4 @@
-//! The way a connection takes through the states, with the present one marked.
+//! The path of a connection through the states, with the present one marked.
 
 pub mod chart;
 
@@ -9,28 +9,28 @@ use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
 use crate::model::state::State;
 
-/// One station on a connection's way.
+/// One node of a connection's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Station {
-    /// It was in this state, or is.
+    /// A past or the present state.
     In(State),
-    /// It was in one of these; nothing tells in which.
+    /// One of these states; nothing shows which.
     Either(State, State),
 }
 
-/// The way of a row as far as it is known, and what lies ahead.
+/// The path of a row as far as it is known, and the states to come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Journey {
     /// The states it has been through, the present one last.
     pub walked: Vec<Station>,
-    /// Those to come if nothing goes wrong.
+    /// The states to come if nothing goes wrong.
     pub ahead: Vec<State>,
 }
 
 impl Journey {
-    /// The journey of a row: as it was followed, where it was, else the usual one.
-    /// A connection that this side opened begins in CLOSED, and every one ends
-    /// there.
+    /// Returns the path of a row: as it was followed, if it was, else the usual
+    /// one. A connection that this side opened begins in CLOSED, and every one
+    /// ends there.
     #[must_use]
     pub fn of(row: &Row, observation: &Observation) -> Self {
         let mut journey = Self::between_ends(row, observation);
@@ -77,13 +77,13 @@ impl Journey {
         }
     }
 
-    /// Whether it has come to its end.
+    /// True if the connection is over.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.walked.len() > 1 && self.present() == Some(State::Closed)
     }
 
-    /// The state it is in.
+    /// Returns the present state.
     #[must_use]
     pub fn present(&self) -> Option<State> {
         match self.walked.last()? {
@@ -92,20 +92,20 @@ impl Journey {
         }
     }
 
-    /// Whether it is known to have been in a state.
+    /// True if it is known to have been in a state.
     #[must_use]
     pub fn was_in(&self, state: State) -> bool {
         self.walked.contains(&Station::In(state))
     }
 
-    /// Whether it went from one state to another, both neighbours on the way.
+    /// True if it went directly from one state to another.
     #[must_use]
     pub fn took(&self, from: State, to: State) -> bool {
         let step = [Station::In(from), Station::In(to)];
         self.walked.windows(2).any(|pair| pair == step)
     }
 
-    /// Whether it will go from one state to another.
+    /// True if it will go from one state to another.
     #[must_use]
     pub fn will_take(&self, from: State, to: State) -> bool {
         let mut rest = self.present().into_iter().chain(self.ahead.iter().copied());
@@ -118,7 +118,7 @@ impl Journey {
     }
 }
 
-/// How it came to be open, and how it is being closed, as far as that is known.
+/// First state of the opening and of the close, as far as they are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Past {
     opening: Station,
@@ -126,9 +126,9 @@ struct Past {
 }
 
 impl Past {
-    /// What was seen goes before what is usual. A listener on the port proves
-    /// nothing: a program may dial from that port, too, and one that took a
-    /// connection may have stopped to listen.
+    /// Prefers observed states to the usual ones. A listener on the port proves
+    /// nothing: a program may connect from that port, too, and one that
+    /// accepted a connection may have stopped listening.
     fn of(row: &Row, observation: &Observation, followed: &[Step]) -> Self {
         use State::{Closing, FinWait2, SynReceived, SynSent};
         let was_in = |state| was_in(row, followed, state);
@@ -155,15 +155,15 @@ impl Past {
     }
 }
 
-/// Whether a row is in a state, or was seen in it.
+/// True if a row is in a state, or was seen in it.
 fn was_in(row: &Row, followed: &[Step], state: State) -> bool {
     row.socket.state == state
         || row.phase == Phase::Changed { from: state }
         || followed.iter().any(|step| step.state == state)
 }
 
-/// The states somebody was seen in, with those before, and with those between
-/// them that no arrow leaves out: a table may have missed them.
+/// The observed states, with the usual ones before them, and with those between
+/// them that no transition skips: a table may have missed them.
 fn bridged(seen: &[Step], usual: &[Station]) -> Vec<Station> {
     let place = |state| {
         let mut known = usual.iter();
@@ -186,18 +186,18 @@ fn bridged(seen: &[Step], usual: &[Station]) -> Vec<Station> {
     whole
 }
 
-/// Whether there was, or may have been, a state between two that were seen.
-/// FIN and ACK may come in one segment, but only events tell that they did.
+/// True if there was, or may have been, a state between two observed ones. FIN
+/// and ACK may come in one segment, but only events can show that.
 fn may_miss(before: &Step, after: &Step) -> bool {
     let at_once = (before.state, after.state) == (State::FinWait1, State::TimeWait);
     let by_tables = before.known != Known::Exactly;
     !chart::leads(before.state, after.state) || at_once && by_tables
 }
 
-/// The usual way of a connection that is in this row's state now: how it must
-/// have come here, and how it will go on if nothing goes wrong.
+/// The usual path of a connection that is in this row's state now: the states
+/// that it must have come through, and those to come if nothing goes wrong.
 ///
-/// UDP, listeners and unused sockets go nowhere: they are a single station.
+/// UDP, listeners and unused sockets have a single node.
 fn usual(row: &Row, past: Past) -> Vec<Station> {
     use State::{
         CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, SynReceived, SynSent,
@@ -271,9 +271,9 @@ mod tests {
                 &[Established, FinWait1, TimeWait],
             ),
             (&[SynReceived, CloseWait], &passive, &passive),
-            // What was before the first that was seen.
+            // States before the first observed one.
             (&[Established, CloseWait], &passive, &passive),
-            // A reset leads from anywhere to the end.
+            // A reset leads from any state to the end.
             (
                 &[Established, Closed],
                 &passive,
@@ -334,7 +334,7 @@ mod tests {
         let either = Station::Either(SynSent, SynReceived);
         let open = |opening| vec![opening, Station::In(Established)];
         let (mut row, mut observation) = followed(Established, &[]);
-        // Not even where somebody listens on that port now.
+        // Not even with a listener on that port now.
         let mut listener = sample::row(Protocol::Tcp, State::Listen, "0.0.0.0:8080", "-");
         listener.socket.inode = NonZeroU32::new(9);
         observation.rows = Arc::new(vec![row, listener]);
@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn the_counters_of_a_connection_tell_who_opened_it() {
         let (row, mut observation) = followed(CloseWait, &[Established]);
-        // The SYN of who dialled is acknowledged as a byte.
+        // The SYN of the connecting side is acknowledged as a byte.
         for (acked, opening) in [
             (101, Station::In(SynSent)),
             (100, Station::In(SynReceived)),

@@ -1,4 +1,4 @@
-//! What can happen next to a socket of the lab, and whom its state waits for.
+//! Next actions on a socket of the lab, and the actor that its state waits for.
 
 use super::catalogue::Catalogue;
 use crate::model::lesson::Move;
@@ -8,8 +8,9 @@ use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
 use crate::model::state::State;
 
-/// The moves that make sense for a row, at most six: those of whoever can do
-/// what teaches most come first, and of each the most telling one.
+/// Returns the actions that make sense for a row, at most six: those of the
+/// actor of the most instructive one come first, and the most instructive of
+/// each actor.
 #[must_use]
 pub fn moves(row: &Row) -> Vec<Move> {
     let mut moves = possible(row);
@@ -89,7 +90,7 @@ fn possible(row: &Row) -> Vec<Move> {
     }
 }
 
-/// The state that a move leads a socket to, where it leads to another.
+/// Returns the state that an action leads to, if it is another.
 #[must_use]
 pub fn leads_to(what: Move, row: &Row) -> Option<State> {
     use State::{
@@ -103,11 +104,11 @@ pub fn leads_to(what: Move, row: &Row) -> Option<State> {
         (Move::PeerFinishes, Established) => CloseWait,
         (Move::PeerFinishesCrossing, FinWait1) => Closing,
         (Move::ProgramShutsDown, Established) => FinWait1,
-        // What was not read makes it a reset.
+        // Unread data makes it a reset.
         (Move::ProgramCloses, Established) if row.socket.recv_queue == 0 => FinWait1,
         (Move::ProgramCloses, CloseWait) if row.socket.recv_queue <= 1 => LastAck,
         (Move::ProgramCloses, FinWait2) if row.socket.recv_queue == 0 => return None,
-        // Nobody could read them any more.
+        // Nobody could read the data any more.
         (Move::PeerSends, FinWait2) if row.socket.inode.is_none() => Closed,
         (Move::ProgramListens, _) => Listen,
         (Move::ProgramConnects, State::BoundInactive) => SynSent,
@@ -116,13 +117,13 @@ pub fn leads_to(what: Move, row: &Row) -> Option<State> {
     })
 }
 
-/// Whom a row waits for and for what, in two or three words.
+/// Returns the actor and event that a row waits for, in two or three words.
 #[must_use]
 pub fn awaited<'w>(row: &Row, observation: &Observation, words: &'w Catalogue) -> &'w str {
     awaited_key(row, observation).map_or("", |key| words.lab("awaited", key))
 }
 
-/// Only whom it waits for.
+/// Returns only the actor.
 #[must_use]
 pub fn awaited_actor<'w>(row: &Row, observation: &Observation, words: &'w Catalogue) -> &'w str {
     let actor = |key: &'static str| key.split('_').next().unwrap_or(key);
@@ -131,7 +132,7 @@ pub fn awaited_actor<'w>(row: &Row, observation: &Observation, words: &'w Catalo
 
 fn awaited_key(row: &Row, observation: &Observation) -> Option<&'static str> {
     let socket = &row.socket;
-    // What has come cannot be used while the queue is full.
+    // A segment cannot be used while the queue is full.
     let queue_is_full = || {
         observation
             .listeners_of(row)
@@ -200,7 +201,7 @@ mod tests {
         }
     }
 
-    /// Each actor is named once before its moves.
+    /// Each actor is named once before its actions.
     #[test]
     fn the_moves_of_one_actor_stand_together() {
         for state in State::ALL {
@@ -213,7 +214,7 @@ mod tests {
         }
     }
 
-    /// As the diagnosis of the same row says.
+    /// As in the diagnosis of the same row.
     #[test]
     fn a_request_at_a_full_queue_waits_for_the_program() {
         let words = Catalogue::of(Language::English);

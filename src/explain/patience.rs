@@ -1,13 +1,14 @@
-//! How long the kernel has waited for an answer, and when it gives up, counted
-//! from now: by its timer, by how often it has tried, and by this machine's
+//! Elapsed time of the kernel's wait for an answer, and the time until it gives
+//! up, counted from now: by its timer, the number of tries, and this machine's
 //! settings.
 //!
-//! Sums after `tcp_write_timeout` and `tcp_keepalive_timer` in
+//! Calculated as in `tcp_write_timeout` and `tcp_keepalive_timer` in
 //! `net/ipv4/tcp_timer.c` and `reqsk_timer_handler` in
-//! `net/ipv4/inet_connection_sock.c`. A program may set limits of its own, which
-//! no table tells (`TCP_SYNCNT`, `TCP_USER_TIMEOUT`, the keepalive options).
-//! Nothing is said of requests (`SYN_RECV`): how often the kernel has waited is
-//! not told, and each SYN that the client repeats begins the present wait anew.
+//! `net/ipv4/inet_connection_sock.c`. A program may set limits of its own,
+//! which no table reports (`TCP_SYNCNT`, `TCP_USER_TIMEOUT`, the keepalive
+//! options). Requests (`SYN_RECV`) are not covered: the number of tries is not
+//! reported, and each SYN that the client retransmits restarts the present
+//! wait.
 
 #[cfg(test)]
 mod tests;
@@ -23,38 +24,37 @@ use std::time::Duration;
 const FIRST_SYN: f64 = 1.0;
 /// Shortest wait for an acknowledgement (`TCP_RTO_MIN`), seconds.
 const FIRST_DATA: f64 = 0.2;
-/// Longest wait between two tries (`TCP_RTO_MAX_SEC`) where no setting tells,
-/// seconds.
+/// Longest wait between two tries (`TCP_RTO_MAX_SEC`) where the setting is
+/// unknown, seconds.
 const LONGEST: f64 = 120.0;
-/// How often it is tried for nobody where `tcp_orphan_retries` is 0.
+/// Number of tries without a holder where `tcp_orphan_retries` is 0.
 const USUAL_ORPHAN_RETRIES: u32 = 8;
-/// Timers were measured to fire so much late.
+/// Measured factor by which timers fire late.
 const LATE: f64 = 1.03;
-/// By how much an observed time may exceed a limit before the limit cannot be the
-/// one that holds.
+/// Factor by which an observed time may exceed a limit before another limit
+/// must apply.
 const SLACK: f64 = 1.1;
-/// How far the silence may be from what the keepalive settings come to: seconds,
-/// and a share of the whole, as long timers are coarse.
+/// Tolerance between the silence and the keepalive settings: seconds, and a
+/// share of the whole, as long timers are coarse.
 const KEEPALIVE_SLACK: (f64, f64) = (2.0, 0.04);
-/// How far a timer's length may be exceeded, as long ones are coarse
+/// Factor by which a timer may exceed its length, as long ones are coarse
 /// (`LVL_CLK_SHIFT` in `kernel/time/timer.c`).
 const COARSE: f64 = 9.0 / 8.0;
 /// Error of an observed spacing, as a table is not read in one moment: seconds.
 const SPACING_JITTER: f64 = 0.5;
 
-/// A wait for an answer that has not come.
+/// A wait for a missing answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Silence {
-    /// How long it has lasted, by the number of tries.
+    /// Elapsed time, by the number of tries.
     pub(super) lasted: Duration,
-    /// How long until the kernel gives up; none where it sets no limit that is
-    /// known.
+    /// Time until the kernel gives up; none without a known limit.
     pub(super) left: Option<Duration>,
 }
 
-/// The silence that a socket's timer tells of; none while nothing has been sent
-/// again.
-/// Unanswered keepalive probes were observed to be `spacing` apart, if so.
+/// Returns the wait that a socket's timer shows; none while nothing has been
+/// retransmitted. `spacing` is the observed time between unanswered keepalive
+/// probes, if any.
 pub(super) fn silence(
     socket: &Socket,
     info: Option<&TcpInfo>,
@@ -96,8 +96,8 @@ pub(super) fn has_own_interval(spacing: Duration, limits: &Limits) -> bool {
     interval.is_some_and(|interval| !is_spaced_by(spacing, interval))
 }
 
-/// How long until the kernel gives up if the program has left the number of probes
-/// to the system; none if more have gone out.
+/// Returns the time until the kernel gives up if the program has left the
+/// number of probes to the system; none if more have gone out.
 pub(super) fn left_by_probe_count(
     timer: Timer,
     spacing: Duration,
@@ -109,8 +109,9 @@ pub(super) fn left_by_probe_count(
     Some(Duration::from_millis(timer.expires_ms.into()) + spacing * more)
 }
 
-/// How long the kernel goes on to ask about a closed window, although the peer
-/// answers each time; none if for ever, as it does for a program.
+/// Returns the time for which the kernel goes on probing a closed window,
+/// although the peer answers each time; none if for ever, as it does for a
+/// program.
 pub(super) fn patience_with_window(
     socket: &Socket,
     info: Option<&TcpInfo>,
@@ -125,17 +126,17 @@ pub(super) fn patience_with_window(
         .map(length)
 }
 
-/// The longest wait between two tries, in seconds.
+/// Longest wait between two tries, seconds.
 pub(super) fn longest(limits: &Limits) -> f64 {
     limits
         .rto_max_ms
         .map_or(LONGEST, |longest| f64::from(longest) / 1000.0)
 }
 
-/// The waits of one timer.
+/// Timeouts of one timer.
 struct Waits {
     timer: Timer,
-    /// No wait is longer, seconds.
+    /// Longest wait, seconds.
     longest: f64,
 }
 
@@ -159,15 +160,16 @@ impl Waits {
         (first * 2f64.powi(times)).min(self.longest)
     }
 
-    /// The sum of the first waits up to that of a number (`tcp_model_timeout`).
+    /// Sum of the first waits up to a number (`tcp_model_timeout`), seconds.
     fn modelled(&self, first: f64, boundary: u32) -> f64 {
         let each = (0..=boundary.min(255)).map(|number| self.doubled(first, number));
         each.sum()
     }
 
-    /// Waits of a SYN: the first ones are alike (`tcp_syn_linear_timeouts`), then
-    /// each is twice the last. It ends after so many tries, or at the first timer
-    /// after the time that they would take if none were alike.
+    /// The wait after a SYN: the first waits are equal
+    /// (`tcp_syn_linear_timeouts`), then each is twice the last. It ends after
+    /// a number of tries, or at the first timer after the time that they would
+    /// take if none were equal.
     fn syn(&self, limits: &Limits) -> Silence {
         let alike = limits.syn_linear_timeouts.unwrap_or(0);
         let wait = |number: u32| self.doubled(FIRST_SYN, number.saturating_sub(alike));
@@ -192,14 +194,14 @@ impl Waits {
     }
 
     /// A wait that ends at the first timer after a time: the one in which the
-    /// shortest waits would have been doubled `boundary` times, counted from the
-    /// first repetition.
+    /// shortest waits would have been doubled `boundary` times, counted from
+    /// the first retransmission.
     fn data(&self, info: Option<&TcpInfo>, boundary: Option<u32>) -> Silence {
         self.repeated(info, boundary, false)
     }
 
-    /// The same for what no program holds any more. Unless it is set how often,
-    /// the kernel also gives up when it waits as long as it ever does
+    /// The same without a holder. Unless the number of tries is set, the kernel
+    /// also gives up when it waits as long as it ever does
     /// (`tcp_orphan_retries`).
     fn orphaned_data(&self, info: Option<&TcpInfo>, retries: Option<u32>) -> Silence {
         match retries {
@@ -220,7 +222,7 @@ impl Waits {
         let due = self.due();
         let until_last: f64 = (1..tried).map(wait).sum();
         let since_first = until_last + (wait(tried) - due).max(0.0);
-        // Had it gone by that limit, it would have given up with the last try.
+        // By that limit, it would have given up with the last try.
         let overdue = |limit: f64| until_last > limit * SLACK || due > self.longest * SLACK;
         let limited = boundary.map(|boundary| self.modelled(FIRST_DATA, boundary));
         let left = limited.filter(|limit| !overdue(*limit)).map(|limit| {
@@ -239,17 +241,17 @@ impl Waits {
         }
     }
 
-    /// The timeout before it was doubled.
+    /// The timeout before it was doubled, seconds.
     fn first(&self, info: &TcpInfo) -> f64 {
         let now = f64::from(info.rto_us) / 1e6;
         if now >= self.longest || info.rto_us == 0 {
-            // How much of the doubling was cut off is not known.
+            // It is unknown how much of the doubling was cut off.
             return FIRST_DATA.min(self.longest);
         }
         now / f64::from(1_u32 << info.backoff.min(31))
     }
 
-    /// Questions about a closed window that are not answered.
+    /// The wait for an answer to probes of a closed window.
     fn window(&self, held: bool, info: &TcpInfo, limits: &Limits) -> Silence {
         let unanswered = self.tried();
         let last = u32::from(info.backoff);
@@ -262,7 +264,7 @@ impl Waits {
         }
     }
 
-    /// How long until the kernel asks no more. For a program it goes on as long
+    /// Seconds until the kernel stops probing. For a program it goes on as long
     /// as there are answers.
     fn window_left(
         &self,
@@ -279,7 +281,7 @@ impl Waits {
         if unanswered > retries2.max(orphan_retries).max(USUAL_ORPHAN_RETRIES) {
             return None;
         }
-        // What does not come to an end within so many is not said to.
+        // A wait that does not end within this number has no known end.
         for _ in 0..=u8::MAX {
             let as_long_as_ever = self.doubled(base(info), doubled) >= self.longest;
             let most = match (held, orphan_retries) {
@@ -302,14 +304,14 @@ impl Waits {
         None
     }
 
-    /// The wait after so many doublings (`tcp_probe0_when`).
+    /// The wait after a number of doublings (`tcp_probe0_when`), seconds.
     fn probe(&self, info: &TcpInfo, doublings: u32) -> f64 {
         let most = (self.longest / FIRST_DATA).log2().floor() + 1.0;
         let times = f64::from(doublings).min(most);
         (base(info) * 2f64.powf(times)).min(self.longest)
     }
 
-    /// True if the probes went out when the settings say; none if one of them is
+    /// True if the probes went out by the settings; none if one of them is
     /// unknown.
     fn fits_keepalive(&self, info: &TcpInfo, limits: &Limits) -> Option<bool> {
         let idle = f64::from(limits.keepalive_time?);
@@ -321,8 +323,9 @@ impl Waits {
         Some(self.due() <= interval + seconds && off <= seconds + expected * share)
     }
 
-    /// Its end is known only if the probes went out by the settings: a program may
-    /// have set each of the three by itself.
+    /// The wait for an answer to keepalive probes. Its end is known only if the
+    /// probes went out by the settings: a program may have set each of the
+    /// three by itself.
     fn keepalive(
         &self,
         info: Option<&TcpInfo>,
@@ -347,15 +350,15 @@ impl Waits {
     }
 }
 
-/// True if probes that far apart were set to an interval in seconds: timers fire
-/// late by up to an eighth of their length.
+/// True if this spacing of probes fits an interval in seconds: timers fire late
+/// by up to an eighth of their length.
 fn is_spaced_by(spacing: Duration, interval: f64) -> bool {
     let least = (interval - SPACING_JITTER).max(interval / 2.0);
     let most = interval * COARSE + SPACING_JITTER;
     (least..=most).contains(&spacing.as_secs_f64())
 }
 
-/// The first wait for an answer about the window (`tcp_probe0_base`).
+/// The first wait for an answer about the window (`tcp_probe0_base`), seconds.
 fn base(info: &TcpInfo) -> f64 {
     (f64::from(info.rto_us) / 1e6).max(FIRST_DATA)
 }

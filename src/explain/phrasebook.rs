@@ -1,15 +1,15 @@
-//! What the command line says, in another language: help, errors and answers are
-//! written in English where they arise, and put into other words at the edge.
+//! Translation of the command line: help, errors and answers are written in
+//! English where they arise, and translated at the edge.
 //!
-//! A phrase is a whole text, or a text with places that stand for anything on
-//! the same line. A whole text that fits goes first, then the first phrase of
-//! the file.
+//! A phrase is a whole text, or a text with placeholders that stand for
+//! anything on the same line. A whole text that fits goes first, then the first
+//! phrase of the file.
 
 use super::sentence::fill;
 use serde::Deserialize;
 use std::sync::OnceLock;
 
-/// The places that a message of ours may stand in.
+/// Placeholders that may contain a message of ours.
 const OURS: [&str; 6] = ["message", "error", "reason", "tun", "packet", "kind"];
 
 /// The phrases of one language.
@@ -26,7 +26,7 @@ struct Phrase {
 }
 
 impl Phrasebook {
-    /// The Chinese one.
+    /// Returns the Chinese one.
     pub(super) fn chinese() -> &'static Self {
         static READ: OnceLock<Phrasebook> = OnceLock::new();
         let text = include_str!(concat!(
@@ -36,8 +36,8 @@ impl Phrasebook {
         READ.get_or_init(|| toml::from_str(text).unwrap_or_default())
     }
 
-    /// A message of one line or several. What is not known stays as it is; so do
-    /// lines of a person's own, which have carets below them.
+    /// Translates a message of one line or several. Unknown text stays as it
+    /// is; so do lines of a user's file, which have carets below them.
     pub(super) fn message(&self, english: &str) -> String {
         if let Some(whole) = self.find(english) {
             return whole;
@@ -59,7 +59,8 @@ impl Phrasebook {
         told.join("\n")
     }
 
-    /// The text of a help page: its paragraphs, then the last column of each line.
+    /// Translates a help page: its paragraphs, then the last column of each
+    /// line.
     pub(super) fn help(&self, english: &str) -> String {
         let mut text = english.to_owned();
         for phrase in self.phrase.iter().filter(|phrase| phrase.en.contains('\n')) {
@@ -101,8 +102,8 @@ impl Phrasebook {
             let captured = capture(&phrase.en, english)?;
             fill(&phrase.zh, |place| {
                 let (_, value) = captured.iter().find(|(name, _)| *name == place)?;
-                // A message within a message is one of ours, too, and shorter, so
-                // this ends. All else stands for what a person or the system said.
+                // A message within a message is one of ours, too, and shorter,
+                // so this ends. All else is text of a user or the system.
                 let ours = OURS.contains(&place) && value.len() < english.len();
                 let deeper = ours.then(|| self.find(value)).flatten();
                 Some(deeper.unwrap_or_else(|| (*value).to_owned()))
@@ -111,8 +112,8 @@ impl Phrasebook {
     }
 }
 
-/// What stands in the places of a template, if a text fits it. Each place takes
-/// as little as it can, and no line break.
+/// Returns the values of a template's placeholders, if a text fits it. Each
+/// takes as little as it can, and no line break.
 fn capture<'a>(template: &'a str, text: &'a str) -> Option<Vec<(&'a str, &'a str)>> {
     let (before, mut rest_of_template) = template.split_once('{')?;
     let mut rest = text.strip_prefix(before)?;
@@ -172,7 +173,7 @@ mod tests {
         let mut seen = BTreeSet::new();
         for phrase in &book.phrase {
             assert!(seen.insert(&phrase.en), "twice: {}", phrase.en);
-            // Examples show braces of filters and settings.
+            // Examples contain braces of filters and settings.
             if phrase.en.contains('\n') {
                 continue;
             }

@@ -1,9 +1,9 @@
-//! Chooses the sentences that fit one socket's evidence, how urgent it is and
-//! what to do: which, not how they read. Sentences whose places are unknown
-//! fall out later by themselves.
+//! Selects the sentences that fit the facts of one socket, its urgency and the
+//! advice: by name, not their text. Sentences with unknown placeholders are
+//! dropped later.
 //!
-//! One room for each part of a connection's life. A name is looked for among
-//! the sentences of the state, then among those that every state shares.
+//! One module for each part of a connection's lifecycle. A name is searched
+//! among the sentences of the state, then among those that every state shares.
 
 mod closing;
 mod open;
@@ -25,29 +25,29 @@ use std::net::IpAddr;
 use std::time::Duration;
 pub(super) use within::{OtherEnd, Target};
 
-/// Long enough to be no round trip any more.
+/// Longer than a round trip.
 const BEYOND_A_ROUND_TRIP: Duration = Duration::from_secs(2);
-/// A missing machine of the local network is noticed by now (ARP gives up
-/// after about three seconds).
+/// Time after which a missing host of the local network is noticed (ARP gives
+/// up after about three seconds).
 const BEYOND_ARP: Duration = Duration::from_secs(10);
-/// Data that has gone so long without an acknowledgement is stuck: as long as the
-/// rule about it waits by default.
+/// Time after which data without an acknowledgement is stuck: the default of
+/// the rule about it.
 const STUCK: Duration = Duration::from_secs(15);
-/// A program that pays attention has closed by now.
+/// Time within which a healthy program has closed.
 const LONG: Duration = Duration::from_mins(1);
-/// So many more in the same state are worth a sentence.
+/// Number of further sockets in the same state that is worth a sentence.
 const MANY: u32 = 10;
-/// So many are more than chance.
+/// Number of further sockets that is more than chance.
 const VERY_MANY: u32 = 10 * MANY;
 
-/// A client that has waited for so long to be accepted does not wait for a busy
+/// Time after which a client that waits to be accepted does not wait for a busy
 /// moment to pass.
 const ACCEPT_SLOW: Duration = Duration::from_secs(5);
-/// So many old sockets in `CLOSE_WAIT` are a leak, however they came; the finding
-/// says the same.
+/// Number of old sockets in `CLOSE_WAIT` that is a leak, however they came; the
+/// same as in the finding.
 const LEAK_MANY: u32 = 50;
 
-/// What the choice depends on.
+/// Facts that the selection depends on.
 #[derive(Clone, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -57,28 +57,28 @@ pub(super) struct Evidence {
     pub(super) protocol: Protocol,
     pub(super) state: State,
     pub(super) held: bool,
-    /// Whether a process is known that holds it.
+    /// True if a process that holds it is known.
     pub(super) owned: bool,
-    /// Further processes that hold it.
+    /// Number of further processes that hold it.
     pub(super) sharers: usize,
     pub(super) unowned: Option<Unowned>,
     pub(super) recv_queue: u32,
     pub(super) send_queue: u32,
     pub(super) backlog: Option<u32>,
     pub(super) timer: Option<Timer>,
-    /// How long something has been sent again without an answer.
+    /// Time for which something has been retransmitted without an answer.
     pub(super) silent_for: Option<Duration>,
-    /// Whether it can be said when the kernel gives up.
+    /// True if the time at which the kernel gives up is known.
     pub(super) ends: bool,
-    /// Whether the running wait is the last before that.
+    /// True if the running wait is the last before that.
     pub(super) last_wait: bool,
-    /// Why the kernel asks whether there is room, where it does.
+    /// The reason why the kernel probes the window, if it does.
     pub(super) window: Option<Window>,
-    /// True if what is sent again does not leave this machine.
+    /// True if retransmissions do not leave this machine.
     pub(super) unsent_here: bool,
     /// Signs that full-size packets are lost.
     pub(super) mtu: Option<Mtu>,
-    /// True if the program limits its own rate, and that is what data waits for.
+    /// True if the program limits its own rate, and data waits for that.
     pub(super) paced: bool,
     /// True if the program has set keepalive times that are not the system's.
     pub(super) own_keepalive: bool,
@@ -94,61 +94,62 @@ pub(super) struct Evidence {
     pub(super) half_open: u32,
     /// True if data went with the SYN (TCP Fast Open).
     pub(super) data_in_syn: bool,
-    /// Whether no segment of it has left this machine.
+    /// True if no segment of it has left this machine.
     pub(super) nothing_sent: bool,
     pub(super) age: Duration,
     pub(super) entry_seen: bool,
-    /// Which data has been sent and received, where that is known.
+    /// Directions in which data was sent, if known.
     pub(super) carried: Option<Carried>,
-    /// How long ago data came last, where that is known.
+    /// Time since data was last received, if known.
     pub(super) received_ago: Option<Duration>,
     pub(super) local: IpAddr,
     /// The missing address or interface that it is bound to, if known.
     pub(super) lost: Option<Lost>,
-    /// True if no address but loopback addresses is there, where that is known.
+    /// True if there are only loopback addresses, if known.
     pub(super) loopback_only: Option<bool>,
-    /// Whether it takes IPv6 alone, where that is told.
+    /// True if it accepts IPv6 alone, if known.
     pub(super) v6_only: Option<bool>,
-    /// Whether the source tells interfaces.
+    /// True if the source reports interfaces.
     pub(super) interface_told: bool,
-    /// Whether it is bound to one interface (`SO_BINDTODEVICE`).
+    /// True if it is bound to one interface (`SO_BINDTODEVICE`).
     pub(super) one_interface: bool,
     pub(super) remote_is_here: bool,
-    /// Whether the program has shut its receiving half down, too.
+    /// True if the program has shut its receiving half down, too.
     pub(super) receiving_shut: bool,
-    /// Whether it is a path of an MPTCP connection.
+    /// True if it is a path of an MPTCP connection.
     pub(super) subflow: bool,
-    /// True if datagrams were dropped at it since it was opened.
+    /// True if it dropped datagrams since it was opened.
     pub(super) dropped: bool,
-    /// Others like it, of the same owner.
+    /// Number of similar sockets of the same owner.
     pub(super) siblings: u32,
-    /// Of these, those with the same peer address and port.
+    /// Number of these with the same peer address and port.
     pub(super) same_remote: u32,
-    /// By how many more or fewer they are than some time ago.
+    /// Change of their number over some time.
     pub(super) change: Option<i64>,
-    /// How many local ports there are for one destination.
+    /// Number of local ports for one destination.
     pub(super) local_ports: Option<u32>,
-    /// Whether the listener on this port has more waiting than it lets.
+    /// True if more connections wait at the listener on this port than its
+    /// backlog.
     pub(super) listener_full: bool,
-    /// Whether it still has the address of a peer.
+    /// True if it still has the address of a peer.
     pub(super) has_peer: bool,
-    /// Whether somebody listens on this port.
+    /// True if there is a listener on this port.
     pub(super) listened: bool,
-    /// True if it is what stays of a server's connection, and nobody listens on the port.
+    /// True if it is left from a server's connection, and there is no listener
+    /// on the port.
     pub(super) keeps_port: bool,
-    /// Whether it came here through CLOSING.
+    /// True if it came here through CLOSING.
     pub(super) simultaneous: bool,
     /// True if it was opened by a simultaneous open: both ends sent a SYN.
     pub(super) dialled_by_both: bool,
-    /// Whether it came here through FIN_WAIT2, and so has closed first.
+    /// True if it came here through FIN_WAIT2, and so has closed first.
     pub(super) first: bool,
-    /// How long the oldest connection has waited at this listener, or this one to
-    /// be accepted, where that is known.
+    /// Waiting time of the oldest connection at this listener, or of this one
+    /// until it is accepted, if known.
     pub(super) waited: Option<Waited>,
     /// Obstacle that keeps its program from working, as the name of a sentence.
     pub(super) plight: Option<&'static str>,
-    /// True if a finding says what is wrong with it, and has reached the severity of a
-    /// warning.
+    /// True if a finding that is at least a warning explains its problem.
     pub(super) warned_of: bool,
     /// True if the program has sent data long after the peer's last data.
     pub(super) still_sends: bool,
@@ -171,26 +172,26 @@ pub(super) struct Waited {
     pub(super) at_least: bool,
 }
 
-/// What keeps back data of which nothing is under way (the persist timer).
+/// Reason why unsent data is not transmitted (persist timer).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Window {
-    /// The peer has no room, and says so whenever it is asked; `ends` if the
-    /// kernel does not ask for ever, and for how long is known.
+    /// The peer's window is closed, and each probe is answered; `ends` if the
+    /// kernel does not probe for ever, and for how long is known.
     Closed {
-        /// Whether the end is known.
+        /// True if the end is known.
         ends: bool,
     },
-    /// The peer had no room, and has not answered the last questions.
+    /// The peer's window was closed, and the last probes were not answered.
     Silent,
-    /// The peer has room, and tries to send have failed: nothing gets out of this
-    /// machine.
+    /// The peer's window is open, and attempts to send have failed: nothing
+    /// gets out of this machine.
     StuckHere,
-    /// The peer has room, and nothing has been tried: the program has not let it go
-    /// yet (`TCP_CORK`, pacing).
+    /// The peer's window is open, and nothing has been tried: the program holds
+    /// it back (`TCP_CORK`, pacing).
     HeldBack,
 }
 
-/// Which ways data has gone.
+/// Directions in which data was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Carried {
     /// Both.
@@ -203,14 +204,14 @@ pub(super) enum Carried {
     Nothing,
 }
 
-/// Names of sentences, and what goes with them.
+/// Names of the selected sentences and of the advice.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Choice {
     pub(super) sentences: Vec<&'static str>,
     pub(super) urgency: Urgency,
-    /// What to do: at least one thing, the most useful first.
+    /// Advice: at least one item, the most useful first.
     pub(super) next: Vec<&'static str>,
-    /// Who must act, where the evidence tells better than the state.
+    /// The next actor, if the facts give a better one than the state.
     pub(super) who: Option<&'static str>,
 }
 
@@ -243,7 +244,7 @@ impl Choice {
         self
     }
 
-    /// Replaces what to do by something that fits better.
+    /// Replaces the advice by a better one.
     fn next_if(&mut self, condition: bool, names: &[&'static str]) -> &mut Self {
         if condition {
             self.next = names.to_vec();
@@ -251,7 +252,7 @@ impl Choice {
         self
     }
 
-    /// It is at least as urgent as this.
+    /// Raises the urgency to at least this.
     fn is_if(&mut self, condition: bool, urgency: Urgency) -> &mut Self {
         if condition {
             self.urgency = self.urgency.max(urgency);
@@ -286,7 +287,7 @@ impl Evidence {
         self.change.is_some_and(|change| change < 0)
     }
 
-    /// Which way the number of those like it goes.
+    /// Direction in which the number of similar sockets goes.
     fn trend(&self) -> Option<&'static str> {
         self.change.map(|change| match change {
             1.. => "grows",
@@ -295,7 +296,7 @@ impl Evidence {
         })
     }
 
-    /// When data went last, either way.
+    /// Time of the last data, either way.
     fn last_data(&self) -> Option<&'static str> {
         // A retransmission counts as sent.
         let again = self.resends();
@@ -310,8 +311,8 @@ impl Evidence {
     }
 }
 
-/// Whether the number of others that is worth telling is that of those with
-/// the same peer, and not of all.
+/// True if the relevant number of others is that of those with the same peer,
+/// and not of all.
 pub(super) fn counts_one_peer(state: State, siblings: u32, same_remote: u32) -> bool {
     match state {
         State::SynSent => same_remote * 2 > siblings,
@@ -320,7 +321,7 @@ pub(super) fn counts_one_peer(state: State, siblings: u32, same_remote: u32) -> 
     }
 }
 
-/// The choice for one socket.
+/// Selects the sentences for one socket.
 pub(super) fn pick(evidence: &Evidence) -> Choice {
     let mut choice = of_state(evidence);
     choice.say_if(evidence.subflow, "subflow");
@@ -364,8 +365,8 @@ fn unused(evidence: &Evidence) -> Choice {
     choice
 }
 
-/// Who can reach a socket that waits for anybody. Says whether other machines can, as far
-/// as that is known.
+/// Adds the hosts that can reach a socket without a peer. Returns true if other
+/// machines can, as far as is known.
 fn say_reach(evidence: &Evidence, choice: &mut Choice) -> bool {
     let everywhere = evidence.local.is_unspecified() && !evidence.one_interface;
     if evidence.lost.is_some() {
@@ -392,7 +393,8 @@ fn say_reach(evidence: &Evidence, choice: &mut Choice) -> bool {
     everywhere
 }
 
-/// Leads with what the socket is bound to and is not there: nothing else matters then.
+/// Leads with the missing address or interface that the socket is bound to:
+/// nothing else matters then.
 fn say_lost(evidence: &Evidence, choice: &mut Choice) {
     let Some(lost) = evidence.lost else {
         return;
@@ -415,7 +417,7 @@ fn say_lost(evidence: &Evidence, choice: &mut Choice) {
         .is_if(true, Urgency::Look);
 }
 
-/// How many there are like it, and which way that goes.
+/// Adds the number of similar sockets, and its trend.
 fn say_many(evidence: &Evidence, name: &'static str, choice: &mut Choice) {
     if evidence.siblings >= MANY {
         choice.say(name);
@@ -423,14 +425,14 @@ fn say_many(evidence: &Evidence, name: &'static str, choice: &mut Choice) {
     }
 }
 
-/// Since when there is no answer, and until when it is waited for.
+/// Adds the start and the end of the wait for an answer.
 fn say_end(evidence: &Evidence, limit: &'static str, choice: &mut Choice) {
     choice
         .say_if(!evidence.last_wait, "next_try")
         .say(if evidence.ends { "gives_up" } else { limit });
 }
 
-/// Why nothing is under way, although something waits.
+/// Adds the reason why nothing is under way, although something waits.
 fn say_window(evidence: &Evidence, choice: &mut Choice) {
     let Some(window) = evidence.window else {
         return;
@@ -439,7 +441,7 @@ fn say_window(evidence: &Evidence, choice: &mut Choice) {
     choice.is_if(window != Window::HeldBack, Urgency::Look);
     match window {
         Window::Closed { ends } => {
-            // The other end is told instead, if that is in the table.
+            // The other end is described instead, if it is in the table.
             choice
                 .say_if(!evidence.waits_for_other_end(), "zero_window")
                 .say_if(ends, "window_given_up")
@@ -467,7 +469,7 @@ fn say_window(evidence: &Evidence, choice: &mut Choice) {
     }
 }
 
-/// Whether it would be found out that the peer is gone.
+/// Adds if a missing peer would be noticed.
 fn say_keepalive(evidence: &Evidence, quiet: bool, choice: &mut Choice) {
     match evidence.timer {
         Some(timer) if timer.kind == TimerKind::Keepalive => {
@@ -509,7 +511,7 @@ fn say_keepalive(evidence: &Evidence, quiet: bool, choice: &mut Choice) {
     }
 }
 
-/// The listener's program has not taken it yet.
+/// Selects for a connection that the listener's program has not accepted yet.
 fn not_accepted(evidence: &Evidence) -> Choice {
     let mut choice = Choice::new("next_accept_queue");
     let waited = evidence.waited.map_or(evidence.age, |waited| waited.time);

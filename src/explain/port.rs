@@ -1,6 +1,6 @@
-//! The use of one local port: who listens on it, or what keeps it taken although
-//! nobody listens. "Address already in use" asks for exactly this, and a table
-//! answers it only to a reader who knows which of its rows count.
+//! Use of one local port: its listener, or whatever keeps it in use without
+//! one. This answers "Address already in use", which a table answers only to a
+//! reader who knows which of its rows count.
 
 #[cfg(test)]
 mod tests;
@@ -26,16 +26,16 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct PortStatus<'o> {
     port: u16,
-    /// In the network namespace of this program.
+    /// Holders in the network namespace of this program.
     here: Vec<Holder<'o>>,
-    /// In other network namespaces, as far as the table has them.
+    /// Holders in other network namespaces, as far as they are in the table.
     elsewhere: Vec<Holder<'o>>,
     /// Targets to which NAT forwards connections to the port.
     forwardings: Vec<Forwarding>,
     /// Connections accepted on the port while a listener is there.
     accepted: usize,
-    /// True if the port is one of those for outgoing connections; none if the range is
-    /// unknown.
+    /// True if the port is in the range for outgoing connections; none if the
+    /// range is unknown.
     is_ephemeral: Option<bool>,
     /// True if part of the table is missing.
     is_partial: bool,
@@ -84,19 +84,19 @@ impl Verdict {
 /// Sockets of one kind and one owner that have the port.
 #[derive(Clone, Debug)]
 pub struct Holder<'o> {
-    /// What they do with it.
+    /// Use of the port.
     pub role: Role,
-    /// The first of them.
+    /// The first socket.
     pub row: &'o Row,
-    /// Their owner; none if it is hidden, or there is none.
+    /// Their owner; none if it is hidden, or missing.
     pub process: Option<&'o Arc<Process>>,
-    /// All of them.
+    /// All sockets.
     pub rows: Vec<&'o Row>,
-    /// For remnants, the longest time until one is gone; none if it is unknown.
+    /// For remnants, the longest time until one is gone; none if unknown.
     pub left: Option<Duration>,
 }
 
-/// The part that a socket plays on the port.
+/// Use of the port by a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// Listens.
@@ -147,7 +147,7 @@ impl<'o> PortStatus<'o> {
         let mut here = here.holders();
         let mut accepted = 0;
         if here.iter().any(|holder| holder.role == Role::Listener) {
-            // What stays of them when the listener has gone is the listener's.
+            // Remains of accepted connections are the listener's.
             here.retain(|holder| {
                 let is_accepted = matches!(holder.role, Role::Connection | Role::Remnant(_));
                 if holder.role == Role::Connection {
@@ -175,8 +175,8 @@ impl<'o> PortStatus<'o> {
         }
     }
 
-    /// The same, with what NAT forwards, and who has the targets in other network
-    /// namespaces of the observation.
+    /// Returns the same with NAT forwardings, and the holders of their targets
+    /// in other network namespaces of the observation.
     #[must_use]
     pub fn with_forwardings(
         mut self,
@@ -226,20 +226,22 @@ impl<'o> PortStatus<'o> {
         self.accepted
     }
 
-    /// True if it is one of those for outgoing connections; none if the range is unknown.
+    /// True if it is in the range for outgoing connections; none if the range
+    /// is unknown.
     #[must_use]
     pub fn is_ephemeral(&self) -> Option<bool> {
         self.is_ephemeral
     }
 
-    /// The time until it is free, where only the kernel has it; none if that is unknown.
+    /// The time until it is free, where only the kernel has it; none if
+    /// unknown.
     #[must_use]
     pub fn free_in(&self) -> Option<Duration> {
         let is_left = self.verdict() == Verdict::Remnants;
         self.longest_left().filter(|_| is_left)
     }
 
-    /// The time until all remnants are gone; none if it is unknown of one of them.
+    /// The time until all remnants are gone; none if unknown for one of them.
     fn longest_left(&self) -> Option<Duration> {
         let mut longest = None;
         for holder in &self.here {
@@ -279,13 +281,13 @@ impl<'o> PortStatus<'o> {
         words::verdict(self, observation, words)
     }
 
-    /// What to do about it, the most useful first.
+    /// Advice, the most useful first.
     #[must_use]
     pub fn advice(&self, observation: &Observation, words: &Catalogue) -> Vec<String> {
         words::advice(self, observation, words)
     }
 
-    /// The answer in one sentence, followed by what to do about it.
+    /// The answer in one sentence, followed by the advice.
     #[must_use]
     pub fn lines(&self, observation: &Observation, words: &Catalogue) -> Vec<String> {
         lines(
@@ -307,7 +309,7 @@ pub fn lines(headline: String, advice: &[String], words: &Catalogue) -> Vec<Stri
     lines.filter(|line| !line.is_empty()).collect()
 }
 
-/// Puts sockets of one kind and one owner together.
+/// Groups sockets of one kind and one owner.
 struct Grouping<'o> {
     observation: &'o Observation,
     groups: BTreeMap<(Role, u32, u32, u32), Vec<&'o Row>>,
@@ -325,7 +327,7 @@ impl<'o> Grouping<'o> {
         let role = role(row, self.observation);
         let owner = self.observation.first_owner(row);
         let pid = owner.map_or(0, |owner| owner.pid);
-        // Sockets of hidden processes are told apart by their users.
+        // Sockets of hidden processes are distinguished by their users.
         let uid = match (pid, role) {
             (0, Role::Remnant(_)) => 0,
             (0, _) => row.socket.uid,
@@ -371,7 +373,7 @@ fn role(row: &Row, observation: &Observation) -> Role {
     }
 }
 
-/// Returns true if the program here opened the connection, as far as that shows.
+/// True if the program here opened the connection, as far as that shows.
 fn is_outgoing(row: &Row, observation: &Observation) -> bool {
     let socket = &row.socket;
     let Some(peer) = socket.peer() else {
@@ -401,7 +403,7 @@ fn is_outgoing(row: &Row, observation: &Observation) -> bool {
     })
 }
 
-/// The time until the kernel lets go of a socket that no program holds.
+/// The time until the kernel frees a socket that no program holds.
 fn time_left(socket: &Socket) -> Option<Duration> {
     let timer = socket.timer?;
     let ends = socket.state == State::TimeWait

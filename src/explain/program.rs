@@ -1,10 +1,10 @@
-//! A program file in words, with what is known of the file behind the path.
+//! A program file as text, with the knowledge of the file behind the path.
 
 use super::catalogue::Catalogue;
 use super::sentence::fill;
 use crate::model::process::{Program, ProgramFile};
 
-/// The path, with words behind it where it is not the file of that path here.
+/// Returns the path, with a remark if it is not the file of that path here.
 #[must_use]
 pub fn program_text(program: &Program, words: &Catalogue) -> String {
     let path = &program.path;

@@ -1,12 +1,12 @@
-//! What would help against what can't be seen or done: sentences, and command
-//! lines to be typed by a person. Nothing here is ever executed.
+//! Fixes for missing features: sentences, and command lines for a person to
+//! type. Nothing here is ever executed.
 
 use super::ability::{Standing, Verdict};
 use super::catalogue::Catalogue;
 use crate::model::powers::{Capability, Means};
 use std::collections::BTreeSet;
 
-/// A group that exists on most systems for those who may read logs.
+/// A group that exists on most systems for users who may read logs.
 const GROUP: &str = "adm";
 
 /// A piece of advice.
@@ -14,15 +14,15 @@ const GROUP: &str = "adm";
 pub enum Advice {
     /// A sentence.
     Say(String),
-    /// A command line, as it is to be typed.
+    /// A command line to type.
     Type(String),
 }
 
 /// The command that mounts `/proc`.
 const MOUNT_PROC: &str = "mount -t proc proc /proc";
 
-/// What would help against all that these verdicts lack; nothing if nothing is
-/// lacking, or nothing helps.
+/// Returns the fixes for everything that these reports lack; empty if nothing
+/// is missing, or nothing helps.
 #[must_use]
 pub fn advice(verdicts: &[Verdict], means: &Means, words: &Catalogue) -> Vec<Advice> {
     let lacks: BTreeSet<Capability> = verdicts
@@ -62,7 +62,7 @@ pub fn advice(verdicts: &[Verdict], means: &Means, words: &Catalogue) -> Vec<Adv
     }
     let group = vec![
         say("setcap"),
-        // In this order: a new owner takes the capabilities away again.
+        // In this order: a new owner removes the capabilities again.
         Advice::Type(format!("sudo chown root:{GROUP} {program}")),
         Advice::Type(format!("sudo chmod 0750 {program}")),
         Advice::Type(format!("sudo setcap {}=ep {program}", names.join(","))),

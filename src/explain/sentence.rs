@@ -1,19 +1,20 @@
-//! Sentences with `{places}` in them, filled from evidence.
+//! Templates: sentences with `{places}` in them, filled from evidence.
 
 use crate::model::text::Text;
 use std::borrow::Cow;
 
-/// Fills every place of a sentence; `None` if one is not known, so that no
+/// Fills every place of a sentence; `None` if one is unknown, so that no
 /// half-filled sentence is ever shown.
 ///
-/// Chinese keeps a blank between its own characters and those of other
-/// scripts. Where what comes in place is Chinese, too, the blank beside it goes.
+/// Chinese has a blank between its own characters and those of other scripts.
+/// Where the value is Chinese, too, the blank beside it is removed.
 pub fn fill(sentence: &str, value: impl Fn(&str) -> Option<String>) -> Option<String> {
     fill_pieces(sentence, Cow::Borrowed, value)
 }
 
-/// Fills a sentence that a person wrote. What must not reach a terminal is escaped only
-/// once the places are found: an escape has braces of its own.
+/// Fills a sentence that a user wrote. Characters that must not reach a
+/// terminal are escaped only once the places are found: an escape has braces of
+/// its own.
 #[must_use]
 pub fn fill_foreign(sentence: &Text, value: impl Fn(&str) -> Option<String>) -> Option<String> {
     let escaped = |piece| Cow::Owned(Text::from(piece).to_string());
@@ -55,13 +56,14 @@ fn append(text: &mut String, piece: &str) {
     text.push_str(piece);
 }
 
-/// Whether a character is Chinese, its punctuation and wide forms included.
+/// True if a character is Chinese, including Chinese punctuation and wide
+/// forms.
 #[must_use]
 pub fn is_chinese(character: char) -> bool {
     matches!(character, '\u{3000}'..='\u{303f}' | '\u{3400}'..='\u{9fff}' | '\u{ff00}'..='\u{ff60}')
 }
 
-/// The names of the places in a sentence.
+/// Returns the names of the places in a sentence.
 #[must_use]
 pub fn places(sentence: &str) -> Vec<&str> {
     sentence
@@ -72,7 +74,7 @@ pub fn places(sentence: &str) -> Vec<&str> {
         .collect()
 }
 
-/// A number with its thousands apart: `12,345`.
+/// A number with thousands separators: `12,345`.
 #[must_use]
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();

@@ -1,4 +1,4 @@
-//! Other sockets that the diagnosis of one socket depends on: those like it, the
+//! Other sockets that the diagnosis of one socket depends on: similar ones, the
 //! other end of a connection within this machine, and half-open connections.
 
 use crate::model::endpoint::Endpoint;
@@ -10,10 +10,10 @@ use crate::model::state::State;
 use foldhash::HashMap;
 use std::cell::OnceCell;
 
-/// Sockets that are alike: in the same network namespace and state and of the same
-/// process, or where there is none, of the same local port (`TIME_WAIT`: any).
-/// Listeners are alike if the kernel may give a client to either: with the same
-/// address and interface.
+/// Key of similar sockets: in the same network namespace and state and of the
+/// same process, or without a process of the same local port (`TIME_WAIT`:
+/// any). Listeners are similar if the kernel may give a client to either: with
+/// the same address and interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Group {
     protocol: Protocol,
@@ -46,7 +46,7 @@ impl Group {
     }
 }
 
-/// Number of sockets that are like one, itself not counted.
+/// Number of sockets similar to one, without itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) struct Alike {
     /// All of them.
@@ -55,19 +55,19 @@ pub(super) struct Alike {
     pub(super) same_remote: u32,
 }
 
-/// Facts about one socket that other sockets give.
+/// Facts about one socket from other sockets.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Relations<'o> {
-    /// Number of sockets like it.
+    /// Number of similar sockets.
     pub(super) alike: Alike,
     /// The other end of a connection within this machine.
     pub(super) other_end: Option<&'o Row>,
-    /// Half-open connections that a listener would take.
+    /// Number of half-open connections of a listener.
     pub(super) half_open: u32,
 }
 
 impl<'o> Relations<'o> {
-    /// Those of one row: walks the table.
+    /// Returns those of one row; walks the table.
     pub(super) fn of(row: &Row, observation: &'o Observation) -> Self {
         Self {
             alike: siblings(row, observation),
@@ -77,10 +77,10 @@ impl<'o> Relations<'o> {
     }
 }
 
-/// Half-open connections that this listener would take; 0 for any other row.
+/// Number of half-open connections of this listener; 0 for any other row.
 fn half_open(row: &Row, observation: &Observation) -> u32 {
     if row.socket.state != State::Listen || observation.tally.tcp(State::SynReceived) == 0 {
-        // A large table is not walked for nothing.
+        // A large table is not walked without need.
         return 0;
     }
     let half_open = present(observation, State::SynReceived);
@@ -101,8 +101,7 @@ fn siblings(row: &Row, observation: &Observation) -> Alike {
     without_itself(alike, row)
 }
 
-/// Counts for many rows: one pass over the table for each state that is asked
-/// about.
+/// Counts for many rows: one pass over the table for each state needed.
 pub(super) struct Siblings<'o> {
     observation: &'o Observation,
     known: [OnceCell<Counts>; State::ALL.len()],
@@ -132,7 +131,8 @@ impl<'o> Siblings<'o> {
         }
     }
 
-    /// Returns the facts about the urgency of a row that other sockets give.
+    /// Returns the facts from other sockets that the urgency of a row depends
+    /// on.
     pub(super) fn of(&self, row: &Row) -> Relations<'o> {
         Relations {
             alike: self.alike(row),
@@ -164,7 +164,8 @@ impl<'o> Siblings<'o> {
         taken.fold(0, |all, ends| all.saturating_add(ends.count))
     }
 
-    /// Only where data waits in both directions is it of any consequence.
+    /// Returns the other end of a row; it matters only where data waits in both
+    /// directions.
     fn other_end(&self, row: &Row) -> Option<&'o Row> {
         let socket = &row.socket;
         if socket.recv_queue == 0 || socket.send_queue == 0 || socket.local == socket.remote {
@@ -191,7 +192,7 @@ impl<'o> Siblings<'o> {
         let state = row.socket.state;
         let place = State::ALL.iter().position(|known| *known == state);
         let Some(cell) = place.and_then(|place| self.known.get(place)) else {
-            // States this program does not know are rare.
+            // States unknown to this program are rare.
             return siblings(row, self.observation);
         };
         let counts = cell.get_or_init(|| Counts::of(state, self.observation));

@@ -1,11 +1,11 @@
-//! Helpers that have a socket on behalf of somebody else: a container's published
-//! port, a port forwarded into a cluster, a unit of systemd. Ending the helper
-//! is rarely what is meant, so the question and the explanation say for whom
-//! it stands and what to end instead.
+//! Proxies that have a socket on behalf of another program: a container's
+//! published port, a port forwarded into a cluster, a unit of systemd. Ending
+//! the proxy is rarely intended, so the confirmation and the explanation name
+//! its target and what to end instead.
 //!
-//! A process chooses its name and its command line. What is taken from them is
-//! read as an address, a number or a plain word, or not at all, and the
-//! sentences say where it comes from.
+//! A process chooses its name and its command line. Values from them are parsed
+//! as an address, a number or a plain word, or dropped, and the sentences name
+//! their source.
 
 use super::catalogue::Catalogue;
 use super::sentence::fill;
@@ -13,17 +13,17 @@ use crate::model::process::Process;
 use crate::model::text::Text;
 use std::net::{IpAddr, SocketAddr};
 
-/// The longest word that is taken from a command line.
+/// Longest word taken from a command line, bytes.
 const LONGEST: usize = 64;
 
-/// The service or container that a helper stands for.
+/// The service or container behind a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StandsFor {
     /// docker-proxy: a container's published port.
     Docker {
-        /// The container's end, where the command line has it.
+        /// Address of the container, if it is in the command line.
         container: Option<SocketAddr>,
-        /// The port of this machine.
+        /// Port of this machine.
         host_port: Option<u16>,
     },
     /// rootlessport: a port of a rootless container.
@@ -32,14 +32,14 @@ pub enum StandsFor {
     Network,
     /// conmon: a container of podman or CRI-O, by its name or the start of its id.
     Conmon(Option<String>),
-    /// `kubectl port-forward`: what it forwards to.
+    /// `kubectl port-forward`: its target.
     Kubectl(Option<String>),
     /// systemd: a socket unit.
     SocketUnit,
 }
 
 impl StandsFor {
-    /// Returns what a process stands for; none if it is no such helper.
+    /// Returns the target of a process; none if it is no such proxy.
     #[must_use]
     pub fn of(process: &Process) -> Option<Self> {
         let name = process.name.as_str();
@@ -80,7 +80,7 @@ impl StandsFor {
         })
     }
 
-    /// The key of its words in the assets.
+    /// Key in the assets.
     #[must_use]
     pub fn key(&self) -> &'static str {
         match self {
@@ -98,7 +98,7 @@ impl StandsFor {
         }
     }
 
-    /// Every key it can have.
+    /// Every key.
     pub const KEYS: [&'static str; 9] = [
         "docker",
         "docker_bare",
@@ -111,8 +111,8 @@ impl StandsFor {
         "socket_unit",
     ];
 
-    /// For whom it stands and what to end instead. `port` is the local port of
-    /// the socket it was found by.
+    /// Returns a sentence with the target and what to end instead. `port` is
+    /// the local port of the socket.
     #[must_use]
     pub fn told(&self, process: &Process, port: u16, words: &Catalogue) -> String {
         let told = fill(words.closing("stands_for", self.key()), |place| {
@@ -156,14 +156,15 @@ fn value<T: std::str::FromStr>(arguments: &[Text], name: &str) -> Option<T> {
     None
 }
 
-/// The plain word behind an argument.
+/// The plain word after an argument.
 fn after(arguments: &[Text], flag: &str) -> Option<String> {
     let mut words = arguments.iter().map(Text::as_str);
     words.find(|word| *word == flag)?;
     words.next().and_then(plain)
 }
 
-/// A word that can stand in a command to copy; none if it is anything else.
+/// Returns a word that can stand in a command to copy; none if it is anything
+/// else.
 fn plain(word: &str) -> Option<String> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
     let good = !word.is_empty()

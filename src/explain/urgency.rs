@@ -12,7 +12,7 @@ use crate::model::state::State;
 use crate::model::timer::TimerKind;
 pub use crate::model::urgency::{Urgencies, Urgency};
 
-/// The urgent rows of an observation.
+/// Returns the urgent rows of an observation.
 #[must_use]
 pub fn urgencies(observation: &Observation) -> Urgencies {
     let siblings = Siblings::new(observation);
@@ -28,8 +28,8 @@ pub fn urgencies(observation: &Observation) -> Urgencies {
     })
 }
 
-/// True if no evidence of a row in this state can make it urgent. Bulk rows must
-/// be recognised here; a row that is not is only slower.
+/// True if no evidence of a row in this state can make it urgent. Bulk rows
+/// must be recognised here; any other is only slower.
 fn is_quiet(row: &Row, ports_matter: bool) -> bool {
     if row.phase == Phase::Closed {
         return true;
@@ -50,7 +50,7 @@ fn is_quiet(row: &Row, ports_matter: bool) -> bool {
     }
 }
 
-/// True if any address or interface that sockets are bound to is gone.
+/// True if any address or interface that sockets are bound to is missing.
 fn misses_anything(observation: &Observation) -> bool {
     let mut networks = observation.networks.iter();
     !observation.gone_interfaces.is_empty() || networks.any(|known| !known.missing.is_empty())
@@ -85,7 +85,7 @@ mod tests {
     use std::num::NonZeroU32;
     use std::sync::Arc;
 
-    /// Rows with everything that diagnosis looks at in the row itself.
+    /// Rows with everything in the row itself that the diagnosis depends on.
     fn any_row() -> impl Strategy<Value = Row> {
         let kind = (0..State::ALL.len(), any::<bool>(), 0_u16..4, 0_u16..4);
         let queues = (0_u32..3, 0_u32..3, any::<bool>());

@@ -145,7 +145,7 @@ fn blind(rule: Rule, lacks: Lack, has_all: bool) -> Option<Blind> {
     (!has_all).then_some(Blind { rule, lacks })
 }
 
-/// Key that tells a process from all others.
+/// Key of a process, unique even if its pid is reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Actor {
     pid: u32,

@@ -1,4 +1,4 @@
-//! What is said of each ability, by what was missing and what may be done.
+//! Tests: the report on each feature, by gaps and privileges.
 
 use super::*;
 use crate::explain::catalogue::Language;
@@ -283,7 +283,7 @@ fn what_hidepid_hides_has_no_number() {
     assert!(namespaces.contains("hidden by hidepid"), "{namespaces}");
 }
 
-/// Nothing is called a rootless container only because its map cannot be read.
+/// An unreadable uid map alone does not make a rootless container.
 #[test]
 fn without_proc_the_first_thing_is_to_mount_it() {
     let missing = seen(&[

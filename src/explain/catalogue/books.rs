@@ -1,4 +1,4 @@
-//! The files of words, each read once, when it is first needed.
+//! Message files, each parsed once, when first needed.
 
 use super::words::{Arrows, Learn, StateWords, TimerWords, UnownedWords};
 use crate::explain::language::Language;
@@ -6,12 +6,12 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-/// Sentences by name.
+/// Messages by name.
 pub(super) type Sentences = BTreeMap<String, String>;
-/// The same in groups.
+/// Messages by group and name.
 pub(super) type Groups = BTreeMap<String, Sentences>;
 
-/// The files that are groups of sentences and no more.
+/// Files that consist of groups of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Book {
     Gaps,
@@ -68,7 +68,7 @@ macro_rules! asset {
     };
 }
 
-/// What has been read of one language.
+/// Parsed files of one language.
 #[derive(Debug)]
 pub(super) struct Loaded {
     states: OnceLock<BTreeMap<String, StateWords>>,
@@ -122,7 +122,7 @@ impl Loaded {
     }
 }
 
-/// The text of a book.
+/// Text of a file.
 pub(super) fn text(book: Book, language: Language) -> &'static str {
     match book {
         Book::Gaps => asset!(language, "gaps"),
@@ -170,8 +170,8 @@ pub(super) fn texts(language: Language) -> Vec<(&'static str, &'static str)> {
     found
 }
 
-/// The assets are compiled in, and a test parses them: the default only keeps a
-/// broken build from panicking.
+/// Parses a file once. The assets are compiled in, and a test parses them: the
+/// default only keeps a broken build from panicking.
 fn read<'l, T: DeserializeOwned + Default>(place: &'l OnceLock<T>, text: &str) -> &'l T {
     place.get_or_init(|| toml::from_str(text).unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! Whether every language has words for everything.
+//! Tests: every language has messages for everything.
 
 use super::super::sentence::places;
 use super::super::stands_for::StandsFor;
@@ -25,8 +25,7 @@ fn files(language: Language) -> Vec<(&'static str, toml::Table)> {
         .collect()
 }
 
-/// Every text of a file with the way to it, and the number of entries of every
-/// list.
+/// Every text of a file with its path, and the number of entries of every list.
 fn leaves(way: &str, value: &toml::Value, into: &mut Vec<(String, String)>) {
     match value {
         toml::Value::String(text) => into.push((way.to_owned(), text.clone())),
@@ -99,8 +98,7 @@ fn every_language_says_everything_with_the_same_places() {
     }
 }
 
-/// What is the same in both languages are names, numbers and commands; no
-/// sentence is.
+/// Names, numbers and commands are the same in both languages; no sentence is.
 #[test]
 fn no_sentence_is_left_in_english() {
     let chinese: BTreeMap<_, _> = texts(Language::Chinese).into_iter().collect();
@@ -125,8 +123,8 @@ fn no_sentence_is_left_in_english() {
     assert!(left.is_empty(), "{left:#?}");
 }
 
-/// One connection more than the backlog may wait: a limit of 4 beside 5 that wait
-/// would be a contradiction.
+/// One connection more than the backlog can wait: a limit of 4 beside 5 that
+/// wait would be a contradiction.
 #[test]
 fn a_backlog_is_not_called_the_limit() {
     let mut named = 0;

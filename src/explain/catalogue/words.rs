@@ -1,54 +1,54 @@
-//! The forms that words are written in: what there is to say of each thing.
+//! Structure of the message files.
 
 use serde::Deserialize;
 
-/// What is said of a state.
+/// Text about a state.
 #[derive(Debug, Default, Deserialize)]
 pub struct StateWords {
-    /// How other tools write it.
+    /// Spelling in other tools.
     pub spellings: String,
-    /// The state as an image.
+    /// Illustration of the state.
     pub picture: String,
-    /// What it is.
+    /// Meaning.
     pub means: String,
-    /// What leads in.
+    /// Ways into the state.
     pub entered: String,
-    /// What leads out.
+    /// Ways out of the state.
     pub left: String,
-    /// Who must act next, and with what.
+    /// Next actor, and the expected action.
     pub waits_for: String,
-    /// The same as a word: program, kernel, peer, nobody.
+    /// The actor as a key: program, kernel, peer, nobody.
     pub actor: String,
-    /// How long it lasts on this machine.
+    /// Duration on this machine.
     pub lasts: String,
-    /// What it suggests when it stays or piles up.
+    /// Likely cause when it stays or many are in it.
     pub lingers: String,
-    /// What to do.
+    /// Advice.
     #[serde(rename = "do")]
     pub to_do: String,
-    /// How to bring it about on purpose.
+    /// Steps to reproduce it.
     pub see: String,
-    /// The command `see` speaks of, or nothing.
+    /// The command in `see`, or nothing.
     pub command: String,
     /// One short line.
     pub brief: String,
 }
 
-/// What is said of a timer.
+/// Text about a timer.
 #[derive(Debug, Default, Deserialize)]
 pub struct TimerWords {
     /// One short word.
     pub name: String,
-    /// What it is for.
+    /// Purpose.
     pub means: String,
 }
 
-/// What is said of a row without an owner.
+/// Text about a row without an owner.
 #[derive(Debug, Default, Deserialize)]
 pub struct UnownedWords {
     /// In place of a name.
     pub short: String,
-    /// The reason.
+    /// Reason.
     pub means: String,
     /// One more sentence, where a listener or a last owner is known.
     pub named: String,
@@ -57,19 +57,19 @@ pub struct UnownedWords {
 /// The learning chapter: pages of text with diagrams.
 #[derive(Debug, Default, Deserialize)]
 pub struct Learn {
-    /// Its beginning.
+    /// Introduction.
     pub chapter: Page,
     /// The handshake.
     pub open: Exchange,
     /// The close.
     pub close: Exchange,
-    /// Why three segments to open and four to close.
+    /// Reason for three segments to open and four to close.
     pub why_three_and_four: Question,
-    /// Why TIME_WAIT waits.
+    /// Reason for TIME_WAIT.
     pub why_time_wait: Question,
-    /// How to tell who closed first.
+    /// Signs of the side that closed first.
     pub who_closed_first: Question,
-    /// What to watch in the table.
+    /// Exercise with the table.
     pub session: Session,
 }
 
@@ -85,13 +85,13 @@ pub struct Page {
 /// A question with its answer.
 #[derive(Debug, Default, Deserialize)]
 pub struct Question {
-    /// Asked.
+    /// Question.
     pub question: String,
-    /// Answered.
+    /// Answer.
     pub answer: String,
 }
 
-/// Segments that go to and fro.
+/// Exchange of segments.
 #[derive(Debug, Default, Deserialize)]
 pub struct Exchange {
     /// Heading.
@@ -100,9 +100,9 @@ pub struct Exchange {
     pub intro: String,
     /// Plain ASCII, at most 76 columns.
     pub diagram: String,
-    /// One by one.
+    /// Its segments.
     pub segment: Vec<Segment>,
-    /// The ways through the states.
+    /// Paths through the states.
     #[serde(default)]
     pub walk: Vec<Walk>,
 }
@@ -120,41 +120,41 @@ pub struct Segment {
     pub client: String,
     /// The server's state once it has arrived.
     pub server: String,
-    /// What it says.
+    /// Explanation.
     pub text: String,
 }
 
-/// One side's way through the states.
+/// Path of one side through the states.
 #[derive(Debug, Default, Deserialize)]
 pub struct Walk {
-    /// Whose.
+    /// The side.
     pub who: String,
     /// Keys of states, in order.
     pub states: Vec<String>,
-    /// In words.
+    /// Explanation.
     pub text: String,
 }
 
-/// Something to try.
+/// An exercise.
 #[derive(Debug, Default, Deserialize)]
 pub struct Session {
     /// Heading.
     pub title: String,
     /// Paragraph.
     pub intro: String,
-    /// One by one.
+    /// Its steps.
     pub step: Vec<Step>,
 }
 
-/// One step of a session.
+/// One step of an exercise.
 #[derive(Debug, Default, Deserialize)]
 pub struct Step {
-    /// What to do.
+    /// Instruction.
     #[serde(rename = "do")]
     pub to_do: String,
     /// The command, or nothing.
     pub command: String,
-    /// What is then to be seen.
+    /// Expected result.
     pub see: String,
 }
 

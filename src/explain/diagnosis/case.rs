@@ -1,5 +1,5 @@
-//! One socket with everything its sentences may speak of: the evidence that
-//! they are chosen by, and the values of their places.
+//! One socket with everything that its sentences may mention: the facts that
+//! select them, and the values of their placeholders.
 
 mod evidence;
 mod values;
@@ -22,10 +22,10 @@ use crate::model::trend::Trend;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long `TIME_WAIT` lasts (`TCP_TIMEWAIT_LEN`).
+/// Duration of `TIME_WAIT` (`TCP_TIMEWAIT_LEN`).
 const TIME_WAIT: Duration = Duration::from_mins(1);
 
-/// One socket with everything its sentences may speak of.
+/// One socket with everything that its sentences may mention.
 pub(super) struct Case<'a> {
     pub(super) row: &'a Row,
     pub(super) observation: &'a Observation,
@@ -45,7 +45,7 @@ pub(super) struct Case<'a> {
     /// Observed time between unanswered keepalive probes.
     spacing: Option<Duration>,
     silence: Option<Silence>,
-    /// The settings that hold for it: those of another namespace are not known.
+    /// The settings that apply to it: those of another namespace are unknown.
     limits: Limits,
 }
 
@@ -57,7 +57,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The same, with what other sockets tell about it.
+    /// The same, with facts from other sockets.
     pub(super) fn among(
         row: &'a Row,
         observation: &'a Observation,
@@ -73,8 +73,8 @@ impl<'a> Case<'a> {
         let limits = if observation.is_own(row) {
             observation.limits
         } else {
-            // Those that only tell how far the present wait has come are mostly
-            // as they are here.
+            // The settings that only show the progress of the present wait are
+            // mostly the same as here.
             Limits {
                 syn_linear_timeouts: observation.limits.syn_linear_timeouts,
                 rto_max_ms: observation.limits.rto_max_ms,
@@ -112,13 +112,14 @@ impl<'a> Case<'a> {
         self
     }
 
-    /// What the lab does so that the row stays, where no limit tells it.
+    /// Returns the action of the lab that keeps the row, if it is not a limit.
     pub(super) fn held_by_lab(&self) -> Option<(&'static str, String)> {
         let words = self.words.lab("outside", "time_wait");
         self.is_renewed().then(|| ("time_wait", words.to_owned()))
     }
 
-    /// For whom the owner has the socket, if it is a helper of somebody else's.
+    /// Returns a sentence about the container or service that the owner is a
+    /// proxy for.
     pub(super) fn stands_for(&self) -> Option<(&'static str, String)> {
         let owner = self.owner?;
         if self.row.socket.peer().is_some() {
@@ -129,7 +130,7 @@ impl<'a> Case<'a> {
         Some(("stands_for", stands_for.told(owner, port, self.words)))
     }
 
-    /// Whether the lab has had `TIME_WAIT` begin anew: longer than it lasts.
+    /// True if the lab has restarted `TIME_WAIT`: it has lasted too long.
     fn is_renewed(&self) -> bool {
         let timer = self.row.socket.timer;
         let left = timer.map_or(0, |timer| timer.expires_ms);
@@ -139,8 +140,8 @@ impl<'a> Case<'a> {
             && whole > TIME_WAIT + Duration::from_secs(2)
     }
 
-    /// How long it would be in this state at most outside the lab, where the lab
-    /// holds it longer.
+    /// The maximum duration of this state outside the lab, where the lab
+    /// extends it.
     pub(super) fn outside(&self) -> Option<String> {
         if self.is_renewed() {
             return Some(self.words.length(TIME_WAIT));
@@ -151,7 +152,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The limit of the wait for an answer outside the lab, where it is another.
+    /// The limit of the wait for an answer outside the lab, if it differs.
     fn limit_outside(&self) -> Option<Limit> {
         let total = |limits| limit(self.limit_of_silence()?, limits);
         let outside = self
@@ -175,7 +176,7 @@ impl<'a> Case<'a> {
         self.row.state_since.age(self.observation.time.stamp())
     }
 
-    /// The age as it is said: polling does not tell tenths.
+    /// The age as text: polling does not resolve tenths of a second.
     fn said_age(&self) -> String {
         let age = self.age();
         match age.as_secs() {
@@ -192,10 +193,10 @@ impl<'a> Case<'a> {
         };
         let single = self.observation.number <= 1;
         let name = match (&from, self.row.entry_seen) {
-            // A row that has closed is in its last state no longer.
+            // A closed row is no longer in its last state.
             _ if single || self.row.phase == Phase::Closed => "bare",
             (Some(_), _) => "changed",
-            // At least less than a second would say nothing.
+            // "At least" with less than a second would mean nothing.
             (None, false) if self.age() < Duration::from_secs(1) => "bare",
             (None, true) => "since",
             (None, false) => "at_least",
@@ -212,7 +213,7 @@ impl<'a> Case<'a> {
         .unwrap_or(state)
     }
 
-    /// Who must act: as the evidence says, else as is usual for the state.
+    /// The next actor: from the evidence, else the usual one of the state.
     pub(super) fn waits_for(&self, who: Option<&str>) -> String {
         let state = self.words.state(self.row.socket.state);
         let usual = || state.map_or("nobody", |state| state.actor.as_str());
@@ -223,7 +224,8 @@ impl<'a> Case<'a> {
     pub(super) fn unowned(&self) -> Option<String> {
         let words = self.words.unowned(self.row.unowned?)?;
         let value = |place: &str| match place {
-            // Here a stand-in would say nothing: the sentence is left out.
+            // A placeholder text would mean nothing here: the sentence is
+            // dropped.
             "listener" => Some(self.listener?.socket.local.to_string()),
             place => self.value(place),
         };

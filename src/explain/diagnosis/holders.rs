@@ -1,5 +1,5 @@
-//! The processes that hold one listener, and which of them to look at: in a
-//! server that forks, the workers accept, and the master never does.
+//! Holders of one listener, and the relevant one: in a server that forks, the
+//! workers accept, and the master never does.
 
 use crate::model::observation::Observation;
 use crate::model::process::Process;
@@ -8,8 +8,8 @@ use crate::model::state::State;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The holders of a row, smallest pid first, each with how many connections it
-/// has on the port; of anything but a listener none are counted.
+/// The holders of a row, smallest pid first, each with the number of its
+/// connections on the port; they are counted for listeners only.
 fn holders<'o>(row: &Row, observation: &'o Observation) -> Vec<(&'o Arc<Process>, u32)> {
     let mut busy: BTreeMap<u32, u32> = BTreeMap::new();
     let place = (row.socket.namespace, row.socket.local.port);
@@ -32,9 +32,9 @@ fn holders<'o>(row: &Row, observation: &'o Observation) -> Vec<(&'o Arc<Process>
         .collect()
 }
 
-/// The holder that acts on the socket: of a shared listener the one with the most
-/// connections on the port, else one that another holder has started, else the
-/// first.
+/// The holder that acts on the socket: of a shared listener the one with the
+/// most connections on the port, else one that another holder has started, else
+/// the first.
 pub(super) fn acting<'o>(row: &Row, observation: &'o Observation) -> Option<&'o Arc<Process>> {
     if row.socket.state != State::Listen {
         return observation.first_owner(row);

@@ -1,5 +1,5 @@
-//! The command of another tool that shows the same socket, and what goes in front
-//! of commands for another network namespace.
+//! The `ss` command that shows the same socket, and the prefix of commands for
+//! another network namespace.
 
 use crate::model::observation::Observation;
 use crate::model::protocol::Protocol;
@@ -7,9 +7,9 @@ use crate::model::row::Row;
 use crate::model::state::State;
 use std::fmt::Write as _;
 
-/// What goes in front of a command that is to tell of the row's network
-/// namespace: nothing for our own; none where no way leads into another, so that
-/// the command would tell of ours.
+/// Returns the prefix of a command that is to run in the row's network
+/// namespace: empty for our own; none if another cannot be entered, so that the
+/// command would be about ours.
 pub(super) fn within(row: &Row, observation: &Observation) -> Option<String> {
     if observation.is_own(row) {
         return Some(String::new());
@@ -18,8 +18,8 @@ pub(super) fn within(row: &Row, observation: &Observation) -> Option<String> {
     Some(there.entrance.as_ref()?.prefix())
 }
 
-/// The `ss` command for the same socket, ready to paste; empty where none would
-/// show it.
+/// Returns the `ss` command for the same socket, ready to paste; empty if none
+/// would show it.
 pub(super) fn same_as(row: &Row, observation: &Observation) -> String {
     let socket = &row.socket;
     let protocol = match socket.protocol {
@@ -39,7 +39,7 @@ pub(super) fn same_as(row: &Row, observation: &Observation) -> String {
         State::LastAck => "last-ack",
         State::Closed | State::BoundInactive | State::Unconnected | State::Unknown(_) => "all",
     };
-    // Another namespace's sockets show only from within it.
+    // Sockets of another namespace show only from within it.
     let Some(mut command) = within(row, observation) else {
         return String::new();
     };

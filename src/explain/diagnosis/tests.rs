@@ -1,5 +1,5 @@
-//! Which evidence leads to which words, from the row to what is told: a table,
-//! each case rendered in both languages.
+//! Tests: sentences from evidence, from the row to the text: a table, each case
+//! rendered in both languages.
 
 mod world;
 
@@ -10,14 +10,14 @@ use crate::model::state::State;
 use std::collections::BTreeSet;
 use world::World;
 
-/// Two lines a case: the evidence, as [`World::of`] understands it, and what
-/// must come of it: sentences, urgency, who acts next, what to do.
+/// Two lines a case: the evidence, as [`World::of`] parses it, and the expected
+/// result: sentences, urgency, next actor, advice.
 const CASES: &str = concat!(
     include_str!("tests/cases.txt"),
     include_str!("tests/path.txt")
 );
 
-/// The cases: evidence, and what must come of it.
+/// The cases: evidence and expected result.
 fn cases() -> Vec<(&'static str, &'static str)> {
     let lines: Vec<&str> = CASES
         .lines()
@@ -27,7 +27,7 @@ fn cases() -> Vec<(&'static str, &'static str)> {
     pairs.map(|pair| (pair[0], pair[1].trim_start())).collect()
 }
 
-/// What came of it, by names.
+/// The result, by names.
 fn outcome(observation: &Observation) -> String {
     let row = &observation.rows[0];
     let case = Case::new(row, observation, Catalogue::of(Language::English));
@@ -58,8 +58,9 @@ fn evidence_leads_to_its_words() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Every state is among them, with an owner and without where it may have both,
-/// and so is every sentence that an owner, a queue or a timer can lead to.
+/// Every state is among them, with and without an owner where both are
+/// possible, and so is every sentence that an owner, a queue or a timer can
+/// select.
 #[test]
 fn the_cases_leave_nothing_out() {
     let cases = cases();
@@ -175,7 +176,7 @@ fn commands_are_for_the_namespace_of_the_socket() {
     }
 }
 
-/// A stop behind a command would be copied with it.
+/// A full stop behind a command would be copied with it.
 #[test]
 fn commands_end_where_they_end() {
     for language in [Language::English, Language::Chinese] {
@@ -193,11 +194,11 @@ fn commands_end_where_they_end() {
     }
 }
 
-/// The numbers behind the words.
+/// Numbers in the sentences.
 #[test]
 fn numbers_are_told_as_the_kernel_counts() {
     for (evidence, expected) in [
-        // One more fits than the backlog says.
+        // One more fits than the backlog.
         (
             "listen send=4 recv=4",
             "room for 5, so the queue is 80 % full",
@@ -224,7 +225,7 @@ fn numbers_are_told_as_the_kernel_counts() {
     }
 }
 
-/// A time that was not seen to begin is at least so long.
+/// A time whose beginning was not seen is a lower bound.
 #[test]
 fn only_what_was_seen_to_begin_has_its_length() {
     for (words, expected) in [
@@ -249,7 +250,7 @@ fn only_what_was_seen_to_begin_has_its_length() {
     }
 }
 
-/// In the lab a time that was raised stands beside the one outside, and only
+/// In the lab an extended time stands beside the one of the host, but only
 /// where the two differ.
 #[test]
 fn what_the_lab_holds_longer_is_told_with_the_usual_time() {
@@ -313,7 +314,7 @@ fn what_the_lab_holds_longer_is_told_with_the_usual_time() {
     }
 }
 
-/// Whether a place was left as it stands in the assets.
+/// True if a placeholder was left unfilled.
 fn has_place(text: &str) -> bool {
     text.split('{').skip(1).any(|rest| {
         let name = rest.split('}').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Every finding in words, with samples of all evidence there is.
+//! Tests: text of every finding, with samples of all evidence.
 
 use super::super::catalogue::Language;
 use super::*;
@@ -32,7 +32,7 @@ fn scan(breadth: Breadth) -> Evidence {
     })
 }
 
-/// One of each, or more where their words differ.
+/// One of each, or more where their texts differ.
 fn samples() -> Vec<Evidence> {
     let host = Endpoint::default();
     vec![
@@ -111,9 +111,9 @@ fn a_persons_own_sentence_stands_in_for_ours() {
     };
     assert_eq!(said("{count} of {limit}!"), "12 of 10!");
     assert_eq!(said("\u{1b}[31m{count}"), "\\x1b[31m12");
-    // An escape has braces of its own, which are no place.
+    // The braces of an escape are no placeholder.
     assert_eq!(said("👩\u{200d}💻 {count}"), "👩\\u{200d}💻 12");
-    // What has no such place is told in our words.
+    // A message with an unknown placeholder is replaced by ours.
     let ours = "many sockets: 12 sockets in all, more than 10";
     assert_eq!(said("{remote}"), ours);
 }
@@ -248,7 +248,7 @@ fn more_samples() -> Vec<Evidence> {
     ]
 }
 
-/// Silent peers: of one process or of nobody in sight, one peer or several.
+/// Silent peers: of a known process or without one, one peer or several.
 fn silent_samples() -> Vec<Evidence> {
     let silent = |port, destinations| {
         Evidence::Unacknowledged(Unacknowledged {
@@ -289,7 +289,7 @@ fn silent_peers_of_nobody_in_sight_have_their_lines() {
     assert_eq!(said(None), format!("{line}already closed here)"));
 }
 
-/// And for those that are about programs and listeners, or about more than one
+/// The same for the rules about programs and listeners, or about more than one
 /// thing.
 fn still_more_samples() -> Vec<Evidence> {
     let host = Endpoint::default();
@@ -377,8 +377,8 @@ fn still_more_samples() -> Vec<Evidence> {
     ]
 }
 
-/// Every holder there may be: a process in every state, several workers, one that
-/// is not seen for every reason, and none.
+/// Every kind of holder: a process in every state, several workers, an unknown
+/// one for every reason, and none.
 fn holders() -> Vec<(Option<Arc<Process>>, FindingHolder)> {
     let states = [
         RunState::Usual,
@@ -422,7 +422,7 @@ fn holders() -> Vec<(Option<Arc<Process>>, FindingHolder)> {
     holders
 }
 
-/// Every finding there may be, in every severity, standing and about to fall.
+/// Every kind of finding, in every severity, active and clearing.
 pub(crate) fn all_findings() -> Vec<Finding> {
     let mut all = Vec::new();
     let evidence = || samples().into_iter().chain(more_samples());

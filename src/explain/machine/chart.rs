@@ -1,10 +1,10 @@
-//! Where the states and the arrows between them stand in the drawing of the
-//! machine: opening above, data in the middle, the two ways of closing below.
+//! Layout of the states and transitions in the diagram: opening above, data in
+//! the middle, the two ways of closing below.
 //!
-//! Positions are cells, counted from 0, for a drawing of [`WIDTH`] by [`HEIGHT`].
-//! What an arrow is called stands in the assets. Left out are the ends before
-//! their time, which would lead from every state to the same place, the end of
-//! a listener, and the close after a simultaneous open that is not finished.
+//! Positions are cells, counted from 0, for a diagram of [`WIDTH`] by
+//! [`HEIGHT`]. The labels of transitions are in the assets. Omitted are
+//! premature ends, which would lead from every state to the same place, the end
+//! of a listener, and the close after a simultaneous open that is not finished.
 
 use crate::model::state::State;
 
@@ -12,32 +12,32 @@ use crate::model::state::State;
 pub const WIDTH: u16 = 78;
 /// Rows from top to bottom.
 pub const HEIGHT: u16 = 16;
-/// Cells kept free for how many sockets are in a state, with a blank before it.
+/// Cells reserved for the number of sockets in a state, with a blank before it.
 pub const COUNT: u16 = 8;
 
-/// A state in its place.
+/// A state with its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Which.
+    /// The state.
     pub state: State,
     /// The first cell of its name.
     pub at: (u16, u16),
-    /// Its place in the grid in which the mark moves: column and row.
+    /// Column and row in the grid in which the cursor moves.
     pub cell: (u8, u8),
 }
 
-/// An arrow from one state to another.
+/// A transition from one state to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Track {
     /// The state it leaves.
     pub from: State,
     /// The state it leads to.
     pub to: State,
-    /// Its corners, the first within its state, the last where its head is.
+    /// Its corners, the first within its state, the last at its head.
     pub way: &'static [(u16, u16)],
-    /// Where its name begins.
+    /// Position of its label.
     pub name: (u16, u16),
-    /// How many cells there are for that.
+    /// Number of cells for the label.
     pub room: u16,
 }
 
@@ -45,7 +45,7 @@ const fn place(state: State, at: (u16, u16), cell: (u8, u8)) -> Place {
     Place { state, at, cell }
 }
 
-/// The states, in the order of a connection's life.
+/// The states, in the order of a connection's lifecycle.
 pub const PLACES: [Place; 12] = [
     place(State::Closed, (32, 0), (1, 0)),
     place(State::BoundInactive, (33, 2), (1, 1)),
@@ -61,7 +61,7 @@ pub const PLACES: [Place; 12] = [
     place(State::LastAck, (60, 13), (2, 5)),
 ];
 
-/// Where CLOSED stands a second time, as the end of all ways.
+/// Position of the second CLOSED, the end of all paths.
 pub const END: (u16, u16) = (51, 15);
 
 const fn track(
@@ -80,7 +80,7 @@ const fn track(
     }
 }
 
-/// The arrows.
+/// The transitions.
 pub const TRACKS: [Track; 17] = [
     track(
         State::Closed,
@@ -203,14 +203,14 @@ pub const TRACKS: [Track; 17] = [
     ),
 ];
 
-/// A heading within the drawing, by the name of its words.
+/// A heading within the diagram, by the name of its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heading {
     /// The name.
     pub name: &'static str,
     /// Its first cell.
     pub at: (u16, u16),
-    /// How many cells there are for it.
+    /// Number of cells for it.
     pub room: u16,
 }
 
@@ -228,7 +228,7 @@ pub const HEADINGS: [Heading; 2] = [
     },
 ];
 
-/// A direction in which the mark moves.
+/// A direction of the cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Towards {
     /// Up.
@@ -241,13 +241,13 @@ pub enum Towards {
     Right,
 }
 
-/// The place of a state, if it is drawn.
+/// Returns the position of a state, if it is drawn.
 #[must_use]
 pub fn place_of(state: State) -> Option<&'static Place> {
     PLACES.iter().find(|place| place.state == state)
 }
 
-/// The state that is met first in a direction; the same where there is none.
+/// Returns the nearest state in a direction; the same if there is none.
 #[must_use]
 pub fn beside(state: State, towards: Towards) -> State {
     let Some(from) = place_of(state) else {
@@ -260,7 +260,7 @@ pub fn beside(state: State, towards: Towards) -> State {
     nearest.map_or(state, |(_, found)| found)
 }
 
-/// How far a cell lies in a direction: what lies to the side is farther.
+/// Distance of a cell in a direction: cells to the side are farther.
 fn distance(from: (u8, u8), to: (u8, u8), towards: Towards) -> Option<u8> {
     let (ahead, start, aside) = match towards {
         Towards::Down => (to.1, from.1, to.0.abs_diff(from.0)),
@@ -272,7 +272,7 @@ fn distance(from: (u8, u8), to: (u8, u8), towards: Towards) -> Option<u8> {
     Some(ahead + aside * aside)
 }
 
-/// Whether an arrow is drawn from one state to another.
+/// True if a transition is drawn from one state to another.
 #[must_use]
 pub fn leads(from: State, to: State) -> bool {
     TRACKS
@@ -280,8 +280,8 @@ pub fn leads(from: State, to: State) -> bool {
         .any(|track| track.from == from && track.to == to)
 }
 
-/// The next state in the order of a connection's life; after the last the
-/// first.
+/// Returns the next state in the order of a connection's lifecycle; after the
+/// last the first.
 #[must_use]
 pub fn after(state: State) -> State {
     let place = PLACES.iter().position(|place| place.state == state);

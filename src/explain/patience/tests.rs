@@ -1,4 +1,4 @@
-//! Tests: sums against what was measured on a kernel.
+//! Tests: calculations against measurements on a kernel.
 
 use super::*;
 use crate::filter::sample::row;
@@ -49,7 +49,7 @@ fn told_by(
     silence(&socket, info, None, limits)
 }
 
-/// Seconds that it has lasted and that are left.
+/// Elapsed and remaining seconds.
 fn seconds(silence: Silence) -> (u64, u64) {
     let rounded = |length: Duration| (length.as_secs_f64() + 0.5).floor();
     #[expect(
@@ -74,7 +74,7 @@ fn the_kernel_gives_up_when_it_was_measured_to() {
     // An orphan ends about 106 s after its FIN.
     let (lasted, left) = seconds(told(FinWait1, Retransmit, 5, 3_000, false));
     assert!((104..=107).contains(&(lasted + left)), "{lasted} {left}");
-    // What is held lasts a quarter of an hour.
+    // With a holder it lasts a quarter of an hour.
     let (lasted, left) = seconds(told(Established, Retransmit, 5, 3_000, true));
     assert!((920..=1080).contains(&(lasted + left)), "{lasted} {left}");
     // Two hours, and a probe each 75 s.
@@ -164,7 +164,7 @@ fn a_closed_window_is_asked_about_for_a_time() {
         let silent = silence(&socket, Some(&info), None, limits);
         (answered.map(|time| time.as_secs()), left(silent))
     };
-    // A program that holds it waits for ever for one that answers.
+    // With a holder, one that answers is probed for ever.
     assert_eq!(window(&USUAL, true, 0, 3, 1000), (None, None));
     // Measured with tcp_retries2 5: 19.5 s after the peer had gone.
     let few = Limits {
@@ -173,7 +173,7 @@ fn a_closed_window_is_asked_about_for_a_time() {
     };
     let (_, silent) = window(&few, true, 3, 5, 3364);
     assert!((14..=20).contains(&silent.unwrap()), "{silent:?}");
-    // Measured for nobody: 5 min 46 s in all.
+    // Measured without a holder: 5 min 46 s in all.
     let (answered, _) = window(&USUAL, false, 0, 0, 204);
     assert!((325..=350).contains(&answered.unwrap()), "{answered:?}");
     // Unanswered, eight times.
@@ -203,7 +203,7 @@ fn keepalive_times_of_a_program_promise_no_end() {
         (left(told), own)
     };
     assert_eq!(probed(24, 4, 3_800), (None, true));
-    // Its own idle time alone: the interval may be the system's or not.
+    // Its own idle time alone: the interval may be the system's or another.
     assert_eq!(probed(600, 1, 60_000), (None, true));
     // A wait that is longer than the system's.
     assert_eq!(probed(7290, 1, 110_000), (None, true));
@@ -212,8 +212,8 @@ fn keepalive_times_of_a_program_promise_no_end() {
     assert_eq!(probed(7420, 2, 60_000), (Some(585), false));
 }
 
-/// Probes observed to be 5 s apart are a program's own, whatever the silence comes
-/// to: it need not have set the idle time, too.
+/// Probes observed to be 5 s apart are a program's own, whatever the silence:
+/// it need not have set the idle time, too.
 #[test]
 fn observed_probes_beat_the_settings() {
     let probed = |quiet_s: u32, tried, due_ms, spacing_ms| {
@@ -281,7 +281,7 @@ fn late_timers_make_no_interval_of_a_program() {
     assert!(!own(None, 5000), "the system's is unknown");
 }
 
-/// A wait that has outlived the limit of the settings has another limit.
+/// A wait longer than the limit of the settings has another limit.
 #[test]
 fn data_that_outlives_the_settings_promises_no_end() {
     let limits = Limits {

@@ -1,4 +1,4 @@
-//! The way out, once this side has closed.
+//! Closing, once this side has closed.
 
 use super::super::urgency::Urgency;
 use super::path::say_unacknowledged;
@@ -48,8 +48,8 @@ pub(super) fn closing_down(evidence: &Evidence) -> Choice {
     choice
 }
 
-/// The program sends no more and reads on, and the peer sends: legal for as long
-/// as it likes (RFC 9293, 3.6).
+/// The program sends no more and reads on, and the peer sends: legal without a
+/// time limit (RFC 9293, 3.6).
 fn half_closed(evidence: &Evidence) -> Choice {
     let mut choice = Choice::new("next_half_closed");
     choice
@@ -65,7 +65,8 @@ pub(super) fn fin_wait_2(evidence: &Evidence) -> Choice {
     if receives && evidence.held && !evidence.receiving_shut {
         return half_closed(evidence);
     }
-    // The keepalive timer of an orphan may be followed by as long a wait again.
+    // The keepalive timer of an orphan may be followed by a second wait as
+    // long.
     let timed = !evidence.held && evidence.runs(TimerKind::TimeWait);
     let mut choice = Choice::new("next");
     choice
@@ -112,7 +113,7 @@ pub(super) fn time_wait(evidence: &Evidence) -> Choice {
         .say(match (evidence.simultaneous, evidence.first) {
             (true, _) => "simultaneous",
             (false, true) => "normal",
-            // The FINs may have crossed while nobody looked.
+            // The FINs may have crossed without being seen.
             (false, false) => "first_or_both",
         })
         .say(if evidence.timer.is_some() {

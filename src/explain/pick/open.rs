@@ -1,4 +1,4 @@
-//! While a connection stands, and while it stands on this side only.
+//! Established connections, and those closed by the peer only.
 
 use super::super::urgency::Urgency;
 use super::path::{say_held_back, say_unacknowledged};
@@ -11,7 +11,7 @@ use crate::model::owner::Unowned;
 use crate::model::timer::TimerKind;
 use std::time::Duration;
 
-/// Who has received nothing for so long may have been left behind.
+/// Time without received data after which a connection may be forgotten.
 const FORGOTTEN: Duration = Duration::from_hours(1);
 
 pub(super) fn established(evidence: &Evidence) -> Choice {
@@ -25,7 +25,7 @@ pub(super) fn established(evidence: &Evidence) -> Choice {
     let unread = evidence.recv_queue > 0;
     let pending = evidence.send_queue > 0;
     let mut choice = Choice::new("next");
-    // Who has not read itself should begin with that.
+    // A program with unread data should read that first.
     choice
         .say_if(unread, "recv_pending")
         .say_if(pending, "send_pending")
@@ -49,7 +49,7 @@ pub(super) fn established(evidence: &Evidence) -> Choice {
         .say_if(evidence.dialled_by_both, "dialled_by_both")
         .say_if(evidence.data_in_syn, "data_in_syn");
     say_keepalive(evidence, !unread && !pending, &mut choice);
-    // Of what never left, that it went out would not be true.
+    // Data that never left this host was not sent.
     let left = evidence.last_data().filter(|_| !evidence.kept_here());
     choice.sentences.extend(left);
     let forgotten = evidence.received_ago.is_some_and(|time| time >= FORGOTTEN);
@@ -70,8 +70,8 @@ pub(super) fn established(evidence: &Evidence) -> Choice {
     choice
 }
 
-/// The peer sends no more and reads on, and the program sends: legal for as long
-/// as it likes (RFC 9293, 3.6).
+/// The peer sends no more and reads on, and the program sends: legal without a
+/// time limit (RFC 9293, 3.6).
 fn half_closed(evidence: &Evidence) -> Choice {
     let mut choice = Choice::new("next_half_closed");
     choice
@@ -94,12 +94,12 @@ pub(super) fn close_wait(evidence: &Evidence) -> Choice {
     let fresh = evidence.entry_seen && evidence.age < BEYOND_A_ROUND_TRIP;
     let old = evidence.age >= LONG;
     let many = evidence.siblings >= MANY;
-    // Many that were there already when watching began tell as much as age.
-    // Where they become fewer, somebody does close them.
-    // It has not been there longer than its last data.
+    // Many that were there when watching began count like age. If they become
+    // fewer, somebody does close them. A connection has not been in this state
+    // for longer than since its last data.
     let came_lately = |time| evidence.received_ago.is_some_and(|ago| ago < time);
     let unseen_for = |time| !evidence.entry_seen && !came_lately(time);
-    // As long as the finding could not yet come up, their number tells.
+    // As long as the finding could not be raised yet, their number counts.
     let at_first = unseen_for(LONG) && !old;
     let very_many = evidence.siblings + 1 >= LEAK_MANY;
     let leak = evidence.warned_of || very_many && at_first && !evidence.shrinks();

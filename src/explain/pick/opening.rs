@@ -1,4 +1,4 @@
-//! Before a connection stands: who listens, who dials, who is half in.
+//! Opening: listeners, connecting sockets, half-open connections.
 
 use super::super::urgency::Urgency;
 use super::{
@@ -9,7 +9,7 @@ use crate::model::timer::TimerKind;
 
 pub(super) fn listen(evidence: &Evidence) -> Choice {
     let waiting = evidence.recv_queue;
-    // A few are on their way at any time.
+    // A few are half-open at any time.
     let room = evidence.backlog.filter(|backlog| *backlog > 0);
     let crowded = evidence.half_open >= room.unwrap_or(MANY).min(MANY);
     let mut choice = Choice::new("next");
@@ -32,7 +32,7 @@ pub(super) fn listen(evidence: &Evidence) -> Choice {
         None if waiting > 0 => {
             choice.say("queue_unknown").next_if(true, &["next_queue"]);
         }
-        // Nobody can be waiting where nobody can come.
+        // No connection can wait where none can arrive.
         Some(_) if evidence.lost.is_some() => {}
         Some(0) => {
             choice.say("idle").say("limit_zero");
@@ -59,8 +59,8 @@ pub(super) fn listen(evidence: &Evidence) -> Choice {
     choice
 }
 
-/// How long the oldest connection has waited, and what keeps the program from
-/// accepting it.
+/// Adds the waiting time of the oldest connection, and the obstacle that keeps
+/// the program from accepting it.
 fn say_wait(evidence: &Evidence, choice: &mut Choice) {
     let slow = evidence.waited.filter(|waited| waited.time >= ACCEPT_SLOW);
     let stopped = evidence.plight == Some("plight_stopped");
@@ -141,8 +141,8 @@ pub(super) fn syn_sent(evidence: &Evidence) -> Choice {
     choice
 }
 
-/// Both ends have dialled (RFC 9293, 3.5): a whole socket of its program, of no
-/// listener and no client.
+/// A simultaneous open (RFC 9293, 3.5): a full socket of its program, without
+/// listener and client.
 fn dialled_by_both(evidence: &Evidence) -> Choice {
     let silent = evidence.retransmits(TimerKind::Retransmit);
     let old = evidence.age >= BEYOND_A_ROUND_TRIP;
@@ -166,7 +166,7 @@ pub(super) fn syn_received(evidence: &Evidence) -> Choice {
     let old = evidence.age >= BEYOND_A_ROUND_TRIP;
     let full = evidence.listener_full;
     let mut choice = Choice::new("next");
-    // With a full queue the ACK has come and could not be used.
+    // With a full queue the ACK has arrived and could not be used.
     choice
         .say_if(!silent && !full, "fresh")
         .say_if(silent && !full, "retransmitting")

@@ -1,12 +1,12 @@
-//! What has left this machine and is not acknowledged: a silent peer, a path that
-//! takes only smaller packets, or a rule here.
+//! Unacknowledged segments: a silent peer, a path that takes only smaller
+//! packets, or a packet filter here.
 
 use super::super::urgency::Urgency;
 use super::{Choice, Evidence, STUCK, Window, say_end};
 use crate::model::state::State;
 use crate::model::timer::TimerKind;
 
-/// Signs of a path that takes only smaller packets and does not say so.
+/// Signs of a path that takes only smaller packets and does not report it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::explain) enum Mtu {
     /// The peer has acknowledged later, smaller segments, but not a full-size one.
@@ -16,14 +16,14 @@ pub(in crate::explain) enum Mtu {
 }
 
 impl Evidence {
-    /// Something of this side is sent again without an answer.
+    /// True if a segment of this side is retransmitted without an answer.
     pub(super) fn resends(&self) -> bool {
         self.retransmits(TimerKind::Retransmit)
     }
 
-    /// A program has data under way that has gone without an answer for so long that a
-    /// finding warns of it. Of a server's clients single ones vanish every day: there
-    /// the finding, which counts them, decides.
+    /// True if data of a program has gone without an answer for long enough for
+    /// a finding to warn of it. Single clients of a server vanish every day:
+    /// there the finding, which counts them, decides.
     pub(super) fn loses_data(&self) -> bool {
         let stands = matches!(
             self.state,
@@ -34,13 +34,13 @@ impl Evidence {
         stuck && (self.warned_of || !self.listened)
     }
 
-    /// Nothing gets out of this machine.
+    /// True if nothing gets out of this machine.
     pub(super) fn kept_here(&self) -> bool {
         self.window == Some(Window::StuckHere) || (self.unsent_here && self.resends())
     }
 }
 
-/// Data or a FIN that is sent again, and when the kernel gives up.
+/// Adds retransmitted data or FIN, and the time until the kernel gives up.
 pub(super) fn say_unacknowledged(evidence: &Evidence, limit: &'static str, choice: &mut Choice) {
     if !evidence.resends() {
         return;
@@ -74,7 +74,8 @@ pub(super) fn say_unacknowledged(evidence: &Evidence, limit: &'static str, choic
         .is_if(evidence.loses_data(), Urgency::Act);
 }
 
-/// Data that waits although nothing is wrong: the program itself holds it back.
+/// Adds data that waits although nothing is wrong: the program itself holds it
+/// back.
 pub(super) fn say_held_back(evidence: &Evidence, choice: &mut Choice) {
     let corked = evidence.window == Some(Window::HeldBack);
     choice

@@ -1,4 +1,4 @@
-//! Which evidence leads to which sentences and advice.
+//! Tests: sentences and advice from evidence.
 
 use super::super::catalogue::{Catalogue, Language};
 use super::*;
@@ -181,7 +181,7 @@ fn evidence_decides_the_advice() {
     }
 }
 
-/// Every choice that any evidence can lead to names sentences that exist.
+/// Every selection that any evidence can lead to names existing sentences.
 #[test]
 fn every_choice_has_its_words() {
     let words = Catalogue::of(Language::English);

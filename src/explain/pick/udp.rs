@@ -1,10 +1,9 @@
-//! UDP, which has no states of its own: with one peer, or for anybody.
+//! UDP, which has no states of its own: with one peer, or without.
 
 use super::super::urgency::Urgency;
 use super::{Choice, Evidence, say_reach};
 
-/// Half of what a socket may hold unless it asks for more
-/// (`net.core.rmem_default`).
+/// Half of a socket's default buffer (`net.core.rmem_default`), bytes.
 const HALF_FULL: u32 = 106_496;
 
 pub(super) fn connected(evidence: &Evidence) -> Choice {
@@ -22,7 +21,7 @@ pub(super) fn unconnected(evidence: &Evidence) -> Choice {
     choice
 }
 
-/// What waits for the program; what comes beyond the room for it is dropped.
+/// Adds unread datagrams; those beyond the buffer are dropped.
 fn unread(evidence: &Evidence, name: &'static str, choice: &mut Choice) {
     let waits = evidence.recv_queue > 0;
     choice

@@ -1,12 +1,12 @@
-//! Connections within this machine, whose other end is in the table too, and
-//! those that are connected to themselves.
+//! Connections within this machine whose other end is in the table, and
+//! connections of a socket to itself.
 
 use super::super::urgency::Urgency;
 use super::{Choice, Evidence, Window};
 use std::time::Duration;
 
-/// Time after which two programs that wait for each other will not go on: the finding
-/// waits for as long.
+/// Time after which two programs that wait for each other are deadlocked: the
+/// same as in the finding.
 const DEADLOCKED: Duration = Duration::from_secs(30);
 
 /// The other end of a connection within this machine.
@@ -25,15 +25,15 @@ pub(in crate::explain) struct OtherEnd {
 pub(in crate::explain) enum Target {
     /// A listener whose queue is full.
     Full,
-    /// A listener with room.
+    /// A listener with room in its queue.
     Room,
-    /// A listener whose limit is unknown.
+    /// A listener whose backlog is unknown.
     Unmeasured,
-    /// Nothing.
+    /// No listener.
     Nobody,
 }
 
-/// Both ends of it are one socket.
+/// Selects for a connection whose ends are one socket.
 pub(super) fn connected_to_itself(evidence: &Evidence) -> Choice {
     let mut choice = Choice::new("next_itself");
     choice
@@ -48,8 +48,8 @@ pub(super) fn connected_to_itself(evidence: &Evidence) -> Choice {
 }
 
 impl Evidence {
-    /// Data of this side waits for its other end, on this machine, to read, or all of
-    /// it for a program that accepts.
+    /// True if data of this side waits for its other end, on this machine, to
+    /// read, or for a program to accept it.
     pub(super) fn waits_for_other_end(&self) -> bool {
         let mine_first = self.recv_queue > 0 && self.send_queue == 0;
         let waits = |other: OtherEnd| other.unread || other.queued;
@@ -57,7 +57,7 @@ impl Evidence {
     }
 }
 
-/// Data of this side that its other end has not read.
+/// Adds data of this side that its other end has not read.
 pub(super) fn say_other_end(evidence: &Evidence, choice: &mut Choice) {
     let Some(other) = evidence
         .other_end

@@ -1,4 +1,4 @@
-//! Which sockets lead to which answer: a table, each case in both languages.
+//! Tests: verdicts from sockets: a table, each case in both languages.
 
 use super::super::catalogue::Language;
 use super::*;
@@ -91,7 +91,8 @@ fn world(sockets: &[&str]) -> Observation {
     world
 }
 
-/// Sockets, the verdict, what the answer must hold, and what must not stand in it.
+/// Sockets, the verdict, texts that the answer must contain, and texts that it
+/// must not contain.
 type Case = (
     &'static [&'static str],
     Verdict,
@@ -135,7 +136,7 @@ const CASES: &[Case] = &[
             "time_wait 127.0.0.1:8081 127.0.0.1:40000 left=53",
             "time_wait 127.0.0.1:8081 127.0.0.1:40001 left=12",
             "fin_wait_2 127.0.0.1:8081 127.0.0.1:40002 left=20",
-            // The client's end of the last.
+            // The client's end of the previous case.
             "close_wait 127.0.0.1:40002 127.0.0.1:8081 of=900",
         ],
         Verdict::Remnants,
@@ -149,7 +150,7 @@ const CASES: &[Case] = &[
         ],
         &["nginx", "kill"],
     ),
-    // How long an unacknowledged FIN is repeated is not told by its timer.
+    // The timer does not show how long an unacknowledged FIN is retransmitted.
     (
         &[
             "last_ack 192.0.2.1:8081 198.51.100.7:40000",
@@ -159,14 +160,14 @@ const CASES: &[Case] = &[
         &["LAST_ACK", "TIME_WAIT"],
         &["12"],
     ),
-    // Connected to itself: the program dialled the port that it had been given.
+    // Connected to itself: the program connected to the port that it was given.
     (
         &["established 127.0.0.1:8081 127.0.0.1:8081 of=900"],
         Verdict::Taken,
         &["nginx", "900"],
         &["outlived"],
     ),
-    // An outgoing connection: its peer's listener is here, or its port tells.
+    // An outgoing connection, by its peer's listener here, or by its port.
     (
         &[
             "listen 127.0.0.1:514 - of=812",
@@ -201,7 +202,7 @@ const CASES: &[Case] = &[
         &["python3", "0.0.0.0", "EADDRINUSE"],
         &[],
     ),
-    // Nobody may look into the process.
+    // The process is not readable.
     (
         &["listen 0.0.0.0:8081 - uid=1001"],
         Verdict::Listened,
@@ -240,7 +241,7 @@ const CASES: &[Case] = &[
         &[" *"],
         &["[::]"],
     ),
-    // UDP beside what is left of TCP.
+    // UDP beside remains of TCP.
     (
         &[
             "udp 0.0.0.0:8081 - of=812",
@@ -284,7 +285,7 @@ fn sockets_lead_to_their_answer() {
             for held in *holds {
                 assert!(text.contains(held), "{sockets:?}: no {held:?} in\n{text}");
             }
-            // The port itself and commands may hold any digit.
+            // The port itself and commands may contain any digit.
             let plain = text
                 .replace("8081", "")
                 .replace("812", "")
@@ -323,7 +324,7 @@ fn a_port_for_outgoing_connections_can_be_reserved() {
             .lines(world, Catalogue::of(Language::English))
             .join("\n")
     };
-    // Which end opened it does not show.
+    // Nothing shows which end opened it.
     assert!(!text(&world).contains("ip_local_reserved_ports"));
     world.limits.local_ports = Some((8000, 9000));
     let said = text(&world);

@@ -1,4 +1,4 @@
-//! The use of a port in words: one sentence, and what to do.
+//! Use of a port as text: one sentence, and advice.
 
 use super::super::catalogue::Catalogue;
 use super::super::sentence::{fill, grouped};
@@ -9,7 +9,7 @@ use crate::model::owner::Unowned;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-/// So many holders are named; the others are counted.
+/// Maximum number of holders named; the others are counted.
 const MAX_NAMED: usize = 3;
 
 /// The verdict in one sentence.
@@ -17,10 +17,10 @@ pub(super) fn verdict(port: &PortStatus<'_>, seen: &Observation, words: &Catalog
     Writer { port, seen, words }.verdict()
 }
 
-/// What to do, the most useful first.
+/// Advice, the most useful first.
 pub(super) fn advice(port: &PortStatus<'_>, seen: &Observation, words: &Catalogue) -> Vec<String> {
     let writer = Writer { port, seen, words };
-    // To end a process that stands for a container helps nobody.
+    // Ending the proxy of a container does not help.
     let process = writer.first().and_then(|holder| holder.process);
     if let Some((process, other)) = process.and_then(|one| Some((one, StandsFor::of(one)?))) {
         return vec![other.told(process, port.port, words)];
@@ -72,7 +72,7 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// Names of what to do, the most useful first.
+    /// Names of the advice, the most useful first.
     fn advice(&self) -> Vec<&'static str> {
         let first = self.first();
         let role = first.map(|holder| holder.role);
@@ -107,7 +107,7 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// The holder that matters most.
+    /// The most important holder.
     fn first(&self) -> Option<&Holder<'_>> {
         self.port.here.first()
     }
@@ -204,8 +204,8 @@ impl Writer<'_, '_> {
         self.words.aside(&text, &called)
     }
 
-    /// The local addresses of the sockets, each once, with the interface where they are
-    /// bound to one; `*` where IPv4 and IPv6 are meant, as in the table.
+    /// The local addresses of the sockets, each once, with the interface that
+    /// they are bound to; `*` for IPv4 and IPv6 together, as in the table.
     fn addresses(&self, holder: &Holder<'_>) -> String {
         let mut found = BTreeSet::new();
         for row in &holder.rows {
@@ -258,7 +258,7 @@ fn count(number: usize) -> String {
     grouped(u64::try_from(number).unwrap_or(u64::MAX))
 }
 
-/// Returns true where every process was searched and none has the socket.
+/// True if every process was searched and none has the socket.
 fn is_unheld(holder: &Holder<'_>) -> bool {
     holder.process.is_none() && holder.row.unowned == Some(Unowned::Kernel)
 }

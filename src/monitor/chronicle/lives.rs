@@ -251,7 +251,7 @@ impl Lives {
         known || self.departed.contains_key(&ends)
     }
 
-    /// Begins a table: rows that were before their first event have had it.
+    /// Begins a table: the events of rows that came first have arrived.
     pub(super) fn begin_table(&mut self) {
         self.ahead.clear();
     }

@@ -1,4 +1,4 @@
-//! The evidence of a socket that its sentences are chosen by.
+//! Facts of a socket that select its sentences.
 
 use super::super::super::patience::{has_own_interval, has_own_keepalive, patience_with_window};
 use super::super::super::pick::{
@@ -16,19 +16,19 @@ use crate::model::tcp_info::TcpInfo;
 use crate::model::timer::{Timer, TimerKind};
 use std::time::Duration;
 
-/// Retransmissions from which a single lost segment is no chance.
+/// Number of retransmissions from which a single lost segment is no accident.
 const MTU_TRIES: u8 = 3;
-/// Segments of this length pass everywhere: IPv6 carries packets of 1,280 bytes on
+/// Largest MSS that passes everywhere: IPv6 carries packets of 1,280 bytes on
 /// every link.
 const SMALL_MSS: u32 = 1220;
 
-/// A peer that has sent within this time still sends.
+/// Time within which a peer that has sent counts as sending.
 const STILL_SENDING: Duration = Duration::from_secs(5);
 
 impl Case<'_> {
     pub(in crate::explain::diagnosis) fn evidence(&self) -> Evidence {
         let socket = &self.row.socket;
-        // Several listeners may share the port; nobody can tell which is meant.
+        // Several listeners may share the port; nothing shows which one it is.
         let from_outside = self.listener.is_some();
         let listener_full = from_outside
             && self
@@ -111,9 +111,10 @@ impl Case<'_> {
         }
     }
 
-    /// How long the oldest connection has waited at this listener, or this one to
-    /// be accepted. What nobody has accepted has sent no data, so the time since
-    /// data was sent last is the time since the handshake.
+    /// The waiting time of the oldest connection at this listener, or of this
+    /// connection until it is accepted. A connection that is not accepted has
+    /// sent no data, so the time since data was last sent is the time since the
+    /// handshake.
     pub(super) fn waited(&self) -> Option<Waited> {
         if self.row.socket.state == State::Listen {
             let wait = self.observation.accept_wait(self.row)?;
@@ -132,7 +133,8 @@ impl Case<'_> {
         })
     }
 
-    /// True if a finding that is worth a warning says what is wrong with the row.
+    /// True if a finding that is at least a warning explains the problem of the
+    /// row.
     fn is_warned_of(&self) -> bool {
         let owners = || self.observation.owners(self.row);
         let pids = || owners().map(|(process, _)| process.pid);
@@ -159,8 +161,8 @@ impl Case<'_> {
         }
     }
 
-    /// Whether the program has sent data lately, and long after the last of the
-    /// peer's, which has closed.
+    /// True if the program has sent data recently, and long after the last data
+    /// of the peer, which has closed.
     fn still_sends(&self) -> bool {
         let timer = self.row.socket.timer;
         let answered = timer
@@ -175,8 +177,8 @@ impl Case<'_> {
         })
     }
 
-    /// Returns true if a connection of a server that has ended takes the port from the
-    /// next one: its own port is not one for outgoing connections, its peer's is.
+    /// True if a closed connection of a server blocks the port for the next
+    /// one: its own port is not one for outgoing connections, its peer's is.
     fn keeps_port(&self) -> bool {
         let socket = &self.row.socket;
         let served = self.limits.local_ports.is_some_and(|(first, last)| {
@@ -201,8 +203,8 @@ impl Case<'_> {
         }
     }
 
-    /// True if a segment was sent again and none of that is under way: the kernel
-    /// counts what left this machine (`__tcp_retransmit_skb`).
+    /// True if a segment was retransmitted and none of that is under way: the
+    /// kernel counts only what left this machine (`__tcp_retransmit_skb`).
     fn is_unsent_here(&self) -> bool {
         let tries = self
             .row
@@ -251,7 +253,7 @@ impl Case<'_> {
         !tried && self.info.is_some_and(paced) && self.has_room() != Some(false)
     }
 
-    /// Whether the kernel does not try again when its timer fires.
+    /// True if the kernel does not try again when its timer fires.
     fn is_last_wait(&self) -> bool {
         let left = self.silence.and_then(|silence| silence.left);
         let due = self
@@ -262,8 +264,8 @@ impl Case<'_> {
         left.zip(due).is_some_and(|(left, due)| left <= due)
     }
 
-    /// Why the kernel asks for room. The persist timer runs whenever something
-    /// waits and nothing is under way, whatever the reason
+    /// The reason why the kernel probes the window. The persist timer runs
+    /// whenever something waits and nothing is under way, whatever the reason
     /// (`tcp_check_probe_timer`).
     fn window(&self) -> Option<Window> {
         let timer = self.row.socket.timer?;
@@ -271,10 +273,11 @@ impl Case<'_> {
             return None;
         }
         Some(match self.has_room() {
-            // Without a try it waits for no peer, but for the program or its rate.
+            // Without a probe it waits for no peer, but for the program or its
+            // rate.
             Some(true) if timer.retransmits == 0 => Window::HeldBack,
             Some(true) => Window::StuckHere,
-            // One may be under way.
+            // One probe may be under way.
             _ if timer.retransmits > 1 => Window::Silent,
             _ => Window::Closed {
                 ends: self.window_limit().is_some(),
@@ -282,7 +285,7 @@ impl Case<'_> {
         })
     }
 
-    /// True if the peer has room for a segment; none if that is unknown.
+    /// True if the peer's window has room for a segment; none if unknown.
     fn has_room(&self) -> Option<bool> {
         let info = self.info?;
         let room = info.peer_window?;
@@ -302,14 +305,14 @@ impl Case<'_> {
         just_now || went_through || self.row.socket.state == state
     }
 
-    /// Further processes that hold it.
+    /// Number of further processes that hold it.
     pub(super) fn sharers(&self) -> usize {
         let holders = self.row.owners.of(&self.observation.holders);
         let processes = holders.chunk_by(|left, right| left.process == right.process);
         processes.count().saturating_sub(1)
     }
 
-    /// Which ways data has gone.
+    /// The directions in which data was sent.
     fn carried(&self) -> Option<Carried> {
         let info = self.info?;
         let received = info.received(self.row.socket.state.has_peer_finished());
@@ -323,7 +326,8 @@ impl Case<'_> {
         })
     }
 
-    /// How many local ports the kernel may choose from for one destination.
+    /// Number of local ports that the kernel may choose from for one
+    /// destination.
     pub(super) fn local_ports(&self) -> Option<u32> {
         let (first, last) = self.limits.local_ports?;
         let reserved = self.limits.reserved_ports.unwrap_or(0);
@@ -332,8 +336,8 @@ impl Case<'_> {
     }
 }
 
-/// True if a finding of this rule about a row in this state says what is wrong with the
-/// row itself.
+/// True if a finding of this rule about a row in this state explains the
+/// problem of the row itself.
 fn accuses(rule: Rule, state: State) -> bool {
     match rule {
         Rule::NotAccepting
@@ -348,7 +352,7 @@ fn accuses(rule: Rule, state: State) -> bool {
     }
 }
 
-/// True if data waits and the kernel asks the peer for room.
+/// True if data waits and the kernel probes the peer's window.
 fn asks_for_room(socket: &Socket) -> bool {
     let probes = |timer: Timer| timer.kind == TimerKind::ZeroWindowProbe;
     socket.send_queue > 0 && socket.timer.is_some_and(probes)

@@ -1,4 +1,4 @@
-//! The values of the places in sentences about a socket.
+//! Values of the placeholders in sentences about a socket.
 
 use super::super::super::patience::left_by_probe_count;
 use super::super::super::pick::counts_one_peer;
@@ -11,14 +11,14 @@ use crate::model::state::State;
 use crate::model::timer::TimerKind;
 use std::time::Duration;
 
-/// No more interfaces are named.
+/// Maximum number of interfaces named.
 const MAX_INTERFACES: usize = 4;
 
-/// So many processes that share a listener are named.
+/// Maximum number of holders named.
 const NAMED_HOLDERS: usize = 8;
 
 impl<'a> Case<'a> {
-    /// The value of a place in a sentence; `None` leaves the sentence out.
+    /// Returns the value of a placeholder; `None` drops the sentence.
     pub(in crate::explain::diagnosis) fn value(&self, place: &str) -> Option<String> {
         let socket = &self.row.socket;
         let timer = socket.timer.as_ref();
@@ -117,13 +117,13 @@ impl<'a> Case<'a> {
                 self.words
                     .aside(&last.name.to_string(), &last.pid.to_string())
             }
-            // Of another namespace nothing is known.
+            // Limits of another namespace are unknown.
             _ if !self.observation.is_own(self.row) => return None,
             other => return self.words.limit(other, self.bounds),
         })
     }
 
-    /// The interfaces that other machines can reach it over.
+    /// Interfaces over which other machines can reach it.
     fn interfaces(&self) -> Option<String> {
         let socket = &self.row.socket;
         let v4 = socket.local.is_v4() || socket.is_v6_only() != Some(true);
@@ -158,8 +158,8 @@ impl<'a> Case<'a> {
         self.words.list(&names)
     }
 
-    /// How long until the kernel gives up; in the lab also how long it waits in
-    /// all outside.
+    /// Time until the kernel gives up; in the lab also the whole wait on the
+    /// host.
     pub(super) fn gives_up(&self) -> Option<String> {
         let left = self.about(self.silence?.left?);
         Some(match self.limit_outside() {
@@ -168,7 +168,7 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// The limit that ends the wait for an answer, if it is one of tries.
+    /// The limit that ends the wait for an answer, if it is a number of tries.
     pub(super) fn limit_of_silence(&self) -> Option<&'static str> {
         let socket = &self.row.socket;
         (socket.timer?.kind == TimerKind::Retransmit).then_some(match socket.state {
@@ -179,8 +179,8 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// The counters of `/proc/net` that datagrams for it are counted by when they
-    /// find no room: those of the family they came with, not of the socket
+    /// Names of the counters in `/proc/net` of datagrams for it that find the
+    /// buffer full: those of the family that they came with, not of the socket
     /// (`udp_queue_rcv_one_skb`, `udpv6_queue_rcv_one_skb`).
     fn drops_counter(&self) -> &'static str {
         let local = &self.row.socket.local;
@@ -193,7 +193,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// A length that follows from the settings of this machine.
+    /// A duration that follows from the settings of this machine.
     pub(super) fn about(&self, length: Duration) -> String {
         let length = self
             .words
@@ -206,8 +206,7 @@ impl<'a> Case<'a> {
         self.words.length(milliseconds(ms))
     }
 
-    /// The owner of another row, with its process id; its stand-in where that is
-    /// unknown.
+    /// The owner of another row, with its pid; a placeholder text if unknown.
     fn name_of(&self, row: &Row) -> String {
         let owner = self.observation.first_owner(row);
         owner.map_or_else(
@@ -250,7 +249,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The listener whose queue is spoken of: this row, or the one it waits at.
+    /// The listener whose queue is meant: this row, or the one it waits at.
     fn queue_of(&self) -> Option<&'a Row> {
         match self.row.socket.state {
             State::Listen => Some(self.row),
@@ -275,20 +274,20 @@ fn unread(socket: &Socket) -> u64 {
     socket.recv_queue.saturating_sub(fin).into()
 }
 
-/// Seconds, rounded as people do.
+/// A duration in seconds, rounded half up.
 fn whole_seconds(length: Duration) -> u64 {
     (length + Duration::from_millis(500)).as_secs()
 }
 
-/// Whole seconds, as they are set. Timers fire late by up to an eighth of their
-/// length and never early; a little less comes from a table that is not read in
-/// one moment.
+/// Rounds to whole seconds, the unit of the setting. Timers fire late by up to
+/// an eighth of their length and never early; a little less comes from a table
+/// that is not read in one moment.
 fn probe_spacing(observed: Duration) -> Duration {
     let seconds = (observed + Duration::from_millis(250)).as_secs();
     Duration::from_secs(seconds)
 }
 
-/// A share as a whole number of percent; none of nothing.
+/// A share as a whole number of percent; none of 0.
 fn percent(part: u32, whole: u32) -> Option<String> {
     let percent = (u64::from(part) * 100).checked_div(u64::from(whole))?;
     Some(grouped(percent))

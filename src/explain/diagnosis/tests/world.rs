@@ -1,4 +1,4 @@
-//! The row that a case is about, with what is around it, from a few words.
+//! The row of a case and its surroundings, from a few words.
 
 use crate::filter::sample::{process, row};
 use crate::model::accept_wait::AcceptWait;
@@ -28,15 +28,15 @@ use std::time::Duration;
 /// Places of processes.
 const SERVER: ProcessId = ProcessId(0);
 
-/// The row that is explained comes first.
+/// The row to explain comes first.
 pub(super) struct World {
     observation: Observation,
     rows: Vec<Row>,
 }
 
 impl World {
-    /// Without further words: a TCP socket of one process, in its state for five
-    /// seconds, seen to begin, with nothing in its queues.
+    /// Default: a TCP socket of one process, in its state for five seconds,
+    /// seen to begin, with empty queues.
     pub(super) fn of(words: &str) -> Observation {
         let mut words = words.split_whitespace();
         let (protocol, state) = match words.next().unwrap() {
@@ -91,7 +91,7 @@ impl World {
             "owners" => self.held_by(number()),
             "nobody" => self.leave(value),
             "like" => self.repeat(number(), |_| {}),
-            // Those of another namespace, and those of another interface.
+            // Rows of another namespace, and of another interface.
             "foreign" => self.repeat(number(), |row| row.socket.namespace = 8),
             "apart" => self.repeat(number(), |row| row.socket.interface += 1),
             "elsewhere" => self.repeat(number(), |row| row.socket.remote.port += 1),
@@ -139,7 +139,7 @@ impl World {
             "target" => self.add_target(value),
             "abroad" => self.move_out(Some(Entrance::Process(812))),
             "sealed" => self.move_out(None),
-            // What is not there, and what there is.
+            // Missing and present addresses and interfaces.
             "gone" => self.lose(value),
             "reach" => self.reach(value),
             "once" => self.observation.number = 1,
@@ -215,7 +215,7 @@ impl World {
         self.rows[0].owners = OwnerSpan { start: 0, count };
     }
 
-    /// Has a finding say that its program does not do its part.
+    /// Adds a finding about its program.
     fn warn(&mut self) {
         let row = &mut self.rows[0];
         row.flagged = Some(Severity::Warn);
@@ -313,7 +313,7 @@ impl World {
         }];
     }
 
-    /// Which way, and how many seconds ago it came and went.
+    /// Direction, and the seconds since data was received and sent.
     fn data<'a>(&mut self, parts: &mut impl Iterator<Item = &'a str>) {
         let ways = parts.next().unwrap();
         let mut ms = || parts.next().unwrap().parse::<u32>().unwrap() * 1000;
@@ -330,13 +330,13 @@ impl World {
         let info = self.info();
         info.peer_window = Some(bytes);
         (info.snd_mss, info.rto_us) = (1448, 204_000);
-        // Long after it has begun.
+        // Long after its beginning.
         info.last_data_received_ms = 3_600_000;
         (info.bytes_received, info.bytes_sent) = (Some(0), Some(99));
     }
 
-    /// A full-size segment is lost: what else is known of it, and whether what is
-    /// sent again gets out.
+    /// Loses a full-size segment: `how` adds the known details, and if
+    /// retransmissions leave this machine.
     fn lose_segment(&mut self, how: &str) {
         let info = self.info();
         (info.lost, info.retrans, info.snd_mss, info.path_mtu) = (1, 1, 1448, 1500);
@@ -351,7 +351,7 @@ impl World {
         }
     }
 
-    /// Bytes a second that the program allows.
+    /// Maximum rate set by the program, in bytes a second.
     fn pace(&mut self, rate: u32) {
         let info = self.info();
         (info.pacing_rate, info.max_pacing_rate) = (Some(rate.into()), Some(rate.into()));
@@ -359,7 +359,7 @@ impl World {
         (info.bytes_received, info.peer_window) = (Some(0), Some(65_160));
     }
 
-    /// The other end on this machine.
+    /// Adds the other end on this machine.
     fn add_other_end(&mut self, how: &str) {
         let mut other = self.rows[0];
         let row = &mut self.rows[0];
@@ -394,7 +394,7 @@ impl World {
         self.rows.push(other);
     }
 
-    /// Half-open connections of a listener.
+    /// Adds half-open connections of a listener.
     fn half_open(&mut self, count: u32) {
         let mut half = self.rows[0];
         half.socket.state = State::SynReceived;
@@ -407,7 +407,7 @@ impl World {
         }
     }
 
-    /// A listener at the target of a SYN to this machine.
+    /// Adds a listener at the target of a SYN to this machine.
     fn add_target(&mut self, how: &str) {
         let remote = self.rows[0].socket.remote;
         let number = u32::try_from(self.rows.len()).unwrap();
@@ -430,7 +430,7 @@ impl World {
         &mut self.observation.details[0].info
     }
 
-    /// To another network namespace than this program is in.
+    /// Moves the row to another network namespace than that of this program.
     fn move_out(&mut self, entrance: Option<Entrance>) {
         let namespace = |id, own, entrance| crate::model::namespace::Namespace {
             id,
@@ -444,7 +444,7 @@ impl World {
     }
 }
 
-/// Kind, repetitions, and seconds until it fires.
+/// Kind, retransmissions, and seconds until it fires.
 fn timer<'a>(parts: &mut impl Iterator<Item = &'a str>) -> Timer {
     Timer {
         kind: match parts.next().unwrap() {
@@ -459,7 +459,7 @@ fn timer<'a>(parts: &mut impl Iterator<Item = &'a str>) -> Timer {
     }
 }
 
-/// A machine with the usual settings, long watched.
+/// A machine with the usual settings, watched for long.
 fn observation() -> Observation {
     Observation {
         number: 9,

@@ -1,4 +1,4 @@
-//! The drawing holds together: nothing is missing, outside, or written over.
+//! Tests: nothing in the diagram is missing, outside, or overwritten.
 
 use super::*;
 use crate::explain::catalogue::{Catalogue, Language};
@@ -27,11 +27,11 @@ fn name_of(track: &Track, words: &Catalogue) -> String {
     arrow.map_or_else(|| panic!("{track:?}"), |arrow| arrow.by.clone())
 }
 
-/// What is written, each with the cells it takes.
+/// All labels, each with the cells it takes.
 fn written() -> Vec<(String, Vec<(u16, u16)>)> {
     let mut all = Vec::new();
     for place in PLACES {
-        // A mark stands before and behind the name.
+        // A mark stands before and behind the label.
         let length = 2 + u16::try_from(place.state.word().len()).unwrap() + COUNT;
         all.push((
             place.state.to_string(),
@@ -75,8 +75,8 @@ fn everything_is_inside_and_nothing_is_written_over() {
     }
 }
 
-/// A name may lie on its own arrow, where that is level; no other line may
-/// run through it.
+/// A label may lie on its own transition, where that is level; no other line
+/// may run through it.
 #[test]
 fn no_line_runs_through_what_is_written() {
     for track in &TRACKS {
@@ -101,7 +101,7 @@ fn no_line_runs_through_what_is_written() {
                 }
             }
         }
-        // The head must stay to be seen.
+        // The head must stay visible.
         let head = track.way.last().unwrap();
         for (what, written) in written() {
             assert!(
@@ -122,7 +122,7 @@ fn every_arrow_has_a_name_that_fits() {
     }
 }
 
-/// Every arrow of an ordinary life is drawn but those named at the top.
+/// Every ordinary transition is drawn but those named at the top.
 #[test]
 fn no_ordinary_arrow_is_missing() {
     let words = Catalogue::of(Language::English);

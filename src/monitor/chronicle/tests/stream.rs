@@ -37,7 +37,7 @@ fn what_the_kernel_keeps_has_not_ended() {
         assert_eq!(line.what.from(), Some(last));
         assert_eq!(kept(&seen.chronicle), Some(record));
         assert_eq!(seen.chronicle.brief, 0);
-        // A table may tell which it was.
+        // A table may show which state it is.
         let seen = watch.see(2000, &[of]);
         assert_eq!(kept(&seen.chronicle), Some(Record::TimeWait));
     }
