@@ -1,7 +1,6 @@
-//! Which rows a person wants to see.
+//! Filters on rows: a condition that users type.
 //!
-//! The grammar is that of ss(8), which every administrator knows, with sugar on
-//! the same tree:
+//! The grammar is that of ss(8), with short forms for the same tree:
 //!
 //! ```text
 //! state syn-sent                   a state, in any tool's spelling, or a group: connected,
@@ -22,11 +21,11 @@
 //! word   "quoted words"            in anything that is shown and in command lines, in any case
 //! ```
 //!
-//! The answer for a row is [`Truth`]: yes, no, or unknown, which is neither, and
-//! whose opposite is unknown, too.
+//! The result for a row is a [`Truth`]: yes, no, or unknown. The negation of
+//! unknown is unknown, too.
 //!
 //! One parser serves the command line, the screen and the rules, and the
-//! canonical text of a filter reads back as the same filter.
+//! canonical text of a filter parses to the same filter.
 
 mod ast;
 mod check;
@@ -69,37 +68,37 @@ use std::fmt;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// None wants every row.
+    /// None matches every row.
     expr: Option<ast::Expr>,
 }
 
 impl Filter {
-    /// The filter that wants every row.
+    /// The filter that matches every row.
     #[must_use]
     pub fn all() -> Self {
         Self::default()
     }
 
-    /// Whether this is [`Filter::all`].
+    /// True if this is [`Filter::all`].
     #[must_use]
     pub fn is_all(&self) -> bool {
         self.expr.is_none()
     }
 
-    /// Whether tables must be read with what connections carry.
+    /// True if it gives better results on tables read with TCP metrics.
     #[must_use]
     pub fn needs_flows(&self) -> bool {
         self.asks(ast::Test::gains_from_flow)
     }
 
-    /// True if it asks for what only tables read with TCP_INFO have.
+    /// True if it uses values that only tables read with TCP_INFO have.
     #[must_use]
     pub fn is_of_flows(&self) -> bool {
         self.asks(ast::Test::is_of_flow)
     }
 
-    /// The local port that the filter asks for, where it asks for nothing else: `:8080`,
-    /// `port:8080`, `sport = :8080`.
+    /// Returns the local port that the filter names, if it has no other
+    /// condition: `:8080`, `port:8080`, `sport = :8080`.
     #[must_use]
     pub fn single_port(&self) -> Option<u16> {
         use ast::{Compare, End, Expr, Ports, Test};
@@ -114,7 +113,7 @@ impl Filter {
         .filter(|port| *port != 0)
     }
 
-    /// True if it asks for the urgency of rows, which rules of the monitor cannot
+    /// True if it uses the urgency of rows, which rules of the monitor cannot
     /// know.
     #[must_use]
     pub fn is_of_urgency(&self) -> bool {
@@ -125,19 +124,19 @@ impl Filter {
         self.expr.as_ref().is_some_and(|expr| expr.asks(such))
     }
 
-    /// Reads a filter; an empty text gives [`Filter::all`]. Several arguments
-    /// of a command line are to be joined with spaces.
+    /// Parses a filter; an empty text gives [`Filter::all`]. Several arguments of
+    /// a command line are to be joined with spaces.
     ///
     /// # Errors
     ///
-    /// If the text does not follow the grammar, with the place and what was
-    /// likely meant.
+    /// If the text does not follow the grammar, with the position and a
+    /// suggestion.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let expr = parse::parse(text)?;
         Ok(Self { expr })
     }
 
-    /// The filter as it is meant for signals: a port that names no end (`:8080`,
+    /// Returns the filter for signals: a port that names no end (`:8080`,
     /// `port:80,443`, `host:192.0.2.1:80`) is the local port.
     #[must_use]
     pub fn with_local_ports(&self) -> Self {
@@ -145,15 +144,15 @@ impl Filter {
         Self { expr }
     }
 
-    /// The filter as it is meant for what is ended or closed: words are looked for in
-    /// names, states and addresses, but in no command line and no path.
+    /// Returns the filter for actions: words are searched in names, states and
+    /// addresses, but in no command line and no path.
     #[must_use]
     pub fn without_command_lines(&self) -> Self {
         let expr = self.expr.as_ref().map(ast::Expr::without_command_lines);
         Self { expr }
     }
 
-    /// True if it asks for a port without naming an end.
+    /// True if it has a port without naming an end.
     #[must_use]
     pub fn asks_for_bare_port(&self) -> bool {
         self.expr
@@ -161,14 +160,14 @@ impl Filter {
             .is_some_and(ast::Expr::asks_for_bare_port)
     }
 
-    /// True if the filter surely wants one row. For many rows make a
+    /// True if the filter certainly matches one row. For many rows make a
     /// [`Matcher`]: most of the work is the same for all of them.
     #[must_use]
     pub fn matches(&self, row: &Row, observation: &Observation) -> bool {
         Matcher::new(self, observation).matches(row)
     }
 
-    /// The words that name no field and are looked for as text.
+    /// Returns the words that name no field and are searched as text.
     #[must_use]
     pub fn texts(&self) -> Vec<&str> {
         let mut found = Vec::new();

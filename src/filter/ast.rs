@@ -1,27 +1,27 @@
-//! What a filter says, apart from how it was written: the tree that ss's
-//! grammar and the sugar are two spellings of.
+//! The syntax tree of a filter, independent of its spelling: ss's grammar and the
+//! short forms yield the same tree.
 
 use super::states::States;
 use crate::model::protocol::{Family, Protocol};
 use crate::model::urgency::Urgency;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// A condition. Joins have two or more members, none of them a join of the
-/// same kind, so that one meaning has one tree.
+/// An expression. Joins have two or more members, none of them a join of the same
+/// kind, so that one meaning has one tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Expr {
-    /// All of these.
+    /// All of these match.
     And(Vec<Expr>),
-    /// At least one of these.
+    /// At least one of these matches.
     Or(Vec<Expr>),
-    /// Not this.
+    /// This does not match.
     Not(Box<Expr>),
-    /// A single question.
+    /// A single predicate.
     Is(Test),
 }
 
 impl Expr {
-    /// Joins conditions of which all must hold.
+    /// Joins expressions all of which must match.
     pub(super) fn and(parts: Vec<Self>) -> Self {
         Self::join(parts, Self::And, |part| match part {
             Self::And(inner) => Ok(inner),
@@ -29,7 +29,7 @@ impl Expr {
         })
     }
 
-    /// Joins conditions of which one must hold.
+    /// Joins expressions one of which must match.
     pub(super) fn or(parts: Vec<Self>) -> Self {
         Self::join(parts, Self::Or, |part| match part {
             Self::Or(inner) => Ok(inner),
@@ -37,7 +37,7 @@ impl Expr {
         })
     }
 
-    /// The opposite.
+    /// Negates the expression.
     pub(super) fn not(self) -> Self {
         Self::Not(Box::new(self))
     }
@@ -65,51 +65,53 @@ impl Expr {
     }
 }
 
-/// A question to a row that has no smaller ones inside.
+/// A predicate on a row, without inner expressions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Test {
-    /// Is its state one of these?
+    /// Its state is one of these.
     States(States),
-    /// Is the port of that end one of these?
+    /// The port of that end is one of these.
     Port(End, Ports),
-    /// Is the address of that end within the prefix, and its port this one?
+    /// The address of that end is within the prefix, and its port is this one.
     Host(End, Prefix, Option<u16>),
-    /// Does this fact about an owner contain this?
+    /// This text of an owner contains this.
     Owner(Fact, String),
-    /// Does the name or number of its network namespace contain this?
+    /// The name or number of its network namespace contains this.
     Namespace(String),
-    /// Is it bound to the interface of this name or number?
+    /// It is bound to the interface of this name or number.
     Device(String),
-    /// Is its local port one that the kernel gives to who asks for none?
+    /// Its local port is in the range that the kernel assigns automatically.
     Autobound,
-    /// Is a process of this number among the owners?
+    /// A process of this number is among the owners.
     Pid(u32),
-    /// Was it opened by the user of this name?
+    /// It was opened by the user of this name.
     User(String),
-    /// Was it opened by the user of this number?
+    /// It was opened by the user of this number.
     Uid(u32),
-    /// Is this its protocol?
+    /// Its protocol is this.
     Protocol(Protocol),
-    /// Does it carry this family? An IPv6 socket that takes IPv4, too, carries both.
+    /// It carries this family. An IPv6 socket that accepts IPv4, too, carries
+    /// both.
     Family(Family),
-    /// Is this its inode?
+    /// Its inode is this.
     Inode(u32),
-    /// How does a number of it compare?
+    /// Comparison of one of its numbers.
     Number(Number, Compare, u64),
-    /// How does the time in its present state compare, in seconds?
+    /// Comparison of the time in its present state, in seconds.
     Age(Compare, u64),
-    /// How does its round-trip time compare, in microseconds?
+    /// Comparison of its round-trip time, in microseconds.
     RoundTrip(Compare, u64),
-    /// Is it as urgent as this?
+    /// Its urgency is this.
     Urgency(Urgency),
-    /// Does anything that is shown of it contain this, or a command line or path of
-    /// an owner?
+    /// A visible text of the row contains this, or a command line or path of an
+    /// owner does.
     Text(String),
-    /// The same without command lines and paths: what is ended or closed is named.
+    /// A visible text of the row contains this: command lines and paths are not
+    /// searched, as for actions.
     Shown(String),
 }
 
-/// The texts that are known of a process.
+/// The searchable texts of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fact {
     /// Its name, or the base name of its program.
@@ -122,29 +124,29 @@ pub(super) enum Fact {
     Exe,
     /// Its working directory.
     Directory,
-    /// The path of its control group, from its beginning.
+    /// The path of its control group, matched from its beginning.
     ControlGroup,
 }
 
-/// Which end of a socket a question is about.
+/// End of a socket that a predicate is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// This machine's.
     Local,
-    /// The peer's. A row without a peer has none, so every question about it
-    /// is answered with no.
+    /// The peer's. A row without a peer has none, so that no predicate about it
+    /// matches.
     Remote,
-    /// At least one of the two, where no end is named. A signal is meant for the
-    /// local one: see [`Expr::with_local_ports`].
+    /// At least one of the two, if no end is named. For signals it is the local
+    /// one: see [`Expr::with_local_ports`].
     Either,
     /// At least one of the two, by the word `either`.
     Any,
 }
 
-/// Some ports.
+/// A set of ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ports {
-    /// Those that compare so with this one.
+    /// Those that compare like this with this one.
     Compare(Compare, u16),
     /// From the first to the last, both included; the first is the smaller.
     Range(u16, u16),
@@ -157,7 +159,7 @@ pub(super) enum Number {
     RecvQueue,
     /// Bytes sent and not acknowledged, or a listener's backlog.
     SendQueue,
-    /// How often something has been sent again.
+    /// Number of retransmissions.
     Retransmits,
     /// Bytes received a second.
     RxRate,
@@ -168,8 +170,8 @@ pub(super) enum Number {
 }
 
 impl Expr {
-    /// The same conditions, with each port that names no end taken for the local
-    /// port.
+    /// Returns the expression with each port that names no end replaced by the
+    /// local port.
     pub(super) fn with_local_ports(&self) -> Self {
         let all = |parts: &[Self]| parts.iter().map(Self::with_local_ports).collect();
         match self {
@@ -184,8 +186,7 @@ impl Expr {
         }
     }
 
-    /// True if a port that names no end is asked for. What `not` keeps away is not
-    /// asked for.
+    /// True if it has a port that names no end. Ports within `not` do not count.
     pub(super) fn asks_for_bare_port(&self) -> bool {
         match self {
             Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::asks_for_bare_port),
@@ -194,7 +195,7 @@ impl Expr {
         }
     }
 
-    /// The same conditions, with texts looked for in no command line and no path.
+    /// Returns the expression without search in command lines and paths.
     pub(super) fn without_command_lines(&self) -> Self {
         let all = |parts: &[Self]| parts.iter().map(Self::without_command_lines).collect();
         match self {
@@ -206,7 +207,7 @@ impl Expr {
         }
     }
 
-    /// Adds the texts that are looked for anywhere within.
+    /// Appends the texts that are searched anywhere within.
     pub(super) fn collect_texts<'e>(&'e self, into: &mut Vec<&'e str>) {
         match self {
             Self::And(parts) | Self::Or(parts) => {
@@ -220,7 +221,7 @@ impl Expr {
         }
     }
 
-    /// Whether it asks such a question anywhere within.
+    /// True if any predicate within satisfies the condition.
     pub(super) fn asks(&self, such: fn(&Test) -> bool) -> bool {
         match self {
             Self::And(parts) | Self::Or(parts) => parts.iter().any(|part| part.asks(such)),
@@ -231,7 +232,7 @@ impl Expr {
 }
 
 impl Test {
-    /// Whether nothing but what connections carry can answer it.
+    /// True if only TCP metrics can decide it.
     pub(super) fn is_of_flow(&self) -> bool {
         matches!(
             self,
@@ -239,30 +240,30 @@ impl Test {
         )
     }
 
-    /// Whether that answers it better than the table alone.
+    /// True if TCP metrics decide it better than the table alone.
     pub(super) fn gains_from_flow(&self) -> bool {
         self.is_of_flow() || matches!(self, Self::Number(Number::Retransmits, ..))
     }
 }
 
-/// How one number stands to another. "Unequal" is [`Expr::Not`] of equal, so
-/// that for either of two ends it means "neither".
+/// A comparison of two numbers. "Unequal" is [`Expr::Not`] of equal, so that for
+/// either of two ends it means "neither".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Compare {
-    /// The same.
+    /// Equal.
     Equal,
-    /// Below.
+    /// Less.
     Less,
-    /// Below or the same.
+    /// Less or equal.
     LessOrEqual,
-    /// Above.
+    /// Greater.
     Greater,
-    /// Above or the same.
+    /// Greater or equal.
     GreaterOrEqual,
 }
 
 impl Compare {
-    /// Whether `left` stands so to `right`.
+    /// True if `left` compares like this with `right`.
     pub(super) fn holds<T: PartialOrd + Copy>(self, left: T, right: T) -> bool {
         match self {
             Self::Equal => left == right,
@@ -273,7 +274,7 @@ impl Compare {
         }
     }
 
-    /// The sign for it.
+    /// The operator.
     pub(super) fn sign(self) -> &'static str {
         match self {
             Self::Equal => "=",
@@ -285,7 +286,7 @@ impl Compare {
     }
 }
 
-/// The addresses whose first bits are these. Bits beyond the length are zero.
+/// An address prefix. Bits beyond the length are zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Prefix {
     address: IpAddr,
@@ -293,9 +294,9 @@ pub(super) struct Prefix {
 }
 
 impl Prefix {
-    /// The prefix of that many bits around an address; none if the address
-    /// has fewer. A v4-mapped address becomes the IPv4 one it stands for, as
-    /// far as the length leaves the mark of the mapping alone.
+    /// Returns the prefix of that many bits of an address; none if the address
+    /// has fewer. A v4-mapped address becomes an IPv4 one if the length includes
+    /// the whole mapping prefix.
     pub(super) fn new(address: IpAddr, length: u8) -> Option<Self> {
         match (address, address.to_canonical()) {
             (IpAddr::V6(_), IpAddr::V4(v4)) if (96..=128).contains(&length) => {
@@ -320,7 +321,7 @@ impl Prefix {
         }
     }
 
-    /// Just this address.
+    /// Returns the prefix of exactly this address.
     pub(super) fn whole(address: IpAddr) -> Self {
         let address = address.to_canonical();
         Self {
@@ -334,12 +335,12 @@ impl Prefix {
         self.address
     }
 
-    /// How many bits count; none if all do.
+    /// Number of significant bits; none if all are.
     pub(super) fn length(self) -> Option<u8> {
         (self.length < Self::most(self.address)).then_some(self.length)
     }
 
-    /// Whether an address, in its canonical form, is within.
+    /// True if an address, in its canonical form, is within the prefix.
     pub(super) fn contains(self, address: IpAddr) -> bool {
         match (self.address, address) {
             (IpAddr::V4(first), IpAddr::V4(asked)) => {

@@ -1,4 +1,4 @@
-//! The single questions of a filter, made ready, and their answers for a row.
+//! Compiled predicates of a filter, and their evaluation for a row.
 
 use super::ast::{Compare, End, Number, Ports, Prefix};
 use super::doubt::Doubt;
@@ -20,13 +20,13 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A question made ready.
+/// A compiled predicate.
 #[derive(Debug)]
 pub(super) enum Check {
     States(States),
     Port(End, RangeInclusive<u16>),
     Host(End, Prefix, Option<u16>),
-    /// Holders, and where the last owner counts too, that one.
+    /// Holders, and optionally the last owner.
     Owner {
         wanted: ProcessSet,
         or_last: bool,
@@ -38,7 +38,7 @@ pub(super) enum Check {
     Namespaces(Name, Vec<u32>),
     /// An interface.
     Device(Name),
-    /// The range the kernel chooses from.
+    /// The range of automatically assigned ports.
     Autobound(Option<(u16, u16)>),
     Protocol(Protocol),
     Family(Family),
@@ -46,7 +46,7 @@ pub(super) enum Check {
     Number(Number, Compare, u64),
     Age(Compare, u64),
     RoundTrip(Compare, u64),
-    /// Urgency of the rows, where it was evaluated.
+    /// Urgency of the rows, if evaluated.
     Urgency(Urgency, Option<Arc<Urgencies>>),
     Text(Box<Needle>),
 }
@@ -68,7 +68,7 @@ impl Name {
 }
 
 impl Check {
-    /// The ports that compare so, as a range, which may be empty.
+    /// Returns the matching ports as a range, which may be empty.
     pub(super) fn port(end: End, ports: Ports) -> Self {
         const NOTHING: RangeInclusive<u16> = RangeInclusive::new(1, 0);
         let range = match ports {
@@ -122,7 +122,8 @@ impl Check {
                 number_of(*number, row, observation).compare(*compare, *value)
             }
             Self::Age(compare, seconds) => match compare {
-                // Nothing is exactly a minute old to the hundredth.
+                // '=' compares whole seconds: no age equals a minute to the
+                // hundredth.
                 Compare::Equal => measured(age(row, observation), |age| age.as_secs())
                     .compare(Compare::Equal, *seconds),
                 other => measured(age(row, observation), hundredths)
@@ -138,7 +139,7 @@ impl Check {
         }
     }
 
-    /// Why the answer is unknown, if it is.
+    /// Returns the reason why the result is unknown, if it is.
     pub(super) fn doubt(&self, row: &Row, observation: &Observation) -> Option<Doubt> {
         Some(match self {
             Self::Owner { .. } | Self::Text(_) if is_hidden(row) => Doubt::Owner,
@@ -168,8 +169,8 @@ impl Check {
     }
 }
 
-/// Asks about one end or both, and says whether it is this machine's. A row
-/// without a peer has no remote end.
+/// Evaluates a condition on one end or both; its argument is true for the local
+/// end. A row without a peer has no remote end.
 fn at(end: End, row: &Row, asked: impl Fn(bool, Endpoint) -> Truth) -> Truth {
     let local = || asked(true, row.socket.local);
     let remote = || {
@@ -183,12 +184,12 @@ fn at(end: End, row: &Row, asked: impl Fn(bool, Endpoint) -> Truth) -> Truth {
     }
 }
 
-/// True for 0.0.0.0, which names what a socket bound to `::` may take as well.
+/// True for 0.0.0.0, which a socket bound to `::` may accept as well.
 fn takes_any_v4(prefix: Prefix) -> bool {
     prefix.address() == IpAddr::V4(Ipv4Addr::UNSPECIFIED) && prefix.length().is_none()
 }
 
-/// A user whose name has not been found out may be called anything. What no
+/// A user whose name is not resolved yet may have any name. A socket that no
 /// program holds has no user.
 fn user(uid: Option<u32>, wanted: &[u32], observation: &Observation) -> Truth {
     let Some(uid) = uid else {
@@ -239,7 +240,7 @@ fn autobound(range: Option<(u16, u16)>, port: u16) -> Truth {
     }
 }
 
-/// The time in the present state, and whether that is only a lower bound.
+/// Returns the time in the present state, and true if it is only a lower bound.
 pub(super) fn age(row: &Row, observation: &Observation) -> (Duration, bool) {
     let age = row.state_age(observation.time.stamp());
     (age.at_least, !age.is_exact)
@@ -257,7 +258,7 @@ fn hundredths(age: Duration) -> u64 {
     u64::try_from(age.as_millis() / 10).unwrap_or(u64::MAX)
 }
 
-/// A number that only connections have, as far as it is known.
+/// Returns a number that only connections have, as far as it is known.
 fn of_connection(socket: &Socket, known: Option<u64>) -> Measured {
     match known {
         Some(known) => Measured::Exact(known),
@@ -277,7 +278,8 @@ fn number_of(number: Number, row: &Row, observation: &Observation) -> Measured {
         Number::SendQueue => Measured::Exact(socket.send_queue.into()),
         Number::Retransmits => match observation.retransmits(row) {
             None => Measured::Absent,
-            // Without `TCP_INFO` only those since the last answer are known.
+            // Without `TCP_INFO` only retransmissions since the last answer are
+            // known.
             Some(open) if observation.flow(row).is_none() && socket.is_connection() => {
                 Measured::AtLeast(open.into())
             }
@@ -292,7 +294,7 @@ fn number_of(number: Number, row: &Row, observation: &Observation) -> Measured {
     }
 }
 
-/// Before the first answer there is none.
+/// Returns the round-trip time; before the first answer there is none.
 fn round_trip(row: &Row, observation: &Observation) -> Measured {
     if row.socket.state == State::SynSent {
         return Measured::Absent;

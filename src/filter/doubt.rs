@@ -1,8 +1,8 @@
-//! Why it is unknown whether a row matches.
+//! Reasons why it is unknown if a row matches.
 
 use std::time::Duration;
 
-/// The first thing a filter asks of a row that is not known.
+/// The first unknown fact that a filter needs about a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
     /// Only a lower bound of its age is known.
@@ -32,7 +32,7 @@ pub enum Doubt {
     Namespace,
     /// The interface it is bound to.
     Device,
-    /// True if it takes IPv4, too.
+    /// Acceptance of IPv4, too.
     Ipv4,
     /// The range of ports that the kernel chooses from.
     PortRange,
@@ -59,7 +59,7 @@ impl Doubt {
         }
     }
 
-    /// True if watching for longer answers it.
+    /// True if the fact becomes known by watching for longer.
     #[must_use]
     pub fn is_answered_by_watching(self) -> bool {
         matches!(self, Self::Age { .. } | Self::Rate)

@@ -1,24 +1,24 @@
-//! What is wrong with the text of a filter, where, and what was likely meant.
+//! Errors in the text of a filter, with position and suggestion.
 
 use crate::model::text::Text;
 use std::fmt;
 use std::ops::Range;
 use unicode_width::UnicodeWidthStr;
 
-/// Longest piece of a person's text repeated in a message, in characters.
+/// Maximum number of characters of the user's text repeated in a message.
 const LONGEST_QUOTED: usize = 40;
 
-/// Why a text is not a filter.
+/// Error in the text of a filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
-    /// What is wrong, without the place and the suggestion. Safe to show.
+    /// The problem, without the position and the suggestion. Safe to show.
     pub message: String,
-    /// The bytes of the text that are wrong; empty at the end of the text
-    /// where something is missing.
+    /// The wrong bytes of the text; empty at the end of the text if something is
+    /// missing.
     pub span: Range<usize>,
-    /// A valid text to stand in place of the span, if one comes to mind.
+    /// A valid text to replace the span, if one is known.
     pub suggestion: Option<String>,
-    /// The fields there are, where the text names none of them.
+    /// The names of all fields, if the text names none of them.
     pub fields: Option<String>,
     text: String,
 }
@@ -35,21 +35,21 @@ impl ParseError {
         }
     }
 
-    /// The same with a suggestion.
+    /// Adds a suggestion.
     pub(super) fn suggest(mut self, suggestion: Option<String>) -> Self {
         self.suggestion = suggestion;
         self
     }
 
-    /// The same with the fields there are.
+    /// Adds the names of all fields.
     pub(super) fn with_fields(mut self, fields: String) -> Self {
         self.fields = Some(fields);
         self
     }
 
-    /// The text, and below it carets under what is wrong: two lines, for a
-    /// terminal. Unusual characters appear escaped, and the carets allow for
-    /// characters two columns wide.
+    /// Returns the text with a line of carets under the wrong part: two lines,
+    /// for a terminal. Unusual characters appear escaped, and the carets allow
+    /// for characters two columns wide.
     #[must_use]
     pub fn picture(&self) -> String {
         let [before, wrong, after] = self.parts();
@@ -88,7 +88,7 @@ impl fmt::Display for ParseError {
 
 impl std::error::Error for ParseError {}
 
-/// A piece of a person's text, made safe and short enough for a message.
+/// Quotes a part of the user's text, made safe and short enough for a message.
 pub(super) fn shown(text: &str) -> String {
     let safe = Text::from(text);
     let mut characters = safe.as_str().chars();

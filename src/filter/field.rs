@@ -1,9 +1,9 @@
-//! The words that may stand before a value.
+//! The field names of filters.
 
 use super::ast::{End, Fact, Number};
 use super::nearest::nearest;
 
-/// What a value is to be compared with.
+/// Field that a value is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
     State,
@@ -71,7 +71,7 @@ const WORDS: &[(&str, Field)] = &[
     ("urgency", Field::Urgency),
 ];
 
-/// Words that other tools use, and the nearest field.
+/// Names that other tools use, and the nearest field.
 const SYNONYMS: &[(&str, &str)] = &[
     ("program", "exe"),
     ("path", "exe"),
@@ -97,15 +97,15 @@ const SYNONYMS: &[(&str, &str)] = &[
 /// A field as the help shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldHelp {
-    /// The canonical word.
+    /// The canonical name.
     pub word: &'static str,
-    /// The other words for it.
+    /// Its other names.
     pub spellings: Vec<&'static str>,
-    /// A right use.
+    /// A valid example.
     pub example: &'static str,
     /// True if its values are compared with `<` and `>`, too.
     pub is_ordered: bool,
-    /// True if a comma parts two values.
+    /// True if a comma separates two values.
     pub takes_lists: bool,
 }
 
@@ -128,7 +128,7 @@ pub fn fields() -> Vec<FieldHelp> {
 }
 
 impl Field {
-    /// The field a word names.
+    /// Returns the field with this name.
     pub(super) fn from_word(word: &str) -> Option<Self> {
         let (_, field) = WORDS
             .iter()
@@ -136,7 +136,7 @@ impl Field {
         Some(*field)
     }
 
-    /// The field whose word is nearest to a mistyped one.
+    /// Returns the name of the field nearest to a mistyped one.
     pub(super) fn nearest(word: &str) -> Option<&'static str> {
         let mut synonyms = SYNONYMS.iter();
         let synonym = synonyms.find(|(other, _)| other.eq_ignore_ascii_case(word));
@@ -145,13 +145,13 @@ impl Field {
             .or_else(|| nearest(word, WORDS.iter().map(|(known, _)| *known)))
     }
 
-    /// The canonical words of all fields, with commas.
+    /// Returns the canonical names of all fields, separated by commas.
     pub(super) fn list() -> String {
         let words: Vec<&str> = fields().iter().map(|field| field.word).collect();
         words.join(", ")
     }
 
-    /// The canonical word.
+    /// The canonical name.
     pub(super) fn word(self) -> &'static str {
         WORDS
             .iter()
@@ -159,8 +159,8 @@ impl Field {
             .map_or("", |(word, _)| word)
     }
 
-    /// True if the word alone, with no value behind it, is a mistake. The others
-    /// are then looked for as text.
+    /// True if the name without a value is an error. Other names are then
+    /// searched as text.
     pub(super) fn stands_alone(self) -> bool {
         match self {
             Self::State | Self::Exclude | Self::Port(_) | Self::Host(_) | Self::Age => true,
@@ -179,12 +179,12 @@ impl Field {
         }
     }
 
-    /// Whether the value may follow without a sign.
+    /// True if an operator must stand between name and value.
     pub(super) fn needs_sign(self) -> bool {
         matches!(self, Self::Number(_) | Self::Age | Self::RoundTrip)
     }
 
-    /// Whether values are ordered, so that `<` means something.
+    /// True if values are ordered, so that `<` is valid.
     pub(super) fn is_ordered(self) -> bool {
         matches!(
             self,
@@ -192,12 +192,12 @@ impl Field {
         )
     }
 
-    /// Whether a comma in a value parts two values.
+    /// True if a comma in a value separates two values.
     pub(super) fn takes_lists(self) -> bool {
         !matches!(self, Self::Owner(_) | Self::Namespace | Self::Device)
     }
 
-    /// A right use, for messages.
+    /// A valid example, for messages.
     pub(super) fn example(self) -> &'static str {
         match self {
             Self::State => "state syn-sent",

@@ -1,4 +1,4 @@
-//! A bare word: looked for in everything that is shown of a row, in any case.
+//! Search for a bare word in all visible text of a row, ignoring case.
 
 use super::matches::users;
 use super::owners::{ProcessSet, command_line, is_vanished};
@@ -12,28 +12,28 @@ use crate::model::row::Row;
 use crate::model::state::State;
 use std::fmt::{self, Write};
 
-/// A text to look for, and all answers that do not depend on a single row.
+/// A search term, and all results that do not depend on a single row.
 #[derive(Debug)]
 pub(super) struct Needle {
     /// In lower case.
     text: String,
-    /// Those whose name, program, command line or number contains it.
+    /// Processes with a name, program, command line or number that contains it.
     processes: ProcessSet,
-    /// States whose word contains it.
+    /// States with a word that contains it.
     states: States,
-    /// Users whose name contains it, ascending.
+    /// Users with a name that contains it, ascending.
     users: Vec<u32>,
-    /// Well-known ports whose name contains it, ascending.
+    /// Well-known ports with a name that contains it, ascending.
     tcp_services: Vec<u16>,
     udp_services: Vec<u16>,
-    /// Whether all of it can stand in an address with a port.
+    /// True if it can be part of an address with a port.
     in_addresses: bool,
-    /// Whether all of it are digits.
+    /// True if it consists of digits.
     in_numbers: bool,
 }
 
 impl Needle {
-    /// `everywhere` looks in command lines and paths of programs, too.
+    /// `everywhere` includes command lines and paths of programs.
     pub(super) fn new(text: &str, observation: &Observation, everywhere: bool) -> Self {
         let text = text.to_lowercase();
         let within = |hay: &str| hay.to_lowercase().contains(&text);
@@ -66,8 +66,8 @@ impl Needle {
         }
     }
 
-    /// Unknown where it may be in what is not known of the owner. What has no
-    /// letters is looked for in addresses and numbers, which are.
+    /// Unknown if it may be in an unknown text of the owner. A term without
+    /// letters is searched in addresses and numbers, which are known.
     pub(super) fn is_in(&self, row: &Row, observation: &Observation) -> Truth {
         let owner = self.processes.hold(row, observation, true);
         if owner == Truth::Yes || self.is_shown(row, observation) {
@@ -133,7 +133,7 @@ impl Needle {
     }
 }
 
-/// One address in text, built without asking for memory.
+/// Text of one address, built without allocation.
 struct Line {
     /// Long enough for `[` 39 characters `]:65535`.
     bytes: [u8; 48],

@@ -1,8 +1,8 @@
-//! Asking a row whether a filter wants it, a hundred thousand times in a few
+//! Evaluation of a filter for rows: a hundred thousand of them in a few
 //! milliseconds.
 //!
-//! What can be answered once for a process or a user is answered when the
-//! matcher is made, so that a row needs only looking up.
+//! Results for a process or a user are computed when the matcher is made, so that
+//! a row needs only look-ups.
 
 use super::Filter;
 use super::ast::{Expr, Test};
@@ -16,14 +16,14 @@ use crate::model::row::Row;
 use crate::model::urgency::Urgencies;
 use std::sync::Arc;
 
-/// A filter made ready for the rows of one observation.
+/// A filter compiled for the rows of one observation.
 #[derive(Debug)]
 pub struct Matcher<'o> {
     observation: &'o Observation,
     node: Option<Node>,
 }
 
-/// The tree with every question made ready. No deeper than what was parsed.
+/// The compiled tree. Its depth is that of the parsed one.
 #[derive(Debug)]
 enum Node {
     And(Vec<Node>),
@@ -33,14 +33,14 @@ enum Node {
 }
 
 impl<'o> Matcher<'o> {
-    /// Makes a filter ready.
+    /// Compiles a filter.
     #[must_use]
     pub fn new(filter: &Filter, observation: &'o Observation) -> Self {
         Self::with_urgencies(filter, observation, None)
     }
 
-    /// Makes a filter ready that may ask for the urgency of rows: without
-    /// `urgencies` that is unknown.
+    /// Compiles a filter that may use the urgency of rows: without `urgencies`
+    /// that is unknown.
     #[must_use]
     pub fn with_urgencies(
         filter: &Filter,
@@ -54,13 +54,13 @@ impl<'o> Matcher<'o> {
         }
     }
 
-    /// True if the filter surely wants a row of its observation.
+    /// True if the filter certainly matches a row of its observation.
     #[must_use]
     pub fn matches(&self, row: &Row) -> bool {
         self.truth(row) == Truth::Yes
     }
 
-    /// The answer for a row of its observation.
+    /// Returns the result for a row of its observation.
     #[must_use]
     pub fn truth(&self, row: &Row) -> Truth {
         self.node
@@ -68,7 +68,7 @@ impl<'o> Matcher<'o> {
             .map_or(Truth::Yes, |node| node.truth(row, self.observation))
     }
 
-    /// Why the answer for a row is unknown, where it is.
+    /// Returns the reason why the result for a row is unknown, if it is.
     #[must_use]
     pub fn doubt(&self, row: &Row) -> Option<Doubt> {
         self.node.as_ref()?.doubt(row, self.observation)
@@ -147,8 +147,8 @@ fn check(question: &Test, observation: &Observation) -> Check {
     }
 }
 
-/// The namespaces whose name contains a text, or whose number it is. The one
-/// this program is in is called `this`.
+/// Returns the namespaces with a name that contains the text, or with that
+/// number. The one of this program is called `this`.
 fn namespaces(observation: &Observation, text: &str) -> Vec<u32> {
     let needle = text.to_lowercase();
     observation
@@ -164,7 +164,7 @@ fn namespaces(observation: &Observation, text: &str) -> Vec<u32> {
         .collect()
 }
 
-/// The users whose names satisfy a condition, ascending.
+/// Returns the users whose names satisfy a condition, ascending.
 pub(super) fn users(observation: &Observation, wanted: impl Fn(&str) -> bool) -> Vec<u32> {
     observation
         .users

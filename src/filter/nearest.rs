@@ -2,14 +2,14 @@
 
 use strsim::damerau_levenshtein;
 
-/// Longest word worth comparing; the work grows with the square of it.
+/// Maximum length of a word to compare; the work grows with its square.
 const LONGEST: usize = 40;
 
-/// The candidate that is likeliest meant by `word`, if any is near enough: one
-/// slip for short words, two from five letters on, three from nine.
+/// Returns the candidate most similar to `word`, if any is near enough: one error
+/// for short words, two from five letters on, three from nine.
 ///
-/// Capitals, `-` and `_` make no difference. Of equally near candidates one
-/// with the same first letter wins, then the first one.
+/// Capitals, `-` and `_` are ignored. Of equally near candidates one with the
+/// same first letter is preferred, then the first one.
 #[must_use]
 pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     if word.len() > LONGEST {
@@ -30,7 +30,7 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// A word without capitals, `-` and `_`, which people put where they like.
+/// Returns a word without capitals, `-` and `_`.
 #[must_use]
 pub fn plain(word: &str) -> String {
     word.chars()

@@ -1,5 +1,5 @@
-//! What a filter asks of the processes that hold a socket: answered once for
-//! each process, so that a row needs only looking up.
+//! Predicates on the processes that hold a socket: evaluated once for each
+//! process, so that a row needs only look-ups.
 
 use super::ast::Fact;
 use super::truth::Truth;
@@ -9,7 +9,7 @@ use crate::model::process::Process;
 use crate::model::row::Row;
 use crate::model::text::Text;
 
-/// The answer for every process of an observation.
+/// The result for every process of an observation.
 #[derive(Debug)]
 pub(super) struct ProcessSet(Vec<Truth>);
 
@@ -24,8 +24,8 @@ impl ProcessSet {
         found.unwrap_or(Truth::Unknown)
     }
 
-    /// The answer for the holders of a row, or where that is asked for the one
-    /// that held it last.
+    /// Returns the result for the holders of a row, and if requested for its last
+    /// owner.
     pub(super) fn hold(&self, row: &Row, observation: &Observation, or_last: bool) -> Truth {
         let holders = row.owners.of(&observation.holders);
         let present = Truth::any(holders.iter().map(|holder| self.of(holder.process)));
@@ -36,12 +36,12 @@ impl ProcessSet {
     }
 }
 
-/// True if a process may hold the row that is not known to.
+/// True if an unknown process may hold the row.
 pub(super) fn is_hidden(row: &Row) -> bool {
     matches!(row.unowned, Some(Unowned::Hidden | Unowned::Pending))
 }
 
-/// The answer to a question about a text of a process.
+/// Evaluates a predicate on a text of a process.
 pub(super) fn fact_of(process: &Process, fact: Fact, needle: &str) -> Truth {
     let contains = |text: &str| text.to_lowercase().contains(needle);
     let (found, known) = match fact {
@@ -91,14 +91,14 @@ pub(super) fn is_vanished(process: &Process) -> bool {
     process.name.is_empty() && process.start_ticks == 0
 }
 
-/// The arguments as a person types them, without quotation marks.
+/// The arguments as typed, without quotation marks.
 pub(super) fn command_line(process: &Process) -> String {
     let arguments: Vec<&str> = process.command.iter().map(Text::as_str).collect();
     arguments.join(" ")
 }
 
 /// True if a control group is the one of this path or below it. The path may
-/// begin where the hierarchy is mounted, as ss(8) takes it.
+/// begin at the mount point of the hierarchy, as in ss(8).
 fn is_within(group: &str, path: &str) -> bool {
     let path = path.strip_prefix("/sys/fs/cgroup/unified").unwrap_or(path);
     let path = path.strip_prefix("/sys/fs/cgroup").unwrap_or(path);

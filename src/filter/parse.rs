@@ -1,4 +1,4 @@
-//! From the text of a filter to its tree, by recursive descent.
+//! Recursive-descent parser from the text of a filter to its tree.
 //!
 //! `not` binds tightest, then `and` (which may be left out), then `or`.
 
@@ -11,11 +11,11 @@ use super::value;
 use crate::model::state::State;
 use std::ops::Range;
 
-/// How deep parentheses and negations may nest. The tree is walked by
-/// recursion, so this bounds the stack.
+/// Maximum nesting of parentheses and negations. The tree is walked by recursion,
+/// so that this bounds the stack.
 const DEEPEST: usize = 64;
 
-/// Reads a filter; none where the text is empty.
+/// Parses a filter; none if the text is empty.
 pub(super) fn parse(text: &str) -> Result<Option<Expr>, ParseError> {
     let mut parser = Parser {
         text,
@@ -35,7 +35,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Expr>, ParseError> {
     }
 }
 
-/// Where the reading stands.
+/// State of the parser.
 pub(super) struct Parser<'t> {
     text: &'t str,
     tokens: Vec<Token<'t>>,
@@ -44,7 +44,7 @@ pub(super) struct Parser<'t> {
 }
 
 impl<'t> Parser<'t> {
-    /// The next token, left where it is.
+    /// Returns the next token without consuming it.
     pub(super) fn peek(&self) -> Token<'t> {
         let end = || Token {
             kind: Kind::End,
@@ -63,7 +63,7 @@ impl<'t> Parser<'t> {
         ParseError::new(self.text, span, message)
     }
 
-    /// Conditions with `or` between them.
+    /// Parses expressions with `or` between them.
     fn either(&mut self) -> Result<Expr, ParseError> {
         let mut parts = vec![self.both()?];
         while self.peek().kind == Kind::Or {
@@ -73,7 +73,7 @@ impl<'t> Parser<'t> {
         Ok(Expr::or(parts))
     }
 
-    /// Conditions with `and` or nothing between them.
+    /// Parses expressions with `and` or nothing between them.
     fn both(&mut self) -> Result<Expr, ParseError> {
         let mut parts = vec![self.term()?];
         loop {
@@ -88,7 +88,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// One condition, with what negates it.
+    /// Parses one expression with its negation.
     fn term(&mut self) -> Result<Expr, ParseError> {
         let Token { kind, span } = self.next();
         match kind {
@@ -123,7 +123,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// Refuses to go that many levels deeper than allowed.
+    /// Fails if that many further levels exceed the maximum.
     pub(super) fn descend(&self, span: &Range<usize>, levels: usize) -> Result<(), ParseError> {
         if self.depth + levels <= DEEPEST {
             return Ok(());
@@ -132,7 +132,7 @@ impl<'t> Parser<'t> {
         Err(self.error(span.clone(), message))
     }
 
-    /// A condition was expected where `span` is.
+    /// Returns the error of a missing operand at `span`.
     fn missing(&self, span: Range<usize>) -> ParseError {
         let found = self.text.get(span.clone()).unwrap_or_default();
         // The token before the one just taken.
@@ -149,7 +149,7 @@ impl<'t> Parser<'t> {
         self.error(span, message)
     }
 
-    /// A condition that begins with a word.
+    /// Parses an expression that begins with a word.
     fn word(&mut self, word: &'t str, span: Range<usize>) -> Result<Expr, ParseError> {
         if let Some(expr) = self.field_condition(word, &span)? {
             return Ok(expr);
@@ -190,8 +190,8 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// A word that belongs to no field: a protocol, a family, a whole state, a
-/// network, or else what is looked for in all that is shown.
+/// Parses a word without a field: a protocol, a family, a whole state, a network,
+/// or else text to search for.
 fn bare(word: &str) -> Expr {
     if let Some(expr) = value::protocol(word) {
         return expr;
@@ -351,7 +351,7 @@ mod tests {
         assert_eq!(error.span, 64..65);
         assert!(Filter::parse(&deep(1_000_000)).is_err());
         assert!(Filter::parse(&"!".repeat(1_000_000)).is_err());
-        // What is allowed can be printed and read again.
+        // Every accepted filter can be printed and parsed again.
         for last in [
             "tcp",
             "dst != ::1",
@@ -366,7 +366,7 @@ mod tests {
                 }
             }
         }
-        // Long is not deep.
+        // A long filter is not a deep one.
         let long = vec!["tcp"; 100_000].join(" ");
         assert!(Filter::parse(&long).unwrap().to_string().ends_with("tcp"));
     }

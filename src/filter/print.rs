@@ -1,4 +1,4 @@
-//! The canonical text of a filter: reading it gives the same tree again.
+//! The canonical text of a filter: parsing it gives the same tree again.
 
 use super::ast::{Compare, End, Expr, Number, Ports, Prefix, Test};
 use super::field::Field;
@@ -29,8 +29,8 @@ fn join(formatter: &mut Formatter<'_>, parts: &[Expr], between: &str) -> fmt::Re
         if number > 0 {
             formatter.write_str(between)?;
         }
-        // Only an `or` within an `and` needs them; one within its own kind
-        // cannot be.
+        // Only an `or` within an `and` needs parentheses; a join within one of
+        // its own kind cannot occur.
         if matches!(part, Expr::Or(_)) {
             write!(formatter, "({part})")?;
         } else {
@@ -41,8 +41,8 @@ fn join(formatter: &mut Formatter<'_>, parts: &[Expr], between: &str) -> fmt::Re
 }
 
 impl Test {
-    /// Writes the question or its opposite. Where there is a sign for
-    /// "unequal", that is shorter than `not`.
+    /// Writes the predicate or its negation: with an operator for "unequal" if
+    /// there is one, which is shorter than `not`.
     fn write(&self, formatter: &mut Formatter<'_>, negated: bool) -> fmt::Result {
         if let Some((field, value)) = self.equation().filter(|_| negated) {
             return write!(formatter, "{} != {value}", field.word());
@@ -100,7 +100,7 @@ impl Test {
         }
     }
 
-    /// Field and value of a question for equality, where both have a word.
+    /// Returns field and value of a predicate of equality, if both have a text.
     fn equation(&self) -> Option<(Field, String)> {
         match self {
             Self::Port(end, Ports::Compare(Compare::Equal, port)) => {
@@ -125,7 +125,7 @@ impl Number {
     }
 }
 
-/// An address, with brackets where a port would else be lost in it.
+/// Formats an address, with brackets if a port would else be ambiguous.
 fn host(prefix: Prefix, port: Option<u16>) -> String {
     let address = prefix.address();
     let length = prefix
@@ -139,7 +139,7 @@ fn host(prefix: Prefix, port: Option<u16>) -> String {
     }
 }
 
-/// In the largest unit that leaves no rest.
+/// Formats an age in the largest unit without a remainder.
 fn time(seconds: u64) -> String {
     UNITS
         .into_iter()
@@ -150,7 +150,7 @@ fn time(seconds: u64) -> String {
         )
 }
 
-/// The same for a round-trip time.
+/// Formats a round-trip time in the same way.
 fn fine(microseconds: u64) -> String {
     FINE_UNITS
         .into_iter()
@@ -174,7 +174,8 @@ fn named(formatter: &mut Formatter<'_>, field: Field, name: &str) -> fmt::Result
     }
 }
 
-/// A text to look for, in quotation marks unless it reads the same without.
+/// Formats a text to search for, in quotation marks unless it parses the same
+/// without.
 fn free(text: &str) -> String {
     let reads_the_same = || {
         parse(text).is_ok_and(|read| match read {

@@ -1,5 +1,5 @@
-//! What holds for every filter: printing and parsing undo each other, and no
-//! text brings the parser down.
+//! Properties of every filter: printing and parsing are inverse, and no text
+//! makes the parser panic.
 
 use super::Filter;
 use super::ast::{Compare, End, Expr, Fact, Number, Ports, Prefix, Test};
@@ -107,7 +107,7 @@ fn expr() -> impl Strategy<Value = Expr> {
     })
 }
 
-/// Pieces that mean something to the grammar, in any order.
+/// Tokens of the grammar, in any order.
 fn soup() -> impl Strategy<Value = String> {
     const PIECES: &[&str] = &[
         "(",
@@ -187,7 +187,7 @@ fn soup() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..25).prop_map(|pieces| pieces.concat())
 }
 
-/// Reads any text; what is understood must print and read back, what is not
+/// Parses any text: an accepted one must print and parse back, a rejected one
 /// must have an error that can be drawn.
 fn survives(text: &str) -> Result<(), TestCaseError> {
     match Filter::parse(text) {

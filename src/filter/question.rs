@@ -1,5 +1,4 @@
-//! A field, a comparison and a value: reading them from the text, and what
-//! they ask of a row.
+//! Parsing of a condition: a field, a comparison and a value.
 
 use super::ast::{Compare, End, Expr, Test};
 use super::error::{ParseError, shown};
@@ -10,14 +9,14 @@ use super::token::{Kind, Operator, Token};
 use super::value::{self, Flaw};
 use std::ops::Range;
 
-/// A value as it stands in the text.
+/// A value as written in the text.
 struct Value {
     text: String,
     span: Range<usize>,
     quoted: bool,
 }
 
-/// A field, how it is compared, and with what.
+/// A field, its comparison and its value.
 struct Question {
     field: Field,
     operator: Operator,
@@ -25,15 +24,15 @@ struct Question {
 }
 
 impl Question {
-    /// Whether it takes states away rather than adding them.
+    /// True if it removes states instead of adding them.
     fn excludes(&self) -> bool {
         (self.field == Field::Exclude) != self.operator.negated
     }
 }
 
 impl<'t> Parser<'t> {
-    /// The condition that begins with the name of a field. None if the word
-    /// names none, or one that without a value is just a word.
+    /// Parses the condition that begins with the name of a field. None if the
+    /// word names none, or one that without a value is just a word.
     pub(super) fn field_condition(
         &mut self,
         word: &'t str,
@@ -49,7 +48,8 @@ impl<'t> Parser<'t> {
         Ok(Some(expr))
     }
 
-    /// What is asked from here on: `port:443`, `port = 443`, `port 443`, `:443`.
+    /// Parses a condition from here on: `port:443`, `port = 443`, `port 443`,
+    /// `:443`.
     fn question(
         &mut self,
         word: &'t str,
@@ -86,8 +86,8 @@ impl<'t> Parser<'t> {
         Ok(Some(question))
     }
 
-    /// After a field's word without a colon: a sign and a value, or only the
-    /// value where the field may begin a condition by itself.
+    /// Parses the part after a field name without a colon: an operator and a
+    /// value, or only the value if the field needs no operator.
     fn spaced(
         &mut self,
         field: Field,
@@ -115,8 +115,8 @@ impl<'t> Parser<'t> {
         }))
     }
 
-    /// True if what follows a field's word can be its value. Where one needs a
-    /// sign, only a number is meant for one.
+    /// True if the token after a field name can be its value. If the field needs
+    /// an operator, only a number is taken for a value.
     fn value_follows(&self, field: Field) -> bool {
         match self.peek().kind {
             Kind::Word(next) => {
@@ -127,8 +127,8 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// After a field's word that ends in a colon: a quotation, or a sign and a
-    /// value, without a space before it.
+    /// Parses the part after a field name that ends in a colon: a quotation, or
+    /// an operator and a value, without a space before it.
     fn glued(
         &mut self,
         field: Field,
@@ -155,7 +155,7 @@ impl<'t> Parser<'t> {
         })
     }
 
-    /// The value that must follow a field.
+    /// Parses the value that must follow a field.
     fn operand(&mut self, field: Field, word: &str) -> Result<Value, ParseError> {
         let Token { kind, span } = self.next();
         let (text, quoted) = match kind {
@@ -169,8 +169,9 @@ impl<'t> Parser<'t> {
         Ok(Value { text, span, quoted })
     }
 
-    /// A run of `state` and `exclude` makes one set, as in ss: `state a state
-    /// b` is either of them, and `state connected exclude a` is without it.
+    /// Parses a run of `state` and `exclude`, which makes one set, as in ss:
+    /// `state a state b` is either of them, and `state connected exclude a` is
+    /// without it.
     fn states(&mut self, first: Question) -> Result<Expr, ParseError> {
         let mut question = first;
         let mut set = if question.excludes() {
@@ -210,7 +211,7 @@ impl<'t> Parser<'t> {
         self.question(word, &span)
     }
 
-    /// The condition that a question other than for states makes.
+    /// Builds the expression of a condition other than on states.
     fn answer(&self, question: &Question) -> Result<Expr, ParseError> {
         self.check_operator(question)?;
         let Operator { compare, negated } = question.operator;
@@ -220,7 +221,7 @@ impl<'t> Parser<'t> {
             parts.push(part.map_err(|flaw| self.flaw(&piece, flaw))?);
         }
         let expr = Expr::or(parts);
-        // Written out, a list takes parentheses and `!=` a `not`.
+        // In canonical form, a list takes parentheses and `!=` a `not`.
         let joined = !matches!(expr, Expr::Is(_));
         self.descend(
             &question.value.span,
@@ -238,7 +239,7 @@ impl<'t> Parser<'t> {
         Err(self.error(question.value.span.clone(), message))
     }
 
-    /// The values of a list with commas.
+    /// Splits a list with commas into its values.
     fn pieces(&self, question: &Question) -> Result<Vec<Value>, ParseError> {
         let Value { text, span, quoted } = &question.value;
         let parted = !quoted && question.field.takes_lists();
@@ -254,7 +255,7 @@ impl<'t> Parser<'t> {
                 start = place.end + 1;
                 Ok(Value {
                     text: piece.to_owned(),
-                    // Escapes make a quotation longer than what it says.
+                    // Escapes make a quotation longer than its text.
                     span: if *quoted { span.clone() } else { place },
                     quoted: *quoted,
                 })
@@ -262,7 +263,7 @@ impl<'t> Parser<'t> {
             .collect()
     }
 
-    /// The error that a flaw in a value is.
+    /// Returns the parse error for a wrong value.
     fn flaw(&self, value: &Value, flaw: Flaw) -> ParseError {
         self.error(value.span.clone(), flaw.message)
             .suggest(flaw.suggestion)

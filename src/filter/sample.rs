@@ -1,5 +1,5 @@
-//! A small hand-made world for the tests of this room and of the listing: one
-//! row for every kind of thing that columns and filters tell apart.
+//! A small fixture for the tests of the filter and the listing: one row for every
+//! kind that columns and filters distinguish.
 
 use crate::model::endpoint::Endpoint;
 use crate::model::flow::{Carried, Flow, FlowId, Sample};
@@ -19,7 +19,7 @@ use crate::model::unit::Unit;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
-/// "Now" in the sample: three days after watching began, in seconds.
+/// Present time of the fixture: three days after watching began, in seconds.
 pub(crate) const NOW: u32 = 259_200;
 
 /// Row numbers in [`world`].
@@ -48,7 +48,7 @@ pub(crate) fn row(protocol: Protocol, state: State, local: &str, remote: &str) -
     let since = Stamp((NOW - 10) * 100);
     Row {
         socket: Socket {
-            // As from sock_diag; the addresses tell the rows apart.
+            // As from sock_diag; the addresses identify the rows.
             cookie: NonZeroU64::new(1),
             local: end(local),
             remote: end(remote),
@@ -88,7 +88,7 @@ pub(crate) fn process(pid: u32, name: &str, exe: &str) -> Arc<Process> {
     })
 }
 
-/// Processes by their place in [`world`].
+/// Indexes of processes in [`world`].
 const SSHD: u32 = 0;
 const NGINX_MASTER: u32 = 1;
 const NGINX_WORKER: u32 = 2;
@@ -97,7 +97,7 @@ const JVM: u32 = 4;
 const AVAHI_DAEMON: u32 = 5;
 const RESOLVED: u32 = 6;
 
-/// The sample world.
+/// The fixture.
 pub(crate) fn world() -> Observation {
     let mut world = Observation {
         time: Time {
@@ -268,7 +268,7 @@ fn give_history(rows: &mut [Row]) {
     change(NGINX_LISTENS, &|row| row.socket.cookie = None);
 }
 
-/// One connection over a slow path that receives, and one that rests nearby.
+/// One slow connection that receives, and one idle connection nearby.
 fn give_flows(rows: &mut [Row]) -> Vec<Flow> {
     let flow = |rtt_us, total_retransmits, received: u64| {
         let sample = |received| Sample {
@@ -284,8 +284,8 @@ fn give_flows(rows: &mut [Row]) -> Vec<Flow> {
     vec![flow(120_400, 7, 1_200_000), flow(44, 0, 0)]
 }
 
-/// Many rows of the kinds a busy server has, for measuring: mostly established,
-/// one in twenty IPv6, a few of everything else.
+/// Many rows in the proportions of a busy server, for measuring: mostly
+/// established, one in twenty IPv6, a few of everything else.
 pub(crate) fn crowd(rows: u32, processes: u32) -> Observation {
     let mut world = world();
     world.processes = (0..processes)
@@ -307,7 +307,7 @@ pub(crate) fn crowd(rows: u32, processes: u32) -> Observation {
     world
 }
 
-/// One of the many: scattered, but always the same.
+/// One of many rows: scattered, but reproducible.
 fn crowded(number: u32) -> Row {
     let scattered = number.wrapping_mul(2_654_435_761);
     let [a, b, c, _] = scattered.to_be_bytes();

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-/// The table as it stands in the asset, keys still text.
+/// The table as in the asset, keys still text.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asset {
@@ -17,7 +17,7 @@ struct Asset {
     aliases: BTreeMap<String, String>,
 }
 
-/// The table made ready for looking up.
+/// The table prepared for look-ups.
 #[derive(Debug)]
 struct Services {
     /// By port, for TCP.
@@ -30,7 +30,7 @@ struct Services {
 
 const ASSET: &str = include_str!("../../assets/services.toml");
 
-/// The name of a port, if it is a well-known one.
+/// Returns the name of a port, if it is a well-known one.
 #[must_use]
 pub fn name(protocol: Protocol, port: u16) -> Option<&'static str> {
     let table = table(protocol);
@@ -40,22 +40,22 @@ pub fn name(protocol: Protocol, port: u16) -> Option<&'static str> {
     table.get(place).map(|(_, name)| name.as_str())
 }
 
-/// The port behind a name or one of its aliases, in any case.
+/// Returns the port with this name or alias, ignoring case.
 #[must_use]
 pub fn port(name: &str) -> Option<u16> {
     services().ports.get(&name.to_ascii_lowercase()).copied()
 }
 
-/// Every name [`port`] understands, in alphabetical order.
+/// Every name accepted by [`port`], in alphabetical order.
 pub fn names() -> impl Iterator<Item = &'static str> {
     services().ports.keys().map(String::as_str)
 }
 
-/// The port that tells what a socket is for: its own where there is no peer,
+/// Returns the port that identifies a socket's service: its own without a peer,
 /// else the peer's if that one is well known, else its own if that one is.
 ///
-/// Which side called is not recorded, but the caller's port is a random one
-/// and rarely has a name.
+/// The initiator is not recorded, but its port is a random one and rarely has a
+/// name.
 #[must_use]
 pub fn telling_port(socket: &Socket) -> u16 {
     let Some(peer) = socket.peer() else {
@@ -75,7 +75,7 @@ pub fn of(socket: &Socket) -> Option<&'static str> {
     name(socket.protocol, telling_port(socket))
 }
 
-/// The ports of a protocol whose names satisfy a condition, ascending.
+/// Returns the ports of a protocol whose names satisfy a condition, ascending.
 pub(super) fn ports_named(protocol: Protocol, wanted: impl Fn(&str) -> bool) -> Vec<u16> {
     let named = table(protocol).iter().filter(|(_, name)| wanted(name));
     named.map(|(port, _)| *port).collect()
@@ -90,8 +90,8 @@ fn table(protocol: Protocol) -> &'static [(u16, String)] {
 
 fn services() -> &'static Services {
     static SERVICES: OnceLock<Services> = OnceLock::new();
-    // The asset is part of the program and a test reads it, so a table without
-    // names is all a mistake in it could cause.
+    // The asset is part of the program and a test parses it, so that an error in
+    // it could only cause a table without names.
     SERVICES.get_or_init(|| ready(&toml::from_str(ASSET).unwrap_or_default()))
 }
 

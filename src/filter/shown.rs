@@ -1,5 +1,5 @@
-//! Addresses and protocols as the table shows them: what a bare word is looked
-//! for in, and what the columns print, must be the same.
+//! Addresses and protocols as the table shows them: the search for bare words and
+//! the columns must agree.
 
 use crate::model::endpoint::Endpoint;
 use crate::model::observation::Observation;
@@ -8,7 +8,7 @@ use crate::model::row::Row;
 use std::fmt::{self, Write};
 use std::net::IpAddr;
 
-/// Which end of a socket.
+/// One end of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// This machine's.
@@ -18,7 +18,7 @@ pub enum Side {
 }
 
 /// Writes one end of a row: `192.0.2.1:443`, `[2001:db8::1]:443`,
-/// `[fe80::1%eth0]:443`, `*:443` for a socket that takes IPv4 and IPv6 at any
+/// `[fe80::1%eth0]:443`, `*:443` for a socket that accepts IPv4 and IPv6 at any
 /// address, and `*` for the peer of a socket that has none.
 ///
 /// # Errors
@@ -63,8 +63,8 @@ pub fn write_address(
     }
 }
 
-/// Whether an end is shown with the name of an interface: a link-local address
-/// means nothing without it, and "any address" means less than it says.
+/// True if an end is shown with the name of an interface: a link-local address is
+/// ambiguous without it, and "any address" is limited by it.
 pub(super) fn has_zone(row: &Row, end: Endpoint) -> bool {
     row.socket.interface != 0 && (end.is_link_local_v6() || end.is_unspecified())
 }

@@ -1,29 +1,29 @@
-//! Sets of states: single states, ss's groups, and what is made of them.
+//! Sets of states: single states, ss's groups, and their combinations.
 
 use crate::model::state::State;
 use std::fmt;
 
 /// A set of states, one bit each in the order of [`State::ALL`]; one more bit
-/// stands for every state this program has no word for.
+/// stands for every unknown state.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct States(u16);
 
-/// The word for states without one.
+/// The word for unknown states.
 const UNKNOWN: &str = "unknown";
 
-/// The names of ss's groups, in the order in which they are tried on printing.
+/// The names of ss's groups, in the order in which printing tries them.
 const GROUPS: [&str; 5] = ["all", "connected", "synchronized", "bucket", "big"];
 
 impl States {
     const UNKNOWN: Self = Self(1 << State::ALL.len());
 
-    /// No state.
+    /// The empty set.
     pub(super) const NONE: Self = Self(0);
 
     /// Every state, known or not.
     pub(super) const ALL: Self = Self((1 << (State::ALL.len() + 1)) - 1);
 
-    /// Just this one. All unknown states count as one.
+    /// The set of this state. All unknown states count as one.
     pub(super) fn one(state: State) -> Self {
         State::ALL
             .iter()
@@ -31,7 +31,7 @@ impl States {
             .map_or(Self::UNKNOWN, |place| Self(1 << place))
     }
 
-    /// The states for which a condition holds.
+    /// The set of the states that satisfy a condition.
     pub(super) fn those(wanted: impl Fn(State) -> bool) -> Self {
         State::ALL
             .into_iter()
@@ -39,22 +39,22 @@ impl States {
             .fold(Self::NONE, |all, state| all.with(Self::one(state)))
     }
 
-    /// Whether a state is in the set.
+    /// True if a state is in the set.
     pub(super) fn contains(self, state: State) -> bool {
         self.0 & Self::one(state).0 != 0
     }
 
-    /// Both sets together.
+    /// The union of both sets.
     pub(super) fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// This set without the other.
+    /// The difference of the sets.
     pub(super) fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// The state or group a word means.
+    /// Returns the state or group with this name.
     pub(super) fn from_word(word: &str) -> Option<Self> {
         if let Some(state) = State::from_word(word) {
             return Some(Self::one(state));
@@ -88,7 +88,7 @@ impl States {
         }
     }
 
-    /// Every word worth suggesting: keys, further spellings, groups.
+    /// Every name to suggest: keys, further spellings, groups.
     pub(super) fn words() -> impl Iterator<Item = &'static str> {
         State::ALL
             .iter()
@@ -102,7 +102,7 @@ impl States {
             )
     }
 
-    /// The one word for this set, if there is one.
+    /// The name of this set, if it has one.
     fn word(self) -> Option<&'static str> {
         let group = || {
             GROUPS
@@ -120,7 +120,7 @@ impl States {
             .or((self == Self::UNKNOWN).then_some(UNKNOWN))
     }
 
-    /// The keys of all members, with commas.
+    /// The keys of all members, separated by commas.
     fn list(self) -> String {
         let known = State::ALL
             .into_iter()
@@ -132,7 +132,7 @@ impl States {
 }
 
 impl fmt::Display for States {
-    /// The shorter of naming what is in and what is out.
+    /// Writes the members or the excluded states, whichever is shorter.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rest = Self::ALL.without(*self);
         if let Some(word) = self.word() {

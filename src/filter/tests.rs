@@ -1,4 +1,4 @@
-//! Every construct of the grammar against the sample world.
+//! Every construct of the grammar against the fixture.
 
 use super::sample::{
     AVAHI, CURL_CONNECTS, CURL_WAS, HALF_OPEN, HIDDEN, JAVA, LINK_LOCAL, NGINX, NGINX_LISTENS, ODD,
@@ -174,7 +174,7 @@ fn sugar() {
         ("uid:33", &[NGINX, HIDDEN]),
         ("user:alice", &[CURL_CONNECTS, JAVA]),
         ("user:www-data,alice", &[NGINX, CURL_CONNECTS, JAVA, HIDDEN]),
-        // What nobody holds has no true user, and is not root's.
+        // Rows without a holder have no true user, and do not belong to root.
         ("user:root", &[SSH_LISTENS, LINK_LOCAL, ODD, NGINX_LISTENS]),
         ("uid:0", &[SSH_LISTENS, LINK_LOCAL, ODD, NGINX_LISTENS]),
         ("uid:70", &[AVAHI]),
@@ -263,7 +263,7 @@ fn bare_words_are_looked_for_in_what_is_shown() {
     let cases: &[(&str, &[u32])] = &[
         ("SYN_SENT", &[CURL_CONNECTS]),
         ("Established", &[NGINX, HIDDEN, LINK_LOCAL, RESOLVER]),
-        // Not whole, so any text: a word in the state column.
+        // An incomplete state is text: a word in the state column.
         ("establish", &[NGINX, HIDDEN, LINK_LOCAL, RESOLVER]),
         ("syn_", &[CURL_CONNECTS, HALF_OPEN]),
         ("syn-", &[CURL_CONNECTS, HALF_OPEN]),
@@ -280,7 +280,7 @@ fn bare_words_are_looked_for_in_what_is_shown() {
         ("203.0.113.9:443", &[CURL_CONNECTS, CURL_WAS]),
         ("203.0.113.9:", &[CURL_CONNECTS, CURL_WAS]),
         ("203.0.113", &[CURL_CONNECTS, CURL_WAS]),
-        // A whole address is that address, not what begins like it.
+        // A whole address matches exactly, not as a prefix.
         ("192.0.2.1", &[]),
         ("192.0.2.53", &[RESOLVER]),
         ("192.0.2.0/24:40001", &[RESOLVER]),
@@ -369,7 +369,7 @@ fn a_field_may_stand_before_its_value() {
     }
 }
 
-/// The rows of which a filter cannot tell.
+/// The rows for which the result is unknown.
 fn undecided(text: &str) -> Vec<u32> {
     let world = world();
     let filter = Filter::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -384,7 +384,7 @@ fn undecided(text: &str) -> Vec<u32> {
     .collect()
 }
 
-/// What is not known is neither yes nor no, nor is its opposite.
+/// The negation of unknown is unknown.
 #[test]
 fn unknown_is_neither() {
     let cases: &[(&str, &[u32])] = &[
@@ -404,7 +404,7 @@ fn unknown_is_neither() {
         ("age > 30d and udp", &[]),
         ("age > 30d and tcp", &[SSH_LISTENS]),
         ("age > 30d or sport = :22", &[]),
-        // Nobody knows who holds it, and the kernel says who opened it.
+        // The owner is unknown; the kernel reports the user.
         ("process:nginx", &[HIDDEN]),
         ("process != nginx", &[HIDDEN]),
         ("pid:1", &[HIDDEN]),
@@ -417,13 +417,13 @@ fn unknown_is_neither() {
         ("198.51.100", &[]),
         ("user:www-data", &[RESOLVER]),
         ("uid:33", &[]),
-        // Connections that are not asked about what they carry.
+        // Connections without metrics.
         ("rtt > 100ms", &[NGINX, HIDDEN, ODD]),
         ("rx < 1", &[NGINX, CURL_CONNECTS, HIDDEN, ODD]),
         ("rx < 1 and udp", &[]),
         ("retrans > 2", &[NGINX, HIDDEN, ODD]),
         ("retrans < 3", &[NGINX, HIDDEN, ODD]),
-        // Only `sock_diag` tells these.
+        // Reported by `sock_diag` only.
         ("sendq > 5", &[NGINX_LISTENS]),
         ("dev eth0", &[NGINX_LISTENS]),
         ("v4", &[AVAHI]),
@@ -441,7 +441,7 @@ fn unknown_is_neither() {
     }
 }
 
-/// The timer of `TIME_WAIT` tells its age from the first table on.
+/// The timer of `TIME_WAIT` gives its age from the first table on.
 #[test]
 fn the_timer_of_time_wait_tells_its_age() {
     let mut world = world();
@@ -459,7 +459,7 @@ fn the_timer_of_time_wait_tells_its_age() {
     }
 }
 
-/// What is ended or closed is named, not mentioned in somebody's arguments.
+/// Targets of actions are named, not found in another program's arguments.
 #[test]
 fn orders_look_in_no_command_line() {
     let world = world();
@@ -567,7 +567,7 @@ fn one_local_port_is_told_from_other_questions() {
 
 #[test]
 fn a_port_without_an_end_is_the_local_one_for_signals() {
-    // Text, the same for signals, whether a port names no end.
+    // Text, the same for signals, and true if a port names no end.
     let cases = [
         (":443", "sport = :443", true),
         ("port:80,443", "sport = :80 or sport = :443", true),

@@ -1,23 +1,23 @@
-//! Cutting the text of a filter into words, quotations and signs.
+//! Lexer: splits the text of a filter into words, quotations and symbols.
 
 use super::ast::Compare;
 use super::error::ParseError;
 use crate::model::text::is_deceptive;
 use std::ops::Range;
 
-/// A piece of the text with its place in it, in bytes.
+/// A part of the text with its position in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Token<'t> {
     pub(super) kind: Kind<'t>,
     pub(super) span: Range<usize>,
 }
 
-/// What a piece is.
+/// Kind of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind<'t> {
-    /// Anything without a meaning to the grammar itself.
+    /// A word without a meaning in the grammar itself.
     Word(&'t str),
-    /// What stood between quotation marks, escapes resolved.
+    /// Text between quotation marks, escapes resolved.
     Quoted(String),
     /// `(`
     Open,
@@ -58,7 +58,8 @@ impl Operator {
         }
     }
 
-    /// The operators that are words. They mean so only after a field.
+    /// Returns the operator that a word stands for. It does so only after a
+    /// field.
     pub(super) fn from_word(word: &str) -> Option<Self> {
         match word.to_ascii_lowercase().as_str() {
             "eq" => Some(Self::EQUAL),
@@ -72,7 +73,7 @@ impl Operator {
     }
 }
 
-/// The signs, the longer ones first where one begins with another.
+/// The symbols, the longer ones first if one begins with another.
 const SIGNS: &[(&str, Kind<'static>)] = &[
     ("&&", Kind::And),
     ("&", Kind::And),
@@ -90,7 +91,7 @@ const SIGNS: &[(&str, Kind<'static>)] = &[
     (")", Kind::Close),
 ];
 
-/// Cuts a text. The last token is always [`Kind::End`].
+/// Splits a text. The last token is always [`Kind::End`].
 pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, ParseError> {
     let mut found = Vec::new();
     let mut place = 0;
@@ -127,7 +128,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, ParseError> {
     Ok(found)
 }
 
-/// How far a word reaches. `!` ends it only as part of `!=`.
+/// Length of a word. `!` ends it only as part of `!=`.
 fn word_length(rest: &str) -> usize {
     rest.char_indices()
         .find(|(place, character)| match character {
@@ -150,9 +151,9 @@ fn word_kind(word: &str) -> Kind<'_> {
     }
 }
 
-/// The inside of the quotation that `rest` begins with, and its length with
-/// both marks. `\"`, `\\` and `\u{…}` stand for a character; any other
-/// backslash for itself, since names are shown with escapes like `\x1b`.
+/// Returns the text of the quotation that `rest` begins with, and its length with
+/// both marks. `\"`, `\\` and `\u{…}` stand for a character; any other backslash
+/// for itself, since names are shown with escapes like `\x1b`.
 fn quotation(rest: &str) -> Option<(String, usize)> {
     let mut inside = String::new();
     let mut place = 1;
@@ -174,7 +175,7 @@ fn quotation(rest: &str) -> Option<(String, usize)> {
     }
 }
 
-/// The character behind an escape and the length of the escape.
+/// Returns the character of an escape and the length of the escape.
 fn escape(tail: &str) -> (char, usize) {
     let after = tail.get(1..).unwrap_or_default();
     match after.chars().next() {
@@ -191,8 +192,8 @@ fn unicode_escape(after: &str) -> Option<(char, usize)> {
     Some((char::from_u32(number)?, "u{}".len() + digits.len()))
 }
 
-/// Puts a text between quotation marks so that [`tokens`] gets it back, with
-/// everything visible that could deceive on a terminal.
+/// Puts a text between quotation marks so that [`tokens`] returns it, with every
+/// character escaped that could deceive on a terminal.
 pub(super) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');

@@ -1,21 +1,21 @@
-//! Three-valued logic (Kleene): yes, no, and unknown, which is neither.
+//! Three-valued logic (Kleene): yes, no, and unknown.
 
 use super::ast::Compare;
 
-/// The answer of a filter for one row. The order is that of Kleene's logic:
-/// `and` is the smaller of two, `or` the larger.
+/// The result of a filter for one row. The order is that of Kleene's logic: `and`
+/// is the smaller of two, `or` the larger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Truth {
     /// It does not match.
     No,
-    /// The facts do not decide it.
+    /// The known facts do not decide it.
     Unknown,
     /// It matches.
     Yes,
 }
 
 impl Truth {
-    /// The opposite; of unknown it is unknown.
+    /// The negation; that of unknown is unknown.
     pub(super) fn negated(self) -> Self {
         match self {
             Self::No => Self::Yes,
@@ -24,12 +24,12 @@ impl Truth {
         }
     }
 
-    /// The answer to a question that nothing known decides unless it is yes.
+    /// Returns yes if it holds, else unknown.
     pub(super) fn yes_or_unknown(holds: bool) -> Self {
         if holds { Self::Yes } else { Self::Unknown }
     }
 
-    /// True if all hold. Stops at the first no.
+    /// Returns the conjunction. Stops at the first no.
     pub(super) fn all(parts: impl IntoIterator<Item = Self>) -> Self {
         let mut worst = Self::Yes;
         for part in parts {
@@ -41,7 +41,7 @@ impl Truth {
         worst
     }
 
-    /// True if one holds. Stops at the first yes.
+    /// Returns the disjunction. Stops at the first yes.
     pub(super) fn any(parts: impl IntoIterator<Item = Self>) -> Self {
         let mut best = Self::No;
         for part in parts {
@@ -67,14 +67,14 @@ pub(super) enum Measured {
     Exact(u64),
     /// A lower bound.
     AtLeast(u64),
-    /// Sockets of this kind have none: it compares with nothing.
+    /// Sockets of this kind have no such number: no comparison matches.
     Absent,
-    /// There is one, and it is not known.
+    /// The socket has such a number, which is unknown.
     Unknown,
 }
 
 impl Measured {
-    /// The answer to a comparison with `limit`.
+    /// Returns the result of a comparison with `limit`.
     pub(super) fn compare(self, compare: Compare, limit: u64) -> Truth {
         let bound = match self {
             Self::Exact(value) => return compare.holds(value, limit).into(),
@@ -86,7 +86,7 @@ impl Measured {
             Compare::Greater | Compare::GreaterOrEqual => {
                 Truth::yes_or_unknown(compare.holds(bound, limit))
             }
-            // What is above the limit at least is never at or below it.
+            // A lower bound above the limit is never at or below it.
             Compare::Less => Truth::yes_or_unknown(bound >= limit).negated(),
             Compare::LessOrEqual | Compare::Equal => Truth::yes_or_unknown(bound > limit).negated(),
         }

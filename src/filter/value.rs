@@ -1,4 +1,4 @@
-//! What a value can be: ports, hosts, times, names and numbers.
+//! Parsing of values: ports, hosts, times, names and numbers.
 
 use super::ast::{Compare, End, Expr, Number, Ports, Prefix, Test};
 use super::error::shown;
@@ -10,7 +10,7 @@ use crate::model::protocol::{Family, Protocol};
 use crate::model::urgency::Urgency;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What is wrong with a value. The place is the whole value.
+/// Error in a value. Its position is the whole value.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Flaw {
     pub(super) message: String,
@@ -30,8 +30,9 @@ impl Flaw {
     }
 }
 
-/// Reads a value, which is not empty. A user in quotation marks is a name even
-/// if it looks like a number. What [`Field::Exclude`] names is not yet excluded.
+/// Parses a value, which is not empty. A user in quotation marks is a name even
+/// if it looks like a number. The states of [`Field::Exclude`] are not yet
+/// excluded.
 pub(super) fn condition(
     field: Field,
     compare: Compare,
@@ -77,7 +78,7 @@ pub(super) fn condition(
     Ok(Expr::Is(test))
 }
 
-/// One state or a group of them.
+/// Parses one state or a group of them.
 pub(super) fn states(word: &str) -> Result<States, Flaw> {
     States::from_word(word).ok_or_else(|| {
         Flaw::new(format!("unknown state {}", shown(word)))
@@ -85,7 +86,7 @@ pub(super) fn states(word: &str) -> Result<States, Flaw> {
     })
 }
 
-/// `tcp`, `udp`, and with the digit of a family.
+/// Parses `tcp` or `udp`, optionally with the digit of a family.
 pub(super) fn protocol(word: &str) -> Option<Expr> {
     let both = |protocol, family| {
         Expr::and(vec![
@@ -104,10 +105,10 @@ pub(super) fn protocol(word: &str) -> Option<Expr> {
     }
 }
 
-/// ss's word for a port that the kernel chose.
+/// ss's word for an automatically assigned port.
 pub(super) const AUTOBOUND: &str = "autobound";
 
-/// The word for a degree of urgency.
+/// Parses a degree of urgency.
 fn urgency(word: &str) -> Result<Urgency, Flaw> {
     Urgency::from_key(word).ok_or_else(|| {
         Flaw::new(format!("unknown urgency {}", shown(word))).or(nearest(
@@ -118,7 +119,7 @@ fn urgency(word: &str) -> Result<Urgency, Flaw> {
     })
 }
 
-/// The words for the two families.
+/// Parses the name of a family.
 pub(super) fn family(word: &str) -> Option<Family> {
     match word.to_ascii_lowercase().as_str() {
         "v4" | "ipv4" | "inet" => Some(Family::Inet),
@@ -127,7 +128,7 @@ pub(super) fn family(word: &str) -> Option<Family> {
     }
 }
 
-/// An address with a prefix length and nothing else.
+/// Parses an address with a prefix length and nothing else.
 pub(super) fn network(word: &str) -> Option<Prefix> {
     let (address, length) = word.split_once('/')?;
     let address = address.trim_start_matches('[').trim_end_matches(']');
@@ -171,7 +172,7 @@ fn seconds(text: &str) -> Result<u64, Flaw> {
 /// The units of a round-trip time in microseconds, the longest first.
 pub(super) const FINE_UNITS: [(&str, u64); 3] = [("s", 1_000_000), ("ms", 1_000), ("us", 1)];
 
-/// A round-trip time, always with its unit: there is no usual one.
+/// Parses a round-trip time, always with its unit: there is no usual one.
 fn microseconds(text: &str) -> Result<u64, Flaw> {
     let not_one = || {
         Flaw::new(format!(
@@ -198,7 +199,7 @@ const AMOUNTS: [(&str, u64); 8] = [
     ("gb", 1_000_000_000),
 ];
 
-/// A number of bytes.
+/// Parses a number of bytes.
 fn amount(text: &str) -> Result<u64, Flaw> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit = text.get(digits.len()..).unwrap_or_default();
@@ -213,7 +214,7 @@ fn amount(text: &str) -> Result<u64, Flaw> {
     scaled(digits, factor, text)
 }
 
-/// A number times the size of its unit.
+/// Parses a number and multiplies it by the size of its unit.
 fn scaled(digits: &str, factor: u64, whole: &str) -> Result<u64, Flaw> {
     let count: u64 = number(digits)?;
     count
@@ -221,7 +222,7 @@ fn scaled(digits: &str, factor: u64, whole: &str) -> Result<u64, Flaw> {
         .ok_or_else(|| Flaw::new(format!("{} is too large", shown(whole))))
 }
 
-/// One port, compared, or a range of them.
+/// Parses one port, compared, or a range of them.
 fn ports(compare: Compare, text: &str) -> Result<Ports, Flaw> {
     let range = text
         .split_once('-')
@@ -249,7 +250,7 @@ fn bare_port(text: &str) -> &str {
         .unwrap_or(text)
 }
 
-/// A port by number or by the name of its service.
+/// Parses a port by number or by the name of its service.
 fn port(text: &str) -> Result<u16, Flaw> {
     let bare = bare_port(text);
     if bare.is_empty() {
@@ -271,8 +272,9 @@ fn port(text: &str) -> Result<u16, Flaw> {
     })
 }
 
-/// A whole address as columns show it, with or without a port, or `*` with one, or a
-/// prefix: either end. None if the text is no address, or only the beginning of one.
+/// Parses a whole address as columns show it, with or without a port, or `*` with
+/// one, or a prefix: either end. None if the text is no address, or only the
+/// beginning of one.
 pub(super) fn endpoint(text: &str) -> Result<Option<Expr>, Flaw> {
     let Ok((address, length, port)) = parts(text) else {
         return Ok(None);
@@ -296,15 +298,15 @@ pub(super) fn is_part_of_address(text: &str) -> bool {
         || before_zone.contains([':', '.']) && before_zone.bytes().all(in_addresses)
 }
 
-/// True for `NAME:PORT` where the name looks like that of a host.
+/// True for `NAME:PORT` if the name looks like that of a host.
 pub(super) fn is_host_name(text: &str) -> bool {
     text.split_once(':').is_some_and(|(name, behind)| {
         (name.contains('.') || name.eq_ignore_ascii_case("localhost")) && port(behind).is_ok()
     })
 }
 
-/// `ADDRESS`, `ADDRESS/LENGTH`, with or without `:PORT`; `:PORT`; `*`. Any of
-/// them may have `%INTERFACE` behind the address.
+/// Parses `ADDRESS`, `ADDRESS/LENGTH`, with or without `:PORT`; `:PORT`; `*`. Any
+/// of them may have `%INTERFACE` after the address.
 fn host(end: End, text: &str) -> Result<Expr, Flaw> {
     let (address, length, port_text) = parts(text)?;
     let (address, device) = match address.split_once('%') {
@@ -317,7 +319,7 @@ fn host(end: End, text: &str) -> Result<Expr, Flaw> {
     };
     let port = match port_text {
         Some(text) => Some(port(text).map_err(|flaw| Flaw {
-            // What is suggested must stand for the whole value.
+            // A suggestion must replace the whole value.
             suggestion: None,
             ..flaw
         })?),
@@ -334,7 +336,7 @@ fn host(end: End, text: &str) -> Result<Expr, Flaw> {
     })
 }
 
-/// Address, prefix length and port of a host, none of them read yet.
+/// Splits a host into address, prefix length and port, none of them parsed yet.
 fn parts(text: &str) -> Result<(&str, Option<&str>, Option<&str>), Flaw> {
     let (address, rest) = if let Some(inside) = text.strip_prefix('[') {
         inside
@@ -389,7 +391,7 @@ fn prefix(address: &str, length: Option<&str>) -> Result<Prefix, Flaw> {
         })
 }
 
-/// An IPv4 address of which the last parts may be left out, as in `10/8`.
+/// Parses an IPv4 address whose last parts may be omitted, as in `10/8`.
 fn short_v4(text: &str) -> Option<Ipv4Addr> {
     let mut octets = [0; 4];
     for (place, part) in text.split('.').enumerate() {
