@@ -1,5 +1,5 @@
-//! Columns and order of the table: which rows, in which order, what each cell
-//! says and how wide its column is. Faces only draw what this room decides.
+//! Columns and order of the table: rows, their order, the text of each cell and
+//! the width of each column. The view only draws them.
 
 mod arrange;
 mod cell;

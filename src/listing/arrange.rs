@@ -7,7 +7,7 @@ use crate::filter::{Doubt, Filter, Matcher, Truth};
 use crate::model::observation::Observation;
 use std::sync::Arc;
 
-/// Rows that are left out because it is unknown whether the filter wants them.
+/// Rows that are left out because it is unknown if the filter matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Undecided {
     /// Number of rows.
@@ -16,14 +16,14 @@ pub struct Undecided {
     pub doubt: Option<Doubt>,
 }
 
-/// The numbers of the rows that both the filter and the toggles want, in
+/// Returns the numbers of the rows that match both the filter and the toggles, in
 /// order.
 #[must_use]
 pub fn arrange(observation: &Observation, filter: &Filter, by: &Sort, quick: &Quick) -> Vec<u32> {
     arrange_decided(observation, filter, by, quick).0
 }
 
-/// The same with those that are left out for want of knowledge.
+/// Also returns the rows for which the filter is undecided.
 #[must_use]
 pub fn arrange_decided(
     observation: &Observation,
@@ -35,7 +35,7 @@ pub fn arrange_decided(
     arrange_with(observation, filter, by, quick, &urgencies)
 }
 
-/// The same, with the urgent rows of the observation.
+/// Does the same with the given urgent rows of the observation.
 #[must_use]
 pub fn arrange_with(
     observation: &Observation,
@@ -64,8 +64,8 @@ pub fn arrange_with(
     (rows, undecided)
 }
 
-/// A filter made ready for an observation, with the urgency of its rows where it asks
-/// for that.
+/// Compiles a filter for an observation, with the urgency of its rows if the
+/// filter uses it.
 #[must_use]
 pub fn matcher<'o>(filter: &Filter, observation: &'o Observation) -> Matcher<'o> {
     let evaluated = filter

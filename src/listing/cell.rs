@@ -1,4 +1,4 @@
-//! What a cell says.
+//! Text of a cell.
 
 use super::column::Column;
 use super::fit::{fit, width};
@@ -21,12 +21,12 @@ use std::borrow::Cow;
 /// The text of a cell, safe to show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cell<'o> {
-    /// All there is to say.
+    /// The full text.
     pub text: Cow<'o, str>,
-    /// The same in fewer cells, for where the whole does not fit.
+    /// A shorter form, used if the full text does not fit.
     pub short: Option<Cow<'static, str>>,
-    /// Whether it stands for a value that is not there and says why, as in
-    /// `— (not found)`. Such cells should be quiet.
+    /// True if it replaces a missing value and gives the reason, as in `— (not
+    /// found)`. Such cells should be dimmed.
     pub stands_in: bool,
 }
 
@@ -60,8 +60,8 @@ impl From<String> for Cell<'_> {
     }
 }
 
-/// What a row says in a column. `numeric` shows numbers in place of the names
-/// of users and services.
+/// Returns the cell of a row in a column. `numeric` shows numbers instead of the
+/// names of users and services.
 #[must_use]
 pub fn cell<'o>(
     column: Column,
@@ -126,8 +126,8 @@ pub fn cell<'o>(
     }
 }
 
-/// A cell of what a connection carries. Without `sock_diag` nothing is known of
-/// that, and a dash says so; what is not known yet is empty.
+/// Returns a cell of the TCP metrics. Without `sock_diag` they are unavailable,
+/// shown by a dash; unknown yet, they are empty.
 fn of_flow(
     row: &Row,
     observation: &Observation,
@@ -150,9 +150,9 @@ fn rate(rate: Rate) -> String {
     quantity::bytes(rate.bytes())
 }
 
-/// One sign for what matters most about a row: that somebody must act, what has
-/// just happened to it (TCPView's colours), that it is part of a finding, or that
-/// it is worth a look.
+/// Returns the sign of the most important fact about a row: that it is urgent,
+/// that it just changed (TCPView's colours), that it is part of a finding, or
+/// that it deserves attention.
 #[must_use]
 pub fn mark(row: &Row, urgency: Urgency) -> &'static str {
     match (row.phase, urgency, row.flagged) {
@@ -189,7 +189,7 @@ fn process<'o>(row: &Row, observation: &'o Observation, words: &Catalogue) -> Ce
     }
 }
 
-/// A process may take an empty name: then its program's name stands in.
+/// A process may set an empty name: its program's name replaces it.
 fn name<'o>(process: &'o Process, words: &Catalogue) -> Cell<'o> {
     if !process.name.is_empty() {
         return unlike_a_remark(process.name.as_str());
@@ -201,8 +201,8 @@ fn name<'o>(process: &'o Process, words: &Catalogue) -> Cell<'o> {
     }
 }
 
-/// A name with the first character escaped where it is that of this program's own
-/// remarks in this place, such as `(was sshd)` and `— (uid 0)`.
+/// Returns a name with the first character escaped if it is that of this
+/// program's own remarks in this column, such as `(was sshd)` and `— (uid 0)`.
 fn unlike_a_remark(name: &str) -> Cell<'_> {
     if let Some(rest) = name.strip_prefix('(') {
         format!("\\x28{rest}").into()
@@ -213,7 +213,7 @@ fn unlike_a_remark(name: &str) -> Cell<'_> {
     }
 }
 
-/// Why a row has no owner, in a word or two.
+/// Returns the reason why a row has no owner, in a word or two.
 fn nobody(row: &Row, observation: &Observation, words: &Catalogue) -> String {
     let listener = || {
         observation
@@ -236,7 +236,7 @@ fn nobody(row: &Row, observation: &Observation, words: &Catalogue) -> String {
     }
 }
 
-/// A word of the cells with a name or a number in it.
+/// Returns a message of the cells with a name or a number filled in.
 fn said(words: &Catalogue, name: &str, value: &impl ToString) -> String {
     let sentence = words.cell(name);
     fill(sentence, |_| Some(value.to_string())).unwrap_or_default()
@@ -280,7 +280,7 @@ fn state(row: &Row) -> Cell<'static> {
 
 fn age(row: &Row, observation: &Observation) -> String {
     if row.phase == Phase::Closed {
-        // What is gone grows no older.
+        // A closed row has no age.
         return String::new();
     }
     let age = row.state_age(observation.time.stamp());

@@ -1,4 +1,4 @@
-//! The columns there are, and what is the same for all their cells.
+//! The columns of the table, and the properties shared by all their cells.
 
 use crate::filter::{nearest, plain};
 use crate::model::observation::Observation;
@@ -8,13 +8,13 @@ use std::fmt;
 /// A column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Column {
-    /// What happened to the row lately, as one sign.
+    /// Recent change of the row, as one sign.
     Mark,
-    /// Who holds the socket, or why nobody does.
+    /// Holder of the socket, or the reason why there is none.
     Process,
     /// The owner's process id.
     Pid,
-    /// Who opened it.
+    /// User who opened it.
     User,
     /// Protocol and family.
     Proto,
@@ -22,21 +22,21 @@ pub enum Column {
     Local,
     /// The peer's end.
     Remote,
-    /// Its state, with the one before if that changed a moment ago.
+    /// Its state, with the previous one if it changed a moment ago.
     State,
-    /// Whom that state waits for, and for what.
+    /// Party that the state waits for, and the awaited action.
     Awaits,
-    /// How long it has been in that state.
+    /// Time in that state.
     Age,
     /// The running timer.
     Timer,
     /// Bytes not read, or connections not accepted.
     RecvQ,
-    /// Bytes not acknowledged, or how many connections may wait.
+    /// Bytes not acknowledged, or the maximum number of waiting connections.
     SendQ,
     /// Smoothed round-trip time.
     Rtt,
-    /// How often something has been sent again.
+    /// Number of retransmissions.
     Retrans,
     /// Bytes received a second.
     Rx,
@@ -56,17 +56,17 @@ pub enum Column {
     Interface,
 }
 
-/// To which side the cells of a column lean.
+/// Text alignment of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
-    /// Texts.
+    /// For text.
     Left,
-    /// Numbers.
+    /// For numbers.
     Right,
 }
 
-/// Further words for columns: those of other tools and of our reports.
-/// Compared like the keys, in lower case and without `-` and `_`.
+/// Further names of columns: those of other tools and of the reports. Compared
+/// like the keys, in lower case and without `-` and `_`.
 const SPELLINGS: &[(&str, Column)] = &[
     ("urgency", Column::Mark),
     ("command", Column::Process),
@@ -118,8 +118,8 @@ impl Column {
         Self::Interface,
     ];
 
-    /// The columns that may tell one row of an observation from another, and
-    /// for a learner whom each waits for.
+    /// Returns the columns that may distinguish rows of an observation, and for a
+    /// learner the one with the awaited party.
     #[must_use]
     pub fn telling(observation: &Observation, learning: bool) -> Vec<Self> {
         let several = observation.spans_namespaces();
@@ -136,7 +136,7 @@ impl Column {
             .collect()
     }
 
-    /// The word for it in settings and on the command line.
+    /// Its name in settings and on the command line.
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
@@ -166,7 +166,7 @@ impl Column {
         }
     }
 
-    /// To which side its cells lean.
+    /// Text alignment.
     #[must_use]
     pub fn align(self) -> Align {
         match self {
@@ -184,8 +184,8 @@ impl Column {
         }
     }
 
-    /// How long it stays when the terminal is narrow: the smaller the number,
-    /// the longer.
+    /// Priority on a narrow terminal: the smaller the number, the later it is
+    /// dropped.
     #[must_use]
     pub fn priority(self) -> u8 {
         match self {
@@ -193,12 +193,12 @@ impl Column {
             Self::State => 1,
             Self::Remote => 2,
             Self::Local => 3,
-            // Only for learners, for whom it is what the table is about.
+            // Only for learners, for whom it is the main column.
             Self::Awaits => 4,
             Self::Process => 5,
             Self::Pid => 6,
             Self::Proto => 7,
-            // Only where there are several to tell apart.
+            // Only if there are several to distinguish.
             Self::Netns => 8,
             Self::Age => 9,
             Self::User => 10,
@@ -217,8 +217,8 @@ impl Column {
         }
     }
 
-    /// How many cells its texts usually take, where that changes with every
-    /// reading: kept free, so that the columns beside it stand still.
+    /// Usual width of its texts in cells, if they change with every reading:
+    /// reserved, so that the columns beside it do not move.
     #[must_use]
     pub fn steady_width(self) -> usize {
         match self {
@@ -228,8 +228,8 @@ impl Column {
         }
     }
 
-    /// True for sizes, rates, counts and times: they are of the present, and a row
-    /// that has closed has none.
+    /// True for sizes, rates, counts and times: they describe the present, and a
+    /// closed row has none.
     #[must_use]
     pub fn is_measured(self) -> bool {
         matches!(
@@ -246,23 +246,22 @@ impl Column {
         )
     }
 
-    /// True if sorting by it naturally begins with the largest value: amounts do,
-    /// and marks with what is most urgent; names, addresses and numbers that only
-    /// identify do not.
+    /// True if sorting by it naturally begins with the largest value: that is so
+    /// for amounts and for marks, which begin with the most urgent; not for
+    /// names, addresses and numbers that only identify.
     #[must_use]
     pub fn descends(self) -> bool {
         self.is_measured() || self == Self::Mark
     }
 
-    /// Whether it shows what connections carry. To sort by it, tables must be
-    /// read with that for every row.
+    /// True if it shows TCP metrics. Sorting by it requires tables read with them
+    /// for every row.
     #[must_use]
     pub fn is_of_flow(self) -> bool {
         matches!(self, Self::Rtt | Self::Retrans | Self::Rx | Self::Tx)
     }
 
-    /// The column a person means by `word`; `-`, `_` and capitals make no
-    /// difference.
+    /// Returns the column named by `word`, ignoring `-`, `_` and case.
     ///
     /// # Errors
     ///
@@ -279,7 +278,7 @@ impl Column {
             .ok_or_else(|| UnknownColumn::new(word))
     }
 
-    /// Every word that [`Self::from_word`] suggests.
+    /// Every name that [`Self::from_word`] suggests.
     fn words() -> impl Iterator<Item = &'static str> {
         let others = SPELLINGS.iter().map(|(word, _)| *word);
         Self::ALL.into_iter().map(Self::key).chain(others)
@@ -291,7 +290,7 @@ impl Column {
 pub struct UnknownColumn {
     /// The word.
     pub word: Text,
-    /// The nearest word that does name one.
+    /// The nearest valid name.
     pub suggestion: Option<&'static str>,
 }
 

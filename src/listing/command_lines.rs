@@ -1,20 +1,22 @@
-//! Breaking a long command into lines that, pasted into a shell, are the same command.
+//! Wrapping of a long command into lines that, pasted into a shell, are the same
+//! command.
 
-/// What a shell needs at the end of a line that goes on.
+/// Suffix by which a shell continues a line.
 const CONTINUED: &str = " \\";
 
 /// A blank at which a command may be broken.
 #[derive(Clone, Copy)]
 struct Blank {
     place: usize,
-    /// In quotes the program takes a new line for a blank; outside, the shell needs a
-    /// backslash.
+    /// Within quotes the program accepts a newline for a blank; outside, the
+    /// shell needs a backslash.
     quoted: bool,
 }
 
-/// The lines of a command, none longer than so many cells as far as it can be broken:
-/// at blanks outside of quotes, and in quotes where Python and shells take a new line
-/// for a blank, behind `;` and in brackets. No line begins with a blank.
+/// Returns the lines of a command, at most that many cells long if they can be
+/// broken: at blanks outside of quotes, and within quotes where Python and shells
+/// accept a newline for a blank, after `;` and within brackets. No line begins
+/// with a blank.
 #[must_use]
 pub fn command_lines(command: &str, cells: usize) -> Vec<String> {
     let mut lines = Vec::new();
@@ -89,13 +91,14 @@ mod tests {
     use crate::explain::catalogue::{Catalogue, Language};
     use crate::model::state::State;
 
-    /// The command of which these are the lines.
+    /// Joins the lines of a command again.
     fn joined(lines: &[String]) -> String {
         lines.join("\n").replace(" \\\n", " ").replace('\n', " ")
     }
 
-    /// Every command that is shown on lines of its own. That those in Python are still
-    /// programs Python says itself: `tests/live/shown_commands.rs`.
+    /// Every command that is shown on lines of its own.
+    /// `tests/live/shown_commands.rs` verifies with Python that those in Python
+    /// are still programs.
     fn shown() -> Vec<String> {
         let words = Catalogue::of(Language::English);
         let states = State::ALL

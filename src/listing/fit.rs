@@ -1,4 +1,4 @@
-//! Making texts fit into terminal cells, of which some characters take two.
+//! Fitting of texts into terminal cells, of which some characters take two.
 
 use super::column::Align;
 use crate::explain::sentence::is_chinese;
@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use textwrap::{WordSeparator, WordSplitter};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// How many cells a text takes.
+/// Number of cells of a text.
 #[must_use]
 pub fn width(text: &str) -> usize {
     // Nearly all texts; none holds a control character.
@@ -16,9 +16,9 @@ pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// The text if it fits into that many cells, else as much of its beginning as
-/// fits together with `…`. It may come out a cell short of the width where a
-/// wide character would straddle the end.
+/// Returns the text if it fits into that many cells, else its beginning with `…`.
+/// The result is a cell short of the width if a wide character would straddle the
+/// end.
 #[must_use]
 pub fn fit(text: &str, cells: usize) -> Cow<'_, str> {
     if width(text) <= cells {
@@ -39,7 +39,7 @@ pub fn fit(text: &str, cells: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{kept}…"))
 }
 
-/// The lines of a text, broken so that none is longer than so many cells.
+/// Returns the lines of a text, wrapped to at most that many cells.
 ///
 /// Latin text breaks at blanks. Chinese has none: it breaks between characters,
 /// but no line begins with a full stop (Unicode's UAX #14).
@@ -58,8 +58,8 @@ pub fn wrap(text: &str, cells: usize) -> Vec<Cow<'_, str>> {
     )
 }
 
-/// The text in exactly that many cells: shortened like [`fit`] or filled up
-/// with spaces on the side it does not lean to.
+/// Returns the text in exactly that many cells: shortened like [`fit`] or padded
+/// with spaces on the side opposite to its alignment.
 #[must_use]
 pub fn pad(text: &str, cells: usize, align: Align) -> String {
     let text = fit(text, cells);
@@ -98,7 +98,7 @@ mod tests {
     proptest! {
         #[test]
         fn padding_is_exact(text in any::<String>(), cells in 0_usize..40, right in any::<bool>()) {
-            // Only text made safe is ever drawn.
+            // Only sanitised text is ever drawn.
             let safe = crate::model::text::Text::from(text.as_str());
             let align = if right { Align::Right } else { Align::Left };
             prop_assert_eq!(width(&pad(safe.as_str(), cells, align)), cells);

@@ -1,67 +1,67 @@
-//! Which columns fit on a line, and how wide each is.
+//! Selection of the columns that fit on a line, and their widths.
 //!
-//! An address that has lost its end is another address, so columns are dropped
-//! whole, the least important first; only the name of a process may lose its
-//! end, and only when there is nothing left to drop beside what tells one row
-//! from another.
+//! A truncated address is another address, so that columns are dropped whole, the
+//! least important first. Only the name of a process may be truncated, and only
+//! if there is nothing left to drop beside the columns that identify a row.
 
 use super::cell::Cell;
 use super::column::Column;
 use super::fit::width;
 use crate::explain::catalogue::Catalogue;
 
-/// Cells between two columns where there is little room, and where there is
-/// enough.
+/// Cells between two columns, on a narrow and on a wide line.
 const GAPS: [usize; 2] = [1, 2];
 
-/// How short the name of a process may become.
+/// Minimum width of the name of a process.
 const SHORTEST_PROCESS: usize = 6;
 
-/// How long the name of a process may ask to be: the fifteen bytes the kernel
-/// keeps and what is said around them. Only one full of escapes is longer.
+/// Maximum width that the name of a process may request: the fifteen bytes the
+/// kernel keeps and the remark around them. Only a name full of escapes is
+/// longer.
 const LONGEST_PROCESS: usize = 24;
 
-/// Room for `ESTABLISHED→CLOSE_WAIT`, the longest of the usual changes. Where
-/// changes are marked it is kept free, so that columns do not jump with them.
+/// Width of `ESTABLISHED→CLOSE_WAIT`, the longest of the usual changes. If
+/// changes are marked it is reserved, so that columns do not move with them.
 const LONGEST_CHANGE: usize = 22;
 
-/// The most important column that is less so than the words for a change.
+/// The most important column that is less important than the text of a state
+/// change.
 const AFTER_CHANGES: Column = Column::RecvQ;
 
-/// Up to this priority a column is part of what tells one row from another.
+/// True for the columns that identify a row, up to this priority.
 fn is_essential(column: Column) -> bool {
     column.priority() <= Column::Proto.priority()
 }
 
-/// Whether less important columns wait until it is told in full.
+/// True if less important columns are placed only after it has its full width.
 fn is_wanted_whole(column: Column) -> bool {
     matches!(column, Column::Process | Column::Awaits)
 }
 
-/// How much room the wanted columns need for the cells seen so far.
+/// Widths that the requested columns need for the cells seen so far.
 #[derive(Clone, Debug)]
 pub struct Measure {
     needs: Vec<Need>,
 }
 
-/// The room one column needs, in cells.
+/// Widths one column needs, in cells.
 #[derive(Clone, Copy, Debug)]
 struct Need {
     column: Column,
-    /// For the short forms of all cells.
+    /// Width of the short forms of all cells.
     least: usize,
-    /// For all of all cells.
+    /// Width of the full text of all cells.
     whole: usize,
-    /// For the heading, with the sign of the direction.
+    /// Width of the heading, with the sign of the direction.
     title: usize,
-    /// True if it must be shown, whatever else has to go.
+    /// True if it must be shown, whatever is dropped.
     kept: bool,
 }
 
 /// A line's division into columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// The columns that are shown, in the order in which they were wanted.
+    /// The columns shown, in the requested order.
     pub columns: Vec<Placed>,
     /// Cells between two columns.
     pub gap: usize,
@@ -70,23 +70,23 @@ pub struct Layout {
 /// A column that is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placed {
-    /// Which.
+    /// The column.
     pub column: Column,
-    /// Its place among the wanted columns, and so among a row's cells.
+    /// Its index among the requested columns, and so among a row's cells.
     pub place: usize,
-    /// How many cells it gets.
+    /// Width in cells.
     pub width: usize,
 }
 
 impl Measure {
-    /// Begins with the headings of the wanted columns, which are shown in this
-    /// order. The one that rows are sorted by is never dropped, and its heading
-    /// has a cell for the direction.
+    /// Starts with the headings of the requested columns, which are shown in this
+    /// order. The sort column is never dropped, and its heading has a cell for
+    /// the direction.
     #[must_use]
     pub fn new(wanted: &[Column], sorted: Option<Column>, words: &Catalogue) -> Self {
         let need = |column: &Column| {
             let kept = sorted == Some(*column);
-            // The mark needs its place even while there is none to show.
+            // The mark needs its cell even while there is no mark.
             let title = (width(words.column_title(column.key())) + usize::from(kept))
                 .max(1)
                 .max(column.steady_width());
@@ -104,7 +104,7 @@ impl Measure {
         }
     }
 
-    /// Makes room for a row: its cells in the order of the wanted columns.
+    /// Adds a row: its cells in the order of the requested columns.
     pub fn add(&mut self, cells: &[Cell<'_>]) {
         for (need, cell) in self.needs.iter_mut().zip(cells) {
             let whole = width(&cell.text);
@@ -119,8 +119,8 @@ impl Measure {
         }
     }
 
-    /// Divides a line of so many cells. What is shown never needs more; on a
-    /// line too short for any column there is none.
+    /// Lays out a line of that many cells. The columns never need more; a line
+    /// too short for any column has none.
     #[must_use]
     pub fn layout(&self, cells: usize) -> Layout {
         let [narrow, wide] = GAPS;
@@ -142,7 +142,7 @@ impl Measure {
     }
 }
 
-/// A line while it is being divided.
+/// A layout under construction.
 struct Line<'m> {
     needs: &'m [Need],
     /// None for columns that are not shown.
@@ -158,7 +158,7 @@ impl Line<'_> {
         shown.sum::<usize>() + gaps
     }
 
-    /// The places of wanted columns, the most important first.
+    /// Indexes of requested columns, the most important first.
     fn by_priority(&self, essential: bool) -> Vec<usize> {
         let mut places: Vec<usize> = (0..self.needs.len())
             .filter(|place| is_essential(self.needs[*place].column) == essential)
@@ -167,8 +167,8 @@ impl Line<'_> {
         places
     }
 
-    /// Shows a column if there is room for it: in its least width, but whom a
-    /// state waits for in full, where that fits.
+    /// Places a column if it fits: in its minimum width, but the awaited party in
+    /// full if that fits.
     fn place(&mut self, place: usize) -> bool {
         let need = self.needs[place];
         if need.column == Column::Awaits {
@@ -185,14 +185,14 @@ impl Line<'_> {
         fits
     }
 
-    /// The column that rows are sorted by: without it their order means nothing.
+    /// Places the sort column: without it the order of the rows would be unclear.
     fn place_kept(&mut self) {
         if let Some(place) = self.needs.iter().position(|need| need.kept) {
             self.place(place);
         }
     }
 
-    /// Essential columns one by one; where one does not fit, a less important
+    /// Places essential columns one by one; if one does not fit, a less important
     /// but narrower one still may.
     fn place_essential(&mut self) {
         for place in self.by_priority(true) {
@@ -201,9 +201,9 @@ impl Line<'_> {
         self.grow(is_wanted_whole);
     }
 
-    /// The others until one does not fit, if nothing essential is missing or
-    /// shortened. Changes of state are written out before the least important
-    /// of them are shown.
+    /// Places the others until one does not fit, if nothing essential is missing
+    /// or shortened. State changes get their full width before the least
+    /// important columns are placed.
     fn place_others(&mut self) {
         for place in self.by_priority(true) {
             let need = self.needs[place];
@@ -226,7 +226,7 @@ impl Line<'_> {
         }
     }
 
-    /// Gives the state all the room it wants, or none.
+    /// Gives the state its full width if that fits.
     fn widen_state(&mut self) {
         let state = |need: &Need| need.column == Column::State;
         let Some(place) = self.needs.iter().position(state) else {
@@ -238,7 +238,7 @@ impl Line<'_> {
         }
     }
 
-    /// Gives spare room to some columns, as far as they can use it.
+    /// Distributes spare width to some columns, up to their full width.
     fn grow(&mut self, which: impl Fn(Column) -> bool) {
         for (place, need) in self.needs.iter().enumerate() {
             let spare = self.cells.saturating_sub(self.used());
@@ -292,7 +292,8 @@ mod tests {
         measure
     }
 
-    /// What a width shows: keys, with the width where it is less than wanted.
+    /// Columns shown at a width: keys, with the width if it is less than the full
+    /// one.
     fn shown(measure: &Measure, cells: usize) -> String {
         let layout = measure.layout(cells);
         let words = layout.columns.iter().map(|placed| {
@@ -310,7 +311,7 @@ mod tests {
     fn ordinary_rows_at_every_width() {
         let world = world();
         let mut rows: Vec<Row> = world.rows.to_vec();
-        // Without the two whose IPv6 addresses are seen on few machines.
+        // Without the two rows with long IPv6 addresses, which are rare.
         rows.remove(LINK_LOCAL as usize);
         rows.remove(JAVA as usize);
         let measure = measured(&rows, &world);
@@ -426,7 +427,7 @@ mod tests {
                     }
                 }
             }
-            // More room never shows less.
+            // A wider line never shows fewer columns.
             prop_assert!(measure.layout(cells + 30).columns.len() >= layout.columns.len());
         }
     }

@@ -1,9 +1,9 @@
-//! The order of rows: total and stable, so that it never depends on the order
-//! in which the kernel happened to list them.
+//! The order of rows: total and stable, so that it never depends on the order in
+//! which the kernel listed them.
 //!
 //! Every row has a key of plain numbers, and sorting compares only those; names
 //! are ranked beforehand, once per process and user. Rows with equal keys are
-//! told apart by what makes them different sockets.
+//! ordered by their identity.
 
 mod key;
 
@@ -21,18 +21,18 @@ use key::{Key, Packing, Place};
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
-/// How to sort.
+/// Sort order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Sort {
-    /// By what.
+    /// The sort key.
     pub by: SortBy,
-    /// Against the natural direction. Rows that have nothing in that column stay
+    /// Reverses the natural direction. Rows without a value in that column stay
     /// last.
     pub reverse: bool,
 }
 
 impl Sort {
-    /// In a given direction, whatever the natural one is.
+    /// Returns the order in a given direction, whatever the natural one is.
     #[must_use]
     pub fn directed(by: SortBy, descending: bool) -> Self {
         Self {
@@ -41,7 +41,7 @@ impl Sort {
         }
     }
 
-    /// The column whose values decide; none in the default order.
+    /// The sort column; none in the default order.
     #[must_use]
     pub fn column(self) -> Option<Column> {
         match self.by {
@@ -57,12 +57,12 @@ impl Sort {
     }
 }
 
-/// By what to sort.
+/// Sort key of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum SortBy {
-    /// Rows of alarms, rows that somebody must act on, rows of other findings by
-    /// severity, then listeners, then by process and port, then what has no owner,
-    /// and `TIME_WAIT` last.
+    /// Rows of alarms, urgent rows, rows of other findings by severity, then
+    /// listeners, then by process and port, then rows without an owner, and
+    /// `TIME_WAIT` last.
     #[default]
     Default,
     /// By the values of a column; among equal ones, as by default.
@@ -70,7 +70,7 @@ pub enum SortBy {
 }
 
 impl SortBy {
-    /// `default`, or the word for a column.
+    /// Parses `default`, or the name of a column.
     ///
     /// # Errors
     ///
@@ -87,13 +87,13 @@ impl SortBy {
         matches!(self, Self::Column(column) if column.descends())
     }
 
-    /// Whether tables must be read with what connections carry.
+    /// True if tables must be read with TCP metrics.
     #[must_use]
     pub fn needs_flows(self) -> bool {
         matches!(self, Self::Column(column) if column.is_of_flow())
     }
 
-    /// The word that [`Self::from_word`] understands.
+    /// The name accepted by [`Self::from_word`].
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
@@ -103,8 +103,7 @@ impl SortBy {
     }
 }
 
-/// The beginning of a peer's address, IPv4 before IPv6, and the port where
-/// there is room for it.
+/// Prefix of a peer's address, IPv4 before IPv6, and the port if it fits.
 fn peer(row: &Row) -> u64 {
     let end = row.socket.remote;
     match end.address() {
@@ -141,14 +140,14 @@ pub(super) fn sort(
     order.into_iter().map(Place::row).collect()
 }
 
-/// The order of different sockets whose keys are the same.
+/// Order of different sockets with equal keys.
 fn identity(left: &Row, right: &Row) -> Ordering {
     let parts = |row: &Row| {
         let socket = &row.socket;
         (
             (socket.remote, socket.local, socket.protocol),
             (socket.inode, socket.namespace, socket.cookie),
-            // A pair of addresses may come back while the old row lingers.
+            // A pair of addresses may return while the old row is still shown.
             (row.first_seen, socket.state),
         )
     };
@@ -189,7 +188,7 @@ fn default_key(row: &Row, urgency: Urgency, observation: &Observation, ranks: &R
     class << 48 | u64::from(process) << 16 | u64::from(row.socket.local.port)
 }
 
-/// The mark of a row as a number that is larger the more it matters; none if it has
+/// The mark of a row as a number, larger for more important marks; none if it has
 /// no mark.
 fn mark(row: &Row, urgency: Urgency) -> Option<u128> {
     Some(match (urgency, row.phase) {
@@ -206,13 +205,13 @@ fn mark(row: &Row, urgency: Urgency) -> Option<u128> {
     })
 }
 
-/// What a row is sorted by in a column other than those of addresses and marks;
-/// none if the cell is empty.
+/// Sort value of a row in a column other than those of addresses and marks; none
+/// if the cell is empty.
 fn value(column: Column, row: &Row, observation: &Observation, ranks: &Ranks) -> Option<u128> {
     let socket = &row.socket;
     let listens = socket.state == State::Listen;
     if row.phase == Phase::Closed && column.is_measured() {
-        // What is gone has no size, rate or time any more.
+        // A closed row has no size, rate or time.
         return None;
     }
     Some(match column {
@@ -362,7 +361,7 @@ mod tests {
         assert_eq!(backwards(Column::RecvQ)[..2], [JAVA, NGINX]);
         assert_eq!(backwards(Column::Age)[..2], [SSH_LISTENS, JAVA]);
         assert_eq!(backwards(Column::Remote)[..2], [LINK_LOCAL, JAVA]);
-        // No process, backwards or not.
+        // Rows without a process, in both directions.
         for reverse in [false, true] {
             let order = sorted(&world, SortBy::Column(Column::Process), reverse);
             assert_eq!(order[8..], [ODD, HALF_OPEN, HIDDEN, CURL_WAS]);
@@ -461,7 +460,7 @@ mod tests {
         assert_eq!(error.suggestion, Some("proto"));
     }
 
-    /// Rows that are alike in most things.
+    /// Rows that are nearly equal.
     fn alike() -> impl Strategy<Value = Row> {
         let place = (
             0..State::ALL.len(),
@@ -538,8 +537,7 @@ mod tests {
     fn how_long_sorting_a_hundred_thousand_rows_takes() {
         let mut world = crowd(100_000, 200);
         measure(&world, "owned by 200 processes");
-        // What a busy server looks like without privilege: next to all keys
-        // are equal.
+        // A busy server without privilege: next to all keys are equal.
         for row in Arc::make_mut(&mut world.rows) {
             row.owners = OwnerSpan::default();
             row.socket.local.port = 443;

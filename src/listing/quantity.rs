@@ -1,4 +1,4 @@
-//! Times and amounts as short words with units.
+//! Formatting of times and amounts in short form with units.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ const TIMES: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1
 /// The units of data with their size in bytes, the smallest first.
 const AMOUNTS: [(&str, u64); 3] = [("kB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000)];
 
-/// An age in whole units, rounded down: `2s`, `41m`, `3h`, `2d`.
+/// Formats an age in whole units, rounded down: `2s`, `41m`, `3h`, `2d`.
 #[must_use]
 pub fn age(age: Duration) -> String {
     let seconds = age.as_secs();
@@ -19,8 +19,8 @@ pub fn age(age: Duration) -> String {
     format!("{}{unit}", seconds / length)
 }
 
-/// What is left of a timer: in tenths of a second below ten seconds, then like
-/// [`age`]. `4.2s`, `3s`, `12s`, `41m`.
+/// Formats the remaining time of a timer: in tenths of a second below ten
+/// seconds, then like [`age`]. `4.2s`, `3s`, `12s`, `41m`.
 #[must_use]
 pub fn time_left(milliseconds: u32) -> String {
     let tenths = (u64::from(milliseconds) + 50) / 100;
@@ -33,8 +33,8 @@ pub fn time_left(milliseconds: u32) -> String {
     }
 }
 
-/// A number of bytes with two or three digits: `0`, `32 B`, `4.2 kB`, `118 kB`.
-/// A kilobyte has a thousand bytes.
+/// Formats a number of bytes with two or three digits: `0`, `32 B`, `4.2 kB`,
+/// `118 kB`. A kilobyte has a thousand bytes.
 #[must_use]
 pub fn bytes(count: u64) -> String {
     match count {
@@ -55,8 +55,8 @@ pub fn bytes(count: u64) -> String {
     format!("{count} B")
 }
 
-/// A round-trip time given in microseconds, with two or three digits: `0.04ms`,
-/// `4.2ms`, `120ms`, `1.2s`, `31s`.
+/// Formats a round-trip time given in microseconds, with two or three digits:
+/// `0.04ms`, `4.2ms`, `120ms`, `1.2s`, `31s`.
 #[must_use]
 pub fn round_trip(microseconds: u32) -> String {
     let exact = u64::from(microseconds);

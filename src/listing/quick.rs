@@ -1,21 +1,21 @@
-//! The toggles beside the filter: one key each, and no text to type.
+//! Quick filters beside the typed one: one key each.
 
 use crate::model::protocol::{Family, Protocol};
 use crate::model::row::Row;
 use crate::model::state::State;
 
-/// What the quick toggles let through. The default lets everything through.
+/// Quick filters. The default matches everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Quick {
     /// Only this protocol; none for both.
     pub protocol: Option<Protocol>,
-    /// Only what carries this family, or may; none for both.
+    /// Only sockets that carry this family, or may; none for both.
     pub family: Option<Family>,
     /// Only these states; none for all.
     pub class: Option<StateClass>,
 }
 
-/// A coarse sorting of states.
+/// Coarse classes of states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StateClass {
     /// Open to anyone: `LISTEN`, and UDP sockets without a peer.
@@ -39,13 +39,13 @@ impl StateClass {
 }
 
 impl Quick {
-    /// Whether everything is let through.
+    /// True if everything matches.
     #[must_use]
     pub fn is_all(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether the toggles let a row through.
+    /// True if a row matches.
     #[must_use]
     pub fn matches(&self, row: &Row) -> bool {
         let socket = &row.socket;

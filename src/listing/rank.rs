@@ -1,5 +1,5 @@
-//! The places of names in the alphabet, found once, so that sorting need not
-//! compare texts.
+//! Alphabetical ranks of names, computed once, so that sorting need not compare
+//! texts.
 
 use crate::model::observation::Observation;
 use crate::model::owner::ProcessId;
@@ -46,7 +46,7 @@ impl Ranks {
         }
     }
 
-    /// The rank of a process; equal ones share theirs.
+    /// The rank of a process; equal ones share it.
     pub(super) fn process(&self, id: ProcessId) -> u32 {
         self.processes
             .get(id.0 as usize)
@@ -59,7 +59,7 @@ impl Ranks {
         *self.units.get(id.0 as usize)?
     }
 
-    /// Named users by name, then the others by number.
+    /// Ranks named users by name, then the others by number.
     pub(super) fn user(&self, observation: &Observation, uid: u32) -> u64 {
         let place = observation
             .users
@@ -69,7 +69,7 @@ impl Ranks {
     }
 }
 
-/// The rank of each item by a key; equal ones share theirs.
+/// Returns the rank of each item by a key; equal ones share it.
 fn ranked<'i, T, K: Ord>(items: &'i [T], key: impl Fn(&'i T) -> K) -> Vec<u32> {
     let mut order: Vec<(K, usize)> = items.iter().map(key).zip(0..).collect();
     order.sort_unstable();

@@ -1,5 +1,5 @@
-//! What a socket is to its owner: a listener, a connection that came in, or one
-//! that the owner opened. Who is asked to end a process must know which.
+//! Role of a socket for its owner: a listener, an accepted connection, or one
+//! that the owner opened. The question before a process is ended shows it.
 
 use crate::explain::catalogue::Catalogue;
 use crate::explain::sentence::fill;
@@ -10,19 +10,19 @@ use crate::model::protocol::Protocol;
 use crate::model::row::Row;
 use crate::model::state::State;
 
-/// The role of a row for the process that owns it. The order is that of weight:
-/// a process with several sockets is named by the first.
+/// The role of a row for the process that owns it, in order of importance: a
+/// process with several sockets is described by the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
     /// It listens (TCP).
     Listens,
-    /// It receives datagrams from anybody (UDP).
+    /// It receives datagrams from any host (UDP).
     Receives,
     /// The peer opened this connection.
     Accepted,
     /// The owner opened this connection.
     Client,
-    /// A connection of which it is not known who opened it.
+    /// A connection with an unknown initiator.
     Connected,
     /// Bound to its port, and neither listening nor connected.
     Bound,
@@ -31,10 +31,10 @@ pub enum Role {
 impl Role {
     /// The role of a row.
     ///
-    /// A connection came in if there is a listener that takes it, or if it was
-    /// seen in `SYN_RECV`. It was opened here if it was seen in `SYN_SENT`, if
-    /// a listener of this namespace has the other end, or if only the local port
-    /// is one that the kernel hands out (`ip_local_port_range`).
+    /// A connection was accepted if there is a listener that accepts it, or if it
+    /// was seen in `SYN_RECV`. It was opened here if it was seen in `SYN_SENT`,
+    /// if a listener of this namespace has the other end, or if only the local
+    /// port is one that the kernel assigns (`ip_local_port_range`).
     #[must_use]
     pub fn of(row: &Row, observation: &Observation) -> Self {
         let socket = &row.socket;
@@ -71,7 +71,7 @@ impl Role {
         }
     }
 
-    /// The key of its words in the assets.
+    /// The key of its message in the assets.
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
@@ -94,14 +94,14 @@ impl Role {
         "bound",
     ];
 
-    /// True if it has the port for others to come: what "the port" means first.
+    /// True if it serves its port.
     #[must_use]
     pub fn serves(self) -> bool {
         matches!(self, Self::Listens | Self::Receives)
     }
 }
 
-/// The role of one row with the ends it is about, apart from any language.
+/// The role of one row with its ends, independent of the language.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relation {
     /// The role.
@@ -123,7 +123,7 @@ impl Relation {
         }
     }
 
-    /// The same in words: `listens on :5173`, `client of 192.0.2.9:5432`.
+    /// Returns it in words: `listens on :5173`, `client of 192.0.2.9:5432`.
     #[must_use]
     pub fn told(&self, words: &Catalogue) -> String {
         let told = fill(words.closing("roles", self.role.key()), |place| {
@@ -141,8 +141,8 @@ fn has_been(timeline: &Timeline, state: State) -> bool {
     timeline.steps.iter().any(|step| step.state == state)
 }
 
-/// One end of a row as a sentence about its role has it: `:5173` where any
-/// address is meant.
+/// Formats one end of a row for the sentence about its role: `:5173` for any
+/// address.
 fn end(side: Side, row: &Row, observation: &Observation) -> String {
     let local = row.socket.local;
     if side == Side::Local && local.is_unspecified() && row.socket.interface == 0 {
@@ -180,7 +180,7 @@ mod tests {
                 tcp(open, "192.0.2.1:5173", "192.0.2.7:40000"),
                 "connection from 192.0.2.7:40000 on :5173",
             ),
-            // The listener knows better than the numbers.
+            // The listener is stronger evidence than the numbers.
             (
                 tcp(open, "192.0.2.1:5173", "192.0.2.7:80"),
                 "connection from 192.0.2.7:80 on :5173",

@@ -1,13 +1,13 @@
-//! A filter with its toggles as words for a shell, so that a command that is
-//! shown can be copied.
+//! A filter with its toggles as arguments for a shell, so that a shown command
+//! can be copied.
 
 use super::{Quick, StateClass};
 use crate::filter::Filter;
 use crate::model::protocol::{Family, Protocol};
 
-/// What finds the same rows behind `tcplens kill` or `tcplens close`:
-/// `:8081`, `-t 'port:80 and user:x'`. Everything is found by `state all`, since
-/// both commands insist on a filter.
+/// Returns the arguments of `tcplens kill` or `tcplens close` that find the same
+/// rows: `:8081`, `-t 'port:80 and user:x'`. All rows are found by `state all`,
+/// since both commands require a filter.
 #[must_use]
 pub fn shell_words(filter: &Filter, quick: &Quick) -> String {
     let mut words = Vec::new();
@@ -39,7 +39,7 @@ pub fn shell_words(filter: &Filter, quick: &Quick) -> String {
     words.join(" ")
 }
 
-/// Quoted where a shell would not leave it as it is.
+/// Quotes a text if a shell would change it.
 fn quoted(text: &str) -> String {
     if let Some(port) = text.strip_prefix("port:")
         && port.bytes().all(|byte| byte.is_ascii_digit())

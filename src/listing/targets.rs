@@ -1,9 +1,9 @@
-//! Whom a signal is meant for among the rows that a filter finds.
+//! Selection of the targets of a signal among the rows that a filter matches.
 //!
-//! `:8080` finds both ends of every connection of that port, so that a table
-//! shows them together. Whoever ends "what has port 8080" means the server, not
-//! the browser: a port that names no end is the local port here, and of those
-//! who have it locally the ones that serve it go first.
+//! `:8080` matches both ends of every connection of that port, so that a table
+//! shows them together. The target of "end the process on port 8080" is the
+//! server, not the browser: a port that names no end is the local port here, and
+//! among the rows with that local port those that serve it go first.
 
 use super::arrange::matcher as ready;
 use crate::filter::{Doubt, Filter, Matcher};
@@ -13,25 +13,25 @@ use crate::model::observation::Observation;
 use crate::model::row::{Phase, Row};
 use std::collections::BTreeSet;
 
-/// Rows whose owners are meant, and rows whose owners are left alone.
+/// Rows whose owners are targets, and rows whose owners are spared.
 #[derive(Clone, Debug, Default)]
 pub struct Targets<'o> {
-    /// The rows whose owners a signal is meant for.
+    /// The rows whose owners are targets.
     pub meant: Vec<&'o Row>,
-    /// The rows that match, too, and are left alone: clients of the port, and
-    /// connections on it where somebody serves it.
+    /// The matching rows whose owners are spared: clients of the port, and
+    /// connections on it if another socket serves it.
     pub spared: Vec<&'o Row>,
 }
 
-/// Parts the rows that a filter has found. All are meant unless it asks for a
-/// port without naming an end.
+/// Partitions the matching rows of a filter. All are targets unless it has a port
+/// without naming an end.
 #[must_use]
 pub fn targets<'o>(rows: &[&'o Row], filter: &Filter, observation: &'o Observation) -> Targets<'o> {
     Targets::of(rows, &TargetRule::new(rows, filter, observation))
 }
 
 impl<'o> Targets<'o> {
-    /// The rows parted by a rule.
+    /// Partitions the rows by a rule.
     #[must_use]
     pub fn of(rows: &[&'o Row], rule: &TargetRule<'_>) -> Self {
         let (meant, spared) = rows.iter().partition(|row| rule.matches(row));
@@ -39,18 +39,18 @@ impl<'o> Targets<'o> {
     }
 }
 
-/// Decides of the rows that a filter finds, or may find, which are meant.
+/// Decides which rows that a filter matches, or may match, are targets.
 pub struct TargetRule<'o> {
     observation: &'o Observation,
     /// The filter with local ports only.
     matcher: Matcher<'o>,
-    /// The ports that somebody serves who matches, with their namespaces; none where
-    /// all rows are meant.
+    /// The ports served by matching rows, with their namespaces; none if all rows
+    /// are targets.
     served: Option<BTreeSet<(u32, u16)>>,
 }
 
 impl<'o> TargetRule<'o> {
-    /// A rule for the rows that a filter has found.
+    /// Returns the rule for the matching rows of a filter.
     #[must_use]
     pub fn new(found: &[&Row], filter: &Filter, observation: &'o Observation) -> Self {
         if !filter.asks_for_bare_port() {
@@ -69,7 +69,7 @@ impl<'o> TargetRule<'o> {
         }
     }
 
-    /// A rule by which every row is meant that the filter finds.
+    /// Returns the rule by which every matching row is a target.
     #[must_use]
     pub fn of_all(filter: &Filter, observation: &'o Observation) -> Self {
         Self {
@@ -79,20 +79,20 @@ impl<'o> TargetRule<'o> {
         }
     }
 
-    /// True if a row is meant.
+    /// True if a row is a target.
     #[must_use]
     pub fn matches(&self, row: &Row) -> bool {
         self.is_left(row) && self.matcher.matches(row)
     }
 
-    /// The reason why it is unknown whether a row is meant, where it is. `alone` is the
-    /// row as one of its owners has it.
+    /// Returns the reason why it is unknown if a row is a target, if so. `alone`
+    /// is the row with one of its owners only.
     #[must_use]
     pub fn doubt(&self, row: &Row, alone: &Row) -> Option<Doubt> {
         self.matcher.doubt(alone).filter(|_| self.is_left(row))
     }
 
-    /// True unless the row is left alone for the sake of who serves its port.
+    /// True unless the row is spared in favour of the server of its port.
     fn is_left(&self, row: &Row) -> bool {
         self.served.as_ref().is_none_or(|served| {
             is_served_by(row, self.observation) || !served.contains(&place(row))
@@ -104,7 +104,7 @@ fn place(row: &Row) -> (u32, u16) {
     (row.socket.namespace, row.socket.local.port)
 }
 
-/// True for the socket by which a port is served.
+/// True for the socket that serves a port.
 fn is_served_by(row: &Row, observation: &Observation) -> bool {
     row.socket.peer().is_none() && row.phase != Phase::Closed && Role::of(row, observation).serves()
 }
@@ -150,20 +150,20 @@ mod tests {
 
     #[test]
     fn who_serves_a_port_is_meant_and_its_clients_are_left_alone() {
-        // The filter, who is meant, who is left alone.
+        // The filter, the targets, the spared rows.
         let cases: [(&str, &[usize], &[usize]); 14] = [
             (":5173", &[0], &[1, 2, 3]),
             ("port:5173,81", &[0, 7], &[1, 2, 3]),
             (":5000-5200", &[0], &[1, 2, 3]),
-            // Nobody serves it: who has it locally.
+            // No server: the row with that local port.
             (":41021", &[3], &[]),
             (":40001", &[2], &[1]),
             (":81", &[7], &[]),
-            // Of both protocols; connections on it are somebody else's affair.
+            // Of both protocols; connections on it are spared.
             (":53", &[4], &[5, 6]),
-            // Other conditions count first.
+            // Other conditions are applied first.
             (":5173 and state established", &[1], &[2, 3]),
-            // Who names an end means it.
+            // A named end is explicit.
             ("sport = :5173", &[0, 1], &[]),
             ("dport = :5173", &[2, 3], &[]),
             ("either :5173", &[0, 1, 2, 3], &[]),
@@ -209,7 +209,8 @@ mod tests {
             let doubted = |(place, row): (usize, &Row)| rule.doubt(row, row).map(|_| place);
             rows.enumerate().filter_map(doubted).collect()
         };
-        // Who serves the port is known: neither clients nor connections matter.
+        // The server of the port is known: neither clients nor connections
+        // matter.
         let known = ":5173 and (state listen or rtt > 1ms)";
         assert!(doubted(known, false).is_empty());
         assert_eq!(doubted(known, true), [1, 2, 3]);
@@ -217,7 +218,7 @@ mod tests {
             doubted("either :5173 and (state listen or rtt > 1ms)", false),
             [1, 2, 3]
         );
-        // Nobody who surely matches serves it: who has it locally does.
+        // No certain match serves it: the row with that local port does.
         assert_eq!(doubted(":5173 and rtt > 1ms", false), [1]);
         assert_eq!(doubted(":41021 and rtt > 1ms", false), [3]);
         assert!(doubted(":9 and rtt > 1ms", false).is_empty());

@@ -1,45 +1,44 @@
-//! What rows are sorted by: keys of several numbers, which for sorting are
-//! packed into one.
+//! Sort keys of rows: several numbers each, packed into one for sorting.
 //!
-//! A key is long, because there are columns of long values; but in one table
-//! the keys differ only in a few of their bits. So those that can differ are
-//! packed together, as many as one number holds, and rows are sorted by that
-//! number. Rows that are equal in it differ, if at all, in fewer bits, and are
-//! sorted by these in the same way. Where a key is known to be short, nobody
-//! need look first which bits differ.
+//! A key is long, because some columns have long values; but in one table the
+//! keys differ only in a few of their bits. Those bits are packed together, as
+//! many as one number holds, and rows are sorted by that number. Rows with equal
+//! numbers differ, if at all, in fewer bits, and are sorted by these in the same
+//! way. If a key is known to be short, the differing bits need not be determined
+//! first.
 
 use crate::model::endpoint::Endpoint;
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
-/// Fewer rows than this are compared by their whole keys at once.
+/// Minimum number of rows to pack; fewer are compared by their whole keys.
 const FEW: usize = 8;
 
-/// What a row is sorted by: the fields in this order.
+/// Sort key of a row: the fields in this order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Key {
-    /// 1 for rows that have no value: they come last, also backwards.
+    /// 1 for rows without a value: they come last in both directions.
     missing: u64,
     /// The value, as a number that is ordered like it.
     value: u128,
-    /// Settles between equal values.
+    /// Orders equal values.
     then: u64,
-    /// Settles what is left but for rows with the same peer. Without it,
-    /// thousands of connections to one port would be looked up over and over.
+    /// Orders the rest but for rows with the same peer. Without it, thousands of
+    /// connections to one port would be looked up repeatedly.
     peer: u64,
 }
 
-/// A row on its way to its place.
+/// A row being sorted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
-    /// The bits of its key by which it is sorted at present, the first half
-    /// first: as one number they would take a third more room.
+    /// The key bits by which it is sorted at present, the upper half first: one
+    /// number would take a third more memory.
     packed: [u64; 2],
     row: u32,
 }
 
 impl Place {
-    /// The place of a row, by its number.
+    /// Wraps the number of a row.
     pub(super) fn of(row: u32) -> Self {
         Self {
             packed: [0; 2],
@@ -52,7 +51,7 @@ impl Place {
         self.row
     }
 
-    /// As one number each: without branches, which nobody could foretell.
+    /// As one number each: without unpredictable branches.
     fn compare(&self, other: &Self) -> Ordering {
         let whole = |place: &Self| {
             let [first, second] = place.packed.map(u128::from);
@@ -63,7 +62,7 @@ impl Place {
 }
 
 impl Key {
-    /// Behind all others.
+    /// Sorts after all others.
     pub(super) const LAST: Self = Self {
         missing: 1,
         value: u128::MAX,
@@ -81,8 +80,8 @@ impl Key {
         }
     }
 
-    /// By family, address and port. They are one bit and a port longer than
-    /// the value, so the end of them settles between equal values.
+    /// Key by family, address and port. They are one bit and a port longer than
+    /// the value, so that their end orders equal values.
     pub(super) fn address(end: Option<Endpoint>, reverse: bool) -> Self {
         let (value, last_bit) = match end.map(|end| end.address()) {
             Some(IpAddr::V4(v4)) => (Some(u32::from(v4).into()), 0),
@@ -96,7 +95,7 @@ impl Key {
         Self::new(value, if reverse { !then } else { then }, reverse)
     }
 
-    /// The same, and this settles what is left.
+    /// Adds the key of the peer.
     pub(super) fn with_peer(self, peer: u64) -> Self {
         Self { peer, ..self }
     }
@@ -107,7 +106,7 @@ impl Key {
     }
 }
 
-/// Between which numbers the fields of some keys are.
+/// Minimum and maximum of each field of some keys.
 struct Range {
     least: Key,
     most: Key,
@@ -138,7 +137,7 @@ impl Range {
         most.peer = most.peer.max(key.peer);
     }
 
-    /// How many bits each field takes within this range.
+    /// Number of bits of each field within this range.
     fn widths(&self) -> [u32; 4] {
         let Self { least, most } = self;
         let width = |least: u64, most: u64| u64::BITS - (most - least).leading_zeros();
@@ -151,17 +150,16 @@ impl Range {
     }
 }
 
-/// Takes the first bits that can differ out of keys.
+/// Extracts the first differing bits of keys.
 pub(super) struct Packing {
     least: Key,
-    /// By how much each field is shortened, and by how much what was packed
-    /// before gives way to it.
+    /// Right shift of each field, and left shift of the bits packed before.
     steps: [(u32, u32); 4],
 }
 
 impl Packing {
-    /// For keys that all have a value, which takes no more than 64 bits, and
-    /// nothing between it and the peer.
+    /// For keys that all have a value of at most 64 bits, and nothing between it
+    /// and the peer.
     pub(super) const SHORT: Self = Self {
         least: Key {
             missing: 0,
@@ -172,7 +170,7 @@ impl Packing {
         steps: [(0, 0), (0, 64), (0, 0), (0, 64)],
     };
 
-    /// None if the keys of a range are all the same.
+    /// None if all keys of a range are equal.
     fn of(range: &Range) -> Option<Self> {
         let mut room = u128::BITS;
         let steps = range.widths().map(|width| {
@@ -202,8 +200,8 @@ impl Packing {
     }
 }
 
-/// Sorts rows by their keys; `settle` compares those whose keys are the same.
-/// `known` is how to pack them, if that is known.
+/// Sorts rows by their keys; `settle` compares rows with equal keys. `known` is
+/// the packing, if known.
 pub(super) fn sort(
     places: &mut [Place],
     known: Option<Packing>,
