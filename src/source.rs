@@ -50,7 +50,7 @@ pub trait ReadingSource: Send {
     ///
     /// # Errors
     ///
-    /// Only if no table at all can be read; anything less is a gap.
+    /// Only if no table can be read at all; anything less is a gap.
     fn read_table(&mut self) -> Result<Reading, SourceError>;
 
     /// Reads a first table without owners, to be shown while they are searched
@@ -66,18 +66,16 @@ pub trait ReadingSource: Send {
     /// Chooses the network namespaces of the next tables.
     fn set_scope(&mut self, scope: Scope);
 
-    /// Reads CPU and memory of some processes; those that are gone are left
-    /// out.
+    /// Reads CPU and memory of some processes; ended ones are left out.
     fn read_usage(&mut self, pids: &[u32]) -> Reading;
 
-    /// Reads `TCP_INFO` of some sockets of the last table. Those that are no
-    /// connections or are gone are left out; a source that cannot ask for
-    /// single sockets leaves out all.
+    /// Reads `TCP_INFO` of some sockets of the last table. Sockets that are not
+    /// connections or have ended are left out; a source without queries for
+    /// single sockets returns none.
     fn read_details(&mut self, sockets: &[Socket]) -> Reading;
 
-    /// Asks what has become of sockets that the last table lacks: a table may
-    /// leave out a socket that is there. A source that cannot ask for single
-    /// sockets leaves out all.
+    /// Looks up sockets that the last table lacks: a table may miss an existing
+    /// socket. A source without queries for single sockets returns none.
     fn look_up(&mut self, sockets: &[Socket]) -> Reading;
 
     /// Reads the targets to which NAT forwards connections to a port of this network
@@ -97,10 +95,10 @@ pub trait ReadingSource: Send {
     /// makes them about a fifth more expensive.
     fn include_flows(&mut self, wanted: bool);
 
-    /// Gives back the memory of a table's sockets, emptied, for the next to be
-    /// read into. Freed and asked for again with every table, it would be the
-    /// largest hole in memory, and what is put there meanwhile would make the
-    /// next table need another one.
+    /// Returns the memory of a table's sockets, emptied, to be reused for the
+    /// next. Freed and allocated with every table, it would be the largest hole
+    /// in memory, and later allocations in it would make the next table need
+    /// another one.
     fn reuse(&mut self, _room: Vec<Socket>) {}
 }
 
@@ -134,7 +132,7 @@ struct SocketTable {
     /// Local addresses of the transparent sockets (`IP_TRANSPARENT`); none if no socket
     /// of the table reported its options.
     transparent: Option<Vec<IpAddr>>,
-    /// Buffer memory of some sockets, by place, ascending.
+    /// Buffer memory of some sockets, by ascending index.
     memory: Vec<(u32, SocketMemory)>,
     gaps: Vec<Gap>,
 }
@@ -148,14 +146,14 @@ impl SocketTable {
         }
     }
 
-    /// Says what the socket added last carries.
+    /// Adds the TCP counters of the last socket.
     fn add_flow(&mut self, sample: Option<Sample>) {
         self.flows
             .resize(self.sockets.len().saturating_sub(1), None);
         self.flows.push(sample);
     }
 
-    /// Says whether the socket added last may have any local address.
+    /// Adds whether the last socket is transparent.
     fn add_options(&mut self, is_transparent: bool) {
         let transparent = self.transparent.get_or_insert_default();
         if is_transparent {
@@ -163,14 +161,14 @@ impl SocketTable {
         }
     }
 
-    /// Adds the buffer memory of the socket added last.
+    /// Adds the buffer memory of the last socket.
     fn add_memory(&mut self, memory: SocketMemory) {
         if let Some(place) = self.sockets.len().checked_sub(1) {
             self.memory.push((number(place), memory));
         }
     }
 
-    /// Adds the sockets of another table, and what is missing from it.
+    /// Appends the sockets and gaps of another table.
     fn append(&mut self, mut other: Self) {
         if !other.flows.is_empty() {
             self.flows.resize(self.sockets.len(), None);
@@ -212,7 +210,7 @@ impl SocketTable {
     }
 }
 
-/// A place as a number.
+/// Converts an index, saturating.
 fn number(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(u32::MAX)
 }

@@ -1,5 +1,5 @@
-//! The addresses of a network namespace, and which ones its sockets have that it does
-//! not: asked for through rtnetlink(7), in the network namespace of the calling thread.
+//! Addresses of a network namespace, and those that only its sockets have: queried
+//! through rtnetlink(7), in the network namespace of the calling thread.
 //!
 //! A dump of the addresses alone is not enough: a route of type `local` makes a whole
 //! network local, and broadcast and anycast addresses appear in no list. So the
@@ -25,15 +25,15 @@ use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-/// Addresses seldom change, and reading them costs a look at every socket.
+/// Addresses seldom change, and reading them takes a scan of all sockets.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// An answer comes at once.
+/// Replies arrive at once.
 const TIMEOUT: Duration = Duration::from_secs(1);
-/// No more routes are asked for at a time; about further addresses nothing is claimed.
+/// Largest number of routes queried at a time; further addresses are not checked.
 const MAX_QUESTIONS: usize = 64;
-/// No more interfaces are named.
+/// Largest number of interfaces named.
 const MAX_NAMED: usize = 16;
-/// The kernel sends no more than this in one datagram of a dump.
+/// Largest datagram of a dump.
 const DATAGRAM: usize = 32 * 1024;
 
 /// The loopback interface is the first of every network namespace.
@@ -79,7 +79,7 @@ pub(super) fn or_gap(network: io::Result<Network>, gaps: &mut Vec<Gap>) -> Optio
     }
 }
 
-/// Reads the addresses of one network namespace again and again.
+/// Reads the addresses of one network namespace repeatedly.
 #[derive(Default)]
 pub(super) struct Addresses {
     reader: Option<Reader>,
@@ -106,7 +106,7 @@ impl Addresses {
         let read = reader.read(bound);
         match &read {
             Ok(network) => self.last = Some((Instant::now(), network.clone())),
-            // A late answer would be taken for that of the next question.
+            // A late reply would be taken for that of the next query.
             Err(_) => self.reader = None,
         }
         read
@@ -164,7 +164,8 @@ impl Reader {
         }
     }
 
-    /// The addresses of sockets that are none of this network namespace, ascending.
+    /// Returns the addresses of sockets that are not in this network namespace,
+    /// ascending.
     fn missing(
         &mut self,
         sockets: &[Socket],
@@ -249,7 +250,7 @@ impl Reader {
         Ok(())
     }
 
-    /// One datagram from the kernel.
+    /// Receives one datagram from the kernel.
     fn receive(&mut self) -> io::Result<usize> {
         loop {
             let received = recvfrom(&self.socket, &mut self.buffer[..], RecvFlags::TRUNC);
@@ -270,8 +271,8 @@ impl Reader {
     }
 }
 
-/// Returns true if the socket is of no use without its local address. One that is bound
-/// to an interface is left out: its routes may be of a table of their own (VRF).
+/// Returns true if the socket needs its local address. A socket bound to an interface
+/// is excluded: its routes may be in a table of their own (VRF).
 fn needs_address(socket: &Socket) -> bool {
     let waits = socket.protocol == Protocol::Udp
         || matches!(socket.state, State::Listen | State::BoundInactive);
@@ -279,7 +280,7 @@ fn needs_address(socket: &Socket) -> bool {
     is_told && (waits || socket.is_connection())
 }
 
-/// Returns true for addresses that are there without an interface that has them.
+/// Returns true for addresses that exist without an interface.
 fn is_never_missing(address: IpAddr) -> bool {
     let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
     address.is_unspecified() || address.is_loopback() || address.is_multicast() || broadcast

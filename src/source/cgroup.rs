@@ -63,7 +63,7 @@ pub(super) fn unit_of_path(path: &str) -> Option<Unit> {
         None => (of_system, &parts[..]),
     };
     if let Some(name) = unit {
-        // A user's manager itself is nothing to stop for one of its processes.
+        // A user's manager itself must not be stopped for one of its processes.
         let kind = match user_manager(name) {
             None => kind(name),
             Some(_) => None,
@@ -71,7 +71,7 @@ pub(super) fn unit_of_path(path: &str) -> Option<Unit> {
         return Some(Unit::new(name, kind.unwrap_or(UnitKind::Group), manager));
     }
     let last = groups.last()?;
-    // A group that calls itself like a unit is none.
+    // A group named like a unit is not one.
     let name = match kind(last) {
         Some(_) => groups.join("/"),
         None => (*last).to_owned(),

@@ -12,8 +12,8 @@ use rustix::io::Errno;
 use std::io;
 use std::path::Path;
 
-/// Opens the way to the table of the network namespace that the calling thread
-/// is in. `root` is a folder with the `net` of that namespace.
+/// Opens the source for the network namespace of the calling thread. `root` is
+/// a folder with the `net` of that namespace.
 ///
 /// # Errors
 ///
@@ -113,7 +113,8 @@ impl SocketSource for Preferred {
         {
             match GapReason::of(error.io()) {
                 GapReason::NotOffered => self.udp_from_proc = Some(fallback(&error)),
-                // A passing error is no reason to change the source for good.
+                // A temporary error is no reason to change the source
+                // permanently.
                 reason => table.gaps.push(Gap {
                     kind: GapKind::TablesUnreadable,
                     count: 1,

@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-/// No more is read: the file may have hundreds of thousands of lines.
+/// Largest part read: the file may have hundreds of thousands of lines.
 const MAX_BYTES: u64 = 16 << 20;
 
 /// Reads where NAT forwards the connections to a port, by target; `root` is the folder of
@@ -20,7 +20,7 @@ const MAX_BYTES: u64 = 16 << 20;
 ///
 /// # Errors
 ///
-/// If the file is not there or must not be read.
+/// If the file does not exist or is unreadable.
 pub(super) fn read(root: &Path, port: u16) -> io::Result<Vec<Forwarding>> {
     let file = File::open(root.join("net/nf_conntrack"))?;
     forwardings(BufReader::new(file.take(MAX_BYTES)), port)

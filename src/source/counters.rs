@@ -12,12 +12,12 @@ pub(super) fn read(root: &Path) -> Counters {
     parse(&bytes("snmp"), &bytes("netstat"))
 }
 
-/// Reads what there is at present; what is missing stays unknown.
+/// Reads the current gauges; missing ones stay unknown.
 pub(super) fn gauges(root: &Path) -> Gauges {
     parse_gauges(&fs::read(root.join("net/sockstat")).unwrap_or_default())
 }
 
-/// Takes the two texts apart.
+/// Parses both texts.
 #[must_use]
 pub fn parse(snmp: &[u8], netstat: &[u8]) -> Counters {
     let tcp = Pair::of(snmp, "Tcp:");
@@ -38,7 +38,7 @@ pub fn parse(snmp: &[u8], netstat: &[u8]) -> Counters {
     }
 }
 
-/// Takes `/proc/net/sockstat` apart.
+/// Parses `/proc/net/sockstat`.
 #[must_use]
 pub fn parse_gauges(sockstat: &[u8]) -> Gauges {
     let text = std::str::from_utf8(sockstat).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Decodes what `sock_diag` sends behind a socket: `TCP_INFO` and the name of
+//! Decodes the attributes of a `sock_diag` message: `TCP_INFO` and the name of
 //! its congestion control. Pure, bytes only.
 //!
 //! Format: `struct nlattr` in `include/uapi/linux/netlink.h`, `struct tcp_info`
@@ -72,8 +72,8 @@ pub fn sample(attributes: &[u8]) -> Option<Sample> {
     })
 }
 
-/// The value of the first attribute of a type. What is behind a length that
-/// cannot be is not looked at.
+/// Returns the value of the first attribute of a type. Bytes after an
+/// impossible length are ignored.
 pub(super) fn find(attributes: &[u8], wanted: u16) -> Option<&[u8]> {
     let mut rest = attributes;
     loop {

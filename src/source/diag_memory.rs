@@ -1,5 +1,4 @@
-//! Decodes the buffer memory that `sock_diag` sends behind a socket. Pure, bytes
-//! only.
+//! Decodes the buffer memory of a `sock_diag` message. Pure, bytes only.
 //!
 //! Format: nine numbers of 32 bits by `sk_get_meminfo` in `net/core/sock.c`, in the
 //! order of `SK_MEMINFO_*` in `include/uapi/linux/sock_diag.h`. The array only

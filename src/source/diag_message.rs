@@ -1,7 +1,7 @@
 //! Decodes the answers of `sock_diag`: pure, bytes only.
 //!
 //! Format: `include/uapi/linux/inet_diag.h`, `include/uapi/linux/netlink.h`,
-//! sock_diag(7). Every length is checked before it is believed.
+//! sock_diag(7). Every length is validated.
 
 use super::diag_info;
 use super::diag_request::{INET, INET6};
@@ -51,17 +51,17 @@ pub struct Message<'d> {
 /// Content of one message of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part<'d> {
-    /// Tells of a socket.
+    /// A socket.
     Entry(Entry<'d>),
     /// The dump is complete; the kernel's error number, 0 for none.
     Done(i32),
     /// The request was refused with this error number.
     Refused(i32),
-    /// Makes no sense.
+    /// Malformed.
     Malformed,
 }
 
-/// A socket and what was asked for with it, not taken apart yet.
+/// A socket with its attributes, not decoded yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'d>(&'d [u8]);
 
@@ -80,7 +80,7 @@ impl<'d> Entry<'d> {
         Some(options & TRANSPARENT != 0)
     }
 
-    /// The attributes behind the socket, as bytes.
+    /// Attributes of the socket, as bytes.
     #[must_use]
     pub fn attributes(self) -> &'d [u8] {
         self.0.get(SOCKET_MESSAGE..).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Encodes the questions put to `sock_diag`: pure, bytes only.
+//! Encodes requests to `sock_diag`: pure, bytes only.
 //!
 //! Format: `include/uapi/linux/inet_diag.h`, `include/uapi/linux/netlink.h`,
 //! sock_diag(7).
@@ -78,7 +78,7 @@ impl Extras {
     }
 }
 
-/// The bytes that ask for a dump. `states` has a bit for each kernel state.
+/// Encodes the request of a dump. `states` has a bit for each kernel state.
 #[must_use]
 pub fn dump(dump: Dump, states: u32, extras: Extras, sequence: u32) -> Vec<u8> {
     let mut message = Vec::with_capacity(HEADER + 60);
@@ -100,9 +100,9 @@ pub fn dump(dump: Dump, states: u32, extras: Extras, sequence: u32) -> Vec<u8> {
     message
 }
 
-/// Appends the question for one socket, known by all of its identity. False,
-/// and nothing appended, if it has no cookie: then another one with the same
-/// addresses could answer.
+/// Appends the query for one socket by its complete identity. Returns false and
+/// appends nothing without a cookie: another socket with the same addresses
+/// could answer.
 pub fn one(socket: &Socket, extras: Extras, sequence: u32, into: &mut Vec<u8>) -> bool {
     let Some(id) = identity(socket) else {
         return false;

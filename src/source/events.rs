@@ -27,9 +27,9 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tracefs::Tracefs;
 
-/// More than this of a core, in thousandths, is not cheap …
+/// Share of a core, in thousandths, above which reading events is expensive …
 const DEAR_PERMILLE: u64 = 50;
-/// … if it lasts so long.
+/// … if it lasts this long.
 const DEAR_FOR: Duration = Duration::from_secs(10);
 
 /// Shortest time over which a CPU share is measured: over less, the startup
@@ -104,11 +104,11 @@ impl EventFeed {
         let own = || clock_ns(ClockId::ThreadCPUTime);
         let began_ns = own();
         let taken = reader.shared.take();
-        // A count that could not be read this time is not zero.
+        // An unreadable count is not zero.
         let dropped = self.dropped.max(reader.shared.dropped());
         let lost = match self.feed {
-            // Their endings only add to them; what is missing of those is no
-            // loss of what happened.
+            // Destroyed sockets only supplement changes: losing them loses no
+            // event.
             Feed::Changes => dropped.saturating_sub(self.dropped) + taken.overflowed,
             _ => taken.missed,
         };
@@ -225,7 +225,7 @@ mod tests {
             assert_eq!(meter.measure(used, 0, second * SECOND), Some(100));
             assert!(!meter.has_been_dear());
         }
-        // A quiet second, and it begins anew.
+        // A cheap second restarts the count.
         assert_eq!(meter.measure(used, SECOND / 100, 10 * SECOND), Some(10));
         for second in 11..=20 {
             assert!(!meter.has_been_dear());

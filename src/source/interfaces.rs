@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug, Default)]
 pub(super) struct BoundTo {
     pub(super) interfaces: Vec<Interface>,
-    /// Those that are there no more.
+    /// Bound interfaces that no longer exist.
     pub(super) gone: Vec<GoneInterface>,
 }
 

@@ -71,7 +71,7 @@ impl Effort {
     pub const LIVE: Self = Self::InTurns {
         descriptors: 64 * 1024,
     };
-    /// For a program that ends by itself and has a table each second to find all.
+    /// For a program that ends by itself and reads a table each second.
     pub const CHECK: Self = Self::InTurns {
         descriptors: 128 * 1024,
     };
@@ -192,8 +192,9 @@ impl Live {
         }
     }
 
-    /// Room for as many sockets as there were and some more. A vector that grows
-    /// by doubling leaves holes in memory that nothing else fits into.
+    /// Takes a buffer for as many sockets as before and some more. A vector
+    /// that grows by doubling leaves holes in memory that nothing else fits
+    /// into.
     fn room(&mut self) -> Vec<Socket> {
         let mut room = std::mem::take(&mut self.spare);
         let last = self.last.max(self.whole);
@@ -203,8 +204,8 @@ impl Live {
         room
     }
 
-    /// Reads the table while another thread reads processes, if there are many
-    /// to read, and then helps with them.
+    /// Reads the table while another thread reads processes, if there are many,
+    /// and then helps with them.
     fn read_both(&mut self) -> Result<SocketTable, SourceError> {
         let room = self.room();
         let sockets = &mut self.sockets;
@@ -240,7 +241,7 @@ impl Live {
         }
     }
 
-    /// Adds the tables of other namespaces if they are wanted.
+    /// Adds the tables of other namespaces if the scope includes them.
     fn visit_neighbours(&mut self, table: &mut SocketTable, around: &mut Around) {
         if self.scope == Scope::All {
             let found = self.neighbours.read(self.owners.processes());
@@ -267,7 +268,7 @@ impl Live {
         }
     }
 
-    /// Joins a table and its owners with what is known of both.
+    /// Joins a table and its owners with all other facts.
     fn reading(
         &mut self,
         time: Time,

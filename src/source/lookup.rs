@@ -1,6 +1,6 @@
-//! Exact questions to `sock_diag`: what of these sockets, each known by its
-//! cookie? Sixty of them cost a small part of a millisecond, so rows on screen
-//! can be asked about at any time.
+//! Queries of `sock_diag` for single sockets, each identified by its cookie.
+//! Sixty of them take a small part of a millisecond, so visible rows can be
+//! queried at any time.
 
 use super::diag_info;
 use super::diag_message::{self, Part};
@@ -26,7 +26,7 @@ enum Answer {
 }
 
 impl SockDiag {
-    /// `TCP_INFO` of those that are connections and still there.
+    /// Reads `TCP_INFO` of existing connections.
     pub(super) fn details(&mut self, sockets: &[Socket]) -> Vec<(SocketKey, TcpInfo)> {
         let mut known = Vec::with_capacity(sockets.len());
         self.ask(sockets, Extras::All, |asked, answer| {

@@ -1,5 +1,4 @@
-//! The other network namespaces of this machine: which there are, and their
-//! tables.
+//! The other network namespaces of this machine, and their tables.
 //!
 //! A namespace is found by a process in it or by a name under `/run/netns`
 //! (ip-netns(8)). Its table is read once, whatever the number of its processes,
@@ -36,7 +35,8 @@ use turns::{Class, Turns};
 const NAMED: &str = "/run/netns";
 /// Number of processes of a namespace whose links are tried.
 const TRIED: usize = 4;
-/// No table takes longer than this for other namespaces, where others follow it.
+/// Longest time that a table spends on other namespaces, if further tables
+/// follow.
 const LONGEST: Duration = Duration::from_secs(3);
 /// Fewer namespaces than this are always read in that time, with a hundredth of a second
 /// and more for each.
@@ -84,18 +84,18 @@ pub(super) struct Neighbours {
 /// Known facts about a process.
 #[derive(Clone, Copy)]
 struct Member {
-    /// Tells it from a later process under the same number.
+    /// Identity that distinguishes a reused pid.
     identity: u64,
-    /// None if it may not be asked.
+    /// None if unreadable.
     namespace: Option<u32>,
 }
 
-/// A namespace, and how to get there.
+/// A namespace, and the ways into it.
 struct Neighbour {
     id: u32,
     name: Option<Text>,
     entrance: Option<Entrance>,
-    /// Links that lead there, its name first.
+    /// Links to it, its name first.
     doors: Vec<PathBuf>,
     /// Processes in it, the smallest pid first; no more than are worth trying.
     members: Vec<u32>,
@@ -174,8 +174,8 @@ impl Neighbours {
         found
     }
 
-    /// Puts the tables together, by ascending number of the namespace: for those that
-    /// have not been read this time, what they had before.
+    /// Merges the tables, by ascending namespace id: namespaces not read this time keep
+    /// their last contents.
     fn gather(
         &mut self,
         neighbours: &[Neighbour],
@@ -212,7 +212,7 @@ impl Neighbours {
             found.add(neighbour, contents);
         }
         if unread > 0 {
-            // Anybody may make namespaces, and very many of them.
+            // Any user can create namespaces, and very many of them.
             found.table.add_gap(gap(unread, GapReason::TooMuch));
         }
     }
@@ -233,8 +233,8 @@ impl Neighbours {
         }
     }
 
-    /// Asks about single sockets in the namespaces they are in. Where that is
-    /// not possible nothing is answered.
+    /// Queries single sockets in their namespaces. Returns nothing for a
+    /// namespace that cannot be entered.
     pub(super) fn ask<T: Send>(
         &self,
         sockets: &[Socket],
@@ -265,7 +265,7 @@ impl Neighbours {
         answers
     }
 
-    /// Asks each process for its namespace that is new or whose turn it is.
+    /// Reads the namespace of each process that is new or due.
     fn meet(&mut self, processes: impl Iterator<Item = (u32, u64)>) {
         self.round = self.round.wrapping_add(1);
         let before = std::mem::take(&mut self.members);
@@ -347,7 +347,7 @@ impl Neighbours {
         })
     }
 
-    /// Counts the processes that may not be asked.
+    /// Counts the processes whose namespace is unreadable.
     fn tell_unknown(&self, gaps: &mut Vec<Gap>) {
         let unknown = || {
             let members = self.members.iter();
@@ -366,7 +366,7 @@ impl Neighbours {
         }
     }
 
-    /// Goes from one to the next; runs on a thread that ends afterwards.
+    /// Reads the namespaces in turn; runs on a thread that ends afterwards.
     fn visit(
         &self,
         neighbours: &[Neighbour],
@@ -401,7 +401,7 @@ impl Neighbours {
             }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 let refused = SourceError::new("enter", neighbour.way(), error);
-                // A member may have ended; another may serve.
+                // A member may have ended; another may still be readable.
                 let read = neighbour.members.iter().find_map(|pid| {
                     let folder = self.root.join(pid.to_string());
                     ProcTables::new(folder, id).read(Vec::new()).ok()
@@ -441,8 +441,8 @@ impl Neighbour {
     }
 }
 
-/// Moves the calling thread into a namespace, by the first door that still
-/// leads there: a process may have moved or ended since it was asked.
+/// Moves the calling thread into a namespace, by the first link that still
+/// refers to it: a process may have moved or ended.
 fn enter(neighbour: &Neighbour) -> io::Result<()> {
     let mut last = io::ErrorKind::NotFound.into();
     for path in &neighbour.doors {

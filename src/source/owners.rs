@@ -1,4 +1,4 @@
-//! Finds who holds which socket.
+//! Finds the holders of sockets.
 //!
 //! The first table is joined with a full scan of `/proc/PID/fd` of every
 //! process, on two threads. After that only changes are read: processes whose
@@ -117,7 +117,7 @@ impl Owners {
         Ok(Errand::new(proc, survey.targets, survey.size))
     }
 
-    /// Takes in what an errand found, once all its threads are done.
+    /// Applies the result of a scan, once all its threads are done.
     pub(super) fn take_in(&mut self, errand: Errand) {
         self.take_found(errand.finish());
     }
@@ -205,8 +205,8 @@ impl Owners {
         self.missing.open(self.roster.all_read_since())
     }
 
-    /// Reads likely processes, and then their threads, until all is found or
-    /// enough has been read.
+    /// Scans likely processes, and then their threads, until all sockets are
+    /// found or the budget is used up.
     fn search(&mut self, sockets: &[Socket], open: &mut HashSet<u32>) {
         let Some(proc) = self.proc.clone() else {
             return;
@@ -232,10 +232,9 @@ impl Owners {
         self.search_threads(sockets, open, left);
     }
 
-    /// Reads the threads of likely processes that may have descriptors of their own:
-    /// all threads while that can be paid for with what is left of the budget. If it
-    /// never can, or there may be no other table, those are read that differ from the
-    /// first in number.
+    /// Scans the threads of likely processes that may have descriptor tables of their
+    /// own: all threads while the rest of the budget suffices. If it never does, or
+    /// there may be no other table, only those with a different number of descriptors.
     fn search_threads(&mut self, sockets: &[Socket], open: &mut HashSet<u32>, mut left: u64) {
         let Some(proc) = self.proc.clone() else {
             return;
@@ -264,7 +263,7 @@ impl Owners {
         }
     }
 
-    /// Reads one process; gives how much of what is open it holds.
+    /// Scans one process; returns the number of searched sockets it holds.
     fn read_one(
         &mut self,
         proc: &Arc<ProcFolder>,

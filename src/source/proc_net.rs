@@ -20,7 +20,7 @@ const MILLISECONDS_PER_JIFFY: u64 = 10;
 /// Result of parsing one table.
 #[derive(Debug, Default)]
 pub struct Parsed {
-    /// The sockets of all lines that made sense.
+    /// Sockets of all well-formed lines.
     pub sockets: Vec<Socket>,
     /// Datagrams dropped at each UDP socket, by its place; empty for TCP.
     pub drops: Vec<(usize, u32)>,

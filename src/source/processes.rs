@@ -68,7 +68,7 @@ impl Processes {
         self.short = false;
         self.round = self.round.wrapping_add(1);
         let facts: Vec<_> = pids.iter().map(|pid| self.one(*pid)).collect();
-        // Only what is in this table stays: pids are used again.
+        // Only processes of this table are kept: pids are reused.
         self.known = pids.iter().copied().zip(facts.iter().cloned()).collect();
         facts
     }

@@ -107,7 +107,7 @@ impl ProgramFiles {
 ///
 /// # Errors
 ///
-/// If the process is gone, is the kernel's, or may not be looked at.
+/// If the process has ended, is a kernel thread, or is unreadable.
 pub(super) fn link(root: &Path, pid: u32) -> io::Result<Vec<u8>> {
     let path = std::fs::read_link(root.join(pid.to_string()).join("exe"))?;
     Ok(path.into_os_string().into_vec())
@@ -132,8 +132,8 @@ pub(super) fn split(link: &[u8]) -> (&[u8], bool) {
     }
 }
 
-/// Identity and owner of a file, without asking a server for it: one that does
-/// not answer would hold up every table.
+/// Reads identity and owner of a file without querying a server: one that does
+/// not answer would block every table.
 fn look(path: &Path) -> Result<Statx, Errno> {
     let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
     statx(CWD, path, flags, StatxFlags::INO | StatxFlags::UID)

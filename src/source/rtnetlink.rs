@@ -1,8 +1,8 @@
-//! Encodes questions about addresses and routes, and decodes their answers: pure,
+//! Encodes requests for addresses and routes, and decodes their replies: pure,
 //! bytes only.
 //!
 //! Format: rtnetlink(7), `include/uapi/linux/rtnetlink.h`,
-//! `include/uapi/linux/if_addr.h`. Every length is checked before it is believed.
+//! `include/uapi/linux/if_addr.h`. Every length is validated.
 
 use super::diag_info::find;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -98,8 +98,8 @@ fn request(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
     message
 }
 
-/// The messages of a datagram that answer the request of this number. What is behind a
-/// length that cannot be is lost.
+/// Iterates over the messages of a datagram that reply to this request. Bytes after an
+/// impossible length are lost.
 pub fn answers(datagram: &[u8], sequence: u32) -> impl Iterator<Item = Answer> {
     let mut rest = datagram;
     std::iter::from_fn(move || {

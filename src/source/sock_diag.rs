@@ -19,9 +19,9 @@ use std::time::Duration;
 
 /// The kernel never sends more than this in one datagram of a dump.
 const DATAGRAM: usize = 32 * 1024;
-/// A dump that the kernel marks as interrupted is made again this often.
+/// Number of repetitions of a dump that the kernel marks as interrupted.
 const RETRIES: u32 = 2;
-/// A dump is answered at once; a kernel that stays silent this long never will.
+/// Timeout of a dump: the kernel answers at once or never.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Name of this source in errors.
 const NAME: &str = "netlink sock_diag";
@@ -45,7 +45,7 @@ struct Dumped {
     interrupted: bool,
 }
 
-/// The work of one dump.
+/// State of one dump.
 struct Taking<'t> {
     protocol: Protocol,
     namespace: u32,
@@ -55,8 +55,8 @@ struct Taking<'t> {
 }
 
 impl Taking<'_> {
-    /// Takes in a message; the kernel's error number if it is the last, 0 for
-    /// none.
+    /// Handles a message; returns the kernel's error number if it is the last,
+    /// 0 for none.
     fn take(&mut self, message: Message<'_>) -> Option<i32> {
         self.dumped.interrupted |= message.interrupted;
         match message.part {
@@ -243,7 +243,7 @@ impl SockDiag {
         }
     }
 
-    /// The namespace whose sockets this one sees.
+    /// Namespace of the sockets.
     pub(super) fn namespace(&self) -> u32 {
         self.namespace
     }
@@ -267,7 +267,7 @@ impl SockDiag {
         Ok(())
     }
 
-    /// A datagram that is there already.
+    /// Receives a pending datagram.
     pub(super) fn receive_if_any(&mut self) -> io::Result<Option<&[u8]>> {
         match self.receive(RecvFlags::DONTWAIT) {
             Ok(length) => Ok(self.buffer.get(..length)),

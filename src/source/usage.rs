@@ -1,4 +1,4 @@
-//! CPU and memory of the processes a person looks at.
+//! CPU and memory of the processes on screen.
 
 use crate::model::reading::Usage;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};

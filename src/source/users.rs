@@ -1,5 +1,5 @@
-//! User names through NSS, which may ask a directory on the network and take
-//! its time: so on a thread of its own, and a table never waits long for it.
+//! User names through NSS, which may query a directory on the network for a
+//! long time: so on a thread of its own, and a table never waits long for it.
 
 use crate::model::owner::User;
 use crate::model::text::Text;
@@ -26,9 +26,8 @@ impl UserNames {
         }
     }
 
-    /// Asks for the names of these users, waits at most `patience` for answers
-    /// that are missing, and returns all that are known by then, by ascending
-    /// id.
+    /// Requests the names of these users, waits for missing ones up to a
+    /// timeout, and returns all known names, by ascending id.
     pub(super) fn resolve(
         &mut self,
         uids: impl IntoIterator<Item = u32>,

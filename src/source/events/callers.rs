@@ -1,8 +1,8 @@
 //! Finds the process and its name for the thread of an event.
 //!
-//! The event comes to be read within some milliseconds, so the process is
-//! mostly there still and `/proc` knows it. Of those that are gone the kernel
-//! keeps the names of a few (`saved_cmdlines`).
+//! The event is read within some milliseconds, so the process mostly still
+//! exists and `/proc` knows it. Of exited ones the kernel keeps a few names
+//! (`saved_cmdlines`).
 
 use super::tracefs::Tracefs;
 use crate::model::event::Caller;
@@ -21,13 +21,13 @@ const MANY: usize = 4096;
 /// The number of the first PID namespace (`PROC_PID_INIT_INO`).
 const FIRST_NAMESPACE: u64 = 0xEFFF_FFFC;
 
-/// Answers, remembered for a while.
+/// Resolves the processes of changes; answers are cached.
 #[derive(Debug)]
 pub(super) struct Callers {
     proc: PathBuf,
     root: Option<Tracefs>,
-    /// Events count processes as the first PID namespace does; in another,
-    /// their numbers mean other processes.
+    /// Events use the pids of the initial PID namespace; in another, they mean
+    /// other processes.
     understood: bool,
     known: HashMap<u32, (u64, Option<Arc<Caller>>)>,
     /// Names remembered by the kernel at the last query.
@@ -88,7 +88,7 @@ impl Callers {
         })
     }
 
-    /// A thread that is gone was mostly all its process had.
+    /// Resolves an exited thread, which was mostly the only one of its process.
     fn gone(&mut self, thread: u32, now_ns: u64) -> Option<Caller> {
         if self.saved_at != Some(now_ns) {
             self.saved_at = Some(now_ns);

@@ -1,4 +1,4 @@
-//! Makes a change of state of a record of the tracepoint: pure, bytes only.
+//! Decodes a record of the tracepoint into a state change: pure, bytes only.
 
 use super::format::Format;
 use super::ring::Record;
@@ -15,10 +15,10 @@ const INET6: u16 = 10;
 /// `TRACE_FLAG_SOFTIRQ`).
 const INTERRUPT: u8 = 0x08 | 0x10;
 
-/// A change whose caller is not looked for yet.
+/// A change whose process is not resolved yet.
 pub(super) struct Told {
     pub(super) change: Change,
-    /// The thread that was running, where that is its owner's for sure.
+    /// Running thread, if it is certainly the owner's.
     pub(super) thread: Option<u32>,
 }
 

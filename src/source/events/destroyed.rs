@@ -39,7 +39,7 @@ pub(super) struct Heard {
 }
 
 impl Destroyed {
-    /// Begins to listen.
+    /// Starts listening.
     pub(super) fn open(namespace: u32) -> Result<Self, Errno> {
         let socket = socket_with(
             AddressFamily::NETLINK,

@@ -28,13 +28,13 @@ pub struct Format {
     pub protocol: Field<2>,
     /// This machine's IPv4 address.
     pub local_v4: Field<4>,
-    /// The peer's.
+    /// The peer's IPv4 address.
     pub remote_v4: Field<4>,
     /// This machine's IPv6 address; IPv4 ones are mapped.
     pub local_v6: Field<16>,
-    /// The peer's.
+    /// The peer's IPv6 address.
     pub remote_v6: Field<16>,
-    /// No record is shorter than this.
+    /// Shortest record.
     pub least: usize,
 }
 
@@ -180,7 +180,7 @@ pub(super) mod tests {
         assert_eq!(page_length(""), None);
     }
 
-    /// Takes anything, as a fuzzer would give it.
+    /// Parses any input, as a fuzzer would give it.
     fn survives(bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes);
         if let Some(format) = Format::parse(&text) {

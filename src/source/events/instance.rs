@@ -1,8 +1,8 @@
 //! A private trace: an instance of tracefs with a single tracepoint, removed
 //! however the program ends.
 //!
-//! See `Documentation/trace/ftrace.rst`, "Instances". What others trace is
-//! neither seen nor touched.
+//! See `Documentation/trace/ftrace.rst`, "Instances". Traces of others are
+//! neither read nor changed.
 
 use super::format::{self, Format};
 use super::tracefs::{Tracefs, reason};
@@ -37,11 +37,11 @@ const FIRST_PID_NAMESPACE: u64 = 0xefff_fffc;
 /// a machine with three times the load its processors can handle.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// An instance that is open. Whoever takes it away, ends it.
+/// An open instance. Taking it out ends it.
 pub(super) type Held = Arc<Mutex<Option<Instance>>>;
 
-/// Every one of this program, for its ways out that drop nothing. Held while one
-/// is set up, so that none begins behind the back of the end.
+/// All instances of this program, for exits that drop nothing. Locked while one
+/// is created, so that none is created during the exit.
 static OPEN: Mutex<Open> = Mutex::new(Open {
     ended: false,
     instances: Vec::new(),
@@ -54,7 +54,7 @@ struct Open {
     instances: Vec<Weak<Mutex<Option<Instance>>>>,
 }
 
-/// Tells the instances of one program apart.
+/// Distinguishes the instances of one program.
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// A trace of one tracepoint.
@@ -77,8 +77,8 @@ pub(super) struct Layout {
 }
 
 impl Instance {
-    /// Begins a trace; what programs like this one left behind when they were
-    /// killed is removed first.
+    /// Creates an instance; those that killed tcplens processes left behind are
+    /// removed first.
     pub(super) fn begin(
         root: &Tracefs,
         proc: &Path,
@@ -159,7 +159,7 @@ impl Drop for Instance {
     }
 }
 
-/// Ends every trace of this program. For its ways out that drop nothing:
+/// Ends every trace of this program, for exits that drop nothing:
 /// `process::exit`, and a panic in any thread.
 pub fn end_all() {
     let Some(mut open) = within_patience(&OPEN) else {
@@ -278,16 +278,15 @@ fn remove_stale(instances: &Tracefs, us: &Name, proc: &Path) {
     }
 }
 
-/// The PID namespaces that processes but the first are in; none if that could not be found out for
-/// each of them.
+/// Returns the PID namespaces of all processes but the first; none if any of them is
+/// unreadable.
 fn pid_namespaces(proc: &Path) -> Option<BTreeSet<u64>> {
     let mut namespaces = BTreeSet::new();
     for entry in fs::read_dir(proc).ok()? {
         let entry = entry.ok()?;
         let name = entry.file_name();
         let is_process = name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
-        // Process 1 is where its numbers are counted from, and even root may be kept
-        // from asking it.
+        // Process 1 defines the namespace, and may be unreadable even for root.
         if !is_process || name == "1" {
             continue;
         }

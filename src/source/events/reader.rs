@@ -1,4 +1,4 @@
-//! The thread that reads events while they come, and what it has gathered.
+//! The thread that reads events, and its buffers.
 //!
 //! It waits in the kernel while nothing happens, so an idle machine costs
 //! nothing. Once something does, it reads in turns of some milliseconds: one
@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-/// Between two turns: the buffers hold three times as much at the highest rate
-/// that was measured.
+/// Interval between two polls: the buffers hold three times as much at the
+/// highest rate that was measured.
 const TURN_NS: u32 = 20_000_000;
 /// Poll interval with a small receive buffer.
 const NARROW_TURN_NS: u32 = 2_000_000;
@@ -38,7 +38,7 @@ pub(super) struct Shared {
     trace: Option<Trace>,
     gathered: Mutex<Gathered>,
     epoll: OwnedFd,
-    /// Written to once, to end the thread.
+    /// Written to once, to stop the thread.
     end: OwnedFd,
     ended: AtomicBool,
     /// CPU time used by the thread so far, in nanoseconds.
@@ -63,14 +63,14 @@ pub(super) struct Gathered {
     pub(super) endings: Vec<Ending>,
     /// Number of changes lost because the buffer was full.
     pub(super) overflowed: u64,
-    /// Endings that found none, here or in the kernel.
+    /// Number of destroyed sockets lost here or in the kernel.
     pub(super) missed: u64,
     destroyed: Option<Destroyed>,
     page: Vec<u8>,
 }
 
 impl Gathered {
-    /// Everything up to now, in the order in which it happened.
+    /// Drains everything up to now, in the order of time.
     fn take(&mut self) -> Taken {
         let mut changes = mem::take(&mut self.changes);
         // Long runs are in order already.
@@ -101,7 +101,7 @@ impl Gathered {
         came
     }
 
-    /// Adds what is known to be complete up to a time.
+    /// Moves the changes that are complete up to a time.
     fn settle(&mut self, until_us: u64) {
         let Self { fresh, changes, .. } = self;
         let room = MOST_CHANGES.saturating_sub(changes.len());
@@ -126,7 +126,7 @@ pub(super) struct Taken {
     pub(super) missed: u64,
 }
 
-/// The thread, and what it shares.
+/// The thread and its shared state.
 pub(super) struct Reader {
     pub(super) shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -204,7 +204,7 @@ impl Shared {
         }
     }
 
-    /// Until something happens, or is to end.
+    /// Waits for an event or the stop.
     fn wait(&self) {
         let mut events = [epoll::Event {
             flags: epoll::EventFlags::empty(),
@@ -217,7 +217,7 @@ impl Shared {
         }
     }
 
-    /// Until the next turn.
+    /// Waits for the next poll.
     fn rest(&self) {
         let narrow = self
             .gathered()
@@ -240,7 +240,7 @@ impl Shared {
         clock_ns(ClockId::Monotonic).saturating_sub(self.origin_ns) / 1000
     }
 
-    /// Reads everything that is there; whether that was anything.
+    /// Reads everything available; returns true if that was anything.
     pub(super) fn read(&self) -> bool {
         let mut gathered = self.gathered();
         // All changes up to now are readable, on every processor.
@@ -254,7 +254,7 @@ impl Shared {
         came || changed || !gathered.fresh.is_empty()
     }
 
-    /// Everything up to now.
+    /// Drains everything up to now.
     pub(super) fn take(&self) -> Taken {
         self.read();
         self.gathered().take()
@@ -273,12 +273,12 @@ impl Shared {
         self.used_ns.load(Ordering::Relaxed)
     }
 
-    /// Hears of endings no longer.
+    /// Stops reading destroyed sockets.
     pub(super) fn end_endings(&self) {
         self.gathered().destroyed = None;
     }
 
-    /// Hears of changes no longer.
+    /// Stops reading changes.
     pub(super) fn end_trace(&self) {
         if let Some(trace) = &self.trace {
             drop(lock(&trace.held).take());
@@ -287,7 +287,7 @@ impl Shared {
 }
 
 impl Trace {
-    /// Reads the pipes of all processors; whether anything came.
+    /// Reads the pipes of all processors; returns true if anything was read.
     fn read(&self, gathered: &mut Gathered, origin_ns: u64) -> bool {
         let held = lock(&self.held);
         let Some(instance) = held.as_ref() else {

@@ -3,7 +3,7 @@
 //!
 //! Format: `events/header_page` and `events/header_event` of tracefs,
 //! `include/linux/ring_buffer.h`, `kernel/trace/ring_buffer.c`. Every length is
-//! checked before it is believed, and each step goes forward.
+//! validated, and each step goes forward.
 
 /// Length of a page's head: a time stamp, and how much is committed.
 pub const HEAD: usize = 16;

@@ -16,12 +16,12 @@ const LONGEST: usize = 1 << 20;
 /// Size of one read.
 const PART: usize = 1 << 16;
 
-/// A folder of it.
+/// A directory of tracefs.
 #[derive(Debug)]
 pub(super) struct Tracefs(OwnedFd);
 
 impl Tracefs {
-    /// Its uppermost folder.
+    /// Opens the root directory.
     pub(super) fn open() -> Result<Self, NoFeed> {
         let mut refused = NoFeed::NotOffered;
         for place in PLACES {
@@ -41,19 +41,19 @@ impl Tracefs {
         })
     }
 
-    /// A folder in this one.
+    /// Opens a subdirectory.
     pub(super) fn folder(&self, path: &str) -> Result<Self, Errno> {
         openat(&self.0, path, FOLDER, Mode::empty()).map(Self)
     }
 
-    /// A file to read from, which never makes a reader wait.
+    /// Opens a file for reading that never blocks.
     pub(super) fn pipe(&self, path: &str) -> Result<OwnedFd, Errno> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         openat(&self.0, path, flags, Mode::empty())
     }
 
-    /// The text of a file. Some give all they have to the first reading and
-    /// nothing to a second, so the first must be large.
+    /// Reads a file. Some return everything to the first read and nothing to a
+    /// second, so the first must be large.
     pub(super) fn read(&self, path: &str) -> Result<String, Errno> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let file = openat(&self.0, path, flags, Mode::empty())?;
@@ -77,7 +77,7 @@ impl Tracefs {
         rustix::io::write(&file, value.as_bytes()).map(drop)
     }
 
-    /// Makes a folder, which is how an instance is begun.
+    /// Creates a directory, which creates an instance.
     pub(super) fn make(&self, name: &str) -> Result<(), Errno> {
         mkdirat(&self.0, name, Mode::RWXU)
     }
@@ -88,7 +88,7 @@ impl Tracefs {
         unlinkat(&self.0, name, AtFlags::REMOVEDIR)
     }
 
-    /// The names in it.
+    /// Lists the directory.
     pub(super) fn names(&self) -> Vec<String> {
         let Ok(entries) = rustix::fs::Dir::read_from(&self.0) else {
             return Vec::new();
@@ -116,7 +116,7 @@ fn is_tracefs(folder: &OwnedFd) -> bool {
     fstatfs(folder).is_ok_and(|told| u64::try_from(told.f_type).is_ok_and(|kind| kind == MAGIC))
 }
 
-/// A mount that has no place in any folder and ends with its descriptor.
+/// Creates a mount that is attached nowhere and ends with its descriptor.
 fn detached() -> Result<OwnedFd, Errno> {
     let context = fsopen("tracefs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_create(&context)?;

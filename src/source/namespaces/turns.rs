@@ -1,5 +1,5 @@
-//! In which order very many network namespaces are read, when one table cannot read them
-//! all: each in its turn, and those of this machine before those of any user's making.
+//! Rotation in which very many network namespaces are read if one table cannot read
+//! them all: each in turn, and this machine's own before those created by any user.
 
 /// Owner class of a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +24,7 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// The places of namespaces in the order in which they are to be read. They are given
-    /// by ascending number.
+    /// Returns the indexes of namespaces in read order. They are given by ascending id.
     pub(super) fn order(&mut self, namespaces: &[(u32, Class)]) -> Vec<usize> {
         self.classes = namespaces.to_vec();
         let [own, foreign] = [Class::Own, Class::Foreign].map(|class| {
@@ -48,7 +47,7 @@ impl Turns {
         (0..namespaces.len()).filter_map(each).collect()
     }
 
-    /// Notes that one of the last order has been read.
+    /// Marks one of the last order as read.
     pub(super) fn note(&mut self, id: u32) {
         if let Ok(place) = self.classes.binary_search_by_key(&id, |(id, _)| *id) {
             self.last[self.classes[place].1 as usize] = id;

@@ -1,8 +1,8 @@
-//! Shares out how many descriptors are read for one table.
+//! Allocates the number of descriptors read for one table.
 //!
-//! Anybody may hold a million descriptors and change their number all the time; read
-//! whole with every table, they would leave no time for anything else. So a table costs
-//! a bounded amount: processes with few descriptors come first, large ones are read in
+//! Any user may hold a million descriptors and change their number all the time; read
+//! completely with every table, they would leave no time for anything else. So a table
+//! has a budget: processes with few descriptors come first, large ones are read in
 //! parts, the one that has waited longest first. The rest is read for later tables.
 
 use super::roster::Pass;

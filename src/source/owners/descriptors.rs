@@ -1,8 +1,8 @@
-//! Reads the descriptors of a process: which of them are sockets.
+//! Scans the descriptors of a process for sockets.
 //!
 //! A socket's descriptor is a link reading `socket:[inode]` (proc(5)). A
-//! process may vanish at any step, which is normal. One that may not be looked
-//! into is counted, since it could own a row that seems ownerless.
+//! process may vanish at any step, which is normal. An unreadable one is
+//! counted, since it could own a row without a known owner.
 
 use crate::model::gap::GapReason;
 use crate::model::io_uring;
@@ -45,14 +45,14 @@ pub(super) enum Outcome {
     Read,
     /// It has ended.
     Gone,
-    /// It may not be looked into, but it can't hold a socket anyway: a kernel
-    /// thread or a zombie.
+    /// It is unreadable, but it can't hold a socket anyway: a kernel thread or
+    /// a zombie.
     Empty,
-    /// It could not be looked into, or not wholly.
+    /// It was unreadable, or partly so.
     Refused(GapReason),
 }
 
-/// A place in a folder of descriptors: where the next part of it begins.
+/// Position in a directory of descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) struct Cursor(u64);
 
@@ -109,7 +109,7 @@ pub(super) struct ProcFolder {
 /// Metadata of a process's descriptor directory, available without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Glance {
-    /// Number of the folder: another process under the same pid has another.
+    /// Inode of the directory, which differs for a reused pid.
     pub(super) identity: u64,
     /// Number of descriptors; 0 before Linux 6.2.
     pub(super) count: u64,

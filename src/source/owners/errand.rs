@@ -1,4 +1,4 @@
-//! Reads many processes, on as many threads as lend a hand.
+//! Scans many processes, on one or more threads.
 
 use super::descriptors::{Link, Part, ProcFolder, Target};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,7 +42,7 @@ impl Errand {
         }
     }
 
-    /// With nothing to do.
+    /// Creates an empty scan.
     pub(super) fn none() -> Self {
         Self {
             proc: None,

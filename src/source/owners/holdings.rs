@@ -14,7 +14,7 @@ pub(super) struct Holdings {
     /// Index of the links by inode.
     directory: Directory,
     stale: bool,
-    /// Counts the times that anything in here changed.
+    /// Version, incremented with every change.
     edition: u32,
 }
 
@@ -31,8 +31,8 @@ pub(in crate::source) struct Assigned {
 }
 
 impl Assigned {
-    /// While nothing has been looked for: each socket that a process may hold
-    /// still waits for its owner.
+    /// Creates the assignment before any search: each socket that a process may
+    /// hold is pending.
     pub(in crate::source) fn pending(sockets: &[Socket]) -> Self {
         let span = |socket: &Socket| match socket.inode {
             Some(_) => OwnerSpan::PENDING,
@@ -56,7 +56,7 @@ impl Holdings {
         let mut links = links;
         links.sort_unstable();
         links.dedup();
-        // Most that are read in their turn hold what they held.
+        // Most rescanned processes hold the same sockets as before.
         if self.links.iter().filter(|link| theirs(link)).eq(&links) {
             return;
         }
@@ -76,8 +76,8 @@ impl Holdings {
         self.span(inode).count > 0
     }
 
-    /// Brings the index up to date. Links that have not changed are in order
-    /// already, which this sort makes use of.
+    /// Rebuilds the index. Unchanged links are in order already, which this
+    /// sort makes use of.
     pub(super) fn index(&mut self) {
         if !std::mem::take(&mut self.stale) {
             return;

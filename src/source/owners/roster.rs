@@ -1,4 +1,5 @@
-//! The processes there are, what is known of each, and which must be read.
+//! The processes, the known facts about each, and the selection of those to
+//! read.
 //!
 //! Since Linux 6.2 the size of `/proc/PID/fd` is the number of open descriptors
 //! (`proc_readfd_count` in `fs/proc/fd.c`), so one stat shows that a process
@@ -13,7 +14,7 @@ use crate::model::gap::GapReason;
 use foldhash::HashMap;
 use std::collections::{BTreeMap, VecDeque};
 
-/// Counts the times that processes were looked at.
+/// Number of a pass over all processes.
 pub(super) type Pass = u32;
 
 /// Number of passes in which every process is read once.
@@ -31,7 +32,7 @@ pub(super) struct Known {
     pub(super) glance: Glance,
     /// Pass of the last complete read of its descriptors; none before that.
     pub(super) read_at: Option<Pass>,
-    /// Since when they are to be read; none if nothing is known to be new.
+    /// Pass since which they are due; none if nothing is known to be new.
     due_since: Option<Pass>,
     /// Progress of a read that takes several tables.
     reading: Option<Reading>,
@@ -100,17 +101,17 @@ pub(super) struct Roster {
     turns: VecDeque<u32>,
     /// Descriptors that may still be read on turns.
     credit: i64,
-    /// Every PID namespace has a process 1. Where it cannot be seen, `hidepid`
-    /// keeps processes out of sight, and who knows how many.
+    /// True if process 1 is not listed: every PID namespace has one, so
+    /// `hidepid` hides it and an unknown number of others.
     first_hidden: bool,
-    /// Not even this process is listed.
+    /// True if not even this process is listed.
     lists_nobody: bool,
 }
 
 /// Result of surveying all processes.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
-    /// Processes to read, and about how many descriptors they have together.
+    /// Processes to read, and their approximate number of descriptors.
     pub(super) targets: Vec<Target>,
     pub(super) size: u64,
     /// Processes that have ended, or are others under the same number.
@@ -202,7 +203,7 @@ impl Roster {
         }
     }
 
-    /// Marks those due whose turn it is, so that all are read within [`TURNS`]
+    /// Marks processes due for a rescan, so that all are read within [`TURNS`]
     /// passes. A large one uses up the credit of many passes.
     fn take_turns(&mut self) {
         let all: u64 = self.known.values().map(|known| cost(&known.glance)).sum();
@@ -230,7 +231,7 @@ impl Roster {
         }
     }
 
-    /// Notes what came of reading a process, or a part of it, in this pass.
+    /// Records the result of reading a process, or a part of it, in this pass.
     pub(super) fn note(&mut self, pid: u32, part: &Part) {
         let now = self.pass;
         let Some(known) = self.known.get_mut(&pid) else {
@@ -260,8 +261,8 @@ impl Roster {
         known.due_since = (known.stirred_at > began).then_some(known.stirred_at);
     }
 
-    /// Notes that the threads of a process have been searched in this pass, and
-    /// whether one has descriptors of its own.
+    /// Records that the threads of a process have been searched in this pass,
+    /// and if one has descriptors of its own.
     pub(super) fn note_threads(&mut self, pid: u32, apart: bool) {
         if let Some(known) = self.known.get_mut(&pid) {
             known.threads |= apart;
@@ -292,7 +293,7 @@ impl Roster {
             .map(|(pid, known)| (*pid, known))
     }
 
-    /// Since when every readable process has been read, its threads too.
+    /// Pass since which every readable process has been read, its threads too.
     pub(super) fn all_read_since(&self) -> Pass {
         self.readable()
             .map(|(_, known)| known.read_at.min(known.threads_at).unwrap_or(0))
@@ -320,8 +321,7 @@ impl Roster {
             .is_some_and(|first| first.outcome == refused)
     }
 
-    /// Processes whose descriptors could not be read, by reason: those that were too
-    /// many for the budget among them.
+    /// Counts the unreadable processes by reason, including those beyond the budget.
     pub(super) fn unreadable(&self) -> BTreeMap<GapReason, u64> {
         let mut counts = BTreeMap::new();
         for known in self.known.values() {

@@ -114,7 +114,7 @@ pub(super) struct Candidate {
     pub(super) lively: bool,
 }
 
-/// Puts the likely first, and among the equally likely those that are read
+/// Sorts the likely first, and among equally likely ones those that are read
 /// quickly.
 pub(super) fn order(candidates: &mut [Candidate]) {
     candidates.sort_unstable_by_key(|candidate| {
