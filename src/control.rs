@@ -1,4 +1,4 @@
-//! Acts on processes and connections, and only on those a person confirmed.
+//! Acts on processes and connections that the user has confirmed.
 //!
 //! `kill(pid)` can hit a process that has just been given a reused pid. So a
 //! target is *armed* first: a pidfd is opened, which refers to one process for
@@ -30,16 +30,16 @@ use std::time::Duration;
 
 /// Actions on processes.
 pub trait Control: Send {
-    /// Takes hold of a target and verifies it. Nothing is sent. A target that
-    /// is armed again under its number stays held by the same descriptor.
+    /// Opens a handle of a target and verifies it. Nothing is sent. A target
+    /// that is armed again under its id keeps the same descriptor.
     ///
     /// # Errors
     ///
     /// The reason why this target can't or must not be signalled.
     fn arm(&mut self, id: ArmId, target: &Target) -> Result<ArmedFacts, Refusal>;
 
-    /// Verifies an armed target once more and sends the signal. It does not
-    /// wait for what comes of it.
+    /// Verifies an armed target once more and sends the signal, without waiting
+    /// for its effect.
     fn signal(&mut self, id: ArmId, signal: Signal) -> Outcome;
 
     /// Signals an armed target together with all its descendants.
@@ -53,15 +53,15 @@ pub trait Control: Send {
     /// this fails, the frozen ones are continued, and nothing else is sent.
     fn signal_tree(&mut self, id: ArmId, signal: Signal) -> TreeOutcome;
 
-    /// Waits until an armed target has ended, with all of its tree if that was
-    /// signalled; at most `patience`.
+    /// Waits with a timeout until an armed target has exited, with all of its
+    /// tree if that was signalled.
     fn wait(&mut self, id: ArmId, patience: Duration) -> bool;
 
-    /// Lets go of a target.
+    /// Releases a target.
     fn disarm(&mut self, id: ArmId);
 }
 
-/// A control that refuses everything: where a person wants only to look.
+/// Control that refuses everything, for read-only use.
 #[derive(Debug, Default)]
 pub struct Refusing;
 

@@ -1,5 +1,5 @@
-//! The system calls by which a process is taken hold of and signalled, so that
-//! tests can play a kernel that has no pidfds, and count what is sent.
+//! The system calls for process handles and signals, so that tests can replace
+//! a kernel without pidfds and record the signals.
 
 use crate::model::signal::Signal;
 use rustix::io::Errno;
@@ -18,7 +18,7 @@ pub(super) trait Calls: Send + Sync {
     fn send_to_number(&self, pid: Pid, signal: Signal) -> Result<(), Errno>;
 }
 
-/// This kernel.
+/// System calls of the running kernel.
 #[derive(Debug, Default)]
 pub(super) struct Kernel;
 

@@ -5,7 +5,7 @@ use super::kin::{self, folder};
 use crate::model::caution::Caution;
 use std::fs;
 
-/// The cautions about a process.
+/// Returns the risks of signalling a process.
 pub(super) fn of(pid: u32, own: u32) -> Vec<Caution> {
     let mut cautions = Vec::new();
     if kin::ancestors(own).contains(&pid) || holds_terminal_of(pid, own) {

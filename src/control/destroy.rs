@@ -19,18 +19,18 @@ use std::num::NonZeroU32;
 
 /// Actions on connections.
 pub trait Close: Send {
-    /// Finds out, without doing anything, whether connections of this network
-    /// namespace could be closed.
+    /// Checks, without any effect, that connections of this network namespace
+    /// can be closed.
     ///
     /// # Errors
     ///
     /// The reason why no connection could be closed.
     fn ready(&mut self) -> Result<(), CloseRefusal>;
 
-    /// Finds out whether one belongs to MPTCP, without doing anything to it.
+    /// Returns true if a connection belongs to MPTCP. It has no effect on it.
     fn is_mptcp(&mut self, target: &Closable) -> bool;
 
-    /// Closes one, at once and on both ends.
+    /// Closes a connection, immediately and on both ends.
     ///
     /// # Errors
     ///
@@ -38,7 +38,7 @@ pub trait Close: Send {
     fn close(&mut self, target: &Closable) -> Result<(), CloseRefusal>;
 }
 
-/// The kernel's way.
+/// Closer by `SOCK_DESTROY`.
 #[derive(Debug, Default)]
 pub struct SockDestroy;
 

@@ -17,7 +17,7 @@ use std::path::Path;
 
 /// The kernel's mark behind the path of a removed program.
 const DELETED: &[u8] = b" (deleted)";
-/// The first descriptor that is handed over at the start (sd_listen_fds(3)).
+/// First descriptor passed at the start (sd_listen_fds(3)).
 const FIRST_HANDED_OVER: u32 = 3;
 
 /// Current facts of a process.
@@ -26,7 +26,7 @@ pub(super) struct Facts {
     pub(super) stat: Stat,
     /// True if it has exited, with all its threads, and was not reaped.
     pub(super) ended: bool,
-    /// The program it runs; none if that may not be known.
+    /// Its program; none if unknown.
     pub(super) program: Option<RunProgram>,
     /// Inodes of its sockets; none if its descriptors may not be read.
     pub(super) inodes: Option<Vec<u32>>,
@@ -154,9 +154,9 @@ pub(super) fn name(pid: u32) -> Option<Text> {
     Some(Text::new(&Stat::parse(&bytes)?.name))
 }
 
-/// True if kill(2) lets this program signal a process: by CAP_KILL, or because its real
-/// or effective user is the real or saved one there. False where the process is in
-/// another user namespace, or that cannot be read.
+/// True if kill(2) permits this program to signal a process: by CAP_KILL, or because
+/// its real or effective user is the real or saved one there. False if the process is
+/// in another user namespace, or is unreadable.
 pub(super) fn may_be_signalled(pid: u32) -> bool {
     let user_namespace = |folder: &Path| fs::read_link(folder.join("ns/user")).ok();
     let theirs = user_namespace(&folder(pid));

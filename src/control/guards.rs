@@ -4,7 +4,7 @@ use super::facts::Facts;
 use crate::model::action::{Refusal, Target};
 use crate::model::text::Text;
 
-/// Refuses by number alone, before anything is opened.
+/// Refuses by pid alone, before anything is opened.
 pub(super) fn by_number(pid: u32, own: u32) -> Result<(), Refusal> {
     match pid {
         0 | 1 => Err(Refusal::Init),
@@ -13,10 +13,10 @@ pub(super) fn by_number(pid: u32, own: u32) -> Result<(), Refusal> {
     }
 }
 
-/// Refuses what is not the process that was pointed at: another one that was given
-/// its number, or one that no longer holds the socket of the row it was picked from.
-/// Name and program are no part of its identity: a process changes its name at will
-/// (prctl(2), `PR_SET_NAME`), and would protect itself by that.
+/// Refuses a process other than the chosen one: one with a reused pid, or one that no
+/// longer holds the socket of its row. Name and program are not part of the identity: a
+/// process changes its name at will (prctl(2), `PR_SET_NAME`), and could protect itself
+/// by that.
 pub(super) fn by_identity(facts: &Facts, target: &Target) -> Result<(), Refusal> {
     if facts.stat.kernel_thread {
         return Err(Refusal::KernelThread);

@@ -1,5 +1,5 @@
-//! The hold on one process: its pidfd, or, where there are none and a person
-//! accepts the risk, only its number.
+//! Handle of one process: its pidfd, or, without pidfds and if the user accepts
+//! the risk, only its pid.
 
 use super::calls::Calls;
 use super::kin;
@@ -70,8 +70,8 @@ impl Hold {
         }
     }
 
-    /// Waits until the process has ended, at most `patience`. A process that
-    /// was not reaped has ended, too.
+    /// Waits with a timeout until the process has exited. An unreaped process
+    /// has exited, too.
     pub(super) fn ended(&self, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
         match self {
@@ -106,7 +106,7 @@ pub(super) fn raw(pid: u32) -> Result<Pid, Refusal> {
         .ok_or(Refusal::Gone)
 }
 
-/// An error that has no words of its own.
+/// Wraps an error without a message of its own.
 pub(super) fn failed(error: Errno) -> Refusal {
     Refusal::Failed(Text::from(io::Error::from(error).to_string().as_str()))
 }

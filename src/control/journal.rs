@@ -1,10 +1,10 @@
-//! Leaves a trace of what was done as root, in the system's own log: who, to
-//! whom, and with what result.
+//! Logs the actions of root in the system's log: who, on whom, and with what
+//! result.
 //!
 //! One datagram in the form of RFC 3164 to `/dev/log`, where journald and every
-//! syslog daemon listen. It carries no time: the daemon puts its own, in its own
-//! time zone, which a library would have to guess. A system without a log loses
-//! the trace, never the action.
+//! syslog daemon listen. It carries no time: the daemon adds its own, in its
+//! own time zone, which a library would have to guess. Without a log the entry
+//! is lost, never the action.
 
 use std::fs;
 use std::io;

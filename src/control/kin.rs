@@ -79,7 +79,7 @@ pub(super) fn ancestors(pid: u32) -> Vec<u32> {
 pub(super) struct Census(BTreeMap<u32, Stat>);
 
 impl Census {
-    /// Counts them now.
+    /// Reads them now.
     pub(super) fn take() -> Self {
         let pids = numbers(Path::new("/proc")).into_iter();
         let known = pids.filter_map(|pid| Some((pid, stat(pid)?)));

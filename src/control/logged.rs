@@ -1,4 +1,4 @@
-//! Acts as another does, and leaves a trace of everything it does.
+//! Forwards all actions and logs each of them.
 
 use super::Control;
 use super::destroy::Close;
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// Writes every signal and every closed connection, and what came of it, to the
+/// Logs every signal and every closed connection, with its result, in the
 /// system's log.
 pub struct Logged<C> {
     inner: C,
@@ -67,7 +67,7 @@ fn quoted(text: &Text) -> String {
 }
 
 impl<C> Logged<C> {
-    /// Around what acts.
+    /// Wraps a control or a closer.
     #[must_use]
     pub fn around(inner: C) -> Self {
         Self {
@@ -144,7 +144,7 @@ impl<C: Close> Close for Logged<C> {
     }
 }
 
-/// In a few words, always the same: a log is searched.
+/// Returns a short, constant text: logs are searched.
 fn result(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Sent { .. } => "sent".to_owned(),

@@ -1,5 +1,5 @@
-//! One question to the kernel over netlink, and its answer: yes, what was asked
-//! for, or the number of an error (netlink(7)).
+//! One request to the kernel over netlink, and its answer: success, the
+//! requested data, or an error number (netlink(7)).
 
 use rustix::io::Errno;
 use rustix::net::{
@@ -41,8 +41,7 @@ pub(super) fn ask(
     verdict(&answer).ok_or_else(odd)
 }
 
-/// Asks for one thing, whose answer has the kind of the question, and gives
-/// that without its header.
+/// Sends a request whose answer has the same type, and returns its payload.
 ///
 /// # Errors
 ///
@@ -64,7 +63,7 @@ fn odd() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "an odd answer")
 }
 
-/// Each question has a socket of its own, so that no late answer can be taken
+/// Each request has a socket of its own, so that no late answer can be taken
 /// for another's.
 fn exchange(family: Option<Protocol>, question: &[u8]) -> io::Result<Vec<u8>> {
     let socket = socket_with(

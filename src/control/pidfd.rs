@@ -65,7 +65,7 @@ impl PidfdControl {
         }
     }
 
-    /// Takes hold of a process that is not held yet.
+    /// Opens the handle of a process.
     fn take_hold(&self, target: &Target) -> Result<Hold, Refusal> {
         match Hold::open(&*self.calls, target.pid) {
             Err(Refusal::NoPidfd) if self.without == WithoutPidfd::Risk => {
@@ -173,10 +173,10 @@ impl Control for PidfdControl {
 }
 
 impl Armed {
-    /// Makes sure once more that this is what was asked about, and that it lives. A
-    /// pidfd is identity enough; a program that was exchanged under the question is
-    /// worth a new one. By a number alone another process might be hit that was
-    /// started within the same clock tick, so the name must agree as well.
+    /// Verifies once more that this is the confirmed process, and that it is alive. A
+    /// pidfd is identity enough; an exchanged program needs a new confirmation. With a
+    /// pid alone another process started within the same clock tick could be hit, so
+    /// the name must match as well.
     fn verify(&self) -> Result<(), Refusal> {
         let facts = verify(&self.target)?;
         if facts.ended {

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Pid and signal, in order.
 type Sent = Arc<Mutex<Vec<(u32, Signal)>>>;
 
-/// Writes down what would be sent.
+/// Records the signals.
 struct Recording {
     sent: Sent,
     /// True if signals are sent as well.

@@ -1,4 +1,4 @@
-//! A process with all its descendants, frozen so that none is born meanwhile,
+//! A process with all its descendants, frozen so that none is forked meanwhile,
 //! and signalled from the leaves to the root.
 
 use super::calls::Calls;
@@ -94,7 +94,7 @@ impl<'a> Frozen<'a> {
             .try_for_each(|member| wait_until_still(member, self.deadline))
     }
 
-    /// Takes hold of the children that are not held yet.
+    /// Opens handles of the children that are not held yet.
     fn find_children(&mut self, spared: &BTreeSet<u32>) -> Result<(), Refusal> {
         let pids: BTreeSet<u32> = self.members.iter().map(|member| member.pid).collect();
         let census = Census::take();
@@ -134,7 +134,7 @@ impl<'a> Frozen<'a> {
         parent.is_some_and(|parent| !parent.ended()) && !child.ended()
     }
 
-    /// Sends a signal to all of them, and gives back those it was sent to.
+    /// Sends a signal to all of them, and returns those that received it.
     pub(super) fn signal(mut self, signal: Signal) -> Result<Vec<Member>, Refusal> {
         if signal != Signal::Stop {
             for member in self.members.iter().rev() {

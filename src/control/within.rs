@@ -1,5 +1,6 @@
-//! Keeps to the processes of this network namespace: the lab, whose table can
-//! show the rest of the machine, too, acts only on what is its own.
+//! Restricts a control to the processes of this network namespace: the lab,
+//! whose table can show the rest of the machine, too, acts only on its own
+//! processes.
 
 use super::Control;
 use super::kin::folder;
@@ -17,7 +18,7 @@ pub struct Within<C> {
 }
 
 impl<C: Control> Within<C> {
-    /// Around what acts.
+    /// Wraps a control.
     #[must_use]
     pub fn around(inner: C) -> Self {
         let own = namespace(std::process::id());
