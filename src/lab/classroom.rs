@@ -30,8 +30,8 @@ use std::os::fd::OwnedFd;
 const BYTES: u16 = 32;
 /// Number of SYNs of a flood sent at once.
 const FLOOD_AT_ONCE: u16 = 30;
-/// A class is left alone for less than a lab that is measured: what it leaves
-/// behind when it is killed must be gone soon. Seconds, and retries.
+/// Sysctls of a state lab, which needs less time than a measured lab: remnants
+/// of a killed one must be gone soon. Seconds, and retries.
 const ORPHANS: [(&str, &str); 2] = [(FIN_TIMEOUT, "60"), ("ipv4/tcp_orphan_retries", "8")];
 
 /// Use of the local end of a socket.
@@ -44,7 +44,7 @@ enum Use {
     Datagrams,
 }
 
-/// A socket of the class: what the program holds of it, and what the peer knows.
+/// A socket of the lab: the program's descriptor and the peer's state.
 #[derive(Debug)]
 struct Place {
     /// State that it shows; none once it has left it.
@@ -73,7 +73,7 @@ struct Flood {
 }
 
 impl<'a> Classroom<'a> {
-    /// A class in which nothing is set up.
+    /// Creates a lab without sockets.
     pub(super) fn open(namespace: &'a Namespace, choice: DeviceChoice) -> Result<Self, LabError> {
         for (setting, value) in ORPHANS {
             // Without it the states last as long as elsewhere in the lab.
@@ -90,7 +90,7 @@ impl<'a> Classroom<'a> {
         })
     }
 
-    /// Notes a socket that the program holds.
+    /// Adds a socket that the program holds.
     fn keep(
         &mut self,
         exhibit: Option<Exhibit>,
@@ -110,7 +110,7 @@ impl<'a> Classroom<'a> {
         Ok(())
     }
 
-    /// Notes one that waits to be accepted.
+    /// Adds a connection that waits to be accepted.
     fn leave(&mut self, exhibit: Option<Exhibit>, conversation: Conversation) {
         self.places.push(Place {
             exhibit,
@@ -123,7 +123,7 @@ impl<'a> Classroom<'a> {
         });
     }
 
-    /// A new client's SYN to a listener, and its ACK, if it is to have one.
+    /// Connects a new client to a listener; the ACK is optional.
     fn arrive(
         &mut self,
         exhibit: Option<Exhibit>,
@@ -170,7 +170,7 @@ impl<'a> Classroom<'a> {
         self.flood = Flood { port, left: count };
     }
 
-    /// The next SYNs of a flood, and whether there are more to come.
+    /// Sends the next SYNs of a flood; returns true if more remain.
     pub(super) fn flood_on(&mut self) -> bool {
         let at = SocketAddr::new(Path::V4.here(), self.flood.port);
         let now = self.flood.left.min(FLOOD_AT_ONCE);
@@ -189,7 +189,7 @@ impl<'a> Classroom<'a> {
         self.places.retain(|place| place.waits_at != Some(listener));
     }
 
-    /// Notes what the kernel has sent since the last step.
+    /// Updates the connections with the kernel's segments since the last step.
     fn listen_in(&mut self) {
         let Self { rig, places, .. } = self;
         let known = places
@@ -198,8 +198,8 @@ impl<'a> Classroom<'a> {
         rig.far_end.note(known);
     }
 
-    /// The number of the place that a wish is about. What it is led away from it
-    /// shows no more: that can be set up again.
+    /// Returns the index of the socket that a request concerns. A socket that
+    /// leaves its state no longer shows it, so that it can be set up again.
     fn wished(&mut self, wish: &Wish) -> Option<usize> {
         let same =
             |address: SocketAddr, end: Endpoint| Endpoint::new(address.ip(), address.port()) == end;

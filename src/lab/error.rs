@@ -39,16 +39,16 @@ pub enum LabError {
         /// The system's error.
         error: io::Error,
     },
-    /// This process is where it could reach a network. It must not go on.
+    /// This process could reach a network. It must not continue.
     #[error("lab: refusing to send anything: {0}")]
     NotPrivate(String),
-    /// Something did not happen within the lab's patience.
+    /// A timeout of the lab.
     #[error("lab: waited in vain for {0}")]
     Late(String),
-    /// A learner's wish does not fit what is there.
+    /// The request does not fit the current state.
     #[error("{0}")]
     Lesson(&'static str),
-    /// A process of the lab that was given an order has ended.
+    /// A process of the lab that was given a request has ended.
     #[error("lab: a process has ended")]
     Gone,
     /// Failure reported by a helper process.

@@ -75,7 +75,7 @@ impl FarEnd {
         self.device.index()
     }
 
-    /// Hears the SYN of a socket that connects to `there`.
+    /// Waits for the SYN of a socket that connects to `there`.
     pub(super) fn hear_syn(&mut self, there: SocketAddr) -> Result<Conversation, LabError> {
         let syn = self.hear("a SYN", |segment| {
             segment.to == there && segment.control == Control::Syn
@@ -155,14 +155,14 @@ impl FarEnd {
         self.drain();
     }
 
-    /// Hears the FIN of a socket.
+    /// Waits for the FIN of a socket.
     pub(super) fn hear_fin(&mut self, with: &mut Conversation) -> Result<(), LabError> {
         let fin = self.hear_from(with, "a FIN", |segment| segment.control == Control::Fin)?;
         with.heard = fin.end();
         Ok(())
     }
 
-    /// Hears bytes that a socket sends.
+    /// Waits for data of a socket.
     pub(super) fn hear_bytes(&mut self, with: &mut Conversation) -> Result<(), LabError> {
         let bytes = self.hear_from(with, "bytes", |segment| !segment.payload.is_empty())?;
         with.heard = bytes.end();
@@ -200,7 +200,7 @@ impl FarEnd {
         reset
     }
 
-    /// Has the peer take its next step.
+    /// Sends the peer's next step.
     pub fn tell(&mut self, with: &mut Conversation, step: Step) {
         // Pending segments belong to the past; expected ones arrive later.
         self.drain_into(with);
@@ -270,7 +270,7 @@ impl FarEnd {
         }
     }
 
-    /// Takes in what waits, so that the past is not taken for an answer.
+    /// Discards pending segments, so that old ones are not taken for an answer.
     fn drain(&mut self) {
         while self.device.receive().is_some() {}
     }
@@ -318,7 +318,7 @@ impl FarEnd {
         })
     }
 
-    /// Waits for a segment; others are passed over in silence.
+    /// Waits for a segment; others are skipped.
     fn hear(&mut self, what: &str, wanted: impl Fn(&Segment) -> bool) -> Result<Segment, LabError> {
         let deadline = Instant::now() + PATIENCE;
         loop {

@@ -28,24 +28,24 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// The last line of a helper that is ready.
 const READY: &str = "ready";
-/// Before what went wrong.
+/// Prefix of an error at the start.
 const FAILED: &str = "failed ";
-/// Behind an order that was carried out.
+/// Answer to a completed request.
 const DONE: &str = "done";
-/// Before why one was not.
+/// Prefix of an error of a request.
 const SORRY: &str = "sorry ";
 
 /// Role of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Park one of everything.
+    /// Park one socket of each kind.
     Park(DeviceChoice),
     /// Hold sockets that another process has, too.
     Hold,
     /// Hold a share of a load.
     Carry(Share),
-    /// Show one of each state, and what a learner wishes for; or only play the
-    /// far end of a tour.
+    /// Show one socket of each state and perform the requested actions; or only
+    /// play the peers of a tour.
     Teach(DeviceChoice, Course),
     /// Be a program of the tour.
     Talk(Part),
@@ -146,12 +146,12 @@ fn be(role: Role, outside: u64) -> Result<(), LabError> {
     }
 }
 
-/// Says that all is ready.
+/// Reports that all is ready.
 pub(super) fn say_ready() -> Result<(), LabError> {
     say(READY)
 }
 
-/// Says a line to the process that started this one.
+/// Sends a line to the process that started this one.
 pub(super) fn say(line: &str) -> Result<(), LabError> {
     let mut out = stdout().lock();
     writeln!(out, "{line}")
@@ -180,7 +180,7 @@ pub(super) fn wait_for_end(patience: Option<Duration>) -> Result<bool, LabError>
 pub(super) enum Upkeep {
     /// Query whether maintenance is needed.
     Asked,
-    /// Its time has come.
+    /// Maintenance is due.
     Due,
 }
 
@@ -307,8 +307,9 @@ impl Helper {
         }
     }
 
-    /// Gives an order and waits until it is done. Whoever does not answer in
-    /// time is not asked again: its answer would be taken for that of the next.
+    /// Sends a request and waits for its completion. A helper that does not
+    /// answer in time is not used again: its answer would be taken for that of
+    /// the next request.
     pub(super) fn order(&mut self, line: &str, patience: Duration) -> Result<(), LabError> {
         let input = self.input.as_mut().ok_or(LabError::Gone)?;
         writeln!(input, "{line}")
@@ -360,7 +361,7 @@ impl Helper {
 }
 
 impl Drop for Helper {
-    /// A helper that ends by itself sees to its own helpers; init need not.
+    /// A helper that ends by itself ends its own helpers.
     fn drop(&mut self) {
         self.dismiss();
         let deadline = Instant::now() + GRACE;

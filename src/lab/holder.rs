@@ -49,7 +49,7 @@ impl Holder {
         self.helper.pid()
     }
 
-    /// Has it hold this socket, too. It does when this returns.
+    /// Makes the other process hold this socket, too, and waits until it does.
     pub(super) fn share(&self, socket: BorrowedFd<'_>) -> Result<(), LabError> {
         let failed = LabError::io::<Errno>("hand a socket to", NAME);
         self.hand_over(socket).map_err(failed)
@@ -71,7 +71,7 @@ impl Holder {
     }
 }
 
-/// Holds what it is sent, until its input closes.
+/// Holds the sockets it receives, until its input closes.
 pub(super) fn play() -> Result<(), LabError> {
     say_ready()?;
     let line = stdin();

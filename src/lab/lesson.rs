@@ -1,5 +1,5 @@
-//! A lesson: the sockets that a learner watches, in processes of their own, and
-//! the next step of each on demand.
+//! A lab session: the sockets in processes of their own, and their next steps
+//! on request.
 
 use super::LabError;
 use super::classroom::Classroom;
@@ -27,7 +27,7 @@ pub struct Lesson {
     namespace: Namespace,
     choice: DeviceChoice,
     course: Course,
-    /// None while it begins anew, and if that failed.
+    /// None while it restarts, and if that failed.
     company: Option<Company>,
 }
 
@@ -74,7 +74,7 @@ impl Lesson {
     ///
     /// # Errors
     ///
-    /// If one of them cannot be started, or what it could not do.
+    /// If one of them cannot be started, or reports an error.
     pub fn start(
         namespace: &Namespace,
         choice: DeviceChoice,
@@ -89,13 +89,13 @@ impl Lesson {
         })
     }
 
-    /// Has something happen, and waits until it has. What is to be set up again
-    /// is so even if the processes have ended: then by new ones.
+    /// Performs a request and waits for it. A restart works even if the
+    /// processes have ended, with new ones.
     ///
     /// # Errors
     ///
-    /// [`LabError::Gone`] if a process that it needs has ended; else if it does not
-    /// fit what is there, or did not work.
+    /// [`LabError::Gone`] if a process that it needs has ended; else if the request
+    /// does not fit the current state, or failed.
     pub fn make(&mut self, wish: &Wish) -> Result<(), LabError> {
         let anew = self.course == Course::Tour || !self.is_whole();
         if wish.what == Move::SetUpAgain && anew {

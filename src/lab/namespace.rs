@@ -1,7 +1,7 @@
 //! A private network namespace: no packet leaves it.
 //!
-//! A [`Namespace`] is the proof that this process is in one. Everything here
-//! that sends asks for it, so nothing can be sent anywhere else.
+//! A [`Namespace`] is the proof that this process is in one. Every sender here
+//! requires it, so nothing can be sent anywhere else.
 //!
 //! See `network_namespaces(7)`, `user_namespaces(7)`; the settings are those of
 //! the kernel's `ip-sysctl` document.
@@ -84,8 +84,8 @@ impl Namespace {
         Ok(namespace)
     }
 
-    /// In a process that was started inside: makes sure that it is not where
-    /// the program began, whose namespace has the number `outside`.
+    /// Verifies in a process started inside that it is not in the namespace
+    /// where the program began, whose id is `outside`.
     ///
     /// # Errors
     ///

@@ -23,7 +23,7 @@ const DATAGRAMS: usize = 3;
 const SHORT_FIN_TIMEOUT: &str = "60";
 
 impl Rig<'_> {
-    /// Parks one of a kind.
+    /// Parks a socket of a kind.
     ///
     /// # Errors
     ///

@@ -89,8 +89,7 @@ impl<'a> Rig<'a> {
         Some(self.far_end.hears_reset(conversation))
     }
 
-    /// Has `TIME_WAIT` begin anew wherever it is parked; to be called at least
-    /// once a minute.
+    /// Restarts every parked `TIME_WAIT`; to be called at least once a minute.
     pub fn keep_up(&mut self) {
         for (place, conversation) in &mut self.conversations {
             let kind = self.parked.get(*place).map(|parked| parked.kind);
@@ -112,7 +111,7 @@ impl<'a> Rig<'a> {
         self.peers = self.peers.max(number);
     }
 
-    /// Notes a socket that this process keeps.
+    /// Adds a socket that this process holds.
     pub(super) fn keep(
         &mut self,
         spot: Spot,
@@ -135,7 +134,7 @@ impl<'a> Rig<'a> {
         Ok(place)
     }
 
-    /// Notes a socket that this process and the other one keep.
+    /// Adds a socket that this process and the other one hold.
     pub(super) fn keep_shared(
         &mut self,
         spot: Spot,
@@ -152,7 +151,7 @@ impl<'a> Rig<'a> {
         Ok(place)
     }
 
-    /// Notes a socket that only the kernel keeps.
+    /// Adds a socket that only the kernel holds.
     pub(super) fn leave(&mut self, spot: Spot, conversation: Conversation) {
         let place = self.note(Parked {
             kind: spot.kind,
@@ -166,7 +165,7 @@ impl<'a> Rig<'a> {
         self.converse(place, conversation);
     }
 
-    /// Keeps the peer's side of a socket.
+    /// Adds the peer's side of a socket.
     pub(super) fn converse(&mut self, place: usize, conversation: Conversation) {
         self.conversations.push((place, conversation));
     }

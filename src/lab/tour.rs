@@ -59,8 +59,8 @@ impl Tour {
         self.server.runs() && self.client.runs()
     }
 
-    /// Plays the next chapter. `far_end` takes orders to the far end. After a
-    /// failure it goes on where that was.
+    /// Plays the next chapter; `far_end` receives the requests to the peers.
+    /// After a failure it continues at the failed step.
     pub(super) fn go_on(
         &mut self,
         namespace: &Namespace,
@@ -115,7 +115,7 @@ fn wait_for_acknowledgement() -> Result<(), LabError> {
 enum Deed {
     /// A command of the server.
     Serve(Line),
-    /// The client is.
+    /// A call of the client.
     Call(Line),
     /// A number of forged SYNs.
     Flood(u16),

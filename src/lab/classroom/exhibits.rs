@@ -58,7 +58,7 @@ fn here(port: u16) -> SocketAddr {
 }
 
 impl Classroom<'_> {
-    /// Sets up what is not there, or was led on.
+    /// Sets up every socket that is missing or has left its state.
     pub(in crate::lab) fn set_up(&mut self) -> Result<(), LabError> {
         let standing = Standing::read()?;
         for exhibit in SHOWN {
@@ -116,7 +116,7 @@ impl Classroom<'_> {
         }
     }
 
-    /// A connection that a program holds, led to its state.
+    /// Creates a connection that a program holds, in this state.
     fn show_way(&mut self, exhibit: Exhibit, state: State) -> Result<(), LabError> {
         let passive = matches!(
             state,

@@ -1,4 +1,4 @@
-//! Carries out what a learner wishes for, in the process that has the sockets.
+//! Performs the requested actions in the process that has the sockets.
 
 use super::{BYTES, Classroom, Use};
 use crate::lab::LabError;
@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 impl Classroom<'_> {
-    /// Does what is wished for.
+    /// Performs a request.
     pub(in crate::lab) fn make(&mut self, wish: &Wish) -> Result<(), LabError> {
         self.listen_in();
         // This request concerns no particular socket.
@@ -27,7 +27,7 @@ impl Classroom<'_> {
         }
     }
 
-    /// The next step of a peer.
+    /// Sends the next step of a peer.
     fn tell(&mut self, number: usize, step: Step) -> Result<(), LabError> {
         let Self { rig, places, .. } = self;
         let Some(place) = places.get_mut(number) else {
@@ -50,7 +50,7 @@ impl Classroom<'_> {
         Ok(())
     }
 
-    /// A call of the program, or what a client does at its listener.
+    /// Performs a call of the program, or a client's action at its listener.
     fn call(&mut self, what: Move, number: usize) -> Result<(), LabError> {
         let Some(place) = self.places.get_mut(number) else {
             return Ok(());
@@ -80,7 +80,7 @@ impl Classroom<'_> {
         use_socket(what, socket)
     }
 
-    /// Accepts the next at a listener, or what waits there up to a connection.
+    /// Accepts the next connection of a listener, or those up to a given one.
     fn accept_at(&mut self, number: usize) -> Result<(), LabError> {
         let place = self.places.get(number);
         let found = place.map(|place| (place.waits_at, place.local, place.remote));
