@@ -81,17 +81,17 @@ pub enum Ending {
     Done,
     /// No row matched.
     NothingMatched,
-    /// Not all that was ordered was done.
+    /// Not all requested actions were done.
     Unfinished,
-    /// Something cannot be seen or done here.
+    /// A feature is unavailable here.
     Lacking,
-    /// A check found something that is worth a warning.
+    /// A check found a warning.
     Warning,
     /// A check found an alarm.
     Critical,
     /// A check found nothing, but saw too little to be sure.
     CutShort,
-    /// By this signal.
+    /// A signal.
     Signal(i32),
     /// The terminal went away.
     TerminalGone,

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 /// Time within which an exit is reported as immediate.
 const AT_ONCE: Duration = Duration::from_millis(300);
-/// After this long a process that still runs is reported so.
+/// Time after which a running process is reported as still running.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest time of one poll of all processes while requests wait.
 const LOOK: Duration = Duration::from_millis(20);
@@ -63,7 +63,7 @@ pub(super) struct Deeds {
 }
 
 impl Deeds {
-    /// Orders a deed. The thread lives as long as this.
+    /// Sends a request. The thread lives as long as this handle.
     pub(super) fn send(&self, deed: Deed) {
         if let Some(sender) = &self.sender {
             let _ = sender.send(deed);
@@ -175,7 +175,7 @@ impl Actor {
         }
     }
 
-    /// Watches what comes of a signal.
+    /// Tracks the outcome of a signal.
     fn begin(&mut self, id: ArmId, outcome: Outcome, since: Instant) {
         self.watched.retain(|watched| watched.id != id);
         match outcome {
@@ -192,8 +192,8 @@ impl Actor {
         }
     }
 
-    /// Looks at the processes in turn; never escalates by itself. A process
-    /// that runs on stays held, so that a further signal reaches it and no
+    /// Polls the processes in turn; never escalates by itself. A process that
+    /// keeps running stays held, so that a further signal reaches it and no
     /// other.
     fn look(&mut self) {
         let count = self.watched.len().max(1);
@@ -205,7 +205,7 @@ impl Actor {
         }
     }
 
-    /// Says what is new of a process; gives it back if it is to be watched on.
+    /// Reports a change of a process; returns it if it is still tracked.
     fn report(&mut self, mut watched: Watched, ended: bool) -> Option<Watched> {
         let Watched { id, signal, .. } = watched;
         let after = watched.since.elapsed();

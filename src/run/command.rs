@@ -1,5 +1,5 @@
-//! `tcplens kill` and `tcplens close`: the deeds of the screen for scripts and
-//! for who knows already what is meant.
+//! `tcplens kill` and `tcplens close`: the actions of the screen for scripts
+//! and for users who know their targets.
 //!
 //! The targets are printed first, line by line, and then confirmed as on the
 //! screen: one key there is a `y` or `--yes` here, a typed number is a typed
@@ -35,15 +35,15 @@ use verdict::{Case, Verdict, judge};
 /// Options of an action on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// A plain question is answered with yes.
+    /// Answers a plain confirmation with yes.
     pub yes: bool,
     /// The number that would have to be typed.
     pub confirm: Option<u32>,
     /// Only print what would be done.
     pub dry_run: bool,
-    /// No more targets than this.
+    /// Largest number of targets.
     pub most: usize,
-    /// A port that names no end means both: clients of it are targets, too.
+    /// True if a port without a side includes clients.
     pub clients: bool,
 }
 
@@ -129,7 +129,7 @@ impl Teller {
         }
     }
 
-    /// Reports what is not acted on, with the reason.
+    /// Prints an excluded target with the reason.
     fn left_out(&self, what: &str, reason: String) {
         let values = [("what", what.to_owned()), ("reason", reason)];
         self.aside("left_out", &values);

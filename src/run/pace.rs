@@ -68,7 +68,7 @@ impl Pacer {
         self.cost().filter(|_| slowed)
     }
 
-    /// Follows another wish.
+    /// Sets another refresh mode.
     pub(super) fn choose(&mut self, pace: Pace) {
         self.pace = pace;
         self.interval = match (pace, self.cost()) {
@@ -77,8 +77,8 @@ impl Pacer {
         };
     }
 
-    /// The tables to come are others, and the first of them costs more than all
-    /// after it.
+    /// Resets the costs before tables of another kind, the first of which costs
+    /// more than those after it.
     pub(super) fn expect_others(&mut self) {
         self.costs.clear();
         self.passes_over = true;
@@ -111,7 +111,7 @@ impl Pacer {
         self.interval != before
     }
 
-    /// Takes note that the table is read.
+    /// Records that the table is read.
     pub(super) fn end_table(&mut self, used: Duration) {
         self.ended = Some(used);
     }

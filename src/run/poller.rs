@@ -1,7 +1,7 @@
-//! The thread that reads the kernel and folds what it reads.
+//! The thread that reads the kernel and updates the monitor.
 //!
-//! Its sleep is the wait for orders, so an order is carried out at once and
-//! nothing else wakes it.
+//! It sleeps waiting for commands, so a command is handled at once and nothing
+//! else wakes it.
 
 use super::pace::{self, Pacer};
 use super::screen::Event;
@@ -69,7 +69,7 @@ struct Poller {
     streamed: Option<Instant>,
 }
 
-/// Starts the thread. It ends when the orders' other end is dropped.
+/// Starts the thread. It ends when the sender of commands is dropped.
 pub(super) fn start(
     source: Box<dyn ReadingSource>,
     monitor: Monitor,
@@ -167,7 +167,7 @@ impl Poller {
         self.hand_over(observation);
     }
 
-    /// Tells the screen when the time between tables changes by itself.
+    /// Notifies the screen when the interval changes by itself.
     fn keep_pace(&mut self) {
         if self.pacer.begin_table(pace::processor_time()) {
             self.tell_interval();
@@ -219,7 +219,8 @@ impl Poller {
         }
     }
 
-    /// Carries out orders until the next table is due. False ends the thread.
+    /// Handles commands until the next table is due. Returns false to end the
+    /// thread.
     fn obey_until(&mut self, began: Instant, orders: &Receiver<Order>) -> bool {
         loop {
             let left = self.pacer.interval().saturating_sub(began.elapsed());

@@ -198,7 +198,7 @@ impl Screen {
         }
     }
 
-    /// Takes in one event; an ending ends the program.
+    /// Handles one event; an exit reason ends the program.
     fn take(&mut self, event: Event) -> Result<Option<Ending>, RunError> {
         let (message, at) = match event {
             Event::Observed => match self.slot.take() {

@@ -16,7 +16,7 @@ impl Slot {
         slot.replace(observation).is_none()
     }
 
-    /// Takes out what is there.
+    /// Takes the observation.
     pub(super) fn take(&self) -> Option<Arc<Observation>> {
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         slot.take()

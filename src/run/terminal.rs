@@ -134,7 +134,7 @@ fn leave() {
     let _ = disable_raw_mode();
 }
 
-/// Rings the bell, once. One that cannot be rung is no trouble.
+/// Rings the bell once. Errors are ignored.
 pub(super) fn ring() {
     let mut out = stdout();
     let _ = out.write_all(b"\x07").and_then(|()| out.flush());
@@ -151,7 +151,7 @@ pub(super) fn abandon() {
 fn install_panic_hook() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        // Held to the end, or another thread would draw on the ordinary
+        // Locked to the end, or another thread would draw on the ordinary
         // screen meanwhile.
         let _no_more = stdout().lock();
         leave();

@@ -19,7 +19,7 @@ pub(super) struct Stood {
 }
 
 impl Stood {
-    /// Takes in a table.
+    /// Records a table.
     pub(super) fn note(&mut self, observation: &Observation) {
         let mut standing = observation.findings.clone();
         let muted: Vec<Identity> = observation.muted.iter().map(Identity::of).collect();

@@ -1,5 +1,5 @@
-//! The signals that end a check, and its end where it cannot come by itself: the
-//! reader of its pipe takes no more, or the kernel is slow.
+//! Signals that end a check, and its forced end: the reader of its pipe is
+//! stuck, or the kernel is slow.
 
 use super::super::RunError;
 use super::watching::Progress;

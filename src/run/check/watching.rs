@@ -31,7 +31,7 @@ pub(super) enum Progress {
     Table(Duration, Option<Arc<Observation>>),
     /// A table could not be read.
     Failure(RunError),
-    /// Reading is over.
+    /// Reading has ended.
     Over,
     /// A signal asks for the end.
     Signal,
@@ -45,8 +45,8 @@ struct Reader {
     progress: Sender<Progress>,
 }
 
-/// Reads a table every second for so long, or until a signal is reported to
-/// `progress`. A table that cannot be read is left out.
+/// Reads a table every second for the given time, or until a signal is reported
+/// to `progress`. A table that cannot be read is left out.
 ///
 /// # Errors
 ///
@@ -120,7 +120,8 @@ impl Reader {
         }
     }
 
-    /// Reads a table, settles what it lacks, and reads what the rules ask for.
+    /// Reads a table, looks up missing sockets, and reads the details that
+    /// rules need.
     fn read(&mut self) -> Result<Option<Arc<Observation>>, RunError> {
         let (source, monitor) = (self.source.as_mut(), &mut self.monitor);
         if let Some(events) = source.read_events() {

@@ -32,7 +32,7 @@ pub struct CloseRequest {
     pub words: &'static Catalogue,
 }
 
-/// Tells what matches, asks, closes, and looks whether it is gone.
+/// Prints the matching connections, confirms, closes, and verifies the result.
 ///
 /// # Errors
 ///
@@ -112,7 +112,7 @@ fn look_up(about: &mut About, closed: &[Socket]) -> BTreeMap<SocketKey, State> {
     }
 }
 
-/// Says what came of one; whether it is closed.
+/// Prints the result for one connection; returns true if it is closed.
 fn told(
     teller: &Teller,
     doomed: &Doomed,

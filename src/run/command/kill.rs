@@ -40,7 +40,7 @@ pub struct KillRequest {
     pub words: &'static Catalogue,
 }
 
-/// Tells whose sockets match, asks, signals, and waits for the ends.
+/// Prints the matching processes, confirms, signals, and waits for their exit.
 ///
 /// # Errors
 ///
@@ -144,8 +144,8 @@ pub fn kill(mut request: KillRequest) -> Result<Ending, RunError> {
     })
 }
 
-/// Sends to all, then waits for all; whether each is gone, or was sent what
-/// need not end it.
+/// Sends to all, then waits for all; returns true if each has exited, or was
+/// sent a signal that need not end it.
 fn carry_out(
     control: &mut dyn Control,
     signal: Signal,

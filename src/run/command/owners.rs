@@ -36,9 +36,9 @@ impl Owner<'_> {
     }
 }
 
-/// The owners of some rows, in the order in which they are met. Of several who
-/// hold a row these are the ones for whom it would match if they held it alone:
-/// `pid:812` means that one, `:443` all.
+/// Returns the owners of some rows, in the order of the rows. Of several
+/// holders of a row only those are returned for whom it would match if they
+/// held it alone: `pid:812` means that one, `:443` all.
 pub(super) fn owners<'o>(
     rows: &[&'o Row],
     filter: &Filter,

@@ -1,5 +1,5 @@
-//! Orders whose filter cannot be decided: they are refused, for what is not known
-//! is neither meant nor left alone.
+//! Actions with an undecidable filter: they are refused, for an unknown row is
+//! neither included nor excluded.
 
 use super::owners::each_alone;
 use super::{About, Teller};
@@ -36,8 +36,8 @@ pub(super) fn refuse_kill(
     })
 }
 
-/// Refuses to close if it is unknown of a socket that could be closed whether it
-/// is meant.
+/// Refuses to close if it is unknown for a socket that could be closed whether
+/// it matches.
 pub(super) fn refuse_close(
     about: &About,
     observation: &Observation,
