@@ -1,4 +1,4 @@
-//! The command line: words in, a plan out, and the plan carried out.
+//! The command line: parses the arguments into a plan and executes it.
 
 mod carrying;
 mod flags;

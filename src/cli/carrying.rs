@@ -1,5 +1,4 @@
-//! Carries out what the command line plans: opens what it needs, with no more
-//! privilege than that, and hands it to what runs.
+//! Executes a plan: opens its sources with the least privilege, and runs it.
 
 use super::plan::{ConfigAction, Contents, LivePlan, Own, Plan, Watching};
 use super::privileges;
@@ -185,7 +184,7 @@ fn with_least_privilege(
             };
             watch(live, applied, place, words)
         }
-        // A lab within a lab is no plan that can be asked for.
+        // A lab within a lab cannot be planned.
         Plan::Lab(_, watch) => {
             with_least_privilege(*watch, applied, Place::Lab(Box::default()), tongue)
         }
@@ -343,8 +342,7 @@ fn names_users(wishes: &Wishes) -> bool {
     filters.any(|filter| filter.contains("user:"))
 }
 
-/// Twice refused is safe: the keys do nothing, and what they would ask for
-/// does nothing either.
+/// Defence in depth: the keys are disabled, and the control refuses too.
 fn control(policy: Policy, without: WithoutPidfd, place: &Place) -> Box<dyn Control> {
     let control = PidfdControl::new(without);
     match (policy, place) {

@@ -1,4 +1,5 @@
-//! From words to a plan: everything checked before anything is opened.
+//! Parses arguments into a plan: everything is checked before anything is
+//! opened.
 
 mod acting;
 mod check;
@@ -68,7 +69,7 @@ pub(super) struct Asked {
     pub(super) own: Own,
 }
 
-/// Files of a person's own that were named.
+/// Files named by the user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Own {
     /// The settings.
@@ -130,7 +131,7 @@ impl fmt::Display for Usage {
     }
 }
 
-/// Makes a plan of the arguments, the program's own name first.
+/// Parses the arguments, the program's own name first, into a plan.
 pub(super) fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     here: &Surroundings,

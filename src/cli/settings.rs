@@ -99,7 +99,8 @@ fn read_surely(own: &Own) -> Result<Loaded, FileError> {
     Ok(loaded)
 }
 
-/// A baseline of tcplens 0.1.0 has programs only.
+/// Warns about users missing in a baseline of tcplens 0.1.0, which has programs
+/// only.
 fn tell_of_missing_users(path: &Path, baseline: &Baseline) {
     let (count, path) = (baseline.without_user(), crate::config::shown(path));
     if count > 0 {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// The name of the live table in the tables below: it has no command.
 pub(in crate::cli) const LIVE: &str = "";
 
-/// The relation of a command to a shared flag.
+/// Relation of a command to a shared flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum Use {
     /// The flag changes what the command does.
@@ -21,7 +21,7 @@ pub(in crate::cli) enum Use {
     None,
 }
 
-/// Each shared flag, and the commands that obey it.
+/// Shared flags with the commands that use them.
 const OBEYED: &[(&str, &[&str])] = &[
     ("tcp", SELECTING),
     ("udp", SELECTING),
