@@ -1,4 +1,4 @@
-//! A baseline as a file: who is meant to listen, one a line, in JSON.
+//! A baseline as a file: the expected listeners, one a line, in JSON.
 
 use crate::model::baseline::{Baseline, Listener, ListenerProgram};
 use crate::model::mute::quoted;

@@ -92,7 +92,7 @@ pub enum FileError {
         /// Everything that is wrong.
         mistakes: Mistakes,
     },
-    /// It is no baseline.
+    /// It is not a baseline.
     #[error("{path} is no baseline: {reason}")]
     NoBaseline {
         /// The file.

@@ -75,17 +75,17 @@ impl<'a> Notes<'a> {
         }
     }
 
-    /// The text that is read.
+    /// Text that is read.
     pub(super) fn text(&self) -> &'a str {
         self.lines.text
     }
 
-    /// Something that must be mended.
+    /// Adds an error.
     pub(super) fn wrong(&mut self, at: Range<usize>, message: impl Into<String>) {
         self.wrong.push((at, message.into()));
     }
 
-    /// Something that is only worth saying.
+    /// Adds a warning.
     pub(super) fn odd(&mut self, at: Range<usize>, message: impl Into<String>) {
         self.odd.push((at, message.into()));
     }

@@ -50,7 +50,7 @@ pub(super) fn read(
     })
 }
 
-/// Tells, of the first rule that is one too many.
+/// Reports the first rule beyond the limit.
 pub(super) fn too_many(section: &Section<'_, '_>, notes: &mut Notes<'_>) {
     let message = format!("no more than {MOST} rules: each looks at every row of every table");
     notes.wrong(section.place(), message);

@@ -218,7 +218,7 @@ impl<'t, 'a> Section<'t, 'a> {
         self.said.extend(said);
     }
 
-    /// Tells what was not asked for, and gives what was, with its lines.
+    /// Reports the unknown keys, and returns the known ones with their lines.
     pub(super) fn finish(self, notes: &mut Notes<'_>) -> BTreeMap<String, usize> {
         for key in self.table.keys() {
             let word = key.get_ref().as_ref();
