@@ -47,7 +47,7 @@ pub fn write(
     write_unjudged(checked, words, width, out)
 }
 
-/// A finding that is over, in a line.
+/// Text of an ended finding, in one line.
 fn was(over: &Over, checked: &Checked<'_>, words: &Catalogue) -> String {
     let Over { finding, until } = over;
     let ago = until.age(checked.observation.time.stamp());

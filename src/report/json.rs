@@ -103,8 +103,8 @@ fn write_guarded(value: &impl Serialize, out: &mut (impl Write + ?Sized)) -> io:
     value.serialize(&mut serializer).map_err(io::Error::from)
 }
 
-/// Escapes what a terminal would obey: JSON itself lets C1 controls and
-/// direction overrides through. The value stays the same.
+/// Escapes characters that a terminal would interpret: JSON itself lets C1
+/// controls and direction overrides through. The value stays the same.
 struct Guarded(CompactFormatter);
 
 impl Formatter for Guarded {

@@ -125,7 +125,7 @@ fn write_line<'a>(
     out.write_all(b"\n")
 }
 
-/// Writes a line for each thing that could not be seen and would be looked for.
+/// Writes a line for each gap that would be missed.
 ///
 /// # Errors
 ///
