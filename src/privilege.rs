@@ -23,7 +23,7 @@ use rustix::thread::{
 use std::collections::BTreeSet;
 use std::fs;
 
-/// Gives up everything but these capabilities, as far as they are held.
+/// Drops all capabilities but these, as far as they are held.
 ///
 /// Capabilities belong to a thread and are inherited by those it starts: this
 /// covers the whole program only while it has a single thread. No failure here
@@ -61,8 +61,8 @@ pub fn without_capabilities<T>(deed: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Makes the calling thread one of an ordinary user for good: with this group, no
-/// other, and no capability.
+/// Makes the calling thread one of an ordinary user permanently: with this
+/// group, no other, and no capability.
 ///
 /// # Errors
 ///

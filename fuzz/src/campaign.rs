@@ -46,7 +46,7 @@ pub(crate) struct Report {
     pub(crate) faults: Vec<Fault>,
 }
 
-/// An input that must not do what it does.
+/// An input that causes a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     /// Number of the input, from which it can be made again.

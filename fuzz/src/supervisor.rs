@@ -1,6 +1,6 @@
-//! Campaigns in processes of their own, several at a time: an abort, an overflow of the
-//! stack or an input that does not end takes only its own process down, and the input is
-//! found again by its number.
+//! Campaigns in processes of their own, several at a time: an abort, a stack overflow
+//! or an endless input ends only its own process, and the input is found again by its
+//! number.
 
 use crate::campaign::{self, Fault, Report};
 use crate::seeds::Seeds;
@@ -33,8 +33,8 @@ struct Heard {
     report: Option<Report>,
 }
 
-/// Runs the campaign of a target, and returns what came of it, with the peak of its
-/// memory in KiB.
+/// Runs the campaign of a target, and returns its report and the peak of its memory in
+/// KiB.
 ///
 /// # Errors
 ///

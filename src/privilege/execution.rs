@@ -1,5 +1,5 @@
-//! Takes away the right to start programs, so that no library, however it was
-//! meant, can run one from PATH as root.
+//! Drops the right to start programs, so that no library can run one from PATH
+//! as root.
 //!
 //! A seccomp filter refuses execve(2) and execveat(2) with EPERM; every other
 //! system call is allowed. It counts for the calling thread and those it
