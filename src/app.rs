@@ -1,9 +1,7 @@
-//! The mind: what is on screen and what a key does, without drawing or
-//! touching anything.
+//! Application state and its update function: no I/O, no drawing.
 //!
-//! [`App::update`] takes a [`message::Message`] and answers with
-//! [`effect::Effect`]s, which `run` carries out. The same messages always lead
-//! to the same state.
+//! [`App::update`] takes a [`message::Message`] and returns [`effect::Effect`]s,
+//! which `run` carries out. The same messages always lead to the same state.
 
 mod acting;
 mod affair;
@@ -69,7 +67,7 @@ use tags::Tags;
 use troubles::{Attention, Troubles};
 use watching::Watched;
 
-/// The lengths of the interval between readings that + and - step through.
+/// Intervals between readings that + and - step through.
 pub const INTERVALS: [Duration; 7] = [
     Duration::from_millis(250),
     Duration::from_millis(500),
@@ -80,56 +78,56 @@ pub const INTERVALS: [Duration; 7] = [
     Duration::from_secs(30),
 ];
 
-/// What a person chose on the command line.
+/// Options of the command line.
 #[derive(Clone, Debug)]
 pub struct Choices {
-    /// Which rows.
+    /// Filter on rows.
     pub filter: Filter,
     /// The quick toggles.
     pub quick: Quick,
-    /// In which order.
+    /// Order of the rows.
     pub sort: Sort,
     /// Numbers instead of names.
     pub numeric: bool,
-    /// How often tables are to be read.
+    /// Interval between tables.
     pub pace: Pace,
-    /// Which network namespaces.
+    /// Network namespaces to read.
     pub scope: Scope,
-    /// Whether anything may be done to a process.
+    /// Actions on processes that are permitted.
     pub policy: Policy,
-    /// What this program runs in, which must not be cut off by mistake.
+    /// Login session of this program, which must not be closed by mistake.
     pub session: Session,
-    /// How findings are to be told.
+    /// Reporting of findings.
     pub attention: Attention,
-    /// Whether the terminal shows ASCII only.
+    /// True if the terminal shows ASCII only.
     pub latin_only: bool,
-    /// Whether the kernel's events are to be read between tables.
+    /// Use of kernel events between tables.
     pub events: EventsChoice,
-    /// What is taught, in the lab.
+    /// Mode of the lab; none outside it.
     pub course: Option<Course>,
-    /// In the lab, the limits of the machine around it.
+    /// In the lab, the limits of the host.
     pub outside: Option<Limits>,
     /// Destination of copied text.
     pub clipboard: Clipboard,
 }
 
-/// Everything the screen shows, and what it depends on.
+/// State behind the screen.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a switch of its own, and any may go with any"
 )]
 pub struct App {
-    /// The words in the chosen language.
+    /// The messages in the chosen language.
     pub words: &'static Catalogue,
-    /// Which key does what.
+    /// Commands by key.
     pub keymap: Keymap,
     /// The observation on screen; while paused not the latest.
     pub observation: Arc<Observation>,
-    /// What has come since the pause began.
+    /// Latest observation received while paused.
     held_back: Option<Arc<Observation>>,
-    /// Whether the screen is held still.
+    /// True while the screen is paused.
     pub paused: bool,
-    /// The filter in force.
+    /// The active filter.
     pub filter: Filter,
     /// The quick toggles.
     pub quick: Quick,
@@ -137,72 +135,71 @@ pub struct App {
     pub sort: Sort,
     /// Numbers of the rows that are shown, in order.
     pub order: Vec<u32>,
-    /// Rows that are not shown because it is unknown whether they match.
+    /// Rows that are not shown because it is unknown if they match.
     pub undecided: Undecided,
     /// The urgent rows of the observation on screen.
     pub urgencies: Arc<Urgencies>,
-    /// Where the cursor is.
+    /// Cursor and visible part of the table.
     pub cursor: Cursor,
-    /// What has the keyboard.
+    /// The page or dialog that has the keyboard.
     pub mode: Mode,
-    /// What lies below that.
+    /// Pages below that.
     trail: Vec<trail::Left>,
     /// The line above the footer.
     pub notice: Option<Notice>,
-    /// Whether names give way to numbers.
+    /// True if numbers are shown instead of names.
     pub numeric: bool,
-    /// How often tables are to be read.
+    /// Requested interval between tables.
     pub pace: Pace,
-    /// Time between tables now.
+    /// Present interval between tables.
     pub interval: Duration,
-    /// What a table costs, in processor time, where the interval is longer for
-    /// it.
+    /// Processor time of a table, if the interval is longer because of it.
     pub slowed_by: Option<Duration>,
-    /// Whether anything may be done to a process.
+    /// Actions on processes that are permitted.
     pub policy: Policy,
-    /// Which network namespaces are asked for.
+    /// Network namespaces that are requested.
     pub scope: Scope,
-    /// What this program can do here, once that was found out.
+    /// Effective abilities of this program, once probed.
     pub means: Option<Means>,
     /// The rows to act on together.
     pub tags: Tags,
-    /// Why the last reading failed, if it did.
+    /// Error of the last reading, if it failed.
     pub failure: Option<String>,
     /// Earlier filters, the latest last.
     filters: Vec<String>,
-    /// The last signal that was sent, and what comes of it.
+    /// Signals that were sent, and their outcome so far.
     affairs: Vec<Affair>,
-    /// What is known of the session this program runs in.
+    /// Login session of this program.
     session: Session,
     /// Connections that are being closed.
     answered: Vec<Answered>,
     next_arm: u64,
     /// Number of the latest table, shown or held back.
     newest: u64,
-    /// When that was read, milliseconds on the monotonic clock.
+    /// Time at which it was read, milliseconds on the monotonic clock.
     newest_ms: u64,
-    /// True if an answer to the question counts now.
+    /// True if an answer to the confirmation question is accepted now.
     consent: Consent,
     /// Time of the last message, from the start of the program.
     now: Duration,
-    /// What is read beyond the table.
+    /// Details requested beyond the table.
     watched: Watched,
-    /// What was done about findings, and those that are over.
+    /// Mutes and acknowledgements of findings, and resolved findings.
     troubles: Troubles,
-    /// Whether the terminal shows ASCII only: Chinese would be question marks.
+    /// True if the terminal shows ASCII only: Chinese would be question marks.
     latin_only: bool,
-    /// Whether a key was pressed yet.
+    /// True after the first key press.
     touched: bool,
     events: EventsChoice,
-    /// The lesson of the lab.
+    /// Progress of the lab.
     pub lesson: Option<Lesson>,
-    /// In the lab, the limits of the machine around it.
+    /// In the lab, the limits of the host.
     pub outside: Option<Limits>,
     pub(crate) clipboard: Clipboard,
 }
 
 impl App {
-    /// Begins with nothing read yet.
+    /// Starts without an observation.
     #[must_use]
     pub fn new(words: &'static Catalogue, choices: Choices) -> Self {
         Self {
@@ -250,14 +247,14 @@ impl App {
         }
     }
 
-    /// Takes in what happened and says what is to be done; no time has passed since
-    /// the message before.
+    /// Handles a message and returns its effects; no time has passed since the
+    /// message before.
     pub fn update(&mut self, message: Message) -> Vec<Effect> {
         self.update_at(message, self.now)
     }
 
-    /// Takes in what happened at a time, which is counted from the start of the
-    /// program, and says what is to be done.
+    /// Handles a message at a time counted from the start of the program, and
+    /// returns its effects.
     pub fn update_at(&mut self, message: Message, now: Duration) -> Vec<Effect> {
         self.now = self.now.max(now);
         let mut effects = self.take_in(message);
@@ -327,7 +324,7 @@ impl App {
         self.observation.rows.get(*number as usize)
     }
 
-    /// The explanation of a row.
+    /// Returns the explanation of a row.
     #[must_use]
     pub fn diagnosis(&self, row: &Row) -> Diagnosis {
         match &self.outside {
@@ -336,7 +333,7 @@ impl App {
         }
     }
 
-    /// A text with the limits that hold here filled in.
+    /// Fills the limits of this machine into a text.
     #[must_use]
     pub fn with_limits(&self, text: &str) -> String {
         let bounds = Bounds {
@@ -357,7 +354,7 @@ impl App {
         }
         let cursor = self.selected().map(|row| row.socket.key());
         // The first table may come before its owners, and be in another order
-        // with them; nobody has chosen the first row of it.
+        // with them; the user has not chosen its first row.
         let settling = self.observation.number == 1 && self.cursor.place() == 0 && !self.touched;
         let first = self.observation.number == 0;
         let same_rows = Arc::ptr_eq(&self.observation.rows, &observation.rows);
@@ -367,7 +364,7 @@ impl App {
         self.urgencies = Arc::new(urgencies(&self.observation));
         self.follow_finding(marked.as_ref());
         self.tags.keep_present(&self.observation);
-        // What was read beyond the table changes no row, nor any order.
+        // Details beyond the table change neither rows nor their order.
         if !same_rows {
             let stays = settling && matches!(self.mode, Mode::Table);
             self.arrange(cursor.filter(|_| !stays));
@@ -392,8 +389,8 @@ impl App {
         effects
     }
 
-    /// A page is about one socket: once that is gone, the page must not turn
-    /// into one about its neighbour.
+    /// A page is about one socket: if that is gone, the page must not show its
+    /// neighbour.
     fn leave_page_of_gone(&mut self, key: Option<SocketKey>) {
         if self.mode.is_about_one() && self.selected().map(|row| row.socket.key()) != key {
             self.mode = Mode::Table;
@@ -401,7 +398,7 @@ impl App {
         }
     }
 
-    /// Makes the order anew; the cursor follows its socket.
+    /// Updates the order of the rows; the cursor follows its socket.
     fn arrange(&mut self, cursor: Option<SocketKey>) {
         (self.order, self.undecided) = arrange_with(
             &self.observation,
@@ -420,13 +417,13 @@ impl App {
         self.cursor.follow(place, self.order.len());
     }
 
-    /// Makes the order anew after a change of filter or sorting.
+    /// Updates the order of the rows after a change of filter or sorting.
     fn rearrange(&mut self) {
         let cursor = self.selected().map(|row| row.socket.key());
         self.arrange(cursor);
     }
 
-    /// Asks for CPU and memory of the process under the cursor, for details.
+    /// Requests CPU and memory of the process under the cursor, for details.
     fn watch_usage(&self) -> Vec<Effect> {
         if !matches!(self.mode, Mode::Details { .. }) {
             return Vec::new();
@@ -439,7 +436,7 @@ impl App {
             .unwrap_or_default()
     }
 
-    /// Who insists on events and cannot have them all is told why.
+    /// With --events on, notifies the user if not all events are available.
     fn tell_refused_events(&mut self) {
         if self.events == EventsChoice::On
             && let Feed::Endings(reason) | Feed::Nothing(reason) = self.observation.chronicle.feed
@@ -449,8 +446,8 @@ impl App {
         }
     }
 
-    /// The use of the port that the filter asks for, where it asks for one: a sentence,
-    /// and what to do.
+    /// Returns the status of the port that the filter names, if it names one: a
+    /// sentence, and advice.
     #[must_use]
     pub fn port_use(&self) -> Option<Vec<String>> {
         let port = self.filter.single_port()?;
@@ -458,7 +455,8 @@ impl App {
             .then(|| PortStatus::of(port, &self.observation).lines(&self.observation, self.words))
     }
 
-    /// Says who has the port that the filter asks for. An empty table says it by itself.
+    /// Shows a notice with the process that has the port that the filter names.
+    /// An empty table shows it by itself.
     fn tell_port_use(&mut self) {
         if !self.order.is_empty()
             && let Some(verdict) = self.port_use().and_then(|lines| lines.into_iter().next())
@@ -467,7 +465,7 @@ impl App {
         }
     }
 
-    /// Shows one of the notices of the assets.
+    /// Shows a notice from the assets.
     fn say(&mut self, name: &str, values: &[(&str, String)]) {
         let sentence = self.words.screen("notice", name);
         self.notice = notice::fill(sentence, values, self.observation.time);

@@ -1,7 +1,7 @@
-//! Asking before processes are ended, and taking the answer.
+//! Confirmation before processes are ended.
 //!
-//! The app never holds a descriptor. It names an asking by its number, and
-//! `control` keeps the process behind it.
+//! The app never holds a descriptor. It refers to a request by its number, and
+//! `control` holds the process.
 
 use super::App;
 use super::affair::Affair;
@@ -31,8 +31,8 @@ struct Picked {
 }
 
 impl App {
-    /// Asks about the owners of the rows to act on; `offered` says that a
-    /// notice offers to ask again about a process that did not end.
+    /// Asks for confirmation to end the owners of the target rows; `offered` is
+    /// true if a notice offers to retry a process that did not end.
     pub(super) fn end_process(&mut self, offered: bool) -> Vec<Effect> {
         if self.policy == Policy::Look {
             self.say("read_only", &[]);
@@ -78,9 +78,8 @@ impl App {
         effects
     }
 
-    /// Whom a signal is meant for among the rows to act on. The row under the
-    /// cursor is pointed at; of several that are tagged, the filter they were
-    /// found by tells.
+    /// Selects the targets among the rows. The row under the cursor is explicit;
+    /// of several tagged rows, the filter decides.
     fn targets_among<'a>(&'a self, rows: &[&'a Row]) -> Targets<'a> {
         match rows {
             [_] => Targets {
@@ -91,8 +90,8 @@ impl App {
         }
     }
 
-    /// Who was to be left alone and holds one of the rows that are meant, too, is
-    /// meant: a worker that shares the listener.
+    /// Adds spared processes that also hold one of the target rows: workers that
+    /// share the listener.
     fn with_holders_among(
         &self,
         mut meant: Vec<Picked>,
@@ -120,8 +119,9 @@ impl App {
         (meant, others)
     }
 
-    /// So many at once are taken for a mistake. The command line allows more, so
-    /// its words are told, with the filter there is.
+    /// Refuses a number of targets that is likely a mistake. The command line
+    /// allows more, so that the notice contains its command with the present
+    /// filter.
     fn refuse_so_many(&mut self, count: usize) -> Vec<Effect> {
         let reason = self.reason(&Refusal::TooMany(count));
         let command = fill(self.words.screen("notice", "kill_so_many"), |place| {
@@ -154,8 +154,8 @@ impl App {
                 }
                 continue;
             }
-            // A row that is closed no longer has its socket: identity is then
-            // checked by start, name and program alone.
+            // A closed row no longer has its socket: identity is then checked by
+            // start time, name and program alone.
             let present = row.phase != Phase::Closed;
             found.push(Picked {
                 process: Arc::clone(owner),
@@ -179,8 +179,8 @@ impl App {
         Vec::new()
     }
 
-    /// An asking about a process: the one that is held already, if it was
-    /// signalled and has not ended, else a new one.
+    /// Reuses the pending request for this process if it was signalled and has
+    /// not ended, else creates a new one.
     fn asked(&mut self, picked: Picked) -> Asked {
         let Picked {
             process,
@@ -208,9 +208,9 @@ impl App {
         }
     }
 
-    /// Asks about those that a signal was sent to and that still run: if the row
-    /// under the cursor is one of theirs, or none of theirs is left. Whoever has
-    /// gone to another row means that one.
+    /// Asks again about signalled processes that still run: if the row under the
+    /// cursor is one of theirs, or none of theirs is left. A cursor on another
+    /// row selects that one.
     fn ask_again(&mut self) -> Option<Vec<Effect>> {
         let pointed = self
             .selected()
@@ -251,7 +251,7 @@ impl App {
             return self.let_go(id);
         };
         let target = asked.target.clone();
-        // What is found out belongs to the question, and must be read first.
+        // Facts found out belong to the question, and must be read first.
         self.consent.ask();
         let refusal = match result {
             Ok(facts) if facts.life == Life::Zombie && !alone => Refusal::Zombie,
@@ -273,7 +273,7 @@ impl App {
         effects
     }
 
-    /// Turns between the process and its tree.
+    /// Toggles between the process and its tree.
     pub(super) fn turn_reach(&mut self) -> Vec<Effect> {
         let Mode::Confirm(confirm) = &mut self.mode else {
             return Vec::new();
@@ -294,7 +294,8 @@ impl App {
         Vec::new()
     }
 
-    /// Chooses another signal. What an answer would send must be drawn first.
+    /// Chooses another signal. The signal that an answer would send must be drawn
+    /// first.
     pub(super) fn choose_signal(&mut self, other: impl Fn(Signal) -> Signal) -> Vec<Effect> {
         if let Mode::Confirm(confirm) = &mut self.mode
             && confirm.is_ready()
@@ -307,8 +308,8 @@ impl App {
         Vec::new()
     }
 
-    /// Explains the question instead of showing it, or shows it again. It must be
-    /// seen anew before it can be answered.
+    /// Shows the explanation of the question instead of the question, or the
+    /// question again. It must be visible anew before it can be answered.
     pub(super) fn explain_dialog(&mut self, scroll: Option<u16>) -> Vec<Effect> {
         match &mut self.mode {
             Mode::Confirm(confirm) => confirm.help = scroll,
@@ -344,7 +345,7 @@ impl App {
         }
         let confirm = (**confirm).clone();
         self.leave_all();
-        // They have served; the next key is about something else.
+        // Tags are cleared once the action has been sent.
         self.tags = Tags::default();
         let send = |asked: &Asked| match confirm.reach {
             Reach::Process => Effect::Signal(asked.id, signal),
@@ -370,26 +371,27 @@ impl App {
         ids.into_iter().flat_map(|id| self.let_go(id)).collect()
     }
 
-    /// True if an answer to the question counts now, as far as time is concerned.
+    /// True if an answer to the question is accepted now, as far as time is
+    /// concerned.
     #[must_use]
     pub fn takes_answers(&self) -> bool {
         self.consent.left(self.now) == Some(Duration::ZERO)
     }
 
-    /// True if an answer came too early, and none counted since.
+    /// True if an answer came too early, and none was accepted since.
     #[must_use]
     pub fn dropped_answer(&self) -> bool {
         self.consent.has_dropped()
     }
 
-    /// The frame shows a question: another one will show that its answer counts.
+    /// Requests a frame for the time at which an answer is accepted.
     pub(super) fn await_answer(&self) -> Option<Effect> {
         let left = self.consent.left(self.now)?;
         let asks = matches!(self.mode, Mode::Confirm(_) | Mode::Close(_));
         (asks && !left.is_zero()).then_some(Effect::TickAfter(left))
     }
 
-    /// Lets go of a process, unless it is still watched.
+    /// Releases a process, unless it is still watched.
     pub(super) fn let_go(&self, id: ArmId) -> Vec<Effect> {
         let watched = self.affairs.iter().any(|affair| affair.watches(id));
         if watched {
@@ -399,7 +401,7 @@ impl App {
         }
     }
 
-    /// Whether a command of the dialog would do anything now.
+    /// True if a command of the dialog is available now.
     pub(super) fn answers(&self, command: Command) -> bool {
         let Mode::Confirm(confirm) = &self.mode else {
             return false;
@@ -421,7 +423,7 @@ impl App {
         self.notice = Some(Notice::new(text, self.observation.time));
     }
 
-    /// Why no signal was sent, in words.
+    /// Returns the reason why no signal was sent, in words.
     pub(super) fn reason(&self, refusal: &Refusal) -> String {
         let user = || match refusal {
             Refusal::NotPermitted { uid: Some(uid) } => {

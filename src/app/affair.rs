@@ -1,5 +1,4 @@
-//! What comes of a signal: whether the processes end, what becomes of their
-//! ports, and whether somebody takes these again.
+//! Outcome of a signal: process exit, freed ports, and ports taken again.
 
 mod telling;
 
@@ -16,13 +15,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long after the end ports are watched for somebody who takes them again:
-/// service managers wait up to some seconds before they start one anew.
+/// Time after the end for which ports are watched for a new process: service
+/// managers wait up to some seconds before they restart one.
 const WATCHED_MS: u64 = 15_000;
-/// Start times are known to about a second, since boot's is.
+/// Tolerance of start times, which are known to about a second, as is boot time.
 const SLACK_MS: u64 = 1500;
 
-/// A signal that was sent to some processes, and what has come of it so far.
+/// A signal that was sent to some processes, and its outcome so far.
 #[derive(Clone, Debug)]
 pub(super) struct Affair {
     signal: Signal,
@@ -32,14 +31,14 @@ pub(super) struct Affair {
     before: Before,
     /// Number of the latest table when the last process ended, and the time.
     ended: Option<(u64, u64)>,
-    /// How many ports had been taken again when that was last told; none
-    /// before the ports were told of.
+    /// Number of ports taken again in the last notice; none before the ports were
+    /// reported.
     taken: Option<usize>,
-    /// What was told last.
+    /// Text of the last notice.
     told: String,
 }
 
-/// What there was when the signal was sent.
+/// Processes and time when the signal was sent.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Before {
     processes: BTreeSet<(u32, u64)>,
@@ -57,7 +56,7 @@ impl Before {
         }
     }
 
-    /// Whether a process has been started since.
+    /// True if a process was started since.
     pub(super) fn is_new(&self, process: &Process) -> bool {
         let known = (process.pid, process.start_ticks);
         let started = process.started_ms.unwrap_or(0);
@@ -71,21 +70,21 @@ struct Party {
     id: ArmId,
     target: Target,
     process: Arc<Process>,
-    /// How many processes the signal was sent to, for a tree.
+    /// Number of processes the signal was sent to, for a tree.
     reached: usize,
     fate: Fate,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Fate {
-    /// Nothing is known yet.
+    /// No result yet.
     Asked,
-    /// It was sent the signal and runs.
+    /// It received the signal and runs.
     Sent,
     Ended(Duration),
-    /// It still runs after so long, and was meant to end.
+    /// It still runs after this time, although the signal should end it.
     Runs(Duration),
-    /// It still runs, as it should after such a signal.
+    /// It still runs, as expected after this signal.
     GoesOn,
     Refused(Refusal),
 }
@@ -96,7 +95,7 @@ impl Party {
     }
 
     fn asked(&self) -> Asked {
-        // It may have closed its socket while it was about to end.
+        // It may have closed its socket before it ended.
         let target = Target {
             inode: None,
             ..self.target.clone()
@@ -112,13 +111,13 @@ impl Party {
     }
 }
 
-/// What is to be done with a new table.
+/// Step to take with a new table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
     Nothing,
-    /// Read the next one at once.
+    /// Read the next table at once.
     Refresh,
-    /// Tell what it shows.
+    /// Report the ports it shows.
     Aftermath,
 }
 
@@ -147,18 +146,18 @@ impl Affair {
         self.reach
     }
 
-    /// The numbers under which processes are held.
+    /// Ids under which processes are held.
     pub(super) fn ids(&self) -> Vec<ArmId> {
         self.parties.iter().map(|party| party.id).collect()
     }
 
-    /// Whether a process is held for what comes of the signal.
+    /// True if a process is held to watch the outcome of the signal.
     pub(super) fn watches(&self, id: ArmId) -> bool {
         let mut parties = self.parties.iter();
         parties.any(|party| party.id == id && party.runs())
     }
 
-    /// The asking under which a process is held already.
+    /// Returns the existing request that holds a process.
     pub(super) fn held(&self, process: &Process) -> Option<Asked> {
         let same = |party: &&Party| {
             party.runs()
@@ -168,7 +167,7 @@ impl Affair {
         self.parties.iter().find(same).map(Party::asked)
     }
 
-    /// The askings of those that still run after some seconds.
+    /// Returns the requests whose process still runs after some seconds.
     pub(super) fn stubborn(&self) -> Vec<Asked> {
         let stubborn = |party: &&Party| matches!(party.fate, Fate::Runs(_));
         self.parties
@@ -186,17 +185,17 @@ impl Affair {
         self.parties.iter().any(|party| which(&party.fate))
     }
 
-    /// Whether it is still open for some process what comes of the signal.
+    /// True if the outcome for some process is pending.
     fn is_open(&self) -> bool {
         self.any(|fate| matches!(fate, Fate::Asked | Fate::Sent))
     }
 
-    /// Whether a process is part of it.
+    /// True if a process is part of it.
     fn has(&self, id: ArmId) -> bool {
         self.parties.iter().any(|party| party.id == id)
     }
 
-    /// What a table can tell of it.
+    /// Returns the step that a table requires.
     fn due(&self, observation: &Observation) -> Due {
         let runs = || self.any(|fate| matches!(fate, Fate::Runs(_)));
         match self.ended {
@@ -207,7 +206,7 @@ impl Affair {
         }
     }
 
-    /// Whether nothing more is expected.
+    /// True if no further outcome is expected.
     fn is_over(&self, observation: &Observation) -> bool {
         if self.is_open() || self.any(|fate| matches!(fate, Fate::Runs(_))) {
             return false;
@@ -217,12 +216,12 @@ impl Affair {
     }
 }
 
-/// So many are followed at once; the oldest are let go of.
+/// Maximum number of signals tracked at once; the oldest are released.
 const FOLLOWED: usize = 8;
 
 impl App {
-    /// Follows what comes of a signal. A process that was signalled before is
-    /// followed as part of the new affair.
+    /// Tracks the outcome of a signal. A process that was signalled before is
+    /// tracked as part of the new one.
     pub(super) fn begin(&mut self, affair: Affair) -> Vec<Effect> {
         let taken_over = affair.ids();
         for earlier in &mut self.affairs {
@@ -238,7 +237,7 @@ impl App {
         ids.flat_map(|id| self.let_go(id)).collect()
     }
 
-    /// A tree of so many processes was sent the signal.
+    /// Records the number of processes in a tree that was signalled.
     pub(super) fn reached(&mut self, id: ArmId, count: usize) -> Vec<Effect> {
         let mut affairs = self.affairs.iter_mut();
         if let Some(party) = affairs.find_map(|affair| affair.party(id)) {
@@ -268,14 +267,14 @@ impl App {
             affair.ended = Some(now);
         }
         self.tell_of_affair(place.unwrap_or_default(), None);
-        // The table says what became of its sockets: read it now.
+        // The table shows the fate of its sockets: read it now.
         ended.then_some(Effect::Refresh).into_iter().collect()
     }
 
-    /// Once the processes have ended, the table must confirm it: what became of
-    /// their sockets, and of the ports they listened on? The first table after
-    /// the end may have been under way before it; the second tells. Those after
-    /// it tell whether somebody takes a port again.
+    /// Once the processes have ended, a table must confirm the fate of their
+    /// sockets and listening ports. The first table after the end may have been
+    /// under way before it; the second is reported. Later ones show if a process
+    /// takes a port again.
     pub(super) fn follow_up(&mut self, observation: &Observation) -> Vec<Effect> {
         self.newest = observation.number;
         self.newest_ms = observation.time.monotonic_ms;
@@ -299,7 +298,7 @@ impl App {
         refresh.then_some(Effect::Refresh).into_iter().collect()
     }
 
-    /// Says how things stand, if that is news.
+    /// Shows a notice with the outcome, if that has changed.
     fn tell_of_affair(&mut self, place: usize, aftermath: Option<&Aftermath>) {
         let Some(affair) = self.affairs.get(place) else {
             return;

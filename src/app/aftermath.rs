@@ -1,4 +1,4 @@
-//! What became of a process's sockets and ports once it has ended.
+//! State of a process's sockets and ports after its end.
 
 use super::affair::Before;
 use super::confirm::Goes;
@@ -9,10 +9,10 @@ use crate::model::socket::Socket;
 use crate::model::state::State;
 use std::sync::Arc;
 
-/// How many ports are told of.
+/// Maximum number of ports that are reported.
 const TOLD: usize = 3;
 
-/// What a table shows of the sockets that went with a process.
+/// State in a table of the sockets of an ended process.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Aftermath {
     /// No longer in the table.
@@ -25,16 +25,17 @@ pub(super) struct Aftermath {
     pub(super) ports: Vec<(u16, PortFate)>,
 }
 
-/// What became of a port.
+/// State of a port.
 #[derive(Clone, Debug)]
 pub(super) enum PortFate {
     /// Nothing is bound to it any more.
     Free,
-    /// Somebody listens on it; who, where that is known, and how many more.
+    /// A process listens on it: the process, if known, and the number of further
+    /// ones.
     Held(Option<(Arc<Process>, usize)>),
     /// A process that was started after the signal listens on it.
     Taken(Arc<Process>),
-    /// Nobody listens, but so many connections still have it.
+    /// No listener, but this number of connections still use it.
     Lingers(usize),
 }
 
@@ -59,7 +60,7 @@ impl Aftermath {
         }
     }
 
-    /// How many ports new processes have taken.
+    /// Number of ports taken by new processes.
     pub(super) fn taken(&self) -> usize {
         let taken = |(_, fate): &&(u16, PortFate)| matches!(fate, PortFate::Taken(_));
         self.ports.iter().filter(taken).count()

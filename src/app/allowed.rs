@@ -1,5 +1,4 @@
-//! Which commands would do anything now: help and footer list no other, so that
-//! nobody presses a key in vain.
+//! Availability of commands: help and footer list available ones only.
 
 use super::App;
 use super::command::Command;
@@ -8,7 +7,7 @@ use crate::model::action::Policy;
 use crate::model::closing::CloseRefusal;
 
 impl App {
-    /// Whether a person lets a command do anything at all.
+    /// True if the access mode permits a command.
     #[must_use]
     pub fn permits(&self, command: Command) -> bool {
         if command.digit().is_some() {
@@ -27,7 +26,7 @@ impl App {
         self.policy == Policy::Act || !acts
     }
 
-    /// Whether a command would do anything now: help and footer list no other.
+    /// True if a command is available now: help and footer list no other.
     #[must_use]
     pub fn works(&self, command: Command) -> bool {
         match command {
@@ -63,8 +62,8 @@ impl App {
         }
     }
 
-    /// Whether a page is on screen that is about no row: nothing may be ended from
-    /// there that cannot be seen.
+    /// True if the page on screen shows no row: a process that is not visible
+    /// must not be ended from there.
     pub(super) fn shows_no_row(&self) -> bool {
         matches!(self.mode, Mode::Help { .. } | Mode::Gaps { .. })
     }
@@ -75,7 +74,8 @@ impl App {
         stands || self.ended_findings().next().is_some()
     }
 
-    /// Why no connection can be closed here, if none can; found out by trying.
+    /// Returns the reason why no connection can be closed here, if so, as
+    /// determined by probing.
     #[must_use]
     pub fn close_refusal(&self) -> Option<&CloseRefusal> {
         self.means.as_ref()?.closing.as_ref().err()

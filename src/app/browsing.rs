@@ -1,4 +1,4 @@
-//! Moving about: the cursor, pages, sorting, filtering, the mouse.
+//! Navigation: the cursor, pages, sorting, filtering, the mouse.
 
 use super::App;
 use super::command::Command;
@@ -12,7 +12,7 @@ use crate::listing::{Column, Quick, Sort, SortBy, StateClass};
 use crate::model::protocol::{Family, Protocol};
 use crate::model::state::State;
 
-/// What the wheel moves by.
+/// Rows per step of the wheel.
 const WHEEL: isize = 3;
 
 impl App {
@@ -141,7 +141,8 @@ impl App {
         }
     }
 
-    /// Marks another finding on their page; scrolling is left to others.
+    /// Marks another finding on the findings page; scrolling is handled
+    /// elsewhere.
     fn step_findings(&mut self, command: Command) -> bool {
         let last = self.observation.findings.len() + self.observation.muted.len();
         let Mode::Findings { place, scroll } = &mut self.mode else {
@@ -203,13 +204,13 @@ impl App {
         self.say("sorted", &[("column", name.to_owned())]);
     }
 
-    /// Makes the order anew and shows its beginning: what was asked for.
+    /// Updates the order of the rows and shows its beginning.
     fn rearrange_from_top(&mut self) {
         self.rearrange();
         self.cursor.to(0);
     }
 
-    /// Shows the rows of a filter that this program wrote, and nothing else.
+    /// Shows the rows of a filter written by this program, and nothing else.
     pub(super) fn show_only(&mut self, filter: &str) {
         if let Ok(filter) = Filter::parse(filter) {
             self.filter = filter;
@@ -223,7 +224,8 @@ impl App {
         let in_table = matches!(self.mode, Mode::Table);
         match (gesture, spot) {
             (Gesture::WheelUp | Gesture::WheelDown, _) => self.wheel(gesture),
-            // A second press may fall on what has come to that place meanwhile.
+            // A second press may hit whatever has moved under the mouse
+            // meanwhile.
             (Gesture::Click, Spot::Command(command)) => return self.press(command),
             (_, Spot::Row(place)) if in_table => {
                 self.cursor.to(place);
@@ -256,8 +258,8 @@ impl App {
         Vec::new()
     }
 
-    /// What a click on a key's name does: what that key does here. The frame may
-    /// show the keys of where the person just was.
+    /// Runs the command of a key whose name was clicked, as that key would. The
+    /// frame may still show the keys of the page before.
     fn press(&mut self, command: Command) -> Vec<Effect> {
         if self.keymap.has(self.mode.context(), command) {
             self.command(command)
@@ -310,7 +312,7 @@ impl App {
         self.filter_or_clear(&wanted);
     }
 
-    /// Shows the rows of a filter, or all if it is in force already.
+    /// Shows the rows of a filter, or all if it is active already.
     fn filter_or_clear(&mut self, wanted: &str) {
         if let Ok(filter) = Filter::parse(wanted) {
             self.quick = Quick::default();
@@ -324,7 +326,7 @@ impl App {
     }
 }
 
-/// Only this, or if it was only this already, all.
+/// Sets a toggle to this value, or clears it if that is its value already.
 fn flip<T: PartialEq>(toggle: &mut Option<T>, only: T) {
     *toggle = if toggle.as_ref() == Some(&only) {
         None

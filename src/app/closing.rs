@@ -1,8 +1,8 @@
-//! Closing connections: ask, confirm, close, and see in the next tables
-//! whether they are gone.
+//! Closing connections: asks, confirms, closes, and checks in the next tables
+//! that they are gone.
 //!
-//! The command line asks the same question with other means, so the question
-//! itself ([`Closing`]) knows nothing of a screen.
+//! The command line asks the same question by other means, so that the question
+//! itself ([`Closing`]) is independent of a screen.
 
 use super::App;
 use super::effect::Effect;
@@ -24,40 +24,40 @@ use crate::model::state::State;
 use crate::model::text::Text;
 use std::collections::BTreeMap;
 
-/// The longest number that can be asked for has fewer digits.
+/// Maximum number of digits typed; no demanded number is as long.
 const LONGEST_NUMBER: usize = 12;
 
 /// The question before connections are closed, frozen when it was asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Closing {
-    /// What would be closed, in the order of the table.
+    /// Sockets that would be closed, in the order of the table.
     pub targets: Vec<Doomed>,
-    /// What would not, in words, and why.
+    /// Connections that would not, in words, and the reason.
     pub left_out: Vec<(String, CloseRefusal)>,
-    /// What must be typed, where one key is not enough.
+    /// Number that must be typed, if one key is not enough.
     pub demand: Option<Demand>,
-    /// What has been typed of it.
+    /// Digits typed so far.
     pub typed: String,
-    /// Lines scrolled, while the question is explained instead of shown.
+    /// Lines scrolled, while the explanation replaces the question.
     pub help: Option<u16>,
 }
 
 /// A socket that is to be closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doomed {
-    /// The kernel's name for it.
+    /// Its identity for the kernel.
     pub target: Closable,
     /// Its ends: `192.0.2.10:443 → 198.51.100.7:50122`.
     pub what: String,
-    /// Who holds it, by pid and name, smallest pid first.
+    /// Holders by pid and name, smallest pid first.
     pub owners: Vec<(u32, Text)>,
     /// The user of the first of them.
     pub user: Option<Text>,
 }
 
 impl Doomed {
-    /// The first owner: `nginx (812)`; where nobody is known, whether there is
-    /// somebody.
+    /// The first owner: `nginx (812)`; if unknown, a note that there is one, or
+    /// none.
     #[must_use]
     pub fn owner(&self, words: &Catalogue) -> String {
         match (self.owners.first(), self.target.socket().inode) {
@@ -69,7 +69,7 @@ impl Doomed {
 }
 
 impl Closing {
-    /// Asks about rows of the table.
+    /// Builds the question for rows of the table.
     #[must_use]
     pub fn of(rows: &[&Row], observation: &Observation, session: &Session) -> Self {
         let own = observation.namespaces.iter().find(|known| known.own);
@@ -127,7 +127,7 @@ impl Closing {
         closing
     }
 
-    /// Takes those for paths of MPTCP that are such, and leaves out its listeners.
+    /// Marks paths of MPTCP as such, and excludes its listeners.
     pub fn part_mptcp(&mut self, mut is_mptcp: impl FnMut(&Closable) -> bool) {
         let targets = std::mem::take(&mut self.targets);
         for doomed in targets {
@@ -143,7 +143,7 @@ impl Closing {
         }
         let before = self.demand.take();
         let before = before.iter().flat_map(Demand::cautions);
-        // A login is carried by none of those that are left out: they listen.
+        // The excluded sockets carry no login: they listen.
         let mut cautions: Vec<Caution> = before
             .copied()
             .filter(|caution| *caution == Caution::OwnSession)
@@ -167,7 +167,7 @@ impl Closing {
         first.map_or(0, |doomed| doomed.target.socket().local.port.into())
     }
 
-    /// Whether it has been answered with yes.
+    /// True if it has been confirmed.
     #[must_use]
     pub fn is_answered(&self) -> bool {
         let demand = self.demand.as_ref();
@@ -175,7 +175,7 @@ impl Closing {
     }
 }
 
-/// Why something was not closed, in words.
+/// Returns the reason why a socket was not closed, in words.
 #[must_use]
 pub fn reason(refusal: &CloseRefusal, words: &Catalogue) -> String {
     let reason = words.closing("refused", refusal.key());
@@ -188,17 +188,17 @@ pub fn reason(refusal: &CloseRefusal, words: &Catalogue) -> String {
     }
 }
 
-/// What was asked of the kernel, and what it said.
+/// A request to the kernel, and its results.
 #[derive(Clone, Debug)]
 pub(super) struct Answered {
     asked: Vec<Doomed>,
-    /// The results, once they are there, and the number of the latest table
-    /// then.
+    /// The results, once received, and the number of the latest table at that
+    /// time.
     results: Option<(Vec<Closed>, u64)>,
 }
 
 impl Answered {
-    /// Whether a table tells what became of them.
+    /// True if a table shows the outcome.
     fn is_due(&self, observation: &Observation) -> bool {
         let then = self.results.as_ref().map(|(_, then)| *then);
         then.is_some_and(|then| observation.number >= then + 2)
@@ -212,7 +212,7 @@ fn process_in(namespace: u32, observation: &Observation) -> Option<u32> {
     inside.find_map(|row| Some(observation.first_owner(row)?.pid))
 }
 
-/// Both ends of a row, or where it listens.
+/// Formats both ends of a row, or the end of a listener.
 fn ends(row: &Row, observation: &Observation) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
@@ -225,7 +225,7 @@ fn ends(row: &Row, observation: &Observation) -> String {
 }
 
 impl App {
-    /// Whether X would have something to ask about.
+    /// True if the close command has a target.
     pub(super) fn has_closable(&self) -> bool {
         let closable = |row: &Row| Closable::of(row, 0).is_ok();
         self.tags.count() > 0 || self.selected().is_some_and(closable)
@@ -269,7 +269,7 @@ impl App {
         Vec::new()
     }
 
-    /// A key while a number is being typed.
+    /// Handles a key while a number is being typed.
     pub(super) fn close_key(&mut self, key: Key) -> Vec<Effect> {
         let Mode::Close(closing) = &mut self.mode else {
             return Vec::new();
@@ -300,7 +300,7 @@ impl App {
         let asked = closing.targets.clone();
         let targets = asked.iter().map(|doomed| doomed.target).collect();
         self.leave_all();
-        // They have served; the next key is about something else.
+        // Tags are cleared once the action has been sent.
         self.tags = Tags::default();
         self.answered.push(Answered {
             asked,
@@ -309,11 +309,11 @@ impl App {
         vec![Effect::Close(targets)]
     }
 
-    /// The kernel has answered. What it says is told at once; what the next
-    /// tables show of it is told when they are there.
+    /// Handles the kernel's results: reported at once, and again as soon as the
+    /// next tables show the outcome.
     pub(super) fn closed(&mut self, results: Vec<Closed>) -> Vec<Effect> {
         let newest = self.newest;
-        // Answers come in the order of the questions.
+        // Results come in the order of the requests.
         let waiting = |answered: &&mut Answered| {
             let told = results.iter().map(|closed| &closed.target);
             answered.results.is_none()
@@ -328,8 +328,8 @@ impl App {
         vec![Effect::Refresh]
     }
 
-    /// The first table after the answer may have been under way before it; the
-    /// second tells.
+    /// The first table after the results may have been under way before them; the
+    /// second is reported.
     pub(super) fn follow_up_closing(&mut self, observation: &Observation) -> Vec<Effect> {
         let (due, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.answered)
             .into_iter()
@@ -342,7 +342,7 @@ impl App {
         refresh.then_some(Effect::Refresh).into_iter().collect()
     }
 
-    /// What came of it; with a table, as far as that shows it.
+    /// Shows the outcome; with a table, as far as that shows it.
     fn tell_closed(&mut self, answered: &Answered, table: Option<&Observation>) {
         let Some((results, _)) = &answered.results else {
             return;
@@ -378,7 +378,8 @@ impl App {
         self.tell(self.words.sentences(&sentences));
     }
 
-    /// What the table shows of one that was closed, and what its owner gets.
+    /// Returns the state of a closed socket in the table, and the effect on its
+    /// owner.
     fn seen_of(&self, doomed: &Doomed, table: &Observation) -> Vec<String> {
         let names = match row_of(doomed, table).map(|row| row.socket.state) {
             None => vec!["closed", doomed.target.owner_sees()],
@@ -396,7 +397,7 @@ impl App {
             .collect()
     }
 
-    /// A sentence about one; none where there is none to say.
+    /// Returns a message about one socket; none if there is none.
     fn about(&self, name: &str, doomed: &Doomed) -> Option<String> {
         let sentence = self.words.closing("outcome", name);
         if sentence.is_empty() {
@@ -415,7 +416,8 @@ impl App {
         fill(sentence, |_| Some(count.to_string()))
     }
 
-    /// What was not closed, and why; nothing if there is none.
+    /// Returns the message about sockets that were not closed, with the reason;
+    /// none if there are none.
     fn not_closed(&self, refused: &[(String, CloseRefusal)]) -> Option<String> {
         let (what, refusal) = refused.first()?;
         let name = match refused.len() {
@@ -441,7 +443,7 @@ impl App {
     }
 }
 
-/// The row of a socket that was closed, if there is one: what is bound to a port
+/// Returns the row of a closed socket, if there is one: a socket bound to a port
 /// stays so until its owner closes it.
 fn row_of<'t>(doomed: &Doomed, table: &'t Observation) -> Option<&'t Row> {
     let key = doomed.target.socket().key();
@@ -449,13 +451,13 @@ fn row_of<'t>(doomed: &Doomed, table: &'t Observation) -> Option<&'t Row> {
     rows.find(|row| row.phase != Phase::Closed && row.socket.key() == key)
 }
 
-/// Whether it is as if nobody had closed it.
+/// True if the socket is still open in the table.
 fn is_open(doomed: &Doomed, table: &Observation) -> bool {
     let idle = [State::Unconnected, State::BoundInactive, State::Closed];
     row_of(doomed, table).is_some_and(|row| !idle.contains(&row.socket.state))
 }
 
-/// Whether a listener that was closed has another one beside it.
+/// True if another listener shares the place of a closed one.
 fn serves_on(doomed: &Doomed, table: &Observation) -> bool {
     let closed = doomed.target.socket();
     let beside = |row: &&Row| {

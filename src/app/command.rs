@@ -1,4 +1,4 @@
-//! Everything a key can ask for, by the name it has in the keymap.
+//! The commands that keys can run, by their name in the keymap.
 
 /// A command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -9,15 +9,15 @@ pub enum Command {
     Help,
     /// Type a filter.
     Filter,
-    /// Take filter and toggles away.
+    /// Clear filter and toggles.
     Clear,
     /// Choose the column to sort by.
     SortChoose,
-    /// Turn the order round.
+    /// Reverse the sort order.
     SortReverse,
     /// Sort by the next column.
     SortNext,
-    /// Sort by the column before.
+    /// Sort by the previous column.
     SortPrevious,
     /// One row up.
     Up,
@@ -31,19 +31,19 @@ pub enum Command {
     Top,
     /// To the last row.
     Bottom,
-    /// All about the selected socket.
+    /// Details of the selected socket.
     Details,
-    /// All about its state.
+    /// Explanation of its state.
     Explain,
     /// End the process that owns it.
     EndProcess,
     /// Close its connection.
     CloseConnection,
-    /// Tag the row, or take its tag away.
+    /// Tag the row, or remove its tag.
     Tag,
-    /// Tag all that is shown, or take all tags away.
+    /// Tag all visible rows, or remove all tags.
     TagAll,
-    /// Hold the screen still.
+    /// Pause the screen.
     Pause,
     /// Read now.
     Refresh,
@@ -63,7 +63,7 @@ pub enum Command {
     ToggleEstablished,
     /// All other states on or off.
     ToggleOther,
-    /// Read as often as costs little.
+    /// Read as often as is cheap.
     Adapt,
     /// This network namespace, or all.
     AllNamespaces,
@@ -75,49 +75,49 @@ pub enum Command {
     CopyRow,
     /// Copy the row as JSON.
     CopyJson,
-    /// Filter to the rows of the gravest finding.
+    /// Filter to the rows of the most severe finding.
     ShowFinding,
     /// All findings with their evidence.
     Findings,
-    /// Take the marked finding for known.
+    /// Acknowledge the marked finding.
     Acknowledge,
     /// Mute the marked finding's rule for its program.
     Mute,
-    /// What could not be seen.
+    /// Abilities of this program, and gaps in what it can read.
     Gaps,
-    /// To the shell and back.
+    /// Suspend to the shell.
     Suspend,
     /// Send the chosen signal.
     ConfirmSend,
     /// Choose the next signal.
     NextSignal,
-    /// Choose the signal before.
+    /// Choose the previous signal.
     PreviousSignal,
     /// Explain the question: its keys, and what each answer does.
     DialogHelp,
     /// The process alone, or its whole tree.
     TurnReach,
-    /// Close what was asked about.
+    /// Close the connections in question.
     ConfirmClose,
     /// Send nothing.
     Cancel,
-    /// What the lab offers under this digit.
+    /// First action offered by the lab.
     Choose1,
-    /// What the lab offers under this digit.
+    /// Second action offered by the lab.
     Choose2,
-    /// What the lab offers under this digit.
+    /// Third action offered by the lab.
     Choose3,
-    /// What the lab offers under this digit.
+    /// Fourth action offered by the lab.
     Choose4,
-    /// What the lab offers under this digit.
+    /// Fifth action offered by the lab.
     Choose5,
-    /// What the lab offers under this digit.
+    /// Sixth action offered by the lab.
     Choose6,
-    /// What the lab offers under this digit.
+    /// Action of the lab under the digit 9.
     Choose9,
     /// The state machine with this socket in it.
     Machine,
-    /// What happened between the tables.
+    /// Events between the tables.
     Events,
     /// The learning pages.
     Learn,
@@ -133,15 +133,15 @@ pub enum Command {
     BriefOnly,
     /// To the row of the marked event.
     GoToRow,
-    /// Open what is marked, or go on.
+    /// Open the marked entry, or go on.
     Onward,
-    /// Let the segments fly, or hold them.
+    /// Play or stop the animation of segments.
     Play,
     /// To the next learning page.
     NextPage,
-    /// To the learning page before.
+    /// To the previous learning page.
     PreviousPage,
-    /// Take what is chosen.
+    /// Accept the chosen entry.
     Accept,
     /// One step back.
     Back,
@@ -223,14 +223,14 @@ impl Command {
         (Self::Back, "back"),
     ];
 
-    /// What takes what the lab offers under a digit, if that is one of its digits.
+    /// Returns the command of the lab's action under a digit, if there is one.
     #[must_use]
     pub fn of_digit(digit: u8) -> Option<Self> {
         let mut all = Self::ALL.iter().map(|(command, _)| *command);
         all.find(|command| command.digit() == Some(digit))
     }
 
-    /// The digit of what the lab offers, if it is that.
+    /// Returns the digit, for a command of the lab's actions.
     #[must_use]
     pub fn digit(self) -> Option<u8> {
         Some(match self {
@@ -254,7 +254,7 @@ impl Command {
             .map_or("", |(_, key)| key)
     }
 
-    /// The command behind a key of the assets.
+    /// Returns the command with this key of the assets.
     #[must_use]
     pub fn from_key(key: &str) -> Option<Self> {
         Self::ALL

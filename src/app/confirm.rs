@@ -1,4 +1,4 @@
-//! The question before processes are ended: everything a person should know,
+//! The question before processes are ended: all facts the user should know,
 //! frozen at the moment it was asked.
 
 use super::keys::Key;
@@ -17,53 +17,52 @@ use crate::model::text::Text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// No number that is to be typed has more digits.
+/// Maximum number of digits of a number to be typed.
 const DIGITS: usize = 10;
 
 /// The question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confirm {
-    /// Whom it is about; more than one where rows are tagged.
+    /// Processes in question; more than one if rows are tagged.
     pub asked: Vec<Asked>,
-    /// Who was asked for and is left out, and why.
+    /// Processes that were requested and are excluded, and the reason.
     pub left_out: Vec<(Target, Refusal)>,
     /// Each process alone, or with its tree.
     pub reach: Reach,
-    /// What would go with all of them.
+    /// Sockets of all of them.
     pub goes: Goes,
-    /// What has been typed of the number that is demanded.
+    /// Digits typed of the demanded number.
     pub typed: String,
-    /// Whether a signal was asked for before the number was typed.
+    /// True if a signal was requested before the number was typed.
     pub reminded: bool,
     /// The signal that an answer sends.
     pub chosen: Signal,
-    /// Lines scrolled, while the question is explained instead of shown.
+    /// Lines scrolled, while the explanation replaces the question.
     pub help: Option<u16>,
-    /// Processes that match and are left alone: name, pid and role.
+    /// Processes that match and are spared: name, pid and role.
     pub spared: Vec<(Target, Relation)>,
 }
 
-/// One process that is asked about.
+/// One process in question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// The number of the asking.
+    /// Id of the request.
     pub id: ArmId,
-    /// Whom it is about.
+    /// The process.
     pub target: Target,
-    /// The same as the table knows it.
+    /// The same process as the table knows it.
     pub process: Arc<Process>,
-    /// What the socket it was picked by is to it; none where a process is asked
-    /// about again.
+    /// Relation of the socket it was picked by; none if the question is repeated.
     pub relation: Option<Relation>,
     /// True if only the remote end of that socket has the port that the filter
-    /// asks for.
+    /// names.
     pub remote_only: bool,
-    /// What was found when it was taken hold of; none while that goes on.
+    /// Facts found when it was acquired; none until then.
     pub facts: Option<ArmedFacts>,
 }
 
-/// The name and the program of a process where they are no longer what it was chosen
-/// by, in words.
+/// Returns messages about a process whose name or program has changed since it
+/// was chosen.
 #[must_use]
 pub fn changes(facts: &ArmedFacts, words: &Catalogue) -> Vec<String> {
     let changes = [
@@ -78,7 +77,7 @@ pub fn changes(facts: &ArmedFacts, words: &Catalogue) -> Vec<String> {
 }
 
 impl Confirm {
-    /// A question about these processes, of which nothing is found out yet.
+    /// Builds a question about these processes, without facts yet.
     #[must_use]
     pub fn about(asked: Vec<Asked>, reach: Reach, observation: &Observation) -> Self {
         let mut confirm = Self {
@@ -96,7 +95,7 @@ impl Confirm {
         confirm
     }
 
-    /// The process, where only one was asked for.
+    /// Returns the process, if only one was requested.
     #[must_use]
     pub fn single(&self) -> Option<&Asked> {
         match &self.asked[..] {
@@ -105,13 +104,13 @@ impl Confirm {
         }
     }
 
-    /// Whether everything that is to be known is known.
+    /// True if all facts are known.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         !self.asked.is_empty() && self.asked.iter().all(|asked| asked.facts.is_some())
     }
 
-    /// Whether a signal could do anything: not to a process that has ended.
+    /// True if a signal has an effect: a process that has ended ignores it.
     #[must_use]
     pub fn is_of_use(&self) -> bool {
         let ended = |asked: &Asked| {
@@ -123,14 +122,14 @@ impl Confirm {
         !self.asked.iter().all(ended)
     }
 
-    /// Whether there is a tree to choose.
+    /// True if there is a tree to choose.
     #[must_use]
     pub fn has_tree(&self) -> bool {
         let facts = self.single().and_then(|single| single.facts.as_ref());
         facts.is_some_and(|facts| !facts.descendants.is_empty() && facts.life != Life::Zombie)
     }
 
-    /// The number that must be typed first, and why.
+    /// Returns the number that must be typed first, and the reasons.
     #[must_use]
     pub fn demand(&self) -> Option<Demand> {
         let known = self.asked.iter().filter_map(|asked| asked.facts.as_ref());
@@ -147,14 +146,14 @@ impl Confirm {
         Demand::of(cautions, self.asked.first()?.target.pid)
     }
 
-    /// Whether nothing has to be typed any more.
+    /// True if nothing more has to be typed.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
         self.demand()
             .is_none_or(|demand| demand.is_met_by(&self.typed))
     }
 
-    /// Takes a key that belongs to the number to be typed. Says whether it did.
+    /// Handles a key of the number to be typed. True if it was one.
     pub(super) fn take(&mut self, key: Key) -> bool {
         if !self.is_ready() || self.demand().is_none() {
             return false;
@@ -172,8 +171,8 @@ impl Confirm {
         true
     }
 
-    /// Turns from the process to its tree, or back. What was typed was typed
-    /// for the other.
+    /// Toggles between the process and its tree. The number typed so far was for
+    /// the other one.
     pub(super) fn turn(&mut self, observation: &Observation) {
         self.reach = match self.reach {
             Reach::Process => Reach::Tree,
@@ -184,7 +183,7 @@ impl Confirm {
         self.count_sockets(observation);
     }
 
-    /// Leaves a process out.
+    /// Excludes a process.
     pub(super) fn leave_out(&mut self, id: ArmId, refusal: Refusal) {
         if let Some(place) = self.asked.iter().position(|asked| asked.id == id) {
             let asked = self.asked.remove(place);
@@ -192,7 +191,7 @@ impl Confirm {
         }
     }
 
-    /// Gathers what would go.
+    /// Collects the affected sockets.
     pub(super) fn count_sockets(&mut self, observation: &Observation) {
         let mut pids: BTreeSet<u32> = self.asked.iter().map(|asked| asked.target.pid).collect();
         if self.reach == Reach::Tree {
@@ -207,25 +206,24 @@ impl Confirm {
 /// The sockets that processes hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Goes {
-    /// Where they listen.
+    /// Listening sockets.
     pub listening: Vec<Socket>,
-    /// How many sockets in each other state.
+    /// Number of sockets in each other state.
     pub states: BTreeMap<State, u32>,
-    /// Which sockets these are.
+    /// Keys of all these sockets.
     pub sockets: BTreeSet<SocketKey>,
     /// Other processes that hold some of them too.
     pub shared_with: BTreeSet<(u32, Text)>,
-    /// Whether one of the listeners is among what others hold.
+    /// True if other processes hold one of the listeners, too.
     pub listener_shared: bool,
-    /// Of those others, how many connections each has on the ports that are
-    /// listened on.
+    /// Number of connections of each other holder on the listening ports.
     pub busy: BTreeMap<u32, u32>,
     /// Other holders of one of the listeners.
     pub listeners_held_by: BTreeSet<u32>,
 }
 
 impl Goes {
-    /// Gathers the sockets of some processes from the table.
+    /// Collects the sockets of some processes from the table.
     #[must_use]
     pub fn of(pids: &BTreeSet<u32>, observation: &Observation) -> Self {
         let mut goes = Self::default();
@@ -274,9 +272,9 @@ impl Goes {
         }
     }
 
-    /// The parent of a process, by pid and name, if it probably starts another one
-    /// in its place: a master that runs the same program, holds the listener, too,
-    /// and is not ended along.
+    /// Returns the parent of a process, by pid and name, if it probably starts
+    /// another one in its place: a master that runs the same program, holds the
+    /// listener, too, and is not ended along.
     #[must_use]
     pub fn restarter<'f>(&self, facts: &'f ArmedFacts) -> Option<&'f (u32, Text)> {
         let parent = facts.parent.as_ref()?;
@@ -285,13 +283,13 @@ impl Goes {
         (same && self.listeners_held_by.contains(pid)).then_some(parent)
     }
 
-    /// How many sockets there are.
+    /// Number of sockets.
     #[must_use]
     pub fn count(&self) -> usize {
         self.sockets.len()
     }
 
-    /// The ports that are listened on, each once.
+    /// The listening ports, each once.
     #[must_use]
     pub fn ports(&self) -> Vec<u16> {
         let mut ports: Vec<u16> = self
@@ -304,7 +302,7 @@ impl Goes {
     }
 }
 
-/// The present rows that some processes hold.
+/// Returns the present rows held by some processes.
 fn held_by<'a>(
     pids: &'a BTreeSet<u32>,
     observation: &'a Observation,

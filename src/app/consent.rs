@@ -1,56 +1,56 @@
-//! When an answer to a question counts: once a person can have read the question,
-//! and only from the hand of a person.
+//! Acceptance of an answer to a question: only after the time to read it, and
+//! only at human typing speed.
 //!
-//! Keys that were typed ahead, or that a terminal without bracketed paste delivers
-//! as typing, must end or close nothing: so an answer that comes sooner, or in a
-//! rush of keys, is dropped. What was dropped is remembered, so that the footer can
-//! say that nothing was sent.
+//! Keys typed ahead, or delivered as typing by a terminal without bracketed
+//! paste, must not end or close anything: an answer that comes too early, or in
+//! fast input, is rejected. The rejection is remembered, so that the footer can
+//! report that nothing was sent.
 
 use std::time::Duration;
 
-/// How long a question must have stood on the screen before an answer counts.
+/// Time for which a question must be on screen before an answer is accepted.
 pub(super) const READING_TIME: Duration = Duration::from_millis(400);
-/// Keys that follow each other faster than this are no typing: 9600 baud is a
-/// character per millisecond, and a fast typist needs 50 ms.
+/// Minimum time between typed keys: 9600 baud is a character per millisecond, and
+/// a fast typist needs 50 ms.
 const FASTEST_TYPING: Duration = Duration::from_millis(30);
 
-/// What is known of the question on the screen and of the hand at the keys. Times
-/// are counted from the start of the program.
+/// State of the question on screen and of the input. Times are counted from the
+/// start of the program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Consent {
-    /// True if the question was readable in the last frame; none while no frame has
-    /// shown it as it stands now.
+    /// True if the question was readable in the last frame; none until a frame
+    /// has shown its present text.
     shown: Option<bool>,
-    /// Since when it can be read; none while it cannot.
+    /// Time since which it is readable; none while it is not.
     readable_since: Option<Duration>,
-    /// When the last key, click or paste came.
+    /// Time of the last key, click or paste.
     last_input: Option<Duration>,
-    /// True if the last one followed the one before too fast.
+    /// True if the last input followed the previous one too fast.
     rushed: bool,
-    /// True if an answer was dropped, and none counted since.
+    /// True if an answer was rejected, and none accepted since.
     dropped: bool,
 }
 
 impl Consent {
-    /// A new question, or one that says something else now.
+    /// Starts a new question, or one with a changed text.
     pub(super) fn ask(&mut self) {
         self.shown = None;
         self.readable_since = None;
     }
 
-    /// The question is over, or another one begins.
+    /// Ends the question.
     pub(super) fn forget(&mut self) {
         self.ask();
         self.dropped = false;
     }
 
-    /// The hand at the keys has changed what an answer does, in a question that it
-    /// has read: that must be drawn, and needs no reading time of its own.
+    /// Records that the user changed the effect of an answer, in a question
+    /// already read: it must be drawn, and needs no reading time of its own.
     pub(super) fn alter(&mut self) {
         self.shown = None;
     }
 
-    /// A frame was drawn; `readable` says that the whole question was in it.
+    /// Records a frame; `readable` is true if it showed the whole question.
     pub(super) fn drawn(&mut self, readable: bool, now: Duration) {
         self.shown = Some(readable);
         self.readable_since = self.readable_since.filter(|_| readable);
@@ -59,23 +59,23 @@ impl Consent {
         }
     }
 
-    /// A key, a click or a paste has come.
+    /// Records a key, a click or a paste.
     pub(super) fn input(&mut self, now: Duration) {
         let since = self.last_input.map(|last| now.saturating_sub(last));
         self.rushed = since.is_some_and(|since| since < FASTEST_TYPING);
         self.last_input = Some(now);
     }
 
-    /// Something was typed that means nothing to the question: whoever typed it has
-    /// something else in mind, so the reading time begins anew.
+    /// Restarts the reading time after input without a meaning for the question:
+    /// the user is busy with something else.
     pub(super) fn stray(&mut self, now: Duration) {
         if self.readable_since.is_some() {
             self.readable_since = Some(now);
         }
     }
 
-    /// True if an answer that comes now counts. One that does not is remembered,
-    /// and the reading time begins anew: a key that is held down never answers.
+    /// True if an answer is accepted now. A rejected one is remembered and
+    /// restarts the reading time: a key that is held down never answers.
     pub(super) fn give(&mut self, now: Duration) -> bool {
         let given =
             self.shown == Some(true) && !self.rushed && self.left(now) == Some(Duration::ZERO);
@@ -87,21 +87,20 @@ impl Consent {
         given
     }
 
-    /// Drops an answer. Where there is no room for the question, that it came too
-    /// early would be the wrong reason.
+    /// Rejects an answer. If the screen is too small for the question, "too
+    /// early" would be the wrong reason, and is not recorded.
     pub(super) fn drop_answer(&mut self, now: Duration) {
         self.dropped = self.shown != Some(false);
         self.stray(now);
     }
 
-    /// How long an answer does not count yet; none while the question cannot be
-    /// read.
+    /// Time until an answer is accepted; none while the question is not readable.
     pub(super) fn left(&self, now: Duration) -> Option<Duration> {
         let since = self.readable_since?;
         Some(READING_TIME.saturating_sub(now.saturating_sub(since)))
     }
 
-    /// True if an answer was dropped, and none counted since.
+    /// True if an answer was rejected, and none accepted since.
     pub(super) fn has_dropped(&self) -> bool {
         self.dropped
     }
@@ -137,8 +136,8 @@ mod tests {
     #[test]
     fn what_was_dropped_begins_the_time_anew() {
         let mut consent = asked();
-        // A key that is held down repeats too fast; every other pace is one that
-        // somebody has who does not look.
+        // A key that is held down repeats too fast; any other rhythm is that of a
+        // user who does not look.
         for at in (130..20_000).step_by(390) {
             consent.input(ms(at));
             assert!(!consent.give(ms(at)), "{at} ms");

@@ -1,6 +1,6 @@
 //! The cursor: a place in the table that follows its socket.
 
-/// Where the cursor is, and which part of the table is on screen.
+/// Position of the cursor, and the part of the table on screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     place: usize,
@@ -27,8 +27,8 @@ impl Cursor {
         self.place
     }
 
-    /// The first place to show on a screen with room for `page` rows: as
-    /// before if the cursor is on it, else moved no further than needed.
+    /// Returns the first place to show on a screen with room for `page` rows: the
+    /// previous one if the cursor is visible, else moved no further than needed.
     #[must_use]
     pub fn top(&self, page: usize) -> usize {
         let page = page.max(1);
@@ -37,20 +37,20 @@ impl Cursor {
         self.top.clamp(lowest, self.place.max(lowest)).min(furthest)
     }
 
-    /// Remembers what the last frame showed.
+    /// Records the part shown by the last frame.
     pub(super) fn drawn(&mut self, top: usize, page: usize) {
         self.top = top;
         self.page = page.max(1);
     }
 
-    /// The order is new: the socket is at `place` now, or gone, in which case
-    /// the cursor stays where it is.
+    /// Follows a new order: the socket is at `place` now, or gone, in which case
+    /// the cursor keeps its place.
     pub(super) fn follow(&mut self, place: Option<usize>, count: usize) {
         let before = self.place;
         self.count = count;
         self.place = place.unwrap_or(before).min(count.saturating_sub(1));
-        // The row stays at the same height of the screen, except at the top
-        // of the table, where what arrives should be seen.
+        // The row stays at the same height of the screen, except at the top of
+        // the table, where new rows should be visible.
         if place.is_some() && self.top > 0 {
             let moved = self.top + self.place;
             self.top = moved.saturating_sub(before);
@@ -63,13 +63,13 @@ impl Cursor {
         self.place = self.place.saturating_add_signed(rows).min(last);
     }
 
-    /// Moves by pages, keeping one row in sight.
+    /// Moves by pages, keeping one row visible.
     pub(super) fn pages(&mut self, pages: isize) {
         let page = isize::try_from(self.page.saturating_sub(1).max(1)).unwrap_or(1);
         self.step(page * pages);
     }
 
-    /// To a place.
+    /// Moves to a place.
     pub(super) fn to(&mut self, place: usize) {
         self.place = place.min(self.count.saturating_sub(1));
     }

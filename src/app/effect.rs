@@ -1,4 +1,4 @@
-//! What is to be done outside, as data: the app itself does nothing.
+//! Effects outside of the app, as data: the app itself performs none.
 
 use crate::model::action::{ArmId, Target};
 use crate::model::closing::Closable;
@@ -10,7 +10,7 @@ use crate::model::signal::Signal;
 use crate::model::socket::Socket;
 use std::time::Duration;
 
-/// Something `run` carries out.
+/// An effect that `run` carries out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Leave the program.
@@ -19,38 +19,36 @@ pub enum Effect {
     Suspend,
     /// Read the table now.
     Refresh,
-    /// Read the table this often.
+    /// Read the table at this interval.
     SetPace(Pace),
     /// Read these network namespaces.
     SetScope(Scope),
     /// Read CPU and memory of a process.
     MeasureUsage(u32),
-    /// From now on these connections are on screen: read what they carry, now
-    /// and with every table, where the kernel still knows that, and follow their
-    /// way through the states.
+    /// Read details of these connections, which are now on screen, at once and
+    /// with every table, as long as the kernel has them, and track their states.
     Watch(Vec<Socket>),
-    /// Read tables with what every connection carries, or no longer.
+    /// Read tables with or without the TCP metrics of every connection.
     IncludeFlows(bool),
-    /// Read events between the tables too, as their page is open, or no longer.
+    /// Read events between the tables as they come, for their page, or not.
     StreamEvents(bool),
     /// Mute these findings from now on, and no others.
     Mute(Vec<Mute>),
     /// Ring the terminal's bell.
     Ring,
-    /// Take hold of a process.
+    /// Acquire a process.
     Arm(ArmId, Target),
-    /// Send a signal to the process taken hold of.
+    /// Send a signal to an acquired process.
     Signal(ArmId, Signal),
-    /// Send it to the process taken hold of and all its descendants.
+    /// Send a signal to an acquired process and all its descendants.
     SignalTree(ArmId, Signal),
-    /// Let go of it.
+    /// Release a process.
     Disarm(ArmId),
     /// Close these connections.
     Close(Vec<Closable>),
-    /// Have something happen in the lab.
+    /// Perform an action in the lab.
     Make(Wish),
-    /// Send one tick after this time; a tick that was asked for before is
-    /// forgotten.
+    /// Send one tick after this time, instead of one requested before.
     TickAfter(Duration),
     /// Put a text on the clipboard.
     Copy(String),

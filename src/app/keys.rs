@@ -1,11 +1,11 @@
-//! The keymap: data that joins keys to commands. Help and footer are made from
-//! it, so that they cannot list a key that does nothing.
+//! The keymap: data that maps keys to commands. Help and footer are made from it,
+//! so that they cannot list a key without a command.
 
 use super::command::Command;
 use serde::Deserialize;
 use std::fmt;
 
-/// A key as a terminal reports it, free of any terminal library.
+/// A key as a terminal reports it, independent of any terminal library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Key {
     /// A character; upper and lower case differ.
@@ -93,7 +93,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// Where the keyboard is.
+/// Context of the keyboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Context {
@@ -117,18 +117,18 @@ pub enum Context {
     Close,
     /// The page that explains such a question.
     DialogHelp,
-    /// A line being typed. It takes every key itself.
+    /// A line being typed, which handles every key itself.
     Prompt,
 }
 
-/// Keys that do the same in some contexts.
+/// Keys with the same command in some contexts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
-    /// What they do.
+    /// Their command.
     pub command: Command,
     /// The keys.
     pub keys: Vec<Key>,
-    /// Where.
+    /// Contexts.
     pub contexts: Vec<Context>,
     /// Place in the footer, smaller first; none for help only.
     pub footer: Option<u8>,
@@ -160,7 +160,7 @@ impl Keymap {
     #[must_use]
     pub fn standard() -> Self {
         let text = include_str!("../../assets/keys.toml");
-        // Compiled in and parsed by a test, so it is never really empty.
+        // Compiled in and parsed by a test, so that it is never really empty.
         Self::parse(text).unwrap_or_default()
     }
 
@@ -185,14 +185,14 @@ impl Keymap {
         })
     }
 
-    /// Whether some key does this in a context.
+    /// True if some key has this command in a context.
     #[must_use]
     pub fn has(&self, context: Context, command: Command) -> bool {
         self.in_context(context)
             .any(|binding| binding.command == command)
     }
 
-    /// What a key does in a context.
+    /// Returns the command of a key in a context.
     #[must_use]
     pub fn command(&self, context: Context, key: Key) -> Option<Command> {
         self.in_context(context)
@@ -207,7 +207,7 @@ impl Keymap {
             .filter(move |binding| binding.contexts.contains(&context))
     }
 
-    /// The bindings that deserve a place in the footer, in its order.
+    /// Returns the bindings of the footer, in its order.
     #[must_use]
     pub fn footer(&self, context: Context) -> Vec<&Binding> {
         let mut chosen: Vec<_> = self

@@ -1,4 +1,4 @@
-//! The lesson of the lab: what can happen next, and what came of it.
+//! Progress of the lab: available actions and their outcome.
 
 use super::App;
 use super::effect::Effect;
@@ -14,7 +14,7 @@ use crate::model::state::State;
 use crate::model::time::Stamp;
 use std::num::NonZeroU32;
 
-/// The key for setting up again what is gone.
+/// Digit of the action that restores lost sockets.
 pub const AGAIN: u8 = 9;
 
 const AGAIN_CHOICE: Choice = Choice {
@@ -31,29 +31,29 @@ const NEXT: Choice = Choice {
     by_reset: false,
 };
 
-/// A lesson that is under way.
+/// Progress of the lab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lesson {
-    /// What is taught.
+    /// Mode of the lab.
     pub course: Course,
-    /// The chapter of the tour that was played last.
+    /// The chapter of the tour that was run last.
     pub chapter: usize,
-    /// What is being done, if something is; then, since which table it is done
-    /// and not shown yet.
+    /// Pending action, if there is one; once performed, with the number of the
+    /// table since which it is not shown yet.
     pub under_way: Option<(Move, Option<u64>)>,
-    /// What the last frame offered, and for which socket.
+    /// Actions offered in the last frame, and their socket.
     offered: Option<(Vec<Choice>, Option<Socket>)>,
-    /// Whether one of its processes has ended: then it can only begin anew.
+    /// True if one of its processes has exited: then it can only be reset.
     pub over: bool,
-    /// When one of its processes was last found to have ended: nobody plays the
-    /// peers of what was there before.
+    /// Time at which one of its processes was last found to have exited: no
+    /// process plays the peers of earlier sockets.
     left: Option<Stamp>,
     /// The state that the last chapter is about, until a row in it was shown.
     pub(super) sought: Option<State>,
 }
 
 impl Lesson {
-    /// At its beginning.
+    /// Starts at the beginning.
     #[must_use]
     pub fn begin(course: Course) -> Self {
         Self {
@@ -68,22 +68,22 @@ impl Lesson {
     }
 }
 
-/// Something a learner can choose now.
+/// An action that is available now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// The digit that does it.
+    /// Its digit.
     pub key: u8,
-    /// What.
+    /// The action.
     pub what: Move,
-    /// The state it leads to, where it leads to another.
+    /// The state it leads to, if it leads to another.
     pub to: Option<State>,
-    /// Whether the program's close becomes a reset, for what it has not read
-    /// (RFC 2525, 2.17).
+    /// True if the program's close becomes a reset, because of unread data (RFC
+    /// 2525, 2.17).
     pub by_reset: bool,
 }
 
 impl App {
-    /// What a learner can have happen now.
+    /// Returns the actions that are available now.
     #[must_use]
     pub fn choices(&self) -> Vec<Choice> {
         let Some(lesson) = self.lesson.as_ref().filter(|_| !self.paused) else {
@@ -97,7 +97,8 @@ impl App {
             }
             Course::States => {
                 let row = self.selected().filter(|row| self.observation.is_own(row));
-                // What is half open goes with its listener: no answer helps it.
+                // A half-open socket disappears with its listener: no answer changes
+                // that.
                 let alone = |row: &&Row| {
                     row.socket.state == State::SynReceived
                         && row.socket.inode.is_none()
@@ -111,8 +112,8 @@ impl App {
         }
     }
 
-    /// What could be offered for a socket in each state: the pane takes as much
-    /// room as the most of it, so that it stands still while the cursor moves.
+    /// Returns the actions possible in each state: the pane reserves lines for
+    /// the largest set, so that it does not move with the cursor.
     #[must_use]
     pub fn possible_choices(&self) -> Vec<Vec<Choice>> {
         let Some(any) = self.observation.rows.first() else {
@@ -139,15 +140,15 @@ impl App {
         .collect()
     }
 
-    /// Whether a row is what a process of the lab that was ended has left to the
-    /// kernel: its peer is played no more.
+    /// True if a row was left to the kernel by an exited process of the lab: no
+    /// process plays its peer any more.
     #[must_use]
     pub fn is_left_behind(&self, row: &Row) -> bool {
         let left = self.lesson.as_ref().and_then(|lesson| lesson.left);
         left.is_some_and(|left| row.first_seen <= left)
     }
 
-    /// Whether a session is told in chapters.
+    /// True in the tour, which has chapters.
     #[must_use]
     pub fn is_on_tour(&self) -> bool {
         self.lesson
@@ -155,7 +156,7 @@ impl App {
             .is_some_and(|lesson| lesson.course == Course::Tour)
     }
 
-    /// Whether the table is one of single states, each to be led on.
+    /// True if the lab shows one socket in each state.
     #[must_use]
     pub fn learns_states(&self) -> bool {
         self.lesson
@@ -163,7 +164,7 @@ impl App {
             .is_some_and(|lesson| lesson.course == Course::States)
     }
 
-    /// After a frame: what it offered is what a digit means until the next one.
+    /// Records the actions of a frame: a digit refers to them until the next one.
     pub(super) fn offer(&mut self, shown: bool) {
         let socket = self.selected().map(|row| row.socket);
         let choices = if shown { self.choices() } else { Vec::new() };
@@ -172,8 +173,8 @@ impl App {
         }
     }
 
-    /// A digit was pressed. It counts once: a key that is held down must not walk
-    /// a socket to its end unseen.
+    /// Handles a digit. It counts once: a key that is held down must not run a
+    /// socket through unseen states.
     pub(super) fn choose(&mut self, digit: u8) -> Vec<Effect> {
         let Some(lesson) = &mut self.lesson else {
             return Vec::new();
@@ -197,14 +198,14 @@ impl App {
         })]
     }
 
-    /// What was chosen has happened, or not.
+    /// Handles the result of an action.
     pub(super) fn made(&mut self, result: Result<(), Unmade>) -> Vec<Effect> {
         let Some(lesson) = &mut self.lesson else {
             return Vec::new();
         };
         let what = lesson.under_way.take().map(|(what, _)| what);
         if let (Some(what), Ok(())) = (what, &result) {
-            // Until a table shows it, nothing more is offered.
+            // No action is offered until a table shows this one.
             lesson.under_way = Some((what, Some(self.newest)));
         }
         match result {
@@ -218,7 +219,8 @@ impl App {
         vec![Effect::Refresh]
     }
 
-    /// A process of the lab is gone. What was chosen meanwhile may still come.
+    /// Handles the exit of a process of the lab. The result of a pending action
+    /// may still come.
     pub(super) fn lab_ended(&mut self) -> Vec<Effect> {
         let Some(lesson) = &mut self.lesson else {
             return Vec::new();
@@ -253,9 +255,9 @@ impl App {
         }
     }
 
-    /// With a new table: what was done shows in it. In the tour the cursor goes to
-    /// what the chapter is about, once it is there: in the same state a row on
-    /// which more has happened goes first.
+    /// Updates the lab with a new table, which shows the performed action. In the
+    /// tour the cursor goes to the row of the chapter, once it is there: in the
+    /// same state a row with more activity goes first.
     pub(super) fn follow_lesson(&mut self) {
         let Some(lesson) = &mut self.lesson else {
             return;
@@ -286,7 +288,7 @@ impl App {
         }
     }
 
-    /// A page about one socket must not become one about another; the drawing
+    /// A page about one socket must not become one about another; the diagram
     /// shows the new one.
     fn turn_pages(&mut self) {
         match self.mode {

@@ -5,7 +5,7 @@ use crate::model::evidence::{Evidence, Group, Tripped};
 use crate::model::finding::Finding;
 use crate::model::protocol::Family;
 
-/// The filter, in the words a person would type.
+/// Returns the filter, as a user would type it.
 pub(super) fn filter(finding: &Finding) -> String {
     let lead = finding.lead();
     let mut parts = Vec::new();
@@ -42,7 +42,7 @@ pub(super) fn filter(finding: &Finding) -> String {
     parts.join(" and ")
 }
 
-/// What a person's own rule counts: its filter, and which of that together.
+/// Returns the conditions of a user rule: its filter, and that of its group.
 fn own(tripped: &Tripped) -> Vec<String> {
     let filter = Some(tripped.filter.as_str()).filter(|filter| !filter.is_empty());
     let group = match tripped.group {
@@ -54,7 +54,7 @@ fn own(tripped: &Tripped) -> Vec<String> {
     filter.into_iter().chain(group).collect()
 }
 
-/// One end: a host, a port or both.
+/// Returns the condition on one end: a host, a port or both.
 fn part(host: &str, port: &str, end: Endpoint) -> Option<String> {
     match (end.is_unspecified(), end.port) {
         (true, 0) => None,
@@ -135,7 +135,7 @@ mod tests {
                 },
                 "pid:812 and state:syn_sent and inet6",
             ),
-            // Nobody holds a half-open connection, or one in TIME_WAIT.
+            // A half-open connection, or one in TIME_WAIT, has no holder.
             (
                 Evidence::SynFlood(HalfOpen {
                     listener: Some(destination),

@@ -1,5 +1,4 @@
-//! The learning pages: which lesson is open, and how far its segments have
-//! flown.
+//! The learning pages: the open lesson, and the animation of its segments.
 
 use super::App;
 use super::command::Command;
@@ -10,23 +9,23 @@ use crate::explain::lesson::{Exchange, LESSONS, Lesson, Side};
 use crate::model::state::State;
 use std::time::Duration;
 
-/// From one picture of a flying segment to the next.
+/// Time between two frames of the animation.
 const TICK: Duration = Duration::from_millis(200);
-/// Pictures of each segment's flight; it has arrived with the last.
+/// Frames per segment; it has arrived with the last.
 pub const FLIGHT: u16 = 5;
 
 /// The page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Learning {
-    /// What is open; none while the list of contents is.
+    /// The open lesson; none for the list of contents.
     pub lesson: Option<Lesson>,
-    /// The entry of the list that is marked, or would be.
+    /// The marked entry of the list.
     pub place: usize,
-    /// Pictures since the first segment left.
+    /// Number of frames since the first segment was sent.
     pub picture: u16,
-    /// Whose column is marked.
+    /// Marked column.
     pub side: Option<Side>,
-    /// Whether segments fly by themselves.
+    /// True if the animation is running.
     pub playing: bool,
     /// Lines scrolled.
     pub scroll: u16,
@@ -65,13 +64,13 @@ impl Learning {
         }
     }
 
-    /// How many segments have arrived.
+    /// Number of segments that have arrived.
     #[must_use]
     pub fn arrived(&self) -> u16 {
         self.picture / FLIGHT
     }
 
-    /// How far the next one has flown, of [`FLIGHT`]; 0 where none is on its way.
+    /// Frame of the segment under way, of [`FLIGHT`]; 0 if there is none.
     #[must_use]
     pub fn flown(&self) -> u16 {
         self.picture % FLIGHT
@@ -79,8 +78,8 @@ impl Learning {
 }
 
 impl App {
-    /// From a page about a state to its lesson, else to the list of contents,
-    /// with the selected row's state marked.
+    /// Opens the lesson of a state from a page about it, else the list of
+    /// contents with the selected row's state marked.
     pub(super) fn open_learning(&mut self) {
         let state = self.selected().map(|row| row.socket.state);
         let known = state.filter(|state| LESSONS.contains(&Lesson::State(*state)));
@@ -113,8 +112,8 @@ impl App {
         self.enter(Mode::Learn(Learning::at(place)));
     }
 
-    /// Enter: opens what is marked, goes from a state to the exchange it belongs
-    /// to, on by a segment, and after the last one to the next page.
+    /// Opens the marked entry, goes from a state to its exchange, on by a
+    /// segment, and after the last one to the next page.
     pub(super) fn onward(&mut self) {
         let Mode::Learn(learning) = self.mode else {
             return;
@@ -136,7 +135,7 @@ impl App {
         }
     }
 
-    /// Left and right: by a segment where there are any, else by a page.
+    /// Steps by a segment if there are any, else by a page.
     pub(super) fn sideways(&mut self, forward: bool) {
         let Mode::Learn(learning) = &self.mode else {
             return;
@@ -148,7 +147,7 @@ impl App {
         }
     }
 
-    /// To the neighbouring page.
+    /// Turns to the neighbouring page.
     pub(super) fn turn(&mut self, forward: bool) {
         if let Mode::Learn(learning) = &mut self.mode
             && learning.lesson.is_some()
@@ -162,7 +161,7 @@ impl App {
         }
     }
 
-    /// Goes on or back by a segment, to where it has arrived.
+    /// Steps to the arrival of the next or the previous segment.
     fn segments(&mut self, forward: bool) {
         let count = self.segment_count();
         if let Mode::Learn(learning) = &mut self.mode {
@@ -175,7 +174,7 @@ impl App {
                 learning.arrived().saturating_sub(1)
             };
             learning.picture = step * FLIGHT;
-            // The next sentence is read from its beginning.
+            // The next sentence is shown from its beginning.
             learning.scroll = 0;
         }
     }
@@ -190,8 +189,7 @@ impl App {
         u16::try_from(segments).unwrap_or(u16::MAX / FLIGHT)
     }
 
-    /// Lets the segments fly by themselves, or holds them; from the end again
-    /// from the beginning.
+    /// Plays or stops the animation; at the end it starts again.
     pub(super) fn play(&mut self) -> Vec<Effect> {
         let end = self.segment_count() * FLIGHT;
         let Mode::Learn(learning) = &mut self.mode else {
@@ -208,7 +206,7 @@ impl App {
         self.next_tick()
     }
 
-    /// One picture further.
+    /// Advances the animation by a frame.
     pub(super) fn tick(&mut self) -> Vec<Effect> {
         let end = self.segment_count() * FLIGHT;
         if let Mode::Learn(learning) = &mut self.mode
@@ -220,8 +218,8 @@ impl App {
         self.next_tick()
     }
 
-    /// Ticks are asked for one by one and only while something moves, so that a
-    /// screen at rest costs nothing.
+    /// Requests the next tick, only while the animation runs, so that an idle
+    /// screen costs nothing.
     pub(super) fn next_tick(&self) -> Vec<Effect> {
         let playing = matches!(&self.mode, Mode::Learn(learning) if learning.playing);
         playing
@@ -230,7 +228,7 @@ impl App {
             .collect()
     }
 
-    /// Moves the mark in the list of contents; false where none is open.
+    /// Moves the mark in the list of contents; false if it is not open.
     pub(super) fn step_contents(&mut self, command: Command) -> bool {
         let Mode::Learn(learning) = &mut self.mode else {
             return false;

@@ -1,5 +1,4 @@
-//! The state machine on screen: which state is marked, and what is done with
-//! it.
+//! The state machine on screen: the marked state, and commands on it.
 
 use super::App;
 use super::command::Command;
@@ -10,12 +9,12 @@ use crate::model::row::Row;
 use crate::model::socket::SocketKey;
 use crate::model::state::State;
 
-/// What is marked, and whose way is lit.
+/// The marked state, and the socket whose path is highlighted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Walk {
     /// The marked state.
     pub mark: State,
-    /// The socket; none where no row was selected.
+    /// The socket; none if no row was selected.
     pub about: Option<SocketKey>,
 }
 
@@ -28,7 +27,7 @@ impl App {
         self.enter(Mode::Machine(walk));
     }
 
-    /// The row whose way is lit, as long as it is there.
+    /// Returns the row whose path is highlighted, as long as it is present.
     #[must_use]
     pub fn walker(&self) -> Option<&Row> {
         let Mode::Machine(walk) = &self.mode else {
@@ -38,7 +37,7 @@ impl App {
             .filter(|row| Some(row.socket.key()) == walk.about)
     }
 
-    /// Moves the mark; false where there is none.
+    /// Moves the mark; false if there is none.
     pub(super) fn step_machine(&mut self, command: Command) -> bool {
         let Mode::Machine(walk) = &mut self.mode else {
             return false;
@@ -54,7 +53,7 @@ impl App {
         true
     }
 
-    /// The mark goes along when the socket it is on changes its state.
+    /// Moves the mark along with the state of its socket.
     pub(super) fn follow_walker(&mut self, before: Option<State>) {
         let now = self.walker().map(where_to_look);
         if let Mode::Machine(walk) = &mut self.mode
@@ -84,7 +83,7 @@ impl App {
     }
 }
 
-/// The state of a row in the machine: UDP has none of its own.
+/// Returns the state of a row in the machine: UDP has none of its own.
 pub(super) fn where_to_look(row: &Row) -> State {
     match (row.socket.protocol, row.socket.state) {
         (Protocol::Tcp, state) if chart::place_of(state).is_some() => state,

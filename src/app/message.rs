@@ -1,5 +1,4 @@
-//! What happens to the app: readings, keys, the mouse, and what came of its
-//! effects.
+//! Messages to the app: readings, keys, the mouse, and results of its effects.
 
 use super::command::Command;
 use super::keys::Key;
@@ -16,19 +15,19 @@ use crate::model::state::State;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Something happened.
+/// A message to the app.
 #[derive(Clone, Debug)]
 #[allow(
     clippy::large_enum_variant,
     reason = "the few large ones travel in a box, and none is kept"
 )]
 pub enum Message {
-    /// The world as it is now.
+    /// A new observation.
     Observed(Arc<Observation>),
     /// A reading failed as a whole; the reason in words.
     ReadingFailed(String),
-    /// The time between tables is this from now on; longer than usual because a
-    /// table costs so much processor time.
+    /// Interval between tables from now on, and the processor time of a table if
+    /// the interval is longer because of it.
     Paced(Duration, Option<Duration>),
     /// A key was pressed.
     Key(Key),
@@ -36,43 +35,43 @@ pub enum Message {
     Keys(Vec<Key>),
     /// Text was pasted.
     Paste(String),
-    /// The mouse did something over a spot of the last frame.
+    /// A mouse action on a target of the last frame.
     Mouse(Gesture, Spot),
     /// A frame was drawn.
     Drawn(Drawn),
-    /// A target was taken hold of, or not.
+    /// Result of acquiring a target.
     Armed(ArmId, Result<ArmedFacts, Refusal>),
-    /// A signal to a tree was sent to so many processes.
+    /// A signal to a tree was sent to this number of processes.
     Reached(ArmId, usize),
-    /// What this program can do here.
+    /// Effective abilities of this program.
     Examined(Box<Means>),
-    /// Something came of a signal.
+    /// Outcome of a signal.
     Acted(ArmId, Outcome),
-    /// What was chosen in the lab has happened, or why not.
+    /// Result of an action in the lab.
     Made(Result<(), Unmade>),
-    /// The lab has ended, unasked: a process of its own is gone.
+    /// The lab has exited unexpectedly: one of its processes is gone.
     LabEnded,
-    /// What came of closing connections, in the order they were asked for.
+    /// Results of closing connections, in the order of the requests.
     Closed(Vec<Closed>),
-    /// The time is over that was asked for with
-    /// [`Effect::TickAfter`](super::effect::Effect::TickAfter).
+    /// The timer requested by
+    /// [`Effect::TickAfter`](super::effect::Effect::TickAfter) fired.
     Tick,
 }
 
-/// What the mouse did.
+/// Action of the mouse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gesture {
     /// One press of the left button.
     Click,
-    /// A second press at the same spot.
+    /// A second press at the same position.
     DoubleClick,
-    /// The wheel, away from the person.
+    /// The wheel, up.
     WheelUp,
-    /// The wheel, towards the person.
+    /// The wheel, down.
     WheelDown,
 }
 
-/// What lies under the mouse.
+/// Target under the mouse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spot {
     /// A row, by its place in the order.
@@ -85,7 +84,7 @@ pub enum Spot {
     Urgent(Urgency),
     /// The finding line.
     Finding,
-    /// A state in the drawing of the machine.
+    /// A state in the diagram of the machine.
     Station(State),
     /// A line of the page of events.
     Happening(LineMark),
@@ -95,21 +94,21 @@ pub enum Spot {
     Signal(Signal),
     /// A key in the footer.
     Command(Command),
-    /// Nothing in particular.
+    /// No target.
     Elsewhere,
 }
 
-/// What drawing found out about the room there is.
+/// Dimensions of the last frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Drawn {
     /// Place of the first row on screen.
     pub top: usize,
-    /// How many rows fit.
+    /// Number of rows that fit.
     pub page: usize,
-    /// How far the page of text can be scrolled.
+    /// Maximum scroll position of the page of text.
     pub longest_scroll: u16,
-    /// Whether there was room for the confirm dialog's question.
+    /// True if the question of the confirm dialog fitted.
     pub question_shown: bool,
-    /// Whether there was room for what the lab offers.
+    /// True if the actions of the lab fitted.
     pub choices_shown: bool,
 }

@@ -1,4 +1,4 @@
-//! What has the keyboard.
+//! The page or dialog that has the keyboard.
 
 use super::closing::Closing;
 use super::confirm::Confirm;
@@ -8,17 +8,17 @@ use super::machine::Walk;
 use super::prompt::Prompt;
 use super::stream::Stream;
 
-/// What has the keyboard, with its own state.
+/// The page or dialog that has the keyboard, with its own state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// The live table.
     Table,
-    /// All about the selected socket.
+    /// Details of the selected socket.
     Details {
         /// Lines scrolled.
         scroll: u16,
     },
-    /// All about its state.
+    /// Explanation of its state.
     Explain {
         /// Lines scrolled.
         scroll: u16,
@@ -30,25 +30,25 @@ pub enum Mode {
     },
     /// All findings with their evidence.
     Findings {
-        /// Which finding is marked, the muted ones after the others.
+        /// Index of the marked finding, muted ones after the others.
         place: usize,
-        /// Lines scrolled beyond where that is in view.
+        /// Lines scrolled beyond the position at which that is visible.
         scroll: u16,
     },
-    /// What could not be seen.
+    /// Abilities of this program, and gaps in what it can read.
     Gaps {
         /// Lines scrolled.
         scroll: u16,
     },
     /// The state machine.
     Machine(Walk),
-    /// What happened between the tables.
+    /// Events between the tables.
     Events(Stream),
     /// The learning pages.
     Learn(Learning),
     /// The choice of a column to sort by.
     SortMenu {
-        /// Which entry is marked.
+        /// Index of the marked entry.
         place: usize,
     },
     /// A filter being typed.
@@ -60,7 +60,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// Which keys count.
+    /// Context of the keyboard.
     #[must_use]
     pub fn context(&self) -> Context {
         match self {
@@ -82,7 +82,8 @@ impl Mode {
         }
     }
 
-    /// True if the question before a deed is explained, instead of shown.
+    /// True if the explanation of a confirmation question is shown instead of the
+    /// question.
     #[must_use]
     pub fn explains_dialog(&self) -> bool {
         match self {
@@ -92,7 +93,7 @@ impl Mode {
         }
     }
 
-    /// Whether it is about the selected socket alone.
+    /// True if it is about the selected socket alone.
     pub(super) fn is_about_one(&self) -> bool {
         matches!(self, Self::Details { .. } | Self::Explain { .. })
     }
@@ -112,7 +113,7 @@ impl Mode {
         }
     }
 
-    /// Keeps a page from being scrolled beyond its end.
+    /// Limits scrolling to the end of the page.
     pub(super) fn limit_scroll(&mut self, longest: u16) {
         if let Some(scroll) = self.scroll() {
             *scroll = (*scroll).min(longest);

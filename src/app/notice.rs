@@ -1,17 +1,17 @@
-//! The line that says what just happened.
+//! The line with the latest notice.
 
 use crate::explain::sentence;
 use crate::model::time::Time;
 
-/// How long a notice stays, milliseconds.
+/// Time for which a notice is shown, in milliseconds.
 const STAYS_MS: u64 = 12_000;
 
-/// Something to be read in passing.
+/// A short notice to the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// What happened.
+    /// Its text.
     pub text: String,
-    /// Whether it offers to ask again about a process that did not end.
+    /// True if it offers to ask again about a process that did not end.
     pub offers: bool,
     since: Time,
 }
@@ -27,7 +27,7 @@ impl Notice {
         }
     }
 
-    /// The same, offering to ask again.
+    /// Adds the offer to ask again.
     #[must_use]
     pub fn with_offer(self) -> Self {
         Self {
@@ -36,14 +36,14 @@ impl Notice {
         }
     }
 
-    /// Whether it has been there long enough.
+    /// True if its time has elapsed.
     #[must_use]
     pub fn is_over(&self, now: Time) -> bool {
         now.monotonic_ms.saturating_sub(self.since.monotonic_ms) >= STAYS_MS
     }
 }
 
-/// A notice from a sentence of the assets.
+/// Builds a notice from a message of the assets.
 pub(super) fn fill(text: &str, values: &[(&str, String)], now: Time) -> Option<Notice> {
     let text = sentence::fill(text, |place| {
         let (_, value) = values.iter().find(|(name, _)| *name == place)?;

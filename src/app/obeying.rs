@@ -1,4 +1,4 @@
-//! From a key to what it asks for, and the switches of the whole table.
+//! Dispatch of keys to commands; global toggles.
 
 use super::closing::Closing;
 use super::command::Command;
@@ -13,8 +13,8 @@ use crate::model::signal::Signal;
 use std::mem;
 
 impl App {
-    /// Keys in a row. A filter that is typed is read once, as it stands behind
-    /// them, and not with each.
+    /// Handles keys in a row. A filter being typed is parsed once, after them,
+    /// and not with each.
     pub(super) fn keys(&mut self, keys: &[Key]) -> Vec<Effect> {
         let mut effects = Vec::new();
         let mut edited = false;
@@ -73,7 +73,7 @@ impl App {
             return self.choose(digit);
         }
         if let Some(lesson) = &mut self.lesson {
-            // Whoever moves on is not fetched back.
+            // Navigation cancels a pending jump to the lab row.
             lesson.sought = None;
         }
         match command {
@@ -148,7 +148,7 @@ impl App {
         vec![Effect::SetScope(self.scope)]
     }
 
-    /// What is on screen changes with it; what was said already stays as it is.
+    /// The screen changes with the language; an existing notice does not.
     fn change_language(&mut self) -> Vec<Effect> {
         if self.latin_only {
             self.say("latin_only", &[]);

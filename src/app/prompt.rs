@@ -1,4 +1,4 @@
-//! A filter being typed: a line editor, and the filter in force while typing.
+//! The filter prompt: a line editor, and the filter that is active while typing.
 
 use super::App;
 use super::effect::Effect;
@@ -6,22 +6,22 @@ use super::keys::Key;
 use super::mode::Mode;
 use crate::filter::{Filter, ParseError};
 
-/// Longest filter, bytes. It is parsed and applied with every key.
+/// Maximum length of a filter in bytes. It is parsed and applied with every key.
 const LONGEST: usize = 4096;
-/// How many earlier filters are remembered.
+/// Number of earlier filters that are kept.
 const REMEMBERED: usize = 50;
 
-/// The line, and what to go back to.
+/// The line, and the filter to restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
-    /// What is typed.
+    /// The text.
     pub text: String,
-    /// Where in it the caret stands, in bytes.
+    /// Position of the caret in it, in bytes.
     pub caret: usize,
-    /// What is wrong with it, if anything.
+    /// Its error, if there is one.
     pub error: Option<ParseError>,
     before: Filter,
-    /// The last filter that could be read and matched something.
+    /// The last filter that was valid and matched a row.
     matched: Filter,
     recalled: Option<usize>,
 }
@@ -63,7 +63,7 @@ impl Prompt {
         self.caret = from;
     }
 
-    /// A key of the line editor. Says whether the text may have changed.
+    /// Handles a key of the line editor. True if the text may have changed.
     fn edit(&mut self, key: Key) -> bool {
         match key {
             Key::Char(character) => self.insert(character.encode_utf8(&mut [0; 4])),
@@ -82,8 +82,8 @@ impl Prompt {
     }
 }
 
-/// The longest beginning of a text that is a filter, by whole words; none if that
-/// is nothing.
+/// Returns the filter of the longest valid prefix by whole words; none if that is
+/// empty.
 fn readable(text: &str) -> Option<Filter> {
     let mut head = text.trim_end();
     while let Some((before, _)) = head.rsplit_once(char::is_whitespace) {
@@ -130,8 +130,8 @@ impl App {
         Vec::new()
     }
 
-    /// Edits the line that is typed, if any, without reading it as a filter.
-    /// True if it may have changed.
+    /// Edits the line being typed, if there is one, without parsing it. True if
+    /// it may have changed.
     pub(super) fn edit_prompt(&mut self, key: Key) -> bool {
         match &mut self.mode {
             Mode::Prompt(prompt) => prompt.edit(key),
@@ -149,8 +149,9 @@ impl App {
         Vec::new()
     }
 
-    /// Filters by what is typed so far. While that cannot be read, as in the midst
-    /// of a word, by the words before, or else by what matched last.
+    /// Applies the text typed so far as the filter. While it is invalid, as in
+    /// the midst of a word, the words before are applied, or else the last filter
+    /// that matched.
     pub(super) fn try_prompt(&mut self) {
         let Mode::Prompt(prompt) = &mut self.mode else {
             return;
@@ -204,7 +205,7 @@ impl App {
         self.rearrange();
     }
 
-    /// Brings an earlier filter, or a later one.
+    /// Recalls an earlier filter, or a later one.
     fn recall(&mut self, earlier: bool) {
         let count = self.filters.len();
         let Mode::Prompt(prompt) = &mut self.mode else {
@@ -212,7 +213,7 @@ impl App {
         };
         let place = match (prompt.recalled, earlier) {
             (None, true) if count > 0 => Some(count - 1),
-            // Nothing to bring: what is typed stays.
+            // No filter to recall: the text stays.
             (None, _) => return,
             (Some(place), true) => Some(place.saturating_sub(1)),
             (Some(place), false) => Some(place + 1).filter(|place| *place < count),

@@ -4,7 +4,7 @@ use super::App;
 use super::effect::Effect;
 use crate::listing::{Column, cell};
 
-/// What a copied line holds, the way TCPView writes a row.
+/// Columns of a copied line, as TCPView writes a row.
 const COPIED: [Column; 6] = [
     Column::Process,
     Column::Pid,

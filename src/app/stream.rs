@@ -1,4 +1,4 @@
-//! The page of events: which line is marked, and which lines count.
+//! The page of events: the selected event, and the visible ones.
 
 use super::App;
 use super::command::Command;
@@ -11,10 +11,10 @@ use crate::model::protocol::Protocol;
 use crate::model::row::Phase;
 use crate::model::state::State;
 
-/// Lines that a page key moves by.
+/// Number of events that a page key moves by.
 const PAGE: usize = 10;
 
-/// What tells a line from all others while lines come and go.
+/// Identity of an event while others come and go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineMark {
     at_us: u64,
@@ -24,7 +24,7 @@ pub struct LineMark {
 }
 
 impl LineMark {
-    /// The mark of a line.
+    /// Returns the id of an event.
     #[must_use]
     pub fn of(line: &Happening) -> Self {
         Self {
@@ -39,14 +39,14 @@ impl LineMark {
 /// The page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Stream {
-    /// The marked line; none while the latest is followed.
+    /// The selected event; none while the latest is followed.
     pub mark: Option<LineMark>,
-    /// Whether only connections count that no table ever showed.
+    /// True if only connections are shown that no table ever showed.
     pub brief_only: bool,
 }
 
 impl Stream {
-    /// The lines that count, the latest last.
+    /// The visible events, the latest last.
     #[must_use]
     pub fn lines<'a>(&self, chronicle: &'a Chronicle) -> Vec<&'a Happening> {
         let all = chronicle.stream.iter();
@@ -54,7 +54,7 @@ impl Stream {
             .collect()
     }
 
-    /// The place of the marked line among those that count: the last one while
+    /// Index of the selected event among the visible ones: the last one while
     /// following, the first one if it is no longer kept.
     #[must_use]
     pub fn place(&self, lines: &[&Happening]) -> usize {
@@ -68,7 +68,7 @@ impl Stream {
 }
 
 impl App {
-    /// Moves the mark among events; false on any other page.
+    /// Moves the selection among events; false on any other page.
     pub(super) fn step_stream(&mut self, command: Command) -> bool {
         let Mode::Events(stream) = &mut self.mode else {
             return false;
@@ -105,7 +105,7 @@ impl App {
         }
     }
 
-    /// To the row of the marked line, if it is still in the table.
+    /// Shows the row of the selected event, if it is still in the table.
     pub(super) fn go_to_row(&mut self) {
         let Mode::Events(stream) = &self.mode else {
             return;
@@ -122,7 +122,7 @@ impl App {
             let ends = socket.local == local && socket.remote == remote;
             ends && socket.protocol == Protocol::Tcp
         });
-        // The same ends may be in several namespaces, or have been there before.
+        // The same ends may be in several namespaces, or have existed before.
         let found = fitting.min_by_key(|(_, row)| {
             let is_there = match namespace {
                 Some(namespace) => row.socket.namespace == namespace,
@@ -136,7 +136,7 @@ impl App {
         }
     }
 
-    /// Puts the cursor on a row; a filter that hides it is taken away.
+    /// Moves the cursor to a row; a filter that hides it is cleared.
     fn show_row(&mut self, number: u32) {
         if !self.order.contains(&number) {
             self.filter = Filter::all();

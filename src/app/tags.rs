@@ -1,4 +1,4 @@
-//! Rows a person has tagged, to act on them together.
+//! Tagged rows, for an action on all of them.
 
 use super::App;
 use super::command::Command;
@@ -9,53 +9,53 @@ use crate::model::row::{Phase, Row};
 use crate::model::socket::SocketKey;
 use std::collections::BTreeSet;
 
-/// The tagged sockets. A tag follows its socket, not a place in the table.
+/// The tagged sockets. A tag follows its socket, not a row number.
 #[derive(Clone, Debug, Default)]
 pub struct Tags {
     keys: BTreeSet<SocketKey>,
-    /// All tagged sockets have gone by themselves, and nobody has been told:
-    /// a key that was meant for them must not fall on the row below the cursor.
+    /// True if all tagged sockets have gone by themselves without a notice yet: a
+    /// key meant for them must not act on the row under the cursor.
     lapsed: bool,
 }
 
 impl Tags {
-    /// Whether a socket is tagged.
+    /// True if a socket is tagged.
     #[must_use]
     pub fn has(&self, key: SocketKey) -> bool {
         self.keys.contains(&key)
     }
 
-    /// How many are tagged.
+    /// Number of tagged sockets.
     #[must_use]
     pub fn count(&self) -> usize {
         self.keys.len()
     }
 
-    /// Tags a socket, or takes its tag away.
+    /// Tags a socket, or removes its tag.
     pub(super) fn toggle(&mut self, key: SocketKey) {
         if !self.keys.remove(&key) {
             self.keys.insert(key);
         }
     }
 
-    /// Takes all tags away. Says whether there were any.
+    /// Removes all tags. True if there were any.
     pub(super) fn clear(&mut self) -> bool {
         let any = !self.keys.is_empty();
         *self = Self::default();
         any
     }
 
-    /// Whether all tagged sockets have gone by themselves since the last key.
+    /// True if all tagged sockets have gone by themselves since the last key.
     pub(super) fn have_lapsed(&self) -> bool {
         self.lapsed
     }
 
-    /// A key was pressed that is not about them.
+    /// Records a key that is not about the tags.
     pub(super) fn forget_lapse(&mut self) {
         self.lapsed = false;
     }
 
-    /// Takes the tags of sockets away that are no longer there.
+    /// Removes the tags of sockets that are gone.
     pub(super) fn keep_present(&mut self, observation: &Observation) {
         if self.keys.is_empty() {
             return;
@@ -74,7 +74,7 @@ fn is_there(row: &Row) -> bool {
 }
 
 impl App {
-    /// Tags the row under the cursor and goes on to the next.
+    /// Tags the row under the cursor and moves to the next.
     pub(super) fn toggle_tag(&mut self) -> Vec<Effect> {
         let Some(row) = self.selected() else {
             return self.nothing_selected();
@@ -86,7 +86,7 @@ impl App {
         self.browse(Command::Down)
     }
 
-    /// Tags every row that is shown; if all are, takes all tags away.
+    /// Tags every visible row; if all are tagged, removes all tags.
     pub(super) fn tag_all(&mut self) -> Vec<Effect> {
         let rows = self
             .order
@@ -117,9 +117,9 @@ impl App {
         Vec::new()
     }
 
-    /// The rows an action is for: those that are tagged and still there,
-    /// whether or not the filter shows them, in the order of the table; the
-    /// row under the cursor where none is tagged.
+    /// Returns the rows an action is for: tagged ones that are still present,
+    /// visible or not, in the order of the table; without tags, the row under the
+    /// cursor.
     #[must_use]
     pub fn rows_to_act_on(&self) -> Vec<&Row> {
         let rows = self.observation.rows.iter();

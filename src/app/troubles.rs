@@ -1,5 +1,5 @@
-//! What a person has done about findings, and those that are over: mutes,
-//! acknowledgements, the bell and a short memory.
+//! State of findings on the user's side: mutes, acknowledgements, the bell and
+//! recently resolved findings.
 
 use super::App;
 use super::effect::Effect;
@@ -16,38 +16,38 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// So many findings that are over are remembered.
+/// Maximum number of resolved findings that are kept.
 const REMEMBERED: usize = 20;
 
-/// How findings are to be told.
+/// Options for reporting findings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attention {
-    /// Which stand apart.
+    /// Mutes.
     pub mutes: Vec<Mute>,
-    /// Whether the bell rings once when an alarm begins.
+    /// True if the bell rings once when an alarm begins.
     pub bell: bool,
 }
 
-/// A finding that is over.
+/// A resolved finding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ended {
-    /// As it was last.
+    /// Its last version.
     pub finding: Finding,
-    /// When it was first missing.
+    /// Time at which it was first missing.
     pub at: Time,
-    /// How long it had stood by then.
+    /// Time for which it was active.
     pub lasted: Duration,
 }
 
-/// What is kept about findings beyond one observation.
+/// State of findings beyond one observation.
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
     attention: Attention,
-    /// Which are known, and how grave they were then.
+    /// Acknowledged findings, with their severity at that time.
     acknowledged: Vec<(Identity, Severity)>,
-    /// Those of the latest observation that were told.
+    /// Reported findings of the latest observation.
     last: Vec<Finding>,
-    /// For which alarms the bell has rung.
+    /// Alarms for which the bell has rung.
     rung: Vec<Identity>,
     /// The latest first.
     ended: VecDeque<Ended>,
@@ -92,13 +92,12 @@ impl Troubles {
 }
 
 impl App {
-    /// Takes note of findings that begin and end, also while the screen is held
-    /// still.
+    /// Records findings that begin and end, also while the screen is paused.
     pub(super) fn note_troubles(&mut self, observation: &Observation) -> Option<Effect> {
         self.troubles.compare(observation)
     }
 
-    /// Whether a finding is known to the person, and has not grown graver.
+    /// True if a finding is acknowledged, and its severity has not risen.
     #[must_use]
     pub fn is_acknowledged(&self, finding: &Finding) -> bool {
         let acknowledged = &self.troubles.acknowledged;
@@ -110,13 +109,13 @@ impl App {
         known.any(|(one, severity)| *one == identity && finding.severity <= *severity)
     }
 
-    /// Findings that are neither muted nor acknowledged, gravest first.
+    /// Findings that are neither muted nor acknowledged, the most severe first.
     pub fn news(&self) -> impl Iterator<Item = &Finding> {
         let findings = self.observation.findings.iter();
         findings.filter(|finding| !self.is_acknowledged(finding))
     }
 
-    /// Findings that are over, the latest first; at most the last 20.
+    /// Resolved findings, the latest first; at most the last 20.
     pub fn ended_findings(&self) -> impl Iterator<Item = &Ended> {
         self.troubles.ended.iter()
     }
@@ -147,7 +146,7 @@ impl App {
         *place = found.unwrap_or(*place).min(count.saturating_sub(1));
     }
 
-    /// Shows the rows of the marked finding, or of the gravest.
+    /// Shows the rows of the marked finding, or of the most severe.
     pub(super) fn show_finding(&mut self) -> Vec<Effect> {
         let gravest = || self.news().next().or(self.observation.findings.first());
         let own = || self.finding_of_row();
@@ -161,7 +160,7 @@ impl App {
         Vec::new()
     }
 
-    /// The gravest finding that the selected row is part of.
+    /// Returns the most severe finding that the selected row is part of.
     fn finding_of_row(&self) -> Option<&Finding> {
         let row = self.selected().filter(|row| row.flagged.is_some())?;
         let mut findings = self.news().chain(&self.observation.findings);
@@ -171,7 +170,7 @@ impl App {
         })
     }
 
-    /// Takes the marked finding for known, or no longer.
+    /// Acknowledges the marked finding, or undoes that.
     pub(super) fn acknowledge(&mut self) -> Vec<Effect> {
         let Some(finding) = self.chosen_finding() else {
             return Vec::new();
@@ -190,7 +189,7 @@ impl App {
         Vec::new()
     }
 
-    /// Mutes the marked finding's rule for its program file, or no longer.
+    /// Mutes the marked finding's rule for its program file, or undoes that.
     pub(super) fn mute(&mut self) -> Vec<Effect> {
         let Some(finding) = self.chosen_finding() else {
             return Vec::new();
@@ -199,7 +198,8 @@ impl App {
         let wanted = Mute::of(finding);
         let mutes = &mut self.troubles.attention.mutes;
         if mutes.iter().any(|mute| mute.covers(&covering)) {
-            // One that is of more than this finding is not this key's to remove.
+            // A mute that covers more than this finding is not removed by this
+            // key.
             let whole = wanted.is_some_and(|wanted| wanted.program.is_none());
             mutes.retain(|mute| !mute.covers(&covering) || (mute.program.is_none() && !whole));
             if mutes.iter().any(|mute| mute.covers(&covering)) {
@@ -227,7 +227,8 @@ impl App {
         vec![Effect::Mute(self.troubles.attention.mutes.clone())]
     }
 
-    /// Parts the findings on screen anew; the next table comes parted.
+    /// Splits the findings on screen into active and muted ones anew; the next
+    /// table comes split.
     fn part_findings(&mut self) {
         let mutes = &self.troubles.attention.mutes;
         let observation = Arc::make_mut(&mut self.observation);

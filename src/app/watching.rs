@@ -1,5 +1,6 @@
-//! What must be read beyond the table: of the rows on screen, of all rows while
-//! they are sorted or filtered by it, and of events while their page is open.
+//! Requests for data beyond the table: details of the rows on screen, metrics of
+//! all rows while they are sorted or filtered by them, and events while their
+//! page is open.
 
 use super::App;
 use super::effect::Effect;
@@ -8,23 +9,23 @@ use crate::model::protocol::Protocol;
 use crate::model::row::Phase;
 use crate::model::socket::{Socket, SocketKey};
 
-/// No more rows than this are read beyond the table; no screen shows more.
+/// Maximum number of rows to read details of; no screen shows more.
 const MOST: usize = 256;
 
-/// What has been asked for so far.
+/// Requests so far.
 #[derive(Debug, Default)]
 pub(super) struct Watched {
-    /// The connections on screen, in the order of their keys: what is asked for
-    /// again only changes when a connection comes or goes.
+    /// The connections on screen, in the order of their keys: the request changes
+    /// only when a connection comes or goes.
     keys: Vec<SocketKey>,
     flows: bool,
     events: bool,
 }
 
 impl App {
-    /// After a frame: asks for the connections it shows, if they are not those
-    /// of the frame before. What comes of it is drawn, too, but shows the same
-    /// connections, so an idle screen rests.
+    /// Requests details of the connections that a frame shows, if they are not
+    /// those of the frame before. The details are drawn, too, but the connections
+    /// stay the same, so that an idle screen causes no further request.
     pub(super) fn watch_rows(&mut self, top: usize, page: usize) -> Vec<Effect> {
         let shown = self.order.iter().skip(top).take(page.min(MOST));
         let mut sockets: Vec<Socket> = shown
@@ -33,7 +34,7 @@ impl App {
             .filter(|row| row.socket.cookie.is_some())
             .map(|row| row.socket)
             .collect();
-        // Of the selected one the way is told, too, also after its end.
+        // The timeline of the selected socket is shown, too, also after its end.
         let selected = self.selected().map(|row| row.socket);
         sockets.extend(
             selected.filter(|socket| socket.protocol == Protocol::Tcp && socket.peer().is_some()),
@@ -48,8 +49,8 @@ impl App {
         vec![Effect::Watch(sockets)]
     }
 
-    /// After anything: asks for what all rows carry, or no longer, as filter and
-    /// order want it.
+    /// Requests or releases the metrics of all rows, as filter and order need
+    /// them.
     pub(super) fn watch_flows(&mut self) -> Option<Effect> {
         let wanted = self.filter.needs_flows() || self.sort.by.needs_flows();
         let changed = wanted != self.watched.flows;
@@ -57,7 +58,7 @@ impl App {
         changed.then_some(Effect::IncludeFlows(wanted))
     }
 
-    /// After anything: asks for events as they come while their page is open.
+    /// Requests events as they come while their page is open.
     pub(super) fn watch_events(&mut self) -> Option<Effect> {
         let wanted = matches!(self.mode, Mode::Events(_));
         let changed = wanted != self.watched.events;

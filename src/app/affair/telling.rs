@@ -1,4 +1,4 @@
-//! The words for what comes of a signal.
+//! Messages about the outcome of a signal.
 
 use super::{Affair, Fate, Party};
 use crate::app::App;
@@ -9,11 +9,11 @@ use crate::model::signal::Signal;
 use crate::model::unit::Unit;
 use std::time::Duration;
 
-/// How many processes are named.
+/// Maximum number of processes that are named.
 const NAMED: usize = 4;
 
 impl App {
-    /// What became of the processes.
+    /// Returns the messages about the processes.
     pub(super) fn fates(&self, affair: &Affair) -> Vec<String> {
         let mut said = match &affair.parties[..] {
             [only] => self.fate(affair, only),
@@ -64,7 +64,8 @@ impl App {
         }
     }
 
-    /// `nginx (pid 811)`, for a tree with how many more there are.
+    /// Formats `nginx (pid 811)`, for a tree with the number of further
+    /// processes.
     fn who(&self, party: &Party) -> String {
         let name = match party.reached {
             0 | 1 => "who",
@@ -133,7 +134,7 @@ impl App {
         self.words.list(&names)
     }
 
-    /// What became of the sockets and the ports.
+    /// Returns the messages about sockets and ports.
     pub(super) fn ports(&self, aftermath: &Aftermath) -> Vec<String> {
         let say = |name: &str, count: usize| {
             let sentence = self.words.outcome(name);
@@ -179,8 +180,8 @@ impl App {
         })
     }
 
-    /// Who starts it again, as far as that is known. The command is text to
-    /// read: nothing runs it.
+    /// Returns the message about the program that restarts it, if known. The
+    /// command is text to read: nothing runs it.
     fn started_again(&self, process: &Process) -> Option<String> {
         let command = process.unit.as_ref().and_then(Unit::stop_command);
         if let Some(command) = command {
