@@ -1,7 +1,7 @@
-//! Draws what the app holds into a buffer.
+//! Drawing of the app's state into a buffer.
 //!
-//! Drawing reads the app and changes nothing. What it finds out on the way
-//! (which spot lies where, how many rows fit) goes back as a [`Frame`].
+//! Drawing reads the app and changes nothing. Its results (positions of mouse
+//! targets, number of rows that fit) are returned as a [`Frame`].
 
 mod clock;
 mod closing;
@@ -37,19 +37,19 @@ use ratatui::text::Line;
 use ratatui::widgets::Widget;
 use theme::Theme;
 
-/// What drawing found out.
+/// Result of drawing.
 #[derive(Clone, Debug, Default)]
 pub struct Frame {
-    /// What lies where; later entries lie on top.
+    /// Areas of mouse targets; later entries lie on top.
     pub spots: Vec<(Rect, Spot)>,
-    /// How much room there is.
+    /// Dimensions of the frame.
     pub drawn: Drawn,
-    /// Where the terminal's caret belongs, if anywhere.
+    /// Position of the terminal's caret, if shown.
     pub caret: Option<Position>,
 }
 
 impl Frame {
-    /// What lies at a position.
+    /// Returns the target at a position.
     #[must_use]
     pub fn spot(&self, position: Position) -> Spot {
         self.spots
@@ -60,7 +60,7 @@ impl Frame {
     }
 }
 
-/// Draws the whole screen. Any size is fit to draw on, none included.
+/// Draws the whole screen. Any size is valid, zero included.
 pub fn draw(app: &App, theme: Theme, buffer: &mut Buffer) -> Frame {
     let mut frame = Frame::default();
     screen::draw(app, theme, buffer.area, buffer, &mut frame);
@@ -90,8 +90,8 @@ fn row_of(area: Rect, down: u16) -> Rect {
     }
 }
 
-/// Terminals whose locale is not UTF-8 would show several wrong characters
-/// for each of ours.
+/// Terminals whose locale is not UTF-8 would show several wrong characters for
+/// each non-ASCII one.
 fn to_ascii(buffer: &mut Buffer) {
     for cell in &mut buffer.content {
         let plain = match cell.symbol() {

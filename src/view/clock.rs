@@ -1,4 +1,4 @@
-//! Moments and short lengths of time, as events and timelines tell them.
+//! Formatting of times and short durations in events and timelines.
 
 use crate::explain::catalogue::Catalogue;
 use crate::explain::sentence::fill;
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 const DAY_MS: u64 = 86_400_000;
 
-/// The time of day in UTC of a moment on the monotonic clock, before or after
-/// `now`; with its date if that was more than a day ago.
+/// Formats the time of day in UTC of a moment on the monotonic clock, before or
+/// after `now`; with its date if that was more than a day ago.
 pub(super) fn clock(at_us: u64, now: Time) -> String {
     let event_ms = at_us / 1000;
     let ago_ms = now.monotonic_ms.saturating_sub(event_ms);
@@ -37,11 +37,11 @@ fn month_and_day(days: u64) -> (u64, u64) {
     ((month + 2) % 12 + 1, day_of_month)
 }
 
-/// A length of time, also one of less than a hundredth of a second.
+/// Formats a duration, also one below a hundredth of a second.
 pub(super) fn lasted(microseconds: u64, words: &Catalogue) -> String {
     let tenths = microseconds / 100;
     let (name, number) = match tenths {
-        // No state is left in the moment in which it is entered.
+        // A state lasts longer than zero.
         0 => ("micro", microseconds.max(1).to_string()),
         1..100 => ("milli", format!("{}.{}", tenths / 10, tenths % 10)),
         _ => return words.length(Duration::from_micros(microseconds)),
@@ -50,7 +50,8 @@ pub(super) fn lasted(microseconds: u64, words: &Catalogue) -> String {
     fill(sentence, |_| Some(number.clone())).unwrap_or_default()
 }
 
-/// A length of time below a second in whole milliseconds, a longer one as all.
+/// Formats a duration below a second in whole milliseconds, a longer one as
+/// usual.
 pub(super) fn milliseconds(length: Duration, words: &Catalogue) -> String {
     if length >= Duration::from_secs(1) {
         return words.length(length);
@@ -75,7 +76,7 @@ mod tests {
         assert_eq!(clock(3_600_000_000, NOW), "10:00:00.000");
         assert_eq!(clock(3_599_880_000, NOW), "09:59:59.880");
         assert_eq!(clock(0, NOW), "09:00:00.000");
-        // It came after the table.
+        // The event is later than the table.
         assert_eq!(clock(3_600_400_000, NOW), "10:00:00.400");
         let later = Time {
             wall_ms: NOW.wall_ms + 2 * DAY_MS,

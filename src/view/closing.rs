@@ -1,5 +1,5 @@
-//! The question before connections are closed: which, who holds them, and what
-//! both ends will see.
+//! The question before connections are closed: the connections, their holders,
+//! and the effect on both ends.
 
 use super::page::Page;
 use super::theme::Theme;
@@ -15,20 +15,19 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
-/// How many sockets are listed before the rest is counted.
+/// Maximum number of sockets that are listed; the rest is counted.
 const LISTED: usize = 5;
-/// Where the texts beside the labels begin.
+/// Column of the texts beside the labels.
 const INDENT: usize = 12;
 
-/// How many lines the dialog wants.
+/// Number of lines of the dialog.
 pub(super) fn height(closing: &Closing, app: &App, theme: Theme, width: u16) -> u16 {
     let lines = dialog(closing, app, theme, width).0.len() + 1 + usize::from(typed(closing));
     u16::try_from(lines).unwrap_or(u16::MAX)
 }
 
-/// Draws the question, and says whether it may be answered: who could not read
-/// it with its warnings must not. The line to type into stands last and is never
-/// cut.
+/// Draws the question. True if it may be answered: only if the question and its
+/// warnings are visible. The input line is last and never cut.
 pub(super) fn draw(
     closing: &Closing,
     app: &App,
@@ -73,14 +72,14 @@ fn typed(closing: &Closing) -> bool {
     closing.demand.is_some()
 }
 
-/// What matters most first: with little room the last lines are cut. Also how
-/// many lines must be read before an answer.
+/// Builds the lines, the most important first: on a small screen the last lines
+/// are cut. Also returns the number of lines that must be read before an answer.
 fn dialog(closing: &Closing, app: &App, theme: Theme, width: u16) -> (Page, usize) {
     let word = |name: &str| app.words.closing("dialog", name);
     let mut page = Page::new(width);
     page.paragraph(&question(closing, app), theme.severity(Severity::Alarm));
     if let Some(demand) = &closing.demand {
-        // How many there are stands in the question.
+        // The question contains their number.
         let several = |caution: &&Caution| matches!(caution, Caution::Several(_));
         for caution in demand.cautions().iter().filter(|one| !several(one)) {
             let said = app.words.closing("cautions", caution.key());
@@ -114,7 +113,7 @@ fn dialog(closing: &Closing, app: &App, theme: Theme, width: u16) -> (Page, usiz
             let text = fill(word("more"), |_| Some(more.to_string()));
             labelled("", &text.unwrap_or_default());
         }
-        // What most of them have in common; the rest is told by the cautions.
+        // The common effects; the risks cover the rest.
         for (label, key) in [("owners_see", "owner_aborted"), ("peers_see", "peer_reset")] {
             let holds = |doomed: &Doomed| {
                 [doomed.target.owner_sees(), doomed.target.peer_sees()].contains(&key)

@@ -1,5 +1,5 @@
-//! The question before processes are ended: who they are, and what goes with
-//! them.
+//! The question before processes are ended: the processes, and the sockets that
+//! go with them.
 
 mod facts;
 mod signals;
@@ -22,29 +22,29 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
-/// How many names are listed before the rest is counted.
+/// Maximum number of names that are listed; the rest is counted.
 const LISTED: usize = 4;
-/// How many processes have a line each before the rest is counted.
+/// Maximum number of processes with a line each; the rest is counted.
 const LINES: usize = 6;
-/// Where the texts beside the labels begin.
+/// Column of the texts beside the labels.
 const INDENT: usize = 16;
-/// So many lines of the list of signals stay where there is little room.
+/// Minimum number of lines of the list of signals on a small screen.
 const FEWEST_SIGNALS: usize = 3;
 
-/// The dialog's lines, and how many of them must be read before an answer.
+/// The dialog's lines, and the number of them that must be read before an answer.
 struct Dialog {
     page: Page,
     needed: usize,
 }
 
-/// How many lines the dialog wants.
+/// Number of lines of the dialog.
 pub(super) fn height(confirm: &Confirm, app: &App, theme: Theme, width: u16) -> u16 {
     let lines = dialog(confirm, app, theme, width).page.len() + signals::count(confirm) + 1;
     u16::try_from(lines).unwrap_or(u16::MAX)
 }
 
-/// Draws the dialog, and says whether it may be answered: who could not read
-/// the question, and what would be sent, must not.
+/// Draws the dialog. True if it may be answered: only if the question and the
+/// chosen signal are visible.
 pub(super) fn draw(
     confirm: &Confirm,
     app: &App,
@@ -65,8 +65,8 @@ pub(super) fn draw(
     let all = signals::count(confirm);
     let room = usize::from(below.height);
     let left = room.saturating_sub(dialog.needed);
-    // The list gives way to what is known, down to a few lines; every warning
-    // goes before both.
+    // The list is shortened in favour of the facts, down to a few lines; every
+    // warning precedes both.
     let listed = left
         .saturating_sub(dialog.page.len() - dialog.needed)
         .max(left.min(FEWEST_SIGNALS))
@@ -87,9 +87,9 @@ pub(super) fn draw(
     area.height >= 3 && area.width >= 20 && room >= needed
 }
 
-/// What matters most comes first: with little room the last lines are cut. The
-/// command line is text of the process's own choosing and gets one line, so
-/// that it can't push the warnings out of sight.
+/// Builds the lines, the most important first: on a small screen the last lines
+/// are cut. The command line is chosen by the process and gets one line, so that
+/// it cannot push the warnings off the screen.
 fn dialog(confirm: &Confirm, app: &App, theme: Theme, width: u16) -> Dialog {
     let mut page = Page::new(width);
     page.paragraph(&question(confirm, app), theme.severity(Severity::Alarm));
@@ -171,7 +171,7 @@ fn question(confirm: &Confirm, app: &App) -> String {
     filled.unwrap_or_default()
 }
 
-/// The line in which a number is typed, where that is demanded.
+/// Returns the line in which a number is typed, if demanded.
 fn number_to_type(confirm: &Confirm, app: &App) -> Option<String> {
     if !confirm.is_ready() || !confirm.is_of_use() {
         return None;
@@ -192,7 +192,7 @@ fn number_to_type(confirm: &Confirm, app: &App) -> Option<String> {
     })
 }
 
-/// A line for each of several processes.
+/// Writes a line for each of several processes.
 fn list(confirm: &Confirm, app: &App, theme: Theme, page: &mut Page) {
     let more = |count: usize| more_of(count, app);
     for asked in confirm.asked.iter().take(LINES) {

@@ -1,5 +1,4 @@
-//! Everything about the selected socket: as a page, and as the pane of a tall
-//! screen.
+//! Details of the selected socket: as a page, and as the pane of a tall screen.
 
 mod carried;
 mod findings;
@@ -27,12 +26,12 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use std::time::Duration;
 
-/// Lines of the pane below the table on a tall screen.
+/// Height of the pane below the table on a tall screen.
 pub(super) const SUMMARY: u16 = 11;
-/// Where the texts beside the labels begin.
+/// Column of the texts beside the labels.
 const INDENT: usize = 12;
 
-/// Draws the page; says how far it can be scrolled.
+/// Draws the page; returns the maximum scroll position.
 pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mut Buffer) -> u16 {
     let Some(row) = app.selected() else {
         return 0;
@@ -101,7 +100,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Why it is in its state, who is next, and what to do.
+    /// Writes the reason of its state, the next party to act, and advice.
     fn explanation(&self, diagnosis: &Diagnosis, most_to_do: usize, page: &mut Page) {
         let words = self.app.words;
         super::words::tell(diagnosis, words, self.theme, most_to_do, page);
@@ -115,7 +114,7 @@ impl Writer<'_> {
         }
     }
 
-    /// The way through the states, the present one in brackets.
+    /// Returns the path through the states, the present one in brackets.
     fn path(&self) -> String {
         let Journey { walked, ahead } = Journey::between_ends(self.row, &self.app.observation);
         let (Some((present, before)), true) = (walked.split_last(), walked.len() + ahead.len() > 1)
@@ -138,7 +137,7 @@ impl Writer<'_> {
         }
     }
 
-    /// The owners: all about the first, a line for each further one.
+    /// Writes the owners: the first in full, a line for each further one.
     fn process(&self, page: &mut Page, further: usize) {
         let observation = &self.app.observation;
         let owners: Vec<_> = observation.owners(self.row).collect();
@@ -165,7 +164,7 @@ impl Writer<'_> {
         }
     }
 
-    /// A process and the descriptors through which it holds the socket.
+    /// Formats a process and the descriptors through which it holds the socket.
     fn holder(&self, process: &Process, fds: &[u32]) -> String {
         let name = match fds.len() {
             1 => "holder",
@@ -196,8 +195,8 @@ impl Writer<'_> {
         fill(self.word("ago"), |_| Some(self.app.words.length(age))).unwrap_or_default()
     }
 
-    /// Open files and how many may be, with the state of a process that does not
-    /// run.
+    /// Formats open files and their limit, with the state of a process that does
+    /// not run.
     fn files(&self, process: &Process) -> String {
         let files = process.descriptors.and_then(|files| {
             fill(self.word("files_of"), |place| {

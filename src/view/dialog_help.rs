@@ -1,5 +1,5 @@
-//! What explains the question before a deed, in its place: what each answer does,
-//! and every key. Nothing can be answered while it is shown.
+//! Explanation of a confirmation question, shown in its place: the effect of each
+//! answer, and every key. Nothing can be answered while it is shown.
 
 use super::confirm::signal_told;
 use super::page::Page;
@@ -18,7 +18,7 @@ const INDENT: usize = 12;
 /// Column at which the meanings of keys begin.
 const KEYS: usize = 18;
 
-/// Draws the page; says how far it can be scrolled.
+/// Draws the page; returns the maximum scroll position.
 pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) -> u16 {
     let words = |name: &str| app.words.screen("dialog_help", name);
     let (title, context, scroll, demands) = match &app.mode {

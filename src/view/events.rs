@@ -1,4 +1,4 @@
-//! What happened between the tables, the latest at the bottom.
+//! Events between the tables, the latest at the bottom.
 
 mod layout;
 
@@ -84,7 +84,7 @@ fn title(stream: Stream, app: &App) -> String {
     }
 }
 
-/// Whether anything can be expected to appear.
+/// True if events can be expected.
 fn tells(app: &App) -> bool {
     matches!(
         app.observation.chronicle.feed,
@@ -92,7 +92,8 @@ fn tells(app: &App) -> bool {
     )
 }
 
-/// What tells of events and since when, or why nothing does.
+/// Returns the source of events with its start time, or the reason why there is
+/// none.
 fn feed(app: &App) -> String {
     let why = |reason: NoFeed| why_not(app, reason).to_owned();
     let (name, why) = match app.observation.chronicle.feed {
@@ -112,12 +113,13 @@ fn feed(app: &App) -> String {
     filled.unwrap_or_default()
 }
 
-/// Why changes are not told, in the words that the doctor has for it, too.
+/// Returns the reason why changes are not reported, in the words of the doctor.
 fn why_not(app: &App, reason: NoFeed) -> &str {
     app.words.screen("feed", &format!("{}_long", reason.key()))
 }
 
-/// How much was told, lost and found, and what that costs.
+/// Returns the number of received and lost changes and of short-lived
+/// connections, and the cost.
 fn figures(app: &App) -> String {
     let chronicle = &app.observation.chronicle;
     let mut parts = Vec::new();
@@ -145,8 +147,8 @@ struct Listed<'a> {
 }
 
 impl Listed<'_> {
-    /// The marked line stays where it is while others arrive: in the middle, or
-    /// at the bottom where it is the latest.
+    /// The marked line keeps its place while others arrive: in the middle, or at
+    /// the bottom if it is the latest.
     fn draw(&self, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
         let page = usize::from(area.height.saturating_sub(1));
         let furthest = self.lines.len().saturating_sub(page);
@@ -186,8 +188,8 @@ impl Listed<'_> {
         }
     }
 
-    /// Says in a few words what would not fit, and what was carried behind it
-    /// where that has no column of its own.
+    /// Shortens texts that do not fit, and appends the bytes carried if they have
+    /// no column of their own.
     fn shorten(&self, shown: &[(usize, &Happening)], texts: &mut [[String; 6]], layout: &Layout) {
         let widths = layout.widths;
         let [time, local, what, carried] =
@@ -197,7 +199,7 @@ impl Listed<'_> {
             if layout.port_only {
                 texts[local] = port(line.local);
             }
-            // A date has none.
+            // A date has no milliseconds.
             if layout.seconds_only
                 && let Some((seconds, _)) = texts[time].split_once('.')
             {
@@ -234,8 +236,8 @@ impl Listed<'_> {
         fill(word(self.app, name), value).unwrap_or_default()
     }
 
-    /// The process, and the network namespace if it is not the one that this
-    /// program is in.
+    /// Formats the process, and the network namespace if it is not that of this
+    /// program.
     fn owner(&self, line: &Happening, room: u16) -> String {
         let who = match &line.owner {
             None => word(self.app, "nobody").to_owned(),
@@ -258,8 +260,8 @@ impl Listed<'_> {
         })
     }
 
-    /// What another network namespace than this is called. An unknown one is
-    /// another only where several are shown.
+    /// Returns the name of another network namespace than this program's. An
+    /// unknown one counts as another only if several are shown.
     fn elsewhere(&self, namespace: u32) -> Option<String> {
         let known = &self.app.observation.namespaces;
         if namespace == 0 {
@@ -273,8 +275,8 @@ impl Listed<'_> {
         })
     }
 
-    /// The change, or how it ended, and how long that took. In brief an end is
-    /// only told by how it came about.
+    /// Formats the change, or the reason of the end, with its duration. The short
+    /// form of an end shows only the reason.
     fn what(&self, line: &Happening, form: &str) -> String {
         let what = line.what;
         let took = match what {
@@ -283,8 +285,8 @@ impl Listed<'_> {
         };
         let (name, to, fate) = match what {
             What::Changed { from, to, .. } => {
-                // No program need have accepted it yet, and none does where both ends
-                // dialled.
+                // No program need have accepted it yet, and none does after a
+                // simultaneous open.
                 let complete = (from, to) == (State::SynReceived, State::Established);
                 let name = if complete { "handshake" } else { "change" };
                 (name, Some(to), None)
@@ -298,7 +300,7 @@ impl Listed<'_> {
             },
             What::Ended { life, .. } => ("ended", None, Some(life.fate)),
         };
-        // Without the state it left there is no more to say than in brief.
+        // Without the previous state there is only the short form.
         let form = if what.from().is_some() {
             form
         } else {
@@ -327,7 +329,7 @@ impl Listed<'_> {
     }
 }
 
-/// An end of a connection; nothing where it is not known.
+/// Formats an end of a connection; empty if unknown.
 fn endpoint(end: Endpoint) -> String {
     if end.is_none() {
         String::new()
@@ -338,7 +340,7 @@ fn endpoint(end: Endpoint) -> String {
     }
 }
 
-/// The port of an end; nothing where it is not known.
+/// Formats the port of an end; empty if unknown.
 fn port(end: Endpoint) -> String {
     if end.port == 0 {
         String::new()

@@ -1,5 +1,5 @@
-//! The page about a state: first this socket's own case, then what is true of
-//! the state everywhere, with this machine's limits.
+//! The page about a state: first this socket's own case, then the state in
+//! general, with this machine's limits.
 
 use super::page::Page;
 use super::screen::titled;
@@ -10,7 +10,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// Draws the page; says how far it can be scrolled.
+/// Draws the page; returns the maximum scroll position.
 pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mut Buffer) -> u16 {
     let Some(row) = app.selected() else {
         return 0;
@@ -36,7 +36,7 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
     page.draw(scroll, below, buffer)
 }
 
-/// Writes what is true of a state everywhere, but for its meaning.
+/// Writes the general facts about a state, without its meaning.
 pub(super) fn write(words: &StateWords, app: &App, theme: Theme, page: &mut Page) {
     let heading = |name: &str| app.words.screen("explain", name);
     for (name, text) in [

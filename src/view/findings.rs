@@ -1,6 +1,5 @@
-//! The page of findings: all that stand in a line each, the marked one with its
-//! evidence, what else it could be and what to check next; then those that are
-//! muted and those that are over.
+//! The page of findings: all active ones in a line each, the marked one with its
+//! evidence, other causes and further checks; then muted and resolved ones.
 
 use super::page::Page;
 use super::screen::titled;
@@ -17,11 +16,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
-/// Where the texts beside the labels begin.
+/// Column of the texts beside the labels.
 const INDENT: usize = 16;
-/// Where the sentences of the list begin.
+/// Column of the sentences of the list.
 const LISTED: usize = 28;
-/// The facts that say best how much there is of it, the best first.
+/// The facts that best express the size of a finding, the best first.
 const TELLING: [&str; 7] = [
     "count",
     "waiting",
@@ -32,8 +31,8 @@ const TELLING: [&str; 7] = [
     "failed",
 ];
 
-/// Draws the page with a finding marked, scrolled beyond it by so many lines;
-/// says by how many it could be.
+/// Draws the page with a finding marked, scrolled beyond it by that many lines;
+/// returns the maximum.
 pub(super) fn draw(
     app: &App,
     theme: Theme,
@@ -64,7 +63,7 @@ pub(super) fn draw(
     longest.saturating_sub(base)
 }
 
-/// From which line on the marked entry is in view.
+/// First line at which the marked entry is visible.
 fn base(lines: usize, marked: &std::ops::Range<usize>, height: u16) -> u16 {
     let height = usize::from(height);
     if marked.end <= height {
@@ -87,7 +86,7 @@ impl List<'_> {
         self.app.words.screen("findings", name)
     }
 
-    /// One finding: a line, and what is known of it where it is marked.
+    /// Writes one finding: a line, with details if it is marked.
     fn entry(&mut self, finding: &Finding, marked: bool, muted: bool) {
         let start = self.page.len();
         let said = describe(finding, self.app.words);
@@ -121,7 +120,7 @@ impl List<'_> {
         }
     }
 
-    /// Severity, age and count, in columns.
+    /// Returns severity, age and count, in columns.
     fn head(&self, finding: &Finding, marked: bool) -> String {
         let mark = if marked { '>' } else { ' ' };
         let severity = self.words(match finding.severity.word() {
@@ -206,7 +205,7 @@ impl List<'_> {
     }
 }
 
-/// How much there is of it, where its evidence has such a number.
+/// Returns the size of a finding, if its evidence has such a number.
 fn count(finding: &Finding) -> Option<u64> {
     let facts = finding.evidence.facts();
     TELLING.iter().find_map(|wanted| {

@@ -1,5 +1,4 @@
-//! The line at the bottom: the keys that matter now, and above it what just
-//! happened.
+//! The line at the bottom with the available keys, and the notice above it.
 
 use super::theme::Theme;
 use super::words::cells;
@@ -16,8 +15,8 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-/// Draws the keys that work now, the first of each binding, as many as fit.
-/// Those that matter most are never left out for others.
+/// Draws the available keys, the first of each binding, as many as fit. The most
+/// important ones are never left out for others.
 pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
     let context = app.mode.context();
     if context == Context::Prompt {
@@ -51,7 +50,7 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
         .collect();
     let width = |(_, key, label): &(_, String, String)| cells(key) + cells(label) + 3;
     while entries.iter().map(width).sum::<usize>() > usize::from(area.width) && entries.len() > 2 {
-        // The safe answer and the gentle one stay; so do help and quit.
+        // The safe answer and the gentle one stay, as do help and quit.
         let least = if asks { 2 } else { 3 };
         entries.remove(entries.len() - least);
     }
@@ -86,8 +85,8 @@ fn is_answer(command: Command) -> bool {
     matches!(command, Command::ConfirmSend | Command::ConfirmClose)
 }
 
-/// The name of what a key does; of what sends a signal, with the signal. After an
-/// answer that came too early, to give it again.
+/// Returns the label of a command; for a command that sends a signal, with the
+/// signal. After an answer that came too early, a request to repeat it.
 fn label(command: Command, app: &App) -> String {
     if is_answer(command) && app.dropped_answer() {
         return app.words.screen("confirm", "too_early").to_owned();
@@ -99,7 +98,7 @@ fn label(command: Command, app: &App) -> String {
     app.words.command(command.key(), "label").to_owned()
 }
 
-/// How many lines the notice takes; none without one.
+/// Number of lines of the notice; 0 without one.
 pub(super) fn notice_height(app: &App, width: u16) -> u16 {
     let lines = app
         .notice

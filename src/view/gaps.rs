@@ -1,4 +1,5 @@
-//! What can be seen and done here, what not and why, and what would help.
+//! Abilities of this program on this machine, gaps with their reasons, and
+//! remedies.
 
 use super::page::Page;
 use super::screen::titled;
@@ -14,10 +15,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// Where the sentences begin.
+/// Column of the sentences.
 const INDENT: usize = 20;
 
-/// Draws the page; says how far it can be scrolled.
+/// Draws the page; returns the maximum scroll position.
 pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mut Buffer) -> u16 {
     let words = |name: &str| app.words.screen("gaps", name);
     let below = titled(words("title"), theme, area, buffer);
@@ -36,7 +37,7 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
         let reason = app.words.gap_reason(gap.reason);
         page.heading(&app.words.aside(&short, reason), theme.heading());
         page.paragraph(app.words.gap(gap.kind, "means"), Style::new());
-        // Who holds every privilege need not be told to get one.
+        // A process with every capability needs no advice to get one.
         let vain = gap.reason == GapReason::Permission && lacks_nothing(app);
         if !vain {
             page.paragraph(app.words.gap(gap.kind, "do"), Style::new());
@@ -45,14 +46,14 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
     page.draw(scroll, below, buffer)
 }
 
-/// Whether no privilege would show more.
+/// True if no further privilege would show more.
 fn lacks_nothing(app: &App) -> bool {
     app.means.as_ref().is_some_and(|means| {
         means.powers.whole_machine && means.powers.capabilities.len() == Capability::ALL.len()
     })
 }
 
-/// What can be done, a paragraph each, and the commands that would help.
+/// Writes the abilities, a paragraph each, and the commands that would help.
 fn abilities(means: &Means, app: &App, theme: Theme, page: &mut Page) {
     let verdicts = verdicts(&app.observation, means, app.scope);
     page.blank();

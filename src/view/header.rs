@@ -1,5 +1,5 @@
-//! The lines at the top: host, chips with the count of each state, what could
-//! not be seen, the filter, and the gravest finding in words.
+//! The header: host, number of sockets in each state, gaps, the filter, and the
+//! most severe finding.
 
 use super::clock::milliseconds;
 use super::sparkline;
@@ -26,7 +26,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
-/// How many lines the header takes now.
+/// Height of the header.
 pub(super) fn height(app: &App, tall: bool) -> u16 {
     1 + u16::from(tall)
         + u16::from(filtered(app))
@@ -75,13 +75,13 @@ fn filtered(app: &App) -> bool {
     !typing && (!app.filter.is_all() || !app.quick.is_all())
 }
 
-/// The gravest finding that is news, if it is worth a line.
+/// Returns the most severe unacknowledged finding, if it is at least a warning.
 fn alarming(app: &App) -> Option<&Finding> {
     let finding = app.news().next()?;
     (finding.severity >= Severity::Warn).then_some(finding)
 }
 
-/// One line for all: host, count, chips as far as they fit, interval.
+/// Draws one line for all: host, count, states as far as they fit, interval.
 fn draw_both(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
     let right = right_side(app, theme, Room::Narrow(area.width));
     let right_width = right.width();
@@ -103,7 +103,7 @@ fn draw_status(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
     put_right(&right_side(app, theme, Room::Line), area, buffer);
 }
 
-/// Through what is read.
+/// Returns the source of the table.
 fn source(app: &App, wide: bool) -> String {
     let source = app.observation.source.word();
     if !wide || app.observation.chronicle.feed != Feed::Changes {
@@ -119,7 +119,7 @@ fn draw_chips(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &
     put(&Line::from(spans), Style::new(), area, buffer);
 }
 
-/// Chips of the states that occur, as many as fit, and where they lie.
+/// Draws the states that occur, as many as fit, and records their areas.
 fn push_chips(
     app: &App,
     theme: Theme,
@@ -130,7 +130,7 @@ fn push_chips(
 ) {
     let mut used: usize = spans.iter().map(Span::width).sum();
     let mut left_out = false;
-    // Two cells are kept for the sign that something was left out.
+    // Two cells are reserved for the sign of an omission.
     let room = room.saturating_sub(2);
     for (spot, label, style) in chips(app, theme, room) {
         let text = format!("  {label}");
@@ -156,11 +156,10 @@ fn push_chips(
     }
 }
 
-/// From this width on states are written in full.
+/// From this width on state names are written in full.
 const WIDE: usize = 100;
 
-/// The states in the order in which their chips are worth a place: what
-/// deserves a look before what is usual.
+/// The states by importance: unusual ones before usual ones.
 const WORTH: [State; State::ALL.len()] = [
     State::Listen,
     State::Established,
@@ -210,7 +209,7 @@ fn chips(app: &App, theme: Theme, room: usize) -> Vec<(Spot, String, Style)> {
     chips
 }
 
-/// What stands at the right: gaps, arrivals, PAUSED, the interval.
+/// Returns the right side: gaps, new sockets, PAUSED, the interval.
 fn right_side(app: &App, theme: Theme, room: Room) -> Line<'static> {
     let roomy = room == Room::Line;
     let mut spans = Vec::new();
@@ -244,7 +243,8 @@ fn right_side(app: &App, theme: Theme, room: Room) -> Line<'static> {
     Line::from(spans)
 }
 
-/// Interval between tables, and the reason if it is longer than a second.
+/// Returns the interval between tables, and the reason if it is longer than a
+/// second.
 fn pace(app: &App, room: Room) -> String {
     let interval = app.words.length(app.interval);
     let name = match (room, app.slowed_by, app.pace) {
@@ -261,24 +261,24 @@ fn pace(app: &App, room: Room) -> String {
     filled.unwrap_or(interval)
 }
 
-/// How much room there is at the right.
+/// Space at the right.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Room {
-    /// That of a line.
+    /// A line of its own.
     Line,
-    /// What the chips leave of a line of so many cells.
+    /// The part of a line of this width that the states leave.
     Narrow(u16),
 }
 
-/// From this width on a finding is called one even beside the chips.
+/// From this width on findings are labelled even beside the states.
 const CALLED: u16 = 60;
 
-/// How many findings are news, with the gravest one's severity.
+/// Returns the number of unacknowledged findings, with the highest severity.
 fn badge(app: &App, room: Room) -> Option<(String, Severity)> {
     let severity = app.news().next()?.severity;
     let count = app.news().count();
     if let Room::Narrow(width) = room {
-        // The line below says the gravest in words: here both kinds are counted.
+        // The line below shows the most severe one: here both kinds are counted.
         let grave = app
             .news()
             .filter(|finding| finding.severity >= Severity::Warn);
@@ -297,12 +297,12 @@ fn badge(app: &App, room: Room) -> Option<(String, Severity)> {
     Some((fill(sentence, |_| Some(count.to_string()))?, severity))
 }
 
-/// What could not be seen, in a few words.
+/// Returns the gaps, in a few words.
 fn gaps(app: &App, roomy: bool) -> Option<String> {
     let gaps = &app.observation.gaps;
     let hidden = gaps.iter().find(|gap| gap.kind == GapKind::OwnersHidden);
-    // Processes that could not be read matter where a row lacks its owner for
-    // it, and then the first says so.
+    // Unreadable processes matter only if a row lacks its owner because of them,
+    // and then the first gap covers them.
     let telling = |gap: &&Gap| !gap.kind.is_of_processes();
     let gap = hidden.or_else(|| gaps.iter().find(telling))?;
     let count = |_: &str| Some(grouped(gap.count));
@@ -365,7 +365,7 @@ fn draw_filter(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
     );
 }
 
-/// The quick toggles that are on, in words.
+/// Returns the active quick toggles, in words.
 pub(super) fn quick_words(app: &App) -> String {
     let mut on = Vec::new();
     on.extend(app.quick.protocol.map(Protocol::word));

@@ -1,4 +1,4 @@
-//! All keys, made from the keymap itself.
+//! The help page: all keys, made from the keymap.
 
 use super::page::Page;
 use super::screen::titled;
@@ -12,10 +12,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// Where the meanings begin.
+/// Column of the descriptions.
 const INDENT: usize = 26;
 
-/// Draws the page; says how far it can be scrolled.
+/// Draws the page; returns the maximum scroll position.
 pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mut Buffer) -> u16 {
     let words = |name: &str| app.words.screen("help", name);
     let below = titled(words("title"), theme, area, buffer);
@@ -37,7 +37,7 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
             }
             listed.push(binding);
             let keys = match binding.command.digit() {
-                // One line for all that the lab's pane offers.
+                // One line for all actions of the lab.
                 Some(1) => vec!["1".to_owned(), "…".to_owned(), "6".to_owned()],
                 Some(2..=6) => continue,
                 _ => binding.keys.iter().map(Key::to_string).collect(),
@@ -58,7 +58,7 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
     page.draw(scroll, below, buffer)
 }
 
-/// Why a key that is there does nothing on this machine.
+/// Returns the reason why the command of a key is unavailable on this machine.
 fn missing(command: Command, app: &App) -> Option<String> {
     let refusal = app.close_refusal()?;
     let closes = matches!(command, Command::CloseConnection | Command::ConfirmClose);

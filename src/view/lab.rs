@@ -1,7 +1,7 @@
-//! What a learner can have happen next, above the footer: whom the selected
-//! socket waits for, and a key for each thing that can be done about it.
+//! The lab pane above the footer: the party that the selected socket waits for,
+//! and a key for each available action.
 //!
-//! It takes the same room whatever is selected: else the table would move under
+//! Its height does not depend on the selection: else the table would move under
 //! the cursor.
 
 use super::theme::Theme;
@@ -23,24 +23,24 @@ use ratatui::text::{Line, Span};
 
 /// Cells between two choices.
 const GAP: usize = 2;
-/// Cells of the head's line around the title and what is said.
+/// Width of the title line around the title and the text.
 const HEAD: usize = 9;
 
-/// What is to be drawn.
+/// Content of the pane.
 pub(super) struct Pane {
     head: Line<'static>,
     text: Vec<Line<'static>>,
     choices: Vec<Vec<Offer>>,
-    /// How many lines are kept for what is offered.
+    /// Number of lines reserved for the actions.
     kept: usize,
-    /// Whether nothing can be chosen: one thing is being done, or a question stands.
+    /// True if no action can be chosen: one is pending, or a question is open.
     busy: bool,
     theme: Theme,
 }
 
-/// A choice as it is written.
+/// An action as displayed.
 struct Offer {
-    /// Who does it, before the first of several.
+    /// Its actor, before the first of several.
     actor: String,
     digit: u8,
     key: String,
@@ -54,7 +54,7 @@ impl Offer {
 }
 
 impl Pane {
-    /// None outside a lesson.
+    /// None outside the lab.
     pub(super) fn of(app: &App, theme: Theme, width: u16) -> Option<Self> {
         let lesson = app.lesson.as_ref()?;
         Some(Self {
@@ -73,14 +73,14 @@ impl Pane {
         })
     }
 
-    /// How many lines it takes.
+    /// Height of the pane.
     pub(super) fn height(&self) -> u16 {
         let lines = 1 + self.text.len() + self.choices.len().max(self.kept);
         u16::try_from(lines).unwrap_or(u16::MAX)
     }
 
-    /// Draws it; says whether all that can be chosen is to be seen. With little
-    /// room the text gives way.
+    /// Draws the pane. True if all actions are visible. On a small screen the
+    /// text is shortened.
     pub(super) fn draw(&self, area: Rect, buffer: &mut Buffer, frame: &mut Frame) -> bool {
         let room = usize::from(area.height);
         let told = room.saturating_sub(1 + self.choices.len());
@@ -142,7 +142,8 @@ fn chapter(number: usize, app: &App, theme: Theme, width: u16) -> Vec<Line<'stat
     lines
 }
 
-/// A rule with the name of the lab, and whom the socket waits for.
+/// Returns a rule with the name of the lab, and the party that the socket waits
+/// for.
 fn head(app: &App, theme: Theme, width: u16) -> Line<'static> {
     let word = |name: &str| app.words.lab("pane", name);
     let title = match &app.lesson {
@@ -168,8 +169,8 @@ fn head(app: &App, theme: Theme, width: u16) -> Line<'static> {
     ])
 }
 
-/// Whom the selected socket waits for, and how long outside the lab: the fullest
-/// of several forms that fits.
+/// Returns the party that the selected socket waits for, and the time limit
+/// outside the lab: the longest of several forms that fits.
 fn said(app: &App, room: usize) -> String {
     let word = |name: &str| app.words.lab("pane", name);
     let Some(row) = app.selected() else {
@@ -213,7 +214,7 @@ fn said(app: &App, room: usize) -> String {
     fitting.or_else(|| waits("withheld")).unwrap_or_default()
 }
 
-/// The most lines that what is offered can take, whatever is selected.
+/// Maximum number of lines of the actions, whatever is selected.
 fn most_lines(app: &App, width: u16) -> usize {
     let possible = app.possible_choices();
     let heights = possible
@@ -222,7 +223,7 @@ fn most_lines(app: &App, width: u16) -> usize {
     heights.max().unwrap_or(1)
 }
 
-/// What is offered, in order; who does it stands before the first.
+/// Returns the actions, in order; the actor stands before the first.
 fn offers(choices: &[Choice], app: &App) -> Vec<Offer> {
     let mut before = Actor::Lab;
     let mut offers = Vec::new();
@@ -243,13 +244,13 @@ fn offers(choices: &[Choice], app: &App) -> Vec<Offer> {
     offers
 }
 
-/// Whether digits do anything where the keyboard is now.
+/// True if digits are commands in the present context.
 fn answers(app: &App) -> bool {
     let context = app.mode.context();
     app.keymap.has(context, Command::Choose1)
 }
 
-/// As many to a line as fit, none of them broken.
+/// Wraps the actions into lines, none of them broken.
 fn lines(offers: Vec<Offer>, width: u16) -> Vec<Vec<Offer>> {
     let mut lines: Vec<Vec<Offer>> = Vec::new();
     let mut used = usize::MAX;
@@ -267,7 +268,7 @@ fn lines(offers: Vec<Offer>, width: u16) -> Vec<Vec<Offer>> {
     lines
 }
 
-/// The key, and what it does.
+/// Returns the key, and the text of an action.
 fn label(choice: Choice, app: &App) -> (String, String) {
     let name = if choice.to.is_some() {
         "choice_to"

@@ -1,4 +1,4 @@
-//! The learning pages: the list of them, and each by itself.
+//! The learning pages: their list, and each page.
 
 mod exchange;
 
@@ -19,10 +19,10 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
-/// Cells of the names of states in the list.
+/// Width of the names of states in the list.
 const NAMES: usize = 11;
 
-/// Draws the page; says how far it can be scrolled.
+/// Draws the page; returns the maximum scroll position.
 pub(super) fn draw(
     learning: &Learning,
     app: &App,
@@ -52,7 +52,7 @@ fn word<'a>(app: &'a App, name: &str) -> &'a str {
     app.words.screen("learn", name)
 }
 
-/// What a lesson is called, here and in the list.
+/// Title of a lesson, here and in the list.
 fn title(lesson: Lesson, app: &App) -> String {
     let learn = app.words.learn();
     match lesson {
@@ -67,7 +67,8 @@ fn title(lesson: Lesson, app: &App) -> String {
     }
 }
 
-/// A lesson in the list: a state with its picture, cut between words.
+/// Returns a lesson's line in the list: a state with its picture, cut between
+/// words.
 fn entry(lesson: Lesson, app: &App, cells: usize) -> String {
     let name = title(lesson, app);
     let Lesson::State(state) = lesson else {
@@ -89,7 +90,7 @@ fn entry(lesson: Lesson, app: &App, cells: usize) -> String {
         [only] => only.clone(),
         [first, ..] => {
             let shorter = fit(first, cells.saturating_sub(2));
-            // What does not fit ends with a whole word.
+            // A truncated text ends with a whole word.
             match shorter
                 .strip_suffix('…')
                 .and_then(|cut| cut.rsplit_once(' '))
@@ -101,7 +102,7 @@ fn entry(lesson: Lesson, app: &App, cells: usize) -> String {
     }
 }
 
-/// The list to choose from.
+/// Draws the list to choose from.
 fn contents(
     place: usize,
     app: &App,

@@ -1,5 +1,5 @@
-//! The state machine: the drawing, how many sockets are in each state, and what
-//! the marked state waits for.
+//! The state machine: the diagram, the number of sockets in each state, and the
+//! party that the marked state waits for.
 
 mod drawing;
 mod states;
@@ -23,19 +23,19 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-/// From this width on the states stand beside the drawing, too.
+/// From this width on the states are also listed beside the diagram.
 const WIDE: u16 = WIDTH + BESIDE;
-/// Cells of the list beside the drawing.
+/// Width of the list beside the diagram.
 const BESIDE: u16 = 36;
 /// Lines about the marked state.
 const CAPTION: u16 = 3;
-/// The fewest rows of a list above such lines.
+/// Minimum number of rows of a list above such lines.
 const LEAST_LIST: u16 = 5;
-/// Rows that a drawing with more air takes.
+/// Rows of a diagram with doubled spacing.
 const AIRY: u16 = 2 * HEIGHT - 1;
-/// The fewest and the most cells of the marked state's sparkline.
+/// Minimum and maximum width of the marked state's sparkline.
 const HISTORY: (usize, usize) = (6, 20);
-/// Where the words beside the labels begin.
+/// Column of the texts beside the labels.
 const INDENT: usize = 13;
 
 pub(super) fn draw(
@@ -89,7 +89,7 @@ pub(super) fn draw(
         };
         states::draw(&shown, beside, buffer, frame);
     }
-    // A blank line where there is room for one.
+    // A blank line if there is room for one.
     let gap = u16::from(below.height > rows + CAPTION);
     let words = Rect {
         y: below.y + rows + gap,
@@ -99,15 +99,15 @@ pub(super) fn draw(
     caption(&shown, words, buffer);
 }
 
-/// In the lab the pane below says what is selected: where the drawing and the
-/// words fit only without a title, there is none.
+/// True if the title is omitted: in the lab the pane below names the selected
+/// socket, and the diagram and its text may fit only without a title.
 fn spares_title(app: &App, area: Rect) -> bool {
     let whole = HEIGHT + CAPTION;
     app.lesson.is_some() && area.width >= WIDTH && (HEIGHT..=whole).contains(&area.height)
 }
 
-/// The states as a list where there is no room for the drawing, and the words
-/// about the marked one.
+/// Draws the states as a list if the diagram does not fit, and the text about the
+/// marked one.
 fn draw_list(shown: &Shown<'_>, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
     let words = if area.height >= LEAST_LIST + CAPTION {
         let spare = area.height.saturating_sub(states::height(area.width));
@@ -128,7 +128,7 @@ fn draw_list(shown: &Shown<'_>, area: Rect, buffer: &mut Buffer, frame: &mut Fra
     caption(shown, below, buffer);
 }
 
-/// What is drawn.
+/// Content of the page.
 struct Shown<'a> {
     app: &'a App,
     theme: Theme,
@@ -141,7 +141,8 @@ impl Shown<'_> {
         count(&self.app.observation.tally, state)
     }
 
-    /// How many were in a state lately, the latest last.
+    /// Returns the recent number of sockets in a state as a sparkline, the latest
+    /// last.
     fn history(&self, state: State, cells: usize) -> String {
         let all = &self.app.observation.tallies;
         let counts: Vec<u32> = all.iter().map(|tally| count(tally, state)).collect();
@@ -156,7 +157,7 @@ impl Shown<'_> {
             .flatten()
     }
 
-    /// The look of CLOSED where all ways end.
+    /// Style of CLOSED at the end of all paths.
     fn end_style(&self) -> Style {
         let theme = self.theme;
         if self.course.is_over() {
@@ -168,7 +169,7 @@ impl Shown<'_> {
         }
     }
 
-    /// The look of CLOSED where all ways begin.
+    /// Style of CLOSED at the beginning of all paths.
     fn beginning_style(&self) -> Style {
         if !self.course.is_over() {
             self.style(State::Closed)
@@ -179,7 +180,7 @@ impl Shown<'_> {
         }
     }
 
-    /// The look of a state's name.
+    /// Style of a state's name.
     fn style(&self, state: State) -> Style {
         let theme = self.theme;
         if self.present() == Some(state) {
@@ -201,7 +202,7 @@ fn count(tally: &Tally, state: State) -> u32 {
     }
 }
 
-/// With whose way is lit, where the whole of that fits.
+/// Returns the title, with the highlighted socket if the whole of it fits.
 fn title(app: &App, room: u16) -> String {
     let words = |name: &str| app.words.screen("machine", name);
     let full = app.walker().and_then(|row| {
@@ -212,8 +213,8 @@ fn title(app: &App, room: u16) -> String {
         .unwrap_or_else(|| words("title").to_owned())
 }
 
-/// Who must act as the selected socket itself tells, where it is in the marked
-/// state and not in the usual way.
+/// Returns the next step according to the selected socket itself, if it is in the
+/// marked state and waits for something unusual.
 fn next_move(shown: &Shown<'_>) -> Option<String> {
     let row = shown.app.walker()?;
     let diagnosis = shown.app.diagnosis(row);
@@ -221,8 +222,8 @@ fn next_move(shown: &Shown<'_>) -> Option<String> {
     (here && diagnosis.waits_unusually).then_some(diagnosis.waits_for)
 }
 
-/// How many are in a state, and how many were lately: the words of the state go
-/// before all of that but the number.
+/// Returns the number of sockets in a state, at present and recently: the text
+/// about the state takes precedence over all but the number.
 fn population(shown: &Shown<'_>, state: State, room: usize) -> String {
     let count = grouped(shown.population(state).into());
     let say = |name: &str, history: &str| {
@@ -247,8 +248,8 @@ fn population(shown: &Shown<'_>, state: State, room: usize) -> String {
     }
 }
 
-/// What the marked state is, who is next, and for how long; with room also how
-/// one comes and goes.
+/// Draws the description of the marked state, the next party to act, and the time
+/// limit; if there is room also how it is entered and left.
 fn caption(shown: &Shown<'_>, area: Rect, buffer: &mut Buffer) {
     let (app, theme, state) = (shown.app, shown.theme, shown.walk.mark);
     let Some(words) = app.words.state(state) else {

@@ -1,4 +1,4 @@
-//! A page of text: paragraphs broken to the width there is, scrolled as a
+//! A page of text: paragraphs wrapped to the available width, scrolled as a
 //! whole.
 
 use crate::listing::{command_lines, wrap};
@@ -8,17 +8,18 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-/// Longest line of a paragraph, in cells.
+/// Maximum length of a line of a paragraph, in cells.
 const WIDEST: usize = 110;
 
-/// Lines of a page, as wide as they were made for.
+/// Lines of a page of a fixed width.
 pub(super) struct Page {
     width: usize,
     lines: Vec<Line<'static>>,
 }
 
 impl Page {
-    /// On a wide screen lines end earlier: longer ones are hard to read.
+    /// Creates a page. On a wide screen lines end earlier: longer ones are hard
+    /// to read.
     pub(super) fn new(width: u16) -> Self {
         Self {
             width: usize::from(width).clamp(10, WIDEST),
@@ -26,8 +27,8 @@ impl Page {
         }
     }
 
-    /// An empty line between two parts: one, even where a part between them is
-    /// left out.
+    /// Adds an empty line between two parts: only one, even if a part between
+    /// them is left out.
     pub(super) fn blank(&mut self) {
         let parted = |last: &Line<'_>| last.width() == 0;
         if !self.lines.last().is_none_or(parted) {
@@ -35,7 +36,7 @@ impl Page {
         }
     }
 
-    /// A heading on a line of its own.
+    /// Adds a heading on a line of its own.
     pub(super) fn heading(&mut self, text: &str, style: Style) {
         if !self.lines.is_empty() {
             self.blank();
@@ -43,12 +44,12 @@ impl Page {
         self.lines.push(Line::styled(format!(" {text}"), style));
     }
 
-    /// A paragraph, broken between words.
+    /// Adds a paragraph, wrapped between words.
     pub(super) fn paragraph(&mut self, text: &str, style: Style) {
         self.labelled("", Style::new(), 1, text, style);
     }
 
-    /// A paragraph whose first bytes, a word, look otherwise than the rest.
+    /// Adds a paragraph whose first bytes, a word, have a style of their own.
     pub(super) fn marked(&mut self, text: &str, word: usize, style: Style) {
         let first = self.lines.len();
         self.paragraph(text, Style::new());
@@ -63,7 +64,8 @@ impl Page {
         }
     }
 
-    /// A paragraph beside a label; its further lines stand below its first.
+    /// Adds a paragraph beside a label; its further lines are aligned with its
+    /// first.
     pub(super) fn labelled(
         &mut self,
         label: &str,
@@ -74,7 +76,7 @@ impl Page {
     ) {
         let width = self.width.saturating_sub(indent + 1).max(8);
         let mut head = format!(" {label}");
-        // A label that fills its column still keeps off its text.
+        // A label as wide as its column keeps a distance from its text.
         let mut gap = usize::from(!label.is_empty());
         for piece in wrap(text, width) {
             let padding = indent.saturating_sub(super::words::cells(&head)).max(gap);
@@ -88,8 +90,8 @@ impl Page {
         }
     }
 
-    /// A command on lines of its own. One that must be broken stands at the margin, so
-    /// that it can be copied as it is.
+    /// Adds a command on lines of its own. One that must be wrapped begins at the
+    /// margin, so that it can be copied as it is.
     pub(super) fn command(&mut self, text: &str, indent: usize, style: Style) {
         if super::words::cells(text) + indent <= self.width {
             let line = format!("{}{text}", " ".repeat(indent));
@@ -103,7 +105,8 @@ impl Page {
         }
     }
 
-    /// A label with a command beside it, or below it where it would have to be broken.
+    /// Adds a label with a command beside it, or below it if it would have to be
+    /// wrapped.
     pub(super) fn labelled_command(
         &mut self,
         label: &str,
@@ -121,7 +124,7 @@ impl Page {
         }
     }
 
-    /// One line: a label, and beside it as much of a text as fits.
+    /// Adds one line: a label, and beside it as much of a text as fits.
     pub(super) fn line(&mut self, label: &str, indent: usize, text: &str, style: Style) {
         let head = format!(" {label}");
         let padding = indent.saturating_sub(super::words::cells(&head)).max(1);
@@ -136,7 +139,7 @@ impl Page {
         self.lines.len()
     }
 
-    /// Draws the part that fits, and says how far one can scroll.
+    /// Draws the visible part; returns the maximum scroll position.
     pub(super) fn draw(self, scroll: u16, area: Rect, buffer: &mut Buffer) -> u16 {
         let longest = self.lines.len().saturating_sub(usize::from(area.height));
         let longest = u16::try_from(longest).unwrap_or(u16::MAX);
@@ -148,7 +151,7 @@ impl Page {
     }
 }
 
-/// A line cut into pieces of so many characters, for what cannot be broken.
+/// Splits a line that cannot be wrapped into pieces of that many characters.
 fn pieces(line: &str, cells: usize) -> Vec<String> {
     let characters: Vec<char> = line.chars().collect();
     characters

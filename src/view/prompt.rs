@@ -1,4 +1,4 @@
-//! The filter being typed, with a caret under what is wrong.
+//! The filter being typed, with carets under its error.
 
 use super::theme::Theme;
 use super::words::cells;
@@ -16,7 +16,7 @@ pub(super) fn height(prompt: &Prompt) -> u16 {
     if prompt.error.is_some() { 3 } else { 1 }
 }
 
-/// Draws the line and says where the caret belongs.
+/// Draws the line; returns the position of the caret.
 pub(super) fn draw(
     prompt: &Prompt,
     app: &App,
@@ -27,7 +27,7 @@ pub(super) fn draw(
     let label = format!(" {} ", app.words.screen("prompt", "filter"));
     let room = usize::from(area.width).saturating_sub(cells(&label) + 1);
     let before = shown(&prompt.text[..prompt.caret]);
-    // A line longer than the screen is scrolled so that the caret is in sight.
+    // A line longer than the screen is scrolled so that the caret is visible.
     let hidden = skipped(&before, room);
     let visible: String = shown(&prompt.text).chars().skip(hidden).collect();
     let line = Line::from(vec![
@@ -63,12 +63,12 @@ pub(super) fn draw(
     (column < area.right() && area.height > 0).then_some(Position::new(column, area.y))
 }
 
-/// What was typed or pasted is foreign text too.
+/// Sanitises typed or pasted text, which is foreign text too.
 fn shown(text: &str) -> String {
     Text::from(text).to_string()
 }
 
-/// How many leading characters to leave out so that the rest fits.
+/// Number of leading characters to omit so that the rest fits.
 fn skipped(text: &str, room: usize) -> usize {
     let mut left = room;
     let mut kept = 0;

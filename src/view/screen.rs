@@ -1,5 +1,4 @@
-//! Shares the screen out: what stands where, and what gives way when there is
-//! little room.
+//! Screen layout, and what is dropped on small terminals.
 
 use super::theme::Theme;
 use super::{
@@ -16,15 +15,15 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
-/// From this height on the chips have a line of their own.
+/// From this height on the states have a line of their own.
 const TALL: u16 = 30;
-/// From this height on the pane tells more.
+/// From this height on the pane shows a summary.
 const TALLER: u16 = 36;
-/// The most lines for the words below a short table.
+/// Maximum height of the explanation below a short table.
 const ROOMY: u16 = 9;
-/// Below this height the explanation gives way to rows.
+/// Below this height there is no explanation, in favour of rows.
 const SHORT: u16 = 12;
-/// The same in the lab, where the words are what one is there for.
+/// The same in the lab, where the explanation is more important.
 const SHORT_LESSON: u16 = 10;
 
 pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
@@ -98,11 +97,11 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
         }
     }
     frame.drawn.choices_shown = choices_shown;
-    // Last, since only now it is known what can be answered.
+    // Last, since the answers now available depend on the rest.
     footer::draw(app, theme, foot, buffer, frame);
 }
 
-/// The table with the explanation of its selected row below.
+/// Draws the table with the explanation of its selected row below.
 fn draw_table(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
     let mut rest = area;
     let short = match app.lesson {
@@ -116,8 +115,8 @@ fn draw_table(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &
         _ => details::SUMMARY + 1,
     };
     let summary = least > 7;
-    // Rows that a short table leaves free go to the words; how many does not
-    // depend on the words, so that the line between stays put.
+    // Rows that a short table leaves free go to the explanation; their number
+    // does not depend on its text, so that the rule between does not move.
     let rows = u16::try_from(app.order.len()).unwrap_or(u16::MAX);
     let free = area.height.saturating_sub(rows.saturating_add(1));
     let pane = match least {
@@ -140,7 +139,7 @@ fn draw_table(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &
     }
 }
 
-/// The one line between table and words, with the place of the cursor.
+/// Draws the rule between table and explanation, with the place of the cursor.
 fn draw_rule(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let place = if app.order.is_empty() {
         String::new()
@@ -186,7 +185,7 @@ fn take_bottom(area: &mut Rect, rows: u16) -> Rect {
     }
 }
 
-/// Draws a title over a page and gives back the room below it.
+/// Draws a title over a page; returns the area below it.
 pub(super) fn titled(title: &str, theme: Theme, area: Rect, buffer: &mut Buffer) -> Rect {
     let title = fit(title, usize::from(area.width).saturating_sub(2));
     let line = Line::styled(format!(" {title}"), theme.title());

@@ -2,7 +2,8 @@
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// The latest numbers, one cell each, the tallest bar for the largest of them.
+/// Renders the latest numbers, one cell each, the tallest bar for the largest of
+/// them.
 pub(super) fn of(numbers: &[u32], cells: usize) -> String {
     let shown = &numbers[numbers.len().saturating_sub(cells)..];
     let most = shown.iter().copied().max().unwrap_or(0).max(1);

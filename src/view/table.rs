@@ -21,10 +21,10 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
-/// How many rows of the lab are measured beyond those on screen.
+/// Maximum number of rows of the lab that are measured beyond those on screen.
 const MEASURED: usize = 100;
 
-/// Draws heading and rows, and says what is to be seen.
+/// Draws heading and rows; returns the visible part.
 pub(super) fn draw(
     app: &App,
     theme: Theme,
@@ -56,7 +56,8 @@ pub(super) fn draw(
         .collect();
     let mut wanted = Column::telling(&app.observation, app.learns_states());
     if app.is_on_tour() && app.scope == Scope::Own {
-        // All are alike in these: the room is better used for queues.
+        // All rows are alike in these columns: the space is better used for
+        // queues.
         wanted.retain(|column| !matches!(column, Column::User | Column::Proto));
     }
     let sorted = app.sort.column();
@@ -74,8 +75,8 @@ pub(super) fn draw(
         measure.add(line);
     }
     if app.learns_states() {
-        // So few rows that all are measured: columns stand still while the cursor
-        // goes through them.
+        // Rows are so few that all are measured: columns do not move with the
+        // cursor.
         for row in app.order.iter().take(MEASURED) {
             if let Some(row) = app.observation.rows.get(*row as usize) {
                 measure.add(&cells_of(row));
@@ -164,7 +165,7 @@ fn draw_row(
             style = theme.dim();
         }
         if look.selected {
-            // One plain bar: colours inverted piece by piece are hard to read.
+            // One plain bar: partly inverted colours are hard to read.
             style = theme.cursor();
         }
         let text = match column {
@@ -179,8 +180,8 @@ fn draw_row(
     }
 }
 
-/// A tag stands in the column of the marks, over what else happened to the row:
-/// its colour still tells that.
+/// Draws a tag in the mark column, over the mark: the colour of the row still
+/// shows its change.
 fn draw_tag(theme: Theme, selected: bool, layout: &Layout, area: Rect, buffer: &mut Buffer) {
     let mark = places(layout, area).find(|(_, column, _)| *column == Column::Mark);
     let style = if selected {
@@ -193,7 +194,8 @@ fn draw_tag(theme: Theme, selected: bool, layout: &Layout, area: Rect, buffer: &
     }
 }
 
-/// A row in a phase is coloured as a whole; else only what tells something.
+/// Style of a cell: a changed row is coloured as a whole, else only informative
+/// cells.
 fn style(column: Column, row: &Row, urgency: Urgency, theme: Theme, base: Style) -> Style {
     match column {
         Column::Mark if urgency == Urgency::Act => return theme.urgency(urgency),
@@ -215,7 +217,7 @@ fn style(column: Column, row: &Row, urgency: Urgency, theme: Theme, base: Style)
     }
 }
 
-/// Each column with the number of its cell and where it lies.
+/// Returns each column with the index of its cell and its area.
 fn places(layout: &Layout, area: Rect) -> impl Iterator<Item = (usize, Column, Rect)> {
     let mut x = area.x;
     let gap = u16::try_from(layout.gap).unwrap_or(u16::MAX);
@@ -235,7 +237,7 @@ fn aligned(text: &str, align: Align, width: u16) -> String {
     }
 }
 
-/// An empty table is never shown without its reason.
+/// An empty table is always shown with its reason.
 fn draw_empty(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let name = if app.observation.number == 0 {
         "waiting"

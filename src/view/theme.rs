@@ -1,8 +1,8 @@
-//! What each kind of thing looks like.
+//! Styles of the screen's elements.
 //!
-//! Colours are those of the terminal's own palette, so they suit light and
-//! dark backgrounds; nothing is said by colour alone. Mono uses weight and
-//! inversion only.
+//! Colours are those of the terminal's own palette, so that they suit light and
+//! dark backgrounds; no information is conveyed by colour alone. Mono uses weight
+//! and inversion only.
 
 use crate::explain::urgency::Urgency;
 use crate::model::finding::Severity;
@@ -10,7 +10,7 @@ use crate::model::row::Phase;
 use crate::model::state::State;
 use ratatui::style::{Color, Modifier, Style};
 
-/// Which attributes a terminal may be sent.
+/// Attributes that a terminal may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Palette {
     /// Sixteen colours.
@@ -37,7 +37,7 @@ impl Theme {
         }
     }
 
-    /// What is usual and need not be read.
+    /// Usual and unimportant elements.
     #[must_use]
     pub fn dim(self) -> Style {
         Style::new().add_modifier(Modifier::DIM)
@@ -67,7 +67,7 @@ impl Theme {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
-    /// What must not be overlooked, such as PAUSED.
+    /// Elements that must not be overlooked, such as PAUSED.
     #[must_use]
     pub fn flag(self) -> Style {
         self.colour(Color::Yellow)
@@ -85,7 +85,7 @@ impl Theme {
         }
     }
 
-    /// A state's word: dim what is usual, light what deserves a look.
+    /// A state's word: dim if usual, bright if it deserves attention.
     #[must_use]
     pub fn state(self, state: State) -> Style {
         match state {
@@ -113,7 +113,7 @@ impl Theme {
         }
     }
 
-    /// How urgent a socket is.
+    /// Urgency of a socket.
     #[must_use]
     pub fn urgency(self, urgency: Urgency) -> Style {
         match urgency {

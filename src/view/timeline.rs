@@ -1,4 +1,4 @@
-//! The states a connection has been through, with their times, in one line of
+//! The states a connection has passed through, with their times, in one line of
 //! the details.
 
 use super::clock::{clock, lasted};
@@ -8,10 +8,10 @@ use crate::model::chronicle::{Known, Step};
 use crate::model::row::Row;
 use crate::model::state::State;
 
-/// A blank at which no line is broken.
+/// A non-breaking space.
 const FIRM: &str = "\u{a0}";
 
-/// The line; empty where it would tell no more than the row itself.
+/// Returns the line; empty if it would show no more than the row itself.
 pub(super) fn line(app: &App, row: &Row) -> String {
     let steps = app.observation.timeline(row).steps;
     let told = steps.len() > 1 || steps.iter().any(|step| step.known == Known::Exactly);
@@ -42,7 +42,7 @@ fn one(app: &App, steps: &[Step], place: usize) -> String {
         None if ends => "_end",
         None => "_now",
     };
-    // What a table was the first to show may have begun earlier.
+    // A state first seen in a table may have begun earlier.
     let early = next.is_some_and(|next| next.known == Known::ByTable);
     let name = match step.known {
         Known::Exactly if early => "exact_at_most".to_owned(),

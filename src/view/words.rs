@@ -1,4 +1,4 @@
-//! The pane that explains the selected row at all times.
+//! The explanation pane of the selected row.
 
 use super::page::Page;
 use super::theme::Theme;
@@ -13,7 +13,7 @@ use ratatui::text::Line;
 
 pub(super) use crate::listing::width as cells;
 
-/// The explanation of a row as two paragraphs: why, and what next.
+/// The explanation of a row as two paragraphs: reasons and advice.
 struct Pane {
     why: Page,
     next: Page,
@@ -42,8 +42,8 @@ impl Pane {
     }
 }
 
-/// Writes an explanation in full: the headline with how urgent it is, why, and
-/// what to do, at most so many things.
+/// Writes an explanation in full: the headline with its urgency, the reasons, and
+/// advice, at most that many items.
 pub(super) fn tell(
     diagnosis: &Diagnosis,
     words: &Catalogue,
@@ -68,8 +68,8 @@ pub(super) fn tell(
     }
 }
 
-/// Draws the pane below the table: a headline, why, and what next. With little
-/// room the advice keeps one line, and the rest is on the explanation page.
+/// Draws the pane below the table: a headline, reasons, and advice. On a small
+/// screen the advice keeps one line, and the rest is on the explanation page.
 pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let Some(Pane { why, next }) = Pane::of(app, theme, area.width) else {
         return;
@@ -98,7 +98,7 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// Says that more of it stands on the explanation page.
+/// Draws a mark that the explanation page shows more.
 fn mark_cut(area: Rect, theme: Theme, buffer: &mut Buffer) {
     if area.width >= 20 && area.height > 0 {
         let place = Rect {

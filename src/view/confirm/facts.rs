@@ -1,4 +1,4 @@
-//! What is known of the processes in question.
+//! Facts about the processes in question.
 
 use super::{LISTED, names};
 use crate::app::App;
@@ -7,7 +7,7 @@ use crate::explain::sentence::fill;
 use crate::model::action::{ArmedFacts, Reach};
 use std::time::Duration;
 
-/// Its children, or its whole tree: a label and what stands beside it.
+/// Returns label and text of its children, or of its whole tree.
 pub(super) fn kin(reach: Reach, facts: &ArmedFacts, app: &App) -> Option<(String, String)> {
     if facts.descendants.is_empty() {
         return None;
@@ -26,7 +26,7 @@ pub(super) fn kin(reach: Reach, facts: &ArmedFacts, app: &App) -> Option<(String
     Some((word(label).to_owned(), note.unwrap_or_default()))
 }
 
-/// Who started it and when, as whom it runs, and in which unit.
+/// Returns its parent, start time, user and unit.
 pub(super) fn origin(asked: &Asked, facts: &ArmedFacts, app: &App) -> String {
     let word = |name: &str| app.words.screen("confirm", name);
     let mut parts = Vec::new();
@@ -44,7 +44,7 @@ pub(super) fn origin(asked: &Asked, facts: &ArmedFacts, app: &App) -> String {
             _ => None,
         }));
     }
-    // As the process is now: it may have changed its user since the table.
+    // The present user: the process may have changed it since the table.
     let user = facts.uid.map(|uid| {
         let name = app.observation.user(uid);
         name.map_or_else(|| uid.to_string(), ToString::to_string)
@@ -58,7 +58,7 @@ pub(super) fn origin(asked: &Asked, facts: &ArmedFacts, app: &App) -> String {
     parts.join(" ")
 }
 
-/// The sockets that go: `2 listening (:80, :443), 331 ESTABLISHED`.
+/// Formats the affected sockets: `2 listening (:80, :443), 331 ESTABLISHED`.
 pub(super) fn goes(goes: &Goes, app: &App) -> String {
     let word = |name: &str| app.words.screen("confirm", name);
     if goes.count() == 0 {

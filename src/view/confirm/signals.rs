@@ -12,7 +12,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
-/// Number of lines: none while there is nothing to send a signal to.
+/// Number of lines: none while there is no process to signal.
 pub(super) fn count(confirm: &Confirm) -> usize {
     if confirm.is_ready() && confirm.is_of_use() {
         Signal::ALL.len()
@@ -21,7 +21,7 @@ pub(super) fn count(confirm: &Confirm) -> usize {
     }
 }
 
-/// Draws as much of it as there is room for, the marked one always.
+/// Draws as many lines as fit, the marked one always.
 pub(super) fn draw(
     confirm: &Confirm,
     app: &App,

@@ -1,4 +1,4 @@
-//! What should give a person pause before processes are ended.
+//! Warnings before processes are ended.
 
 use super::LISTED;
 use crate::app::App;
@@ -8,7 +8,7 @@ use crate::explain::stands_for::StandsFor;
 use crate::model::action::{ArmedFacts, Grip, Life};
 use crate::model::caution::Caution;
 
-/// All warnings, the gravest first.
+/// Returns all warnings, the most severe first.
 pub(super) fn all(confirm: &Confirm, app: &App) -> Vec<String> {
     let word = |name: &str| app.words.screen("confirm", name);
     let known: Vec<&ArmedFacts> = confirm
@@ -61,7 +61,7 @@ pub(super) fn all(confirm: &Confirm, app: &App) -> Vec<String> {
     warnings
 }
 
-/// Before a warning about one of several processes, which one.
+/// Prefix of a warning that names one of several processes.
 fn whose(facts: &ArmedFacts, confirm: &Confirm) -> String {
     match confirm.single() {
         Some(_) => String::new(),
@@ -69,15 +69,16 @@ fn whose(facts: &ArmedFacts, confirm: &Confirm) -> String {
     }
 }
 
-/// Why a number must be typed for a process; of several it is named.
+/// Returns the reasons why a number must be typed for a process; of several it is
+/// named.
 fn grave(facts: &ArmedFacts, confirm: &Confirm, app: &App) -> Vec<String> {
     let whose = whose(facts, confirm);
     let cautions = facts.cautions_for(confirm.reach).into_iter();
     let names = cautions.filter_map(|caution| match caution {
         Caution::OwnAncestor => Some("own_ancestor"),
         Caution::ContainerInit => Some("container_init"),
-        // Of several the question and the list tell; the others are no matter
-        // of processes.
+        // The question and the list cover several targets; the other risks do not
+        // concern processes.
         _ => None,
     });
     names
@@ -85,7 +86,8 @@ fn grave(facts: &ArmedFacts, confirm: &Confirm, app: &App) -> Vec<String> {
         .collect()
 }
 
-/// Who must reap a process that has ended.
+/// Returns a warning that names the parent, which must reap a process that has
+/// ended.
 fn ended(facts: &ArmedFacts, app: &App) -> Option<String> {
     let name = match facts.parent {
         Some(_) => "zombie",
@@ -97,7 +99,7 @@ fn ended(facts: &ArmedFacts, app: &App) -> Option<String> {
     })
 }
 
-/// Who else holds the sockets.
+/// Returns a warning about other holders of the sockets.
 fn shared(goes: &Goes, app: &App) -> Option<String> {
     let init = goes.shared_with.iter().any(|(pid, _)| *pid == 1);
     let count = goes.shared_with.len();
@@ -115,8 +117,8 @@ fn shared(goes: &Goes, app: &App) -> Option<String> {
     })
 }
 
-/// The others that hold the sockets, with how many connections of the same ports
-/// each has: `nginx (812, connections: 3), nginx (813)`.
+/// Formats the other holders of the sockets, with the number of connections of
+/// the same ports of each: `nginx (812, connections: 3), nginx (813)`.
 fn holders(goes: &Goes, app: &App) -> String {
     let named = goes.shared_with.iter().map(|(pid, name)| {
         let busy = goes.busy.get(pid).copied().unwrap_or(0);

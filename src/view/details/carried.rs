@@ -1,5 +1,5 @@
-//! What a connection carries, in a few lines of the details: round trip, bytes
-//! both ways, the window and what narrows it.
+//! Traffic of a connection, in a few lines of the details: round trip, bytes both
+//! ways, the window and its limits.
 
 use crate::app::App;
 use crate::explain::sentence::fill;
@@ -10,7 +10,7 @@ use crate::model::row::Row;
 use crate::model::tcp_info::HeldBack;
 use std::time::Duration;
 
-/// Each line with the name of its label.
+/// Returns each line with the name of its label.
 pub(super) fn lines(app: &App, row: &Row) -> Vec<(&'static str, String)> {
     if !row.socket.is_connection() {
         return Vec::new();
@@ -40,7 +40,7 @@ impl Told<'_> {
         self.app.words.screen("details", name)
     }
 
-    /// A sentence of the assets; empty if a value is missing.
+    /// Returns a message of the assets; empty if a value is missing.
     fn say(&self, name: &str, value: impl Fn(&str) -> Option<String>) -> String {
         fill(self.word(name), value).unwrap_or_default()
     }
@@ -69,7 +69,7 @@ impl Told<'_> {
             "bytes" => received.map(size),
             _ => Some(self.rate(detail.flow.rx)),
         });
-        // Before any data the kernel counts from the beginning.
+        // Before any data the kernel counts from the start of the connection.
         let some = received.is_some_and(|bytes| bytes > 0);
         line + &self.last(info.last_data_received_ms, some)
     }

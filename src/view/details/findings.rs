@@ -1,13 +1,12 @@
-//! The findings that a row is part of, each with its reason: from a socket to
-//! the trouble it belongs to.
+//! The findings that a row is part of, each with its evidence.
 
 use super::{INDENT, Writer};
 use crate::explain::findings::describe;
 use crate::view::page::Page;
 use ratatui::style::Style;
 
-/// Writes a line for each, gravest first, and what was seen, if there is room
-/// for `reasons`.
+/// Writes a line for each, the most severe first, with its evidence if `reasons`
+/// is true.
 pub(super) fn write(writer: &Writer<'_>, reasons: bool, page: &mut Page) {
     let (row, app) = (writer.row, writer.app);
     let owners = || {

@@ -6,7 +6,7 @@ use crate::listing::quantity::bytes as size;
 use crate::model::row::{Phase, Row};
 use crate::model::state::State;
 
-/// Each line with the name of its label; none for what is unknown.
+/// Returns each line with the name of its label; none for unknown values.
 pub(super) fn lines(app: &App, row: &Row) -> Vec<(&'static str, String)> {
     let memory = app.observation.socket_memory(row);
     let Some(memory) = memory.filter(|_| row.phase != Phase::Closed) else {

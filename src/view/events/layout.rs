@@ -1,9 +1,9 @@
-//! The columns of the events page: what each takes, and what gives way where
-//! there is little room.
+//! The columns of the events page: their widths, and the order in which they are
+//! reduced on a narrow screen.
 
 use crate::view::words::cells;
 
-/// Texts of a line, column by column.
+/// Columns of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Column {
     Time,
@@ -24,7 +24,7 @@ pub(super) const COLUMNS: [(Column, &str); 6] = [
     (Column::Carried, "carried"),
 ];
 
-/// Parts that give way when there is little room, in this order.
+/// Reductions on a narrow screen, in this order.
 const GIVES_WAY: [Yield; 7] = [
     Yield::Column(Column::Carried),
     Yield::LocalAddress,
@@ -35,50 +35,50 @@ const GIVES_WAY: [Yield; 7] = [
     Yield::Column(Column::Local),
 ];
 
-/// A column, or a part of one, that makes room for what happened.
+/// Reduction of a column that makes room for the event text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Yield {
     Column(Column),
-    /// Leaves the port of the local end.
+    /// Shows only the port of the local end.
     LocalAddress,
-    /// Cuts process names.
+    /// Truncates process names.
     LongNames,
-    /// Leaves the seconds of the time.
+    /// Shows the time without milliseconds.
     Milliseconds,
 }
 
 /// Width of each column, and the columns that are in their short form.
 #[derive(Default)]
 pub(super) struct Layout {
-    /// None for those that gave way or have nothing to say.
+    /// None for columns that are hidden or empty.
     pub(super) widths: [Option<usize>; 6],
     pub(super) port_only: bool,
     pub(super) seconds_only: bool,
 }
 
-/// Cells an address takes at least, so that columns stay while lines come and
-/// go: those of an IPv4 address with its port.
+/// Minimum width of an address, so that columns do not move while lines come and
+/// go: that of an IPv4 address with its port.
 const ADDRESS: usize = 21;
-/// The same on a narrow screen, where most of them are enough.
+/// The same on a narrow screen, sufficient for most addresses.
 const NARROW_ADDRESS: usize = 19;
-/// Cells of a port with its colon.
+/// Width of a port with its colon.
 const PORT: usize = 6;
-/// Cells of a time without milliseconds.
+/// Width of a time without milliseconds.
 const SECONDS: usize = 8;
-/// The widest process.
+/// Maximum width of a process.
 const PROCESS: usize = 22;
-/// Below this width a process is told by its name alone.
+/// Below this screen width a process is shown by its name alone.
 pub(super) const NAMES_ONLY: u16 = 100;
-/// Cells for what happened in a few words, and in full.
+/// Width of the event text in its short form, and in full.
 const BRIEF: usize = 24;
 pub(super) const FULL: usize = 40;
 
-/// Cells before the first column, with the mark of a brief connection.
+/// Width before the first column, with the mark of a short-lived connection.
 const MARGIN: usize = 4;
 
 impl Layout {
-    /// Gives each column its cells, by what its lines and its heading take. What
-    /// happened takes all that the others leave.
+    /// Assigns each column its width, by the texts of its lines and its heading.
+    /// The event text gets the rest.
     pub(super) fn new(texts: &[[String; 6]], headings: &[String; 6], room: u16) -> Self {
         let address = if room < NAMES_ONLY {
             NARROW_ADDRESS
@@ -102,7 +102,8 @@ impl Layout {
             ..Self::default()
         };
         for part in GIVES_WAY {
-            // Beside bytes and the own address there is room for all words.
+            // After hiding bytes and the local address there is room for the full
+            // text.
             let wanted = match part {
                 Yield::Column(Column::Carried) | Yield::LocalAddress => FULL,
                 _ => BRIEF,
@@ -112,7 +113,7 @@ impl Layout {
                 layout.give_way(part, missing, &least);
             }
         }
-        // Names that were cut take what a whole column that went has left over.
+        // Truncated names get the cells that a hidden column leaves over.
         let process = place_of(Column::Process);
         let left = layout.free(room).saturating_sub(BRIEF);
         if let (Some(wanted), Some(cut)) = (widths[process], layout.widths[process])
@@ -124,7 +125,7 @@ impl Layout {
         layout
     }
 
-    /// Makes room for so many cells, or as many as this part has.
+    /// Frees that many cells, or as many as this part has.
     fn give_way(&mut self, part: Yield, missing: usize, least: &[usize; 6]) {
         let (column, width) = match part {
             Yield::Column(column) => {
@@ -148,7 +149,7 @@ impl Layout {
         self.widths[at] = self.widths[at].map(|now| now.min(width.max(least[at])));
     }
 
-    /// Cells that the other columns leave to what happened.
+    /// Width that the other columns leave to the event text.
     fn free(&self, room: u16) -> usize {
         let what = place_of(Column::What);
         let others = self.widths.iter().enumerate().filter(|(at, _)| *at != what);
@@ -160,7 +161,7 @@ impl Layout {
     }
 }
 
-/// The place of a column among all.
+/// Index of a column.
 pub(super) fn place_of(wanted: Column) -> usize {
     let found = COLUMNS.iter().position(|(column, _)| *column == wanted);
     found.unwrap_or(0)

@@ -1,5 +1,5 @@
-//! Segments on their way between two columns, the state of each end below each
-//! other, and what the last segment says.
+//! Segments on their way between two columns, the states of each end below each
+//! other, and the meaning of the last segment.
 
 use super::word;
 use crate::app::App;
@@ -18,14 +18,14 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-/// The widest drawing: longer arrows tell nothing more.
+/// Maximum width of the drawing: longer arrows show nothing more.
 const WIDEST: u16 = 90;
 /// From the left edge to the client's line, and from the server's to the right.
 const MARGIN: u16 = 13;
-/// Rows above the first segment: who, and the states before it.
+/// Rows above the first segment: titles, and the states before it.
 const HEAD: u16 = 2;
 
-/// Draws the page; says how far the words below can be scrolled.
+/// Draws the page; returns the maximum scroll position of the text below.
 pub(super) fn draw(
     which: Exchange,
     learning: &Learning,
@@ -64,7 +64,7 @@ pub(super) fn draw(
     text(words, learning, app, theme, rest, buffer)
 }
 
-/// How far it has come, at the right of the title.
+/// Draws the progress, at the right of the title.
 fn progress(
     words: &Words,
     learning: &Learning,
@@ -99,14 +99,14 @@ fn progress(
     }
 }
 
-/// Which segment the words are about: the one on its way, else the last one
-/// that has arrived.
+/// Number of the segment that the text is about: the one on its way, else the
+/// last one that has arrived.
 fn shown_segment(learning: &Learning) -> u16 {
     learning.arrived() + u16::from(learning.flown() > 0)
 }
 
-/// What the segment says; before the first what it is all about, after the last
-/// also the other ways of closing.
+/// Draws the meaning of the segment; before the first the introduction, after the
+/// last also the other ways of closing.
 fn text(
     words: &Words,
     learning: &Learning,
@@ -180,7 +180,7 @@ impl Canvas<'_> {
         }
     }
 
-    /// What stands over a column.
+    /// Returns the title of a column.
     fn who(&self, side: Side) -> String {
         let name = match (self.which, side) {
             (Exchange::Open, side) => side.key(),
@@ -195,7 +195,7 @@ impl Canvas<'_> {
         marked.unwrap_or_default()
     }
 
-    /// How far a segment has come: as many parts of [`FLIGHT`].
+    /// Frame of a segment, of [`FLIGHT`].
     fn flown(&self, place: u16) -> u16 {
         self.learning
             .picture
@@ -203,8 +203,8 @@ impl Canvas<'_> {
             .min(FLIGHT)
     }
 
-    /// The state a side enters by a segment, once it has: the sender when the
-    /// segment leaves, the other when it arrives.
+    /// Returns the state that a side enters by a segment, once it has: the sender
+    /// when the segment leaves, the receiver when it arrives.
     fn entered(&self, place: u16, side: Side) -> Option<State> {
         let segment = self.words.segment.get(usize::from(place))?;
         let flown = self.flown(place);
@@ -216,7 +216,7 @@ impl Canvas<'_> {
         segment.state(side).filter(|_| reached)
     }
 
-    /// The states of a side with the rows they stand in, the present one last.
+    /// Returns the states of a side with their rows, the present one last.
     fn states(&self, side: Side) -> Vec<(u16, State)> {
         let mut states = vec![(1, self.which.before(side))];
         let count = u16::try_from(self.words.segment.len()).unwrap_or(0);
@@ -257,7 +257,7 @@ impl Canvas<'_> {
         }
     }
 
-    /// Writes over a column, not beyond the drawing.
+    /// Writes centred over a column, within the drawing.
     fn centred(&self, side: Side, row: u16, text: &str, style: Style, buffer: &mut Buffer) {
         let text = fit(text, usize::from(2 * MARGIN));
         let cells = u16::try_from(width(&text)).unwrap_or(0);
@@ -267,12 +267,13 @@ impl Canvas<'_> {
             self.area.right().saturating_sub(cells).max(self.area.x),
         );
         let row = self.area.y + row;
-        // The line of the column shows through no name.
+        // The line of the column does not show through a name.
         let style = Style::reset().patch(style);
         buffer.set_stringn(first, row, &text, usize::from(self.area.width), style);
     }
 
-    /// An arrow as long as its segment has flown, with its name behind its head.
+    /// Draws an arrow of the length that its segment has travelled, with its name
+    /// inside.
     fn arrow(&self, place: u16, segment: &Segment, buffer: &mut Buffer) {
         let flown = self.flown(place);
         if flown == 0 {
@@ -316,7 +317,7 @@ impl Canvas<'_> {
     }
 }
 
-/// A line of that many cells with a head, and a name in it where it fits.
+/// Returns an arrow of that many cells, with a name in it if it fits.
 fn shaft(name: &str, long: usize, to_the_right: bool) -> String {
     let room = long.saturating_sub(1);
     let named = width(name);

@@ -1,4 +1,4 @@
-//! The drawing itself: lines joined cell by cell, names over them.
+//! The diagram: lines joined cell by cell, names over them.
 
 use super::Shown;
 use crate::app::message::Spot;
@@ -18,7 +18,7 @@ const RIGHT: u8 = 2;
 const DOWN: u8 = 4;
 const LEFT: u8 = 8;
 
-/// How brightly a line shines.
+/// Emphasis of a line.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 enum Light {
     #[default]
@@ -27,7 +27,7 @@ enum Light {
     Journey,
 }
 
-/// Where lines leave a cell, and how they shine.
+/// Directions in which lines leave a cell, and their emphasis.
 #[derive(Clone, Copy, Default)]
 struct Joint {
     ways: u8,
@@ -112,8 +112,8 @@ impl Pen<'_> {
         let end = corners.len() - 1;
         for (number, pair) in (1..).zip(corners.windows(2)) {
             let (from, mut to) = (pair[0], pair[1]);
-            // From the right an arrow comes as close as the count leaves it, from
-            // the left as the mark does.
+            // From the right an arrow ends at the count, from the left at the
+            // mark.
             if number == end && to.0 < from.0 {
                 to.0 = self.end_of(track.to).unwrap_or(to.0).min(to.0);
             } else if number == end && to.0 > from.0 && self.shown.walk.mark == track.to {
@@ -140,7 +140,7 @@ impl Pen<'_> {
         }
     }
 
-    /// The name of an arrow, taken from the machine's own data.
+    /// Draws the name of an arrow, taken from the machine's own data.
     fn name(&self, track: &Track, buffer: &mut Buffer) {
         let arrows = self.shown.app.words.arrows();
         let arrow = arrows.iter().find(|arrow| {
@@ -151,7 +151,7 @@ impl Pen<'_> {
         };
         let text = fit(&arrow.by, track.room.into());
         let style = self.look(self.light(track));
-        // On a level line the name keeps a cell off it on either side.
+        // On a horizontal line the name has a blank on either side.
         let level = track
             .way
             .windows(2)
@@ -172,7 +172,7 @@ impl Pen<'_> {
         let (open, close) = if marked { ("[", "] ") } else { (" ", " ") };
         let population = shown.population(state);
         let count = self.count(state);
-        // CLOSED stands there twice, as the beginning and as the end.
+        // CLOSED occurs twice, as the beginning and as the end.
         let look = match state {
             State::Closed => shown.beginning_style(),
             state => shown.style(state),
@@ -206,15 +206,15 @@ impl Pen<'_> {
             .push((spot.intersection(self.area), Spot::Station(state)));
     }
 
-    /// How many sockets are in a state, in the cells there are for it.
+    /// Returns the number of sockets in a state, in the cells available for it.
     fn count(&self, state: State) -> String {
         let number = grouped(self.shown.population(state).into());
         fit(&number, usize::from(COUNT) - 2).into_owned()
     }
 
-    /// The second cell behind the count of a state.
+    /// Returns the second cell behind the count of a state.
     fn end_of(&self, state: State) -> Option<u16> {
-        // CLOSED stands for itself where ways end.
+        // CLOSED has no count at the end of paths.
         let place = place_of(state).filter(|_| state != State::Closed)?;
         let bracket = u16::from(self.shown.walk.mark == state);
         let count = u16::try_from(width(&self.count(state))).ok()?;
@@ -222,12 +222,12 @@ impl Pen<'_> {
         Some(place.at.0 + name + bracket + count + 2)
     }
 
-    /// Writes at a place of the chart.
+    /// Writes at a position of the chart.
     fn write(&self, at: (u16, u16), text: &str, style: Style, buffer: &mut Buffer) {
         self.put((at.0, at.1 * self.air), text, style, buffer);
     }
 
-    /// Writes at a cell of the area, whatever line was there.
+    /// Writes at a cell of the area, over any line.
     fn put(&self, at: (u16, u16), text: &str, style: Style, buffer: &mut Buffer) {
         let (column, row) = (self.area.x + at.0, self.area.y + at.1);
         if column < self.area.right() && row < self.area.bottom() {
@@ -249,8 +249,8 @@ fn mark(joints: &mut [Joint], at: (u16, u16), ways: u8, light: Light) {
     }
 }
 
-/// The next cell on a straight way, and where the line leaves the one and enters
-/// the other.
+/// Returns the next cell on a straight line, and the directions in which the line
+/// leaves the one and enters the other.
 fn step(at: (u16, u16), to: (u16, u16)) -> ((u16, u16), u8, u8) {
     if at.0 < to.0 {
         ((at.0 + 1, at.1), RIGHT, LEFT)

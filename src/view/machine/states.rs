@@ -1,5 +1,5 @@
-//! The states as a list: beside the drawing, and in its place where there is no
-//! room for it.
+//! The states as a list: beside the diagram, or in its place if that does not
+//! fit.
 
 use super::Shown;
 use crate::app::message::Spot;
@@ -15,14 +15,14 @@ use ratatui::text::{Line, Span};
 
 const NAME: usize = 13;
 const NUMBER: usize = 8;
-/// Fewer bars tell nothing.
+/// Minimum width of a history; fewer bars are meaningless.
 const LEAST_HISTORY: usize = 5;
-/// Cells of a state without its history.
+/// Width of a state without its history.
 const BARE: u16 = 27;
-/// From this width on there are two states to a row, if they must be few.
+/// From this width on there are two states to a row, if rows are few.
 const TWO: u16 = 2 * BARE;
 
-/// How few rows show all states.
+/// Minimum number of rows that shows all states.
 pub(super) fn height(width: u16) -> u16 {
     let count = u16::try_from(PLACES.len()).unwrap_or(u16::MAX);
     if width >= TWO {
@@ -32,7 +32,7 @@ pub(super) fn height(width: u16) -> u16 {
     }
 }
 
-/// Draws as many states as fit, the marked one among them; a heading where there
+/// Draws as many states as fit, the marked one among them, and a heading if there
 /// is room for one.
 pub(super) fn draw(shown: &Shown<'_>, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
     let mut area = area;
@@ -78,7 +78,7 @@ pub(super) fn draw(shown: &Shown<'_>, area: Rect, buffer: &mut Buffer, frame: &m
     }
 }
 
-/// What the numbers are, and the bars beside them.
+/// Returns the heading of the numbers and of the bars beside them.
 fn heading(shown: &Shown<'_>, cells: u16) -> Line<'static> {
     let word = |name: &str| shown.app.words.screen("machine", name);
     let state = pad(&fit(word("state"), NAME), NAME, Align::Left);
