@@ -122,7 +122,7 @@ trait SocketSource: Send {
     }
 }
 
-/// The sockets of one reading, and what is missing from them.
+/// Sockets and gaps of one read.
 #[derive(Clone, Debug, Default)]
 struct SocketTable {
     sockets: Vec<Socket>,

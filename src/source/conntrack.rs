@@ -51,7 +51,7 @@ fn target(line: &str, port: u16) -> Option<Endpoint> {
     let mut next = |name: &str| words.find_map(|word| word.strip_prefix(name));
     let end =
         |address: &str, port: &str| Some(Endpoint::new(address.parse().ok()?, port.parse().ok()?));
-    // In the order of the line.
+    // In the order of the fields of a line.
     let (address, number) = (next("dst=")?, next("dport=")?);
     let meant = end(address, number)?;
     let (address, number) = (next("src=")?, next("sport=")?);

@@ -6,7 +6,7 @@ use crate::model::counters::{Counters, Gauges};
 use std::fs;
 use std::path::Path;
 
-/// Reads the counters below a proc file system; what is missing stays unknown.
+/// Reads the counters below a proc file system; missing ones stay unknown.
 pub(super) fn read(root: &Path) -> Counters {
     let bytes = |name: &str| fs::read(root.join("net").join(name)).unwrap_or_default();
     parse(&bytes("snmp"), &bytes("netstat"))

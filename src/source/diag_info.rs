@@ -60,7 +60,7 @@ fn is_mptcp(attributes: &[u8]) -> bool {
     upper.and_then(|name| name.strip_suffix(b"\0")) == Some(MPTCP)
 }
 
-/// Only what columns need; none if `TCP_INFO` is not there.
+/// Only the fields that columns need; none without `TCP_INFO`.
 #[must_use]
 pub fn sample(attributes: &[u8]) -> Option<Sample> {
     let fields = Fields::of(attributes)?;
@@ -224,7 +224,7 @@ mod tests {
         bytes
     }
 
-    /// A `struct tcp_info` in which the word at every place holds its offset.
+    /// A `struct tcp_info` in which each word holds its own offset.
     fn numbered(length: usize) -> Vec<u8> {
         let words = (0..length).step_by(4);
         words

@@ -9,8 +9,8 @@ use crate::model::socket::Socket;
 
 pub use crate::model::inet_diag::{INET, INET6};
 
-/// Every state there is, including those that must be asked for by bits of
-/// their own: `TCP_NEW_SYN_RECV` (12) and `TCP_BOUND_INACTIVE` (13).
+/// Every existing state, including those requested by separate bits:
+/// `TCP_NEW_SYN_RECV` (12) and `TCP_BOUND_INACTIVE` (13).
 pub const ALL_STATES: u32 = u32::MAX;
 /// Only listeners.
 pub const LISTENERS: u32 = 1 << 10;

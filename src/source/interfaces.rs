@@ -1,4 +1,4 @@
-//! Names of network interfaces: asked for by index, in the network namespace of
+//! Names of network interfaces: queried by index, in the network namespace of
 //! the calling thread.
 
 use crate::model::namespace::Interface;

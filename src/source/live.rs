@@ -51,7 +51,7 @@ pub struct LiveOptions {
     pub root: PathBuf,
 }
 
-/// Limit on what is read for one table.
+/// Limit of the descriptors read for one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Effort {
     /// No limit: there may be no other table.

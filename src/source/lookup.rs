@@ -90,7 +90,7 @@ impl SockDiag {
         // The kernel has answered by the time it has taken the questions.
         while let Some(datagram) = self.receive_if_any()? {
             for message in diag_message::messages(datagram) {
-                // Answers to earlier questions have other numbers.
+                // Replies to earlier queries have other numbers.
                 let place = message.sequence.wrapping_sub(first) as usize;
                 let Some(asked) = batch.get(place) else {
                     continue;

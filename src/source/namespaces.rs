@@ -217,7 +217,7 @@ impl Neighbours {
         }
     }
 
-    /// Class of a namespace: this machine's own, or of some user's making.
+    /// Class of a namespace: this machine's own, or created by a user.
     fn class(&self, neighbour: &Neighbour) -> Class {
         let user = |pid: &str| fs::read_link(self.root.join(pid).join("ns/user")).ok();
         let first = neighbour.members.first().map(u32::to_string);
@@ -337,7 +337,7 @@ impl Neighbours {
         let unit = fs::read(folder.join("cgroup"))
             .ok()
             .and_then(|content| cgroup::unit(&content))
-            // Others are too common, or too long, to name anything.
+            // Others are too common, or too long, to be useful as a name.
             .filter(|unit| matches!(unit.kind, UnitKind::Container | UnitKind::Service));
         unit.map(|unit| unit.text().clone()).or_else(|| {
             let mut name = fs::read(folder.join("comm")).ok()?;
@@ -483,7 +483,7 @@ fn named() -> BTreeMap<u32, PathBuf> {
     let Ok(entries) = fs::read_dir(NAMED) else {
         return BTreeMap::new();
     };
-    // A name whose namespace is gone is an ordinary file.
+    // A name of a removed namespace is an ordinary file.
     let Ok(device) = fs::metadata("/proc/self/ns/net").map(|own| own.dev()) else {
         return BTreeMap::new();
     };

@@ -172,8 +172,9 @@ impl Owners {
             self.search_threads(sockets, &mut open, self.budget);
             self.holdings.index();
         }
-        // Most new sockets without an owner are gone with the next table: they
-        // were closed while it was read. Only persistent ones are searched for.
+        // Most new sockets without an owner are missing from the next table:
+        // they were closed while it was read. Only persistent ones are searched
+        // for.
         let mut lasting = self.missing.lasting(&open, begun);
         if !lasting.is_empty() {
             self.search(sockets, &mut lasting);

@@ -72,7 +72,7 @@ fn parse_line(line: &[u8], protocol: Protocol, namespace: u32) -> Option<(Socket
     let uid = decimal(fields.next()?)?;
     let probes = decimal(fields.next()?)?;
     let inode = decimal(fields.next()?)?;
-    // Behind the reference count and the address of the socket; TCP has other
+    // After the reference count and the address of the socket; TCP has other
     // fields there.
     let drops = (protocol == Protocol::Udp)
         .then(|| narrow(decimal(fields.nth(2)?)?))

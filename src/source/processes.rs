@@ -61,8 +61,8 @@ impl Processes {
         }
     }
 
-    /// Facts of these processes, in the same order. One that has vanished
-    /// keeps its number and nothing else.
+    /// Facts of these processes, in the same order. One that has vanished keeps
+    /// only its pid.
     pub(super) fn facts(&mut self, pids: &[u32]) -> Vec<Arc<Process>> {
         self.ancestors.clear();
         self.short = false;
@@ -214,7 +214,7 @@ fn nameless(pid: u32) -> Process {
     }
 }
 
-/// Arguments end in a NUL each; a process may overwrite them with anything.
+/// Each argument ends in a NUL; a process may overwrite them with any bytes.
 pub(super) fn arguments(bytes: &[u8]) -> Vec<Text> {
     let trimmed = bytes.strip_suffix(b"\0").unwrap_or(bytes);
     if trimmed.is_empty() {

@@ -16,7 +16,7 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// The mark that the kernel puts behind a removed program file.
+/// Suffix by which the kernel marks a removed program file.
 const DELETED: &[u8] = b" (deleted)";
 
 /// Compares program files with those of this program's mount namespace.
@@ -48,7 +48,7 @@ impl ProgramFiles {
         }
     }
 
-    /// The program of a process by what `/proc/PID/exe` reads as.
+    /// The program of a process by its link `/proc/PID/exe`.
     pub(super) fn program(&self, pid: u32, link: &[u8]) -> Program {
         let (path, deleted) = split(link);
         Program {

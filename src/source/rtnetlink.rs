@@ -31,7 +31,7 @@ const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 /// `RTA_DST`.
 const RTA_DST: u16 = 1;
-/// `RT_SCOPE_LINK`; what is above it reaches no further than this machine.
+/// `RT_SCOPE_LINK`; higher scopes do not leave this machine.
 const SCOPE_LINK: u8 = 253;
 
 const INET: u8 = 2;
@@ -53,24 +53,23 @@ pub struct InterfaceAddress {
 pub enum Answer {
     /// An address.
     Address(InterfaceAddress),
-    /// The type of the route to the address that was asked for (`RTN_UNICAST` and so
-    /// on).
+    /// Type of the route to the queried address (`RTN_UNICAST` and so on).
     Route(u8),
     /// The end of a dump.
     Done,
     /// The error number of a refusal, positive.
     Refused(i32),
-    /// Anything else.
+    /// Any other message.
     Other,
 }
 
-/// Asks for the addresses of all interfaces.
+/// Encodes the request for the addresses of all interfaces.
 #[must_use]
 pub fn dump_addresses(sequence: u32) -> Vec<u8> {
     request(GET_ADDRESS, REQUEST | DUMP, sequence, &[0; ADDRESS_MESSAGE])
 }
 
-/// Asks for the route to an address.
+/// Encodes the request for the route to an address.
 #[must_use]
 pub fn route_to(address: IpAddr, sequence: u32) -> Vec<u8> {
     let (family, octets) = match address {

@@ -90,7 +90,7 @@ impl Taking<'_> {
 }
 
 impl SockDiag {
-    /// Opens the socket and asks whether TCP can be dumped at all.
+    /// Opens the socket and checks that TCP can be dumped.
     ///
     /// # Errors
     ///
@@ -187,7 +187,7 @@ impl SockDiag {
         Ok(())
     }
 
-    /// Dumps, and leaves nothing behind if the dump fails half-way: another
+    /// Dumps, and removes partial results if the dump fails half-way: another
     /// source may replace it.
     fn dump_whole(&mut self, dump: Dump, table: &mut SocketTable) -> Result<Dumped, SourceError> {
         let kept = table.sockets.len();

@@ -3,7 +3,7 @@
 use crate::model::reading::Usage;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
-/// Samples only the processes that are asked for.
+/// Samples only the requested processes.
 #[derive(Default)]
 pub(super) struct UsageMeter {
     /// Made when first used: a single table never needs it.

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Names of users, asked for once each.
+/// User names, each requested once.
 pub(super) struct UserNames {
     known: Arc<Vec<User>>,
     asked: BTreeSet<u32>,
@@ -59,8 +59,8 @@ impl UserNames {
     }
 }
 
-/// The thread ends when the asking side is dropped; one that hangs in NSS is
-/// left behind and ends with the program.
+/// The thread ends when the requesting side is dropped; one that hangs in NSS
+/// is abandoned and ends with the program.
 fn start() -> Option<(Sender<u32>, Receiver<User>)> {
     let (ask, asked) = channel::<u32>();
     let (answer, answers) = channel();

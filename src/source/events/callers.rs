@@ -30,7 +30,7 @@ pub(super) struct Callers {
     /// other processes.
     understood: bool,
     known: HashMap<u32, (u64, Option<Arc<Caller>>)>,
-    /// Names remembered by the kernel at the last query.
+    /// Names that the kernel kept at the last query.
     saved: HashMap<u32, Text>,
     saved_at: Option<u64>,
 }
@@ -114,7 +114,7 @@ pub(super) fn process(status: &[u8]) -> Option<u32> {
 /// Parses the name and the start time from a `stat` file.
 pub(super) fn name_and_start(stat: &[u8]) -> Option<(Text, u64)> {
     let from = stat.iter().position(|byte| *byte == b'(')? + 1;
-    // The name may hold anything but ends with the last parenthesis.
+    // The name may contain any byte; it ends at the last parenthesis.
     let to = stat.iter().rposition(|byte| *byte == b')')?;
     let name = Text::new(stat.get(from..to)?);
     let mut fields = std::str::from_utf8(stat.get(to + 1..)?)
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(caller.namespace.map(u64::from), Some(here));
         drop(end);
         thread.unwrap().join().unwrap();
-        // Believed for a while, even when it is gone.
+        // Cached for a while, even after the process has exited.
         assert!(callers.find(number, 6).is_some());
         assert!(callers.find(number, 5 + BELIEVED_NS).is_none());
         assert!(callers.find(0, 5).is_none());

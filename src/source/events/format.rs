@@ -50,7 +50,7 @@ impl<const N: usize> Field<N> {
     }
 }
 
-/// No field lies farther behind, nor is longer: the largest pages have 64 KiB.
+/// Upper limit of a field's offset and length: the largest pages have 64 KiB.
 const FARTHEST: usize = 128 * 1024;
 
 /// One line of the file.

@@ -247,7 +247,7 @@ impl Name {
 /// Returns the start time of a process, in ticks since boot.
 fn started(proc: &Path, pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(proc.join(pid.to_string()).join("stat")).ok()?;
-    // The name before may hold anything but ends with the last parenthesis.
+    // The name may contain any byte; it ends at the last parenthesis.
     let (_, fields) = stat.rsplit_once(')')?;
     fields.split_ascii_whitespace().nth(19)?.parse().ok()
 }

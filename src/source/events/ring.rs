@@ -91,7 +91,7 @@ impl<'p> Iterator for Page<'p> {
             let second = self.word(4).unwrap_or(0);
             let long = u64::from(second) << DELTA_BITS;
             match kind {
-                // Nothing comes behind padding without a time.
+                // Nothing follows padding without a time.
                 PADDING if delta == 0 => self.end(),
                 PADDING => {
                     self.now = self.now.wrapping_add(delta.into());
@@ -221,7 +221,7 @@ mod tests {
         assert!(!Page::new(&page(0, 0, &[])).missed);
     }
 
-    /// Takes anything, as a fuzzer would give it, and must come to an end.
+    /// Parses any input, as a fuzzer would give it, and must terminate.
     fn survives(bytes: &[u8]) {
         let mut page = Page::new(bytes);
         let most = bytes.len() / 4 + 1;

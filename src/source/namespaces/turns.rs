@@ -17,9 +17,9 @@ const ONE_FOREIGN_OF: usize = 4;
 /// Position of the rotation.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    /// Class and number of the last that was read, for each class.
+    /// Class and id of the last one read, for each class.
     last: [u32; 2],
-    /// Classes of the last order, by ascending number.
+    /// Classes of the last order, by ascending id.
     classes: Vec<(u32, Class)>,
 }
 

@@ -179,7 +179,8 @@ impl ProcFolder {
         let mut whole = true;
         if result.is_ok() && (threads != Threads::First || led_by_nobody) {
             whole = self.read_threads(pid, threads, links);
-            // A table that a thread left with holds what it left behind, too.
+            // The descriptor table of a thread that left the shared one also
+            // holds the old descriptors.
             let mut own = links.split_off(before);
             own.sort_unstable();
             own.dedup();

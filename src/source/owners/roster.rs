@@ -81,7 +81,7 @@ impl Known {
         }
     }
 
-    /// True if what it holds is not known, or has not been for too long.
+    /// True if its descriptors are unknown, or were read too long ago.
     fn is_late(&self, now: Pass) -> bool {
         let waits = self.due_since.map(|since| now.saturating_sub(since));
         waits.is_some_and(|waits| self.read_at.is_none() || waits >= LATE)
@@ -97,7 +97,7 @@ impl Known {
 pub(super) struct Roster {
     known: HashMap<u32, Known>,
     pass: Pass,
-    /// Processes in the order in which their turn comes.
+    /// Processes in the order of their rescan.
     turns: VecDeque<u32>,
     /// Descriptors that may still be read on turns.
     credit: i64,
@@ -184,8 +184,8 @@ impl Roster {
             stirred_at: now,
             seen_at: now,
             threads: false,
-            // One that is born while watching cannot hold what was there
-            // before it but through a table that is read anyway.
+            // A process that starts while watching can hold older sockets only
+            // through a table that is read anyway.
             threads_at: (now > 1).then_some(now),
         };
         let known = self.known.entry(pid).or_insert_with(|| {

@@ -101,7 +101,7 @@ impl Trail {
     }
 }
 
-/// A process that may hold what is looked for.
+/// A process that may hold the searched sockets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate {
     pub(super) pid: u32,

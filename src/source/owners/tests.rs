@@ -86,7 +86,7 @@ fn finds_every_holder_and_survives_what_is_not_there() {
     std::fs::create_dir_all(root.path().join("1/fd")).unwrap();
     symlink("/dev/null", root.path().join("7/fd/0")).unwrap();
     symlink("socket:[x]", root.path().join("7/fd/1")).unwrap();
-    // A process that is gone by the time it is visited.
+    // A process that has exited when it is visited.
     std::fs::create_dir(root.path().join("13")).unwrap();
     std::fs::create_dir(root.path().join("sys")).unwrap();
     let mut owners = Owners::new(root.path(), None);
@@ -168,8 +168,8 @@ fn follows_who_opens_shares_and_closes() {
     let fd = u32::try_from(first.as_raw_fd()).unwrap();
     assert_eq!(table(&mut owners, &[inode(&first)]), [[(own, fd)]]);
 
-    // The tests beside this one open and close things in this process, too: what
-    // came without a sign is found with the table after the next.
+    // The tests beside this one open and close sockets in this process, too: a
+    // socket without a hint is found with the table after the next.
     let mut holder = |number: u32, wanted: (u32, u32)| {
         (0..3).any(|_| table(&mut owners, &[number])[0].contains(&wanted))
     };
@@ -269,7 +269,7 @@ fn finds_what_only_a_thread_holds() {
     thread.join().unwrap();
 }
 
-/// Anybody may hold more descriptors than one table can pay for.
+/// Any user may hold more descriptors than the budget of one table.
 #[test]
 fn a_process_of_too_many_descriptors_is_read_over_several_tables() {
     let root = tempfile::tempdir().unwrap();
