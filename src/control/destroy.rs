@@ -173,7 +173,7 @@ fn attribute(attributes: &[u8], wanted: u16) -> Option<&[u8]> {
 
 /// Relevant fields of `struct inet_diag_msg`.
 fn now(answer: &[u8]) -> Option<Now> {
-    /// Behind the head of four bytes, the id, and four numbers.
+    /// After the header of four bytes, the id, and four numbers.
     const INODE: usize = 4 + 48 + 16;
     let inode = answer.get(INODE..INODE + 4)?.try_into().ok()?;
     Some(Now {

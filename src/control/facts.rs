@@ -15,7 +15,7 @@ use std::num::NonZeroU32;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The kernel's mark behind the path of a removed program.
+/// Suffix by which the kernel marks a removed program.
 const DELETED: &[u8] = b" (deleted)";
 /// First descriptor passed at the start (sd_listen_fds(3)).
 const FIRST_HANDED_OVER: u32 = 3;
@@ -42,11 +42,11 @@ pub(super) struct RunProgram {
 }
 
 impl Facts {
-    /// Reads what identifies a process.
+    /// Reads the identity of a process.
     ///
     /// # Errors
     ///
-    /// `NotFound` when it is gone.
+    /// `NotFound` if it has ended.
     pub(super) fn read(pid: u32) -> io::Result<Self> {
         let bytes = fs::read(folder(pid).join("stat"))?;
         let stat = Stat::parse(&bytes)

@@ -2,7 +2,7 @@
 
 use super::netlink;
 
-/// An answer to a question over netlink.
+/// Parses a reply over netlink.
 pub(crate) fn netlink_answer(bytes: &[u8]) {
     let _ = netlink::verdict(bytes);
     let found = netlink::found(bytes, 20);

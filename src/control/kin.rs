@@ -16,8 +16,8 @@ pub(super) fn folder(pid: u32) -> PathBuf {
     Path::new("/proc").join(pid.to_string())
 }
 
-/// The number of the process behind a pidfd, as this `/proc` counts: -1 once it
-/// was reaped, 0 if it has none there (`fs/pidfs.c`).
+/// Pid of the process behind a pidfd in the PID namespace of this `/proc`: -1
+/// once it was reaped, 0 if it has none there (`fs/pidfs.c`).
 pub(super) fn number_of(pidfd: &OwnedFd) -> Option<i64> {
     let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
     let told = fs::read_to_string(path).ok()?;

@@ -255,7 +255,7 @@ mod tests {
         let described = Whom::of(&facts).described;
         let expected = r#"uid 2001, name "b (pid 1): sent\"", program "/tmp/x\", y\\""#;
         assert_eq!(described, expected);
-        // Told apart although they look alike.
+        // Distinguished although they look alike.
         let alike: [&[u8]; 5] = [
             b"a\x1bb",
             br"a\x1bb",

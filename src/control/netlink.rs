@@ -19,12 +19,11 @@ const ORDER: u16 = 0x5;
 const TYPE_ERROR: u16 = 2;
 /// `NETLINK_SOCK_DIAG`.
 pub(super) const SOCK_DIAG: Option<Protocol> = Some(netlink::SOCK_DIAG);
-/// `NETLINK_ROUTE` has the number 0, as if none were named.
+/// `NETLINK_ROUTE` has the number 0, the same as none.
 pub(super) const ROUTE: Option<Protocol> = None;
-/// The only question a socket is asked here has this number.
+/// Number of the only request of a socket.
 const SEQUENCE: u32 = 1;
-/// The kernel answers before it returns from the question; nothing else may
-/// take this long.
+/// Timeout of a reply: the kernel replies before the request returns.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sends a request and returns the kernel's acknowledgement.

@@ -225,8 +225,8 @@ fn verify(target: &Target) -> Result<Facts, Refusal> {
     Ok(facts)
 }
 
-/// Asks the kernel without sending anything: signal 0 has no name in rustix, so
-/// the same rule is asked of kill(pid, 0), which cannot do harm to anyone.
+/// Checks without sending a signal: signal 0 has no name in rustix, so the same
+/// permission check is done by kill(pid, 0), which has no effect.
 fn permitted(pid: u32) -> Result<(), Refusal> {
     rustix::process::test_kill_process(raw(pid)?).map_err(|error| refusal(error, pid))
 }
@@ -315,8 +315,8 @@ mod tests {
     use super::*;
     use std::process::{Child, Command, Stdio};
 
-    /// Asleep until its standard input closes, so that a failing test leaves
-    /// nothing behind.
+    /// Sleeps until its standard input closes, so that a failing test leaves no
+    /// process behind.
     fn victim() -> Child {
         Command::new("cat")
             .stdin(Stdio::piped())

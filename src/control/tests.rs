@@ -46,7 +46,7 @@ impl Recording {
         }
     }
 
-    /// The control over it, and what it writes down.
+    /// The control under test, and its record of signals.
     fn control(self, without: WithoutPidfd) -> (PidfdControl, Sent) {
         let sent = Arc::clone(&self.sent);
         (PidfdControl::with_calls(without, Box::new(self)), sent)
@@ -91,8 +91,8 @@ impl Calls for Recording {
     }
 }
 
-/// A process that ends when its input does, so that a failing test leaves
-/// nothing behind.
+/// A process that ends when its input closes, so that a failing test leaves no
+/// process behind.
 struct Victim(Child);
 
 impl Victim {
@@ -258,7 +258,7 @@ fn a_new_name_protects_nobody() {
         ..Recording::new()
     };
     let (mut control, sent) = recording.control(WithoutPidfd::Refuse);
-    // Between the table and the question: the question names it.
+    // Between the table and the confirmation, which names it.
     rename("w1");
     let facts = control.arm(ONE, &shown).unwrap();
     assert_eq!(facts.now_called, Some(Text::from("w1")));

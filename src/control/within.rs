@@ -35,7 +35,7 @@ fn namespace(pid: u32) -> Option<u64> {
 impl<C: Control> Control for Within<C> {
     fn arm(&mut self, id: ArmId, target: &Target) -> Result<ArmedFacts, Refusal> {
         let facts = self.inner.arm(id, target)?;
-        // Asked once it is held: before, the number could pass to another.
+        // Checked once it is held: before, the pid could be reused.
         let within = self.own.is_some() && namespace(target.pid) == self.own;
         // An exited process is in no namespace, and is reported as exited.
         if within || matches!(facts.life, Life::Zombie | Life::Remains) {
