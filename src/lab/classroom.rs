@@ -1,8 +1,8 @@
 //! One socket per TCP state; each leaves its state when the segment or call
 //! that it waits for is requested.
 //!
-//! All are of IPv4 and of one process. What comes in comes to a listener; what
-//! goes out goes to the peers' service port.
+//! All are of IPv4 and of one process. Incoming connections go to a listener,
+//! outgoing ones to the peers' service port.
 
 mod exhibits;
 pub(super) mod standing;
@@ -58,7 +58,7 @@ struct Place {
     waits_at: Option<SocketAddr>,
 }
 
-/// Sockets, and the far end that plays their peers.
+/// The sockets, and the device that plays their peers.
 pub(super) struct Classroom<'a> {
     rig: Rig<'a>,
     places: Vec<Place>,
@@ -80,7 +80,7 @@ impl<'a> Classroom<'a> {
             let _ = namespace.set(setting, value);
         }
         let mut rig = Rig::open(namespace, choice)?;
-        // A class that was ended has left connections to these: a SYN from one of
+        // A lab that was ended has left connections to these: a SYN from one of
         // them would be taken for a segment of the old connection.
         rig.begin_peers_at(Standing::read()?.peers());
         Ok(Self {

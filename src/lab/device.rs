@@ -1,9 +1,9 @@
 //! The device on whose far side the lab plays the peers.
 //!
-//! A TUN device hands over every packet that is sent out on it and takes any as
-//! arrived. Where `/dev/net/tun` may not be opened, a pair of connected devices
-//! with a packet socket on the second does the same and needs only what the
-//! root of a namespace has anyway. Neither asks for link addresses.
+//! A TUN device returns every packet that is sent out on it and takes any as
+//! received. If `/dev/net/tun` must not be opened, a veth pair with a packet
+//! socket on the second device does the same and needs only the capabilities
+//! that the root of a namespace has anyway. Neither needs address resolution.
 
 use super::LabError;
 use super::namespace::Namespace;
@@ -21,9 +21,9 @@ pub(super) const NAME: &str = "lab0";
 /// The name of the other end of a pair.
 pub(super) const FAR_NAME: &str = "lab1";
 
-/// The link address of [`NAME`] in a pair. What is sent to it is taken.
+/// Link address of [`NAME`] in a pair. Packets sent to it are accepted.
 const LINK_ADDRESS: [u8; 6] = [2, 0, 0, 0, 0, 1];
-/// Behind two link addresses.
+/// EtherTypes, which follow two link addresses.
 const IPV4: [u8; 2] = [0x08, 0x00];
 const IPV6: [u8; 2] = [0x86, 0xdd];
 const LINK_HEADER: usize = 14;
@@ -44,7 +44,7 @@ impl DeviceChoice {
     /// Every choice.
     pub const ALL: [Self; 3] = [Self::Auto, Self::Tun, Self::Pair];
 
-    /// The word for it.
+    /// Its name.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -54,7 +54,7 @@ impl DeviceChoice {
         }
     }
 
-    /// The choice with that word.
+    /// The choice with that name.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|choice| choice.word() == word)
@@ -93,7 +93,7 @@ impl Device {
         self.index
     }
 
-    /// Puts an IP packet on the device, as if it had arrived.
+    /// Sends an IP packet to the kernel, as if received on the device.
     pub(super) fn send(&mut self, packet: &[u8]) {
         match &mut self.port {
             Port::Tun(tun) => {
@@ -171,7 +171,8 @@ fn furnish(
     device: &str,
     paths: impl Iterator<Item = Path>,
 ) -> Result<(), LabError> {
-    // No address and no question but ours. A kernel without IPv6 lacks them.
+    // No addresses and no neighbour discovery but the lab's own. A kernel
+    // without IPv6 lacks them.
     let ipv6 = [
         ("disable_ipv6", "0"),
         ("addr_gen_mode", "1"),

@@ -13,7 +13,7 @@ pub enum LabError {
     NoNamespace {
         /// Operation.
         operation: &'static str,
-        /// To what.
+        /// Object of the action.
         path: String,
         /// The system's error.
         error: io::Error,
@@ -34,7 +34,7 @@ pub enum LabError {
     Io {
         /// Operation.
         operation: &'static str,
-        /// To what.
+        /// Object of the action.
         path: String,
         /// The system's error.
         error: io::Error,

@@ -14,19 +14,19 @@ use std::time::{Duration, Instant};
 
 /// The longest a segment may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The window that the far end opens.
+/// Window of the peer.
 const WINDOW: u16 = 0xffff;
 /// Its first sequence number.
 const INITIAL: u32 = 1000;
 
-/// One connection as the far end sees it.
+/// State of one connection at the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {
     /// The end of this machine's kernel.
     pub here: SocketAddr,
     /// The end that the lab plays.
     pub there: SocketAddr,
-    /// The next sequence number of the far end.
+    /// Next sequence number of the peer.
     next: u32,
     /// Next sequence number expected from the kernel.
     heard: u32,
@@ -45,9 +45,9 @@ pub enum Step {
     Acknowledge,
     /// Closes, and acknowledges everything received.
     Finish,
-    /// Closes without acknowledging anything new, as if both FINs crossed.
+    /// Closes without acknowledging new data, as if both FINs crossed.
     FinishCrossing,
-    /// Repeats its FIN, as if the ACK of it had been lost.
+    /// Repeats its FIN, as if its ACK was lost.
     FinishAgain,
     /// Sends this many bytes.
     Send(u16),
@@ -61,7 +61,7 @@ pub struct FarEnd {
 }
 
 impl FarEnd {
-    /// Creates the device and opens its far end.
+    /// Creates the device and opens its peer side.
     ///
     /// # Errors
     ///

@@ -2,7 +2,7 @@
 
 use super::rtnetlink;
 
-/// An answer to an order over netlink.
+/// Parses a reply to a request over netlink.
 pub(crate) fn netlink_answer(bytes: &[u8]) {
     let _ = rtnetlink::read_answer(bytes);
 }

@@ -20,10 +20,10 @@ use std::time::{Duration, Instant};
 
 /// The hidden first argument of a copy.
 const HELPER: &str = "--lab-helper";
-/// A copy of this program, whatever its name and even if its file is gone.
+/// This program, whatever its name and even if its file was removed.
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
-/// Grace period of a helper that is asked to end, before it is killed.
+/// Grace period of a helper between the request to end and the kill.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// The last line of a helper that is ready.
@@ -239,7 +239,7 @@ fn take_line(heard: &mut Vec<u8>) -> Option<String> {
 #[derive(Debug)]
 pub(super) struct Helper {
     child: Child,
-    /// Closing it asks the helper to end.
+    /// Closing it requests the helper to end.
     input: Option<ChildStdin>,
     output: Option<ChildStdout>,
     said: Vec<u8>,
@@ -247,7 +247,7 @@ pub(super) struct Helper {
 
 impl Helper {
     /// Starts a copy with an input that closes when this is dropped, or when
-    /// this process is gone.
+    /// this process ends.
     pub(super) fn start(namespace: &Namespace, role: Role) -> Result<Self, LabError> {
         Self::start_with(namespace, role, Stdio::piped())
     }
@@ -284,7 +284,7 @@ impl Helper {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Asks it to end, without waiting for it.
+    /// Requests it to end, without waiting.
     pub(super) fn dismiss(&mut self) {
         drop(self.input.take());
     }

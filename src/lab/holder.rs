@@ -1,5 +1,5 @@
-//! A second process that holds sockets of the first: what `fork` or a socket
-//! activated service leads to.
+//! A second process that holds sockets of the first: the result of `fork`, or
+//! of socket activation.
 //!
 //! It is started before there is a device, whose descriptor it would inherit,
 //! and is sent the sockets later (`SCM_RIGHTS`, unix(7)).
@@ -26,7 +26,7 @@ const NAME: &str = "the second holder";
 /// The other process.
 #[derive(Debug)]
 pub(super) struct Holder {
-    /// Closes before the helper is waited for, which asks it to end.
+    /// Closed before waiting for the helper, which requests it to end.
     line: OwnedFd,
     helper: Helper,
 }

@@ -1,4 +1,4 @@
-//! The catalogue of what can be parked.
+//! Catalogue of the sockets that can be parked.
 
 use super::path::Path;
 use crate::model::protocol::Protocol;
@@ -33,7 +33,7 @@ pub enum Kind {
     EstablishedUnaccepted,
     /// The peer has sent data that no program reads.
     EstablishedUnread,
-    /// The peer does not acknowledge what was sent.
+    /// The peer does not acknowledge data.
     EstablishedUnacknowledged,
     /// The peer's window is closed: bytes wait to be sent.
     EstablishedBlocked,
@@ -72,7 +72,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Everything there is, in the order of a connection's life.
+    /// All kinds, in the order of a connection's life.
     pub const ALL: [Self; 29] = [
         Self::Bound,
         Self::Listener,

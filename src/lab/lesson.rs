@@ -21,7 +21,7 @@ const UPKEEP: Duration = Duration::from_secs(20);
 /// Between two handfuls of a flood.
 const FLOODING: Duration = Duration::from_millis(100);
 
-/// A lesson that is under way. It ends when this is dropped.
+/// A running lab session. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Lesson {
     namespace: Namespace,
@@ -31,7 +31,7 @@ pub struct Lesson {
     company: Option<Company>,
 }
 
-/// The processes of a lesson.
+/// The processes of a session.
 #[derive(Debug)]
 struct Company {
     class: Helper,
@@ -119,7 +119,7 @@ impl Lesson {
     }
 }
 
-/// A wish as a line between the two processes.
+/// A request as a line between the two processes.
 #[derive(Debug, Serialize, Deserialize)]
 struct Order {
     what: Move,
@@ -156,7 +156,7 @@ impl From<Order> for Wish {
     }
 }
 
-/// In the process of the class.
+/// Runs in the process that has the sockets.
 pub(super) fn play(
     namespace: &Namespace,
     choice: DeviceChoice,

@@ -57,7 +57,7 @@ pub(super) struct Share {
     pub(super) pairs_v6: u32,
     /// Pairs of which one end has been shut down.
     pub(super) half_closed: u32,
-    /// Sockets that ask silent addresses.
+    /// Sockets that send to silent addresses.
     pub(super) asking: u32,
     /// The first of those addresses.
     pub(super) first_asked: u32,
@@ -278,7 +278,7 @@ fn half_close(client: &TcpStream, mut server: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Asks a silent address, without waiting for the answer that never comes.
+/// Sends to a silent address, without waiting for a reply.
 fn ask(number: u32) -> Result<OwnedFd, LabError> {
     let silent = Namespace::silent(u16::try_from(number % SILENT_ADDRESSES).unwrap_or(0));
     let port = u16::try_from(number / SILENT_ADDRESSES).unwrap_or(0);

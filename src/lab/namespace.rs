@@ -30,12 +30,12 @@ const SETTINGS: [(&str, &str); 11] = [
     ("ipv4/tcp_syn_retries", "127"),
     ("ipv4/tcp_synack_retries", "255"),
     ("ipv4/tcp_retries2", "255"),
-    // Remnants of a killed lab are gone after a quarter of an hour.
+    // Remnants of a killed lab end after a quarter of an hour.
     ("ipv4/tcp_orphan_retries", "15"),
     (FIN_TIMEOUT, LONG_FIN_TIMEOUT),
     // Without cookies a request always leaves a row.
     ("ipv4/tcp_syncookies", "0"),
-    // Each probe of the far end is answered.
+    // Each probe of the peer is answered.
     ("ipv4/tcp_invalid_ratelimit", "0"),
     ("ipv4/ip_local_port_range", "1024 65535"),
     ("core/somaxconn", "65535"),

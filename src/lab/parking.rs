@@ -27,7 +27,7 @@ impl Parking {
     ///
     /// # Errors
     ///
-    /// If the process cannot be started, or what it could not do.
+    /// If the process cannot be started, or reports an error.
     pub fn start(namespace: &Namespace, choice: DeviceChoice) -> Result<Self, LabError> {
         let mut helper = Helper::start(namespace, Role::Park(choice))?;
         let lines = helper.ready(PATIENCE)?;

@@ -1,5 +1,5 @@
-//! The ways in which a socket of this machine can reach its peer: address
-//! families, and what is between them.
+//! Ways in which a socket of this machine can reach its peer: by address
+//! family, mapping and scope.
 
 use super::rtnetlink::DeviceIndex;
 use crate::model::protocol::Family;
@@ -37,7 +37,7 @@ impl Path {
         Self::ALL.into_iter().filter(offered)
     }
 
-    /// The word for it.
+    /// Its name.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {

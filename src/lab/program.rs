@@ -53,7 +53,7 @@ impl Rig<'_> {
     }
 
     /// A connection that the peer opened and a program accepted. Its listener
-    /// is gone.
+    /// is closed.
     pub(super) fn accepted(&mut self, spot: Spot) -> Result<(OwnedFd, Conversation), LabError> {
         let at = SocketAddr::new(spot.path.here(), 0);
         let listener = self.listening(spot.path, at, BACKLOG)?;

@@ -248,7 +248,7 @@ impl Rig<'_> {
     }
 
     /// Closes this side of a connection and waits for its FIN, then performs
-    /// the peer's part. An orphan is closed, anything else only shut down.
+    /// the peer's part. An orphan is closed, any other only shut down.
     fn close(
         &mut self,
         spot: Spot,

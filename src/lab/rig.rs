@@ -1,4 +1,4 @@
-//! The rig: parked sockets, their peers, and a list of what was parked.
+//! The rig: parked sockets, their peers, and a list of the parked ones.
 
 use super::LabError;
 use super::device::DeviceChoice;

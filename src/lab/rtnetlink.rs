@@ -61,8 +61,8 @@ impl Configuration {
             .map_err(LabError::io("switch on", "lo"))
     }
 
-    /// Switches a device on. It does not resolve link addresses (`IFF_NOARP`,
-    /// for IPv6 too), so its far end need not answer such requests.
+    /// Brings a device up. It does not resolve link addresses (`IFF_NOARP`, for
+    /// IPv6 too), so its peer need not answer such requests.
     pub(super) fn raise_quietly(&self, device: DeviceIndex) -> Result<(), LabError> {
         self.raise(device, IFF_NOARP)
             .map_err(LabError::io("switch on", "the lab's device"))
@@ -167,7 +167,7 @@ impl Configuration {
     }
 }
 
-/// An answer is a struct nlmsgerr behind its header: 0, or a negative error
+/// A reply is a struct nlmsgerr after its header: 0, or a negative error
 /// number.
 pub(super) fn read_answer(answer: &[u8]) -> io::Result<()> {
     let kind = answer.get(4..6).and_then(|bytes| bytes.try_into().ok());

@@ -25,7 +25,7 @@ const PAUSE: Timespec = Timespec {
     tv_nsec: 5_000_000,
 };
 
-/// The order to the far end that begins a flood.
+/// Request to the peers to start a flood.
 pub(super) const FLOOD_ORDER: &str = "flood";
 
 /// The two programs, and how far they have come.

@@ -36,7 +36,7 @@ pub(super) enum Exhibit {
     Datagrams,
 }
 
-/// All of them, in about the order of a connection's life.
+/// All exhibits, in about the order of a connection's life.
 const SHOWN: [Exhibit; 13] = [
     Exhibit::Reserved,
     Exhibit::Listener,
@@ -148,8 +148,8 @@ impl Classroom<'_> {
         self.keep(Some(exhibit), Use::Connection, socket, Some(conversation))
     }
 
-    /// A connection from a new peer that the program has accepted. It comes in by
-    /// a door of its own, so that nothing else is accepted with it.
+    /// A connection from a new peer that the program has accepted. It has a
+    /// listener of its own, so that no other is accepted with it.
     fn accepted(&mut self) -> Result<(OwnedFd, Conversation), LabError> {
         let door = self.open_door(ACCEPTED)?;
         let conversation = self.rig.arrival(Path::V4, here(ACCEPTED))?;

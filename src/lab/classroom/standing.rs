@@ -19,7 +19,7 @@ impl Standing {
         Ok(Self(text.lines().filter_map(row).collect()))
     }
 
-    /// The number behind that of every peer with a connection.
+    /// Returns the first number after those of all peers with a connection.
     pub(super) fn peers(&self) -> u16 {
         let numbers = self.0.iter();
         let numbers = numbers.filter_map(|(_, remote, _)| Path::number_of_peer(remote.ip()));
@@ -67,7 +67,7 @@ fn row(line: &str) -> Option<(SocketAddr, SocketAddr, u8)> {
     Some((local, remote, state))
 }
 
-/// The address is a number in this machine's own order.
+/// The address is a number in host byte order.
 fn end(word: &str) -> Option<SocketAddr> {
     let (address, port) = word.split_once(':')?;
     let address = u32::from_str_radix(address, 16).ok()?.to_ne_bytes();
