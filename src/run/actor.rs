@@ -234,7 +234,7 @@ impl Actor {
         self.control.disarm(id);
     }
 
-    /// The other end is gone only when the program ends.
+    /// The receiver is dropped only when the program ends.
     fn send(&self, message: Message) {
         let _ = self.events.send(Event::Message(Box::new(message)));
     }

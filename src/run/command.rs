@@ -39,7 +39,7 @@ pub struct Order {
     pub yes: bool,
     /// The number that would have to be typed.
     pub confirm: Option<u32>,
-    /// Only print what would be done.
+    /// Only prints the actions.
     pub dry_run: bool,
     /// Largest number of targets.
     pub most: usize,
@@ -67,7 +67,7 @@ pub struct About {
     pub filter: Filter,
     /// Kinds of sockets.
     pub quick: Quick,
-    /// Order in which they are printed.
+    /// Order of the printed rows.
     pub sort: Sort,
 }
 
@@ -119,8 +119,8 @@ impl Teller {
         RunError::Refused(self.sentence(name, values))
     }
 
-    /// Prints a note that belongs to the confirmation, but is no target. It
-    /// must be seen by whoever confirms, even if stderr is redirected.
+    /// Prints a note that belongs to the confirmation, but is not a target. The
+    /// confirming user must see it, even if stderr is redirected.
     fn aside(&self, name: &str, values: &[(&str, String)]) {
         if is_attended() {
             self.say(name, values);
@@ -146,7 +146,7 @@ impl Teller {
     }
 }
 
-/// The words in which the two commands differ, by their names in the assets.
+/// Messages in which the two commands differ, by their names in the assets.
 struct Wording {
     question: &'static str,
     type_number: &'static str,

@@ -23,7 +23,7 @@ pub struct DoctorRequest {
     pub close: Box<dyn Close>,
     /// JSON instead of text.
     pub json: bool,
-    /// The words.
+    /// Message catalogue.
     pub words: &'static Catalogue,
 }
 

@@ -64,18 +64,18 @@ pub struct ExplainRequest {
     pub filter: Filter,
     /// Kinds of sockets.
     pub quick: Quick,
-    /// In which order.
+    /// Order of the rows.
     pub sort: Sort,
     /// Numbers instead of names.
     pub numeric: bool,
     /// JSON instead of text.
     pub json: bool,
-    /// The words to explain with.
+    /// Message catalogue of the explanations.
     pub words: &'static Catalogue,
 }
 
-/// Reads the table once, asks the kernel for all about the connections that are
-/// to be explained, and explains them.
+/// Reads the table once, queries the kernel for all details of the connections
+/// to explain, and explains them.
 ///
 /// # Errors
 ///
@@ -151,7 +151,7 @@ pub fn explain_sockets(mut request: ExplainRequest) -> Result<Ending, RunError> 
     Ok(Ending::Done)
 }
 
-/// Names the topics, for a word that is neither one nor found anywhere.
+/// Lists the topics, for a word that is neither a topic nor found anywhere.
 fn say_topics(word: &str, words: &Catalogue) {
     let topics: Vec<&str> = std::iter::once("all")
         .chain(State::ALL.map(State::word))

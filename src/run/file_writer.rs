@@ -1,10 +1,10 @@
 //! Writes files as the user who called sudo, so that `sudo tcplens baseline save` works
 //! in that user's directory and leaves a file of that user.
 //!
-//! Root gives up the capability to write everywhere before it reads anything, and
-//! would follow what the folder's owner puts in its way with the rights of root. A
-//! user belongs to a thread (credentials(7)): so one thread becomes that user for good
-//! while it still can, and writes with that user's rights and no others.
+//! Root drops the capability to write everywhere before it reads anything, and would
+//! follow links of the folder's owner with the rights of root. A user belongs to a
+//! thread (credentials(7)): so one thread becomes that user permanently while it still
+//! can, and writes with that user's rights and no others.
 
 use crate::config::file::FileError;
 use crate::privilege;

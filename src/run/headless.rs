@@ -32,7 +32,7 @@ pub struct ListRequest {
     pub filter: Filter,
     /// Kinds of sockets.
     pub quick: Quick,
-    /// In which order.
+    /// Order of the rows.
     pub sort: Sort,
     /// Numbers instead of names.
     pub numeric: bool,
@@ -44,7 +44,7 @@ pub struct ListRequest {
     pub heading: bool,
     /// True if JSON includes `tcp_info`.
     pub info: bool,
-    /// The words of headings and notes.
+    /// Message catalogue of headings and notes.
     pub words: &'static Catalogue,
 }
 
@@ -120,12 +120,12 @@ fn say_port(port: Option<&PortReport>, words: &Catalogue) {
         _ => lines.len(),
     };
     for line in lines.iter().take(count) {
-        // A terminal that is gone cannot show it.
+        // A closed terminal cannot show it.
         let _ = writeln!(stderr(), "{line}");
     }
 }
 
-/// Reports that nothing matches, and which words were searched as text.
+/// Reports that nothing matches, and which terms were searched as text.
 pub(super) fn say_none(filter: &Filter, words: &Catalogue) {
     say(&words.message("no socket matches"));
     for text in doubt::texts(filter, words) {
@@ -144,7 +144,7 @@ pub(super) fn say_undecided(undecided: Undecided, words: &Catalogue) {
     }
 }
 
-/// Writes a line to stderr. An error is ignored: the terminal may be gone.
+/// Writes a line to stderr. An error is ignored: the terminal may be closed.
 pub(super) fn say(text: &str) {
     let _ = writeln!(stderr(), "tcplens: {text}");
 }

@@ -46,7 +46,7 @@ pub(super) fn start(events: Sender<Event>) -> Result<(), RunError> {
                 clicks: Clicks::default(),
                 events,
             };
-            // The receiver is gone: keys are no longer needed.
+            // The receiver is dropped: keys are no longer needed.
             let _ = reader.read_to_end();
         });
     spawned.map(drop).map_err(RunError::io("start a thread"))
@@ -60,7 +60,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Sends events until the terminal is gone or can't be read.
+    /// Sends events until the terminal is closed or unreadable.
     fn read_to_end(&mut self) -> Result<(), SendError<Event>> {
         let mut buffer = [0; READ_SIZE];
         let mut empty_reads = 0;
@@ -116,7 +116,7 @@ impl Reader {
         self.events.send(Event::InputFailed(error))
     }
 
-    /// Sends what was read at once; keys in a row as one event.
+    /// Sends all bytes read at once; consecutive keys as one event.
     fn send(&mut self, inputs: Vec<Input>) -> Result<(), SendError<Event>> {
         let now = Instant::now();
         let mut keys = Vec::new();

@@ -1,5 +1,5 @@
-//! Chooses the time between tables so that watching costs little: no more than
-//! a twentieth of one core, unless a person has chosen otherwise.
+//! Chooses the time between tables so that watching is cheap: at most a
+//! twentieth of one core, unless the user has chosen otherwise.
 //!
 //! A single expensive table among cheap ones slows nothing down: it is paid for
 //! once. Of sixteen tables two such count.
@@ -30,7 +30,7 @@ const REMEMBERED: usize = 16;
 /// Number of latest tables after which a higher cost no longer counts.
 const OVER_AFTER: usize = 3;
 
-/// Follows what tables cost, in processor time.
+/// Tracks the cost of tables, in processor time.
 pub(super) struct Pacer {
     pace: Pace,
     /// The latest last.
@@ -97,8 +97,8 @@ impl Pacer {
             return false;
         }
         let reading = ended.saturating_sub(before);
-        // Drawing a table costs no more than reading it. What else was done
-        // meanwhile grows with the time between tables and must not lengthen it.
+        // Drawing a table costs no more than reading it. Other work meanwhile
+        // grows with the time between tables and must not lengthen it.
         let drawing = used.saturating_sub(ended).min(reading);
         if self.costs.len() == REMEMBERED {
             self.costs.pop_front();
@@ -125,7 +125,7 @@ impl Pacer {
         Some(both.max(recent.min(self.usual()?)))
     }
 
-    /// The mean of what is remembered, the highest counted as the second.
+    /// The mean of the kept costs, the highest counted as the second.
     fn usual(&self) -> Option<Duration> {
         let count = u32::try_from(self.costs.len()).ok()?;
         let highest = self.costs.iter().max()?;

@@ -33,8 +33,7 @@ pub(super) enum Order {
     Usage(u32),
     /// Read `TCP_INFO` of these sockets now and with each table.
     Watch(Vec<Socket>),
-    /// Read tables with what each connection carries, or no longer; the first
-    /// one now.
+    /// Read tables with or without TCP counters from now on; the first one now.
     IncludeFlows(bool),
     /// Read events between the tables too, or no longer.
     StreamEvents(bool),
@@ -123,7 +122,7 @@ impl Poller {
     }
 
     fn poll(&mut self) {
-        // First, so that what has ended is known before its row is gone.
+        // First, so that an end is known before its row is removed.
         self.read_events();
         match self.source.read_table() {
             Ok(reading) => {
@@ -179,7 +178,8 @@ impl Poller {
         let _ = self.events.send(Event::Message(Box::new(paced)));
     }
 
-    /// Reads what the connections on screen carry, and those that rules ask for.
+    /// Reads the TCP counters of the connections on screen, and of those that
+    /// rules need.
     fn look_closer(&mut self) -> Option<Arc<Observation>> {
         self.looked = Some(Instant::now());
         self.unseen = false;
@@ -210,7 +210,7 @@ impl Poller {
         self.hand_over(observation);
     }
 
-    /// The screen's end is gone only when the program ends.
+    /// The receiver is dropped only when the program ends.
     fn hand_over(&self, observation: Option<Arc<Observation>>) {
         if let Some(observation) = observation
             && self.slot.put(observation)

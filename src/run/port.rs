@@ -1,4 +1,4 @@
-//! The use of the port that a command asks about, where it asks about one.
+//! Use of the port that a command's filter names, if it names one.
 
 use crate::explain::catalogue::Catalogue;
 use crate::explain::port::{PortStatus, Verdict, lines};
@@ -9,7 +9,7 @@ use crate::monitor::{Monitor, MonitorOptions};
 use crate::report::json::port::PortEntry;
 use crate::source::ReadingSource;
 
-/// The use of a port in words and for JSON.
+/// Use of a port, as text and for JSON.
 pub(super) struct PortReport {
     pub(super) verdict: Verdict,
     pub(super) entry: PortEntry,

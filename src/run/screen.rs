@@ -42,7 +42,7 @@ pub struct LiveRequest {
     pub control: Box<dyn Control>,
     /// Closer of connections.
     pub closer: Box<dyn Close>,
-    /// The lesson, in the lab.
+    /// The lab session, in the lab.
     pub lesson: Option<Lesson>,
     /// Options of the command line.
     pub choices: Choices,
@@ -50,7 +50,7 @@ pub struct LiveRequest {
     pub thresholds: Thresholds,
     /// The user's own rules, baseline and mutes.
     pub wishes: Wishes,
-    /// The words.
+    /// Message catalogue.
     pub words: &'static Catalogue,
     /// The look.
     pub theme: Theme,
@@ -72,12 +72,12 @@ pub(super) enum Event {
     Mouse(Gesture, Position, Instant),
     /// The terminal's size may have changed.
     Redraw,
-    /// The program is asked to stop for a while.
+    /// A request to suspend the program.
     Suspend,
     /// The program was stopped, maybe by a signal that it cannot catch, and
-    /// goes on.
+    /// continues.
     Continued,
-    /// A signal asks the program to end.
+    /// A signal requests the end of the program.
     Ended(i32),
     TerminalGone,
     /// No key can be read any more.
@@ -157,7 +157,7 @@ pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
         }
         screen.draw()?;
     }
-    // All threads that send events are gone.
+    // All threads that send events have ended.
     Err(unread(io::ErrorKind::UnexpectedEof.into()))
 }
 
@@ -295,7 +295,7 @@ impl Screen {
         let effects = self.app.update_at(Message::Drawn(drawn.drawn), now);
         self.frame = drawn;
         for effect in effects {
-            // Nothing that a frame asks for ends the program.
+            // No request of a frame ends the program.
             let _ = self.carry_out(effect)?;
         }
         Ok(())

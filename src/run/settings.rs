@@ -1,5 +1,5 @@
-//! `tcplens config` and `tcplens baseline`: what a person writes down, looked at
-//! and begun.
+//! `tcplens config` and `tcplens baseline`: checks and creates the user's
+//! files.
 
 use super::file_writer::FileWriter;
 use super::{Ending, RunError};

@@ -20,7 +20,7 @@ const GRACE: Duration = Duration::from_millis(700);
 /// Same after a signal, when the terminal may still be there and the main
 /// thread only slow.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Exit code when the terminal is gone: an error.
+/// Exit code when the terminal is closed: an error.
 const TERMINAL_GONE: i32 = 2;
 /// Number that a shell adds to a signal for the exit code.
 const ENDED_BY_SIGNAL: i32 = 128;
@@ -69,8 +69,8 @@ pub(super) fn start(sender: Sender<Event>) -> Result<(), RunError> {
     spawned.map(drop).map_err(RunError::io("start a thread"))
 }
 
-/// Ends the program, whose terminal is gone, unless the main thread does so by
-/// itself.
+/// Ends the program, whose terminal is closed, unless the main thread does so
+/// by itself.
 pub(super) fn end_without_terminal() -> ! {
     thread::sleep(GRACE);
     events::end_all();

@@ -36,9 +36,9 @@ const PANICKED: i32 = 101;
 
 /// The terminal in our modes; leaves them when dropped.
 pub(super) struct Terminal {
-    /// Never dropped: its destructor complains on standard error when the
-    /// cursor cannot be shown, and panics where that is a terminal that is
-    /// gone. The cursor is ours to show.
+    /// Never dropped: its destructor prints an error on standard error when the
+    /// cursor cannot be shown, and panics if that is a closed terminal. This
+    /// program shows the cursor itself.
     screen: ManuallyDrop<ratatui::Terminal<TerminalBackend>>,
     mouse: bool,
 }
@@ -47,8 +47,8 @@ impl Terminal {
     /// Enters our modes, and makes sure that a panic leaves them.
     pub(super) fn enter(mouse: bool) -> Result<Self, RunError> {
         install_panic_hook();
-        // The theme alone decides about colours. By itself the library strips
-        // them where `NO_COLOR` is set, even if the command line asks for them.
+        // Only the theme decides on colours. By default the library strips them
+        // if `NO_COLOR` is set, even if the command line requests them.
         force_color_output(true);
         let screen = ratatui::Terminal::new(TerminalBackend::new())
             .map_err(RunError::io("open the terminal"))?;
@@ -98,15 +98,15 @@ impl Terminal {
             .map_err(RunError::io("clear the terminal"))
     }
 
-    /// Clears the screen, so that all of it is drawn anew. `clear` would ask
-    /// the terminal where its cursor is, and the answer never comes: it goes
-    /// to the thread that reads keys.
+    /// Clears the screen, so that all of it is redrawn. `clear` would query the
+    /// terminal for its cursor, and the reply never arrives: it goes to the
+    /// thread that reads keys.
     fn redraw_all(&mut self) -> io::Result<()> {
         let area = Rect::from(self.screen.size()?);
         self.screen.resize(area)
     }
 
-    /// Draws a frame; what has not changed is not written again.
+    /// Draws a frame; unchanged cells are not written again.
     pub(super) fn draw(&mut self, render: impl FnOnce(&mut Frame)) -> io::Result<()> {
         self.screen.draw(render).map(drop)
     }
@@ -118,8 +118,8 @@ impl Drop for Terminal {
     }
 }
 
-/// Leaves our modes. A terminal that is gone can't be restored and needs no
-/// restoring, so errors are passed over.
+/// Leaves the modes. A closed terminal can't be restored and needs no
+/// restoring, so errors are ignored.
 fn leave() {
     if !ENTERED.swap(false, Ordering::SeqCst) {
         return;
@@ -140,7 +140,8 @@ pub(super) fn ring() {
     let _ = out.write_all(b"\x07").and_then(|()| out.flush());
 }
 
-/// Leaves what can be left without writing, for a terminal that takes no more.
+/// Leaves the modes that need no writing, for a terminal that accepts no more
+/// output.
 pub(super) fn abandon() {
     let _ = disable_raw_mode();
 }
@@ -162,7 +163,7 @@ fn install_panic_hook() {
     }));
 }
 
-/// Lets a test see what a panic in a thread does. Not in release builds.
+/// Panics in this thread if a test requests it. Not in release builds.
 #[cfg(debug_assertions)]
 pub(super) fn panic_if_asked(thread: &str) {
     let asked = std::env::var_os("TCPLENS_TEST_PANIC").is_some_and(|wanted| wanted == thread);

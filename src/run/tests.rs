@@ -1,5 +1,4 @@
-//! Every finding in every output: what a person or a program reads of it, as it is
-//! written.
+//! Every finding in every output, as written for a user or a program.
 
 use crate::app::keys::Key;
 use crate::app::message::Message;
@@ -80,7 +79,7 @@ fn screen(app: &App, width: u16, height: u16) -> Vec<String> {
     crate::view::draw(app, Theme::default(), &mut buffer);
     let lines = buffer.content.chunks(width.into());
     let text = lines.map(|line| {
-        // A wide character lies over the cell behind it.
+        // A wide character covers the next cell.
         let mut text = String::new();
         let mut covered = 0;
         for cell in line {
@@ -186,7 +185,7 @@ fn holder(finding: &Finding) -> Option<Vec<String>> {
     Some(uid.into_iter().chain(port).collect())
 }
 
-/// Counts what was rendered, and asserts that each is whole.
+/// Counts the rendered outputs, and asserts that each is complete.
 struct Outputs {
     finding: Finding,
     said: FindingWords,

@@ -26,7 +26,7 @@ pub(super) fn report_signals(progress: Sender<Progress>) -> Result<(), RunError>
         if received.next().is_none() {
             return;
         }
-        // The receiver is gone while the findings are being written.
+        // The receiver is dropped while the findings are being written.
         let _ = progress.send(Progress::Signal);
         let timer = thread::Builder::new().name("grace".to_owned());
         let grace = timer.spawn(|| {

@@ -1,5 +1,5 @@
-//! Watches for a check: a thread reads a table each second, and what it has found
-//! is at hand whenever a signal ends it, in the middle of a table or not.
+//! Watches for a check: a thread reads a table each second, and its findings
+//! are available whenever a signal ends it, in the middle of a table or not.
 
 use super::super::RunError;
 use super::stood::Stood;
@@ -33,7 +33,7 @@ pub(super) enum Progress {
     Failure(RunError),
     /// Reading has ended.
     Over,
-    /// A signal asks for the end.
+    /// A signal requests the end.
     Signal,
 }
 
@@ -87,7 +87,7 @@ pub(super) fn watch(
         match reported.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(Progress::Signal) => {}
             Ok(Progress::Over) | Err(RecvTimeoutError::Disconnected) => over = true,
-            // The reader goes on; its table is not waited for.
+            // The reader continues; its table is not waited for.
             Err(RecvTimeoutError::Timeout) => break,
             Ok(other) => results.add(other),
         }
@@ -148,7 +148,7 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        // The receiver is gone once the program ends.
+        // The receiver is dropped once the program ends.
         let _ = self.progress.send(Progress::Over);
     }
 }

@@ -28,7 +28,7 @@ pub struct CloseRequest {
     pub session: Session,
     /// Closer of connections.
     pub closer: Box<dyn Close>,
-    /// The words.
+    /// Message catalogue.
     pub words: &'static Catalogue,
 }
 
@@ -36,7 +36,7 @@ pub struct CloseRequest {
 ///
 /// # Errors
 ///
-/// If the table cannot be read, or what was ordered is refused.
+/// If the table cannot be read, or the request is refused.
 pub fn close(mut request: CloseRequest) -> Result<Ending, RunError> {
     let teller = Teller {
         words: request.words,

@@ -36,7 +36,7 @@ pub struct KillRequest {
     pub signal: Signal,
     /// Control that sends it.
     pub control: Box<dyn Control>,
-    /// The words.
+    /// Message catalogue.
     pub words: &'static Catalogue,
 }
 
@@ -44,7 +44,7 @@ pub struct KillRequest {
 ///
 /// # Errors
 ///
-/// If the table cannot be read, or what was ordered is refused.
+/// If the table cannot be read, or the request is refused.
 pub fn kill(mut request: KillRequest) -> Result<Ending, RunError> {
     let teller = Teller {
         words: request.words,

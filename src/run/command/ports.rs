@@ -13,7 +13,8 @@ use crate::model::state::State;
 /// Largest number of processes that are named.
 const NAMED: usize = 4;
 
-/// Warns of what keeps ports from becoming free, and signals from working.
+/// Warns of causes that keep ports from becoming free, and signals from
+/// working.
 pub(super) fn warn(goes: &Goes, known: &[ArmedFacts], teller: &Teller) {
     let word = |name: &str| teller.words.screen("confirm", name).to_owned();
     let mut warnings: Vec<String> = shared(goes, teller).into_iter().collect();

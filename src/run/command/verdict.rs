@@ -27,9 +27,9 @@ pub(super) enum Verdict {
     TooMany,
     /// Do it.
     Go,
-    /// Ask for a yes.
+    /// Requires a yes.
     Ask,
-    /// Ask for this number.
+    /// Requires this number.
     Type(String),
     /// A yes is missing, and no user can give it.
     NeedsYes,

@@ -1,11 +1,10 @@
 //! Decodes the bytes of a terminal into keys, mouse presses and pastes.
 //!
-//! Pure: it reads no clock and no descriptor. Whoever feeds it waits for
-//! [`Decoder::deadline`] and calls [`Decoder::expire`] when nothing came by
-//! then, so that no byte sequence, however cut off or malformed, keeps the
-//! keys behind it from being read. The libraries for this wait for the end of
-//! a sequence or of a paste for ever, and hide the state one would have to
-//! reset.
+//! Pure: it reads no clock and no descriptor. The caller waits for
+//! [`Decoder::deadline`] and calls [`Decoder::expire`] if nothing was received
+//! by then, so that no byte sequence, however cut off or malformed, keeps the
+//! keys after it from being read. The libraries for this wait for the end of a
+//! sequence or of a paste for ever, and hide the state one would have to reset.
 
 use super::sequence::{self, Sequence};
 use crate::app::keys::Key;
@@ -22,14 +21,14 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_PASTE: usize = 1 << 20;
 /// Longest control sequence, bytes. A mouse report has at most 20.
 const MAX_SEQUENCE: usize = 64;
-/// Longest answer to a question another program asked the terminal, bytes.
+/// Longest reply to a query that another program sent to the terminal, bytes.
 const MAX_STRING: usize = 4096;
 
 const ESCAPE: u8 = 0x1b;
 const CTRL_C: u8 = 0x03;
 const PASTE_END: &[u8] = b"\x1b[201~";
 
-/// Something a person did at the terminal.
+/// A user's input at the terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Input {
     /// A key.
@@ -45,9 +44,9 @@ pub(super) enum Input {
 pub(super) enum MouseInput {
     /// The left button went down.
     Press,
-    /// The wheel, away from the person.
+    /// The wheel, away from the user.
     WheelUp,
-    /// The wheel, towards the person.
+    /// The wheel, towards the user.
     WheelDown,
 }
 
@@ -168,8 +167,8 @@ impl Decoder {
         self.pending = rest.to_vec();
     }
 
-    /// Takes the text of a paste; the bytes behind it, or those that may be
-    /// the beginning of its end.
+    /// Takes the text of a paste; the bytes after it, or those that may be the
+    /// beginning of its end.
     fn continue_paste<'a>(&mut self, bytes: &'a [u8], inputs: &mut Vec<Input>) -> &'a [u8] {
         let end = bytes
             .windows(PASTE_END.len())
@@ -284,7 +283,7 @@ fn control_sequence(bytes: &[u8]) -> Step {
         [b'[', number @ b'A'..=b'E', ..] => {
             return Step::Complete(4, key(Key::F(number - b'A' + 1)));
         }
-        // The oldest form of a mouse report: three bytes behind the final one.
+        // The oldest form of a mouse report: three bytes after the final one.
         [b'M', button, column, row, ..] => {
             let place = |byte: u8| u32::from(byte.saturating_sub(32));
             let meaning = sequence::mouse(place(button), place(column), place(row));
@@ -331,9 +330,9 @@ fn shifted(bytes: &[u8]) -> Step {
     }
 }
 
-/// An answer of the terminal to a question that this program never asks, but
-/// one before it may have: a string up to BEL or ESC `\`. Its text is not
-/// keys. A key that cancels breaks it off.
+/// A reply of the terminal to a query that this program never sends, but one
+/// before it may have: a string up to BEL or ESC `\`. Its text is not keys. A
+/// key that cancels breaks it off.
 fn string(bytes: &[u8]) -> Step {
     let end = bytes[2..]
         .iter()

@@ -159,7 +159,7 @@ fn lettered_key(letter: u8) -> Option<Key> {
     })
 }
 
-/// Keys behind ESC `O`: cursor and function keys, and the application keypad.
+/// Keys after ESC `O`: cursor and function keys, and the application keypad.
 pub(super) fn keypad(letter: u8) -> Option<Key> {
     Some(match letter {
         b'M' => Key::Enter,
