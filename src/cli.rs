@@ -22,7 +22,7 @@ use tongue::Tongue;
 
 /// Exit code for "a finding" or "nothing matched".
 const NOTHING: u8 = 1;
-/// Said where standard error is not that terminal.
+/// Printed if standard error is not that terminal.
 const TERMINAL_GONE: &str = "the terminal is gone";
 /// Exit code for an error.
 const ERROR: u8 = 2;
@@ -110,7 +110,7 @@ fn code(ending: Ending) -> ExitCode {
     }
 }
 
-/// Prints one line. An error is ignored: the terminal may be gone.
+/// Prints one line. An error is ignored: the terminal may be closed.
 fn complain(message: &str, tongue: Tongue, code: u8) -> ExitCode {
     let message = Catalogue::of(tongue.language()).message(message);
     let _ = writeln!(stderr(), "tcplens: {message}");

@@ -36,7 +36,7 @@ use std::io::{Write, stdout};
 use std::path::Path;
 use std::time::Duration;
 
-/// A list waits this long for user names; a live table asks again.
+/// Timeout of a list for user names; a live table requests them again.
 const LIST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Carries out a plan, as long as there is no thread yet: privileges belong to
@@ -88,8 +88,8 @@ impl Place {
         }
     }
 
-    /// True if copies of this program are still to be started: only a lesson
-    /// begins anew.
+    /// True if copies of this program are still to be started: only a lab
+    /// session restarts.
     fn starts_programs(&self) -> bool {
         matches!(self, Self::Lab(lab) if lab.lesson.is_some())
     }
@@ -126,7 +126,7 @@ fn with_least_privilege(
     if !place.starts_programs() {
         privilege::execution::forbid();
     }
-    // Only where words are needed: a list must not wait for them.
+    // Loaded only where messages are needed: a list must not wait for it.
     let words = || Catalogue::of(tongue.language());
     match plan {
         Plan::Say(text) => {
@@ -175,7 +175,7 @@ fn with_least_privilege(
             about: about(acting.watching)?,
         }),
         Plan::Live(mut live) => {
-            // A user who asks for Chinese has a terminal that shows it.
+            // The terminal of a user who requests Chinese shows it.
             live.theme.ascii &= !tongue.is_named(Language::Chinese);
             let words = if live.theme.ascii {
                 Catalogue::of(Language::English)
@@ -232,7 +232,7 @@ fn config(action: ConfigAction, own: &Own, writer: &FileWriter) -> Result<Ending
     }
 }
 
-/// The words of an output. Other programs read JSON: that is English unless another
+/// The language of an output. Other programs read JSON: that is English unless another
 /// language is named.
 fn for_output(json: bool, tongue: Tongue) -> &'static Catalogue {
     Catalogue::of(if json {
@@ -396,7 +396,7 @@ fn open(
     let options = LiveOptions {
         source: watching.source,
         scope: watching.scope,
-        // Numbers are shown, but a filter may still ask for a name.
+        // Numbers are shown, but a filter may still need a name.
         names: !watching.numeric || users || watching.filter.to_string().contains("user:"),
         ..usual
     };

@@ -1,4 +1,4 @@
-//! The flags and words there are, for the parser and the help.
+//! Definition of all flags and commands, for the parser and the help.
 
 pub(super) mod shared;
 
@@ -335,8 +335,8 @@ pub(super) fn without_help() -> Command {
         .arg(asked("version", 'V'))
 }
 
-/// The command that the arguments name, the program's own name first, also where they
-/// cannot be parsed: the first word that is a command, and no value of a flag.
+/// The command that the arguments name, the program's own name first, even if they
+/// cannot be parsed: the first word that is a command and not the value of a flag.
 pub(super) fn command_named(arguments: &[OsString]) -> Option<String> {
     let whole = command();
     let takes_value = |typed: &str| {
@@ -363,7 +363,7 @@ pub(super) fn command_named(arguments: &[OsString]) -> Option<String> {
     None
 }
 
-/// True for a flag with a value behind it.
+/// True for a flag with a value.
 fn is_valued(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::Set | ArgAction::Append) && !arg.is_positional()
 }

@@ -4,14 +4,14 @@ use super::{Surroundings, plan};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-/// Parses words, one a line, behind the program's own name.
+/// Parses arguments, one a line, after the program's own name.
 ///
 /// # Errors
 ///
 /// The error message of the parser.
 pub(crate) fn parse(bytes: &[u8]) -> Result<(), String> {
     let words = bytes.split(|byte| *byte == b'\n');
-    // No word that exec(2) hands over holds a NUL.
+    // No argument of exec(2) contains a NUL.
     let words = words.map(|word| word.iter().copied().filter(|byte| *byte != 0).collect());
     let words = words.map(OsString::from_vec);
     let all = std::iter::once("tcplens".into()).chain(words);

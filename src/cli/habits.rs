@@ -9,7 +9,7 @@ pub(super) const COMMANDS: [&str; 11] = [
     "version",
 ];
 
-/// Words of other tools, and the command meant.
+/// Subcommands of other tools, and their equivalents here.
 const SYNONYMS: &[(&str, &str)] = &[
     ("ps", "list"),
     ("ls", "list"),
@@ -62,8 +62,8 @@ pub(super) fn with_info(arguments: Vec<OsString>) -> Vec<OsString> {
     known
 }
 
-/// The command that was likely meant by the first word of a filter, if that word is
-/// nothing but text.
+/// The likely intended command for the first word of a filter, if that word is only
+/// text.
 pub(super) fn command_meant(word: &str, filter: &Filter) -> Option<&'static str> {
     if filter.texts().first() != Some(&word) {
         return None;

@@ -81,7 +81,7 @@ pub(super) struct Own {
 /// Contents of the lab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Contents {
-    /// A lesson.
+    /// A lab session.
     Lesson(Course, DeviceChoice),
     /// One of everything.
     Everything(DeviceChoice),
@@ -167,7 +167,7 @@ pub(super) fn parse(
 }
 
 /// A first word that is nearly a command is not taken for a filter, nor is a command
-/// behind one.
+/// after one.
 fn no_slip(matches: &ArgMatches) -> Result<(), Usage> {
     let words = words(matches);
     let (Some(word), Ok(filter)) = (words.first(), Filter::parse(&words.join(" "))) else {
@@ -191,7 +191,7 @@ fn no_slip(matches: &ArgMatches) -> Result<(), Usage> {
     }
 }
 
-/// The words for the page about the filter language.
+/// Names of the page about the filter language.
 const FILTER_TOPICS: [&str; 2] = ["filter", "filters"];
 
 /// The help of a command, of filters, or of the program.
@@ -308,7 +308,7 @@ fn is_json(matches: &ArgMatches) -> Result<bool, Usage> {
     }
 }
 
-/// The columns of a plain table unless others are asked for.
+/// Columns of a plain table unless others are chosen.
 const USUAL: [Column; 10] = [
     Column::Process,
     Column::Pid,
@@ -441,7 +441,7 @@ fn watching(matches: &ArgMatches) -> Result<Watching, Usage> {
     })
 }
 
-/// The words that are no flags.
+/// Arguments that are not flags.
 fn words(matches: &ArgMatches) -> Vec<&str> {
     let words = matches.get_many::<String>("filter").into_iter().flatten();
     words.map(String::as_str).collect()
@@ -485,7 +485,7 @@ fn unknown(what: &str, word: &str, suggestion: Option<&str>, help: &str) -> Stri
     }
 }
 
-/// The parser's complaint as one line: what, where, the nearest valid word.
+/// The parser's error as one line: what, where, the nearest valid word.
 fn usage(error: &Error, named: Option<&str>) -> Usage {
     let context = |kind: ContextKind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),

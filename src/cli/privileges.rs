@@ -33,8 +33,8 @@ pub(super) fn of(plan: &Plan) -> Vec<Capability> {
         Plan::Doctor(..) => Capability::ALL.to_vec(),
         Plan::Live(live) => {
             let mut used = OWNERS.to_vec();
-            // A key may ask for other namespaces at any time, and events may
-            // take a mount.
+            // A key may request other namespaces at any time, and events may
+            // need a mount.
             used.push(Capability::SysAdmin);
             if live.policy == Policy::Act {
                 used.extend([Capability::Kill, Capability::NetAdmin]);
@@ -43,8 +43,8 @@ pub(super) fn of(plan: &Plan) -> Vec<Capability> {
         }
         Plan::Kill(acting, ..) => with(reading(&acting.watching), Capability::Kill),
         Plan::Close(acting) => with(reading(&acting.watching), Capability::NetAdmin),
-        // Building the lab takes more, all in its own namespace; what is then
-        // done in it is a plan of its own.
+        // Building the lab needs more, all in its own namespace; actions in it
+        // are a plan of their own.
         Plan::Lab(_, watch) => of(watch),
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Applied {
     pub(super) events: EventsChoice,
 }
 
-/// Reads what the plan needs, and lets it change the plan.
+/// Reads the files that the plan needs, and adapts the plan.
 pub(super) fn apply(plan: &mut Plan, own: &Own) -> Result<Applied, RunError> {
     match plan {
         Plan::Live(live) => {
@@ -113,7 +113,7 @@ fn tell_of_missing_users(path: &Path, baseline: &Baseline) {
 
 fn warn(loaded: &Loaded) {
     for warning in loaded.warnings() {
-        // An error is ignored: the terminal may be gone.
+        // An error is ignored: the terminal may be closed.
         let _ = writeln!(stderr(), "tcplens: {warning}");
     }
 }

@@ -48,8 +48,8 @@ impl Tongue {
         self.named == Some(language)
     }
 
-    /// The language of what other programs read: these must not depend on who
-    /// runs them.
+    /// The language of output for other programs: it must not depend on the
+    /// user.
     pub(super) fn named_or_english(self) -> Language {
         self.named.unwrap_or_default()
     }

@@ -11,9 +11,9 @@ pub(in crate::cli) const LIVE: &str = "";
 /// Relation of a command to a shared flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum Use {
-    /// The flag changes what the command does.
+    /// The flag changes the command.
     Obeyed,
-    /// The command does anyway what the flag requests.
+    /// The command does so anyway.
     Given,
     /// The command refuses the flag with a reason of its own.
     Forbidden,
@@ -71,7 +71,7 @@ const EVERY: &[&str] = &[
     "help", "version",
 ];
 
-/// Flags that ask a command for what it does anyway.
+/// Flags that request the default of a command.
 const GIVEN: &[(&str, &[&str])] = &[
     // None of them acts.
     (

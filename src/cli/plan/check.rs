@@ -1,4 +1,4 @@
-//! The plan of `tcplens check`, and of what works on settings and baselines.
+//! Plan of `tcplens check` and of the commands for settings and baselines.
 
 use super::{Usage, events, optional, source};
 use crate::model::event::EventsChoice;

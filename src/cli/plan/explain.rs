@@ -7,8 +7,7 @@ use crate::model::state::State;
 use crate::run::Topic;
 use clap::ArgMatches;
 
-/// Parses the arguments: a state and `all` are topics, anything else is a
-/// filter.
+/// Parses the arguments: a state and `all` are topics, any other is a filter.
 pub(super) fn explain(matches: &ArgMatches) -> Result<Plan, Usage> {
     match words(matches)[..] {
         ["all"] => return topic(Topic::All, matches),
@@ -25,7 +24,7 @@ pub(super) fn explain(matches: &ArgMatches) -> Result<Plan, Usage> {
     Ok(Plan::ExplainSockets(watching, matches.get_flag("json")))
 }
 
-/// Refuses what selects or sorts sockets: there are none.
+/// Refuses flags that select or sort sockets: there are none.
 fn topic(topic: Topic, matches: &ArgMatches) -> Result<Plan, Usage> {
     obeyed::check_topic(matches)?;
     Ok(Plan::Explain(topic, matches.get_flag("json")))

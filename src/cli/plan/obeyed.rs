@@ -1,5 +1,5 @@
-//! Refuses what a command would ignore: a flag that is silently dropped looks as if
-//! it had worked.
+//! Refuses flags that a command would ignore: a flag that is silently dropped looks as
+//! if it had worked.
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +14,7 @@ use clap::{Arg, ArgMatches, Command};
 /// Refuses the first flag that the command would ignore.
 pub(super) fn check(name: &str, command: &ArgMatches) -> Result<(), Usage> {
     for flag in shared::names() {
-        // No colours are what those print.
+        // These print no colours anyway.
         let is_kept = flag == "color" && super::optional(command, flag) != Some("always");
         if is_typed(command, flag) && !is_kept && shared::use_of(name, flag) == Use::None {
             return Err(unused(name, &shown(flag), &shared::users(flag)));
@@ -26,7 +26,7 @@ pub(super) fn check(name: &str, command: &ArgMatches) -> Result<(), Usage> {
 /// Flags of the live table that mean nothing where the table is printed once.
 const LIVE_ONLY: [&str; 3] = ["interval", "baseline", "allow-racy-kill"];
 
-/// Refuses what only the live table would obey, for a table that is printed once.
+/// Refuses flags of the live table only, for a table that is printed once.
 pub(super) fn check_printed_once(matches: &ArgMatches) -> Result<(), Usage> {
     let demanded = [("color", "always"), ("events", "on")];
     let demanded = demanded.into_iter().filter_map(|(flag, value)| {

@@ -1,9 +1,9 @@
-//! Words of the command line, and the plans they make.
+//! Arguments of the command line, and their plans.
 
 use super::*;
 use crate::model::state::State;
 
-/// The plan of these words where there is no terminal.
+/// The plan of these arguments without a terminal.
 pub(super) fn planned(words: &str) -> Result<Plan, Usage> {
     plan(words, false)
 }

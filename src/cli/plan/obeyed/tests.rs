@@ -1,5 +1,5 @@
-//! Every flag with every command, before it and behind it. The flags come from the
-//! definition of the command line, so that a new one is tried, too.
+//! Every flag with every command, before it and after it. The flags are read from the
+//! definition of the command line, so that a new one is tested, too.
 
 use super::super::parse;
 use super::super::tests::{asked, planned as plan};
@@ -49,7 +49,7 @@ fn typed(arg: &Arg) -> String {
     format!("{name} {value}")
 }
 
-/// The words that make a command whole.
+/// The arguments that complete a command.
 fn whole(command: &str) -> String {
     match command {
         "kill" | "close" | "explain" => format!("{command} :80"),
@@ -154,7 +154,7 @@ fn each_shared_flag_changes_the_live_table_or_says_why_not() {
     }
 }
 
-/// A flag of one command before it, behind it, and with every other command.
+/// A flag of one command before it, after it, and with every other command.
 #[test]
 fn a_flag_of_one_command_is_obeyed_there_and_refused_with_a_reason_elsewhere() {
     let whole_line = flags::command();
