@@ -37,7 +37,7 @@ use toml::de::DeTable;
 pub struct Settings {
     /// Nothing may be done to a process or a connection.
     pub read_only: bool,
-    /// The language of all words, where one is chosen.
+    /// Language of all messages, if one is chosen.
     pub language: Option<Language>,
     /// The terminal's bell rings once when an alarm begins.
     pub bell: bool,
@@ -50,7 +50,7 @@ pub struct Settings {
     pub thresholds: Thresholds,
     /// Muted findings.
     pub mutes: Vec<Mute>,
-    /// Rules of a person's own.
+    /// The user's own rules.
     pub rules: Vec<UserRule>,
     /// Names of the settings in the file, each with its line.
     pub said: BTreeMap<String, usize>,

@@ -62,7 +62,7 @@ pub enum FileError {
         /// The file.
         path: Text,
     },
-    /// It is too long to be what it should be.
+    /// It is too long.
     #[error("{path} is longer than {} MiB", .longest >> 20)]
     TooLong {
         /// The file.

@@ -63,7 +63,7 @@ impl Place {
 /// Contents of a settings file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
-    /// The settings and what is odd about them.
+    /// The settings and their warnings.
     pub parsed: Parsed,
     /// The file, if there is one.
     pub path: Option<PathBuf>,

@@ -7,7 +7,7 @@ use crate::model::mute::{Mute, RuleName};
 use crate::model::text::Text;
 use crate::monitor::UserRule;
 
-/// Reads one; `rules` are the person's own.
+/// Reads one; `rules` are the user's own.
 pub(super) fn read(
     section: &mut Section<'_, '_>,
     rules: &[UserRule],

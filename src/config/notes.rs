@@ -9,8 +9,9 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// Longest part of a line that is shown, in cells.
 const WIDEST: usize = 100;
 
-/// Mistakes of one text for which the word that was likely meant is looked for. Each
-/// search compares with every candidate, and a file may hold many thousands of them.
+/// Largest number of mistakes of one text for which a suggestion is searched. Each
+/// search compares with every candidate, and a file may hold many thousands of
+/// mistakes.
 const MAX_SUGGESTIONS: usize = 100;
 
 /// Something wrong at a place of a text.
@@ -42,7 +43,7 @@ impl Mistake {
         format!("{file}:{line}:{column}: {message}{picture}")
     }
 
-    /// Same without anything of the text, which the message may quote, too.
+    /// Same without any part of the text, which the message may quote, too.
     pub(super) fn veiled(self) -> Self {
         Self {
             message: "this is not understood; what it is is not told to who may not read the file"
@@ -53,11 +54,11 @@ impl Mistake {
     }
 }
 
-/// Everything that is wrong, in the order of the text; never nothing.
+/// All errors, in the order of the text; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistakes(pub Vec<Mistake>);
 
-/// Collects what is wrong while a text is read.
+/// Collects errors while a text is read.
 pub(super) struct Notes<'a> {
     lines: Lines<'a>,
     wrong: Vec<(Range<usize>, String)>,
@@ -90,7 +91,7 @@ impl<'a> Notes<'a> {
         self.odd.push((at, message.into()));
     }
 
-    /// A message about a mistyped word, with the candidate that was likely meant, for the
+    /// A message about a mistyped word, with the likely intended candidate, for the
     /// first [`MAX_SUGGESTIONS`] of a text.
     pub(super) fn suggested<'c>(
         &mut self,
@@ -200,8 +201,8 @@ fn cells(text: &str) -> usize {
     text.chars().map(of).sum()
 }
 
-/// A line, and carets below a span of it; what of the span goes beyond the line is
-/// left out, and so is what of a long line is not near.
+/// A line, and carets below a span of it; parts of the span beyond the line are left
+/// out, and so are distant parts of a long line.
 fn picture(text: &str, line: Range<usize>, at: &Range<usize>) -> String {
     /// No character has more bytes and fewer cells than these together: an
     /// escape is longer than its character.

@@ -1,4 +1,4 @@
-//! Rules of a person's own: `[[rule]]`.
+//! The user's own rules: `[[rule]]`.
 
 use super::notes::Notes;
 use super::section::{Placed, Section};

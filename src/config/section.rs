@@ -61,7 +61,7 @@ impl<'t, 'a> Section<'t, 'a> {
         Some(value)
     }
 
-    /// A value of one kind; anything else is a mistake.
+    /// A value of one type; any other is an error.
     fn of_kind<T>(
         &mut self,
         name: &'static str,
@@ -156,7 +156,7 @@ impl<'t, 'a> Section<'t, 'a> {
         found.map(|(length, _)| length)
     }
 
-    /// One of some words.
+    /// One of several words.
     pub(super) fn word<T: Copy>(
         &mut self,
         name: &'static str,

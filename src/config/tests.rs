@@ -132,7 +132,8 @@ fn a_text_that_is_no_toml_is_told_with_its_place() {
     });
 }
 
-/// Each search for what was meant costs as much as there are candidates.
+/// The cost of each search for a suggestion grows with the number of
+/// candidates.
 #[test]
 fn only_the_first_mistakes_of_a_text_are_given_a_suggestion() {
     let mute = "[[mute]]\nrule = \"outbound_scam\"\n";
@@ -188,7 +189,7 @@ fn names_and_sentences_cannot_deceive_a_terminal() {
     );
 }
 
-/// Pieces that a file is made of, in any order.
+/// Pieces of a file, in any order.
 fn fragments() -> impl Strategy<Value = String> {
     let pieces = [
         "[[rule]]\n",

@@ -1,4 +1,4 @@
-//! The limits of the rules by their names, with what each may be.
+//! Limits of the rules by name, with their valid ranges.
 
 use super::notes::Notes;
 use super::section::Section;

@@ -49,7 +49,8 @@ pub(super) fn read(path: &Path, reader: Reader) -> Result<Content, FileError> {
         });
     }
     let mut bytes = Vec::new();
-    // One more than is allowed: what grows meanwhile is too long, not cut off.
+    // One more than the limit: a file that grows meanwhile is too long, not cut
+    // off.
     file.take(LONGEST + 1)
         .read_to_end(&mut bytes)
         .map_err(failed)?;

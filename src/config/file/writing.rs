@@ -73,7 +73,7 @@ fn replaced(path: &Path, put: impl FnOnce(&mut File) -> io::Result<()>) -> io::R
         .inspect_err(|_| remove(&beside))
 }
 
-/// Makes a file that was not there: never through a link, never over anything.
+/// Creates a new file: never through a link, never over an existing one.
 fn made(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .write(true)
