@@ -18,7 +18,7 @@ const TOLD: usize = 3;
 /// Column of the texts beside the labels.
 const INDENT: usize = 12;
 
-/// Writes findings as text, with evidence and what to check next.
+/// Writes findings as text, with evidence and the next checks.
 ///
 /// # Errors
 ///
@@ -122,7 +122,7 @@ fn summary(checked: &Checked<'_>, words: &Catalogue) -> String {
     told
 }
 
-/// Reason why not all was seen, in the words of this key.
+/// Reason for incomplete coverage, by its key.
 fn why(shortfall: Shortfall, key: &str, checked: &Checked<'_>, words: &Catalogue) -> String {
     let told = fill(words.screen("check", key), |place| {
         Some(match (place, shortfall) {
@@ -179,7 +179,7 @@ fn write_finding(
     Ok(())
 }
 
-/// The severity in a word.
+/// Name of the severity.
 fn severity<'w>(finding: &Finding, words: &'w Catalogue) -> &'w str {
     words.screen("check", finding.severity.word())
 }
@@ -219,7 +219,7 @@ pub fn write_line(checked: &Checked<'_>, words: &Catalogue, out: &mut dyn Write)
         count => format!(", {count} over"),
     };
     let lacking = line_lacking(checked, words).unwrap_or_default();
-    // Behind the bar come numbers.
+    // Numbers follow the bar.
     let told = format!("{lacking}{what}{over}{colon}{}{more}", told.join("; ")).replace('|', "/");
     writeln!(
         out,

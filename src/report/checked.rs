@@ -37,7 +37,7 @@ pub struct Over {
     pub until: Stamp,
 }
 
-/// A rule that cannot have found anything yet.
+/// A rule that cannot have fired yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unripe {
     /// Id of the rule.
@@ -60,7 +60,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The word in reports.
+    /// Name in reports.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -73,8 +73,8 @@ impl Verdict {
 }
 
 impl Unripe {
-    /// Returns the rules that cannot report anything within such a time: their
-    /// findings must last longer.
+    /// Returns the rules that cannot fire within such a time: their findings
+    /// must last longer.
     #[must_use]
     pub fn after(watched: Duration, limits: &Thresholds) -> Vec<Self> {
         [

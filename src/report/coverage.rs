@@ -8,8 +8,8 @@ use std::time::Duration;
 pub const TABLE_INTERVAL: Duration = Duration::from_secs(1);
 /// Tables that are further apart than this left something out.
 const MAX_SPACING: Duration = Duration::from_secs(3);
-/// No rule that looks back ten seconds (`failed_connects`, floods) has anything to
-/// judge by in a gap of this length.
+/// No rule over the last ten seconds (`failed_connects`, floods) can be evaluated
+/// across a gap of this length.
 const MAX_GAP: Duration = Duration::from_secs(10);
 /// Divisor: gaps may take this part of the watched time in all.
 const GAP_SHARE: u32 = 10;
@@ -135,7 +135,7 @@ impl Coverage {
 }
 
 impl Shortfall {
-    /// The word in reports and assets.
+    /// Name in reports and assets.
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {

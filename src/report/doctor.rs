@@ -12,8 +12,8 @@ use std::io::{self, Write};
 /// Columns of names and sentences.
 const COLUMNS: (usize, usize) = (9, 27);
 
-/// Writes a line or more for each ability, then what would help. The table must
-/// be one of all network namespaces.
+/// Writes the lines of each ability, then the remedies. The table must be one
+/// of all network namespaces.
 ///
 /// # Errors
 ///

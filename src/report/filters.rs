@@ -1,5 +1,5 @@
 //! The filter language on one page: fields, conditions, words and examples. The fields
-//! are those that the parser knows, so that a new one cannot be missing.
+//! are those of the parser, so that a new one cannot be missing.
 
 use crate::explain::catalogue::Catalogue;
 use crate::explain::sentence::fill;
@@ -26,7 +26,7 @@ const FORMS: &[(&str, &str)] = &[
     ("&& & || | ! == eq ne lt le gt ge", "signs"),
 ];
 
-/// Words without a field, and the names of their explanations.
+/// Filter words without a field, and the names of their explanations.
 const WORDS: &[(&str, &str)] = &[
     (":443, :https", "port"),
     ("tcp, udp6, v4, ipv6", "protocol"),

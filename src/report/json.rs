@@ -34,13 +34,12 @@ struct Head<'a> {
     taken_at: String,
     source: &'a str,
     gaps: Vec<GapEntry>,
-    /// The use of the port that the filter asks for, if it is one.
+    /// Use of the port that the filter names, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<&'a PortEntry>,
 }
 
-/// Writes the rows with these numbers, in this order, and the use of the port that was
-/// asked for.
+/// Writes the rows with these numbers, in this order, and the use of the named port.
 ///
 /// # Errors
 ///
@@ -83,7 +82,7 @@ pub fn write(
     out.write_all(b"]}\n")
 }
 
-/// One socket as a JSON object: what is copied from the screen.
+/// One socket as a JSON object, as copied from the screen.
 #[must_use]
 pub fn socket(row: &Row, observation: &Observation) -> String {
     let mut bytes = Vec::new();

@@ -8,7 +8,8 @@ use crate::model::gap::{Gap, GapKind};
 use crate::model::observation::Observation;
 use std::io::{self, Write};
 
-/// Writes the rows with these numbers, in this order, under a heading if wanted.
+/// Writes the rows with these numbers, in this order, optionally under a
+/// heading.
 ///
 /// # Errors
 ///

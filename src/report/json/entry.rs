@@ -262,7 +262,7 @@ impl AgeEntry {
     }
 }
 
-/// The text as it came; what is not UTF-8 becomes U+FFFD.
+/// The text; bytes that are not UTF-8 become U+FFFD.
 pub(super) fn text(text: &Text) -> Cow<'_, str> {
     String::from_utf8_lossy(text.raw())
 }

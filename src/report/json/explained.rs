@@ -23,13 +23,13 @@ struct SocketsDocument<'a> {
     taken_at: String,
     source: &'a str,
     gaps: Vec<GapEntry>,
-    /// The use of the port that the filter asks for, if it is one.
+    /// Use of the port that the filter names, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<ExplainedPort<'a>>,
     explanations: Vec<Explanation<'a>>,
 }
 
-/// The use of a port with its verdict in words and the advice.
+/// Use of a port with its verdict as text and the advice.
 #[derive(Serialize)]
 pub struct ExplainedPort<'a> {
     headline: &'a str,
@@ -40,7 +40,7 @@ pub struct ExplainedPort<'a> {
 }
 
 impl<'a> ExplainedPort<'a> {
-    /// The use of a port, the verdict in a sentence, and what to do about it.
+    /// Use of a port, its verdict as a sentence, and the advice.
     #[must_use]
     pub fn of(entry: &'a PortEntry, headline: &'a str, next: &'a [String]) -> Self {
         Self {
@@ -86,7 +86,7 @@ struct StateEntry {
 }
 
 /// Writes the rows with these numbers, each with its explanation, and the use of the
-/// port that was asked for with its verdict and the advice.
+/// named port with its verdict and the advice.
 ///
 /// # Errors
 ///
@@ -138,7 +138,7 @@ fn explanation<'a>(
     }
 }
 
-/// Writes what these states mean, on a machine of these limits.
+/// Writes the explanations of these states, with the limits of the machine.
 ///
 /// # Errors
 ///

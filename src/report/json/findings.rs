@@ -1,4 +1,4 @@
-//! Findings in the JSON contract: what `check --json` writes.
+//! Findings in the JSON contract: the output of `check --json`.
 
 use super::entry::{GapEntry, is_utf8, lossy, timestamp, twin};
 use super::{SCHEMA, write_guarded};
@@ -75,7 +75,7 @@ struct Counts {
 #[derive(Serialize)]
 struct Entry {
     rule: &'static str,
-    /// The name of a person's own rule.
+    /// Name of a user's own rule.
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name_bytes: Option<String>,
@@ -133,7 +133,7 @@ struct Words {
     next: String,
 }
 
-/// Writes what a check found.
+/// Writes the findings of a check.
 ///
 /// # Errors
 ///

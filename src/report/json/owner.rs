@@ -1,5 +1,5 @@
-//! The owners of a socket. What is the same for all sockets of a process is put
-//! into JSON once: on a busy server it is most of the document.
+//! The owners of a socket. The part shared by all sockets of a process is
+//! serialized once: on a busy server it is most of the document.
 
 use super::entry::{hexadecimal, is_utf8, lossy, text, timestamp, twin, user};
 use super::write_guarded;

@@ -1,5 +1,5 @@
-//! The use of one local port in the JSON contract: what a filter such as `:8080` asks
-//! for. It is owned, because its sockets may come from a wider reading than the rest.
+//! Use of one local port in the JSON contract, for a filter such as `:8080`. It is
+//! owned, because its sockets may be read with a wider scope than the rest.
 
 use super::entry::{EndpointEntry, lossy, state, user};
 use crate::explain::port::{Holder, PortStatus, Role};
@@ -18,12 +18,12 @@ pub struct PortEntry {
     /// True if it is one of the ports for outgoing connections; null if the range is
     /// unknown.
     ephemeral: Option<bool>,
-    /// Seconds until the last socket that only the kernel keeps is gone, rounded up;
-    /// null if that is unknown, or a program has the port.
+    /// Seconds until the last socket that only the kernel keeps ends, rounded up; null
+    /// if that is unknown, or a program has the port.
     free_in_s: Option<u64>,
     /// Its holders in this network namespace, the most important first.
     holders: Vec<HolderEntry>,
-    /// Its holders, and targets behind its NAT, in other network namespaces.
+    /// Its holders, and targets of its NAT, in other network namespaces.
     elsewhere: Vec<HolderEntry>,
     /// Targets to which NAT forwards connections to it.
     forwarded_to: Vec<TargetEntry>,
@@ -37,7 +37,7 @@ struct HolderEntry {
     state: Option<String>,
     /// Number of sockets.
     sockets: usize,
-    /// Seconds until the last of them is gone, for remnants with a timer.
+    /// Seconds until the last of them ends, for remnants with a timer.
     free_in_s: Option<u64>,
     /// Local ends, each once.
     local: Vec<EndpointEntry>,
