@@ -1,9 +1,9 @@
 //! Every parser of foreign bytes as a function of bytes, for fuzzing.
 //!
 //! Compiled for tests and with the feature `fuzzing` only. Mutations, seeds and the
-//! loop that drives these are in `fuzz/`, a package of its own. Beyond that nothing
-//! panics, a target asserts what holds for any input: bad lines are counted, what is
-//! printed parses to the same, and nothing deceptive is left in what may be shown.
+//! loop that drives these are in `fuzz/`, a package of its own. Besides the absence of
+//! panics, a target asserts properties of any input: bad lines are counted, printed
+//! text parses to the same, and displayed text contains nothing deceptive.
 
 use crate::cli;
 use crate::config::{self, baseline};
@@ -59,7 +59,7 @@ pub(crate) fn assert_shown(text: &str) {
     assert_eq!(found, None, "in {text:?}");
 }
 
-/// Words of a command line, one a line.
+/// Arguments of a command line, one a line.
 fn arguments(bytes: &[u8]) {
     if let Err(usage) = cli::fuzzing::parse(bytes) {
         assert_shown(&usage);

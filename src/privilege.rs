@@ -45,8 +45,8 @@ pub fn as_oneself<T>(deed: impl FnOnce() -> T) -> T {
     without_capabilities(deed)
 }
 
-/// Runs an operation with the rights of this user alone, root or not: file
-/// modes then decide what can be written, and what exists.
+/// Runs an operation with the rights of this user only, root or not: file modes
+/// then decide which files can be written, and which exist.
 pub fn without_capabilities<T>(deed: impl FnOnce() -> T) -> T {
     let Ok(held) = capabilities(None) else {
         return deed();

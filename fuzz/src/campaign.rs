@@ -1,5 +1,5 @@
-//! The inputs of one target, one after the other, in a process of their own: what
-//! panics or takes too long is kept, and the rest goes on.
+//! The inputs of one target, one after the other, in a process of their own: an
+//! input that panics or takes too long is kept, and the campaign continues.
 
 use crate::mutation::make;
 use crate::random::Random;

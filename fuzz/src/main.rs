@@ -161,7 +161,7 @@ fn campaigns(targets: Vec<&Target>, orders: Orders<'_>, jobs: usize) -> io::Resu
     })
 }
 
-/// The line of a campaign and what it found.
+/// The line of a campaign and its findings.
 fn told(target: &Target, report: &Report, memory: u64, orders: Orders<'_>) -> io::Result<String> {
     use std::fmt::Write as _;
     let per_second = u128::from(report.inputs) * 1000 / report.time.as_millis().max(1);

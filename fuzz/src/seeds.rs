@@ -70,7 +70,7 @@ fn at(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-/// The words of a dictionary, or the number of the line that is none.
+/// The words of a dictionary, or the number of the first bad line.
 fn words(text: &str) -> Result<Vec<Vec<u8>>, usize> {
     text.lines()
         .enumerate()

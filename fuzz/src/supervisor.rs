@@ -82,7 +82,7 @@ fn work(
         .arg(tells_each.to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        // The report covers what a runtime prints about an overflow.
+        // The report includes the runtime's message about an overflow.
         .stderr(Stdio::null())
         .spawn()?;
     let mut heard = Heard::default();

@@ -20,7 +20,7 @@ pub fn forbid() {
     }
 }
 
-/// True if [`forbid`] was asked for and the kernel does it.
+/// True if [`forbid`] was called and the kernel enforces it.
 #[must_use]
 pub fn is_forbidden() -> bool {
     FORBIDDEN.load(Ordering::Relaxed)
