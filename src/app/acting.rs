@@ -309,7 +309,7 @@ impl App {
     }
 
     /// Shows the explanation of the question instead of the question, or the
-    /// question again. It must be visible anew before it can be answered.
+    /// question again. It must be drawn again before it can be answered.
     pub(super) fn explain_dialog(&mut self, scroll: Option<u16>) -> Vec<Effect> {
         match &mut self.mode {
             Mode::Confirm(confirm) => confirm.help = scroll,

@@ -227,7 +227,7 @@ impl App {
         vec![Effect::Mute(self.troubles.attention.mutes.clone())]
     }
 
-    /// Splits the findings on screen into active and muted ones anew; the next
+    /// Splits the findings on screen into active and muted ones again; the next
     /// table comes split.
     fn part_findings(&mut self) {
         let mutes = &self.troubles.attention.mutes;

@@ -210,7 +210,7 @@ fn sugar() {
 #[test]
 fn numbers_and_ages() {
     let cases: &[(&str, &[u32])] = &[
-        // Over its life, where that is known.
+        // Over its life, if known.
         ("retrans > 2", &[CURL_CONNECTS, JAVA]),
         ("retrans ge 1", &[CURL_CONNECTS, JAVA, HALF_OPEN]),
         ("rtt > 100ms", &[JAVA]),
@@ -311,7 +311,7 @@ fn bare_words_are_looked_for_in_what_is_shown() {
         ("*", &[SSH_LISTENS, AVAHI, NGINX_LISTENS]),
         ("www", &[NGINX, HIDDEN]),
         ("alice", &[CURL_CONNECTS, JAVA]),
-        // An unnamed user's number is what is shown; a named one's is not.
+        // The number of an unnamed user is visible; that of a named one is not.
         ("70", &[AVAHI]),
         ("mdns", &[AVAHI]),
         ("postgres", &[HIDDEN]),

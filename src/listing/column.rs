@@ -14,7 +14,7 @@ pub enum Column {
     Process,
     /// The owner's process id.
     Pid,
-    /// User who opened it.
+    /// User of the opener.
     User,
     /// Protocol and family.
     Proto,

@@ -190,7 +190,7 @@ mod tests {
         }
     }
 
-    /// It is unknown of every connection here whether its round trip takes that long.
+    /// It is unknown of every connection here if its round trip takes that long.
     #[test]
     fn only_what_could_be_meant_is_doubted() {
         let world = world();

@@ -18,10 +18,10 @@ pub const LARGEST_TREE: usize = 512;
 /// Actions that the user permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Policy {
-    /// Observe, and act on what is confirmed.
+    /// Full: observation, and confirmed actions.
     #[default]
     Act,
-    /// Observe only.
+    /// Read-only: observation alone.
     Look,
 }
 
@@ -35,7 +35,7 @@ pub struct Target {
     /// Its name, as shown.
     pub name: Text,
     /// Path of its program, as shown, without the kernel's mark for a removed
-    /// file; none where that was not known.
+    /// file; none if it was unknown.
     pub exe: Option<Text>,
     /// The socket of the row it was picked from, which it should still hold.
     pub inode: Option<NonZeroU32>,
@@ -206,8 +206,8 @@ pub enum Refusal {
         /// Its user, if known.
         uid: Option<u32>,
     },
-    /// The kernel refused what the rights of this program allow: a seccomp filter or a
-    /// security module forbids it.
+    /// Forbidden by a seccomp filter or a security module, although the
+    /// privileges of this program would allow it.
     Filtered,
     /// This kernel has no pidfds, so that no process can be identified reliably.
     NoPidfd,

@@ -59,7 +59,7 @@ impl ListenerProgram {
         }
     }
 
-    /// The path, where there is one.
+    /// The path, if there is one.
     #[must_use]
     pub fn path(&self) -> Option<&Text> {
         match self {

@@ -77,7 +77,7 @@ pub struct Happening {
     pub owner: Option<Caller>,
     /// Network namespace of the connection by inode number; 0 if unknown.
     pub namespace: u32,
-    /// This machine's end; port 0 where it is not known.
+    /// This machine's end; port 0 if unknown.
     pub local: Endpoint,
     /// The peer's end.
     pub remote: Endpoint,
@@ -133,7 +133,7 @@ pub enum What {
 }
 
 impl What {
-    /// The state it left, where that is known.
+    /// The state it left, if known.
     #[must_use]
     pub fn from(&self) -> Option<State> {
         match *self {

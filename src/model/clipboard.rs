@@ -8,7 +8,7 @@ pub enum Clipboard {
     Terminal,
     /// tmux in front of it, which passes OSC 52 on only with `set-clipboard on`.
     Tmux,
-    /// GNU screen in front of it, which passes on what is wrapped for it.
+    /// GNU screen in front of it, which passes on wrapped sequences.
     Screen,
     /// The Linux console, which has none.
     Nowhere,

@@ -1,5 +1,5 @@
-//! The kernel's counters of a network namespace, which include what happens
-//! between tables.
+//! The kernel's counters of a network namespace, which include events between
+//! tables.
 
 /// Counts since boot (`/proc/net/snmp`, `/proc/net/netstat`; meanings: RFC 4022
 /// and the kernel's `snmp_counter` document). None if this kernel does not report

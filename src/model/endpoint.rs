@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Endpoint {
     address: [u8; 16],
-    /// Port, 0 where none is bound.
+    /// Port, 0 if none is bound.
     pub port: u16,
 }
 

@@ -153,7 +153,7 @@ pub struct Caller {
     /// [`Process::start_ticks`](super::process::Process::start_ticks); 0 if
     /// unknown.
     pub start_ticks: u64,
-    /// The network namespace it was in, where that is known.
+    /// The network namespace it was in, if known.
     pub namespace: Option<u32>,
 }
 

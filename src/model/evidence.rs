@@ -310,7 +310,7 @@ pub struct Unacknowledged {
 pub struct Deadlock {
     /// The second process, beside that of the finding; it may be the same one.
     pub other: Option<Arc<Process>>,
-    /// Facts about the second holder where its process is hidden.
+    /// Facts about the second holder, if its process is hidden.
     pub other_unseen: Option<UnseenHolder>,
     /// Number of connections between the two on which neither reads.
     pub connections: u32,
@@ -346,7 +346,7 @@ pub struct UdpDrops {
     pub window: Duration,
     /// Number of datagrams dropped since the socket was opened.
     pub total: u32,
-    /// Limit of its receive buffer in bytes, where that is known.
+    /// Limit of its receive buffer in bytes, if known.
     pub receive_buffer: Option<u32>,
 }
 

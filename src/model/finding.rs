@@ -48,7 +48,7 @@ pub enum Rule {
     OutboundScan,
     /// A few destinations do not answer.
     DeadDestination,
-    /// IPv6 connects fail where IPv4 ones succeed.
+    /// IPv6 connects fail although IPv4 ones succeed.
     Ipv6Silent,
     /// Many hosts on many ports fail: looks like peer-to-peer traffic.
     PeerToPeer,
@@ -64,11 +64,11 @@ pub enum Rule {
     Orphans,
     /// More connections are half open than the queue has room for.
     SynFlood,
-    /// A program does not close what its peers have closed.
+    /// A program does not close connections that its peers have closed.
     CloseWait,
     /// A program keeps half-closed connections that receive nothing.
     FinWait2,
-    /// Data is sent again and nothing acknowledges it.
+    /// Data is retransmitted and not acknowledged.
     Unacknowledged,
     /// Two programs of this machine wait for each other to read.
     Deadlock,

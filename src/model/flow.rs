@@ -9,7 +9,7 @@ use std::num::NonZeroU64;
 pub struct Sample {
     /// Smoothed round-trip time in µs; none before the first.
     pub rtt_us: Option<u32>,
-    /// Segments sent again over the connection's life.
+    /// Number of retransmitted segments over the connection's life.
     pub total_retransmits: u32,
     /// Bytes carried so far; none before Linux 4.1.
     pub carried: Option<Carried>,
@@ -41,7 +41,7 @@ impl From<&TcpInfo> for Sample {
 pub struct Flow {
     /// Smoothed round-trip time in µs; none before the first.
     pub rtt_us: Option<u32>,
-    /// Segments sent again over the connection's life.
+    /// Number of retransmitted segments over the connection's life.
     pub total_retransmits: u32,
     /// Bytes received a second; none before the second sample.
     pub rx: Option<Rate>,

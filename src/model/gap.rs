@@ -14,8 +14,8 @@ pub enum GapKind {
     /// `/proc` lists no process, not even this one: it is not mounted. There is no
     /// number to count; the count is that of the file system, 1.
     ProcMissing,
-    /// Process 1 and no other: its descriptors could not be read. Matters only
-    /// where a socket lacks its owner.
+    /// Process 1 and no other: its descriptors could not be read. Matters only if
+    /// a socket lacks its owner.
     InitUnreadable,
     /// Malformed lines of a `/proc/net` table.
     LinesMalformed,
@@ -54,8 +54,8 @@ impl GapKind {
         Self::AddressesUnreadable,
     ];
 
-    /// True if it matters only where a row lacks its owner, which another gap
-    /// counts ([`Self::OwnersHidden`]).
+    /// True if it matters only if a row lacks its owner, which another gap counts
+    /// ([`Self::OwnersHidden`]).
     #[must_use]
     pub fn is_of_processes(self) -> bool {
         matches!(

@@ -1,7 +1,7 @@
 //! Kernel settings of this machine that bound how long a state may last.
 
-/// Values of `/proc/sys/net/ipv4`, `None` where one could not be read.
-/// Meanings: the kernel's `ip-sysctl` document.
+/// Values of `/proc/sys/net/ipv4`, `None` if one could not be read. Meanings: the
+/// kernel's `ip-sysctl` document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Limits {
     /// `tcp_syn_retries`: number of retransmissions of a SYN.

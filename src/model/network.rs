@@ -11,8 +11,8 @@ pub struct Network {
     pub namespace: u32,
     /// True if it has no address but loopback addresses.
     pub is_loopback_only: bool,
-    /// Interfaces with an address that other machines can reach, by ascending index. Not
-    /// all of them where there are very many.
+    /// Interfaces with an address that other machines can reach, by ascending
+    /// index. Not all of them if there are very many.
     pub reached_over: Vec<Reach>,
     /// Addresses that its sockets are bound to and that it does not have, ascending.
     pub missing: Vec<IpAddr>,
@@ -39,7 +39,7 @@ pub struct Reach {
     pub v6: bool,
 }
 
-/// The missing thing that a socket is bound to.
+/// The missing address or interface that a socket is bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
     /// An address that its network namespace does not have.

@@ -50,7 +50,7 @@ pub struct Observation {
     pub interfaces: Vec<Interface>,
     /// Interfaces that sockets are bound to and that are gone.
     pub gone_interfaces: Vec<GoneInterface>,
-    /// The addresses of network namespaces, where they could be read.
+    /// The addresses of network namespaces, if they could be read.
     pub networks: Vec<Network>,
     /// The network namespaces that were read, by ascending id.
     pub namespaces: Vec<Namespace>,
@@ -194,7 +194,7 @@ impl Observation {
         Some(&self.interfaces.iter().find(bound)?.name)
     }
 
-    /// The addresses of the network namespace a socket is in, where they are known.
+    /// The addresses of the network namespace a socket is in, if known.
     #[must_use]
     pub fn network(&self, socket: &Socket) -> Option<&Network> {
         let mut networks = self.networks.iter();
@@ -210,8 +210,7 @@ impl Observation {
         if gone.any(|gone| (gone.namespace, gone.index) == bound_to) {
             return Some(Lost::Interface);
         }
-        // For minisockets the kernel does not report whether any address may be
-        // used.
+        // For minisockets the kernel does not report if any address may be used.
         let lasts = socket.is_connection()
             || socket.protocol == Protocol::Udp
             || matches!(socket.state, State::Listen | State::BoundInactive);
@@ -220,7 +219,7 @@ impl Observation {
         (lasts && is_missing && socket.interface == 0).then_some(Lost::Address)
     }
 
-    /// The network namespace a socket is in, where it was read.
+    /// The network namespace a socket is in, if it was read.
     #[must_use]
     pub fn namespace(&self, socket: &Socket) -> Option<&Namespace> {
         let place = self
@@ -236,7 +235,7 @@ impl Observation {
         self.namespaces.len() > 1
     }
 
-    /// `TCP_INFO` of a row, where it was asked for.
+    /// `TCP_INFO` of a row, if requested.
     #[must_use]
     pub fn detail(&self, row: &Row) -> Option<&Detail> {
         let key = row.socket.key();
@@ -329,7 +328,7 @@ impl Observation {
     }
 
     /// Number of datagrams or connection requests that were dropped at a row's
-    /// socket, the same for all rows. None for a TCP connection, and where the
+    /// socket, the same for all rows. None for a TCP connection, and if the
     /// source does not report it.
     #[must_use]
     pub fn drops(&self, row: &Row) -> Option<u32> {

@@ -1,5 +1,5 @@
 //! Privileges of this program, and the hardening it applied: plain facts for
-//! explaining what cannot be seen or done.
+//! explaining its limits.
 
 use super::action::Policy;
 use super::closing::CloseRefusal;
@@ -64,8 +64,8 @@ pub struct Powers {
     /// Capabilities that it has, of those it uses.
     pub capabilities: BTreeSet<Capability>,
     /// True if its privileges are valid for the whole machine. In a user
-    /// namespace (a rootless container) they are valid only for what belongs to
-    /// that.
+    /// namespace (a rootless container) they are valid only for resources that
+    /// belong to it.
     pub whole_machine: bool,
     /// Privileges and abilities it gave up at its start.
     pub restraint: Restraint,

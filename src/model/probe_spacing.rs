@@ -10,7 +10,7 @@ use std::time::Duration;
 pub struct ProbeSpacing {
     /// Connection.
     pub key: SocketKey,
-    /// Time between the last two probes; the mean where several went out between
+    /// Time between the last two probes; the mean if several were sent between
     /// two tables.
     pub spacing: Duration,
 }

@@ -13,7 +13,7 @@ pub struct Process {
     /// the pid it distinguishes a process from a later one of the same number, to
     /// the tick.
     pub start_ticks: u64,
-    /// Start time in milliseconds since 1970, where boot time is known.
+    /// Start time in milliseconds since 1970, if boot time is known.
     pub started_ms: Option<u64>,
     /// `/proc/PID/comm` of the leader: at most 15 bytes, chosen by the process.
     pub name: Text,

@@ -74,7 +74,7 @@ pub struct Snapshot {
     pub interfaces: Vec<Interface>,
     /// Interfaces that sockets are bound to and that are gone.
     pub gone_interfaces: Vec<GoneInterface>,
-    /// The addresses of network namespaces, where they could be read.
+    /// The addresses of network namespaces, if they could be read.
     pub networks: Vec<Network>,
     /// Network namespaces that were to be read.
     pub scope: Scope,
@@ -86,8 +86,8 @@ pub struct Snapshot {
     pub gaps: Vec<Gap>,
     /// Extent of the search for the holders of sockets.
     pub owner_search: OwnerSearch,
-    /// The kernel's counters of this namespace, which include what came and went
-    /// between two tables.
+    /// The kernel's counters of this namespace, which include sockets that came
+    /// and went between two tables.
     pub counters: Counters,
     /// The kernel's current values.
     pub gauges: Gauges,

@@ -36,7 +36,7 @@ impl Signal {
         Self::Usr2,
     ];
 
-    /// The name people use: `TERM`.
+    /// The usual name: `TERM`.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {

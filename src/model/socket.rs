@@ -19,7 +19,7 @@ pub struct Socket {
     pub remote: Endpoint,
     /// The inode that `/proc/PID/fd` links to; none once no program holds it.
     pub inode: Option<NonZeroU32>,
-    /// The user who opened it. Meaningless in `TIME_WAIT`, where the kernel
+    /// User id of the opener. Meaningless in `TIME_WAIT`, for which the kernel
     /// reports 0.
     pub uid: u32,
     /// Index of the interface it is bound to, 0 for none. `sock_diag` only.
@@ -61,8 +61,8 @@ impl Socket {
     }
 
     /// True if it carries packets of a family; none if its source does not report
-    /// whether a socket bound to `::` accepts IPv4, too. One opened for IPv6 that
-    /// has a v4-mapped address carries both.
+    /// if a socket bound to `::` accepts IPv4, too. One opened for IPv6 that has
+    /// a v4-mapped address carries both.
     #[must_use]
     pub fn carries(&self, family: Family) -> Option<bool> {
         match (family, self.opened) {
@@ -207,7 +207,7 @@ pub enum SocketKey {
     Tuple(Tuple),
 }
 
-/// Addresses, protocol and, where these may be shared, the inode.
+/// Addresses, protocol and, if these may be shared, the inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tuple {
     /// Network namespace.

@@ -3,7 +3,7 @@
 use super::protocol::Protocol;
 use std::fmt;
 
-/// A socket's state: those of RFC 9293, section 3.3.2, and what Linux adds.
+/// A socket's state: those of RFC 9293, section 3.3.2, and Linux's additions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum State {
     /// Waits for connections.
@@ -14,17 +14,17 @@ pub enum State {
     SynReceived,
     /// Open in both directions.
     Established,
-    /// We closed; our FIN is not acknowledged yet.
+    /// This end closed; its FIN is not acknowledged yet.
     FinWait1,
-    /// We closed and the peer acknowledged; it has not closed.
+    /// This end closed and the peer acknowledged; the peer has not closed.
     FinWait2,
-    /// Both closed at once; the ACK of our FIN is missing.
+    /// Both ends closed at once; the ACK of this end's FIN is missing.
     Closing,
     /// Closed; kept for late segments.
     TimeWait,
     /// The peer closed; the program here has not.
     CloseWait,
-    /// The program here closed last; the ACK of our FIN is missing.
+    /// This end closed last; the ACK of its FIN is missing.
     LastAck,
     /// A TCP socket not in use.
     Closed,

@@ -14,7 +14,7 @@ use super::text::Text;
 pub struct TcpInfo {
     /// State of congestion control.
     pub congestion_state: CongestionState,
-    /// Times the segment that is due has been sent again without an answer.
+    /// Number of retransmissions of the current segment without an answer.
     pub retransmits: u8,
     /// Keepalive or window probes sent and not answered.
     pub probes: u8,
@@ -67,7 +67,8 @@ pub struct TcpInfo {
     pub receiver_rtt_us: Option<u32>,
     /// Bytes that the receive buffer is tuned to take in a round trip.
     pub receive_space: u32,
-    /// Segments sent again over the connection's life, SYNs included.
+    /// Number of retransmitted segments over the connection's life, SYNs
+    /// included.
     pub total_retransmits: u32,
     /// Maximum number of bytes a second that are sent; none if nothing paces
     /// (Linux 3.15).
@@ -108,9 +109,9 @@ pub struct TcpInfo {
     pub delivered: Option<u32>,
     /// Number of these with a congestion mark (ECN; Linux 4.18).
     pub delivered_ce: Option<u32>,
-    /// Bytes of data sent, those sent again included (Linux 4.19).
+    /// Bytes of data sent, retransmissions included (Linux 4.19).
     pub bytes_sent: Option<u64>,
-    /// Bytes of data sent again (Linux 4.19).
+    /// Bytes of data retransmitted (Linux 4.19).
     pub bytes_retransmitted: Option<u64>,
     /// Reports of the peer that it got data twice (RFC 2883; Linux 4.19).
     pub duplicates_reported: Option<u32>,
@@ -118,9 +119,9 @@ pub struct TcpInfo {
     pub reorderings: Option<u32>,
     /// Segments received out of order (Linux 5.5).
     pub received_out_of_order: Option<u32>,
-    /// The peer's window in bytes: what it will take (Linux 5.5).
+    /// The peer's window in bytes: the amount it accepts (Linux 5.5).
     pub peer_window: Option<u32>,
-    /// This end's window in bytes: what the peer may send (Linux 6.2).
+    /// This end's window in bytes: the amount the peer may send (Linux 6.2).
     pub own_window: Option<u32>,
     /// Retransmission timeouts over the connection's life (Linux 6.7).
     pub timeouts: Option<u16>,

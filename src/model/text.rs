@@ -10,7 +10,7 @@ use std::fmt::{self, Write as _};
 /// Longest foreign text kept, in bytes. A command line may be megabytes.
 pub const LONGEST: usize = 4096;
 
-/// Foreign text, safe to show, with its original bytes where they differ.
+/// Foreign text, safe to show, with its original bytes if they differ.
 ///
 /// Control characters (C0, DEL, C1), bidirectional marks, zero-width and other
 /// invisible characters appear as escapes such as `\x1b` and `\u{202e}`;

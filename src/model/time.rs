@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Time at which a reading was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Time {
-    /// Milliseconds since 1970-01-01 UTC, for people and reports.
+    /// Milliseconds since 1970-01-01 UTC, for display and reports.
     pub wall_ms: u64,
     /// Milliseconds on a clock that never goes back, for ages and rates.
     /// Its zero is the moment watching began.

@@ -4,7 +4,7 @@
 /// `idiag_timer` in `sock_diag`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TimerKind {
-    /// Unacknowledged data, SYN or FIN is sent again.
+    /// Unacknowledged data, SYN or FIN is retransmitted.
     Retransmit,
     /// A keepalive probe goes out; also the FIN_WAIT_2 timer of an orphan.
     Keepalive,

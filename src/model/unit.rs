@@ -35,7 +35,7 @@ pub enum UnitKind {
 pub enum Manager {
     /// The system's: process 1.
     System,
-    /// That of a user (`user@UID.service`), who names units freely.
+    /// That of a user (`user@UID.service`), whose units have arbitrary names.
     User(u32),
     /// Unknown: the group is outside this program's cgroup namespace.
     Unknown,
@@ -108,8 +108,7 @@ impl Unit {
     }
 }
 
-/// Returns the kind of a unit by its name; none for what is no unit with
-/// processes.
+/// Returns the kind of a unit by its name; none for a unit without processes.
 #[must_use]
 pub fn kind(name: &str) -> Option<UnitKind> {
     match name.rsplit_once('.')?.1 {
