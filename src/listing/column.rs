@@ -14,7 +14,7 @@ pub enum Column {
     Process,
     /// The owner's process id.
     Pid,
-    /// User of the opener.
+    /// User that opened it.
     User,
     /// Protocol and family.
     Proto,
