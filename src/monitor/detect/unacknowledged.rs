@@ -196,10 +196,13 @@ impl<'a> Silent<'a> {
 /// Returns the timer of a connection whose data is retransmitted, or whose
 /// window is probed, without an answer.
 fn unanswered(row: &Row) -> Option<Timer> {
-    let stands = matches!(
-        row.socket.state,
-        State::Established | State::CloseWait | State::FinWait1
-    );
+    let stands = match row.socket.state {
+        State::Established | State::CloseWait | State::FinWait1 => true,
+        // A program that has only shut down waits for the end, as long as the kernel
+        // tries; what it has closed is over soon.
+        State::LastAck | State::Closing => row.socket.inode.is_some(),
+        _ => false,
+    };
     row.socket.timer.filter(|timer| {
         let least = match timer.kind {
             TimerKind::Retransmit => 1,
@@ -292,7 +295,8 @@ fn evidence(group: Group, silent: &[Silent<'_>]) -> Unacknowledged {
             evidence.longest = each.lasted;
             evidence.peer = socket.remote;
         }
-        let fin = u32::from(socket.state == State::FinWait1);
+        let closing = [State::FinWait1, State::LastAck, State::Closing];
+        let fin = u32::from(closing.contains(&socket.state));
         evidence.sockets += 1;
         evidence.bytes += u64::from(socket.send_queue.saturating_sub(fin));
         let tries = socket.timer.map_or(0, |timer| timer.retransmits.into());
