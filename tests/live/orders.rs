@@ -64,9 +64,9 @@ pub(crate) fn kill_who_is_meant(_: &Namespace) -> Result<(), NotHere> {
     let wrong = format!("--confirm {pid}");
     order(&format!("kill :{port} --confirm 1"), 2, &[&wrong]);
     assert_eq!(victim.0.try_wait().unwrap(), None, "nothing was sent");
-    let sent = format!("cat ({pid}) was sent CONT");
+    let sent = format!("sent CONT: cat ({pid})");
     order(&format!("kill :{port} --signal CONT --yes"), 0, &[&sent]);
-    let ended = format!("cat ({pid}) ended after");
+    let ended = format!("ended: cat ({pid}) after");
     order(&format!("kill :{port} -s sigterm -y"), 0, &[&ended]);
     assert_eq!(victim.0.wait().unwrap().signal(), Some(15));
 
@@ -104,11 +104,11 @@ fn kill_the_holder_of_a_port() {
     let typed = format!("--confirm {connects}");
     order(&format!("kill dport :{port} --yes"), 2, &[&typed]);
 
-    order(&format!("kill :{port} --yes"), 0, &["ended after"]);
+    order(&format!("kill :{port} --yes"), 0, &["ended: "]);
     assert_eq!(server.0.wait().unwrap().signal(), Some(15));
     // Without the listener nobody knows who opened what; the ends are known.
     let alone = format!("left alone: cat ({connects}): ");
-    order(&format!("kill :{port} --yes"), 0, &[&alone, "ended after"]);
+    order(&format!("kill :{port} --yes"), 0, &[&alone, "ended: "]);
     assert_eq!(worker.0.wait().unwrap().signal(), Some(15));
     // What is left of the port here are connections to it.
     let (far, there) = listener();
@@ -156,7 +156,7 @@ fn kill_several() {
     let most = ["2 match", "--max 2"];
     order(&format!("{both} --confirm 2 --max 1"), 2, &most);
     assert_eq!(one.0.try_wait().unwrap(), None, "nothing was sent");
-    order(&format!("{both} --confirm 2"), 0, &["ended after"]);
+    order(&format!("{both} --confirm 2"), 0, &["ended: "]);
     for victim in [&mut one, &mut other] {
         assert_eq!(victim.0.wait().unwrap().signal(), Some(15));
     }
@@ -174,10 +174,10 @@ fn kill_whom_it_cannot() {
     // Of two who hold it, the one that is named.
     let only = format!("kill pid:{shell}");
     order(&format!("{only} --dry-run"), 0, &["TERM would go to 1"]);
-    let runs = format!("sh ({shell}) still runs after 5");
+    let runs = format!("still runs: sh ({shell}) after 5");
     order(&format!("{only} --yes"), 1, &[&runs]);
     let both = format!("kill :{port} -s KILL --confirm 2");
-    order(&both, 0, &["sh (", "cat (", "ended after"]);
+    order(&both, 0, &["sh (", "cat (", "ended: "]);
     stubborn.0.wait().unwrap();
 
     // What nobody holds is left out, and says why.

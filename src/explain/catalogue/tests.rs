@@ -51,6 +51,26 @@ fn texts(language: Language) -> Vec<(String, String)> {
     found
 }
 
+/// A process chooses its name: a line that began with it could say anything.
+#[test]
+fn no_line_of_kill_and_close_begins_with_the_name_of_a_process() {
+    for language in Language::ALL {
+        let told = texts(language);
+        let lines = told
+            .iter()
+            .filter(|(way, _)| way.contains("closing") && way.contains(".command."));
+        let mut named = 0;
+        for (way, line) in lines {
+            named += usize::from(line.contains("{process}"));
+            let begins = ["{process}", "{owner}", "{command}"]
+                .iter()
+                .any(|place| line.starts_with(place));
+            assert!(!begins, "{} {way}: {line}", language.tag());
+        }
+        assert!(named >= 6, "{}: {named}", language.tag());
+    }
+}
+
 #[test]
 fn every_file_is_read_as_it_is() {
     for words in all() {
