@@ -120,6 +120,10 @@ const ANYWHERE: &[Named] = &[
         input::bursts_with_resizes_leave_the_keyboard_alive,
     ),
     (
+        "input::the_key_that_leaves_does_so_whatever_stands_before_it",
+        input::the_key_that_leaves_does_so_whatever_stands_before_it,
+    ),
+    (
         "input::a_paste_without_an_end_is_over_after_a_while",
         input::a_paste_without_an_end_is_over_after_a_while,
     ),

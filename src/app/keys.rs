@@ -42,6 +42,9 @@ pub enum Key {
     Tab,
 }
 
+/// The key that leaves the program from wherever it is.
+pub const LEAVES: Key = Key::Ctrl('c');
+
 const NAMED: [(&str, Key); 14] = [
     ("Enter", Key::Enter),
     ("Esc", Key::Esc),
@@ -293,6 +296,16 @@ mod tests {
         for key in [Key::Enter, Key::Esc, Key::Char('y')] {
             let command = keymap.command(Context::DialogHelp, key);
             assert!(matches!(command, None | Some(Command::Back)), "{key}");
+        }
+    }
+
+    #[test]
+    fn one_key_leaves_from_everywhere() {
+        let keymap = Keymap::standard();
+        // A line that is typed takes it itself.
+        for context in CONTEXTS {
+            let command = keymap.command(context, LEAVES);
+            assert_eq!(command, Some(Command::Quit), "{context:?}");
         }
     }
 

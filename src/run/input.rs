@@ -13,7 +13,7 @@ mod sequence;
 use super::job_control::open_terminal;
 use super::screen::Event;
 use super::{RunError, signals};
-use crate::app::keys::Key;
+use crate::app::keys::{Key, LEAVES};
 use crate::app::message::Gesture;
 use decoder::{Decoder, Input, MouseInput};
 use ratatui::layout::Position;
@@ -22,6 +22,8 @@ use rustix::io::Errno;
 use std::io;
 use std::mem;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SendError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,8 +36,22 @@ const READ_SIZE: usize = 4096;
 /// each end of file typed while it is in another program's modes.
 const MAX_EMPTY_READS: u32 = 16;
 
+/// Whether the key that leaves the program was read, whatever still waits before it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Leaving(Arc<AtomicBool>);
+
+impl Leaving {
+    pub(super) fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Opens the terminal and starts the thread.
-pub(super) fn start(events: Sender<Event>) -> Result<(), RunError> {
+pub(super) fn start(events: Sender<Event>, leaving: Leaving) -> Result<(), RunError> {
     let terminal = open_terminal().map_err(RunError::io("open the terminal"))?;
     let spawned = thread::Builder::new()
         .name("input".to_owned())
@@ -45,6 +61,7 @@ pub(super) fn start(events: Sender<Event>) -> Result<(), RunError> {
                 decoder: Decoder::default(),
                 clicks: Clicks::default(),
                 events,
+                leaving,
             };
             // The receiver is dropped: keys are no longer needed.
             let _ = reader.read_to_end();
@@ -57,6 +74,7 @@ struct Reader {
     decoder: Decoder,
     clicks: Clicks,
     events: Sender<Event>,
+    leaving: Leaving,
 }
 
 impl Reader {
@@ -119,6 +137,9 @@ impl Reader {
     /// Sends all bytes read at once; consecutive keys as one event.
     fn send(&mut self, inputs: Vec<Input>) -> Result<(), SendError<Event>> {
         let now = Instant::now();
+        if inputs.contains(&Input::Key(LEAVES)) {
+            self.leaving.ask();
+        }
         let mut keys = Vec::new();
         for input in inputs {
             let event = match input {

@@ -2,6 +2,7 @@
 //! draws when something changed.
 
 use super::actor::{self, Deed, Deeds};
+use super::input::Leaving;
 use super::poller::{self, Order};
 use super::slot::Slot;
 use super::teacher::Teacher;
@@ -10,6 +11,7 @@ use super::{Ending, RunError, clipboard, input, job_control, signals, teacher};
 use crate::app::effect::Effect;
 use crate::app::keys::Key;
 use crate::app::message::{Gesture, Message};
+use crate::app::mode::Mode;
 use crate::app::{App, Choices};
 use crate::control::Control;
 use crate::control::destroy::Close;
@@ -30,6 +32,10 @@ use std::time::{Duration, Instant};
 /// Largest number of sockets missing from a table that are looked up before
 /// they count as closed. That many queries take about a millisecond.
 const SETTLED: usize = 256;
+
+/// Number of keys that are obeyed before it is looked whether the program is to be left:
+/// a debug build takes a hundredth of a second for so many.
+const MOST_KEYS: usize = 32;
 
 /// Longest time events are taken in without drawing.
 const LONGEST_UNDRAWN: Duration = Duration::from_millis(100);
@@ -135,10 +141,11 @@ pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
         orders,
         deeds,
         teacher,
+        leaving: Leaving::default(),
         tick: None,
         begun: Instant::now(),
     };
-    input::start(events)?;
+    input::start(events, screen.leaving.clone())?;
     screen.draw()?;
     while let Some(event) = screen.wait(&happened) {
         if let Some(ending) = screen.take(event)? {
@@ -175,6 +182,7 @@ struct Screen {
     orders: Sender<Order>,
     deeds: Deeds,
     teacher: Option<Teacher>,
+    leaving: Leaving,
     /// Time of the app's next tick.
     tick: Option<Instant>,
     /// Time that the app counts from.
@@ -200,6 +208,9 @@ impl Screen {
 
     /// Handles one event; an exit reason ends the program.
     fn take(&mut self, event: Event) -> Result<Option<Ending>, RunError> {
+        if self.leaving.is_asked() {
+            return Ok(Some(Ending::Done));
+        }
         let (message, at) = match event {
             Event::Observed => match self.slot.take() {
                 Some(observation) => (Message::Observed(observation), Instant::now()),
@@ -207,7 +218,7 @@ impl Screen {
             },
             Event::Message(message) => (*message, Instant::now()),
             // Keys that waited while the terminal was slow were typed earlier.
-            Event::Keys(keys, at) => (Message::Keys(keys), at),
+            Event::Keys(keys, at) => return self.take_keys(keys, at),
             Event::Paste(text, at) => (Message::Paste(text), at),
             Event::Mouse(gesture, position, at) => {
                 (Message::Mouse(gesture, self.frame.spot(position)), at)
@@ -225,6 +236,29 @@ impl Screen {
             Event::InputFailed(error) => return Err(unread(error)),
             Event::TerminalGone => return Ok(Some(Ending::TerminalGone)),
         };
+        self.obey(message, at)
+    }
+
+    /// Takes in keys that were read at once: piece by piece, so that very many do not
+    /// keep the program from being left.
+    fn take_keys(&mut self, mut keys: Vec<Key>, at: Instant) -> Result<Option<Ending>, RunError> {
+        while !keys.is_empty() && !self.leaving.is_asked() {
+            let is_typed = |key: &&Key| matches!(key, Key::Char(_));
+            let most = match self.app.mode {
+                // A line is parsed once for all that is typed into it.
+                Mode::Prompt(_) => keys.iter().take_while(is_typed).count().max(MOST_KEYS),
+                _ => MOST_KEYS,
+            };
+            let later = keys.split_off(keys.len().min(most));
+            let message = Message::Keys(std::mem::replace(&mut keys, later));
+            if let Some(ending) = self.obey(message, at)? {
+                return Ok(Some(ending));
+            }
+        }
+        Ok(self.leaving.is_asked().then_some(Ending::Done))
+    }
+
+    fn obey(&mut self, message: Message, at: Instant) -> Result<Option<Ending>, RunError> {
         for effect in self.app.update_at(message, self.time(at)) {
             if let Some(ending) = self.carry_out(effect)? {
                 return Ok(Some(ending));

@@ -49,6 +49,28 @@ pub(crate) fn bursts_with_resizes_leave_the_keyboard_alive() {
     assert_restored(&ended);
 }
 
+/// A debug build took 8 s to obey these before it left.
+pub(crate) fn the_key_that_leaves_does_so_whatever_stands_before_it() {
+    for (keys, count) in [("j", 8_000), ("j", 80_000), ("/ab\x1b", 20_000)] {
+        let burst = format!("{}\x03", keys.repeat(count));
+        // On a busy machine one of them may wait for a processor.
+        let mut took = (0..5).map(|_| {
+            let mut session = start(&["--read-only"]);
+            wait_for_table(&session);
+            session.set_size(30, 90);
+            session.flood(burst.as_bytes());
+            let since = Instant::now();
+            let ended = session.ended();
+            assert_eq!(ended.code, 0);
+            assert_restored(&ended);
+            let took = since.elapsed();
+            println!("{count} x {keys:?}: ended {took:?} after the key that leaves");
+            took
+        });
+        assert!(took.any(|took| took < Duration::from_secs(1)), "{keys:?}");
+    }
+}
+
 pub(crate) fn a_paste_without_an_end_is_over_after_a_while() {
     let mut session = start(&["--read-only"]);
     wait_for_table(&session);
