@@ -7,7 +7,7 @@
 //! keeps what was read so far.
 
 use super::cgroup;
-use super::program_file::{self, ProgramFiles};
+use super::program_file::{self, FileId, ProgramFiles};
 use crate::model::gap::GapReason;
 use crate::model::process::{Descriptors, Process, RunState};
 use crate::model::stat::Stat;
@@ -36,7 +36,7 @@ const ARGUMENTS: usize = 256;
 pub(super) struct Processes {
     root: PathBuf,
     programs: ProgramFiles,
-    known: HashMap<u32, Arc<Process>>,
+    known: HashMap<u32, Known>,
     boot_ms: Option<u64>,
     ticks_per_second: u64,
     round: u32,
@@ -44,6 +44,13 @@ pub(super) struct Processes {
     short: bool,
     /// Ancestors read for this table: processes of one family share them.
     ancestors: HashMap<u32, Option<(Text, u32)>>,
+}
+
+/// The facts of a process, and the file that it ran when they were read.
+#[derive(Clone)]
+struct Known {
+    process: Arc<Process>,
+    file: Option<FileId>,
 }
 
 impl Processes {
@@ -67,9 +74,11 @@ impl Processes {
         self.ancestors.clear();
         self.short = false;
         self.round = self.round.wrapping_add(1);
-        let facts: Vec<_> = pids.iter().map(|pid| self.one(*pid)).collect();
+        let known: Vec<Known> = pids.iter().map(|pid| self.one(*pid)).collect();
+        let facts = known.iter().map(|known| Arc::clone(&known.process));
+        let facts = facts.collect();
         // Only processes of this table are kept: pids are reused.
-        self.known = pids.iter().copied().zip(facts.iter().cloned()).collect();
+        self.known = pids.iter().copied().zip(known).collect();
         facts
     }
 
@@ -78,31 +87,44 @@ impl Processes {
         self.short
     }
 
-    fn one(&mut self, pid: u32) -> Arc<Process> {
+    fn one(&mut self, pid: u32) -> Known {
         let known = self.known.get(&pid).cloned();
         let Some(stat) = self.stat(pid) else {
-            return known.unwrap_or_else(|| Arc::new(nameless(pid)));
+            return known.unwrap_or_else(|| Known {
+                process: Arc::new(nameless(pid)),
+                file: None,
+            });
         };
+        // Before what is read from the file: if it changes meanwhile, the next table
+        // finds another one.
+        let file = program_file::running(&self.root, pid);
         let due = self.round.wrapping_add(pid).is_multiple_of(REFRESHED_EVERY);
         match known {
-            Some(known)
-                if !due
-                    && known.start_ticks == stat.start_ticks
-                    && known.name.raw() == stat.name
-                    && known.parents.first().map_or(0, |(parent, _)| *parent) == stat.parent
-                    && self.still_runs(&known) =>
+            Some(Known {
+                process: known,
+                file: before,
+            }) if !due
+                && before == file
+                && known.start_ticks == stat.start_ticks
+                && known.name.raw() == stat.name
+                && known.parents.first().map_or(0, |(parent, _)| *parent) == stat.parent
+                && self.still_runs(&known) =>
             {
                 let run_state = RunState::of(stat.state);
-                if known.run_state == run_state {
+                let process = if known.run_state == run_state {
                     known
                 } else {
                     Arc::new(Process {
                         run_state,
                         ..Process::clone(&known)
                     })
-                }
+                };
+                Known { process, file }
             }
-            _ => Arc::new(self.read(pid, &stat)),
+            _ => Known {
+                process: Arc::new(self.read(pid, &stat)),
+                file,
+            },
         }
     }
 
@@ -264,6 +286,50 @@ mod tests {
     }
 
     use super::*;
+    use crate::source::program_file;
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    /// Name, parent, start and path stay the same.
+    #[test]
+    fn another_program_under_the_same_path_is_noticed_with_the_next_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("program");
+        std::fs::copy(std::fs::canonicalize("/bin/sh").unwrap(), &path).unwrap();
+        let script = "read x; exec \"$0\" -";
+        let mut child = Command::new(&path)
+            .args(["-c", script])
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let pid = child.id();
+        let root = Path::new("/proc");
+        let mut processes = Processes::new(root);
+        let before = processes.facts(&[pid]).remove(0);
+        let ran = program_file::running(root, pid);
+        let other = folder.path().join("other");
+        std::fs::copy(std::fs::canonicalize("/bin/cat").unwrap(), &other).unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        let deadline = Instant::now() + Duration::from_mins(1);
+        let begins = |command: &[u8]| command.ends_with(b"\0-\0");
+        while !std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|read| begins(&read)) {
+            assert!(Instant::now() < deadline, "it never begins");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        assert_ne!(program_file::running(root, pid), ran);
+        let after = processes.facts(&[pid]).remove(0);
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert_eq!((&after.name, after.pid), (&before.name, before.pid));
+        assert_eq!(after.start_ticks, before.start_ticks);
+        let command = |process: &Process| process.command.last().map(ToString::to_string);
+        assert_eq!(command(&after).as_deref(), Some("-"));
+        assert_ne!(command(&after), command(&before));
+    }
 
     #[test]
     fn splits_command_lines() {

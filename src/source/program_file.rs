@@ -32,7 +32,7 @@ pub(super) struct ProgramFiles {
 }
 
 /// Device and inode.
-type FileId = (u64, u64);
+pub(super) type FileId = (u64, u64);
 
 impl ProgramFiles {
     pub(super) fn new(root: &Path) -> Self {
@@ -111,6 +111,13 @@ impl ProgramFiles {
 pub(super) fn link(root: &Path, pid: u32) -> io::Result<Vec<u8>> {
     let path = std::fs::read_link(root.join(pid.to_string()).join("exe"))?;
     Ok(path.into_os_string().into_vec())
+}
+
+/// The file that a process runs: not the same after an `exec` of another one, under
+/// the same path or not. None if it may not be looked at.
+pub(super) fn running(root: &Path, pid: u32) -> Option<FileId> {
+    let file = look(&root.join(pid.to_string()).join("exe"));
+    file.ok().map(|file| id(&file))
 }
 
 /// True if a program was read from this link.
