@@ -143,6 +143,38 @@ fn only_the_first_mistakes_of_a_text_are_given_a_suggestion() {
 }
 
 #[test]
+fn of_too_many_rules_the_first_is_told_once() {
+    let rule = |number| format!("[[rule]]\nname = \"r{number}\"\nfilter = 'tcp'\ncount = 5\n");
+    let rules = |count| (0..count).map(rule).collect::<String>();
+    assert_eq!(parse(&rules(64)).unwrap().settings.rules.len(), 64);
+    for count in [65, 200] {
+        let told = told(&rules(count));
+        assert_eq!(told.matches("no more than 64 rules").count(), 1, "{told}");
+        let place = format!("config.toml:{}", 64 * 4 + 1);
+        assert!(told.contains(&place), "{told}");
+    }
+}
+
+#[test]
+fn very_many_mistakes_are_read_in_linear_time() {
+    let rule =
+        |number| format!("[[rule]]\nnmae = \"r{number}\"\nfilter = 'stat lissen'\ncuont = 5\n");
+    let time = |count: u32| {
+        let text: String = (0..count).map(rule).collect();
+        let begun = std::time::Instant::now();
+        assert!(parse(&text).is_err());
+        begun.elapsed()
+    };
+    let (few, many) = (time(4_000), time(16_000));
+    println!("4,000 misspelt rules: {few:?}; 16,000: {many:?}");
+    // Four times as many; sixteen times as long would be quadratic.
+    assert!(
+        many < few * 10 + Duration::from_millis(200),
+        "{few:?} {many:?}"
+    );
+}
+
+#[test]
 fn what_is_not_known_is_a_warning_with_the_nearest_name() {
     let parsed = parse("bel = true\n[thresholds]\nscan_host = 3\n[extra]\nx = 1\n").unwrap();
     let told: Vec<&str> = parsed
