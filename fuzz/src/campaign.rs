@@ -4,6 +4,7 @@
 use crate::mutation::make;
 use crate::random::Random;
 use crate::seeds::Seeds;
+use rustix::time::{ClockId, clock_gettime};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,11 +17,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tcplens::fuzzing::Target;
 
-/// Time of a single input above which it is a fault, whatever the load of the
+/// Processor time of a single input above which it is a fault, whatever the load of the
 /// machine.
 const TOO_SLOW: Duration = Duration::from_millis(200);
-/// An input that takes this long will not end.
+/// Processor time of a single input above which it counts as endless.
 const HANGS: Duration = Duration::from_secs(20);
+/// Factor by which an input that uses no processor time may take longer than that by the
+/// clock.
+const BLOCKED: u32 = 30;
 /// Number of faults in different places after which a campaign stops.
 const MAX_FAULTS: usize = 5;
 /// Number of inputs between two looks at the clock.
@@ -111,7 +115,7 @@ pub(crate) fn run(
         report.slowest = report.slowest.max(took);
         before = now;
         report.panics += u64::from(panicked.is_some());
-        let slow = || is_slow(target, &input, took).then(|| format!("takes {took:?}"));
+        let slow = || slow(target, &input, took).map(|used| format!("takes {used:?}"));
         if let Some(what) = panicked.or_else(slow) {
             // One fault per place is enough.
             let place = what.lines().next().unwrap_or_default().to_owned();
@@ -134,14 +138,28 @@ pub(crate) fn run(
     report
 }
 
-/// True if it is the input that is slow, and not the machine.
-fn is_slow(target: &Target, input: &[u8], took: Duration) -> bool {
-    took > TOO_SLOW
-        && (0..3).all(|_| {
-            let start = Instant::now();
-            let _ = try_input(target, input);
-            start.elapsed() > TOO_SLOW
-        })
+/// Processor time of an input, if that is too much: a busy machine and a process that is
+/// stopped use none.
+fn slow(target: &Target, input: &[u8], took: Duration) -> Option<Duration> {
+    if took <= TOO_SLOW {
+        return None;
+    }
+    let used = |_| {
+        let start = used_by(ClockId::ThreadCPUTime);
+        let _ = try_input(target, input);
+        used_by(ClockId::ThreadCPUTime).saturating_sub(start)
+    };
+    let least = (0..3).map(used).min();
+    least.filter(|least| *least > TOO_SLOW)
+}
+
+/// Processor time that this thread or process has used.
+fn used_by(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
+    Duration::new(
+        time.tv_sec.try_into().unwrap_or_default(),
+        time.tv_nsec.try_into().unwrap_or_default(),
+    )
 }
 
 fn whole(number: u64) -> usize {
@@ -174,13 +192,16 @@ pub(crate) fn shorten(target: &Target, fault: &Fault) -> Vec<u8> {
 /// Aborts the process if an input does not end; the number is that of the input.
 pub(crate) fn watch(current: Arc<AtomicU64>) -> io::Result<()> {
     let watcher = move || {
-        let mut last = (current.load(Ordering::Relaxed), Instant::now());
+        let used = || used_by(ClockId::ProcessCPUTime);
+        let mut last = (current.load(Ordering::Relaxed), used(), Instant::now());
         loop {
             thread::sleep(Duration::from_millis(100));
             let now = current.load(Ordering::Relaxed);
             if now != last.0 {
-                last = (now, Instant::now());
-            } else if last.1.elapsed() > hangs() {
+                last = (now, used(), Instant::now());
+            } else if used().saturating_sub(last.1) > hangs()
+                || last.2.elapsed() > hangs() * BLOCKED
+            {
                 std::process::abort();
             }
         }
