@@ -13,7 +13,7 @@ mod tongue;
 use crate::explain::catalogue::Catalogue;
 use crate::lab::helper;
 use crate::run::{Ending, outlive_file_limit};
-use crate::source::events;
+use crate::source::{enter_named, events};
 use plan::Asked;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write, stderr, stdin, stdout};
@@ -49,11 +49,17 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return complain(&usage.to_string(), tongue, error_code(names_check));
         }
     };
-    let Asked { mut plan, own } = asked;
+    let Asked {
+        mut plan,
+        own,
+        netns,
+    } = asked;
     let checks = matches!(plan, plan::Plan::Check(_));
     let ended = settings::apply(&mut plan, &own).and_then(|applied| {
         tongue = tongue.or(applied.language);
-        carrying::carry_out(plan, applied, tongue)
+        // There is no thread yet: each that is started later is in it, too.
+        let entered = netns.map(|name| enter_named(&name)).transpose()?;
+        carrying::carry_out(plan, applied, entered, tongue)
     });
     // Threads that still read are not waited for, and drop nothing.
     events::end_all();

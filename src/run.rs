@@ -34,7 +34,7 @@ pub use signals::outlive_file_limit;
 
 use crate::config::file::FileError;
 use crate::lab::LabError;
-use crate::source::SourceError;
+use crate::source::{EnterError, SourceError};
 use std::io;
 
 /// Error of a run.
@@ -43,6 +43,9 @@ pub enum RunError {
     /// The kernel's tables could not be read.
     #[error("{0}")]
     Source(#[from] SourceError),
+    /// The network namespace that was named could not be entered.
+    #[error("{0}")]
+    Namespace(#[from] EnterError),
     /// The lab could not be set up.
     #[error("{0}")]
     Lab(#[from] LabError),

@@ -31,6 +31,8 @@ mod sock_diag;
 mod usage;
 mod users;
 
+pub use namespaces::entering::{EnterError, Entered, enter_named};
+
 use crate::model::flow::Sample;
 use crate::model::gap::Gap;
 use crate::model::namespace::Scope;

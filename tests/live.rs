@@ -97,6 +97,8 @@ mod shown_commands;
 mod stage;
 #[path = "live/steps.rs"]
 mod steps;
+#[path = "live/storm.rs"]
+mod storm;
 #[path = "live/stuck.rs"]
 mod stuck;
 #[path = "live/table.rs"]
@@ -339,6 +341,18 @@ const INSIDE: &[(&str, Body)] = &[
     (
         "coverage_is_told_where_a_check_was_stopped",
         coverage::is_told_where_it_was_stopped,
+    ),
+    (
+        "coverage_is_told_where_a_check_was_frozen",
+        coverage::is_told_where_it_was_frozen,
+    ),
+    (
+        "a_storming_tree_is_ended_to_the_last_process",
+        storm::is_ended_to_the_last_process,
+    ),
+    (
+        "a_named_namespace_is_read_alone",
+        neighbour::is_read_alone_by_a_process_in_it,
     ),
     (
         "coverage_of_a_full_pipe_is_no_reason_to_stay",

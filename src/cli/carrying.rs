@@ -31,7 +31,7 @@ use crate::run::{
     FileWriter, KillRequest, ListRequest, LiveRequest, RunError, SaveRequest,
 };
 use crate::source::live::{Effort, Live, LiveOptions};
-use crate::source::{ReadingSource, SourceChoice, limits};
+use crate::source::{Entered, ReadingSource, SourceChoice, limits};
 use std::io::{Write, stdout};
 use std::path::Path;
 use std::time::Duration;
@@ -41,9 +41,14 @@ const LIST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Carries out a plan, as long as there is no thread yet: privileges belong to
 /// threads, and a namespace may not be entered later.
-pub(super) fn carry_out(plan: Plan, applied: Applied, tongue: Tongue) -> Result<Ending, RunError> {
+pub(super) fn carry_out(
+    plan: Plan,
+    applied: Applied,
+    entered: Option<Entered>,
+    tongue: Tongue,
+) -> Result<Ending, RunError> {
     let Plan::Lab(contents, watch) = plan else {
-        return with_least_privilege(plan, applied, Place::Machine, tongue);
+        return with_least_privilege(plan, applied, Place::Machine(entered), tongue);
     };
     // Those of a namespace are read from within it only.
     let outside = limits::read(Path::new("/proc"));
@@ -73,8 +78,8 @@ pub(super) fn carry_out(plan: Plan, applied: Applied, tongue: Tongue) -> Result<
 /// Scope in which a plan is executed.
 #[derive(Debug)]
 enum Place {
-    /// Here.
-    Machine,
+    /// On this machine, in the network namespace that was entered if one was named.
+    Machine(Option<Entered>),
     /// In the lab, on the lab's own processes only.
     Lab(Box<Lab>),
 }
@@ -85,6 +90,14 @@ impl Place {
         match self {
             Self::Lab(lab) if lab.lesson.is_some() => privileges::LESSON.to_vec(),
             _ => Vec::new(),
+        }
+    }
+
+    /// Returns the network namespace that was entered.
+    fn entered(&self) -> Option<Entered> {
+        match self {
+            Self::Machine(entered) => entered.clone(),
+            Self::Lab(_) => None,
         }
     }
 
@@ -145,11 +158,11 @@ fn with_least_privilege(
             run::explain(topic, json, words, &limits::read(Path::new("/proc")))
         }
         Plan::ExplainSockets(watching, json) => {
-            explain_sockets(watching, json, for_output(json, tongue))
+            explain_sockets(watching, json, &place, for_output(json, tongue))
         }
         Plan::Doctor(source, json) => doctor(source, json, for_output(json, tongue)),
         Plan::List(list) => run::list(ListRequest {
-            source: open(&list.watching, once(), false)?,
+            source: open(&list.watching, once(&place), false)?,
             filter: list.watching.filter,
             quick: list.watching.quick,
             sort: list.watching.sort,
@@ -165,14 +178,14 @@ fn with_least_privilege(
             signal,
             control: control(Policy::Act, without, &place),
             words: words(),
-            about: about(acting.watching)?,
+            about: about(acting.watching, &place)?,
         }),
         Plan::Close(acting) => run::close(CloseRequest {
             order: acting.order,
             session: session(),
             closer: closer(Policy::Act),
             words: words(),
-            about: about(acting.watching)?,
+            about: about(acting.watching, &place)?,
         }),
         Plan::Live(mut live) => {
             // The terminal of a user who requests Chinese shows it.
@@ -192,6 +205,7 @@ fn with_least_privilege(
             source: Box::new(Live::open(&LiveOptions {
                 source: check.source,
                 scope: check.scope,
+                entered: place.entered(),
                 names: names_users(&applied.wishes),
                 patience: LIST_PATIENCE,
                 events: check.events.unwrap_or(applied.events),
@@ -214,6 +228,7 @@ fn with_least_privilege(
         Plan::SaveBaseline(save) => run::save_baseline(SaveRequest {
             source: Box::new(Live::open(&LiveOptions {
                 source: save.source,
+                entered: place.entered(),
                 names: false,
                 ..LiveOptions::default()
             })?),
@@ -261,10 +276,11 @@ fn doctor(source: SourceChoice, json: bool, words: &'static Catalogue) -> Result
 fn explain_sockets(
     watching: Watching,
     json: bool,
+    place: &Place,
     words: &'static Catalogue,
 ) -> Result<Ending, RunError> {
     run::explain_sockets(ExplainRequest {
-        source: open(&watching, once(), false)?,
+        source: open(&watching, once(place), false)?,
         filter: watching.filter,
         quick: watching.quick,
         sort: watching.sort,
@@ -282,9 +298,10 @@ fn watch(
     words: &'static Catalogue,
 ) -> Result<Ending, RunError> {
     let control = control(live.policy, live.without_pidfd, &place);
+    let entered = place.entered();
     let Lab { outside, lesson } = match place {
         Place::Lab(lab) => *lab,
-        Place::Machine => Lab::default(),
+        Place::Machine(_) => Lab::default(),
     };
     let (course, lesson) = lesson.unzip();
     let events = live.events.unwrap_or(applied.events);
@@ -293,6 +310,7 @@ fn watch(
             &live.watching,
             LiveOptions {
                 events,
+                entered,
                 effort: Effort::LIVE,
                 ..LiveOptions::default()
             },
@@ -348,8 +366,10 @@ fn control(policy: Policy, without: WithoutPidfd, place: &Place) -> Box<dyn Cont
     match (policy, place) {
         (Policy::Look, _) => Box::new(Refusing),
         (Policy::Act, Place::Lab(_)) => Box::new(Within::around(control)),
-        (Policy::Act, Place::Machine) if privilege::is_root() => Box::new(Logged::around(control)),
-        (Policy::Act, Place::Machine) => Box::new(control),
+        (Policy::Act, Place::Machine(_)) if privilege::is_root() => {
+            Box::new(Logged::around(control))
+        }
+        (Policy::Act, Place::Machine(_)) => Box::new(control),
     }
 }
 
@@ -370,9 +390,9 @@ fn session() -> Session {
     }
 }
 
-fn about(watching: Watching) -> Result<About, RunError> {
+fn about(watching: Watching, place: &Place) -> Result<About, RunError> {
     Ok(About {
-        source: open(&watching, once(), false)?,
+        source: open(&watching, once(place), false)?,
         filter: watching.filter,
         quick: watching.quick,
         sort: watching.sort,
@@ -380,8 +400,9 @@ fn about(watching: Watching) -> Result<About, RunError> {
 }
 
 /// For a table that is read once.
-fn once() -> LiveOptions {
+fn once(place: &Place) -> LiveOptions {
     LiveOptions {
+        entered: place.entered(),
         patience: LIST_PATIENCE,
         ..LiveOptions::default()
     }

@@ -67,6 +67,8 @@ pub(super) enum Plan {
 pub(super) struct Asked {
     pub(super) plan: Plan,
     pub(super) own: Own,
+    /// The network namespace to enter before anything is read.
+    pub(super) netns: Option<String>,
 }
 
 /// Files named by the user.
@@ -150,6 +152,7 @@ pub(super) fn parse(
             return Ok(Asked {
                 plan: Plan::Say(error.to_string()),
                 own: own_of_help(arguments),
+                netns: None,
             });
         }
         Err(error) => return Err(usage(&error, named.as_deref())),
@@ -160,10 +163,22 @@ pub(super) fn parse(
         None if is_filter => {}
         None => no_slip(&matches)?,
     }
+    let command = command.unwrap_or(&matches);
     Ok(Asked {
         plan: planned(&matches, here)?,
-        own: own(command.unwrap_or(&matches)),
+        own: own(command),
+        netns: netns(command)?,
     })
+}
+
+/// The network namespace that is asked for by name or process.
+fn netns(matches: &ArgMatches) -> Result<Option<String>, Usage> {
+    let named = optional(matches, "netns").map(str::to_owned);
+    if named.is_some() && optional_flag(matches, "all-netns") {
+        let text = "--netns and --all-netns exclude each other";
+        return Err(Usage(text.to_owned()));
+    }
+    Ok(named)
 }
 
 /// A first word that is nearly a command is not taken for a filter, nor is a command

@@ -336,13 +336,13 @@ fn unit<'o>(row: &Row, observation: &'o Observation) -> &'o str {
 
 fn namespace<'o>(row: &Row, observation: &'o Observation, words: &Catalogue) -> Cell<'o> {
     match observation.namespace(&row.socket) {
+        Some(Namespace {
+            name: Some(name), ..
+        }) => name.as_str().into(),
         Some(Namespace { own: true, .. }) => Cell {
             stands_in: true,
             ..Cell::from(words.cell("this").to_owned())
         },
-        Some(Namespace {
-            name: Some(name), ..
-        }) => name.as_str().into(),
         _ => row.socket.namespace.to_string().into(),
     }
 }

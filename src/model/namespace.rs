@@ -9,12 +9,12 @@ pub struct Namespace {
     pub id: u32,
     /// Its name: that under `/run/netns` (ip-netns(8)), else the container or
     /// unit of the process with the smallest pid in it. None for the one that
-    /// this program is in, and if there is neither.
+    /// this program was started in, and if there is neither.
     pub name: Option<Text>,
     /// True if this program is in it.
     pub own: bool,
-    /// Way to run a command in it; none for the one that this program is in, and
-    /// if there is none.
+    /// Way to run a command in it; none for the one that this program was started
+    /// in, and if there is none.
     pub entrance: Option<Entrance>,
 }
 

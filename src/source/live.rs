@@ -11,8 +11,8 @@ use super::sock_diag::SockDiag;
 use super::usage::UsageMeter;
 use super::users::UserNames;
 use super::{
-    ReadingSource, SocketSource, SocketTable, SourceChoice, SourceError, addresses, chosen,
-    conntrack, counters, interfaces, limits,
+    Entered, ReadingSource, SocketSource, SocketTable, SourceChoice, SourceError, addresses,
+    chosen, conntrack, counters, interfaces, limits,
 };
 use crate::model::event::EventsChoice;
 use crate::model::flow::Sample;
@@ -36,6 +36,8 @@ pub struct LiveOptions {
     pub source: SourceChoice,
     /// Network namespaces to read.
     pub scope: Scope,
+    /// Namespace that this program has entered, if one was named.
+    pub entered: Option<Entered>,
     /// True if user names are looked up.
     pub names: bool,
     /// Longest wait of a table for user names that are not known yet.
@@ -89,6 +91,7 @@ impl Default for LiveOptions {
         Self {
             source: SourceChoice::Auto,
             scope: Scope::Own,
+            entered: None,
             names: true,
             patience: Duration::from_millis(100),
             events: EventsChoice::Off,
@@ -105,6 +108,7 @@ pub struct Live {
     standing: Vec<Gap>,
     /// The network namespace this program is in.
     own: u32,
+    entered: Option<Entered>,
     neighbours: Neighbours,
     scope: Scope,
     /// Number of sockets of this namespace in the last table.
@@ -154,6 +158,7 @@ impl Live {
             sockets,
             standing,
             own,
+            entered: options.entered.clone(),
             neighbours: Neighbours::new(
                 &options.root,
                 own,
@@ -235,9 +240,9 @@ impl Live {
     fn own_namespace(&self) -> Namespace {
         Namespace {
             id: self.own,
-            name: None,
+            name: self.entered.as_ref().map(|entered| entered.name.clone()),
             own: true,
-            entrance: None,
+            entrance: self.entered.as_ref().and_then(|it| it.entrance.clone()),
         }
     }
 

@@ -6,6 +6,7 @@
 //! of ours keeps it alive. If entering is not permitted, the text tables of a
 //! process in it are read instead.
 
+pub(super) mod entering;
 mod turns;
 
 use super::addresses::{self, Addresses, Bound};

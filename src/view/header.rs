@@ -85,7 +85,7 @@ fn alarming(app: &App) -> Option<&Finding> {
 fn draw_both(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &mut Frame) {
     let right = right_side(app, theme, Room::Narrow(area.width));
     let right_width = right.width();
-    let left = Span::styled(format!(" {}", app.observation.host), theme.title());
+    let left = Span::styled(format!(" {}", place(app)), theme.title());
     let room = usize::from(area.width).saturating_sub(right_width + 1);
     let mut spans = vec![left];
     push_chips(app, theme, area, room, &mut spans, frame);
@@ -96,11 +96,22 @@ fn draw_both(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, frame: &m
 fn draw_status(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let source = source(app, usize::from(area.width) >= WIDE);
     let line = Line::from(vec![
-        Span::styled(format!(" {}", app.observation.host), theme.title()),
+        Span::styled(format!(" {}", place(app)), theme.title()),
         Span::styled(format!(" · {source}"), theme.dim()),
     ]);
     put(&line, Style::new(), area, buffer);
     put_right(&right_side(app, theme, Room::Line), area, buffer);
+}
+
+/// Returns the machine, and the network namespace that was named.
+fn place(app: &App) -> String {
+    let observation = &app.observation;
+    let mut namespaces = observation.namespaces.iter();
+    let own = namespaces.find_map(|known| known.name.as_ref().filter(|_| known.own));
+    match own {
+        Some(name) => format!("{} · netns {name}", observation.host),
+        None => observation.host.to_string(),
+    }
 }
 
 /// Returns the source of the table.

@@ -7,7 +7,8 @@ use super::patience::wait_for;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
-use std::io::{ErrorKind, Write, pipe};
+use std::io::{self, ErrorKind, Write, pipe};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,74 @@ fn send(child: &Child, signal: Signal) {
 /// A process that stands still is blind, and so is one on a machine without time for
 /// it. What it has found stays found.
 pub(crate) fn is_told_where_it_was_stopped(_: &Namespace) -> Result<(), NotHere> {
+    let all = |checks: &[Child; 2], signal| checks.iter().for_each(|check| send(check, signal));
+    is_told_after(
+        |checks| all(checks, Signal::STOP),
+        |checks| all(checks, Signal::CONT),
+    );
+    Ok(())
+}
+
+/// The same in a control group that is frozen, as container engines and services do it.
+pub(crate) fn is_told_where_it_was_frozen(_: &Namespace) -> Result<(), NotHere> {
+    let freezer = Freezer::new().map_err(|error| {
+        NotHere::Missing(format!("no group of cgroup2 can be made here: {error}"))
+    })?;
+    is_told_after(
+        |checks| {
+            for check in checks {
+                freezer.write("cgroup.procs", &check.id().to_string());
+            }
+            freezer.write("cgroup.freeze", "1");
+            wait_for("the frost", || {
+                let events = fs::read_to_string(freezer.0.join("cgroup.events")).ok()?;
+                events.contains("frozen 1").then_some(())
+            });
+        },
+        |_| freezer.write("cgroup.freeze", "0"),
+    );
+    Ok(())
+}
+
+/// A control group of its own, which can be frozen.
+struct Freezer(PathBuf);
+
+impl Freezer {
+    fn new() -> io::Result<Self> {
+        let mounts = fs::read_to_string("/proc/self/mounts")?;
+        let mut fields = mounts.lines().map(|line| line.split(' '));
+        let mounted = fields.find_map(|mut fields| {
+            let folder = fields.nth(1)?;
+            (fields.next()? == "cgroup2").then_some(folder)
+        });
+        let mounted = mounted.ok_or(ErrorKind::NotFound)?;
+        let folder = Path::new(mounted).join(format!("tcplens-test-{}", std::process::id()));
+        fs::create_dir(&folder)?;
+        let freezer = Self(folder);
+        // Also where the group may be made and nothing moved into it.
+        let mut child = std::process::Command::new("cat")
+            .stdin(Stdio::piped())
+            .spawn()?;
+        let moved = fs::write(freezer.0.join("cgroup.procs"), child.id().to_string());
+        let frozen = fs::write(freezer.0.join("cgroup.freeze"), "0");
+        drop(child.stdin.take());
+        child.wait()?;
+        moved.and(frozen).map(|()| freezer)
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        fs::write(self.0.join(file), text).unwrap();
+    }
+}
+
+impl Drop for Freezer {
+    fn drop(&mut self) {
+        let _ = fs::write(self.0.join("cgroup.freeze"), "0");
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+fn is_told_after(stop: impl FnOnce(&[Child; 2]), go_on: impl FnOnce(&[Child; 2])) {
     let folder = Folder::new();
     let crowd = Crowd::of(4);
     let nothing = folder.settings("nothing.toml", "");
@@ -33,15 +102,11 @@ pub(crate) fn is_told_where_it_was_stopped(_: &Namespace) -> Result<(), NotHere>
     for check in &mut checks {
         tables(check, 2);
     }
-    for check in &checks {
-        send(check, Signal::STOP);
-    }
+    stop(&checks);
     let began = Instant::now();
     let long = Duration::from_secs(5);
     wait_for("five seconds", || (began.elapsed() > long).then_some(()));
-    for check in &checks {
-        send(check, Signal::CONT);
-    }
+    go_on(&checks);
     let [(code, said), (found_code, found)] = checks.map(|check| {
         let output = check.wait_with_output().unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
@@ -56,7 +121,6 @@ pub(crate) fn is_told_where_it_was_stopped(_: &Namespace) -> Result<(), NotHere>
     let first = "TCPLENS WARNING - no table was read for ";
     assert!(found.starts_with(first), "{found}");
     assert!(found.contains(", 1 finding: "), "{found}");
-    Ok(())
 }
 
 /// A pipe whose reader does not read takes no more: a signal ends the check all the

@@ -1,7 +1,9 @@
 //! Two network namespaces in one table, each with a server, each server with
 //! its owner.
 
+use super::checks::Folder;
 use super::namespace::{Namespace, NotHere};
+use super::orders::order;
 use super::table::listed;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, stdin};
@@ -108,5 +110,50 @@ pub(crate) fn stands_in_the_same_table(namespace: &Namespace) -> Result<(), NotH
         assert_eq!(alone.first(), Some(&us), "--source {source}");
         assert!(alone.iter().all(|(_, at, _)| *at == own), "{alone:?}");
     }
+    Ok(())
+}
+
+/// All that is asked of one namespace is answered about it, and about no other.
+pub(crate) fn is_read_alone_by_a_process_in_it(namespace: &Namespace) -> Result<(), NotHere> {
+    let here = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = here.local_addr().unwrap().port();
+    let neighbour = Neighbour::move_in(namespace.outside());
+    let pid = neighbour.process.id();
+    let there = (
+        u64::from(neighbour.port),
+        neighbour.namespace(),
+        vec![u64::from(pid)],
+    );
+    let listing = listed(&["--netns", &pid.to_string()]);
+    assert_eq!(listeners(&listing, [port, neighbour.port]), [there]);
+    let asked = |words: &str| format!("{words} --netns {pid}");
+    order(
+        &asked(&format!("explain :{}", neighbour.port)),
+        0,
+        &["listens on"],
+    );
+    order(&asked(&format!("list :{port}")), 1, &["in others: "]);
+    let target = format!("({pid})");
+    let to_kill = format!("kill :{} --dry-run", neighbour.port);
+    order(&asked(&to_kill), 0, &[&target, "would go to 1"]);
+
+    let folder = Folder::new();
+    let baseline = folder.path("baseline.json");
+    let settings = folder.settings("nothing.toml", "");
+    let rest = format!("--for 2s --oneline --events off --config {settings} --baseline {baseline}");
+    order(&asked(&format!("baseline save {baseline}")), 0, &[": 1\n"]);
+    order(
+        &asked(&format!("check {rest}")),
+        0,
+        &["0 findings", "sockets=1;;"],
+    );
+    let unlisted = format!("tcp 127.0.0.1:{port}: not in the baseline");
+    order(&format!("check {rest}"), 1, &[&unlisted]);
+
+    for name in ["no-such-name", "4194305"] {
+        let said = format!("no network namespace {name}: ");
+        order(&format!("list --netns {name}"), 2, &[&said]);
+    }
+    order(&asked("list --all-netns"), 2, &["exclude each other"]);
     Ok(())
 }

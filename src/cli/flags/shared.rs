@@ -44,6 +44,12 @@ const OBEYED: &[(&str, &[&str])] = &[
         &[LIVE, "lab", "list", "explain", "kill", "close", "check"],
     ),
     (
+        "netns",
+        &[
+            LIVE, "list", "explain", "kill", "close", "check", "baseline",
+        ],
+    ),
+    (
         "source",
         &[
             LIVE, "lab", "list", "explain", "kill", "close", "doctor", "check", "baseline",
@@ -198,6 +204,11 @@ fn common() -> Vec<Arg> {
             "all-netns",
             None,
             "All network namespaces that can be entered, in one table",
+        ),
+        value(
+            "netns",
+            "NAME|PID",
+            "The network namespace of this name (ip netns), or of this process, as if started in it",
         ),
         path(
             "config",

@@ -8,14 +8,12 @@ use crate::model::state::State;
 use std::fmt::Write as _;
 
 /// Returns the prefix of a command that is to run in the row's network
-/// namespace: empty for our own; none if another cannot be entered, so that the
-/// command would be about ours.
+/// namespace: empty for the one that we were started in; none if another cannot be
+/// entered, so that the command would be about ours.
 pub(super) fn within(row: &Row, observation: &Observation) -> Option<String> {
-    if observation.is_own(row) {
-        return Some(String::new());
-    }
-    let there = observation.namespace(&row.socket)?;
-    Some(there.entrance.as_ref()?.prefix())
+    let there = observation.namespace(&row.socket);
+    let prefix = there.and_then(|there| Some(there.entrance.as_ref()?.prefix()));
+    prefix.or_else(|| observation.is_own(row).then(String::new))
 }
 
 /// Returns the `ss` command for the same socket, ready to paste; empty if none

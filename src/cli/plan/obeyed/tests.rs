@@ -41,7 +41,7 @@ fn typed(arg: &Arg) -> String {
             match names {
                 Some("FILE") => "some.file",
                 Some("TIME") => "2s",
-                Some("N" | "P") => "3",
+                Some("N" | "P" | "NAME|PID") => "3",
                 other => panic!("no value for {name} {other:?} is known here"),
             }
         }
