@@ -270,7 +270,7 @@ fn interval() -> Arg {
     value(
         "interval",
         "TIME",
-        "Time between tables, such as 500ms or 1m; else 1s, or longer to keep below 5 % of a core",
+        "Time between tables, such as 500ms or 1m; else 1s, or longer to keep below 10 % of a core",
     )
     .short('i')
 }
