@@ -54,8 +54,8 @@ pub enum Extras {
     None,
     /// Buffer memory.
     Memory,
-    /// Buffer memory and `TCP_INFO`.
-    MemoryAndInfo,
+    /// `TCP_INFO`.
+    Info,
     /// Buffer memory, `TCP_INFO` and the name of its congestion control.
     All,
 }
@@ -72,7 +72,7 @@ impl Extras {
         match self {
             Self::None => 0,
             Self::Memory => MEMORY,
-            Self::MemoryAndInfo => MEMORY | INFO,
+            Self::Info => INFO,
             Self::All => MEMORY | INFO | ALGORITHM,
         }
     }
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn extras_are_asked_for_where_the_kernel_looks() {
         let both = |extras| dump(Dump::TcpBoth, 1, extras, 1)[HEADER + 3];
-        assert_eq!([both(Extras::None), both(Extras::MemoryAndInfo)], [0, 0x42]);
+        assert_eq!([both(Extras::None), both(Extras::Info)], [0, 0x02]);
         let family = Dump::Family(Protocol::Tcp, INET);
         let bytes = dump(family, 1, Extras::All, 1);
         assert_eq!(bytes[HEADER..HEADER + 4], [INET, 6, 0x4a, 0]);

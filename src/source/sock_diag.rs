@@ -109,21 +109,24 @@ impl SockDiag {
         Ok(source)
     }
 
-    /// Returns true if the older request yields IPv6 too, as proven by an IPv6
-    /// listener; else both families are dumped separately.
+    /// Returns true if the older request yields IPv6 too. It names no family and so
+    /// yields both, unless IPv6 listeners prove otherwise; then both families are
+    /// dumped separately. A dump walks the sockets of all namespaces, so that a
+    /// second one costs as much as the first.
     fn walks_both(&mut self) -> Result<bool, SourceError> {
         let mut apart = SocketTable::default();
         let dump = Dump::Family(Protocol::Tcp, INET6);
-        let _ = self.dump(dump, LISTENERS, &mut apart);
+        let _ = self.dump(dump, LISTENERS, Extras::None, &mut apart);
         let mut together = SocketTable::default();
-        self.dump(Dump::Family(Protocol::Tcp, INET), LISTENERS, &mut together)?;
+        let dump = Dump::Family(Protocol::Tcp, INET);
+        self.dump(dump, LISTENERS, Extras::None, &mut together)?;
         together.truncate(0);
-        let worked = self.dump(Dump::TcpBoth, LISTENERS, &mut together).is_ok();
+        let both = self.dump(Dump::TcpBoth, LISTENERS, Extras::None, &mut together);
         let count = |table: &SocketTable| {
             let v6 = |socket: &&Socket| socket.family() == Family::Inet6;
             table.sockets.iter().filter(v6).count()
         };
-        Ok(worked && count(&apart) > 0 && count(&together) >= count(&apart))
+        Ok(both.is_ok() && count(&together) >= count(&apart))
     }
 
     /// Adds all sockets of one protocol to the table.
@@ -191,31 +194,53 @@ impl SockDiag {
     /// source may replace it.
     fn dump_whole(&mut self, dump: Dump, table: &mut SocketTable) -> Result<Dumped, SourceError> {
         let kept = table.sockets.len();
-        let dumped = self.dump(dump, ALL_STATES, table);
-        if dumped.is_err() {
-            table.truncate(kept);
+        let mut dumped = Dumped::default();
+        for (states, extras) in self.parts(dump.protocol()) {
+            match self.dump(dump, *states, *extras, table) {
+                Ok(part) => {
+                    dumped.malformed += part.malformed;
+                    dumped.interrupted |= part.interrupted;
+                }
+                Err(error) => {
+                    table.truncate(kept);
+                    return Err(error);
+                }
+            }
         }
-        dumped
+        Ok(dumped)
+    }
+
+    /// States of the dumps of one protocol, and the attributes to request with their
+    /// sockets. Of TCP only the memory of listeners is listed: to fill it in for all
+    /// connections takes the kernel longer.
+    fn parts(&self, protocol: Protocol) -> &'static [(u32, Extras)] {
+        match (protocol, self.with_flows) {
+            (Protocol::Udp, _) => &[(ALL_STATES, Extras::Memory)],
+            (Protocol::Tcp, false) => &[
+                (LISTENERS, Extras::Memory),
+                (ALL_STATES & !LISTENERS, Extras::None),
+            ],
+            (Protocol::Tcp, true) => &[
+                (LISTENERS, Extras::Memory),
+                (ALL_STATES & !LISTENERS, Extras::Info),
+            ],
+        }
     }
 
     fn dump(
         &mut self,
         dump: Dump,
         states: u32,
+        extras: Extras,
         into: &mut SocketTable,
     ) -> Result<Dumped, SourceError> {
         let sequence = self.reserve_sequences(1);
         let mut taking = Taking {
             protocol: dump.protocol(),
             namespace: self.namespace,
-            with_flows: self.with_flows && dump.protocol() == Protocol::Tcp,
+            with_flows: extras == Extras::Info,
             into,
             dumped: Dumped::default(),
-        };
-        let extras = if taking.with_flows {
-            Extras::MemoryAndInfo
-        } else {
-            Extras::Memory
         };
         let request = diag_request::dump(dump, states, extras, sequence);
         self.send(&request)
