@@ -35,7 +35,7 @@ use crate::explain::bounds::Bounds;
 use crate::explain::catalogue::Catalogue;
 use crate::explain::diagnosis::{Diagnosis, diagnose, diagnose_in_lab};
 use crate::explain::port::PortStatus;
-use crate::explain::urgency::{Urgencies, urgencies};
+use crate::explain::urgency::{Urgencies, urgencies, urgencies_after};
 use crate::filter::Filter;
 use crate::listing::{Quick, Sort, Undecided, arrange_with};
 use crate::model::action::Policy;
@@ -360,8 +360,13 @@ impl App {
         let same_rows = Arc::ptr_eq(&self.observation.rows, &observation.rows);
         let marked = self.chosen_finding().map(Identity::of);
         let walked = self.walker().map(machine::where_to_look);
-        self.observation = observation;
-        self.urgencies = Arc::new(urgencies(&self.observation));
+        let before = std::mem::replace(&mut self.observation, observation);
+        self.urgencies = Arc::new(if same_rows {
+            urgencies_after(&before, &self.urgencies, &self.observation)
+        } else {
+            urgencies(&self.observation)
+        });
+        drop(before);
         self.follow_finding(marked.as_ref());
         self.tags.keep_present(&self.observation);
         // Details beyond the table change neither rows nor their order.

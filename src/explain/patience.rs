@@ -133,6 +133,16 @@ pub(super) fn longest(limits: &Limits) -> f64 {
         .map_or(LONGEST, |longest| f64::from(longest) / 1000.0)
 }
 
+/// Returns two to the power of a number, without multiplication: thousands of rows
+/// need many of them.
+fn power_of_two(exponent: u32) -> f64 {
+    /// Exponent field of 1.0.
+    const ONE: u64 = 1023;
+    /// Place of that field.
+    const PLACE: u32 = f64::MANTISSA_DIGITS - 1;
+    f64::from_bits((ONE + u64::from(exponent.min(1023))) << PLACE)
+}
+
 /// Timeouts of one timer.
 struct Waits {
     timer: Timer,
@@ -156,8 +166,7 @@ impl Waits {
     }
 
     fn doubled(&self, first: f64, times: u32) -> f64 {
-        let times = i32::try_from(times.min(64)).unwrap_or(64);
-        (first * 2f64.powi(times)).min(self.longest)
+        (first * power_of_two(times.min(64))).min(self.longest)
     }
 
     /// Sum of the first waits up to a number (`tcp_model_timeout`), seconds.

@@ -101,13 +101,18 @@ fn siblings(row: &Row, observation: &Observation) -> Alike {
     without_itself(alike, row)
 }
 
-/// Counts for many rows: one pass over the table for each state needed.
+/// Counts for many rows: one pass over the table for each bulk state needed, and
+/// one for all other states.
 pub(super) struct Siblings<'o> {
     observation: &'o Observation,
-    known: [OnceCell<Counts>; State::ALL.len()],
+    bulk: [OnceCell<Counts>; BULK.len()],
+    others: OnceCell<[Counts; State::ALL.len()]>,
     half_open: OnceCell<HashMap<(u32, Endpoint, u32), HalfOpen<'o>>>,
     ends: OnceCell<HashMap<(u32, Endpoint, Endpoint), &'o Row>>,
 }
+
+/// States of most rows of a large table.
+const BULK: [State; 2] = [State::Established, State::TimeWait];
 
 /// Half-open connections to one local end.
 struct HalfOpen<'o> {
@@ -125,7 +130,8 @@ impl<'o> Siblings<'o> {
     pub(super) fn new(observation: &'o Observation) -> Self {
         Self {
             observation,
-            known: [const { OnceCell::new() }; State::ALL.len()],
+            bulk: [const { OnceCell::new() }; BULK.len()],
+            others: OnceCell::new(),
             half_open: OnceCell::new(),
             ends: OnceCell::new(),
         }
@@ -190,12 +196,18 @@ impl<'o> Siblings<'o> {
 
     fn alike(&self, row: &Row) -> Alike {
         let state = row.socket.state;
-        let place = State::ALL.iter().position(|known| *known == state);
-        let Some(cell) = place.and_then(|place| self.known.get(place)) else {
+        let bulk = BULK.iter().position(|known| *known == state);
+        let counts = match bulk.and_then(|place| self.bulk.get(place)) {
+            Some(cell) => Some(cell.get_or_init(|| Counts::of(state, self.observation))),
+            None => place(state).and_then(|place| {
+                let others = || Counts::of_others(self.observation);
+                self.others.get_or_init(others).get(place)
+            }),
+        };
+        let Some(counts) = counts else {
             // States unknown to this program are rare.
             return siblings(row, self.observation);
         };
-        let counts = cell.get_or_init(|| Counts::of(state, self.observation));
         let group = Group::of(row, self.observation);
         let count = |number: Option<&u32>| number.copied().unwrap_or(0);
         let alike = Alike {
@@ -210,13 +222,37 @@ impl Counts {
     fn of(state: State, observation: &Observation) -> Self {
         let mut counts = Self::default();
         for row in present(observation, state) {
-            let group = Group::of(row, observation);
-            *counts.all.entry(group).or_default() += 1;
-            let to_peer = counts.same_remote.entry((group, row.socket.remote));
-            *to_peer.or_default() += 1;
+            counts.add(row, observation);
         }
         counts
     }
+
+    /// Counts of each state but those of [`BULK`], by place in [`State::ALL`].
+    fn of_others(observation: &Observation) -> [Self; State::ALL.len()] {
+        let mut all = [(); State::ALL.len()].map(|()| Self::default());
+        for row in observation.rows.iter() {
+            let state = row.socket.state;
+            if BULK.contains(&state) || row.phase == Phase::Closed {
+                continue;
+            }
+            if let Some(counts) = place(state).and_then(|place| all.get_mut(place)) {
+                counts.add(row, observation);
+            }
+        }
+        all
+    }
+
+    fn add(&mut self, row: &Row, observation: &Observation) {
+        let group = Group::of(row, observation);
+        *self.all.entry(group).or_default() += 1;
+        let to_peer = self.same_remote.entry((group, row.socket.remote));
+        *to_peer.or_default() += 1;
+    }
+}
+
+/// Place of a state in [`State::ALL`]; none if it is unknown.
+fn place(state: State) -> Option<usize> {
+    State::ALL.iter().position(|known| *known == state)
 }
 
 fn present(observation: &Observation, state: State) -> impl Iterator<Item = &Row> {

@@ -28,6 +28,35 @@ pub fn urgencies(observation: &Observation) -> Urgencies {
     })
 }
 
+/// Evaluates the same rows as in an earlier observation, the urgencies of which are
+/// known: only rows with details or events in either may have changed.
+#[must_use]
+pub fn urgencies_after(
+    before: &Observation,
+    known: &Urgencies,
+    observation: &Observation,
+) -> Urgencies {
+    let siblings = Siblings::new(observation);
+    let ports_matter = time_wait_may_exhaust_ports(observation);
+    let is_read = |row: &Row| {
+        let key = row.socket.key();
+        // How long connections have waited is told by their listener.
+        row.socket.state == State::Listen
+            || [before, observation].iter().any(|world| {
+                world.detail(row).is_some() || world.chronicle.timeline(&key).is_some()
+            })
+    };
+    let mut numbers = 0..;
+    Urgencies::new(observation, |row| {
+        let number = numbers.next().unwrap_or(u32::MAX);
+        if is_quiet(row, ports_matter) || !is_read(row) {
+            known.at(number)
+        } else {
+            urgency_among(row, observation, &siblings)
+        }
+    })
+}
+
 /// True if no evidence of a row in this state can make it urgent. Bulk rows
 /// must be recognised here; any other is only slower.
 fn is_quiet(row: &Row, ports_matter: bool) -> bool {
@@ -46,6 +75,7 @@ fn is_quiet(row: &Row, ports_matter: bool) -> bool {
             let itself = socket.local == socket.remote;
             rests && empty && !itself && row.unowned != Some(Unowned::AcceptQueue)
         }
+        (Protocol::Udp, State::Established | State::Unconnected) => socket.recv_queue == 0,
         _ => false,
     }
 }
@@ -76,13 +106,16 @@ mod tests {
     use super::super::siblings::{Relations, Siblings};
     use super::*;
     use crate::filter::sample::{row, world};
+    use crate::model::flow::Flow;
     use crate::model::limits::Limits;
     use crate::model::network::Network;
+    use crate::model::observation::Detail;
     use crate::model::owner::OwnerSpan;
+    use crate::model::tcp_info::TcpInfo;
     use crate::model::time::{Stamp, Time};
     use crate::model::timer::Timer;
     use proptest::prelude::*;
-    use std::num::NonZeroU32;
+    use std::num::{NonZeroU32, NonZeroU64};
     use std::sync::Arc;
 
     /// Rows with everything in the row itself that the diagnosis depends on.
@@ -167,6 +200,56 @@ mod tests {
                 prop_assert_eq!(many.alike, one.alike);
                 prop_assert_eq!(many.half_open, one.half_open);
             }
+        }
+    }
+
+    /// Details that the urgency of a row may depend on.
+    fn any_info() -> impl Strategy<Value = TcpInfo> {
+        let path = (0_u32..2, 0_u32..2, any::<bool>());
+        let times = (0_u32..2, 0_u32..2);
+        (path, times).prop_map(|((lost, retrans, has_room), (received, sent))| TcpInfo {
+            lost,
+            retrans,
+            peer_window: Some(u32::from(has_room) * 65_536),
+            snd_mss: 1448,
+            rto_us: 200_000,
+            last_data_received_ms: received * 60_000,
+            last_data_sent_ms: sent * 60_000,
+            ..TcpInfo::default()
+        })
+    }
+
+    fn details(rows: &[Row], read: &[(usize, TcpInfo)]) -> Vec<Detail> {
+        let details = read.iter().filter_map(|(number, info)| {
+            let row = rows.get(number % rows.len().max(1))?;
+            Some(Detail {
+                key: row.socket.key(),
+                info: info.clone(),
+                flow: Flow::default(),
+            })
+        });
+        let mut details: Vec<Detail> = details.collect();
+        details.sort_by_key(|detail| detail.key);
+        details.dedup_by_key(|detail| detail.key);
+        details
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_of_some_rows_changes_the_urgency_of_no_others(
+            mut rows in proptest::collection::vec(any_row(), 1..40),
+            read in proptest::collection::vec((0_usize..40, any_info()), 0..20),
+            read_then in proptest::collection::vec((0_usize..40, any_info()), 0..20),
+        ) {
+            for (number, row) in (1..).zip(&mut rows) {
+                row.socket.cookie = NonZeroU64::new(number);
+            }
+            let mut before = of(rows);
+            before.details = details(&before.rows, &read);
+            let mut then = before.clone();
+            then.details = details(&before.rows, &read_then);
+            let known = urgencies(&before);
+            prop_assert_eq!(urgencies_after(&before, &known, &then), urgencies(&then));
         }
     }
 
