@@ -40,6 +40,7 @@ pub(super) struct Chronicler {
     told: u64,
     lost: u64,
     brief: u64,
+    unplaced: u64,
     cost_permille: Option<u16>,
     lives: Lives,
     passages: Passages,
@@ -123,7 +124,7 @@ impl Chronicler {
                 latest_ones.push(number, meaning);
             }
         }
-        let mut lines = latest_ones.drafted(&changes);
+        let mut lines = latest_ones.drafted(&changes, self.only);
         self.opened = whereabouts.opened();
         self.lives.settle();
         if let Some(latest) = latest {
@@ -150,6 +151,7 @@ impl Chronicler {
         };
         let is_here = meaning.place == Place::Here;
         self.told += u64::from(is_here);
+        self.unplaced += u64::from(meaning.place == Place::Unknown);
         self.brief += u64::from(is_here && end.is_some_and(|end| end.brief));
         if change.from == State::SynSent
             && let Some(caller) = &meaning.caller
@@ -189,6 +191,7 @@ impl Chronicler {
             told: self.told,
             lost: self.lost,
             brief: self.brief,
+            unplaced: self.unplaced,
             cost_permille: self.cost_permille,
             stream: self.stream.lines(),
             timelines: timelines.collect(),

@@ -127,6 +127,7 @@ fn figures(app: &App) -> String {
         ("told", chronicle.told, tells(app)),
         ("lost", chronicle.lost, false),
         ("brief", chronicle.brief, false),
+        ("unplaced", chronicle.unplaced, false),
     ] {
         if always || count > 0 {
             parts.extend(fill(word(app, name), |_| Some(grouped(count))));
@@ -260,12 +261,13 @@ impl Listed<'_> {
         })
     }
 
-    /// Returns the name of another network namespace than this program's. An
-    /// unknown one counts as another only if several are shown.
+    /// Name of the network namespace, if it is not the one that this program is in. An
+    /// unknown one has the word for that, unless this program does not know its own.
     fn elsewhere(&self, namespace: u32) -> Option<String> {
         let known = &self.app.observation.namespaces;
         if namespace == 0 {
-            return (known.len() > 1).then(|| word(self.app, "somewhere").to_owned());
+            let told_apart = known.iter().any(|known| known.own && known.id != 0);
+            return told_apart.then(|| word(self.app, "somewhere").to_owned());
         }
         let named = known.iter().find(|known| known.id == namespace);
         let own = known.iter().find(|known| known.own)?;

@@ -110,6 +110,7 @@ fn chronicle() -> Chronicle {
         told: 1_204,
         lost: 17,
         brief: 310,
+        unplaced: 0,
         cost_permille: Some(8),
         stream,
         timelines: Vec::new(),

@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 /// A change that is to become an entry of the event log.
 pub(super) struct Drafted {
     pub(super) line: Happening,
-    /// True if a listener here accepted the connection.
+    /// True if a listener here is known to have taken the connection.
     pub(super) accepted: bool,
     pub(super) certainty: Certainty,
 }
@@ -46,7 +46,7 @@ impl Latest {
     /// Adds the classification of the change with this number.
     pub(super) fn push(&mut self, number: usize, meaning: Meaning) {
         let last = match meaning.place {
-            Place::Here => &mut self.here,
+            Place::Here | Place::Unknown => &mut self.here,
             Place::Unsure | Place::Elsewhere => &mut self.unsure,
         };
         if last.len() == STREAM {
@@ -55,16 +55,17 @@ impl Latest {
         last.push_back((number, meaning));
     }
 
-    /// Returns their events, in the order of the changes.
-    pub(super) fn drafted(self, changes: &[Change]) -> Vec<Drafted> {
+    /// Their lines, in the order of the changes; `only` is the namespace that is watched,
+    /// if it is the only one.
+    pub(super) fn drafted(self, changes: &[Change], only: Option<u32>) -> Vec<Drafted> {
         let mut last: Vec<_> = self.here.into_iter().chain(self.unsure).collect();
         last.sort_unstable_by_key(|(number, _)| *number);
         let lines = last.iter().filter_map(|(number, meaning)| {
             Some(Drafted {
-                line: happening(changes.get(*number)?, meaning),
-                accepted: meaning.accepted,
+                line: happening(changes.get(*number)?, meaning, only),
+                accepted: meaning.accepted && meaning.place != Place::Unknown,
                 certainty: match meaning.place {
-                    Place::Here => Certainty::Sure,
+                    Place::Here | Place::Unknown => Certainty::Sure,
                     Place::Unsure | Place::Elsewhere => Certainty::Doubtful,
                 },
             })
@@ -73,9 +74,9 @@ impl Latest {
     }
 }
 
-/// The event of a change.
-fn happening(change: &Change, meaning: &Meaning) -> Happening {
-    // Both SYN_RECV and what follows are reported when the third segment comes.
+/// The line of a change.
+fn happening(change: &Change, meaning: &Meaning, only: Option<u32>) -> Happening {
+    // Both SYN_RECV and what follows are told when the third segment comes.
     let known = change.from != State::SynReceived;
     let stayed_us = meaning.stayed_us.filter(|_| known);
     let from = Some(change.from);
@@ -106,10 +107,9 @@ fn happening(change: &Change, meaning: &Meaning) -> Happening {
     Happening {
         at_us: change.at_us,
         owner: meaning.caller.as_deref().cloned(),
-        namespace: meaning
-            .caller
-            .as_ref()
-            .and_then(|caller| caller.namespace)
+        namespace: only
+            .filter(|_| meaning.place == Place::Here)
+            .or_else(|| meaning.caller.as_ref()?.namespace)
             .unwrap_or(0),
         local: change.local,
         remote: change.remote,
@@ -168,7 +168,9 @@ fn ended(ending: &Ending, row: Option<&Row>, latest: Option<&Observation>) -> Ha
 pub(super) fn find_owners(lines: &mut [Drafted], latest: &Observation) {
     let mut wanted: HashMap<Ends, Vec<usize>> = HashMap::default();
     for (place, drafted) in lines.iter().enumerate() {
-        if drafted.line.owner.is_none() || drafted.certainty == Certainty::Doubtful {
+        let line = &drafted.line;
+        let placed = line.namespace != 0 && drafted.certainty != Certainty::Doubtful;
+        if line.owner.is_none() || !placed {
             let ends = Ends::of(&drafted.line);
             wanted.entry(ends).or_default().push(place);
         }

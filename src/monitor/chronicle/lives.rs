@@ -128,19 +128,24 @@ impl Lives {
                     let place = if same {
                         life.place
                     } else {
-                        other_end.unwrap_or_else(|| whereabouts.of(change))
+                        whereabouts.beside(other_end, change)
                     };
                     *life = Life::begin(change, shown, place);
                     life.pointed = pointed;
                     self.unpointed.push(change.socket);
                 }
             }
-            Entry::Vacant(_) if full => return lost(change),
+            Entry::Vacant(_) if full => {
+                return Meaning {
+                    place: whereabouts.beside(other_end, change),
+                    ..lost(change)
+                };
+            }
             Entry::Vacant(place) => {
                 let shown = !self.ahead.is_empty() && self.ahead.contains(&ends)
                     // Anything that was there before watching began.
                     || !is_birth(change.from, change.to);
-                let where_it_is = other_end.unwrap_or_else(|| whereabouts.of(change));
+                let where_it_is = whereabouts.beside(other_end, change);
                 place.insert(Life::begin(change, shown, where_it_is));
                 self.unpointed.push(change.socket);
             }

@@ -1,9 +1,9 @@
 //! Decides which changes are of the watched network namespace: the kernel
 //! reports those of the whole machine, without the namespace.
 //!
-//! A `connect` has the namespace of its caller. An accepted connection has that
-//! of its listener. Any other connection is in the watched one if a table shows
-//! it.
+//! The caller of a connect tells it, where its namespace could still be read: who is
+//! gone by then, or hidden, leaves it unknown. Who is accepted is where its listener is.
+//! Everything else is here if a table shows it.
 
 use crate::model::event::Change;
 use crate::model::observation::Observation;
@@ -13,10 +13,13 @@ use foldhash::HashSet;
 /// Relation of a connection to the watched namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Place {
-    /// In a watched namespace, or nothing reports which.
+    /// In a namespace that is watched.
     #[default]
     Here,
-    /// Nothing in the watched namespace explains it; a table may show it yet.
+    /// Anywhere: the namespace of its caller is not known. It is reported as such unless a
+    /// table shows it.
+    Unknown,
+    /// Nothing that is here explains it; a table may show it yet.
     Unsure,
     /// Its caller is in another namespace. Sockets may be passed from one to
     /// another, so a table may show even that.
@@ -57,16 +60,30 @@ impl<'o> Whereabouts<'o> {
             (State::Closed, _) => {
                 let caller = change.caller.as_ref();
                 match caller.and_then(|caller| caller.namespace) {
-                    Some(namespace) if namespace != only => Place::Elsewhere,
-                    _ => Place::Here,
+                    Some(namespace) if namespace == only => Place::Here,
+                    Some(_) => Place::Elsewhere,
+                    None => Place::Unknown,
                 }
             }
             _ => Place::Unsure,
         };
-        if change.to == State::Listen && place == Place::Here {
+        if change.to == State::Listen && matches!(place, Place::Here | Place::Unknown) {
             self.opened.insert(change.local.port);
         }
         place
+    }
+
+    /// The same where the place of the other end is known if that is on this machine: a
+    /// listener of that port here may still not be the one that took it.
+    pub(super) fn beside(&mut self, other_end: Option<Place>, change: &Change) -> Place {
+        match other_end {
+            None => self.of(change),
+            Some(Place::Unknown) => match self.of(change) {
+                Place::Here => Place::Unknown,
+                place => place,
+            },
+            Some(place) => place,
+        }
     }
 
     fn by_listener(&self, port: u16, latest: &Observation) -> Place {

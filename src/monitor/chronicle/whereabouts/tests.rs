@@ -102,8 +102,51 @@ fn the_caller_tells_where_a_connect_is() {
     let all = (2, 2, 1);
     assert_eq!(told(Scope::Own, Some(HERE)), all);
     assert_eq!(told(Scope::Own, Some(THERE)), (0, 0, 0));
-    assert_eq!(told(Scope::Own, None), all, "nobody knows where");
+    // Nothing tells where: shown, and neither counted as of here nor left out.
+    assert_eq!(told(Scope::Own, None), (2, 0, 0));
     assert_eq!(told(Scope::All, Some(THERE)), all);
+}
+
+#[test]
+fn what_nothing_places_is_of_an_unknown_namespace() {
+    let row = with_cookie(1, Established);
+    let begun = || way(&row, 1, None, &[Closed, SynSent, Established]);
+    let ended = || way(&row, 1, None, &[Established, FinWait1, Closed]);
+    let namespaces = |told: &Chronicle| {
+        let lines = told.stream.iter();
+        lines.map(|line| line.namespace).collect::<Vec<u32>>()
+    };
+    let told = chronicle(Scope::Own, &[], vec![begun(), ended()]);
+    assert_eq!(namespaces(&told), [0; 4]);
+    assert_eq!((told.unplaced, figures(&told)), (4, (4, 0, 0)));
+    // A table places what it shows.
+    let told = chronicle_since(1000, Scope::Own, &[row], vec![begun(), ended()]);
+    assert_eq!(namespaces(&told), [0, 0, HERE, HERE]);
+    assert_eq!((told.unplaced, told.told), (2, 2));
+    let told = chronicle(Scope::Own, &[], vec![way(&row, 1, Some(HERE), &REFUSED)]);
+    assert_eq!((namespaces(&told), told.unplaced), (vec![HERE; 2], 0));
+}
+
+#[test]
+fn who_is_accepted_from_nobody_knows_where_may_be_taken_elsewhere() {
+    let mut listener = with_cookie(1, Listen);
+    listener.local = Endpoint::new("127.0.0.1".parse().unwrap(), 8000);
+    let mut dialled = with_cookie(2, Established);
+    dialled.local = Endpoint::new(listener.local.address(), 40_000);
+    dialled.remote = listener.local;
+    let mut taken = dialled;
+    (taken.local, taken.remote) = (dialled.remote, dialled.local);
+    let mut told = way(&dialled, 7, None, &[Closed, SynSent, Established]);
+    told.extend(way(&taken, 8, None, &[Listen, SynReceived, Established]));
+    let told = chronicle(Scope::Own, &[listener], vec![Vec::new(), told]);
+    let lines = told
+        .stream
+        .iter()
+        .map(|line| (line.namespace, line.owner.is_some()));
+    assert_eq!(
+        lines.collect::<Vec<_>>(),
+        [(0, true), (0, true), (0, false)]
+    );
 }
 
 #[test]
