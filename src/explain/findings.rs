@@ -4,6 +4,7 @@
 use super::catalogue::Catalogue;
 use super::program::program_text;
 use super::sentence::{fill, fill_foreign, grouped};
+use crate::model::baseline::ListenerProgram;
 use crate::model::evidence::{Breadth, Evidence, Fact, Group, Oddity, Tripped};
 use crate::model::finding::{Finding, Rule, Severity, UnseenHolder};
 use crate::model::owner::Unowned;
@@ -157,10 +158,19 @@ fn has_own_file_system(evidence: &Evidence) -> bool {
 fn evidence(finding: &Finding) -> &'static str {
     match &finding.evidence {
         evidence if is_per_source(evidence) => "evidence_source",
-        Evidence::Unlisted(_) => "evidence_unlisted",
+        Evidence::Unlisted(listener) => match listener.program {
+            ListenerProgram::File(_) => "evidence_unlisted",
+            ListenerProgram::NoneHere => "evidence_unlisted_none",
+            ListenerProgram::Unknown => "evidence_unlisted_unknown",
+        },
+        Evidence::Missing(listener) if listener.program.path().is_none() => "evidence_unknown",
+        Evidence::NewListener { program: None, .. } => "evidence_unknown",
         Evidence::OddPrograms(_) => "evidence_many",
         evidence if has_own_file_system(evidence) => "evidence_own_file_system",
         Evidence::FailedConnects { whose: Some(_), .. } => "evidence_whose",
+        Evidence::AcceptQueue {
+            dropped: Some(_), ..
+        } => "evidence_dropped",
         Evidence::OrphansNotRead(_) => "evidence_nobody",
         _ if is_closed_here(finding) => "evidence_nobody",
         _ if is_of_a_hidden_user(finding) => "evidence_hidden",
@@ -256,6 +266,24 @@ fn line_of_own(tripped: &Tripped) -> &'static str {
     }
 }
 
+/// Known facts about the holder of a listener.
+enum Listening {
+    /// The process, or the user of a hidden one.
+    Named,
+    /// The user alone: no process seen here has the socket.
+    Unheld,
+    Unknown,
+}
+
+fn listening(finding: &Finding) -> Listening {
+    let unseen = finding.holder.unseen.filter(|unseen| unseen.uid.is_some());
+    match (&finding.process, unseen.map(|unseen| unseen.reason)) {
+        (Some(_), _) | (None, Some(Unowned::Hidden)) => Listening::Named,
+        (None, Some(Unowned::Kernel)) => Listening::Unheld,
+        (None, _) => Listening::Unknown,
+    }
+}
+
 fn line(finding: &Finding) -> &'static str {
     match &finding.evidence {
         Evidence::OrphansNotRead(_) => "line_nobody",
@@ -274,8 +302,11 @@ fn line(finding: &Finding) -> &'static str {
             Some(_) if silent.destinations > 1 => "line_more",
             Some(_) => "line",
         },
-        Evidence::Unlisted(_) if finding.process.is_none() => "line_unlisted_nobody",
-        Evidence::Unlisted(_) => "line_unlisted",
+        Evidence::Unlisted(_) => match listening(finding) {
+            Listening::Named => "line_unlisted",
+            Listening::Unheld => "line_unlisted_unheld",
+            Listening::Unknown => "line_unlisted_nobody",
+        },
         Evidence::SynFlood(_) => match finding.severity {
             Severity::Alarm => "line_flood",
             Severity::Info => "line_overload",
@@ -288,6 +319,9 @@ fn line(finding: &Finding) -> &'static str {
         },
         Evidence::FailedConnects { whose: Some(_), .. } => "line_whose",
         Evidence::AcceptQueue { full: true, .. } => "line_full",
+        Evidence::AcceptQueue {
+            dropped: Some(1..), ..
+        } => "line_dropped",
         Evidence::OddPrograms(programs) if programs.folder.is_some() => "line_many",
         Evidence::OddPrograms(_) => "line_many_names",
         Evidence::OddProgram { oddity, .. } => match oddity {
@@ -298,9 +332,12 @@ fn line(finding: &Finding) -> &'static str {
             Oddity::OtherFile => "line_other_file",
             Oddity::OwnFileSystem => "line_own_file_system",
         },
-        Evidence::NewListener { .. } | Evidence::LocalPorts(_) if finding.process.is_none() => {
-            "line_nobody"
-        }
+        Evidence::NewListener { .. } => match listening(finding) {
+            Listening::Named => "line",
+            Listening::Unheld => "line_unheld",
+            Listening::Unknown => "line_nobody",
+        },
+        Evidence::LocalPorts(_) if finding.process.is_none() => "line_nobody",
         Evidence::CloseWait(leak) if finding.severity > Severity::Info => match leak.growth {
             0 => "line_many",
             _ => "line_grows",
@@ -333,6 +370,11 @@ fn value(finding: &Finding, words: &Catalogue, place: &str) -> Option<String> {
             return Some(process.map_or_else(unknown, |process| process.name.to_string()));
         }
         "pid" => return Some(finding.process.as_ref()?.pid.to_string()),
+        "uid" => {
+            if let Some(unseen) = finding.holder.unseen.filter(|_| finding.process.is_none()) {
+                return unseen.uid.map(|uid| uid.to_string());
+            }
+        }
         "exe" => return Some(format!("/proc/{}/exe", finding.process.as_ref()?.pid)),
         "path" => {
             let exe = finding

@@ -65,8 +65,11 @@ pub enum Evidence {
         waiting: u32,
         /// Its backlog: one more than this may wait.
         backlog: u32,
-        /// Number of connections that listeners of that namespace dropped in the
-        /// last ten seconds, if reported.
+        /// Connections that it dropped at its full queue in the last ten seconds, repeats
+        /// of clients included, where that is known.
+        dropped: Option<u64>,
+        /// How many connections listeners of that namespace dropped in the last
+        /// ten seconds, where that is told.
         overflows: Option<u64>,
         /// True if the queue is full.
         full: bool,

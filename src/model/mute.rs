@@ -215,6 +215,7 @@ mod tests {
                 listener: Endpoint::new(IpAddr::from([0, 0, 0, 0]), 80),
                 waiting: 9,
                 backlog: 9,
+                dropped: None,
                 overflows: None,
                 full: false,
             },

@@ -13,6 +13,7 @@ mod contact;
 mod contacts;
 mod dead_destination;
 mod deadlock;
+mod drop_counter;
 mod failed_connects;
 mod fin_wait_2;
 mod growth;
@@ -106,7 +107,14 @@ pub(super) struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    /// Returns the owner of a row with the smallest pid.
+    /// Drops at a UDP socket or listener over its life, where they are known.
+    fn drops(&self, row: &Row) -> Option<u32> {
+        let key = row.socket.key();
+        let place = self.memory.binary_search_by(|entry| entry.key.cmp(&key));
+        self.memory.get(place.ok()?)?.memory.drops
+    }
+
+    /// The owner of a row with the smallest pid.
     fn first_owner(&self, row: &Row) -> Option<&'a Arc<Process>> {
         let holder = row.owners.of(self.holders).first()?;
         self.interner.get(holder.process)

@@ -118,6 +118,72 @@ fn a_persons_own_sentence_stands_in_for_ours() {
     assert_eq!(said("{remote}"), ours);
 }
 
+#[test]
+fn of_a_hidden_listener_is_said_what_is_known() {
+    let host = Endpoint::new([0, 0, 0, 0].into(), 22);
+    let unseen = |reason| UnseenHolder {
+        reason,
+        uid: Some(1000),
+        namespace: 0,
+        port: Some(22),
+    };
+    let described = |evidence: &Evidence, unseen, language| {
+        let finding = Finding {
+            severity: Severity::Info,
+            since: Stamp(0),
+            below_since: None,
+            holder: FindingHolder {
+                unseen,
+                ..FindingHolder::default()
+            },
+            process: None,
+            evidence: evidence.clone(),
+        };
+        describe(&finding, Catalogue::of(language))
+    };
+    let new = Evidence::NewListener {
+        listener: host,
+        program: None,
+        open_to_all: true,
+    };
+    let unknown = Listener {
+        program: ListenerProgram::Unknown,
+        ..ssh()
+    };
+    let unlisted = Evidence::Unlisted(unknown.clone());
+    for (evidence, holder, line) in [
+        (
+            &new,
+            Some(unseen(Unowned::Hidden)),
+            "a hidden process of uid 1000 listens on 0.0.0.0:22 since watching began",
+        ),
+        (
+            &new,
+            Some(unseen(Unowned::Kernel)),
+            "uid 1000 listens on 0.0.0.0:22 since watching began, through no process seen here",
+        ),
+        (
+            &new,
+            None,
+            "an unknown process listens on 0.0.0.0:22 since watching began",
+        ),
+        (
+            &unlisted,
+            Some(unseen(Unowned::Hidden)),
+            "a hidden process of uid 1000 listens on tcp 0.0.0.0:22: not in the baseline",
+        ),
+    ] {
+        let said = described(evidence, holder, Language::English);
+        assert_eq!(said.line, line);
+    }
+    for evidence in [new, unlisted, Evidence::Missing(unknown)] {
+        for language in Language::ALL {
+            let said = described(&evidence, None, language).evidence;
+            assert!(!said.contains(UNKNOWN), "{said}");
+        }
+    }
+}
+
 /// A listener whose oldest connection has waited for a minute and a half.
 fn stall(stalled: Duration, at_least: bool) -> Evidence {
     Evidence::NotAccepting(AcceptStall {
@@ -156,13 +222,23 @@ fn more_samples() -> Vec<Evidence> {
             listener: host,
             waiting: 100,
             backlog: 128,
+            dropped: None,
             overflows: None,
+            full: false,
+        },
+        Evidence::AcceptQueue {
+            listener: host,
+            waiting: 0,
+            backlog: 128,
+            dropped: Some(12),
+            overflows: Some(12),
             full: false,
         },
         Evidence::AcceptQueue {
             listener: host,
             waiting: 129,
             backlog: 128,
+            dropped: Some(3),
             overflows: Some(7),
             full: true,
         },
@@ -342,7 +418,19 @@ fn still_more_samples() -> Vec<Evidence> {
             uid: 2001,
         },
         Evidence::Unlisted(ssh()),
+        Evidence::Unlisted(Listener {
+            program: ListenerProgram::Unknown,
+            ..ssh()
+        }),
+        Evidence::Unlisted(Listener {
+            program: ListenerProgram::NoneHere,
+            ..ssh()
+        }),
         Evidence::Missing(ssh()),
+        Evidence::Missing(Listener {
+            program: ListenerProgram::Unknown,
+            ..ssh()
+        }),
         tripped(Group::All, None),
         tripped(Group::Process, None),
         tripped(Group::Remote(host.address()), None),

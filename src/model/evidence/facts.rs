@@ -88,12 +88,14 @@ impl Evidence {
                 listener,
                 waiting,
                 backlog,
+                dropped,
                 overflows,
                 ..
             } => vec![
                 ("listener", Fact::Endpoint(*listener)),
                 ("waiting", count(*waiting)),
                 ("backlog", count(*backlog)),
+                ("dropped", count_if_known(*dropped)),
                 ("overflows", count_if_known(*overflows)),
             ],
             Self::TimeWaitHeap {

@@ -2,8 +2,14 @@
 //! Once its queue is full the kernel drops further ones, and clients wait in
 //! `SYN_SENT` for a server that runs.
 //!
-//! Only `sock_diag` reports the backlog; from `/proc` this rule is inactive.
+//! A queue may be full only between two tables: its listener counts what it dropped
+//! (`tcp_listendrop`). The same number counts stray segments, such as an RST or FIN
+//! without a connection; only as far as `ListenOverflows` of the namespace rises with it
+//! are they connections.
+//!
+//! Only `sock_diag` tells the backlog; from `/proc` this rule says nothing.
 
+use super::drop_counter::{DropCounter, WINDOW};
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
 use super::{Case, Detector, Kernel, blind};
@@ -11,11 +17,13 @@ use crate::model::evidence::Evidence;
 use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
 use crate::model::row::Row;
 use crate::model::socket::SocketKey;
+use crate::model::time::Stamp;
+use foldhash::HashMap;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-/// Window of the count of dropped connections.
-const WINDOW: Duration = Duration::from_secs(10);
+/// Tables of a window that must each have shown further drops: clients of one burst
+/// knock again after a second, and again after two.
+const RISING_TABLES: usize = 4;
 
 /// A finding per listener.
 #[derive(Default)]
@@ -23,6 +31,18 @@ pub(super) struct AcceptQueue {
     standing: Standing<SocketKey>,
     /// Fill levels in the last table: a single table may have met a burst.
     filled: BTreeMap<SocketKey, Filled>,
+    drops: HashMap<SocketKey, DropCounter>,
+    /// Time of the table before.
+    before: Option<Stamp>,
+}
+
+/// Connections that a listener dropped at its full queue within the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+struct Dropped {
+    /// None where the kernel does not report both counters.
+    connections: Option<u64>,
+    /// True if it happens again and again.
+    repeatedly: bool,
 }
 
 impl Detector for AcceptQueue {
@@ -31,6 +51,8 @@ impl Detector for AcceptQueue {
             .meter
             .rise(WINDOW, |counters| counters.listen_overflows);
         let before = std::mem::take(&mut self.filled);
+        let since = self.before.replace(case.now).unwrap_or(case.now);
+        let mut counters = std::mem::take(&mut self.drops);
         let listeners = case.scene.listeners.rows(case.scene.rows);
         for row in listeners.filter(|row| row.socket.cookie.is_some()) {
             let key = row.socket.key();
@@ -40,16 +62,25 @@ impl Detector for AcceptQueue {
             let lasting = before
                 .get(&key)
                 .map_or(Filled::Little, |was| filled.min(*was));
+            // Counted for the whole namespace: whose they are is not told.
+            let overflows = overflows.filter(|_| case.scene.kernel.covers(row));
+            let counter = case.scene.drops(row).map(|total| {
+                let known = counters.remove(&key);
+                let mut counter = known.unwrap_or_else(|| DropCounter::new(total));
+                counter.advance(total, since, case.now);
+                counter
+            });
+            let dropped = Dropped::of(counter.as_ref(), overflows, case.now);
+            self.drops.extend(counter.map(|counter| (key, counter)));
             let evidence = Evidence::AcceptQueue {
                 listener: row.socket.local,
                 waiting: queue.waiting,
                 backlog: queue.backlog,
-                // Counted for the whole namespace: nothing reports for which
-                // listener.
-                overflows: overflows.filter(|_| case.scene.kernel.covers(row)),
+                dropped: dropped.connections,
+                overflows,
                 full: queue.is_full(),
             };
-            let level = queue.level(lasting, case.limits, evidence);
+            let level = queue.level(lasting, dropped, case.limits, evidence);
             let holder = case.scene.acceptors(row);
             self.standing.judge(key, holder, level, case.now);
         }
@@ -61,7 +92,22 @@ impl Detector for AcceptQueue {
     }
 }
 
-/// Fill level of a queue.
+impl Dropped {
+    fn of(counter: Option<&DropCounter>, overflows: Option<u64>, now: Stamp) -> Self {
+        let (Some(counter), Some(overflows)) = (counter, overflows) else {
+            return Self::default();
+        };
+        let lately = counter.lately(now);
+        let connections = lately.map_or(0, |lately| overflows.min(lately.in_window.into()));
+        Self {
+            connections: Some(connections),
+            repeatedly: connections > 0
+                && lately.is_some_and(|lately| lately.rising >= RISING_TABLES),
+        }
+    }
+}
+
+/// How full a queue is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Filled {
     /// Below the threshold.
@@ -108,11 +154,19 @@ impl Queue {
         }
     }
 
-    /// `lasting` is the lower fill level of this table and the one before.
-    fn level(self, lasting: Filled, limits: &Thresholds, evidence: Evidence) -> Level {
+    /// `lasting` is how full it was in this table and in the one before.
+    fn level(
+        self,
+        lasting: Filled,
+        dropped: Dropped,
+        limits: &Thresholds,
+        evidence: Evidence,
+    ) -> Level {
         match lasting {
+            _ if dropped.repeatedly => Level::Raise(Severity::Warn, evidence),
             Filled::Wholly => Level::Raise(Severity::Warn, evidence),
             Filled::Mostly => Level::Raise(Severity::Info, evidence),
+            Filled::Little if dropped.connections > Some(0) => Level::Hold(evidence),
             Filled::Little if self.waiting > 0 && self.share() * 2.0 >= limits.queue_share => {
                 Level::Hold(evidence)
             }
@@ -133,11 +187,12 @@ mod tests {
             listener: Endpoint::default(),
             waiting: now.waiting,
             backlog: now.backlog,
+            dropped: None,
             overflows: None,
             full: now.is_full(),
         };
         let lasting = before.filled(&limits).min(now.filled(&limits));
-        match now.level(lasting, &limits, evidence) {
+        match now.level(lasting, Dropped::default(), &limits, evidence) {
             Level::Raise(severity, _) => Some(severity),
             _ => None,
         }
@@ -149,6 +204,32 @@ mod tests {
         assert_eq!(severity([(4, 4), (5, 4)]), Some(Severity::Info));
         assert_eq!(severity([(5, 4), (5, 4)]), Some(Severity::Warn));
         assert_eq!(severity([(5, 4), (4, 4)]), Some(Severity::Info));
+    }
+
+    #[test]
+    fn only_what_overflows_with_it_was_dropped_at_a_full_queue() {
+        let mut counter = DropCounter::new(900);
+        let drops = |counter: &DropCounter, overflows, second: u32| {
+            let dropped = Dropped::of(Some(counter), overflows, Stamp(second * 100));
+            (dropped.connections, dropped.repeatedly)
+        };
+        assert_eq!(drops(&counter, Some(5), 0), (Some(0), false));
+        for second in 1..=4 {
+            counter.advance(
+                900 + second * 3,
+                Stamp((second - 1) * 100),
+                Stamp(second * 100),
+            );
+        }
+        assert_eq!(drops(&counter, Some(12), 4), (Some(12), true));
+        assert_eq!(drops(&counter, Some(5), 4), (Some(5), true));
+        assert_eq!(
+            drops(&counter, Some(0), 4),
+            (Some(0), false),
+            "stray segments"
+        );
+        assert_eq!(drops(&counter, None, 4), (None, false));
+        assert_eq!(Dropped::of(None, Some(5), Stamp(0)), Dropped::default());
     }
 
     #[test]

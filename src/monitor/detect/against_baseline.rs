@@ -1,9 +1,9 @@
 //! Compares the listeners with the baseline that the user saved.
 
-use super::standing::{Level, Standing};
+use super::standing::{Holder, Level, Standing};
 use crate::model::baseline::{Baseline, Listener};
 use crate::model::evidence::Evidence;
-use crate::model::finding::{Finding, Severity};
+use crate::model::finding::{Finding, Severity, UnseenHolder};
 use crate::model::observation::Observation;
 use crate::model::process::Process;
 use crate::model::time::Stamp;
@@ -41,11 +41,10 @@ impl AgainstBaseline {
         clearing: Duration,
     ) -> Vec<Finding> {
         let present = present(observation);
-        for (listener, process) in &present {
+        for (listener, found) in &present {
             if !self.baseline.lists(listener) {
                 let level = Level::Raise(Severity::Warn, Evidence::Unlisted(listener.clone()));
-                let process = process.as_ref();
-                self.unlisted.judge(listener.clone(), process, level, now);
+                self.unlisted.judge(listener.clone(), found, level, now);
             }
         }
         for wanted in &self.baseline.listeners {
@@ -68,14 +67,32 @@ impl AgainstBaseline {
     }
 }
 
-/// Present listeners, without those whose program is still being searched:
-/// whether the baseline lists them is unknown.
-fn present(observation: &Observation) -> BTreeMap<Listener, Option<Arc<Process>>> {
+/// A present holder of a listener, as far as it is known.
+struct Found {
+    process: Option<Arc<Process>>,
+    unseen: Option<UnseenHolder>,
+}
+
+impl<'a> From<&'a Found> for Holder<'a> {
+    fn from(found: &'a Found) -> Self {
+        Holder {
+            process: found.process.as_ref(),
+            unseen: found.unseen,
+            ..Holder::default()
+        }
+    }
+}
+
+/// Who listens, without those whose program is still being looked for: they
+/// might be meant to or not.
+fn present(observation: &Observation) -> BTreeMap<Listener, Found> {
     let rows = observation.rows.iter();
     rows.filter(|row| !row.owners.is_pending())
         .filter_map(|row| {
             let listener = Listener::of(row, observation)?;
-            Some((listener, observation.first_owner(row).cloned()))
+            let process = observation.first_owner(row).cloned();
+            let unseen = UnseenHolder::of(row).filter(|_| process.is_none());
+            Some((listener, Found { process, unseen }))
         })
         .collect()
 }

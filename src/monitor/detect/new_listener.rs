@@ -21,9 +21,8 @@ impl Detector for NewListener {
         let listeners = case.scene.listeners.rows(case.scene.rows);
         for row in listeners.filter(|row| row.entry_seen) {
             let key = row.socket.key();
-            let process = case.scene.first_owner(row);
-            self.standing
-                .judge(key, process, level(row, case), case.now);
+            let holder = case.scene.holder(row);
+            self.standing.judge(key, holder, level(row, case), case.now);
         }
         self.standing.findings(case.now, case.limits.clearing)
     }

@@ -5,6 +5,7 @@
 //! counter, in several tables, is about the present. One table may have met a
 //! burst.
 
+use super::drop_counter::DropCounter;
 use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
 use super::{Case, Detector, Scene};
@@ -16,31 +17,15 @@ use crate::model::socket::SocketKey;
 use crate::model::socket_memory::{MemoryEntry, SocketMemory};
 use crate::model::time::Stamp;
 use foldhash::HashMap;
-use std::collections::VecDeque;
 use std::time::Duration;
-
-/// Window of the drop count.
-const WINDOW: Duration = Duration::from_secs(10);
-
-/// Minimum number of steps kept, however seldom tables are read.
-const LEAST_STEPS: usize = 4;
 
 /// A finding per socket.
 #[derive(Default)]
 pub(super) struct UdpDrops {
     standing: Standing<SocketKey>,
-    counters: HashMap<SocketKey, Counter>,
+    counters: HashMap<SocketKey, DropCounter>,
     /// The time of the table before.
     before: Option<Stamp>,
-}
-
-/// Drops of one socket since it was first seen.
-#[derive(Default)]
-struct Counter {
-    total: u32,
-    /// The latest increases, with the time of the table before each; empty while
-    /// nothing is dropped.
-    steps: VecDeque<(Stamp, u32)>,
 }
 
 impl Detector for UdpDrops {
@@ -52,14 +37,10 @@ impl Detector for UdpDrops {
                 continue;
             };
             let key = row.socket.key();
-            // Drops before it was first seen are past.
             let known = earlier.remove(&key);
-            let mut counter = known.unwrap_or_else(|| Counter {
-                total,
-                ..Counter::default()
-            });
+            let mut counter = known.unwrap_or_else(|| DropCounter::new(total));
             counter.advance(total, before, case.now);
-            let level = counter.level(row, memory, case.now, case.limits);
+            let level = level(&counter, row, memory, case.now, case.limits);
             self.standing
                 .judge(key, case.scene.holder(row), level, case.now);
             self.counters.insert(key, counter);
@@ -81,63 +62,36 @@ fn sockets<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (&'a Row, SocketMemory
         })
 }
 
-impl Counter {
-    /// Records the counter. One that goes back starts again.
-    fn advance(&mut self, total: u32, before: Stamp, now: Stamp) {
-        let increase = total.saturating_sub(self.total);
-        self.total = total;
-        if increase == 0 && self.steps.is_empty() {
-            return;
-        }
-        self.steps.push_back((before, increase));
-        while let Some((since, _)) = self.steps.front()
-            && since.age(now) > WINDOW
-            && self.steps.len() > LEAST_STEPS
-        {
-            self.steps.pop_front();
-        }
-        if self.steps.iter().all(|(_, increase)| *increase == 0) {
-            self.steps.clear();
-        }
-    }
-
-    fn level(&self, row: &Row, memory: SocketMemory, now: Stamp, limits: &Thresholds) -> Level {
-        let Some((since, _)) = self.steps.front() else {
-            return Level::Below;
-        };
-        let increases = self.steps.iter().map(|(_, increase)| *increase);
-        let dropped = increases.clone().fold(0, u32::saturating_add);
-        let rising = increases.filter(|increase| *increase > 0).count();
-        let evidence = Evidence::UdpDrops(Dropped {
-            socket: row.socket.local,
-            dropped,
-            window: whole_seconds(since.age(now)),
-            total: self.total,
-            receive_buffer: memory.buffers.map(|buffers| buffers.receive_limit),
-        });
-        // Where tables are read seldom, the part that falls into one window
-        // counts.
-        let lately = within_window(dropped, since.age(now));
-        if lately >= limits.udp_drops && rising >= limits.udp_drop_tables as usize {
-            Level::Raise(Severity::Warn, evidence)
-        } else if lately.saturating_mul(2) >= limits.udp_drops {
-            Level::Hold(evidence)
-        } else {
-            Level::Below
-        }
+fn level(
+    counter: &DropCounter,
+    row: &Row,
+    memory: SocketMemory,
+    now: Stamp,
+    limits: &Thresholds,
+) -> Level {
+    let Some(lately) = counter.lately(now) else {
+        return Level::Below;
+    };
+    let evidence = Evidence::UdpDrops(Dropped {
+        socket: row.socket.local,
+        dropped: lately.dropped,
+        window: whole_seconds(lately.span),
+        total: counter.total(),
+        receive_buffer: memory.buffers.map(|buffers| buffers.receive_limit),
+    });
+    let dropped = lately.in_window;
+    if dropped >= limits.udp_drops && lately.rising >= limits.udp_drop_tables as usize {
+        Level::Raise(Severity::Warn, evidence)
+    } else if dropped.saturating_mul(2) >= limits.udp_drops {
+        Level::Hold(evidence)
+    } else {
+        Level::Below
     }
 }
 
 /// A duration in seconds, rounded: tables are never exactly that far apart.
 fn whole_seconds(length: Duration) -> Duration {
     Duration::from_secs((length + Duration::from_millis(500)).as_secs())
-}
-
-/// The part of a number counted over `span` that falls into one window.
-fn within_window(count: u32, span: Duration) -> u32 {
-    let window = WINDOW.as_millis();
-    let scaled = u128::from(count) * window / span.as_millis().max(window);
-    u32::try_from(scaled).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -150,10 +104,7 @@ mod tests {
     fn severities(totals: &[u32], interval: u32) -> Vec<Option<Severity>> {
         let socket = row(Protocol::Udp, State::Unconnected, "192.0.2.1:53", "-");
         let limits = Thresholds::default();
-        let mut counter = Counter {
-            total: totals[0],
-            ..Counter::default()
-        };
+        let mut counter = DropCounter::new(totals[0]);
         let mut before = Stamp(0);
         let mut found = Vec::new();
         for (number, total) in (0_u32..).zip(totals) {
@@ -164,7 +115,7 @@ mod tests {
                 buffers: None,
                 drops: Some(*total),
             };
-            found.push(match counter.level(&socket, memory, now, &limits) {
+            found.push(match level(&counter, &socket, memory, now, &limits) {
                 Level::Raise(severity, _) => Some(severity),
                 _ => None,
             });
