@@ -5,6 +5,7 @@ use super::*;
 use crate::filter::sample::{process, row};
 use crate::model::gap::{Gap, GapReason};
 use crate::model::namespace::Namespace;
+use crate::model::network::GoneInterface;
 use crate::model::owner::{Holder as Descriptor, OwnerSpan, ProcessId, Unowned};
 use crate::model::protocol::Opened;
 use crate::model::timer::Timer;
@@ -313,6 +314,38 @@ fn who_stands_for_a_container_is_not_to_be_ended() {
         assert!(text.contains("172.17.0.2:80"), "{text}");
         assert!(!text.contains("tcplens kill"), "{text}");
     }
+}
+
+#[test]
+fn a_listener_that_nobody_can_reach_is_said_to_be_so() {
+    let told = |world: &Observation, language| {
+        let found = PortStatus::of(PORT, world);
+        found.lines(world, Catalogue::of(language))[0].clone()
+    };
+    let mut world = world(&["listen 0.0.0.0:8081 - of=812"]);
+    Arc::make_mut(&mut world.rows)[0].socket.interface = 3;
+    let with = told(&world, Language::English);
+    assert!(!with.contains("Nobody can reach it"), "{with}");
+    let namespace = world.rows[0].socket.namespace;
+    world.gone_interfaces = vec![GoneInterface {
+        namespace,
+        index: 3,
+    }];
+    let without = told(&world, Language::English);
+    assert!(
+        without.contains("0.0.0.0%3")
+            && without.contains("the interface that it is bound to is gone"),
+        "{without}"
+    );
+    assert!(told(&world, Language::Chinese).contains("网络接口已不存在"));
+    // One that can be reached beside it answers.
+    let mut rows = world.rows.to_vec();
+    rows.push(rows[0]);
+    rows[1].socket.interface = 0;
+    world.listeners.push((PORT, 1));
+    world.rows = Arc::new(rows);
+    let both = told(&world, Language::English);
+    assert!(!both.contains("Nobody can reach it"), "{both}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::super::catalogue::Catalogue;
 use super::super::sentence::{fill, grouped};
 use super::super::stands_for::StandsFor;
 use super::{Holder, PortStatus, Role, Verdict};
+use crate::model::network::Lost;
 use crate::model::observation::Observation;
 use crate::model::owner::Unowned;
 use std::collections::BTreeSet;
@@ -54,6 +55,9 @@ impl Writer<'_, '_> {
             Verdict::Unknown => "unknown",
         };
         let mut verdict = self.sentence("verdict", name).unwrap_or_default();
+        if let Some(lost) = self.lost_by_listeners() {
+            verdict = self.also(verdict, lost);
+        }
         let udp = here.iter().any(|holder| holder.role == Role::Datagrams);
         if udp && self.port.verdict() != Verdict::Datagrams {
             verdict = self.also(verdict, "udp_too");
@@ -72,7 +76,22 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// Names of the advice, the most useful first.
+    /// Name of the sentence about what every listener is bound to and this machine does not
+    /// have any more, if that is so.
+    fn lost_by_listeners(&self) -> Option<&'static str> {
+        let holders = self.port.here.iter();
+        let listeners = holders.filter(|holder| holder.role == Role::Listener);
+        let mut lost = listeners
+            .flat_map(|holder| &holder.rows)
+            .map(|row| self.seen.lost(&row.socket));
+        let first = lost.next()??;
+        lost.all(|lost| lost.is_some()).then_some(match first {
+            Lost::Interface => "lost_interface",
+            Lost::Address => "lost_address",
+        })
+    }
+
+    /// Names of what to do, the most useful first.
     fn advice(&self) -> Vec<&'static str> {
         let first = self.first();
         let role = first.map(|holder| holder.role);
