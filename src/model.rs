@@ -47,4 +47,5 @@ pub mod time;
 pub mod timer;
 pub mod trend;
 pub mod unit;
+pub mod unwatched;
 pub mod urgency;

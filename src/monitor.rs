@@ -7,6 +7,7 @@
 //! detectors.
 
 mod accept_waits;
+mod ages;
 mod census;
 mod chronicle;
 mod clocks;
@@ -39,6 +40,7 @@ use crate::model::tcp_info::TcpInfo;
 use crate::model::time::{Stamp, Time};
 use crate::model::timer::TimerKind;
 use accept_waits::AcceptWaits;
+use ages::Ages;
 use census::Census;
 use chronicle::Chronicler;
 use clocks::Clocks;
@@ -118,6 +120,7 @@ pub struct Monitor {
     trends: Trends,
     usage: Vec<Usage>,
     details: Details,
+    ages: Ages,
     accept_waits: AcceptWaits,
     probe_spacings: ProbeSpacings,
     /// Connections of the last table whose `TCP_INFO` the rules ask for.
@@ -153,6 +156,7 @@ impl Monitor {
             trends: Trends::default(),
             usage: Vec::new(),
             details: Details::default(),
+            ages: Ages::default(),
             accept_waits: AcceptWaits::default(),
             probe_spacings: ProbeSpacings::default(),
             probed: Vec::new(),
@@ -242,7 +246,7 @@ impl Monitor {
         read: Vec<(SocketKey, TcpInfo)>,
         time: Time,
     ) -> Option<Arc<Observation>> {
-        self.details.take(read, time.monotonic_ms);
+        self.details.take(read, time);
         self.accept_waits.measure(&self.details);
         let latest = self.latest.as_mut()?;
         let shown = Arc::make_mut(latest);
@@ -255,8 +259,23 @@ impl Monitor {
         Some(Arc::clone(latest))
     }
 
-    /// Returns the last observation with the events received since; none if
-    /// there are none. The rows are the very same.
+    /// The last observation with the ages that a reading of [`Matter::Details`] bounds,
+    /// which is not kept otherwise. With [`Self::fold`] they appear in the next table.
+    pub fn learn_ages(&mut self, reading: Reading) -> Option<Arc<Observation>> {
+        self.conclude(Vec::new());
+        let latest = self.latest.as_mut()?;
+        if let Matter::Details(read) = reading.matter {
+            let mut details = Details::default();
+            details.take(read, reading.time);
+            let find = |key: &SocketKey| latest.rows.get(self.ledger.row_of(key)?);
+            self.ages.update(&details, find);
+            Arc::make_mut(latest).unwatched = self.ages.all();
+        }
+        Some(Arc::clone(latest))
+    }
+
+    /// The last observation with the events that came since; none if none did.
+    /// The rows are the very same.
     pub fn with_new_events(&mut self) -> Option<Arc<Observation>> {
         if !self.chronicler.has_news() {
             return None;
@@ -339,6 +358,8 @@ impl Monitor {
         } = *self.draft.take()?;
         let moment = self.clock().moment;
         self.ledger.settle(&mut turned, answers, moment);
+        let find = |key: &SocketKey| turned.rows.get(self.ledger.row_of(key)?);
+        self.ages.update(&self.details, find);
         self.spent = std::mem::take(&mut turned.spent);
         // A holder carried over from the last table may hold nothing that is in
         // this one.
@@ -419,6 +440,7 @@ impl Monitor {
             flows: Arc::new(turned.flows),
             memory,
             details: self.details.all().to_vec(),
+            unwatched: self.ages.all(),
             limits: snapshot.limits,
             tallies: self.tallies.clone(),
             chronicle,

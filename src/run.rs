@@ -1,6 +1,7 @@
 //! Threads, terminal and signals: joins the modules into a program.
 
 mod actor;
+mod ages;
 mod check;
 mod clipboard;
 mod command;
@@ -13,6 +14,7 @@ mod job_control;
 mod pace;
 mod poller;
 mod port;
+mod probes;
 mod screen;
 mod settings;
 mod signals;

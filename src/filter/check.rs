@@ -242,7 +242,7 @@ fn autobound(range: Option<(u16, u16)>, port: u16) -> Truth {
 
 /// Returns the time in the present state, and true if it is only a lower bound.
 pub(super) fn age(row: &Row, observation: &Observation) -> (Duration, bool) {
-    let age = row.state_age(observation.time.stamp());
+    let age = observation.state_age(row);
     (age.at_least, !age.is_exact)
 }
 

@@ -283,7 +283,7 @@ fn age(row: &Row, observation: &Observation) -> String {
         // A closed row has no age.
         return String::new();
     }
-    let age = row.state_age(observation.time.stamp());
+    let age = observation.state_age(row);
     let shown = quantity::age(age.at_least);
     if age.is_exact {
         shown

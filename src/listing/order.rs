@@ -223,7 +223,7 @@ fn value(column: Column, row: &Row, observation: &Observation, ranks: &Ranks) ->
             State::Unknown(number) => 0x100 + u128::from(number),
             known => State::ALL.iter().position(|state| *state == known)? as u128,
         },
-        Column::Age => row.state_age(observation.time.stamp()).at_least.as_millis(),
+        Column::Age => observation.state_age(row).at_least.as_millis(),
         Column::Timer => {
             let timer = socket.timer?;
             let kind = match timer.kind {

@@ -13,7 +13,7 @@ use super::probe_spacing::ProbeSpacing;
 use super::process::Process;
 use super::protocol::Protocol;
 use super::reading::{SourceKind, Usage};
-use super::row::{Phase, Row};
+use super::row::{Phase, Row, StateAge};
 use super::socket::{Socket, SocketKey};
 use super::socket_memory::{MemoryEntry, SocketMemory};
 use super::state::State;
@@ -21,6 +21,7 @@ use super::tcp_info::TcpInfo;
 use super::text::Text;
 use super::time::Time;
 use super::trend::{Heap, Trend};
+use super::unwatched::Unwatched;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,7 +90,9 @@ pub struct Observation {
     pub memory: Arc<Vec<MemoryEntry>>,
     /// `TCP_INFO` of the requested connections, ascending by key.
     pub details: Vec<Detail>,
-    /// Connection history beyond the present table.
+    /// Ages that began before watching did, ascending by key.
+    pub unwatched: Arc<Vec<Unwatched>>,
+    /// What is known beyond the present moment.
     pub chronicle: Arc<Chronicle>,
     /// This kernel's settings.
     pub limits: Limits,
@@ -118,8 +121,34 @@ impl Observation {
         Some(self.probe_spacings.get(place.ok()?)?.spacing)
     }
 
-    /// Returns the states a row has passed through: as tracked, else as far as
-    /// the row itself shows. The present state is the last.
+    /// Least time in the present state before it was first seen there.
+    #[must_use]
+    pub fn unwatched(&self, row: &Row) -> Duration {
+        if self.unwatched.is_empty() || row.entry_seen {
+            return Duration::ZERO;
+        }
+        let key = row.socket.key();
+        let place = self.unwatched.binary_search_by(|known| known.key.cmp(&key));
+        let known = place.ok().and_then(|place| self.unwatched.get(place));
+        known.map_or(Duration::ZERO, |known| known.at_least)
+    }
+
+    /// Time that a row has been in its state. The table, filters and outputs all take it
+    /// from here.
+    #[must_use]
+    pub fn state_age(&self, row: &Row) -> StateAge {
+        let age = row.state_age(self.time.stamp());
+        if age.is_exact {
+            return age;
+        }
+        StateAge {
+            at_least: age.at_least + self.unwatched(row),
+            ..age
+        }
+    }
+
+    /// The way of a row through its states: as it was followed, else as far as
+    /// the row itself tells. The present state is the last.
     #[must_use]
     pub fn timeline(&self, row: &Row) -> Timeline {
         if let Some(followed) = self.chronicle.timeline(&row.socket.key()) {

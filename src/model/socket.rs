@@ -91,10 +91,21 @@ impl Socket {
         (!self.remote.is_none()).then_some(self.remote)
     }
 
-    /// True if it is a TCP connection with a full socket in the kernel: not a
-    /// listener, and neither a request sock nor a minisocket, which stand for a
-    /// connection before and after its life. An orphan in `FIN_WAIT_2` becomes a
-    /// minisocket, too: then its timer is that of `TIME_WAIT`.
+    /// True if its keepalive timer runs and probes are unanswered. The kernel runs the
+    /// same timer for an orphan in `FIN_WAIT_2`, and sends no probes.
+    #[must_use]
+    pub fn has_unanswered_probes(&self) -> bool {
+        let orphan = self.state == State::FinWait2 && self.inode.is_none();
+        let probed = self
+            .timer
+            .is_some_and(|timer| timer.kind == TimerKind::Keepalive && timer.retransmits > 0);
+        probed && !orphan
+    }
+
+    /// Whether it is a TCP connection of which the kernel keeps all there is to
+    /// know: not a listener, and not one of the short records that stand for a
+    /// connection before and after its life. An orphan in `FIN_WAIT_2` becomes
+    /// such a record, too: then its timer is that of `TIME_WAIT`.
     #[must_use]
     pub fn is_connection(&self) -> bool {
         let whole = !matches!(

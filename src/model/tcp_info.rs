@@ -8,6 +8,7 @@
 use super::socket_memory::SocketMemory;
 use super::state::State;
 use super::text::Text;
+use std::time::Duration;
 
 /// `TCP_INFO` of one connection at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -209,11 +210,33 @@ impl TcpInfo {
             .or(self.bytes_acked)
     }
 
-    /// True if this side opened the connection, if the counters show it. The peer
-    /// has acknowledged the SYN of the opener, which counts as a byte; the count
-    /// of the other side begins after its SYN (`tcp_create_openreq_child`).
-    /// `state` is that of the same moment. None while data is under way, in
-    /// states in which a FIN may be, and before Linux 4.19.
+    /// Least time that the connection has been in `state`, the state of the same moment:
+    /// since the last segment of a kind that cannot have come, or gone, before that
+    /// state began. None in states in which there is none.
+    ///
+    /// On both ends the handshake sets all three times (`tcp_finish_connect`,
+    /// `tcp_create_openreq_child`, `tcp_ack`). A FIN, and the acknowledgement of one, is
+    /// an acknowledgement received as well. `busy_us` bounds nothing: it also runs
+    /// while a SYN with data waits.
+    #[must_use]
+    pub fn least_age(&self, state: State) -> Option<Duration> {
+        let since_event_ms = match state {
+            State::Established => self
+                .last_data_sent_ms
+                .max(self.last_data_received_ms)
+                .max(self.last_ack_received_ms),
+            State::CloseWait | State::FinWait2 | State::Closing => self.last_ack_received_ms,
+            _ => return None,
+        };
+        Some(Duration::from_millis(since_event_ms.into()))
+    }
+
+    /// Whether this side opened the connection, where the counters tell: the
+    /// peer has acknowledged the SYN of who did, which counts as a byte, and of
+    /// the other side that began when its SYN was acknowledged already
+    /// (`tcp_create_openreq_child`). `state` is that of the same moment. None while
+    /// something is under way, in states in which a FIN may be, and before Linux
+    /// 4.19.
     #[must_use]
     pub fn dialled(&self, state: State) -> Option<bool> {
         let finished = match state {
@@ -294,6 +317,33 @@ mod tests {
         assert_eq!(of(Some(1000), Some(500), Some(100)), peer);
         let buffer = Some((HeldBack::BySendBuffer, 100));
         assert_eq!(of(Some(1000), Some(500), Some(1000)), buffer);
+    }
+
+    #[test]
+    fn only_events_within_the_state_bound_its_age() {
+        let info = TcpInfo {
+            last_data_sent_ms: 9000,
+            last_data_received_ms: 4000,
+            last_ack_received_ms: 2000,
+            ..TcpInfo::default()
+        };
+        let seconds = |state| info.least_age(state).map(|age| age.as_secs());
+        assert_eq!(seconds(State::Established), Some(9));
+        for after_fin in [State::CloseWait, State::FinWait2, State::Closing] {
+            assert_eq!(seconds(after_fin), Some(2), "{after_fin}");
+        }
+        // Sockets that were never connected have any number there.
+        for without in [
+            State::Closed,
+            State::Listen,
+            State::SynSent,
+            State::SynReceived,
+            State::FinWait1,
+            State::LastAck,
+            State::TimeWait,
+        ] {
+            assert_eq!(seconds(without), None, "{without}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::model::flow::{Flow, Sample};
 use crate::model::observation::Detail;
 use crate::model::socket::SocketKey;
 use crate::model::tcp_info::TcpInfo;
+use crate::model::time::{Stamp, Time};
 
 /// Details of the last reading that had any, ascending by key. A connection
 /// that is not read again is forgotten, so there are never more than in one
@@ -12,11 +13,14 @@ use crate::model::tcp_info::TcpInfo;
 #[derive(Default)]
 pub(super) struct Details {
     known: Vec<Detail>,
+    read_at: Stamp,
 }
 
 impl Details {
-    /// Processes a reading.
-    pub(super) fn take(&mut self, read: Vec<(SocketKey, TcpInfo)>, monotonic_ms: u64) {
+    /// Takes in a reading.
+    pub(super) fn take(&mut self, read: Vec<(SocketKey, TcpInfo)>, time: Time) {
+        let monotonic_ms = time.monotonic_ms;
+        self.read_at = time.stamp();
         let mut fresh: Vec<Detail> = read
             .into_iter()
             .map(|(key, info)| {
@@ -42,7 +46,12 @@ impl Details {
         self.known.get(place)
     }
 
-    /// All known details, ascending by key.
+    /// When they were read.
+    pub(super) fn read_at(&self) -> Stamp {
+        self.read_at
+    }
+
+    /// All that is known, ascending by key.
     pub(super) fn all(&self) -> &[Detail] {
         &self.known
     }

@@ -2,7 +2,6 @@
 //! rows: of a hundred thousand rows most are idle connections, and each further
 //! pass costs as much as reading their memory again.
 
-use super::probe_spacings::has_unanswered_probes;
 use super::trend::is_passing;
 use crate::model::protocol::Protocol;
 use crate::model::row::Row;
@@ -37,7 +36,7 @@ impl Muster {
         if socket.local == socket.remote && socket.state == State::Established {
             self.self_connected.push(number);
         }
-        if has_unanswered_probes(socket) {
+        if socket.has_unanswered_probes() {
             self.unanswered.push(number);
         }
         let waits = socket.recv_queue > 0 || socket.send_queue > 0;

@@ -8,8 +8,6 @@
 use crate::model::probe_spacing::ProbeSpacing;
 use crate::model::row::Row;
 use crate::model::socket::{Socket, SocketKey};
-use crate::model::state::State;
-use crate::model::timer::TimerKind;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -68,7 +66,7 @@ impl ProbeSpacings {
 
 impl Series {
     fn of(socket: &Socket, seen_ms: u64) -> Option<Self> {
-        let timer = socket.timer.filter(|_| has_unanswered_probes(socket))?;
+        let timer = socket.timer.filter(|_| socket.has_unanswered_probes())?;
         Some(Self {
             seen_ms,
             unanswered: timer.retransmits,
@@ -116,23 +114,13 @@ impl Series {
     }
 }
 
-/// True if the keepalive timer of a connection runs and probes are unanswered.
-/// The kernel runs the same timer for an orphan in `FIN_WAIT_2`, and sends no
-/// probes.
-pub(super) fn has_unanswered_probes(socket: &Socket) -> bool {
-    let orphan = socket.state == State::FinWait2 && socket.inode.is_none();
-    let probed = socket
-        .timer
-        .is_some_and(|timer| timer.kind == TimerKind::Keepalive && timer.retransmits > 0);
-    probed && !orphan
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::Monitor;
     use super::super::fixture::{reading, table, with_cookie};
     use super::*;
-    use crate::model::timer::Timer;
+    use crate::model::state::State;
+    use crate::model::timer::{Timer, TimerKind};
 
     /// Unanswered probes and milliseconds to the next one.
     fn probed(unanswered: u8, expires_ms: u32) -> Socket {

@@ -16,6 +16,7 @@ mod verdict;
 pub use close::{CloseRequest, close};
 pub use kill::{KillRequest, kill};
 
+use super::ages::Read;
 use super::{Ending, RunError};
 use crate::explain::catalogue::Catalogue;
 use crate::explain::sentence::fill;
@@ -77,8 +78,16 @@ impl About {
         self.source.include_flows(self.filter.needs_flows());
         let reading = self.source.read_table()?;
         let mut monitor = Monitor::new(MonitorOptions::default());
-        let observation = monitor.fold(reading);
-        Ok(observation.map_or_else(Observation::default, |seen| (*seen).clone()))
+        let Some(observation) = monitor.fold(reading) else {
+            return Ok(Observation::default());
+        };
+        let read = Read {
+            monitor: &mut monitor,
+            source: self.source.as_mut(),
+            observation,
+        };
+        let observation = read.with_ages(&self.filter, &self.quick, false);
+        Ok((*observation).clone())
     }
 
     /// The rows that match.

@@ -1,13 +1,16 @@
 //! Explanations for a pipe or a quick look: of a state, of everything, and of
 //! the sockets that match.
 
+use super::ages::Read;
 use super::headless::{connections, say, say_none, say_undecided};
-use super::{Ending, RunError, port, terminal};
+use super::{Ending, RunError, port, probes, terminal};
 use crate::explain::catalogue::Catalogue;
 use crate::explain::sentence::fill;
 use crate::filter::Filter;
-use crate::listing::{Quick, Sort, arrange_decided};
+use crate::listing::{Column, Quick, Sort, SortBy, arrange_decided};
 use crate::model::limits::Limits;
+use crate::model::observation::Observation;
+use crate::model::reading::Reading;
 use crate::model::state::State;
 use crate::model::text::Text;
 use crate::monitor::{Monitor, MonitorOptions};
@@ -15,6 +18,7 @@ use crate::report::json::explained::ExplainedPort;
 use crate::report::{chapter, explained, filters, json, table};
 use crate::source::ReadingSource;
 use std::io::{BufWriter, IsTerminal, Write, stderr, stdout};
+use std::sync::Arc;
 
 /// Topic to explain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,11 +89,28 @@ pub fn explain_sockets(mut request: ExplainRequest) -> Result<Ending, RunError> 
     request.source.include_flows(flows);
     let reading = request.source.read_table()?;
     let mut monitor = Monitor::new(MonitorOptions::default());
-    let Some(mut observation) = monitor.fold(reading) else {
+    let Some(observation) = monitor.fold(reading) else {
         return Ok(Ending::NothingMatched);
     };
-    let (rows, undecided) =
-        arrange_decided(&observation, &request.filter, &request.sort, &request.quick);
+    let by_age = request.sort.by == SortBy::Column(Column::Age);
+    let read = Read {
+        monitor: &mut monitor,
+        source: request.source.as_mut(),
+        observation,
+    };
+    let mut observation = read.with_ages(&request.filter, &request.quick, by_age);
+    let arranged = |observation: &Observation| {
+        arrange_decided(observation, &request.filter, &request.sort, &request.quick)
+    };
+    let (mut rows, mut undecided) = arranged(&observation);
+    let told = &rows[..rows.len().min(explained::MOST)];
+    if let Some(socket) = probes::due_soon(&observation, told) {
+        say_wait(request.words);
+        if probes::wait_for_probe(&socket, request.source.as_mut()) {
+            observation = second_table(&mut monitor, request.source.as_mut())?;
+            (rows, undecided) = arranged(&observation);
+        }
+    }
     say_undecided(undecided, request.words);
     let source = request.source.as_mut();
     let port = port::report(&request.filter, &observation, source, request.words);
@@ -97,7 +118,7 @@ pub fn explain_sockets(mut request: ExplainRequest) -> Result<Ending, RunError> 
         let details = request
             .source
             .read_details(&connections(&observation, &rows));
-        observation = monitor.fold(details).unwrap_or(observation);
+        observation = with_details(&mut monitor, details).unwrap_or(observation);
         let mut out = BufWriter::new(stdout().lock());
         let port = port
             .as_ref()
@@ -132,8 +153,8 @@ pub fn explain_sockets(mut request: ExplainRequest) -> Result<Ending, RunError> 
     let mut asked = connections(&observation, told);
     asked.extend_from_slice(monitor.probed());
     let details = request.source.read_details(&asked);
-    // The rows stay the same, and so do their numbers.
-    observation = monitor.fold(details).unwrap_or(observation);
+    // The rows stay the same sockets, and so do their numbers.
+    observation = with_details(&mut monitor, details).unwrap_or(observation);
     explained::write(
         &observation,
         &rows,
@@ -151,7 +172,32 @@ pub fn explain_sockets(mut request: ExplainRequest) -> Result<Ending, RunError> 
     Ok(Ending::Done)
 }
 
-/// Lists the topics, for a word that is neither a topic nor found anywhere.
+/// Says what is waited for.
+fn say_wait(words: &Catalogue) {
+    let sentence = words.screen("unknown", "awaits_probe");
+    say(&fill(sentence, |_| Some(words.length(probes::MAX_WAIT))).unwrap_or_default());
+}
+
+/// The observation after another reading.
+fn second_table(
+    monitor: &mut Monitor,
+    source: &mut dyn ReadingSource,
+) -> Result<Arc<Observation>, RunError> {
+    let reading = source.read_table()?;
+    if let Some(observation) = monitor.fold(reading) {
+        return Ok(observation);
+    }
+    let answers = source.look_up(monitor.unsettled());
+    Ok(monitor.fold(answers).unwrap_or_default())
+}
+
+/// The observation with what the kernel tells of connections, and so of their ages.
+fn with_details(monitor: &mut Monitor, details: Reading) -> Option<Arc<Observation>> {
+    monitor.fold(details.clone());
+    monitor.learn_ages(details)
+}
+
+/// Names the topics, for a word that is neither one nor found anywhere.
 fn say_topics(word: &str, words: &Catalogue) {
     let topics: Vec<&str> = std::iter::once("all")
         .chain(State::ALL.map(State::word))

@@ -1,12 +1,13 @@
 //! One reading as text, for pipes, scripts and other programs.
 
+use super::ages::Read;
 use super::port::{self, PortReport};
 use super::{Ending, RunError};
 use crate::explain::catalogue::Catalogue;
 use crate::explain::doubt;
 use crate::explain::port::Verdict;
 use crate::filter::{Doubt, Filter};
-use crate::listing::{Column, Quick, Sort, Undecided, arrange_decided};
+use crate::listing::{Column, Quick, Sort, SortBy, Undecided, arrange_decided};
 use crate::model::observation::Observation;
 use crate::model::socket::Socket;
 use crate::monitor::{Monitor, MonitorOptions};
@@ -57,9 +58,16 @@ pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
     request.source.include_flows(needs_flows(&request));
     let reading = request.source.read_table()?;
     let mut monitor = Monitor::new(MonitorOptions::default());
-    let Some(mut observation) = monitor.fold(reading) else {
+    let Some(observation) = monitor.fold(reading) else {
         return Ok(Ending::NothingMatched);
     };
+    let of_matching = needs_ages(&request);
+    let read = Read {
+        monitor: &mut monitor,
+        source: request.source.as_mut(),
+        observation,
+    };
+    let mut observation = read.with_ages(&request.filter, &request.quick, of_matching);
     let (rows, undecided) =
         arrange_decided(&observation, &request.filter, &request.sort, &request.quick);
     if request.info && request.format == Format::Json {
@@ -156,7 +164,17 @@ fn needs_flows(request: &ListRequest) -> bool {
     shown || request.filter.needs_flows() || request.sort.by.needs_flows()
 }
 
-/// Returns the sockets of the rows that are connections.
+/// True if the ages of the rows that match are shown or order them.
+fn needs_ages(request: &ListRequest) -> bool {
+    let shown = match request.format {
+        Format::Table => request.columns.contains(&Column::Age),
+        // Then all is read of each row anyway.
+        Format::Json => request.info,
+    };
+    shown || request.sort.by == SortBy::Column(Column::Age)
+}
+
+/// Those of some rows that have more to tell.
 pub(super) fn connections(observation: &Observation, rows: &[u32]) -> Vec<Socket> {
     rows.iter()
         .filter_map(|number| observation.rows.get(*number as usize))

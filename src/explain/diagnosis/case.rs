@@ -173,7 +173,8 @@ impl<'a> Case<'a> {
     }
 
     fn age(&self) -> Duration {
-        self.row.state_since.age(self.observation.time.stamp())
+        let watched = self.row.state_since.age(self.observation.time.stamp());
+        watched + self.observation.unwatched(self.row)
     }
 
     /// The age as text: polling does not resolve tenths of a second.
@@ -191,7 +192,8 @@ impl<'a> Case<'a> {
             Phase::Changed { from } => Some(from.to_string()),
             _ => None,
         };
-        let single = self.observation.number <= 1;
+        // One table alone shows only that a row is there.
+        let single = self.observation.number <= 1 && self.observation.unwatched(self.row).is_zero();
         let name = match (&from, self.row.entry_seen) {
             // A closed row is no longer in its last state.
             _ if single || self.row.phase == Phase::Closed => "bare",

@@ -254,7 +254,7 @@ struct AgeEntry {
 
 impl AgeEntry {
     fn of(row: &Row, observation: &Observation) -> Self {
-        let age = row.state_age(observation.time.stamp());
+        let age = observation.state_age(row);
         Self {
             at_least_ms: u64::try_from(age.at_least.as_millis()).unwrap_or(u64::MAX),
             exact: age.is_exact,
