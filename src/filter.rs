@@ -113,13 +113,13 @@ impl Filter {
         .filter(|port| *port != 0)
     }
 
-    /// True if it asks for the age of rows.
+    /// True if it uses the age of rows.
     #[must_use]
     pub fn is_of_age(&self) -> bool {
         self.asks(|test| matches!(test, ast::Test::Age(..)))
     }
 
-    /// True if it asks for the urgency of rows, which rules of the monitor cannot
+    /// True if it uses the urgency of rows, which rules of the monitor cannot
     /// know.
     #[must_use]
     pub fn is_of_urgency(&self) -> bool {

@@ -274,8 +274,8 @@ impl Monitor {
         Some(Arc::clone(latest))
     }
 
-    /// The last observation with the events that came since; none if none did.
-    /// The rows are the very same.
+    /// Returns the last observation with the events received since; none if
+    /// there are none. The rows are the very same.
     pub fn with_new_events(&mut self) -> Option<Arc<Observation>> {
         if !self.chronicler.has_news() {
             return None;

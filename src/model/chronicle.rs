@@ -12,16 +12,16 @@ use super::tcp_info::Payload;
 pub struct Chronicle {
     /// Active source of events, or the reason why there is none.
     pub feed: Feed,
-    /// Changes told since watching began, of the namespaces that are watched.
+    /// Number of changes received since watching began, of the watched namespaces.
     pub told: u64,
     /// Number of changes lost since then.
     pub lost: u64,
     /// Number of connections that began and ended between two tables, since then.
     pub brief: u64,
-    /// Changes told of connections of which nothing tells the network namespace; they
-    /// are in neither of the other numbers.
+    /// Number of changes of connections in an unknown network namespace; they are in
+    /// neither of the other numbers.
     pub unplaced: u64,
-    /// What reading events costs now, in thousandths of one core.
+    /// Cost of reading events at present, in thousandths of one core.
     pub cost_permille: Option<u16>,
     /// Latest events, the newest last.
     pub stream: Vec<Happening>,

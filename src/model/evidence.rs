@@ -68,8 +68,8 @@ pub enum Evidence {
         /// Connections that it dropped at its full queue in the last ten seconds, repeats
         /// of clients included, where that is known.
         dropped: Option<u64>,
-        /// How many connections listeners of that namespace dropped in the last
-        /// ten seconds, where that is told.
+        /// Number of connections that listeners of that namespace dropped in the
+        /// last ten seconds, if reported.
         overflows: Option<u64>,
         /// True if the queue is full.
         full: bool,

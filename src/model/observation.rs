@@ -92,7 +92,7 @@ pub struct Observation {
     pub details: Vec<Detail>,
     /// Ages that began before watching did, ascending by key.
     pub unwatched: Arc<Vec<Unwatched>>,
-    /// What is known beyond the present moment.
+    /// Connection history beyond the present table.
     pub chronicle: Arc<Chronicle>,
     /// This kernel's settings.
     pub limits: Limits,
@@ -147,8 +147,8 @@ impl Observation {
         }
     }
 
-    /// The way of a row through its states: as it was followed, else as far as
-    /// the row itself tells. The present state is the last.
+    /// Returns the states a row has passed through: as tracked, else as far as
+    /// the row itself shows. The present state is the last.
     #[must_use]
     pub fn timeline(&self, row: &Row) -> Timeline {
         if let Some(followed) = self.chronicle.timeline(&row.socket.key()) {

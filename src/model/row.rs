@@ -51,7 +51,8 @@ pub struct StateAge {
 const TIME_WAIT: Duration = Duration::from_mins(1);
 
 impl Row {
-    /// The time in the present state: as seen, or for `TIME_WAIT` as its timer says.
+    /// Returns the time in the present state: as observed, or for `TIME_WAIT` as
+    /// its timer shows.
     #[must_use]
     pub fn state_age(&self, now: Stamp) -> StateAge {
         let watched = self.state_since.age(now);

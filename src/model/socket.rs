@@ -102,10 +102,10 @@ impl Socket {
         probed && !orphan
     }
 
-    /// Whether it is a TCP connection of which the kernel keeps all there is to
-    /// know: not a listener, and not one of the short records that stand for a
-    /// connection before and after its life. An orphan in `FIN_WAIT_2` becomes
-    /// such a record, too: then its timer is that of `TIME_WAIT`.
+    /// True if it is a TCP connection with a full socket in the kernel: not a
+    /// listener, and neither a request sock nor a minisocket, which stand for a
+    /// connection before and after its life. An orphan in `FIN_WAIT_2` becomes a
+    /// minisocket, too: then its timer is that of `TIME_WAIT`.
     #[must_use]
     pub fn is_connection(&self) -> bool {
         let whole = !matches!(

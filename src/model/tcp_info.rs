@@ -231,12 +231,11 @@ impl TcpInfo {
         Some(Duration::from_millis(since_event_ms.into()))
     }
 
-    /// Whether this side opened the connection, where the counters tell: the
-    /// peer has acknowledged the SYN of who did, which counts as a byte, and of
-    /// the other side that began when its SYN was acknowledged already
-    /// (`tcp_create_openreq_child`). `state` is that of the same moment. None while
-    /// something is under way, in states in which a FIN may be, and before Linux
-    /// 4.19.
+    /// True if this side opened the connection, if the counters show it. The peer
+    /// has acknowledged the SYN of the opener, which counts as a byte; the count
+    /// of the other side begins after its SYN (`tcp_create_openreq_child`).
+    /// `state` is that of the same moment. None while data is under way, in
+    /// states in which a FIN may be, and before Linux 4.19.
     #[must_use]
     pub fn dialled(&self, state: State) -> Option<bool> {
         let finished = match state {

@@ -17,7 +17,7 @@ pub(super) struct Details {
 }
 
 impl Details {
-    /// Takes in a reading.
+    /// Processes a reading.
     pub(super) fn take(&mut self, read: Vec<(SocketKey, TcpInfo)>, time: Time) {
         let monotonic_ms = time.monotonic_ms;
         self.read_at = time.stamp();
@@ -51,7 +51,7 @@ impl Details {
         self.read_at
     }
 
-    /// All that is known, ascending by key.
+    /// All known details, ascending by key.
     pub(super) fn all(&self) -> &[Detail] {
         &self.known
     }

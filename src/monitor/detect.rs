@@ -114,7 +114,7 @@ impl<'a> Scene<'a> {
         self.memory.get(place.ok()?)?.memory.drops
     }
 
-    /// The owner of a row with the smallest pid.
+    /// Returns the owner of a row with the smallest pid.
     fn first_owner(&self, row: &Row) -> Option<&'a Arc<Process>> {
         let holder = row.owners.of(self.holders).first()?;
         self.interner.get(holder.process)

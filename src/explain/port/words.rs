@@ -91,7 +91,7 @@ impl Writer<'_, '_> {
         })
     }
 
-    /// Names of what to do, the most useful first.
+    /// Names of the advice, the most useful first.
     fn advice(&self) -> Vec<&'static str> {
         let first = self.first();
         let role = first.map(|holder| holder.role);

@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 /// A change that is to become an entry of the event log.
 pub(super) struct Drafted {
     pub(super) line: Happening,
-    /// True if a listener here is known to have taken the connection.
+    /// True if a listener here is known to have accepted the connection.
     pub(super) accepted: bool,
     pub(super) certainty: Certainty,
 }
@@ -55,7 +55,7 @@ impl Latest {
         last.push_back((number, meaning));
     }
 
-    /// Their lines, in the order of the changes; `only` is the namespace that is watched,
+    /// Returns their events, in the order of the changes; `only` is the namespace that is watched,
     /// if it is the only one.
     pub(super) fn drafted(self, changes: &[Change], only: Option<u32>) -> Vec<Drafted> {
         let mut last: Vec<_> = self.here.into_iter().chain(self.unsure).collect();
@@ -74,9 +74,9 @@ impl Latest {
     }
 }
 
-/// The line of a change.
+/// The event of a change.
 fn happening(change: &Change, meaning: &Meaning, only: Option<u32>) -> Happening {
-    // Both SYN_RECV and what follows are told when the third segment comes.
+    // Both SYN_RECV and what follows are reported when the third segment comes.
     let known = change.from != State::SynReceived;
     let stayed_us = meaning.stayed_us.filter(|_| known);
     let from = Some(change.from);

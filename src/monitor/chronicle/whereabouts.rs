@@ -1,9 +1,9 @@
 //! Decides which changes are of the watched network namespace: the kernel
 //! reports those of the whole machine, without the namespace.
 //!
-//! The caller of a connect tells it, where its namespace could still be read: who is
-//! gone by then, or hidden, leaves it unknown. Who is accepted is where its listener is.
-//! Everything else is here if a table shows it.
+//! A `connect` has the namespace of its caller; that is unknown if the process was
+//! gone or hidden when it was read. An accepted connection has that of its listener.
+//! Any other connection is in the watched one if a table shows it.
 
 use crate::model::event::Change;
 use crate::model::observation::Observation;
@@ -13,13 +13,13 @@ use foldhash::HashSet;
 /// Relation of a connection to the watched namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Place {
-    /// In a namespace that is watched.
+    /// In a watched namespace.
     #[default]
     Here,
-    /// Anywhere: the namespace of its caller is not known. It is reported as such unless a
-    /// table shows it.
+    /// The namespace of its caller is unknown. It is reported as such unless a table
+    /// shows it.
     Unknown,
-    /// Nothing that is here explains it; a table may show it yet.
+    /// Nothing in the watched namespace explains it; a table may show it yet.
     Unsure,
     /// Its caller is in another namespace. Sockets may be passed from one to
     /// another, so a table may show even that.

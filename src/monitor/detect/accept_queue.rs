@@ -7,7 +7,7 @@
 //! without a connection; only as far as `ListenOverflows` of the namespace rises with it
 //! are they connections.
 //!
-//! Only `sock_diag` tells the backlog; from `/proc` this rule says nothing.
+//! Only `sock_diag` reports the backlog; from `/proc` this rule is inactive.
 
 use super::drop_counter::{DropCounter, WINDOW};
 use super::standing::{Level, Standing};
