@@ -22,7 +22,7 @@ impl Read<'_> {
     pub(super) fn with_ages(
         self,
         filter: &Filter,
-        quick: &Quick,
+        quick: Quick,
         of_matching: bool,
     ) -> Arc<Observation> {
         let of_age = filter.is_of_age();

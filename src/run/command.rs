@@ -86,7 +86,7 @@ impl About {
             source: self.source.as_mut(),
             observation,
         };
-        let observation = read.with_ages(&self.filter, &self.quick, false);
+        let observation = read.with_ages(&self.filter, self.quick, false);
         Ok((*observation).clone())
     }
 

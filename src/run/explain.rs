@@ -98,7 +98,7 @@ pub fn explain_sockets(mut request: ExplainRequest) -> Result<Ending, RunError> 
         source: request.source.as_mut(),
         observation,
     };
-    let mut observation = read.with_ages(&request.filter, &request.quick, by_age);
+    let mut observation = read.with_ages(&request.filter, request.quick, by_age);
     let arranged = |observation: &Observation| {
         arrange_decided(observation, &request.filter, &request.sort, &request.quick)
     };

@@ -67,7 +67,7 @@ pub fn list(mut request: ListRequest) -> Result<Ending, RunError> {
         source: request.source.as_mut(),
         observation,
     };
-    let mut observation = read.with_ages(&request.filter, &request.quick, of_matching);
+    let mut observation = read.with_ages(&request.filter, request.quick, of_matching);
     let (rows, undecided) =
         arrange_decided(&observation, &request.filter, &request.sort, &request.quick);
     if request.info && request.format == Format::Json {
