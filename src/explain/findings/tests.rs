@@ -214,8 +214,8 @@ fn deadlock(other: Option<&str>) -> Evidence {
     })
 }
 
-/// The same for the rules that are not about first contacts.
-fn more_samples() -> Vec<Evidence> {
+/// Queues that fill, overflow between tables, and are full.
+fn queue_samples() -> Vec<Evidence> {
     let host = Endpoint::default();
     vec![
         Evidence::AcceptQueue {
@@ -242,6 +242,13 @@ fn more_samples() -> Vec<Evidence> {
             overflows: Some(7),
             full: true,
         },
+    ]
+}
+
+/// The same for the rules that are not about first contacts.
+fn more_samples() -> Vec<Evidence> {
+    let host = Endpoint::default();
+    vec![
         stall(Duration::from_secs(90), false),
         Evidence::UdpDrops(UdpDrops {
             socket: host,
@@ -516,6 +523,7 @@ pub(crate) fn all_findings() -> Vec<Finding> {
     let evidence = || samples().into_iter().chain(more_samples());
     for evidence in evidence()
         .chain(still_more_samples())
+        .chain(queue_samples())
         .chain(silent_samples())
     {
         for (process, holder) in holders() {
