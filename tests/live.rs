@@ -181,6 +181,10 @@ const INSIDE: &[(&str, Body)] = &[
         "absences_of_shared_ports_name_the_right_one",
         absences::of_shared_ports_name_the_right_one,
     ),
+    (
+        "absences_of_ipv6_listeners_hide_no_connection",
+        absences::of_ipv6_listeners_hide_no_connection,
+    ),
     ("details_agree_with_ss", details::agree_with_ss),
     (
         "evidence_tells_which_halves_are_shut",

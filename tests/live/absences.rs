@@ -173,3 +173,23 @@ pub(crate) fn of_shared_ports_name_the_right_one(_: &Namespace) -> Result<(), No
     assert!(seen.listeners.is_empty());
     Ok(())
 }
+
+/// A connection over IPv6 whose listener has closed: no listener shows that one walk
+/// reads both families.
+pub(crate) fn of_ipv6_listeners_hide_no_connection(_: &Namespace) -> Result<(), NotHere> {
+    let listener = TcpListener::bind("[::1]:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    let plain = TcpListener::bind("127.0.0.1:0").unwrap();
+    drop(listener);
+    let seen = Watch::begin().look();
+    for end in [&client, &server] {
+        let (local, remote) = (end.local_addr().unwrap(), end.peer_addr().unwrap());
+        let found = row(&seen, local, Some(remote)).unwrap();
+        assert_eq!(found.socket.state, State::Established);
+    }
+    let listens = row(&seen, plain.local_addr().unwrap(), None).unwrap();
+    assert_eq!(seen.drops(&listens), Some(0));
+    assert_eq!(seen.rows.len(), 3);
+    Ok(())
+}
