@@ -46,6 +46,15 @@ impl Entrance {
             Self::Process(pid) => format!("nsenter -t {pid} -n "),
         }
     }
+
+    /// Returns the flag with which a command of this program is about it.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        match self {
+            Self::Name(name) => format!("--netns {name}"),
+            Self::Process(pid) => format!("--netns {pid}"),
+        }
+    }
 }
 
 /// Network namespaces to read.

@@ -6,7 +6,7 @@ use super::finding::{Blind, Finding};
 use super::flow::Flow;
 use super::gap::Gap;
 use super::limits::Limits;
-use super::namespace::{Interface, Namespace};
+use super::namespace::{Entrance, Interface, Namespace};
 use super::network::{GoneInterface, Lost, Network};
 use super::owner::{Holder, OwnerSearch, ProcessId, User};
 use super::probe_spacing::ProbeSpacing;
@@ -164,6 +164,13 @@ impl Observation {
             },
         };
         Timeline { steps: vec![step] }
+    }
+
+    /// Way into the network namespace that this program has entered, if one was named.
+    #[must_use]
+    pub fn entered(&self) -> Option<&Entrance> {
+        let own = self.namespaces.iter().find(|known| known.own);
+        own?.entrance.as_ref()
     }
 
     /// True if a row is in the network namespace of this program, or may be: if

@@ -4,7 +4,7 @@ use super::super::catalogue::Language;
 use super::*;
 use crate::filter::sample::{process, row};
 use crate::model::gap::{Gap, GapReason};
-use crate::model::namespace::Namespace;
+use crate::model::namespace::{Entrance, Namespace};
 use crate::model::network::GoneInterface;
 use crate::model::owner::{Holder as Descriptor, OwnerSpan, ProcessId, Unowned};
 use crate::model::protocol::Opened;
@@ -399,6 +399,26 @@ fn a_forwarded_port_names_its_target_and_who_is_there() {
     }
     let none = PortStatus::of(PORT, &world).with_forwardings(Vec::new(), &world);
     assert_eq!(none.verdict(), Verdict::Free);
+}
+
+/// Without the flag the command would end who has the port elsewhere.
+#[test]
+fn advice_in_a_namespace_that_was_entered_is_about_it() {
+    for (entrance, flag) in [
+        (Entrance::Name("blue".into()), "--netns blue"),
+        (Entrance::Process(7), "--netns 7"),
+    ] {
+        let mut world = world(&["listen 0.0.0.0:8081 - of=812"]);
+        world.namespaces[0].entrance = Some(entrance);
+        for language in [Language::English, Language::Chinese] {
+            let lines = PortStatus::of(PORT, &world).lines(&world, Catalogue::of(language));
+            let text = lines.join("\n");
+            assert!(
+                text.contains(&format!("tcplens kill {flag} :8081")),
+                "{text}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -132,8 +132,12 @@ impl Writer<'_, '_> {
     }
 
     fn sentence(&self, group: &str, name: &str) -> Option<String> {
-        fill(self.words.port(group, name), |place| self.value(place))
-            .filter(|text| !text.is_empty())
+        let text = fill(self.words.port(group, name), |place| self.value(place))?;
+        let text = match self.seen.entered() {
+            Some(entrance) if group == "next" => with_flag(&text, &entrance.flag()),
+            _ => text,
+        };
+        (!text.is_empty()).then_some(text)
     }
 
     fn value(&self, place: &str) -> Option<String> {
@@ -271,6 +275,14 @@ impl Writer<'_, '_> {
         })
         .unwrap_or_default()
     }
+}
+
+/// Adds a flag to the commands of this program in a text.
+fn with_flag(text: &str, flag: &str) -> String {
+    let commands = ["tcplens kill", "tcplens close", "tcplens explain"];
+    commands.iter().fold(text.to_owned(), |text, command| {
+        text.replace(command, &format!("{command} {flag}"))
+    })
 }
 
 fn count(number: usize) -> String {

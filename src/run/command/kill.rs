@@ -63,7 +63,11 @@ pub fn kill(mut request: KillRequest) -> Result<Ending, RunError> {
         return Ok(Ending::NothingMatched);
     }
     let targets = Targets::of(&rows, &rule);
-    let command = shell_words(filter, &request.about.quick);
+    let words = shell_words(filter, &request.about.quick);
+    let command = match observation.entered() {
+        Some(entrance) => format!("{} {words}", entrance.flag()),
+        None => words,
+    };
     if targets.meant.is_empty() {
         teller.aside("no_holder", &[]);
     }
