@@ -17,6 +17,8 @@
 
 #[path = "live/absences.rs"]
 mod absences;
+#[path = "live/ages.rs"]
+mod ages;
 #[path = "live/bad_input.rs"]
 mod bad_input;
 #[path = "live/checks.rs"]
@@ -71,6 +73,8 @@ mod oracle;
 mod orders;
 #[path = "live/other.rs"]
 mod other;
+#[path = "live/path_mtu.rs"]
+mod path_mtu;
 #[path = "live/patience.rs"]
 mod patience;
 #[path = "live/payload.rs"]
@@ -141,6 +145,14 @@ const INSIDE: &[(&str, Body)] = &[
     (
         "unknown_is_neither_yes_nor_no",
         unknown::is_neither_yes_nor_no,
+    ),
+    (
+        "path_mtu_black_hole_is_named",
+        path_mtu::black_hole_is_named,
+    ),
+    (
+        "ages_of_idle_connections_are_known",
+        ages::of_idle_connections_are_known,
     ),
     (
         "unknown_dual_stack_is_told_apart",

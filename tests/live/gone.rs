@@ -106,6 +106,11 @@ pub(crate) fn interface_is_told(_: &Namespace) -> Result<(), NotHere> {
         said.contains(&format!("interface {index}, which is gone")),
         "{said}"
     );
+    let verdict = format!("Port {}: ", local.port());
+    assert!(
+        said.starts_with(&verdict) && said.contains("Nobody can reach it: the interface"),
+        "{said}"
+    );
     kernel.remove_link(kernel.index("gone0"));
     Ok(())
 }

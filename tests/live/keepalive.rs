@@ -1,10 +1,11 @@
 //! Keepalive probes that nobody answers, at times that the program has set.
 
 use super::gone::{self, Configuration};
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{Namespace, NotHere, program};
 use super::watch::{Watch, row};
 use rustix::net::sockopt;
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 use tcplens::explain::catalogue::{Catalogue, Language};
 use tcplens::explain::diagnosis::diagnose;
@@ -39,5 +40,23 @@ pub(crate) fn spacing_is_observed(_: &Namespace) -> Result<(), NotHere> {
     ] {
         assert!(told.contains(expected), "{told}");
     }
+    // What explains it once waits for the next probe.
+    let output = Command::new(program())
+        .args(["explain", "--lang", "en", "sport", &near.port().to_string()])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let waits = String::from_utf8_lossy(&output.stderr);
+    println!("{waits}{said}");
+    assert!(
+        waits.contains("waiting up to 3 s for the next keepalive probe"),
+        "{waits}"
+    );
+    assert!(
+        said.contains("Probes go out every 2 s (observed)"),
+        "{said}"
+    );
     Ok(())
 }
