@@ -27,6 +27,7 @@ pub mod mute;
 pub mod namespace;
 pub mod network;
 pub mod observation;
+pub mod opener;
 pub mod owner;
 pub mod pace;
 pub mod powers;

@@ -31,6 +31,7 @@ use crate::model::gap::GapKind;
 use crate::model::mute::Mute;
 use crate::model::namespace::Scope;
 use crate::model::observation::{Observation, Tally};
+use crate::model::opener::Openers;
 use crate::model::reading::{Matter, Reading, Snapshot, Usage};
 use crate::model::row::Row;
 use crate::model::socket::{Socket, SocketKey};
@@ -308,6 +309,8 @@ impl Monitor {
         roll.translate(&mut snapshot.holders);
         let listed_holders = snapshot.holders.len();
         let memory = memory_by_key(&mut snapshot);
+        let openers = std::mem::take(&mut snapshot.openers);
+        let openers = openers.rename(|place| Some(snapshot.sockets.get(place as usize)?.key()));
         let page = Page {
             sockets: std::mem::take(&mut snapshot.sockets),
             owners: std::mem::take(&mut snapshot.owners),
@@ -338,6 +341,7 @@ impl Monitor {
             turned,
             listed_holders,
             memory,
+            openers: Arc::new(openers),
         }));
         if settled {
             self.conclude(Vec::new())
@@ -355,6 +359,7 @@ impl Monitor {
             mut turned,
             listed_holders,
             memory,
+            openers,
         } = *self.draft.take()?;
         let moment = self.clock().moment;
         self.ledger.settle(&mut turned, answers, moment);
@@ -403,7 +408,7 @@ impl Monitor {
         self.probe(&turned, &census);
         self.chronicler.note(&turned, self.now, began);
         self.watch(snapshot.scope);
-        let (findings, muted) = self.detect(&mut turned, &census, &kernel, &memory);
+        let (findings, muted) = self.detect(&mut turned, &census, &kernel, &memory, &openers);
         let only =
             (snapshot.scope == Scope::Own && kernel.namespace != 0).then_some(kernel.namespace);
         self.chronicler.end_table(only);
@@ -439,6 +444,7 @@ impl Monitor {
             usage: self.usage.clone(),
             flows: Arc::new(turned.flows),
             memory,
+            openers,
             details: self.details.all().to_vec(),
             unwatched: self.ages.all(),
             limits: snapshot.limits,
@@ -510,6 +516,7 @@ impl Monitor {
         census: &Census,
         kernel: &Kernel,
         memory: &[MemoryEntry],
+        openers: &Openers<SocketKey>,
     ) -> (Vec<Finding>, Vec<Finding>) {
         if !self.options.detects {
             return (Vec::new(), Vec::new());
@@ -531,6 +538,7 @@ impl Monitor {
         };
         let mut found = self.detection.judge(&scene);
         found.retain(|finding| !self.is_staged(finding));
+        detect::name_openers(&mut found, &turned.rows, openers);
         let (told, muted) = self.personal.part(found);
         detect::flag(turned, &self.interner, &told);
         (told, muted)
@@ -591,6 +599,7 @@ struct Draft {
     listed_holders: usize,
     /// Buffer memory of its sockets, ascending by key.
     memory: Arc<Vec<MemoryEntry>>,
+    openers: Arc<Openers<SocketKey>>,
 }
 
 impl Default for Monitor {

@@ -6,6 +6,8 @@
 
 mod addresses;
 mod cgroup;
+mod cgroup_ids;
+mod cgroup_tree;
 mod chosen;
 mod conntrack;
 pub mod counters;
@@ -40,10 +42,12 @@ use crate::model::network::Forwarding;
 use crate::model::reading::{Reading, SourceKind};
 use crate::model::socket::Socket;
 use crate::model::socket_memory::SocketMemory;
+use cgroup_ids::CgroupIds;
 use sock_diag::SockDiag;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 /// Source of readings: a live kernel, or a substitute for one.
@@ -136,6 +140,8 @@ struct SocketTable {
     transparent: Option<Vec<IpAddr>>,
     /// Buffer memory of some sockets, by ascending index.
     memory: Vec<(u32, SocketMemory)>,
+    /// Control groups that the sockets were created in.
+    cgroups: CgroupIds,
     gaps: Vec<Gap>,
 }
 
@@ -170,6 +176,13 @@ impl SocketTable {
         }
     }
 
+    /// Says which control group the socket added last was created in.
+    fn add_cgroup(&mut self, id: NonZeroU64) {
+        if let Some(place) = self.sockets.len().checked_sub(1) {
+            self.cgroups.push(number(place), id);
+        }
+    }
+
     /// Appends the sockets and gaps of another table.
     fn append(&mut self, mut other: Self) {
         if !other.flows.is_empty() {
@@ -180,6 +193,7 @@ impl SocketTable {
         let moved = other.memory.into_iter();
         self.memory
             .extend(moved.map(|(place, memory)| (first.saturating_add(place), memory)));
+        self.cgroups.append(other.cgroups, first);
         self.sockets.append(&mut other.sockets);
         for gap in other.gaps {
             self.add_gap(gap);
@@ -201,6 +215,7 @@ impl SocketTable {
         self.flows.truncate(sockets);
         let kept = number(sockets);
         self.memory.retain(|(place, _)| *place < kept);
+        self.cgroups.truncate(kept);
     }
 
     /// Takes the TCP counters, parallel to the sockets, or empty.

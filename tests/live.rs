@@ -53,6 +53,8 @@ mod flood;
 mod foretold;
 #[path = "live/gone.rs"]
 mod gone;
+#[path = "live/hidden_units.rs"]
+mod hidden_units;
 #[path = "live/hunt.rs"]
 mod hunt;
 #[path = "live/impostor.rs"]
@@ -294,6 +296,10 @@ const INSIDE: &[(&str, Body)] = &[
     (
         "a_number_that_is_used_again_reaches_nobody_else",
         reuse::reaches_nobody_else,
+    ),
+    (
+        "the_unit_of_a_hidden_owner_is_told_without_privilege",
+        hidden_units::are_told_without_privilege,
     ),
     (
         "a_user_without_privilege_sees_every_row",

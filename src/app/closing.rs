@@ -53,6 +53,8 @@ pub struct Doomed {
     pub owners: Vec<(u32, Text)>,
     /// The user of the first of them.
     pub user: Option<Text>,
+    /// The unit that opened it, where no process is known to hold it.
+    pub opener: Option<Text>,
 }
 
 impl Doomed {
@@ -60,11 +62,15 @@ impl Doomed {
     /// none.
     #[must_use]
     pub fn owner(&self, words: &Catalogue) -> String {
-        match (self.owners.first(), self.target.socket().inode) {
-            (Some((pid, name)), _) => format!("{name} ({pid})"),
-            (None, Some(_)) => words.closing("dialog", "hidden").to_owned(),
-            (None, None) => words.closing("dialog", "nobody").to_owned(),
-        }
+        let name = match (self.owners.first(), self.target.socket().inode) {
+            (Some((pid, name)), _) => return format!("{name} ({pid})"),
+            (None, Some(_)) if self.opener.is_some() => "hidden_unit",
+            (None, Some(_)) => "hidden",
+            (None, None) if self.opener.is_some() => "nobody_unit",
+            (None, None) => "nobody",
+        };
+        let unit = || Some(self.opener.as_ref()?.to_string());
+        fill(words.closing("dialog", name), |_| unit()).unwrap_or_default()
     }
 }
 
@@ -115,6 +121,7 @@ impl Closing {
                             let name = observation.user(uid).cloned();
                             name.unwrap_or_else(|| Text::from(uid.to_string().as_str()))
                         }),
+                        opener: observation.opener(row).map(|unit| unit.text().clone()),
                     });
                 }
             }

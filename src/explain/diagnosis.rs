@@ -128,6 +128,7 @@ fn explain(case: &Case<'_>) -> Diagnosis {
     let mut said = sentences(case, &choice);
     said.extend(case.held_by_lab());
     said.extend(case.stands_for());
+    said.extend(case.opened_by());
     let texts = |said: Vec<(&str, String)>| said.into_iter().map(|(_, text)| text).collect();
     Diagnosis {
         urgency: choice.urgency,

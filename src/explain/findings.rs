@@ -3,7 +3,7 @@
 
 use super::catalogue::Catalogue;
 use super::program::program_text;
-use super::sentence::{fill, fill_foreign, grouped};
+use super::sentence::{fill, fill_foreign, grouped, places};
 use crate::model::baseline::ListenerProgram;
 use crate::model::evidence::{Breadth, Evidence, Fact, Group, Oddity, Tripped};
 use crate::model::finding::{Finding, Rule, Severity, UnseenHolder};
@@ -36,10 +36,22 @@ pub fn describe(finding: &Finding, words: &Catalogue) -> FindingWords {
     let value = |place: &str| value(finding, words, place).unwrap_or_else(|| UNKNOWN.to_owned());
     let complete = |sentence: &str| fill(sentence, |place| Some(value(place))).unwrap_or_default();
     let say = |name: &str| complete(words.finding(rule, name));
-    let line = own_line(finding, words).unwrap_or_else(|| say(line(finding)));
+    let line = own_line(finding, words).unwrap_or_else(|| {
+        let name = line(finding);
+        let told = say(name);
+        if places(words.finding(rule, name)).contains(&"unit") {
+            return told;
+        }
+        // At the end: it is the first to go where there is no room for all.
+        match opened_by(finding, "unit", words) {
+            Some(unit) => words.aside(&told, &unit),
+            None => told,
+        }
+    });
     let plights = plights(finding).map(|name| complete(words.screen("findings", name)));
     let seen: Vec<String> = std::iter::once(say(evidence(finding)))
         .chain(plights)
+        .chain(opened_by(finding, "opened_by", words))
         .collect();
     let said = FindingWords {
         title: say(title),
@@ -137,6 +149,15 @@ fn name_holder(
         })
     });
     told.unwrap_or_else(|| words.screen("findings", "owner_unknown").to_owned())
+}
+
+/// The unit that opened the sockets of a process which is not seen, in a sentence of
+/// this name.
+fn opened_by(finding: &Finding, name: &str, words: &Catalogue) -> Option<String> {
+    let unit = finding.holder.opener.as_ref()?;
+    fill(words.screen("findings", name), |_| {
+        Some(unit.as_str().to_owned())
+    })
 }
 
 /// True for local ports that are counted for all destinations together.
@@ -297,6 +318,7 @@ fn line(finding: &Finding) -> &'static str {
             "line_itself"
         }
         Evidence::Unacknowledged(silent) => match finding.process {
+            None if finding.holder.opener.is_some() => "line_hidden_unit",
             None => "line_hidden",
             Some(_) if silent.port.is_some() => "line_clients",
             Some(_) if silent.destinations > 1 => "line_more",
@@ -375,6 +397,7 @@ fn value(finding: &Finding, words: &Catalogue, place: &str) -> Option<String> {
                 return unseen.uid.map(|uid| uid.to_string());
             }
         }
+        "unit" => return Some(finding.holder.opener.as_ref()?.as_str().to_owned()),
         "exe" => return Some(format!("/proc/{}/exe", finding.process.as_ref()?.pid)),
         "path" => {
             let exe = finding

@@ -3,7 +3,7 @@
 use super::ast::{Compare, End, Number, Ports, Prefix};
 use super::doubt::Doubt;
 use super::freetext::Needle;
-use super::owners::{ProcessSet, is_hidden};
+use super::owners::{OpenerSet, ProcessSet, is_hidden};
 use super::states::States;
 use super::truth::{Measured, Truth};
 use crate::model::endpoint::Endpoint;
@@ -29,6 +29,8 @@ pub(super) enum Check {
     /// Holders, and optionally the last owner.
     Owner {
         wanted: ProcessSet,
+        /// Units that answer for sockets without a known holder.
+        openers: OpenerSet,
         or_last: bool,
     },
     Uid(u32),
@@ -104,7 +106,13 @@ impl Check {
                 }
                 Truth::No
             }),
-            Self::Owner { wanted, or_last } => wanted.hold(row, observation, *or_last),
+            Self::Owner {
+                wanted,
+                openers,
+                or_last,
+            } => wanted
+                .hold(row, observation, *or_last)
+                .max(openers.opened(row, observation).into()),
             Self::Uid(uid) => (socket.user() == Some(*uid)).into(),
             Self::UserNames(wanted) => user(socket.user(), wanted, observation),
             Self::Namespaces(name, wanted) => {

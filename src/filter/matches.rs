@@ -5,11 +5,11 @@
 //! a row needs only look-ups.
 
 use super::Filter;
-use super::ast::{Expr, Test};
+use super::ast::{Expr, Fact, Test};
 use super::check::{Check, Name};
 use super::doubt::Doubt;
 use super::freetext::Needle;
-use super::owners::{ProcessSet, fact_of};
+use super::owners::{OpenerSet, ProcessSet, fact_of};
 use super::truth::Truth;
 use crate::model::observation::Observation;
 use crate::model::row::Row;
@@ -120,12 +120,17 @@ fn check(question: &Test, observation: &Observation) -> Check {
             let needle = text.to_lowercase();
             Check::Owner {
                 wanted: ProcessSet::new(observation, |process| fact_of(process, *fact, &needle)),
+                openers: match fact {
+                    Fact::Unit => OpenerSet::new(observation, &needle),
+                    _ => OpenerSet::default(),
+                },
                 or_last: true,
             }
         }
         Test::Namespace(text) => Check::Namespaces(Name::new(text), namespaces(observation, text)),
         Test::Pid(pid) => Check::Owner {
             wanted: ProcessSet::new(observation, |process| (process.pid == *pid).into()),
+            openers: OpenerSet::default(),
             or_last: false,
         },
         Test::User(name) => {

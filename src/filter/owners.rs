@@ -36,6 +36,32 @@ impl ProcessSet {
     }
 }
 
+/// Units that a filter wants, among those that opened the sockets without a known
+/// holder. That another unit opened a socket does not tell in which its holder is.
+#[derive(Debug, Default)]
+pub(super) struct OpenerSet(Vec<bool>);
+
+impl OpenerSet {
+    /// Those whose name contains a text in lower case.
+    pub(super) fn new(observation: &Observation, needle: &str) -> Self {
+        let units = observation.openers.units().iter();
+        Self(
+            units
+                .map(|unit| unit.as_str().to_lowercase().contains(needle))
+                .collect(),
+        )
+    }
+
+    /// True if one of them opened the row.
+    pub(super) fn opened(&self, row: &Row, observation: &Observation) -> bool {
+        if row.unowned.is_none() || !self.0.contains(&true) {
+            return false;
+        }
+        let place = observation.openers.place(&row.socket.key());
+        place.is_some_and(|place| self.0.get(place) == Some(&true))
+    }
+}
+
 /// True if an unknown process may hold the row.
 pub(super) fn is_hidden(row: &Row) -> bool {
     matches!(row.unowned, Some(Unowned::Hidden | Unowned::Pending))

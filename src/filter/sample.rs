@@ -6,6 +6,7 @@ use crate::model::flow::{Carried, Flow, FlowId, Sample};
 use crate::model::limits::Limits;
 use crate::model::namespace::Interface;
 use crate::model::observation::Observation;
+use crate::model::opener::Openers;
 use crate::model::owner::{Holder, OwnerSpan, ProcessId, Unowned, User};
 use crate::model::process::{Process, Program};
 use crate::model::protocol::{Family, Protocol};
@@ -266,6 +267,19 @@ fn give_history(rows: &mut [Row]) {
         row.socket.timer = timer(TimerKind::ZeroWindowProbe, 3_000, 0);
     });
     change(NGINX_LISTENS, &|row| row.socket.cookie = None);
+}
+
+/// The same where it is known which unit opened the sockets of these rows.
+pub(crate) fn with_openers(mut world: Observation, openers: &[(u32, &str)]) -> Observation {
+    let mut rows = world.rows.to_vec();
+    let opened = openers.iter().map(|(number, unit)| {
+        let socket = &mut rows[*number as usize].socket;
+        socket.cookie = NonZeroU64::new(1000 + u64::from(*number));
+        (socket.key(), Arc::new(Unit::of_system(unit)))
+    });
+    world.openers = Arc::new(Openers::new(opened));
+    world.rows = Arc::new(rows);
+    world
 }
 
 /// One slow connection that receives, and one idle connection nearby.

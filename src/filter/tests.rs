@@ -2,7 +2,7 @@
 
 use super::sample::{
     AVAHI, CURL_CONNECTS, CURL_WAS, HALF_OPEN, HIDDEN, JAVA, LINK_LOCAL, NGINX, NGINX_LISTENS, ODD,
-    RESOLVER, SSH_LISTENS, world,
+    RESOLVER, SSH_LISTENS, with_openers, world,
 };
 use super::{Filter, Matcher, Truth};
 use std::sync::Arc;
@@ -590,5 +590,28 @@ fn a_port_without_an_end_is_the_local_one_for_signals() {
         let filter = Filter::parse(text).unwrap();
         assert_eq!(filter.with_local_ports().to_string(), expected, "{text}");
         assert_eq!(filter.asks_for_bare_port(), bare, "{text}");
+    }
+}
+
+/// Who opened a socket is one that it may be of; that another did says nothing of who
+/// has it now.
+#[test]
+fn the_unit_that_opened_a_socket_is_found_where_no_owner_is() {
+    let world = with_openers(
+        world(),
+        &[(HIDDEN, "nginx.service"), (JAVA, "nginx.service")],
+    );
+    for (text, row, expected) in [
+        ("unit:NGINX", HIDDEN, Truth::Yes),
+        ("!unit:nginx", HIDDEN, Truth::No),
+        ("unit:shop", HIDDEN, Truth::Unknown),
+        ("unit:nginx", JAVA, Truth::No),
+        ("unit:shop", JAVA, Truth::Yes),
+        ("process:nginx", HIDDEN, Truth::Unknown),
+        ("unit:nginx", ODD, Truth::No),
+    ] {
+        let filter = Filter::parse(text).unwrap();
+        let truth = Matcher::new(&filter, &world).truth(&world.rows[row as usize]);
+        assert_eq!(truth, expected, "{text} {row}");
     }
 }

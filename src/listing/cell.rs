@@ -178,14 +178,18 @@ fn process<'o>(row: &Row, observation: &'o Observation, words: &Catalogue) -> Ce
             _ => format!("{} +{}", name.text, count - 1).into(),
         };
     }
-    let text = if let Some(last) = observation.last_owner(row) {
-        said(words, "was", &last.name)
-    } else {
-        nobody(row, observation, words)
-    };
+    if let Some(last) = observation.last_owner(row) {
+        return Cell {
+            stands_in: true,
+            ..said(words, "was", &last.name).into()
+        };
+    }
+    let short = nobody(row, observation, words);
+    let whole = nobody_of_unit(row, observation, words);
     Cell {
         stands_in: true,
-        ..text.into()
+        short: whole.is_some().then(|| short.clone().into()),
+        ..whole.unwrap_or(short).into()
     }
 }
 
@@ -234,6 +238,27 @@ fn nobody(row: &Row, observation: &Observation, words: &Catalogue) -> String {
         Some(Unowned::Kernel) => word("not_found"),
         None => word("gone"),
     }
+}
+
+/// The same with the unit that opened the socket, where that is known.
+fn nobody_of_unit(row: &Row, observation: &Observation, words: &Catalogue) -> Option<String> {
+    let name = match row.unowned? {
+        Unowned::Hidden => "uid_unit",
+        Unowned::Orphan => "closed_unit",
+        Unowned::AcceptQueue if !is_for_somebody(row, observation) => "queued_unit",
+        _ => return None,
+    };
+    let unit = observation.opener(row)?;
+    fill(words.cell(name), |place| match place {
+        "uid" => Some(row.socket.user()?.to_string()),
+        _ => Some(unit.as_str().to_owned()),
+    })
+}
+
+/// Returns true where the owner of the listener is told.
+fn is_for_somebody(row: &Row, observation: &Observation) -> bool {
+    let mut listeners = observation.listeners_of(row);
+    listeners.any(|listener| observation.first_owner(listener).is_some())
 }
 
 /// Returns a message of the cells with a name or a number filled in.
@@ -331,6 +356,7 @@ fn unit<'o>(row: &Row, observation: &'o Observation) -> &'o str {
         .first_owner(row)
         .or_else(|| observation.last_owner(row))
         .and_then(|owner| owner.unit.as_ref())
+        .or_else(|| observation.opener(row).map(AsRef::as_ref))
         .map_or("", |unit| unit.as_str())
 }
 
@@ -361,7 +387,7 @@ mod tests {
     use crate::explain::catalogue::Language;
     use crate::filter::sample::{
         AVAHI, CURL_CONNECTS, CURL_WAS, HALF_OPEN, HIDDEN, JAVA, LINK_LOCAL, NGINX, NGINX_LISTENS,
-        ODD, RESOLVER, SSH_LISTENS, world,
+        ODD, RESOLVER, SSH_LISTENS, with_openers, world,
     };
     use crate::model::finding::Severity;
     use std::sync::Arc;
@@ -504,6 +530,45 @@ mod tests {
         }
         let owned = cell(Column::Process, &world.rows[0], &world, false, english());
         assert!(!owned.stands_in);
+    }
+
+    #[test]
+    fn an_unknown_owner_comes_with_the_unit_that_opened_the_socket() {
+        let mut world = world();
+        let mut rows = world.rows.to_vec();
+        rows[HALF_OPEN as usize].socket.local.port = 81;
+        world.rows = Arc::new(rows);
+        let openers = [HIDDEN, HALF_OPEN, NGINX, SSH_LISTENS].map(|row| (row, "web.service"));
+        let world = with_openers(world, &openers);
+        let of = |column, row: &Row| cell(column, row, &world, false, english());
+        let hidden = of(Column::Process, &world.rows[HIDDEN as usize]);
+        assert_eq!(hidden.text, "— (uid 33, web.service)");
+        assert_eq!(hidden.fitted(15), "— (uid 33)");
+        assert!(hidden.stands_in);
+        let mut row = world.rows[HALF_OPEN as usize];
+        for (reason, text, unit) in [
+            (
+                Some(Unowned::AcceptQueue),
+                "— (queued, web.service)",
+                "web.service",
+            ),
+            (
+                Some(Unowned::Orphan),
+                "— (closed, web.service)",
+                "web.service",
+            ),
+            (Some(Unowned::Kernel), "— (not found)", "web.service"),
+            (None, "— (gone)", ""),
+        ] {
+            row.unowned = reason;
+            assert_eq!(of(Column::Process, &row).text, text);
+            assert_eq!(of(Column::Unit, &row).text, unit, "{reason:?}");
+        }
+        for known in [NGINX, SSH_LISTENS] {
+            let row = &world.rows[known as usize];
+            assert_eq!(of(Column::Unit, row).text, "");
+            assert!(!of(Column::Process, row).text.contains("web.service"));
+        }
     }
 
     #[test]

@@ -240,7 +240,10 @@ fn value(column: Column, row: &Row, observation: &Observation, ranks: &Ranks) ->
         Column::Rx => observation.table_flow(row)?.rx?.bytes().into(),
         Column::Tx => observation.table_flow(row)?.tx?.bytes().into(),
         Column::Service => beginning(services::of(socket)?),
-        Column::Unit => ranks.unit(holder(row, observation)?)?.into(),
+        Column::Unit => match holder(row, observation) {
+            Some(process) => ranks.unit(process)?.into(),
+            None => ranks.opener(row, observation)?.into(),
+        },
         Column::Netns => match observation.namespace(socket) {
             Some(known) if known.own => 0,
             Some(known) => {
@@ -280,7 +283,7 @@ mod tests {
     use super::*;
     use crate::filter::sample::{
         AVAHI, CURL_CONNECTS, CURL_WAS, HALF_OPEN, HIDDEN, JAVA, LINK_LOCAL, NGINX, NGINX_LISTENS,
-        ODD, RESOLVER, SSH_LISTENS, crowd, row, world,
+        ODD, RESOLVER, SSH_LISTENS, crowd, row, with_openers, world,
     };
     use crate::model::owner::OwnerSpan;
     use crate::model::protocol::Protocol;
@@ -291,6 +294,16 @@ mod tests {
     use std::num::{NonZeroU32, NonZeroU64};
     use std::sync::Arc;
     use std::time::Instant;
+
+    #[test]
+    fn units_that_opened_a_socket_are_sorted_among_those_of_processes() {
+        for (opener, first) in [("a.service", HIDDEN), ("z.service", JAVA)] {
+            let world = with_openers(world(), &[(HIDDEN, opener)]);
+            let order = sorted(&world, SortBy::Column(Column::Unit), false);
+            assert_eq!(order[0], first, "{opener}");
+            assert!([HIDDEN, JAVA].contains(&order[1]), "{opener} {order:?}");
+        }
+    }
 
     fn sorted(world: &Observation, by: SortBy, reverse: bool) -> Vec<u32> {
         let rows = 0..u32::try_from(world.rows.len()).unwrap();

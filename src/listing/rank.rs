@@ -3,6 +3,7 @@
 
 use crate::model::observation::Observation;
 use crate::model::owner::ProcessId;
+use crate::model::row::Row;
 use crate::model::text::Text;
 use crate::model::unit::Unit;
 
@@ -12,6 +13,8 @@ pub(super) struct Ranks {
     processes: Vec<u32>,
     /// By process: in the order of the unit's name; none for those without.
     units: Vec<Option<u32>>,
+    /// By place among the units that opened sockets: the same ranks.
+    openers: Vec<u32>,
     /// By place in the observation's users; none for those without a name.
     users: Vec<Option<u32>>,
 }
@@ -22,13 +25,18 @@ impl Ranks {
             let name = process.name.as_str();
             (name.to_lowercase(), name, process.pid, process.start_ticks)
         });
-        let units = ranked(&observation.processes, |process| {
-            process.unit.as_ref().map(Unit::text)
-        });
-        let units = units
+        let of_processes = observation.processes.iter();
+        let mut units: Vec<Option<&Text>> = of_processes
+            .map(|process| process.unit.as_ref().map(Unit::text))
+            .collect();
+        let openers = observation.openers.units().iter();
+        units.extend(openers.map(|unit| Some(unit.text())));
+        let mut ranks = ranked(&units, |unit| *unit);
+        let openers = ranks.split_off(observation.processes.len());
+        let units = ranks
             .into_iter()
-            .zip(&observation.processes)
-            .map(|(rank, process)| process.unit.is_some().then_some(rank))
+            .zip(units)
+            .map(|(rank, unit)| unit.is_some().then_some(rank))
             .collect();
         let users = ranked(&observation.users, |user| {
             let name = user.name.as_ref().map(Text::as_str);
@@ -42,6 +50,7 @@ impl Ranks {
         Self {
             processes,
             units,
+            openers,
             users,
         }
     }
@@ -57,6 +66,13 @@ impl Ranks {
     /// The rank of the unit that a process runs in, if it runs in one.
     pub(super) fn unit(&self, id: ProcessId) -> Option<u32> {
         *self.units.get(id.0 as usize)?
+    }
+
+    /// The rank of the unit that opened a row's socket, if that is known.
+    pub(super) fn opener(&self, row: &Row, observation: &Observation) -> Option<u32> {
+        row.unowned?;
+        let place = observation.openers.place(&row.socket.key())?;
+        self.openers.get(place).copied()
     }
 
     /// Ranks named users by name, then the others by number.

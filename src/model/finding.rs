@@ -8,6 +8,7 @@ use super::owner::Unowned;
 use super::process::Process;
 use super::row::{Phase, Row};
 use super::time::Stamp;
+use super::unit::Unit;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -218,6 +219,9 @@ impl Lack {
 pub struct FindingHolder {
     /// Facts about a holder whose process is hidden.
     pub unseen: Option<UnseenHolder>,
+    /// The unit that opened all of the sockets, where no process is known to hold
+    /// them.
+    pub opener: Option<Arc<Unit>>,
     /// Further processes of the same program: workers that share the trouble.
     pub workers: Vec<Arc<Process>>,
 }

@@ -8,6 +8,7 @@ use super::gap::Gap;
 use super::limits::Limits;
 use super::namespace::{Entrance, Interface, Namespace};
 use super::network::{GoneInterface, Lost, Network};
+use super::opener::Openers;
 use super::owner::{Holder, OwnerSearch, ProcessId, User};
 use super::probe_spacing::ProbeSpacing;
 use super::process::Process;
@@ -21,6 +22,7 @@ use super::tcp_info::TcpInfo;
 use super::text::Text;
 use super::time::Time;
 use super::trend::{Heap, Trend};
+use super::unit::Unit;
 use super::unwatched::Unwatched;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +90,8 @@ pub struct Observation {
     pub flows: Arc<Vec<Flow>>,
     /// Buffer memory and drops of UDP sockets and listeners, ascending by key.
     pub memory: Arc<Vec<MemoryEntry>>,
+    /// Units that opened the sockets without a known holder.
+    pub openers: Arc<Openers<SocketKey>>,
     /// `TCP_INFO` of the requested connections, ascending by key.
     pub details: Vec<Detail>,
     /// Ages that began before watching did, ascending by key.
@@ -204,6 +208,16 @@ impl Observation {
     #[must_use]
     pub fn last_owner(&self, row: &Row) -> Option<&Arc<Process>> {
         self.process(row.last_owner?.process())
+    }
+
+    /// The unit that opened a row's socket, where no process is known to hold it:
+    /// that of the process which created it, not of one which it was passed to.
+    #[must_use]
+    pub fn opener(&self, row: &Row) -> Option<&Arc<Unit>> {
+        if row.unowned.is_none() || self.openers.is_empty() {
+            return None;
+        }
+        self.openers.unit(&row.socket.key())
     }
 
     /// A process by its id.

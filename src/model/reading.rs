@@ -10,6 +10,7 @@ use super::gap::Gap;
 use super::limits::Limits;
 use super::namespace::{Interface, Namespace, Scope};
 use super::network::{GoneInterface, Network};
+use super::opener::Openers;
 use super::owner::{Holder, OwnerSearch, OwnerSpan, User};
 use super::process::Process;
 use super::protocol::Protocol;
@@ -63,6 +64,9 @@ pub struct Snapshot {
     /// Buffer memory of UDP sockets and listeners, by the index of the socket,
     /// ascending; sockets for which the source does not report it are left out.
     pub memory: Vec<(u32, SocketMemory)>,
+    /// Units that opened the sockets without a known holder, by the place of the
+    /// socket, where the source tells.
+    pub openers: Openers<u32>,
     /// Holders that the spans index.
     pub holders: Vec<Holder>,
     /// Processes that the holders index.

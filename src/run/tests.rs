@@ -267,6 +267,12 @@ impl Outputs {
         if let Some(unseen) = self.finding.holder.unseen {
             assert_eq!(found["unseen"]["uid"], serde_json::json!(unseen.uid));
             assert_eq!(found["unseen"]["port"], serde_json::json!(unseen.port));
+            let opener = self.finding.holder.opener.as_ref();
+            let opener = opener.map(|unit| unit.as_str());
+            assert_eq!(found["unseen"]["opened_by_unit"], serde_json::json!(opener));
+            let named = opener.is_none_or(|unit| self.said.line.contains(unit));
+            let own = matches!(self.finding.evidence, Evidence::UserRule(_));
+            assert!(named || own, "{:?}", self.said);
         }
     }
 }

@@ -19,6 +19,8 @@ const HEADER: usize = 16;
 const SOCKET_MESSAGE: usize = 72;
 /// `INET_DIAG_SKV6ONLY`: a byte.
 const V6_ONLY: u16 = 11;
+/// `INET_DIAG_CGROUP_ID`: a number of 64 bits.
+const CGROUP: u16 = 21;
 /// `INET_DIAG_SOCKOPT`: a `struct inet_diag_sockopt`.
 const OPTIONS: u16 = 22;
 /// Its sixth bit field, `transparent`: compilers for big-endian machines begin at the
@@ -78,6 +80,14 @@ impl<'d> Entry<'d> {
     pub fn is_transparent(self) -> Option<bool> {
         let options = diag_info::find(self.attributes(), OPTIONS)?.first()?;
         Some(options & TRANSPARENT != 0)
+    }
+
+    /// The id of the control group of the process that created the socket; none where
+    /// that is not sent: for short records, and before Linux 5.8.
+    #[must_use]
+    pub fn cgroup_id(self) -> Option<NonZeroU64> {
+        let id = diag_info::find(self.attributes(), CGROUP)?.first_chunk()?;
+        NonZeroU64::new(u64::from_ne_bytes(*id))
     }
 
     /// Attributes of the socket, as bytes.
@@ -263,6 +273,43 @@ mod tests {
         assert_eq!(socket.inode.map(NonZeroU32::get), Some(7788));
         let timer = socket.timer.unwrap();
         assert_eq!((timer.expires_ms, timer.retransmits), (4200, 3));
+    }
+
+    #[test]
+    fn the_control_group_is_a_whole_number_or_not_told() {
+        let attribute = |kind: u16, value: &[u8]| {
+            let length = u16::try_from(4 + value.len()).unwrap();
+            [&length.to_ne_bytes(), &kind.to_ne_bytes(), value].concat()
+        };
+        let id = 0x1_0000_00c4_u64.to_ne_bytes();
+        for (attributes, told) in [
+            (attribute(21, &id), Some(0x1_0000_00c4)),
+            (
+                [attribute(22, &[0; 2]), vec![0; 2], attribute(21, &id)].concat(),
+                Some(0x1_0000_00c4),
+            ),
+            (attribute(21, &[0; 8]), None),
+            (attribute(21, &id[..4]), None),
+            (attribute(17, &id), None),
+            (attribute(21, &id)[..10].to_vec(), None),
+            (Vec::new(), None),
+        ] {
+            let bytes = message(
+                TYPE_BY_FAMILY,
+                2,
+                9,
+                &[&syn_sent(), &attributes[..]].concat(),
+            );
+            let found = all(&bytes);
+            let Part::Entry(entry) = found[0].part else {
+                panic!("{found:?}")
+            };
+            assert_eq!(
+                entry.cgroup_id().map(NonZeroU64::get),
+                told,
+                "{attributes:?}"
+            );
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! and names.
 
 use super::addresses::{Addresses, Bound};
+use super::cgroup_tree::CgroupTree;
 use super::events::{EventFeed, Wanted, origin_ns};
 use super::interfaces::BoundTo;
 use super::namespaces::{self, Neighbours};
@@ -20,12 +21,14 @@ use crate::model::gap::Gap;
 use crate::model::limits::Limits;
 use crate::model::namespace::{Namespace, Scope};
 use crate::model::network::{Forwarding, Network};
+use crate::model::opener::Openers;
 use crate::model::reading::{Matter, Reading, Snapshot};
 use crate::model::socket::Socket;
 use crate::model::text::Text;
 use crate::model::time::Time;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -118,6 +121,7 @@ pub struct Live {
     /// Memory that the sockets of an earlier table were in.
     spare: Vec<Socket>,
     owners: Owners,
+    cgroups: CgroupTree,
     processes: Processes,
     users: UserNames,
     usage: UsageMeter,
@@ -170,6 +174,7 @@ impl Live {
             whole: 0,
             spare: Vec::new(),
             owners: Owners::new(&options.root, options.effort.descriptors()),
+            cgroups: CgroupTree::new(&options.root),
             processes: Processes::new(&options.root),
             users: UserNames::new(options.names),
             usage: UsageMeter::default(),
@@ -273,6 +278,26 @@ impl Live {
         }
     }
 
+    /// Finds the units that opened the sockets which nobody was found to hold.
+    fn openers(&mut self, table: &SocketTable, assigned: &Assigned) -> Openers<u32> {
+        let is_unowned = |place: u32| {
+            let span = assigned.spans.get(place as usize);
+            span.is_some_and(|span| span.count == 0 && !span.is_pending())
+        };
+        let ids: Vec<(u32, u64)> = table
+            .cgroups
+            .iter()
+            .filter(|(place, _)| is_unowned(*place))
+            .map(|(place, id)| (place, id.get()))
+            .collect();
+        let wanted = ids.iter().map(|(_, id)| *id).collect();
+        self.cgroups.look_up(&wanted, Instant::now());
+        Openers::new(
+            ids.into_iter()
+                .filter_map(|(place, id)| Some((place, Arc::clone(self.cgroups.unit(id)?)))),
+        )
+    }
+
     /// Joins a table and its owners with all other facts.
     fn reading(
         &mut self,
@@ -281,6 +306,7 @@ impl Live {
         assigned: Assigned,
         around: Around,
     ) -> Reading {
+        let openers = self.openers(&table, &assigned);
         let processes = self.processes.facts(&assigned.pids);
         // Neighbours in the table mostly have one user.
         let runs = table
@@ -308,6 +334,7 @@ impl Live {
             memory: table.memory,
             sockets: table.sockets,
             owners: assigned.spans,
+            openers,
             holders: assigned.holders,
             processes,
             users: self.users.resolve(uids, self.patience),

@@ -76,6 +76,9 @@ impl Taking<'_> {
         if let Some(is_transparent) = entry.is_transparent() {
             self.into.add_options(is_transparent);
         }
+        if let Some(id) = entry.cgroup_id() {
+            self.into.add_cgroup(id);
+        }
         if SocketMemory::is_listed(&socket)
             && let Some(memory) = diag_memory::memory(entry.attributes())
         {

@@ -142,6 +142,10 @@ impl Writer<'_> {
         let observation = &self.app.observation;
         let owners: Vec<_> = observation.owners(self.row).collect();
         let Some((process, fds)) = owners.first() else {
+            let opener = observation.opener(self.row);
+            let opened_by = opener
+                .and_then(|unit| fill(self.word("opened_by"), |_| Some(unit.as_str().to_owned())));
+            self.entry("unit", &opened_by.unwrap_or_default(), page);
             return;
         };
         self.entry("process", &self.holder(process, fds), page);

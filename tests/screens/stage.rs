@@ -325,6 +325,7 @@ fn reading(table: Table, monotonic_ms: u64, gaps: &[Gap]) -> Reading {
         holders: table.holders,
         flows: Vec::new(),
         memory: Vec::new(),
+        openers: tcplens::model::opener::Openers::default(),
         processes: processes(),
         users: Arc::new(vec![
             user(0, "root"),

@@ -130,6 +130,20 @@ impl<'a> Case<'a> {
         Some(("stands_for", stands_for.told(owner, port, self.words)))
     }
 
+    /// The unit that opened it, where no process is known to hold it.
+    pub(super) fn opened_by(&self) -> Option<(&'static str, String)> {
+        let unit = self.observation.opener(self.row)?;
+        // What was accepted has the control group of its listener.
+        let name = match self.row.socket.state {
+            State::Listen | State::SynSent | State::BoundInactive | State::Unconnected => {
+                "opened_by"
+            }
+            _ => "opened_by_either",
+        };
+        let sentence = self.words.diagnosis("words", name);
+        Some((name, fill(sentence, |_| Some(unit.as_str().to_owned()))?))
+    }
+
     /// True if the lab has restarted `TIME_WAIT`: it has lasted too long.
     fn is_renewed(&self) -> bool {
         let timer = self.row.socket.timer;

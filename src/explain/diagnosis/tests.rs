@@ -5,6 +5,7 @@ mod world;
 
 use super::super::catalogue::Language;
 use super::*;
+use crate::filter::sample::with_openers;
 use crate::model::limits::Limits;
 use crate::model::state::State;
 use std::collections::BTreeSet;
@@ -321,4 +322,41 @@ fn has_place(text: &str) -> bool {
         name.chars()
             .all(|sign| sign.is_ascii_lowercase() || sign == '_')
     })
+}
+
+#[test]
+fn the_unit_that_opened_it_is_told_where_nobody_is_known_to_hold_it() {
+    for (words, expected) in [
+        (
+            "listen nobody=hidden",
+            "opened by web.service: a process of that unit created it.",
+        ),
+        (
+            "syn_sent nobody=hidden",
+            "opened by web.service: a process of that unit created it.",
+        ),
+        (
+            "established nobody=hidden",
+            "created it, or the listener that it came in at.",
+        ),
+        (
+            "last_ack nobody=orphan",
+            "created it, or the listener that it came in at.",
+        ),
+        (
+            "established nobody=accept_queue listener",
+            "or the listener that it came in at.",
+        ),
+    ] {
+        let world = with_openers(World::of(words), &[(0, "web.service")]);
+        let said = diagnose(&world.rows[0], &world, Catalogue::of(Language::English));
+        let told = said.sentences.join(" ");
+        assert!(told.contains(expected), "{words}: {told}");
+        let unknown = World::of(words);
+        let said = diagnose(&unknown.rows[0], &unknown, Catalogue::of(Language::English));
+        assert!(!said.sentences.join(" ").contains("opened by"), "{words}");
+    }
+    let held = with_openers(World::of("listen"), &[(0, "web.service")]);
+    let said = diagnose(&held.rows[0], &held, Catalogue::of(Language::English));
+    assert!(!said.sentences.join(" ").contains("web.service"));
 }

@@ -13,6 +13,7 @@ use crate::model::process::{Descriptors, Process};
 use crate::model::protocol::{Family, Protocol};
 use crate::model::text::Text;
 use crate::model::time::Stamp;
+use crate::model::unit::Unit;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -511,6 +512,13 @@ fn holders() -> Vec<(Option<Arc<Process>>, FindingHolder)> {
                 unseen,
                 ..FindingHolder::default()
             };
+            if uid.is_some() && matches!(reason, Unowned::Hidden | Unowned::Kernel) {
+                let of_unit = FindingHolder {
+                    opener: Some(Arc::new(Unit::of_system("web.service"))),
+                    ..holder.clone()
+                };
+                holders.push((None, of_unit));
+            }
             holders.push((None, holder));
         }
     }
@@ -566,6 +574,8 @@ fn no_sentence_of_any_finding_is_empty_or_has_a_gap() {
                 assert!(!text.contains('{'), "{finding:?} {said:?}");
             }
             let most = if finding.process.is_some() { 90 } else { 110 };
+            let opener = finding.holder.opener.as_ref();
+            let most = most + opener.map_or(0, |unit| " (unit )".len() + unit.as_str().len());
             if finding.below_since.is_none() {
                 assert!(said.line.chars().count() <= most, "{}", said.line);
             }
@@ -610,6 +620,52 @@ fn a_holder_that_is_not_seen_is_told_as_far_as_it_is_known() {
     let expected = "a hidden process of uid 33 has accepted nothing on 0.0.0.0:0 for at least \
                     1 min 30 s (waiting: 42)";
     assert_eq!(line(stalled, Unowned::Hidden), expected);
+}
+
+#[test]
+fn the_unit_that_opened_the_sockets_is_told_with_a_hidden_holder() {
+    let words = Catalogue::of(Language::English);
+    let unseen = UnseenHolder {
+        reason: Unowned::Hidden,
+        uid: Some(33),
+        namespace: 1,
+        port: Some(8081),
+    };
+    let said = |evidence: Evidence| {
+        let finding = Finding {
+            severity: Severity::Info,
+            since: Stamp(0),
+            below_since: None,
+            process: None,
+            holder: FindingHolder {
+                unseen: Some(unseen),
+                opener: Some(Arc::new(Unit::of_system("web.service"))),
+                ..FindingHolder::default()
+            },
+            evidence,
+        };
+        describe(&finding, words)
+    };
+    let leak = said(Evidence::CloseWait(Leak {
+        count: 60,
+        growth: 0,
+        window: Duration::from_mins(5),
+        open: None,
+        most: None,
+    }));
+    let expected = "a hidden process of uid 33, port 8081 has not closed what its peers have \
+                    closed: 60 for over a minute (unit web.service)";
+    assert_eq!(leak.line, expected);
+    let opened = "web.service opened all of these sockets; a process that they were passed to may \
+                  hold them.";
+    assert!(leak.evidence.ends_with(opened), "{}", leak.evidence);
+    // A sentence that names nobody has the unit behind it.
+    let fresh = said(Evidence::NewListener {
+        listener: Endpoint::new([0, 0, 0, 0].into(), 8081),
+        program: None,
+        open_to_all: true,
+    });
+    assert!(fresh.line.ends_with("(unit web.service)"), "{}", fresh.line);
 }
 
 #[test]

@@ -434,3 +434,26 @@ fn many_holders_are_counted() {
         "{lines:?}"
     );
 }
+
+#[test]
+fn a_hidden_holder_comes_with_the_unit_that_opened_the_socket() {
+    let mut world = world(&["listen 0.0.0.0:8081 - uid=33"]);
+    let mut rows = world.rows.to_vec();
+    rows[0].unowned = Some(Unowned::Hidden);
+    world.rows = rows.into();
+    let world = crate::filter::sample::with_openers(world, &[(0, "web.service")]);
+    let verdict = |words| PortStatus::of(PORT, &world).headline(&world, words);
+    for (language, expected) in [
+        (
+            Language::English,
+            "a process of uid 33 (opened by web.service) listens",
+        ),
+        (
+            Language::Chinese,
+            "用户 uid 33 的进程（由 web.service 打开）",
+        ),
+    ] {
+        let told = verdict(Catalogue::of(language));
+        assert!(told.contains(expected), "{told}");
+    }
+}

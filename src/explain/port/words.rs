@@ -262,15 +262,19 @@ impl Writer<'_, '_> {
             let name = self.seen.user(uid);
             name.map_or_else(|| format!("uid {uid}"), ToString::to_string)
         });
+        let opener = self.seen.opener(holder.row);
         let name = match (holder.process, &user) {
             (Some(_), _) => "process",
+            (None, Some(_)) if is_unheld(holder) && opener.is_some() => "unheld_unit",
             (None, Some(_)) if is_unheld(holder) => "unheld",
+            (None, Some(_)) if opener.is_some() => "user_unit",
             (None, Some(_)) => "user",
             (None, None) => "nobody_known",
         };
         fill(self.words.port("who", name), |place| match place {
             "process" => Some(holder.process?.name.to_string()),
             "pid" => Some(holder.process?.pid.to_string()),
+            "unit" => Some(opener?.as_str().to_owned()),
             _ => user.clone(),
         })
         .unwrap_or_default()

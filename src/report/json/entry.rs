@@ -186,6 +186,8 @@ struct UnownedEntry<'a> {
     reason: &'static str,
     listener: Option<ListenerEntry>,
     last_owner: Option<LastOwnerEntry<'a>>,
+    /// The unit or container whose process created the socket.
+    opened_by_unit: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize)]
@@ -220,6 +222,7 @@ impl<'a> UnownedEntry<'a> {
                 pid: process.pid,
                 name: (!process.name.is_empty()).then(|| text(&process.name)),
             }),
+            opened_by_unit: observation.opener(row).map(|unit| text(unit.text())),
         }
     }
 }

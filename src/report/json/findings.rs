@@ -121,6 +121,8 @@ struct Unseen {
     reason: &'static str,
     uid: Option<u32>,
     port: Option<u16>,
+    /// The unit or container whose processes created all of the sockets.
+    opened_by_unit: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -240,6 +242,11 @@ impl Entry {
                 reason: unseen.reason.key(),
                 uid: unseen.uid,
                 port: unseen.port,
+                opened_by_unit: finding
+                    .holder
+                    .opener
+                    .as_ref()
+                    .map(|unit| lossy(unit.text())),
             }),
             evidence: facts
                 .iter()

@@ -48,6 +48,8 @@ struct HolderEntry {
     process: Option<String>,
     uid: Option<u32>,
     user: Option<String>,
+    /// The unit or container whose process created it, where no holder is known.
+    opened_by_unit: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -116,6 +118,7 @@ impl HolderEntry {
             process: holder.process.map(|process| lossy(&process.name)),
             uid,
             user: user(uid, seen).map(std::borrow::Cow::into_owned),
+            opened_by_unit: seen.opener(holder.row).map(|unit| lossy(unit.text())),
         }
     }
 }
@@ -128,7 +131,7 @@ fn seconds(left: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::filter::sample::{process, row};
+    use crate::filter::sample::{process, row, with_openers};
     use crate::model::namespace::Namespace;
     use crate::model::network::Forwarding;
     use crate::model::owner::{Holder as Descriptor, OwnerSpan, ProcessId};
@@ -179,6 +182,21 @@ mod tests {
         row.socket.inode = NonZeroU32::new(7);
         row.owners = OwnerSpan { start: 0, count: 1 };
         row
+    }
+
+    #[test]
+    fn a_hidden_holder_has_the_unit_that_opened_the_socket() {
+        use crate::model::owner::Unowned;
+        let mut listener = row(Protocol::Tcp, State::Listen, "0.0.0.0:8081", "-");
+        listener.socket.inode = NonZeroU32::new(7);
+        listener.socket.uid = 33;
+        listener.unowned = Some(Unowned::Hidden);
+        let world = world(vec![listener]);
+        assert_eq!(entry(&world)["holders"][0]["opened_by_unit"], Value::Null);
+        let world = with_openers(world, &[(0, "web.service")]);
+        let holder = &entry(&world)["holders"][0];
+        assert_eq!(holder["opened_by_unit"], "web.service");
+        assert_eq!(holder["pid"], Value::Null);
     }
 
     #[test]

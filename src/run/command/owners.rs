@@ -131,7 +131,7 @@ pub(super) fn tell_unowned(
     observation: &Observation,
     teller: &Teller,
 ) -> bool {
-    let mut hidden: BTreeSet<(u16, Option<u32>)> = BTreeSet::new();
+    let mut hidden: BTreeSet<(u16, Option<u32>, Option<&str>)> = BTreeSet::new();
     let mut others: BTreeMap<&str, usize> = BTreeMap::new();
     let mut gaps = observation.gaps.iter();
     let no_proc = gaps.any(|gap| gap.kind == GapKind::ProcMissing);
@@ -147,7 +147,8 @@ pub(super) fn tell_unowned(
             continue;
         }
         if row.unowned == Some(Unowned::Hidden) {
-            hidden.insert((row.socket.local.port, row.socket.user()));
+            let opener = observation.opener(row).map(|unit| unit.as_str());
+            hidden.insert((row.socket.local.port, row.socket.user(), opener));
             continue;
         }
         let count = others
@@ -163,7 +164,7 @@ pub(super) fn tell_unowned(
             teller.aside("left_out_more", &[("count", more.to_string())]);
         }
     }
-    for (port, uid) in hidden.iter().take(NAMED) {
+    for (port, uid, opener) in hidden.iter().take(NAMED) {
         let name = match uid {
             Some(uid) => {
                 let name = user(Some(*uid), observation).to_string();
@@ -179,8 +180,13 @@ pub(super) fn tell_unowned(
             ("port", port.to_string()),
             ("user", name),
             ("filter", filter.to_owned()),
+            ("unit", opener.unwrap_or_default().to_owned()),
         ];
-        teller.aside("held_by_hidden", &values);
+        let sentence = match opener {
+            Some(_) => "held_by_hidden_unit",
+            None => "held_by_hidden",
+        };
+        teller.aside(sentence, &values);
     }
     if let Some(more) = hidden.len().checked_sub(NAMED).filter(|more| *more > 0) {
         teller.aside("left_out_more", &[("count", more.to_string())]);
