@@ -40,6 +40,7 @@ pub mod session;
 pub mod signal;
 pub mod socket;
 pub mod socket_memory;
+pub mod socket_unit;
 pub mod stat;
 pub mod state;
 pub mod tcp_info;

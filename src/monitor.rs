@@ -445,6 +445,7 @@ impl Monitor {
             flows: Arc::new(turned.flows),
             memory,
             openers,
+            socket_units: snapshot.socket_units,
             details: self.details.all().to_vec(),
             unwatched: self.ages.all(),
             limits: snapshot.limits,

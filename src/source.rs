@@ -30,6 +30,7 @@ mod processes;
 mod program_file;
 pub mod rtnetlink;
 mod sock_diag;
+mod socket_units;
 mod usage;
 mod users;
 

@@ -9,8 +9,10 @@
 
 use super::catalogue::Catalogue;
 use super::sentence::fill;
+use crate::model::observation::Observation;
 use crate::model::process::Process;
 use crate::model::text::Text;
+use crate::model::unit::Unit;
 use std::net::{IpAddr, SocketAddr};
 
 /// Longest word taken from a command line, bytes.
@@ -34,14 +36,27 @@ pub enum StandsFor {
     Conmon(Option<String>),
     /// `kubectl port-forward`: its target.
     Kubectl(Option<String>),
-    /// systemd: a socket unit.
-    SocketUnit,
+    /// systemd: a socket unit, by its name where that is known.
+    SocketUnit(Option<Unit>),
 }
 
 impl StandsFor {
-    /// Returns the target of a process; none if it is no such proxy.
+    /// Returns the target of a process that holds a socket on a local port; none if it is
+    /// no such proxy.
     #[must_use]
-    pub fn of(process: &Process) -> Option<Self> {
+    pub fn on_port(process: &Process, port: u16, observation: &Observation) -> Option<Self> {
+        let found = Self::of(process)?;
+        Some(match found {
+            Self::SocketUnit(_) if process.pid == 1 => {
+                let unit = observation.socket_unit(port);
+                let unit = unit.filter(|unit| unit.stop_command().is_some());
+                Self::SocketUnit(unit.cloned())
+            }
+            other => other,
+        })
+    }
+
+    fn of(process: &Process) -> Option<Self> {
         let name = process.name.as_str();
         let arguments = &process.command;
         Some(match name {
@@ -75,7 +90,7 @@ impl StandsFor {
                     words.find(|word| !word.starts_with(['-', '/', '.']) && word.contains('/'));
                 Self::Kubectl(target.and_then(plain))
             }
-            "systemd" => Self::SocketUnit,
+            "systemd" => Self::SocketUnit(None),
             _ => return None,
         })
     }
@@ -94,12 +109,13 @@ impl StandsFor {
             Self::Conmon(None) => "conmon_bare",
             Self::Kubectl(Some(_)) => "kubectl",
             Self::Kubectl(None) => "kubectl_bare",
-            Self::SocketUnit => "socket_unit",
+            Self::SocketUnit(Some(_)) => "socket_unit",
+            Self::SocketUnit(None) => "socket_unit_bare",
         }
     }
 
     /// Every key.
-    pub const KEYS: [&'static str; 9] = [
+    pub const KEYS: [&'static str; 10] = [
         "docker",
         "docker_bare",
         "rootless",
@@ -109,6 +125,7 @@ impl StandsFor {
         "kubectl",
         "kubectl_bare",
         "socket_unit",
+        "socket_unit_bare",
     ];
 
     /// Returns a sentence with the target and what to end instead. `port` is
@@ -121,6 +138,8 @@ impl StandsFor {
                 ("container", Self::Docker { container, .. }) => container.as_ref()?.to_string(),
                 ("container", Self::Conmon(container)) => container.clone()?,
                 ("target", Self::Kubectl(target)) => target.clone()?,
+                ("unit", Self::SocketUnit(unit)) => unit.as_ref()?.as_str().to_owned(),
+                ("command", Self::SocketUnit(unit)) => unit.as_ref()?.stop_command()?,
                 (
                     "port",
                     Self::Docker {
@@ -262,6 +281,138 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(StandsFor::of(&process(name, command)), None, "{name}");
+        }
+    }
+
+    /// An address, or any, and a port.
+    type End = (Option<&'static str>, u16);
+
+    /// Sockets of process 1 on port 22, or 80, and socket units with addresses.
+    fn activated(units: &[(&str, &[End])]) -> (Process, Observation) {
+        use crate::filter::sample::row;
+        use crate::model::owner::{Holder, OwnerSpan, ProcessId};
+        use crate::model::protocol::Protocol;
+        use crate::model::socket_unit::{ListenAddress, SocketUnit};
+        use crate::model::state::State;
+        use std::sync::Arc;
+        let systemd = Process {
+            pid: 1,
+            ..process("systemd", "/sbin/init")
+        };
+        let listener = |end: &str| {
+            let mut listener = row(Protocol::Tcp, State::Listen, end, "-");
+            listener.owners = OwnerSpan { start: 0, count: 1 };
+            listener
+        };
+        let units = units.iter().map(|(name, addresses)| SocketUnit {
+            unit: Unit::of_system(name),
+            addresses: addresses
+                .iter()
+                .map(|(address, port)| ListenAddress {
+                    protocol: Protocol::Tcp,
+                    address: address.map(|address| address.parse().unwrap()),
+                    port: *port,
+                })
+                .collect(),
+        });
+        let seen = Observation {
+            processes: vec![Arc::new(systemd.clone())],
+            holders: vec![Holder {
+                process: ProcessId(0),
+                fd: 42,
+            }],
+            rows: Arc::new(vec![
+                listener("[::]:22"),
+                listener("127.0.0.1:80"),
+                listener("192.0.2.1:80"),
+            ]),
+            socket_units: Arc::new(units.collect()),
+            ..Observation::default()
+        };
+        (systemd, seen)
+    }
+
+    #[test]
+    fn a_socket_unit_is_named_where_it_is_the_only_one() {
+        const BARE: &str = "systemctl list-sockets names the unit";
+        let any = |port| (None, port);
+        let cases = [
+            (
+                22,
+                vec![("ssh.socket", vec![any(22)])],
+                "systemctl stop ssh.socket frees",
+            ),
+            (
+                22,
+                vec![("a\\x2db.socket", vec![any(22)])],
+                "systemctl stop 'a\\x2db.socket' frees",
+            ),
+            (22, vec![("a b.socket", vec![any(22)])], BARE),
+            (22, vec![("ssh.socket", vec![any(2222)])], BARE),
+            (
+                22,
+                vec![("a.socket", vec![any(22)]), ("b.socket", vec![any(22)])],
+                BARE,
+            ),
+            (22, vec![("a.socket", vec![(Some("192.0.2.1"), 22)])], BARE),
+            (
+                80,
+                vec![(
+                    "web.socket",
+                    vec![(Some("127.0.0.1"), 80), (Some("192.0.2.1"), 80)],
+                )],
+                "systemctl stop web.socket frees",
+            ),
+            // One of the two sockets is of nobody known.
+            (
+                80,
+                vec![("web.socket", vec![(Some("127.0.0.1"), 80)])],
+                BARE,
+            ),
+            (
+                80,
+                vec![
+                    ("a.socket", vec![(Some("127.0.0.1"), 80)]),
+                    ("b.socket", vec![(Some("192.0.2.1"), 80)]),
+                ],
+                BARE,
+            ),
+            (22, vec![], BARE),
+        ];
+        for (port, units, expected) in cases {
+            let units: Vec<_> = units.iter().map(|(name, all)| (*name, &all[..])).collect();
+            let (systemd, seen) = activated(&units);
+            for language in Language::ALL {
+                let words = Catalogue::of(language);
+                let stands_for = StandsFor::on_port(&systemd, port, &seen).unwrap();
+                let told = stands_for.told(&systemd, port, words);
+                let is_named = matches!(stands_for, StandsFor::SocketUnit(Some(_)));
+                assert_eq!(is_named, expected != BARE, "{units:?}: {told}");
+                assert!(!told.is_empty() && !told.contains('{'), "{told}");
+                if language == Language::English {
+                    assert!(told.contains(expected), "{units:?}: {told}");
+                }
+            }
+            let other = Process { pid: 7, ..systemd };
+            let bare = StandsFor::on_port(&other, port, &seen);
+            assert_eq!(bare, Some(StandsFor::SocketUnit(None)), "not process 1");
+        }
+    }
+
+    #[test]
+    fn the_control_group_names_the_socket_unit_first() {
+        use crate::model::opener::Openers;
+        use std::sync::Arc;
+        let (systemd, mut seen) = activated(&[("a.socket", &[(None, 22)])]);
+        for (opener, expected) in [("ssh.socket", "ssh.socket"), ("init.scope", "a.socket")] {
+            let key = seen.rows[0].socket.key();
+            let opened = [(key, Arc::new(Unit::of_system(opener)))];
+            seen.openers = Arc::new(Openers::new(opened));
+            let found = StandsFor::on_port(&systemd, 22, &seen).unwrap();
+            assert_eq!(
+                found,
+                StandsFor::SocketUnit(Some(Unit::of_system(expected)))
+            );
         }
     }
 }

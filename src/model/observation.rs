@@ -17,12 +17,13 @@ use super::reading::{SourceKind, Usage};
 use super::row::{Phase, Row, StateAge};
 use super::socket::{Socket, SocketKey};
 use super::socket_memory::{MemoryEntry, SocketMemory};
+use super::socket_unit::SocketUnit;
 use super::state::State;
 use super::tcp_info::TcpInfo;
 use super::text::Text;
 use super::time::Time;
 use super::trend::{Heap, Trend};
-use super::unit::Unit;
+use super::unit::{Manager, Unit, UnitKind};
 use super::unwatched::Unwatched;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,6 +93,8 @@ pub struct Observation {
     pub memory: Arc<Vec<MemoryEntry>>,
     /// Units that opened the sockets without a known holder.
     pub openers: Arc<Openers<SocketKey>>,
+    /// Socket units of systemd, while it holds a socket.
+    pub socket_units: Arc<Vec<SocketUnit>>,
     /// `TCP_INFO` of the requested connections, ascending by key.
     pub details: Vec<Detail>,
     /// Ages that began before watching did, ascending by key.
@@ -218,6 +221,38 @@ impl Observation {
             return None;
         }
         self.openers.unit(&row.socket.key())
+    }
+
+    /// The socket unit for which process 1 holds the sockets on a local port: the one
+    /// that opened them, else the only one with their addresses. None where there may
+    /// be several.
+    #[must_use]
+    pub fn socket_unit(&self, port: u16) -> Option<&Unit> {
+        let mut found: Option<&Unit> = None;
+        for row in self.rows.iter() {
+            let is_its = || self.owners(row).any(|(process, _)| process.pid == 1);
+            let waits = row.socket.local.port == port && row.socket.peer().is_none();
+            if !waits || row.phase == Phase::Closed || !is_its() {
+                continue;
+            }
+            let unit = self.socket_unit_of(&row.socket)?;
+            if found.is_some_and(|known| known != unit) {
+                return None;
+            }
+            found = Some(unit);
+        }
+        found
+    }
+
+    fn socket_unit_of(&self, socket: &Socket) -> Option<&Unit> {
+        let opener = self.openers.unit(&socket.key()).map(AsRef::as_ref);
+        let is_socket =
+            |unit: &&Unit| (unit.kind, unit.manager) == (UnitKind::Socket, Manager::System);
+        opener.filter(is_socket).or_else(|| {
+            let mut units = self.socket_units.iter().filter(|unit| unit.has(socket));
+            let only = units.next().filter(|_| units.next().is_none())?;
+            Some(&only.unit)
+        })
     }
 
     /// A process by its id.

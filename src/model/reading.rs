@@ -16,6 +16,7 @@ use super::process::Process;
 use super::protocol::Protocol;
 use super::socket::{Socket, SocketKey};
 use super::socket_memory::SocketMemory;
+use super::socket_unit::SocketUnit;
 use super::tcp_info::TcpInfo;
 use super::text::Text;
 use super::time::Time;
@@ -67,6 +68,8 @@ pub struct Snapshot {
     /// Units that opened the sockets without a known holder, by the place of the
     /// socket, where the source tells.
     pub openers: Openers<u32>,
+    /// Socket units of systemd, while it holds a socket.
+    pub socket_units: Arc<Vec<SocketUnit>>,
     /// Holders that the spans index.
     pub holders: Vec<Holder>,
     /// Processes that the holders index.

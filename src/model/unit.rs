@@ -22,6 +22,8 @@ pub struct Unit {
 pub enum UnitKind {
     /// A service of systemd.
     Service,
+    /// A socket of systemd: the helpers that open it and prepare it.
+    Socket,
     /// Processes that were started elsewhere and registered there.
     Scope,
     /// A container, by the names of the common runtimes.
@@ -87,16 +89,17 @@ impl Unit {
         self.kind == UnitKind::Container
     }
 
-    /// Returns the command that stops a service, as text to read: nothing runs
-    /// it.
+    /// Returns the command that stops a service or a socket unit, as text to read:
+    /// nothing runs it.
     ///
-    /// None for what is no service, for containers, and if the manager is
+    /// None for any other kind, and if the manager is
     /// unknown: the name of a user's own unit may be that of a service of the
     /// system. None, too, for a name that is no plain one.
     #[must_use]
     pub fn stop_command(&self) -> Option<String> {
         let name = self.name.as_str();
-        let stoppable = self.kind == UnitKind::Service && is_plain(name);
+        let has_manager = matches!(self.kind, UnitKind::Service | UnitKind::Socket);
+        let stoppable = has_manager && is_plain(name);
         let name = quoted(name);
         match self.manager {
             Manager::System => stoppable.then(|| format!("systemctl stop {name}")),
@@ -113,6 +116,7 @@ impl Unit {
 pub fn kind(name: &str) -> Option<UnitKind> {
     match name.rsplit_once('.')?.1 {
         "service" => Some(UnitKind::Service),
+        "socket" => Some(UnitKind::Socket),
         "scope" => Some(UnitKind::Scope),
         _ => None,
     }
@@ -168,6 +172,19 @@ mod tests {
                 Some("systemctl --user -M 2001@ stop sshd.service"),
             ),
             ("sshd.service", service, Manager::Unknown, None),
+            (
+                "ssh.socket",
+                UnitKind::Socket,
+                system,
+                Some("systemctl stop ssh.socket"),
+            ),
+            (
+                "a\\x2db.socket",
+                UnitKind::Socket,
+                system,
+                Some("systemctl stop 'a\\x2db.socket'"),
+            ),
+            ("a b.socket", UnitKind::Socket, system, None),
             ("session-3.scope", UnitKind::Scope, system, None),
             ("docker:0123456789ab", UnitKind::Container, system, None),
             ("mine", UnitKind::Group, system, None),

@@ -170,6 +170,11 @@ mod tests {
             ),
             ("/nginx.service", Some("systemctl stop nginx.service")),
             (
+                "/system.slice/ssh.socket",
+                Some("systemctl stop ssh.socket"),
+            ),
+            ("/mine/ssh.socket", None),
+            (
                 "/system.slice/system-a.slice/a@1.service",
                 Some("systemctl stop a@1.service"),
             ),

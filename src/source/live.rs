@@ -9,6 +9,7 @@ use super::namespaces::{self, Neighbours};
 use super::owners::{Assigned, Owners};
 use super::processes::Processes;
 use super::sock_diag::SockDiag;
+use super::socket_units::SocketUnits;
 use super::usage::UsageMeter;
 use super::users::UserNames;
 use super::{
@@ -122,6 +123,7 @@ pub struct Live {
     spare: Vec<Socket>,
     owners: Owners,
     cgroups: CgroupTree,
+    socket_units: SocketUnits,
     processes: Processes,
     users: UserNames,
     usage: UsageMeter,
@@ -175,6 +177,7 @@ impl Live {
             spare: Vec::new(),
             owners: Owners::new(&options.root, options.effort.descriptors()),
             cgroups: CgroupTree::new(&options.root),
+            socket_units: SocketUnits::new(&options.root),
             processes: Processes::new(&options.root),
             users: UserNames::new(options.names),
             usage: UsageMeter::default(),
@@ -278,16 +281,22 @@ impl Live {
         }
     }
 
-    /// Finds the units that opened the sockets which nobody was found to hold.
+    /// Finds the units that opened the sockets which nobody was found to hold, or process
+    /// 1, which opens those of socket units within these where it can.
     fn openers(&mut self, table: &SocketTable, assigned: &Assigned) -> Openers<u32> {
-        let is_unowned = |place: u32| {
-            let span = assigned.spans.get(place as usize);
-            span.is_some_and(|span| span.count == 0 && !span.is_pending())
+        let is_asked = |place: u32| {
+            let Some(span) = assigned.spans.get(place as usize) else {
+                return false;
+            };
+            match span.of(&assigned.holders).first() {
+                None => !span.is_pending(),
+                Some(holder) => assigned.pids.get(holder.process.0 as usize) == Some(&1),
+            }
         };
         let ids: Vec<(u32, u64)> = table
             .cgroups
             .iter()
-            .filter(|(place, _)| is_unowned(*place))
+            .filter(|(place, _)| is_asked(*place))
             .map(|(place, id)| (place, id.get()))
             .collect();
         let wanted = ids.iter().map(|(_, id)| *id).collect();
@@ -307,6 +316,11 @@ impl Live {
         around: Around,
     ) -> Reading {
         let openers = self.openers(&table, &assigned);
+        let socket_units = if assigned.pids.contains(&1) {
+            self.socket_units.units(Instant::now())
+        } else {
+            Arc::default()
+        };
         let processes = self.processes.facts(&assigned.pids);
         // Neighbours in the table mostly have one user.
         let runs = table
@@ -335,6 +349,7 @@ impl Live {
             sockets: table.sockets,
             owners: assigned.spans,
             openers,
+            socket_units,
             holders: assigned.holders,
             processes,
             users: self.users.resolve(uids, self.patience),

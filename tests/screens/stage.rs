@@ -326,6 +326,7 @@ fn reading(table: Table, monotonic_ms: u64, gaps: &[Gap]) -> Reading {
         flows: Vec::new(),
         memory: Vec::new(),
         openers: tcplens::model::opener::Openers::default(),
+        socket_units: Arc::default(),
         processes: processes(),
         users: Arc::new(vec![
             user(0, "root"),

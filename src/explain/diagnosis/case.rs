@@ -125,8 +125,8 @@ impl<'a> Case<'a> {
         if self.row.socket.peer().is_some() {
             return None;
         }
-        let stands_for = StandsFor::of(owner)?;
         let port = self.row.socket.local.port;
+        let stands_for = StandsFor::on_port(owner, port, self.observation)?;
         Some(("stands_for", stands_for.told(owner, port, self.words)))
     }
 

@@ -23,7 +23,9 @@ pub(super) fn advice(port: &PortStatus<'_>, seen: &Observation, words: &Catalogu
     let writer = Writer { port, seen, words };
     // Ending the proxy of a container does not help.
     let process = writer.first().and_then(|holder| holder.process);
-    if let Some((process, other)) = process.and_then(|one| Some((one, StandsFor::of(one)?))) {
+    if let Some((process, other)) =
+        process.and_then(|one| Some((one, StandsFor::on_port(one, port.port, seen)?)))
+    {
         return vec![other.told(process, port.port, words)];
     }
     let names = writer.advice().into_iter();

@@ -210,8 +210,8 @@ fn tell_owner(owner: &Owner<'_>, facts: &ArmedFacts, observation: &Observation, 
     for change in changes(facts, teller.words) {
         teller.say("caution", &[("caution", change)]);
     }
-    if let Some(helper) = StandsFor::of(owner.process) {
-        let port = owner.row.socket.local.port;
+    let port = owner.row.socket.local.port;
+    if let Some(helper) = StandsFor::on_port(owner.process, port, observation) {
         let told = helper.told(owner.process, port, teller.words);
         teller.say("caution", &[("caution", told)]);
     }

@@ -36,7 +36,7 @@ pub(super) fn all(confirm: &Confirm, app: &App) -> Vec<String> {
     }
     for asked in &confirm.asked {
         let port = confirm.goes.ports().first().copied().unwrap_or(0);
-        let stands_for = StandsFor::of(&asked.process);
+        let stands_for = StandsFor::on_port(&asked.process, port, &app.observation);
         warnings.extend(stands_for.map(|it| it.told(&asked.process, port, app.words)));
     }
     if known.iter().any(|facts| facts.life == Life::Stopped) {
