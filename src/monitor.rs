@@ -141,6 +141,18 @@ pub struct Monitor {
     spent: Vec<Socket>,
 }
 
+/// Returns what a table reports of the kernel itself.
+fn kernel_of(snapshot: &Snapshot) -> Kernel {
+    Kernel {
+        namespace: snapshot.own_namespace(),
+        source: snapshot.source,
+        counters: snapshot.counters,
+        gauges: snapshot.gauges,
+        settings: snapshot.limits,
+        owner_search: snapshot.owner_search,
+    }
+}
+
 impl Monitor {
     /// Returns a monitor without any reading.
     #[must_use]
@@ -386,14 +398,7 @@ impl Monitor {
             &self.interner,
             self.now,
         );
-        let kernel = Kernel {
-            namespace: snapshot.own_namespace(),
-            source: snapshot.source,
-            counters: snapshot.counters,
-            gauges: snapshot.gauges,
-            settings: snapshot.limits,
-            owner_search: snapshot.owner_search,
-        };
+        let kernel = kernel_of(&snapshot);
         let began = *self.began.get_or_insert(self.now);
         self.accept_waits.fold(
             &turned.rows,

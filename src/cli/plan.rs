@@ -527,7 +527,9 @@ fn usage(error: &Error, named: Option<&str>) -> Usage {
                 Some(ContextValue::Strings(valid)) => valid.join(", "),
                 _ => String::new(),
             };
-            if value.is_empty() {
+            if value.is_empty() && valid.is_empty() {
+                format!("{shown}: a value is missing")
+            } else if value.is_empty() {
                 format!("{shown}: a value is missing; valid are {valid}")
             } else {
                 let value = Text::from(value.as_str());

@@ -190,7 +190,7 @@ fn destroy(protocol: Protocol, family: Family, id: [u8; 48]) -> Result<(), Close
     match netlink::ask(netlink::SOCK_DIAG, DESTROY, &body) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(refusal(error)),
-        Err(error) => Err(failed(&error)),
+        Err(error) => Err(Errno::from_io_error(&error).map_or_else(|| failed(&error), refusal)),
     }
 }
 
@@ -200,6 +200,10 @@ fn refusal(error: Errno) -> CloseRefusal {
         Errno::PERM | Errno::ACCESS => CloseRefusal::NotPermitted,
         // Before Linux 4.5 the kind of message itself is unknown.
         Errno::OPNOTSUPP | Errno::INVAL => CloseRefusal::NotOffered,
+        // socket(2) of a kernel without the protocol, or of a seccomp filter.
+        Errno::PROTONOSUPPORT | Errno::AFNOSUPPORT | Errno::SOCKTNOSUPPORT | Errno::NOSYS => {
+            CloseRefusal::NotOffered
+        }
         other => failed(&io::Error::from(other)),
     }
 }

@@ -34,7 +34,13 @@ pub fn describe(finding: &Finding, words: &Catalogue) -> FindingWords {
     // An unknown value is shown as unknown: a finding without text would be an
     // alarm that names nothing.
     let value = |place: &str| value(finding, words, place).unwrap_or_else(|| UNKNOWN.to_owned());
-    let complete = |sentence: &str| fill(sentence, |place| Some(value(place))).unwrap_or_default();
+    let complete = |sentence: &str| {
+        let sentence = match finding.process {
+            Some(_) => sentence.to_owned(),
+            None => begin_with_program(sentence, words),
+        };
+        fill(&sentence, |place| Some(value(place))).unwrap_or_default()
+    };
     let say = |name: &str| complete(words.finding(rule, name));
     let line = own_line(finding, words).unwrap_or_else(|| {
         let name = line(finding);
@@ -61,7 +67,10 @@ pub fn describe(finding: &Finding, words: &Catalogue) -> FindingWords {
         },
         evidence: words.sentences(&seen),
         otherwise: say(otherwise(finding)),
-        next: say(next(finding)),
+        next: next_for_plight(finding).map_or_else(
+            || say(next(finding)),
+            |name| complete(words.screen("findings", name)),
+        ),
     };
     debug_assert!(said.is_whole(), "{finding:?} {said:?}");
     said
@@ -83,6 +92,20 @@ impl FindingWords {
 
 /// Text of an unknown number or name, in any language.
 const UNKNOWN: &str = "—";
+
+/// A template with the word for an unknown program in capitals where a sentence begins
+/// with it.
+fn begin_with_program(template: &str, words: &Catalogue) -> String {
+    let unknown = words.screen("findings", "program_unknown");
+    let mut letters = unknown.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    let capital = first.unwrap_or_default() + letters.as_str();
+    let within = template.replace(". {process}", &format!(". {capital}"));
+    match within.strip_prefix("{process}") {
+        Some(rest) => capital + rest,
+        None => within,
+    }
+}
 
 /// Sentences about obstacles of the finding's process.
 fn plights(finding: &Finding) -> impl Iterator<Item = &'static str> {
@@ -127,6 +150,7 @@ fn name_holder(
         (Some(_), _) if workers > 0 => "owner_workers",
         (Some(_), _) => "owner",
         (None, Some(unseen)) => match (unseen.reason, unseen.uid) {
+            (Unowned::Orphan, _) if has_place => "owner_closed_place",
             (Unowned::Orphan, _) => "owner_closed",
             (Unowned::Hidden, Some(_)) if has_place => "owner_hidden",
             (Unowned::Hidden, Some(_)) if unseen.port.is_none() => "owner_hidden_user",
@@ -163,6 +187,11 @@ fn opened_by(finding: &Finding, name: &str, words: &Catalogue) -> Option<String>
 /// True for local ports that are counted for all destinations together.
 fn is_per_source(evidence: &Evidence) -> bool {
     matches!(evidence, Evidence::LocalPorts(ports) if ports.to.is_none())
+}
+
+/// True for a silent destination on this machine itself.
+fn is_of_this_machine(evidence: &Evidence) -> bool {
+    matches!(evidence, Evidence::DeadDestination { destination, .. } if destination.is_loopback())
 }
 
 /// True for a program with a file system of its own.
@@ -218,15 +247,28 @@ fn is_closed_here(finding: &Finding) -> bool {
 fn otherwise(finding: &Finding) -> &'static str {
     match &finding.evidence {
         evidence if is_per_source(evidence) => "else_source",
+        evidence if is_of_this_machine(evidence) => "else_here",
         Evidence::OrphansNotRead(_) => "else_nobody",
         evidence if has_own_file_system(evidence) => "else_own_file_system",
         _ => "else",
     }
 }
 
+/// Key of the advice that fits an obstacle of the finding's process better than that of
+/// its rule.
+fn next_for_plight(finding: &Finding) -> Option<&'static str> {
+    plights(finding).next().map(|plight| match plight {
+        "plight_stopped" => "next_stopped",
+        "plight_traced" => "next_traced",
+        "plight_uninterruptible" => "next_uninterruptible",
+        _ => "next_descriptors",
+    })
+}
+
 fn next(finding: &Finding) -> &'static str {
     match &finding.evidence {
         evidence if is_per_source(evidence) => "next_source",
+        evidence if is_of_this_machine(evidence) => "next_here",
         Evidence::OrphansNotRead(_) => "next_nobody",
         evidence if has_own_file_system(evidence) => "next_own_file_system",
         _ if is_closed_here(finding) => "next_nobody",
@@ -364,7 +406,8 @@ fn line(finding: &Finding) -> &'static str {
             0 => "line_many",
             _ => "line_grows",
         },
-        Evidence::NotAccepting(stall) if !stall.accepts_nothing() => "line_slow",
+        Evidence::NotAccepting(stall) if !stall.accepts_nothing() && stall.accepting => "line_slow",
+        Evidence::NotAccepting(stall) if !stall.accepts_nothing() => "line_waiting",
         Evidence::DeadDestination { destinations, .. } => {
             let is_unseen = finding.process.is_none() && finding.holder.unseen.is_some();
             match (is_unseen, *destinations > 1) {
@@ -392,9 +435,17 @@ fn value(finding: &Finding, words: &Catalogue, place: &str) -> Option<String> {
             return Some(process.map_or_else(unknown, |process| process.name.to_string()));
         }
         "pid" => return Some(finding.process.as_ref()?.pid.to_string()),
-        "uid" => {
-            if let Some(unseen) = finding.holder.unseen.filter(|_| finding.process.is_none()) {
-                return unseen.uid.map(|uid| uid.to_string());
+        // The user that the evidence itself names comes first.
+        "uid"
+            if !finding
+                .evidence
+                .facts()
+                .iter()
+                .any(|(name, _)| *name == "uid") =>
+        {
+            let unseen = finding.holder.unseen.filter(|_| finding.process.is_none());
+            if let Some(uid) = unseen.and_then(|unseen| unseen.uid) {
+                return Some(uid.to_string());
             }
         }
         "unit" => return Some(finding.holder.opener.as_ref()?.as_str().to_owned()),

@@ -153,6 +153,8 @@ pub(super) struct Evidence {
     pub(super) warned_of: bool,
     /// True if the program has sent data long after the peer's last data.
     pub(super) still_sends: bool,
+    /// True if nothing reports when data was last sent, as with `/proc`.
+    pub(super) sending_unknown: bool,
 }
 
 /// Observed spacing of keepalive probes.
@@ -222,6 +224,17 @@ impl Choice {
             urgency: Urgency::Normal,
             next: vec![next],
             who: None,
+        }
+    }
+
+    /// Replaces the advice by the one for what keeps the program from working.
+    fn next_for(&mut self, plight: Option<&str>) -> &mut Self {
+        match plight {
+            Some("plight_stopped") => self.next_if(true, &["next_stopped"]),
+            Some("plight_traced") => self.next_if(true, &["next_traced"]),
+            Some("plight_uninterruptible") => self.next_if(true, &["next_uninterruptible"]),
+            Some("plight_descriptors") => self.next_if(true, &["next_descriptors"]),
+            _ => self,
         }
     }
 

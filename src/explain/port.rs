@@ -14,7 +14,7 @@ use crate::model::observation::Observation;
 use crate::model::process::Process;
 use crate::model::protocol::Protocol;
 use crate::model::reading::SourceKind;
-use crate::model::row::{Phase, Row};
+use crate::model::row::{Phase, Row, TIME_WAIT};
 use crate::model::socket::Socket;
 use crate::model::state::State;
 use crate::model::timer::TimerKind;
@@ -403,10 +403,14 @@ fn is_outgoing(row: &Row, observation: &Observation) -> bool {
     })
 }
 
-/// The time until the kernel frees a socket that no program holds.
+/// The time until the kernel surely frees a socket that no program holds. A FIN of the
+/// peer turns `FIN_WAIT2` into `TIME_WAIT`, which then takes its whole time.
 fn time_left(socket: &Socket) -> Option<Duration> {
     let timer = socket.timer?;
-    let ends = socket.state == State::TimeWait
-        || (socket.state == State::FinWait2 && timer.kind == TimerKind::TimeWait);
-    ends.then(|| Duration::from_millis(timer.expires_ms.into()))
+    let expires = Duration::from_millis(timer.expires_ms.into());
+    match socket.state {
+        State::TimeWait => Some(expires),
+        State::FinWait2 if timer.kind == TimerKind::TimeWait => Some(expires + TIME_WAIT),
+        _ => None,
+    }
 }

@@ -45,6 +45,10 @@ impl Role {
                 _ => Self::Bound,
             };
         };
+        // A failed connection keeps its port and the address of its peer.
+        if socket.state == State::BoundInactive {
+            return Self::Bound;
+        }
         let passed = |state| has_been(&observation.timeline(row), state);
         if socket.protocol == Protocol::Tcp {
             if socket.state == State::SynSent || passed(State::SynSent) {

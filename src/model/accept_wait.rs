@@ -11,6 +11,8 @@ pub struct AcceptWait {
     pub oldest: Duration,
     /// Time for which nothing has been accepted.
     pub stalled: Duration,
+    /// True if a connection was accepted while watching.
+    pub accepting: bool,
     /// True if both are lower bounds: the connection was there when watching
     /// began.
     pub at_least: bool,

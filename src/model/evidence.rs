@@ -251,6 +251,8 @@ pub struct AcceptStall {
     pub oldest: Duration,
     /// Time for which nothing has been accepted.
     pub stalled: Duration,
+    /// True if a connection was accepted while watching.
+    pub accepting: bool,
     /// True if both are lower bounds.
     pub at_least: bool,
 }
@@ -265,7 +267,8 @@ impl Deadlock {
 
 impl AcceptStall {
     /// True if no connection was accepted for as long as the oldest has waited,
-    /// or nearly.
+    /// or nearly. Otherwise some may have been before watching began: `accepting` is
+    /// true only if one was seen.
     #[must_use]
     pub fn accepts_nothing(&self) -> bool {
         self.stalled * 2 >= self.oldest

@@ -139,6 +139,11 @@ impl GapReason {
         if let Some(23 | 24) = error.raw_os_error() {
             return Self::DescriptorLimit;
         }
+        // EPROTONOSUPPORT is 93, ESOCKTNOSUPPORT 94 and EAFNOSUPPORT 97, but on MIPS and
+        // SPARC: socket(2) of a kernel without the protocol, or of a filter in front of it.
+        if let Some(93 | 94 | 97) = error.raw_os_error() {
+            return Self::NotOffered;
+        }
         match error.kind() {
             std::io::ErrorKind::PermissionDenied => Self::Permission,
             std::io::ErrorKind::NotFound | std::io::ErrorKind::Unsupported => Self::NotOffered,

@@ -109,6 +109,8 @@ pub enum OwnerSearch {
     /// Some processes could not be read.
     #[default]
     InPart,
+    /// Some processes could not be read although this program runs as root.
+    InPartAsRoot,
 }
 
 impl OwnerSearch {
@@ -119,8 +121,14 @@ impl OwnerSearch {
         match self {
             Self::Everywhere | Self::OfPidNamespace => true,
             Self::AllButInit => uid != 0,
-            Self::InPart => false,
+            Self::InPart | Self::InPartAsRoot => false,
         }
+    }
+
+    /// True if more privileges may let this program read more processes.
+    #[must_use]
+    pub fn may_gain_from_root(self) -> bool {
+        self == Self::InPart
     }
 
     /// True if there are no processes beyond those of `/proc`.

@@ -47,8 +47,9 @@ pub struct StateAge {
     pub is_exact: bool,
 }
 
-/// Length of `TIME_WAIT` (`TCP_TIMEWAIT_LEN` in `include/net/tcp.h`).
-const TIME_WAIT: Duration = Duration::from_mins(1);
+/// Time that the kernel keeps a socket in `TIME_WAIT` (`TCP_TIMEWAIT_LEN` in
+/// `include/net/tcp.h`).
+pub const TIME_WAIT: Duration = Duration::from_mins(1);
 
 impl Row {
     /// Returns the time in the present state: as observed, or for `TIME_WAIT` as

@@ -42,6 +42,8 @@ struct Queue {
     undiminished: Stamp,
     /// Number of connections at that time.
     length_then: u32,
+    /// True if it has become shorter, or its head was taken, since it is known.
+    accepting: bool,
     /// Oldest connection, if it is known to be in this queue.
     head: Option<Head>,
 }
@@ -126,6 +128,7 @@ impl AcceptWaits {
                 listener: number,
                 oldest: oldest.age(now),
                 stalled: stalled.age(now),
+                accepting: queue.accepting,
                 at_least: oldest <= began,
             });
             if sole {
@@ -184,6 +187,8 @@ impl Queue {
         });
         let known = before.and_then(|before| before.head);
         let stays = known.filter(|head| waiting.iter().any(|row| row.socket.key() == head.key));
+        let head_taken = known.is_some() && stays.is_none();
+        let shorter = before.is_some_and(|before| length < before.length);
         let follows = |row: &&Row| Head {
             key: row.socket.key(),
             came: row.first_seen,
@@ -198,6 +203,7 @@ impl Queue {
             length,
             undiminished,
             length_then,
+            accepting: head_taken || shorter || before.is_some_and(|before| before.accepting),
             head: stays.or_else(|| waiting.first().filter(|_| sole).map(follows)),
         }
     }

@@ -60,6 +60,7 @@ use super::listeners::Listeners;
 use super::muster::Muster;
 use crate::model::accept_wait::AcceptWait;
 use crate::model::counters::{Counters, Gauges};
+use crate::model::endpoint::Endpoint;
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
 use crate::model::limits::Limits;
@@ -321,8 +322,9 @@ impl Detection {
 
 /// Drops findings that another one explains better: everything about outgoing
 /// connections and unacknowledged data while the network is down, silent or
-/// refusing destinations of a process while it scans, and a queue that fills
-/// where nothing is accepted.
+/// refusing destinations of a process while it scans, a queue that fills
+/// where nothing is accepted, and a silent destination on this machine whose
+/// listener is known not to accept.
 fn silence(findings: &mut Vec<Finding>) {
     let is_down = findings
         .iter()
@@ -332,20 +334,47 @@ fn silence(findings: &mut Vec<Finding>) {
         .filter(|each| each.evidence.rule() == Rule::OutboundScan)
         .filter_map(|each| each.process.as_deref().map(Actor::of))
         .collect();
-    let stalled: Vec<Finding> = findings
+    let of_rule = |rule| -> Vec<Finding> {
+        let such = findings.iter().filter(|each| each.evidence.rule() == rule);
+        such.cloned().collect()
+    };
+    let stalled = of_rule(Rule::NotAccepting);
+    let full = of_rule(Rule::AcceptQueue);
+    let stuck: Vec<Endpoint> = stalled
         .iter()
-        .filter(|each| each.evidence.rule() == Rule::NotAccepting)
-        .cloned()
+        .chain(&full)
+        .filter_map(|each| match &each.evidence {
+            Evidence::NotAccepting(stall) => Some(stall.listener),
+            Evidence::AcceptQueue { listener, .. } => Some(*listener),
+            _ => None,
+        })
         .collect();
     findings.retain(|each| match (&each.evidence, each.process.as_deref()) {
-        (Evidence::AcceptQueue { .. }, _) => !stalled.iter().any(|other| other.outdoes(each)),
+        // Of two about one queue the more severe stays.
+        (Evidence::AcceptQueue { .. }, _) => !stalled
+            .iter()
+            .any(|other| other.severity >= each.severity && other.outdoes(each)),
+        (Evidence::NotAccepting(_), _) => !full
+            .iter()
+            .any(|other| other.severity > each.severity && each.outdoes(other)),
         (Evidence::NetworkDown { .. }, _) => true,
         _ if is_down && is_of_connects(each) => false,
+        (Evidence::DeadDestination { destination, .. }, _)
+            if destination.is_loopback() && stuck.iter().any(|to| serves(to, destination)) =>
+        {
+            false
+        }
         (Evidence::DeadDestination { .. } | Evidence::FailedConnects { .. }, Some(process)) => {
             !scanning.contains(&Actor::of(process))
         }
         _ => true,
     });
+}
+
+/// True if a listener takes what is sent to a destination on this machine.
+fn serves(listener: &Endpoint, destination: &Endpoint) -> bool {
+    listener.port == destination.port
+        && (listener.is_unspecified() || listener.address() == destination.address())
 }
 
 /// True if a finding is about outgoing connections: a network that is down

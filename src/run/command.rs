@@ -99,6 +99,11 @@ impl About {
     }
 }
 
+/// Prints a whole sentence.
+fn print_line(sentence: &str) {
+    let _ = writeln!(stdout(), "{sentence}");
+}
+
 /// Prints messages for the user. A closed output does not stop the action.
 struct Teller {
     words: &'static Catalogue,

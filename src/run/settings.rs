@@ -107,7 +107,11 @@ pub fn save_baseline(mut request: SaveRequest) -> Result<Ending, RunError> {
         .iter()
         .any(|gap| gap.kind == GapKind::OwnersHidden);
     if unknown > 0 {
-        let why = if hidden { "; as root more are" } else { "" };
+        let why = if hidden && seen.owner_search.may_gain_from_root() {
+            "; as root more are"
+        } else {
+            ""
+        };
         let _ = writeln!(
             stderr(),
             "tcplens: the program of {unknown} is not known here{why}: any program fits there"

@@ -324,6 +324,7 @@ impl Owners {
             [] if self.in_first_pid_namespace => OwnerSearch::Everywhere,
             [] => OwnerSearch::OfPidNamespace,
             _ if only_init && privileged && self.in_first_pid_namespace => OwnerSearch::AllButInit,
+            _ if privileged => OwnerSearch::InPartAsRoot,
             _ => OwnerSearch::InPart,
         }
     }

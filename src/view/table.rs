@@ -11,6 +11,7 @@ use crate::explain::sentence::fill;
 use crate::explain::urgency::Urgency;
 use crate::listing::{Align, Cell, Column, Layout, Measure, cell, mark, wrap};
 use crate::model::finding::Severity;
+use crate::model::gap::GapKind;
 use crate::model::namespace::Scope;
 use crate::model::reading::SourceKind;
 use crate::model::row::{Phase, Row};
@@ -237,10 +238,18 @@ fn aligned(text: &str, align: Align, width: u16) -> String {
     }
 }
 
+/// True if socket tables could not be read.
+fn lacks_tables(app: &App) -> bool {
+    let mut gaps = app.observation.gaps.iter();
+    gaps.any(|gap| gap.kind == GapKind::TablesUnreadable)
+}
+
 /// An empty table is always shown with its reason.
 fn draw_empty(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let name = if app.observation.number == 0 {
         "waiting"
+    } else if app.filter.is_all() && app.quick.is_all() && lacks_tables(app) {
+        "nothing_read"
     } else if app.filter.is_all() && app.quick.is_all() {
         "nothing_there"
     } else if app.filter.is_of_flows() && app.observation.source == SourceKind::Proc {

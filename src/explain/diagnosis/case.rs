@@ -15,15 +15,12 @@ use crate::explain::stands_for::StandsFor;
 use crate::model::limits::Limits;
 use crate::model::observation::Observation;
 use crate::model::process::{Process, acceptors};
-use crate::model::row::{Phase, Row};
+use crate::model::row::{Phase, Row, TIME_WAIT};
 use crate::model::state::State;
 use crate::model::tcp_info::TcpInfo;
 use crate::model::trend::Trend;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Duration of `TIME_WAIT` (`TCP_TIMEWAIT_LEN`).
-const TIME_WAIT: Duration = Duration::from_mins(1);
 
 /// One socket with everything that its sentences may mention.
 pub(super) struct Case<'a> {

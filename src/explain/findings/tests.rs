@@ -186,13 +186,14 @@ fn of_a_hidden_listener_is_said_what_is_known() {
 }
 
 /// A listener whose oldest connection has waited for a minute and a half.
-fn stall(stalled: Duration, at_least: bool) -> Evidence {
+fn stall(stalled: Duration, at_least: bool, accepting: bool) -> Evidence {
     Evidence::NotAccepting(AcceptStall {
         listener: Endpoint::default(),
         waiting: 42,
         backlog: Some(100),
         oldest: Duration::from_secs(90),
         stalled,
+        accepting,
         at_least,
     })
 }
@@ -250,7 +251,7 @@ fn queue_samples() -> Vec<Evidence> {
 fn more_samples() -> Vec<Evidence> {
     let host = Endpoint::default();
     vec![
-        stall(Duration::from_secs(90), false),
+        stall(Duration::from_secs(90), false, false),
         Evidence::UdpDrops(UdpDrops {
             socket: host,
             dropped: 1800,
@@ -258,7 +259,8 @@ fn more_samples() -> Vec<Evidence> {
             total: 66_584,
             receive_buffer: Some(212_992),
         }),
-        stall(Duration::from_secs(3), true),
+        stall(Duration::from_secs(3), true, true),
+        stall(Duration::from_secs(3), true, false),
         Evidence::TimeWaitHeap {
             count: 250_000,
             most: 262_144,
@@ -616,7 +618,7 @@ fn a_holder_that_is_not_seen_is_told_as_far_as_it_is_known() {
     let expected = "a hidden process of uid 33, port 8081 has not closed what its peers have \
                     closed: 60 for over a minute";
     assert_eq!(line(leak, Unowned::Hidden), expected);
-    let stalled = stall(Duration::from_secs(90), true);
+    let stalled = stall(Duration::from_secs(90), true, false);
     let expected = "a hidden process of uid 33 has accepted nothing on 0.0.0.0:0 for at least \
                     1 min 30 s (waiting: 42)";
     assert_eq!(line(stalled, Unowned::Hidden), expected);

@@ -36,6 +36,7 @@ pub(super) fn established(evidence: &Evidence) -> Choice {
     say_held_back(evidence, &mut choice);
     choice
         .next_if(unread && !silent, &["next_recv", "then_stuck"])
+        .next_for(evidence.plight.filter(|_| unread && !silent))
         .who_if(unread && !silent, "program")
         .say_if(
             !unread && !pending && !evidence.waits_for_other_end(),
@@ -138,6 +139,10 @@ pub(super) fn close_wait(evidence: &Evidence) -> Choice {
         .next_if(
             !young && !kept_here && !silent,
             &["next_old", "then_stuck", "then_close"],
+        )
+        .next_if(
+            !young && !kept_here && !silent && evidence.sending_unknown,
+            &["next_sending_unknown", "then_stuck"],
         )
         .next_if(leak, &["next_leak", "then_descriptors", "then_close"])
         .is_if(

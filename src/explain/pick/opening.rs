@@ -63,7 +63,6 @@ pub(super) fn listen(evidence: &Evidence) -> Choice {
 /// the program from accepting it.
 fn say_wait(evidence: &Evidence, choice: &mut Choice) {
     let slow = evidence.waited.filter(|waited| waited.time >= ACCEPT_SLOW);
-    let stopped = evidence.plight == Some("plight_stopped");
     let full = evidence
         .backlog
         .is_some_and(|most| evidence.recv_queue > most);
@@ -79,7 +78,7 @@ fn say_wait(evidence: &Evidence, choice: &mut Choice) {
     choice
         .who_if(hangs, "program")
         .next_if(hangs && !full, &["next_not_accepting", "then_stuck"])
-        .next_if(stopped, &["next_not_accepting", "then_continue"])
+        .next_for(evidence.plight)
         .is_if(hangs, Urgency::Look)
         .is_if(
             slow.is_some_and(|waited| waited.time >= LONG) || evidence.warned_of,

@@ -60,6 +60,7 @@ fn evidence(state: State) -> Evidence {
         warned_of: false,
         dialled_by_both: false,
         still_sends: false,
+        sending_unknown: false,
     }
 }
 

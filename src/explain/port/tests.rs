@@ -145,7 +145,7 @@ const CASES: &[Case] = &[
             "2 ",
             "TIME_WAIT",
             "FIN_WAIT2",
-            "53",
+            " 20 ",
             "SO_REUSEADDR",
             "EADDRINUSE",
         ],

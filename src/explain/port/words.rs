@@ -112,15 +112,17 @@ impl Writer<'_, '_> {
             Verdict::Listened | Verdict::Taken | Verdict::Datagrams if !known => {
                 vec![if first.is_some_and(is_unheld) {
                     "unheld"
-                } else {
+                } else if self.seen.owner_search.may_gain_from_root() {
                     "hidden"
+                } else {
+                    "hidden_as_root"
                 }]
             }
             Verdict::Remnants if self.left().is_some() => vec!["wait", "reuse"],
             Verdict::Remnants => vec!["reuse"],
             Verdict::Datagrams => vec!["kill_holder"],
             Verdict::Forwarded => vec!["container"],
-            Verdict::Elsewhere => vec!["nat"],
+            Verdict::Elsewhere => vec!["other_namespace"],
             Verdict::Free if self.port.shows_bound => vec!["nat", "bound_hidden"],
             Verdict::Free => vec!["nat", "bound_not_in_proc"],
             Verdict::Unknown => vec!["doctor"],

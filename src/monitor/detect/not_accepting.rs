@@ -33,6 +33,7 @@ impl Detector for NotAccepting {
                 backlog: row.socket.backlog(),
                 oldest: wait.oldest,
                 stalled: wait.stalled,
+                accepting: wait.accepting,
                 at_least: wait.at_least,
             });
             let level = level(wait, case.limits, evidence);
@@ -45,9 +46,12 @@ impl Detector for NotAccepting {
 }
 
 fn level(wait: &AcceptWait, limits: &Thresholds, evidence: Evidence) -> Level {
-    if wait.stalled >= limits.accept_stalled_after {
+    let is_old = wait.oldest >= limits.accept_stalled_after;
+    // The queue is first in, first out: where none was seen to be accepted, the oldest
+    // has kept back all others for as long as it waits.
+    if wait.stalled >= limits.accept_stalled_after || (is_old && !wait.accepting) {
         Level::Raise(Severity::Warn, evidence)
-    } else if wait.oldest >= limits.accept_stalled_after {
+    } else if is_old {
         // It accepts, but so slowly that clients wait for long.
         let too_long = wait.oldest >= limits.accept_stalled_after * TOO_LONG;
         let severity = if too_long {
@@ -71,11 +75,12 @@ mod tests {
 
     /// The severity of a queue whose oldest connection has waited `oldest`
     /// seconds, and from which none was accepted for `stalled` seconds.
-    fn severity(oldest: u64, stalled: u64) -> Option<Severity> {
+    fn severity(oldest: u64, stalled: u64, accepting: bool) -> Option<Severity> {
         let wait = AcceptWait {
             listener: 0,
             oldest: Duration::from_secs(oldest),
             stalled: Duration::from_secs(stalled),
+            accepting,
             at_least: false,
         };
         let evidence = Evidence::NotAccepting(AcceptStall {
@@ -84,6 +89,7 @@ mod tests {
             backlog: None,
             oldest: wait.oldest,
             stalled: wait.stalled,
+            accepting,
             at_least: false,
         });
         match level(&wait, &Thresholds::default(), evidence) {
@@ -94,10 +100,12 @@ mod tests {
 
     #[test]
     fn who_accepts_slowly_is_warned_of_once_clients_wait_for_a_minute() {
-        assert_eq!(severity(19, 1), None);
-        assert_eq!(severity(20, 1), Some(Severity::Info));
-        assert_eq!(severity(59, 1), Some(Severity::Info));
-        assert_eq!(severity(60, 1), Some(Severity::Warn));
-        assert_eq!(severity(20, 20), Some(Severity::Warn));
+        assert_eq!(severity(19, 1, true), None);
+        assert_eq!(severity(20, 1, true), Some(Severity::Info));
+        assert_eq!(severity(59, 1, true), Some(Severity::Info));
+        assert_eq!(severity(60, 1, true), Some(Severity::Warn));
+        assert_eq!(severity(20, 20, true), Some(Severity::Warn));
+        assert_eq!(severity(20, 1, false), Some(Severity::Warn));
+        assert_eq!(severity(19, 1, false), None);
     }
 }

@@ -14,6 +14,8 @@ use crate::model::action::{ArmedFacts, Grip, Life, Outcome, Reach, Refusal, Targ
 use crate::model::caution::{Caution, Demand};
 use crate::model::observation::Observation;
 use crate::model::signal::Signal;
+use crate::run::port;
+use std::io::{Write, stderr};
 use std::time::{Duration, Instant};
 
 const WORDING: Wording = Wording {
@@ -40,6 +42,15 @@ pub struct KillRequest {
     pub words: &'static Catalogue,
 }
 
+/// Says that no socket matches, and what is known of the port if the filter is one.
+fn tell_nothing_matches(about: &mut About, observation: &Observation, teller: &Teller) {
+    teller.warn("nothing_matches", &[]);
+    let report = port::report(&about.filter, observation, &mut *about.source, teller.words);
+    for line in report.iter().flat_map(|report| report.lines(teller.words)) {
+        let _ = writeln!(stderr(), "{line}");
+    }
+}
+
 /// Prints the matching processes, confirms, signals, and waits for their exit.
 ///
 /// # Errors
@@ -59,7 +70,7 @@ pub fn kill(mut request: KillRequest) -> Result<Ending, RunError> {
     };
     unknown::refuse_kill(&request.about, &rule, &observation, &teller)?;
     if rows.is_empty() {
-        teller.warn("nothing_matches", &[]);
+        tell_nothing_matches(&mut request.about, &observation, &teller);
         return Ok(Ending::NothingMatched);
     }
     let targets = Targets::of(&rows, &rule);

@@ -183,6 +183,7 @@ pub(super) fn tell_unowned(
             ("unit", opener.unwrap_or_default().to_owned()),
         ];
         let sentence = match opener {
+            _ if !observation.owner_search.may_gain_from_root() => "held_by_hidden_as_root",
             Some(_) => "held_by_hidden_unit",
             None => "held_by_hidden",
         };

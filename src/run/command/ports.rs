@@ -1,8 +1,9 @@
 //! Output of `tcplens kill` besides its targets: other holders of the sockets
 //! before, and the state of the ports after.
 
-use super::{About, Teller};
+use super::{About, Teller, print_line};
 use crate::app::confirm::Goes;
+use crate::explain::port::{PortStatus, Verdict};
 use crate::explain::sentence::fill;
 use crate::model::action::{ArmedFacts, Life};
 use crate::model::observation::Observation;
@@ -78,7 +79,10 @@ pub(super) fn tell_after(about: &mut About, goes: &Goes, teller: &Teller) {
     for port in goes.ports() {
         let port_said = ("port", port.to_string());
         let Some(row) = listener(port, goes, &seen) else {
-            teller.say("port_free", &[port_said]);
+            match remaining_use(port, goes, &seen, teller) {
+                Some(sentence) => print_line(&sentence),
+                None => teller.say("port_free", &[port_said]),
+            }
             continue;
         };
         match seen.first_owner(row) {
@@ -90,6 +94,18 @@ pub(super) fn tell_after(about: &mut About, goes: &Goes, teller: &Teller) {
             }
         }
     }
+}
+
+/// What still takes a port in this network namespace although nobody listens: bind()
+/// may fail. None if nothing does.
+fn remaining_use(port: u16, goes: &Goes, seen: &Observation, teller: &Teller) -> Option<String> {
+    let own = seen.namespaces.iter().find(|known| known.own);
+    let was_here = goes.listening.iter().any(|socket| {
+        let is_own = own.is_none_or(|own| [0, own.id].contains(&socket.namespace));
+        is_own && socket.local.port == port
+    });
+    let status = PortStatus::of(port, seen);
+    (was_here && status.verdict() != Verdict::Free).then(|| status.headline(seen, teller.words))
 }
 
 /// A listener where one of those listened.

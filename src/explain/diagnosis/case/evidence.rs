@@ -9,6 +9,7 @@ use crate::model::endpoint::Endpoint;
 use crate::model::finding::{Rule, Severity};
 use crate::model::owner::Unowned;
 use crate::model::process::RunState;
+use crate::model::reading::SourceKind;
 use crate::model::row::Phase;
 use crate::model::socket::Socket;
 use crate::model::state::State;
@@ -108,6 +109,7 @@ impl Case<'_> {
             plight: self.plight(),
             warned_of: self.is_warned_of(),
             still_sends: self.still_sends(),
+            sending_unknown: self.info.is_none() && self.observation.source == SourceKind::Proc,
         }
     }
 
@@ -167,6 +169,13 @@ impl Case<'_> {
         let timer = self.row.socket.timer;
         let answered = timer
             .is_none_or(|timer| timer.retransmits == 0 && timer.kind != TimerKind::ZeroWindowProbe);
+        // Data on its way that was not repeated yet was sent just now.
+        let on_its_way = timer.is_some_and(|timer| timer.kind == TimerKind::Retransmit)
+            && self.row.socket.state == State::CloseWait
+            && self.row.socket.send_queue > 0;
+        if self.info.is_none() {
+            return answered && on_its_way;
+        }
         self.info.is_some_and(|info| {
             let sent = milliseconds(info.last_data_sent_ms);
             let received = milliseconds(info.last_data_received_ms);

@@ -18,6 +18,15 @@ const MAX_INTERFACES: usize = 4;
 const NAMED_HOLDERS: usize = 8;
 
 impl<'a> Case<'a> {
+    /// The fill level of the accept queue in percent.
+    fn queue_share(&self) -> Option<String> {
+        let queue = self.queue_of()?.socket;
+        let share = percent(queue.recv_queue, queue.queue_room()?)?;
+        // Less than one in a hundred is not none.
+        let is_little = share == "0" && queue.recv_queue > 0;
+        Some(if is_little { "<1".to_owned() } else { share })
+    }
+
     /// Returns the value of a placeholder; `None` drops the sentence.
     pub(in crate::explain::diagnosis) fn value(&self, place: &str) -> Option<String> {
         let socket = &self.row.socket;
@@ -89,10 +98,7 @@ impl<'a> Case<'a> {
             "sent_ago" => self.ago(self.info?.last_data_sent_ms),
             "ports" => grouped(self.local_ports()?.into()),
             "taken" => percent(self.same_remote, self.local_ports()?)?,
-            "share" => {
-                let queue = self.queue_of()?.socket;
-                percent(queue.recv_queue, queue.queue_room()?)?
-            }
+            "share" => self.queue_share()?,
             "room" => grouped(self.queue_of()?.socket.queue_room()?.into()),
             "drops_counter" => self.drops_counter().to_owned(),
             "expires" => self

@@ -109,6 +109,7 @@ impl World {
                     listener: 0,
                     oldest,
                     stalled: oldest,
+                    accepting: false,
                     at_least: false,
                 }];
             }
@@ -238,6 +239,7 @@ impl World {
             backlog: None,
             oldest: Duration::from_secs(45),
             stalled: Duration::from_secs(45),
+            accepting: false,
             at_least: false,
         };
         self.observation.findings.push(Finding {
