@@ -104,7 +104,7 @@ fn kill_the_holder_of_a_port() {
     let typed = format!("--confirm {connects}");
     order(&format!("kill dport :{port} --yes"), 2, &[&typed]);
 
-    let still = format!("Nobody listens on port {port}; still taken by ");
+    let still = format!("Nobody listens on port {port}, but it is still taken: ");
     order(&format!("kill :{port} --yes"), 0, &["ended: ", &still]);
     assert_eq!(server.0.wait().unwrap().signal(), Some(15));
     // Without the listener nobody knows who opened what; the ends are known.

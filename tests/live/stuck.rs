@@ -106,7 +106,10 @@ pub(crate) fn behind_a_cork(_: &Namespace) -> Result<(), NotHere> {
 /// A program that has limited its rate waits for itself.
 pub(crate) fn at_its_own_pace(_: &Namespace) -> Result<(), NotHere> {
     const CLIENT: &str = "import socket, sys
-s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+s = socket.socket()
+# The kernel paces from the tenth segment on.
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1000)
+s.connect(('127.0.0.1', int(sys.argv[1])))
 s.setsockopt(socket.SOL_SOCKET, 47, 10000)
 s.setblocking(False)
 s.send(bytes(200000))

@@ -47,7 +47,7 @@ pub(crate) fn listener_is_told_of(namespace: &Namespace) -> Result<(), NotHere> 
 
     let told = format!("uid {NOBODY} listens on {end}, and no process holds the socket");
     order(&check, 1, &[&told]);
-    let unlisted = format!("tcp {end}: not in the baseline");
+    let unlisted = format!("tcp {end}, through no process seen here: not in the baseline");
     order(
         &format!("{check} --baseline {baseline}"),
         1,
