@@ -20,8 +20,8 @@ use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
-use tcplens::lab::load::{Load, Mix};
-use tcplens::lab::namespace::Namespace;
+use tcplens::lab::load::{Load, LoadSize};
+use tcplens::lab::namespace::LabNamespace;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tcplens");
 const SIZES: [u32; 3] = [200, 10_000, 100_000];
@@ -37,7 +37,7 @@ const TICK: f64 = 0.01;
 fn main() -> ExitCode {
     // Copies of this program hold the sockets.
     let words: Vec<_> = std::env::args_os().collect();
-    if let Some(ended) = tcplens::lab::helper::play(&words) {
+    if let Some(ended) = tcplens::lab::helper::run_if_helper(&words) {
         return ended;
     }
     let words: Vec<String> = std::env::args().collect();
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         || SIZES.to_vec(),
         |list| list.split(',').map(|size| size.parse().unwrap()).collect(),
     );
-    let namespace = match Namespace::enter() {
+    let namespace = match LabNamespace::enter() {
         Ok(namespace) => namespace,
         Err(error) => {
             eprintln!("not measured: {error}");
@@ -58,12 +58,12 @@ fn main() -> ExitCode {
          |---|---|---|---|---|---|---|---|"
     );
     for sockets in sizes {
-        let mix = Mix {
+        let mix = LoadSize {
             sockets,
             processes: NonZeroU32::new(sockets / 500).unwrap_or(NonZeroU32::MIN),
         };
         match Load::start(&namespace, mix) {
-            Ok(_load) => measure(mix.rows()),
+            Ok(_load) => measure(mix.socket_count()),
             Err(error) => eprintln!("{sockets} sockets are not measured: {error}"),
         }
     }

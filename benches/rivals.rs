@@ -23,8 +23,8 @@ mod run;
 use run::Run;
 use std::num::NonZeroU32;
 use std::process::ExitCode;
-use tcplens::lab::load::{Load, Mix};
-use tcplens::lab::namespace::Namespace;
+use tcplens::lab::load::{Load, LoadSize};
+use tcplens::lab::namespace::LabNamespace;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tcplens");
 
@@ -99,14 +99,14 @@ fn processes(sockets: u32) -> NonZeroU32 {
 fn main() -> ExitCode {
     // Copies of this program hold the sockets, and start what is measured.
     let words: Vec<_> = std::env::args_os().collect();
-    if let Some(ended) = tcplens::lab::helper::play(&words) {
+    if let Some(ended) = tcplens::lab::helper::run_if_helper(&words) {
         return ended;
     }
     if let Some(ended) = run::play(std::env::args().skip(1)) {
         return ended;
     }
     let plan = Plan::of(std::env::args().skip(1));
-    let namespace = match Namespace::enter() {
+    let namespace = match LabNamespace::enter() {
         Ok(namespace) => namespace,
         Err(error) => {
             eprintln!("not measured: {error}");
@@ -120,8 +120,8 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn measure(namespace: &Namespace, sockets: u32, runs: usize) {
-    let mix = Mix {
+fn measure(namespace: &LabNamespace, sockets: u32, runs: usize) {
+    let mix = LoadSize {
         sockets,
         processes: processes(sockets),
     };
@@ -134,7 +134,7 @@ fn measure(namespace: &Namespace, sockets: u32, runs: usize) {
     };
     println!(
         "\n{} rows in {} processes, {runs} runs each\n\n{}",
-        mix.rows(),
+        mix.socket_count(),
         mix.processes,
         report::HEAD
     );

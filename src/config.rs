@@ -10,23 +10,23 @@
 //! warning: it may belong to a newer version.
 
 pub mod baseline;
+mod diagnostics;
 mod error;
 pub mod example;
 pub mod file;
 mod mutes;
-mod notes;
 mod rules;
 mod section;
 pub mod show;
 mod thresholds;
 
 use crate::explain::language::Language;
-use crate::model::event::EventsChoice;
+use crate::model::event::EventsMode;
 use crate::model::mute::Mute;
 use crate::monitor::{Thresholds, UserRule};
-pub use error::shown;
-use notes::Notes;
-pub use notes::{Mistake, Mistakes};
+use diagnostics::DiagnosticCollector;
+pub use diagnostics::{Diagnostic, Diagnostics};
+pub use error::path_text;
 use section::Section;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ pub struct Settings {
     /// The terminal's bell rings once when an alarm begins.
     pub bell: bool,
     /// Mode of reading kernel events between tables.
-    pub events: EventsChoice,
+    pub events: EventsMode,
     /// File with the baseline of expected listeners; relative to the folder of
     /// the settings.
     pub baseline: Option<PathBuf>,
@@ -53,16 +53,16 @@ pub struct Settings {
     /// The user's own rules.
     pub rules: Vec<UserRule>,
     /// Names of the settings in the file, each with its line.
-    pub said: BTreeMap<String, usize>,
+    pub defined_lines: BTreeMap<String, usize>,
 }
 
 /// Result of parsing the settings.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Parsed {
+pub struct ParsedSettings {
     /// The settings.
     pub settings: Settings,
     /// Keys that are not known.
-    pub warnings: Vec<Mistake>,
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// Reads a text of settings.
@@ -70,38 +70,38 @@ pub struct Parsed {
 /// # Errors
 ///
 /// Every mistake in it, in the order of the text.
-pub fn parse(text: &str) -> Result<Parsed, Mistakes> {
-    let mut notes = Notes::new(text);
+pub fn parse(text: &str) -> Result<ParsedSettings, Diagnostics> {
+    let mut notes = DiagnosticCollector::new(text);
     let (root, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
-        notes.wrong(error.span().unwrap_or(0..0), error.message());
+        notes.error(error.span().unwrap_or(0..0), error.message());
     }
     if !errors.is_empty() {
         // Other errors may only be consequences of these.
-        return Err(notes.into_mistakes());
+        return Err(notes.into_diagnostics());
     }
     let settings = settings(root.get_ref(), &mut notes);
     notes.into_result(settings)
 }
 
-fn settings(root: &DeTable<'_>, notes: &mut Notes<'_>) -> Settings {
+fn settings(root: &DeTable<'_>, notes: &mut DiagnosticCollector<'_>) -> Settings {
     let mut top = Section::new(root, "");
     let usual = Settings::default();
-    let read_only = top.flag("read_only", notes).unwrap_or(usual.read_only);
-    let bell = top.flag("bell", notes).unwrap_or(usual.bell);
+    let read_only = top.boolean("read_only", notes).unwrap_or(usual.read_only);
+    let bell = top.boolean("bell", notes).unwrap_or(usual.bell);
     let language = top.language("language", notes);
     let events = top
-        .word("events", &EventsChoice::ALL, notes)
+        .word("events", &EventsMode::ALL, notes)
         .unwrap_or(usual.events);
     let baseline = top.path("baseline", notes);
     let mut thresholds = usual.thresholds;
     if let Some(mut section) = top.table("thresholds", notes) {
         thresholds::read(&mut section, &mut thresholds, notes);
-        top.take_said(section.finish(notes));
+        top.merge_defined(section.finish(notes));
     }
     let mut rules = Vec::new();
     for mut section in top.tables("rule", notes) {
-        if rules.len() >= rules::MOST {
+        if rules.len() >= rules::MAX_RULES {
             rules::too_many(&section, notes);
             break;
         }
@@ -123,7 +123,7 @@ fn settings(root: &DeTable<'_>, notes: &mut Notes<'_>) -> Settings {
         thresholds,
         mutes,
         rules,
-        said: top.finish(notes),
+        defined_lines: top.finish(notes),
     }
 }
 

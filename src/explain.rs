@@ -4,24 +4,24 @@
 //! loads them, chooses the sentences that fit the evidence of one socket, and
 //! fills in its numbers. It draws nothing.
 
-pub mod ability;
-pub mod bounds;
 pub mod catalogue;
+mod cli_translation;
 pub mod diagnosis;
-pub mod doubt;
+pub mod durations;
+pub mod features;
+pub mod filter_notes;
 pub mod findings;
+pub mod fixes;
+mod kernel_timeouts;
+pub mod lab_actions;
 pub mod language;
-pub mod lengths;
-pub mod lesson;
-pub mod machine;
-pub mod moves;
-mod patience;
-mod phrasebook;
-mod pick;
+pub mod lessons;
+pub mod limit_context;
 pub mod port;
 pub mod program;
-pub mod remedy;
-pub mod sentence;
-mod siblings;
-pub mod stands_for;
+mod selection;
+mod similar;
+pub mod socket_proxy;
+pub mod state_path;
+pub mod template;
 pub mod urgency;

@@ -28,31 +28,31 @@
 //! canonical text of a filter parses to the same filter.
 
 mod ast;
-mod check;
-mod doubt;
+mod compiled;
+mod condition;
+mod display;
 mod error;
 mod field;
-mod freetext;
-mod matches;
+mod free_text;
+mod matcher;
 mod nearest;
-mod owners;
 mod parse;
 mod print;
-mod question;
+mod process_matches;
 pub mod services;
-mod shown;
-mod states;
+mod state_set;
 mod token;
 mod truth;
+mod unknown_reason;
 mod value;
 
-pub use doubt::Doubt;
+pub use display::{SocketEnd, protocol_label, write_address};
 pub use error::ParseError;
 pub use field::{FieldHelp, fields};
-pub use matches::Matcher;
-pub use nearest::{nearest, plain};
-pub use shown::{Side, protocol_word, write_address};
+pub use matcher::Matcher;
+pub use nearest::{nearest, normalize};
 pub use truth::Truth;
+pub use unknown_reason::UnknownReason;
 
 use crate::model::observation::Observation;
 use crate::model::row::Row;
@@ -87,28 +87,30 @@ impl Filter {
 
     /// True if it gives better results on tables read with TCP metrics.
     #[must_use]
-    pub fn needs_flows(&self) -> bool {
-        self.asks(ast::Test::gains_from_flow)
+    pub fn uses_tcp_metrics(&self) -> bool {
+        self.has_predicate(ast::Predicate::uses_tcp_metrics)
     }
 
     /// True if it uses values that only tables read with TCP_INFO have.
     #[must_use]
-    pub fn is_of_flows(&self) -> bool {
-        self.asks(ast::Test::is_of_flow)
+    pub fn requires_tcp_metrics(&self) -> bool {
+        self.has_predicate(ast::Predicate::requires_tcp_metrics)
     }
 
     /// Returns the local port that the filter names, if it has no other
     /// condition: `:8080`, `port:8080`, `sport = :8080`.
     #[must_use]
-    pub fn single_port(&self) -> Option<u16> {
-        use ast::{Compare, End, Expr, Ports, Test};
-        let Some(Expr::Is(Test::Port(End::Local | End::Either, ports))) = &self.expr else {
+    pub fn only_local_port(&self) -> Option<u16> {
+        use ast::{Comparison, EndSelector, Expr, PortMatch, Predicate};
+        let Some(Expr::Leaf(Predicate::Port(EndSelector::Local | EndSelector::Unspecified, ports))) =
+            &self.expr
+        else {
             return None;
         };
         match *ports {
-            Ports::Compare(Compare::Equal, port) => Some(port),
-            Ports::Range(first, last) => (first == last).then_some(first),
-            Ports::Compare(..) => None,
+            PortMatch::Compare(Comparison::Equal, port) => Some(port),
+            PortMatch::Range(first, last) => (first == last).then_some(first),
+            PortMatch::Compare(..) => None,
         }
         .filter(|port| *port != 0)
     }
@@ -116,18 +118,20 @@ impl Filter {
     /// True if it uses the age of rows.
     #[must_use]
     pub fn is_of_age(&self) -> bool {
-        self.asks(|test| matches!(test, ast::Test::Age(..)))
+        self.has_predicate(|test| matches!(test, ast::Predicate::Age(..)))
     }
 
     /// True if it uses the urgency of rows, which rules of the monitor cannot
     /// know.
     #[must_use]
-    pub fn is_of_urgency(&self) -> bool {
-        self.asks(|test| matches!(test, ast::Test::Urgency(_)))
+    pub fn uses_urgency(&self) -> bool {
+        self.has_predicate(|test| matches!(test, ast::Predicate::Urgency(_)))
     }
 
-    fn asks(&self, such: fn(&ast::Test) -> bool) -> bool {
-        self.expr.as_ref().is_some_and(|expr| expr.asks(such))
+    fn has_predicate(&self, such: fn(&ast::Predicate) -> bool) -> bool {
+        self.expr
+            .as_ref()
+            .is_some_and(|expr| expr.any_predicate(such))
     }
 
     /// Parses a filter; an empty text gives [`Filter::all`]. Several arguments of
@@ -160,10 +164,10 @@ impl Filter {
 
     /// True if it has a port without naming an end.
     #[must_use]
-    pub fn asks_for_bare_port(&self) -> bool {
+    pub fn has_unqualified_port(&self) -> bool {
         self.expr
             .as_ref()
-            .is_some_and(ast::Expr::asks_for_bare_port)
+            .is_some_and(ast::Expr::has_unqualified_port)
     }
 
     /// True if the filter certainly matches one row. For many rows make a
@@ -175,10 +179,10 @@ impl Filter {
 
     /// Returns the words that name no field and are searched as text.
     #[must_use]
-    pub fn texts(&self) -> Vec<&str> {
+    pub fn text_terms(&self) -> Vec<&str> {
         let mut found = Vec::new();
         if let Some(expr) = &self.expr {
-            expr.collect_texts(&mut found);
+            expr.collect_text_terms(&mut found);
         }
         found
     }
@@ -194,8 +198,8 @@ impl fmt::Display for Filter {
 }
 
 #[cfg(test)]
-mod properties;
+mod proptests;
 #[cfg(test)]
-pub(crate) mod sample;
+pub(crate) mod test_world;
 #[cfg(test)]
 mod tests;

@@ -10,15 +10,15 @@ use crate::config::{self, baseline};
 use crate::control;
 use crate::filter::Filter;
 use crate::lab;
+use crate::model::login_session::LoginSession;
 use crate::model::observation::Observation;
-use crate::model::session::Session;
-use crate::model::text::{LONGEST, Text, is_deceptive};
+use crate::model::text::{MAX_TEXT_BYTES, Text, is_deceptive};
 use crate::run;
 use crate::source::fuzzing as source;
 
 /// A parser that takes any bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct Target {
+pub struct FuzzTarget {
     /// Name of the target, of its seeds and of its dictionary.
     pub name: &'static str,
     /// Panics where the parser does, and where something asserted does not hold.
@@ -27,12 +27,12 @@ pub struct Target {
     pub max_len: usize,
 }
 
-const fn target(name: &'static str, run: fn(&[u8]), max_len: usize) -> Target {
-    Target { name, run, max_len }
+const fn target(name: &'static str, run: fn(&[u8]), max_len: usize) -> FuzzTarget {
+    FuzzTarget { name, run, max_len }
 }
 
 /// All targets.
-pub const TARGETS: &[Target] = &[
+pub const TARGETS: &[FuzzTarget] = &[
     target("arguments", arguments, 600),
     target("baseline", baseline, 4096),
     target("config", config, 4096),
@@ -48,13 +48,13 @@ pub const TARGETS: &[Target] = &[
     target("session", session, 256),
     target("sock_diag", source::sock_diag, 8192),
     target("terminal_input", run::fuzzing::terminal_input, 2048),
-    target("text", text, 2 * LONGEST),
+    target("text", text, 2 * MAX_TEXT_BYTES),
     target("trace_format", source::trace_format, 4096),
     target("trace_ring", source::trace_ring, 65_536),
 ];
 
 /// Asserts that a text can be written to a terminal.
-pub(crate) fn assert_shown(text: &str) {
+pub(crate) fn assert_displayable(text: &str) {
     let found = text.chars().find(|c| *c != '\n' && is_deceptive(*c));
     assert_eq!(found, None, "in {text:?}");
 }
@@ -62,7 +62,7 @@ pub(crate) fn assert_shown(text: &str) {
 /// Arguments of a command line, one a line.
 fn arguments(bytes: &[u8]) {
     if let Err(usage) = cli::fuzzing::parse(bytes) {
-        assert_shown(&usage);
+        assert_displayable(&usage);
     }
 }
 
@@ -71,13 +71,13 @@ fn baseline(bytes: &[u8]) {
     match baseline::parse(&text) {
         Ok(parsed) => {
             let empty = Observation::default();
-            let printed = baseline::print(&parsed, &empty);
-            assert_shown(&printed);
+            let printed = baseline::to_json(&parsed, &empty);
+            assert_displayable(&printed);
             // Bytes that are no text stay escaped.
-            let again = baseline::parse(&printed).map(|again| baseline::print(&again, &empty));
+            let again = baseline::parse(&printed).map(|again| baseline::to_json(&again, &empty));
             assert_eq!(again, Ok(printed));
         }
-        Err(message) => assert_shown(&message),
+        Err(message) => assert_displayable(&message),
     }
 }
 
@@ -88,20 +88,22 @@ fn config(bytes: &[u8]) {
         Ok(parsed) => parsed,
         Err(mistakes) => {
             for mistake in &mistakes.0 {
-                assert_shown(&mistake.told(&file));
+                assert_displayable(&mistake.render(&file));
             }
             return;
         }
     };
     for warning in &parsed.warnings {
-        assert_shown(&warning.told(&file));
+        assert_displayable(&warning.render(&file));
     }
-    let shown = config::show::show(&parsed.settings, None);
-    assert_shown(&shown);
+    let shown = config::show::render(&parsed.settings, None);
+    assert_displayable(&shown);
     let mut again = config::parse(&shown).map(|again| again.settings);
     if let Ok(again) = &mut again {
         // Lines are those of what was shown.
-        again.said.clone_from(&parsed.settings.said);
+        again
+            .defined_lines
+            .clone_from(&parsed.settings.defined_lines);
     }
     assert_eq!(again, Ok(parsed.settings), "shown as:\n{shown}");
 }
@@ -111,12 +113,12 @@ fn filter(bytes: &[u8]) {
     match Filter::parse(&text) {
         Ok(filter) => {
             let printed = filter.to_string();
-            assert_shown(&printed);
+            assert_displayable(&printed);
             assert_eq!(Filter::parse(&printed), Ok(filter), "printed: {printed}");
         }
         Err(error) => {
-            assert_shown(&error.to_string());
-            assert_shown(&error.picture());
+            assert_displayable(&error.to_string());
+            assert_displayable(&error.text_with_carets());
         }
     }
 }
@@ -129,24 +131,24 @@ fn netlink_answer(bytes: &[u8]) {
 /// A packet, which must read the same once it is written and read again.
 fn segment(bytes: &[u8]) {
     use crate::lab::segment::Segment;
-    let Some(segment) = Segment::read(bytes) else {
+    let Some(segment) = Segment::parse(bytes) else {
         return;
     };
-    let _ = segment.end();
-    if let Some(packet) = segment.packet() {
-        assert_eq!(Segment::read(&packet), Some(segment));
+    let _ = segment.end_sequence();
+    if let Some(packet) = segment.to_packet() {
+        assert_eq!(Segment::parse(&packet), Some(segment));
     }
 }
 
 /// `SSH_CONNECTION`.
 fn session(bytes: &[u8]) {
-    let _ = Session::ends_of(&String::from_utf8_lossy(bytes));
+    let _ = LoginSession::parse_ssh_connection(&String::from_utf8_lossy(bytes));
 }
 
 fn text(bytes: &[u8]) {
     let text = Text::new(bytes);
-    assert_shown(text.as_str());
-    let kept = &bytes[..bytes.len().min(LONGEST)];
+    assert_displayable(text.as_str());
+    let kept = &bytes[..bytes.len().min(MAX_TEXT_BYTES)];
     // The mark of a cut text is part of it, so not all of the rest is raw.
     assert!(text.raw().starts_with(kept));
 }

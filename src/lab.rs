@@ -10,28 +10,28 @@
 //! with one of the [roles](helper) and bound to end with the one that started
 //! it; the kernel takes the namespace back after the last.
 
-mod classroom;
+pub mod address_kind;
 mod device;
 mod error;
-pub mod far_end;
+mod fd_holder;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 pub mod helper;
-mod holder;
-pub mod kind;
-pub mod lesson;
 pub mod load;
+mod local_sockets;
 pub mod namespace;
-pub mod parked;
-pub mod parking;
-pub mod path;
-mod program;
-mod recipes;
+pub mod peer;
 pub mod rig;
+pub mod rig_process;
+pub mod rig_socket;
 mod rtnetlink;
 pub mod segment;
-mod talker;
+pub mod session;
+pub mod socket_kind;
+mod socket_setup;
+mod state_lab;
 mod tour;
+mod tour_process;
 
 pub use device::DeviceChoice;
 pub use error::LabError;

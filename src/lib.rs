@@ -49,7 +49,7 @@
 //!    risk (`control::pidfd`, `control::tests`, `tests/live.rs`).
 //! 7. No connection is closed but by its cookie, in our own namespace, and after
 //!    the user confirmed it; the request that would take any socket with these
-//!    addresses cannot be made (`model::closing`, `tests/live/destroy.rs`).
+//!    addresses cannot be made (`model::close`, `tests/live/destroy.rs`).
 //! 8. No text from outside reaches the terminal but through
 //!    [`model::text::Text`].
 //! 9. The terminal is restored on quit, error, panic in any thread, SIGTSTP and
@@ -59,9 +59,9 @@
 //!    (`run::input`, `tests/terminal/input.rs`).
 //! 10. A default run opens no network connection of its own (NSS for user names
 //!     excepted, `-n` turns it off) and executes nothing, which a seccomp filter
-//!     enforces outside the lab (`privilege::execution`, `tests/terminal/execution.rs`).
+//!     enforces outside the lab (`privilege::seccomp`, `tests/terminal/execution.rs`).
 //!     Only [`lab`] sends, and only with the proof of being in a namespace of its
-//!     own ([`lab::namespace::Namespace`]).
+//!     own ([`lab::namespace::LabNamespace`]).
 
 pub mod app;
 pub mod cli;

@@ -1,28 +1,31 @@
 //! Columns and order of the table: rows, their order, the text of each cell and
 //! the width of each column. The view only draws them.
 
-mod arrange;
 mod cell;
 mod column;
-mod command_lines;
-mod fit;
+mod command_wrap;
 mod layout;
 mod order;
-pub mod quantity;
-mod quick;
+mod quick_filter;
 mod rank;
 mod role;
+mod select_rows;
 mod shell;
 mod targets;
+mod text_width;
+pub mod units;
 
-pub use arrange::{Undecided, arrange, arrange_decided, arrange_with, matcher};
 pub use cell::{Cell, cell, mark};
 pub use column::{Align, Column, UnknownColumn};
-pub use command_lines::command_lines;
-pub use fit::{fit, pad, width, wrap};
-pub use layout::{Layout, Measure, Placed};
+pub use command_wrap::wrap_command;
+pub use layout::{ColumnWidths, PlacedColumn, TableLayout};
 pub use order::{Sort, SortBy};
-pub use quick::{Quick, StateClass};
-pub use role::{Relation, Role};
-pub use shell::shell_words;
-pub use targets::{TargetRule, Targets, matches_by_remote_only, targets};
+pub use quick_filter::{QuickFilter, StateClass};
+pub use role::{SocketRelation, SocketRole};
+pub use select_rows::{
+    Undecided, matcher_with_urgencies, select_rows, select_rows_and_undecided,
+    select_rows_with_urgencies,
+};
+pub use shell::shell_arguments;
+pub use targets::{TargetRule, Targets, matches_by_remote_only, select_targets};
+pub use text_width::{display_width, pad, truncate, wrap};

@@ -8,83 +8,83 @@
 
 mod accept_waits;
 mod ages;
-mod census;
-mod chronicle;
-mod clocks;
 mod details;
 mod detect;
-mod history;
-mod horizon;
+mod events;
 mod interner;
 mod ledger;
 mod listeners;
-mod muster;
+mod new_socket_history;
+mod no_owner;
 mod phase;
 mod probe_spacings;
-mod seats;
-mod spares;
-mod trend;
-mod unowned;
+mod row_groups;
+mod row_pool;
+mod slots;
+mod table_scope;
+mod table_stats;
+mod trends;
+mod wall_clock;
 
 use crate::model::finding::Finding;
 use crate::model::gap::GapKind;
 use crate::model::mute::Mute;
-use crate::model::namespace::Scope;
-use crate::model::observation::{Observation, Tally};
+use crate::model::namespace::NamespaceScope;
+use crate::model::observation::{Observation, StateCounts};
 use crate::model::opener::Openers;
-use crate::model::reading::{Matter, Reading, Snapshot, Usage};
+use crate::model::reading::{ProcessUsage, Reading, ReadingKind, Snapshot};
 use crate::model::row::Row;
 use crate::model::socket::{Socket, SocketKey};
 use crate::model::socket_memory::MemoryEntry;
 use crate::model::state::State;
 use crate::model::tcp_info::TcpInfo;
-use crate::model::time::{Stamp, Time};
+use crate::model::time::{Time, Timestamp};
 use crate::model::timer::TimerKind;
 use accept_waits::AcceptWaits;
 use ages::Ages;
-use census::Census;
-use chronicle::Chronicler;
-use clocks::Clocks;
 use details::Details;
-use detect::personal::Personal;
-pub use detect::personal::Wishes;
 pub use detect::thresholds::Thresholds;
-pub use detect::user_rule::{Per, RuleLimit, UserRule};
-use detect::{Detection, Kernel, Scene};
-use history::History;
-use horizon::Horizon;
+pub use detect::user_rule::{GroupBy, RuleLimit, UserRule};
+use detect::user_rule_engine::UserRuleEngine;
+pub use detect::user_rule_engine::UserRules;
+use detect::{Detection, KernelStats, TableContext};
+use events::EventTracker;
 use interner::Interner;
-use ledger::{Clock, Ledger, Page, Turned};
-use phase::Moment;
+use ledger::{Ledger, MergeTiming, TableInput, TableUpdate};
+use new_socket_history::NewSocketHistory;
+use phase::MarkTiming;
 use probe_spacings::ProbeSpacings;
-use spares::Spares;
+use row_pool::RowPool;
 use std::sync::Arc;
 use std::time::Duration;
-use trend::Trends;
+use table_scope::TableScope;
+use table_stats::TableStats;
+use trends::Trends;
+use wall_clock::WallClock;
 
 /// Options of the monitor.
 #[derive(Clone, Debug)]
 pub struct MonitorOptions {
     /// Duration for which a new or changed row is marked as such.
-    pub marked_for: Duration,
+    pub highlight_for: Duration,
     /// Duration for which a closed row stays in the observation.
-    pub linger: Duration,
+    pub keep_closed_for: Duration,
     /// Maximum number of sockets missing from a table that are looked up
-    /// ([`Monitor::unsettled`]). Beyond that, and with 0, a missing socket is
+    /// ([`Monitor::pending_lookups`]). Beyond that, and with 0, a missing socket is
     /// closed at once, or, where the table may omit open sockets, when it is
     /// missing twice.
-    pub settled: usize,
+    pub lookup_budget: usize,
     /// Number of tables in the history of arrivals.
-    pub history: usize,
+    pub history_tables: usize,
     /// True if the detection rules run.
-    pub detects: bool,
+    pub detection_enabled: bool,
     /// Thresholds of the rules.
     pub thresholds: Thresholds,
     /// Rules, baseline and mutes of the user.
-    pub wishes: Wishes,
+    pub user_rules: UserRules,
     /// Names of processes that cause problems on purpose, such as those of the
     /// lab: no finding is about them.
-    pub staged: &'static [&'static str],
+    pub exempt_processes: &'static [&'static str],
 }
 
 impl Default for MonitorOptions {
@@ -92,59 +92,59 @@ impl Default for MonitorOptions {
     /// tables of history fill a minute.
     fn default() -> Self {
         Self {
-            marked_for: Duration::from_secs(3),
-            linger: Duration::from_secs(3),
-            settled: 0,
-            history: 60,
-            detects: true,
+            highlight_for: Duration::from_secs(3),
+            keep_closed_for: Duration::from_secs(3),
+            lookup_budget: 0,
+            history_tables: 60,
+            detection_enabled: true,
             thresholds: Thresholds::default(),
-            wishes: Wishes::default(),
-            staged: &[],
+            user_rules: UserRules::default(),
+            exempt_processes: &[],
         }
     }
 }
 
 /// Maximum number of connections whose `TCP_INFO` the rules ask for.
-const PROBED: usize = 256;
+const MAX_PROBED: usize = 256;
 
 /// Folds readings into observations.
 pub struct Monitor {
     options: MonitorOptions,
     ledger: Ledger,
     interner: Interner,
-    history: History,
+    new_socket_history: NewSocketHistory,
     detection: Detection,
-    personal: Personal,
+    user_rules: UserRuleEngine,
     /// Number of rows in each state, per table, the latest last.
-    tallies: Vec<Tally>,
-    clocks: Clocks,
+    state_count_history: Vec<StateCounts>,
+    wall_clock: WallClock,
     trends: Trends,
-    usage: Vec<Usage>,
+    usage: Vec<ProcessUsage>,
     details: Details,
     ages: Ages,
     accept_waits: AcceptWaits,
     probe_spacings: ProbeSpacings,
     /// Connections of the last table whose `TCP_INFO` the rules ask for.
     probed: Vec<Socket>,
-    chronicler: Chronicler,
+    events: EventTracker,
     /// The last table, while lookups of its missing sockets are pending.
-    draft: Option<Box<Draft>>,
+    pending: Option<Box<PendingTable>>,
     /// The time of the first table.
-    began: Option<Stamp>,
+    first_table: Option<Timestamp>,
     /// Scope of the last table.
-    scope: Option<Scope>,
+    scope: Option<NamespaceScope>,
     /// Latest time seen: a clock that goes back is ignored.
-    now: Stamp,
+    now: Timestamp,
     latest: Option<Arc<Observation>>,
-    spares: Spares,
+    row_pool: RowPool,
     /// Buffer that held the sockets of the last table.
-    spent: Vec<Socket>,
+    socket_buffer: Vec<Socket>,
 }
 
 /// Returns what a table reports of the kernel itself.
-fn kernel_of(snapshot: &Snapshot) -> Kernel {
-    Kernel {
-        namespace: snapshot.own_namespace(),
+fn kernel_of(snapshot: &Snapshot) -> KernelStats {
+    KernelStats {
+        namespace: snapshot.current_namespace(),
         source: snapshot.source,
         counters: snapshot.counters,
         gauges: snapshot.gauges,
@@ -158,14 +158,14 @@ impl Monitor {
     #[must_use]
     pub fn new(options: MonitorOptions) -> Self {
         Self {
-            history: History::new(options.history),
+            new_socket_history: NewSocketHistory::new(options.history_tables),
             detection: Detection::new(options.thresholds.clone()),
-            personal: Personal::new(options.wishes.clone()),
-            ledger: Ledger::new(options.settled),
+            user_rules: UserRuleEngine::new(options.user_rules.clone()),
+            ledger: Ledger::new(options.lookup_budget),
             options,
             interner: Interner::default(),
-            tallies: Vec::new(),
-            clocks: Clocks::default(),
+            state_count_history: Vec::new(),
+            wall_clock: WallClock::default(),
             trends: Trends::default(),
             usage: Vec::new(),
             details: Details::default(),
@@ -173,57 +173,57 @@ impl Monitor {
             accept_waits: AcceptWaits::default(),
             probe_spacings: ProbeSpacings::default(),
             probed: Vec::new(),
-            chronicler: Chronicler::default(),
-            draft: None,
-            began: None,
+            events: EventTracker::default(),
+            pending: None,
+            first_table: None,
             scope: None,
-            now: Stamp::default(),
+            now: Timestamp::default(),
             latest: None,
-            spares: Spares::default(),
-            spent: Vec::new(),
+            row_pool: RowPool::default(),
+            socket_buffer: Vec::new(),
         }
     }
 
     /// Processes a reading and returns the observation after it; none before
     /// the first table, and after a table with [pending
-    /// lookups](Self::unsettled).
+    /// lookups](Self::pending_lookups).
     ///
     /// A table makes a new observation, with the events that came before it.
     /// Usage and details go into a copy of the last one, with the same number
     /// and the very same rows.
     pub fn fold(&mut self, reading: Reading) -> Option<Arc<Observation>> {
-        match reading.matter {
-            Matter::Table(snapshot) => {
-                self.conclude(Vec::new());
+        match reading.kind {
+            ReadingKind::Table(snapshot) => {
+                self.finish_table(Vec::new());
                 self.fold_table(*snapshot, reading.time)
             }
-            Matter::Absences(answers) => self.conclude(answers),
-            Matter::Usage(usage) => {
-                self.conclude(Vec::new());
+            ReadingKind::Lookups(answers) => self.finish_table(answers),
+            ReadingKind::Usage(usage) => {
+                self.finish_table(Vec::new());
                 self.fold_usage(usage)
             }
-            Matter::Details(read) => {
-                self.conclude(Vec::new());
+            ReadingKind::Details(read) => {
+                self.finish_table(Vec::new());
                 self.fold_details(read, reading.time)
             }
-            Matter::Events(events) => {
-                self.chronicler.fold(*events, self.latest.as_deref());
+            ReadingKind::Events(events) => {
+                self.events.fold_events(*events, self.latest.as_deref());
                 self.latest.clone()
             }
         }
     }
 
     /// Sockets missing from the last table whose fate is unknown. The next
-    /// reading should be the [`Matter::Absences`] of them; after any other
+    /// reading should be the [`ReadingKind::Lookups`] of them; after any other
     /// reading they count as open until the next table.
     #[must_use]
-    pub fn unsettled(&self) -> &[Socket] {
-        self.draft
+    pub fn pending_lookups(&self) -> &[Socket] {
+        self.pending
             .as_ref()
-            .map_or(&[], |draft| &draft.turned.unsettled)
+            .map_or(&[], |draft| &draft.update.pending_lookups)
     }
 
-    /// Connections of the last table whose [`Matter::Details`] the rules ask
+    /// Connections of the last table whose [`ReadingKind::Details`] the rules ask
     /// for, at most 256; to be read in addition to those that the user watches.
     #[must_use]
     pub fn probed(&self) -> &[Socket] {
@@ -232,26 +232,26 @@ impl Monitor {
 
     /// True if a rule needs tables with `TCP_INFO` counters.
     #[must_use]
-    pub fn needs_flows(&self) -> bool {
-        self.personal.needs_flows()
+    pub fn uses_tcp_metrics(&self) -> bool {
+        self.user_rules.uses_tcp_metrics()
     }
 
     /// Returns the buffer of the last table's sockets, empty, for the next
     /// table.
     #[must_use]
-    pub fn take_spent(&mut self) -> Vec<Socket> {
-        std::mem::take(&mut self.spent)
+    pub fn take_socket_buffer(&mut self) -> Vec<Socket> {
+        std::mem::take(&mut self.socket_buffer)
     }
 
     /// Sets the muted findings, from the next table on.
     pub fn set_mutes(&mut self, mutes: Vec<Mute>) {
-        self.personal.set_mutes(mutes);
+        self.user_rules.set_mutes(mutes);
     }
 
     /// Sets the sockets whose timelines are in the observations, at most 256,
     /// from the next table on.
-    pub fn follow(&mut self, sockets: &[Socket]) {
-        self.chronicler.follow(sockets.iter().map(Socket::key));
+    pub fn set_followed(&mut self, sockets: &[Socket]) {
+        self.events.follow(sockets.iter().map(Socket::key));
     }
 
     fn fold_details(
@@ -259,27 +259,27 @@ impl Monitor {
         read: Vec<(SocketKey, TcpInfo)>,
         time: Time,
     ) -> Option<Arc<Observation>> {
-        self.details.take(read, time);
-        self.accept_waits.measure(&self.details);
+        self.details.fold(read, time);
+        self.accept_waits.apply_details(&self.details);
         let latest = self.latest.as_mut()?;
         let shown = Arc::make_mut(latest);
         shown.accept_waits = self.accept_waits.all().to_vec();
         shown.details = self.details.all().to_vec();
-        if self.chronicler.is_behind() {
+        if self.events.has_stale_timelines() {
             // Newly followed sockets need not wait for the next table.
-            return self.write_chronicle();
+            return self.publish_history();
         }
         Some(Arc::clone(latest))
     }
 
-    /// The last observation with the ages that a reading of [`Matter::Details`] bounds,
+    /// The last observation with the ages that a reading of [`ReadingKind::Details`] bounds,
     /// which is not kept otherwise. With [`Self::fold`] they appear in the next table.
     pub fn learn_ages(&mut self, reading: Reading) -> Option<Arc<Observation>> {
-        self.conclude(Vec::new());
+        self.finish_table(Vec::new());
         let latest = self.latest.as_mut()?;
-        if let Matter::Details(read) = reading.matter {
+        if let ReadingKind::Details(read) = reading.kind {
             let mut details = Details::default();
-            details.take(read, reading.time);
+            details.fold(read, reading.time);
             let find = |key: &SocketKey| latest.rows.get(self.ledger.row_of(key)?);
             self.ages.update(&details, find);
             Arc::make_mut(latest).unwatched = self.ages.all();
@@ -290,24 +290,24 @@ impl Monitor {
     /// Returns the last observation with the events received since; none if
     /// there are none. The rows are the very same.
     pub fn with_new_events(&mut self) -> Option<Arc<Observation>> {
-        if !self.chronicler.has_news() {
+        if !self.events.has_new_events() {
             return None;
         }
-        self.conclude(Vec::new());
-        self.write_chronicle()
+        self.finish_table(Vec::new());
+        self.publish_history()
     }
 
-    fn write_chronicle(&mut self) -> Option<Arc<Observation>> {
+    fn publish_history(&mut self) -> Option<Arc<Observation>> {
         let latest = self.latest.as_mut()?;
         let shown = Arc::make_mut(latest);
         let ledger = &self.ledger;
         let find = |key: &SocketKey| shown.rows.get(ledger.row_of(key)?);
-        let began = self.began.unwrap_or_default();
-        shown.chronicle = self.chronicler.write(find, began);
+        let began = self.first_table.unwrap_or_default();
+        shown.event_history = self.events.history(find, began);
         Some(Arc::clone(latest))
     }
 
-    fn fold_usage(&mut self, usage: Vec<Usage>) -> Option<Arc<Observation>> {
+    fn fold_usage(&mut self, usage: Vec<ProcessUsage>) -> Option<Arc<Observation>> {
         self.usage = usage;
         let latest = self.latest.as_mut()?;
         Arc::make_mut(latest).usage.clone_from(&self.usage);
@@ -315,23 +315,25 @@ impl Monitor {
     }
 
     fn fold_table(&mut self, mut snapshot: Snapshot, time: Time) -> Option<Arc<Observation>> {
-        let time = self.clocks.steady(time);
-        self.now = self.now.max(time.stamp());
-        let roll = self.interner.enrol(std::mem::take(&mut snapshot.processes));
-        roll.translate(&mut snapshot.holders);
+        let time = self.wall_clock.align(time);
+        self.now = self.now.max(time.timestamp());
+        let ids = self
+            .interner
+            .intern_table(std::mem::take(&mut snapshot.processes));
+        ids.translate(&mut snapshot.holders);
         let listed_holders = snapshot.holders.len();
         let memory = memory_by_key(&mut snapshot);
         let openers = std::mem::take(&mut snapshot.openers);
         let openers = openers.rename(|place| Some(snapshot.sockets.get(place as usize)?.key()));
-        let page = Page {
+        let page = TableInput {
             sockets: std::mem::take(&mut snapshot.sockets),
             owners: std::mem::take(&mut snapshot.owners),
             holders: std::mem::take(&mut snapshot.holders),
-            flows: std::mem::take(&mut snapshot.flows),
+            tcp_counters: std::mem::take(&mut snapshot.tcp_counters),
             monotonic_ms: time.monotonic_ms,
             source: snapshot.source,
-            horizon: Horizon::of(&snapshot),
-            doubtful: snapshot.gaps.iter().any(|gap| {
+            scope: TableScope::of(&snapshot),
+            incomplete: snapshot.gaps.iter().any(|gap| {
                 matches!(
                     gap.kind,
                     GapKind::DumpsInterrupted
@@ -341,22 +343,22 @@ impl Monitor {
                 )
             }),
         };
-        let clock = self.clock();
-        let buffer = self.spares.take();
+        let clock = self.timing();
+        let buffer = self.row_pool.take();
         let turned = self
             .ledger
-            .turn(page, self.latest.as_deref(), clock, buffer);
-        let settled = turned.unsettled.is_empty();
-        self.draft = Some(Box::new(Draft {
+            .merge(page, self.latest.as_deref(), clock, buffer);
+        let settled = turned.pending_lookups.is_empty();
+        self.pending = Some(Box::new(PendingTable {
             time,
             snapshot,
-            turned,
+            update: turned,
             listed_holders,
             memory,
             openers: Arc::new(openers),
         }));
         if settled {
-            self.conclude(Vec::new())
+            self.finish_table(Vec::new())
         } else {
             None
         }
@@ -364,68 +366,73 @@ impl Monitor {
 
     /// Makes the observation of the last table if that waits for lookups;
     /// returns none if it does not.
-    fn conclude(&mut self, answers: Vec<(SocketKey, Option<Socket>)>) -> Option<Arc<Observation>> {
-        let Draft {
+    fn finish_table(
+        &mut self,
+        answers: Vec<(SocketKey, Option<Socket>)>,
+    ) -> Option<Arc<Observation>> {
+        let PendingTable {
             time,
             snapshot,
-            mut turned,
+            update: mut turned,
             listed_holders,
             memory,
             openers,
-        } = *self.draft.take()?;
-        let moment = self.clock().moment;
-        self.ledger.settle(&mut turned, answers, moment);
+        } = *self.pending.take()?;
+        let moment = self.timing().marks;
+        self.ledger.apply_lookups(&mut turned, answers, moment);
         let find = |key: &SocketKey| turned.rows.get(self.ledger.row_of(key)?);
         self.ages.update(&self.details, find);
-        self.spent = std::mem::take(&mut turned.spent);
+        self.socket_buffer = std::mem::take(&mut turned.socket_buffer);
         // A holder carried over from the last table may hold nothing that is in
         // this one.
         for holder in turned.holders.iter().skip(listed_holders) {
-            self.interner.keep(holder.process);
+            self.interner.mark_referenced(holder.process);
         }
-        let census = Census::of(&turned.rows);
-        let hidden = unowned::give_reasons(&mut turned.rows, &census, snapshot.owner_search);
-        self.remember_owners(&turned.rows, &census.ownerless);
-        self.history.push(turned.arrivals);
-        let surplus = (self.tallies.len() + 1).saturating_sub(self.options.history);
-        self.tallies.drain(..surplus);
-        self.tallies.push(census.tally.clone());
+        let stats = TableStats::of(&turned.rows);
+        let hidden =
+            no_owner::assign_no_owner_reasons(&mut turned.rows, &stats, snapshot.owner_search);
+        self.remember_owners(&turned.rows, &stats.ownerless);
+        self.new_socket_history.push(turned.new_sockets);
+        let surplus =
+            (self.state_count_history.len() + 1).saturating_sub(self.options.history_tables);
+        self.state_count_history.drain(..surplus);
+        self.state_count_history.push(stats.state_counts.clone());
         let trends = self.trends.fold(
-            &census.muster,
-            &census.tally,
+            &stats.row_groups,
+            &stats.state_counts,
             &turned.rows,
             &turned.holders,
             &self.interner,
             self.now,
         );
         let kernel = kernel_of(&snapshot);
-        let began = *self.began.get_or_insert(self.now);
+        let began = *self.first_table.get_or_insert(self.now);
         self.accept_waits.fold(
             &turned.rows,
-            &census.ownerless,
-            &census.listeners,
+            &stats.ownerless,
+            &stats.listeners,
             self.now,
             began,
         );
-        self.accept_waits.measure(&self.details);
-        let unanswered = census.muster.unanswered(&turned.rows);
+        self.accept_waits.apply_details(&self.details);
+        let unanswered = stats.row_groups.unanswered_probes(&turned.rows);
         self.probe_spacings.fold(unanswered, time.monotonic_ms);
-        self.probe(&turned, &census);
-        self.chronicler.note(&turned, self.now, began);
-        self.watch(snapshot.scope);
-        let (findings, muted) = self.detect(&mut turned, &census, &kernel, &memory, &openers);
-        let only =
-            (snapshot.scope == Scope::Own && kernel.namespace != 0).then_some(kernel.namespace);
-        self.chronicler.end_table(only);
-        let blind = self.detection.blind(&kernel);
+        self.choose_probed(&turned, &stats);
+        self.events.fold_table(&turned, self.now, began);
+        self.reset_on_scope_change(snapshot.scope);
+        let (findings, muted) = self.detect(&mut turned, &stats, &kernel, &memory, &openers);
+        let only = (snapshot.scope == NamespaceScope::Current && kernel.namespace != 0)
+            .then_some(kernel.namespace);
+        self.events.end_table(only);
+        let blind = self.detection.inactive_rules(&kernel);
         let ledger = &self.ledger;
         let find = |key: &SocketKey| turned.rows.get(ledger.row_of(key)?);
-        let chronicle = self.chronicler.write(find, began);
+        let chronicle = self.events.history(find, began);
         let mut gaps = snapshot.gaps;
-        gaps.extend(unowned::gap(hidden, &gaps));
+        gaps.extend(no_owner::hidden_owners_gap(hidden, &gaps));
         let mut observation = Observation {
             time,
-            number: self.latest.as_ref().map_or(1, |last| last.number + 1),
+            table_number: self.latest.as_ref().map_or(1, |last| last.table_number + 1),
             host: snapshot.host,
             source: snapshot.source,
             rows: Arc::new(turned.rows),
@@ -434,57 +441,58 @@ impl Monitor {
             users: snapshot.users,
             interfaces: snapshot.interfaces,
             gone_interfaces: snapshot.gone_interfaces,
-            networks: snapshot.networks,
+            namespace_addresses: snapshot.namespace_addresses,
             namespaces: snapshot.namespaces,
-            listeners: census.listeners.into_inner(),
+            listeners: stats.listeners.into_inner(),
             accept_waits: self.accept_waits.all().to_vec(),
             probe_spacings: self.probe_spacings.all(),
-            tally: census.tally,
-            arrivals: self.history.counts(),
+            state_counts: stats.state_counts,
+            new_socket_history: self.new_socket_history.counts(),
             gaps,
             owner_search: snapshot.owner_search,
             findings,
             muted,
-            blind,
+            inactive_rules: blind,
             usage: self.usage.clone(),
-            flows: Arc::new(turned.flows),
+            tcp_metrics: Arc::new(turned.tcp_metrics),
             memory,
             openers,
             socket_units: snapshot.socket_units,
             details: self.details.all().to_vec(),
             unwatched: self.ages.all(),
             limits: snapshot.limits,
-            tallies: self.tallies.clone(),
-            chronicle,
+            state_count_history: self.state_count_history.clone(),
+            event_history: chronicle,
             trends,
         };
         let clearing = self.options.thresholds.clearing;
-        self.personal.judge(&mut observation, self.now, clearing);
+        self.user_rules
+            .evaluate(&mut observation, self.now, clearing);
         Some(self.publish(observation))
     }
 
     /// Chooses the connections whose `TCP_INFO` the rules ask for: those not
     /// yet accepted, those that their peers closed some time ago, those that
     /// programs have half-closed, and those whose data does not get through.
-    fn probe(&mut self, turned: &Turned, census: &Census) {
+    fn choose_probed(&mut self, turned: &TableUpdate, stats: &TableStats) {
         let limits = &self.options.thresholds;
         let lasts = |row: &&Row, limit: Duration| {
-            !row.entry_seen || row.state_since.age(self.now) >= limit / 2
+            !row.saw_state_entry || row.state_since.age(self.now) >= limit / 2
         };
         let heads = self.accept_waits.heads();
         let heads = heads.filter_map(|key| {
             let number = self.ledger.row_of(key)?;
             turned.rows.get(number)
         });
-        let closed = census.muster.close_wait(&turned.rows);
+        let closed = stats.row_groups.close_wait(&turned.rows);
         let closed = closed.filter(|row| lasts(row, limits.leak_age));
-        let half_closed = census.muster.passing(&turned.rows).filter(|row| {
+        let half_closed = stats.row_groups.transient(&turned.rows).filter(|row| {
             let held = row.socket.inode.is_some();
             held && row.socket.state == State::FinWait2 && lasts(row, limits.fin_wait_2_after)
         });
         // Only TCP_INFO reports why data waits in these: their marks need it
         // although they may not be on screen.
-        let stuck = census.muster.queued(&turned.rows).filter(|row| {
+        let stuck = stats.row_groups.queued(&turned.rows).filter(|row| {
             let timer = row.socket.timer;
             timer.is_some_and(|timer| {
                 timer.kind == TimerKind::ZeroWindowProbe || timer.retransmits > 1
@@ -493,21 +501,21 @@ impl Monitor {
         let rows = heads.chain(closed).chain(half_closed).chain(stuck);
         let sockets = rows.map(|row| row.socket);
         let sockets = sockets.filter(|socket| socket.is_connection() && socket.cookie.is_some());
-        self.probed = sockets.take(PROBED).collect();
+        self.probed = sockets.take(MAX_PROBED).collect();
     }
 
     /// Drops the findings of another scope: they do not hold for this part of
     /// the machine.
-    fn watch(&mut self, scope: Scope) {
+    fn reset_on_scope_change(&mut self, scope: NamespaceScope) {
         let before = self.scope.replace(scope);
         if before.is_some_and(|before| before != scope) {
             self.detection = Detection::new(self.options.thresholds.clone());
-            self.personal.restart(self.options.wishes.clone());
+            self.user_rules.reset(self.options.user_rules.clone());
         }
     }
 
-    fn is_staged(&self, finding: &Finding) -> bool {
-        let staged = self.options.staged;
+    fn is_exempt(&self, finding: &Finding) -> bool {
+        let staged = self.options.exempt_processes;
         match &finding.process {
             Some(process) => staged.iter().any(|name| process.name.as_str() == *name),
             // A socket that an exempt process has closed has no owner.
@@ -518,45 +526,45 @@ impl Monitor {
     /// Returns the findings to report, and the muted ones.
     fn detect(
         &mut self,
-        turned: &mut Turned,
-        census: &Census,
-        kernel: &Kernel,
+        turned: &mut TableUpdate,
+        stats: &TableStats,
+        kernel: &KernelStats,
         memory: &[MemoryEntry],
         openers: &Openers<SocketKey>,
     ) -> (Vec<Finding>, Vec<Finding>) {
-        if !self.options.detects {
+        if !self.options.detection_enabled {
             return (Vec::new(), Vec::new());
         }
-        let scene = Scene {
+        let scene = TableContext {
             now: self.now,
-            began: self.began.unwrap_or(self.now),
+            first_table: self.first_table.unwrap_or(self.now),
             rows: &turned.rows,
-            stirred: &turned.stirred,
+            changed: &turned.changed,
             holders: &turned.holders,
             interner: &self.interner,
-            listeners: &census.listeners,
-            muster: &census.muster,
+            listeners: &stats.listeners,
+            row_groups: &stats.row_groups,
             details: &self.details,
             accept_waits: self.accept_waits.all(),
             memory,
             kernel: *kernel,
-            attempts: self.chronicler.attempts(),
+            attempts: self.events.attempts(),
         };
-        let mut found = self.detection.judge(&scene);
-        found.retain(|finding| !self.is_staged(finding));
+        let mut found = self.detection.evaluate(&scene);
+        found.retain(|finding| !self.is_exempt(finding));
         detect::name_openers(&mut found, &turned.rows, openers);
-        let (told, muted) = self.personal.part(found);
-        detect::flag(turned, &self.interner, &told);
+        let (told, muted) = self.user_rules.split_muted(found);
+        detect::set_row_severities(turned, &self.interner, &told);
         (told, muted)
     }
 
-    fn clock(&self) -> Clock {
-        Clock {
-            moment: Moment {
+    fn timing(&self) -> MergeTiming {
+        MergeTiming {
+            marks: MarkTiming {
                 now: self.now,
-                marked_for: self.options.marked_for,
+                highlight_for: self.options.highlight_for,
             },
-            linger: self.options.linger,
+            keep_closed_for: self.options.keep_closed_for,
         }
     }
 
@@ -564,7 +572,7 @@ impl Monitor {
         for number in ownerless {
             let row = rows.get(*number as usize);
             if let Some(owner) = row.and_then(|row| row.last_owner) {
-                self.interner.keep(owner.process());
+                self.interner.mark_referenced(owner.process());
             }
         }
         self.interner.sweep();
@@ -574,7 +582,7 @@ impl Monitor {
         let observation = Arc::new(observation);
         let last = self.latest.replace(Arc::clone(&observation));
         if let Some(last) = last {
-            self.spares.keep(&last.rows);
+            self.row_pool.recycle(&last.rows);
         }
         observation
     }
@@ -595,11 +603,11 @@ fn memory_by_key(snapshot: &mut Snapshot) -> Arc<Vec<MemoryEntry>> {
 }
 
 /// A table whose rows are merged and whose observation is not made yet.
-struct Draft {
+struct PendingTable {
     time: Time,
     /// Rest of the snapshot.
     snapshot: Snapshot,
-    turned: Turned,
+    update: TableUpdate,
     /// Number of holders from the table itself; those behind are carried over
     /// with missing rows.
     listed_holders: usize,
@@ -617,8 +625,8 @@ impl Default for Monitor {
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
-mod property;
+mod lookup_tests;
 #[cfg(test)]
-mod settling;
+mod proptests;
 #[cfg(test)]
-mod story;
+mod tracking_tests;

@@ -9,9 +9,9 @@
 //! the kernel hides every descriptor of other processes, root or not, and no
 //! socket would have an owner.
 
-pub mod execution;
+pub mod seccomp;
 
-use crate::model::powers::{Capability, Powers, Restraint};
+use crate::model::privileges::{Capability, Hardening, Privileges};
 use rustix::io;
 use rustix::process::{
     DumpableBehavior, Gid, Uid, dumpable_behavior, geteuid, set_dumpable_behavior,
@@ -27,10 +27,10 @@ use std::fs;
 ///
 /// Capabilities belong to a thread and are inherited by those it starts: this
 /// covers the whole program only while it has a single thread. No failure here
-/// can be fixed by the user (a seccomp filter may forbid it); [`powers`]
+/// can be fixed by the user (a seccomp filter may forbid it); [`current_privileges`]
 /// reports the result.
-pub fn keep(wanted: &[Capability]) {
-    let _ = keep_capabilities(wanted);
+pub fn retain_only(wanted: &[Capability]) {
+    let _ = retain_capabilities(wanted);
     let _ = set_no_new_privs(true);
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
@@ -38,7 +38,7 @@ pub fn keep(wanted: &[Capability]) {
 /// Runs an operation with no more rights than those of the user who started the
 /// program: a file that was named must be one that this user could read. Root
 /// can read everything anyway.
-pub fn as_oneself<T>(deed: impl FnOnce() -> T) -> T {
+pub fn with_invoker_rights<T>(deed: impl FnOnce() -> T) -> T {
     if is_root() {
         return deed();
     }
@@ -88,10 +88,10 @@ pub fn become_user(uid: u32, gid: u32) -> io::Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
 }
 
-fn keep_capabilities(wanted: &[Capability]) -> io::Result<()> {
-    let wanted = wanted
-        .iter()
-        .fold(CapabilitySet::empty(), |all, one| all | bit(*one));
+fn retain_capabilities(wanted: &[Capability]) -> io::Result<()> {
+    let wanted = wanted.iter().fold(CapabilitySet::empty(), |all, one| {
+        all | capability_bit(*one)
+    });
     let held = capabilities(None)?;
     let kept = held.permitted & wanted;
     set_capabilities(
@@ -114,31 +114,31 @@ pub fn is_root() -> bool {
 /// Returns the current privileges of this thread, which the threads it starts
 /// inherit.
 #[must_use]
-pub fn powers() -> Powers {
+pub fn current_privileges() -> Privileges {
     let held = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective);
     let known = Capability::ALL
         .into_iter()
         .chain([Capability::NetRaw])
-        .fold(CapabilitySet::empty(), |all, one| all | bit(one));
+        .fold(CapabilitySet::empty(), |all, one| all | capability_bit(one));
     let capabilities: BTreeSet<Capability> = Capability::ALL
         .into_iter()
-        .filter(|one| held.contains(bit(*one)))
+        .filter(|one| held.contains(capability_bit(*one)))
         .collect();
-    Powers {
+    Privileges {
         uid: geteuid().as_raw(),
         capabilities,
-        whole_machine: fs::read_to_string("/proc/self/uid_map")
+        is_machine_wide: fs::read_to_string("/proc/self/uid_map")
             .is_ok_and(|map| is_whole_machine(&map)),
-        restraint: Restraint {
+        hardening: Hardening {
             least_capabilities: known.contains(held),
             no_new_privileges: no_new_privs().unwrap_or(false),
             no_core_dumps: dumpable_behavior() == Ok(DumpableBehavior::NotDumpable),
-            no_execution: execution::is_forbidden(),
+            no_execution: seccomp::is_exec_forbidden(),
         },
     }
 }
 
-fn bit(capability: Capability) -> CapabilitySet {
+fn capability_bit(capability: Capability) -> CapabilitySet {
     match capability {
         Capability::DacReadSearch => CapabilitySet::DAC_READ_SEARCH,
         Capability::SysPtrace => CapabilitySet::SYS_PTRACE,
@@ -174,25 +174,25 @@ mod tests {
     #[test]
     fn only_what_is_wanted_and_was_held_is_kept() {
         let (before, after) = thread::spawn(|| {
-            let before = powers();
-            keep(&[Capability::Kill, Capability::SysPtrace]);
+            let before = current_privileges();
+            retain_only(&[Capability::Kill, Capability::SysPtrace]);
             // A second time brings nothing back.
-            keep(&Capability::ALL);
-            (before, powers())
+            retain_only(&Capability::ALL);
+            (before, current_privileges())
         })
         .join()
         .unwrap();
         let wanted = BTreeSet::from([Capability::Kill, Capability::SysPtrace]);
         let expected: BTreeSet<_> = before.capabilities.intersection(&wanted).copied().collect();
         assert_eq!(after.capabilities, expected);
-        let all = Restraint {
+        let all = Hardening {
             least_capabilities: true,
             no_new_privileges: true,
             no_core_dumps: true,
             // Another module's, and another test's.
-            no_execution: after.restraint.no_execution,
+            no_execution: after.hardening.no_execution,
         };
-        assert_eq!(after.restraint, all);
+        assert_eq!(after.hardening, all);
         assert_eq!(after.uid, before.uid);
     }
 }

@@ -5,10 +5,10 @@
 
 pub mod chapter;
 pub mod check;
-pub mod checked;
+pub mod check_result;
 pub mod coverage;
 pub mod doctor;
 pub mod explained;
-pub mod filters;
+pub mod filter_help;
 pub mod json;
 pub mod table;

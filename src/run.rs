@@ -1,6 +1,7 @@
 //! Threads, terminal and signals: joins the modules into a program.
 
-mod actor;
+mod action_worker;
+mod adaptive_interval;
 mod ages;
 mod check;
 mod clipboard;
@@ -8,10 +9,10 @@ mod command;
 mod doctor;
 mod explain;
 mod file_writer;
-mod headless;
 mod input;
 mod job_control;
-mod pace;
+mod lab_worker;
+mod list;
 mod poller;
 mod port;
 mod probes;
@@ -19,20 +20,19 @@ mod screen;
 mod settings;
 mod signals;
 mod slot;
-mod teacher;
 mod terminal;
 
 pub use check::{CheckFormat, CheckRequest, check};
-pub use command::{About, CloseRequest, KillRequest, Order, close, kill};
+pub use command::{ActionOptions, CloseRequest, KillRequest, SocketQuery, close, kill};
 pub use doctor::{DoctorRequest, doctor};
 pub use explain::{ExplainRequest, Topic, explain, explain_sockets};
 pub use file_writer::{FileWriter, Invoker};
-pub use headless::{Format, ListRequest, list};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use input::fuzzing;
+pub use list::{ListFormat, ListRequest, list};
 pub use screen::{LiveRequest, live};
-pub use settings::{SaveRequest, config_init, config_path, config_show, save_baseline};
-pub use signals::outlive_file_limit;
+pub use settings::{SaveBaselineRequest, config_init, config_path, config_show, save_baseline};
+pub use signals::ignore_file_size_signal;
 
 use crate::config::file::FileError;
 use crate::lab::LabError;
@@ -81,21 +81,21 @@ impl RunError {
 
 /// Exit reason of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum ExitReason {
     /// Success.
     Done,
     /// No row matched.
-    NothingMatched,
+    NoMatch,
     /// Not all requested actions were done.
-    Unfinished,
+    Partial,
     /// A feature is unavailable here.
-    Lacking,
+    Limited,
     /// A check found a warning.
     Warning,
     /// A check found an alarm.
     Critical,
     /// A check found nothing, but saw too little to be sure.
-    CutShort,
+    Inconclusive,
     /// A signal.
     Signal(i32),
     /// The terminal went away.

@@ -8,7 +8,6 @@ mod addresses;
 mod cgroup;
 mod cgroup_ids;
 mod cgroup_tree;
-mod chosen;
 mod conntrack;
 pub mod counters;
 pub mod diag_info;
@@ -30,19 +29,20 @@ mod processes;
 mod program_file;
 pub mod rtnetlink;
 mod sock_diag;
+mod socket_source;
 mod socket_units;
 mod usage;
 mod users;
 
 pub use namespaces::entering::{EnterError, Entered, enter_named};
 
-use crate::model::flow::Sample;
 use crate::model::gap::Gap;
-use crate::model::namespace::Scope;
-use crate::model::network::Forwarding;
+use crate::model::namespace::NamespaceScope;
+use crate::model::namespace_addresses::NatForwarding;
 use crate::model::reading::{Reading, SourceKind};
 use crate::model::socket::Socket;
 use crate::model::socket_memory::SocketMemory;
+use crate::model::tcp_metrics::TcpCounters;
 use cgroup_ids::CgroupIds;
 use sock_diag::SockDiag;
 use std::fmt;
@@ -66,12 +66,12 @@ pub trait ReadingSource: Send {
     /// # Errors
     ///
     /// Same as [`Self::read_table`].
-    fn read_first(&mut self) -> Result<Option<Reading>, SourceError> {
+    fn read_without_owners(&mut self) -> Result<Option<Reading>, SourceError> {
         Ok(None)
     }
 
     /// Chooses the network namespaces of the next tables.
-    fn set_scope(&mut self, scope: Scope);
+    fn set_scope(&mut self, scope: NamespaceScope);
 
     /// Reads CPU and memory of some processes; ended ones are left out.
     fn read_usage(&mut self, pids: &[u32]) -> Reading;
@@ -87,7 +87,7 @@ pub trait ReadingSource: Send {
 
     /// Reads the targets to which NAT forwards connections to a port of this network
     /// namespace; none if they are unknown. It needs root.
-    fn read_forwardings(&mut self, _port: u16) -> Vec<Forwarding> {
+    fn read_forwardings(&mut self, _port: u16) -> Vec<NatForwarding> {
         Vec::new()
     }
 
@@ -100,13 +100,13 @@ pub trait ReadingSource: Send {
 
     /// Sets whether tables include the TCP counters of each connection, which
     /// makes them about a fifth more expensive.
-    fn include_flows(&mut self, wanted: bool);
+    fn include_tcp_counters(&mut self, wanted: bool);
 
     /// Returns the memory of a table's sockets, emptied, to be reused for the
     /// next. Freed and allocated with every table, it would be the largest hole
     /// in memory, and later allocations in it would make the next table need
     /// another one.
-    fn reuse(&mut self, _room: Vec<Socket>) {}
+    fn recycle(&mut self, _room: Vec<Socket>) {}
 }
 
 /// One interface of the kernel to the socket table.
@@ -120,11 +120,11 @@ trait SocketSource: Send {
 
     /// Sets whether tables include TCP counters. A source without them ignores
     /// it.
-    fn include_flows(&mut self, _wanted: bool) {}
+    fn include_tcp_counters(&mut self, _wanted: bool) {}
 
     /// Returns the source that answers queries for single sockets, if there is
     /// one.
-    fn exact(&mut self) -> Option<&mut SockDiag> {
+    fn sock_diag(&mut self) -> Option<&mut SockDiag> {
         None
     }
 }
@@ -135,10 +135,10 @@ struct SocketTable {
     sockets: Vec<Socket>,
     /// TCP counters of the sockets, by position; those beyond the last entry
     /// are unknown.
-    flows: Vec<Option<Sample>>,
+    counters: Vec<Option<TcpCounters>>,
     /// Local addresses of the transparent sockets (`IP_TRANSPARENT`); none if no socket
     /// of the table reported its options.
-    transparent: Option<Vec<IpAddr>>,
+    transparent_addresses: Option<Vec<IpAddr>>,
     /// Buffer memory of some sockets, by ascending index.
     memory: Vec<(u32, SocketMemory)>,
     /// Control groups that the sockets were created in.
@@ -148,7 +148,7 @@ struct SocketTable {
 
 impl SocketTable {
     /// Creates an empty table that reads into `room`.
-    fn within(room: Vec<Socket>) -> Self {
+    fn with_buffer(room: Vec<Socket>) -> Self {
         Self {
             sockets: room,
             ..Self::default()
@@ -156,15 +156,15 @@ impl SocketTable {
     }
 
     /// Adds the TCP counters of the last socket.
-    fn add_flow(&mut self, sample: Option<Sample>) {
-        self.flows
+    fn add_counters(&mut self, sample: Option<TcpCounters>) {
+        self.counters
             .resize(self.sockets.len().saturating_sub(1), None);
-        self.flows.push(sample);
+        self.counters.push(sample);
     }
 
     /// Adds whether the last socket is transparent.
-    fn add_options(&mut self, is_transparent: bool) {
-        let transparent = self.transparent.get_or_insert_default();
+    fn add_transparent(&mut self, is_transparent: bool) {
+        let transparent = self.transparent_addresses.get_or_insert_default();
         if is_transparent {
             transparent.extend(self.sockets.last().map(|socket| socket.local.address()));
         }
@@ -173,24 +173,24 @@ impl SocketTable {
     /// Adds the buffer memory of the last socket.
     fn add_memory(&mut self, memory: SocketMemory) {
         if let Some(place) = self.sockets.len().checked_sub(1) {
-            self.memory.push((number(place), memory));
+            self.memory.push((saturating_u32(place), memory));
         }
     }
 
     /// Says which control group the socket added last was created in.
     fn add_cgroup(&mut self, id: NonZeroU64) {
         if let Some(place) = self.sockets.len().checked_sub(1) {
-            self.cgroups.push(number(place), id);
+            self.cgroups.push(saturating_u32(place), id);
         }
     }
 
     /// Appends the sockets and gaps of another table.
     fn append(&mut self, mut other: Self) {
-        if !other.flows.is_empty() {
-            self.flows.resize(self.sockets.len(), None);
-            self.flows.append(&mut other.flows);
+        if !other.counters.is_empty() {
+            self.counters.resize(self.sockets.len(), None);
+            self.counters.append(&mut other.counters);
         }
-        let first = number(self.sockets.len());
+        let first = saturating_u32(self.sockets.len());
         let moved = other.memory.into_iter();
         self.memory
             .extend(moved.map(|(place, memory)| (first.saturating_add(place), memory)));
@@ -213,23 +213,23 @@ impl SocketTable {
     /// Keeps only the first sockets.
     fn truncate(&mut self, sockets: usize) {
         self.sockets.truncate(sockets);
-        self.flows.truncate(sockets);
-        let kept = number(sockets);
+        self.counters.truncate(sockets);
+        let kept = saturating_u32(sockets);
         self.memory.retain(|(place, _)| *place < kept);
         self.cgroups.truncate(kept);
     }
 
     /// Takes the TCP counters, parallel to the sockets, or empty.
-    fn take_flows(&mut self) -> Vec<Option<Sample>> {
-        if !self.flows.is_empty() {
-            self.flows.resize(self.sockets.len(), None);
+    fn take_counters(&mut self) -> Vec<Option<TcpCounters>> {
+        if !self.counters.is_empty() {
+            self.counters.resize(self.sockets.len(), None);
         }
-        std::mem::take(&mut self.flows)
+        std::mem::take(&mut self.counters)
     }
 }
 
 /// Converts an index, saturating.
-fn number(place: usize) -> u32 {
+fn saturating_u32(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(u32::MAX)
 }
 

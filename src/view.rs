@@ -3,16 +3,15 @@
 //! Drawing reads the app and changes nothing. Its results (positions of mouse
 //! targets, number of rows that fit) are returned as a [`Frame`].
 
-mod clock;
-mod closing;
-mod confirm;
+mod capabilities_page;
+mod close_dialog;
 mod details;
 mod dialog_help;
 mod events;
 mod explain;
+mod explanation_pane;
 mod findings;
 mod footer;
-mod gaps;
 mod header;
 mod help;
 mod lab;
@@ -21,15 +20,16 @@ mod machine;
 mod page;
 mod prompt;
 mod screen;
+mod signal_dialog;
 mod sort_menu;
 mod sparkline;
 mod table;
 pub mod theme;
+mod time_format;
 mod timeline;
-mod words;
 
 use crate::app::App;
-use crate::app::message::{Drawn, Spot};
+use crate::app::message::{FrameInfo, HitTarget};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
@@ -41,9 +41,9 @@ use theme::Theme;
 #[derive(Clone, Debug, Default)]
 pub struct Frame {
     /// Areas of mouse targets; later entries lie on top.
-    pub spots: Vec<(Rect, Spot)>,
+    pub hit_targets: Vec<(Rect, HitTarget)>,
     /// Dimensions of the frame.
-    pub drawn: Drawn,
+    pub info: FrameInfo,
     /// Position of the terminal's caret, if shown.
     pub caret: Option<Position>,
 }
@@ -51,12 +51,12 @@ pub struct Frame {
 impl Frame {
     /// Returns the target at a position.
     #[must_use]
-    pub fn spot(&self, position: Position) -> Spot {
-        self.spots
+    pub fn hit_target(&self, position: Position) -> HitTarget {
+        self.hit_targets
             .iter()
             .rev()
             .find(|(area, _)| area.contains(position))
-            .map_or(Spot::Elsewhere, |(_, spot)| *spot)
+            .map_or(HitTarget::Nothing, |(_, spot)| *spot)
     }
 }
 
@@ -72,7 +72,7 @@ pub fn draw(app: &App, theme: Theme, buffer: &mut Buffer) -> Frame {
 
 /// Puts one line into the first row of an area, and fills the row with a
 /// style.
-fn put(line: &Line<'_>, style: Style, area: Rect, buffer: &mut Buffer) {
+fn draw_line(line: &Line<'_>, style: Style, area: Rect, buffer: &mut Buffer) {
     let row = Rect {
         height: area.height.min(1),
         ..area
@@ -82,7 +82,7 @@ fn put(line: &Line<'_>, style: Style, area: Rect, buffer: &mut Buffer) {
 }
 
 /// The row of an area `down` rows below its top; empty if it has no such row.
-fn row_of(area: Rect, down: u16) -> Rect {
+fn nth_row(area: Rect, down: u16) -> Rect {
     Rect {
         y: area.y.saturating_add(down),
         height: u16::from(down < area.height),

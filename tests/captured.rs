@@ -9,24 +9,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tcplens::model::gap::GapKind;
 use tcplens::model::observation::Observation;
-use tcplens::model::owner::Unowned;
-use tcplens::model::protocol::Family;
+use tcplens::model::owner::NoOwnerReason;
+use tcplens::model::protocol::IpFamily;
 use tcplens::model::reading::SourceKind;
 use tcplens::model::row::Row;
 use tcplens::model::state::State;
 use tcplens::model::timer::TimerKind;
 use tcplens::monitor::Monitor;
-use tcplens::source::live::{Live, LiveOptions};
+use tcplens::source::live::{LiveOptions, LiveSource};
 use tcplens::source::{ReadingSource, SourceChoice};
 
 fn observe(root: &Path) -> std::sync::Arc<Observation> {
     let options = LiveOptions {
         source: SourceChoice::Proc,
-        names: false,
-        root: root.to_path_buf(),
+        resolve_names: false,
+        proc_root: root.to_path_buf(),
         ..LiveOptions::default()
     };
-    let reading = Live::open(&options).unwrap().read_table().unwrap();
+    let reading = LiveSource::open(&options).unwrap().read_table().unwrap();
     Monitor::default().fold(reading).unwrap()
 }
 
@@ -88,7 +88,7 @@ fn the_fields_of_telling_rows_are_right() {
     assert_eq!(accepted.local.to_string(), "127.0.0.1:7070");
     assert_eq!(
         accepted.family(),
-        Family::Inet6,
+        IpFamily::Inet6,
         "v4-mapped, opened for IPv6"
     );
 }
@@ -101,11 +101,11 @@ fn rows_without_an_inode_say_why() {
             .rows
             .iter()
             .find(|row| row.socket.state == state && row.socket.inode.is_none())
-            .and_then(|row| row.unowned)
+            .and_then(|row| row.no_owner_reason)
     };
-    assert_eq!(reason(State::TimeWait), Some(Unowned::TimeWait));
-    assert_eq!(reason(State::FinWait2), Some(Unowned::Orphan));
-    assert_eq!(reason(State::Established), Some(Unowned::AcceptQueue));
+    assert_eq!(reason(State::TimeWait), Some(NoOwnerReason::TimeWait));
+    assert_eq!(reason(State::FinWait2), Some(NoOwnerReason::Orphan));
+    assert_eq!(reason(State::Established), Some(NoOwnerReason::AcceptQueue));
 }
 
 #[test]

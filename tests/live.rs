@@ -522,7 +522,7 @@ fn main() -> ExitCode {
     let arguments = || std::env::args().skip(1);
     // Copies come first: they must not have any thread yet.
     let words: Vec<OsString> = std::env::args_os().collect();
-    if let Some(ended) = tcplens::lab::helper::play(&words) {
+    if let Some(ended) = tcplens::lab::helper::run_if_helper(&words) {
         return ended;
     }
     if let Some((name, outside)) = namespace::asked(arguments()) {

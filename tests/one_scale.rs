@@ -12,12 +12,12 @@ use tcplens::explain::urgency::urgencies;
 use tcplens::model::endpoint::Endpoint;
 use tcplens::model::finding::Severity;
 use tcplens::model::limits::Limits;
-use tcplens::model::network::GoneInterface;
+use tcplens::model::namespace_addresses::GoneInterface;
 use tcplens::model::observation::Observation;
 use tcplens::model::owner::{Holder, OwnerSearch, OwnerSpan, ProcessId};
 use tcplens::model::process::Process;
-use tcplens::model::protocol::{Family, Protocol};
-use tcplens::model::reading::{Matter, Reading, Snapshot};
+use tcplens::model::protocol::{IpFamily, Protocol};
+use tcplens::model::reading::{Reading, ReadingKind, Snapshot};
 use tcplens::model::row::Row;
 use tcplens::model::socket::Socket;
 use tcplens::model::state::State;
@@ -153,7 +153,7 @@ fn socket(number: u16, state: State) -> Socket {
             State::Unconnected => Protocol::Udp,
             _ => Protocol::Tcp,
         },
-        opened: Family::Inet.into(),
+        socket_family: IpFamily::Inet.into(),
         state,
     }
 }
@@ -232,8 +232,8 @@ impl Kind {
             sockets: sockets.to_vec(),
             processes: vec![Arc::new(process)],
             owner_search: match self.held {
-                Held::Hidden => OwnerSearch::InPart,
-                _ => OwnerSearch::Everywhere,
+                Held::Hidden => OwnerSearch::Partial,
+                _ => OwnerSearch::Complete,
             },
             limits: Limits {
                 local_ports: Some((1024, 1163)),
@@ -286,17 +286,14 @@ impl Kind {
                 wall_ms: 1_700_000_000_000 + second * 1000,
                 monotonic_ms: second * 1000,
             };
-            let table = Matter::Table(Box::new(self.table(&sockets)));
+            let table = ReadingKind::Table(Box::new(self.table(&sockets)));
             let asked = sockets.iter().filter(|socket| socket.is_connection());
             let told = asked.filter_map(|socket| Some((socket.key(), self.info(second)?)));
-            let details = Matter::Details(told.collect());
+            let details = ReadingKind::Details(told.collect());
+            monitor.fold(Reading { time, kind: table });
             monitor.fold(Reading {
                 time,
-                matter: table,
-            });
-            monitor.fold(Reading {
-                time,
-                matter: details,
+                kind: details,
             })
         });
         let [.., before, last] = seen;
@@ -307,8 +304,8 @@ impl Kind {
 /// True if a finding that is worth a warning is about the row, or about the listener
 /// whose queue it is in.
 fn is_covered(row: &Row, seen: &Observation) -> bool {
-    let warned = |row: &Row| row.flagged >= Some(Severity::Warn);
-    warned(row) || seen.listeners_of(row).any(warned)
+    let warned = |row: &Row| row.severity >= Some(Severity::Warning);
+    warned(row) || seen.best_listeners(row).any(warned)
 }
 
 /// States with an urgent row, and what is wrong.
@@ -324,7 +321,7 @@ fn judge(kinds: &[Kind]) -> Outcome {
         for seen in kind.watched() {
             let urgencies = urgencies(&seen);
             for (number, row) in (0..).zip(seen.rows.iter()) {
-                if urgencies.at(number) != Urgency::Act {
+                if urgencies.of_row_number(number) != Urgency::Act {
                     continue;
                 }
                 outcome.urgent.insert(row.socket.state.key());

@@ -97,7 +97,7 @@ fn sightings(seen: &[(f64, Arc<Observation>)]) -> Vec<Sighting> {
 }
 
 fn severity(word: &str) -> Severity {
-    [Severity::Info, Severity::Warn, Severity::Alarm]
+    [Severity::Info, Severity::Warning, Severity::Critical]
         .into_iter()
         .find(|severity| severity.word() == word)
         .unwrap_or_else(|| panic!("no severity {word}"))
@@ -245,7 +245,7 @@ fn the_waiting_sockets_of_a_worm_are_flagged() {
     for row in last.rows.iter() {
         let owner = last.first_owner(row).map(|process| process.name.as_str());
         let is_part = owner == Some("worm") && row.socket.state == State::SynSent;
-        assert_eq!(row.flagged, is_part.then_some(Severity::Alarm));
+        assert_eq!(row.severity, is_part.then_some(Severity::Critical));
     }
 }
 

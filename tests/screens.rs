@@ -32,7 +32,7 @@ use insta::{Settings, assert_snapshot};
 use std::time::Duration;
 use tcplens::app::App;
 use tcplens::app::effect::Effect;
-use tcplens::app::message::{Gesture, Message, Spot};
+use tcplens::app::message::{HitTarget, Message, MouseAction};
 use tcplens::listing::{Column, SortBy};
 use tcplens::model::state::State;
 use tcplens::view::theme::{Palette, Theme};
@@ -91,13 +91,13 @@ fn what_connections_carry() {
 fn asked_by_frame(app: &mut tcplens::app::App, height: u16) -> Vec<Effect> {
     let mut buffer = ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, 80, height));
     let frame = tcplens::view::draw(app, COLOUR, &mut buffer);
-    app.update(Message::Drawn(frame.drawn))
+    app.update(Message::FrameDrawn(frame.info))
 }
 
 #[test]
 fn what_is_on_screen_is_asked_for_once() {
     let mut app = stage::app(stage::scene());
-    let [Effect::Watch(shown)] = &asked_by_frame(&mut app, 24)[..] else {
+    let [Effect::ReadDetails(shown)] = &asked_by_frame(&mut app, 24)[..] else {
         panic!("the first frame asks")
     };
     // No listener, no datagrams, nothing in SYN_RECV or TIME_WAIT.
@@ -118,12 +118,12 @@ fn what_is_on_screen_is_asked_for_once() {
     press_observed(&mut app, 1);
     assert_eq!(asked_by_frame(&mut app, 24), []);
     // A smaller window shows others; only they are asked for.
-    let [Effect::Watch(fewer)] = &asked_by_frame(&mut app, 9)[..] else {
+    let [Effect::ReadDetails(fewer)] = &asked_by_frame(&mut app, 9)[..] else {
         panic!("another window asks")
     };
     assert!(fewer.len() < shown.len());
     press(&mut app, "G");
-    let [Effect::Watch(_)] = &asked_by_frame(&mut app, 9)[..] else {
+    let [Effect::ReadDetails(_)] = &asked_by_frame(&mut app, 9)[..] else {
         panic!("scrolling asks")
     };
 }
@@ -136,7 +136,7 @@ fn a_slow_pace_has_its_reason() {
         text(&buffer).lines().next().unwrap().to_owned()
     };
     let mut app = stage::app(stage::scene());
-    app.update(Message::Paced(interval, Some(cost)));
+    app.update(Message::IntervalChanged(interval, Some(cost)));
     let wide = header(&mut app, 120, 40);
     assert!(wide.ends_with("every 4 s: a table costs 180 ms"), "{wide}");
     let narrow = header(&mut app, 80, 24);
@@ -159,15 +159,15 @@ fn events_are_read_between_tables_while_their_page_is_open() {
 fn only_an_order_or_filter_by_flows_reads_them_for_all_rows() {
     let mut app = stage::app(stage::scene());
     app.sort.by = SortBy::Column(Column::Rtt);
-    assert_eq!(press(&mut app, "n"), [Effect::IncludeFlows(true)]);
+    assert_eq!(press(&mut app, "n"), [Effect::IncludeTcpMetrics(true)]);
     assert_eq!(press(&mut app, "n"), []);
     app.sort.by = SortBy::Column(Column::State);
-    assert_eq!(press(&mut app, "n"), [Effect::IncludeFlows(false)]);
+    assert_eq!(press(&mut app, "n"), [Effect::IncludeTcpMetrics(false)]);
     press(&mut app, "/");
     write(&mut app, "rx > 1kB");
     assert_eq!(press(&mut app, "Enter"), []);
-    assert!(app.filter.needs_flows());
-    assert_eq!(press(&mut app, "Esc"), [Effect::IncludeFlows(false)]);
+    assert!(app.filter.uses_tcp_metrics());
+    assert_eq!(press(&mut app, "Esc"), [Effect::IncludeTcpMetrics(false)]);
 }
 
 #[test]
@@ -227,13 +227,18 @@ fn findings_and_gaps() {
     let mut app = stage::app(stage::scan_scene());
     let (buffer, frame) = drawn(&mut app, COLOUR, 80, 24);
     compare("scan_80x24", &text_and_styles(&buffer));
-    assert!(frame.spots.iter().any(|(_, spot)| *spot == Spot::Finding));
+    assert!(
+        frame
+            .hit_targets
+            .iter()
+            .any(|(_, spot)| *spot == HitTarget::Finding)
+    );
     press(&mut app, "F");
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
     compare("findings_80x24", &text(&buffer));
     press(&mut app, "Esc");
-    app.update(Message::Mouse(Gesture::Click, Spot::Finding));
-    assert_eq!(app.order.len(), 300, "the finding leads to its rows");
+    app.update(Message::Mouse(MouseAction::Click, HitTarget::Finding));
+    assert_eq!(app.row_order.len(), 300, "the finding leads to its rows");
     press(&mut app, "Enter");
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
     compare("details_of_a_suspect_80x24", &text(&buffer));
@@ -241,7 +246,9 @@ fn findings_and_gaps() {
     press(&mut app, "!");
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
     compare("gaps_80x24", &text(&buffer));
-    app.update(Message::Examined(Box::new(stage::ordinary_means())));
+    app.update(Message::CapabilitiesProbed(Box::new(
+        stage::ordinary_means(),
+    )));
     let (buffer, _) = drawn(&mut app, COLOUR, 120, 40);
     compare("doctor_120x40", &text(&buffer));
     press(&mut app, "Esc");
@@ -253,7 +260,7 @@ fn findings_and_gaps() {
 fn press_observed(app: &mut tcplens::app::App, later: u64) -> Vec<Effect> {
     let scene = stage::scene();
     let observation = tcplens::model::observation::Observation {
-        number: scene.number + later,
+        table_number: scene.table_number + later,
         ..(*scene).clone()
     };
     app.update(Message::Observed(std::sync::Arc::new(observation)))
@@ -263,23 +270,23 @@ fn press_observed(app: &mut tcplens::app::App, later: u64) -> Vec<Effect> {
 fn the_mouse_finds_what_lies_under_it() {
     let mut app = stage::app(stage::scene());
     let (_, frame) = drawn(&mut app, COLOUR, 120, 40);
-    let spot_of = |wanted: Spot| {
-        let found = frame.spots.iter().find(|(_, spot)| *spot == wanted);
+    let spot_of = |wanted: HitTarget| {
+        let found = frame.hit_targets.iter().find(|(_, spot)| *spot == wanted);
         let (area, _) = found.unwrap_or_else(|| panic!("{wanted:?}"));
-        frame.spot(area.as_position())
+        frame.hit_target(area.as_position())
     };
-    assert_eq!(spot_of(Spot::Row(2)), Spot::Row(2));
-    app.update(Message::Mouse(Gesture::Click, Spot::Row(2)));
-    assert_eq!(app.cursor.place(), 2);
-    let heading = spot_of(Spot::Heading(Column::State));
-    app.update(Message::Mouse(Gesture::Click, heading));
+    assert_eq!(spot_of(HitTarget::Row(2)), HitTarget::Row(2));
+    app.update(Message::Mouse(MouseAction::Click, HitTarget::Row(2)));
+    assert_eq!(app.cursor.index(), 2);
+    let heading = spot_of(HitTarget::Heading(Column::State));
+    app.update(Message::Mouse(MouseAction::Click, heading));
     assert_eq!(app.sort.by, SortBy::Column(Column::State));
-    app.update(Message::Mouse(Gesture::Click, heading));
+    app.update(Message::Mouse(MouseAction::Click, heading));
     assert!(app.sort.reverse);
-    let chip = spot_of(Spot::Chip(Some(State::CloseWait)));
-    app.update(Message::Mouse(Gesture::Click, chip));
-    assert_eq!(app.order.len(), 2);
-    app.update(Message::Mouse(Gesture::DoubleClick, Spot::Row(0)));
+    let chip = spot_of(HitTarget::StateCount(Some(State::CloseWait)));
+    app.update(Message::Mouse(MouseAction::Click, chip));
+    assert_eq!(app.row_order.len(), 2);
+    app.update(Message::Mouse(MouseAction::DoubleClick, HitTarget::Row(0)));
     let (buffer, _) = drawn(&mut app, COLOUR, 120, 40);
     assert!(
         text(&buffer).contains("identity"),

@@ -229,7 +229,7 @@ fn main() -> ExitCode {
         }
     };
     let anywhere = ANYWHERE.iter().map(trial(Need::Nothing));
-    let in_the_lab = IN_THE_LAB.iter().map(trial(Need::Lab));
+    let in_the_lab = IN_THE_LAB.iter().map(trial(Need::LabContext));
     let traced = TRACED.iter().map(trial(Need::Trace));
     let filtered = FILTERED.iter().map(trial(Need::Seccomp));
     let watched = WATCHED.iter().map(trial(Need::Strace));

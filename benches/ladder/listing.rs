@@ -5,7 +5,7 @@ use super::LADDER;
 use super::world::observation;
 use divan::{Bencher, black_box};
 use tcplens::filter::Filter;
-use tcplens::listing::{Column, Quick, Sort, SortBy, arrange};
+use tcplens::listing::{Column, QuickFilter, Sort, SortBy, select_rows};
 
 #[divan::bench(args = LADDER)]
 fn in_default_order(bencher: Bencher<'_, '_>, sockets: u32) {
@@ -41,5 +41,5 @@ fn arranged(bencher: Bencher<'_, '_>, sockets: u32, filter: &str, by: SortBy) {
     let world = observation(sockets);
     let filter = Filter::parse(filter).unwrap();
     let sort = Sort { by, reverse: false };
-    bencher.bench_local(|| arrange(black_box(&world), &filter, &sort, &Quick::default()));
+    bencher.bench_local(|| select_rows(black_box(&world), &filter, &sort, &QuickFilter::default()));
 }

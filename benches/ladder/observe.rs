@@ -8,10 +8,10 @@ use std::cell::Cell;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use tcplens::model::endpoint::Endpoint;
-use tcplens::model::event::{Caller, Change, Events, Feed};
+use tcplens::model::event::{EventProcess, EventSource, Events, StateChange};
 use tcplens::model::observation::Observation;
-use tcplens::model::protocol::Family;
-use tcplens::model::reading::{Matter, Reading};
+use tcplens::model::protocol::IpFamily;
+use tcplens::model::reading::{Reading, ReadingKind};
 use tcplens::model::state::State;
 use tcplens::model::time::Time;
 use tcplens::monitor::{Monitor, MonitorOptions};
@@ -105,8 +105,8 @@ fn judged(bencher: Bencher<'_, '_>, sockets: u32, detects: bool) {
         ..Load::of(sockets)
     };
     let options = MonitorOptions {
-        settled: ASKED,
-        detects,
+        lookup_budget: ASKED,
+        detection_enabled: detects,
         ..MonitorOptions::default()
     };
     onwards(bencher, load, options);
@@ -115,7 +115,7 @@ fn judged(bencher: Bencher<'_, '_>, sockets: u32, detects: bool) {
 /// One table after the other into the same monitor, as when watching.
 fn again(bencher: Bencher<'_, '_>, load: Load) {
     let options = MonitorOptions {
-        settled: ASKED,
+        lookup_budget: ASKED,
         ..MonitorOptions::default()
     };
     onwards(bencher, load, options);
@@ -140,27 +140,27 @@ fn onwards(bencher: Bencher<'_, '_>, load: Load, options: MonitorOptions) {
 fn fold(monitor: &mut Monitor, reading: Reading) -> Arc<Observation> {
     let time = reading.time;
     monitor.fold(reading).unwrap_or_else(|| {
-        let asked = monitor.unsettled().iter();
+        let asked = monitor.pending_lookups().iter();
         let gone = asked.map(|socket| (socket.key(), None)).collect();
-        let matter = Matter::Absences(gone);
-        monitor.fold(Reading { time, matter }).unwrap()
+        let matter = ReadingKind::Lookups(gone);
+        monitor.fold(Reading { time, kind: matter }).unwrap()
     })
 }
 
 /// Changes that a table's worth of brief connections brings.
 #[divan::bench(args = [20_000, 200_000])]
 fn changes(bencher: Bencher<'_, '_>, changes: u64) {
-    let told: Vec<Change> = (0..changes / 5).flat_map(brief).collect();
+    let told: Vec<StateChange> = (0..changes / 5).flat_map(brief).collect();
     bencher
         .with_inputs(|| {
             let events = Events {
-                feed: Feed::Changes,
+                source: EventSource::StateChanges,
                 changes: told.clone(),
                 ..Events::default()
             };
             let reading = Reading {
                 time: Time::default(),
-                matter: Matter::Events(Box::new(events)),
+                kind: ReadingKind::Events(Box::new(events)),
             };
             (Monitor::default(), reading)
         })
@@ -171,7 +171,7 @@ fn changes(bencher: Bencher<'_, '_>, changes: u64) {
 }
 
 /// A connection from here that lasts a millisecond.
-fn brief(number: u64) -> Vec<Change> {
+fn brief(number: u64) -> Vec<StateChange> {
     let states = [
         State::Closed,
         State::SynSent,
@@ -183,24 +183,24 @@ fn brief(number: u64) -> Vec<Change> {
     let port = u16::try_from(number % 60_000).unwrap();
     let host = u32::try_from(0x0a00_0000 + number / 60_000).unwrap();
     let here = |port| Endpoint::new(Ipv4Addr::LOCALHOST.into(), port);
-    let caller = Arc::new(Caller {
+    let caller = Arc::new(EventProcess {
         pid: 812,
         name: "curl".into(),
         start_ticks: 4711,
         namespace: Some(1),
     });
     let pairs = states.windows(2).zip(0..);
-    let change = |(pair, step): (&[State], u64)| Change {
+    let change = |(pair, step): (&[State], u64)| StateChange {
         at_us: number * 20 + step,
         // Memory is soon given to another.
         socket: 0xffff_8881_0000_0000 + number % 512 * 2304,
         local: here(if step == 0 { 0 } else { port }),
         remote: Endpoint::new(Ipv4Addr::from(host).into(), 443),
-        family: Family::Inet,
+        family: IpFamily::Inet,
         from: pair[0],
         to: pair[1],
-        interrupt: false,
-        caller: (step == 0).then(|| Arc::clone(&caller)),
+        in_interrupt: false,
+        process: (step == 0).then(|| Arc::clone(&caller)),
     };
     pairs.map(change).collect()
 }

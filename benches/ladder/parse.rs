@@ -5,7 +5,7 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use std::fmt::Write as _;
 use tcplens::model::protocol::Protocol;
-use tcplens::source::diag_message::{self, Part};
+use tcplens::source::diag_message::{self, DiagPayload};
 use tcplens::source::proc_net;
 
 #[divan::bench(args = LADDER)]
@@ -43,8 +43,8 @@ fn messages_of_sock_diag(bencher: Bencher<'_, '_>, sockets: u32) {
     }
     bencher.counter(ItemsCount::new(sockets)).bench_local(|| {
         diag_message::messages(&bytes)
-            .filter_map(|message| match message.part {
-                Part::Entry(entry) => entry.socket(Protocol::Tcp, 1),
+            .filter_map(|message| match message.payload {
+                DiagPayload::Socket(entry) => entry.decode_socket(Protocol::Tcp, 1),
                 _ => None,
             })
             .count()

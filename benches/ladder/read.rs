@@ -9,19 +9,19 @@ use std::net::UdpSocket;
 use std::num::NonZeroU32;
 use std::sync::OnceLock;
 use tcplens::lab::LabError;
-use tcplens::lab::load::{Load, Mix};
-use tcplens::lab::namespace::Namespace;
+use tcplens::lab::load::{Load, LoadSize};
+use tcplens::lab::namespace::LabNamespace;
 use tcplens::source::ReadingSource;
-use tcplens::source::live::{Live, LiveOptions};
+use tcplens::source::live::{LiveOptions, LiveSource};
 
 const SOCKETS_A_PROCESS: u32 = 500;
 
-static NAMESPACE: OnceLock<Result<Namespace, LabError>> = OnceLock::new();
+static NAMESPACE: OnceLock<Result<LabNamespace, LabError>> = OnceLock::new();
 
 /// Goes where the sockets can be opened. A program may do so only before it has
 /// a thread.
 pub(crate) fn enter() {
-    let entered = Namespace::enter();
+    let entered = LabNamespace::enter();
     if entered.is_ok() {
         // One load must leave nothing behind that the next one is read with.
         let _ = std::fs::write("/proc/sys/net/ipv4/tcp_max_tw_buckets", "0");
@@ -33,7 +33,7 @@ pub(crate) fn enter() {
 fn load(sockets: u32) -> Option<Load> {
     let entered = NAMESPACE.get()?.as_ref();
     let started = entered.map_err(ToString::to_string).and_then(|namespace| {
-        let mix = Mix {
+        let mix = LoadSize {
             sockets,
             processes: NonZeroU32::new(sockets / SOCKETS_A_PROCESS).unwrap_or(NonZeroU32::MIN),
         };
@@ -48,12 +48,12 @@ fn load(sockets: u32) -> Option<Load> {
     }
 }
 
-fn open() -> Live {
+fn open() -> LiveSource {
     let options = LiveOptions {
-        names: false,
+        resolve_names: false,
         ..LiveOptions::default()
     };
-    Live::open(&options).unwrap()
+    LiveSource::open(&options).unwrap()
 }
 
 #[divan::bench(args = LADDER, sample_count = 20, sample_size = 1)]

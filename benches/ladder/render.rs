@@ -8,13 +8,13 @@ use ratatui::layout::Rect;
 use std::time::Duration;
 use tcplens::app::keys::Key;
 use tcplens::app::message::Message;
-use tcplens::app::{App, Choices};
+use tcplens::app::{App, AppOptions};
 use tcplens::explain::catalogue::{Catalogue, Language};
 use tcplens::filter::Filter;
-use tcplens::listing::{Quick, Sort};
-use tcplens::model::event::EventsChoice;
-use tcplens::model::namespace::Scope;
-use tcplens::model::pace::Pace;
+use tcplens::listing::{QuickFilter, Sort};
+use tcplens::model::event::EventsMode;
+use tcplens::model::namespace::NamespaceScope;
+use tcplens::model::refresh_mode::RefreshMode;
 use tcplens::view;
 use tcplens::view::theme::{Palette, Theme};
 
@@ -24,21 +24,21 @@ const THEME: Theme = Theme {
 };
 
 fn app(sockets: u32) -> App {
-    let choices = Choices {
+    let choices = AppOptions {
         clipboard: tcplens::model::clipboard::Clipboard::default(),
-        policy: tcplens::model::action::Policy::Act,
-        session: tcplens::model::session::Session::default(),
-        attention: tcplens::app::troubles::Attention::default(),
-        latin_only: false,
-        events: EventsChoice::default(),
-        course: None,
-        outside: None,
+        access_mode: tcplens::model::action::AccessMode::Full,
+        login_session: tcplens::model::login_session::LoginSession::default(),
+        alerts: tcplens::app::findings_state::AlertOptions::default(),
+        ascii_only: false,
+        events: EventsMode::default(),
+        lab_mode: None,
+        host_limits: None,
         filter: Filter::all(),
-        quick: Quick::default(),
+        quick_filter: QuickFilter::default(),
         sort: Sort::default(),
         numeric: false,
-        pace: Pace::Fixed(Duration::from_secs(1)),
-        scope: Scope::Own,
+        refresh_mode: RefreshMode::Fixed(Duration::from_secs(1)),
+        scope: NamespaceScope::Current,
     };
     let mut app = App::new(Catalogue::of(Language::English), choices);
     app.update(Message::Observed(observation(sockets)));
@@ -74,6 +74,6 @@ fn a_key_and_its_frame(bencher: Bencher<'_, '_>, sockets: u32) {
         app.update(Message::Key(down));
         buffer.reset();
         let frame = view::draw(&app, THEME, &mut buffer);
-        app.update(Message::Drawn(frame.drawn));
+        app.update(Message::FrameDrawn(frame.info));
     });
 }

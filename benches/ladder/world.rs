@@ -6,15 +6,15 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use tcplens::model::counters::Counters;
 use tcplens::model::endpoint::Endpoint;
-use tcplens::model::flow::{Carried, Sample};
 use tcplens::model::limits::Limits;
 use tcplens::model::observation::Observation;
 use tcplens::model::owner::{Holder, OwnerSearch, OwnerSpan, ProcessId};
 use tcplens::model::process::{Process, Program};
-use tcplens::model::protocol::{Family, Protocol};
-use tcplens::model::reading::{Matter, Reading, Snapshot};
+use tcplens::model::protocol::{IpFamily, Protocol};
+use tcplens::model::reading::{Reading, ReadingKind, Snapshot};
 use tcplens::model::socket::Socket;
 use tcplens::model::state::State;
+use tcplens::model::tcp_metrics::{ByteCounts, TcpCounters};
 use tcplens::model::time::Time;
 use tcplens::model::timer::{Timer, TimerKind};
 use tcplens::monitor::Monitor;
@@ -91,7 +91,7 @@ pub(crate) fn socket(number: u32, cookies: bool) -> Socket {
         namespace: 4_026_531_840,
         timer: (state == State::SynSent).then_some(retransmits),
         protocol,
-        opened: Family::Inet.into(),
+        socket_family: IpFamily::Inet.into(),
         state,
     }
 }
@@ -133,15 +133,15 @@ fn snapshot(round: u32, load: Load) -> Snapshot {
         processes: (0..processes)
             .map(|pid| process(pid, load.troubled))
             .collect(),
-        flows: if load.flows {
+        tcp_counters: if load.flows {
             vec![Some(sample(round)); load.sockets as usize]
         } else {
             Vec::new()
         },
         owner_search: if load.owners {
-            OwnerSearch::Everywhere
+            OwnerSearch::Complete
         } else {
-            OwnerSearch::InPart
+            OwnerSearch::Partial
         },
         limits: if load.troubled {
             settings()
@@ -183,11 +183,11 @@ fn counters(round: u32) -> Counters {
     }
 }
 
-fn sample(round: u32) -> Sample {
-    Sample {
+fn sample(round: u32) -> TcpCounters {
+    TcpCounters {
         rtt_us: Some(1000),
         total_retransmits: 0,
-        carried: Some(Carried {
+        bytes: Some(ByteCounts {
             received: u64::from(round) * 1000,
             acked: u64::from(round) * 1000,
         }),
@@ -195,7 +195,7 @@ fn sample(round: u32) -> Sample {
 }
 
 fn process(pid: u32, troubled: bool) -> Arc<Process> {
-    let odd = Program::here("/tmp/.x/program");
+    let odd = Program::verified("/tmp/.x/program");
     Arc::new(Process {
         pid,
         start_ticks: 1,
@@ -213,7 +213,7 @@ pub(crate) fn reading(round: u32, load: Load) -> Reading {
             wall_ms: monotonic_ms,
             monotonic_ms,
         },
-        matter: Matter::Table(Box::new(snapshot(round, load))),
+        kind: ReadingKind::Table(Box::new(snapshot(round, load))),
     }
 }
 

@@ -15,13 +15,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use tcplens::fuzzing::Target;
+use tcplens::fuzzing::FuzzTarget;
 
 /// Processor time of a single input above which it is a fault, whatever the load of the
 /// machine.
-const TOO_SLOW: Duration = Duration::from_millis(200);
+const SLOW_INPUT: Duration = Duration::from_millis(200);
 /// Processor time of a single input above which it counts as endless.
-const HANGS: Duration = Duration::from_secs(20);
+const HANG_TIMEOUT: Duration = Duration::from_secs(20);
 /// Factor by which an input that uses no processor time may take longer than that by the
 /// clock.
 const BLOCKED: u32 = 30;
@@ -72,13 +72,13 @@ pub(crate) fn keep_panics() {
 }
 
 /// Runs a target on an input and returns the panic, if there is one.
-pub(crate) fn try_input(target: &Target, input: &[u8]) -> Option<String> {
+pub(crate) fn try_input(target: &FuzzTarget, input: &[u8]) -> Option<String> {
     let run = AssertUnwindSafe(|| (target.run)(input));
     catch_unwind(run).err().map(|_| PANIC.take())
 }
 
 /// The input with a number.
-pub(crate) fn input(target: &Target, seeds: &Seeds, seed: u64, number: u64) -> Vec<u8> {
+pub(crate) fn input(target: &FuzzTarget, seeds: &Seeds, seed: u64, number: u64) -> Vec<u8> {
     let mut input = Vec::new();
     let mut random = Random::new(seed, number);
     make(&mut random, seeds, target.max_len, &mut input);
@@ -88,7 +88,7 @@ pub(crate) fn input(target: &Target, seeds: &Seeds, seed: u64, number: u64) -> V
 /// Runs until the budget is used up; `began` is called with the number of each input
 /// first.
 pub(crate) fn run(
-    target: &Target,
+    target: &FuzzTarget,
     seeds: &Seeds,
     seed: u64,
     budget: Budget,
@@ -99,7 +99,7 @@ pub(crate) fn run(
     let mut input = Vec::new();
     let start = Instant::now();
     let mut before = Duration::ZERO;
-    for number in (budget.first..).take(whole(budget.inputs)) {
+    for number in (budget.first..).take(saturating_usize(budget.inputs)) {
         began(number);
         make(
             &mut Random::new(seed, number),
@@ -140,8 +140,8 @@ pub(crate) fn run(
 
 /// Processor time of an input, if that is too much: a busy machine and a process that is
 /// stopped use none.
-fn slow(target: &Target, input: &[u8], took: Duration) -> Option<Duration> {
-    if took <= TOO_SLOW {
+fn slow(target: &FuzzTarget, input: &[u8], took: Duration) -> Option<Duration> {
+    if took <= SLOW_INPUT {
         return None;
     }
     let used = |_| {
@@ -150,7 +150,7 @@ fn slow(target: &Target, input: &[u8], took: Duration) -> Option<Duration> {
         used_by(ClockId::ThreadCPUTime).saturating_sub(start)
     };
     let least = (0..3).map(used).min();
-    least.filter(|least| *least > TOO_SLOW)
+    least.filter(|least| *least > SLOW_INPUT)
 }
 
 /// Processor time that this thread or process has used.
@@ -162,12 +162,12 @@ fn used_by(clock: ClockId) -> Duration {
     )
 }
 
-fn whole(number: u64) -> usize {
+fn saturating_usize(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// Shortens an input that panics, as long as it still does in the same place.
-pub(crate) fn shorten(target: &Target, fault: &Fault) -> Vec<u8> {
+pub(crate) fn shorten(target: &FuzzTarget, fault: &Fault) -> Vec<u8> {
     let place = fault.what.lines().next().unwrap_or_default();
     let mut input = fault.input.clone();
     let mut piece = input.len() / 2;
@@ -199,8 +199,8 @@ pub(crate) fn watch(current: Arc<AtomicU64>) -> io::Result<()> {
             let now = current.load(Ordering::Relaxed);
             if now != last.0 {
                 last = (now, used(), Instant::now());
-            } else if used().saturating_sub(last.1) > hangs()
-                || last.2.elapsed() > hangs() * BLOCKED
+            } else if used().saturating_sub(last.1) > hang_timeout()
+                || last.2.elapsed() > hang_timeout() * BLOCKED
             {
                 std::process::abort();
             }
@@ -210,10 +210,10 @@ pub(crate) fn watch(current: Arc<AtomicU64>) -> io::Result<()> {
 }
 
 /// Longest time of an input; tests of the driver use a shorter one.
-fn hangs() -> Duration {
+fn hang_timeout() -> Duration {
     let milliseconds = std::env::var("TCPLENS_FUZZ_HANG_MS").ok();
     let milliseconds = milliseconds.and_then(|text| text.parse().ok());
-    milliseconds.map_or(HANGS, Duration::from_millis)
+    milliseconds.map_or(HANG_TIMEOUT, Duration::from_millis)
 }
 
 /// Writes an input that found a fault; the name is that of its content.
@@ -238,7 +238,7 @@ mod tests {
     use super::*;
     use crate::planted;
 
-    fn campaign(name: &str, inputs: u64) -> (Target, Report) {
+    fn campaign(name: &str, inputs: u64) -> (FuzzTarget, Report) {
         keep_panics();
         let target = planted::TARGETS.iter().find(|t| t.name == name).unwrap();
         let files = planted::SEEDS.iter().map(|seed| seed.to_vec()).collect();
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_budget_is_kept() {
-        let target = Target {
+        let target = FuzzTarget {
             name: "quiet",
             run: |_| {},
             max_len: 10,

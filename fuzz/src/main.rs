@@ -24,8 +24,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
-use supervisor::Orders;
-use tcplens::fuzzing::{TARGETS, Target};
+use supervisor::CampaignOptions;
+use tcplens::fuzzing::{TARGETS, FuzzTarget};
 
 const USAGE: &str = "\
 tcplens-fuzz list
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         }
         ["run", ref rest @ ..] => run(rest),
         ["replay", target, ref files @ ..] => replay(target, files),
-        [supervisor::WORKER, ref rest @ ..] => work(rest).map(|()| true),
+        [supervisor::WORKER, ref rest @ ..] => run_worker(rest).map(|()| true),
         _ => Err(wrong("")),
     };
     match ended {
@@ -71,13 +71,13 @@ fn home() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn target(name: &str) -> io::Result<&'static Target> {
+fn target(name: &str) -> io::Result<&'static FuzzTarget> {
     let mut all = TARGETS.iter().chain(planted::TARGETS);
     all.find(|target| target.name == name)
         .ok_or_else(|| wrong(&format!("there is no target {name}")))
 }
 
-fn seeds(target: &Target) -> io::Result<Seeds> {
+fn seeds(target: &FuzzTarget) -> io::Result<Seeds> {
     if planted::TARGETS.iter().any(|one| one.name == target.name) {
         let files = planted::SEEDS.iter().map(|seed| seed.to_vec()).collect();
         return Ok(Seeds::new(files, Vec::new()));
@@ -111,7 +111,7 @@ fn run(words: &[&str]) -> io::Result<bool> {
     if time.is_none() && inputs.is_none() {
         time = Some(Duration::from_secs(5));
     }
-    let targets: Vec<&Target> = match names[..] {
+    let targets: Vec<&FuzzTarget> = match names[..] {
         ["all"] => TARGETS.iter().collect(),
         [] => return Err(wrong("which target?")),
         _ => names
@@ -119,7 +119,7 @@ fn run(words: &[&str]) -> io::Result<bool> {
             .map(|name| target(name))
             .collect::<io::Result<_>>()?,
     };
-    let orders = Orders {
+    let orders = CampaignOptions {
         seed,
         inputs: inputs.unwrap_or(u64::MAX),
         time: time.unwrap_or(Duration::MAX),
@@ -128,7 +128,7 @@ fn run(words: &[&str]) -> io::Result<bool> {
     campaigns(targets, orders, jobs)
 }
 
-fn campaigns(targets: Vec<&Target>, orders: Orders<'_>, jobs: usize) -> io::Result<bool> {
+fn campaigns(targets: Vec<&FuzzTarget>, orders: CampaignOptions<'_>, jobs: usize) -> io::Result<bool> {
     println!(
         "{:<17} {:>11} {:>9} {:>8} {:>7} {:>10} {:>7}",
         "target", "inputs", "inputs/s", "MB", "panics", "slowest", "MiB"
@@ -162,7 +162,7 @@ fn campaigns(targets: Vec<&Target>, orders: Orders<'_>, jobs: usize) -> io::Resu
 }
 
 /// The line of a campaign and its findings.
-fn told(target: &Target, report: &Report, memory: u64, orders: Orders<'_>) -> io::Result<String> {
+fn told(target: &FuzzTarget, report: &Report, memory: u64, orders: CampaignOptions<'_>) -> io::Result<String> {
     use std::fmt::Write as _;
     let per_second = u128::from(report.inputs) * 1000 / report.time.as_millis().max(1);
     let mut text = format!(
@@ -216,7 +216,7 @@ fn replay(name: &str, files: &[&str]) -> io::Result<bool> {
 }
 
 /// Main function of a worker process: see [`supervisor`].
-fn work(words: &[&str]) -> io::Result<()> {
+fn run_worker(words: &[&str]) -> io::Result<()> {
     let [name, seed, first, inputs, milliseconds, tells_each] = words else {
         return Err(wrong("worker"));
     };

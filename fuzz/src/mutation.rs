@@ -178,12 +178,12 @@ fn overwrite(random: &mut Random, input: &mut [u8], at: usize) {
     } else {
         &bytes[..width]
     };
-    for (into, byte) in input[at.min(whole_of(whole))..].iter_mut().zip(bytes) {
+    for (into, byte) in input[at.min(saturating_usize(whole))..].iter_mut().zip(bytes) {
         *into = *byte;
     }
 }
 
-fn whole_of(length: u64) -> usize {
+fn saturating_usize(length: u64) -> usize {
     usize::try_from(length).unwrap_or(usize::MAX)
 }
 

@@ -1,19 +1,19 @@
 //! Targets with a planted fault, which the driver must find: otherwise its silence
 //! would prove nothing.
 
-use tcplens::fuzzing::Target;
+use tcplens::fuzzing::FuzzTarget;
 
 /// Seeds of all of them.
 pub(crate) const SEEDS: &[&[u8]] = &[b"header 16 length 20\n", b"body\n"];
 
 /// The faults: each needs two things at once that no seed has.
-pub(crate) const TARGETS: &[Target] = &[
-    Target {
+pub(crate) const TARGETS: &[FuzzTarget] = &[
+    FuzzTarget {
         name: "planted_panic",
         run: |bytes| assert!(!is_hit(bytes), "planted"),
         max_len: 256,
     },
-    Target {
+    FuzzTarget {
         name: "planted_overflow",
         run: |bytes| {
             let sum = bytes.iter().fold(0_u16, |sum, byte| sum + u16::from(*byte));
@@ -21,7 +21,7 @@ pub(crate) const TARGETS: &[Target] = &[
         },
         max_len: 1024,
     },
-    Target {
+    FuzzTarget {
         name: "planted_abort",
         run: |bytes| {
             if is_hit(bytes) {
@@ -30,7 +30,7 @@ pub(crate) const TARGETS: &[Target] = &[
         },
         max_len: 256,
     },
-    Target {
+    FuzzTarget {
         name: "planted_hang",
         run: |bytes| {
             while is_hit(bytes) {

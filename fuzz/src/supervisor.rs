@@ -8,14 +8,14 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use tcplens::fuzzing::Target;
+use tcplens::fuzzing::FuzzTarget;
 
 /// The hidden command of the processes that do the work.
 pub(crate) const WORKER: &str = "worker";
 
 /// Options of campaigns.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Orders<'a> {
+pub(crate) struct CampaignOptions<'a> {
     pub(crate) seed: u64,
     pub(crate) inputs: u64,
     pub(crate) time: Duration,
@@ -25,7 +25,7 @@ pub(crate) struct Orders<'a> {
 
 /// Last output of a worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Heard {
+struct WorkerOutput {
     /// Number of the last input it reported.
     reached: u64,
     /// Peak of its memory.
@@ -39,23 +39,23 @@ struct Heard {
 /// # Errors
 ///
 /// If a process cannot be started.
-pub(crate) fn run(target: &Target, seeds: &Seeds, orders: Orders<'_>) -> io::Result<(Report, u64)> {
-    let heard = work(target, orders, 0, orders.inputs, false)?;
+pub(crate) fn run(target: &FuzzTarget, seeds: &Seeds, orders: CampaignOptions<'_>) -> io::Result<(Report, u64)> {
+    let heard = spawn_worker(target, orders, 0, orders.inputs, false)?;
     if let Some(report) = heard.report {
         return Ok((report, heard.memory_kib));
     }
     // It died: run again from the last reported number, reporting each.
-    let again = work(target, orders, heard.reached, orders.inputs, true)?;
+    let again = spawn_worker(target, orders, heard.reached, orders.inputs, true)?;
     if again.report.is_some() {
         let what = "died, and did not when the same inputs were tried again";
-        return Ok((died(what, again.reached, Vec::new()), heard.memory_kib));
+        return Ok((died_report(what, again.reached, Vec::new()), heard.memory_kib));
     }
     let input = campaign::input(target, seeds, orders.seed, again.reached);
     let what = "aborts, overflows the stack or does not end";
-    Ok((died(what, again.reached, input), heard.memory_kib))
+    Ok((died_report(what, again.reached, input), heard.memory_kib))
 }
 
-fn died(what: &str, number: u64, input: Vec<u8>) -> Report {
+fn died_report(what: &str, number: u64, input: Vec<u8>) -> Report {
     Report {
         inputs: number,
         panics: 1,
@@ -68,13 +68,13 @@ fn died(what: &str, number: u64, input: Vec<u8>) -> Report {
     }
 }
 
-fn work(
-    target: &Target,
-    orders: Orders<'_>,
+fn spawn_worker(
+    target: &FuzzTarget,
+    orders: CampaignOptions<'_>,
     first: u64,
     inputs: u64,
     tells_each: bool,
-) -> io::Result<Heard> {
+) -> io::Result<WorkerOutput> {
     let mut worker = Command::new(std::env::current_exe()?)
         .args([WORKER, target.name])
         .args([orders.seed, first, inputs.saturating_sub(first)].map(|n| n.to_string()))
@@ -85,10 +85,10 @@ fn work(
         // The report includes the runtime's message about an overflow.
         .stderr(Stdio::null())
         .spawn()?;
-    let mut heard = Heard::default();
+    let mut heard = WorkerOutput::default();
     if let Some(out) = worker.stdout.take() {
         for line in BufReader::new(out).lines() {
-            hear(&line?, &mut heard);
+            parse_line(&line?, &mut heard);
         }
     }
     if !worker.wait()?.success() {
@@ -97,7 +97,7 @@ fn work(
     Ok(heard)
 }
 
-/// Writes the report of a worker in lines for [`hear`].
+/// Writes the report of a worker in lines for [`parse_line`].
 pub(crate) fn tell(report: &Report, memory_kib: u64, mut line: impl FnMut(String)) {
     for fault in &report.faults {
         let (what, input) = (hex(fault.what.as_bytes()), hex(&fault.input));
@@ -113,7 +113,7 @@ pub(crate) fn tell(report: &Report, memory_kib: u64, mut line: impl FnMut(String
     ));
 }
 
-fn hear(line: &str, heard: &mut Heard) {
+fn parse_line(line: &str, heard: &mut WorkerOutput) {
     let words: Vec<&str> = line.split(' ').collect();
     let number = |at: usize| words.get(at).and_then(|word| word.parse::<u64>().ok());
     let number = |at: usize| number(at).unwrap_or(0);
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_is_heard_as_it_was_told() {
+    fn a_report_round_trips() {
         let report = Report {
             inputs: 9,
             bytes: 300,
@@ -176,8 +176,8 @@ mod tests {
                 input: vec![0, 0xff, b' '],
             }],
         };
-        let mut heard = Heard::default();
-        tell(&report, 55, |line| hear(&line, &mut heard));
+        let mut heard = WorkerOutput::default();
+        tell(&report, 55, |line| parse_line(&line, &mut heard));
         assert_eq!((heard.report, heard.memory_kib), (Some(report), 55));
     }
 }

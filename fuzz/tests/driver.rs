@@ -13,7 +13,7 @@ fn driver(arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-fn said(output: &Output) -> String {
+fn stdout_text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -35,7 +35,7 @@ fn saved(folder: &Path, target: &str) -> String {
 fn a_planted_panic_is_printed_saved_and_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let found = run("planted_panic", folder.path());
-    let text = said(&found);
+    let text = stdout_text(&found);
     assert_eq!(found.status.code(), Some(1), "{text}");
     assert!(text.contains("planted\n"), "{text}");
     assert!(text.contains("b\"header 4294967296body\\n\""), "{text}");
@@ -46,7 +46,7 @@ fn a_planted_panic_is_printed_saved_and_replayed() {
     );
     let replayed = driver(&["replay", "planted_panic", &file]);
     assert_eq!(replayed.status.code(), Some(1));
-    assert!(said(&replayed).contains("planted"));
+    assert!(stdout_text(&replayed).contains("planted"));
 }
 
 /// Neither can be caught within a process.
@@ -55,7 +55,7 @@ fn an_abort_and_an_input_without_end_are_found_by_number() {
     for target in ["planted_abort", "planted_hang"] {
         let folder = tempfile::tempdir().unwrap();
         let found = run(target, folder.path());
-        assert_eq!(found.status.code(), Some(1), "{}", said(&found));
+        assert_eq!(found.status.code(), Some(1), "{}", stdout_text(&found));
         let input = std::fs::read(saved(folder.path(), target)).unwrap();
         assert!(input.starts_with(b"header 4294967296"), "{target}");
         assert!(input.ends_with(b"body\n"), "{target}");
@@ -63,7 +63,7 @@ fn an_abort_and_an_input_without_end_are_found_by_number() {
 }
 
 #[test]
-fn what_is_not_found_is_nothing() {
+fn a_clean_run_finds_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let artifacts = folder.path().to_str().unwrap();
     let found = driver(&[
@@ -74,8 +74,8 @@ fn what_is_not_found_is_nothing() {
         "--artifacts",
         artifacts,
     ]);
-    assert_eq!(found.status.code(), Some(0), "{}", said(&found));
-    assert!(said(&found).contains("2000"), "{}", said(&found));
+    assert_eq!(found.status.code(), Some(0), "{}", stdout_text(&found));
+    assert!(stdout_text(&found).contains("2000"), "{}", stdout_text(&found));
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
     for wrong in [
         &["run"][..],

@@ -64,7 +64,7 @@ pub enum Command {
     /// All other states on or off.
     ToggleOther,
     /// Read as often as is cheap.
-    Adapt,
+    AdaptiveRefresh,
     /// This network namespace, or all.
     AllNamespaces,
     /// Names or numbers.
@@ -84,7 +84,7 @@ pub enum Command {
     /// Mute the marked finding's rule for its program.
     Mute,
     /// Abilities of this program, and gaps in what it can read.
-    Gaps,
+    Capabilities,
     /// Suspend to the shell.
     Suspend,
     /// Send the chosen signal.
@@ -96,25 +96,25 @@ pub enum Command {
     /// Explain the question: its keys, and what each answer does.
     DialogHelp,
     /// The process alone, or its whole tree.
-    TurnReach,
+    ToggleTree,
     /// Close the connections in question.
     ConfirmClose,
     /// Send nothing.
     Cancel,
     /// First action offered by the lab.
-    Choose1,
+    LabAction1,
     /// Second action offered by the lab.
-    Choose2,
+    LabAction2,
     /// Third action offered by the lab.
-    Choose3,
+    LabAction3,
     /// Fourth action offered by the lab.
-    Choose4,
+    LabAction4,
     /// Fifth action offered by the lab.
-    Choose5,
+    LabAction5,
     /// Sixth action offered by the lab.
-    Choose6,
+    LabAction6,
     /// Action of the lab under the digit 9.
-    Choose9,
+    LabAction9,
     /// The state machine with this socket in it.
     Machine,
     /// Events between the tables.
@@ -130,11 +130,11 @@ pub enum Command {
     /// Filter to the rows in the marked state.
     ShowState,
     /// Only connections that no table showed.
-    BriefOnly,
+    ShortLivedOnly,
     /// To the row of the marked event.
     GoToRow,
     /// Open the marked entry, or go on.
-    Onward,
+    Advance,
     /// Play or stop the animation of segments.
     Play,
     /// To the next learning page.
@@ -180,7 +180,7 @@ impl Command {
         (Self::ToggleListen, "toggle_listen"),
         (Self::ToggleEstablished, "toggle_established"),
         (Self::ToggleOther, "toggle_other"),
-        (Self::Adapt, "adapt"),
+        (Self::AdaptiveRefresh, "adapt"),
         (Self::AllNamespaces, "all_namespaces"),
         (Self::Numeric, "numeric"),
         (Self::Language, "language"),
@@ -190,22 +190,22 @@ impl Command {
         (Self::Findings, "findings"),
         (Self::Acknowledge, "acknowledge"),
         (Self::Mute, "mute"),
-        (Self::Gaps, "gaps"),
+        (Self::Capabilities, "gaps"),
         (Self::Suspend, "suspend"),
         (Self::ConfirmSend, "confirm_send"),
         (Self::NextSignal, "next_signal"),
         (Self::PreviousSignal, "previous_signal"),
         (Self::DialogHelp, "dialog_help"),
-        (Self::TurnReach, "turn_reach"),
+        (Self::ToggleTree, "turn_reach"),
         (Self::ConfirmClose, "confirm_close"),
         (Self::Cancel, "cancel"),
-        (Self::Choose1, "choose_1"),
-        (Self::Choose2, "choose_2"),
-        (Self::Choose3, "choose_3"),
-        (Self::Choose4, "choose_4"),
-        (Self::Choose5, "choose_5"),
-        (Self::Choose6, "choose_6"),
-        (Self::Choose9, "choose_9"),
+        (Self::LabAction1, "choose_1"),
+        (Self::LabAction2, "choose_2"),
+        (Self::LabAction3, "choose_3"),
+        (Self::LabAction4, "choose_4"),
+        (Self::LabAction5, "choose_5"),
+        (Self::LabAction6, "choose_6"),
+        (Self::LabAction9, "choose_9"),
         (Self::Machine, "machine"),
         (Self::Events, "events"),
         (Self::Learn, "learn"),
@@ -213,9 +213,9 @@ impl Command {
         (Self::Right, "right"),
         (Self::NextState, "next_state"),
         (Self::ShowState, "show_state"),
-        (Self::BriefOnly, "brief_only"),
+        (Self::ShortLivedOnly, "brief_only"),
         (Self::GoToRow, "go_to_row"),
-        (Self::Onward, "onward"),
+        (Self::Advance, "onward"),
         (Self::Play, "play"),
         (Self::NextPage, "next_page"),
         (Self::PreviousPage, "previous_page"),
@@ -225,7 +225,7 @@ impl Command {
 
     /// Returns the command of the lab's action under a digit, if there is one.
     #[must_use]
-    pub fn of_digit(digit: u8) -> Option<Self> {
+    pub fn from_digit(digit: u8) -> Option<Self> {
         let mut all = Self::ALL.iter().map(|(command, _)| *command);
         all.find(|command| command.digit() == Some(digit))
     }
@@ -234,13 +234,13 @@ impl Command {
     #[must_use]
     pub fn digit(self) -> Option<u8> {
         Some(match self {
-            Self::Choose1 => 1,
-            Self::Choose2 => 2,
-            Self::Choose3 => 3,
-            Self::Choose4 => 4,
-            Self::Choose5 => 5,
-            Self::Choose6 => 6,
-            Self::Choose9 => 9,
+            Self::LabAction1 => 1,
+            Self::LabAction2 => 2,
+            Self::LabAction3 => 3,
+            Self::LabAction4 => 4,
+            Self::LabAction5 => 5,
+            Self::LabAction6 => 6,
+            Self::LabAction9 => 9,
             _ => return None,
         })
     }

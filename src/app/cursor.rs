@@ -3,18 +3,18 @@
 /// Position of the cursor, and the part of the table on screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    place: usize,
+    index: usize,
     top: usize,
-    page: usize,
+    page_rows: usize,
     count: usize,
 }
 
 impl Default for Cursor {
     fn default() -> Self {
         Self {
-            place: 0,
+            index: 0,
             top: 0,
-            page: 10,
+            page_rows: 10,
             count: 0,
         }
     }
@@ -23,55 +23,55 @@ impl Default for Cursor {
 impl Cursor {
     /// Its place in the order, from 0.
     #[must_use]
-    pub fn place(&self) -> usize {
-        self.place
+    pub fn index(&self) -> usize {
+        self.index
     }
 
-    /// Returns the first place to show on a screen with room for `page` rows: the
+    /// Returns the first place to show on a screen with room for `page_rows` rows: the
     /// previous one if the cursor is visible, else moved no further than needed.
     #[must_use]
     pub fn top(&self, page: usize) -> usize {
         let page = page.max(1);
         let furthest = self.count.saturating_sub(page);
-        let lowest = (self.place + 1).saturating_sub(page);
-        self.top.clamp(lowest, self.place.max(lowest)).min(furthest)
+        let lowest = (self.index + 1).saturating_sub(page);
+        self.top.clamp(lowest, self.index.max(lowest)).min(furthest)
     }
 
     /// Records the part shown by the last frame.
-    pub(super) fn drawn(&mut self, top: usize, page: usize) {
+    pub(super) fn frame_drawn(&mut self, top: usize, page: usize) {
         self.top = top;
-        self.page = page.max(1);
+        self.page_rows = page.max(1);
     }
 
-    /// Follows a new order: the socket is at `place` now, or gone, in which case
+    /// Follows a new order: the socket is at `index` now, or gone, in which case
     /// the cursor keeps its place.
     pub(super) fn follow(&mut self, place: Option<usize>, count: usize) {
-        let before = self.place;
+        let before = self.index;
         self.count = count;
-        self.place = place.unwrap_or(before).min(count.saturating_sub(1));
+        self.index = place.unwrap_or(before).min(count.saturating_sub(1));
         // The row stays at the same height of the screen, except at the top of
         // the table, where new rows should be visible.
         if place.is_some() && self.top > 0 {
-            let moved = self.top + self.place;
+            let moved = self.top + self.index;
             self.top = moved.saturating_sub(before);
         }
     }
 
     /// Moves by rows; stops at both ends.
-    pub(super) fn step(&mut self, rows: isize) {
+    pub(super) fn move_by(&mut self, rows: isize) {
         let last = self.count.saturating_sub(1);
-        self.place = self.place.saturating_add_signed(rows).min(last);
+        self.index = self.index.saturating_add_signed(rows).min(last);
     }
 
     /// Moves by pages, keeping one row visible.
-    pub(super) fn pages(&mut self, pages: isize) {
-        let page = isize::try_from(self.page.saturating_sub(1).max(1)).unwrap_or(1);
-        self.step(page * pages);
+    pub(super) fn move_by_pages(&mut self, pages: isize) {
+        let page = isize::try_from(self.page_rows.saturating_sub(1).max(1)).unwrap_or(1);
+        self.move_by(page * pages);
     }
 
     /// Moves to a place.
-    pub(super) fn to(&mut self, place: usize) {
-        self.place = place.min(self.count.saturating_sub(1));
+    pub(super) fn move_to(&mut self, place: usize) {
+        self.index = place.min(self.count.saturating_sub(1));
     }
 }
 
@@ -81,9 +81,9 @@ mod tests {
 
     fn cursor(place: usize, top: usize, count: usize) -> Cursor {
         Cursor {
-            place,
+            index: place,
             top,
-            page: 10,
+            page_rows: 10,
             count,
         }
     }
@@ -107,10 +107,10 @@ mod tests {
     fn a_socket_that_moves_takes_the_cursor_along() {
         let mut cursor = cursor(20, 15, 100);
         cursor.follow(Some(25), 105);
-        assert_eq!((cursor.place(), cursor.top(10)), (25, 20));
+        assert_eq!((cursor.index(), cursor.top(10)), (25, 20));
         cursor.follow(None, 3);
-        assert_eq!((cursor.place(), cursor.top(10)), (2, 0));
+        assert_eq!((cursor.index(), cursor.top(10)), (2, 0));
         cursor.follow(None, 0);
-        assert_eq!((cursor.place(), cursor.top(10)), (0, 0));
+        assert_eq!((cursor.index(), cursor.top(10)), (0, 0));
     }
 }

@@ -1,11 +1,11 @@
 //! Effects outside of the app, as data: the app itself performs none.
 
-use crate::model::action::{ArmId, Target};
-use crate::model::closing::Closable;
-use crate::model::lesson::Wish;
+use crate::model::action::{ProcessTarget, TargetId};
+use crate::model::close::CloseTarget;
+use crate::model::lab::LabRequest;
 use crate::model::mute::Mute;
-use crate::model::namespace::Scope;
-use crate::model::pace::Pace;
+use crate::model::namespace::NamespaceScope;
+use crate::model::refresh_mode::RefreshMode;
 use crate::model::signal::Signal;
 use crate::model::socket::Socket;
 use std::time::Duration;
@@ -20,34 +20,34 @@ pub enum Effect {
     /// Read the table now.
     Refresh,
     /// Read the table at this interval.
-    SetPace(Pace),
+    SetRefreshMode(RefreshMode),
     /// Read these network namespaces.
-    SetScope(Scope),
+    SetScope(NamespaceScope),
     /// Read CPU and memory of a process.
     MeasureUsage(u32),
     /// Read details of these connections, which are now on screen, at once and
     /// with every table, as long as the kernel has them, and track their states.
-    Watch(Vec<Socket>),
+    ReadDetails(Vec<Socket>),
     /// Read tables with or without the TCP metrics of every connection.
-    IncludeFlows(bool),
+    IncludeTcpMetrics(bool),
     /// Read events between the tables as they come, for their page, or not.
     StreamEvents(bool),
     /// Mute these findings from now on, and no others.
     Mute(Vec<Mute>),
     /// Ring the terminal's bell.
-    Ring,
+    Bell,
     /// Acquire a process.
-    Arm(ArmId, Target),
+    AcquireTarget(TargetId, ProcessTarget),
     /// Send a signal to an acquired process.
-    Signal(ArmId, Signal),
+    Signal(TargetId, Signal),
     /// Send a signal to an acquired process and all its descendants.
-    SignalTree(ArmId, Signal),
+    SignalTree(TargetId, Signal),
     /// Release a process.
-    Disarm(ArmId),
+    ReleaseTarget(TargetId),
     /// Close these connections.
-    Close(Vec<Closable>),
+    Close(Vec<CloseTarget>),
     /// Perform an action in the lab.
-    Make(Wish),
+    LabAction(LabRequest),
     /// Send one tick after this time, instead of one requested before.
     TickAfter(Duration),
     /// Put a text on the clipboard.

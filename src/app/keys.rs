@@ -45,7 +45,7 @@ pub enum Key {
 /// The key that leaves the program from wherever it is.
 pub const LEAVES: Key = Key::Ctrl('c');
 
-const NAMED: [(&str, Key); 14] = [
+const KEY_NAMES: [(&str, Key); 14] = [
     ("Enter", Key::Enter),
     ("Esc", Key::Esc),
     ("Backspace", Key::Backspace),
@@ -66,7 +66,7 @@ impl Key {
     /// The key with a name such as `K`, `F9`, `Ctrl-c`, `Enter`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        if let Some((_, key)) = NAMED.iter().find(|(known, _)| *known == name) {
+        if let Some((_, key)) = KEY_NAMES.iter().find(|(known, _)| *known == name) {
             return Some(*key);
         }
         let mut characters = name.chars();
@@ -84,7 +84,7 @@ impl Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((name, _)) = NAMED.iter().find(|(_, key)| key == self) {
+        if let Some((name, _)) = KEY_NAMES.iter().find(|(_, key)| key == self) {
             return formatter.write_str(name);
         }
         match self {
@@ -144,13 +144,13 @@ pub struct Keymap {
 }
 
 #[derive(Deserialize)]
-struct File {
-    binding: Vec<Entry>,
+struct KeymapFile {
+    binding: Vec<BindingEntry>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct BindingEntry {
     command: String,
     keys: Vec<String>,
     #[serde(rename = "in")]
@@ -168,7 +168,7 @@ impl Keymap {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let file: File = toml::from_str(text).ok()?;
+        let file: KeymapFile = toml::from_str(text).ok()?;
         let bindings: Option<Vec<_>> = file
             .binding
             .into_iter()
@@ -241,7 +241,7 @@ mod tests {
     ];
 
     #[test]
-    fn the_keymap_is_whole() {
+    fn every_command_has_a_key_and_no_key_two_commands() {
         let keymap = Keymap::standard();
         for (command, key) in Command::ALL {
             let bound = keymap.bindings.iter().any(|bound| bound.command == command);
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_has_its_words() {
+    fn every_command_has_label_and_description() {
         let words = Catalogue::of(Language::English);
         for (command, key) in Command::ALL {
             let label = words.command(key, "label");
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_k_never_ends_anything() {
+    fn lowercase_k_never_ends_a_process() {
         let keymap = Keymap::standard();
         for context in CONTEXTS {
             let command = keymap.command(context, Key::Char('k'));
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_keys_come_back() {
+    fn key_names_parse_and_print() {
         for name in ["K", "F9", "Ctrl-c", "Enter", "Space", "/", "PageDown", "F"] {
             assert_eq!(Key::from_name(name).unwrap().to_string(), name);
         }

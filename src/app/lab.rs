@@ -3,80 +3,80 @@
 use super::App;
 use super::effect::Effect;
 use super::mode::Mode;
-use crate::explain::moves::{leads_to, moves};
-use crate::explain::sentence::fill;
-use crate::model::lesson::{CHAPTERS, Course, Move, Unmade, Wish};
-use crate::model::owner::Unowned;
+use crate::explain::lab_actions::{lab_actions, resulting_state};
+use crate::explain::template::render;
+use crate::model::lab::{CHAPTER_STATES, LabAction, LabFailure, LabMode, LabRequest};
+use crate::model::owner::NoOwnerReason;
 use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
 use crate::model::socket::Socket;
 use crate::model::state::State;
-use crate::model::time::Stamp;
+use crate::model::time::Timestamp;
 use std::num::NonZeroU32;
 
 /// Digit of the action that restores lost sockets.
-pub const AGAIN: u8 = 9;
+pub const RESET_DIGIT: u8 = 9;
 
-const AGAIN_CHOICE: Choice = Choice {
-    key: AGAIN,
-    what: Move::SetUpAgain,
-    to: None,
+const RESET_CHOICE: LabChoice = LabChoice {
+    digit: RESET_DIGIT,
+    action: LabAction::SetUpAgain,
+    next_state: None,
     by_reset: false,
 };
 
-const NEXT: Choice = Choice {
-    key: 1,
-    what: Move::Next,
-    to: None,
+const NEXT_CHAPTER_CHOICE: LabChoice = LabChoice {
+    digit: 1,
+    action: LabAction::Next,
+    next_state: None,
     by_reset: false,
 };
 
 /// Progress of the lab.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lesson {
+pub struct LabProgress {
     /// Mode of the lab.
-    pub course: Course,
+    pub mode: LabMode,
     /// The chapter of the tour that was run last.
     pub chapter: usize,
     /// Pending action, if there is one; once performed, with the number of the
     /// table since which it is not shown yet.
-    pub under_way: Option<(Move, Option<u64>)>,
+    pub pending_action: Option<(LabAction, Option<u64>)>,
     /// Actions offered in the last frame, and their socket.
-    offered: Option<(Vec<Choice>, Option<Socket>)>,
+    offered: Option<(Vec<LabChoice>, Option<Socket>)>,
     /// True if one of its processes has exited: then it can only be reset.
-    pub over: bool,
+    pub has_exited: bool,
     /// Time at which one of its processes was last found to have exited: no
     /// process plays the peers of earlier sockets.
-    left: Option<Stamp>,
+    exited_at: Option<Timestamp>,
     /// The state that the last chapter is about, until a row in it was shown.
-    pub(super) sought: Option<State>,
+    pub(super) target_state: Option<State>,
 }
 
-impl Lesson {
+impl LabProgress {
     /// Starts at the beginning.
     #[must_use]
-    pub fn begin(course: Course) -> Self {
+    pub fn new(mode: LabMode) -> Self {
         Self {
-            course,
+            mode,
             chapter: 0,
-            under_way: None,
+            pending_action: None,
             offered: None,
-            over: false,
-            left: None,
-            sought: None,
+            has_exited: false,
+            exited_at: None,
+            target_state: None,
         }
     }
 }
 
 /// An action that is available now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Choice {
+pub struct LabChoice {
     /// Its digit.
-    pub key: u8,
+    pub digit: u8,
     /// The action.
-    pub what: Move,
+    pub action: LabAction,
     /// The state it leads to, if it leads to another.
-    pub to: Option<State>,
+    pub next_state: Option<State>,
     /// True if the program's close becomes a reset, because of unread data (RFC
     /// 2525, 2.17).
     pub by_reset: bool,
@@ -85,28 +85,34 @@ pub struct Choice {
 impl App {
     /// Returns the actions that are available now.
     #[must_use]
-    pub fn choices(&self) -> Vec<Choice> {
-        let Some(lesson) = self.lesson.as_ref().filter(|_| !self.paused) else {
+    pub fn lab_choices(&self) -> Vec<LabChoice> {
+        let Some(lesson) = self.lab.as_ref().filter(|_| !self.paused) else {
             return Vec::new();
         };
-        match lesson.course {
-            _ if lesson.over => vec![AGAIN_CHOICE],
-            Course::Tour => {
-                let more = lesson.chapter + 1 < CHAPTERS.len();
-                vec![if more { NEXT } else { AGAIN_CHOICE }]
+        match lesson.mode {
+            _ if lesson.has_exited => vec![RESET_CHOICE],
+            LabMode::Tour => {
+                let more = lesson.chapter + 1 < CHAPTER_STATES.len();
+                vec![if more {
+                    NEXT_CHAPTER_CHOICE
+                } else {
+                    RESET_CHOICE
+                }]
             }
-            Course::States => {
-                let row = self.selected().filter(|row| self.observation.is_own(row));
+            LabMode::States => {
+                let row = self
+                    .selected()
+                    .filter(|row| self.observation.is_in_current_namespace(row));
                 // A half-open socket disappears with its listener: no answer changes
                 // that.
                 let alone = |row: &&Row| {
                     row.socket.state == State::SynReceived
                         && row.socket.inode.is_none()
-                        && self.observation.listeners_of(row).next().is_none()
+                        && self.observation.best_listeners(row).next().is_none()
                 };
-                let row = row.filter(|row| !alone(row) && !self.is_left_behind(row));
-                let mut choices: Vec<Choice> = row.map(of_row).unwrap_or_default();
-                choices.push(AGAIN_CHOICE);
+                let row = row.filter(|row| !alone(row) && !self.is_of_exited_lab(row));
+                let mut choices: Vec<LabChoice> = row.map(choices_of_row).unwrap_or_default();
+                choices.push(RESET_CHOICE);
                 choices
             }
         }
@@ -115,14 +121,14 @@ impl App {
     /// Returns the actions possible in each state: the pane reserves lines for
     /// the largest set, so that it does not move with the cursor.
     #[must_use]
-    pub fn possible_choices(&self) -> Vec<Vec<Choice>> {
+    pub fn possible_lab_choices(&self) -> Vec<Vec<LabChoice>> {
         let Some(any) = self.observation.rows.first() else {
             return Vec::new();
         };
         let held = |state, unread| {
             let mut row = *any;
-            row.phase = Phase::Steady;
-            row.unowned = None;
+            row.phase = Phase::Unchanged;
+            row.no_owner_reason = None;
             row.socket.protocol = Protocol::Tcp;
             row.socket.state = state;
             row.socket.inode = Some(NonZeroU32::MIN);
@@ -133,8 +139,8 @@ impl App {
             .into_iter()
             .flat_map(|state| [held(state, 0), held(state, 2)]);
         rows.map(|row| {
-            let mut choices = of_row(&row);
-            choices.push(AGAIN_CHOICE);
+            let mut choices = choices_of_row(&row);
+            choices.push(RESET_CHOICE);
             choices
         })
         .collect()
@@ -143,55 +149,59 @@ impl App {
     /// True if a row was left to the kernel by an exited process of the lab: no
     /// process plays its peer any more.
     #[must_use]
-    pub fn is_left_behind(&self, row: &Row) -> bool {
-        let left = self.lesson.as_ref().and_then(|lesson| lesson.left);
+    pub fn is_of_exited_lab(&self, row: &Row) -> bool {
+        let left = self.lab.as_ref().and_then(|lesson| lesson.exited_at);
         left.is_some_and(|left| row.first_seen <= left)
     }
 
     /// True in the tour, which has chapters.
     #[must_use]
     pub fn is_on_tour(&self) -> bool {
-        self.lesson
+        self.lab
             .as_ref()
-            .is_some_and(|lesson| lesson.course == Course::Tour)
+            .is_some_and(|lesson| lesson.mode == LabMode::Tour)
     }
 
     /// True if the lab shows one socket in each state.
     #[must_use]
-    pub fn learns_states(&self) -> bool {
-        self.lesson
+    pub fn is_in_states_lab(&self) -> bool {
+        self.lab
             .as_ref()
-            .is_some_and(|lesson| lesson.course == Course::States)
+            .is_some_and(|lesson| lesson.mode == LabMode::States)
     }
 
     /// Records the actions of a frame: a digit refers to them until the next one.
-    pub(super) fn offer(&mut self, shown: bool) {
+    pub(super) fn update_offered_choices(&mut self, shown: bool) {
         let socket = self.selected().map(|row| row.socket);
-        let choices = if shown { self.choices() } else { Vec::new() };
-        if let Some(lesson) = &mut self.lesson {
+        let choices = if shown {
+            self.lab_choices()
+        } else {
+            Vec::new()
+        };
+        if let Some(lesson) = &mut self.lab {
             lesson.offered = Some((choices, socket));
         }
     }
 
     /// Handles a digit. It counts once: a key that is held down must not run a
     /// socket through unseen states.
-    pub(super) fn choose(&mut self, digit: u8) -> Vec<Effect> {
-        let Some(lesson) = &mut self.lesson else {
+    pub(super) fn choose_lab_action(&mut self, digit: u8) -> Vec<Effect> {
+        let Some(lesson) = &mut self.lab else {
             return Vec::new();
         };
-        if lesson.under_way.is_some() {
+        if lesson.pending_action.is_some() {
             return Vec::new();
         }
         let Some((choices, socket)) = lesson.offered.take() else {
             return Vec::new();
         };
-        let chosen = choices.into_iter().find(|choice| choice.key == digit);
+        let chosen = choices.into_iter().find(|choice| choice.digit == digit);
         let Some(choice) = chosen else {
             return Vec::new();
         };
-        lesson.under_way = Some((choice.what, None));
-        vec![Effect::Make(Wish {
-            what: choice.what,
+        lesson.pending_action = Some((choice.action, None));
+        vec![Effect::LabAction(LabRequest {
+            action: choice.action,
             protocol: socket.map_or(Protocol::Tcp, |socket| socket.protocol),
             local: socket.map(|socket| socket.local).unwrap_or_default(),
             remote: socket.and_then(|socket| socket.peer()),
@@ -199,21 +209,21 @@ impl App {
     }
 
     /// Handles the result of an action.
-    pub(super) fn made(&mut self, result: Result<(), Unmade>) -> Vec<Effect> {
-        let Some(lesson) = &mut self.lesson else {
+    pub(super) fn lab_action_done(&mut self, result: Result<(), LabFailure>) -> Vec<Effect> {
+        let Some(lesson) = &mut self.lab else {
             return Vec::new();
         };
-        let what = lesson.under_way.take().map(|(what, _)| what);
+        let what = lesson.pending_action.take().map(|(what, _)| what);
         if let (Some(what), Ok(())) = (what, &result) {
             // No action is offered until a table shows this one.
-            lesson.under_way = Some((what, Some(self.newest)));
+            lesson.pending_action = Some((what, Some(self.latest_table)));
         }
         match result {
-            Err(Unmade::Gone) => return self.lab_ended(),
-            Ok(()) => self.done(what),
-            Err(Unmade::Failed(reason)) => {
-                let reason = self.words.message(&reason);
-                self.tell_of_lesson("failed", &reason);
+            Err(LabFailure::Exited) => return self.lab_exited(),
+            Ok(()) => self.apply_lab_action(what),
+            Err(LabFailure::Failed(reason)) => {
+                let reason = self.messages.translate_message(&reason);
+                self.notify_lab("failed", &reason);
             }
         }
         vec![Effect::Refresh]
@@ -221,36 +231,36 @@ impl App {
 
     /// Handles the exit of a process of the lab. The result of a pending action
     /// may still come.
-    pub(super) fn lab_ended(&mut self) -> Vec<Effect> {
-        let Some(lesson) = &mut self.lesson else {
+    pub(super) fn lab_exited(&mut self) -> Vec<Effect> {
+        let Some(lesson) = &mut self.lab else {
             return Vec::new();
         };
-        lesson.over = true;
-        lesson.left = Some(self.observation.time.stamp());
-        let tour = lesson.course == Course::Tour;
-        self.tell_of_lesson(if tour { "ended_tour" } else { "ended" }, "");
+        lesson.has_exited = true;
+        lesson.exited_at = Some(self.observation.time.timestamp());
+        let tour = lesson.mode == LabMode::Tour;
+        self.notify_lab(if tour { "ended_tour" } else { "ended" }, "");
         vec![Effect::Refresh]
     }
 
-    fn done(&mut self, what: Option<Move>) {
-        let (Some(lesson), Some(what)) = (&mut self.lesson, what) else {
+    fn apply_lab_action(&mut self, what: Option<LabAction>) {
+        let (Some(lesson), Some(what)) = (&mut self.lab, what) else {
             return;
         };
         match what {
-            Move::Next => {
+            LabAction::Next => {
                 lesson.chapter += 1;
-                lesson.sought = CHAPTERS.get(lesson.chapter).copied();
+                lesson.target_state = CHAPTER_STATES.get(lesson.chapter).copied();
             }
-            Move::SetUpAgain => {
-                lesson.over = false;
+            LabAction::SetUpAgain => {
+                lesson.has_exited = false;
                 lesson.chapter = 0;
-                lesson.sought = None;
-                let tour = lesson.course == Course::Tour;
-                self.tell_of_lesson(if tour { "begun" } else { "again" }, "");
+                lesson.target_state = None;
+                let tour = lesson.mode == LabMode::Tour;
+                self.notify_lab(if tour { "begun" } else { "again" }, "");
             }
             _ => {
-                let told = self.words.lab("moves", what.key()).to_owned();
-                self.tell_of_lesson("done", &told);
+                let told = self.messages.lab("moves", what.key()).to_owned();
+                self.notify_lab("done", &told);
             }
         }
     }
@@ -258,64 +268,64 @@ impl App {
     /// Updates the lab with a new table, which shows the performed action. In the
     /// tour the cursor goes to the row of the chapter, once it is there: in the
     /// same state a row with more activity goes first.
-    pub(super) fn follow_lesson(&mut self) {
-        let Some(lesson) = &mut self.lesson else {
+    pub(super) fn update_lab(&mut self) {
+        let Some(lesson) = &mut self.lab else {
             return;
         };
-        if let Some((_, Some(then))) = lesson.under_way {
-            if self.observation.number <= then {
+        if let Some((_, Some(then))) = lesson.pending_action {
+            if self.observation.table_number <= then {
                 return;
             }
-            lesson.under_way = None;
+            lesson.pending_action = None;
         }
-        let Some(sought) = lesson.sought else {
+        let Some(sought) = lesson.target_state else {
             return;
         };
         let worth = |number: &u32| {
             let row = self.observation.rows.get(*number as usize)?;
             let there = row.socket.state == sought && row.phase != Phase::Closed;
-            let unaccepted = row.unowned == Some(Unowned::AcceptQueue);
+            let unaccepted = row.no_owner_reason == Some(NoOwnerReason::AcceptQueue);
             there.then_some((unaccepted, row.socket.recv_queue))
         };
-        let places = self.order.iter().enumerate().rev();
+        let places = self.row_order.iter().enumerate().rev();
         let best = places
             .filter_map(|(place, number)| Some((worth(number)?, place)))
             .max_by_key(|(worth, _)| *worth);
-        if let (Some((_, place)), Some(lesson)) = (best, &mut self.lesson) {
-            lesson.sought = None;
-            self.cursor.to(place);
-            self.turn_pages();
+        if let (Some((_, place)), Some(lesson)) = (best, &mut self.lab) {
+            lesson.target_state = None;
+            self.cursor.move_to(place);
+            self.close_row_pages();
         }
     }
 
     /// A page about one socket must not become one about another; the diagram
     /// shows the new one.
-    fn turn_pages(&mut self) {
+    fn close_row_pages(&mut self) {
         match self.mode {
-            Mode::Details { .. } | Mode::Explain { .. } => self.leave_all(),
+            Mode::Details { .. } | Mode::Explain { .. } => self.close_pages(),
             Mode::Machine(_) => {
-                self.leave_all();
+                self.close_pages();
                 self.open_machine();
             }
             _ => {}
         }
     }
 
-    fn tell_of_lesson(&mut self, name: &str, value: &str) {
-        let sentence = self.words.lab("pane", name);
-        let text = fill(sentence, |_| Some(value.to_owned())).unwrap_or_default();
+    fn notify_lab(&mut self, name: &str, value: &str) {
+        let sentence = self.messages.lab("pane", name);
+        let text = render(sentence, |_| Some(value.to_owned())).unwrap_or_default();
         self.notice = Some(super::notice::Notice::new(text, self.observation.time));
     }
 }
 
-fn of_row(row: &Row) -> Vec<Choice> {
+fn choices_of_row(row: &Row) -> Vec<LabChoice> {
     let fin = u32::from(row.socket.state == State::CloseWait);
     let unread = row.socket.recv_queue > fin;
-    let choice = |(key, what)| Choice {
-        key,
-        what,
-        to: leads_to(what, row),
-        by_reset: what == Move::ProgramCloses && row.socket.peer().is_some() && unread,
+    let choice = |(key, what)| LabChoice {
+        digit: key,
+        action: what,
+        next_state: resulting_state(what, row),
+        by_reset: what == LabAction::ProgramCloses && row.socket.peer().is_some() && unread,
     };
-    (1..).zip(moves(row)).map(choice).collect()
+    (1..).zip(lab_actions(row)).map(choice).collect()
 }

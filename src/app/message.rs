@@ -1,15 +1,15 @@
 //! Messages to the app: readings, keys, the mouse, and results of its effects.
 
 use super::command::Command;
+use super::events_page::EventId;
 use super::keys::Key;
-use super::stream::LineMark;
 use crate::explain::urgency::Urgency;
 use crate::listing::Column;
-use crate::model::action::{ArmId, ArmedFacts, Outcome, Refusal};
-use crate::model::closing::Closed;
-use crate::model::lesson::Unmade;
+use crate::model::action::{SignalOutcome, SignalRefusal, TargetFacts, TargetId};
+use crate::model::close::CloseResult;
+use crate::model::lab::LabFailure;
 use crate::model::observation::Observation;
-use crate::model::powers::Means;
+use crate::model::privileges::ProbedCapabilities;
 use crate::model::signal::Signal;
 use crate::model::state::State;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub enum Message {
     ReadingFailed(String),
     /// Interval between tables from now on, and the processor time of a table if
     /// the interval is longer because of it.
-    Paced(Duration, Option<Duration>),
+    IntervalChanged(Duration, Option<Duration>),
     /// A key was pressed.
     Key(Key),
     /// Keys were pressed faster than a frame is drawn.
@@ -36,23 +36,23 @@ pub enum Message {
     /// Text was pasted.
     Paste(String),
     /// A mouse action on a target of the last frame.
-    Mouse(Gesture, Spot),
+    Mouse(MouseAction, HitTarget),
     /// A frame was drawn.
-    Drawn(Drawn),
+    FrameDrawn(FrameInfo),
     /// Result of acquiring a target.
-    Armed(ArmId, Result<ArmedFacts, Refusal>),
+    TargetAcquired(TargetId, Result<TargetFacts, SignalRefusal>),
     /// A signal to a tree was sent to this number of processes.
-    Reached(ArmId, usize),
+    TreeSignalled(TargetId, usize),
     /// Effective abilities of this program.
-    Examined(Box<Means>),
+    CapabilitiesProbed(Box<ProbedCapabilities>),
     /// Outcome of a signal.
-    Acted(ArmId, Outcome),
+    SignalOutcome(TargetId, SignalOutcome),
     /// Result of an action in the lab.
-    Made(Result<(), Unmade>),
+    LabActionDone(Result<(), LabFailure>),
     /// The lab has exited unexpectedly: one of its processes is gone.
-    LabEnded,
+    LabExited,
     /// Results of closing connections, in the order of the requests.
-    Closed(Vec<Closed>),
+    CloseResults(Vec<CloseResult>),
     /// The timer requested by
     /// [`Effect::TickAfter`](super::effect::Effect::TickAfter) fired.
     Tick,
@@ -60,7 +60,7 @@ pub enum Message {
 
 /// Action of the mouse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gesture {
+pub enum MouseAction {
     /// One press of the left button.
     Click,
     /// A second press at the same position.
@@ -73,21 +73,21 @@ pub enum Gesture {
 
 /// Target under the mouse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spot {
+pub enum HitTarget {
     /// A row, by its place in the order.
     Row(usize),
     /// A column's heading.
     Heading(Column),
     /// A state's chip in the header.
-    Chip(Option<State>),
+    StateCount(Option<State>),
     /// The count of the urgent rows in the header.
-    Urgent(Urgency),
+    UrgencyCount(Urgency),
     /// The finding line.
     Finding,
     /// A state in the diagram of the machine.
-    Station(State),
+    DiagramState(State),
     /// A line of the page of events.
-    Happening(LineMark),
+    Event(EventId),
     /// An entry of the list of lessons.
     Lesson(usize),
     /// A signal in the list to choose from.
@@ -95,18 +95,18 @@ pub enum Spot {
     /// A key in the footer.
     Command(Command),
     /// No target.
-    Elsewhere,
+    Nothing,
 }
 
 /// Dimensions of the last frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Drawn {
+pub struct FrameInfo {
     /// Place of the first row on screen.
     pub top: usize,
     /// Number of rows that fit.
-    pub page: usize,
+    pub visible_rows: usize,
     /// Maximum scroll position of the page of text.
-    pub longest_scroll: u16,
+    pub max_scroll: u16,
     /// True if the question of the confirm dialog fitted.
     pub question_shown: bool,
     /// True if the actions of the lab fitted.

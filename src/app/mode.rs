@@ -1,12 +1,12 @@
 //! The page or dialog that has the keyboard.
 
-use super::closing::Closing;
-use super::confirm::Confirm;
+use super::close_connection::CloseConfirmation;
+use super::events_page::EventsPage;
 use super::keys::Context;
-use super::learning::Learning;
-use super::machine::Walk;
+use super::lessons::LessonsPage;
 use super::prompt::Prompt;
-use super::stream::Stream;
+use super::signal_confirmation::SignalConfirmation;
+use super::state_machine_page::DiagramCursor;
 
 /// The page or dialog that has the keyboard, with its own state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,32 +31,32 @@ pub enum Mode {
     /// All findings with their evidence.
     Findings {
         /// Index of the marked finding, muted ones after the others.
-        place: usize,
+        index: usize,
         /// Lines scrolled beyond the position at which that is visible.
         scroll: u16,
     },
     /// Abilities of this program, and gaps in what it can read.
-    Gaps {
+    Capabilities {
         /// Lines scrolled.
         scroll: u16,
     },
     /// The state machine.
-    Machine(Walk),
+    Machine(DiagramCursor),
     /// Events between the tables.
-    Events(Stream),
+    Events(EventsPage),
     /// The learning pages.
-    Learn(Learning),
+    Learn(LessonsPage),
     /// The choice of a column to sort by.
     SortMenu {
         /// Index of the marked entry.
-        place: usize,
+        index: usize,
     },
     /// A filter being typed.
     Prompt(Prompt),
     /// The question before a process is ended.
-    Confirm(Box<Confirm>),
+    Confirm(Box<SignalConfirmation>),
     /// The question before connections are closed.
-    Close(Box<Closing>),
+    Close(Box<CloseConfirmation>),
 }
 
 impl Mode {
@@ -65,19 +65,20 @@ impl Mode {
     pub fn context(&self) -> Context {
         match self {
             Self::Table => Context::Table,
-            Self::Details { .. } | Self::Explain { .. } | Self::Help { .. } | Self::Gaps { .. } => {
-                Context::Page
-            }
+            Self::Details { .. }
+            | Self::Explain { .. }
+            | Self::Help { .. }
+            | Self::Capabilities { .. } => Context::Page,
             Self::Findings { .. } => Context::Findings,
             Self::Machine(_) => Context::Machine,
             Self::Events(_) => Context::Events,
             Self::Learn(_) => Context::Learn,
             Self::SortMenu { .. } => Context::Menu,
             Self::Prompt(_) => Context::Prompt,
-            _ if self.explains_dialog() => Context::DialogHelp,
+            _ if self.shows_dialog_help() => Context::DialogHelp,
             Self::Confirm(_) => Context::Confirm,
             // A number is typed into a line.
-            Self::Close(closing) if closing.demand.is_some() => Context::Prompt,
+            Self::Close(closing) if closing.typed_confirmation.is_some() => Context::Prompt,
             Self::Close(_) => Context::Close,
         }
     }
@@ -85,37 +86,37 @@ impl Mode {
     /// True if the explanation of a confirmation question is shown instead of the
     /// question.
     #[must_use]
-    pub fn explains_dialog(&self) -> bool {
+    pub fn shows_dialog_help(&self) -> bool {
         match self {
-            Self::Confirm(confirm) => confirm.help.is_some(),
-            Self::Close(closing) => closing.help.is_some(),
+            Self::Confirm(confirm) => confirm.help_scroll.is_some(),
+            Self::Close(closing) => closing.help_scroll.is_some(),
             _ => false,
         }
     }
 
     /// True if it is about the selected socket alone.
-    pub(super) fn is_about_one(&self) -> bool {
+    pub(super) fn is_about_selected_socket(&self) -> bool {
         matches!(self, Self::Details { .. } | Self::Explain { .. })
     }
 
     /// The scroll position of a page of text.
-    pub(super) fn scroll(&mut self) -> Option<&mut u16> {
+    pub(super) fn scroll_mut(&mut self) -> Option<&mut u16> {
         match self {
             Self::Details { scroll }
             | Self::Explain { scroll }
             | Self::Help { scroll }
             | Self::Findings { scroll, .. }
-            | Self::Gaps { scroll } => Some(scroll),
+            | Self::Capabilities { scroll } => Some(scroll),
             Self::Learn(learning) => Some(&mut learning.scroll),
-            Self::Confirm(confirm) => confirm.help.as_mut(),
-            Self::Close(closing) => closing.help.as_mut(),
+            Self::Confirm(confirm) => confirm.help_scroll.as_mut(),
+            Self::Close(closing) => closing.help_scroll.as_mut(),
             _ => None,
         }
     }
 
     /// Limits scrolling to the end of the page.
     pub(super) fn limit_scroll(&mut self, longest: u16) {
-        if let Some(scroll) = self.scroll() {
+        if let Some(scroll) = self.scroll_mut() {
             *scroll = (*scroll).min(longest);
         }
     }

@@ -1,10 +1,10 @@
 //! The line with the latest notice.
 
-use crate::explain::sentence;
+use crate::explain::template;
 use crate::model::time::Time;
 
 /// Time for which a notice is shown, in milliseconds.
-const STAYS_MS: u64 = 12_000;
+const DISPLAY_MS: u64 = 12_000;
 
 /// A short notice to the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Notice {
     /// Its text.
     pub text: String,
     /// True if it offers to ask again about a process that did not end.
-    pub offers: bool,
+    pub offers_retry: bool,
     since: Time,
 }
 
@@ -22,30 +22,34 @@ impl Notice {
     pub fn new(text: String, since: Time) -> Self {
         Self {
             text,
-            offers: false,
+            offers_retry: false,
             since,
         }
     }
 
     /// Adds the offer to ask again.
     #[must_use]
-    pub fn with_offer(self) -> Self {
+    pub fn with_retry_offer(self) -> Self {
         Self {
-            offers: true,
+            offers_retry: true,
             ..self
         }
     }
 
     /// True if its time has elapsed.
     #[must_use]
-    pub fn is_over(&self, now: Time) -> bool {
-        now.monotonic_ms.saturating_sub(self.since.monotonic_ms) >= STAYS_MS
+    pub fn is_expired(&self, now: Time) -> bool {
+        now.monotonic_ms.saturating_sub(self.since.monotonic_ms) >= DISPLAY_MS
     }
 }
 
 /// Builds a notice from a message of the assets.
-pub(super) fn fill(text: &str, values: &[(&str, String)], now: Time) -> Option<Notice> {
-    let text = sentence::fill(text, |place| {
+pub(super) fn notice_from_template(
+    text: &str,
+    values: &[(&str, String)],
+    now: Time,
+) -> Option<Notice> {
+    let text = template::render(text, |place| {
         let (_, value) = values.iter().find(|(name, _)| *name == place)?;
         Some(value.clone())
     })?;

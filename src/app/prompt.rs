@@ -7,9 +7,9 @@ use super::mode::Mode;
 use crate::filter::{Filter, ParseError};
 
 /// Maximum length of a filter in bytes. It is parsed and applied with every key.
-const LONGEST: usize = 4096;
+const MAX_FILTER_BYTES: usize = 4096;
 /// Number of earlier filters that are kept.
-const REMEMBERED: usize = 50;
+const MAX_HISTORY: usize = 50;
 
 /// The line, and the filter to restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,15 +20,15 @@ pub struct Prompt {
     pub caret: usize,
     /// Its error, if there is one.
     pub error: Option<ParseError>,
-    before: Filter,
+    previous_filter: Filter,
     /// The last filter that was valid and matched a row.
-    matched: Filter,
-    recalled: Option<usize>,
+    last_match: Filter,
+    history_index: Option<usize>,
 }
 
 impl Prompt {
     fn insert(&mut self, text: &str) {
-        let mut room = LONGEST.saturating_sub(self.text.len());
+        let mut room = MAX_FILTER_BYTES.saturating_sub(self.text.len());
         let fits = |typed: &char| {
             let left = room.checked_sub(typed.len_utf8());
             room = left.unwrap_or(room);
@@ -43,12 +43,12 @@ impl Prompt {
         self.caret += plain.len();
     }
 
-    fn left(&self) -> usize {
+    fn previous_boundary(&self) -> usize {
         let before = self.text[..self.caret].chars().next_back();
         self.caret - before.map_or(0, char::len_utf8)
     }
 
-    fn right(&self) -> usize {
+    fn next_boundary(&self) -> usize {
         let after = self.text[self.caret..].chars().next();
         self.caret + after.map_or(0, char::len_utf8)
     }
@@ -67,13 +67,13 @@ impl Prompt {
     fn edit(&mut self, key: Key) -> bool {
         match key {
             Key::Char(character) => self.insert(character.encode_utf8(&mut [0; 4])),
-            Key::Backspace | Key::Ctrl('h') => self.erase(self.left(), self.caret),
-            Key::Delete => self.erase(self.caret, self.right()),
+            Key::Backspace | Key::Ctrl('h') => self.erase(self.previous_boundary(), self.caret),
+            Key::Delete => self.erase(self.caret, self.next_boundary()),
             Key::Ctrl('u') => self.erase(0, self.caret),
             Key::Ctrl('k') => self.text.truncate(self.caret),
             Key::Ctrl('w') => self.erase(self.word_left(), self.caret),
-            Key::Left | Key::Ctrl('b') => self.caret = self.left(),
-            Key::Right | Key::Ctrl('f') => self.caret = self.right(),
+            Key::Left | Key::Ctrl('b') => self.caret = self.previous_boundary(),
+            Key::Right | Key::Ctrl('f') => self.caret = self.next_boundary(),
             Key::Home | Key::Ctrl('a') => self.caret = 0,
             Key::End | Key::Ctrl('e') => self.caret = self.text.len(),
             _ => return false,
@@ -84,7 +84,7 @@ impl Prompt {
 
 /// Returns the filter of the longest valid prefix by whole words; none if that is
 /// empty.
-fn readable(text: &str) -> Option<Filter> {
+fn longest_parsable_prefix(text: &str) -> Option<Filter> {
     let mut head = text.trim_end();
     while let Some((before, _)) = head.rsplit_once(char::is_whitespace) {
         head = before.trim_end();
@@ -107,9 +107,9 @@ impl App {
             caret: text.len(),
             text,
             error: None,
-            before: self.filter.clone(),
-            matched: self.filter.clone(),
-            recalled: None,
+            previous_filter: self.filter.clone(),
+            last_match: self.filter.clone(),
+            history_index: None,
         });
     }
 
@@ -119,11 +119,11 @@ impl App {
             Key::Ctrl('z') => return vec![Effect::Suspend],
             Key::Esc => self.abandon_prompt(),
             Key::Enter => self.accept_prompt(),
-            Key::Up | Key::Ctrl('p') => self.recall(true),
-            Key::Down | Key::Ctrl('n') => self.recall(false),
+            Key::Up | Key::Ctrl('p') => self.recall_filter(true),
+            Key::Down | Key::Ctrl('n') => self.recall_filter(false),
             key => {
                 if self.edit_prompt(key) {
-                    self.try_prompt();
+                    self.apply_prompt();
                 }
             }
         }
@@ -139,12 +139,12 @@ impl App {
         }
     }
 
-    pub(super) fn paste(&mut self, text: &str) -> Vec<Effect> {
+    pub(super) fn handle_paste(&mut self, text: &str) -> Vec<Effect> {
         if let Mode::Prompt(prompt) = &mut self.mode {
             prompt.insert(text);
-            self.try_prompt();
+            self.apply_prompt();
         } else {
-            self.consent.stray(self.now);
+            self.confirmation_guard.restart_reading_time(self.now);
         }
         Vec::new()
     }
@@ -152,7 +152,7 @@ impl App {
     /// Applies the text typed so far as the filter. While it is invalid, as in
     /// the midst of a word, the words before are applied, or else the last filter
     /// that matched.
-    pub(super) fn try_prompt(&mut self) {
+    pub(super) fn apply_prompt(&mut self) {
         let Mode::Prompt(prompt) = &mut self.mode else {
             return;
         };
@@ -160,26 +160,27 @@ impl App {
             Ok(filter) => {
                 prompt.error = None;
                 self.filter = filter;
-                self.rearrange();
+                self.reselect_rows();
                 if let Mode::Prompt(prompt) = &mut self.mode
-                    && !self.order.is_empty()
+                    && !self.row_order.is_empty()
                 {
-                    prompt.matched = self.filter.clone();
+                    prompt.last_match = self.filter.clone();
                 }
             }
             Err(error) => {
                 prompt.error = Some(error);
-                let known = readable(&prompt.text).unwrap_or_else(|| prompt.matched.clone());
+                let known = longest_parsable_prefix(&prompt.text)
+                    .unwrap_or_else(|| prompt.last_match.clone());
                 if self.filter != known {
                     self.filter = known;
-                    self.rearrange();
+                    self.reselect_rows();
                 }
             }
         }
     }
 
     fn accept_prompt(&mut self) {
-        self.try_prompt();
+        self.apply_prompt();
         let Mode::Prompt(prompt) = &self.mode else {
             return;
         };
@@ -187,43 +188,43 @@ impl App {
             return;
         }
         let text = prompt.text.clone();
-        if !text.trim().is_empty() && self.filters.last() != Some(&text) {
-            self.filters.push(text);
-            if self.filters.len() > REMEMBERED {
-                self.filters.remove(0);
+        if !text.trim().is_empty() && self.filter_history.last() != Some(&text) {
+            self.filter_history.push(text);
+            if self.filter_history.len() > MAX_HISTORY {
+                self.filter_history.remove(0);
             }
         }
-        self.leave_all();
-        self.tell_port_use();
+        self.close_pages();
+        self.notify_port_status();
     }
 
     fn abandon_prompt(&mut self) {
         if let Mode::Prompt(prompt) = &self.mode {
-            self.filter = prompt.before.clone();
+            self.filter = prompt.previous_filter.clone();
         }
-        self.leave_all();
-        self.rearrange();
+        self.close_pages();
+        self.reselect_rows();
     }
 
     /// Recalls an earlier filter, or a later one.
-    fn recall(&mut self, earlier: bool) {
-        let count = self.filters.len();
+    fn recall_filter(&mut self, earlier: bool) {
+        let count = self.filter_history.len();
         let Mode::Prompt(prompt) = &mut self.mode else {
             return;
         };
-        let place = match (prompt.recalled, earlier) {
+        let place = match (prompt.history_index, earlier) {
             (None, true) if count > 0 => Some(count - 1),
             // No filter to recall: the text stays.
             (None, _) => return,
             (Some(place), true) => Some(place.saturating_sub(1)),
             (Some(place), false) => Some(place + 1).filter(|place| *place < count),
         };
-        prompt.recalled = place;
+        prompt.history_index = place;
         prompt.text = place
-            .and_then(|place| self.filters.get(place))
+            .and_then(|place| self.filter_history.get(place))
             .cloned()
             .unwrap_or_default();
         prompt.caret = prompt.text.len();
-        self.try_prompt();
+        self.apply_prompt();
     }
 }

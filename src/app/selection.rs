@@ -5,7 +5,7 @@ use super::effect::Effect;
 use crate::listing::{Column, cell};
 
 /// Columns of a copied line, as TCPView writes a row.
-const COPIED: [Column; 6] = [
+const COPIED_COLUMNS: [Column; 6] = [
     Column::Process,
     Column::Pid,
     Column::Proto,
@@ -17,36 +17,36 @@ const COPIED: [Column; 6] = [
 impl App {
     pub(super) fn copy_row(&mut self) -> Vec<Effect> {
         let Some(row) = self.selected() else {
-            return self.nothing_selected();
+            return self.notify_nothing_selected();
         };
-        let cells: Vec<String> = COPIED
+        let cells: Vec<String> = COPIED_COLUMNS
             .iter()
             .map(|column| {
-                cell(*column, row, &self.observation, self.numeric, self.words)
+                cell(*column, row, &self.observation, self.numeric, self.messages)
                     .text
                     .to_string()
             })
             .filter(|text| !text.is_empty())
             .collect();
-        self.copied(cells.join(" "))
+        self.copy_text(cells.join(" "))
     }
 
     pub(super) fn copy_json(&mut self) -> Vec<Effect> {
         if self.selected().is_none() {
-            return self.nothing_selected();
+            return self.notify_nothing_selected();
         }
-        self.say(self.clipboard.key(), &[("text", "JSON".to_owned())]);
+        self.notify_key(self.clipboard.key(), &[("text", "JSON".to_owned())]);
         vec![Effect::CopyJson]
     }
 
-    fn copied(&mut self, text: String) -> Vec<Effect> {
+    fn copy_text(&mut self, text: String) -> Vec<Effect> {
         let shown: String = text.chars().take(60).collect();
-        self.say(self.clipboard.key(), &[("text", shown)]);
+        self.notify_key(self.clipboard.key(), &[("text", shown)]);
         vec![Effect::Copy(text)]
     }
 
-    pub(super) fn nothing_selected(&mut self) -> Vec<Effect> {
-        self.say("no_row", &[]);
+    pub(super) fn notify_nothing_selected(&mut self) -> Vec<Effect> {
+        self.notify_key("no_row", &[]);
         Vec::new()
     }
 }

@@ -3,7 +3,7 @@
 use super::App;
 use super::command::Command;
 use super::effect::Effect;
-use crate::explain::sentence::{fill, grouped};
+use crate::explain::template::{format_thousands, render};
 use crate::model::observation::Observation;
 use crate::model::row::{Phase, Row};
 use crate::model::socket::SocketKey;
@@ -15,13 +15,13 @@ pub struct Tags {
     keys: BTreeSet<SocketKey>,
     /// True if all tagged sockets have gone by themselves without a notice yet: a
     /// key meant for them must not act on the row under the cursor.
-    lapsed: bool,
+    all_gone: bool,
 }
 
 impl Tags {
     /// True if a socket is tagged.
     #[must_use]
-    pub fn has(&self, key: SocketKey) -> bool {
+    pub fn contains(&self, key: SocketKey) -> bool {
         self.keys.contains(&key)
     }
 
@@ -46,30 +46,30 @@ impl Tags {
     }
 
     /// True if all tagged sockets have gone by themselves since the last key.
-    pub(super) fn have_lapsed(&self) -> bool {
-        self.lapsed
+    pub(super) fn have_all_gone(&self) -> bool {
+        self.all_gone
     }
 
     /// Records a key that is not about the tags.
-    pub(super) fn forget_lapse(&mut self) {
-        self.lapsed = false;
+    pub(super) fn acknowledge_gone(&mut self) {
+        self.all_gone = false;
     }
 
     /// Removes the tags of sockets that are gone.
-    pub(super) fn keep_present(&mut self, observation: &Observation) {
+    pub(super) fn retain_present(&mut self, observation: &Observation) {
         if self.keys.is_empty() {
             return;
         }
-        let present = observation.rows.iter().filter(|row| is_there(row));
+        let present = observation.rows.iter().filter(|row| is_present(row));
         self.keys = present
             .map(|row| row.socket.key())
             .filter(|key| self.keys.contains(key))
             .collect();
-        self.lapsed = self.keys.is_empty();
+        self.all_gone = self.keys.is_empty();
     }
 }
 
-fn is_there(row: &Row) -> bool {
+fn is_present(row: &Row) -> bool {
     row.phase != Phase::Closed
 }
 
@@ -77,42 +77,42 @@ impl App {
     /// Tags the row under the cursor and moves to the next.
     pub(super) fn toggle_tag(&mut self) -> Vec<Effect> {
         let Some(row) = self.selected() else {
-            return self.nothing_selected();
+            return self.notify_nothing_selected();
         };
-        if is_there(row) {
+        if is_present(row) {
             let key = row.socket.key();
             self.tags.toggle(key);
         }
-        self.browse(Command::Down)
+        self.navigate(Command::Down)
     }
 
     /// Tags every visible row; if all are tagged, removes all tags.
     pub(super) fn tag_all(&mut self) -> Vec<Effect> {
         let rows = self
-            .order
+            .row_order
             .iter()
             .filter_map(|number| self.observation.rows.get(*number as usize));
         let shown: BTreeSet<SocketKey> = rows
-            .filter(|row| is_there(row))
+            .filter(|row| is_present(row))
             .map(|row| row.socket.key())
             .collect();
         if shown.is_empty() {
-            return self.nothing_selected();
+            return self.notify_nothing_selected();
         }
         if shown.is_subset(&self.tags.keys) {
             return self.clear_tags();
         }
         self.tags.keys.extend(shown);
-        let sentence = self.words.closing("tags", "tagged");
-        let count = grouped(self.tags.count() as u64);
-        self.tell(fill(sentence, |_| Some(count.clone())).unwrap_or_default());
+        let sentence = self.messages.closing("tags", "tagged");
+        let count = format_thousands(self.tags.count() as u64);
+        self.notify(render(sentence, |_| Some(count.clone())).unwrap_or_default());
         Vec::new()
     }
 
     pub(super) fn clear_tags(&mut self) -> Vec<Effect> {
         if self.tags.clear() {
-            let text = self.words.closing("tags", "cleared").to_owned();
-            self.tell(text);
+            let text = self.messages.closing("tags", "cleared").to_owned();
+            self.notify(text);
         }
         Vec::new()
     }
@@ -121,12 +121,12 @@ impl App {
     /// visible or not, in the order of the table; without tags, the row under the
     /// cursor.
     #[must_use]
-    pub fn rows_to_act_on(&self) -> Vec<&Row> {
+    pub fn target_rows(&self) -> Vec<&Row> {
         let rows = self.observation.rows.iter();
         let tagged: Vec<&Row> = if self.tags.count() == 0 {
             Vec::new()
         } else {
-            rows.filter(|row| is_there(row) && self.tags.has(row.socket.key()))
+            rows.filter(|row| is_present(row) && self.tags.contains(row.socket.key()))
                 .collect()
         };
         if tagged.is_empty() {

@@ -4,7 +4,7 @@ pub(super) mod shared;
 
 use crate::lab::DeviceChoice;
 use clap::{Arg, ArgAction, Command, value_parser};
-use shared::{LIVE, flag, path, value, with_shared};
+use shared::{LIVE_TABLE, flag, path, value, with_shared};
 use std::ffi::OsString;
 
 const EXAMPLES: &str = "\
@@ -65,7 +65,7 @@ pub(super) fn command() -> Command {
         let name = command.get_name().to_owned();
         with_shared(command, &name)
     });
-    with_shared(command, LIVE).subcommands(commands)
+    with_shared(command, LIVE_TABLE).subcommands(commands)
 }
 
 fn list() -> Command {
@@ -274,7 +274,7 @@ Exit codes: 0 all are closed, 1 nothing matched or one was not, 2 an error or a
 refusal.";
 
 fn kill() -> Command {
-    acting(
+    with_action_args(
         Command::new("kill")
             .about("End the processes whose sockets match")
             .after_help(KILL)
@@ -288,7 +288,7 @@ fn kill() -> Command {
 }
 
 fn close() -> Command {
-    acting(
+    with_action_args(
         Command::new("close")
             .about("Close the connections that match")
             .after_help(CLOSE),
@@ -296,7 +296,7 @@ fn close() -> Command {
 }
 
 /// Adds the arguments of both actions.
-fn acting(command: Command) -> Command {
+fn with_action_args(command: Command) -> Command {
     let number = || value_parser!(u32).range(1..);
     command
         .arg(filter())
@@ -326,7 +326,7 @@ fn filter() -> Arg {
 
 /// The command line in which asking for help stops nothing, so that the flags beside it
 /// can be read.
-pub(super) fn without_help() -> Command {
+pub(super) fn command_without_help() -> Command {
     let asked = |name, short| flag(name, Some(short), "").global(true);
     command()
         .disable_help_flag(true)
@@ -337,10 +337,10 @@ pub(super) fn without_help() -> Command {
 
 /// The command that the arguments name, the program's own name first, even if they
 /// cannot be parsed: the first word that is a command and not the value of a flag.
-pub(super) fn command_named(arguments: &[OsString]) -> Option<String> {
+pub(super) fn find_command_name(arguments: &[OsString]) -> Option<String> {
     let whole = command();
     let takes_value = |typed: &str| {
-        let mut flags = whole.get_arguments().filter(|arg| is_valued(arg));
+        let mut flags = whole.get_arguments().filter(|arg| takes_value(arg));
         let long = typed.strip_prefix("--");
         // The last letter of several.
         let short = typed.chars().last().filter(|_| long.is_none());
@@ -364,7 +364,7 @@ pub(super) fn command_named(arguments: &[OsString]) -> Option<String> {
 }
 
 /// True for a flag with a value.
-fn is_valued(arg: &Arg) -> bool {
+fn takes_value(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::Set | ArgAction::Append) && !arg.is_positional()
 }
 
@@ -393,7 +393,7 @@ mod tests {
         assert!(all.len() > 50);
         let left: Vec<_> = all
             .into_iter()
-            .filter(|english| words.message(english) == *english)
+            .filter(|english| words.translate_message(english) == *english)
             .collect();
         assert!(left.is_empty(), "{left:#?}");
     }

@@ -1,6 +1,6 @@
 //! The command line as a function of bytes, for [`crate::fuzzing`].
 
-use super::{Surroundings, plan};
+use super::{TerminalEnvironment, plan};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
@@ -15,6 +15,6 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<(), String> {
     let words = words.map(|word| word.iter().copied().filter(|byte| *byte != 0).collect());
     let words = words.map(OsString::from_vec);
     let all = std::iter::once("tcplens".into()).chain(words);
-    let parsed = plan::parse(all, &Surroundings::default());
+    let parsed = plan::parse(all, &TerminalEnvironment::default());
     parsed.map(drop).map_err(|usage| usage.to_string())
 }

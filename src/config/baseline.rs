@@ -1,7 +1,7 @@
 //! A baseline as a file: the expected listeners, one a line, in JSON.
 
 use crate::model::baseline::{Baseline, Listener, ListenerProgram};
-use crate::model::mute::quoted;
+use crate::model::mute::quote_basic;
 use crate::model::observation::Observation;
 use crate::model::protocol::Protocol;
 use crate::model::text::{Text, is_deceptive};
@@ -15,13 +15,14 @@ use std::time::{Duration, UNIX_EPOCH};
 const SCHEMA: u64 = 1;
 
 #[derive(Deserialize)]
-struct File {
+#[serde(expecting = "a baseline")]
+struct BaselineFile {
     schema: u64,
-    listeners: Vec<Entry>,
+    listeners: Vec<BaselineEntry>,
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct BaselineEntry {
     protocol: String,
     address: String,
     port: u16,
@@ -36,7 +37,7 @@ struct Entry {
 ///
 /// The reason why it is invalid, in one line that is safe to show.
 pub fn parse(text: &str) -> Result<Baseline, String> {
-    let file: File = serde_json::from_str(text)
+    let file: BaselineFile = serde_json::from_str(text)
         .map_err(|error| Text::from(error.to_string().as_str()).to_string())?;
     if file.schema != SCHEMA {
         return Err(format!(
@@ -51,7 +52,7 @@ pub fn parse(text: &str) -> Result<Baseline, String> {
     })
 }
 
-fn listener(entry: Entry) -> Result<Listener, String> {
+fn listener(entry: BaselineEntry) -> Result<Listener, String> {
     let protocol = match entry.protocol.as_str() {
         "tcp" => Protocol::Tcp,
         "udp" => Protocol::Udp,
@@ -79,18 +80,18 @@ fn listener(entry: Entry) -> Result<Listener, String> {
 
 /// Writes the listeners of an observation.
 #[must_use]
-pub fn print(baseline: &Baseline, observation: &Observation) -> String {
+pub fn to_json(baseline: &Baseline, observation: &Observation) -> String {
     let saved = UNIX_EPOCH + Duration::from_millis(observation.time.wall_ms);
     let mut text = format!(
         "{{\"schema\":{SCHEMA},\"tool\":\"tcplens {}\",\"host\":{},\"saved_at\":\"{}\",\n \"listeners\":[",
         env!("CARGO_PKG_VERSION"),
-        quoted(observation.host.as_str()),
+        quote_basic(observation.host.as_str()),
         humantime::format_rfc3339_seconds(saved),
     );
     let mut separator = "\n  ";
     for listener in &baseline.listeners {
         let program = listener.program.path();
-        let program = program.map_or_else(|| "null".to_owned(), written);
+        let program = program.map_or_else(|| "null".to_owned(), json_string);
         let uid = listener.uid;
         let uid = uid.map_or_else(|| "null".to_owned(), |uid| uid.to_string());
         // Writing to a String cannot fail.
@@ -109,7 +110,7 @@ pub fn print(baseline: &Baseline, observation: &Observation) -> String {
 
 /// A path as a string of JSON that reads back as the same, and can be shown; one that
 /// is no text as it is shown.
-fn written(path: &Text) -> String {
+fn json_string(path: &Text) -> String {
     let raw = std::str::from_utf8(path.raw()).unwrap_or(path.as_str());
     let mut written = String::from("\"");
     for character in raw.chars() {
@@ -165,11 +166,11 @@ mod tests {
             listeners in proptest::collection::btree_set(any_listener(), 0..20)
         ) {
             let baseline = Baseline { listeners };
-            let text = print(&baseline, &Observation::default());
+            let text = to_json(&baseline, &Observation::default());
             let read = parse(&text).unwrap();
             prop_assert_eq!(read.listeners.len(), baseline.listeners.len());
             for listener in &baseline.listeners {
-                prop_assert!(read.lists(listener), "{listener:?} in {text}");
+                prop_assert!(read.contains(listener), "{listener:?} in {text}");
             }
         }
 
@@ -186,7 +187,7 @@ mod tests {
             place: prop::sample::Index,
             byte: u8,
         ) {
-            let text = print(&Baseline { listeners }, &Observation::default());
+            let text = to_json(&Baseline { listeners }, &Observation::default());
             let mut bytes = text.into_bytes();
             let place = place.index(bytes.len());
             bytes[place] = byte;
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_paths_are_known_again() {
+    fn unusual_paths_round_trip() {
         for raw in [
             &b"/srv/a b"[..],
             b"/srv/a\\b",
@@ -218,8 +219,8 @@ mod tests {
             let baseline = Baseline {
                 listeners: BTreeSet::from([listener.clone()]),
             };
-            let text = print(&baseline, &Observation::default());
-            assert!(parse(&text).unwrap().lists(&listener), "{text}");
+            let text = to_json(&baseline, &Observation::default());
+            assert!(parse(&text).unwrap().contains(&listener), "{text}");
         }
     }
 
@@ -229,14 +230,14 @@ mod tests {
             {"protocol":"tcp","address":"0.0.0.0","port":80,"program":"/usr/sbin/nginx"},
             {"protocol":"tcp","address":"0.0.0.0","port":81,"program":null,"uid":33}]}"#;
         let baseline = parse(old).unwrap();
-        assert_eq!(baseline.without_user(), 1);
+        assert_eq!(baseline.count_without_user(), 1);
     }
 
     #[test]
-    fn what_is_no_baseline_is_told() {
+    fn an_invalid_baseline_is_refused_with_a_reason() {
         let cases = [
             ("", "EOF"),
-            ("[]", "struct File"),
+            ("[]", "a baseline"),
             (r#"{"schema":2,"listeners":[]}"#, "schema is 2"),
             (
                 r#"{"schema":1,"listeners":[{"protocol":"sctp","address":"::","port":1}]}"#,

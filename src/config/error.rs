@@ -1,6 +1,6 @@
 //! Errors of reading and writing settings and baselines, each with a remedy.
 
-use super::notes::Mistakes;
+use super::diagnostics::Diagnostics;
 use crate::model::text::Text;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// Reason why root does not read a file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Distrust {
+pub enum UntrustedReason {
     /// It belongs to this user.
     #[error("it belongs to uid {0}; as root only files of root, or of who called sudo, are read")]
     Owner(u32),
@@ -50,11 +50,11 @@ pub enum FileError {
     },
     /// It is not to be trusted.
     #[error("{path} is not read: {reason}")]
-    Distrusted {
+    Untrusted {
         /// The file.
         path: Text,
         /// Reason.
-        reason: Distrust,
+        reason: UntrustedReason,
     },
     /// It is a folder, a pipe, a device or the like.
     #[error("{path} is not a regular file")]
@@ -85,12 +85,12 @@ pub enum FileError {
         hint: &'static str,
     },
     /// It is wrong.
-    #[error("{}", told(.path, .mistakes))]
-    Wrong {
+    #[error("{}", invalid_message(.path, .mistakes))]
+    Invalid {
         /// The file.
         path: Text,
         /// Everything that is wrong.
-        mistakes: Mistakes,
+        mistakes: Diagnostics,
     },
     /// It is not a baseline.
     #[error("{path} is no baseline: {reason}")]
@@ -110,8 +110,8 @@ impl FileError {
     }
 }
 
-fn told(path: &Text, mistakes: &Mistakes) -> String {
-    let each = mistakes.0.iter().map(|mistake| mistake.told(path));
+fn invalid_message(path: &Text, mistakes: &Diagnostics) -> String {
+    let each = mistakes.0.iter().map(|mistake| mistake.render(path));
     let count = mistakes.0.len();
     let last = match count {
         1 => "mend it; until then nothing is done".to_owned(),
@@ -122,6 +122,6 @@ fn told(path: &Text, mistakes: &Mistakes) -> String {
 
 /// A path as it may be shown.
 #[must_use]
-pub fn shown(path: &Path) -> Text {
+pub fn path_text(path: &Path) -> Text {
     Text::new(path.as_os_str().as_bytes())
 }

@@ -61,7 +61,7 @@ const TAIL: &str = "
 #[must_use]
 pub fn text() -> String {
     let mut text = HEAD.to_owned();
-    for (name, value) in thresholds::told(&Thresholds::default()) {
+    for (name, value) in thresholds::to_entries(&Thresholds::default()) {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "#{name} = {value}");
     }

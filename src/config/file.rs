@@ -5,94 +5,94 @@
 //! other is refused instead of skipped: a check that silently uses other rules
 //! than the user expects would report "all well" wrongly.
 
-mod folders;
-mod reader;
-mod reading;
-mod writing;
+mod content;
+mod path_trust;
+mod trust_policy;
+mod write;
 
 use super::baseline;
-use super::error::shown;
-pub use super::error::{Distrust, FileError};
-use super::notes::{Mistake, Mistakes};
-use super::{Parsed, parse};
+use super::diagnostics::{Diagnostic, Diagnostics};
+use super::error::path_text;
+pub use super::error::{FileError, UntrustedReason};
+use super::{ParsedSettings, parse};
 use crate::model::baseline::Baseline;
-pub use reader::Reader;
-use reading::{Content, dangles, read};
+use content::{FileContent, is_dangling, read};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-pub use writing::{create, make_folder};
+pub use trust_policy::TrustPolicy;
+pub use write::{create, make_folder};
 
 /// Location of the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ConfigPath {
     /// In a file that was named: it must be there.
     Named(PathBuf),
     /// In the usual file, if there is one.
-    Usual(PathBuf),
+    Default(PathBuf),
     /// No folder for settings is known.
-    Nowhere,
+    Unknown,
 }
 
-impl Place {
+impl ConfigPath {
     /// The file, if there can be one.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match self {
-            Self::Named(path) | Self::Usual(path) => Some(path),
-            Self::Nowhere => None,
+            Self::Named(path) | Self::Default(path) => Some(path),
+            Self::Unknown => None,
         }
     }
 
-    fn is_usual(&self) -> bool {
-        matches!(self, Self::Usual(_))
+    fn is_default(&self) -> bool {
+        matches!(self, Self::Default(_))
     }
 
     /// The usual file, by the base directory specification: `XDG_CONFIG_HOME`
     /// counts where it is an absolute path, else `~/.config`.
     #[must_use]
-    pub fn usual(config_home: Option<PathBuf>, home: Option<PathBuf>) -> Self {
+    pub fn default_path(config_home: Option<PathBuf>, home: Option<PathBuf>) -> Self {
         let absolute = |path: &PathBuf| path.is_absolute();
         let home = home.filter(absolute).map(|home| home.join(".config"));
         let folder = config_home.filter(absolute).or(home);
-        folder.map_or(Self::Nowhere, |folder| {
-            Self::Usual(folder.join("tcplens").join("config.toml"))
+        folder.map_or(Self::Unknown, |folder| {
+            Self::Default(folder.join("tcplens").join("config.toml"))
         })
     }
 }
 
 /// Contents of a settings file.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Loaded {
+pub struct LoadedSettings {
     /// The settings and their warnings.
-    pub parsed: Parsed,
+    pub parsed: ParsedSettings,
     /// The file, if there is one.
     pub path: Option<PathBuf>,
     /// Reason why the default file could not be looked for, if it could not.
-    pub passed_over: Option<String>,
+    pub skip_reason: Option<String>,
 }
 
-impl Loaded {
-    fn nothing(passed_over: Option<String>) -> Self {
+impl LoadedSettings {
+    fn empty(skip_reason: Option<String>) -> Self {
         Self {
-            parsed: Parsed {
+            parsed: ParsedSettings {
                 settings: super::Settings::default(),
                 warnings: Vec::new(),
             },
             path: None,
-            passed_over,
+            skip_reason,
         }
     }
 
-    fn passing_over(error: &FileError) -> Self {
-        Self::nothing(Some(format!("{error}; no settings are in force")))
+    fn skipped(error: &FileError) -> Self {
+        Self::empty(Some(format!("{error}; no settings are in force")))
     }
 
     /// Warnings, a line each.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
-        let path = self.path.as_deref().map(shown).unwrap_or_default();
+        let path = self.path.as_deref().map(path_text).unwrap_or_default();
         let warnings = self.parsed.warnings.iter();
-        let told = warnings.map(move |mistake: &Mistake| mistake.told(&path));
-        self.passed_over.clone().into_iter().chain(told)
+        let told = warnings.map(move |mistake: &Diagnostic| mistake.render(&path));
+        self.skip_reason.clone().into_iter().chain(told)
     }
 
     /// The file of the baseline, if one is named.
@@ -106,7 +106,7 @@ impl Loaded {
 
 /// True if a parent folder forbids even to look for the file: it belongs to
 /// another user, as does `HOME` after su.
-fn is_out_of_reach(path: &Path) -> bool {
+fn is_inaccessible(path: &Path) -> bool {
     let looked = path.symlink_metadata();
     looked.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
 }
@@ -118,35 +118,37 @@ fn is_out_of_reach(path: &Path) -> bool {
 ///
 /// If the file is there and cannot be read, is not to be trusted, or has
 /// mistakes; if one that was named cannot be looked for; also if a link where the usual file should be leads nowhere.
-pub fn load(place: &Place, reader: Reader) -> Result<Loaded, FileError> {
+pub fn load(place: &ConfigPath, reader: TrustPolicy) -> Result<LoadedSettings, FileError> {
     let Some(path) = place.path() else {
-        return Ok(Loaded::nothing(None));
+        return Ok(LoadedSettings::empty(None));
     };
     let content = match read(path, reader) {
         Ok(content) => content,
-        Err(error) if place.is_usual() && error.is(ErrorKind::NotFound) => {
-            if dangles(path) {
-                return Err(FileError::Dangling { path: shown(path) });
+        Err(error) if place.is_default() && error.is(ErrorKind::NotFound) => {
+            if is_dangling(path) {
+                return Err(FileError::Dangling {
+                    path: path_text(path),
+                });
             }
-            return Ok(Loaded::nothing(None));
+            return Ok(LoadedSettings::empty(None));
         }
         // A folder that is a file, such as /dev/null, holds none.
-        Err(error) if place.is_usual() && error.is(ErrorKind::NotADirectory) => {
-            return Ok(Loaded::nothing(None));
+        Err(error) if place.is_default() && error.is(ErrorKind::NotADirectory) => {
+            return Ok(LoadedSettings::empty(None));
         }
-        Err(error) if place.is_usual() && is_out_of_reach(path) => {
-            return Ok(Loaded::passing_over(&error));
+        Err(error) if place.is_default() && is_inaccessible(path) => {
+            return Ok(LoadedSettings::skipped(&error));
         }
         Err(error) => return Err(error),
     };
-    let parsed = parse_content(&content).map_err(|mistakes| FileError::Wrong {
-        path: shown(path),
+    let parsed = parse_content(&content).map_err(|mistakes| FileError::Invalid {
+        path: path_text(path),
         mistakes,
     })?;
-    Ok(Loaded {
+    Ok(LoadedSettings {
         parsed,
         path: Some(path.to_owned()),
-        passed_over: None,
+        skip_reason: None,
     })
 }
 
@@ -157,26 +159,32 @@ pub fn load(place: &Place, reader: Reader) -> Result<Loaded, FileError> {
 /// # Errors
 ///
 /// Those of [`load`], but for that one.
-pub fn load_or_pass_over(place: &Place, reader: Reader) -> Result<Loaded, FileError> {
+pub fn load_or_skip(place: &ConfigPath, reader: TrustPolicy) -> Result<LoadedSettings, FileError> {
     load(place, reader).or_else(|error| {
-        if place.is_usual() && error.is(ErrorKind::PermissionDenied) {
-            return Ok(Loaded::passing_over(&error));
+        if place.is_default() && error.is(ErrorKind::PermissionDenied) {
+            return Ok(LoadedSettings::skipped(&error));
         }
         Err(error)
     })
 }
 
-fn parse_content(content: &Content) -> Result<Parsed, Mistakes> {
+fn parse_content(content: &FileContent) -> Result<ParsedSettings, Diagnostics> {
     let parsed = parse(&content.text);
-    if !content.veiled {
+    if !content.is_hidden {
         return parsed;
     }
     match parsed {
-        Ok(parsed) => Ok(Parsed {
-            warnings: parsed.warnings.into_iter().map(Mistake::veiled).collect(),
+        Ok(parsed) => Ok(ParsedSettings {
+            warnings: parsed
+                .warnings
+                .into_iter()
+                .map(Diagnostic::redacted)
+                .collect(),
             ..parsed
         }),
-        Err(Mistakes(all)) => Err(Mistakes(all.into_iter().map(Mistake::veiled).collect())),
+        Err(Diagnostics(all)) => Err(Diagnostics(
+            all.into_iter().map(Diagnostic::redacted).collect(),
+        )),
     }
 }
 
@@ -185,11 +193,11 @@ fn parse_content(content: &Content) -> Result<Parsed, Mistakes> {
 /// # Errors
 ///
 /// If the file cannot be read, is not to be trusted, or is none.
-pub fn load_baseline(path: &Path, reader: Reader) -> Result<Baseline, FileError> {
+pub fn load_baseline(path: &Path, reader: TrustPolicy) -> Result<Baseline, FileError> {
     let content = read(path, reader)?;
     baseline::parse(&content.text).map_err(|reason| FileError::NoBaseline {
-        path: shown(path),
-        reason: if content.veiled {
+        path: path_text(path),
+        reason: if content.is_hidden {
             "why is not told to who may not read it".to_owned()
         } else {
             reason
@@ -203,10 +211,10 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
-    const ANYBODY: Reader = Reader {
-        root: false,
+    const ANY_USER: TrustPolicy = TrustPolicy {
+        is_root: false,
         invoker: None,
-        folders: true,
+        checks_dirs: true,
     };
 
     #[test]
@@ -227,7 +235,7 @@ mod tests {
             (None, None, None),
         ];
         for (config_home, home, expected) in cases {
-            let place = Place::usual(config_home, home);
+            let place = ConfigPath::default_path(config_home, home);
             assert_eq!(place.path(), expected.map(Path::new));
         }
     }
@@ -235,24 +243,26 @@ mod tests {
     #[test]
     fn what_is_no_file_of_text_is_told_in_a_line() {
         let folder = tempfile::tempdir().unwrap();
-        let reader = ANYBODY;
+        let reader = ANY_USER;
         let missing = folder.path().join("missing");
-        assert!(load(&Place::Usual(missing.clone()), reader).is_ok());
+        assert!(load(&ConfigPath::Default(missing.clone()), reader).is_ok());
         let binary = folder.path().join("binary");
         fs::write(&binary, b"\xff\xfe\0").unwrap();
         for path in [missing, binary, folder.path().to_owned()] {
-            let told = load(&Place::Named(path), reader).unwrap_err().to_string();
+            let told = load(&ConfigPath::Named(path), reader)
+                .unwrap_err()
+                .to_string();
             assert_eq!(told.lines().count(), 1, "{told}");
         }
     }
 
     #[test]
     fn a_home_that_is_no_folder_holds_no_settings() {
-        let usual = Place::usual(None, Some(PathBuf::from("/dev/null")));
-        let loaded = load(&usual, ANYBODY).unwrap();
+        let usual = ConfigPath::default_path(None, Some(PathBuf::from("/dev/null")));
+        let loaded = load(&usual, ANY_USER).unwrap();
         assert_eq!(loaded.warnings().count(), 0);
-        let named = Place::Named(PathBuf::from("/dev/null/config.toml"));
-        assert!(load(&named, ANYBODY).is_err());
+        let named = ConfigPath::Named(PathBuf::from("/dev/null/config.toml"));
+        assert!(load(&named, ANY_USER).is_err());
     }
 
     #[test]
@@ -260,8 +270,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("config.toml");
         symlink(folder.path().join("away"), &link).unwrap();
-        for load in [load, load_or_pass_over] {
-            let told = load(&Place::Usual(link.clone()), ANYBODY).unwrap_err();
+        for load in [load, load_or_skip] {
+            let told = load(&ConfigPath::Default(link.clone()), ANY_USER).unwrap_err();
             assert!(matches!(told, FileError::Dangling { .. }), "{told}");
         }
     }

@@ -1,9 +1,9 @@
 //! Mutes: `[[mute]]`.
 
-use super::notes::Notes;
+use super::diagnostics::DiagnosticCollector;
 use super::section::Section;
 use crate::model::finding::Rule;
-use crate::model::mute::{Mute, RuleName};
+use crate::model::mute::{Mute, RuleId};
 use crate::model::text::Text;
 use crate::monitor::UserRule;
 
@@ -11,12 +11,12 @@ use crate::monitor::UserRule;
 pub(super) fn read(
     section: &mut Section<'_, '_>,
     rules: &[UserRule],
-    notes: &mut Notes<'_>,
+    notes: &mut DiagnosticCollector<'_>,
 ) -> Option<Mute> {
     let rule = rule(section, rules, notes);
     let program = section.text("program", notes).map(|(path, at)| {
         if !path.starts_with('/') {
-            notes.wrong(at, "program must be the whole path of a program file");
+            notes.error(at, "program must be the whole path of a program file");
         }
         Text::from(path)
     });
@@ -29,25 +29,25 @@ pub(super) fn read(
 fn rule(
     section: &mut Section<'_, '_>,
     rules: &[UserRule],
-    notes: &mut Notes<'_>,
-) -> Option<RuleName> {
+    notes: &mut DiagnosticCollector<'_>,
+) -> Option<RuleId> {
     if !section.has("rule") {
-        notes.wrong(section.place(), "this mute has no rule");
+        notes.error(section.span(), "this mute has no rule");
     }
     let (word, at) = section.text("rule", notes)?;
     if let Some(rule) = Rule::from_key(word).filter(|rule| *rule != Rule::UserRule) {
-        return Some(RuleName::Own(rule));
+        return Some(RuleId::Builtin(rule));
     }
     let text = Text::from(word);
     if rules.iter().any(|rule| rule.name == text) {
-        return Some(RuleName::Theirs(text));
+        return Some(RuleId::User(text));
     }
     let known = Rule::ALL.iter().map(|rule| rule.key());
     let known: Vec<&str> = known
         .chain(rules.iter().map(|rule| rule.name.as_str()))
         .collect();
     let message = format!("no rule is called '{text}'");
-    let message = notes.suggested(message, word, known);
-    notes.wrong(at, message);
+    let message = notes.with_suggestion(message, word, known);
+    notes.error(at, message);
     None
 }

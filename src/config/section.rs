@@ -1,7 +1,7 @@
 //! A table of the file: reads its known keys by name and type, and then reports
 //! the unknown ones.
 
-use super::notes::Notes;
+use super::diagnostics::DiagnosticCollector;
 use crate::explain::language::Language;
 use crate::model::text::Text;
 use std::collections::BTreeMap;
@@ -17,28 +17,28 @@ pub(super) struct Section<'t, 'a> {
     /// Name in messages; empty for the whole file.
     name: &'static str,
     /// Span of its heading.
-    at: Range<usize>,
-    known: Vec<&'static str>,
-    said: BTreeMap<String, usize>,
+    span: Range<usize>,
+    known_keys: Vec<&'static str>,
+    defined_lines: BTreeMap<String, usize>,
 }
 
 /// A value with its place.
-pub(super) type Placed<T> = (T, Range<usize>);
+pub(super) type WithSpan<T> = (T, Range<usize>);
 
 impl<'t, 'a> Section<'t, 'a> {
     pub(super) fn new(table: &'t DeTable<'a>, name: &'static str) -> Self {
         Self {
             table,
             name,
-            at: 0..0,
-            known: Vec::new(),
-            said: BTreeMap::new(),
+            span: 0..0,
+            known_keys: Vec::new(),
+            defined_lines: BTreeMap::new(),
         }
     }
 
     /// Returns the span of its heading.
-    pub(super) fn place(&self) -> Range<usize> {
-        self.at.clone()
+    pub(super) fn span(&self) -> Range<usize> {
+        self.span.clone()
     }
 
     /// True if a key exists.
@@ -46,8 +46,12 @@ impl<'t, 'a> Section<'t, 'a> {
         self.table.keys().any(|key| key.get_ref().as_ref() == name)
     }
 
-    fn value(&mut self, name: &'static str, notes: &Notes<'_>) -> Option<&'t Spanned<DeValue<'a>>> {
-        self.known.push(name);
+    fn value(
+        &mut self,
+        name: &'static str,
+        notes: &DiagnosticCollector<'_>,
+    ) -> Option<&'t Spanned<DeValue<'a>>> {
+        self.known_keys.push(name);
         let (key, value) = self
             .table
             .iter()
@@ -57,99 +61,108 @@ impl<'t, 'a> Section<'t, 'a> {
         } else {
             format!("{}.{name}", self.name)
         };
-        self.said.insert(full, notes.line(key.span().start));
+        self.defined_lines
+            .insert(full, notes.line_at(key.span().start));
         Some(value)
     }
 
     /// A value of one type; any other is an error.
-    fn of_kind<T>(
+    fn typed_value<T>(
         &mut self,
         name: &'static str,
-        notes: &mut Notes<'_>,
+        notes: &mut DiagnosticCollector<'_>,
         kind: &str,
         read: impl Fn(&'t DeValue<'a>) -> Option<T>,
-    ) -> Option<Placed<T>> {
+    ) -> Option<WithSpan<T>> {
         let value = self.value(name, notes)?;
         let found = read(value.get_ref());
         if found.is_none() {
-            notes.wrong(value.span(), format!("{name} must be {kind}"));
+            notes.error(value.span(), format!("{name} must be {kind}"));
         }
         Some((found?, value.span()))
     }
 
-    pub(super) fn flag(&mut self, name: &'static str, notes: &mut Notes<'_>) -> Option<bool> {
-        let found = self.of_kind(name, notes, "true or false", DeValue::as_bool);
+    pub(super) fn boolean(
+        &mut self,
+        name: &'static str,
+        notes: &mut DiagnosticCollector<'_>,
+    ) -> Option<bool> {
+        let found = self.typed_value(name, notes, "true or false", DeValue::as_bool);
         found.map(|(flag, _)| flag)
     }
 
     pub(super) fn text(
         &mut self,
         name: &'static str,
-        notes: &mut Notes<'_>,
-    ) -> Option<Placed<&'t str>> {
-        self.of_kind(name, notes, "a text in quotes", |value| value.as_str())
+        notes: &mut DiagnosticCollector<'_>,
+    ) -> Option<WithSpan<&'t str>> {
+        self.typed_value(name, notes, "a text in quotes", |value| value.as_str())
     }
 
     pub(super) fn language(
         &mut self,
         name: &'static str,
-        notes: &mut Notes<'_>,
+        notes: &mut DiagnosticCollector<'_>,
     ) -> Option<Language> {
         let tags = Language::ALL.map(Language::tag).join(" or ");
-        let found = self.of_kind(name, notes, &tags, |value| {
+        let found = self.typed_value(name, notes, &tags, |value| {
             let tag = value.as_str()?;
             Language::ALL.into_iter().find(|known| known.tag() == tag)
         });
         found.map(|(language, _)| language)
     }
 
-    pub(super) fn path(&mut self, name: &'static str, notes: &mut Notes<'_>) -> Option<PathBuf> {
+    pub(super) fn path(
+        &mut self,
+        name: &'static str,
+        notes: &mut DiagnosticCollector<'_>,
+    ) -> Option<PathBuf> {
         let (path, at) = self.text(name, notes)?;
         if path.is_empty() || path.contains('\0') {
-            notes.wrong(at, format!("{name} must be the path of a file"));
+            notes.error(at, format!("{name} must be the path of a file"));
             return None;
         }
         Some(PathBuf::from(path))
     }
 
-    pub(super) fn whole(
+    pub(super) fn integer(
         &mut self,
         name: &'static str,
         range: RangeInclusive<u32>,
-        notes: &mut Notes<'_>,
+        notes: &mut DiagnosticCollector<'_>,
     ) -> Option<u32> {
         let (least, most) = (range.start(), range.end());
         let kind = format!("a whole number from {least} to {most}");
-        let found = self.of_kind(name, notes, &kind, |value| {
-            whole(value).filter(|number| range.contains(number))
+        let found = self.typed_value(name, notes, &kind, |value| {
+            parse_u32(value).filter(|number| range.contains(number))
         });
         found.map(|(number, _)| number)
     }
 
-    pub(super) fn number(
+    pub(super) fn parse_f64(
         &mut self,
         name: &'static str,
         range: RangeInclusive<f64>,
-        notes: &mut Notes<'_>,
+        notes: &mut DiagnosticCollector<'_>,
     ) -> Option<f64> {
         let (least, most) = (range.start(), range.end());
         let kind = format!("a number from {least} to {most}");
-        let found = self.of_kind(name, notes, &kind, |value| {
+        let found = self.typed_value(name, notes, &kind, |value| {
             number(value).filter(|number| range.contains(number))
         });
         found.map(|(number, _)| number)
     }
 
-    pub(super) fn length(
+    pub(super) fn duration(
         &mut self,
         name: &'static str,
         range: RangeInclusive<Duration>,
-        notes: &mut Notes<'_>,
+        notes: &mut DiagnosticCollector<'_>,
     ) -> Option<Duration> {
         let told = |length: &Duration| humantime::format_duration(*length).to_string();
         let (least, most) = (told(range.start()), told(range.end()));
         let kind = format!("a time such as \"90s\" or \"5m\", from {least} to {most}");
-        let found = self.of_kind(name, notes, &kind, |value| {
+        let found = self.typed_value(name, notes, &kind, |value| {
             let length = humantime::parse_duration(value.as_str()?).ok()?;
             Some(length).filter(|length| range.contains(length))
         });
@@ -161,15 +174,15 @@ impl<'t, 'a> Section<'t, 'a> {
         &mut self,
         name: &'static str,
         known: &[(&'static str, T)],
-        notes: &mut Notes<'_>,
+        notes: &mut DiagnosticCollector<'_>,
     ) -> Option<T> {
         let (word, at) = self.text(name, notes)?;
         let found = known.iter().find(|(known, _)| *known == word);
         if found.is_none() {
             let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
             let message = format!("{name} must be one of {}", words.join(", "));
-            let message = notes.suggested(message, word, words);
-            notes.wrong(at, message);
+            let message = notes.with_suggestion(message, word, words);
+            notes.error(at, message);
         }
         found.map(|(_, value)| *value)
     }
@@ -178,12 +191,12 @@ impl<'t, 'a> Section<'t, 'a> {
     pub(super) fn table(
         &mut self,
         name: &'static str,
-        notes: &mut Notes<'_>,
+        notes: &mut DiagnosticCollector<'_>,
     ) -> Option<Section<'t, 'a>> {
         let kind = format!("a table: [{name}]");
-        let (table, at) = self.of_kind(name, notes, &kind, DeValue::as_table)?;
+        let (table, at) = self.typed_value(name, notes, &kind, DeValue::as_table)?;
         Some(Section {
-            at,
+            span: at,
             ..Section::new(table, name)
         })
     }
@@ -192,10 +205,10 @@ impl<'t, 'a> Section<'t, 'a> {
     pub(super) fn tables(
         &mut self,
         name: &'static str,
-        notes: &mut Notes<'_>,
+        notes: &mut DiagnosticCollector<'_>,
     ) -> Vec<Section<'t, 'a>> {
         let kind = format!("written as [[{name}]], once for each");
-        let found = self.of_kind(name, notes, &kind, |value| {
+        let found = self.typed_value(name, notes, &kind, |value| {
             let array = value.as_array()?;
             let tables: Option<Vec<_>> = array
                 .iter()
@@ -207,22 +220,22 @@ impl<'t, 'a> Section<'t, 'a> {
         tables
             .into_iter()
             .map(|(table, at)| Section {
-                at,
+                span: at,
                 ..Section::new(table, name)
             })
             .collect()
     }
 
     /// Adds the settings found in a nested table.
-    pub(super) fn take_said(&mut self, said: BTreeMap<String, usize>) {
-        self.said.extend(said);
+    pub(super) fn merge_defined(&mut self, said: BTreeMap<String, usize>) {
+        self.defined_lines.extend(said);
     }
 
     /// Reports the unknown keys, and returns the known ones with their lines.
-    pub(super) fn finish(self, notes: &mut Notes<'_>) -> BTreeMap<String, usize> {
+    pub(super) fn finish(self, notes: &mut DiagnosticCollector<'_>) -> BTreeMap<String, usize> {
         for key in self.table.keys() {
             let word = key.get_ref().as_ref();
-            if self.known.contains(&word) {
+            if self.known_keys.contains(&word) {
                 continue;
             }
             let place = if self.name.is_empty() {
@@ -231,14 +244,14 @@ impl<'t, 'a> Section<'t, 'a> {
                 format!(" in [{}]", self.name)
             };
             let message = format!("unknown key '{}'{place}", Text::from(word));
-            let message = notes.suggested(message, word, self.known.iter().copied());
-            notes.odd(key.span(), message);
+            let message = notes.with_suggestion(message, word, self.known_keys.iter().copied());
+            notes.warning(key.span(), message);
         }
-        self.said
+        self.defined_lines
     }
 }
 
-fn whole(value: &DeValue<'_>) -> Option<u32> {
+fn parse_u32(value: &DeValue<'_>) -> Option<u32> {
     let integer = value.as_integer()?;
     u32::from_str_radix(integer.as_str(), integer.radix()).ok()
 }
@@ -246,7 +259,7 @@ fn whole(value: &DeValue<'_>) -> Option<u32> {
 fn number(value: &DeValue<'_>) -> Option<f64> {
     let read = match value {
         DeValue::Float(float) => float.as_str().parse().ok()?,
-        other => f64::from(whole(other)?),
+        other => f64::from(parse_u32(other)?),
     };
     Some(read).filter(|number: &f64| number.is_finite())
 }

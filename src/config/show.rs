@@ -1,29 +1,29 @@
 //! Everything in force, in the form of the file, with where it comes from.
 
-use super::{Settings, shown, thresholds};
-use crate::model::mute::{quoted, toml_string};
+use super::{Settings, path_text, thresholds};
+use crate::model::mute::{quote_basic, quote_toml};
 use crate::monitor::{RuleLimit, UserRule};
 use std::fmt::Write as _;
 use std::path::Path;
 
 /// Column of the remarks.
-const REMARK: usize = 36;
+const REMARK_COLUMN: usize = 36;
 
 /// Renders the settings as text; `path` is the file they came from.
 #[must_use]
-pub fn show(settings: &Settings, path: Option<&Path>) -> String {
+pub fn render(settings: &Settings, path: Option<&Path>) -> String {
     let mut text = match path {
-        Some(path) => format!("# In force, by {}\n", shown(path)),
+        Some(path) => format!("# In force, by {}\n", path_text(path)),
         None => "# In force; there is no file of settings.\n".to_owned(),
     };
     let mut line = |name: &str, value: String, full: &str| {
         let told = format!("{name} = {value}");
-        let from = match settings.said.get(full) {
+        let from = match settings.defined_lines.get(full) {
             Some(line) => format!("line {line}"),
             None => "default".to_owned(),
         };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{told:REMARK$} # {from}");
+        let _ = writeln!(text, "{told:REMARK_COLUMN$} # {from}");
     };
     line("read_only", settings.read_only.to_string(), "read_only");
     match settings.language {
@@ -38,23 +38,23 @@ pub fn show(settings: &Settings, path: Option<&Path>) -> String {
     );
     match &settings.baseline {
         Some(path) => {
-            let path = toml_string(&shown(path));
+            let path = quote_toml(&path_text(path));
             line("baseline", path, "baseline");
         }
         None => line("# baseline", "\"FILE\"".to_owned(), "baseline"),
     }
     text.push_str("\n[thresholds]\n");
-    for (name, value) in thresholds::told(&settings.thresholds) {
+    for (name, value) in thresholds::to_entries(&settings.thresholds) {
         let full = format!("thresholds.{name}");
         let told = format!("{name} = {value}");
-        let from = match settings.said.get(&full) {
+        let from = match settings.defined_lines.get(&full) {
             Some(line) => format!("line {line}"),
             None => "default".to_owned(),
         };
-        let _ = writeln!(text, "{told:REMARK$} # {from}");
+        let _ = writeln!(text, "{told:REMARK_COLUMN$} # {from}");
     }
     for rule in &settings.rules {
-        let _ = write!(text, "\n{}", told(rule));
+        let _ = write!(text, "\n{}", rule_text(rule));
     }
     for mute in &settings.mutes {
         let _ = writeln!(text, "\n{mute}");
@@ -63,14 +63,14 @@ pub fn show(settings: &Settings, path: Option<&Path>) -> String {
 }
 
 /// A rule as it is written in the file.
-fn told(rule: &UserRule) -> String {
+fn rule_text(rule: &UserRule) -> String {
     let mut text = String::from("[[rule]]\n");
     let mut line = |name: &str, value: String| {
         let _ = writeln!(text, "{name} = {value}");
     };
-    let length = |time| quoted(&humantime::format_duration(time).to_string());
-    line("name", toml_string(&rule.name));
-    line("filter", quoted(&rule.filter.to_string()));
+    let length = |time| quote_basic(&humantime::format_duration(time).to_string());
+    line("name", quote_toml(&rule.name));
+    line("filter", quote_basic(&rule.filter.to_string()));
     match rule.limit {
         RuleLimit::Count(count) => line("count", count.to_string()),
         RuleLimit::Growth { by, within } => {
@@ -78,11 +78,11 @@ fn told(rule: &UserRule) -> String {
             line("within", length(within));
         }
     }
-    line("per", quoted(rule.per.word()));
-    line("for", length(rule.hold));
-    line("severity", quoted(rule.severity.word()));
-    if let Some(words) = &rule.words {
-        line("text", toml_string(words));
+    line("per", quote_basic(rule.group_by.word()));
+    line("for", length(rule.min_duration));
+    line("severity", quote_basic(rule.severity.word()));
+    if let Some(words) = &rule.message {
+        line("text", quote_toml(words));
     }
     text
 }
@@ -106,16 +106,16 @@ mod tests {
             let sentence = format!("{}{{count}}{}", literal(&before), literal(&after));
             let file = format!(
                 "[[rule]]\nname = {}\nfilter = \"tcp\"\ncount = 1\ntext = {}\n[[mute]]\nrule = {}",
-                toml_string(&Text::from(name.as_str())),
-                toml_string(&Text::from(sentence.as_str())),
-                toml_string(&Text::from(name.as_str())),
+                quote_toml(&Text::from(name.as_str())),
+                quote_toml(&Text::from(sentence.as_str())),
+                quote_toml(&Text::from(name.as_str())),
             );
             if let Ok(parsed) = parse(&file) {
                 let settings = parsed.settings;
-                let words = settings.rules[0].words.as_ref();
+                let words = settings.rules[0].message.as_ref();
                 prop_assert_eq!(words.map(Text::raw), Some(sentence.as_bytes()));
-                let mut again = parse(&show(&settings, None)).unwrap().settings;
-                again.said.clone_from(&settings.said);
+                let mut again = parse(&render(&settings, None)).unwrap().settings;
+                again.defined_lines.clone_from(&settings.defined_lines);
                 prop_assert_eq!(again, settings);
             }
         }
@@ -128,9 +128,9 @@ mod tests {
             count = 1\ntext = \"👩\u{200d}💻 \\\\ {count}\"\n[[mute]]\nrule = \"a\\u001bb\"\nprogram = \"/\u{2028}\"";
         for text in ["", "bell = true\nread_only = true", &uncommented, hidden] {
             let settings = parse(text).unwrap().settings;
-            let shown = show(&settings, None);
+            let shown = render(&settings, None);
             let mut again = parse(&shown).unwrap().settings;
-            again.said.clone_from(&settings.said);
+            again.defined_lines.clone_from(&settings.defined_lines);
             assert_eq!(again, settings, "{shown}");
         }
     }
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn each_value_says_where_it_comes_from() {
         let settings = parse("bell = true\n[thresholds]\nscan_hosts = 9").unwrap();
-        let shown = show(&settings.settings, Some(Path::new("/etc/x.toml")));
+        let shown = render(&settings.settings, Some(Path::new("/etc/x.toml")));
         let line = |name: &str| {
             let mut lines = shown.lines();
             let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -2,16 +2,16 @@
 
 use super::*;
 use crate::model::finding::{Rule, Severity};
-use crate::model::mute::RuleName;
+use crate::model::mute::RuleId;
 use crate::model::text::Text;
-use crate::monitor::{Per, RuleLimit};
+use crate::monitor::{GroupBy, RuleLimit};
 use proptest::prelude::*;
 use std::time::Duration;
 
-fn told(text: &str) -> String {
+fn rendered_diagnostics(text: &str) -> String {
     let file = Text::from("config.toml");
     let mistakes = parse(text).unwrap_err();
-    let told: Vec<String> = mistakes.0.iter().map(|each| each.told(&file)).collect();
+    let told: Vec<String> = mistakes.0.iter().map(|each| each.render(&file)).collect();
     told.join("\n")
 }
 
@@ -61,29 +61,32 @@ growth = 7
     let [scan, many] = &settings.mutes[..] else {
         panic!("two mutes")
     };
-    assert_eq!(scan.rule, RuleName::Own(Rule::OutboundScan));
+    assert_eq!(scan.rule, RuleId::Builtin(Rule::OutboundScan));
     assert_eq!(scan.program, Some(Text::from("/usr/bin/nmap")));
-    assert_eq!(many.rule, RuleName::Theirs(Text::from("many")));
+    assert_eq!(many.rule, RuleId::User(Text::from("many")));
     let [many, leak] = &settings.rules[..] else {
         panic!("two rules")
     };
-    assert_eq!((many.per, many.limit), (Per::Remote, RuleLimit::Count(5)));
-    assert_eq!(many.hold, Duration::from_secs(10));
-    assert_eq!(many.severity, Severity::Alarm);
+    assert_eq!(
+        (many.group_by, many.limit),
+        (GroupBy::Remote, RuleLimit::Count(5))
+    );
+    assert_eq!(many.min_duration, Duration::from_secs(10));
+    assert_eq!(many.severity, Severity::Critical);
     let usual = RuleLimit::Growth {
         by: 7,
         within: Duration::from_mins(5),
     };
-    assert_eq!((leak.limit, leak.per), (usual, Per::Total));
-    assert_eq!(leak.severity, Severity::Warn);
-    assert_eq!(settings.said.get("thresholds.window"), Some(&6));
+    assert_eq!((leak.limit, leak.group_by), (usual, GroupBy::Total));
+    assert_eq!(leak.severity, Severity::Warning);
+    assert_eq!(settings.defined_lines.get("thresholds.window"), Some(&6));
 }
 
 #[test]
-fn a_mistake_is_told_with_its_place_and_a_caret() {
+fn a_diagnostic_has_its_place_and_a_caret() {
     let text = "bell = true\n[[rule]]\nname = \"many\"\nfilter = \"state syn_snet\"\ncount = 5\n";
     insta::with_settings!({snapshot_path => "tests", prepend_module_to_snapshot => false}, {
-        insta::assert_snapshot!("a_broken_rule", told(text));
+        insta::assert_snapshot!("a_broken_rule", rendered_diagnostics(text));
     });
 }
 
@@ -121,14 +124,14 @@ rule = "outbund_scan"
 program = "nmap"
 "#;
     insta::with_settings!({snapshot_path => "tests", prepend_module_to_snapshot => false}, {
-        insta::assert_snapshot!("every_mistake", told(text));
+        insta::assert_snapshot!("every_mistake", rendered_diagnostics(text));
     });
 }
 
 #[test]
 fn a_text_that_is_no_toml_is_told_with_its_place() {
     insta::with_settings!({snapshot_path => "tests", prepend_module_to_snapshot => false}, {
-        insta::assert_snapshot!("no_toml", told("bell = true\nread_only = yes\n[[rule\n"));
+        insta::assert_snapshot!("no_toml", rendered_diagnostics("bell = true\nread_only = yes\n[[rule\n"));
     });
 }
 
@@ -137,7 +140,7 @@ fn a_text_that_is_no_toml_is_told_with_its_place() {
 #[test]
 fn only_the_first_mistakes_of_a_text_are_given_a_suggestion() {
     let mute = "[[mute]]\nrule = \"outbound_scam\"\n";
-    let told = told(&mute.repeat(300));
+    let told = rendered_diagnostics(&mute.repeat(300));
     assert_eq!(told.matches("no rule is called").count(), 300);
     assert_eq!(told.matches("did you mean outbound_scan?").count(), 100);
 }
@@ -148,7 +151,7 @@ fn of_too_many_rules_the_first_is_told_once() {
     let rules = |count| (0..count).map(rule).collect::<String>();
     assert_eq!(parse(&rules(64)).unwrap().settings.rules.len(), 64);
     for count in [65, 200] {
-        let told = told(&rules(count));
+        let told = rendered_diagnostics(&rules(count));
         assert_eq!(told.matches("no more than 64 rules").count(), 1, "{told}");
         let place = format!("config.toml:{}", 64 * 4 + 1);
         assert!(told.contains(&place), "{told}");
@@ -175,7 +178,7 @@ fn very_many_mistakes_are_read_in_linear_time() {
 }
 
 #[test]
-fn what_is_not_known_is_a_warning_with_the_nearest_name() {
+fn unknown_keys_are_warnings_with_a_suggestion() {
     let parsed = parse("bel = true\n[thresholds]\nscan_host = 3\n[extra]\nx = 1\n").unwrap();
     let told: Vec<&str> = parsed
         .warnings
@@ -202,7 +205,7 @@ fn the_settings_of_the_readme_are_settings() {
 
 #[test]
 fn a_mistyped_key_is_told_beside_what_is_missing_for_it() {
-    let wrong = told("[[rule]]\nname = \"x\"\nfiltr = \":443\"\ncount = 1\n");
+    let wrong = rendered_diagnostics("[[rule]]\nname = \"x\"\nfiltr = \":443\"\ncount = 1\n");
     assert!(wrong.contains("this rule has no filter"), "{wrong}");
     assert!(wrong.contains("unknown key 'filtr' in [rule]; did you mean filter?"));
 }
@@ -212,7 +215,7 @@ fn names_and_sentences_cannot_deceive_a_terminal() {
     let rule = "[[rule]]\nname = \"a\\u001b[31m\\u202eb\"\nfilter = \"\"\ncount = 0\n";
     let settings = parse(rule).unwrap().settings;
     assert_eq!(settings.rules[0].name.as_str(), "a\\x1b[31m\\u{202e}b");
-    let wrong = told("\u{1b}[31m = 3\n\u{202e}");
+    let wrong = rendered_diagnostics("\u{1b}[31m = 3\n\u{202e}");
     assert!(
         !wrong
             .replace('\n', "")
@@ -262,7 +265,7 @@ fn fragments() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..20).prop_map(|pieces| pieces.concat())
 }
 
-fn survives(text: &str) -> Result<(), TestCaseError> {
+fn reads_or_reports(text: &str) -> Result<(), TestCaseError> {
     let file = Text::from("config.toml");
     let told = match parse(text) {
         Ok(parsed) => parsed.warnings,
@@ -272,7 +275,7 @@ fn survives(text: &str) -> Result<(), TestCaseError> {
         }
     };
     for mistake in told {
-        let told = mistake.told(&file);
+        let told = mistake.render(&file);
         prop_assert_eq!(told.lines().count(), 3, "{}", told);
         let safe = !told
             .replace('\n', "")
@@ -286,11 +289,11 @@ fn survives(text: &str) -> Result<(), TestCaseError> {
 proptest! {
     #[test]
     fn any_text_is_read_or_told_of(text: String) {
-        survives(&text)?;
+        reads_or_reports(&text)?;
     }
 
     #[test]
     fn any_pieces_are_read_or_told_of(text in fragments()) {
-        survives(&text)?;
+        reads_or_reports(&text)?;
     }
 }

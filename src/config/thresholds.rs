@@ -1,12 +1,12 @@
 //! Limits of the rules by name, with their valid ranges.
 
-use super::notes::Notes;
+use super::diagnostics::DiagnosticCollector;
 use super::section::Section;
 use crate::monitor::Thresholds;
 use std::time::Duration;
 
 /// A threshold, as a way to it.
-enum Field {
+enum ThresholdField {
     /// A length of time.
     Length(fn(&mut Thresholds) -> &mut Duration),
     /// A share, 0 to 1.
@@ -24,11 +24,11 @@ enum Field {
 /// Every threshold: the names and, by type, the kinds of its fields.
 macro_rules! fields {
     ($($kind:ident: $($name:ident)+;)+) => {
-        &[$($((stringify!($name), Field::$kind(|limits| &mut limits.$name)),)+)+]
+        &[$($((stringify!($name), ThresholdField::$kind(|limits| &mut limits.$name)),)+)+]
     };
 }
 
-const FIELDS: &[(&str, Field)] = fields! {
+const THRESHOLD_FIELDS: &[(&str, ThresholdField)] = fields! {
     Length: window patience settling clearing dead_after down_after down_excuse leak_age
         leak_window fin_wait_2_after unacknowledged_after self_connection_after still_after accept_stalled_after listener_fresh;
     Share: scan_share dead_share ipv6_share peers_share_least peers_share_most
@@ -44,54 +44,63 @@ const FIELDS: &[(&str, Field)] = fields! {
     Room: contacts_each contacts_all;
 };
 
-const LONGEST: Duration = Duration::from_hours(24 * 7);
-const SHORTEST: Duration = Duration::from_millis(100);
-const LARGEST: f64 = 1e12;
+const MAX_DURATION: Duration = Duration::from_hours(24 * 7);
+const MIN_DURATION: Duration = Duration::from_millis(100);
+const MAX_FACTOR: f64 = 1e12;
 /// Range of a capacity: it must suffice for the rules, and not exhaust the
 /// memory.
-const ROOM: std::ops::RangeInclusive<u32> = 64..=1_000_000;
+const CAPACITY_RANGE: std::ops::RangeInclusive<u32> = 64..=1_000_000;
 
 /// Reads the thresholds of a section.
 pub(super) fn read(
     section: &mut Section<'_, '_>,
     thresholds: &mut Thresholds,
-    notes: &mut Notes<'_>,
+    notes: &mut DiagnosticCollector<'_>,
 ) {
-    for (name, field) in FIELDS {
+    for (name, field) in THRESHOLD_FIELDS {
         match field {
-            Field::Length(of) => {
-                put(
+            ThresholdField::Length(of) => {
+                assign(
                     of(thresholds),
-                    section.length(name, SHORTEST..=LONGEST, notes),
+                    section.duration(name, MIN_DURATION..=MAX_DURATION, notes),
                 );
             }
-            Field::Share(of) => put(of(thresholds), section.number(name, 0.0..=1.0, notes)),
-            Field::Factor(of) => put(of(thresholds), section.number(name, 0.0..=LARGEST, notes)),
-            Field::Count(of) => {
-                put(of(thresholds), section.whole(name, 1..=u32::MAX, notes));
+            ThresholdField::Share(of) => {
+                assign(of(thresholds), section.parse_f64(name, 0.0..=1.0, notes));
             }
-            Field::Small(of) => {
-                let number = section.whole(name, 1..=u8::MAX.into(), notes);
+            ThresholdField::Factor(of) => assign(
+                of(thresholds),
+                section.parse_f64(name, 0.0..=MAX_FACTOR, notes),
+            ),
+            ThresholdField::Count(of) => {
+                assign(of(thresholds), section.integer(name, 1..=u32::MAX, notes));
+            }
+            ThresholdField::Small(of) => {
+                let number = section.integer(name, 1..=u8::MAX.into(), notes);
                 let number = number.and_then(|number| u8::try_from(number).ok());
-                put(of(thresholds), number);
+                assign(of(thresholds), number);
             }
-            Field::Room(of) => {
-                let room = section.whole(name, ROOM, notes);
-                put(of(thresholds), room.map(|room| room as usize));
+            ThresholdField::Room(of) => {
+                let room = section.integer(name, CAPACITY_RANGE, notes);
+                assign(of(thresholds), room.map(|room| room as usize));
             }
         }
     }
-    compare(section, thresholds, notes);
+    check_order(section, thresholds, notes);
 }
 
-fn put<T>(place: &mut T, value: Option<T>) {
+fn assign<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
     }
 }
 
 /// Pairs of which one must not be above the other.
-fn compare(section: &Section<'_, '_>, limits: &Thresholds, notes: &mut Notes<'_>) {
+fn check_order(
+    section: &Section<'_, '_>,
+    limits: &Thresholds,
+    notes: &mut DiagnosticCollector<'_>,
+) {
     let pairs = [
         (
             "ports_amber",
@@ -122,25 +131,27 @@ fn compare(section: &Section<'_, '_>, limits: &Thresholds, notes: &mut Notes<'_>
         if low > high {
             let message =
                 format!("{lower} is {low} and {upper} is {high}: it must not be above it");
-            notes.wrong(section.place(), message);
+            notes.error(section.span(), message);
         }
     }
 }
 
 /// Every threshold by its name, as it is written in a file.
-pub(super) fn told(thresholds: &Thresholds) -> Vec<(&'static str, String)> {
+pub(super) fn to_entries(thresholds: &Thresholds) -> Vec<(&'static str, String)> {
     let mut limits = thresholds.clone();
-    FIELDS
+    THRESHOLD_FIELDS
         .iter()
         .map(|(name, field)| {
             let value = match field {
-                Field::Length(of) => {
+                ThresholdField::Length(of) => {
                     format!("\"{}\"", humantime::format_duration(*of(&mut limits)))
                 }
-                Field::Share(of) | Field::Factor(of) => of(&mut limits).to_string(),
-                Field::Count(of) => of(&mut limits).to_string(),
-                Field::Small(of) => of(&mut limits).to_string(),
-                Field::Room(of) => of(&mut limits).to_string(),
+                ThresholdField::Share(of) | ThresholdField::Factor(of) => {
+                    of(&mut limits).to_string()
+                }
+                ThresholdField::Count(of) => of(&mut limits).to_string(),
+                ThresholdField::Small(of) => of(&mut limits).to_string(),
+                ThresholdField::Room(of) => of(&mut limits).to_string(),
             };
             (*name, value)
         })
@@ -164,7 +175,7 @@ mod tests {
 
     #[test]
     fn every_threshold_can_be_set() {
-        let mut known: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
+        let mut known: Vec<&str> = THRESHOLD_FIELDS.iter().map(|(name, _)| *name).collect();
         known.sort_unstable();
         let mut names = names();
         names.sort_unstable();
@@ -182,7 +193,7 @@ mod tests {
         };
         changed.settled_retransmits = 9;
         for limits in [Thresholds::default(), changed] {
-            let lines: Vec<String> = told(&limits)
+            let lines: Vec<String> = to_entries(&limits)
                 .iter()
                 .map(|(name, value)| format!("{name} = {value}"))
                 .collect();

@@ -4,7 +4,7 @@ use super::netlink;
 
 /// Parses a reply over netlink.
 pub(crate) fn netlink_answer(bytes: &[u8]) {
-    let _ = netlink::verdict(bytes);
-    let found = netlink::found(bytes, 20);
+    let _ = netlink::parse_ack(bytes);
+    let found = netlink::parse_payload(bytes, 20);
     assert!(found.is_none_or(|body| body.len() < bytes.len()));
 }

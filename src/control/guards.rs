@@ -1,14 +1,14 @@
 //! Processes that are never signalled.
 
-use super::facts::Facts;
-use crate::model::action::{Refusal, Target};
+use super::process_facts::ProcessFacts;
+use crate::model::action::{ProcessTarget, SignalRefusal};
 use crate::model::text::Text;
 
 /// Refuses by pid alone, before anything is opened.
-pub(super) fn by_number(pid: u32, own: u32) -> Result<(), Refusal> {
+pub(super) fn check_pid(pid: u32, own: u32) -> Result<(), SignalRefusal> {
     match pid {
-        0 | 1 => Err(Refusal::Init),
-        pid if pid == own => Err(Refusal::Itself),
+        0 | 1 => Err(SignalRefusal::Init),
+        pid if pid == own => Err(SignalRefusal::OwnProcess),
         _ => Ok(()),
     }
 }
@@ -17,17 +17,20 @@ pub(super) fn by_number(pid: u32, own: u32) -> Result<(), Refusal> {
 /// longer holds the socket of its row. Name and program are not part of the identity: a
 /// process changes its name at will (prctl(2), `PR_SET_NAME`), and could protect itself
 /// by that.
-pub(super) fn by_identity(facts: &Facts, target: &Target) -> Result<(), Refusal> {
+pub(super) fn check_identity(
+    facts: &ProcessFacts,
+    target: &ProcessTarget,
+) -> Result<(), SignalRefusal> {
     if facts.stat.kernel_thread {
-        return Err(Refusal::KernelThread);
+        return Err(SignalRefusal::KernelThread);
     }
     if facts.stat.start_ticks != target.start_ticks {
-        return Err(Refusal::Replaced);
+        return Err(SignalRefusal::PidReused);
     }
     match target.inode {
         // A zombie holds nothing any more, and a signal to it does nothing.
-        Some(inode) if !facts.stat.zombie && facts.holds(inode) == Some(false) => {
-            Err(Refusal::NotHolder)
+        Some(inode) if !facts.stat.zombie && facts.holds_inode(inode) == Some(false) => {
+            Err(SignalRefusal::NotHolder)
         }
         _ => Ok(()),
     }
@@ -35,7 +38,10 @@ pub(super) fn by_identity(facts: &Facts, target: &Target) -> Result<(), Refusal>
 
 /// Returns the name and the program of a process, each if it has changed since the
 /// target was chosen: the confirm dialog must show it.
-pub(super) fn changes(facts: &Facts, target: &Target) -> (Option<Text>, Option<Text>) {
+pub(super) fn changed_identity(
+    facts: &ProcessFacts,
+    target: &ProcessTarget,
+) -> (Option<Text>, Option<Text>) {
     let name = Text::new(&facts.stat.name);
     let program = facts.program.as_ref().map(|program| &program.path);
     let program = match (&target.exe, program) {
@@ -47,13 +53,13 @@ pub(super) fn changes(facts: &Facts, target: &Target) -> (Option<Text>, Option<T
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::RunProgram;
+    use super::super::process_facts::RunningProgram;
     use super::*;
-    use crate::model::stat::Stat;
+    use crate::model::proc_stat::ProcStat;
     use std::num::NonZeroU32;
 
-    fn target() -> Target {
-        Target {
+    fn target() -> ProcessTarget {
+        ProcessTarget {
             pid: 812,
             start_ticks: 50,
             name: Text::from("nginx"),
@@ -62,16 +68,16 @@ mod tests {
         }
     }
 
-    fn facts(start_ticks: u64, name: &str, inodes: Option<Vec<u32>>) -> Facts {
-        let stat = Stat {
+    fn facts(start_ticks: u64, name: &str, inodes: Option<Vec<u32>>) -> ProcessFacts {
+        let stat = ProcStat {
             name: name.into(),
-            parent: 1,
+            parent_pid: 1,
             start_ticks,
             kernel_thread: false,
             zombie: false,
             state: 'S',
         };
-        Facts {
+        ProcessFacts {
             stat,
             ended: false,
             program: None,
@@ -80,17 +86,17 @@ mod tests {
     }
 
     #[test]
-    fn some_numbers_are_refused_at_once() {
-        assert_eq!(by_number(1, 99), Err(Refusal::Init));
-        assert_eq!(by_number(0, 99), Err(Refusal::Init));
-        assert_eq!(by_number(99, 99), Err(Refusal::Itself));
-        assert_eq!(by_number(2, 99), Ok(()));
+    fn init_and_self_are_refused() {
+        assert_eq!(check_pid(1, 99), Err(SignalRefusal::Init));
+        assert_eq!(check_pid(0, 99), Err(SignalRefusal::Init));
+        assert_eq!(check_pid(99, 99), Err(SignalRefusal::OwnProcess));
+        assert_eq!(check_pid(2, 99), Ok(()));
     }
 
     #[test]
-    fn what_has_changed_since_the_choice_is_known() {
-        let running = |name: &str, path: &str| Facts {
-            program: Some(RunProgram {
+    fn changed_name_and_program_are_reported() {
+        let running = |name: &str, path: &str| ProcessFacts {
+            program: Some(RunningProgram {
                 path: Text::from(path),
                 file: None,
             }),
@@ -104,7 +110,7 @@ mod tests {
         ];
         for (facts, name, program) in cases {
             let expected = (name.map(Text::from), program.map(Text::from));
-            assert_eq!(changes(&facts, &target()), expected, "{facts:?}");
+            assert_eq!(changed_identity(&facts, &target()), expected, "{facts:?}");
         }
     }
 
@@ -114,8 +120,8 @@ mod tests {
         thread.stat.kernel_thread = true;
         let mut zombie = facts(50, "nginx", Some(vec![]));
         zombie.stat.zombie = true;
-        let running = |path: &str| Facts {
-            program: Some(RunProgram {
+        let running = |path: &str| ProcessFacts {
+            program: Some(RunningProgram {
                 path: Text::from(path),
                 file: None,
             }),
@@ -126,14 +132,20 @@ mod tests {
             (running("/tmp/nginx"), Ok(())),
             (facts(50, "nginx", Some(vec![7])), Ok(())),
             (facts(50, "nginx", None), Ok(())),
-            (facts(51, "nginx", Some(vec![7])), Err(Refusal::Replaced)),
+            (
+                facts(51, "nginx", Some(vec![7])),
+                Err(SignalRefusal::PidReused),
+            ),
             (facts(50, "bash", Some(vec![7])), Ok(())),
-            (facts(50, "nginx", Some(vec![8])), Err(Refusal::NotHolder)),
-            (thread, Err(Refusal::KernelThread)),
+            (
+                facts(50, "nginx", Some(vec![8])),
+                Err(SignalRefusal::NotHolder),
+            ),
+            (thread, Err(SignalRefusal::KernelThread)),
             (zombie, Ok(())),
         ];
         for (facts, verdict) in cases {
-            assert_eq!(by_identity(&facts, &target()), verdict, "{facts:?}");
+            assert_eq!(check_identity(&facts, &target()), verdict, "{facts:?}");
         }
     }
 }

@@ -10,11 +10,11 @@ use std::io;
 use std::time::Duration;
 
 /// Length of `struct nlmsghdr`.
-const HEADER: usize = 16;
+const NLMSGHDR_LEN: usize = 16;
 /// `NLM_F_REQUEST`.
-const REQUEST: u16 = 0x1;
+const FLAGS_REQUEST: u16 = 0x1;
 /// `NLM_F_REQUEST | NLM_F_ACK`.
-const ORDER: u16 = 0x5;
+const FLAGS_REQUEST_ACK: u16 = 0x5;
 /// `NLMSG_ERROR`, which also reports success.
 const TYPE_ERROR: u16 = 2;
 /// `NETLINK_SOCK_DIAG`.
@@ -24,20 +24,20 @@ pub(super) const ROUTE: Option<Protocol> = None;
 /// Number of the only request of a socket.
 const SEQUENCE: u32 = 1;
 /// Timeout of a reply: the kernel replies before the request returns.
-const PATIENCE: Duration = Duration::from_secs(5);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Sends a request and returns the kernel's acknowledgement.
 ///
 /// # Errors
 ///
 /// If the kernel could not be queried, or its answer is malformed.
-pub(super) fn ask(
+pub(super) fn request_ack(
     family: Option<Protocol>,
     kind: u16,
     body: &[u8],
 ) -> io::Result<Result<(), Errno>> {
-    let answer = exchange(family, &message(kind, ORDER, body))?;
-    verdict(&answer).ok_or_else(odd)
+    let answer = exchange(family, &encode_message(kind, FLAGS_REQUEST_ACK, body))?;
+    parse_ack(&answer).ok_or_else(invalid_answer)
 }
 
 /// Sends a request whose answer has the same type, and returns its payload.
@@ -45,20 +45,22 @@ pub(super) fn ask(
 /// # Errors
 ///
 /// If the kernel could not be queried, or its answer is malformed.
-pub(super) fn look(
+pub(super) fn request_one(
     family: Option<Protocol>,
     kind: u16,
     body: &[u8],
 ) -> io::Result<Result<Vec<u8>, Errno>> {
-    let answer = exchange(family, &message(kind, REQUEST, body))?;
-    match verdict(&answer) {
+    let answer = exchange(family, &encode_message(kind, FLAGS_REQUEST, body))?;
+    match parse_ack(&answer) {
         Some(Err(error)) => Ok(Err(error)),
-        Some(Ok(())) => Err(odd()),
-        None => found(&answer, kind).map(Ok).ok_or_else(odd),
+        Some(Ok(())) => Err(invalid_answer()),
+        None => parse_payload(&answer, kind)
+            .map(Ok)
+            .ok_or_else(invalid_answer),
     }
 }
 
-fn odd() -> io::Error {
+fn invalid_answer() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "an odd answer")
 }
 
@@ -72,7 +74,7 @@ fn exchange(family: Option<Protocol>, question: &[u8]) -> io::Result<Vec<u8>> {
         family,
     )?;
     bind(&socket, &netlink::SocketAddrNetlink::new(0, 0))?;
-    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(PATIENCE))?;
+    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(REPLY_TIMEOUT))?;
     let kernel = netlink::SocketAddrNetlink::new(0, 0);
     sendto(&socket, question, SendFlags::empty(), &kernel)?;
     let mut buffer = [0; 1024];
@@ -91,9 +93,9 @@ fn exchange(family: Option<Protocol>, question: &[u8]) -> io::Result<Vec<u8>> {
     }
 }
 
-fn message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(HEADER + body.len()).unwrap_or_default();
-    let mut message = Vec::with_capacity(HEADER + body.len());
+fn encode_message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(NLMSGHDR_LEN + body.len()).unwrap_or_default();
+    let mut message = Vec::with_capacity(NLMSGHDR_LEN + body.len());
     message.extend_from_slice(&length.to_ne_bytes());
     message.extend_from_slice(&kind.to_ne_bytes());
     message.extend_from_slice(&flags.to_ne_bytes());
@@ -104,10 +106,15 @@ fn message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
 }
 
 /// Parses an acknowledgement; none if it does not belong to the request.
-pub(super) fn verdict(answer: &[u8]) -> Option<Result<(), Errno>> {
+pub(super) fn parse_ack(answer: &[u8]) -> Option<Result<(), Errno>> {
     let kind = u16::from_ne_bytes(answer.get(4..6)?.try_into().ok()?);
     let sequence = u32::from_ne_bytes(answer.get(8..12)?.try_into().ok()?);
-    let number = i32::from_ne_bytes(answer.get(HEADER..HEADER + 4)?.try_into().ok()?);
+    let number = i32::from_ne_bytes(
+        answer
+            .get(NLMSGHDR_LEN..NLMSGHDR_LEN + 4)?
+            .try_into()
+            .ok()?,
+    );
     if kind != TYPE_ERROR || sequence != SEQUENCE {
         return None;
     }
@@ -121,11 +128,11 @@ pub(super) fn verdict(answer: &[u8]) -> Option<Result<(), Errno>> {
 }
 
 /// Returns the payload of an answer of this type.
-pub(super) fn found(answer: &[u8], wanted: u16) -> Option<Vec<u8>> {
+pub(super) fn parse_payload(answer: &[u8], wanted: u16) -> Option<Vec<u8>> {
     let length = u32::from_ne_bytes(answer.get(..4)?.try_into().ok()?);
     let kind = u16::from_ne_bytes(answer.get(4..6)?.try_into().ok()?);
     let sequence = u32::from_ne_bytes(answer.get(8..12)?.try_into().ok()?);
-    let body = answer.get(HEADER..usize::try_from(length).ok()?)?;
+    let body = answer.get(NLMSGHDR_LEN..usize::try_from(length).ok()?)?;
     (kind == wanted && sequence == SEQUENCE).then(|| body.to_vec())
 }
 
@@ -136,23 +143,31 @@ mod tests {
     #[test]
     fn answers_are_read_or_refused() {
         let answer = |kind: u16, sequence: u32, number: i32| {
-            let mut bytes = message(kind, 0, &number.to_ne_bytes());
+            let mut bytes = encode_message(kind, 0, &number.to_ne_bytes());
             bytes[8..12].copy_from_slice(&sequence.to_ne_bytes());
             bytes
         };
-        assert_eq!(verdict(&answer(2, 1, 0)), Some(Ok(())));
-        assert_eq!(verdict(&answer(2, 1, -2)), Some(Err(Errno::NOENT)));
-        assert_eq!(verdict(&answer(2, 9, 0)), None, "to another question");
-        assert_eq!(verdict(&answer(3, 1, 0)), None, "no verdict");
-        assert_eq!(verdict(&answer(2, 1, 0)[..18]), None, "cut short");
+        assert_eq!(parse_ack(&answer(2, 1, 0)), Some(Ok(())));
+        assert_eq!(parse_ack(&answer(2, 1, -2)), Some(Err(Errno::NOENT)));
+        assert_eq!(parse_ack(&answer(2, 9, 0)), None, "to another question");
+        assert_eq!(parse_ack(&answer(3, 1, 0)), None, "no verdict");
+        assert_eq!(parse_ack(&answer(2, 1, 0)[..18]), None, "cut short");
         for number in [1, -4096, i32::MIN, i32::MAX] {
-            assert_eq!(verdict(&answer(2, 1, number)), None, "no error");
+            assert_eq!(parse_ack(&answer(2, 1, number)), None, "no error");
         }
         assert_eq!(
-            found(&answer(20, 1, 7), 20),
+            parse_payload(&answer(20, 1, 7), 20),
             Some(7i32.to_ne_bytes().into())
         );
-        assert_eq!(found(&answer(21, 1, 7), 20), None, "of another kind");
-        assert_eq!(found(&answer(20, 1, 7)[..18], 20), None, "cut short");
+        assert_eq!(
+            parse_payload(&answer(21, 1, 7), 20),
+            None,
+            "of another kind"
+        );
+        assert_eq!(
+            parse_payload(&answer(20, 1, 7)[..18], 20),
+            None,
+            "cut short"
+        );
     }
 }

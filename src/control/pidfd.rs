@@ -1,13 +1,16 @@
 //! Ends a process through a pidfd: the one way that cannot hit another.
 
-use super::calls::{Calls, Kernel};
-use super::facts::{self, Facts, RunProgram};
-use super::hold::{Hold, failed, raw};
-use super::kin::{self, Census};
-use super::tree::{Frozen, Member};
-use super::{Control, cautions, guards};
-use crate::model::action::{ArmId, ArmedFacts, Grip, Life, Outcome, Refusal, Target, TreeOutcome};
-use crate::model::caution::Caution;
+use super::handle::{ProcessHandle, failed_refusal, raw_pid};
+use super::process_facts::{self, ProcessFacts, RunningProgram};
+use super::process_tree::{self, ProcessTree};
+use super::stopped_tree::{StoppedTree, TreeMember};
+use super::syscalls::{KernelSyscalls, Syscalls};
+use super::{ProcessControl, guards, risks};
+use crate::model::action::{
+    HandleKind, ProcessState, ProcessTarget, SignalOutcome, SignalRefusal, TargetFacts, TargetId,
+    TreeOutcome,
+};
+use crate::model::risk::Risk;
 use crate::model::signal::Signal;
 use crate::model::text::Text;
 use rustix::io::Errno;
@@ -18,58 +21,58 @@ use std::time::{Duration, Instant};
 /// Behaviour on a kernel without pidfds, or where a system call filter forbids
 /// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum WithoutPidfd {
+pub enum PidfdFallback {
     /// Refuse.
     #[default]
     Refuse,
     /// Verify, and then signal by pid: in between, the pid may be reused.
-    Risk,
+    UsePid,
 }
 
 /// Holds armed targets by their pidfds.
 pub struct PidfdControl {
-    calls: Box<dyn Calls>,
-    without: WithoutPidfd,
-    armed: HashMap<ArmId, Armed>,
+    syscalls: Box<dyn Syscalls>,
+    fallback: PidfdFallback,
+    acquired: HashMap<TargetId, AcquiredProcess>,
 }
 
-struct Armed {
-    hold: Hold,
-    target: Target,
+struct AcquiredProcess {
+    handle: ProcessHandle,
+    target: ProcessTarget,
     /// Program when it was armed: a later exec changes it.
-    program: Option<RunProgram>,
+    program: Option<RunningProgram>,
     /// Name when it was armed.
     name: Text,
     /// Its descendants, once they have been signalled.
-    tree: Vec<Member>,
+    tree: Vec<TreeMember>,
 }
 
 impl Default for PidfdControl {
     fn default() -> Self {
-        Self::new(WithoutPidfd::Refuse)
+        Self::new(PidfdFallback::Refuse)
     }
 }
 
 impl PidfdControl {
     /// A control that holds nothing yet.
     #[must_use]
-    pub fn new(without: WithoutPidfd) -> Self {
-        Self::with_calls(without, Box::new(Kernel))
+    pub fn new(without: PidfdFallback) -> Self {
+        Self::with_syscalls(without, Box::new(KernelSyscalls))
     }
 
-    pub(super) fn with_calls(without: WithoutPidfd, calls: Box<dyn Calls>) -> Self {
+    pub(super) fn with_syscalls(fallback: PidfdFallback, syscalls: Box<dyn Syscalls>) -> Self {
         Self {
-            calls,
-            without,
-            armed: HashMap::new(),
+            syscalls,
+            fallback,
+            acquired: HashMap::new(),
         }
     }
 
     /// Opens the handle of a process.
-    fn take_hold(&self, target: &Target) -> Result<Hold, Refusal> {
-        match Hold::open(&*self.calls, target.pid) {
-            Err(Refusal::NoPidfd) if self.without == WithoutPidfd::Risk => {
-                Hold::number(target.pid, target.start_ticks)
+    fn open_handle(&self, target: &ProcessTarget) -> Result<ProcessHandle, SignalRefusal> {
+        match ProcessHandle::open(&*self.syscalls, target.pid) {
+            Err(SignalRefusal::NoPidfd) if self.fallback == PidfdFallback::UsePid => {
+                ProcessHandle::by_pid(target.pid, target.start_ticks)
             }
             held => held,
         }
@@ -77,113 +80,120 @@ impl PidfdControl {
 
     /// Arms a target again that is already held under this id. It stays held
     /// whatever the result: its exit is still waited for.
-    fn arm_again(armed: &mut Armed, target: &Target) -> Result<ArmedFacts, Refusal> {
+    fn reacquire(
+        armed: &mut AcquiredProcess,
+        target: &ProcessTarget,
+    ) -> Result<TargetFacts, SignalRefusal> {
         armed
             .tree
-            .retain(|member| !member.hold.ended(Duration::ZERO));
+            .retain(|member| !member.handle.wait_for_exit(Duration::ZERO));
         // Some processes of a signalled tree may outlive the root.
-        if armed.hold.ended(Duration::ZERO) && !armed.tree.is_empty() {
-            return Ok(remains(target, &armed.tree));
+        if armed.handle.wait_for_exit(Duration::ZERO) && !armed.tree.is_empty() {
+            return Ok(orphaned_tree(target, &armed.tree));
         }
         let facts = verify(target)?;
-        permitted(target.pid)?;
+        check_permission(target.pid)?;
         armed.target = target.clone();
-        let gathered = gather(target, &facts);
+        let gathered = collect_facts(target, &facts);
         armed.name = Text::new(&facts.stat.name);
         armed.program = facts.program;
-        Ok(ArmedFacts {
-            grip: armed.hold.grip(),
+        Ok(TargetFacts {
+            handle: armed.handle.kind(),
             ..gathered
         })
     }
 }
 
-impl Control for PidfdControl {
-    fn arm(&mut self, id: ArmId, target: &Target) -> Result<ArmedFacts, Refusal> {
-        guards::by_number(target.pid, std::process::id())?;
-        if let Some(armed) = self.armed.get_mut(&id)
+impl ProcessControl for PidfdControl {
+    fn acquire(
+        &mut self,
+        id: TargetId,
+        target: &ProcessTarget,
+    ) -> Result<TargetFacts, SignalRefusal> {
+        guards::check_pid(target.pid, std::process::id())?;
+        if let Some(armed) = self.acquired.get_mut(&id)
             && armed.target.pid == target.pid
             && armed.target.start_ticks == target.start_ticks
         {
-            return Self::arm_again(armed, target);
+            return Self::reacquire(armed, target);
         }
         // Opened first, verified afterwards: all facts read from /proc from
         // here on are about the process of this descriptor, or the descriptor
         // is dead and the signal fails.
-        let hold = self.take_hold(target)?;
+        let hold = self.open_handle(target)?;
         let facts = verify(target)?;
-        permitted(target.pid)?;
-        let gathered = ArmedFacts {
-            grip: hold.grip(),
-            ..gather(target, &facts)
+        check_permission(target.pid)?;
+        let gathered = TargetFacts {
+            handle: hold.kind(),
+            ..collect_facts(target, &facts)
         };
-        let armed = Armed {
-            hold,
+        let armed = AcquiredProcess {
+            handle: hold,
             target: target.clone(),
             name: Text::new(&facts.stat.name),
             program: facts.program,
             tree: Vec::new(),
         };
-        self.armed.insert(id, armed);
+        self.acquired.insert(id, armed);
         Ok(gathered)
     }
 
-    fn signal(&mut self, id: ArmId, signal: Signal) -> Outcome {
-        let Some(armed) = self.armed.get(&id) else {
-            return Outcome::Refused(Refusal::Gone);
+    fn signal(&mut self, id: TargetId, signal: Signal) -> SignalOutcome {
+        let Some(armed) = self.acquired.get(&id) else {
+            return SignalOutcome::Refused(SignalRefusal::Gone);
         };
         let sent = armed.verify().and_then(|()| {
-            let sent = armed.hold.send(&*self.calls, signal);
-            sent.map_err(|error| refusal(error, armed.target.pid))
+            let sent = armed.handle.signal(&*self.syscalls, signal);
+            sent.map_err(|error| refusal_from_errno(error, armed.target.pid))
         });
         match sent {
-            Err(refusal) => Outcome::Refused(refusal),
-            Ok(()) => Outcome::Sent { signal },
+            Err(refusal) => SignalOutcome::Refused(refusal),
+            Ok(()) => SignalOutcome::Sent { signal },
         }
     }
 
-    fn signal_tree(&mut self, id: ArmId, signal: Signal) -> TreeOutcome {
-        let Some(armed) = self.armed.get_mut(&id) else {
-            return TreeOutcome::refused(Refusal::Gone);
+    fn signal_tree(&mut self, id: TargetId, signal: Signal) -> TreeOutcome {
+        let Some(armed) = self.acquired.get_mut(&id) else {
+            return TreeOutcome::refused(SignalRefusal::Gone);
         };
-        match armed.signal_tree(&*self.calls, signal) {
+        match armed.signal_tree(&*self.syscalls, signal) {
             Ok(reached) => TreeOutcome {
-                reached,
-                outcome: Outcome::Sent { signal },
+                signalled: reached,
+                outcome: SignalOutcome::Sent { signal },
             },
             Err(refusal) => TreeOutcome::refused(refusal),
         }
     }
 
-    fn wait(&mut self, id: ArmId, patience: Duration) -> bool {
+    fn wait_for_exit(&mut self, id: TargetId, timeout: Duration) -> bool {
         // The exit of a process that is not held is unknown, and must not be
         // reported.
-        let Some(armed) = self.armed.get(&id) else {
+        let Some(armed) = self.acquired.get(&id) else {
             return false;
         };
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + timeout;
         let left = || deadline.saturating_duration_since(Instant::now());
         let mut tree = armed.tree.iter();
-        armed.hold.ended(left()) && tree.all(|member| member.hold.ended(left()))
+        armed.handle.wait_for_exit(left()) && tree.all(|member| member.handle.wait_for_exit(left()))
     }
 
-    fn disarm(&mut self, id: ArmId) {
-        self.armed.remove(&id);
+    fn release(&mut self, id: TargetId) {
+        self.acquired.remove(&id);
     }
 }
 
-impl Armed {
+impl AcquiredProcess {
     /// Verifies once more that this is the confirmed process, and that it is alive. A
     /// pidfd is identity enough; an exchanged program needs a new confirmation. With a
     /// pid alone another process started within the same clock tick could be hit, so
     /// the name must match as well.
-    fn verify(&self) -> Result<(), Refusal> {
+    fn verify(&self) -> Result<(), SignalRefusal> {
         let facts = verify(&self.target)?;
         if facts.ended {
-            return Err(Refusal::Zombie);
+            return Err(SignalRefusal::Zombie);
         }
-        if self.hold.grip() == Grip::Number && facts.stat.name != self.name.raw() {
-            return Err(Refusal::Renamed);
+        if self.handle.kind() == HandleKind::PidOnly && facts.stat.name != self.name.raw() {
+            return Err(SignalRefusal::Renamed);
         }
         let same = match (&self.program, &facts.program) {
             (Some(then), Some(now)) => then == now,
@@ -192,121 +202,129 @@ impl Armed {
         if same {
             Ok(())
         } else {
-            Err(Refusal::OtherProgram)
+            Err(SignalRefusal::OtherProgram)
         }
     }
 
-    fn signal_tree(&mut self, calls: &dyn Calls, signal: Signal) -> Result<usize, Refusal> {
-        let Hold::Pidfd(pidfd) = &self.hold else {
-            return Err(Refusal::NoPidfd);
+    fn signal_tree(
+        &mut self,
+        calls: &dyn Syscalls,
+        signal: Signal,
+    ) -> Result<usize, SignalRefusal> {
+        let ProcessHandle::Pidfd(pidfd) = &self.handle else {
+            return Err(SignalRefusal::NoPidfd);
         };
         let mut known = std::mem::take(&mut self.tree);
-        known.retain(|member| !member.hold.ended(Duration::ZERO));
-        if !self.hold.ended(Duration::ZERO) || known.is_empty() {
+        known.retain(|member| !member.handle.wait_for_exit(Duration::ZERO));
+        if !self.handle.wait_for_exit(Duration::ZERO) || known.is_empty() {
             self.verify()?;
             let pidfd = pidfd
                 .try_clone()
-                .map_err(|error| Refusal::Failed(Text::from(error.to_string().as_str())))?;
+                .map_err(|error| SignalRefusal::Failed(Text::from(error.to_string().as_str())))?;
             known.retain(|member| member.pid != self.target.pid);
-            known.insert(0, Member::new(self.target.pid, Hold::Pidfd(pidfd)));
+            known.insert(
+                0,
+                TreeMember::new(self.target.pid, ProcessHandle::Pidfd(pidfd)),
+            );
         }
-        let frozen = Frozen::from(calls, known)?;
+        let frozen = StoppedTree::stop(calls, known)?;
         self.tree = frozen.signal(signal)?;
         Ok(self.tree.len())
     }
 }
 
-fn verify(target: &Target) -> Result<Facts, Refusal> {
-    let facts = Facts::read(target.pid).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Refusal::Gone,
-        _ => Refusal::Failed(Text::from(error.to_string().as_str())),
+fn verify(target: &ProcessTarget) -> Result<ProcessFacts, SignalRefusal> {
+    let facts = ProcessFacts::read(target.pid).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => SignalRefusal::Gone,
+        _ => SignalRefusal::Failed(Text::from(error.to_string().as_str())),
     })?;
-    guards::by_identity(&facts, target)?;
+    guards::check_identity(&facts, target)?;
     Ok(facts)
 }
 
 /// Checks without sending a signal: signal 0 has no name in rustix, so the same
 /// permission check is done by kill(pid, 0), which has no effect.
-fn permitted(pid: u32) -> Result<(), Refusal> {
-    rustix::process::test_kill_process(raw(pid)?).map_err(|error| refusal(error, pid))
+fn check_permission(pid: u32) -> Result<(), SignalRefusal> {
+    rustix::process::test_kill_process(raw_pid(pid)?)
+        .map_err(|error| refusal_from_errno(error, pid))
 }
 
-fn refusal(error: Errno, pid: u32) -> Refusal {
+fn refusal_from_errno(error: Errno, pid: u32) -> SignalRefusal {
     match error {
-        Errno::SRCH if !kin::proc_is_ours() => Refusal::ForeignProc,
-        Errno::SRCH => Refusal::Gone,
+        Errno::SRCH if !process_tree::is_proc_of_own_pid_namespace() => SignalRefusal::ForeignProc,
+        Errno::SRCH => SignalRefusal::Gone,
         // Every kernel that opens a pidfd takes it for sending.
-        Errno::NOSYS => Refusal::Filtered,
-        Errno::PERM if facts::may_be_signalled(pid) => Refusal::Filtered,
-        Errno::PERM => Refusal::NotPermitted {
-            uid: facts::uid(pid),
+        Errno::NOSYS => SignalRefusal::SecurityPolicy,
+        Errno::PERM if process_facts::may_be_signalled(pid) => SignalRefusal::SecurityPolicy,
+        Errno::PERM => SignalRefusal::NotPermitted {
+            uid: process_facts::read_uid(pid),
         },
-        other => failed(other),
+        other => failed_refusal(other),
     }
 }
 
-fn gather(target: &Target, facts: &Facts) -> ArmedFacts {
+fn collect_facts(target: &ProcessTarget, facts: &ProcessFacts) -> TargetFacts {
     let pid = target.pid;
-    let census = Census::take();
+    let census = ProcessTree::read();
     let descendants = census.descendants(pid);
     let itself = BTreeSet::from([pid]);
     let children = census.children(&itself);
-    let (now_called, now_runs) = guards::changes(facts, target);
-    ArmedFacts {
+    let (now_called, now_runs) = guards::changed_identity(facts, target);
+    TargetFacts {
         target: target.clone(),
-        now_called,
-        now_runs,
-        command: facts::command(pid),
-        uid: facts::uid(pid),
+        current_name: now_called,
+        current_program: now_runs,
+        command: process_facts::read_command(pid),
+        uid: process_facts::read_uid(pid),
         children: children
             .map(|(pid, stat)| (pid, Text::new(&stat.name)))
             .collect(),
-        cautions_below: descendants
+        descendant_risks: descendants
             .iter()
-            .any(|(pid, _)| cautions::is_container_init(*pid))
-            .then_some(Caution::ContainerInit)
+            .any(|(pid, _)| risks::is_container_init(*pid))
+            .then_some(Risk::ContainerInit)
             .into_iter()
             .collect(),
         descendants,
-        parent: (facts.stat.parent != 0).then(|| {
-            let name = facts::name(facts.stat.parent).unwrap_or_default();
-            (facts.stat.parent, name)
+        parent: (facts.stat.parent_pid != 0).then(|| {
+            let name = process_facts::read_name(facts.stat.parent_pid).unwrap_or_default();
+            (facts.stat.parent_pid, name)
         }),
-        life: life(facts),
-        activated: target
+        state: process_state(facts),
+        socket_activated: target
             .inode
-            .is_some_and(|inode| facts::was_handed(pid, inode)),
-        cautions: cautions::of(pid, std::process::id()),
-        ..ArmedFacts::default()
+            .is_some_and(|inode| process_facts::is_socket_activated(pid, inode)),
+        risks: risks::risks_of(pid, std::process::id()),
+        ..TargetFacts::default()
     }
 }
 
-fn life(facts: &Facts) -> Life {
+fn process_state(facts: &ProcessFacts) -> ProcessState {
     if facts.ended {
-        Life::Zombie
+        ProcessState::Zombie
     } else if facts.stat.is_stopped() {
-        Life::Stopped
+        ProcessState::Stopped
     } else {
-        Life::Runs
+        ProcessState::Running
     }
 }
 
 /// Returns the facts of a tree whose root has exited.
-fn remains(target: &Target, tree: &[Member]) -> ArmedFacts {
-    let name = |pid| facts::name(pid).unwrap_or_default();
+fn orphaned_tree(target: &ProcessTarget, tree: &[TreeMember]) -> TargetFacts {
+    let name = |pid| process_facts::read_name(pid).unwrap_or_default();
     let tree = || tree.iter().filter(|member| member.pid != target.pid);
-    ArmedFacts {
+    TargetFacts {
         target: target.clone(),
-        life: Life::Remains,
-        cautions_below: tree()
-            .any(|member| cautions::is_container_init(member.pid))
-            .then_some(Caution::ContainerInit)
+        state: ProcessState::OrphanedTree,
+        descendant_risks: tree()
+            .any(|member| risks::is_container_init(member.pid))
+            .then_some(Risk::ContainerInit)
             .into_iter()
             .collect(),
         descendants: tree()
             .map(|member| (member.pid, name(member.pid)))
             .collect(),
-        ..ArmedFacts::default()
+        ..TargetFacts::default()
     }
 }
 
@@ -317,7 +335,7 @@ mod tests {
 
     /// Sleeps until its standard input closes, so that a failing test leaves no
     /// process behind.
-    fn victim() -> Child {
+    fn spawn_cat() -> Child {
         Command::new("cat")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -325,18 +343,18 @@ mod tests {
             .unwrap()
     }
 
-    fn target(child: &Child) -> Target {
+    fn target(child: &Child) -> ProcessTarget {
         // Between fork and exec the child still has the parent's name, and for
         // a short time after it no command line.
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
-            let facts = Facts::read(child.id()).unwrap();
-            if facts.stat.name == b"cat" && !facts::command(child.id()).is_empty() {
-                return Target {
+            let facts = ProcessFacts::read(child.id()).unwrap();
+            if facts.stat.name == b"cat" && !process_facts::read_command(child.id()).is_empty() {
+                return ProcessTarget {
                     pid: child.id(),
                     start_ticks: facts.stat.start_ticks,
                     name: Text::new(&facts.stat.name),
-                    ..Target::default()
+                    ..ProcessTarget::default()
                 };
             }
             assert!(Instant::now() < deadline, "cat never started");
@@ -346,38 +364,47 @@ mod tests {
 
     #[test]
     fn ends_the_process_it_was_shown() {
-        let mut child = victim();
+        let mut child = spawn_cat();
         let mut control = PidfdControl::default();
-        let facts = control.arm(ArmId(1), &target(&child)).unwrap();
+        let facts = control.acquire(TargetId(1), &target(&child)).unwrap();
         assert_eq!(facts.command.as_str(), "cat");
         assert_eq!(facts.parent.map(|(pid, _)| pid), Some(std::process::id()));
-        let outcome = control.signal(ArmId(1), Signal::Term);
+        let outcome = control.signal(TargetId(1), Signal::Term);
         assert!(
-            matches!(outcome, Outcome::Ended { .. } | Outcome::Sent { .. }),
+            matches!(
+                outcome,
+                SignalOutcome::Exited { .. } | SignalOutcome::Sent { .. }
+            ),
             "{outcome:?}"
         );
-        assert!(control.wait(ArmId(1), Duration::from_secs(10)));
+        assert!(control.wait_for_exit(TargetId(1), Duration::from_secs(10)));
         assert!(!child.wait().unwrap().success());
     }
 
     #[test]
     fn a_process_with_another_start_or_socket_is_left_alone() {
-        let mut child = victim();
+        let mut child = spawn_cat();
         let shown = target(&child);
         let mut control = PidfdControl::default();
-        let older = Target {
+        let older = ProcessTarget {
             start_ticks: shown.start_ticks + 1,
             ..shown.clone()
         };
-        let elsewhere = Target {
+        let elsewhere = ProcessTarget {
             inode: std::num::NonZeroU32::new(1),
             ..shown
         };
-        assert_eq!(control.arm(ArmId(1), &older), Err(Refusal::Replaced));
-        assert_eq!(control.arm(ArmId(3), &elsewhere), Err(Refusal::NotHolder));
+        assert_eq!(
+            control.acquire(TargetId(1), &older),
+            Err(SignalRefusal::PidReused)
+        );
+        assert_eq!(
+            control.acquire(TargetId(3), &elsewhere),
+            Err(SignalRefusal::NotHolder)
+        );
         for id in [1, 3] {
-            let outcome = control.signal(ArmId(id), Signal::Kill);
-            assert_eq!(outcome, Outcome::Refused(Refusal::Gone));
+            let outcome = control.signal(TargetId(id), Signal::Kill);
+            assert_eq!(outcome, SignalOutcome::Refused(SignalRefusal::Gone));
         }
         assert!(child.try_wait().unwrap().is_none(), "nothing was sent");
         drop(child.stdin.take());
@@ -386,40 +413,46 @@ mod tests {
 
     #[test]
     fn what_ended_by_itself_is_gone() {
-        let mut child = victim();
+        let mut child = spawn_cat();
         let shown = target(&child);
         let mut control = PidfdControl::default();
-        control.arm(ArmId(1), &shown).unwrap();
+        control.acquire(TargetId(1), &shown).unwrap();
         drop(child.stdin.take());
         child.wait().unwrap();
-        let outcome = control.signal(ArmId(1), Signal::Term);
-        assert_eq!(outcome, Outcome::Refused(Refusal::Gone));
-        assert_eq!(control.arm(ArmId(2), &shown), Err(Refusal::Gone));
+        let outcome = control.signal(TargetId(1), Signal::Term);
+        assert_eq!(outcome, SignalOutcome::Refused(SignalRefusal::Gone));
+        assert_eq!(
+            control.acquire(TargetId(2), &shown),
+            Err(SignalRefusal::Gone)
+        );
     }
 
     #[test]
     fn a_zombie_is_not_said_to_have_been_ended() {
-        let mut child = victim();
+        let mut child = spawn_cat();
         let shown = target(&child);
         let mut control = PidfdControl::default();
-        control.arm(ArmId(1), &shown).unwrap();
+        control.acquire(TargetId(1), &shown).unwrap();
         drop(child.stdin.take());
         // Ended, but not reaped before the test does so.
-        assert!(control.wait(ArmId(1), Duration::from_secs(10)));
-        let outcome = control.signal(ArmId(1), Signal::Kill);
-        assert_eq!(outcome, Outcome::Refused(Refusal::Zombie));
+        assert!(control.wait_for_exit(TargetId(1), Duration::from_secs(10)));
+        let outcome = control.signal(TargetId(1), Signal::Kill);
+        assert_eq!(outcome, SignalOutcome::Refused(SignalRefusal::Zombie));
         child.wait().unwrap();
     }
 
     #[test]
     fn this_program_and_init_are_refused() {
         let mut control = PidfdControl::default();
-        for (pid, refusal) in [(std::process::id(), Refusal::Itself), (1, Refusal::Init)] {
-            let target = Target {
+        for (pid, refusal) in [
+            (std::process::id(), SignalRefusal::OwnProcess),
+            (1, SignalRefusal::Init),
+        ] {
+            let target = ProcessTarget {
                 pid,
-                ..Target::default()
+                ..ProcessTarget::default()
             };
-            assert_eq!(control.arm(ArmId(1), &target), Err(refusal));
+            assert_eq!(control.acquire(TargetId(1), &target), Err(refusal));
         }
     }
 }

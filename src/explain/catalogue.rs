@@ -4,31 +4,31 @@
 //! that each of them is complete. Each file is read when its first message is
 //! needed: a plain list needs only few.
 
-mod books;
-mod words;
+mod message_files;
+mod schema;
 
-use super::bounds::Bounds;
+use super::cli_translation::CliTranslation;
+use super::durations::{Limit, limit};
 pub use super::language::Language;
-use super::lengths::{Limit, limit};
-use super::phrasebook::Phrasebook;
-use super::sentence::{fill, grouped};
+use super::limit_context::LimitContext;
+use super::template::{format_thousands, render};
 use crate::model::finding::Rule;
 use crate::model::gap::{GapKind, GapReason};
-use crate::model::owner::Unowned;
+use crate::model::owner::NoOwnerReason;
 use crate::model::state::State;
 use crate::model::timer::TimerKind;
-use books::{Book, Groups, Loaded};
-use std::time::Duration;
-pub use words::{
-    Arrow, Exchange, Learn, Page, Question, Segment, Session, StateWords, Step, TimerWords,
-    UnownedWords, Walk,
+use message_files::{LoadedMessages, MessageFile, MessageGroups};
+pub use schema::{
+    ExchangeText, ExerciseStep, ExerciseText, IntroText, LearningChapter, NoOwnerText,
+    QuestionText, SegmentText, StatePathText, StateText, TimerText, Transition,
 };
+use std::time::Duration;
 
 /// All messages of one language.
 #[derive(Debug)]
 pub struct Catalogue {
     language: Language,
-    loaded: Loaded,
+    loaded: LoadedMessages,
 }
 
 static ENGLISH: Catalogue = Catalogue::new(Language::English);
@@ -38,7 +38,7 @@ impl Catalogue {
     const fn new(language: Language) -> Self {
         Self {
             language,
-            loaded: Loaded::new(),
+            loaded: LoadedMessages::new(),
         }
     }
 
@@ -59,62 +59,62 @@ impl Catalogue {
 
     /// Text about a state.
     #[must_use]
-    pub fn state(&self, state: State) -> Option<&StateWords> {
+    pub fn state(&self, state: State) -> Option<&StateText> {
         self.loaded.states(self.language).get(state.key())
     }
 
     /// Text about a timer.
     #[must_use]
-    pub fn timer(&self, kind: TimerKind) -> Option<&TimerWords> {
+    pub fn timer(&self, kind: TimerKind) -> Option<&TimerText> {
         self.loaded.timers(self.language).get(kind.key())
     }
 
     /// Text about a row without an owner.
     #[must_use]
-    pub fn unowned(&self, reason: Unowned) -> Option<&UnownedWords> {
+    pub fn no_owner(&self, reason: NoOwnerReason) -> Option<&NoOwnerText> {
         self.loaded.unowned(self.language).get(reason.key())
     }
 
     /// Message about a gap: `short`, `means` or `do`.
     #[must_use]
     pub fn gap(&self, kind: GapKind, word: &str) -> &str {
-        self.word(Book::Gaps, kind.key(), word)
+        self.text(MessageFile::Gaps, kind.key(), word)
     }
 
     /// Reason for a gap.
     #[must_use]
     pub fn gap_reason(&self, reason: GapReason) -> &str {
-        self.word(Book::Gaps, "reasons", reason.key())
+        self.text(MessageFile::Gaps, "reasons", reason.key())
     }
 
     /// Sentence about the findings of a rule.
     #[must_use]
     pub fn finding(&self, rule: Rule, word: &str) -> &str {
-        self.word(Book::Findings, rule.key(), word)
+        self.text(MessageFile::Findings, rule.key(), word)
     }
 
     /// A sentence of the diagnosis.
     #[must_use]
     pub fn diagnosis(&self, group: &str, name: &str) -> &str {
-        self.word(Book::Diagnosis, group, name)
+        self.text(MessageFile::Diagnosis, group, name)
     }
 
     /// Reason why no signal was sent.
     #[must_use]
     pub fn refusal(&self, key: &str) -> &str {
-        self.word(Book::Refusals, key, "means")
+        self.text(MessageFile::Refusals, key, "means")
     }
 
     /// The same, short.
     #[must_use]
-    pub fn refusal_in_short(&self, key: &str) -> &str {
-        self.word(Book::Refusals, key, "short")
+    pub fn refusal_short(&self, key: &str) -> &str {
+        self.text(MessageFile::Refusals, key, "short")
     }
 
     /// Sentence about a feature.
     #[must_use]
     pub fn ability(&self, key: &str, word: &str) -> &str {
-        self.word(Book::Abilities, key, word)
+        self.text(MessageFile::Abilities, key, word)
     }
 
     /// Outcome of a signal.
@@ -129,105 +129,105 @@ impl Catalogue {
     /// Description of a column.
     #[must_use]
     pub fn column(&self, key: &str) -> &str {
-        self.word(Book::Columns, key, "means")
+        self.text(MessageFile::Columns, key, "means")
     }
 
     /// The heading of a column.
     #[must_use]
     pub fn column_title(&self, key: &str) -> &str {
-        self.word(Book::Columns, key, "title")
+        self.text(MessageFile::Columns, key, "title")
     }
 
     /// Text of a cell without a value.
     #[must_use]
     pub fn cell(&self, name: &str) -> &str {
-        self.word(Book::Columns, "cell", name)
+        self.text(MessageFile::Columns, "cell", name)
     }
 
     /// Message about a command: `label` or `means`.
     #[must_use]
     pub fn command(&self, key: &str, word: &str) -> &str {
-        self.word(Book::Commands, key, word)
+        self.text(MessageFile::Commands, key, word)
     }
 
     /// Message of the screen itself: headings, notices, questions.
     #[must_use]
     pub fn screen(&self, group: &str, name: &str) -> &str {
-        self.word(Book::Screen, group, name)
+        self.text(MessageFile::Screen, group, name)
     }
 
     /// A sentence about closing connections, or about tags.
     #[must_use]
     pub fn closing(&self, group: &str, name: &str) -> &str {
-        self.word(Book::Closing, group, name)
+        self.text(MessageFile::Closing, group, name)
     }
 
     /// A sentence about the use of a port.
     #[must_use]
     pub fn port(&self, group: &str, name: &str) -> &str {
-        self.word(Book::Port, group, name)
+        self.text(MessageFile::Port, group, name)
     }
 
     /// A sentence about the filter language.
     #[must_use]
     pub fn filter(&self, group: &str, name: &str) -> &str {
-        self.word(Book::Filter, group, name)
+        self.text(MessageFile::Filter, group, name)
     }
 
     /// A sentence of the lab.
     #[must_use]
     pub fn lab(&self, group: &str, name: &str) -> &str {
-        self.word(Book::Lab, group, name)
+        self.text(MessageFile::Lab, group, name)
     }
 
     /// The learning chapter.
     #[must_use]
-    pub fn learn(&self) -> &Learn {
+    pub fn learn(&self) -> &LearningChapter {
         self.loaded.learn(self.language)
     }
 
     /// The transitions of the state machine.
     #[must_use]
-    pub fn arrows(&self) -> &[Arrow] {
+    pub fn transitions(&self) -> &[Transition] {
         &self.loaded.arrows(self.language).arrow
     }
 
     /// Value of a placeholder that depends on this machine's settings; `None`
     /// for any other placeholder.
     #[must_use]
-    pub fn limit<'a>(&self, name: &str, bounds: impl Into<Bounds<'a>>) -> Option<String> {
-        if !super::lengths::is_limit(name) {
+    pub fn limit<'a>(&self, name: &str, bounds: impl Into<LimitContext<'a>>) -> Option<String> {
+        if !super::durations::is_limit(name) {
             return None;
         }
         let bounds = bounds.into();
-        let here = limit(name, bounds.here);
+        let here = limit(name, bounds.local);
         let said = match here {
-            Some(here) => self.said_limit(here),
+            Some(here) => self.limit_text(here),
             None => self.diagnosis("words", "unknown_length").to_owned(),
         };
-        let outside = bounds.outside.and_then(|outside| limit(name, outside));
+        let outside = bounds.host.and_then(|outside| limit(name, outside));
         let outside = outside.filter(|outside| Some(*outside) != here);
         Some(match outside {
-            Some(outside) => self.beside_outside("limit", &said, outside),
+            Some(outside) => self.with_host_limit("limit", &said, outside),
             None => said,
         })
     }
 
-    fn said_limit(&self, limit: Limit) -> String {
+    fn limit_text(&self, limit: Limit) -> String {
         match limit {
-            Limit::Number(number) => grouped(number.into()),
-            Limit::Length(length) => {
-                let length = self.length(length);
+            Limit::Count(number) => format_thousands(number.into()),
+            Limit::Duration(length) => {
+                let length = self.duration_text(length);
                 let about = self.diagnosis("words", "about");
-                fill(about, |_| Some(length.clone())).unwrap_or(length)
+                render(about, |_| Some(length.clone())).unwrap_or(length)
             }
         }
     }
 
     /// Text with the limit of the lab, and beside it the limit of the host.
-    pub(super) fn beside_outside(&self, name: &str, here: &str, outside: Limit) -> String {
-        let outside = self.said_limit(outside);
-        let both = fill(self.lab("outside", name), |place| {
+    pub(super) fn with_host_limit(&self, name: &str, here: &str, outside: Limit) -> String {
+        let outside = self.limit_text(outside);
+        let both = render(self.lab("outside", name), |place| {
             Some(match place {
                 "here" => here.to_owned(),
                 _ => outside.clone(),
@@ -238,49 +238,49 @@ impl Catalogue {
 
     /// A text of the catalogue with this machine's limits filled in.
     #[must_use]
-    pub fn with_limits<'a>(&self, text: &str, bounds: impl Into<Bounds<'a>>) -> String {
+    pub fn with_limits<'a>(&self, text: &str, bounds: impl Into<LimitContext<'a>>) -> String {
         let bounds = bounds.into();
-        fill(text, |name| self.limit(name, bounds)).unwrap_or_else(|| text.to_owned())
+        render(text, |name| self.limit(name, bounds)).unwrap_or_else(|| text.to_owned())
     }
 
     /// A duration in its two largest units: `2 min 11 s`, `41 min`.
     #[must_use]
-    pub fn length(&self, duration: Duration) -> String {
-        super::lengths::length(duration, |unit| self.diagnosis("units", unit))
+    pub fn duration_text(&self, duration: Duration) -> String {
+        super::durations::format_duration(duration, |unit| self.diagnosis("units", unit))
     }
 
     /// Translates a message of the command line, which is written in English
     /// where it arises.
     #[must_use]
-    pub fn message(&self, english: &str) -> String {
+    pub fn translate_message(&self, english: &str) -> String {
         match self.language {
             Language::English => english.to_owned(),
-            Language::Chinese => Phrasebook::chinese().message(english),
+            Language::Chinese => CliTranslation::chinese().message(english),
         }
     }
 
     /// Translates a help page of the command line.
     #[must_use]
-    pub fn help(&self, english: &str) -> String {
+    pub fn translate_help(&self, english: &str) -> String {
         match self.language {
             Language::English => english.to_owned(),
-            Language::Chinese => Phrasebook::chinese().help(english),
+            Language::Chinese => CliTranslation::chinese().help(english),
         }
     }
 
     /// Joins sentences.
     #[must_use]
-    pub fn sentences<S: AsRef<str>>(&self, sentences: &[S]) -> String {
-        self.joined(sentences, "sentence")
+    pub fn join_sentences<S: AsRef<str>>(&self, sentences: &[S]) -> String {
+        self.join(sentences, "sentence")
     }
 
     /// Joins items to a list.
     #[must_use]
-    pub fn list<S: AsRef<str>>(&self, things: &[S]) -> String {
-        self.joined(things, "list")
+    pub fn join_list<S: AsRef<str>>(&self, things: &[S]) -> String {
+        self.join(things, "list")
     }
 
-    fn joined<S: AsRef<str>>(&self, pieces: &[S], by: &str) -> String {
+    fn join<S: AsRef<str>>(&self, pieces: &[S], by: &str) -> String {
         let pieces: Vec<&str> = pieces.iter().map(AsRef::as_ref).collect();
         pieces.join(self.diagnosis("join", by))
     }
@@ -290,25 +290,25 @@ impl Catalogue {
     pub fn labelled(&self, label: &str, text: &str) -> String {
         let sentence = self.diagnosis("join", "labelled");
         let piece = |place: &str| if place == "label" { label } else { text };
-        fill(sentence, |place| Some(piece(place).to_owned())).unwrap_or_default()
+        render(sentence, |place| Some(piece(place).to_owned())).unwrap_or_default()
     }
 
     /// A text with a note in brackets.
     #[must_use]
-    pub fn aside(&self, text: &str, note: &str) -> String {
+    pub fn with_note(&self, text: &str, note: &str) -> String {
         let sentence = self.diagnosis("join", "aside");
         let piece = |place: &str| if place == "note" { note } else { text };
-        fill(sentence, |place| Some(piece(place).to_owned())).unwrap_or_default()
+        render(sentence, |place| Some(piece(place).to_owned())).unwrap_or_default()
     }
 
-    fn word(&self, book: Book, group: &str, name: &str) -> &str {
+    fn text(&self, book: MessageFile, group: &str, name: &str) -> &str {
         self.groups(book)
             .get(group)
             .and_then(|group| group.get(name))
             .map_or("", String::as_str)
     }
 
-    fn groups(&self, book: Book) -> &Groups {
+    fn groups(&self, book: MessageFile) -> &MessageGroups {
         self.loaded.groups(book, self.language)
     }
 }

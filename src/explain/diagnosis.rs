@@ -1,23 +1,23 @@
 //! Explains one socket from its own evidence: state, reason, next actor, and
 //! advice.
 
-mod case;
+mod context;
 mod holders;
-mod same;
+mod ss_command;
 #[cfg(test)]
 mod tests;
 
 use super::catalogue::{Catalogue, Language};
-use super::pick::{Choice, pick};
-use super::sentence::fill;
-use super::siblings::Siblings;
+use super::selection::{Selection, select};
+use super::similar::SimilarIndex;
+use super::template::render;
 pub use super::urgency::Urgency;
 use crate::model::limits::Limits;
 use crate::model::observation::Observation;
-use crate::model::owner::Unowned;
+use crate::model::owner::NoOwnerReason;
 use crate::model::row::{Phase, Row};
-use case::Case;
-use same::same_as;
+use context::DiagnosisContext;
+use ss_command::ss_command;
 
 /// The explanation of a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,29 +30,29 @@ pub struct Diagnosis {
     pub sentences: Vec<String>,
     /// Advice, without a heading, the most useful first: at most three items,
     /// and none for a closed row.
-    pub next: Vec<String>,
+    pub advice: Vec<String>,
     /// Next actor.
     pub waits_for: String,
     /// True if the next actor follows from its own evidence, and not from the
     /// state alone.
-    pub waits_unusually: bool,
+    pub waits_for_is_specific: bool,
     /// Reason for a missing owner.
-    pub unowned: Option<String>,
+    pub no_owner_reason: Option<String>,
     /// True if the sentences already include that reason.
-    pub unowned_is_said: bool,
+    pub reason_in_sentences: bool,
     /// In the lab, the maximum duration of this state on the host, where the
     /// lab extends it.
-    pub outside: Option<String>,
+    pub host_duration: Option<String>,
     /// An `ss` command that shows the same socket; empty if there is none,
     /// because its network namespace cannot be entered.
-    pub same_as: String,
+    pub ss_command: String,
 }
 
 impl Diagnosis {
     /// Returns the headline with its urgency in front, if urgent, and the
     /// number of bytes of that prefix.
     #[must_use]
-    pub fn marked_headline(&self, words: &Catalogue) -> (String, usize) {
+    pub fn headline_with_urgency(&self, words: &Catalogue) -> (String, usize) {
         match self.urgency {
             Urgency::Normal => (self.headline.clone(), 0),
             urgency => {
@@ -66,10 +66,10 @@ impl Diagnosis {
 /// Explains a row of an observation.
 #[must_use]
 pub fn diagnose(row: &Row, observation: &Observation, words: &Catalogue) -> Diagnosis {
-    explain(&Case::new(row, observation, words))
+    explain(&DiagnosisContext::new(row, observation, words))
 }
 
-/// Explains a row of the lab, which extends states; `outside` are the limits of
+/// Explains a row of the lab, which extends states; `host_duration` are the limits of
 /// the host.
 #[must_use]
 pub fn diagnose_in_lab(
@@ -78,35 +78,40 @@ pub fn diagnose_in_lab(
     outside: &Limits,
     words: &Catalogue,
 ) -> Diagnosis {
-    explain(&Case::new(row, observation, words).in_lab(outside))
+    explain(&DiagnosisContext::new(row, observation, words).in_lab(outside))
 }
 
 /// The urgency of one row.
 #[must_use]
 pub fn urgency(row: &Row, observation: &Observation) -> Urgency {
     // The selection does not depend on the language.
-    let case = Case::new(row, observation, Catalogue::of(Language::English));
+    let case = DiagnosisContext::new(row, observation, Catalogue::of(Language::English));
     urgency_of(&case)
 }
 
 /// Returns the urgency of one row of many.
-pub(super) fn urgency_among(
+pub(super) fn urgency_with_relations(
     row: &Row,
     observation: &Observation,
-    siblings: &Siblings<'_>,
+    siblings: &SimilarIndex<'_>,
 ) -> Urgency {
     let words = Catalogue::of(Language::English);
-    urgency_of(&Case::among(row, observation, siblings.of(row), words))
+    urgency_of(&DiagnosisContext::with_relations(
+        row,
+        observation,
+        siblings.of(row),
+        words,
+    ))
 }
 
-fn urgency_of(case: &Case<'_>) -> Urgency {
+fn urgency_of(case: &DiagnosisContext<'_>) -> Urgency {
     if case.row.phase == Phase::Closed {
         return Urgency::Normal;
     }
-    pick(&case.evidence()).urgency
+    select(&case.facts()).urgency
 }
 
-fn explain(case: &Case<'_>) -> Diagnosis {
+fn explain(case: &DiagnosisContext<'_>) -> Diagnosis {
     let (row, observation, words) = (case.row, case.observation, case.words);
     if row.phase == Phase::Closed {
         // The socket no longer exists: nothing of the following would be true
@@ -115,51 +120,51 @@ fn explain(case: &Case<'_>) -> Diagnosis {
             urgency: Urgency::Normal,
             headline: case.headline(),
             sentences: vec![words.diagnosis("words", "closed").to_owned()],
-            next: Vec::new(),
+            advice: Vec::new(),
             waits_for: String::new(),
-            waits_unusually: false,
-            unowned: None,
-            unowned_is_said: true,
-            outside: None,
-            same_as: same_as(row, observation),
+            waits_for_is_specific: false,
+            no_owner_reason: None,
+            reason_in_sentences: true,
+            host_duration: None,
+            ss_command: ss_command(row, observation),
         };
     }
-    let choice = pick(&case.evidence());
+    let choice = select(&case.facts());
     let mut said = sentences(case, &choice);
-    said.extend(case.held_by_lab());
-    said.extend(case.stands_for());
+    said.extend(case.lab_note());
+    said.extend(case.proxy_note());
     said.extend(case.opened_by());
     let texts = |said: Vec<(&str, String)>| said.into_iter().map(|(_, text)| text).collect();
     Diagnosis {
         urgency: choice.urgency,
         headline: case.headline(),
         sentences: texts(said),
-        next: texts(next(case, &choice)),
-        waits_for: case.waits_for(choice.who),
-        waits_unusually: choice.who.is_some(),
-        unowned: case.unowned(),
-        unowned_is_said: matches!(
-            row.unowned,
-            Some(Unowned::TimeWait | Unowned::Orphan | Unowned::AcceptQueue)
+        advice: texts(advice(case, &choice)),
+        waits_for: case.waits_for(choice.waits_on),
+        waits_for_is_specific: choice.waits_on.is_some(),
+        no_owner_reason: case.no_owner_text(),
+        reason_in_sentences: matches!(
+            row.no_owner_reason,
+            Some(NoOwnerReason::TimeWait | NoOwnerReason::Orphan | NoOwnerReason::AcceptQueue)
         ),
-        outside: case.outside(),
-        same_as: same_as(row, observation),
+        host_duration: case.host_duration(),
+        ss_command: ss_command(row, observation),
     }
 }
 
 /// Returns the sentences with their names. A sentence with an unknown
 /// placeholder is dropped.
-fn sentences(case: &Case<'_>, choice: &Choice) -> Vec<(&'static str, String)> {
-    told(case, &choice.sentences)
+fn sentences(case: &DiagnosisContext<'_>, choice: &Selection) -> Vec<(&'static str, String)> {
+    render_all(case, &choice.sentences)
 }
 
 /// Returns the advice with its names.
-fn next(case: &Case<'_>, choice: &Choice) -> Vec<(&'static str, String)> {
-    told(case, &choice.next)
+fn advice(case: &DiagnosisContext<'_>, choice: &Selection) -> Vec<(&'static str, String)> {
+    render_all(case, &choice.advice)
 }
 
-fn told(case: &Case<'_>, names: &[&'static str]) -> Vec<(&'static str, String)> {
-    let say = |name| fill(case.sentence(name), |place| case.value(place));
+fn render_all(case: &DiagnosisContext<'_>, names: &[&'static str]) -> Vec<(&'static str, String)> {
+    let say = |name| render(case.sentence(name), |place| case.value(place));
     names
         .iter()
         .filter_map(|name| Some((*name, say(name)?)))

@@ -3,17 +3,19 @@
 
 use super::catalogue::Catalogue;
 use super::program::program_text;
-use super::sentence::{fill, fill_foreign, grouped, places};
+use super::template::{format_thousands, placeholders, render, render_untrusted};
 use crate::model::baseline::ListenerProgram;
-use crate::model::evidence::{Breadth, Evidence, Fact, Group, Oddity, Tripped};
-use crate::model::finding::{Finding, Rule, Severity, UnseenHolder};
-use crate::model::owner::Unowned;
+use crate::model::evidence::{
+    Evidence, Fact, ProgramAnomaly, ScanKind, UserRuleEvidence, UserRuleGroup,
+};
+use crate::model::finding::{Finding, Rule, Severity, UnknownHolder};
+use crate::model::owner::NoOwnerReason;
 use crate::model::process::{Process, RunState};
-use crate::monitor::Per;
+use crate::monitor::GroupBy;
 
 /// Text of one finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FindingWords {
+pub struct FindingText {
     /// Title, a few words.
     pub title: String,
     /// One line for the screen.
@@ -21,16 +23,16 @@ pub struct FindingWords {
     /// Evidence, in numbers.
     pub evidence: String,
     /// Alternative explanations.
-    pub otherwise: String,
+    pub alternatives: String,
     /// Next thing to check.
-    pub next: String,
+    pub advice: String,
 }
 
 /// Returns the text of a finding.
 #[must_use]
-pub fn describe(finding: &Finding, words: &Catalogue) -> FindingWords {
+pub fn describe(finding: &Finding, words: &Catalogue) -> FindingText {
     let rule = finding.evidence.rule();
-    let title = title(finding);
+    let title = title_key(finding);
     // An unknown value is shown as unknown: a finding without text would be an
     // alarm that names nothing.
     let value = |place: &str| value(finding, words, place).unwrap_or_else(|| UNKNOWN.to_owned());
@@ -39,52 +41,52 @@ pub fn describe(finding: &Finding, words: &Catalogue) -> FindingWords {
             Some(_) => sentence.to_owned(),
             None => begin_with_program(sentence, words),
         };
-        fill(&sentence, |place| Some(value(place))).unwrap_or_default()
+        render(&sentence, |place| Some(value(place))).unwrap_or_default()
     };
     let say = |name: &str| complete(words.finding(rule, name));
-    let line = own_line(finding, words).unwrap_or_else(|| {
-        let name = line(finding);
+    let line = user_rule_line(finding, words).unwrap_or_else(|| {
+        let name = line_key(finding);
         let told = say(name);
-        if places(words.finding(rule, name)).contains(&"unit") {
+        if placeholders(words.finding(rule, name)).contains(&"unit") {
             return told;
         }
         // At the end: it is the first to go where there is no room for all.
         match opened_by(finding, "unit", words) {
-            Some(unit) => words.aside(&told, &unit),
+            Some(unit) => words.with_note(&told, &unit),
             None => told,
         }
     });
-    let plights = plights(finding).map(|name| complete(words.screen("findings", name)));
-    let seen: Vec<String> = std::iter::once(say(evidence(finding)))
+    let plights = process_obstacles(finding).map(|name| complete(words.screen("findings", name)));
+    let seen: Vec<String> = std::iter::once(say(evidence_key(finding)))
         .chain(plights)
         .chain(opened_by(finding, "opened_by", words))
         .collect();
-    let said = FindingWords {
+    let said = FindingText {
         title: say(title),
-        line: match finding.below_since {
-            Some(_) => words.aside(&line, words.screen("findings", "no_longer")),
+        line: match finding.clearing_since {
+            Some(_) => words.with_note(&line, words.screen("findings", "no_longer")),
             None => line,
         },
-        evidence: words.sentences(&seen),
-        otherwise: say(otherwise(finding)),
-        next: next_for_plight(finding).map_or_else(
-            || say(next(finding)),
+        evidence: words.join_sentences(&seen),
+        alternatives: say(alternatives_key(finding)),
+        advice: next_for_plight(finding).map_or_else(
+            || say(advice_key(finding)),
             |name| complete(words.screen("findings", name)),
         ),
     };
-    debug_assert!(said.is_whole(), "{finding:?} {said:?}");
+    debug_assert!(said.is_complete(), "{finding:?} {said:?}");
     said
 }
 
-impl FindingWords {
+impl FindingText {
     /// True if nothing is empty.
-    fn is_whole(&self) -> bool {
+    fn is_complete(&self) -> bool {
         let texts = [
             &self.title,
             &self.line,
             &self.evidence,
-            &self.otherwise,
-            &self.next,
+            &self.alternatives,
+            &self.advice,
         ];
         texts.into_iter().all(|text| !text.trim().is_empty())
     }
@@ -108,7 +110,7 @@ fn begin_with_program(template: &str, words: &Catalogue) -> String {
 }
 
 /// Sentences about obstacles of the finding's process.
-fn plights(finding: &Finding) -> impl Iterator<Item = &'static str> {
+fn process_obstacles(finding: &Finding) -> impl Iterator<Item = &'static str> {
     let reads = matches!(finding.evidence, Evidence::ProgramNotReading(_));
     let accepts = matches!(
         finding.evidence,
@@ -116,12 +118,12 @@ fn plights(finding: &Finding) -> impl Iterator<Item = &'static str> {
     );
     let process = finding.process.as_deref().filter(|_| reads || accepts);
     let state = process.and_then(|process| match process.run_state {
-        RunState::Usual => None,
+        RunState::Normal => None,
         RunState::Stopped => Some("plight_stopped"),
         RunState::Traced => Some("plight_traced"),
         RunState::Uninterruptible => Some("plight_uninterruptible"),
     });
-    let short = process.filter(|process| accepts && process.is_out_of_descriptors());
+    let short = process.filter(|process| accepts && process.is_at_open_files_limit());
     state.into_iter().chain(short.map(|_| "plight_descriptors"))
 }
 
@@ -131,18 +133,18 @@ fn owner(finding: &Finding, words: &Catalogue) -> String {
     let facts = finding.evidence.facts();
     let has_place = facts.iter().any(|(name, _)| *name == "listener");
     let process = finding.process.as_deref();
-    name_holder(process, workers, finding.holder.unseen, has_place, words)
+    name_holder(process, workers, finding.holder.unknown, has_place, words)
 }
 
 /// A holder of sockets without their port beside it.
-fn holder(process: Option<&Process>, unseen: Option<UnseenHolder>, words: &Catalogue) -> String {
+fn holder(process: Option<&Process>, unseen: Option<UnknownHolder>, words: &Catalogue) -> String {
     name_holder(process, 0, unseen, false, words)
 }
 
 fn name_holder(
     process: Option<&Process>,
     workers: usize,
-    unseen: Option<UnseenHolder>,
+    unseen: Option<UnknownHolder>,
     has_place: bool,
     words: &Catalogue,
 ) -> String {
@@ -150,19 +152,21 @@ fn name_holder(
         (Some(_), _) if workers > 0 => "owner_workers",
         (Some(_), _) => "owner",
         (None, Some(unseen)) => match (unseen.reason, unseen.uid) {
-            (Unowned::Orphan, _) if has_place => "owner_closed_place",
-            (Unowned::Orphan, _) => "owner_closed",
-            (Unowned::Hidden, Some(_)) if has_place => "owner_hidden",
-            (Unowned::Hidden, Some(_)) if unseen.port.is_none() => "owner_hidden_user",
-            (Unowned::Hidden, Some(_)) => "owner_hidden_port",
-            (Unowned::Kernel, Some(_)) if has_place || unseen.port.is_none() => "owner_elsewhere",
-            (Unowned::Kernel, Some(_)) => "owner_elsewhere_port",
+            (NoOwnerReason::Orphan, _) if has_place => "owner_closed_place",
+            (NoOwnerReason::Orphan, _) => "owner_closed",
+            (NoOwnerReason::Hidden, Some(_)) if has_place => "owner_hidden",
+            (NoOwnerReason::Hidden, Some(_)) if unseen.port.is_none() => "owner_hidden_user",
+            (NoOwnerReason::Hidden, Some(_)) => "owner_hidden_port",
+            (NoOwnerReason::Kernel, Some(_)) if has_place || unseen.port.is_none() => {
+                "owner_elsewhere"
+            }
+            (NoOwnerReason::Kernel, Some(_)) => "owner_elsewhere_port",
             _ if has_place => "owner_unknown",
             _ => "owner_unknown_port",
         },
         (None, None) => "owner_unknown",
     };
-    let told = fill(words.screen("findings", name), |place| {
+    let told = render(words.screen("findings", name), |place| {
         Some(match place {
             "process" => process?.name.to_string(),
             "pid" => process?.pid.to_string(),
@@ -179,14 +183,14 @@ fn name_holder(
 /// this name.
 fn opened_by(finding: &Finding, name: &str, words: &Catalogue) -> Option<String> {
     let unit = finding.holder.opener.as_ref()?;
-    fill(words.screen("findings", name), |_| {
+    render(words.screen("findings", name), |_| {
         Some(unit.as_str().to_owned())
     })
 }
 
 /// True for local ports that are counted for all destinations together.
 fn is_per_source(evidence: &Evidence) -> bool {
-    matches!(evidence, Evidence::LocalPorts(ports) if ports.to.is_none())
+    matches!(evidence, Evidence::LocalPorts(ports) if ports.destination.is_none())
 }
 
 /// True for a silent destination on this machine itself.
@@ -195,34 +199,38 @@ fn is_of_this_machine(evidence: &Evidence) -> bool {
 }
 
 /// True for a program with a file system of its own.
-fn has_own_file_system(evidence: &Evidence) -> bool {
+fn has_private_file_system(evidence: &Evidence) -> bool {
     matches!(
         evidence,
-        Evidence::OddProgram {
-            oddity: Oddity::OtherFile | Oddity::OwnFileSystem,
+        Evidence::SuspiciousProgram {
+            anomaly: ProgramAnomaly::DifferentFile | ProgramAnomaly::PrivateFileSystem,
             ..
         }
     )
 }
 
-fn evidence(finding: &Finding) -> &'static str {
+fn evidence_key(finding: &Finding) -> &'static str {
     match &finding.evidence {
         evidence if is_per_source(evidence) => "evidence_source",
-        Evidence::Unlisted(listener) => match listener.program {
+        Evidence::NotInBaseline(listener) => match listener.program {
             ListenerProgram::File(_) => "evidence_unlisted",
-            ListenerProgram::NoneHere => "evidence_unlisted_none",
+            ListenerProgram::NotLocalFile => "evidence_unlisted_none",
             ListenerProgram::Unknown => "evidence_unlisted_unknown",
         },
-        Evidence::Missing(listener) if listener.program.path().is_none() => "evidence_unknown",
+        Evidence::MissingListener(listener) if listener.program.path().is_none() => {
+            "evidence_unknown"
+        }
         Evidence::NewListener { program: None, .. } => "evidence_unknown",
-        Evidence::OddPrograms(_) => "evidence_many",
-        evidence if has_own_file_system(evidence) => "evidence_own_file_system",
-        Evidence::FailedConnects { whose: Some(_), .. } => "evidence_whose",
+        Evidence::SuspiciousPrograms(_) => "evidence_many",
+        evidence if has_private_file_system(evidence) => "evidence_own_file_system",
+        Evidence::FailedConnects {
+            process: Some(_), ..
+        } => "evidence_whose",
         Evidence::AcceptQueue {
             dropped: Some(_), ..
         } => "evidence_dropped",
-        Evidence::OrphansNotRead(_) => "evidence_nobody",
-        _ if is_closed_here(finding) => "evidence_nobody",
+        Evidence::PeerNotReadingOrphans(_) => "evidence_nobody",
+        _ if is_closed_locally(finding) => "evidence_nobody",
         _ if is_of_a_hidden_user(finding) => "evidence_hidden",
         _ => "evidence",
     }
@@ -230,26 +238,26 @@ fn evidence(finding: &Finding) -> &'static str {
 
 /// True for destinations that hidden processes of a user wait for.
 fn is_of_a_hidden_user(finding: &Finding) -> bool {
-    let unseen = finding.holder.unseen.filter(|_| finding.process.is_none());
+    let unseen = finding.holder.unknown.filter(|_| finding.process.is_none());
     matches!(finding.evidence, Evidence::DeadDestination { .. })
-        && unseen.is_some_and(|unseen| unseen.reason == Unowned::Hidden)
+        && unseen.is_some_and(|unseen| unseen.reason == NoOwnerReason::Hidden)
 }
 
 /// True for connections without an acknowledgement that no program holds any
 /// more.
-fn is_closed_here(finding: &Finding) -> bool {
+fn is_closed_locally(finding: &Finding) -> bool {
     match &finding.evidence {
-        Evidence::Unacknowledged(silent) => finding.process.is_none() && silent.user.is_none(),
+        Evidence::Unacknowledged(silent) => finding.process.is_none() && silent.uid.is_none(),
         _ => false,
     }
 }
 
-fn otherwise(finding: &Finding) -> &'static str {
+fn alternatives_key(finding: &Finding) -> &'static str {
     match &finding.evidence {
         evidence if is_per_source(evidence) => "else_source",
         evidence if is_of_this_machine(evidence) => "else_here",
-        Evidence::OrphansNotRead(_) => "else_nobody",
-        evidence if has_own_file_system(evidence) => "else_own_file_system",
+        Evidence::PeerNotReadingOrphans(_) => "else_nobody",
+        evidence if has_private_file_system(evidence) => "else_own_file_system",
         _ => "else",
     }
 }
@@ -257,44 +265,46 @@ fn otherwise(finding: &Finding) -> &'static str {
 /// Key of the advice that fits an obstacle of the finding's process better than that of
 /// its rule.
 fn next_for_plight(finding: &Finding) -> Option<&'static str> {
-    plights(finding).next().map(|plight| match plight {
-        "plight_stopped" => "next_stopped",
-        "plight_traced" => "next_traced",
-        "plight_uninterruptible" => "next_uninterruptible",
-        _ => "next_descriptors",
-    })
+    process_obstacles(finding)
+        .next()
+        .map(|plight| match plight {
+            "plight_stopped" => "next_stopped",
+            "plight_traced" => "next_traced",
+            "plight_uninterruptible" => "next_uninterruptible",
+            _ => "next_descriptors",
+        })
 }
 
-fn next(finding: &Finding) -> &'static str {
+fn advice_key(finding: &Finding) -> &'static str {
     match &finding.evidence {
         evidence if is_per_source(evidence) => "next_source",
         evidence if is_of_this_machine(evidence) => "next_here",
-        Evidence::OrphansNotRead(_) => "next_nobody",
-        evidence if has_own_file_system(evidence) => "next_own_file_system",
-        _ if is_closed_here(finding) => "next_nobody",
+        Evidence::PeerNotReadingOrphans(_) => "next_nobody",
+        evidence if has_private_file_system(evidence) => "next_own_file_system",
+        _ if is_closed_locally(finding) => "next_nobody",
         _ if is_of_a_hidden_user(finding) => "next_hidden",
         _ => "next",
     }
 }
 
 /// Key of the title. A rule about several problems has a title for each.
-fn title(finding: &Finding) -> &'static str {
+fn title_key(finding: &Finding) -> &'static str {
     match (&finding.evidence, finding.severity) {
         (evidence, _) if is_per_source(evidence) => "title_source",
-        (Evidence::OrphansNotRead(_), _) => "title_nobody",
-        _ if is_closed_here(finding) => "title_nobody",
-        (Evidence::SynFlood(_), Severity::Alarm) => "title_flood",
+        (Evidence::PeerNotReadingOrphans(_), _) => "title_nobody",
+        _ if is_closed_locally(finding) => "title_nobody",
+        (Evidence::SynFlood(_), Severity::Critical) => "title_flood",
         (Evidence::SynFlood(_), Severity::Info) => "title_overload",
         _ => "title",
     }
 }
 
 /// The user's message of a user rule.
-fn own_line(finding: &Finding, words: &Catalogue) -> Option<String> {
+fn user_rule_line(finding: &Finding, words: &Catalogue) -> Option<String> {
     let Evidence::UserRule(tripped) = &finding.evidence else {
         return None;
     };
-    fill_foreign(tripped.words.as_ref()?, |place| {
+    render_untrusted(tripped.message.as_ref()?, |place| {
         value(finding, words, place)
     })
 }
@@ -302,13 +312,13 @@ fn own_line(finding: &Finding, words: &Catalogue) -> Option<String> {
 /// Returns the placeholders that the message of a user rule may have, by its
 /// grouping.
 #[must_use]
-pub fn own_places(group: Per, grows: bool) -> Vec<&'static str> {
+pub fn user_rule_placeholders(group: GroupBy, grows: bool) -> Vec<&'static str> {
     let mut places = vec!["name", "count", "limit", "now", "filter"];
     match group {
-        Per::Total => {}
-        Per::Process => places.extend(["process", "pid"]),
-        Per::Remote => places.push("remote"),
-        Per::LocalPort => places.push("port"),
+        GroupBy::Total => {}
+        GroupBy::Process => places.extend(["process", "pid"]),
+        GroupBy::Remote => places.push("remote"),
+        GroupBy::LocalPort => places.push("port"),
     }
     if grows {
         places.push("within");
@@ -316,16 +326,16 @@ pub fn own_places(group: Per, grows: bool) -> Vec<&'static str> {
     places
 }
 
-fn line_of_own(tripped: &Tripped) -> &'static str {
-    match (tripped.group, tripped.within) {
-        (Group::All, None) => "line",
-        (Group::Process, None) => "line_process",
-        (Group::Remote(_), None) => "line_remote",
-        (Group::LocalPort(_), None) => "line_port",
-        (Group::All, Some(_)) => "line_growth",
-        (Group::Process, Some(_)) => "line_growth_process",
-        (Group::Remote(_), Some(_)) => "line_growth_remote",
-        (Group::LocalPort(_), Some(_)) => "line_growth_port",
+fn user_rule_line_key(tripped: &UserRuleEvidence) -> &'static str {
+    match (tripped.group, tripped.window) {
+        (UserRuleGroup::All, None) => "line",
+        (UserRuleGroup::Process, None) => "line_process",
+        (UserRuleGroup::Remote(_), None) => "line_remote",
+        (UserRuleGroup::LocalPort(_), None) => "line_port",
+        (UserRuleGroup::All, Some(_)) => "line_growth",
+        (UserRuleGroup::Process, Some(_)) => "line_growth_process",
+        (UserRuleGroup::Remote(_), Some(_)) => "line_growth_remote",
+        (UserRuleGroup::LocalPort(_), Some(_)) => "line_growth_port",
     }
 }
 
@@ -339,24 +349,24 @@ enum Listening {
 }
 
 fn listening(finding: &Finding) -> Listening {
-    let unseen = finding.holder.unseen.filter(|unseen| unseen.uid.is_some());
+    let unseen = finding.holder.unknown.filter(|unseen| unseen.uid.is_some());
     match (&finding.process, unseen.map(|unseen| unseen.reason)) {
-        (Some(_), _) | (None, Some(Unowned::Hidden)) => Listening::Named,
-        (None, Some(Unowned::Kernel)) => Listening::Unheld,
+        (Some(_), _) | (None, Some(NoOwnerReason::Hidden)) => Listening::Named,
+        (None, Some(NoOwnerReason::Kernel)) => Listening::Unheld,
         (None, _) => Listening::Unknown,
     }
 }
 
-fn line(finding: &Finding) -> &'static str {
+fn line_key(finding: &Finding) -> &'static str {
     match &finding.evidence {
-        Evidence::OrphansNotRead(_) => "line_nobody",
-        _ if is_closed_here(finding) => "line_nobody",
+        Evidence::PeerNotReadingOrphans(_) => "line_nobody",
+        _ if is_closed_locally(finding) => "line_nobody",
         evidence if is_per_source(evidence) => match finding.process {
             Some(_) => "line_source",
             None => "line_source_nobody",
         },
-        Evidence::UserRule(tripped) => line_of_own(tripped),
-        Evidence::Deadlock(pairs) if pairs.is_of_one_process(finding.process.as_deref()) => {
+        Evidence::UserRule(tripped) => user_rule_line_key(tripped),
+        Evidence::Deadlock(pairs) if pairs.is_within_one_process(finding.process.as_deref()) => {
             "line_itself"
         }
         Evidence::Unacknowledged(silent) => match finding.process {
@@ -366,35 +376,39 @@ fn line(finding: &Finding) -> &'static str {
             Some(_) if silent.destinations > 1 => "line_more",
             Some(_) => "line",
         },
-        Evidence::Unlisted(_) => match listening(finding) {
+        Evidence::NotInBaseline(_) => match listening(finding) {
             Listening::Named => "line_unlisted",
             Listening::Unheld => "line_unlisted_unheld",
             Listening::Unknown => "line_unlisted_nobody",
         },
         Evidence::SynFlood(_) => match finding.severity {
-            Severity::Alarm => "line_flood",
+            Severity::Critical => "line_flood",
             Severity::Info => "line_overload",
-            Severity::Warn => "line",
+            Severity::Warning => "line",
         },
-        Evidence::OutboundScan(scan) => match scan.breadth {
-            Breadth::Hosts { .. } => "line_hosts",
-            Breadth::Ports { .. } => "line_ports",
-            Breadth::Throttle { .. } => "line_throttle",
+        Evidence::OutboundScan(scan) => match scan.kind {
+            ScanKind::Hosts { .. } => "line_hosts",
+            ScanKind::Ports { .. } => "line_ports",
+            ScanKind::Throttle { .. } => "line_throttle",
         },
-        Evidence::FailedConnects { whose: Some(_), .. } => "line_whose",
+        Evidence::FailedConnects {
+            process: Some(_), ..
+        } => "line_whose",
         Evidence::AcceptQueue { full: true, .. } => "line_full",
         Evidence::AcceptQueue {
             dropped: Some(1..), ..
         } => "line_dropped",
-        Evidence::OddPrograms(programs) if programs.folder.is_some() => "line_many",
-        Evidence::OddPrograms(_) => "line_many_names",
-        Evidence::OddProgram { oddity, .. } => match oddity {
-            Oddity::Resembles(_) => "line_resembles",
-            Oddity::KernelName => "line_kernel",
-            Oddity::InMemory => "line_memory",
-            Oddity::AnybodysFolder => "line",
-            Oddity::OtherFile => "line_other_file",
-            Oddity::OwnFileSystem => "line_own_file_system",
+        Evidence::SuspiciousPrograms(programs) if programs.folder.is_some() => "line_many",
+        Evidence::SuspiciousPrograms(_) => "line_many_names",
+        Evidence::SuspiciousProgram {
+            anomaly: oddity, ..
+        } => match oddity {
+            ProgramAnomaly::SimilarName(_) => "line_resembles",
+            ProgramAnomaly::KernelThreadName => "line_kernel",
+            ProgramAnomaly::InMemory => "line_memory",
+            ProgramAnomaly::WorldWritableDirectory => "line",
+            ProgramAnomaly::DifferentFile => "line_other_file",
+            ProgramAnomaly::PrivateFileSystem => "line_own_file_system",
         },
         Evidence::NewListener { .. } => match listening(finding) {
             Listening::Named => "line",
@@ -409,7 +423,7 @@ fn line(finding: &Finding) -> &'static str {
         Evidence::NotAccepting(stall) if !stall.accepts_nothing() && stall.accepting => "line_slow",
         Evidence::NotAccepting(stall) if !stall.accepts_nothing() => "line_waiting",
         Evidence::DeadDestination { destinations, .. } => {
-            let is_unseen = finding.process.is_none() && finding.holder.unseen.is_some();
+            let is_unseen = finding.process.is_none() && finding.holder.unknown.is_some();
             match (is_unseen, *destinations > 1) {
                 (false, false) => "line",
                 (false, true) => "line_more",
@@ -426,7 +440,11 @@ fn value(finding: &Finding, words: &Catalogue, place: &str) -> Option<String> {
         "owner" => return Some(owner(finding, words)),
         "other" => {
             if let Evidence::Deadlock(pairs) = &finding.evidence {
-                return Some(holder(pairs.other.as_deref(), pairs.other_unseen, words));
+                return Some(holder(
+                    pairs.other_process.as_deref(),
+                    pairs.other_holder,
+                    words,
+                ));
             }
         }
         "process" => {
@@ -443,7 +461,7 @@ fn value(finding: &Finding, words: &Catalogue, place: &str) -> Option<String> {
                 .iter()
                 .any(|(name, _)| *name == "uid") =>
         {
-            let unseen = finding.holder.unseen.filter(|_| finding.process.is_none());
+            let unseen = finding.holder.unknown.filter(|_| finding.process.is_none());
             if let Some(uid) = unseen.and_then(|unseen| unseen.uid) {
                 return Some(uid.to_string());
             }
@@ -457,7 +475,7 @@ fn value(finding: &Finding, words: &Catalogue, place: &str) -> Option<String> {
                 .and_then(|process| process.exe.as_ref());
             return match (exe, &finding.evidence) {
                 (Some(exe), _) => Some(exe.path.to_string()),
-                (None, Evidence::OddProgram { program, .. }) => Some(program.to_string()),
+                (None, Evidence::SuspiciousProgram { program, .. }) => Some(program.to_string()),
                 (None, _) => None,
             };
         }
@@ -473,45 +491,45 @@ fn value(finding: &Finding, words: &Catalogue, place: &str) -> Option<String> {
                 Rule::NotAccepting | Rule::AcceptQueue
             ) =>
         {
-            let files = finding.process.as_ref()?.descriptors?;
+            let files = finding.process.as_ref()?.open_files?;
             let number = if place == "open" {
                 files.open
             } else {
-                files.most
+                files.limit
             };
-            return Some(grouped(number.into()));
+            return Some(format_thousands(number.into()));
         }
         _ => {}
     }
     let facts = finding.evidence.facts();
     let (_, fact) = facts.iter().find(|(name, _)| *name == place)?;
-    Some(told(fact, words))
+    Some(fact_text(fact, words))
 }
 
 /// A fact as text in a sentence.
-fn told(fact: &Fact, words: &Catalogue) -> String {
+fn fact_text(fact: &Fact, words: &Catalogue) -> String {
     match fact {
-        Fact::Count(count) => grouped(*count),
+        Fact::Count(count) => format_thousands(*count),
         Fact::Unknown => UNKNOWN.to_owned(),
-        Fact::Share(part, whole) => percent(*part, *whole),
-        Fact::Length(time) => words.length(*time),
-        Fact::AtLeast(time) => {
-            let length = words.length(*time);
+        Fact::Ratio(part, whole) => percent(*part, *whole),
+        Fact::Duration(time) => words.duration_text(*time),
+        Fact::MinDuration(time) => {
+            let length = words.duration_text(*time);
             let sentence = words.screen("findings", "at_least");
-            fill(sentence, |_| Some(length.clone())).unwrap_or(length)
+            render(sentence, |_| Some(length.clone())).unwrap_or(length)
         }
         Fact::Port(port) => port.to_string(),
-        Fact::User(uid) => uid.to_string(),
+        Fact::Uid(uid) => uid.to_string(),
         Fact::Host(address) => address.to_string(),
         Fact::Endpoint(endpoint) => endpoint.to_string(),
         Fact::Endpoints(endpoints) => {
             let told: Vec<String> = endpoints.iter().map(ToString::to_string).collect();
-            words.list(&told)
+            words.join_list(&told)
         }
         Fact::Text(text) => text.to_string(),
         Fact::Texts(texts) => {
             let told: Vec<String> = texts.iter().map(ToString::to_string).collect();
-            words.list(&told)
+            words.join_list(&told)
         }
     }
 }

@@ -26,7 +26,7 @@ impl Language {
     /// Returns the language with a tag, or of a locale such as `zh_CN.UTF-8` or
     /// `zh-Hans` (locale(7)). None for a language without messages.
     #[must_use]
-    pub fn of(tag: &str) -> Option<Self> {
+    pub fn from_tag(tag: &str) -> Option<Self> {
         let language = tag.split(['_', '-', '.', '@']).next()?;
         if ["C", "POSIX"].contains(&language) {
             return Some(Self::English);
@@ -65,10 +65,10 @@ mod tests {
             ("", None),
         ];
         for (locale, expected) in cases {
-            assert_eq!(Language::of(locale), expected, "{locale}");
+            assert_eq!(Language::from_tag(locale), expected, "{locale}");
         }
         for language in Language::ALL {
-            assert_eq!(Language::of(language.tag()), Some(language));
+            assert_eq!(Language::from_tag(language.tag()), Some(language));
             assert_ne!(language.next(), language);
         }
     }

@@ -4,17 +4,17 @@
 
 #[cfg(test)]
 mod tests;
-mod words;
+mod text;
 
 use super::catalogue::Catalogue;
 use crate::model::endpoint::Endpoint;
 use crate::model::gap::GapKind;
-use crate::model::network::Forwarding;
+use crate::model::namespace_addresses::NatForwarding;
 use crate::model::observation::Observation;
 use crate::model::process::Process;
 use crate::model::protocol::Protocol;
 use crate::model::reading::SourceKind;
-use crate::model::row::{Phase, Row, TIME_WAIT};
+use crate::model::row::{Phase, Row, TIME_WAIT_LENGTH};
 use crate::model::socket::Socket;
 use crate::model::state::State;
 use crate::model::timer::TimerKind;
@@ -27,11 +27,11 @@ use std::time::Duration;
 pub struct PortStatus<'o> {
     port: u16,
     /// Holders in the network namespace of this program.
-    here: Vec<Holder<'o>>,
+    here: Vec<PortHolder<'o>>,
     /// Holders in other network namespaces, as far as they are in the table.
-    elsewhere: Vec<Holder<'o>>,
+    other_namespaces: Vec<PortHolder<'o>>,
     /// Targets to which NAT forwards connections to the port.
-    forwardings: Vec<Forwarding>,
+    forwardings: Vec<NatForwarding>,
     /// Connections accepted on the port while a listener is there.
     accepted: usize,
     /// True if the port is in the range for outgoing connections; none if the
@@ -45,17 +45,17 @@ pub struct PortStatus<'o> {
 
 /// The answer in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PortVerdict {
     /// A TCP listener is here.
     Listened,
     /// No TCP listener is here, but other TCP sockets take the port.
     Taken,
     /// As before, and all of them end by themselves.
-    Remnants,
+    KernelOnly,
     /// Only UDP sockets have the port.
-    Datagrams,
+    UdpOnly,
     /// Only sockets of other network namespaces have the port.
-    Elsewhere,
+    OtherNamespace,
     /// No socket has the port here, and NAT forwards connections to it.
     Forwarded,
     /// No socket has the port.
@@ -64,16 +64,16 @@ pub enum Verdict {
     Unknown,
 }
 
-impl Verdict {
+impl PortVerdict {
     /// The name of the verdict in outputs.
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
             Self::Listened => "listened",
             Self::Taken => "taken",
-            Self::Remnants => "remnants",
-            Self::Datagrams => "datagrams",
-            Self::Elsewhere => "elsewhere",
+            Self::KernelOnly => "remnants",
+            Self::UdpOnly => "datagrams",
+            Self::OtherNamespace => "elsewhere",
             Self::Forwarded => "forwarded",
             Self::Free => "free",
             Self::Unknown => "unknown",
@@ -83,9 +83,9 @@ impl Verdict {
 
 /// Sockets of one kind and one owner that have the port.
 #[derive(Clone, Debug)]
-pub struct Holder<'o> {
+pub struct PortHolder<'o> {
     /// Use of the port.
-    pub role: Role,
+    pub role: PortRole,
     /// The first socket.
     pub row: &'o Row,
     /// Their owner; none if it is hidden, or missing.
@@ -93,12 +93,12 @@ pub struct Holder<'o> {
     /// All sockets.
     pub rows: Vec<&'o Row>,
     /// For remnants, the longest time until one is gone; none if unknown.
-    pub left: Option<Duration>,
+    pub remaining: Option<Duration>,
 }
 
 /// Use of the port by a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
+pub enum PortRole {
     /// Listens.
     Listener,
     /// Is bound and does not listen.
@@ -108,12 +108,12 @@ pub enum Role {
     /// Any other connection that a program holds.
     Connection,
     /// A connection that only the kernel keeps.
-    Remnant(State),
+    KernelOnly(State),
     /// Sends or receives datagrams.
-    Datagrams,
+    Udp,
 }
 
-impl Role {
+impl PortRole {
     /// The name of the role in outputs.
     #[must_use]
     pub fn key(self) -> &'static str {
@@ -122,8 +122,8 @@ impl Role {
             Self::Bound => "bound",
             Self::Outgoing => "outgoing",
             Self::Connection => "connection",
-            Self::Remnant(_) => "remnant",
-            Self::Datagrams => "datagrams",
+            Self::KernelOnly(_) => "remnant",
+            Self::Udp => "datagrams",
         }
     }
 }
@@ -132,13 +132,13 @@ impl<'o> PortStatus<'o> {
     /// The use of a port as an observation shows it.
     #[must_use]
     pub fn of(port: u16, observation: &'o Observation) -> Self {
-        let mut here = Grouping::new(observation);
-        let mut elsewhere = Grouping::new(observation);
+        let mut here = HolderGroups::new(observation);
+        let mut elsewhere = HolderGroups::new(observation);
         for row in observation.rows.iter() {
             if row.socket.local.port != port || row.phase == Phase::Closed {
                 continue;
             }
-            if observation.is_own(row) {
+            if observation.is_in_current_namespace(row) {
                 here.add(row);
             } else {
                 elsewhere.add(row);
@@ -146,24 +146,25 @@ impl<'o> PortStatus<'o> {
         }
         let mut here = here.holders();
         let mut accepted = 0;
-        if here.iter().any(|holder| holder.role == Role::Listener) {
+        if here.iter().any(|holder| holder.role == PortRole::Listener) {
             // Remains of accepted connections are the listener's.
             here.retain(|holder| {
-                let is_accepted = matches!(holder.role, Role::Connection | Role::Remnant(_));
-                if holder.role == Role::Connection {
+                let is_accepted =
+                    matches!(holder.role, PortRole::Connection | PortRole::KernelOnly(_));
+                if holder.role == PortRole::Connection {
                     let half_open = |row: &&&Row| row.socket.state == State::SynReceived;
                     accepted += holder.rows.iter().filter(|row| !half_open(row)).count();
                 }
                 !is_accepted
             });
         }
-        let mut elsewhere = elsewhere.holders();
-        elsewhere.retain(|holder| !matches!(holder.role, Role::Remnant(_)));
+        let mut other_namespaces = elsewhere.holders();
+        other_namespaces.retain(|holder| !matches!(holder.role, PortRole::KernelOnly(_)));
         let range = observation.limits.local_ports;
         Self {
             port,
             here,
-            elsewhere,
+            other_namespaces,
             forwardings: Vec::new(),
             accepted,
             is_ephemeral: range.map(|(first, last)| (first..=last).contains(&port)),
@@ -180,18 +181,18 @@ impl<'o> PortStatus<'o> {
     #[must_use]
     pub fn with_forwardings(
         mut self,
-        forwardings: Vec<Forwarding>,
+        forwardings: Vec<NatForwarding>,
         observation: &'o Observation,
     ) -> Self {
-        let mut behind = Grouping::new(observation);
+        let mut behind = HolderGroups::new(observation);
         for row in observation.rows.iter() {
-            let is_target = |one: &Forwarding| one.target == row.socket.local;
-            let is_there = row.phase != Phase::Closed && !observation.is_own(row);
+            let is_target = |one: &NatForwarding| one.target == row.socket.local;
+            let is_there = row.phase != Phase::Closed && !observation.is_in_current_namespace(row);
             if is_there && forwardings.iter().any(is_target) {
                 behind.add(row);
             }
         }
-        self.elsewhere.extend(behind.holders());
+        self.other_namespaces.extend(behind.holders());
         self.forwardings = forwardings;
         self
     }
@@ -204,19 +205,19 @@ impl<'o> PortStatus<'o> {
 
     /// Its holders in this network namespace, the most important first.
     #[must_use]
-    pub fn here(&self) -> &[Holder<'o>] {
+    pub fn here(&self) -> &[PortHolder<'o>] {
         &self.here
     }
 
     /// Its holders in other network namespaces, and those behind its NAT.
     #[must_use]
-    pub fn elsewhere(&self) -> &[Holder<'o>] {
-        &self.elsewhere
+    pub fn other_namespaces(&self) -> &[PortHolder<'o>] {
+        &self.other_namespaces
     }
 
     /// Targets to which NAT forwards connections to it.
     #[must_use]
-    pub fn forwardings(&self) -> &[Forwarding] {
+    pub fn forwardings(&self) -> &[NatForwarding] {
         &self.forwardings
     }
 
@@ -237,16 +238,16 @@ impl<'o> PortStatus<'o> {
     /// unknown.
     #[must_use]
     pub fn free_in(&self) -> Option<Duration> {
-        let is_left = self.verdict() == Verdict::Remnants;
-        self.longest_left().filter(|_| is_left)
+        let is_left = self.verdict() == PortVerdict::KernelOnly;
+        self.longest_remaining().filter(|_| is_left)
     }
 
     /// The time until all remnants are gone; none if unknown for one of them.
-    fn longest_left(&self) -> Option<Duration> {
+    fn longest_remaining(&self) -> Option<Duration> {
         let mut longest = None;
         for holder in &self.here {
-            if matches!(holder.role, Role::Remnant(_)) {
-                longest = longest.max(Some(holder.left?));
+            if matches!(holder.role, PortRole::KernelOnly(_)) {
+                longest = longest.max(Some(holder.remaining?));
             }
         }
         longest
@@ -254,37 +255,37 @@ impl<'o> PortStatus<'o> {
 
     /// The answer in one word.
     #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        let has = |such: fn(Role) -> bool| self.here.iter().any(|holder| such(holder.role));
-        if has(|role| role == Role::Listener) {
-            Verdict::Listened
-        } else if has(|role| !matches!(role, Role::Remnant(_) | Role::Datagrams)) {
-            Verdict::Taken
-        } else if has(|role| matches!(role, Role::Remnant(_))) {
-            Verdict::Remnants
-        } else if has(|role| role == Role::Datagrams) {
-            Verdict::Datagrams
+    pub fn verdict(&self) -> PortVerdict {
+        let has = |such: fn(PortRole) -> bool| self.here.iter().any(|holder| such(holder.role));
+        if has(|role| role == PortRole::Listener) {
+            PortVerdict::Listened
+        } else if has(|role| !matches!(role, PortRole::KernelOnly(_) | PortRole::Udp)) {
+            PortVerdict::Taken
+        } else if has(|role| matches!(role, PortRole::KernelOnly(_))) {
+            PortVerdict::KernelOnly
+        } else if has(|role| role == PortRole::Udp) {
+            PortVerdict::UdpOnly
         } else if self.is_partial {
-            Verdict::Unknown
+            PortVerdict::Unknown
         } else if !self.forwardings.is_empty() {
-            Verdict::Forwarded
-        } else if !self.elsewhere.is_empty() {
-            Verdict::Elsewhere
+            PortVerdict::Forwarded
+        } else if !self.other_namespaces.is_empty() {
+            PortVerdict::OtherNamespace
         } else {
-            Verdict::Free
+            PortVerdict::Free
         }
     }
 
     /// The answer in one sentence.
     #[must_use]
     pub fn headline(&self, observation: &Observation, words: &Catalogue) -> String {
-        words::verdict(self, observation, words)
+        text::verdict(self, observation, words)
     }
 
     /// Advice, the most useful first.
     #[must_use]
     pub fn advice(&self, observation: &Observation, words: &Catalogue) -> Vec<String> {
-        words::advice(self, observation, words)
+        text::advice(self, observation, words)
     }
 
     /// The answer in one sentence, followed by the advice.
@@ -310,12 +311,12 @@ pub fn lines(headline: String, advice: &[String], words: &Catalogue) -> Vec<Stri
 }
 
 /// Groups sockets of one kind and one owner.
-struct Grouping<'o> {
+struct HolderGroups<'o> {
     observation: &'o Observation,
-    groups: BTreeMap<(Role, u32, u32, u32), Vec<&'o Row>>,
+    groups: BTreeMap<(PortRole, u32, u32, u32), Vec<&'o Row>>,
 }
 
-impl<'o> Grouping<'o> {
+impl<'o> HolderGroups<'o> {
     fn new(observation: &'o Observation) -> Self {
         Self {
             observation,
@@ -329,7 +330,7 @@ impl<'o> Grouping<'o> {
         let pid = owner.map_or(0, |owner| owner.pid);
         // Sockets of hidden processes are distinguished by their users.
         let uid = match (pid, role) {
-            (0, Role::Remnant(_)) => 0,
+            (0, PortRole::KernelOnly(_)) => 0,
             (0, _) => row.socket.uid,
             _ => 0,
         };
@@ -337,18 +338,18 @@ impl<'o> Grouping<'o> {
         self.groups.entry(key).or_default().push(row);
     }
 
-    fn holders(self) -> Vec<Holder<'o>> {
+    fn holders(self) -> Vec<PortHolder<'o>> {
         self.groups
             .into_iter()
             .filter_map(|((role, ..), rows)| {
                 let row = *rows.first()?;
                 let left: Option<Vec<Duration>> =
-                    rows.iter().map(|row| time_left(&row.socket)).collect();
-                Some(Holder {
+                    rows.iter().map(|row| remaining_time(&row.socket)).collect();
+                Some(PortHolder {
                     role,
                     row,
                     process: self.observation.first_owner(row),
-                    left: left.and_then(|left| left.into_iter().max()),
+                    remaining: left.and_then(|left| left.into_iter().max()),
                     rows,
                 })
             })
@@ -356,20 +357,20 @@ impl<'o> Grouping<'o> {
     }
 }
 
-fn role(row: &Row, observation: &Observation) -> Role {
+fn role(row: &Row, observation: &Observation) -> PortRole {
     let socket = &row.socket;
     match socket.state {
-        _ if socket.protocol == Protocol::Udp => Role::Datagrams,
-        State::Listen => Role::Listener,
-        State::BoundInactive | State::Closed => Role::Bound,
+        _ if socket.protocol == Protocol::Udp => PortRole::Udp,
+        State::Listen => PortRole::Listener,
+        State::BoundInactive | State::Closed => PortRole::Bound,
         // A request or a connection that waits for a listener has no inode either.
         State::TimeWait | State::FinWait1 | State::FinWait2 | State::Closing | State::LastAck
             if socket.inode.is_none() =>
         {
-            Role::Remnant(socket.state)
+            PortRole::KernelOnly(socket.state)
         }
-        _ if is_outgoing(row, observation) => Role::Outgoing,
-        _ => Role::Connection,
+        _ if is_outgoing(row, observation) => PortRole::Outgoing,
+        _ => PortRole::Connection,
     }
 }
 
@@ -385,7 +386,7 @@ fn is_outgoing(row: &Row, observation: &Observation) -> bool {
     }
     if peer.is_loopback() || peer.address() == socket.local.address() {
         let listens_at = |end: Endpoint| {
-            observation.listening_on(end.port).any(|row| {
+            observation.listeners_on_port(end.port).any(|row| {
                 let bound = row.socket.local;
                 row.socket.namespace == socket.namespace
                     && (bound.is_unspecified() || bound.address() == end.address())
@@ -405,12 +406,12 @@ fn is_outgoing(row: &Row, observation: &Observation) -> bool {
 
 /// The time until the kernel surely frees a socket that no program holds. A FIN of the
 /// peer turns `FIN_WAIT2` into `TIME_WAIT`, which then takes its whole time.
-fn time_left(socket: &Socket) -> Option<Duration> {
+fn remaining_time(socket: &Socket) -> Option<Duration> {
     let timer = socket.timer?;
     let expires = Duration::from_millis(timer.expires_ms.into());
     match socket.state {
         State::TimeWait => Some(expires),
-        State::FinWait2 if timer.kind == TimerKind::TimeWait => Some(expires + TIME_WAIT),
+        State::FinWait2 if timer.kind == TimerKind::TimeWait => Some(expires + TIME_WAIT_LENGTH),
         _ => None,
     }
 }

@@ -2,28 +2,28 @@
 //! them: rows that cannot be urgent are recognised by their queues and timers,
 //! and only the others are diagnosed.
 
-use super::diagnosis::urgency_among;
-use super::siblings::Siblings;
+use super::diagnosis::urgency_with_relations;
+use super::similar::SimilarIndex;
 use crate::model::observation::Observation;
-use crate::model::owner::Unowned;
+use crate::model::owner::NoOwnerReason;
 use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
 use crate::model::state::State;
 use crate::model::timer::TimerKind;
-pub use crate::model::urgency::{Urgencies, Urgency};
+pub use crate::model::urgency::{RowUrgencies, Urgency};
 
 /// Returns the urgent rows of an observation.
 #[must_use]
-pub fn urgencies(observation: &Observation) -> Urgencies {
-    let siblings = Siblings::new(observation);
+pub fn urgencies(observation: &Observation) -> RowUrgencies {
+    let siblings = SimilarIndex::new(observation);
     let ports_matter = time_wait_may_exhaust_ports(observation);
-    let may_be_lost = misses_anything(observation);
-    Urgencies::new(observation, |row| {
-        let is_lost = || may_be_lost && observation.lost(&row.socket).is_some();
-        if is_quiet(row, ports_matter) && !is_lost() {
+    let may_be_lost = has_missing_bind_targets(observation);
+    RowUrgencies::new(observation, |row| {
+        let is_lost = || may_be_lost && observation.missing_bind_target(&row.socket).is_some();
+        if cannot_be_urgent(row, ports_matter) && !is_lost() {
             Urgency::Normal
         } else {
-            urgency_among(row, observation, &siblings)
+            urgency_with_relations(row, observation, &siblings)
         }
     })
 }
@@ -33,33 +33,33 @@ pub fn urgencies(observation: &Observation) -> Urgencies {
 #[must_use]
 pub fn urgencies_after(
     before: &Observation,
-    known: &Urgencies,
+    known: &RowUrgencies,
     observation: &Observation,
-) -> Urgencies {
-    let siblings = Siblings::new(observation);
+) -> RowUrgencies {
+    let siblings = SimilarIndex::new(observation);
     let ports_matter = time_wait_may_exhaust_ports(observation);
     let is_read = |row: &Row| {
         let key = row.socket.key();
         // How long connections have waited is told by their listener.
         row.socket.state == State::Listen
             || [before, observation].iter().any(|world| {
-                world.detail(row).is_some() || world.chronicle.timeline(&key).is_some()
+                world.detail(row).is_some() || world.event_history.timeline(&key).is_some()
             })
     };
     let mut numbers = 0..;
-    Urgencies::new(observation, |row| {
+    RowUrgencies::new(observation, |row| {
         let number = numbers.next().unwrap_or(u32::MAX);
-        if is_quiet(row, ports_matter) || !is_read(row) {
-            known.at(number)
+        if cannot_be_urgent(row, ports_matter) || !is_read(row) {
+            known.of_row_number(number)
         } else {
-            urgency_among(row, observation, &siblings)
+            urgency_with_relations(row, observation, &siblings)
         }
     })
 }
 
 /// True if no evidence of a row in this state can make it urgent. Bulk rows
 /// must be recognised here; any other is only slower.
-fn is_quiet(row: &Row, ports_matter: bool) -> bool {
+fn cannot_be_urgent(row: &Row, ports_matter: bool) -> bool {
     if row.phase == Phase::Closed {
         return true;
     }
@@ -73,7 +73,7 @@ fn is_quiet(row: &Row, ports_matter: bool) -> bool {
                 .is_none_or(|timer| timer.kind == TimerKind::Keepalive && timer.retransmits == 0);
             let empty = socket.recv_queue == 0 && socket.send_queue == 0;
             let itself = socket.local == socket.remote;
-            rests && empty && !itself && row.unowned != Some(Unowned::AcceptQueue)
+            rests && empty && !itself && row.no_owner_reason != Some(NoOwnerReason::AcceptQueue)
         }
         (Protocol::Udp, State::Established | State::Unconnected) => socket.recv_queue == 0,
         _ => false,
@@ -81,14 +81,15 @@ fn is_quiet(row: &Row, ports_matter: bool) -> bool {
 }
 
 /// True if any address or interface that sockets are bound to is missing.
-fn misses_anything(observation: &Observation) -> bool {
-    let mut networks = observation.networks.iter();
-    !observation.gone_interfaces.is_empty() || networks.any(|known| !known.missing.is_empty())
+fn has_missing_bind_targets(observation: &Observation) -> bool {
+    let mut networks = observation.namespace_addresses.iter();
+    !observation.gone_interfaces.is_empty()
+        || networks.any(|known| !known.missing_addresses.is_empty())
 }
 
 /// True if there are enough `TIME_WAIT` rows to take half of the local ports.
 fn time_wait_may_exhaust_ports(observation: &Observation) -> bool {
-    let present = observation.tally.tcp(State::TimeWait);
+    let present = observation.state_counts.tcp(State::TimeWait);
     let half = observation
         .limits
         .local_ports
@@ -103,16 +104,16 @@ fn time_wait_may_exhaust_ports(observation: &Observation) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::diagnosis::urgency;
-    use super::super::siblings::{Relations, Siblings};
+    use super::super::similar::{Relations, SimilarIndex};
     use super::*;
-    use crate::filter::sample::{row, world};
-    use crate::model::flow::Flow;
+    use crate::filter::test_world::{row, world};
     use crate::model::limits::Limits;
-    use crate::model::network::Network;
-    use crate::model::observation::Detail;
+    use crate::model::namespace_addresses::NamespaceAddresses;
+    use crate::model::observation::ConnectionDetail;
     use crate::model::owner::OwnerSpan;
     use crate::model::tcp_info::TcpInfo;
-    use crate::model::time::{Stamp, Time};
+    use crate::model::tcp_metrics::TcpMetrics;
+    use crate::model::time::{Time, Timestamp};
     use crate::model::timer::Timer;
     use proptest::prelude::*;
     use std::num::{NonZeroU32, NonZeroU64};
@@ -138,8 +139,8 @@ mod tests {
                 retransmits: timer.1,
             });
             row.socket.inode = NonZeroU32::new(history.1);
-            row.state_since = Stamp(history.0);
-            row.unowned = (history.2 == 1).then_some(Unowned::AcceptQueue);
+            row.state_since = Timestamp(history.0);
+            row.no_owner_reason = (history.2 == 1).then_some(NoOwnerReason::AcceptQueue);
             row.owners = OwnerSpan {
                 start: 0,
                 count: u32::from(history.2 > 1),
@@ -157,21 +158,23 @@ mod tests {
             monotonic_ms: 120_000,
             ..world.time
         };
-        world.number = 2;
+        world.table_number = 2;
         world.limits = Limits {
             local_ports: Some((1, 4)),
             ..world.limits
         };
         for row in rows.iter().filter(|row| row.phase != Phase::Closed) {
-            world.tally.count(row.socket.protocol, row.socket.state);
+            world
+                .state_counts
+                .increment(row.socket.protocol, row.socket.state);
         }
-        world.networks = rows
+        world.namespace_addresses = rows
             .first()
-            .map(|row| Network {
+            .map(|row| NamespaceAddresses {
                 namespace: row.socket.namespace,
                 is_loopback_only: false,
-                reached_over: Vec::new(),
-                missing: vec![std::net::Ipv4Addr::new(192, 0, 2, 1).into()],
+                reachable_interfaces: Vec::new(),
+                missing_addresses: vec![std::net::Ipv4Addr::new(192, 0, 2, 1).into()],
             })
             .into_iter()
             .collect();
@@ -192,12 +195,12 @@ mod tests {
         ) {
             let world = of(rows);
             let urgencies = urgencies(&world);
-            let counted = Siblings::new(&world);
+            let counted = SimilarIndex::new(&world);
             for (number, row) in (0_u32..).zip(world.rows.iter()) {
                 let single = urgency(row, &world);
-                prop_assert_eq!(urgencies.at(number), single, "{:?}", row);
+                prop_assert_eq!(urgencies.of_row_number(number), single, "{:?}", row);
                 let (many, one) = (counted.of(row), Relations::of(row, &world));
-                prop_assert_eq!(many.alike, one.alike);
+                prop_assert_eq!(many.similar, one.similar);
                 prop_assert_eq!(many.half_open, one.half_open);
             }
         }
@@ -207,28 +210,30 @@ mod tests {
     fn any_info() -> impl Strategy<Value = TcpInfo> {
         let path = (0_u32..2, 0_u32..2, any::<bool>());
         let times = (0_u32..2, 0_u32..2);
-        (path, times).prop_map(|((lost, retrans, has_room), (received, sent))| TcpInfo {
-            lost,
-            retrans,
-            peer_window: Some(u32::from(has_room) * 65_536),
-            snd_mss: 1448,
-            rto_us: 200_000,
-            last_data_received_ms: received * 60_000,
-            last_data_sent_ms: sent * 60_000,
-            ..TcpInfo::default()
-        })
+        (path, times).prop_map(
+            |((lost, retrans, peer_has_window), (received, sent))| TcpInfo {
+                lost,
+                retrans,
+                peer_window: Some(u32::from(peer_has_window) * 65_536),
+                snd_mss: 1448,
+                rto_us: 200_000,
+                last_data_received_ms: received * 60_000,
+                last_data_sent_ms: sent * 60_000,
+                ..TcpInfo::default()
+            },
+        )
     }
 
-    fn details(rows: &[Row], read: &[(usize, TcpInfo)]) -> Vec<Detail> {
+    fn details(rows: &[Row], read: &[(usize, TcpInfo)]) -> Vec<ConnectionDetail> {
         let details = read.iter().filter_map(|(number, info)| {
             let row = rows.get(number % rows.len().max(1))?;
-            Some(Detail {
+            Some(ConnectionDetail {
                 key: row.socket.key(),
                 info: info.clone(),
-                flow: Flow::default(),
+                metrics: TcpMetrics::default(),
             })
         });
-        let mut details: Vec<Detail> = details.collect();
+        let mut details: Vec<ConnectionDetail> = details.collect();
         details.sort_by_key(|detail| detail.key);
         details.dedup_by_key(|detail| detail.key);
         details
@@ -256,7 +261,7 @@ mod tests {
     /// Measures, with `cargo test --release -- --ignored --nocapture`.
     #[test]
     #[ignore = "a measurement, not a test"]
-    fn how_long_a_hundred_thousand_rows_take() {
+    fn cost_of_a_hundred_thousand_rows() {
         let end = |number: u32| format!("10.{}.{}.9:9", number / 250, number % 250);
         for (what, state, queue) in [
             ("idle connections", State::Established, 0),
@@ -274,7 +279,7 @@ mod tests {
             let mut best = f64::MAX;
             for _ in 0..5 {
                 let start = std::time::Instant::now();
-                assert!(urgencies(&world).at(0) >= Urgency::Normal);
+                assert!(urgencies(&world).of_row_number(0) >= Urgency::Normal);
                 best = best.min(start.elapsed().as_secs_f64() * 1000.0);
             }
             println!("{best:7.2} ms  {what}");
@@ -290,6 +295,6 @@ mod tests {
             "192.0.2.2:2",
         );
         let world = of(vec![idle; 3]);
-        assert_eq!(urgencies(&world), Urgencies::default());
+        assert_eq!(urgencies(&world), RowUrgencies::default());
     }
 }

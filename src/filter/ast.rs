@@ -1,8 +1,8 @@
 //! The syntax tree of a filter, independent of its spelling: ss's grammar and the
 //! short forms yield the same tree.
 
-use super::states::States;
-use crate::model::protocol::{Family, Protocol};
+use super::state_set::StateSet;
+use crate::model::protocol::{IpFamily, Protocol};
 use crate::model::urgency::Urgency;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -17,13 +17,13 @@ pub(super) enum Expr {
     /// This does not match.
     Not(Box<Expr>),
     /// A single predicate.
-    Is(Test),
+    Leaf(Predicate),
 }
 
 impl Expr {
     /// Joins expressions all of which must match.
     pub(super) fn and(parts: Vec<Self>) -> Self {
-        Self::join(parts, Self::And, |part| match part {
+        Self::flatten(parts, Self::And, |part| match part {
             Self::And(inner) => Ok(inner),
             other => Err(other),
         })
@@ -31,7 +31,7 @@ impl Expr {
 
     /// Joins expressions one of which must match.
     pub(super) fn or(parts: Vec<Self>) -> Self {
-        Self::join(parts, Self::Or, |part| match part {
+        Self::flatten(parts, Self::Or, |part| match part {
             Self::Or(inner) => Ok(inner),
             other => Err(other),
         })
@@ -42,7 +42,7 @@ impl Expr {
         Self::Not(Box::new(self))
     }
 
-    fn join(
+    fn flatten(
         parts: Vec<Self>,
         kind: fn(Vec<Self>) -> Self,
         open: fn(Self) -> Result<Vec<Self>, Self>,
@@ -67,15 +67,15 @@ impl Expr {
 
 /// A predicate on a row, without inner expressions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Test {
+pub(super) enum Predicate {
     /// Its state is one of these.
-    States(States),
+    States(StateSet),
     /// The port of that end is one of these.
-    Port(End, Ports),
+    Port(EndSelector, PortMatch),
     /// The address of that end is within the prefix, and its port is this one.
-    Host(End, Prefix, Option<u16>),
+    Host(EndSelector, AddressPrefix, Option<u16>),
     /// This text of an owner contains this.
-    Owner(Fact, String),
+    Process(ProcessField, String),
     /// The name or number of its network namespace contains this.
     Namespace(String),
     /// It is bound to the interface of this name or number.
@@ -92,15 +92,15 @@ pub(super) enum Test {
     Protocol(Protocol),
     /// It carries this family. An IPv6 socket that accepts IPv4, too, carries
     /// both.
-    Family(Family),
+    Family(IpFamily),
     /// Its inode is this.
     Inode(u32),
     /// Comparison of one of its numbers.
-    Number(Number, Compare, u64),
+    Number(NumericField, Comparison, u64),
     /// Comparison of the time in its present state, in seconds.
-    Age(Compare, u64),
+    Age(Comparison, u64),
     /// Comparison of its round-trip time, in microseconds.
-    RoundTrip(Compare, u64),
+    RoundTrip(Comparison, u64),
     /// Its urgency is this.
     Urgency(Urgency),
     /// A visible text of the row contains this, or a command line or path of an
@@ -108,29 +108,29 @@ pub(super) enum Test {
     Text(String),
     /// A visible text of the row contains this: command lines and paths are not
     /// searched, as for actions.
-    Shown(String),
+    VisibleText(String),
 }
 
 /// The searchable texts of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fact {
+pub(super) enum ProcessField {
     /// Its name, or the base name of its program.
-    Process,
+    Name,
     /// Its unit or container.
     Unit,
     /// Its command line, the arguments joined with spaces.
-    Command,
+    CommandLine,
     /// The path of its program.
     Exe,
     /// Its working directory.
-    Directory,
+    WorkingDirectory,
     /// The path of its control group, matched from its beginning.
-    ControlGroup,
+    Cgroup,
 }
 
 /// End of a socket that a predicate is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum EndSelector {
     /// This machine's.
     Local,
     /// The peer's. A row without a peer has none, so that no predicate about it
@@ -138,23 +138,23 @@ pub(super) enum End {
     Remote,
     /// At least one of the two, if no end is named. For signals it is the local
     /// one: see [`Expr::with_local_ports`].
-    Either,
+    Unspecified,
     /// At least one of the two, by the word `either`.
-    Any,
+    ExplicitEither,
 }
 
 /// A set of ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ports {
+pub(super) enum PortMatch {
     /// Those that compare like this with this one.
-    Compare(Compare, u16),
+    Compare(Comparison, u16),
     /// From the first to the last, both included; the first is the smaller.
     Range(u16, u16),
 }
 
 /// The numbers of a row that can be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Number {
+pub(super) enum NumericField {
     /// Bytes received and not yet read, or connections waiting.
     RecvQueue,
     /// Bytes sent and not acknowledged, or a listener's backlog.
@@ -178,20 +178,25 @@ impl Expr {
             Self::And(parts) => Self::And(all(parts)),
             Self::Or(parts) => Self::Or(all(parts)),
             Self::Not(inner) => Self::Not(Box::new(inner.with_local_ports())),
-            Self::Is(Test::Port(End::Either, ports)) => Self::Is(Test::Port(End::Local, *ports)),
-            Self::Is(Test::Host(End::Either, prefix, port @ Some(_))) => {
-                Self::Is(Test::Host(End::Local, *prefix, *port))
+            Self::Leaf(Predicate::Port(EndSelector::Unspecified, ports)) => {
+                Self::Leaf(Predicate::Port(EndSelector::Local, *ports))
             }
-            Self::Is(test) => Self::Is(test.clone()),
+            Self::Leaf(Predicate::Host(EndSelector::Unspecified, prefix, port @ Some(_))) => {
+                Self::Leaf(Predicate::Host(EndSelector::Local, *prefix, *port))
+            }
+            Self::Leaf(test) => Self::Leaf(test.clone()),
         }
     }
 
     /// True if it has a port that names no end. Ports within `not` do not count.
-    pub(super) fn asks_for_bare_port(&self) -> bool {
+    pub(super) fn has_unqualified_port(&self) -> bool {
         match self {
-            Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::asks_for_bare_port),
-            Self::Is(Test::Port(End::Either, _) | Test::Host(End::Either, _, Some(_))) => true,
-            Self::Not(_) | Self::Is(_) => false,
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::has_unqualified_port),
+            Self::Leaf(
+                Predicate::Port(EndSelector::Unspecified, _)
+                | Predicate::Host(EndSelector::Unspecified, _, Some(_)),
+            ) => true,
+            Self::Not(_) | Self::Leaf(_) => false,
         }
     }
 
@@ -202,54 +207,54 @@ impl Expr {
             Self::And(parts) => Self::And(all(parts)),
             Self::Or(parts) => Self::Or(all(parts)),
             Self::Not(inner) => Self::Not(Box::new(inner.without_command_lines())),
-            Self::Is(Test::Text(text)) => Self::Is(Test::Shown(text.clone())),
-            Self::Is(test) => Self::Is(test.clone()),
+            Self::Leaf(Predicate::Text(text)) => Self::Leaf(Predicate::VisibleText(text.clone())),
+            Self::Leaf(test) => Self::Leaf(test.clone()),
         }
     }
 
     /// Appends the texts that are searched anywhere within.
-    pub(super) fn collect_texts<'e>(&'e self, into: &mut Vec<&'e str>) {
+    pub(super) fn collect_text_terms<'e>(&'e self, into: &mut Vec<&'e str>) {
         match self {
             Self::And(parts) | Self::Or(parts) => {
                 for part in parts {
-                    part.collect_texts(into);
+                    part.collect_text_terms(into);
                 }
             }
-            Self::Not(inner) => inner.collect_texts(into),
-            Self::Is(Test::Text(text) | Test::Shown(text)) => into.push(text),
-            Self::Is(_) => {}
+            Self::Not(inner) => inner.collect_text_terms(into),
+            Self::Leaf(Predicate::Text(text) | Predicate::VisibleText(text)) => into.push(text),
+            Self::Leaf(_) => {}
         }
     }
 
     /// True if any predicate within satisfies the condition.
-    pub(super) fn asks(&self, such: fn(&Test) -> bool) -> bool {
+    pub(super) fn any_predicate(&self, such: fn(&Predicate) -> bool) -> bool {
         match self {
-            Self::And(parts) | Self::Or(parts) => parts.iter().any(|part| part.asks(such)),
-            Self::Not(inner) => inner.asks(such),
-            Self::Is(test) => such(test),
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(|part| part.any_predicate(such)),
+            Self::Not(inner) => inner.any_predicate(such),
+            Self::Leaf(test) => such(test),
         }
     }
 }
 
-impl Test {
+impl Predicate {
     /// True if only TCP metrics can decide it.
-    pub(super) fn is_of_flow(&self) -> bool {
+    pub(super) fn requires_tcp_metrics(&self) -> bool {
         matches!(
             self,
-            Self::RoundTrip(..) | Self::Number(Number::RxRate | Number::TxRate, ..)
+            Self::RoundTrip(..) | Self::Number(NumericField::RxRate | NumericField::TxRate, ..)
         )
     }
 
     /// True if TCP metrics decide it better than the table alone.
-    pub(super) fn gains_from_flow(&self) -> bool {
-        self.is_of_flow() || matches!(self, Self::Number(Number::Retransmits, ..))
+    pub(super) fn uses_tcp_metrics(&self) -> bool {
+        self.requires_tcp_metrics() || matches!(self, Self::Number(NumericField::Retransmits, ..))
     }
 }
 
 /// A comparison of two numbers. "Unequal" is [`Expr::Not`] of equal, so that for
 /// either of two ends it means "neither".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Compare {
+pub(super) enum Comparison {
     /// Equal.
     Equal,
     /// Less.
@@ -262,9 +267,9 @@ pub(super) enum Compare {
     GreaterOrEqual,
 }
 
-impl Compare {
+impl Comparison {
     /// True if `left` compares like this with `right`.
-    pub(super) fn holds<T: PartialOrd + Copy>(self, left: T, right: T) -> bool {
+    pub(super) fn evaluate<T: PartialOrd + Copy>(self, left: T, right: T) -> bool {
         match self {
             Self::Equal => left == right,
             Self::Less => left < right,
@@ -275,7 +280,7 @@ impl Compare {
     }
 
     /// The operator.
-    pub(super) fn sign(self) -> &'static str {
+    pub(super) fn symbol(self) -> &'static str {
         match self {
             Self::Equal => "=",
             Self::Less => "<",
@@ -288,12 +293,12 @@ impl Compare {
 
 /// An address prefix. Bits beyond the length are zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Prefix {
+pub(super) struct AddressPrefix {
     address: IpAddr,
     length: u8,
 }
 
-impl Prefix {
+impl AddressPrefix {
     /// Returns the prefix of that many bits of an address; none if the address
     /// has fewer. A v4-mapped address becomes an IPv4 one if the length includes
     /// the whole mapping prefix.
@@ -322,11 +327,11 @@ impl Prefix {
     }
 
     /// Returns the prefix of exactly this address.
-    pub(super) fn whole(address: IpAddr) -> Self {
+    pub(super) fn host(address: IpAddr) -> Self {
         let address = address.to_canonical();
         Self {
             address,
-            length: Self::most(address),
+            length: Self::max_length(address),
         }
     }
 
@@ -337,7 +342,7 @@ impl Prefix {
 
     /// Number of significant bits; none if all are.
     pub(super) fn length(self) -> Option<u8> {
-        (self.length < Self::most(self.address)).then_some(self.length)
+        (self.length < Self::max_length(self.address)).then_some(self.length)
     }
 
     /// True if an address, in its canonical form, is within the prefix.
@@ -355,7 +360,7 @@ impl Prefix {
         }
     }
 
-    fn most(address: IpAddr) -> u8 {
+    fn max_length(address: IpAddr) -> u8 {
         match address {
             IpAddr::V4(_) => 32,
             IpAddr::V6(_) => 128,

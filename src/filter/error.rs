@@ -6,7 +6,7 @@ use std::ops::Range;
 use unicode_width::UnicodeWidthStr;
 
 /// Maximum number of characters of the user's text repeated in a message.
-const LONGEST_QUOTED: usize = 40;
+const MAX_QUOTED_CHARS: usize = 40;
 
 /// Error in the text of a filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl ParseError {
     }
 
     /// Adds a suggestion.
-    pub(super) fn suggest(mut self, suggestion: Option<String>) -> Self {
+    pub(super) fn with_suggestion(mut self, suggestion: Option<String>) -> Self {
         self.suggestion = suggestion;
         self
     }
@@ -51,15 +51,15 @@ impl ParseError {
     /// for a terminal. Unusual characters appear escaped, and the carets allow
     /// for characters two columns wide.
     #[must_use]
-    pub fn picture(&self) -> String {
-        let [before, wrong, after] = self.parts();
+    pub fn text_with_carets(&self) -> String {
+        let [before, wrong, after] = self.split_text();
         let indent = " ".repeat(before.as_str().width());
         let carets = "^".repeat(wrong.as_str().width().max(1));
         format!("{before}{wrong}{after}\n{indent}{carets}")
     }
 
     /// The text before, within and after the span, safe to show.
-    fn parts(&self) -> [Text; 3] {
+    fn split_text(&self) -> [Text; 3] {
         let cut = |range: Range<usize>| Text::from(self.text.get(range).unwrap_or_default());
         let Range { start, end } = self.span;
         [cut(0..start), cut(start..end), cut(end..self.text.len())]
@@ -72,7 +72,7 @@ impl fmt::Display for ParseError {
         if self.span.is_empty() {
             formatter.write_str(" at the end")?;
         } else {
-            let [before, ..] = self.parts();
+            let [before, ..] = self.split_text();
             write!(formatter, " at column {}", before.as_str().width() + 1)?;
         }
         match (&self.suggestion, &self.fields) {
@@ -89,10 +89,10 @@ impl fmt::Display for ParseError {
 impl std::error::Error for ParseError {}
 
 /// Quotes a part of the user's text, made safe and short enough for a message.
-pub(super) fn shown(text: &str) -> String {
+pub(super) fn quoted_excerpt(text: &str) -> String {
     let safe = Text::from(text);
     let mut characters = safe.as_str().chars();
-    let mut short: String = characters.by_ref().take(LONGEST_QUOTED).collect();
+    let mut short: String = characters.by_ref().take(MAX_QUOTED_CHARS).collect();
     if characters.next().is_some() {
         short.push('…');
     }
@@ -107,7 +107,7 @@ mod tests {
     fn carets_stand_under_what_is_wrong() {
         let error = |text: &str, word: &str| {
             let start = text.find(word).unwrap();
-            ParseError::new(text, start..start + word.len(), "bad").picture()
+            ParseError::new(text, start..start + word.len(), "bad").text_with_carets()
         };
         assert_eq!(
             error("state syn_snet", "syn_snet"),
@@ -118,10 +118,10 @@ mod tests {
     }
 
     #[test]
-    fn a_line_tells_what_where_and_what_else() {
+    fn message_has_problem_column_and_suggestion() {
         let error = ParseError::new("state lisen", 6..11, "unknown state `lisen`");
         assert_eq!(error.to_string(), "unknown state `lisen` at column 7");
-        let error = error.suggest(Some("listen".to_owned()));
+        let error = error.with_suggestion(Some("listen".to_owned()));
         assert_eq!(
             error.to_string(),
             "unknown state `lisen` at column 7; did you mean `listen`?"
@@ -131,12 +131,12 @@ mod tests {
             error.to_string(),
             "something is missing after `or` at the end"
         );
-        assert_eq!(error.picture(), "a or\n    ^");
+        assert_eq!(error.text_with_carets(), "a or\n    ^");
     }
 
     #[test]
     fn messages_stay_short_and_safe() {
-        assert_eq!(shown("a\u{202e}b"), "`a\\u{202e}b`");
-        assert!(shown(&"x".repeat(100_000)).len() < 60);
+        assert_eq!(quoted_excerpt("a\u{202e}b"), "`a\\u{202e}b`");
+        assert!(quoted_excerpt(&"x".repeat(100_000)).len() < 60);
     }
 }

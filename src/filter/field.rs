@@ -1,16 +1,16 @@
 //! The field names of filters.
 
-use super::ast::{End, Fact, Number};
+use super::ast::{EndSelector, NumericField, ProcessField};
 use super::nearest::nearest;
 
 /// Field that a value is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Field {
+pub(super) enum FilterField {
     State,
     Exclude,
-    Port(End),
-    Host(End),
-    Owner(Fact),
+    Port(EndSelector),
+    Host(EndSelector),
+    Process(ProcessField),
     Namespace,
     Pid,
     User,
@@ -19,56 +19,56 @@ pub(super) enum Field {
     Family,
     Device,
     Inode,
-    Number(Number),
+    Number(NumericField),
     Age,
     RoundTrip,
     Urgency,
 }
 
 /// Every spelling; the first of a field is the canonical one.
-const WORDS: &[(&str, Field)] = &[
-    ("state", Field::State),
-    ("exclude", Field::Exclude),
-    ("excl", Field::Exclude),
-    ("port", Field::Port(End::Either)),
-    ("portrange", Field::Port(End::Either)),
-    ("either", Field::Port(End::Any)),
-    ("sport", Field::Port(End::Local)),
-    ("dport", Field::Port(End::Remote)),
-    ("host", Field::Host(End::Either)),
-    ("net", Field::Host(End::Either)),
-    ("src", Field::Host(End::Local)),
-    ("dst", Field::Host(End::Remote)),
-    ("process", Field::Owner(Fact::Process)),
-    ("proc", Field::Owner(Fact::Process)),
-    ("cmd", Field::Owner(Fact::Command)),
-    ("command", Field::Owner(Fact::Command)),
-    ("exe", Field::Owner(Fact::Exe)),
-    ("cwd", Field::Owner(Fact::Directory)),
-    ("unit", Field::Owner(Fact::Unit)),
-    ("container", Field::Owner(Fact::Unit)),
-    ("cgroup", Field::Owner(Fact::ControlGroup)),
-    ("netns", Field::Namespace),
-    ("pid", Field::Pid),
-    ("user", Field::User),
-    ("uid", Field::Uid),
-    ("proto", Field::Protocol),
-    ("protocol", Field::Protocol),
-    ("family", Field::Family),
-    ("dev", Field::Device),
-    ("interface", Field::Device),
-    ("inode", Field::Inode),
-    ("recvq", Field::Number(Number::RecvQueue)),
-    ("recv-q", Field::Number(Number::RecvQueue)),
-    ("sendq", Field::Number(Number::SendQueue)),
-    ("send-q", Field::Number(Number::SendQueue)),
-    ("retrans", Field::Number(Number::Retransmits)),
-    ("age", Field::Age),
-    ("rtt", Field::RoundTrip),
-    ("rx", Field::Number(Number::RxRate)),
-    ("tx", Field::Number(Number::TxRate)),
-    ("drops", Field::Number(Number::Drops)),
-    ("urgency", Field::Urgency),
+const FIELD_NAMES: &[(&str, FilterField)] = &[
+    ("state", FilterField::State),
+    ("exclude", FilterField::Exclude),
+    ("excl", FilterField::Exclude),
+    ("port", FilterField::Port(EndSelector::Unspecified)),
+    ("portrange", FilterField::Port(EndSelector::Unspecified)),
+    ("either", FilterField::Port(EndSelector::ExplicitEither)),
+    ("sport", FilterField::Port(EndSelector::Local)),
+    ("dport", FilterField::Port(EndSelector::Remote)),
+    ("host", FilterField::Host(EndSelector::Unspecified)),
+    ("net", FilterField::Host(EndSelector::Unspecified)),
+    ("src", FilterField::Host(EndSelector::Local)),
+    ("dst", FilterField::Host(EndSelector::Remote)),
+    ("process", FilterField::Process(ProcessField::Name)),
+    ("proc", FilterField::Process(ProcessField::Name)),
+    ("cmd", FilterField::Process(ProcessField::CommandLine)),
+    ("command", FilterField::Process(ProcessField::CommandLine)),
+    ("exe", FilterField::Process(ProcessField::Exe)),
+    ("cwd", FilterField::Process(ProcessField::WorkingDirectory)),
+    ("unit", FilterField::Process(ProcessField::Unit)),
+    ("container", FilterField::Process(ProcessField::Unit)),
+    ("cgroup", FilterField::Process(ProcessField::Cgroup)),
+    ("netns", FilterField::Namespace),
+    ("pid", FilterField::Pid),
+    ("user", FilterField::User),
+    ("uid", FilterField::Uid),
+    ("proto", FilterField::Protocol),
+    ("protocol", FilterField::Protocol),
+    ("family", FilterField::Family),
+    ("dev", FilterField::Device),
+    ("interface", FilterField::Device),
+    ("inode", FilterField::Inode),
+    ("recvq", FilterField::Number(NumericField::RecvQueue)),
+    ("recv-q", FilterField::Number(NumericField::RecvQueue)),
+    ("sendq", FilterField::Number(NumericField::SendQueue)),
+    ("send-q", FilterField::Number(NumericField::SendQueue)),
+    ("retrans", FilterField::Number(NumericField::Retransmits)),
+    ("age", FilterField::Age),
+    ("rtt", FilterField::RoundTrip),
+    ("rx", FilterField::Number(NumericField::RxRate)),
+    ("tx", FilterField::Number(NumericField::TxRate)),
+    ("drops", FilterField::Number(NumericField::Drops)),
+    ("urgency", FilterField::Urgency),
 ];
 
 /// Names that other tools use, and the nearest field.
@@ -112,10 +112,12 @@ pub struct FieldHelp {
 /// Every field, in the order in which messages list them.
 #[must_use]
 pub fn fields() -> Vec<FieldHelp> {
-    let canonical = WORDS.iter().filter(|(word, field)| field.word() == *word);
+    let canonical = FIELD_NAMES
+        .iter()
+        .filter(|(word, field)| field.word() == *word);
     let fields = canonical.map(|(word, field)| FieldHelp {
         word,
-        spellings: WORDS
+        spellings: FIELD_NAMES
             .iter()
             .filter(|(other, same)| same == field && other != word)
             .map(|(other, _)| *other)
@@ -127,33 +129,33 @@ pub fn fields() -> Vec<FieldHelp> {
     fields.collect()
 }
 
-impl Field {
+impl FilterField {
     /// Returns the field with this name.
     pub(super) fn from_word(word: &str) -> Option<Self> {
-        let (_, field) = WORDS
+        let (_, field) = FIELD_NAMES
             .iter()
             .find(|(known, _)| known.eq_ignore_ascii_case(word))?;
         Some(*field)
     }
 
     /// Returns the name of the field nearest to a mistyped one.
-    pub(super) fn nearest(word: &str) -> Option<&'static str> {
+    pub(super) fn suggest(word: &str) -> Option<&'static str> {
         let mut synonyms = SYNONYMS.iter();
         let synonym = synonyms.find(|(other, _)| other.eq_ignore_ascii_case(word));
         synonym
             .map(|(_, known)| *known)
-            .or_else(|| nearest(word, WORDS.iter().map(|(known, _)| *known)))
+            .or_else(|| nearest(word, FIELD_NAMES.iter().map(|(known, _)| *known)))
     }
 
     /// Returns the canonical names of all fields, separated by commas.
-    pub(super) fn list() -> String {
+    pub(super) fn joined_names() -> String {
         let words: Vec<&str> = fields().iter().map(|field| field.word).collect();
         words.join(", ")
     }
 
     /// The canonical name.
     pub(super) fn word(self) -> &'static str {
-        WORDS
+        FIELD_NAMES
             .iter()
             .find(|(_, field)| *field == self)
             .map_or("", |(word, _)| word)
@@ -161,11 +163,11 @@ impl Field {
 
     /// True if the name without a value is an error. Other names are then
     /// searched as text.
-    pub(super) fn stands_alone(self) -> bool {
+    pub(super) fn requires_value(self) -> bool {
         match self {
             Self::State | Self::Exclude | Self::Port(_) | Self::Host(_) | Self::Age => true,
-            Self::Number(number) => !matches!(number, Number::RxRate | Number::TxRate),
-            Self::Owner(_)
+            Self::Number(number) => !matches!(number, NumericField::RxRate | NumericField::TxRate),
+            Self::Process(_)
             | Self::Namespace
             | Self::Pid
             | Self::User
@@ -180,7 +182,7 @@ impl Field {
     }
 
     /// True if an operator must stand between name and value.
-    pub(super) fn needs_sign(self) -> bool {
+    pub(super) fn requires_operator(self) -> bool {
         matches!(self, Self::Number(_) | Self::Age | Self::RoundTrip)
     }
 
@@ -194,7 +196,7 @@ impl Field {
 
     /// True if a comma in a value separates two values.
     pub(super) fn takes_lists(self) -> bool {
-        !matches!(self, Self::Owner(_) | Self::Namespace | Self::Device)
+        !matches!(self, Self::Process(_) | Self::Namespace | Self::Device)
     }
 
     /// A valid example, for messages.
@@ -202,19 +204,19 @@ impl Field {
         match self {
             Self::State => "state syn-sent",
             Self::Exclude => "exclude time-wait",
-            Self::Port(End::Either) => "port:443",
-            Self::Port(End::Any) => "either :443",
-            Self::Port(End::Local) => "sport = :443",
-            Self::Port(End::Remote) => "dport = :443",
-            Self::Host(End::Either | End::Any) => "host:192.0.2.1",
-            Self::Host(End::Local) => "src 192.0.2.0/24",
-            Self::Host(End::Remote) => "dst 192.0.2.0/24",
-            Self::Owner(Fact::Process) => "process:nginx",
-            Self::Owner(Fact::Unit) => "unit:nginx.service",
-            Self::Owner(Fact::Command) => "cmd:manage.py",
-            Self::Owner(Fact::Exe) => "exe:/usr/sbin/nginx",
-            Self::Owner(Fact::Directory) => "cwd:/srv/shop",
-            Self::Owner(Fact::ControlGroup) => "cgroup:/system.slice",
+            Self::Port(EndSelector::Unspecified) => "port:443",
+            Self::Port(EndSelector::ExplicitEither) => "either :443",
+            Self::Port(EndSelector::Local) => "sport = :443",
+            Self::Port(EndSelector::Remote) => "dport = :443",
+            Self::Host(EndSelector::Unspecified | EndSelector::ExplicitEither) => "host:192.0.2.1",
+            Self::Host(EndSelector::Local) => "src 192.0.2.0/24",
+            Self::Host(EndSelector::Remote) => "dst 192.0.2.0/24",
+            Self::Process(ProcessField::Name) => "process:nginx",
+            Self::Process(ProcessField::Unit) => "unit:nginx.service",
+            Self::Process(ProcessField::CommandLine) => "cmd:manage.py",
+            Self::Process(ProcessField::Exe) => "exe:/usr/sbin/nginx",
+            Self::Process(ProcessField::WorkingDirectory) => "cwd:/srv/shop",
+            Self::Process(ProcessField::Cgroup) => "cgroup:/system.slice",
             Self::Namespace => "netns:blue",
             Self::Pid => "pid:812",
             Self::User => "user:www-data",
@@ -223,13 +225,13 @@ impl Field {
             Self::Family => "family inet6",
             Self::Device => "dev eth0",
             Self::Inode => "inode:12345",
-            Self::Number(Number::RecvQueue) => "recvq > 0",
-            Self::Number(Number::SendQueue) => "sendq > 0",
-            Self::Number(Number::Retransmits) => "retrans > 2",
-            Self::Number(Number::RxRate) => "rx > 1MB",
-            Self::Number(Number::TxRate) => "tx > 1MB",
+            Self::Number(NumericField::RecvQueue) => "recvq > 0",
+            Self::Number(NumericField::SendQueue) => "sendq > 0",
+            Self::Number(NumericField::Retransmits) => "retrans > 2",
+            Self::Number(NumericField::RxRate) => "rx > 1MB",
+            Self::Number(NumericField::TxRate) => "tx > 1MB",
             Self::Age => "age > 60s",
-            Self::Number(Number::Drops) => "drops > 0",
+            Self::Number(NumericField::Drops) => "drops > 0",
             Self::RoundTrip => "rtt > 100ms",
             Self::Urgency => "urgency:act",
         }

@@ -3,7 +3,7 @@
 use strsim::damerau_levenshtein;
 
 /// Maximum length of a word to compare; the work grows with its square.
-const LONGEST: usize = 40;
+const MAX_WORD_BYTES: usize = 40;
 
 /// Returns the candidate most similar to `word`, if any is near enough: one error
 /// for short words, two from five letters on, three from nine.
@@ -12,10 +12,10 @@ const LONGEST: usize = 40;
 /// same first letter is preferred, then the first one.
 #[must_use]
 pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    if word.len() > LONGEST {
+    if word.len() > MAX_WORD_BYTES {
         return None;
     }
-    let wanted = plain(word);
+    let wanted = normalize(word);
     let allowed = match wanted.chars().count() {
         0 | 1 => return None,
         2..=4 => 1,
@@ -24,7 +24,12 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     };
     candidates
         .into_iter()
-        .map(|candidate| (damerau_levenshtein(&wanted, &plain(candidate)), candidate))
+        .map(|candidate| {
+            (
+                damerau_levenshtein(&wanted, &normalize(candidate)),
+                candidate,
+            )
+        })
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, candidate)| (*distance, candidate.get(..1) != wanted.get(..1)))
         .map(|(_, candidate)| candidate)
@@ -32,7 +37,7 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
 
 /// Returns a word without capitals, `-` and `_`.
 #[must_use]
-pub fn plain(word: &str) -> String {
+pub fn normalize(word: &str) -> String {
     word.chars()
         .filter(|character| !matches!(character, '-' | '_'))
         .flat_map(char::to_lowercase)
@@ -44,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_are_forgiven_and_strangers_are_not() {
+    fn near_words_are_suggested_and_distant_ones_are_not() {
         let known = ["syn_sent", "syn_received", "listen", "pid"];
         assert_eq!(nearest("syn-snet", known), Some("syn_sent"));
         assert_eq!(nearest("LISTNE", known), Some("listen"));

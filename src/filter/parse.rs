@@ -2,34 +2,35 @@
 //!
 //! `not` binds tightest, then `and` (which may be left out), then `or`.
 
-use super::ast::{End, Expr, Test};
-use super::error::{ParseError, shown};
-use super::field::Field;
-use super::states::States;
-use super::token::{Kind, Token, tokens};
+use super::ast::{EndSelector, Expr, Predicate};
+use super::error::{ParseError, quoted_excerpt};
+use super::field::FilterField;
+use super::state_set::StateSet;
+use super::token::{Token, TokenKind, tokenize};
 use super::value;
 use crate::model::state::State;
 use std::ops::Range;
 
 /// Maximum nesting of parentheses and negations. The tree is walked by recursion,
 /// so that this bounds the stack.
-const DEEPEST: usize = 64;
+const MAX_DEPTH: usize = 64;
 
 /// Parses a filter; none if the text is empty.
 pub(super) fn parse(text: &str) -> Result<Option<Expr>, ParseError> {
     let mut parser = Parser {
         text,
-        tokens: tokens(text)?,
-        place: 0,
+        tokens: tokenize(text)?,
+        position: 0,
         depth: 0,
     };
-    if parser.peek().kind == Kind::End {
+    if parser.peek().kind == TokenKind::End {
         return Ok(None);
     }
-    let expr = parser.either()?;
+    let expr = parser.parse_or()?;
     match parser.next() {
         Token {
-            kind: Kind::End, ..
+            kind: TokenKind::End,
+            ..
         } => Ok(Some(expr)),
         surplus => Err(parser.error(surplus.span, "this parenthesis closes nothing")),
     }
@@ -39,7 +40,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Expr>, ParseError> {
 pub(super) struct Parser<'t> {
     text: &'t str,
     tokens: Vec<Token<'t>>,
-    place: usize,
+    position: usize,
     depth: usize,
 }
 
@@ -47,15 +48,15 @@ impl<'t> Parser<'t> {
     /// Returns the next token without consuming it.
     pub(super) fn peek(&self) -> Token<'t> {
         let end = || Token {
-            kind: Kind::End,
+            kind: TokenKind::End,
             span: self.text.len()..self.text.len(),
         };
-        self.tokens.get(self.place).cloned().unwrap_or_else(end)
+        self.tokens.get(self.position).cloned().unwrap_or_else(end)
     }
 
     pub(super) fn next(&mut self) -> Token<'t> {
         let token = self.peek();
-        self.place += 1;
+        self.position += 1;
         token
     }
 
@@ -64,148 +65,156 @@ impl<'t> Parser<'t> {
     }
 
     /// Parses expressions with `or` between them.
-    fn either(&mut self) -> Result<Expr, ParseError> {
-        let mut parts = vec![self.both()?];
-        while self.peek().kind == Kind::Or {
+    fn parse_or(&mut self) -> Result<Expr, ParseError> {
+        let mut parts = vec![self.parse_and()?];
+        while self.peek().kind == TokenKind::Or {
             self.next();
-            parts.push(self.both()?);
+            parts.push(self.parse_and()?);
         }
         Ok(Expr::or(parts))
     }
 
     /// Parses expressions with `and` or nothing between them.
-    fn both(&mut self) -> Result<Expr, ParseError> {
-        let mut parts = vec![self.term()?];
+    fn parse_and(&mut self) -> Result<Expr, ParseError> {
+        let mut parts = vec![self.parse_term()?];
         loop {
             match self.peek().kind {
-                Kind::Or | Kind::Close | Kind::End => return Ok(Expr::and(parts)),
-                Kind::And => {
+                TokenKind::Or | TokenKind::Close | TokenKind::End => return Ok(Expr::and(parts)),
+                TokenKind::And => {
                     self.next();
                 }
                 _ => {}
             }
-            parts.push(self.term()?);
+            parts.push(self.parse_term()?);
         }
     }
 
     /// Parses one expression with its negation.
-    fn term(&mut self) -> Result<Expr, ParseError> {
+    fn parse_term(&mut self) -> Result<Expr, ParseError> {
         let Token { kind, span } = self.next();
         match kind {
-            Kind::Open => {
-                self.descend(&span, 1)?;
+            TokenKind::Open => {
+                self.check_depth(&span, 1)?;
                 self.depth += 1;
-                let inner = self.either()?;
+                let inner = self.parse_or()?;
                 self.depth -= 1;
-                if self.next().kind == Kind::Close {
+                if self.next().kind == TokenKind::Close {
                     Ok(inner)
                 } else {
                     Err(self.error(span, "this parenthesis is never closed"))
                 }
             }
-            Kind::Not => {
-                self.descend(&span, 1)?;
+            TokenKind::Not => {
+                self.check_depth(&span, 1)?;
                 self.depth += 1;
-                let inner = self.term()?;
+                let inner = self.parse_term()?;
                 self.depth -= 1;
                 Ok(inner.not())
             }
-            Kind::Quoted(text) if text.is_empty() => {
+            TokenKind::Quoted(text) if text.is_empty() => {
                 Err(self.error(span, "there is nothing between the quotation marks"))
             }
-            Kind::Quoted(text) => Ok(Expr::Is(Test::Text(text))),
-            Kind::Word(word) => self.word(word, span),
-            Kind::Sign(_) => Err(self.error(
+            TokenKind::Quoted(text) => Ok(Expr::Leaf(Predicate::Text(text))),
+            TokenKind::Word(word) => self.parse_word(word, span),
+            TokenKind::Sign(_) => Err(self.error(
                 span,
                 "a comparison needs a field before it, as in `sport = :443`",
             )),
-            Kind::Close | Kind::And | Kind::Or | Kind::End => Err(self.missing(span)),
+            TokenKind::Close | TokenKind::And | TokenKind::Or | TokenKind::End => {
+                Err(self.missing_operand(span))
+            }
         }
     }
 
     /// Fails if that many further levels exceed the maximum.
-    pub(super) fn descend(&self, span: &Range<usize>, levels: usize) -> Result<(), ParseError> {
-        if self.depth + levels <= DEEPEST {
+    pub(super) fn check_depth(&self, span: &Range<usize>, levels: usize) -> Result<(), ParseError> {
+        if self.depth + levels <= MAX_DEPTH {
             return Ok(());
         }
-        let message = format!("more than {DEEPEST} levels of parentheses and negations");
+        let message = format!("more than {MAX_DEPTH} levels of parentheses and negations");
         Err(self.error(span.clone(), message))
     }
 
     /// Returns the error of a missing operand at `span`.
-    fn missing(&self, span: Range<usize>) -> ParseError {
+    fn missing_operand(&self, span: Range<usize>) -> ParseError {
         let found = self.text.get(span.clone()).unwrap_or_default();
         // The token before the one just taken.
-        let before = self.place.checked_sub(2).and_then(|place| {
+        let before = self.position.checked_sub(2).and_then(|place| {
             let token = self.tokens.get(place)?;
             self.text.get(token.span.clone())
         });
         let message = match before {
             Some(before) if found.is_empty() => {
-                format!("something is missing after {}", shown(before))
+                format!("something is missing after {}", quoted_excerpt(before))
             }
-            _ => format!("something is missing before {}", shown(found)),
+            _ => format!("something is missing before {}", quoted_excerpt(found)),
         };
         self.error(span, message)
     }
 
     /// Parses an expression that begins with a word.
-    fn word(&mut self, word: &'t str, span: Range<usize>) -> Result<Expr, ParseError> {
-        if let Some(expr) = self.field_condition(word, &span)? {
+    fn parse_word(&mut self, word: &'t str, span: Range<usize>) -> Result<Expr, ParseError> {
+        if let Some(expr) = self.parse_field_condition(word, &span)? {
             return Ok(expr);
         }
-        if let Kind::Sign(_) = self.peek().kind {
-            let message = format!("{} cannot be compared", shown(word));
+        if let TokenKind::Sign(_) = self.peek().kind {
+            let message = format!("{} cannot be compared", quoted_excerpt(word));
             return Err(self.unknown_field(word, span, message));
         }
-        let endpoint = value::endpoint(word).map_err(|flaw| {
+        let endpoint = value::parse_endpoint(word).map_err(|flaw| {
             self.error(span.clone(), flaw.message)
-                .suggest(flaw.suggestion)
+                .with_suggestion(flaw.suggestion)
         })?;
         if let Some(endpoint) = endpoint {
             return Ok(endpoint);
         }
         match word.split_once(':') {
-            Some(_) if value::is_part_of_address(word) => Ok(Expr::Is(Test::Text(word.to_owned()))),
-            Some((key, _)) if value::is_host_name(word) => {
+            Some(_) if value::could_be_address_part(word) => {
+                Ok(Expr::Leaf(Predicate::Text(word.to_owned())))
+            }
+            Some((key, _)) if value::is_host_name_with_port(word) => {
                 let message = format!(
                     "{} is not an IP address; names are not looked up",
-                    shown(key)
+                    quoted_excerpt(key)
                 );
                 Err(self.error(span.start..span.start + key.len(), message))
             }
             Some((key, _)) => {
                 let key_span = span.start..span.start + key.len();
-                Err(self.unknown_field(key, key_span, format!("unknown field {}", shown(key))))
+                Err(self.unknown_field(
+                    key,
+                    key_span,
+                    format!("unknown field {}", quoted_excerpt(key)),
+                ))
             }
-            None => Ok(bare(word)),
+            None => Ok(parse_bare_word(word)),
         }
     }
 
     fn unknown_field(&self, word: &str, span: Range<usize>, message: String) -> ParseError {
-        let near = Field::nearest(word).map(str::to_owned);
+        let near = FilterField::suggest(word).map(str::to_owned);
         self.error(span, message)
-            .suggest(near)
-            .with_fields(Field::list())
+            .with_suggestion(near)
+            .with_fields(FilterField::joined_names())
     }
 }
 
 /// Parses a word without a field: a protocol, a family, a whole state, a network,
 /// or else text to search for.
-fn bare(word: &str) -> Expr {
-    if let Some(expr) = value::protocol(word) {
+fn parse_bare_word(word: &str) -> Expr {
+    if let Some(expr) = value::parse_protocol(word) {
         return expr;
     }
-    Expr::Is(if word.eq_ignore_ascii_case(value::AUTOBOUND) {
-        Test::Autobound
-    } else if let Some(family) = value::family(word) {
-        Test::Family(family)
+    Expr::Leaf(if word.eq_ignore_ascii_case(value::AUTOBOUND) {
+        Predicate::Autobound
+    } else if let Some(family) = value::parse_family(word) {
+        Predicate::Family(family)
     } else if let Some(state) = State::from_word(word) {
-        Test::States(States::one(state))
-    } else if let Some(prefix) = value::network(word) {
-        Test::Host(End::Either, prefix, None)
+        Predicate::States(StateSet::single(state))
+    } else if let Some(prefix) = value::parse_network(word) {
+        Predicate::Host(EndSelector::Unspecified, prefix, None)
     } else {
-        Test::Text(word.to_owned())
+        Predicate::Text(word.to_owned())
     })
 }
 
@@ -214,7 +223,7 @@ mod tests {
     use crate::filter::Filter;
 
     /// Text, the wrong part of it, a word of the message, the suggestion.
-    type Case<'c> = (&'c str, &'c str, &'c str, Option<&'c str>);
+    type ErrorCase<'c> = (&'c str, &'c str, &'c str, Option<&'c str>);
 
     #[test]
     fn what_is_neither_field_nor_address_is_an_error() {
@@ -248,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_tell_what_where_and_what_else() {
+    fn errors_have_span_message_and_suggestion() {
         check(&[
             (
                 "state syn_snet",
@@ -329,7 +338,7 @@ mod tests {
         ]);
     }
 
-    fn check(cases: &[Case<'_>]) {
+    fn check(cases: &[ErrorCase<'_>]) {
         for (text, wrong, message, suggestion) in cases {
             let error = Filter::parse(text).expect_err(text);
             assert_eq!(&text[error.span.clone()], *wrong, "{text}: {error}");

@@ -1,10 +1,12 @@
 //! The canonical text of a filter: parsing it gives the same tree again.
 
-use super::ast::{Compare, End, Expr, Number, Ports, Prefix, Test};
-use super::field::Field;
+use super::ast::{
+    AddressPrefix, Comparison, EndSelector, Expr, NumericField, PortMatch, Predicate,
+};
+use super::field::FilterField;
 use super::parse::parse;
 use super::token::quote;
-use super::value::{AUTOBOUND, FINE_UNITS, UNITS};
+use super::value::{AUTOBOUND, ROUND_TRIP_UNITS, TIME_UNITS};
 use crate::model::text::is_deceptive;
 use std::fmt::{self, Display, Formatter};
 use std::net::IpAddr;
@@ -12,19 +14,19 @@ use std::net::IpAddr;
 impl Display for Expr {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::And(parts) => join(formatter, parts, " and "),
-            Self::Or(parts) => join(formatter, parts, " or "),
+            Self::And(parts) => write_joined(formatter, parts, " and "),
+            Self::Or(parts) => write_joined(formatter, parts, " or "),
             Self::Not(inner) => match inner.as_ref() {
-                Self::Is(test) => test.write(formatter, true),
+                Self::Leaf(test) => test.write_predicate(formatter, true),
                 Self::Not(_) => write!(formatter, "not {inner}"),
                 Self::And(_) | Self::Or(_) => write!(formatter, "not ({inner})"),
             },
-            Self::Is(test) => test.write(formatter, false),
+            Self::Leaf(test) => test.write_predicate(formatter, false),
         }
     }
 }
 
-fn join(formatter: &mut Formatter<'_>, parts: &[Expr], between: &str) -> fmt::Result {
+fn write_joined(formatter: &mut Formatter<'_>, parts: &[Expr], between: &str) -> fmt::Result {
     for (number, part) in parts.iter().enumerate() {
         if number > 0 {
             formatter.write_str(between)?;
@@ -40,11 +42,11 @@ fn join(formatter: &mut Formatter<'_>, parts: &[Expr], between: &str) -> fmt::Re
     Ok(())
 }
 
-impl Test {
+impl Predicate {
     /// Writes the predicate or its negation: with an operator for "unequal" if
     /// there is one, which is shorter than `not`.
-    fn write(&self, formatter: &mut Formatter<'_>, negated: bool) -> fmt::Result {
-        if let Some((field, value)) = self.equation().filter(|_| negated) {
+    fn write_predicate(&self, formatter: &mut Formatter<'_>, negated: bool) -> fmt::Result {
+        if let Some((field, value)) = self.as_equality().filter(|_| negated) {
             return write!(formatter, "{} != {value}", field.word());
         }
         if negated {
@@ -52,81 +54,103 @@ impl Test {
         }
         match self {
             Self::States(states) => write!(formatter, "{states}"),
-            Self::Port(end, Ports::Range(first, last)) => {
-                write!(formatter, "{}:{first}-{last}", Field::Port(*end).word())
+            Self::Port(end, PortMatch::Range(first, last)) => {
+                write!(
+                    formatter,
+                    "{}:{first}-{last}",
+                    FilterField::Port(*end).word()
+                )
             }
-            Self::Port(end @ (End::Either | End::Any), Ports::Compare(Compare::Equal, port)) => {
-                write!(formatter, "{}:{port}", Field::Port(*end).word())
+            Self::Port(
+                end @ (EndSelector::Unspecified | EndSelector::ExplicitEither),
+                PortMatch::Compare(Comparison::Equal, port),
+            ) => {
+                write!(formatter, "{}:{port}", FilterField::Port(*end).word())
             }
-            Self::Port(end, Ports::Compare(compare, port)) => {
-                let sign = compare.sign();
-                write!(formatter, "{} {sign} :{port}", Field::Port(*end).word())
+            Self::Port(end, PortMatch::Compare(compare, port)) => {
+                let sign = compare.symbol();
+                write!(
+                    formatter,
+                    "{} {sign} :{port}",
+                    FilterField::Port(*end).word()
+                )
             }
             Self::Host(end, prefix, port) => {
                 write!(
                     formatter,
                     "{} {}",
-                    Field::Host(*end).word(),
-                    host(*prefix, *port)
+                    FilterField::Host(*end).word(),
+                    format_host(*prefix, *port)
                 )
             }
-            Self::Owner(fact, needle) => named(formatter, Field::Owner(*fact), needle),
-            Self::Device(name) => named(formatter, Field::Device, name),
+            Self::Process(fact, needle) => {
+                write_named(formatter, FilterField::Process(*fact), needle)
+            }
+            Self::Device(name) => write_named(formatter, FilterField::Device, name),
             Self::Autobound => formatter.write_str(AUTOBOUND),
-            Self::Namespace(needle) => named(formatter, Field::Namespace, needle),
-            Self::User(name) => named(formatter, Field::User, name),
+            Self::Namespace(needle) => write_named(formatter, FilterField::Namespace, needle),
+            Self::User(name) => write_named(formatter, FilterField::User, name),
             Self::Pid(pid) => write!(formatter, "pid:{pid}"),
             Self::Uid(uid) => write!(formatter, "uid:{uid}"),
             Self::Inode(inode) => write!(formatter, "inode:{inode}"),
             Self::Protocol(protocol) => formatter.write_str(protocol.word()),
             Self::Family(family) => formatter.write_str(family.word()),
             Self::Number(number, compare, value) => {
-                write!(formatter, "{} {} {value}", number.word(), compare.sign())
+                write!(formatter, "{} {} {value}", number.word(), compare.symbol())
             }
             Self::Age(compare, seconds) => {
-                write!(formatter, "age {} {}", compare.sign(), time(*seconds))
+                write!(
+                    formatter,
+                    "age {} {}",
+                    compare.symbol(),
+                    format_age(*seconds)
+                )
             }
             Self::RoundTrip(compare, microseconds) => {
-                let word = Field::RoundTrip.word();
+                let word = FilterField::RoundTrip.word();
                 write!(
                     formatter,
                     "{word} {} {}",
-                    compare.sign(),
-                    fine(*microseconds)
+                    compare.symbol(),
+                    format_round_trip(*microseconds)
                 )
             }
             Self::Urgency(urgency) => write!(formatter, "urgency:{}", urgency.key()),
-            Self::Text(text) | Self::Shown(text) => formatter.write_str(&free(text)),
+            Self::Text(text) | Self::VisibleText(text) => {
+                formatter.write_str(&format_text_term(text))
+            }
         }
     }
 
     /// Returns field and value of a predicate of equality, if both have a text.
-    fn equation(&self) -> Option<(Field, String)> {
+    fn as_equality(&self) -> Option<(FilterField, String)> {
         match self {
-            Self::Port(end, Ports::Compare(Compare::Equal, port)) => {
-                Some((Field::Port(*end), format!(":{port}")))
+            Self::Port(end, PortMatch::Compare(Comparison::Equal, port)) => {
+                Some((FilterField::Port(*end), format!(":{port}")))
             }
-            Self::Host(end, prefix, port) => Some((Field::Host(*end), host(*prefix, *port))),
-            Self::Number(number, Compare::Equal, value) => {
-                Some((Field::Number(*number), value.to_string()))
+            Self::Host(end, prefix, port) => {
+                Some((FilterField::Host(*end), format_host(*prefix, *port)))
             }
-            Self::Age(Compare::Equal, seconds) => Some((Field::Age, time(*seconds))),
-            Self::RoundTrip(Compare::Equal, microseconds) => {
-                Some((Field::RoundTrip, fine(*microseconds)))
+            Self::Number(number, Comparison::Equal, value) => {
+                Some((FilterField::Number(*number), value.to_string()))
+            }
+            Self::Age(Comparison::Equal, seconds) => Some((FilterField::Age, format_age(*seconds))),
+            Self::RoundTrip(Comparison::Equal, microseconds) => {
+                Some((FilterField::RoundTrip, format_round_trip(*microseconds)))
             }
             _ => None,
         }
     }
 }
 
-impl Number {
+impl NumericField {
     fn word(self) -> &'static str {
-        Field::Number(self).word()
+        FilterField::Number(self).word()
     }
 }
 
 /// Formats an address, with brackets if a port would else be ambiguous.
-fn host(prefix: Prefix, port: Option<u16>) -> String {
+fn format_host(prefix: AddressPrefix, port: Option<u16>) -> String {
     let address = prefix.address();
     let length = prefix
         .length()
@@ -140,8 +164,8 @@ fn host(prefix: Prefix, port: Option<u16>) -> String {
 }
 
 /// Formats an age in the largest unit without a remainder.
-fn time(seconds: u64) -> String {
-    UNITS
+fn format_age(seconds: u64) -> String {
+    TIME_UNITS
         .into_iter()
         .find(|(_, factor)| seconds >= *factor && seconds.is_multiple_of(*factor))
         .map_or_else(
@@ -151,8 +175,8 @@ fn time(seconds: u64) -> String {
 }
 
 /// Formats a round-trip time in the same way.
-fn fine(microseconds: u64) -> String {
-    FINE_UNITS
+fn format_round_trip(microseconds: u64) -> String {
+    ROUND_TRIP_UNITS
         .into_iter()
         .find(|(_, factor)| microseconds >= *factor && microseconds.is_multiple_of(*factor))
         .map_or_else(
@@ -161,7 +185,7 @@ fn fine(microseconds: u64) -> String {
         )
 }
 
-fn named(formatter: &mut Formatter<'_>, field: Field, name: &str) -> fmt::Result {
+fn write_named(formatter: &mut Formatter<'_>, field: FilterField, name: &str) -> fmt::Result {
     let number = name.bytes().all(|byte| byte.is_ascii_digit());
     let plain = !name.chars().any(|character| {
         character.is_whitespace() || is_deceptive(character) || "()\"=<>!&|,".contains(character)
@@ -176,10 +200,10 @@ fn named(formatter: &mut Formatter<'_>, field: Field, name: &str) -> fmt::Result
 
 /// Formats a text to search for, in quotation marks unless it parses the same
 /// without.
-fn free(text: &str) -> String {
+fn format_text_term(text: &str) -> String {
     let reads_the_same = || {
         parse(text).is_ok_and(|read| match read {
-            Some(Expr::Is(Test::Text(again))) => again == text,
+            Some(Expr::Leaf(Predicate::Text(again))) => again == text,
             _ => false,
         })
     };

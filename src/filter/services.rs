@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 /// The table as in the asset, keys still text.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asset {
+struct ServicesFile {
     both: BTreeMap<String, String>,
     tcp: BTreeMap<String, String>,
     udp: BTreeMap<String, String>,
@@ -32,7 +32,7 @@ const ASSET: &str = include_str!("../../assets/services.toml");
 
 /// Returns the name of a port, if it is a well-known one.
 #[must_use]
-pub fn name(protocol: Protocol, port: u16) -> Option<&'static str> {
+pub fn service_name(protocol: Protocol, port: u16) -> Option<&'static str> {
     let table = table(protocol);
     let place = table
         .binary_search_by_key(&port, |(known, _)| *known)
@@ -42,11 +42,11 @@ pub fn name(protocol: Protocol, port: u16) -> Option<&'static str> {
 
 /// Returns the port with this name or alias, ignoring case.
 #[must_use]
-pub fn port(name: &str) -> Option<u16> {
+pub fn port_by_name(name: &str) -> Option<u16> {
     services().ports.get(&name.to_ascii_lowercase()).copied()
 }
 
-/// Every name accepted by [`port`], in alphabetical order.
+/// Every name accepted by [`port_by_name`], in alphabetical order.
 pub fn names() -> impl Iterator<Item = &'static str> {
     services().ports.keys().map(String::as_str)
 }
@@ -57,11 +57,11 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// The initiator is not recorded, but its port is a random one and rarely has a
 /// name.
 #[must_use]
-pub fn telling_port(socket: &Socket) -> u16 {
+pub fn service_port(socket: &Socket) -> u16 {
     let Some(peer) = socket.peer() else {
         return socket.local.port;
     };
-    let known = |port| name(socket.protocol, port).is_some();
+    let known = |port| service_name(socket.protocol, port).is_some();
     if !known(peer.port) && known(socket.local.port) {
         socket.local.port
     } else {
@@ -69,10 +69,10 @@ pub fn telling_port(socket: &Socket) -> u16 {
     }
 }
 
-/// The name of the service a socket belongs to, by [`telling_port`].
+/// The name of the service a socket belongs to, by [`service_port`].
 #[must_use]
-pub fn of(socket: &Socket) -> Option<&'static str> {
-    name(socket.protocol, telling_port(socket))
+pub fn service_of(socket: &Socket) -> Option<&'static str> {
+    service_name(socket.protocol, service_port(socket))
 }
 
 /// Returns the ports of a protocol whose names satisfy a condition, ascending.
@@ -92,10 +92,10 @@ fn services() -> &'static Services {
     static SERVICES: OnceLock<Services> = OnceLock::new();
     // The asset is part of the program and a test parses it, so that an error in
     // it could only cause a table without names.
-    SERVICES.get_or_init(|| ready(&toml::from_str(ASSET).unwrap_or_default()))
+    SERVICES.get_or_init(|| build_tables(&toml::from_str(ASSET).unwrap_or_default()))
 }
 
-fn ready(asset: &Asset) -> Services {
+fn build_tables(asset: &ServicesFile) -> Services {
     let with_both = |own: &BTreeMap<String, String>| {
         let mut table: Vec<(u16, String)> = asset
             .both
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_asset_is_sound() {
-        let asset: Asset = toml::from_str(ASSET).unwrap();
+        let asset: ServicesFile = toml::from_str(ASSET).unwrap();
         let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
         for (port, name) in asset.both.iter().chain(&asset.tcp).chain(&asset.udp) {
             assert!(port.parse::<u16>().is_ok_and(|number| number > 0), "{port}");
@@ -158,15 +158,15 @@ mod tests {
     fn names_and_ports_find_each_other() {
         for protocol in [Protocol::Tcp, Protocol::Udp] {
             for (number, known) in table(protocol) {
-                assert_eq!(name(protocol, *number), Some(known.as_str()));
-                assert_eq!(port(known), Some(*number));
+                assert_eq!(service_name(protocol, *number), Some(known.as_str()));
+                assert_eq!(port_by_name(known), Some(*number));
             }
         }
-        assert_eq!(name(Protocol::Tcp, 443), Some("https"));
-        assert_eq!(name(Protocol::Tcp, 514), Some("shell"));
-        assert_eq!(name(Protocol::Udp, 514), Some("syslog"));
-        assert_eq!(name(Protocol::Udp, 22), None);
-        assert_eq!(port("WWW"), Some(80));
-        assert_eq!(port("no-such-thing"), None);
+        assert_eq!(service_name(Protocol::Tcp, 443), Some("https"));
+        assert_eq!(service_name(Protocol::Tcp, 514), Some("shell"));
+        assert_eq!(service_name(Protocol::Udp, 514), Some("syslog"));
+        assert_eq!(service_name(Protocol::Udp, 22), None);
+        assert_eq!(port_by_name("WWW"), Some(80));
+        assert_eq!(port_by_name("no-such-thing"), None);
     }
 }

@@ -1,6 +1,6 @@
 //! Lexer: splits the text of a filter into words, quotations and symbols.
 
-use super::ast::Compare;
+use super::ast::Comparison;
 use super::error::ParseError;
 use crate::model::text::is_deceptive;
 use std::ops::Range;
@@ -8,13 +8,13 @@ use std::ops::Range;
 /// A part of the text with its position in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Token<'t> {
-    pub(super) kind: Kind<'t>,
+    pub(super) kind: TokenKind<'t>,
     pub(super) span: Range<usize>,
 }
 
 /// Kind of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind<'t> {
+pub(super) enum TokenKind<'t> {
     /// A word without a meaning in the grammar itself.
     Word(&'t str),
     /// Text between quotation marks, escapes resolved.
@@ -30,30 +30,30 @@ pub(super) enum Kind<'t> {
     /// `or`, `|`, `||`
     Or,
     /// A sign such as `>=`.
-    Sign(Operator),
+    Sign(ComparisonOperator),
     /// The end of the text.
     End,
 }
 
 /// A comparison as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Operator {
-    pub(super) compare: Compare,
+pub(super) struct ComparisonOperator {
+    pub(super) comparison: Comparison,
     /// `!=` is a negated `=`.
     pub(super) negated: bool,
 }
 
-impl Operator {
-    pub(super) const EQUAL: Self = Self::plain(Compare::Equal);
+impl ComparisonOperator {
+    pub(super) const EQUAL: Self = Self::new(Comparison::Equal);
 
     const UNEQUAL: Self = Self {
-        compare: Compare::Equal,
+        comparison: Comparison::Equal,
         negated: true,
     };
 
-    const fn plain(compare: Compare) -> Self {
+    const fn new(comparison: Comparison) -> Self {
         Self {
-            compare,
+            comparison,
             negated: false,
         }
     }
@@ -64,35 +64,47 @@ impl Operator {
         match word.to_ascii_lowercase().as_str() {
             "eq" => Some(Self::EQUAL),
             "ne" | "neq" => Some(Self::UNEQUAL),
-            "lt" => Some(Self::plain(Compare::Less)),
-            "le" | "leq" => Some(Self::plain(Compare::LessOrEqual)),
-            "gt" => Some(Self::plain(Compare::Greater)),
-            "ge" | "geq" => Some(Self::plain(Compare::GreaterOrEqual)),
+            "lt" => Some(Self::new(Comparison::Less)),
+            "le" | "leq" => Some(Self::new(Comparison::LessOrEqual)),
+            "gt" => Some(Self::new(Comparison::Greater)),
+            "ge" | "geq" => Some(Self::new(Comparison::GreaterOrEqual)),
             _ => None,
         }
     }
 }
 
 /// The symbols, the longer ones first if one begins with another.
-const SIGNS: &[(&str, Kind<'static>)] = &[
-    ("&&", Kind::And),
-    ("&", Kind::And),
-    ("||", Kind::Or),
-    ("|", Kind::Or),
-    ("==", Kind::Sign(Operator::EQUAL)),
-    ("=", Kind::Sign(Operator::EQUAL)),
-    ("!=", Kind::Sign(Operator::UNEQUAL)),
-    ("!", Kind::Not),
-    ("<=", Kind::Sign(Operator::plain(Compare::LessOrEqual))),
-    ("<", Kind::Sign(Operator::plain(Compare::Less))),
-    (">=", Kind::Sign(Operator::plain(Compare::GreaterOrEqual))),
-    (">", Kind::Sign(Operator::plain(Compare::Greater))),
-    ("(", Kind::Open),
-    (")", Kind::Close),
+const SYMBOLS: &[(&str, TokenKind<'static>)] = &[
+    ("&&", TokenKind::And),
+    ("&", TokenKind::And),
+    ("||", TokenKind::Or),
+    ("|", TokenKind::Or),
+    ("==", TokenKind::Sign(ComparisonOperator::EQUAL)),
+    ("=", TokenKind::Sign(ComparisonOperator::EQUAL)),
+    ("!=", TokenKind::Sign(ComparisonOperator::UNEQUAL)),
+    ("!", TokenKind::Not),
+    (
+        "<=",
+        TokenKind::Sign(ComparisonOperator::new(Comparison::LessOrEqual)),
+    ),
+    (
+        "<",
+        TokenKind::Sign(ComparisonOperator::new(Comparison::Less)),
+    ),
+    (
+        ">=",
+        TokenKind::Sign(ComparisonOperator::new(Comparison::GreaterOrEqual)),
+    ),
+    (
+        ">",
+        TokenKind::Sign(ComparisonOperator::new(Comparison::Greater)),
+    ),
+    ("(", TokenKind::Open),
+    (")", TokenKind::Close),
 ];
 
-/// Splits a text. The last token is always [`Kind::End`].
-pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, ParseError> {
+/// Splits a text. The last token is always [`TokenKind::End`].
+pub(super) fn tokenize(text: &str) -> Result<Vec<Token<'_>>, ParseError> {
     let mut found = Vec::new();
     let mut place = 0;
     while let Some(first) = text[place..].chars().next() {
@@ -101,15 +113,15 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, ParseError> {
             place += first.len_utf8();
             continue;
         } else if first == '"' {
-            let (inside, length) = quotation(rest).ok_or_else(|| {
+            let (inside, length) = read_quoted(rest).ok_or_else(|| {
                 ParseError::new(
                     text,
                     place..text.len(),
                     "this quotation mark is never closed",
                 )
             })?;
-            (Kind::Quoted(inside), length)
-        } else if let Some((sign, kind)) = SIGNS.iter().find(|(sign, _)| rest.starts_with(sign)) {
+            (TokenKind::Quoted(inside), length)
+        } else if let Some((sign, kind)) = SYMBOLS.iter().find(|(sign, _)| rest.starts_with(sign)) {
             (kind.clone(), sign.len())
         } else {
             let word = &rest[..word_length(rest)];
@@ -122,7 +134,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, ParseError> {
         place += length;
     }
     found.push(Token {
-        kind: Kind::End,
+        kind: TokenKind::End,
         span: text.len()..text.len(),
     });
     Ok(found)
@@ -139,22 +151,22 @@ fn word_length(rest: &str) -> usize {
         .map_or(rest.len(), |(place, _)| place)
 }
 
-fn word_kind(word: &str) -> Kind<'_> {
+fn word_kind(word: &str) -> TokenKind<'_> {
     if word.eq_ignore_ascii_case("and") {
-        Kind::And
+        TokenKind::And
     } else if word.eq_ignore_ascii_case("or") {
-        Kind::Or
+        TokenKind::Or
     } else if word.eq_ignore_ascii_case("not") {
-        Kind::Not
+        TokenKind::Not
     } else {
-        Kind::Word(word)
+        TokenKind::Word(word)
     }
 }
 
 /// Returns the text of the quotation that `rest` begins with, and its length with
 /// both marks. `\"`, `\\` and `\u{…}` stand for a character; any other backslash
 /// for itself, since names are shown with escapes like `\x1b`.
-fn quotation(rest: &str) -> Option<(String, usize)> {
+fn read_quoted(rest: &str) -> Option<(String, usize)> {
     let mut inside = String::new();
     let mut place = 1;
     loop {
@@ -163,7 +175,7 @@ fn quotation(rest: &str) -> Option<(String, usize)> {
         place += match first {
             '"' => return Some((inside, place + 1)),
             '\\' => {
-                let (character, length) = escape(tail);
+                let (character, length) = read_escape(tail);
                 inside.push(character);
                 length
             }
@@ -176,15 +188,16 @@ fn quotation(rest: &str) -> Option<(String, usize)> {
 }
 
 /// Returns the character of an escape and the length of the escape.
-fn escape(tail: &str) -> (char, usize) {
+fn read_escape(tail: &str) -> (char, usize) {
     let after = tail.get(1..).unwrap_or_default();
     match after.chars().next() {
         Some(marked @ ('"' | '\\')) => (marked, 2),
-        _ => unicode_escape(after).map_or(('\\', 1), |(character, length)| (character, length + 1)),
+        _ => read_unicode_escape(after)
+            .map_or(('\\', 1), |(character, length)| (character, length + 1)),
     }
 }
 
-fn unicode_escape(after: &str) -> Option<(char, usize)> {
+fn read_unicode_escape(after: &str) -> Option<(char, usize)> {
     let digits = after.strip_prefix("u{")?.split_once('}')?.0;
     let plain =
         (1..=6).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -192,7 +205,7 @@ fn unicode_escape(after: &str) -> Option<(char, usize)> {
     Some((char::from_u32(number)?, "u{}".len() + digits.len()))
 }
 
-/// Puts a text between quotation marks so that [`tokens`] returns it, with every
+/// Puts a text between quotation marks so that [`tokenize`] returns it, with every
 /// character escaped that could deceive on a terminal.
 pub(super) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
@@ -213,8 +226,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn kinds(text: &str) -> Vec<Kind<'_>> {
-        tokens(text)
+    fn kinds(text: &str) -> Vec<TokenKind<'_>> {
+        tokenize(text)
             .unwrap()
             .into_iter()
             .map(|token| token.kind)
@@ -222,26 +235,26 @@ mod tests {
     }
 
     #[test]
-    fn signs_part_words_without_spaces() {
+    fn symbols_separate_words_without_spaces() {
         assert_eq!(
             kinds("sport!=:443&&!(a>=5)"),
             [
-                Kind::Word("sport"),
-                Kind::Sign(Operator::UNEQUAL),
-                Kind::Word(":443"),
-                Kind::And,
-                Kind::Not,
-                Kind::Open,
-                Kind::Word("a"),
-                Kind::Sign(Operator::plain(Compare::GreaterOrEqual)),
-                Kind::Word("5"),
-                Kind::Close,
-                Kind::End,
+                TokenKind::Word("sport"),
+                TokenKind::Sign(ComparisonOperator::UNEQUAL),
+                TokenKind::Word(":443"),
+                TokenKind::And,
+                TokenKind::Not,
+                TokenKind::Open,
+                TokenKind::Word("a"),
+                TokenKind::Sign(ComparisonOperator::new(Comparison::GreaterOrEqual)),
+                TokenKind::Word("5"),
+                TokenKind::Close,
+                TokenKind::End,
             ]
         );
         assert_eq!(
             kinds("hey! NOT"),
-            [Kind::Word("hey!"), Kind::Not, Kind::End]
+            [TokenKind::Word("hey!"), TokenKind::Not, TokenKind::End]
         );
     }
 
@@ -256,22 +269,26 @@ mod tests {
             (r#""\u{110000}\u{}\u{12""#, r"\u{110000}\u{}\u{12"),
         ];
         for (text, inside) in cases {
-            assert_eq!(kinds(text)[0], Kind::Quoted(inside.to_owned()), "{text}");
+            assert_eq!(
+                kinds(text)[0],
+                TokenKind::Quoted(inside.to_owned()),
+                "{text}"
+            );
         }
-        assert_eq!(tokens("a \"b").unwrap_err().span, 2..4);
+        assert_eq!(tokenize("a \"b").unwrap_err().span, 2..4);
     }
 
     proptest! {
         #[test]
-        fn quoting_is_undone_by_reading(text in any::<String>()) {
+        fn quoted_text_reads_back(text in any::<String>()) {
             let quoted = quote(&text);
-            prop_assert_eq!(&kinds(&quoted)[..], [Kind::Quoted(text), Kind::End]);
+            prop_assert_eq!(&kinds(&quoted)[..], [TokenKind::Quoted(text), TokenKind::End]);
             prop_assert!(!quoted.chars().any(is_deceptive));
         }
 
         #[test]
         fn spans_fit_the_text(text in any::<String>()) {
-            if let Ok(found) = tokens(&text) {
+            if let Ok(found) = tokenize(&text) {
                 for token in found {
                     prop_assert!(text.get(token.span).is_some());
                 }

@@ -1,6 +1,6 @@
 //! Three-valued logic (Kleene): yes, no, and unknown.
 
-use super::ast::Compare;
+use super::ast::Comparison;
 
 /// The result of a filter for one row. The order is that of Kleene's logic: `and`
 /// is the smaller of two, `or` the larger.
@@ -62,33 +62,35 @@ impl From<bool> for Truth {
 
 /// A number of a row, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Measured {
+pub(super) enum KnownNumber {
     /// The number.
-    Exact(u64),
+    Exactly(u64),
     /// A lower bound.
     AtLeast(u64),
     /// Sockets of this kind have no such number: no comparison matches.
-    Absent,
+    Nobody,
     /// The socket has such a number, which is unknown.
     Unknown,
 }
 
-impl Measured {
+impl KnownNumber {
     /// Returns the result of a comparison with `limit`.
-    pub(super) fn compare(self, compare: Compare, limit: u64) -> Truth {
+    pub(super) fn compare(self, compare: Comparison, limit: u64) -> Truth {
         let bound = match self {
-            Self::Exact(value) => return compare.holds(value, limit).into(),
-            Self::Absent => return Truth::No,
+            Self::Exactly(value) => return compare.evaluate(value, limit).into(),
+            Self::Nobody => return Truth::No,
             Self::Unknown => return Truth::Unknown,
             Self::AtLeast(bound) => bound,
         };
         match compare {
-            Compare::Greater | Compare::GreaterOrEqual => {
-                Truth::yes_or_unknown(compare.holds(bound, limit))
+            Comparison::Greater | Comparison::GreaterOrEqual => {
+                Truth::yes_or_unknown(compare.evaluate(bound, limit))
             }
             // A lower bound above the limit is never at or below it.
-            Compare::Less => Truth::yes_or_unknown(bound >= limit).negated(),
-            Compare::LessOrEqual | Compare::Equal => Truth::yes_or_unknown(bound > limit).negated(),
+            Comparison::Less => Truth::yes_or_unknown(bound >= limit).negated(),
+            Comparison::LessOrEqual | Comparison::Equal => {
+                Truth::yes_or_unknown(bound > limit).negated()
+            }
         }
     }
 }
@@ -120,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_lower_bound_decides_only_what_it_can() {
-        use Compare::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual};
+        use Comparison::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual};
         for (compare, limit, truth) in [
             (Greater, 6, Yes),
             (Greater, 7, Unknown),
@@ -134,10 +136,10 @@ mod tests {
             (Equal, 7, Unknown),
             (Equal, 8, Unknown),
         ] {
-            let found = Measured::AtLeast(7).compare(compare, limit);
+            let found = KnownNumber::AtLeast(7).compare(compare, limit);
             assert_eq!(found, truth, "{compare:?} {limit}");
-            assert_eq!(Measured::Unknown.compare(compare, limit), Unknown);
-            assert_eq!(Measured::Absent.compare(compare, limit), No);
+            assert_eq!(KnownNumber::Unknown.compare(compare, limit), Unknown);
+            assert_eq!(KnownNumber::Nobody.compare(compare, limit), No);
         }
     }
 }

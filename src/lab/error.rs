@@ -8,7 +8,7 @@ pub enum LabError {
     /// The system gives no private network namespace.
     #[error(
         "the lab gets no network namespace of its own: cannot {operation} {path}: {error}; {}",
-        remedy(error)
+        namespace_advice(error)
     )]
     NoNamespace {
         /// Operation.
@@ -44,13 +44,13 @@ pub enum LabError {
     NotPrivate(String),
     /// A timeout of the lab.
     #[error("lab: waited in vain for {0}")]
-    Late(String),
+    Timeout(String),
     /// The request does not fit the current state.
     #[error("{0}")]
-    Lesson(&'static str),
+    NotApplicable(&'static str),
     /// A process of the lab that was given a request has ended.
     #[error("lab: a process has ended")]
-    Gone,
+    HelperGone,
     /// Failure reported by a helper process.
     #[error("{0}")]
     Helper(String),
@@ -82,7 +82,7 @@ impl LabError {
 }
 
 /// Remedy for a refused namespace, user_namespaces(7).
-fn remedy(error: &io::Error) -> &'static str {
+fn namespace_advice(error: &io::Error) -> &'static str {
     const ENOSPC: i32 = 28;
     const EUSERS: i32 = 87;
     match error.raw_os_error() {

@@ -4,5 +4,5 @@ use super::rtnetlink;
 
 /// Parses a reply to a request over netlink.
 pub(crate) fn netlink_answer(bytes: &[u8]) {
-    let _ = rtnetlink::read_answer(bytes);
+    let _ = rtnetlink::parse_ack(bytes);
 }

@@ -5,11 +5,11 @@
 //! started it.
 
 use super::device::DeviceChoice;
-use super::load::Share;
-use super::namespace::Namespace;
-use super::talker::Part;
-use super::{LabError, holder, lesson, load, parking, talker};
-use crate::model::lesson::Course;
+use super::load::LoadShare;
+use super::namespace::LabNamespace;
+use super::tour_process::TourRole;
+use super::{LabError, fd_holder, load, rig_process, session, tour_process};
+use crate::model::lab::LabMode;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use std::ffi::{CStr, OsString};
@@ -19,70 +19,70 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 /// The hidden first argument of a copy.
-const HELPER: &str = "--lab-helper";
+const HELPER_FLAG: &str = "--lab-helper";
 /// This program, whatever its name and even if its file was removed.
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// Grace period of a helper between the request to end and the kill.
-const GRACE: Duration = Duration::from_secs(2);
+const EXIT_GRACE: Duration = Duration::from_secs(2);
 
 /// The last line of a helper that is ready.
-const READY: &str = "ready";
+const READY_LINE: &str = "ready";
 /// Prefix of an error at the start.
-const FAILED: &str = "failed ";
+const FAILED_PREFIX: &str = "failed ";
 /// Answer to a completed request.
-const DONE: &str = "done";
+const DONE_LINE: &str = "done";
 /// Prefix of an error of a request.
-const SORRY: &str = "sorry ";
+const ERROR_PREFIX: &str = "sorry ";
 
 /// Role of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum HelperRole {
     /// Park one socket of each kind.
-    Park(DeviceChoice),
+    Rig(DeviceChoice),
     /// Hold sockets that another process has, too.
-    Hold,
+    HoldFds,
     /// Hold a share of a load.
-    Carry(Share),
+    Load(LoadShare),
     /// Show one socket of each state and perform the requested actions; or only
     /// play the peers of a tour.
-    Teach(DeviceChoice, Course),
+    Lab(DeviceChoice, LabMode),
     /// Be a program of the tour.
-    Talk(Part),
+    TourProcess(TourRole),
 }
 
-impl Role {
+impl HelperRole {
     fn arguments(self) -> Vec<String> {
         match self {
-            Self::Park(choice) => vec!["park".to_owned(), choice.word().to_owned()],
-            Self::Hold => vec!["hold".to_owned()],
-            Self::Carry(share) => [vec!["carry".to_owned()], share.words()].concat(),
-            Self::Teach(choice, course) => {
+            Self::Rig(choice) => vec!["park".to_owned(), choice.word().to_owned()],
+            Self::HoldFds => vec!["hold".to_owned()],
+            Self::Load(share) => [vec!["carry".to_owned()], share.to_words()].concat(),
+            Self::Lab(choice, course) => {
                 let course = match course {
-                    Course::States => "states",
-                    Course::Tour => "tour",
+                    LabMode::States => "states",
+                    LabMode::Tour => "tour",
                 };
                 ["teach", choice.word(), course].map(str::to_owned).to_vec()
             }
-            Self::Talk(part) => vec!["talk".to_owned(), part.word().to_owned()],
+            Self::TourProcess(part) => vec!["talk".to_owned(), part.word().to_owned()],
         }
     }
 
     fn from_arguments(arguments: &[&str]) -> Option<Self> {
         match arguments {
-            ["park", choice] => DeviceChoice::from_word(choice).map(Self::Park),
-            ["hold"] => Some(Self::Hold),
-            ["carry", share @ ..] => Share::from_words(share).map(Self::Carry),
+            ["park", choice] => DeviceChoice::from_word(choice).map(Self::Rig),
+            ["hold"] => Some(Self::HoldFds),
+            ["carry", share @ ..] => LoadShare::from_words(share).map(Self::Load),
             ["teach", choice, course] => {
                 let choice = DeviceChoice::from_word(choice)?;
                 let course = match *course {
-                    "states" => Course::States,
-                    "tour" => Course::Tour,
+                    "states" => LabMode::States,
+                    "tour" => LabMode::Tour,
                     _ => return None,
                 };
-                Some(Self::Teach(choice, course))
+                Some(Self::Lab(choice, course))
             }
-            ["talk", part] => Part::from_word(part).map(Self::Talk),
+            ["talk", part] => TourRole::from_word(part).map(Self::TourProcess),
             _ => None,
         }
     }
@@ -90,69 +90,68 @@ impl Role {
     /// The name under which its process is listed; at most 15 bytes.
     fn name(self) -> &'static CStr {
         match self {
-            Self::Park(_) => c"lab-park",
-            Self::Hold => c"lab-hold",
-            Self::Carry(_) => c"lab-load",
-            Self::Teach(..) => c"lab-class",
-            Self::Talk(Part::Server) => c"server",
-            Self::Talk(Part::Client) => c"client",
+            Self::Rig(_) => c"lab-park",
+            Self::HoldFds => c"lab-hold",
+            Self::Load(_) => c"lab-load",
+            Self::Lab(..) => c"lab-class",
+            Self::TourProcess(TourRole::Serve) => c"server",
+            Self::TourProcess(TourRole::Client) => c"client",
         }
     }
 }
 
 /// Names of the helpers that keep sockets in states that would be troubles
 /// elsewhere. Those of the tour are not among them: it shows real ones.
-pub const STAGED: [&str; 4] = ["lab-park", "lab-hold", "lab-load", "lab-class"];
+pub const STAGED_PROCESSES: [&str; 4] = ["lab-park", "lab-hold", "lab-load", "lab-class"];
 
 /// Runs its role, if this process is a helper according to its arguments, the
 /// program's own name first. To be called first of all, by every program that
 /// uses the lab: helpers are copies of it.
 #[must_use]
-pub fn play(arguments: &[OsString]) -> Option<ExitCode> {
+pub fn run_if_helper(arguments: &[OsString]) -> Option<ExitCode> {
     let (_, arguments) = arguments.split_first()?;
     let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
     let (first, rest) = words.split_first()?;
-    if *first != HELPER {
+    if *first != HELPER_FLAG {
         return None;
     }
-    let Some((outside, role)) = rest
-        .split_first()
-        .and_then(|(outside, role)| Some((outside.parse().ok()?, Role::from_arguments(role)?)))
-    else {
-        let _ = writeln!(stderr(), "tcplens: {HELPER} is not for people");
+    let Some((outside, role)) = rest.split_first().and_then(|(outside, role)| {
+        Some((outside.parse().ok()?, HelperRole::from_arguments(role)?))
+    }) else {
+        let _ = writeln!(stderr(), "tcplens: {HELPER_FLAG} is not for people");
         return Some(ExitCode::from(2));
     };
-    Some(match be(role, outside) {
+    Some(match run_role(role, outside) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(stdout(), "{FAILED}{error}");
+            let _ = writeln!(stdout(), "{FAILED_PREFIX}{error}");
             ExitCode::from(2)
         }
     })
 }
 
-fn be(role: Role, outside: u64) -> Result<(), LabError> {
+fn run_role(role: HelperRole, outside: u64) -> Result<(), LabError> {
     set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(LabError::io("ask to end with", "the parent process"))?;
     // Only for people who look at processes.
     let _ = rustix::thread::set_name(role.name());
-    let namespace = Namespace::confirm(outside)?;
+    let namespace = LabNamespace::verify(outside)?;
     match role {
-        Role::Park(choice) => parking::play(&namespace, choice),
-        Role::Hold => holder::play(),
-        Role::Carry(share) => load::play(&namespace, share),
-        Role::Teach(choice, course) => lesson::play(&namespace, choice, course),
-        Role::Talk(_) => talker::play(&namespace),
+        HelperRole::Rig(choice) => rig_process::run(&namespace, choice),
+        HelperRole::HoldFds => fd_holder::run(),
+        HelperRole::Load(share) => load::run(&namespace, share),
+        HelperRole::Lab(choice, course) => session::run(&namespace, choice, course),
+        HelperRole::TourProcess(_) => tour_process::run(&namespace),
     }
 }
 
 /// Reports that all is ready.
-pub(super) fn say_ready() -> Result<(), LabError> {
-    say(READY)
+pub(super) fn send_ready() -> Result<(), LabError> {
+    send_line(READY_LINE)
 }
 
 /// Sends a line to the process that started this one.
-pub(super) fn say(line: &str) -> Result<(), LabError> {
+pub(super) fn send_line(line: &str) -> Result<(), LabError> {
     let mut out = stdout().lock();
     writeln!(out, "{line}")
         .and_then(|()| out.flush())
@@ -161,9 +160,9 @@ pub(super) fn say(line: &str) -> Result<(), LabError> {
 
 /// Waits until the input closes or, if it is given, for this long. True once
 /// it has closed.
-pub(super) fn wait_for_end(patience: Option<Duration>) -> Result<bool, LabError> {
+pub(super) fn wait_for_end(limit: Option<Duration>) -> Result<bool, LabError> {
     let input = stdin();
-    let timeout = patience.and_then(|patience| Timespec::try_from(patience).ok());
+    let timeout = limit.and_then(|limit| Timespec::try_from(limit).ok());
     let mut descriptors = [PollFd::new(&input, PollFlags::IN)];
     match poll(&mut descriptors, timeout.as_ref()) {
         Ok(0) | Err(rustix::io::Errno::INTR) => Ok(false),
@@ -177,9 +176,9 @@ pub(super) fn wait_for_end(patience: Option<Duration>) -> Result<bool, LabError>
 
 /// Reason of a call for maintenance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Upkeep {
+pub(super) enum Maintenance {
     /// Query whether maintenance is needed.
-    Asked,
+    Query,
     /// Maintenance is due.
     Due,
 }
@@ -188,18 +187,18 @@ pub(super) enum Upkeep {
 /// success or the error. Between them, and however many arrive, it runs the
 /// maintenance, which returns the time until its next run, if any, and is
 /// queried after each request, too.
-pub(super) fn obey(
-    mut keep_up: impl FnMut(Upkeep) -> Option<Duration>,
+pub(super) fn serve(
+    mut keep_up: impl FnMut(Maintenance) -> Option<Duration>,
     mut order: impl FnMut(&str) -> Result<(), LabError>,
 ) -> Result<(), LabError> {
     let input = stdin();
     let mut heard = Vec::new();
     let after = |rest: Option<Duration>| Instant::now().checked_add(rest?);
-    let mut due = after(keep_up(Upkeep::Asked));
+    let mut due = after(keep_up(Maintenance::Query));
     loop {
         let left = due.map(|due| due.saturating_duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) {
-            due = after(keep_up(Upkeep::Due));
+            due = after(keep_up(Maintenance::Due));
             continue;
         }
         let timeout = left.and_then(|left| Timespec::try_from(left).ok());
@@ -220,10 +219,10 @@ pub(super) fn obey(
         }
         while let Some(line) = take_line(&mut heard) {
             match order(&line) {
-                Ok(()) => say(DONE)?,
-                Err(error) => say(&format!("{SORRY}{error}"))?,
+                Ok(()) => send_line(DONE_LINE)?,
+                Err(error) => send_line(&format!("{ERROR_PREFIX}{error}"))?,
             }
-            due = due.or_else(|| after(keep_up(Upkeep::Asked)));
+            due = due.or_else(|| after(keep_up(Maintenance::Query)));
         }
     }
 }
@@ -242,25 +241,25 @@ pub(super) struct Helper {
     /// Closing it requests the helper to end.
     input: Option<ChildStdin>,
     output: Option<ChildStdout>,
-    said: Vec<u8>,
+    output_buffer: Vec<u8>,
 }
 
 impl Helper {
     /// Starts a copy with an input that closes when this is dropped, or when
     /// this process ends.
-    pub(super) fn start(namespace: &Namespace, role: Role) -> Result<Self, LabError> {
+    pub(super) fn start(namespace: &LabNamespace, role: HelperRole) -> Result<Self, LabError> {
         Self::start_with(namespace, role, Stdio::piped())
     }
 
     pub(super) fn start_with(
-        namespace: &Namespace,
-        role: Role,
+        namespace: &LabNamespace,
+        role: HelperRole,
         input: Stdio,
     ) -> Result<Self, LabError> {
         let mut child = Command::new(OWN_PROGRAM)
             .arg0("tcplens")
-            .arg(HELPER)
-            .arg(namespace.outside().to_string())
+            .arg(HELPER_FLAG)
+            .arg(namespace.host_id().to_string())
             .args(role.arguments())
             .stdin(input)
             .stdout(Stdio::piped())
@@ -271,7 +270,7 @@ impl Helper {
             input: child.stdin.take(),
             output: child.stdout.take(),
             child,
-            said: Vec::new(),
+            output_buffer: Vec::new(),
         })
     }
 
@@ -280,61 +279,61 @@ impl Helper {
     }
 
     /// True if it has not exited.
-    pub(super) fn runs(&mut self) -> bool {
+    pub(super) fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Requests it to end, without waiting.
-    pub(super) fn dismiss(&mut self) {
+    pub(super) fn shut_down(&mut self) {
         drop(self.input.take());
     }
 
     /// Waits until the helper is ready and returns the lines it wrote before.
-    pub(super) fn ready(&mut self, patience: Duration) -> Result<Vec<String>, LabError> {
-        let deadline = Instant::now() + patience;
+    pub(super) fn wait_until_ready(&mut self, limit: Duration) -> Result<Vec<String>, LabError> {
+        let deadline = Instant::now() + limit;
         let mut lines = Vec::new();
         loop {
-            while let Some(line) = take_line(&mut self.said) {
-                if line == READY {
+            while let Some(line) = take_line(&mut self.output_buffer) {
+                if line == READY_LINE {
                     return Ok(lines);
                 }
-                if let Some(reason) = line.strip_prefix(FAILED) {
+                if let Some(reason) = line.strip_prefix(FAILED_PREFIX) {
                     return Err(LabError::Helper(reason.to_owned()));
                 }
                 lines.push(line);
             }
-            self.listen(deadline)?;
+            self.read_output(deadline)?;
         }
     }
 
     /// Sends a request and waits for its completion. A helper that does not
     /// answer in time is not used again: its answer would be taken for that of
     /// the next request.
-    pub(super) fn order(&mut self, line: &str, patience: Duration) -> Result<(), LabError> {
-        let input = self.input.as_mut().ok_or(LabError::Gone)?;
+    pub(super) fn request(&mut self, line: &str, limit: Duration) -> Result<(), LabError> {
+        let input = self.input.as_mut().ok_or(LabError::HelperGone)?;
         writeln!(input, "{line}")
             .and_then(|()| input.flush())
-            .map_err(|_| LabError::Gone)?;
-        let deadline = Instant::now() + patience;
+            .map_err(|_| LabError::HelperGone)?;
+        let deadline = Instant::now() + limit;
         loop {
-            while let Some(line) = take_line(&mut self.said) {
-                if line == DONE {
+            while let Some(line) = take_line(&mut self.output_buffer) {
+                if line == DONE_LINE {
                     return Ok(());
                 }
-                if let Some(reason) = line.strip_prefix(SORRY) {
+                if let Some(reason) = line.strip_prefix(ERROR_PREFIX) {
                     return Err(LabError::Helper(reason.to_owned()));
                 }
             }
-            if self.listen(deadline).is_err() {
-                self.dismiss();
-                return Err(LabError::Gone);
+            if self.read_output(deadline).is_err() {
+                self.shut_down();
+                return Err(LabError::HelperGone);
             }
         }
     }
 
     /// Waits for more output.
-    fn listen(&mut self, deadline: Instant) -> Result<(), LabError> {
-        let late = || LabError::Late("a helper process".to_owned());
+    fn read_output(&mut self, deadline: Instant) -> Result<(), LabError> {
+        let late = || LabError::Timeout("a helper process".to_owned());
         let output = self.output.as_mut().ok_or_else(late)?;
         let left = deadline.saturating_duration_since(Instant::now());
         let timeout = Timespec::try_from(left).map_err(|_| late())?;
@@ -351,7 +350,7 @@ impl Helper {
                 "lab: a helper process ended before it was ready".to_owned(),
             )),
             Ok(count) => {
-                self.said.extend_from_slice(&buffer[..count]);
+                self.output_buffer.extend_from_slice(&buffer[..count]);
                 Ok(())
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
@@ -363,9 +362,9 @@ impl Helper {
 impl Drop for Helper {
     /// A helper that ends by itself ends its own helpers.
     fn drop(&mut self) {
-        self.dismiss();
-        let deadline = Instant::now() + GRACE;
-        while self.listen(deadline).is_ok() {}
+        self.shut_down();
+        let deadline = Instant::now() + EXIT_GRACE;
+        while self.read_output(deadline).is_ok() {}
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -381,21 +380,21 @@ mod tests {
 
     #[test]
     fn a_role_is_told_and_understood() {
-        let share = Share {
+        let share = LoadShare {
             pairs: 7,
-            ..Share::default()
+            ..LoadShare::default()
         };
         for role in [
-            Role::Park(DeviceChoice::Pair),
-            Role::Hold,
-            Role::Carry(share),
-            Role::Teach(DeviceChoice::Auto, Course::Tour),
-            Role::Teach(DeviceChoice::Tun, Course::States),
-            Role::Talk(Part::Client),
+            HelperRole::Rig(DeviceChoice::Pair),
+            HelperRole::HoldFds,
+            HelperRole::Load(share),
+            HelperRole::Lab(DeviceChoice::Auto, LabMode::Tour),
+            HelperRole::Lab(DeviceChoice::Tun, LabMode::States),
+            HelperRole::TourProcess(TourRole::Client),
         ] {
             let told = role.arguments();
             let words: Vec<&str> = told.iter().map(String::as_str).collect();
-            assert_eq!(Role::from_arguments(&words), Some(role));
+            assert_eq!(HelperRole::from_arguments(&words), Some(role));
             assert!(role.name().to_bytes().len() < 16);
         }
     }
@@ -403,10 +402,10 @@ mod tests {
     #[test]
     fn only_the_hidden_argument_makes_a_helper() {
         for words in [&["tcplens"][..], &["tcplens", "lab"], &[]] {
-            assert!(play(&arguments(words)).is_none());
+            assert!(run_if_helper(&arguments(words)).is_none());
         }
         // An unknown role is refused, and never taken for a filter.
-        let nonsense = arguments(&["tcplens", HELPER, "1", "dance"]);
-        assert_eq!(play(&nonsense), Some(ExitCode::from(2)));
+        let nonsense = arguments(&["tcplens", HELPER_FLAG, "1", "dance"]);
+        assert_eq!(run_if_helper(&nonsense), Some(ExitCode::from(2)));
     }
 }

@@ -16,9 +16,9 @@
 //! SYNs, which are never answered.
 
 use super::LabError;
-use super::helper::{Helper, Role, say_ready, wait_for_end};
-use super::namespace::Namespace;
-use super::path::has_ipv6;
+use super::address_kind::has_ipv6;
+use super::helper::{Helper, HelperRole, send_ready, wait_for_end};
+use super::namespace::LabNamespace;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -31,9 +31,9 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 /// Half a million sockets on a slow machine take less.
-const PATIENCE: Duration = Duration::from_mins(10);
+const START_TIMEOUT: Duration = Duration::from_mins(10);
 /// Descriptors that a process needs for other things.
-const OTHERS: u64 = 64;
+const RESERVED_DESCRIPTORS: u64 = 64;
 /// Port to which the silent addresses are connected.
 const SILENT_PORT: u16 = 445;
 /// Number of silent addresses before the next port is used.
@@ -41,7 +41,7 @@ const SILENT_ADDRESSES: u32 = 65_000;
 
 /// Size of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mix {
+pub struct LoadSize {
     /// Number of established TCP sockets.
     pub sockets: u32,
     /// In how many processes all sockets are.
@@ -50,7 +50,7 @@ pub struct Mix {
 
 /// Sockets of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(super) struct Share {
+pub(super) struct LoadShare {
     /// Established pairs over IPv4.
     pub(super) pairs: u32,
     /// Established pairs over IPv6.
@@ -58,18 +58,18 @@ pub(super) struct Share {
     /// Pairs of which one end has been shut down.
     pub(super) half_closed: u32,
     /// Sockets that send to silent addresses.
-    pub(super) asking: u32,
+    pub(super) syn_sent: u32,
     /// The first of those addresses.
-    pub(super) first_asked: u32,
+    pub(super) first_silent: u32,
     /// UDP sockets.
     pub(super) datagrams: u32,
     /// UDP sockets over IPv6.
     pub(super) datagrams_v6: u32,
 }
 
-impl Mix {
+impl LoadSize {
     /// The share of each process.
-    fn shares(self) -> Vec<Share> {
+    fn shares(self) -> Vec<LoadShare> {
         let processes = self.processes.get();
         let of = |count: u32, number: u32| {
             let upto = |number: u32| u64::from(count) * u64::from(number) / u64::from(processes);
@@ -82,12 +82,12 @@ impl Mix {
         let datagrams = self.sockets / 20;
         let asking = self.sockets / 50;
         (0..processes)
-            .map(|number| Share {
+            .map(|number| LoadShare {
                 pairs: of(pairs - pairs / 20, number).1,
                 pairs_v6: of(pairs / 20, number).1,
                 half_closed: of(self.sockets / 100, number).1,
-                asking: of(asking, number).1,
-                first_asked: of(asking, number).0,
+                syn_sent: of(asking, number).1,
+                first_silent: of(asking, number).0,
                 datagrams: of(datagrams - datagrams / 20, number).1,
                 datagrams_v6: of(datagrams / 20, number).1,
             })
@@ -96,32 +96,32 @@ impl Mix {
 
     /// Total number of sockets.
     #[must_use]
-    pub fn rows(self) -> u64 {
-        self.shares().iter().map(Share::descriptors).sum()
+    pub fn socket_count(self) -> u64 {
+        self.shares().iter().map(LoadShare::descriptors).sum()
     }
 }
 
-impl Share {
+impl LoadShare {
     fn descriptors(&self) -> u64 {
         let pairs = [self.pairs, self.pairs_v6, self.half_closed].map(u64::from);
-        let single = [self.asking, self.datagrams, self.datagrams_v6].map(u64::from);
+        let single = [self.syn_sent, self.datagrams, self.datagrams_v6].map(u64::from);
         2 + 2 * pairs.iter().sum::<u64>() + single.iter().sum::<u64>()
     }
 
-    fn numbers(self) -> [u32; 7] {
+    fn to_array(self) -> [u32; 7] {
         [
             self.pairs,
             self.pairs_v6,
             self.half_closed,
-            self.asking,
-            self.first_asked,
+            self.syn_sent,
+            self.first_silent,
             self.datagrams,
             self.datagrams_v6,
         ]
     }
 
-    pub(super) fn words(self) -> Vec<String> {
-        self.numbers().map(|number| number.to_string()).to_vec()
+    pub(super) fn to_words(self) -> Vec<String> {
+        self.to_array().map(|number| number.to_string()).to_vec()
     }
 
     pub(super) fn from_words(words: &[&str]) -> Option<Self> {
@@ -139,8 +139,8 @@ impl Share {
             pairs,
             pairs_v6,
             half_closed,
-            asking,
-            first_asked,
+            syn_sent: asking,
+            first_silent: first_asked,
             datagrams,
             datagrams_v6,
         })
@@ -163,20 +163,20 @@ impl Load {
     ///
     /// [`LabError::TooMany`] if the processes may not hold that many; else the
     /// error of one of them.
-    pub fn start(namespace: &Namespace, mix: Mix) -> Result<Self, LabError> {
-        let limit = raise_limit()?;
+    pub fn start(namespace: &LabNamespace, mix: LoadSize) -> Result<Self, LabError> {
+        let limit = raise_fd_limit()?;
         let shares = mix.shares();
-        let most = shares.iter().map(Share::descriptors).max().unwrap_or(0);
-        let wanted = OTHERS + most.max(2 * u64::from(mix.processes.get()));
+        let most = shares.iter().map(LoadShare::descriptors).max().unwrap_or(0);
+        let wanted = RESERVED_DESCRIPTORS + most.max(2 * u64::from(mix.processes.get()));
         if wanted > limit {
             return Err(LabError::TooMany { wanted, limit });
         }
         let mut helpers = shares
             .into_iter()
-            .map(|share| Helper::start(namespace, Role::Carry(share)))
+            .map(|share| Helper::start(namespace, HelperRole::Load(share)))
             .collect::<Result<Vec<_>, _>>()?;
         for helper in &mut helpers {
-            helper.ready(PATIENCE)?;
+            helper.wait_until_ready(START_TIMEOUT)?;
         }
         Ok(Self { helpers })
     }
@@ -190,22 +190,22 @@ impl Load {
 impl Drop for Load {
     /// All together: one after the other they would take long.
     fn drop(&mut self) {
-        self.helpers.iter_mut().for_each(Helper::dismiss);
+        self.helpers.iter_mut().for_each(Helper::shut_down);
     }
 }
 
 /// In one of those processes: holds its share until the input closes.
-pub(super) fn play(_proof: &Namespace, share: Share) -> Result<(), LabError> {
-    raise_limit()?;
-    let sockets = carry(share)?;
-    say_ready()?;
+pub(super) fn run(_proof: &LabNamespace, share: LoadShare) -> Result<(), LabError> {
+    raise_fd_limit()?;
+    let sockets = open_sockets(share)?;
+    send_ready()?;
     while !wait_for_end(None)? {}
     drop(sockets);
     Ok(())
 }
 
 /// Raises the limit of descriptors to its maximum, and returns it.
-fn raise_limit() -> Result<u64, LabError> {
+fn raise_fd_limit() -> Result<u64, LabError> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -215,24 +215,24 @@ fn raise_limit() -> Result<u64, LabError> {
     Ok(limit.maximum.unwrap_or(u64::MAX))
 }
 
-fn carry(share: Share) -> Result<Vec<OwnedFd>, LabError> {
+fn open_sockets(share: LoadShare) -> Result<Vec<OwnedFd>, LabError> {
     let mut kept = Vec::new();
-    let v4 = listener(Ipv4Addr::LOCALHOST.into())?;
+    let v4 = open_listener(Ipv4Addr::LOCALHOST.into())?;
     let v6_address = v6_loopback();
-    let v6 = listener(v6_address)?;
+    let v6 = open_listener(v6_address)?;
     for (listener, pairs) in [(&v4, share.pairs), (&v6, share.pairs_v6)] {
         for _ in 0..pairs {
-            let (client, server) = pair(listener)?;
+            let (client, server) = connect_pair(listener)?;
             kept.extend([client.into(), server.into()]);
         }
     }
     for _ in 0..share.half_closed {
-        let (client, server) = pair(&v4)?;
+        let (client, server) = connect_pair(&v4)?;
         half_close(&client, &server).map_err(LabError::io("shut down", "a connection"))?;
         kept.extend([client.into(), server.into()]);
     }
-    for number in share.first_asked..share.first_asked + share.asking {
-        kept.push(ask(number)?);
+    for number in share.first_silent..share.first_silent + share.syn_sent {
+        kept.push(open_syn_sent(number)?);
     }
     for (address, count) in [
         (IpAddr::from(Ipv4Addr::LOCALHOST), share.datagrams),
@@ -256,12 +256,12 @@ fn v6_loopback() -> IpAddr {
     }
 }
 
-fn listener(address: IpAddr) -> Result<TcpListener, LabError> {
+fn open_listener(address: IpAddr) -> Result<TcpListener, LabError> {
     TcpListener::bind((address, 0)).map_err(LabError::io("listen on", address.to_string()))
 }
 
 /// A connection's two ends.
-fn pair(listener: &TcpListener) -> Result<(TcpStream, TcpStream), LabError> {
+fn connect_pair(listener: &TcpListener) -> Result<(TcpStream, TcpStream), LabError> {
     let failed = || LabError::io("connect over", "loopback");
     let at = listener.local_addr().map_err(failed())?;
     let client = TcpStream::connect(at).map_err(failed())?;
@@ -279,8 +279,9 @@ fn half_close(client: &TcpStream, mut server: &TcpStream) -> io::Result<()> {
 }
 
 /// Sends to a silent address, without waiting for a reply.
-fn ask(number: u32) -> Result<OwnedFd, LabError> {
-    let silent = Namespace::silent(u16::try_from(number % SILENT_ADDRESSES).unwrap_or(0));
+fn open_syn_sent(number: u32) -> Result<OwnedFd, LabError> {
+    let silent =
+        LabNamespace::silent_address(u16::try_from(number % SILENT_ADDRESSES).unwrap_or(0));
     let port = u16::try_from(number / SILENT_ADDRESSES).unwrap_or(0);
     let to = SocketAddr::new(silent.into(), SILENT_PORT.saturating_add(port));
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
@@ -296,8 +297,8 @@ fn ask(number: u32) -> Result<OwnedFd, LabError> {
 mod tests {
     use super::*;
 
-    fn mix(sockets: u32, processes: u32) -> Mix {
-        Mix {
+    fn mix(sockets: u32, processes: u32) -> LoadSize {
+        LoadSize {
             sockets,
             processes: NonZeroU32::new(processes).unwrap(),
         }
@@ -305,21 +306,21 @@ mod tests {
 
     #[test]
     fn the_shares_are_the_whole_mix() {
-        assert_eq!(mix(100_000, 200).rows(), 109_400);
-        assert_eq!(mix(200_000, 400).rows(), 218_800);
+        assert_eq!(mix(100_000, 200).socket_count(), 109_400);
+        assert_eq!(mix(200_000, 400).socket_count(), 218_800);
         for (sockets, processes) in [(1000, 10), (10_000, 50), (100_000, 200), (99, 7)] {
             let shares = mix(sockets, processes).shares();
-            let sum = |part: fn(&Share) -> u32| shares.iter().map(part).sum::<u32>();
+            let sum = |part: fn(&LoadShare) -> u32| shares.iter().map(part).sum::<u32>();
             assert_eq!(sum(|share| share.pairs + share.pairs_v6), sockets / 2);
             assert_eq!(sum(|share| share.pairs_v6), sockets / 2 / 20);
             assert_eq!(sum(|share| share.half_closed), sockets / 100);
-            assert_eq!(sum(|share| share.asking), sockets / 50);
+            assert_eq!(sum(|share| share.syn_sent), sockets / 50);
             assert_eq!(
                 sum(|share| share.datagrams + share.datagrams_v6),
                 sockets / 20
             );
-            let most = shares.iter().map(Share::descriptors).max();
-            let least = shares.iter().map(Share::descriptors).min();
+            let most = shares.iter().map(LoadShare::descriptors).max();
+            let least = shares.iter().map(LoadShare::descriptors).min();
             assert!(most.unwrap() - least.unwrap() <= 12, "{shares:?}");
         }
     }
@@ -328,16 +329,19 @@ mod tests {
     fn no_address_is_asked_twice() {
         let shares = mix(10_000, 7).shares();
         for pair in shares.windows(2) {
-            assert_eq!(pair[0].first_asked + pair[0].asking, pair[1].first_asked);
+            assert_eq!(
+                pair[0].first_silent + pair[0].syn_sent,
+                pair[1].first_silent
+            );
         }
     }
 
     #[test]
     fn a_share_is_told_and_understood() {
         let share = mix(10_000, 3).shares()[1];
-        let words = share.words();
+        let words = share.to_words();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        assert_eq!(Share::from_words(&words), Some(share));
-        assert_eq!(Share::from_words(&words[1..]), None);
+        assert_eq!(LoadShare::from_words(&words), Some(share));
+        assert_eq!(LoadShare::from_words(&words[1..]), None);
     }
 }

@@ -1,13 +1,13 @@
 //! A private network namespace: no packet leaves it.
 //!
-//! A [`Namespace`] is the proof that this process is in one. Every sender here
+//! A [`LabNamespace`] is the proof that this process is in one. Every sender here
 //! requires it, so nothing can be sent anywhere else.
 //!
 //! See `network_namespaces(7)`, `user_namespaces(7)`; the settings are those of
 //! the kernel's `ip-sysctl` document.
 
 use super::LabError;
-use super::rtnetlink::Configuration;
+use super::rtnetlink::RtnetlinkConfig;
 use nix::sched::{CloneFlags, unshare};
 use rustix::process::{getegid, geteuid};
 use std::fs;
@@ -16,14 +16,18 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::MetadataExt;
 
 /// The namespace of this process.
-const OWN: &str = "/proc/thread-self/ns/net";
+const NETNS_LINK: &str = "/proc/thread-self/ns/net";
 
 /// The devices that may be there: loopback, and the lab's own.
-pub(super) const DEVICES: [&str; 3] = ["lo", super::device::NAME, super::device::FAR_NAME];
+pub(super) const LAB_DEVICES: [&str; 3] = [
+    "lo",
+    super::device::DEVICE_NAME,
+    super::device::PEER_DEVICE_NAME,
+];
 
 /// Settings that make waiting states last, hours instead of minutes, and do not
 /// depend on the machine. Below `/proc/sys/net`.
-const SETTINGS: [(&str, &str); 11] = [
+const SYSCTLS: [(&str, &str); 11] = [
     // Some machines switch it off everywhere.
     ("ipv6/conf/all/disable_ipv6", "0"),
     ("ipv6/conf/default/disable_ipv6", "0"),
@@ -32,7 +36,7 @@ const SETTINGS: [(&str, &str); 11] = [
     ("ipv4/tcp_retries2", "255"),
     // Remnants of a killed lab end after a quarter of an hour.
     ("ipv4/tcp_orphan_retries", "15"),
-    (FIN_TIMEOUT, LONG_FIN_TIMEOUT),
+    (FIN_TIMEOUT_SYSCTL, LONG_FIN_TIMEOUT_S),
     // Without cookies a request always leaves a row.
     ("ipv4/tcp_syncookies", "0"),
     // Each probe of the peer is answered.
@@ -42,25 +46,25 @@ const SETTINGS: [(&str, &str); 11] = [
 ];
 
 /// Lifetime of an orphan in `FIN_WAIT_2`, in seconds.
-pub(super) const FIN_TIMEOUT: &str = "ipv4/tcp_fin_timeout";
+pub(super) const FIN_TIMEOUT_SYSCTL: &str = "ipv4/tcp_fin_timeout";
 /// A quarter of an hour.
-pub(super) const LONG_FIN_TIMEOUT: &str = "900";
+pub(super) const LONG_FIN_TIMEOUT_S: &str = "900";
 
 /// The private network namespace that this process is in.
 #[derive(Clone, Debug)]
-pub struct Namespace {
-    outside: u64,
-    own: u64,
-    by_root: bool,
+pub struct LabNamespace {
+    host_id: u64,
+    id: u64,
+    created_by_root: bool,
 }
 
-impl Namespace {
+impl LabNamespace {
     /// This machine's address in the network of silent addresses.
-    pub const HERE: Ipv4Addr = Ipv4Addr::new(10, 98, 0, 1);
+    pub const LOCAL_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 98, 0, 1);
 
     /// An address from which nothing ever comes back.
     #[must_use]
-    pub fn silent(number: u16) -> Ipv4Addr {
+    pub fn silent_address(number: u16) -> Ipv4Addr {
         let [high, low] = number.wrapping_add(256).max(256).to_be_bytes();
         Ipv4Addr::new(10, 98, high, low)
     }
@@ -74,29 +78,29 @@ impl Namespace {
     /// If the system refuses it, or this process has threads already, which
     /// may not enter a user namespace.
     pub fn enter() -> Result<Self, LabError> {
-        let outside = number()?;
+        let outside = current_netns_id()?;
         let by_root = geteuid().is_root() && unshare(CloneFlags::CLONE_NEWNET).is_ok();
         if !by_root {
-            become_root_elsewhere()?;
+            enter_user_namespace()?;
         }
-        let namespace = Self::after(outside, by_root)?;
-        namespace.furnish()?;
+        let namespace = Self::verified(outside, by_root)?;
+        namespace.configure()?;
         Ok(namespace)
     }
 
     /// Verifies in a process started inside that it is not in the namespace
-    /// where the program began, whose id is `outside`.
+    /// where the program began, whose id is `host_id`.
     ///
     /// # Errors
     ///
     /// [`LabError::NotPrivate`] if it is, or has a device that is not the
     /// lab's.
-    pub fn confirm(outside: u64) -> Result<Self, LabError> {
-        Self::after(outside, false)
+    pub fn verify(outside: u64) -> Result<Self, LabError> {
+        Self::verified(outside, false)
     }
 
-    fn after(outside: u64, by_root: bool) -> Result<Self, LabError> {
-        let own = number()?;
+    fn verified(outside: u64, by_root: bool) -> Result<Self, LabError> {
+        let own = current_netns_id()?;
         if own == outside {
             let still = "this is the network namespace that the program began in";
             return Err(LabError::NotPrivate(still.to_owned()));
@@ -105,9 +109,9 @@ impl Namespace {
         let devices = fs::read_to_string(path).map_err(LabError::io("read", path))?;
         match foreign_device(&devices) {
             None => Ok(Self {
-                outside,
-                own,
-                by_root,
+                host_id: outside,
+                id: own,
+                created_by_root: by_root,
             }),
             Some(device) => Err(LabError::NotPrivate(format!(
                 "{device} may lead out of this network namespace"
@@ -115,51 +119,55 @@ impl Namespace {
         }
     }
 
-    fn furnish(&self) -> Result<(), LabError> {
-        for (setting, value) in SETTINGS {
+    fn configure(&self) -> Result<(), LabError> {
+        for (setting, value) in SYSCTLS {
             // Not every kernel has each of them, and some containers write
             // none; the states then last less.
-            let _ = self.set(setting, value);
+            let _ = self.set_sysctl(setting, value);
         }
-        let configuration = Configuration::open()?;
-        configuration.raise_loopback()?;
-        configuration.add_address(Configuration::LOOPBACK, IpAddr::V4(Self::HERE), 32)?;
-        configuration.add_silent_network(Ipv4Addr::new(10, 98, 0, 0), 16, Self::HERE)
+        let configuration = RtnetlinkConfig::open()?;
+        configuration.set_loopback_up()?;
+        configuration.add_address(
+            RtnetlinkConfig::LOOPBACK,
+            IpAddr::V4(Self::LOCAL_ADDRESS),
+            32,
+        )?;
+        configuration.add_silent_network(Ipv4Addr::new(10, 98, 0, 0), 16, Self::LOCAL_ADDRESS)
     }
 
     /// Writes a setting of this namespace, named as below `/proc/sys/net`.
-    pub(super) fn set(&self, setting: &str, value: &str) -> Result<(), LabError> {
-        debug_assert_ne!(self.own, self.outside);
+    pub(super) fn set_sysctl(&self, setting: &str, value: &str) -> Result<(), LabError> {
+        debug_assert_ne!(self.id, self.host_id);
         let path = format!("/proc/sys/net/{setting}");
         fs::write(&path, value).map_err(LabError::io("write", path))
     }
 
     /// The number of the namespace that the program began in.
     #[must_use]
-    pub fn outside(&self) -> u64 {
-        self.outside
+    pub fn host_id(&self) -> u64 {
+        self.host_id
     }
 
     /// The number of this namespace, as in `net:[4026531840]`.
     #[must_use]
-    pub fn number(&self) -> u64 {
-        self.own
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// True if this process created it as root, and may become any user in it.
     #[must_use]
-    pub fn by_root(&self) -> bool {
-        self.by_root
+    pub fn created_by_root(&self) -> bool {
+        self.created_by_root
     }
 }
 
-fn number() -> Result<u64, LabError> {
-    let read = fs::metadata(OWN).map_err(LabError::io("read", OWN))?;
+fn current_netns_id() -> Result<u64, LabError> {
+    let read = fs::metadata(NETNS_LINK).map_err(LabError::io("read", NETNS_LINK))?;
     Ok(read.ino())
 }
 
 /// Makes a user namespace with a network namespace, and the user its root.
-fn become_root_elsewhere() -> Result<(), LabError> {
+fn enter_user_namespace() -> Result<(), LabError> {
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
     let refused = |operation, path: &str| {
         let path = path.to_owned();
@@ -189,7 +197,7 @@ fn foreign_device(devices: &str) -> Option<&str> {
     devices
         .lines()
         .filter_map(|line| Some(line.split_once(':')?.0.trim()))
-        .filter(|name| !DEVICES.contains(name))
+        .filter(|name| !LAB_DEVICES.contains(name))
         .find(|name| !FALLBACK_TUNNELS.contains(name))
 }
 
@@ -217,15 +225,18 @@ mod tests {
 
     #[test]
     fn where_the_program_began_is_not_private() {
-        let outside = number().unwrap();
-        let refused = Namespace::confirm(outside).unwrap_err();
+        let outside = current_netns_id().unwrap();
+        let refused = LabNamespace::verify(outside).unwrap_err();
         assert!(matches!(refused, LabError::NotPrivate(_)), "{refused}");
     }
 
     #[test]
     fn silent_addresses_are_not_this_machines() {
         for number in [0, 1, 65279, 65535] {
-            assert_ne!(Namespace::silent(number), Namespace::HERE);
+            assert_ne!(
+                LabNamespace::silent_address(number),
+                LabNamespace::LOCAL_ADDRESS
+            );
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The rig: parked sockets, their peers, and a list of the parked ones.
 
 use super::LabError;
+use super::address_kind::AddressKind;
 use super::device::DeviceChoice;
-use super::far_end::{Conversation, FarEnd, Step};
-use super::holder::Holder;
-use super::kind::Kind;
-use super::namespace::Namespace;
-use super::parked::{Parked, plain};
-use super::path::Path;
+use super::fd_holder::FdHolder;
+use super::namespace::LabNamespace;
+use super::peer::{Peer, PeerConnection, PeerStep};
+use super::rig_socket::{RigSocket, canonical};
+use super::socket_kind::RigSocketKind;
 use crate::model::state::State;
 use rustix::fs::fstat;
 use rustix::net::getsockname;
@@ -17,16 +17,16 @@ use std::os::fd::{AsFd, OwnedFd};
 /// Sockets of this process in states of which each lasts until the rig makes
 /// its peer go on.
 pub struct Rig<'a> {
-    pub(super) namespace: &'a Namespace,
-    pub(super) far_end: FarEnd,
-    pub(super) holder: Holder,
-    parked: Vec<Parked>,
+    pub(super) namespace: &'a LabNamespace,
+    pub(super) peer: Peer,
+    pub(super) fd_holder: FdHolder,
+    sockets: Vec<RigSocket>,
     /// The peer's side of a parked socket, by its place in the list.
-    conversations: Vec<(usize, Conversation)>,
+    connections: Vec<(usize, PeerConnection)>,
     /// Whatever must stay open.
-    kept: Vec<OwnedFd>,
+    held: Vec<OwnedFd>,
     /// Number of peers.
-    peers: u16,
+    peer_count: u16,
 }
 
 impl<'a> Rig<'a> {
@@ -35,17 +35,17 @@ impl<'a> Rig<'a> {
     /// # Errors
     ///
     /// If no device is available or no second process can be started.
-    pub fn open(namespace: &'a Namespace, choice: DeviceChoice) -> Result<Self, LabError> {
+    pub fn open(namespace: &'a LabNamespace, choice: DeviceChoice) -> Result<Self, LabError> {
         // First the other process: it must not inherit the device.
-        let holder = Holder::start(namespace)?;
+        let holder = FdHolder::start(namespace)?;
         Ok(Self {
             namespace,
-            far_end: FarEnd::open(namespace, choice)?,
-            holder,
-            parked: Vec::new(),
-            conversations: Vec::new(),
-            kept: Vec::new(),
-            peers: 0,
+            peer: Peer::open(namespace, choice)?,
+            fd_holder: holder,
+            sockets: Vec::new(),
+            connections: Vec::new(),
+            held: Vec::new(),
+            peer_count: 0,
         })
     }
 
@@ -54,10 +54,13 @@ impl<'a> Rig<'a> {
     /// # Errors
     ///
     /// If one of them cannot be parked.
-    pub fn park_everything(&mut self) -> Result<(), LabError> {
-        for path in Path::offered() {
-            for kind in Kind::ALL.into_iter().filter(|kind| kind.goes(path)) {
-                self.park(kind, path)?;
+    pub fn create_all(&mut self) -> Result<(), LabError> {
+        for path in AddressKind::supported() {
+            for kind in RigSocketKind::ALL
+                .into_iter()
+                .filter(|kind| kind.supports(path))
+            {
+                self.create(kind, path)?;
             }
         }
         Ok(())
@@ -65,86 +68,86 @@ impl<'a> Rig<'a> {
 
     /// The parked sockets, companions such as a request's listener included.
     #[must_use]
-    pub fn parked(&self) -> &[Parked] {
-        &self.parked
+    pub fn sockets(&self) -> &[RigSocket] {
+        &self.sockets
     }
 
     /// Sends the next step of a parked socket's peer. Returns false if it has
-    /// no peer that the rig plays. Afterwards [`parked`](Self::parked) still
+    /// no peer that the rig plays. Afterwards [`sockets`](Self::sockets) still
     /// reports the earlier state.
-    pub fn tell(&mut self, number: usize, step: Step) -> bool {
-        let found = self.conversations.iter_mut();
+    pub fn send_step(&mut self, number: usize, step: PeerStep) -> bool {
+        let found = self.connections.iter_mut();
         let Some((_, conversation)) = found.into_iter().find(|(place, _)| *place == number) else {
             return false;
         };
-        self.far_end.tell(conversation, step);
+        self.peer.send_step(conversation, step);
         true
     }
 
     /// Returns whether the peer of a parked socket has been reset, by reading all
     /// segments up to now. None if it has no peer that the rig plays.
     pub fn was_reset(&mut self, number: usize) -> Option<bool> {
-        let mut found = self.conversations.iter();
+        let mut found = self.connections.iter();
         let (_, conversation) = found.find(|(place, _)| *place == number)?;
-        Some(self.far_end.hears_reset(conversation))
+        Some(self.peer.received_reset(conversation))
     }
 
     /// Restarts every parked `TIME_WAIT`; to be called at least once a minute.
-    pub fn keep_up(&mut self) {
-        for (place, conversation) in &mut self.conversations {
-            let kind = self.parked.get(*place).map(|parked| parked.kind);
-            if kind == Some(Kind::TimeWait) {
-                self.far_end.tell(conversation, Step::FinishAgain);
+    pub fn maintain(&mut self) {
+        for (place, conversation) in &mut self.connections {
+            let kind = self.sockets.get(*place).map(|parked| parked.kind);
+            if kind == Some(RigSocketKind::TimeWait) {
+                self.peer.send_step(conversation, PeerStep::RetransmitFin);
             }
         }
     }
 
     /// Another peer on this path.
-    pub(super) fn peer(&mut self, path: Path, port: u16) -> SocketAddr {
-        let peer = SocketAddr::new(path.peer(self.peers), port);
-        self.peers += 1;
+    pub(super) fn next_peer(&mut self, path: AddressKind, port: u16) -> SocketAddr {
+        let peer = SocketAddr::new(path.peer_address(self.peer_count), port);
+        self.peer_count += 1;
         peer
     }
 
     /// Leaves out peers: the next one has this number, or a higher one.
-    pub(super) fn begin_peers_at(&mut self, number: u16) {
-        self.peers = self.peers.max(number);
+    pub(super) fn skip_peers_below(&mut self, number: u16) {
+        self.peer_count = self.peer_count.max(number);
     }
 
     /// Adds a socket that this process holds.
-    pub(super) fn keep(
+    pub(super) fn add_held(
         &mut self,
-        spot: Spot,
+        spot: SocketSpec,
         socket: OwnedFd,
         remote: Option<SocketAddr>,
     ) -> Result<usize, LabError> {
         let inode = fstat(&socket)
             .map_err(LabError::io("look at", "a socket"))?
             .st_ino;
-        let place = self.note(Parked {
+        let place = self.push(RigSocket {
             kind: spot.kind,
             path: spot.path,
             state: spot.state,
-            local: local(&socket)?,
-            remote: remote.map(plain),
+            local: local_address(&socket)?,
+            remote: remote.map(canonical),
             inode: Some(inode),
             pids: vec![std::process::id()],
         });
-        self.kept.push(socket);
+        self.held.push(socket);
         Ok(place)
     }
 
     /// Adds a socket that this process and the other one hold.
-    pub(super) fn keep_shared(
+    pub(super) fn add_shared(
         &mut self,
-        spot: Spot,
+        spot: SocketSpec,
         socket: OwnedFd,
         remote: Option<SocketAddr>,
     ) -> Result<usize, LabError> {
-        self.holder.share(socket.as_fd())?;
-        let other = self.holder.pid();
-        let place = self.keep(spot, socket, remote)?;
-        if let Some(parked) = self.parked.get_mut(place) {
+        self.fd_holder.share(socket.as_fd())?;
+        let other = self.fd_holder.pid();
+        let place = self.add_held(spot, socket, remote)?;
+        if let Some(parked) = self.sockets.get_mut(place) {
             parked.pids.push(other);
             parked.pids.sort_unstable();
         }
@@ -152,27 +155,27 @@ impl<'a> Rig<'a> {
     }
 
     /// Adds a socket that only the kernel holds.
-    pub(super) fn leave(&mut self, spot: Spot, conversation: Conversation) {
-        let place = self.note(Parked {
+    pub(super) fn add_kernel_owned(&mut self, spot: SocketSpec, conversation: PeerConnection) {
+        let place = self.push(RigSocket {
             kind: spot.kind,
             path: spot.path,
             state: spot.state,
-            local: plain(conversation.here),
-            remote: Some(plain(conversation.there)),
+            local: canonical(conversation.local),
+            remote: Some(canonical(conversation.remote)),
             inode: None,
             pids: Vec::new(),
         });
-        self.converse(place, conversation);
+        self.add_connection(place, conversation);
     }
 
     /// Adds the peer's side of a socket.
-    pub(super) fn converse(&mut self, place: usize, conversation: Conversation) {
-        self.conversations.push((place, conversation));
+    pub(super) fn add_connection(&mut self, place: usize, conversation: PeerConnection) {
+        self.connections.push((place, conversation));
     }
 
-    fn note(&mut self, parked: Parked) -> usize {
-        self.parked.push(parked);
-        self.parked.len() - 1
+    fn push(&mut self, parked: RigSocket) -> usize {
+        self.sockets.push(parked);
+        self.sockets.len() - 1
     }
 }
 
@@ -180,23 +183,24 @@ impl Drop for Rig<'_> {
     /// Resets all connections: sockets without a holder would outlast this
     /// process, and keep the namespace alive until their timers expire.
     fn drop(&mut self) {
-        for (_, conversation) in &mut self.conversations {
-            self.far_end.tell(conversation, Step::Reset);
+        for (_, conversation) in &mut self.connections {
+            self.peer.send_step(conversation, PeerStep::Rst);
         }
     }
 }
 
 /// Specification of a socket to park.
 #[derive(Clone, Copy)]
-pub(super) struct Spot {
-    pub(super) kind: Kind,
-    pub(super) path: Path,
+pub(super) struct SocketSpec {
+    pub(super) kind: RigSocketKind,
+    pub(super) path: AddressKind,
     /// The state of this socket: a companion has one of its own.
     pub(super) state: State,
 }
 
 /// A socket's own end, as people know it.
-pub(super) fn local(socket: impl AsFd) -> Result<SocketAddr, LabError> {
+pub(super) fn local_address(socket: impl AsFd) -> Result<SocketAddr, LabError> {
     let name = getsockname(socket).and_then(SocketAddr::try_from);
-    name.map(plain).map_err(LabError::io("name", "a socket"))
+    name.map(canonical)
+        .map_err(LabError::io("name", "a socket"))
 }

@@ -15,7 +15,7 @@ const HOPS: u8 = 64;
 
 /// Control flag of a segment, besides ACK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Control {
+pub enum SegmentControl {
     /// Nothing.
     None,
     /// To open.
@@ -34,7 +34,7 @@ pub struct Segment {
     /// Receiver.
     pub to: SocketAddr,
     /// Control flag.
-    pub control: Control,
+    pub control: SegmentControl,
     /// Sequence number of its first byte, or of its SYN or FIN.
     pub sequence: u32,
     /// Acknowledgement number; none if the ACK bit is not set.
@@ -48,26 +48,29 @@ pub struct Segment {
 impl Segment {
     /// The sequence number after it: SYN and FIN count one each.
     #[must_use]
-    pub fn end(&self) -> u32 {
-        let counted = u32::from(matches!(self.control, Control::Syn | Control::Fin));
+    pub fn end_sequence(&self) -> u32 {
+        let counted = u32::from(matches!(
+            self.control,
+            SegmentControl::Syn | SegmentControl::Fin
+        ));
         let length = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
         self.sequence.wrapping_add(length).wrapping_add(counted)
     }
 
     /// The IP packet that carries it; none if its ends are not of one family.
     #[must_use]
-    pub fn packet(&self) -> Option<Vec<u8>> {
+    pub fn to_packet(&self) -> Option<Vec<u8>> {
         let repr = TcpRepr {
             src_port: self.from.port(),
             dst_port: self.to.port(),
             control: match self.control {
-                Control::None => TcpControl::None,
-                Control::Syn => TcpControl::Syn,
-                Control::Fin => TcpControl::Fin,
-                Control::Rst => TcpControl::Rst,
+                SegmentControl::None => TcpControl::None,
+                SegmentControl::Syn => TcpControl::Syn,
+                SegmentControl::Fin => TcpControl::Fin,
+                SegmentControl::Rst => TcpControl::Rst,
             },
-            seq_number: number(self.sequence),
-            ack_number: self.acknowledged.map(number),
+            seq_number: to_seq_number(self.sequence),
+            ack_number: self.acknowledged.map(to_seq_number),
             window_len: self.window,
             window_scale: None,
             max_seg_size: None,
@@ -98,7 +101,7 @@ impl Segment {
     /// Checksums are not looked at: a kernel leaves those of packets that never
     /// meet a wire unfinished.
     #[must_use]
-    pub fn read(packet: &[u8]) -> Option<Self> {
+    pub fn parse(packet: &[u8]) -> Option<Self> {
         // smoltcp looks at the first byte unasked.
         packet.first()?;
         let (from, to, body) = match IpVersion::of_packet(packet).ok()? {
@@ -120,10 +123,10 @@ impl Segment {
             from: SocketAddr::new(from, tcp.src_port()),
             to: SocketAddr::new(to, tcp.dst_port()),
             control: match (tcp.rst(), tcp.syn(), tcp.fin()) {
-                (true, _, _) => Control::Rst,
-                (_, true, _) => Control::Syn,
-                (_, _, true) => Control::Fin,
-                _ => Control::None,
+                (true, _, _) => SegmentControl::Rst,
+                (_, true, _) => SegmentControl::Syn,
+                (_, _, true) => SegmentControl::Fin,
+                _ => SegmentControl::None,
             },
             sequence: u32::from_ne_bytes(tcp.seq_number().0.to_ne_bytes()),
             acknowledged: tcp
@@ -137,7 +140,7 @@ impl Segment {
 
 /// The IP packet of a UDP datagram; none if its ends are not of one family.
 #[must_use]
-pub fn datagram(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Option<Vec<u8>> {
+pub fn udp_packet(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Option<Vec<u8>> {
     let repr = UdpRepr {
         src_port: from.port(),
         dst_port: to.port(),
@@ -166,7 +169,7 @@ fn packet(
     if from.is_ipv4() != to.is_ipv4() {
         return None;
     }
-    let (from, to) = (address(from.ip()), address(to.ip()));
+    let (from, to) = (to_ip_address(from.ip()), to_ip_address(to.ip()));
     let header = IpRepr::new(from, to, protocol, length, HOPS);
     let mut packet = vec![0; header.buffer_len()];
     header.emit(&mut packet[..], &ChecksumCapabilities::default());
@@ -174,7 +177,7 @@ fn packet(
     Some(packet)
 }
 
-fn address(address: IpAddr) -> IpAddress {
+fn to_ip_address(address: IpAddr) -> IpAddress {
     match address {
         IpAddr::V4(v4) => IpAddress::Ipv4(v4),
         IpAddr::V6(v6) => IpAddress::Ipv6(v6),
@@ -182,7 +185,7 @@ fn address(address: IpAddr) -> IpAddress {
 }
 
 /// smoltcp keeps sequence numbers signed.
-fn number(sequence: u32) -> TcpSeqNumber {
+fn to_seq_number(sequence: u32) -> TcpSeqNumber {
     TcpSeqNumber(i32::from_ne_bytes(sequence.to_ne_bytes()))
 }
 
@@ -191,12 +194,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn control() -> impl Strategy<Value = Control> {
+    fn control() -> impl Strategy<Value = SegmentControl> {
         prop_oneof![
-            Just(Control::None),
-            Just(Control::Syn),
-            Just(Control::Fin),
-            Just(Control::Rst)
+            Just(SegmentControl::None),
+            Just(SegmentControl::Syn),
+            Just(SegmentControl::Fin),
+            Just(SegmentControl::Rst)
         ]
     }
 
@@ -220,19 +223,19 @@ mod tests {
             payload in proptest::collection::vec(any::<u8>(), 0..64),
         ) {
             let segment = Segment { from, to, control, sequence, acknowledged, window, payload };
-            let packet = segment.packet().unwrap();
-            prop_assert_eq!(Segment::read(&packet), Some(segment));
+            let packet = segment.to_packet().unwrap();
+            prop_assert_eq!(Segment::parse(&packet), Some(segment));
         }
 
         #[test]
         fn foreign_bytes_are_survived(mut bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
-            let _ = Segment::read(&bytes);
+            let _ = Segment::parse(&bytes);
             // Bytes with the version of an IP header.
             for version in [0x45, 0x60] {
                 if let Some(first) = bytes.first_mut() {
                     *first = version;
                 }
-                let _ = Segment::read(&bytes);
+                let _ = Segment::parse(&bytes);
             }
         }
     }
@@ -242,13 +245,13 @@ mod tests {
         let segment = Segment {
             from: "10.99.1.1:4000".parse().unwrap(),
             to: "10.99.0.1:80".parse().unwrap(),
-            control: Control::Syn,
+            control: SegmentControl::Syn,
             sequence: 1,
             acknowledged: None,
             window: 0xffff,
             payload: Vec::new(),
         };
-        let packet = segment.packet().unwrap();
+        let packet = segment.to_packet().unwrap();
         assert_eq!(packet[0], 0x45);
         assert_eq!(packet[9], 6);
         assert_eq!(packet[20..24], [0x0f, 0xa0, 0, 80]);
@@ -259,13 +262,13 @@ mod tests {
             .map(|word| u32::from(word[0]) << 8 | u32::from(word[1]))
             .sum();
         assert_eq!((sum & 0xffff) + (sum >> 16), 0xffff);
-        assert_eq!(segment.end(), 2);
+        assert_eq!(segment.end_sequence(), 2);
     }
 
     #[test]
     fn ends_of_two_families_make_no_packet() {
         let (v4, v6) = ("10.0.0.1:1".parse().unwrap(), "[::1]:1".parse().unwrap());
-        assert_eq!(datagram(v4, v6, b""), None);
-        assert!(datagram(v6, v6, b"unread").is_some());
+        assert_eq!(udp_packet(v4, v6, b""), None);
+        assert!(udp_packet(v6, v6, b"unread").is_some());
     }
 }

@@ -1,32 +1,32 @@
 //! The tour: the classic session, then two troubles, a chapter at a time.
 
 use super::LabError;
-use super::classroom::standing::Standing;
-use super::helper::{Helper, Role};
-use super::namespace::Namespace;
-use super::talker::{Line, Part};
+use super::helper::{Helper, HelperRole};
+use super::namespace::LabNamespace;
+use super::state_lab::kernel_state::KernelSockets;
+use super::tour_process::{TourCommand, TourRole};
 use crate::model::state::State;
 use rustix::event::{PollFd, Timespec, poll};
 use rustix::io::Errno;
 use std::time::{Duration, Instant};
 
 /// Port of the tour's server.
-pub(super) const PORT: u16 = 8000;
+pub(super) const SERVER_PORT: u16 = 8000;
 /// Number of SYNs of the flood: enough for some twenty seconds.
-const FLOOD: u16 = 6000;
+const FLOOD_SYNS: u16 = 6000;
 /// Number of leaked connections.
-const LEAK: u16 = 40;
-const PATIENCE: Duration = Duration::from_secs(20);
+const LEAKED_CONNECTIONS: u16 = 40;
+const STEP_TIMEOUT: Duration = Duration::from_secs(20);
 /// More than the longest delay of an acknowledgement (`TCP_DELACK_MAX`).
-const DELAYED: Duration = Duration::from_millis(500);
+const MAX_ACK_DELAY: Duration = Duration::from_millis(500);
 /// Between two looks, 5 ms.
-const PAUSE: Timespec = Timespec {
+const POLL_INTERVAL: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 5_000_000,
 };
 
 /// Request to the peers to start a flood.
-pub(super) const FLOOD_ORDER: &str = "flood";
+pub(super) const FLOOD_COMMAND: &str = "flood";
 
 /// The two programs, and how far they have come.
 #[derive(Debug)]
@@ -36,73 +36,77 @@ pub(super) struct Tour {
     /// The chapter that was played last.
     chapter: usize,
     /// Number of steps of the next chapter that have been done.
-    done: usize,
+    steps_done: usize,
 }
 
 impl Tour {
-    pub(super) fn begin(namespace: &Namespace) -> Result<Self, LabError> {
+    pub(super) fn start(namespace: &LabNamespace) -> Result<Self, LabError> {
         let start = |part| {
-            let mut helper = Helper::start(namespace, Role::Talk(part))?;
-            helper.ready(PATIENCE)?;
+            let mut helper = Helper::start(namespace, HelperRole::TourProcess(part))?;
+            helper.wait_until_ready(STEP_TIMEOUT)?;
             Ok::<_, LabError>(helper)
         };
         Ok(Self {
-            server: start(Part::Server)?,
-            client: start(Part::Client)?,
+            server: start(TourRole::Serve)?,
+            client: start(TourRole::Client)?,
             chapter: 0,
-            done: 0,
+            steps_done: 0,
         })
     }
 
     /// True if both programs are running.
-    pub(super) fn is_whole(&mut self) -> bool {
-        self.server.runs() && self.client.runs()
+    pub(super) fn is_running(&mut self) -> bool {
+        self.server.is_running() && self.client.is_running()
     }
 
     /// Plays the next chapter; `far_end` receives the requests to the peers.
     /// After a failure it continues at the failed step.
-    pub(super) fn go_on(
+    pub(super) fn play_next_chapter(
         &mut self,
-        namespace: &Namespace,
+        namespace: &LabNamespace,
         far_end: &mut Helper,
     ) -> Result<(), LabError> {
-        let deeds = script(self.chapter + 1);
+        let deeds = chapter_steps(self.chapter + 1);
         if deeds.is_empty() {
-            return Err(LabError::Lesson("the tour is over"));
+            return Err(LabError::NotApplicable("the tour is over"));
         }
-        while let Some(deed) = deeds.get(self.done) {
+        while let Some(deed) = deeds.get(self.steps_done) {
             match deed {
-                Deed::Serve(line) => self.server.order(&line.told(), PATIENCE)?,
-                Deed::Call(line) => self.client.order(&line.told(), PATIENCE)?,
-                Deed::Flood(count) => {
-                    far_end.order(&format!("{FLOOD_ORDER} {PORT} {count}"), PATIENCE)?;
+                TourStep::Server(line) => self.server.request(&line.to_line(), STEP_TIMEOUT)?,
+                TourStep::Client(line) => self.client.request(&line.to_line(), STEP_TIMEOUT)?,
+                TourStep::Flood(count) => {
+                    far_end.request(
+                        &format!("{FLOOD_COMMAND} {SERVER_PORT} {count}"),
+                        STEP_TIMEOUT,
+                    )?;
                 }
-                Deed::Heard => wait_for_acknowledgement()?,
-                Deed::Renew => self.renew_server(namespace)?,
+                TourStep::AwaitFinAck => wait_for_fin_ack()?,
+                TourStep::RestartServer => self.restart_server(namespace)?,
             }
-            self.done += 1;
+            self.steps_done += 1;
         }
         self.chapter += 1;
-        self.done = 0;
+        self.steps_done = 0;
         Ok(())
     }
 
-    fn renew_server(&mut self, namespace: &Namespace) -> Result<(), LabError> {
-        let mut server = Helper::start(namespace, Role::Talk(Part::Server))?;
-        server.ready(PATIENCE)?;
+    fn restart_server(&mut self, namespace: &LabNamespace) -> Result<(), LabError> {
+        let mut server = Helper::start(namespace, HelperRole::TourProcess(TourRole::Serve))?;
+        server.wait_until_ready(STEP_TIMEOUT)?;
         // The old one ends here, and the port is free.
         self.server = server;
-        self.server.order(&Line::Listen(PORT).told(), PATIENCE)
+        self.server
+            .request(&TourCommand::Listen(SERVER_PORT).to_line(), STEP_TIMEOUT)
     }
 }
 
 /// Waits until no FIN is on its way, or for as long as a delayed acknowledgement
 /// may take.
-fn wait_for_acknowledgement() -> Result<(), LabError> {
-    let deadline = Instant::now() + DELAYED;
-    while Standing::read()?.has_any(State::FinWait1) && Instant::now() < deadline {
+fn wait_for_fin_ack() -> Result<(), LabError> {
+    let deadline = Instant::now() + MAX_ACK_DELAY;
+    while KernelSockets::read()?.has_any(State::FinWait1) && Instant::now() < deadline {
         let none: &mut [PollFd<'_>] = &mut [];
-        match poll(none, Some(&PAUSE)) {
+        match poll(none, Some(&POLL_INTERVAL)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(LabError::io("wait for", "an acknowledgement")(error)),
         }
@@ -112,45 +116,45 @@ fn wait_for_acknowledgement() -> Result<(), LabError> {
 
 /// One thing that happens in a chapter.
 #[derive(Clone, Copy, Debug)]
-enum Deed {
+enum TourStep {
     /// A command of the server.
-    Serve(Line),
+    Server(TourCommand),
     /// A call of the client.
-    Call(Line),
+    Client(TourCommand),
     /// A number of forged SYNs.
     Flood(u16),
     /// The client's FIN is acknowledged: the kernel takes a short time for
     /// that.
-    Heard,
+    AwaitFinAck,
     /// The server ends, and another takes its port.
-    Renew,
+    RestartServer,
 }
 
 /// Returns the steps of a chapter; empty after the last.
-fn script(chapter: usize) -> Vec<Deed> {
-    use Deed::{Call, Flood, Heard, Renew, Serve};
+fn chapter_steps(chapter: usize) -> Vec<TourStep> {
+    use TourStep::{AwaitFinAck, Client, Flood, RestartServer, Server};
     match chapter {
-        1 => vec![Serve(Line::Listen(PORT))],
-        2 => vec![Call(Line::Connect(PORT, 1))],
-        3 => vec![Serve(Line::Accept(1))],
-        4 => vec![Call(Line::Write(100))],
+        1 => vec![Server(TourCommand::Listen(SERVER_PORT))],
+        2 => vec![Client(TourCommand::Connect(SERVER_PORT, 1))],
+        3 => vec![Server(TourCommand::Accept(1))],
+        4 => vec![Client(TourCommand::Write(100))],
         5 => vec![
-            Serve(Line::Read(100)),
-            Serve(Line::Write(20)),
-            Call(Line::Read(20)),
+            Server(TourCommand::Read(100)),
+            Server(TourCommand::Write(20)),
+            Client(TourCommand::Read(20)),
         ],
-        6 => vec![Call(Line::Close), Heard],
-        7 => vec![Serve(Line::Close)],
-        8 => vec![Flood(FLOOD)],
+        6 => vec![Client(TourCommand::Close), AwaitFinAck],
+        7 => vec![Server(TourCommand::Close)],
+        8 => vec![Flood(FLOOD_SYNS)],
         // The flood has filled the server's queue: a leak needs a new one.
         9 => vec![
             Flood(0),
-            Renew,
-            Call(Line::Connect(PORT, LEAK)),
-            Serve(Line::Accept(LEAK)),
-            Call(Line::Close),
+            RestartServer,
+            Client(TourCommand::Connect(SERVER_PORT, LEAKED_CONNECTIONS)),
+            Server(TourCommand::Accept(LEAKED_CONNECTIONS)),
+            Client(TourCommand::Close),
         ],
-        10 => vec![Flood(0), Renew],
+        10 => vec![Flood(0), RestartServer],
         _ => Vec::new(),
     }
 }
@@ -158,13 +162,13 @@ fn script(chapter: usize) -> Vec<Deed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::lesson::CHAPTERS;
+    use crate::model::lab::CHAPTER_STATES;
 
     #[test]
-    fn every_chapter_has_its_script() {
-        for chapter in 1..CHAPTERS.len() {
-            assert!(!script(chapter).is_empty(), "{chapter}");
+    fn every_chapter_has_steps() {
+        for chapter in 1..CHAPTER_STATES.len() {
+            assert!(!chapter_steps(chapter).is_empty(), "{chapter}");
         }
-        assert!(script(CHAPTERS.len()).is_empty());
+        assert!(chapter_steps(CHAPTER_STATES.len()).is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! The columns of the table, and the properties shared by all their cells.
 
-use crate::filter::{nearest, plain};
+use crate::filter::{nearest, normalize};
 use crate::model::observation::Observation;
 use crate::model::text::Text;
 use std::fmt;
@@ -25,7 +25,7 @@ pub enum Column {
     /// Its state, with the previous one if it changed a moment ago.
     State,
     /// Party that the state waits for, and the awaited action.
-    Awaits,
+    WaitsFor,
     /// Time in that state.
     Age,
     /// The running timer.
@@ -67,7 +67,7 @@ pub enum Align {
 
 /// Further names of columns: those of other tools and of the reports. Compared
 /// like the keys, in lower case and without `-` and `_`.
-const SPELLINGS: &[(&str, Column)] = &[
+const ALIASES: &[(&str, Column)] = &[
     ("urgency", Column::Mark),
     ("command", Column::Process),
     ("container", Column::Unit),
@@ -87,7 +87,7 @@ const SPELLINGS: &[(&str, Column)] = &[
     ("txrate", Column::Tx),
     ("iface", Column::Interface),
     ("dev", Column::Interface),
-    ("waits for", Column::Awaits),
+    ("waits for", Column::WaitsFor),
 ];
 
 impl Column {
@@ -101,7 +101,7 @@ impl Column {
         Self::Local,
         Self::Remote,
         Self::State,
-        Self::Awaits,
+        Self::WaitsFor,
         Self::Age,
         Self::Timer,
         Self::RecvQ,
@@ -121,14 +121,14 @@ impl Column {
     /// Returns the columns that may distinguish rows of an observation, and for a
     /// learner the one with the awaited party.
     #[must_use]
-    pub fn telling(observation: &Observation, learning: bool) -> Vec<Self> {
-        let several = observation.spans_namespaces();
+    pub fn applicable(observation: &Observation, learning: bool) -> Vec<Self> {
+        let several = observation.has_several_namespaces();
         Self::ALL
             .into_iter()
             .filter(|column| match column {
                 Self::Netns => several,
                 Self::Drops => observation.has_drops(),
-                Self::Awaits => learning,
+                Self::WaitsFor => learning,
                 // All of the lab's sockets are of one user and one family.
                 Self::Proto | Self::User => !learning,
                 _ => true,
@@ -148,7 +148,7 @@ impl Column {
             Self::Local => "local",
             Self::Remote => "remote",
             Self::State => "state",
-            Self::Awaits => "awaits",
+            Self::WaitsFor => "awaits",
             Self::Age => "age",
             Self::Timer => "timer",
             Self::RecvQ => "recvq",
@@ -194,7 +194,7 @@ impl Column {
             Self::Remote => 2,
             Self::Local => 3,
             // Only for learners, for whom it is the main column.
-            Self::Awaits => 4,
+            Self::WaitsFor => 4,
             Self::Process => 5,
             Self::Pid => 6,
             Self::Proto => 7,
@@ -220,7 +220,7 @@ impl Column {
     /// Usual width of its texts in cells, if they change with every reading:
     /// reserved, so that the columns beside it do not move.
     #[must_use]
-    pub fn steady_width(self) -> usize {
+    pub fn min_width(self) -> usize {
         match self {
             // `0.04ms`, `118 kB`
             Self::Rtt | Self::Rx | Self::Tx => 6,
@@ -250,14 +250,14 @@ impl Column {
     /// for amounts and for marks, which begin with the most urgent; not for
     /// names, addresses and numbers that only identify.
     #[must_use]
-    pub fn descends(self) -> bool {
+    pub fn sorts_descending(self) -> bool {
         self.is_measured() || self == Self::Mark
     }
 
     /// True if it shows TCP metrics. Sorting by it requires tables read with them
     /// for every row.
     #[must_use]
-    pub fn is_of_flow(self) -> bool {
+    pub fn shows_tcp_metrics(self) -> bool {
         matches!(self, Self::Rtt | Self::Retrans | Self::Rx | Self::Tx)
     }
 
@@ -267,20 +267,20 @@ impl Column {
     ///
     /// If there is none of that name.
     pub fn from_word(word: &str) -> Result<Self, UnknownColumn> {
-        let wanted = plain(word);
+        let wanted = normalize(word);
         Self::ALL
             .into_iter()
             .find(|column| column.key() == wanted)
             .or_else(|| {
-                let (_, column) = SPELLINGS.iter().find(|(known, _)| *known == wanted)?;
+                let (_, column) = ALIASES.iter().find(|(known, _)| *known == wanted)?;
                 Some(*column)
             })
             .ok_or_else(|| UnknownColumn::new(word))
     }
 
     /// Every name that [`Self::from_word`] suggests.
-    fn words() -> impl Iterator<Item = &'static str> {
-        let others = SPELLINGS.iter().map(|(word, _)| *word);
+    fn all_names() -> impl Iterator<Item = &'static str> {
+        let others = ALIASES.iter().map(|(word, _)| *word);
         Self::ALL.into_iter().map(Self::key).chain(others)
     }
 }
@@ -298,7 +298,7 @@ impl UnknownColumn {
     fn new(word: &str) -> Self {
         Self {
             word: word.into(),
-            suggestion: nearest(word, Column::words()),
+            suggestion: nearest(word, Column::all_names()),
         }
     }
 }
@@ -323,7 +323,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn every_column_answers_to_its_words() {
+    fn every_column_parses_its_names() {
         for column in Column::ALL {
             assert_eq!(Column::from_word(column.key()), Ok(column));
             let title = Catalogue::of(Language::English).column_title(column.key());
@@ -331,7 +331,7 @@ mod tests {
                 assert_eq!(Column::from_word(title), Ok(column));
             }
         }
-        for (word, column) in SPELLINGS {
+        for (word, column) in ALIASES {
             assert_eq!(Column::from_word(word), Ok(*column));
         }
         let priorities: BTreeSet<u8> = Column::ALL.into_iter().map(Column::priority).collect();
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn mistyped_words_are_met_with_the_nearest() {
+    fn mistyped_names_suggest_the_nearest() {
         let error = Column::from_word("remot").unwrap_err();
         assert_eq!(
             error.to_string(),

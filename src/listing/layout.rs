@@ -6,27 +6,27 @@
 
 use super::cell::Cell;
 use super::column::Column;
-use super::fit::width;
+use super::text_width::display_width;
 use crate::explain::catalogue::Catalogue;
 
 /// Cells between two columns, on a narrow and on a wide line.
-const GAPS: [usize; 2] = [1, 2];
+const COLUMN_GAPS: [usize; 2] = [1, 2];
 
 /// Minimum width of the name of a process.
-const SHORTEST_PROCESS: usize = 6;
+const MIN_PROCESS_WIDTH: usize = 6;
 
 /// Maximum width that the name of a process may request: the fifteen bytes the
 /// kernel keeps and the remark around them. Only a name full of escapes is
 /// longer.
-const LONGEST_PROCESS: usize = 24;
+const MAX_PROCESS_WIDTH: usize = 24;
 
 /// Width of `ESTABLISHED→CLOSE_WAIT`, the longest of the usual changes. If
 /// changes are marked it is reserved, so that columns do not move with them.
-const LONGEST_CHANGE: usize = 22;
+const STATE_CHANGE_WIDTH: usize = 22;
 
 /// The most important column that is less important than the text of a state
 /// change.
-const AFTER_CHANGES: Column = Column::RecvQ;
+const FIRST_COLUMN_AFTER_STATE_CHANGE: Column = Column::RecvQ;
 
 /// True for the columns that identify a row, up to this priority.
 fn is_essential(column: Column) -> bool {
@@ -34,51 +34,51 @@ fn is_essential(column: Column) -> bool {
 }
 
 /// True if less important columns are placed only after it has its full width.
-fn is_wanted_whole(column: Column) -> bool {
-    matches!(column, Column::Process | Column::Awaits)
+fn needs_full_width(column: Column) -> bool {
+    matches!(column, Column::Process | Column::WaitsFor)
 }
 
 /// Widths that the requested columns need for the cells seen so far.
 #[derive(Clone, Debug)]
-pub struct Measure {
-    needs: Vec<Need>,
+pub struct ColumnWidths {
+    needs: Vec<ColumnNeed>,
 }
 
 /// Widths one column needs, in cells.
 #[derive(Clone, Copy, Debug)]
-struct Need {
+struct ColumnNeed {
     column: Column,
     /// Width of the short forms of all cells.
-    least: usize,
+    min: usize,
     /// Width of the full text of all cells.
-    whole: usize,
+    full: usize,
     /// Width of the heading, with the sign of the direction.
     title: usize,
     /// True if it must be shown, whatever is dropped.
-    kept: bool,
+    required: bool,
 }
 
 /// A line's division into columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Layout {
+pub struct TableLayout {
     /// The columns shown, in the requested order.
-    pub columns: Vec<Placed>,
+    pub columns: Vec<PlacedColumn>,
     /// Cells between two columns.
     pub gap: usize,
 }
 
 /// A column that is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Placed {
+pub struct PlacedColumn {
     /// The column.
     pub column: Column,
     /// Its index among the requested columns, and so among a row's cells.
-    pub place: usize,
+    pub cell_index: usize,
     /// Width in cells.
     pub width: usize,
 }
 
-impl Measure {
+impl ColumnWidths {
     /// Starts with the headings of the requested columns, which are shown in this
     /// order. The sort column is never dropped, and its heading has a cell for
     /// the direction.
@@ -87,16 +87,16 @@ impl Measure {
         let need = |column: &Column| {
             let kept = sorted == Some(*column);
             // The mark needs its cell even while there is no mark.
-            let title = (width(words.column_title(column.key())) + usize::from(kept))
+            let title = (display_width(words.column_title(column.key())) + usize::from(kept))
                 .max(1)
-                .max(column.steady_width());
+                .max(column.min_width());
             let marked = *column == Column::State && wanted.contains(&Column::Mark);
-            Need {
+            ColumnNeed {
                 column: *column,
-                least: title,
-                whole: if marked { LONGEST_CHANGE } else { title },
+                min: title,
+                full: if marked { STATE_CHANGE_WIDTH } else { title },
                 title,
-                kept,
+                required: kept,
             }
         };
         Self {
@@ -107,14 +107,17 @@ impl Measure {
     /// Adds a row: its cells in the order of the requested columns.
     pub fn add(&mut self, cells: &[Cell<'_>]) {
         for (need, cell) in self.needs.iter_mut().zip(cells) {
-            let whole = width(&cell.text);
-            let least = cell.short.as_ref().map_or(whole, |short| width(short));
-            need.whole = need.whole.max(whole);
-            need.least = need.least.max(least);
+            let whole = display_width(&cell.text);
+            let least = cell
+                .short
+                .as_ref()
+                .map_or(whole, |short| display_width(short));
+            need.full = need.full.max(whole);
+            need.min = need.min.max(least);
             if need.column == Column::Process {
-                need.whole = need.whole.min(LONGEST_PROCESS);
-                let shortest = if need.kept { need.title } else { 0 };
-                need.least = need.least.min(shortest.max(SHORTEST_PROCESS));
+                need.full = need.full.min(MAX_PROCESS_WIDTH);
+                let shortest = if need.required { need.title } else { 0 };
+                need.min = need.min.min(shortest.max(MIN_PROCESS_WIDTH));
             }
         }
     }
@@ -122,15 +125,15 @@ impl Measure {
     /// Lays out a line of that many cells. The columns never need more; a line
     /// too short for any column has none.
     #[must_use]
-    pub fn layout(&self, cells: usize) -> Layout {
-        let [narrow, wide] = GAPS;
-        let mut line = Line {
+    pub fn layout(&self, cells: usize) -> TableLayout {
+        let [narrow, wide] = COLUMN_GAPS;
+        let mut line = LayoutBuilder {
             needs: &self.needs,
             widths: vec![None; self.needs.len()],
             cells,
             gap: narrow,
         };
-        line.place_kept();
+        line.place_required();
         line.place_essential();
         line.place_others();
         line.grow(|column| column == Column::State);
@@ -143,15 +146,15 @@ impl Measure {
 }
 
 /// A layout under construction.
-struct Line<'m> {
-    needs: &'m [Need],
+struct LayoutBuilder<'m> {
+    needs: &'m [ColumnNeed],
     /// None for columns that are not shown.
     widths: Vec<Option<usize>>,
     cells: usize,
     gap: usize,
 }
 
-impl Line<'_> {
+impl LayoutBuilder<'_> {
     fn used(&self) -> usize {
         let shown = self.widths.iter().flatten();
         let gaps = self.gap * shown.clone().count().saturating_sub(1);
@@ -169,15 +172,15 @@ impl Line<'_> {
 
     /// Places a column if it fits: in its minimum width, but the awaited party in
     /// full if that fits.
-    fn place(&mut self, place: usize) -> bool {
+    fn try_place(&mut self, place: usize) -> bool {
         let need = self.needs[place];
-        if need.column == Column::Awaits {
-            self.widths[place] = Some(need.whole);
+        if need.column == Column::WaitsFor {
+            self.widths[place] = Some(need.full);
             if self.used() <= self.cells {
                 return true;
             }
         }
-        self.widths[place] = Some(need.least);
+        self.widths[place] = Some(need.min);
         let fits = self.used() <= self.cells;
         if !fits {
             self.widths[place] = None;
@@ -186,9 +189,9 @@ impl Line<'_> {
     }
 
     /// Places the sort column: without it the order of the rows would be unclear.
-    fn place_kept(&mut self) {
-        if let Some(place) = self.needs.iter().position(|need| need.kept) {
-            self.place(place);
+    fn place_required(&mut self) {
+        if let Some(place) = self.needs.iter().position(|need| need.required) {
+            self.try_place(place);
         }
     }
 
@@ -196,9 +199,9 @@ impl Line<'_> {
     /// but narrower one still may.
     fn place_essential(&mut self) {
         for place in self.by_priority(true) {
-            self.place(place);
+            self.try_place(place);
         }
-        self.grow(is_wanted_whole);
+        self.grow(needs_full_width);
     }
 
     /// Places the others until one does not fit, if nothing essential is missing
@@ -207,20 +210,20 @@ impl Line<'_> {
     fn place_others(&mut self) {
         for place in self.by_priority(true) {
             let need = self.needs[place];
-            let wanted = if is_wanted_whole(need.column) {
-                need.whole
+            let wanted = if needs_full_width(need.column) {
+                need.full
             } else {
-                need.least
+                need.min
             };
             if self.widths[place] != Some(wanted) {
                 return;
             }
         }
         for place in self.by_priority(false) {
-            if self.needs[place].column == AFTER_CHANGES {
+            if self.needs[place].column == FIRST_COLUMN_AFTER_STATE_CHANGE {
                 self.widen_state();
             }
-            if !self.place(place) {
+            if !self.try_place(place) {
                 return;
             }
         }
@@ -228,11 +231,11 @@ impl Line<'_> {
 
     /// Gives the state its full width if that fits.
     fn widen_state(&mut self) {
-        let state = |need: &Need| need.column == Column::State;
+        let state = |need: &ColumnNeed| need.column == Column::State;
         let Some(place) = self.needs.iter().position(state) else {
             return;
         };
-        let before = self.widths[place].replace(self.needs[place].whole);
+        let before = self.widths[place].replace(self.needs[place].full);
         if self.used() > self.cells {
             self.widths[place] = before;
         }
@@ -243,20 +246,20 @@ impl Line<'_> {
         for (place, need) in self.needs.iter().enumerate() {
             let spare = self.cells.saturating_sub(self.used());
             if let Some(width) = self.widths[place].as_mut().filter(|_| which(need.column)) {
-                *width = need.whole.min(*width + spare);
+                *width = need.full.min(*width + spare);
             }
         }
     }
 
-    fn finish(self) -> Layout {
+    fn finish(self) -> TableLayout {
         let placed = |(place, width): (usize, &Option<usize>)| {
-            Some(Placed {
+            Some(PlacedColumn {
                 column: self.needs[place].column,
-                place,
+                cell_index: place,
                 width: (*width)?,
             })
         };
-        Layout {
+        TableLayout {
             columns: self.widths.iter().enumerate().filter_map(placed).collect(),
             gap: self.gap,
         }
@@ -267,7 +270,7 @@ impl Line<'_> {
 mod tests {
     use super::*;
     use crate::explain::catalogue::Language;
-    use crate::filter::sample::{self, JAVA, LINK_LOCAL, world};
+    use crate::filter::test_world::{self, JAVA_CLOSE_WAIT, LINK_LOCAL, world};
     use crate::listing::cell::cell;
     use crate::model::observation::Observation;
     use crate::model::protocol::Protocol;
@@ -279,9 +282,9 @@ mod tests {
         Catalogue::of(Language::English)
     }
 
-    fn measured(rows: &[Row], observation: &Observation) -> Measure {
-        let wanted = Column::telling(observation, false);
-        let mut measure = Measure::new(&wanted, None, english());
+    fn measured(rows: &[Row], observation: &Observation) -> ColumnWidths {
+        let wanted = Column::applicable(observation, false);
+        let mut measure = ColumnWidths::new(&wanted, None, english());
         for row in rows {
             let cells: Vec<Cell> = wanted
                 .iter()
@@ -294,11 +297,11 @@ mod tests {
 
     /// Columns shown at a width: keys, with the width if it is less than the full
     /// one.
-    fn shown(measure: &Measure, cells: usize) -> String {
+    fn shown(measure: &ColumnWidths, cells: usize) -> String {
         let layout = measure.layout(cells);
         let words = layout.columns.iter().map(|placed| {
-            let need = measure.needs[placed.place];
-            if placed.width < need.whole {
+            let need = measure.needs[placed.cell_index];
+            if placed.width < need.full {
                 format!("{}:{}", placed.column.key(), placed.width)
             } else {
                 placed.column.key().to_owned()
@@ -308,12 +311,12 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_rows_at_every_width() {
+    fn columns_shown_at_each_width() {
         let world = world();
         let mut rows: Vec<Row> = world.rows.to_vec();
         // Without the two rows with long IPv6 addresses, which are rare.
         rows.remove(LINK_LOCAL as usize);
-        rows.remove(JAVA as usize);
+        rows.remove(JAVA_CLOSE_WAIT as usize);
         let measure = measured(&rows, &world);
         let cases = [
             (0, ""),
@@ -341,7 +344,7 @@ mod tests {
     fn the_longest_ipv4_rows_show_the_essentials_on_eighty() {
         let world = world();
         let mut row = world.rows[1];
-        let longest = sample::row(
+        let longest = test_world::row(
             Protocol::Tcp,
             State::Established,
             "192.168.100.100:50122",
@@ -360,8 +363,8 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_name_does_not_push_columns_away() {
-        let mut measure = Measure::new(&[Column::Process, Column::Local], None, english());
+    fn long_process_name_does_not_drop_columns() {
+        let mut measure = ColumnWidths::new(&[Column::Process, Column::Local], None, english());
         let name = "\\x1b".repeat(15);
         measure.add(&[Cell::from(name.as_str()), Cell::from("192.0.2.1:80")]);
         let widths: Vec<usize> = measure
@@ -370,7 +373,7 @@ mod tests {
             .iter()
             .map(|placed| placed.width)
             .collect();
-        assert_eq!(widths, [LONGEST_PROCESS, 12]);
+        assert_eq!(widths, [MAX_PROCESS_WIDTH, 12]);
     }
 
     #[test]
@@ -378,7 +381,7 @@ mod tests {
         let world = world();
         for column in Column::ALL {
             let wanted = Column::ALL;
-            let mut measure = Measure::new(&wanted, Some(column), english());
+            let mut measure = ColumnWidths::new(&wanted, Some(column), english());
             for row in world.rows.iter() {
                 let cells = wanted.map(|wanted| cell(wanted, row, &world, false, english()));
                 measure.add(&cells);
@@ -386,7 +389,7 @@ mod tests {
             for width in 40..200 {
                 let layout = measure.layout(width);
                 let placed = layout.columns.iter().find(|placed| placed.column == column);
-                let title = super::width(english().column_title(column.key()));
+                let title = super::display_width(english().column_title(column.key()));
                 assert!(
                     placed.is_some_and(|placed| placed.width > title),
                     "{column:?} at {width}: {layout:?}"
@@ -396,8 +399,8 @@ mod tests {
     }
 
     #[test]
-    fn room_is_measured_in_cells() {
-        let mut measure = Measure::new(&[Column::Process, Column::User], None, english());
+    fn widths_are_measured_in_cells() {
+        let mut measure = ColumnWidths::new(&[Column::Process, Column::User], None, english());
         measure.add(&[Cell::from("浏览器浏览器"), Cell::from("文")]);
         let layout = measure.layout(18);
         assert_eq!(layout.gap, 2);

@@ -70,7 +70,7 @@ impl Ranks {
 
     /// The rank of the unit that opened a row's socket, if that is known.
     pub(super) fn opener(&self, row: &Row, observation: &Observation) -> Option<u32> {
-        row.unowned?;
+        row.no_owner_reason?;
         let place = observation.openers.place(&row.socket.key())?;
         self.openers.get(place).copied()
     }

@@ -2,9 +2,9 @@
 //! that the owner opened. The question before a process is ended shows it.
 
 use crate::explain::catalogue::Catalogue;
-use crate::explain::sentence::fill;
-use crate::filter::{Side, write_address};
-use crate::model::chronicle::Timeline;
+use crate::explain::template::render;
+use crate::filter::{SocketEnd, write_address};
+use crate::model::event_history::Timeline;
 use crate::model::observation::Observation;
 use crate::model::protocol::Protocol;
 use crate::model::row::Row;
@@ -13,22 +13,22 @@ use crate::model::state::State;
 /// The role of a row for the process that owns it, in order of importance: a
 /// process with several sockets is described by the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Role {
+pub enum SocketRole {
     /// It listens (TCP).
-    Listens,
+    Listener,
     /// It receives datagrams from any host (UDP).
-    Receives,
+    DatagramReceiver,
     /// The peer opened this connection.
     Accepted,
     /// The owner opened this connection.
     Client,
     /// A connection with an unknown initiator.
-    Connected,
+    UnknownInitiator,
     /// Bound to its port, and neither listening nor connected.
     Bound,
 }
 
-impl Role {
+impl SocketRole {
     /// The role of a row.
     ///
     /// A connection was accepted if there is a listener that accepts it, or if it
@@ -36,12 +36,12 @@ impl Role {
     /// if a listener of this namespace has the other end, or if only the local
     /// port is one that the kernel assigns (`ip_local_port_range`).
     #[must_use]
-    pub fn of(row: &Row, observation: &Observation) -> Self {
+    pub fn from_row(row: &Row, observation: &Observation) -> Self {
         let socket = &row.socket;
         let Some(peer) = socket.peer() else {
             return match (socket.state, socket.protocol) {
-                (State::Listen, _) => Self::Listens,
-                (_, Protocol::Udp) => Self::Receives,
+                (State::Listen, _) => Self::Listener,
+                (_, Protocol::Udp) => Self::DatagramReceiver,
                 _ => Self::Bound,
             };
         };
@@ -49,29 +49,29 @@ impl Role {
         if socket.state == State::BoundInactive {
             return Self::Bound;
         }
-        let passed = |state| has_been(&observation.timeline(row), state);
+        let passed = |state| has_passed(&observation.timeline(row), state);
         if socket.protocol == Protocol::Tcp {
             if socket.state == State::SynSent || passed(State::SynSent) {
                 return Self::Client;
             }
-            if observation.listeners_of(row).next().is_some() || passed(State::SynReceived) {
+            if observation.best_listeners(row).next().is_some() || passed(State::SynReceived) {
                 return Self::Accepted;
             }
             let mut mirrored = *row;
             mirrored.socket.local = peer;
             mirrored.socket.remote = socket.local;
-            if observation.listeners_of(&mirrored).next().is_some() {
+            if observation.best_listeners(&mirrored).next().is_some() {
                 return Self::Client;
             }
         }
         let Some((first, last)) = observation.limits.local_ports else {
-            return Self::Connected;
+            return Self::UnknownInitiator;
         };
         let handed_out = |port: u16| (first..=last).contains(&port);
         match (handed_out(socket.local.port), handed_out(peer.port)) {
             (true, false) => Self::Client,
             (false, true) => Self::Accepted,
-            _ => Self::Connected,
+            _ => Self::UnknownInitiator,
         }
     }
 
@@ -79,11 +79,11 @@ impl Role {
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
-            Self::Listens => "listens",
-            Self::Receives => "receives",
+            Self::Listener => "listens",
+            Self::DatagramReceiver => "receives",
             Self::Accepted => "accepted",
             Self::Client => "client",
-            Self::Connected => "connected",
+            Self::UnknownInitiator => "connected",
             Self::Bound => "bound",
         }
     }
@@ -100,37 +100,37 @@ impl Role {
 
     /// True if it serves its port.
     #[must_use]
-    pub fn serves(self) -> bool {
-        matches!(self, Self::Listens | Self::Receives)
+    pub fn is_server(self) -> bool {
+        matches!(self, Self::Listener | Self::DatagramReceiver)
     }
 }
 
 /// The role of one row with its ends, independent of the language.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Relation {
+pub struct SocketRelation {
     /// The role.
-    pub role: Role,
+    pub role: SocketRole,
     port: u16,
     local: String,
     remote: String,
 }
 
-impl Relation {
+impl SocketRelation {
     /// Role of a row for its owner.
     #[must_use]
-    pub fn of(row: &Row, observation: &Observation) -> Self {
+    pub fn from_row(row: &Row, observation: &Observation) -> Self {
         Self {
-            role: Role::of(row, observation),
+            role: SocketRole::from_row(row, observation),
             port: row.socket.local.port,
-            local: end(Side::Local, row, observation),
-            remote: end(Side::Remote, row, observation),
+            local: format_end(SocketEnd::Local, row, observation),
+            remote: format_end(SocketEnd::Remote, row, observation),
         }
     }
 
     /// Returns it in words: `listens on :5173`, `client of 192.0.2.9:5432`.
     #[must_use]
-    pub fn told(&self, words: &Catalogue) -> String {
-        let told = fill(words.closing("roles", self.role.key()), |place| {
+    pub fn render(&self, words: &Catalogue) -> String {
+        let told = render(words.closing("roles", self.role.key()), |place| {
             Some(match place {
                 "port" => self.port.to_string(),
                 "local" => self.local.clone(),
@@ -141,15 +141,15 @@ impl Relation {
     }
 }
 
-fn has_been(timeline: &Timeline, state: State) -> bool {
+fn has_passed(timeline: &Timeline, state: State) -> bool {
     timeline.steps.iter().any(|step| step.state == state)
 }
 
 /// Formats one end of a row for the sentence about its role: `:5173` for any
 /// address.
-fn end(side: Side, row: &Row, observation: &Observation) -> String {
+fn format_end(side: SocketEnd, row: &Row, observation: &Observation) -> String {
     let local = row.socket.local;
-    if side == Side::Local && local.is_unspecified() && row.socket.interface == 0 {
+    if side == SocketEnd::Local && local.is_unspecified() && row.socket.interface == 0 {
         return format!(":{}", local.port);
     }
     let mut text = String::new();
@@ -162,7 +162,7 @@ fn end(side: Side, row: &Row, observation: &Observation) -> String {
 mod tests {
     use super::*;
     use crate::explain::catalogue::Language;
-    use crate::filter::sample::row;
+    use crate::filter::test_world::row;
     use std::sync::Arc;
 
     #[test]
@@ -227,9 +227,9 @@ mod tests {
         world.rows = Arc::new(cases.iter().map(|(row, _)| *row).collect());
         let words = Catalogue::of(Language::English);
         for (row, told) in cases {
-            let relation = Relation::of(&row, &world);
-            assert_eq!(relation.told(words), told);
-            assert!(Role::KEYS.contains(&relation.role.key()));
+            let relation = SocketRelation::from_row(&row, &world);
+            assert_eq!(relation.render(words), told);
+            assert!(SocketRole::KEYS.contains(&relation.role.key()));
         }
     }
 }

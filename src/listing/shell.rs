@@ -1,23 +1,23 @@
 //! A filter with its toggles as arguments for a shell, so that a shown command
 //! can be copied.
 
-use super::{Quick, StateClass};
+use super::{QuickFilter, StateClass};
 use crate::filter::Filter;
-use crate::model::protocol::{Family, Protocol};
+use crate::model::protocol::{IpFamily, Protocol};
 
 /// Returns the arguments of `tcplens kill` or `tcplens close` that find the same
 /// rows: `:8081`, `-t 'port:80 and user:x'`. All rows are found by `state all`,
 /// since both commands require a filter.
 #[must_use]
-pub fn shell_words(filter: &Filter, quick: &Quick) -> String {
+pub fn shell_arguments(filter: &Filter, quick: &QuickFilter) -> String {
     let mut words = Vec::new();
     words.extend(quick.protocol.map(|protocol| match protocol {
         Protocol::Tcp => "-t".to_owned(),
         Protocol::Udp => "-u".to_owned(),
     }));
     words.extend(quick.family.map(|family| match family {
-        Family::Inet => "-4".to_owned(),
-        Family::Inet6 => "-6".to_owned(),
+        IpFamily::Inet => "-4".to_owned(),
+        IpFamily::Inet6 => "-6".to_owned(),
     }));
     let class = match quick.class {
         None => None,
@@ -35,12 +35,12 @@ pub fn shell_words(filter: &Filter, quick: &Quick) -> String {
         (text, None) => text.to_owned(),
         (text, Some(class)) => format!("({text}) and {class}"),
     };
-    words.push(quoted(&text));
+    words.push(shell_quoted(&text));
     words.join(" ")
 }
 
 /// Quotes a text if a shell would change it.
-fn quoted(text: &str) -> String {
+fn shell_quoted(text: &str) -> String {
     if let Some(port) = text.strip_prefix("port:")
         && port.bytes().all(|byte| byte.is_ascii_digit())
     {
@@ -60,20 +60,20 @@ mod tests {
 
     #[test]
     fn commands_can_be_copied() {
-        let listening = Quick {
+        let listening = QuickFilter {
             class: Some(StateClass::Listening),
-            ..Quick::default()
+            ..QuickFilter::default()
         };
-        let tcp_open = Quick {
+        let tcp_open = QuickFilter {
             protocol: Some(Protocol::Tcp),
-            family: Some(Family::Inet6),
+            family: Some(IpFamily::Inet6),
             class: Some(StateClass::Established),
         };
-        let other = Quick {
+        let other = QuickFilter {
             class: Some(StateClass::Other),
-            ..Quick::default()
+            ..QuickFilter::default()
         };
-        let none = Quick::default();
+        let none = QuickFilter::default();
         let cases = [
             (":8081", none, ":8081"),
             ("pid:812", none, "pid:812"),
@@ -93,7 +93,7 @@ mod tests {
         ];
         for (text, quick, expected) in cases {
             let filter = Filter::parse(text).unwrap();
-            let words = shell_words(&filter, &quick);
+            let words = shell_arguments(&filter, &quick);
             assert_eq!(words, expected, "{text}");
             let inner = words.rsplit_once('\'').map_or(words.as_str(), |_| {
                 let (_, rest) = words.split_once('\'').unwrap();

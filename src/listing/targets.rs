@@ -5,9 +5,9 @@
 //! server, not the browser: a port that names no end is the local port here, and
 //! among the rows with that local port those that serve it go first.
 
-use super::arrange::matcher as ready;
-use crate::filter::{Doubt, Filter, Matcher};
-use crate::listing::Role;
+use super::select_rows::matcher_with_urgencies as ready;
+use crate::filter::{Filter, Matcher, UnknownReason};
+use crate::listing::SocketRole;
 use crate::model::endpoint::Endpoint;
 use crate::model::observation::Observation;
 use crate::model::row::{Phase, Row};
@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug, Default)]
 pub struct Targets<'o> {
     /// The rows whose owners are targets.
-    pub meant: Vec<&'o Row>,
+    pub selected: Vec<&'o Row>,
     /// The matching rows whose owners are spared: clients of the port, and
     /// connections on it if another socket serves it.
     pub spared: Vec<&'o Row>,
@@ -26,16 +26,20 @@ pub struct Targets<'o> {
 /// Partitions the matching rows of a filter. All are targets unless it has a port
 /// without naming an end.
 #[must_use]
-pub fn targets<'o>(rows: &[&'o Row], filter: &Filter, observation: &'o Observation) -> Targets<'o> {
-    Targets::of(rows, &TargetRule::new(rows, filter, observation))
+pub fn select_targets<'o>(
+    rows: &[&'o Row],
+    filter: &Filter,
+    observation: &'o Observation,
+) -> Targets<'o> {
+    Targets::partition(rows, &TargetRule::new(rows, filter, observation))
 }
 
 impl<'o> Targets<'o> {
     /// Partitions the rows by a rule.
     #[must_use]
-    pub fn of(rows: &[&'o Row], rule: &TargetRule<'_>) -> Self {
-        let (meant, spared) = rows.iter().partition(|row| rule.matches(row));
-        Self { meant, spared }
+    pub fn partition(rows: &[&'o Row], rule: &TargetRule<'_>) -> Self {
+        let (selected, spared) = rows.iter().partition(|row| rule.matches(row));
+        Self { selected, spared }
     }
 }
 
@@ -53,14 +57,16 @@ impl<'o> TargetRule<'o> {
     /// Returns the rule for the matching rows of a filter.
     #[must_use]
     pub fn new(found: &[&Row], filter: &Filter, observation: &'o Observation) -> Self {
-        if !filter.asks_for_bare_port() {
-            return Self::of_all(filter, observation);
+        if !filter.has_unqualified_port() {
+            return Self::match_all(filter, observation);
         }
         let matcher = ready(&filter.with_local_ports(), observation);
-        let serving = found.iter().filter(|row| is_served_by(row, observation));
+        let serving = found
+            .iter()
+            .filter(|row| is_server_socket(row, observation));
         let served = serving
             .filter(|row| matcher.matches(row))
-            .map(|row| place(row))
+            .map(|row| namespace_and_port(row))
             .collect();
         Self {
             observation,
@@ -71,7 +77,7 @@ impl<'o> TargetRule<'o> {
 
     /// Returns the rule by which every matching row is a target.
     #[must_use]
-    pub fn of_all(filter: &Filter, observation: &'o Observation) -> Self {
+    pub fn match_all(filter: &Filter, observation: &'o Observation) -> Self {
         Self {
             observation,
             matcher: ready(filter, observation),
@@ -82,31 +88,35 @@ impl<'o> TargetRule<'o> {
     /// True if a row is a target.
     #[must_use]
     pub fn matches(&self, row: &Row) -> bool {
-        self.is_left(row) && self.matcher.matches(row)
+        self.is_not_shadowed_by_server(row) && self.matcher.matches(row)
     }
 
     /// Returns the reason why it is unknown if a row is a target, if so. `alone`
     /// is the row with one of its owners only.
     #[must_use]
-    pub fn doubt(&self, row: &Row, alone: &Row) -> Option<Doubt> {
-        self.matcher.doubt(alone).filter(|_| self.is_left(row))
+    pub fn unknown_reason(&self, row: &Row, alone: &Row) -> Option<UnknownReason> {
+        self.matcher
+            .unknown_reason(alone)
+            .filter(|_| self.is_not_shadowed_by_server(row))
     }
 
     /// True unless the row is spared in favour of the server of its port.
-    fn is_left(&self, row: &Row) -> bool {
+    fn is_not_shadowed_by_server(&self, row: &Row) -> bool {
         self.served.as_ref().is_none_or(|served| {
-            is_served_by(row, self.observation) || !served.contains(&place(row))
+            is_server_socket(row, self.observation) || !served.contains(&namespace_and_port(row))
         })
     }
 }
 
-fn place(row: &Row) -> (u32, u16) {
+fn namespace_and_port(row: &Row) -> (u32, u16) {
     (row.socket.namespace, row.socket.local.port)
 }
 
 /// True for the socket that serves a port.
-fn is_served_by(row: &Row, observation: &Observation) -> bool {
-    row.socket.peer().is_none() && row.phase != Phase::Closed && Role::of(row, observation).serves()
+fn is_server_socket(row: &Row, observation: &Observation) -> bool {
+    row.socket.peer().is_none()
+        && row.phase != Phase::Closed
+        && SocketRole::from_row(row, observation).is_server()
 }
 
 /// True if a row matches only because of its remote end: without it, the filter
@@ -121,7 +131,7 @@ pub fn matches_by_remote_only(row: &Row, matcher: &Matcher<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::filter::sample::row;
+    use crate::filter::test_world::row;
     use crate::model::protocol::Protocol;
     use crate::model::state::State;
     use std::sync::Arc;
@@ -149,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn who_serves_a_port_is_meant_and_its_clients_are_left_alone() {
+    fn server_of_a_port_is_selected_and_its_clients_are_spared() {
         // The filter, the targets, the spared rows.
         let cases: [(&str, &[usize], &[usize]); 14] = [
             (":5173", &[0], &[1, 2, 3]),
@@ -180,19 +190,19 @@ mod tests {
                 .copied()
                 .filter(|row| filter.matches(row, &world))
                 .collect();
-            let parted = targets(&found, &filter, &world);
+            let parted = select_targets(&found, &filter, &world);
             let numbers = |some: &[&Row]| -> Vec<usize> {
                 let place = |row: &&Row| rows.iter().position(|other| std::ptr::eq(*other, *row));
                 some.iter().filter_map(place).collect()
             };
-            assert_eq!(numbers(&parted.meant), meant, "{text}");
+            assert_eq!(numbers(&parted.selected), meant, "{text}");
             assert_eq!(numbers(&parted.spared), spared, "{text}");
         }
     }
 
     /// It is unknown of every connection here if its round trip takes that long.
     #[test]
-    fn only_what_could_be_meant_is_doubted() {
+    fn only_possible_targets_are_undecided() {
         let world = world();
         let doubted = |text: &str, all: bool| -> Vec<usize> {
             let filter = Filter::parse(text).unwrap();
@@ -202,11 +212,12 @@ mod tests {
                 .filter(|row| filter.matches(row, &world))
                 .collect();
             let rule = if all {
-                TargetRule::of_all(&filter, &world)
+                TargetRule::match_all(&filter, &world)
             } else {
                 TargetRule::new(&found, &filter, &world)
             };
-            let doubted = |(place, row): (usize, &Row)| rule.doubt(row, row).map(|_| place);
+            let doubted =
+                |(place, row): (usize, &Row)| rule.unknown_reason(row, row).map(|_| place);
             rows.enumerate().filter_map(doubted).collect()
         };
         // The server of the port is known: neither clients nor connections
@@ -225,10 +236,10 @@ mod tests {
     }
 
     #[test]
-    fn urgency_can_be_asked_for() {
-        let world = crate::filter::sample::world();
+    fn filter_by_urgency_selects_targets() {
+        let world = crate::filter::test_world::world();
         let urgencies = crate::explain::urgency::urgencies(&world);
-        let urgent = |row: &&Row| urgencies.of(row) != crate::explain::urgency::Urgency::Normal;
+        let urgent = |row: &&Row| urgencies.of_row(row) != crate::explain::urgency::Urgency::Normal;
         let expected = world.rows.iter().filter(urgent).count();
         assert!(expected > 0);
         for text in [
@@ -237,13 +248,13 @@ mod tests {
         ] {
             let filter = Filter::parse(text).unwrap();
             let rows: Vec<&Row> = world.rows.iter().filter(urgent).collect();
-            let parted = targets(&rows, &filter, &world);
-            assert_eq!(parted.meant.len(), expected, "{text}");
+            let parted = select_targets(&rows, &filter, &world);
+            assert_eq!(parted.selected.len(), expected, "{text}");
         }
     }
 
     #[test]
-    fn what_only_the_remote_end_matches_is_known() {
+    fn matches_by_remote_end_only_are_recognised() {
         let world = world();
         let only = |text: &str| -> Vec<usize> {
             let filter = Filter::parse(text).unwrap();

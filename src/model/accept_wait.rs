@@ -15,5 +15,5 @@ pub struct AcceptWait {
     pub accepting: bool,
     /// True if both are lower bounds: the connection was there when watching
     /// began.
-    pub at_least: bool,
+    pub is_lower_bound: bool,
 }

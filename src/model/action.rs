@@ -1,7 +1,7 @@
 //! Actions on a process that the user requests, and their outcome.
 
-use super::caution::Caution;
 use super::process::Process;
+use super::risk::Risk;
 use super::signal::Signal;
 use super::text::Text;
 use std::num::NonZeroU32;
@@ -9,25 +9,25 @@ use std::time::Duration;
 
 /// Maximum number of targets of one action: a larger number is more likely a
 /// mistake in the filter.
-pub const MOST_TARGETS: usize = 64;
+pub const MAX_TARGETS: usize = 64;
 
 /// Maximum number of processes in a tree that is signalled: a descriptor of its
 /// own holds each of them meanwhile.
-pub const LARGEST_TREE: usize = 512;
+pub const MAX_TREE_PROCESSES: usize = 512;
 
 /// Actions that the user permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Policy {
+pub enum AccessMode {
     /// Full: observation, and confirmed actions.
     #[default]
-    Act,
+    Full,
     /// Read-only: observation alone.
-    Look,
+    ReadOnly,
 }
 
 /// The process the user selected, as the table showed it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Target {
+pub struct ProcessTarget {
     /// Process id.
     pub pid: u32,
     /// Its start time in ticks, as shown.
@@ -41,11 +41,11 @@ pub struct Target {
     pub inode: Option<NonZeroU32>,
 }
 
-impl Target {
+impl ProcessTarget {
     /// Returns the target for a process of the table, picked by one of its
     /// sockets.
     #[must_use]
-    pub fn of(process: &Process, inode: Option<NonZeroU32>) -> Self {
+    pub fn from_process(process: &Process, inode: Option<NonZeroU32>) -> Self {
         Self {
             pid: process.pid,
             start_ticks: process.start_ticks,
@@ -58,7 +58,7 @@ impl Target {
 
 /// Scope of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub enum Reach {
+pub enum SignalScope {
     /// The process alone.
     #[default]
     Process,
@@ -68,25 +68,25 @@ pub enum Reach {
 
 /// Number of a request whose target a pidfd holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ArmId(pub u64);
+pub struct TargetId(pub u64);
 
 /// Handle by which a process is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub enum Grip {
+pub enum HandleKind {
     /// A pidfd: a signal reaches this process or none.
     #[default]
     Pidfd,
     /// Only its number, without pidfd support and by `--allow-racy-kill`: a
     /// signal may hit a process that is given the number at that moment.
-    Number,
+    PidOnly,
 }
 
 /// Run state of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub enum Life {
+pub enum ProcessState {
     /// Running, or runnable.
     #[default]
-    Runs,
+    Running,
     /// It is stopped until it is continued: a signal that can be handled waits
     /// until then.
     Stopped,
@@ -94,18 +94,18 @@ pub enum Life {
     Zombie,
     /// Ended after a signal to its tree, part of which still runs: only that part
     /// is left to be signalled.
-    Remains,
+    OrphanedTree,
 }
 
 /// Facts found when the target was acquired.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct ArmedFacts {
+pub struct TargetFacts {
     /// The target as asked for.
-    pub target: Target,
+    pub target: ProcessTarget,
     /// Its present name, if that is not the one it was chosen by.
-    pub now_called: Option<Text>,
+    pub current_name: Option<Text>,
     /// Its present program, if that is not the one it was chosen by.
-    pub now_runs: Option<Text>,
+    pub current_program: Option<Text>,
     /// Command line, spaces between the arguments.
     pub command: Text,
     /// User id it runs as now.
@@ -115,43 +115,45 @@ pub struct ArmedFacts {
     /// All descendants, by pid and name, the children first.
     pub descendants: Vec<(u32, Text)>,
     /// Risks of signalling the descendants, for which one key is not enough.
-    pub cautions_below: Vec<Caution>,
+    pub descendant_risks: Vec<Risk>,
     /// Parent's pid and name.
     pub parent: Option<(u32, Text)>,
     /// Run state.
-    pub life: Life,
+    pub state: ProcessState,
     /// True if the socket it was picked by was passed to it at its start
     /// (`LISTEN_FDS`, sd_listen_fds(3)): the process that passed it usually holds
     /// it too.
-    pub activated: bool,
+    pub socket_activated: bool,
     /// Risks of signalling the process alone, for which one key is not enough.
-    pub cautions: Vec<Caution>,
+    pub risks: Vec<Risk>,
     /// Handle by which it is held.
-    pub grip: Grip,
+    pub handle: HandleKind,
 }
 
-impl ArmedFacts {
+impl TargetFacts {
     /// Number of processes that a signal of this scope is for.
     #[must_use]
-    pub fn reached(&self, reach: Reach) -> usize {
+    pub fn process_count(&self, reach: SignalScope) -> usize {
         match reach {
-            Reach::Process => 1,
-            Reach::Tree => usize::from(self.life != Life::Remains) + self.descendants.len(),
+            SignalScope::Process => 1,
+            SignalScope::Tree => {
+                usize::from(self.state != ProcessState::OrphanedTree) + self.descendants.len()
+            }
         }
     }
 
     /// Returns the risks of a signal of this scope, for which one key is not
     /// enough.
     #[must_use]
-    pub fn cautions_for(&self, reach: Reach) -> Vec<Caution> {
-        let mut cautions = self.cautions.clone();
-        if reach == Reach::Tree {
-            let count = self.reached(reach);
+    pub fn risks_for(&self, reach: SignalScope) -> Vec<Risk> {
+        let mut cautions = self.risks.clone();
+        if reach == SignalScope::Tree {
+            let count = self.process_count(reach);
             if count > 1 {
                 let count = u32::try_from(count).unwrap_or(u32::MAX);
-                cautions.push(Caution::Several(count));
+                cautions.push(Risk::MultipleTargets(count));
             }
-            cautions.extend(&self.cautions_below);
+            cautions.extend(&self.descendant_risks);
             cautions.sort_unstable();
             cautions.dedup();
         }
@@ -161,13 +163,15 @@ impl ArmedFacts {
     /// Returns the reason why its tree must not be signalled as a whole, if there
     /// is one.
     #[must_use]
-    pub fn tree_refusal(&self) -> Option<Refusal> {
-        if self.cautions.contains(&Caution::OwnAncestor) {
-            Some(Refusal::OwnTree)
-        } else if self.grip == Grip::Number {
-            Some(Refusal::NoPidfd)
-        } else if self.reached(Reach::Tree) > LARGEST_TREE {
-            Some(Refusal::TooMany(self.reached(Reach::Tree)))
+    pub fn tree_refusal(&self) -> Option<SignalRefusal> {
+        if self.risks.contains(&Risk::OwnAncestor) {
+            Some(SignalRefusal::OwnTree)
+        } else if self.handle == HandleKind::PidOnly {
+            Some(SignalRefusal::NoPidfd)
+        } else if self.process_count(SignalScope::Tree) > MAX_TREE_PROCESSES {
+            Some(SignalRefusal::TooMany(
+                self.process_count(SignalScope::Tree),
+            ))
         } else {
             None
         }
@@ -176,17 +180,17 @@ impl ArmedFacts {
 
 /// Reason why a target was not acquired or no signal was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum SignalRefusal {
     /// PID 1: ending it ends the system, or the container.
     Init,
     /// tcplens itself.
-    Itself,
+    OwnProcess,
     /// A kernel thread takes no signals.
     KernelThread,
     /// It has exited.
     Gone,
     /// The number now belongs to another process.
-    Replaced,
+    PidReused,
     /// It has changed its name, and may run another program now.
     Renamed,
     /// It runs another program now.
@@ -208,7 +212,7 @@ pub enum Refusal {
     },
     /// Forbidden by a seccomp filter or a security module, although the
     /// privileges of this program would allow it.
-    Filtered,
+    SecurityPolicy,
     /// This kernel has no pidfds, so that no process can be identified reliably.
     NoPidfd,
     /// `/proc` belongs to another PID namespace: its entry for a number is not
@@ -222,16 +226,16 @@ pub enum Refusal {
     Failed(Text),
 }
 
-impl Refusal {
+impl SignalRefusal {
     /// The key in assets.
     #[must_use]
     pub fn key(&self) -> &'static str {
         match self {
             Self::Init => "init",
-            Self::Itself => "itself",
+            Self::OwnProcess => "itself",
             Self::KernelThread => "kernel_thread",
             Self::Gone => "gone",
-            Self::Replaced => "replaced",
+            Self::PidReused => "replaced",
             Self::Renamed => "renamed",
             Self::OtherProgram => "other_program",
             Self::OwnTree => "own_tree",
@@ -240,7 +244,7 @@ impl Refusal {
             Self::Zombie => "zombie",
             Self::NotHolder => "not_holder",
             Self::NotPermitted { .. } => "not_permitted",
-            Self::Filtered => "filtered",
+            Self::SecurityPolicy => "filtered",
             Self::NoPidfd => "no_pidfd",
             Self::ForeignProc => "foreign_proc",
             Self::OutsideLab => "outside_lab",
@@ -275,14 +279,14 @@ impl Refusal {
 
 /// Outcome of a signal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum SignalOutcome {
     /// The signal is on its way; the process still runs.
     Sent {
         /// The signal that was sent.
         signal: Signal,
     },
     /// The process has ended.
-    Ended {
+    Exited {
         /// Time from the signal to its end.
         after: Duration,
         /// The signal that was sent.
@@ -296,25 +300,25 @@ pub enum Outcome {
         signal: Signal,
     },
     /// No signal was sent.
-    Refused(Refusal),
+    Refused(SignalRefusal),
 }
 
 /// Outcome of a signal to a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TreeOutcome {
     /// Number of processes it was sent to.
-    pub reached: usize,
+    pub signalled: usize,
     /// Outcome for the tree as a whole.
-    pub outcome: Outcome,
+    pub outcome: SignalOutcome,
 }
 
 impl TreeOutcome {
     /// Nothing was sent.
     #[must_use]
-    pub fn refused(refusal: Refusal) -> Self {
+    pub fn refused(refusal: SignalRefusal) -> Self {
         Self {
-            reached: 0,
-            outcome: Outcome::Refused(refusal),
+            signalled: 0,
+            outcome: SignalOutcome::Refused(refusal),
         }
     }
 }

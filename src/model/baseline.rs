@@ -3,7 +3,7 @@
 use super::endpoint::Endpoint;
 use super::limits::Limits;
 use super::observation::Observation;
-use super::owner::Unowned;
+use super::owner::NoOwnerReason;
 use super::protocol::Protocol;
 use super::row::{Phase, Row};
 use super::state::State;
@@ -33,27 +33,27 @@ pub enum ListenerProgram {
     Unknown,
     /// No file of this file system: no process holds the socket although every
     /// process could be read, or its program has a file system of its own.
-    NoneHere,
+    NotLocalFile,
     /// This file.
     File(Text),
 }
 
 impl ListenerProgram {
-    fn of(row: &Row, observation: &Observation) -> Self {
+    fn from_row(row: &Row, observation: &Observation) -> Self {
         let Some(owner) = observation.first_owner(row) else {
-            return match row.unowned {
-                Some(Unowned::Kernel) if observation.owner_search.is_of_the_machine() => {
-                    Self::NoneHere
+            return match row.no_owner_reason {
+                Some(NoOwnerReason::Kernel) if observation.owner_search.covers_machine() => {
+                    Self::NotLocalFile
                 }
                 _ => Self::Unknown,
             };
         };
         match &owner.exe {
-            None if owner.kernel_thread => Self::NoneHere,
+            None if owner.kernel_thread => Self::NotLocalFile,
             None => Self::Unknown,
-            Some(program) => match program.proven_path() {
+            Some(program) => match program.verified_path() {
                 Some(path) => Self::File(path.clone()),
-                None if program.elsewhere().is_some() => Self::NoneHere,
+                None if program.other_file_system().is_some() => Self::NotLocalFile,
                 None => Self::Unknown,
             },
         }
@@ -64,15 +64,15 @@ impl ListenerProgram {
     pub fn path(&self) -> Option<&Text> {
         match self {
             Self::File(path) => Some(path),
-            Self::Unknown | Self::NoneHere => None,
+            Self::Unknown | Self::NotLocalFile => None,
         }
     }
 
     /// True if a program in the baseline may be that of a present listener.
-    fn fits(&self, present: &Self) -> bool {
+    fn matches(&self, present: &Self) -> bool {
         match (self, present) {
-            (Self::File(wanted), Self::File(path)) => path.is_written_as(wanted),
-            (Self::File(_), Self::NoneHere) => false,
+            (Self::File(wanted), Self::File(path)) => path.matches_written(wanted),
+            (Self::File(_), Self::NotLocalFile) => false,
             _ => true,
         }
     }
@@ -85,44 +85,45 @@ impl Listener {
     /// the namespace of this program only: listeners of others, such as
     /// containers, do not count.
     #[must_use]
-    pub fn of(row: &Row, observation: &Observation) -> Option<Self> {
+    pub fn from_row(row: &Row, observation: &Observation) -> Option<Self> {
         let socket = &row.socket;
         let listens = match socket.protocol {
             Protocol::Tcp => socket.state == State::Listen,
             Protocol::Udp => {
                 socket.state == State::Unconnected
-                    && is_service(socket.local.port, &observation.limits)
+                    && is_service_port(socket.local.port, &observation.limits)
             }
         };
-        let counts = listens && row.phase != Phase::Closed && observation.is_own(row);
+        let counts =
+            listens && row.phase != Phase::Closed && observation.is_in_current_namespace(row);
         counts.then(|| Self {
             protocol: socket.protocol,
             address: socket.local.address(),
             port: socket.local.port,
-            program: ListenerProgram::of(row, observation),
+            program: ListenerProgram::from_row(row, observation),
             uid: Some(socket.uid),
         })
     }
 
     /// Its local end.
     #[must_use]
-    pub fn end(&self) -> Endpoint {
+    pub fn endpoint(&self) -> Endpoint {
         Endpoint::new(self.address, self.port)
     }
 
     /// True if this line of a baseline allows a listener: an unknown program or
     /// user, on either side, matches any.
     #[must_use]
-    pub fn fits(&self, present: &Self) -> bool {
+    pub fn matches(&self, present: &Self) -> bool {
         let place = |one: &Self| (one.protocol, one.address, one.port);
         let users = self.uid.zip(present.uid);
         place(self) == place(present)
-            && self.program.fits(&present.program)
+            && self.program.matches(&present.program)
             && users.is_none_or(|(wanted, uid)| wanted == uid)
     }
 }
 
-fn is_service(port: u16, limits: &Limits) -> bool {
+fn is_service_port(port: u16, limits: &Limits) -> bool {
     let range = limits.local_ports;
     range.is_some_and(|(first, last)| port != 0 && !(first..=last).contains(&port))
 }
@@ -137,25 +138,25 @@ pub struct Baseline {
 impl Baseline {
     /// Returns the listeners that are present now.
     #[must_use]
-    pub fn of(observation: &Observation) -> Self {
+    pub fn from_observation(observation: &Observation) -> Self {
         let rows = observation.rows.iter();
         Self {
             listeners: rows
-                .filter_map(|row| Listener::of(row, observation))
+                .filter_map(|row| Listener::from_row(row, observation))
                 .collect(),
         }
     }
 
     /// Number of lines without a user id.
     #[must_use]
-    pub fn without_user(&self) -> usize {
+    pub fn count_without_user(&self) -> usize {
         let listeners = self.listeners.iter();
         listeners.filter(|each| each.uid.is_none()).count()
     }
 
     /// True if this listener is expected.
     #[must_use]
-    pub fn lists(&self, listener: &Listener) -> bool {
+    pub fn contains(&self, listener: &Listener) -> bool {
         // Listeners of the same address are adjacent, whatever their program.
         let first = Listener {
             program: ListenerProgram::Unknown,
@@ -164,8 +165,8 @@ impl Baseline {
         };
         self.listeners
             .range(first..)
-            .take_while(|known| known.end() == listener.end())
-            .any(|known| known.fits(listener))
+            .take_while(|known| known.endpoint() == listener.endpoint())
+            .any(|known| known.matches(listener))
     }
 }
 
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_known_may_be_any() {
+    fn unknown_program_matches_any_program() {
         let baseline = Baseline {
             listeners: BTreeSet::from([
                 listener(22, Some("/usr/sbin/sshd")),
@@ -205,29 +206,29 @@ mod tests {
             (8080, None, false),
         ];
         for (port, program, expected) in cases {
-            let listed = baseline.lists(&listener(port, program));
+            let listed = baseline.contains(&listener(port, program));
             assert_eq!(listed, expected, "{port} {program:?}");
         }
         let mut datagrams = listener(22, Some("/usr/sbin/sshd"));
         datagrams.protocol = Protocol::Udp;
-        assert!(!baseline.lists(&datagrams));
+        assert!(!baseline.contains(&datagrams));
     }
 
     #[test]
-    fn a_holder_that_is_known_to_be_no_program_of_this_machine_fits_no_line_with_one() {
+    fn program_not_on_this_file_system_matches_no_named_program() {
         let named = listener(80, Some("/usr/sbin/nginx"));
         let bare = listener(80, None);
         let stranger = Listener {
-            program: ListenerProgram::NoneHere,
+            program: ListenerProgram::NotLocalFile,
             ..bare.clone()
         };
-        assert!(!named.fits(&stranger));
-        assert!(bare.fits(&stranger));
-        assert!(named.fits(&bare), "a hidden owner may be any");
+        assert!(!named.matches(&stranger));
+        assert!(bare.matches(&stranger));
+        assert!(named.matches(&bare), "a hidden owner may be any");
     }
 
     #[test]
-    fn another_user_is_another_listener_where_the_line_says_the_user() {
+    fn listener_of_another_user_does_not_match_a_line_with_a_user() {
         let of = |uid| Listener {
             uid,
             ..listener(80, Some("/usr/sbin/nginx"))
@@ -240,21 +241,21 @@ mod tests {
             let baseline = Baseline {
                 listeners: BTreeSet::from([of(wanted)]),
             };
-            let listed = baseline.lists(&of(present));
+            let listed = baseline.contains(&of(present));
             assert_eq!(listed, expected, "{wanted:?} {present:?}");
-            assert_eq!(baseline.without_user(), usize::from(wanted.is_none()));
+            assert_eq!(baseline.count_without_user(), usize::from(wanted.is_none()));
         }
     }
 
     #[test]
-    fn only_ports_that_no_client_is_given_are_of_services() {
+    fn service_ports_are_outside_the_local_port_range() {
         let limits = Limits {
             local_ports: Some((32_768, 60_999)),
             ..Limits::default()
         };
         for (port, expected) in [(0, false), (53, true), (40_000, false), (61_000, true)] {
-            assert_eq!(is_service(port, &limits), expected, "{port}");
+            assert_eq!(is_service_port(port, &limits), expected, "{port}");
         }
-        assert!(!is_service(53, &Limits::default()));
+        assert!(!is_service_port(53, &Limits::default()));
     }
 }

@@ -11,18 +11,18 @@ pub enum Clipboard {
     /// GNU screen in front of it, which passes on wrapped sequences.
     Screen,
     /// The Linux console, which has none.
-    Nowhere,
+    Unavailable,
 }
 
 impl Clipboard {
     /// Chooses by the environment: values of `TERM`, `TMUX` and `STY`.
     #[must_use]
-    pub fn of(term: Option<&str>, tmux: Option<&str>, screen: Option<&str>) -> Self {
+    pub fn from_env(term: Option<&str>, tmux: Option<&str>, screen: Option<&str>) -> Self {
         let set = |value: Option<&str>| value.is_some_and(|value| !value.is_empty());
         match term {
             _ if set(tmux) => Self::Tmux,
             _ if set(screen) => Self::Screen,
-            Some("linux") => Self::Nowhere,
+            Some("linux") => Self::Unavailable,
             _ => Self::Terminal,
         }
     }
@@ -34,7 +34,7 @@ impl Clipboard {
             Self::Terminal => "copied",
             Self::Tmux => "copied_tmux",
             Self::Screen => "copied_screen",
-            Self::Nowhere => "copied_nowhere",
+            Self::Unavailable => "copied_nowhere",
         }
     }
 }
@@ -44,11 +44,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_in_front_of_the_terminal_counts() {
+    fn multiplexer_in_front_of_the_terminal_is_recognised() {
         let cases = [
             (Some("xterm-256color"), None, None, Clipboard::Terminal),
             (None, None, None, Clipboard::Terminal),
-            (Some("linux"), None, None, Clipboard::Nowhere),
+            (Some("linux"), None, None, Clipboard::Unavailable),
             (
                 Some("tmux-256color"),
                 Some("/tmp/tmux-0/default,1,0"),
@@ -67,10 +67,14 @@ mod tests {
                 Some("1.pts-0.host"),
                 Clipboard::Screen,
             ),
-            (Some("linux"), Some(""), Some(""), Clipboard::Nowhere),
+            (Some("linux"), Some(""), Some(""), Clipboard::Unavailable),
         ];
         for (term, tmux, screen, expected) in cases {
-            assert_eq!(Clipboard::of(term, tmux, screen), expected, "{term:?}");
+            assert_eq!(
+                Clipboard::from_env(term, tmux, screen),
+                expected,
+                "{term:?}"
+            );
         }
     }
 }

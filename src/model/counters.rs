@@ -36,7 +36,7 @@ pub struct Counters {
     pub window_probes: Option<u64>,
     /// `TcpExt.TCPToZeroWindowAdv`: number of times a window of this end was
     /// closed.
-    pub windows_closed: Option<u64>,
+    pub zero_windows_advertised: Option<u64>,
 }
 
 /// Current values (`/proc/net/sockstat`).

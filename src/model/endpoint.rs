@@ -72,7 +72,7 @@ impl Default for Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.address() {
-            IpAddr::V4(v4) => formatter.write_str(Written::v4(v4, self.port).as_str()),
+            IpAddr::V4(v4) => formatter.write_str(Ipv4EndpointText::new(v4, self.port).as_str()),
             IpAddr::V6(v6) => write!(formatter, "[{v6}]:{}", self.port),
         }
     }
@@ -80,26 +80,26 @@ impl fmt::Display for Endpoint {
 
 /// An IPv4 address and port in text, several times faster than with the formatter
 /// of the standard library: a table writes hundreds of thousands.
-struct Written {
+struct Ipv4EndpointText {
     /// Long enough for `255.255.255.255:65535`.
     bytes: [u8; 21],
     length: usize,
 }
 
-impl Written {
-    fn v4(address: Ipv4Addr, port: u16) -> Self {
+impl Ipv4EndpointText {
+    fn new(address: Ipv4Addr, port: u16) -> Self {
         let mut written = Self {
             bytes: [0; 21],
             length: 0,
         };
         let [first, others @ ..] = address.octets();
-        written.number(first.into());
+        written.push_number(first.into());
         for octet in others {
             written.push(b'.');
-            written.number(octet.into());
+            written.push_number(octet.into());
         }
         written.push(b':');
-        written.number(port);
+        written.push_number(port);
         written
     }
 
@@ -111,7 +111,7 @@ impl Written {
     }
 
     /// Writes a number without leading zeros.
-    fn number(&mut self, number: u16) {
+    fn push_number(&mut self, number: u16) {
         for power in [10_000, 1_000, 100, 10, 1] {
             if number >= power || power == 1 {
                 // A remainder of ten fits.
@@ -139,7 +139,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_fast_way_writes_the_same(address in any::<Ipv4Addr>(), port in any::<u16>()) {
+        fn fast_formatter_equals_the_standard_one(address in any::<Ipv4Addr>(), port in any::<u16>()) {
             let fast = Endpoint::new(address.into(), port).to_string();
             prop_assert_eq!(fast, format!("{address}:{port}"));
         }

@@ -6,7 +6,7 @@
 //! which needs none and reports the last byte counts.
 
 use super::endpoint::Endpoint;
-use super::protocol::Family;
+use super::protocol::IpFamily;
 use super::socket::Socket;
 use super::state::State;
 use super::tcp_info::TcpInfo;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// Use of kernel events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum EventsChoice {
+pub enum EventsMode {
     /// If this user is permitted to read them, and as long as they are cheap.
     #[default]
     Auto,
@@ -25,7 +25,7 @@ pub enum EventsChoice {
     Off,
 }
 
-impl EventsChoice {
+impl EventsMode {
     /// Every mode with its name.
     pub const ALL: [(&'static str, Self); 3] =
         [("auto", Self::Auto), ("on", Self::On), ("off", Self::Off)];
@@ -51,11 +51,11 @@ impl EventsChoice {
 #[derive(Clone, Debug, Default)]
 pub struct Events {
     /// Active source, or the reason why there is none.
-    pub feed: Feed,
+    pub source: EventSource,
     /// Changes of state, in the order in which they happened.
-    pub changes: Vec<Change>,
+    pub changes: Vec<StateChange>,
     /// Connections that ended, in the order in which they did.
-    pub endings: Vec<Ending>,
+    pub destroyed: Vec<SocketDestroyed>,
     /// Number of events lost before they could be read.
     pub lost: u64,
     /// Cost of reading them since the last reading, in thousandths of one core;
@@ -65,43 +65,43 @@ pub struct Events {
 
 /// Source of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Feed {
+pub enum EventSource {
     /// None: not requested.
     #[default]
     Off,
     /// Every change of state.
-    Changes,
+    StateChanges,
     /// Only the ends of connections, for this reason.
-    Endings(NoFeed),
+    DestroyedOnly(EventsUnavailable),
     /// None, for this reason.
-    Nothing(NoFeed),
+    Unavailable(EventsUnavailable),
 }
 
 /// Reason why changes of state are not reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoFeed {
+pub enum EventsUnavailable {
     /// Not requested.
-    NotAsked,
+    NotRequested,
     /// Insufficient privileges.
     NotPermitted,
     /// The kernel has no tracefs, or no such tracepoint.
-    NotOffered,
+    Unsupported,
     /// The format of the tracepoint is unknown.
     UnknownFormat,
     /// Reading them was too expensive, and they were wanted only if cheap.
-    TooDear,
+    TooExpensive,
     /// Another error.
     Failed,
 }
 
-impl NoFeed {
+impl EventsUnavailable {
     /// Every reason with its key in the assets.
     pub const ALL: [(Self, &'static str); 6] = [
-        (Self::NotAsked, "not_asked"),
+        (Self::NotRequested, "not_asked"),
         (Self::NotPermitted, "not_permitted"),
-        (Self::NotOffered, "not_offered"),
+        (Self::Unsupported, "not_offered"),
         (Self::UnknownFormat, "unknown_format"),
-        (Self::TooDear, "too_dear"),
+        (Self::TooExpensive, "too_dear"),
         (Self::Failed, "failed"),
     ];
 
@@ -117,7 +117,7 @@ impl NoFeed {
 
 /// A change of a TCP socket's state, as reported by the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct StateChange {
     /// Time in microseconds on the clock of
     /// [`Time::monotonic_ms`](super::time::Time::monotonic_ms).
     pub at_us: u64,
@@ -129,22 +129,22 @@ pub struct Change {
     /// The peer's end.
     pub remote: Endpoint,
     /// The family it was opened for.
-    pub family: Family,
+    pub family: IpFamily,
     /// The state it left.
     pub from: State,
     /// The state it came to.
     pub to: State,
     /// True if it happened in an interrupt: a segment or a timer caused it, and
     /// no call of its owner.
-    pub interrupt: bool,
+    pub in_interrupt: bool,
     /// The process that caused it, if that is certainly its owner: on the way to
     /// `SYN_SENT` and to `LISTEN`, which only a call leads to.
-    pub caller: Option<Arc<Caller>>,
+    pub process: Option<Arc<EventProcess>>,
 }
 
 /// A process as an event names it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Caller {
+pub struct EventProcess {
     /// Its number.
     pub pid: u32,
     /// Its name at that moment (`comm`).
@@ -160,8 +160,8 @@ pub struct Caller {
 /// The end of a socket, as the destroy multicast reports it. It comes when the
 /// kernel frees the full socket: a row in `TIME_WAIT` may remain.
 #[derive(Clone, Debug)]
-pub struct Ending {
-    /// Time at which it was read, in microseconds as in [`Change::at_us`].
+pub struct SocketDestroyed {
+    /// Time at which it was read, in microseconds as in [`StateChange::at_us`].
     pub at_us: u64,
     /// The socket at its end, with its cookie; the peer's port may be 0.
     pub socket: Socket,
@@ -174,11 +174,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn choices_have_words() {
-        for (word, choice) in EventsChoice::ALL {
-            assert_eq!(EventsChoice::from_word(word), Some(choice));
+    fn modes_parse_their_own_names() {
+        for (word, choice) in EventsMode::ALL {
+            assert_eq!(EventsMode::from_word(word), Some(choice));
             assert_eq!(choice.word(), word);
         }
-        assert_eq!(EventsChoice::from_word("maybe"), None);
+        assert_eq!(EventsMode::from_word("maybe"), None);
     }
 }

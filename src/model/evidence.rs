@@ -2,21 +2,21 @@
 //! the affected rows are derived.
 
 mod facts;
-mod lead;
-mod tripped;
+mod row_selector;
+mod user_rule;
 
 use super::baseline::Listener;
 use super::endpoint::Endpoint;
-use super::finding::{Rule, UnseenHolder};
+use super::finding::{Rule, UnknownHolder};
 use super::process::Process;
-use super::protocol::Family;
+use super::protocol::IpFamily;
 use super::text::Text;
-pub use facts::{Fact, Facts};
-pub use lead::{Lead, Waits};
+pub use facts::{EvidenceFacts, Fact};
+pub use row_selector::{QueueCondition, RowSelector};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-pub use tripped::{Group, Tripped};
+pub use user_rule::{UserRuleEvidence, UserRuleGroup};
 
 /// Evidence of a rule, in numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,7 +56,7 @@ pub enum Evidence {
         failed: u32,
     },
     /// For [`Rule::NotAccepting`].
-    NotAccepting(AcceptStall),
+    NotAccepting(AcceptStallEvidence),
     /// For [`Rule::AcceptQueue`].
     AcceptQueue {
         /// Local address and port of the listener.
@@ -74,12 +74,12 @@ pub enum Evidence {
         /// True if the queue is full.
         full: bool,
     },
-    /// For [`Rule::TimeWaitHeap`].
-    TimeWaitHeap {
+    /// For [`Rule::TimeWaitLimit`].
+    TimeWaitLimit {
         /// Number of connections in `TIME_WAIT`.
         count: u32,
         /// Maximum number (`tcp_max_tw_buckets`).
-        most: u32,
+        limit: u32,
         /// Number of connections that got no `TIME_WAIT` in the last minute.
         overflows: u64,
     },
@@ -88,51 +88,51 @@ pub enum Evidence {
         /// Number of orphans.
         orphans: u32,
         /// Maximum number (`tcp_max_orphans`).
-        most: u32,
+        limit: u32,
     },
     /// For [`Rule::SynFlood`].
-    SynFlood(HalfOpen),
+    SynFlood(SynFloodEvidence),
     /// For [`Rule::CloseWait`].
-    CloseWait(Leak),
+    CloseWait(CloseWaitEvidence),
     /// For [`Rule::FinWait2`].
-    FinWait2(HalfClosed),
+    FinWait2(FinWait2Evidence),
     /// For [`Rule::Unacknowledged`].
-    Unacknowledged(Unacknowledged),
+    Unacknowledged(UnacknowledgedEvidence),
     /// For [`Rule::Deadlock`].
-    Deadlock(Deadlock),
+    Deadlock(DeadlockEvidence),
     /// For [`Rule::SelfConnection`].
-    SelfConnection(SelfConnection),
+    SelfConnection(SelfConnectionEvidence),
     /// For [`Rule::PeerNotReading`].
-    PeerNotReading(Stillness),
+    PeerNotReading(StalledQueueEvidence),
     /// For [`Rule::PeerNotReading`], of connections that no program holds any more.
-    OrphansNotRead(Stillness),
+    PeerNotReadingOrphans(StalledQueueEvidence),
     /// For [`Rule::ProgramNotReading`].
-    ProgramNotReading(Stillness),
+    ProgramNotReading(StalledQueueEvidence),
     /// For [`Rule::UdpDrops`].
-    UdpDrops(UdpDrops),
+    UdpDrops(UdpDropsEvidence),
     /// For [`Rule::FailedConnects`].
     FailedConnects {
         /// Process and destinations of the failed connects, if the kernel's
         /// events report them.
-        whose: Option<Failing>,
+        process: Option<FailingProcess>,
         /// Number of connects that failed.
         failed: u32,
         /// Number of connects that were attempted.
-        tried: u32,
+        attempted: u32,
         /// Time over which they were counted.
         window: Duration,
     },
     /// For [`Rule::LocalPorts`].
-    LocalPorts(PortUse),
-    /// For [`Rule::OddProgram`].
-    OddProgram {
+    LocalPorts(LocalPortsEvidence),
+    /// For [`Rule::SuspiciousProgram`].
+    SuspiciousProgram {
         /// The anomaly.
-        oddity: Oddity,
+        anomaly: ProgramAnomaly,
         /// The program file.
         program: Text,
     },
-    /// For [`Rule::OddProgram`], if a user has many of a kind.
-    OddPrograms(OddPrograms),
+    /// For [`Rule::SuspiciousProgram`], if a user has many of a kind.
+    SuspiciousPrograms(SuspiciousProgramsEvidence),
     /// For [`Rule::NewListener`].
     NewListener {
         /// Local address and port of the listener.
@@ -140,30 +140,30 @@ pub enum Evidence {
         /// The program file, if known.
         program: Option<Text>,
         /// True if it listens on every address of this machine.
-        open_to_all: bool,
+        on_all_addresses: bool,
     },
-    /// For [`Rule::UnheldListener`].
-    UnheldListener {
+    /// For [`Rule::UnownedListener`].
+    UnownedListener {
         /// Local address and port of the listener.
         listener: Endpoint,
         /// User id of the socket.
         uid: u32,
     },
     /// For [`Rule::NewListener`], if there is a baseline.
-    Unlisted(Listener),
+    NotInBaseline(Listener),
     /// For [`Rule::MissingListener`].
-    Missing(Listener),
+    MissingListener(Listener),
     /// For [`Rule::UserRule`].
-    UserRule(Tripped),
+    UserRule(UserRuleEvidence),
 }
 
 /// Suspicious programs of one user, with the same anomaly.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OddPrograms {
+pub struct SuspiciousProgramsEvidence {
     /// The user, if known.
     pub uid: Option<u32>,
-    /// Anomaly of each ([`Oddity::key`]).
-    pub oddity: &'static str,
+    /// Anomaly of each ([`ProgramAnomaly::key`]).
+    pub anomaly: &'static str,
     /// The world-writable folder that contains them; none for another anomaly.
     pub folder: Option<Text>,
     /// Number of programs.
@@ -174,40 +174,40 @@ pub struct OddPrograms {
 
 /// Suspicious property of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Oddity {
+pub enum ProgramAnomaly {
     /// Its name is one letter off this one.
-    Resembles(Text),
+    SimilarName(Text),
     /// It is named like a kernel thread.
-    KernelName,
+    KernelThreadName,
     /// Its program file is in no folder at all (`memfd_create(2)`).
     InMemory,
     /// It runs from a world-writable directory.
-    AnybodysFolder,
+    WorldWritableDirectory,
     /// It runs another file than that of its path here, in a file system that was
     /// made without privileges.
-    OtherFile,
+    DifferentFile,
     /// It runs a file of such a file system, and there is no file of that path here.
-    OwnFileSystem,
+    PrivateFileSystem,
 }
 
-impl Oddity {
+impl ProgramAnomaly {
     /// The key in reports.
     #[must_use]
     pub fn key(&self) -> &'static str {
         match self {
-            Self::Resembles(_) => "resembles",
-            Self::KernelName => "kernel_name",
+            Self::SimilarName(_) => "resembles",
+            Self::KernelThreadName => "kernel_name",
             Self::InMemory => "in_memory",
-            Self::AnybodysFolder => "anybodys_folder",
-            Self::OtherFile => "other_file",
-            Self::OwnFileSystem => "own_file_system",
+            Self::WorldWritableDirectory => "anybodys_folder",
+            Self::DifferentFile => "other_file",
+            Self::PrivateFileSystem => "own_file_system",
         }
     }
 }
 
 /// The evidence of a `CLOSE_WAIT` leak.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Leak {
+pub struct CloseWaitEvidence {
     /// Number of sockets that have been in that state for long.
     pub count: u32,
     /// Increase of that number.
@@ -215,32 +215,32 @@ pub struct Leak {
     /// Time over which it grew.
     pub window: Duration,
     /// Number of files the process has open, if known.
-    pub open: Option<u32>,
+    pub open_files: Option<u32>,
     /// Maximum number of open files of the process.
-    pub most: Option<u32>,
+    pub open_files_limit: Option<u32>,
 }
 
 /// Evidence of half-closed connections that receive nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct HalfClosed {
+pub struct FinWait2Evidence {
     /// Number of them.
     pub sockets: u32,
     /// Number of these whose program has shut down its receiving half, too, and
     /// can receive nothing.
-    pub shut: u32,
+    pub receive_shutdown: u32,
     /// The peer of the one that has been half-closed longest.
     pub peer: Endpoint,
     /// Time since that one was half-closed.
     pub longest: Duration,
     /// True if that is a lower bound.
-    pub at_least: bool,
+    pub is_lower_bound: bool,
     /// Time since it last received data.
     pub idle: Duration,
 }
 
 /// Evidence of a program that accepts no, or hardly any, connection.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AcceptStall {
+pub struct AcceptStallEvidence {
     /// Local address and port of the listener.
     pub listener: Endpoint,
     /// Number of connections that wait to be accepted.
@@ -254,18 +254,18 @@ pub struct AcceptStall {
     /// True if a connection was accepted while watching.
     pub accepting: bool,
     /// True if both are lower bounds.
-    pub at_least: bool,
+    pub is_lower_bound: bool,
 }
 
-impl Deadlock {
+impl DeadlockEvidence {
     /// True if both ends are of this process.
     #[must_use]
-    pub fn is_of_one_process(&self, process: Option<&Process>) -> bool {
-        self.other.is_some() && self.other.as_deref() == process
+    pub fn is_within_one_process(&self, process: Option<&Process>) -> bool {
+        self.other_process.is_some() && self.other_process.as_deref() == process
     }
 }
 
-impl AcceptStall {
+impl AcceptStallEvidence {
     /// True if no connection was accepted for as long as the oldest has waited,
     /// or nearly. Otherwise some may have been before watching began: `accepting` is
     /// true only if one was seen.
@@ -277,7 +277,7 @@ impl AcceptStall {
 
 /// Evidence of stalled queues.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Stillness {
+pub struct StalledQueueEvidence {
     /// Number of sockets whose queue is stalled.
     pub sockets: u32,
     /// Number of bytes that wait in them.
@@ -290,7 +290,7 @@ pub struct Stillness {
 
 /// Evidence of data that is not acknowledged.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Unacknowledged {
+pub struct UnacknowledgedEvidence {
     /// The peer that has been silent for longest.
     pub peer: Endpoint,
     /// The port of the listener, if the peers are its clients.
@@ -304,20 +304,20 @@ pub struct Unacknowledged {
     /// Longest time without an acknowledgement.
     pub longest: Duration,
     /// Maximum number of retransmissions of one segment.
-    pub tries: u32,
+    pub retransmits: u32,
     /// The user of a hidden owner.
-    pub user: Option<u32>,
+    pub uid: Option<u32>,
     /// True if a program has closed some of them, or their owner is hidden.
-    pub unheld: bool,
+    pub include_unowned: bool,
 }
 
 /// Evidence of two programs of this machine that wait for each other.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Deadlock {
+pub struct DeadlockEvidence {
     /// The second process, beside that of the finding; it may be the same one.
-    pub other: Option<Arc<Process>>,
+    pub other_process: Option<Arc<Process>>,
     /// Facts about the second holder, if its process is hidden.
-    pub other_unseen: Option<UnseenHolder>,
+    pub other_holder: Option<UnknownHolder>,
     /// Number of connections between the two on which neither reads.
     pub connections: u32,
     /// Number of unread bytes at the first process.
@@ -332,18 +332,18 @@ pub struct Deadlock {
 
 /// Evidence of a socket that is connected to itself.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SelfConnection {
+pub struct SelfConnectionEvidence {
     /// Both of its ends.
-    pub end: Endpoint,
+    pub endpoint: Endpoint,
     /// Age of the connection.
-    pub lasts: Duration,
+    pub duration: Duration,
     /// True if that is a lower bound.
-    pub at_least: bool,
+    pub is_lower_bound: bool,
 }
 
 /// Evidence of datagrams that a socket drops.
 #[derive(Clone, Debug, PartialEq)]
-pub struct UdpDrops {
+pub struct UdpDropsEvidence {
     /// Local end of the socket.
     pub socket: Endpoint,
     /// Number of datagrams dropped within the window.
@@ -358,29 +358,29 @@ pub struct UdpDrops {
 
 /// Evidence of local ports that run out.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PortUse {
+pub struct LocalPortsEvidence {
     /// The address on this machine.
-    pub from: IpAddr,
+    pub local_address: IpAddr,
     /// The destination; none if every destination counts, as for ports that are
     /// bound before the connection is made.
-    pub to: Option<Endpoint>,
+    pub destination: Option<Endpoint>,
     /// Number of ports in use for it.
     pub used: u32,
     /// Number of ports available.
-    pub room: u32,
+    pub available: u32,
 }
 
 /// Evidence of a SYN flood, or of too small a backlog. Counts are those of the
 /// last ten seconds, of the whole network namespace; none if the kernel does not
 /// report them.
 #[derive(Clone, Debug, PartialEq)]
-pub struct HalfOpen {
+pub struct SynFloodEvidence {
     /// The listener with most half-open connections.
     pub listener: Option<Endpoint>,
     /// Number of half-open connections it has.
     pub half_open: u32,
     /// Number of these that have long exceeded a round trip without an answer.
-    pub stale: u32,
+    pub unanswered: u32,
     /// Its backlog, if `sock_diag` reported it.
     pub backlog: Option<u32>,
     /// SYN cookies sent.
@@ -393,7 +393,7 @@ pub struct HalfOpen {
 
 /// Process and destinations of failed connects.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Failing {
+pub struct FailingProcess {
     /// Number of failed connects of the finding's process.
     pub failed: u32,
     /// Number of these that were refused at once; the others got no answer.
@@ -406,7 +406,7 @@ pub struct Failing {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScanEvidence {
     /// Kind of the scan.
-    pub breadth: Breadth,
+    pub kind: ScanKind,
     /// First contacts within the window.
     pub contacts: u32,
     /// Number of these that failed.
@@ -415,22 +415,22 @@ pub struct ScanEvidence {
     /// others got no answer.
     pub refused: Option<u32>,
     /// Attempts that began and ended between two tables, counted as answered.
-    pub unseen: u32,
+    pub untracked_attempts: u32,
     /// Length of the window, seconds.
     pub window_s: u32,
     /// The random walk's likelihood ratio at present.
-    pub likelihood: f64,
+    pub likelihood_ratio: f64,
     /// Sockets of that process in `SYN_SENT` now.
     pub waiting: u32,
     /// A few of the destinations that failed.
     pub examples: Vec<Endpoint>,
     /// The family of most of them.
-    pub family: Family,
+    pub family: IpFamily,
 }
 
 /// Kind of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Breadth {
+pub enum ScanKind {
     /// Many hosts on one port.
     Hosts {
         /// Number of hosts that failed.
@@ -464,7 +464,7 @@ impl Evidence {
             Self::NetworkDown { .. } => Rule::NetworkDown,
             Self::NotAccepting(_) => Rule::NotAccepting,
             Self::AcceptQueue { .. } => Rule::AcceptQueue,
-            Self::TimeWaitHeap { .. } => Rule::TimeWaitHeap,
+            Self::TimeWaitLimit { .. } => Rule::TimeWaitLimit,
             Self::Orphans { .. } => Rule::Orphans,
             Self::SynFlood(_) => Rule::SynFlood,
             Self::CloseWait(_) => Rule::CloseWait,
@@ -472,15 +472,15 @@ impl Evidence {
             Self::Unacknowledged(_) => Rule::Unacknowledged,
             Self::Deadlock(_) => Rule::Deadlock,
             Self::SelfConnection(_) => Rule::SelfConnection,
-            Self::PeerNotReading(_) | Self::OrphansNotRead(_) => Rule::PeerNotReading,
+            Self::PeerNotReading(_) | Self::PeerNotReadingOrphans(_) => Rule::PeerNotReading,
             Self::ProgramNotReading(_) => Rule::ProgramNotReading,
             Self::UdpDrops(_) => Rule::UdpDrops,
             Self::FailedConnects { .. } => Rule::FailedConnects,
             Self::LocalPorts(_) => Rule::LocalPorts,
-            Self::OddProgram { .. } | Self::OddPrograms(_) => Rule::OddProgram,
-            Self::NewListener { .. } | Self::Unlisted(_) => Rule::NewListener,
-            Self::UnheldListener { .. } => Rule::UnheldListener,
-            Self::Missing(_) => Rule::MissingListener,
+            Self::SuspiciousProgram { .. } | Self::SuspiciousPrograms(_) => Rule::SuspiciousProgram,
+            Self::NewListener { .. } | Self::NotInBaseline(_) => Rule::NewListener,
+            Self::UnownedListener { .. } => Rule::UnownedListener,
+            Self::MissingListener(_) => Rule::MissingListener,
             Self::UserRule(_) => Rule::UserRule,
         }
     }
@@ -494,25 +494,25 @@ impl Evidence {
             Self::NotAccepting(stall) => stall.waiting,
             Self::CloseWait(leak) => leak.count,
             Self::UdpDrops(drops) => drops.dropped,
-            Self::OddPrograms(programs) => programs.count,
+            Self::SuspiciousPrograms(programs) => programs.count,
             Self::Deadlock(pairs) => pairs.connections,
             Self::FinWait2(half_closed) => half_closed.sockets,
             Self::PeerNotReading(still)
-            | Self::OrphansNotRead(still)
+            | Self::PeerNotReadingOrphans(still)
             | Self::ProgramNotReading(still) => still.sockets,
             _ => 0,
         }
     }
 
     /// Clears counts of the present once the rule's signs have gone.
-    pub fn no_longer_waits(&mut self) {
+    pub fn clear_current_counts(&mut self) {
         match self {
             Self::OutboundScan(scan) => scan.waiting = 0,
             Self::DeadDestination { waiting, .. } | Self::AcceptQueue { waiting, .. } => {
                 *waiting = 0;
             }
             Self::NotAccepting(stall) => stall.waiting = 0,
-            Self::SynFlood(evidence) => (evidence.half_open, evidence.stale) = (0, 0),
+            Self::SynFlood(evidence) => (evidence.half_open, evidence.unanswered) = (0, 0),
             _ => {}
         }
     }

@@ -3,11 +3,11 @@
 //! The messages are in the assets; `explain` joins the two.
 
 use super::endpoint::Endpoint;
-use super::evidence::{Evidence, Lead};
-use super::owner::Unowned;
+use super::evidence::{Evidence, RowSelector};
+use super::owner::NoOwnerReason;
 use super::process::Process;
 use super::row::{Phase, Row};
-use super::time::Stamp;
+use super::time::Timestamp;
 use super::unit::Unit;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -18,9 +18,9 @@ pub enum Severity {
     /// Information.
     Info,
     /// Warning: needs attention.
-    Warn,
+    Warning,
     /// Alarm: needs action.
-    Alarm,
+    Critical,
 }
 
 impl Severity {
@@ -29,15 +29,15 @@ impl Severity {
     pub fn word(self) -> &'static str {
         match self {
             Self::Info => "info",
-            Self::Warn => "warn",
-            Self::Alarm => "alarm",
+            Self::Warning => "warn",
+            Self::Critical => "alarm",
         }
     }
 
     /// The severity with this word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        let all = [Self::Info, Self::Warn, Self::Alarm];
+        let all = [Self::Info, Self::Warning, Self::Critical];
         all.into_iter().find(|severity| severity.word() == word)
     }
 }
@@ -60,7 +60,7 @@ pub enum Rule {
     /// A program accepts too slowly.
     AcceptQueue,
     /// `TIME_WAIT` reaches its limit.
-    TimeWaitHeap,
+    TimeWaitLimit,
     /// Connections without a program reach their limit.
     Orphans,
     /// More connections are half open than the queue has room for.
@@ -86,11 +86,11 @@ pub enum Rule {
     /// The local ports to one destination run out.
     LocalPorts,
     /// A program with a suspicious name or path.
-    OddProgram,
+    SuspiciousProgram,
     /// A listener that was not there before.
     NewListener,
     /// A listening socket of a user that no process holds.
-    UnheldListener,
+    UnownedListener,
     /// Nothing listens where the baseline expects a listener.
     MissingListener,
     /// A user rule.
@@ -107,7 +107,7 @@ impl Rule {
         Self::NetworkDown,
         Self::NotAccepting,
         Self::AcceptQueue,
-        Self::TimeWaitHeap,
+        Self::TimeWaitLimit,
         Self::Orphans,
         Self::SynFlood,
         Self::CloseWait,
@@ -120,9 +120,9 @@ impl Rule {
         Self::UdpDrops,
         Self::FailedConnects,
         Self::LocalPorts,
-        Self::OddProgram,
+        Self::SuspiciousProgram,
         Self::NewListener,
-        Self::UnheldListener,
+        Self::UnownedListener,
         Self::MissingListener,
         Self::UserRule,
     ];
@@ -138,7 +138,7 @@ impl Rule {
             Self::NetworkDown => "network_down",
             Self::NotAccepting => "not_accepting",
             Self::AcceptQueue => "accept_queue",
-            Self::TimeWaitHeap => "time_wait_heap",
+            Self::TimeWaitLimit => "time_wait_heap",
             Self::Orphans => "orphans",
             Self::SynFlood => "syn_flood",
             Self::CloseWait => "close_wait",
@@ -151,9 +151,9 @@ impl Rule {
             Self::UdpDrops => "udp_drops",
             Self::FailedConnects => "failed_connects",
             Self::LocalPorts => "local_ports",
-            Self::OddProgram => "odd_program",
+            Self::SuspiciousProgram => "odd_program",
             Self::NewListener => "new_listener",
-            Self::UnheldListener => "unheld_listener",
+            Self::UnownedListener => "unheld_listener",
             Self::MissingListener => "missing_listener",
             Self::UserRule => "user_rule",
         }
@@ -168,16 +168,16 @@ impl Rule {
 
 /// A rule that is inactive because an input is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Blind {
+pub struct InactiveRule {
     /// The rule.
     pub rule: Rule,
     /// The missing input.
-    pub lacks: Lack,
+    pub missing: MissingInput,
 }
 
 /// Input that a rule needs and the source does not provide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lack {
+pub enum MissingInput {
     /// Backlog of listeners, which `/proc` does not report.
     Backlog,
     /// The kernel's counters and gauges (`/proc/net/netstat` and others).
@@ -191,7 +191,7 @@ pub enum Lack {
     Owners,
 }
 
-impl Lack {
+impl MissingInput {
     /// Every missing input.
     pub const ALL: [Self; 5] = [
         Self::Backlog,
@@ -218,7 +218,7 @@ impl Lack {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FindingHolder {
     /// Facts about a holder whose process is hidden.
-    pub unseen: Option<UnseenHolder>,
+    pub unknown: Option<UnknownHolder>,
     /// The unit that opened all of the sockets, where no process is known to hold
     /// them.
     pub opener: Option<Arc<Unit>>,
@@ -228,9 +228,9 @@ pub struct FindingHolder {
 
 /// Holder of sockets that no known process holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct UnseenHolder {
+pub struct UnknownHolder {
     /// Reason why it is unknown.
-    pub reason: Unowned,
+    pub reason: NoOwnerReason,
     /// User id of the sockets, if the kernel reports it.
     pub uid: Option<u32>,
     /// Network namespace of the sockets.
@@ -239,22 +239,22 @@ pub struct UnseenHolder {
     pub port: Option<u16>,
 }
 
-impl UnseenHolder {
+impl UnknownHolder {
     /// The holder of a row that no process is known to hold.
     #[must_use]
-    pub fn of(row: &Row) -> Option<Self> {
+    pub fn from_row(row: &Row) -> Option<Self> {
         Some(Self {
-            reason: row.unowned?,
-            uid: row.socket.user(),
+            reason: row.no_owner_reason?,
+            uid: row.socket.known_uid(),
             namespace: row.socket.namespace,
             port: Some(row.socket.local.port),
         })
     }
 
     /// Returns the selector, narrowed to this holder.
-    fn narrow(self, lead: Lead) -> Lead {
+    fn narrow_selector(self, lead: RowSelector) -> RowSelector {
         let any = |port| Endpoint::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
-        Lead {
+        RowSelector {
             local: lead.local.or(self.port.map(any)),
             uid: self.uid,
             ..lead
@@ -268,10 +268,10 @@ pub struct Finding {
     /// Its severity.
     pub severity: Severity,
     /// Time at which it was first found.
-    pub since: Stamp,
+    pub since: Timestamp,
     /// Time since which its signs have been too weak to raise it: unless they
     /// come back, it will be cleared.
-    pub below_since: Option<Stamp>,
+    pub clearing_since: Option<Timestamp>,
     /// Process that owns the sockets; none if it is not about one process.
     pub process: Option<Arc<Process>>,
     /// Further facts about the holder.
@@ -282,12 +282,12 @@ pub struct Finding {
 
 impl Finding {
     /// Returns a selector for the rows it is about. They must also belong to its
-    /// process, unless [`Lead::unheld`] is set.
+    /// process, unless [`RowSelector::include_unowned`] is set.
     #[must_use]
-    pub fn lead(&self) -> Lead {
-        let lead = self.evidence.lead();
-        match (&self.process, self.holder.unseen) {
-            (None, Some(unseen)) if !lead.unheld => unseen.narrow(lead),
+    pub fn row_selector(&self) -> RowSelector {
+        let lead = self.evidence.row_selector();
+        match (&self.process, self.holder.unknown) {
+            (None, Some(unseen)) if !lead.include_unowned => unseen.narrow_selector(lead),
             _ => lead,
         }
     }
@@ -296,7 +296,7 @@ impl Finding {
     pub fn processes(&self) -> impl Iterator<Item = &Arc<Process>> {
         let workers = self.holder.workers.iter();
         let other = match &self.evidence {
-            Evidence::Deadlock(pairs) => pairs.other.as_ref(),
+            Evidence::Deadlock(pairs) => pairs.other_process.as_ref(),
             _ => None,
         };
         self.process.iter().chain(workers).chain(other)
@@ -305,16 +305,16 @@ impl Finding {
     /// True if it describes the same listener in more detail than another
     /// finding.
     #[must_use]
-    pub fn outdoes(&self, other: &Self) -> bool {
+    pub fn supersedes(&self, other: &Self) -> bool {
         match (&self.evidence, &other.evidence) {
             (Evidence::NotAccepting(stall), Evidence::AcceptQueue { listener, .. }) => {
-                stall.listener == *listener && self.is_of_one_listener(other)
+                stall.listener == *listener && self.has_common_holder(other)
             }
             _ => false,
         }
     }
 
-    fn is_of_one_listener(&self, other: &Self) -> bool {
+    fn has_common_holder(&self, other: &Self) -> bool {
         let all = |finding: &Self| {
             let workers = finding.holder.workers.iter();
             let pids = finding.process.iter().chain(workers);
@@ -328,9 +328,9 @@ impl Finding {
     /// True if the finding is about a row. `pids` are those of the row's owners.
     pub fn is_about(&self, row: &Row, mut pids: impl Iterator<Item = u32>) -> bool {
         let mut own = || pids.any(|pid| self.processes().any(|process| process.pid == pid));
-        let lead = self.lead();
+        let lead = self.row_selector();
         row.phase != Phase::Closed
-            && lead.fits(&row.socket)
-            && (lead.unheld || self.process.is_none() || own())
+            && lead.matches(&row.socket)
+            && (lead.include_unowned || self.process.is_none() || own())
     }
 }

@@ -57,7 +57,7 @@ impl GapKind {
     /// True if it matters only if a row lacks its owner, which another gap counts
     /// ([`Self::OwnersHidden`]).
     #[must_use]
-    pub fn is_of_processes(self) -> bool {
+    pub fn concerns_processes(self) -> bool {
         matches!(
             self,
             Self::ProcessesUnreadable
@@ -96,7 +96,7 @@ pub enum GapReason {
     /// No descriptors left (EMFILE, ENFILE): raise `ulimit -n`.
     DescriptorLimit,
     /// Unsupported by the kernel.
-    NotOffered,
+    Unsupported,
     /// `sock_diag` is refused by the kernel, or by a seccomp filter in front of
     /// it: the error is the same.
     SockDiagRefused,
@@ -109,7 +109,7 @@ pub enum GapReason {
     /// It changed while it was read.
     Changed,
     /// It exceeded the budget of one table.
-    TooMuch,
+    BudgetExceeded,
     /// Any other error.
     Failed,
 }
@@ -121,20 +121,20 @@ impl GapReason {
         match self {
             Self::Permission => "permission",
             Self::DescriptorLimit => "descriptor_limit",
-            Self::NotOffered => "not_offered",
+            Self::Unsupported => "not_offered",
             Self::SockDiagRefused => "sock_diag_refused",
             Self::Hidepid => "hidepid",
             Self::NoProc => "no_proc",
             Self::Malformed => "malformed",
             Self::Changed => "changed",
-            Self::TooMuch => "too_much",
+            Self::BudgetExceeded => "too_much",
             Self::Failed => "failed",
         }
     }
 
     /// Returns the reason for an error of the operating system.
     #[must_use]
-    pub fn of(error: &std::io::Error) -> Self {
+    pub fn from_io_error(error: &std::io::Error) -> Self {
         // EMFILE is 24 and ENFILE 23 on every Linux architecture.
         if let Some(23 | 24) = error.raw_os_error() {
             return Self::DescriptorLimit;
@@ -142,11 +142,11 @@ impl GapReason {
         // EPROTONOSUPPORT is 93, ESOCKTNOSUPPORT 94 and EAFNOSUPPORT 97, but on MIPS and
         // SPARC: socket(2) of a kernel without the protocol, or of a filter in front of it.
         if let Some(93 | 94 | 97) = error.raw_os_error() {
-            return Self::NotOffered;
+            return Self::Unsupported;
         }
         match error.kind() {
             std::io::ErrorKind::PermissionDenied => Self::Permission,
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::Unsupported => Self::NotOffered,
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::Unsupported => Self::Unsupported,
             std::io::ErrorKind::InvalidData => Self::Malformed,
             _ => Self::Failed,
         }

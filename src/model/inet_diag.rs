@@ -4,28 +4,28 @@
 //! `include/uapi/linux/inet_diag.h`.
 
 use super::endpoint::Endpoint;
-use super::protocol::{Family, Protocol};
+use super::protocol::{IpFamily, Protocol};
 use std::net::IpAddr;
 use std::num::NonZeroU64;
 
 /// `AF_INET`.
-pub const INET: u8 = 2;
+pub const AF_INET: u8 = 2;
 /// `AF_INET6`.
-pub const INET6: u8 = 10;
+pub const AF_INET6: u8 = 10;
 
 /// The number of a family.
 #[must_use]
-pub fn family_number(family: Family) -> u8 {
+pub fn family_number(family: IpFamily) -> u8 {
     match family {
-        Family::Inet => INET,
-        Family::Inet6 => INET6,
+        IpFamily::Inet => AF_INET,
+        IpFamily::Inet6 => AF_INET6,
     }
 }
 
 /// `struct inet_diag_req_v2`: family, protocol, extensions, padding, states,
 /// socket id.
 #[must_use]
-pub fn request(
+pub fn request_body(
     protocol: Protocol,
     family: u8,
     extensions: u8,
@@ -47,18 +47,18 @@ pub fn request(
 #[must_use]
 pub fn socket_id(
     (near, far): (Endpoint, Endpoint),
-    family: Family,
+    family: IpFamily,
     interface: u32,
     cookie: NonZeroU64,
 ) -> [u8; 48] {
     let address = |end: IpAddr| match (family, end) {
-        (Family::Inet, IpAddr::V4(v4)) => {
+        (IpFamily::Inet, IpAddr::V4(v4)) => {
             let mut bytes = [0; 16];
             bytes[..4].copy_from_slice(&v4.octets());
             bytes
         }
         // An IPv6 socket with IPv4 ends has them mapped, but for "any".
-        (Family::Inet6, IpAddr::V4(v4)) if !v4.is_unspecified() => v4.to_ipv6_mapped().octets(),
+        (IpFamily::Inet6, IpAddr::V4(v4)) if !v4.is_unspecified() => v4.to_ipv6_mapped().octets(),
         (_, IpAddr::V4(_)) => [0; 16],
         (_, IpAddr::V6(v6)) => v6.octets(),
     };
@@ -69,12 +69,12 @@ pub fn socket_id(
     id[20..36].copy_from_slice(&address(far.address()));
     id[36..40].copy_from_slice(&interface.to_ne_bytes());
     // Two halves, the lower first.
-    id[40..44].copy_from_slice(&half(cookie.get()).to_ne_bytes());
-    id[44..].copy_from_slice(&half(cookie.get() >> 32).to_ne_bytes());
+    id[40..44].copy_from_slice(&low_32_bits(cookie.get()).to_ne_bytes());
+    id[44..].copy_from_slice(&low_32_bits(cookie.get() >> 32).to_ne_bytes());
     id
 }
 
 /// The lower half of a number.
-fn half(number: u64) -> u32 {
+fn low_32_bits(number: u64) -> u32 {
     u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default()
 }

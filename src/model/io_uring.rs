@@ -2,7 +2,7 @@
 //! their own, so only the instance's `fdinfo` names them.
 
 /// Target of the link of an instance's descriptor.
-pub const LINK: &str = "anon_inode:[io_uring]";
+pub const FD_LINK_TARGET: &str = "anon_inode:[io_uring]";
 
 /// The inodes of the sockets among the registered files in the content of
 /// `/proc/PID/fdinfo/FD` (`io_uring_show_fdinfo` in `io_uring/fdinfo.c`): lines

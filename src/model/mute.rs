@@ -8,27 +8,27 @@ use std::fmt::{self, Write as _};
 
 /// Id of a rule, as users name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RuleName {
+pub enum RuleId {
     /// A built-in rule.
-    Own(Rule),
+    Builtin(Rule),
     /// A user rule, by its name.
-    Theirs(Text),
+    User(Text),
 }
 
-impl RuleName {
+impl RuleId {
     /// Returns the id of a finding's rule.
     #[must_use]
-    pub fn of(finding: &Finding) -> Self {
+    pub fn from_finding(finding: &Finding) -> Self {
         match &finding.evidence {
-            Evidence::UserRule(tripped) => Self::Theirs(tripped.name.clone()),
-            other => Self::Own(other.rule()),
+            Evidence::UserRule(tripped) => Self::User(tripped.name.clone()),
+            other => Self::Builtin(other.rule()),
         }
     }
 
-    fn text(&self) -> Text {
+    fn to_text(&self) -> Text {
         match self {
-            Self::Own(rule) => Text::from(rule.key()),
-            Self::Theirs(name) => name.clone(),
+            Self::Builtin(rule) => Text::from(rule.key()),
+            Self::User(name) => name.clone(),
         }
     }
 
@@ -36,8 +36,8 @@ impl RuleName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
-            Self::Own(rule) => rule.key(),
-            Self::Theirs(name) => name.as_str(),
+            Self::Builtin(rule) => rule.key(),
+            Self::User(name) => name.as_str(),
         }
     }
 }
@@ -46,7 +46,7 @@ impl RuleName {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mute {
     /// The muted rule.
-    pub rule: RuleName,
+    pub rule: RuleId,
     /// The muted program file; none for the whole rule.
     pub program: Option<Text>,
 }
@@ -56,16 +56,16 @@ impl Mute {
     /// would cover every program: the finding is about some program, and its file
     /// is unknown.
     #[must_use]
-    pub fn of(finding: &Finding) -> Option<Self> {
+    pub fn for_finding(finding: &Finding) -> Option<Self> {
         let program = match &finding.process {
             // There are several programs.
-            _ if matches!(finding.evidence, Evidence::OddPrograms(_)) => return None,
-            None if is_of_some_program(&finding.evidence) => return None,
+            _ if matches!(finding.evidence, Evidence::SuspiciousPrograms(_)) => return None,
+            None if concerns_a_program(&finding.evidence) => return None,
             None => None,
-            Some(process) => Some(process.exe.as_ref()?.proven_path()?.clone()),
+            Some(process) => Some(process.exe.as_ref()?.verified_path()?.clone()),
         };
         Some(Self {
-            rule: RuleName::of(finding),
+            rule: RuleId::from_finding(finding),
             program,
         })
     }
@@ -74,31 +74,31 @@ impl Mute {
     #[must_use]
     pub fn covers(&self, finding: &Finding) -> bool {
         let rule = match (&self.rule, &finding.evidence) {
-            (RuleName::Theirs(name), Evidence::UserRule(tripped)) => *name == tripped.name,
-            (RuleName::Own(rule), evidence) => *rule == evidence.rule(),
-            (RuleName::Theirs(_), _) => false,
+            (RuleId::User(name), Evidence::UserRule(tripped)) => *name == tripped.name,
+            (RuleId::Builtin(rule), evidence) => *rule == evidence.rule(),
+            (RuleId::User(_), _) => false,
         };
-        let is_of_many = matches!(finding.evidence, Evidence::OddPrograms(_));
+        let is_of_many = matches!(finding.evidence, Evidence::SuspiciousPrograms(_));
         rule && self.program.as_ref().is_none_or(|muted| {
             if is_of_many {
                 return false;
             }
             let process = finding.process.as_ref();
             let program = process.and_then(|process| process.exe.as_ref());
-            let path = program.and_then(Program::proven_path);
-            path.is_some_and(|path| path.is_written_as(muted))
+            let path = program.and_then(Program::verified_path);
+            path.is_some_and(|path| path.matches_written(muted))
         })
     }
 }
 
 /// True if findings of this kind have a program, visible or not.
-fn is_of_some_program(evidence: &Evidence) -> bool {
+fn concerns_a_program(evidence: &Evidence) -> bool {
     matches!(
         evidence,
         Evidence::NewListener { .. }
-            | Evidence::UnheldListener { .. }
-            | Evidence::Unlisted(_)
-            | Evidence::Missing(_)
+            | Evidence::UnownedListener { .. }
+            | Evidence::NotInBaseline(_)
+            | Evidence::MissingListener(_)
             | Evidence::NotAccepting(_)
             | Evidence::AcceptQueue { .. }
             | Evidence::CloseWait(_)
@@ -107,7 +107,7 @@ fn is_of_some_program(evidence: &Evidence) -> bool {
             | Evidence::SelfConnection(_)
             | Evidence::FinWait2(_)
             | Evidence::PeerNotReading(_)
-            | Evidence::OrphansNotRead(_)
+            | Evidence::PeerNotReadingOrphans(_)
             | Evidence::ProgramNotReading(_)
     )
 }
@@ -118,10 +118,10 @@ impl fmt::Display for Mute {
         write!(
             formatter,
             "[[mute]]\nrule = {}",
-            toml_string(&self.rule.text())
+            quote_toml(&self.rule.to_text())
         )?;
         match &self.program {
-            Some(program) => write!(formatter, "\nprogram = {}", toml_string(program)),
+            Some(program) => write!(formatter, "\nprogram = {}", quote_toml(program)),
             None => Ok(()),
         }
     }
@@ -130,9 +130,9 @@ impl fmt::Display for Mute {
 /// Returns a text as a TOML string that reads back as the same and is safe to
 /// show: characters that must not reach a terminal are escaped.
 #[must_use]
-pub fn toml_string(text: &Text) -> String {
+pub fn quote_toml(text: &Text) -> String {
     let Ok(raw) = std::str::from_utf8(text.raw()) else {
-        return quoted(text.as_str());
+        return quote_basic(text.as_str());
     };
     let mut written = String::from("\"");
     for character in raw.chars() {
@@ -151,7 +151,7 @@ pub fn toml_string(text: &Text) -> String {
 
 /// Returns a text without control characters as a TOML or JSON string.
 #[must_use]
-pub fn quoted(text: &str) -> String {
+pub fn quote_basic(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
@@ -162,18 +162,18 @@ mod tests {
     use crate::model::finding::FindingHolder;
     use crate::model::finding::Severity;
     use crate::model::process::{Process, Program};
-    use crate::model::time::Stamp;
+    use crate::model::time::Timestamp;
     use std::net::IpAddr;
     use std::sync::Arc;
 
     fn finding(program: Option<&str>) -> Finding {
         Finding {
-            severity: Severity::Warn,
-            since: Stamp(0),
-            below_since: None,
+            severity: Severity::Warning,
+            since: Timestamp(0),
+            clearing_since: None,
             holder: FindingHolder::default(),
             process: Some(Arc::new(Process {
-                exe: program.map(Program::here),
+                exe: program.map(Program::verified),
                 ..Process::default()
             })),
             evidence: Evidence::Ipv6Silent {
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_mute_covers_its_rule_and_program_only() {
-        let mute = Mute::of(&finding(Some("/usr/bin/curl"))).unwrap();
+        let mute = Mute::for_finding(&finding(Some("/usr/bin/curl"))).unwrap();
         assert!(mute.covers(&finding(Some("/usr/bin/curl"))));
         assert!(!mute.covers(&finding(Some("/tmp/curl"))));
         assert!(!mute.covers(&finding(None)));
@@ -195,20 +195,20 @@ mod tests {
         };
         assert!(whole.covers(&finding(None)));
         let other = Mute {
-            rule: RuleName::Own(Rule::Orphans),
+            rule: RuleId::Builtin(Rule::Orphans),
             program: None,
         };
         assert!(!other.covers(&finding(None)));
     }
 
     #[test]
-    fn nobody_is_muted_by_a_file_that_is_not_known() {
-        assert_eq!(Mute::of(&finding(None)), None);
+    fn finding_with_unknown_program_file_is_not_muted() {
+        assert_eq!(Mute::for_finding(&finding(None)), None);
         let nobody = Finding {
             process: None,
             ..finding(None)
         };
-        let mute = Mute::of(&nobody).unwrap();
+        let mute = Mute::for_finding(&nobody).unwrap();
         assert!(mute.covers(&nobody) && mute.program.is_none());
         let hidden = Finding {
             evidence: Evidence::AcceptQueue {
@@ -221,6 +221,6 @@ mod tests {
             },
             ..nobody
         };
-        assert_eq!(Mute::of(&hidden), None);
+        assert_eq!(Mute::for_finding(&hidden), None);
     }
 }

@@ -12,15 +12,15 @@ pub struct Namespace {
     /// this program was started in, and if there is neither.
     pub name: Option<Text>,
     /// True if this program is in it.
-    pub own: bool,
+    pub is_current: bool,
     /// Way to run a command in it; none for the one that this program was started
     /// in, and if there is none.
-    pub entrance: Option<Entrance>,
+    pub entry: Option<NamespaceEntry>,
 }
 
 /// A way into a network namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entrance {
+pub enum NamespaceEntry {
     /// Its name under `/run/netns`, for ip-netns(8): a word that a shell takes as
     /// it stands.
     Name(Text),
@@ -28,10 +28,10 @@ pub enum Entrance {
     Process(u32),
 }
 
-impl Entrance {
+impl NamespaceEntry {
     /// Returns the way by name, if that is a plain word.
     #[must_use]
-    pub fn named(name: &Text) -> Option<Self> {
+    pub fn from_name(name: &Text) -> Option<Self> {
         let plain = |sign: char| sign.is_ascii_alphanumeric() || "._-".contains(sign);
         let name_is_plain =
             name.as_str().chars().all(plain) && !name.is_empty() && !name.as_str().starts_with('-');
@@ -40,7 +40,7 @@ impl Entrance {
 
     /// Returns the prefix of a command that is to run there.
     #[must_use]
-    pub fn prefix(&self) -> String {
+    pub fn command_prefix(&self) -> String {
         match self {
             Self::Name(name) => format!("ip netns exec {name} "),
             Self::Process(pid) => format!("nsenter -t {pid} -n "),
@@ -59,21 +59,21 @@ impl Entrance {
 
 /// Network namespaces to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Scope {
+pub enum NamespaceScope {
     /// The one that this program is in.
     #[default]
-    Own,
+    Current,
     /// All that can be entered or read.
     All,
 }
 
-impl Scope {
+impl NamespaceScope {
     /// Returns the other scope.
     #[must_use]
     pub fn toggled(self) -> Self {
         match self {
-            Self::Own => Self::All,
-            Self::All => Self::Own,
+            Self::Current => Self::All,
+            Self::All => Self::Current,
         }
     }
 }
@@ -95,11 +95,15 @@ mod tests {
 
     #[test]
     fn only_plain_names_stand_in_a_command() {
-        let prefix = |name: &str| Some(Entrance::named(&Text::from(name))?.prefix());
+        let prefix =
+            |name: &str| Some(NamespaceEntry::from_name(&Text::from(name))?.command_prefix());
         assert_eq!(prefix("vpn-1.a").as_deref(), Some("ip netns exec vpn-1.a "));
         for name in ["", "a b", "-x", "a;b", "$(x)", "é"] {
             assert_eq!(prefix(name), None, "{name}");
         }
-        assert_eq!(Entrance::Process(7).prefix(), "nsenter -t 7 -n ");
+        assert_eq!(
+            NamespaceEntry::Process(7).command_prefix(),
+            "nsenter -t 7 -n "
+        );
     }
 }

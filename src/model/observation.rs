@@ -1,29 +1,29 @@
 //! The monitor's current view of the system: the only input of views and reports.
 
 use super::accept_wait::AcceptWait;
-use super::chronicle::{Chronicle, Known, Step, Timeline};
-use super::finding::{Blind, Finding};
-use super::flow::Flow;
+use super::event_history::{EventHistory, TimePrecision, Timeline, TimelineStep};
+use super::finding::{Finding, InactiveRule};
 use super::gap::Gap;
 use super::limits::Limits;
-use super::namespace::{Entrance, Interface, Namespace};
-use super::network::{GoneInterface, Lost, Network};
+use super::namespace::{Interface, Namespace, NamespaceEntry};
+use super::namespace_addresses::{GoneInterface, MissingBindTarget, NamespaceAddresses};
 use super::opener::Openers;
 use super::owner::{Holder, OwnerSearch, ProcessId, User};
 use super::probe_spacing::ProbeSpacing;
 use super::process::Process;
 use super::protocol::Protocol;
-use super::reading::{SourceKind, Usage};
+use super::reading::{ProcessUsage, SourceKind};
 use super::row::{Phase, Row, StateAge};
 use super::socket::{Socket, SocketKey};
 use super::socket_memory::{MemoryEntry, SocketMemory};
 use super::socket_unit::SocketUnit;
 use super::state::State;
 use super::tcp_info::TcpInfo;
+use super::tcp_metrics::TcpMetrics;
 use super::text::Text;
 use super::time::Time;
-use super::trend::{Heap, Trend};
-use super::unit::{Manager, Unit, UnitKind};
+use super::trend::{Trend, TrendGroup};
+use super::unit::{Unit, UnitKind, UnitManager};
 use super::unwatched::Unwatched;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub struct Observation {
     /// Time at which the table was read.
     pub time: Time,
     /// Number of tables read so far.
-    pub number: u64,
+    pub table_number: u64,
     /// This machine's name.
     pub host: Text,
     /// Source of the table.
@@ -55,7 +55,7 @@ pub struct Observation {
     /// Interfaces that sockets are bound to and that are gone.
     pub gone_interfaces: Vec<GoneInterface>,
     /// The addresses of network namespaces, if they could be read.
-    pub networks: Vec<Network>,
+    pub namespace_addresses: Vec<NamespaceAddresses>,
     /// The network namespaces that were read, by ascending id.
     pub namespaces: Vec<Namespace>,
     /// Row numbers of the listeners, by port.
@@ -65,13 +65,13 @@ pub struct Observation {
     /// Observed spacings of unanswered keepalive probes, ascending by key.
     pub probe_spacings: Vec<ProbeSpacing>,
     /// Number of rows in each state, without closed ones.
-    pub tally: Tally,
+    pub state_counts: StateCounts,
     /// Sockets that appeared, per table, the latest last; at most the last 60
     /// tables, and none for the first, when nothing can be called new.
-    pub arrivals: Vec<u32>,
+    pub new_socket_history: Vec<u32>,
     /// Number of rows in each state, per table, the latest last; at most the last
     /// 60 tables.
-    pub tallies: Vec<Tally>,
+    pub state_count_history: Vec<StateCounts>,
     /// Groups of sockets in transient states that have been large for some time.
     pub trends: Vec<Trend>,
     /// Gaps in what could be read.
@@ -83,12 +83,12 @@ pub struct Observation {
     /// Active findings that are muted, in the same order.
     pub muted: Vec<Finding>,
     /// Rules that are inactive here for lack of an input.
-    pub blind: Vec<Blind>,
+    pub inactive_rules: Vec<InactiveRule>,
     /// CPU and memory of the requested processes.
-    pub usage: Vec<Usage>,
+    pub usage: Vec<ProcessUsage>,
     /// TCP metrics that the rows index; empty unless the tables are read with
     /// them.
-    pub flows: Arc<Vec<Flow>>,
+    pub tcp_metrics: Arc<Vec<TcpMetrics>>,
     /// Buffer memory and drops of UDP sockets and listeners, ascending by key.
     pub memory: Arc<Vec<MemoryEntry>>,
     /// Units that opened the sockets without a known holder.
@@ -96,11 +96,11 @@ pub struct Observation {
     /// Socket units of systemd, while it holds a socket.
     pub socket_units: Arc<Vec<SocketUnit>>,
     /// `TCP_INFO` of the requested connections, ascending by key.
-    pub details: Vec<Detail>,
+    pub details: Vec<ConnectionDetail>,
     /// Ages that began before watching did, ascending by key.
     pub unwatched: Arc<Vec<Unwatched>>,
     /// Connection history beyond the present table.
-    pub chronicle: Arc<Chronicle>,
+    pub event_history: Arc<EventHistory>,
     /// This kernel's settings.
     pub limits: Limits,
 }
@@ -131,7 +131,7 @@ impl Observation {
     /// Least time in the present state before it was first seen there.
     #[must_use]
     pub fn unwatched(&self, row: &Row) -> Duration {
-        if self.unwatched.is_empty() || row.entry_seen {
+        if self.unwatched.is_empty() || row.saw_state_entry {
             return Duration::ZERO;
         }
         let key = row.socket.key();
@@ -144,7 +144,7 @@ impl Observation {
     /// from here.
     #[must_use]
     pub fn state_age(&self, row: &Row) -> StateAge {
-        let age = row.state_age(self.time.stamp());
+        let age = row.state_age(self.time.timestamp());
         if age.is_exact {
             return age;
         }
@@ -158,16 +158,16 @@ impl Observation {
     /// the row itself shows. The present state is the last.
     #[must_use]
     pub fn timeline(&self, row: &Row) -> Timeline {
-        if let Some(followed) = self.chronicle.timeline(&row.socket.key()) {
+        if let Some(followed) = self.event_history.timeline(&row.socket.key()) {
             return followed.clone();
         }
-        let step = Step {
+        let step = TimelineStep {
             state: row.socket.state,
             since_us: u64::from(row.state_since.0) * 10_000,
-            known: if row.entry_seen {
-                Known::ByTable
+            precision: if row.saw_state_entry {
+                TimePrecision::FirstSeen
             } else {
-                Known::AtLeast
+                TimePrecision::LowerBound
             },
         };
         Timeline { steps: vec![step] }
@@ -175,16 +175,16 @@ impl Observation {
 
     /// Way into the network namespace that this program has entered, if one was named.
     #[must_use]
-    pub fn entered(&self) -> Option<&Entrance> {
-        let own = self.namespaces.iter().find(|known| known.own);
-        own?.entrance.as_ref()
+    pub fn entered(&self) -> Option<&NamespaceEntry> {
+        let own = self.namespaces.iter().find(|known| known.is_current);
+        own?.entry.as_ref()
     }
 
     /// True if a row is in the network namespace of this program, or may be: if
     /// none is known there is only one.
     #[must_use]
-    pub fn is_own(&self, row: &Row) -> bool {
-        let own = self.namespaces.iter().find(|known| known.own);
+    pub fn is_in_current_namespace(&self, row: &Row) -> bool {
+        let own = self.namespaces.iter().find(|known| known.is_current);
         own.is_none_or(|own| [0, own.id].contains(&row.socket.namespace))
     }
 
@@ -192,7 +192,7 @@ impl Observation {
     /// first.
     pub fn owners<'a>(&'a self, row: &Row) -> impl Iterator<Item = (&'a Arc<Process>, Vec<u32>)> {
         row.owners
-            .of(&self.holders)
+            .resolve(&self.holders)
             .chunk_by(|left, right| left.process == right.process)
             .filter_map(|run| {
                 let process = self.process(run.first()?.process)?;
@@ -203,7 +203,7 @@ impl Observation {
     /// The owner a row is shown under: the one with the smallest pid.
     #[must_use]
     pub fn first_owner(&self, row: &Row) -> Option<&Arc<Process>> {
-        let holder = row.owners.of(&self.holders).first()?;
+        let holder = row.owners.resolve(&self.holders).first()?;
         self.process(holder.process)
     }
 
@@ -217,7 +217,7 @@ impl Observation {
     /// that of the process which created it, not of one which it was passed to.
     #[must_use]
     pub fn opener(&self, row: &Row) -> Option<&Arc<Unit>> {
-        if row.unowned.is_none() || self.openers.is_empty() {
+        if row.no_owner_reason.is_none() || self.openers.is_empty() {
             return None;
         }
         self.openers.unit(&row.socket.key())
@@ -247,7 +247,7 @@ impl Observation {
     fn socket_unit_of(&self, socket: &Socket) -> Option<&Unit> {
         let opener = self.openers.unit(&socket.key()).map(AsRef::as_ref);
         let is_socket =
-            |unit: &&Unit| (unit.kind, unit.manager) == (UnitKind::Socket, Manager::System);
+            |unit: &&Unit| (unit.kind, unit.manager) == (UnitKind::Socket, UnitManager::System);
         opener.filter(is_socket).or_else(|| {
             let mut units = self.socket_units.iter().filter(|unit| unit.has(socket));
             let only = units.next().filter(|_| units.next().is_none())?;
@@ -281,27 +281,27 @@ impl Observation {
 
     /// The addresses of the network namespace a socket is in, if known.
     #[must_use]
-    pub fn network(&self, socket: &Socket) -> Option<&Network> {
-        let mut networks = self.networks.iter();
+    pub fn namespace_addresses(&self, socket: &Socket) -> Option<&NamespaceAddresses> {
+        let mut networks = self.namespace_addresses.iter();
         networks.find(|known| known.namespace == socket.namespace)
     }
 
     /// Returns the bind target of a socket that its network namespace does not
     /// have; none if it has it, or if that is unknown.
     #[must_use]
-    pub fn lost(&self, socket: &Socket) -> Option<Lost> {
+    pub fn missing_bind_target(&self, socket: &Socket) -> Option<MissingBindTarget> {
         let bound_to = (socket.namespace, socket.interface);
         let mut gone = self.gone_interfaces.iter();
         if gone.any(|gone| (gone.namespace, gone.index) == bound_to) {
-            return Some(Lost::Interface);
+            return Some(MissingBindTarget::Interface);
         }
         // For minisockets the kernel does not report if any address may be used.
         let lasts = socket.is_connection()
             || socket.protocol == Protocol::Udp
             || matches!(socket.state, State::Listen | State::BoundInactive);
-        let missing = &self.network(socket)?.missing;
+        let missing = &self.namespace_addresses(socket)?.missing_addresses;
         let is_missing = missing.binary_search(&socket.local.address()).is_ok();
-        (lasts && is_missing && socket.interface == 0).then_some(Lost::Address)
+        (lasts && is_missing && socket.interface == 0).then_some(MissingBindTarget::Address)
     }
 
     /// The network namespace a socket is in, if it was read.
@@ -316,13 +316,13 @@ impl Observation {
 
     /// True if there are several network namespaces to distinguish.
     #[must_use]
-    pub fn spans_namespaces(&self) -> bool {
+    pub fn has_several_namespaces(&self) -> bool {
         self.namespaces.len() > 1
     }
 
     /// `TCP_INFO` of a row, if requested.
     #[must_use]
-    pub fn detail(&self, row: &Row) -> Option<&Detail> {
+    pub fn detail(&self, row: &Row) -> Option<&ConnectionDetail> {
         let key = row.socket.key();
         let place = self
             .details
@@ -338,18 +338,18 @@ impl Observation {
     #[must_use]
     pub fn trend(&self, row: &Row) -> Option<&Trend> {
         let socket = &row.socket;
-        let owner = row.owners.of(&self.holders).first();
+        let owner = row.owners.resolve(&self.holders).first();
         let heap = match (socket.state, owner) {
-            (State::TimeWait, _) => Heap::Machine,
-            (_, Some(holder)) => Heap::Process(holder.process),
-            (_, None) => Heap::Port(socket.local.port),
+            (State::TimeWait, _) => TrendGroup::All,
+            (_, Some(holder)) => TrendGroup::Process(holder.process),
+            (_, None) => TrendGroup::Port(socket.local.port),
         };
-        if self.spans_namespaces() && !matches!(heap, Heap::Process(_)) {
+        if self.has_several_namespaces() && !matches!(heap, TrendGroup::Process(_)) {
             return None;
         }
         let mut trends = self.trends.iter();
         trends
-            .find(|trend| (trend.heap, trend.state) == (heap, socket.state))
+            .find(|trend| (trend.group, trend.state) == (heap, socket.state))
             .filter(|_| socket.protocol == Protocol::Tcp)
     }
 
@@ -386,22 +386,22 @@ impl Observation {
             .iter()
             .take_while(|(known, _)| *known == port)
             .filter_map(|(_, number)| self.rows.get(*number as usize))
-            .filter(|listener| listener.socket.takes(&arriving))
+            .filter(|listener| listener.socket.accepts_connection(&arriving))
             .min_by_key(|listener| listener.socket.local.is_unspecified())
     }
 
     /// Returns the TCP metrics of a row as read with the table: available for all
     /// rows alike, and therefore the basis of sorting and filtering.
     #[must_use]
-    pub fn table_flow(&self, row: &Row) -> Option<&Flow> {
-        self.flows.get(row.flow?.place())
+    pub fn table_metrics(&self, row: &Row) -> Option<&TcpMetrics> {
+        self.tcp_metrics.get(row.metrics?.index())
     }
 
     /// Returns the TCP metrics of a row from any source.
     #[must_use]
-    pub fn flow(&self, row: &Row) -> Option<&Flow> {
-        self.table_flow(row)
-            .or_else(|| self.detail(row).map(|detail| &detail.flow))
+    pub fn tcp_metrics(&self, row: &Row) -> Option<&TcpMetrics> {
+        self.table_metrics(row)
+            .or_else(|| self.detail(row).map(|detail| &detail.metrics))
     }
 
     /// Returns buffer memory and drops of a row: as listed with the table, else
@@ -441,7 +441,7 @@ impl Observation {
     #[must_use]
     pub fn retransmits(&self, row: &Row) -> Option<u32> {
         let connection = row.socket.protocol == Protocol::Tcp && row.socket.peer().is_some();
-        connection.then(|| match self.flow(row) {
+        connection.then(|| match self.tcp_metrics(row) {
             Some(flow) => flow.total_retransmits,
             None => row.socket.timer.map_or(0, |timer| timer.retransmits.into()),
         })
@@ -453,30 +453,30 @@ impl Observation {
     /// A listener bound to the exact address precedes one bound to any, and then
     /// one bound to an interface precedes one bound to none, as in the kernel; of
     /// equally specific ones all are returned.
-    pub fn listeners_of<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = &'a Row> {
+    pub fn best_listeners<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = &'a Row> {
         let best = self
-            .listeners_on(row)
-            .map(|found| breadth(found, row))
+            .matching_listeners(row)
+            .map(|found| bind_specificity(found, row))
             .min();
-        self.listeners_on(row)
-            .filter(move |found| Some(breadth(found, row)) == best)
+        self.matching_listeners(row)
+            .filter(move |found| Some(bind_specificity(found, row)) == best)
     }
 
     /// True if another socket listens on the port that a row is bound to, at any
     /// address.
     #[must_use]
-    pub fn listens_beside(&self, row: &Row) -> bool {
-        self.listening_on(row.socket.local.port)
+    pub fn has_listener_on_local_port(&self, row: &Row) -> bool {
+        self.listeners_on_port(row.socket.local.port)
             .any(|listener| listener.socket.namespace == row.socket.namespace)
     }
 
-    fn listeners_on<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = &'a Row> {
-        self.listening_on(row.socket.local.port)
-            .filter(|listener| listener.socket.takes(&row.socket))
+    fn matching_listeners<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = &'a Row> {
+        self.listeners_on_port(row.socket.local.port)
+            .filter(|listener| listener.socket.accepts_connection(&row.socket))
     }
 
     /// The listeners on a port, at whatever address and in whatever namespace.
-    pub fn listening_on(&self, port: u16) -> impl Iterator<Item = &Row> {
+    pub fn listeners_on_port(&self, port: u16) -> impl Iterator<Item = &Row> {
         let first = self.listeners.partition_point(|(known, _)| *known < port);
         self.listeners[first..]
             .iter()
@@ -487,7 +487,7 @@ impl Observation {
 
 /// Specificity of the address of a listener that accepts a row's connection:
 /// lower is more specific.
-fn breadth(listener: &Row, row: &Row) -> (u8, bool) {
+fn bind_specificity(listener: &Row, row: &Row) -> (u8, bool) {
     let bound = listener.socket.local;
     let address = if bound.address() == row.socket.local.address() {
         0
@@ -501,18 +501,18 @@ fn breadth(listener: &Row, row: &Row) -> (u8, bool) {
 
 /// Details of one connection beyond its row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Detail {
+pub struct ConnectionDetail {
     /// The connection.
     pub key: SocketKey,
     /// Its whole `TCP_INFO`.
     pub info: TcpInfo,
     /// Its TCP metrics.
-    pub flow: Flow,
+    pub metrics: TcpMetrics,
 }
 
 /// Number of sockets in each state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct StateCounts {
     tcp: [u32; State::ALL.len()],
     /// TCP sockets in states this program does not know.
     pub unknown: u32,
@@ -520,9 +520,9 @@ pub struct Tally {
     pub udp: u32,
 }
 
-impl Tally {
+impl StateCounts {
     /// Increments the count of one state.
-    pub fn count(&mut self, protocol: Protocol, state: State) {
+    pub fn increment(&mut self, protocol: Protocol, state: State) {
         let counter = match (
             protocol,
             State::ALL.iter().position(|known| *known == state),

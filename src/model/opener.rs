@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     fn unit(name: &str) -> Arc<Unit> {
-        Arc::new(Unit::of_system(name))
+        Arc::new(Unit::system(name))
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl OwnerSpan {
 
     /// Returns the holders of this span, none if it does not fit the table.
     #[must_use]
-    pub fn of(self, holders: &[Holder]) -> &[Holder] {
+    pub fn resolve(self, holders: &[Holder]) -> &[Holder] {
         let start = self.start as usize;
         holders
             .get(start..start + self.count as usize)
@@ -51,7 +51,7 @@ impl OwnerSpan {
 
 /// Reason why a row has no owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Unowned {
+pub enum NoOwnerReason {
     /// Closed; the kernel alone keeps it for about a minute.
     TimeWait,
     /// A half-open connection: still a request of the listener on its port.
@@ -70,7 +70,7 @@ pub enum Unowned {
     Kernel,
 }
 
-impl Unowned {
+impl NoOwnerReason {
     /// Every reason.
     pub const ALL: [Self; 7] = [
         Self::TimeWait,
@@ -101,14 +101,14 @@ impl Unowned {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum OwnerSearch {
     /// Every process of the machine.
-    Everywhere,
+    Complete,
     /// Every one but process 1, which root may not read here either.
-    AllButInit,
+    AllExceptInit,
     /// Every process of this PID namespace; those outside are not in `/proc`.
-    OfPidNamespace,
+    PidNamespaceOnly,
     /// Some processes could not be read.
     #[default]
-    InPart,
+    Partial,
     /// Some processes could not be read although this program runs as root.
     InPartAsRoot,
 }
@@ -117,24 +117,24 @@ impl OwnerSearch {
     /// True if a process that holds a socket of this user would have been found.
     /// Process 1 opens sockets as root only.
     #[must_use]
-    pub fn covers(self, uid: u32) -> bool {
+    pub fn covers_user(self, uid: u32) -> bool {
         match self {
-            Self::Everywhere | Self::OfPidNamespace => true,
-            Self::AllButInit => uid != 0,
-            Self::InPart | Self::InPartAsRoot => false,
+            Self::Complete | Self::PidNamespaceOnly => true,
+            Self::AllExceptInit => uid != 0,
+            Self::Partial | Self::InPartAsRoot => false,
         }
     }
 
     /// True if more privileges may let this program read more processes.
     #[must_use]
     pub fn may_gain_from_root(self) -> bool {
-        self == Self::InPart
+        self == Self::Partial
     }
 
     /// True if there are no processes beyond those of `/proc`.
     #[must_use]
-    pub fn is_of_the_machine(self) -> bool {
-        matches!(self, Self::Everywhere | Self::AllButInit)
+    pub fn covers_machine(self) -> bool {
+        matches!(self, Self::Complete | Self::AllExceptInit)
     }
 }
 

@@ -21,23 +21,23 @@ pub struct Process {
     /// or for a kernel thread.
     pub exe: Option<Program>,
     /// Its working directory; none if not permitted, or for a kernel thread.
-    pub directory: Option<Text>,
+    pub working_directory: Option<Text>,
     /// The path of its control group; none if not permitted.
-    pub control_group: Option<Text>,
+    pub cgroup: Option<Text>,
     /// The command line; empty for kernel threads and if not permitted.
-    pub command: Vec<Text>,
+    pub command_line: Vec<Text>,
     /// Real user id.
     pub uid: Option<u32>,
     /// The container or unit it runs in, by its control group; none in the root
     /// group.
     pub unit: Option<Unit>,
     /// Ancestors by pid and name, the parent first; at most eight.
-    pub parents: Vec<(u32, Text)>,
+    pub ancestors: Vec<(u32, Text)>,
     /// True for a kernel thread (flag `PF_KTHREAD`).
     pub kernel_thread: bool,
     /// Number of open files; none before Linux 6.2, or if not permitted.
     /// Sometimes a few tables old.
-    pub descriptors: Option<Descriptors>,
+    pub open_files: Option<OpenFiles>,
     /// Reason why its main thread does not run, if there is a special one.
     pub run_state: RunState,
 }
@@ -45,9 +45,9 @@ pub struct Process {
 impl Process {
     /// True if it has as many files open as it may.
     #[must_use]
-    pub fn is_out_of_descriptors(&self) -> bool {
-        self.descriptors
-            .is_some_and(|files| files.open >= files.most)
+    pub fn is_at_open_files_limit(&self) -> bool {
+        self.open_files
+            .is_some_and(|files| files.open >= files.limit)
     }
 }
 
@@ -57,7 +57,7 @@ impl Process {
 #[must_use]
 pub fn acceptors<'a>(holders: &[&'a Arc<Process>]) -> Vec<&'a Arc<Process>> {
     let is_ancestor = |process: &Process| {
-        let parents = holders.iter().flat_map(|other| &other.parents);
+        let parents = holders.iter().flat_map(|other| &other.ancestors);
         parents.into_iter().any(|(pid, _)| *pid == process.pid)
     };
     let accepting = holders.iter().filter(|process| !is_ancestor(process));
@@ -70,7 +70,7 @@ pub fn acceptors<'a>(holders: &[&'a Arc<Process>]) -> Vec<&'a Arc<Process>> {
 pub enum RunState {
     /// It runs, sleeps, or its state is not known.
     #[default]
-    Usual,
+    Normal,
     /// Stopped by a signal (`T`) until SIGCONT.
     Stopped,
     /// Stopped by a tracer (`t`), such as a debugger.
@@ -82,12 +82,12 @@ pub enum RunState {
 impl RunState {
     /// The state behind its letter.
     #[must_use]
-    pub fn of(letter: char) -> Self {
+    pub fn from_letter(letter: char) -> Self {
         match letter {
             'T' => Self::Stopped,
             't' => Self::Traced,
             'D' => Self::Uninterruptible,
-            _ => Self::Usual,
+            _ => Self::Normal,
         }
     }
 
@@ -95,7 +95,7 @@ impl RunState {
     #[must_use]
     pub fn key(self) -> Option<&'static str> {
         match self {
-            Self::Usual => None,
+            Self::Normal => None,
             Self::Stopped => Some("stopped"),
             Self::Traced => Some("traced"),
             Self::Uninterruptible => Some("uninterruptible"),
@@ -111,11 +111,11 @@ impl RunState {
 
 /// A process's open files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Descriptors {
+pub struct OpenFiles {
     /// Number of open files.
     pub open: u32,
     /// Maximum number of open files (`RLIMIT_NOFILE`, the soft limit).
-    pub most: u32,
+    pub limit: u32,
 }
 
 /// A program file.
@@ -136,43 +136,43 @@ pub struct Program {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProgramFile {
     /// The file of that path: same device and inode, or the same mount namespace.
-    Here,
+    Verified,
     /// Removed or replaced since it was started.
     Deleted,
     /// Another file: the process has a file system of its own.
-    Elsewhere(Elsewhere),
+    OtherFileSystem(OtherFileSystem),
     /// The comparison failed.
     Unverified,
 }
 
 /// A program file of another file system than this program's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Elsewhere {
+pub struct OtherFileSystem {
     /// True if the process is in another user namespace than this program. A mount
     /// namespace that was made without privileges always is; those of containers
     /// may be, those of services are not.
-    pub foreign_user_namespace: bool,
+    pub in_other_user_namespace: bool,
     /// True if there is a file of that path here, too.
-    pub path_taken: bool,
+    pub path_exists_here: bool,
 }
 
 impl Program {
     /// A program that runs from the file of this path.
     #[must_use]
-    pub fn here(path: impl Into<Text>) -> Self {
+    pub fn verified(path: impl Into<Text>) -> Self {
         Self {
             path: path.into(),
-            file: ProgramFile::Here,
+            file: ProgramFile::Verified,
         }
     }
 
     /// The path, if it identifies the program: none for a file of another file
     /// system and one that could not be compared.
     #[must_use]
-    pub fn proven_path(&self) -> Option<&Text> {
+    pub fn verified_path(&self) -> Option<&Text> {
         match self.file {
-            ProgramFile::Here | ProgramFile::Deleted => Some(&self.path),
-            ProgramFile::Elsewhere(_) | ProgramFile::Unverified => None,
+            ProgramFile::Verified | ProgramFile::Deleted => Some(&self.path),
+            ProgramFile::OtherFileSystem(_) | ProgramFile::Unverified => None,
         }
     }
 
@@ -185,9 +185,9 @@ impl Program {
     /// Returns the data on the other file system; none if the file is in this
     /// one.
     #[must_use]
-    pub fn elsewhere(&self) -> Option<Elsewhere> {
+    pub fn other_file_system(&self) -> Option<OtherFileSystem> {
         match self.file {
-            ProgramFile::Elsewhere(elsewhere) => Some(elsewhere),
+            ProgramFile::OtherFileSystem(elsewhere) => Some(elsewhere),
             _ => None,
         }
     }
@@ -195,11 +195,11 @@ impl Program {
     /// Returns the path with a mark appended if it is not that of the file here:
     /// the kernel's own mark for a removed file.
     #[must_use]
-    pub fn marked(&self) -> Text {
+    pub fn display_path(&self) -> Text {
         let mark: &[u8] = match self.file {
-            ProgramFile::Here => return self.path.clone(),
+            ProgramFile::Verified => return self.path.clone(),
             ProgramFile::Deleted => b" (deleted)",
-            ProgramFile::Elsewhere(_) => b" (in its own file system)",
+            ProgramFile::OtherFileSystem(_) => b" (in its own file system)",
             ProgramFile::Unverified => b" (file not verified)",
         };
         Text::new(&[self.path.raw(), mark].concat())
@@ -211,9 +211,9 @@ impl ProgramFile {
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
-            Self::Here => "here",
+            Self::Verified => "here",
             Self::Deleted => "deleted",
-            Self::Elsewhere(_) => "own_file_system",
+            Self::OtherFileSystem(_) => "own_file_system",
             Self::Unverified => "unverified",
         }
     }

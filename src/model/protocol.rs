@@ -31,19 +31,19 @@ impl fmt::Display for Protocol {
 
 /// The address family a socket was opened for (`AF_INET`, `AF_INET6`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Family {
+pub enum IpFamily {
     /// IPv4.
     Inet,
     /// IPv6.
     Inet6,
 }
 
-/// The family a socket was opened for. A byte, as [`Family`] is.
+/// The family a socket was opened for. A byte, as [`IpFamily`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Opened {
+pub enum SocketFamily {
     /// IPv4.
     Inet,
-    /// IPv6, and IPv4 with v4-mapped addresses unless `only` is true.
+    /// IPv6, and IPv4 with v4-mapped addresses unless `v6_only` is true.
     Inet6 {
         /// True if it accepts no IPv4 (`IPV6_V6ONLY` of ipv6(7)). Reported by
         /// `sock_diag` only, and only for sockets without a peer.
@@ -51,30 +51,30 @@ pub enum Opened {
     },
 }
 
-impl Opened {
+impl SocketFamily {
     /// The family.
     #[must_use]
-    pub fn family(self) -> Family {
+    pub fn family(self) -> IpFamily {
         match self {
-            Self::Inet => Family::Inet,
-            Self::Inet6 { .. } => Family::Inet6,
+            Self::Inet => IpFamily::Inet,
+            Self::Inet6 { .. } => IpFamily::Inet6,
         }
     }
 }
 
-impl From<Family> for Opened {
-    fn from(family: Family) -> Self {
+impl From<IpFamily> for SocketFamily {
+    fn from(family: IpFamily) -> Self {
         match family {
-            Family::Inet => Self::Inet,
-            Family::Inet6 => Self::Inet6 { only: None },
+            IpFamily::Inet => Self::Inet,
+            IpFamily::Inet6 => Self::Inet6 { only: None },
         }
     }
 }
 
-impl Family {
+impl IpFamily {
     /// The family of an address.
     #[must_use]
-    pub fn of(address: IpAddr) -> Self {
+    pub fn from_address(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(_) => Self::Inet,
             IpAddr::V6(_) => Self::Inet6,

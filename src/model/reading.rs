@@ -5,11 +5,10 @@
 
 use super::counters::{Counters, Gauges};
 use super::event::Events;
-use super::flow::Sample;
 use super::gap::Gap;
 use super::limits::Limits;
-use super::namespace::{Interface, Namespace, Scope};
-use super::network::{GoneInterface, Network};
+use super::namespace::{Interface, Namespace, NamespaceScope};
+use super::namespace_addresses::{GoneInterface, NamespaceAddresses};
 use super::opener::Openers;
 use super::owner::{Holder, OwnerSearch, OwnerSpan, User};
 use super::process::Process;
@@ -18,6 +17,7 @@ use super::socket::{Socket, SocketKey};
 use super::socket_memory::SocketMemory;
 use super::socket_unit::SocketUnit;
 use super::tcp_info::TcpInfo;
+use super::tcp_metrics::TcpCounters;
 use super::text::Text;
 use super::time::Time;
 use std::sync::Arc;
@@ -28,22 +28,22 @@ pub struct Reading {
     /// Time of the reading.
     pub time: Time,
     /// Content of the reading.
-    pub matter: Matter,
+    pub kind: ReadingKind,
 }
 
 /// The kinds of readings.
 #[derive(Clone, Debug)]
-pub enum Matter {
+pub enum ReadingKind {
     /// The whole socket table, with owners.
     Table(Box<Snapshot>),
     /// CPU and memory of some processes.
-    Usage(Vec<Usage>),
+    Usage(Vec<ProcessUsage>),
     /// `TCP_INFO` of the requested connections, as far as they exist and the
     /// source provides it.
     Details(Vec<(SocketKey, TcpInfo)>),
     /// Current state of sockets that the last table lacked; none if they are
     /// gone. Sockets that could not be queried are left out.
-    Absences(Vec<(SocketKey, Option<Socket>)>),
+    Lookups(Vec<(SocketKey, Option<Socket>)>),
     /// Kernel events between tables.
     Events(Box<Events>),
 }
@@ -61,7 +61,7 @@ pub struct Snapshot {
     pub owners: Vec<OwnerSpan>,
     /// TCP counters of each socket: as long as `sockets` if requested, else
     /// empty. None for sockets that are no connections.
-    pub flows: Vec<Option<Sample>>,
+    pub tcp_counters: Vec<Option<TcpCounters>>,
     /// Buffer memory of UDP sockets and listeners, by the index of the socket,
     /// ascending; sockets for which the source does not report it are left out.
     pub memory: Vec<(u32, SocketMemory)>,
@@ -82,9 +82,9 @@ pub struct Snapshot {
     /// Interfaces that sockets are bound to and that are gone.
     pub gone_interfaces: Vec<GoneInterface>,
     /// The addresses of network namespaces, if they could be read.
-    pub networks: Vec<Network>,
+    pub namespace_addresses: Vec<NamespaceAddresses>,
     /// Network namespaces that were to be read.
-    pub scope: Scope,
+    pub scope: NamespaceScope,
     /// The network namespaces that were read, by ascending id.
     pub namespaces: Vec<Namespace>,
     /// This kernel's settings.
@@ -103,8 +103,8 @@ pub struct Snapshot {
 impl Snapshot {
     /// The network namespace that this program is in; 0 if it is not known.
     #[must_use]
-    pub fn own_namespace(&self) -> u32 {
-        let own = self.namespaces.iter().find(|known| known.own);
+    pub fn current_namespace(&self) -> u32 {
+        let own = self.namespaces.iter().find(|known| known.is_current);
         own.map_or(0, |known| known.id)
     }
 }
@@ -125,7 +125,7 @@ pub enum SourceKind {
 impl SourceKind {
     /// True if sockets of this protocol come with a cookie.
     #[must_use]
-    pub fn gives_cookies(self, protocol: Protocol) -> bool {
+    pub fn has_cookies(self, protocol: Protocol) -> bool {
         match self {
             Self::SockDiag => true,
             Self::Mixed => protocol == Protocol::Tcp,
@@ -146,7 +146,7 @@ impl SourceKind {
 
 /// Current resource use of a process.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Usage {
+pub struct ProcessUsage {
     /// Process id.
     pub pid: u32,
     /// Share of one core in percent; may exceed 100. None until two samples.

@@ -1,11 +1,11 @@
 //! A socket with its observed history.
 
 use super::finding::Severity;
-use super::flow::FlowId;
-use super::owner::{OwnerSpan, ProcessId, Unowned};
+use super::owner::{NoOwnerReason, OwnerSpan, ProcessId};
 use super::socket::Socket;
 use super::state::State;
-use super::time::Stamp;
+use super::tcp_metrics::MetricsId;
+use super::time::Timestamp;
 use super::timer::TimerKind;
 use std::time::Duration;
 
@@ -19,23 +19,23 @@ pub struct Row {
     pub owners: OwnerSpan,
     /// Reason why it has no holder; none if it has one, and for a row that has
     /// closed.
-    pub unowned: Option<Unowned>,
+    pub no_owner_reason: Option<NoOwnerReason>,
     /// Last known owner, if it has none now.
     pub last_owner: Option<LastOwner>,
     /// Time at which it was first seen.
-    pub first_seen: Stamp,
+    pub first_seen: Timestamp,
     /// Time at which it was first seen in its present state.
-    pub state_since: Stamp,
+    pub state_since: Timestamp,
     /// True if it was seen to enter that state. If not, its age is a lower bound:
     /// it was there when watching began.
-    pub entry_seen: bool,
+    pub saw_state_entry: bool,
     /// Recent change of the row.
     pub phase: Phase,
     /// The severity of the most severe finding it is part of.
-    pub flagged: Option<Severity>,
+    pub severity: Option<Severity>,
     /// Its TCP metrics, as an index into the observation's table, while they are
     /// read for every row.
-    pub flow: Option<FlowId>,
+    pub metrics: Option<MetricsId>,
 }
 
 /// The time that a socket has been in its state.
@@ -47,30 +47,30 @@ pub struct StateAge {
     pub is_exact: bool,
 }
 
-/// Time that the kernel keeps a socket in `TIME_WAIT` (`TCP_TIMEWAIT_LEN` in
+/// Time that the kernel keeps a socket in `TIME_WAIT_LENGTH` (`TCP_TIMEWAIT_LEN` in
 /// `include/net/tcp.h`).
-pub const TIME_WAIT: Duration = Duration::from_mins(1);
+pub const TIME_WAIT_LENGTH: Duration = Duration::from_mins(1);
 
 impl Row {
-    /// Returns the time in the present state: as observed, or for `TIME_WAIT` as
+    /// Returns the time in the present state: as observed, or for `TIME_WAIT_LENGTH` as
     /// its timer shows.
     #[must_use]
-    pub fn state_age(&self, now: Stamp) -> StateAge {
+    pub fn state_age(&self, now: Timestamp) -> StateAge {
         let watched = self.state_since.age(now);
         let left = self.socket.timer.filter(|timer| {
             self.socket.state == State::TimeWait && timer.kind == TimerKind::TimeWait
         });
         match left {
-            Some(timer) if !self.entry_seen => {
+            Some(timer) if !self.saw_state_entry => {
                 let left = Duration::from_millis(timer.expires_ms.into());
                 StateAge {
-                    at_least: TIME_WAIT.saturating_sub(left).max(watched),
+                    at_least: TIME_WAIT_LENGTH.saturating_sub(left).max(watched),
                     is_exact: true,
                 }
             }
             _ => StateAge {
                 at_least: watched,
-                is_exact: self.entry_seen,
+                is_exact: self.saw_state_entry,
             },
         }
     }
@@ -99,7 +99,7 @@ impl LastOwner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// No change.
-    Steady,
+    Unchanged,
     /// It appeared.
     New,
     /// Its state changed.

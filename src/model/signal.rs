@@ -76,7 +76,7 @@ impl Signal {
     /// True if a process that receives it is expected to end. The effect of HUP,
     /// USR1 and USR2 depends on the program.
     #[must_use]
-    pub fn ends(self) -> bool {
+    pub fn is_terminating(self) -> bool {
         matches!(self, Self::Term | Self::Kill | Self::Int)
     }
 }
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signals_are_chosen_one_after_another() {
+    fn next_and_previous_walk_through_all_signals() {
         let forth: Vec<Signal> =
             std::iter::successors(Some(Signal::Term), |signal| Some(signal.next()))
                 .take(9)
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn people_write_signals_in_more_than_one_way() {
+    fn signal_names_parse_with_and_without_prefix() {
         for signal in Signal::ALL {
             let word = signal.word();
             let ways = [word.to_owned(), word.to_lowercase(), format!("SIG{word}")];

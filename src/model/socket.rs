@@ -1,7 +1,7 @@
 //! A socket as the kernel reports it, in 80 bytes, `Copy`.
 
 use super::endpoint::Endpoint;
-use super::protocol::{Family, Opened, Protocol};
+use super::protocol::{IpFamily, Protocol, SocketFamily};
 use super::state::State;
 use super::timer::{Timer, TimerKind};
 use std::net::IpAddr;
@@ -39,7 +39,7 @@ pub struct Socket {
     pub protocol: Protocol,
     /// The family it was opened for. One opened for IPv6 may hold v4-mapped
     /// addresses, which show as IPv4.
-    pub opened: Opened,
+    pub socket_family: SocketFamily,
     /// State.
     pub state: State,
 }
@@ -47,16 +47,16 @@ pub struct Socket {
 impl Socket {
     /// The family it was opened for.
     #[must_use]
-    pub fn family(&self) -> Family {
-        self.opened.family()
+    pub fn family(&self) -> IpFamily {
+        self.socket_family.family()
     }
 
-    /// True if it accepts IPv6 only, if reported: see [`Opened`].
+    /// True if it accepts IPv6 only, if reported: see [`SocketFamily`].
     #[must_use]
     pub fn is_v6_only(&self) -> Option<bool> {
-        match self.opened {
-            Opened::Inet => None,
-            Opened::Inet6 { only } => only,
+        match self.socket_family {
+            SocketFamily::Inet => None,
+            SocketFamily::Inet6 { only } => only,
         }
     }
 
@@ -64,17 +64,17 @@ impl Socket {
     /// if a socket bound to `::` accepts IPv4, too. One opened for IPv6 that has
     /// a v4-mapped address carries both.
     #[must_use]
-    pub fn carries(&self, family: Family) -> Option<bool> {
-        match (family, self.opened) {
-            (Family::Inet, Opened::Inet) => Some(true),
-            (Family::Inet6, opened) => Some(opened.family() == Family::Inet6),
-            (Family::Inet, Opened::Inet6 { .. }) if self.local.is_v4() => Some(true),
-            (Family::Inet, Opened::Inet6 { only })
+    pub fn carries_family(&self, family: IpFamily) -> Option<bool> {
+        match (family, self.socket_family) {
+            (IpFamily::Inet, SocketFamily::Inet) => Some(true),
+            (IpFamily::Inet6, opened) => Some(opened.family() == IpFamily::Inet6),
+            (IpFamily::Inet, SocketFamily::Inet6 { .. }) if self.local.is_v4() => Some(true),
+            (IpFamily::Inet, SocketFamily::Inet6 { only })
                 if self.local.is_unspecified() && self.peer().is_none() =>
             {
                 only.map(|only| !only)
             }
-            (Family::Inet, Opened::Inet6 { .. }) => Some(false),
+            (IpFamily::Inet, SocketFamily::Inet6 { .. }) => Some(false),
         }
     }
 
@@ -82,7 +82,7 @@ impl Socket {
     #[must_use]
     pub fn is_dual_stack(&self) -> bool {
         let any = self.local.is_unspecified() && !self.local.is_v4();
-        any && self.carries(Family::Inet) == Some(true)
+        any && self.carries_family(IpFamily::Inet) == Some(true)
     }
 
     /// Returns the peer, if there is one.
@@ -128,14 +128,14 @@ impl Socket {
     /// Capacity of a listener's queue, if its backlog is reported: one more than
     /// that, as the kernel compares with "greater" (`sk_acceptq_is_full`).
     #[must_use]
-    pub fn queue_room(&self) -> Option<u32> {
+    pub fn accept_queue_capacity(&self) -> Option<u32> {
         self.backlog().map(|backlog| backlog.saturating_add(1))
     }
 
     /// True if more connections wait at this listener than its backlog: a new
     /// client is not answered. False if the backlog is not reported.
     #[must_use]
-    pub fn is_queue_full(&self) -> bool {
+    pub fn is_accept_queue_full(&self) -> bool {
         self.backlog()
             .is_some_and(|backlog| self.recv_queue > backlog)
     }
@@ -143,7 +143,7 @@ impl Socket {
     /// User id of the opener, if the kernel reports it. For a socket that no
     /// program holds it reports 0 instead, which is not root.
     #[must_use]
-    pub fn user(&self) -> Option<u32> {
+    pub fn known_uid(&self) -> Option<u32> {
         (self.inode.is_some() || self.uid != 0).then_some(self.uid)
     }
 
@@ -155,7 +155,7 @@ impl Socket {
     /// A listener on `::` accepts IPv4 too unless it is limited to IPv6, which
     /// not every source reports.
     #[must_use]
-    pub fn takes(&self, connection: &Self) -> bool {
+    pub fn accepts_connection(&self, connection: &Self) -> bool {
         let fits = match (self.local.address(), connection.local.address()) {
             (bound, wanted) if bound == wanted => true,
             (IpAddr::V4(bound), IpAddr::V4(_)) => bound.is_unspecified(),
@@ -188,13 +188,13 @@ impl Socket {
     /// for them the inode is part of it. For connections it is not: the same
     /// pair going from inode n to none is the same connection closing.
     #[must_use]
-    pub fn tuple(&self) -> Tuple {
+    pub fn tuple(&self) -> SocketTuple {
         let shared = self.protocol == Protocol::Udp
             || matches!(
                 self.state,
                 State::Listen | State::Closed | State::BoundInactive
             );
-        Tuple {
+        SocketTuple {
             namespace: self.namespace,
             protocol: self.protocol,
             local: self.local,
@@ -215,12 +215,12 @@ pub enum SocketKey {
         cookie: NonZeroU64,
     },
     /// By addresses, if the source has no cookies.
-    Tuple(Tuple),
+    Tuple(SocketTuple),
 }
 
 /// Addresses, protocol and, if these may be shared, the inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Tuple {
+pub struct SocketTuple {
     /// Network namespace.
     pub namespace: u32,
     /// Transport.
@@ -256,13 +256,13 @@ mod tests {
             namespace: 1,
             timer: None,
             protocol: Protocol::Tcp,
-            opened: Family::Inet.into(),
+            socket_family: IpFamily::Inet.into(),
             state,
         }
     }
 
     #[test]
-    fn a_listener_takes_what_comes_to_its_address() {
+    fn listener_accepts_connections_to_its_address() {
         let cases = [
             ("192.0.2.1:80", "192.0.2.1:80", true),
             ("0.0.0.0:80", "192.0.2.1:80", true),
@@ -275,25 +275,29 @@ mod tests {
         for (bound, arrived, takes) in cases {
             let listener = at(bound, State::Listen);
             let connection = at(arrived, State::Established);
-            assert_eq!(listener.takes(&connection), takes, "{bound} {arrived}");
+            assert_eq!(
+                listener.accepts_connection(&connection),
+                takes,
+                "{bound} {arrived}"
+            );
         }
         for (only, takes) in [(None, true), (Some(false), true), (Some(true), false)] {
             let listener = Socket {
-                opened: Opened::Inet6 { only },
+                socket_family: SocketFamily::Inet6 { only },
                 ..at(":::80", State::Listen)
             };
             assert_eq!(
-                listener.takes(&at("192.0.2.1:80", State::Established)),
+                listener.accepts_connection(&at("192.0.2.1:80", State::Established)),
                 takes
             );
-            assert!(listener.takes(&at("2001:db8::1:80", State::Established)));
+            assert!(listener.accepts_connection(&at("2001:db8::1:80", State::Established)));
         }
         let elsewhere = Socket {
             namespace: 2,
             ..at("0.0.0.0:80", State::Listen)
         };
         let connection = at("192.0.2.1:80", State::Established);
-        assert!(!elsewhere.takes(&connection));
+        assert!(!elsewhere.accepts_connection(&connection));
         let through = |interface, socket| Socket {
             interface,
             ..socket
@@ -301,7 +305,10 @@ mod tests {
         let listener = at("0.0.0.0:80", State::Listen);
         for (bound, came, takes) in [(2, 0, false), (2, 3, false), (2, 2, true), (0, 2, true)] {
             let listener = through(bound, listener);
-            assert_eq!(listener.takes(&through(came, connection)), takes);
+            assert_eq!(
+                listener.accepts_connection(&through(came, connection)),
+                takes
+            );
         }
     }
 }

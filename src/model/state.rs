@@ -81,7 +81,7 @@ impl State {
 
     /// True if the peer's FIN has arrived: it sends nothing more.
     #[must_use]
-    pub fn has_peer_finished(self) -> bool {
+    pub fn has_received_fin(self) -> bool {
         matches!(
             self,
             Self::CloseWait | Self::LastAck | Self::Closing | Self::TimeWait
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn every_state_answers_to_its_own_key_and_word() {
+    fn every_state_parses_its_own_key_and_word() {
         for state in State::ALL {
             assert_eq!(State::from_word(state.key()), Some(state));
             assert_eq!(State::from_word(state.word()), Some(state));

@@ -36,7 +36,7 @@ pub struct TcpInfo {
     pub unacked: u32,
     /// Number of these that the peer has acknowledged selectively (SACK): it has
     /// them, but not one before them.
-    pub selectively_acked: u32,
+    pub sacked: u32,
     /// Number of these that are believed lost.
     pub lost: u32,
     /// Number of retransmissions of these under way. A retransmission that cannot
@@ -99,7 +99,7 @@ pub struct TcpInfo {
     pub delivery_rate: Option<u64>,
     /// True if that was limited by the program's data, so that the path may carry
     /// more (Linux 4.9).
-    pub delivery_rate_is_programs: bool,
+    pub delivery_rate_app_limited: bool,
     /// µs during which data was under way or waited to be (Linux 4.10).
     pub busy_us: Option<u64>,
     /// µs of these during which the peer's window held it back (Linux 4.10).
@@ -115,7 +115,7 @@ pub struct TcpInfo {
     /// Bytes of data retransmitted (Linux 4.19).
     pub bytes_retransmitted: Option<u64>,
     /// Reports of the peer that it got data twice (RFC 2883; Linux 4.19).
-    pub duplicates_reported: Option<u32>,
+    pub dsack_duplicates: Option<u32>,
     /// Number of reordering events seen (Linux 4.19).
     pub reorderings: Option<u32>,
     /// Segments received out of order (Linux 5.5).
@@ -123,7 +123,7 @@ pub struct TcpInfo {
     /// The peer's window in bytes: the amount it accepts (Linux 5.5).
     pub peer_window: Option<u32>,
     /// This end's window in bytes: the amount the peer may send (Linux 6.2).
-    pub own_window: Option<u32>,
+    pub local_window: Option<u32>,
     /// Retransmission timeouts over the connection's life (Linux 6.7).
     pub timeouts: Option<u16>,
     /// Number of recoveries from one or several timeouts in a row, a present one
@@ -136,7 +136,7 @@ pub struct TcpInfo {
     /// True if its receiving half is shut down: by the program (`SHUT_RD` or
     /// `SHUT_RDWR` of shutdown(2)), or by the peer's FIN. Reported beside
     /// `TCP_INFO`, since Linux 3.6.
-    pub receiving_shut: Option<bool>,
+    pub receive_shutdown: Option<bool>,
     /// True if it is a path of an MPTCP connection (RFC 8684), which has a state
     /// of its own. Reported beside `TCP_INFO`, since Linux 5.6.
     pub is_subflow: bool,
@@ -153,7 +153,7 @@ pub enum CongestionState {
     /// Acknowledgements repeat or are selective: a segment may be missing.
     Disorder,
     /// The window shrinks because of a congestion mark (ECN).
-    Reduced,
+    Cwr,
     /// A segment is missing and is retransmitted at once.
     Recovery,
     /// A retransmission timed out: everything under way is considered lost.
@@ -169,7 +169,7 @@ impl CongestionState {
         match number {
             0 => Self::Open,
             1 => Self::Disorder,
-            2 => Self::Reduced,
+            2 => Self::Cwr,
             3 => Self::Recovery,
             4 => Self::Loss,
             other => Self::Unknown(other),
@@ -182,7 +182,7 @@ impl CongestionState {
         match self {
             Self::Open => "open",
             Self::Disorder => "disorder",
-            Self::Reduced => "cwr",
+            Self::Cwr => "cwr",
             Self::Recovery => "recovery",
             Self::Loss => "loss",
             Self::Unknown(_) => "unknown",
@@ -194,7 +194,7 @@ impl TcpInfo {
     /// Bytes of the peer's program that arrived in order; none before Linux 4.1.
     /// The kernel counts a FIN as a byte: `finished` is true if it has arrived.
     #[must_use]
-    pub fn received(&self, finished: bool) -> Option<u64> {
+    pub fn payload_received(&self, finished: bool) -> Option<u64> {
         let received = self.bytes_received?;
         // Then all of it is a FIN, even if its arrival is not known.
         let bare = self.data_segments_in == Some(0);
@@ -204,7 +204,7 @@ impl TcpInfo {
     /// Bytes of the program that were sent, each once. Before Linux 4.19 those
     /// that the peer has acknowledged, and SYN and FIN with them; none before 4.1.
     #[must_use]
-    pub fn sent(&self) -> Option<u64> {
+    pub fn payload_sent(&self) -> Option<u64> {
         let sent = self.bytes_sent.zip(self.bytes_retransmitted);
         sent.map(|(all, again)| all.saturating_sub(again))
             .or(self.bytes_acked)
@@ -237,7 +237,7 @@ impl TcpInfo {
     /// `state` is that of the same moment. None while data is under way, in
     /// states in which a FIN may be, and before Linux 4.19.
     #[must_use]
-    pub fn dialled(&self, state: State) -> Option<bool> {
+    pub fn is_initiator(&self, state: State) -> Option<bool> {
         let finished = match state {
             State::Established | State::CloseWait => 0,
             State::FinWait2 => 1,
@@ -256,22 +256,22 @@ impl TcpInfo {
     /// Both, if both are known.
     #[must_use]
     pub fn payload(&self, finished: bool) -> Option<Payload> {
-        let both = self.received(finished).zip(self.sent());
+        let both = self.payload_received(finished).zip(self.payload_sent());
         both.map(|(received, sent)| Payload { received, sent })
     }
 
     /// Returns the factor that limited sending and its share of the busy time, in
     /// percent rounded down; none if the path was the limit or nothing was sent.
     #[must_use]
-    pub fn held_back(&self) -> Option<(HeldBack, u64)> {
+    pub fn send_limit(&self) -> Option<(SendLimit, u64)> {
         let busy = self.busy_us.filter(|busy| *busy > 0)?;
         let share = |limited: Option<u64>| limited.unwrap_or(0).saturating_mul(100) / busy;
         let peer = share(self.peer_window_limited_us);
         let buffer = share(self.send_buffer_limited_us);
         match (peer, buffer) {
             (0, 0) => None,
-            (peer, buffer) if peer >= buffer => Some((HeldBack::ByPeerWindow, peer)),
-            (_, buffer) => Some((HeldBack::BySendBuffer, buffer)),
+            (peer, buffer) if peer >= buffer => Some((SendLimit::PeerWindow, peer)),
+            (_, buffer) => Some((SendLimit::SendBuffer, buffer)),
         }
     }
 }
@@ -287,11 +287,11 @@ pub struct Payload {
 
 /// Factor that limits sending, if not the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeldBack {
+pub enum SendLimit {
     /// The peer's window.
-    ByPeerWindow,
+    PeerWindow,
     /// The size of this machine's send buffer.
-    BySendBuffer,
+    SendBuffer,
 }
 
 #[cfg(test)]
@@ -299,7 +299,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_greater_brake_is_named() {
+    fn larger_send_limit_is_reported() {
         let of = |busy, peer, buffer| {
             TcpInfo {
                 busy_us: busy,
@@ -307,14 +307,14 @@ mod tests {
                 send_buffer_limited_us: buffer,
                 ..TcpInfo::default()
             }
-            .held_back()
+            .send_limit()
         };
         assert_eq!(of(None, None, None), None);
         assert_eq!(of(Some(0), Some(0), Some(0)), None);
         assert_eq!(of(Some(1000), Some(9), Some(0)), None, "below one percent");
-        let peer = Some((HeldBack::ByPeerWindow, 50));
+        let peer = Some((SendLimit::PeerWindow, 50));
         assert_eq!(of(Some(1000), Some(500), Some(100)), peer);
-        let buffer = Some((HeldBack::BySendBuffer, 100));
+        let buffer = Some((SendLimit::SendBuffer, 100));
         assert_eq!(of(Some(1000), Some(500), Some(1000)), buffer);
     }
 

@@ -8,17 +8,17 @@
 use std::fmt::{self, Write as _};
 
 /// Longest foreign text kept, in bytes. A command line may be megabytes.
-pub const LONGEST: usize = 4096;
+pub const MAX_TEXT_BYTES: usize = 4096;
 
 /// Foreign text, safe to show, with its original bytes if they differ.
 ///
 /// Control characters (C0, DEL, C1), bidirectional marks, zero-width and other
 /// invisible characters appear as escapes such as `\x1b` and `\u{202e}`;
-/// bytes that are not UTF-8 appear as `\xff`. Text beyond [`LONGEST`] bytes is
+/// bytes that are not UTF-8 appear as `\xff`. Text beyond [`MAX_TEXT_BYTES`] bytes is
 /// cut and ends in `…`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Text {
-    shown: Box<str>,
+    display: Box<str>,
     raw: Option<Box<[u8]>>,
 }
 
@@ -35,12 +35,12 @@ impl Text {
     /// Makes the words of a command line safe to show. Backslashes and blanks are
     /// frequent there and stay as they are.
     #[must_use]
-    pub fn words(bytes: &[u8]) -> Self {
+    pub fn from_command_line(bytes: &[u8]) -> Self {
         Self::build(bytes, false)
     }
 
     fn build(bytes: &[u8], is_name: bool) -> Self {
-        let kept = &bytes[..bytes.len().min(LONGEST)];
+        let kept = &bytes[..bytes.len().min(MAX_TEXT_BYTES)];
         let mut shown = String::with_capacity(kept.len());
         for chunk in kept.utf8_chunks() {
             if is_name {
@@ -58,59 +58,59 @@ impl Text {
             }
         }
         if is_name {
-            show_blanks_at_the_ends(&mut shown);
+            escape_outer_blanks(&mut shown);
         }
         if kept.len() < bytes.len() {
             shown.push('…');
         }
         let raw = (shown.as_bytes() != kept).then(|| kept.into());
         Self {
-            shown: shown.into(),
+            display: shown.into(),
             raw,
         }
     }
 
     /// True if `written` is this text, in full or as it is shown.
     #[must_use]
-    pub fn is_written_as(&self, written: &Self) -> bool {
-        self.raw() == written.raw() || self.shown.as_bytes() == written.raw()
+    pub fn matches_written(&self, written: &Self) -> bool {
+        self.raw() == written.raw() || self.display.as_bytes() == written.raw()
     }
 
     /// The text as it may be shown.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.shown
+        &self.display
     }
 
-    /// The bytes as they came, for matching and export; at most [`LONGEST`].
+    /// The bytes as they came, for matching and export; at most [`MAX_TEXT_BYTES`].
     #[must_use]
     pub fn raw(&self) -> &[u8] {
-        self.raw.as_deref().unwrap_or(self.shown.as_bytes())
+        self.raw.as_deref().unwrap_or(self.display.as_bytes())
     }
 
     /// True if it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.shown.is_empty()
+        self.display.is_empty()
     }
 }
 
 impl From<&str> for Text {
     /// Text of this program, or of a file that a user wrote.
     fn from(text: &str) -> Self {
-        Self::words(text.as_bytes())
+        Self::from_command_line(text.as_bytes())
     }
 }
 
 impl fmt::Display for Text {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(&self.shown)
+        formatter.pad(&self.display)
     }
 }
 
 impl fmt::Debug for Text {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Text({})", self.shown)
+        write!(formatter, "Text({})", self.display)
     }
 }
 
@@ -131,7 +131,7 @@ fn push_name(text: &str, into: &mut String) {
     if text.bytes().all(is_plain) {
         return into.push_str(text);
     }
-    let in_word = |character: char| character.is_alphanumeric() || is_mark(character);
+    let in_word = |character: char| character.is_alphanumeric() || is_combining_mark(character);
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let end = rest.find(|next| in_word(next) != in_word(first));
@@ -144,15 +144,19 @@ fn push_name(text: &str, into: &mut String) {
 /// Writes a word, or the characters between words.
 fn push_run(run: &str, into: &mut String) {
     let is_latin = run.chars().any(|character| character.is_ascii_alphabetic());
-    let mut marks = MOST_MARKS;
+    let mut marks = MAX_COMBINING_MARKS;
     for character in run.chars() {
-        marks = if is_mark(character) { marks + 1 } else { 0 };
+        marks = if is_combining_mark(character) {
+            marks + 1
+        } else {
+            0
+        };
         if character == '\\' {
             into.push_str("\\\\");
         } else if is_deceptive(character)
-            || is_odd_blank(character)
-            || marks > MOST_MARKS
-            || (is_latin && is_of_a_likeness(character))
+            || is_unusual_blank(character)
+            || marks > MAX_COMBINING_MARKS
+            || (is_latin && is_latin_lookalike(character))
         {
             escape(character, into);
         } else {
@@ -162,7 +166,7 @@ fn push_run(run: &str, into: &mut String) {
 }
 
 /// Blanks at the ends of a name are invisible.
-fn show_blanks_at_the_ends(shown: &mut String) {
+fn escape_outer_blanks(shown: &mut String) {
     let kept = shown.trim_end_matches(' ').len();
     let trailing = shown.len() - kept;
     shown.truncate(kept);
@@ -183,7 +187,7 @@ fn escape(character: char, into: &mut String) {
 }
 
 /// Maximum number of combining marks on one letter (Vietnamese needs two).
-const MOST_MARKS: usize = 2;
+const MAX_COMBINING_MARKS: usize = 2;
 
 /// True if a character could move the cursor, reorder or hide its neighbours, or
 /// looks different from terminal to terminal.
@@ -214,12 +218,12 @@ pub fn is_deceptive(character: char) -> bool {
 }
 
 /// A blank that looks like U+0020 or like none, Braille's included.
-fn is_odd_blank(character: char) -> bool {
+fn is_unusual_blank(character: char) -> bool {
     character != ' ' && (character.is_whitespace() || character == '\u{2800}')
 }
 
 /// A mark that is drawn on the letter before it.
-fn is_mark(character: char) -> bool {
+fn is_combining_mark(character: char) -> bool {
     matches!(character,
         '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{591}'..='\u{5bd}'
         | '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{e34}'..='\u{e3a}'
@@ -230,7 +234,7 @@ fn is_mark(character: char) -> bool {
 /// A letter of a script, or a form, with letters that look like Latin ones: IPA,
 /// Greek, Cyrillic, Armenian, Cherokee, Coptic, Lisu, full width (UTS #39).
 /// Within a word with Latin letters it imitates one.
-fn is_of_a_likeness(character: char) -> bool {
+fn is_latin_lookalike(character: char) -> bool {
     matches!(character,
         '\u{250}'..='\u{2af}' | '\u{370}'..='\u{3ff}' | '\u{400}'..='\u{52f}'
         | '\u{531}'..='\u{58f}' | '\u{13a0}'..='\u{13ff}' | '\u{1c80}'..='\u{1c8f}'
@@ -307,12 +311,12 @@ mod tests {
 
     #[test]
     fn words_of_a_command_keep_backslashes_and_blanks() {
-        let words = Text::words(b"grep \\d+ \x1b ");
+        let words = Text::from_command_line(b"grep \\d+ \x1b ");
         assert_eq!(words.as_str(), "grep \\d+ \\x1b ");
     }
 
     #[test]
-    fn what_is_written_down_is_known_again() {
+    fn written_form_matches_the_original() {
         let path = Text::new(b"/srv/a\\b \xff");
         for (written, expected) in [
             ("/srv/a\\\\b \\xff", true),
@@ -320,18 +324,18 @@ mod tests {
             ("/srv/x", false),
         ] {
             assert_eq!(
-                path.is_written_as(&Text::from(written)),
+                path.matches_written(&Text::from(written)),
                 expected,
                 "{written}"
             );
         }
-        assert!(Text::new(b"/srv/a\\b").is_written_as(&Text::from("/srv/a\\b")));
+        assert!(Text::new(b"/srv/a\\b").matches_written(&Text::from("/srv/a\\b")));
     }
 
     #[test]
     fn long_text_is_cut_and_says_so() {
-        let text = Text::new(&vec![b'a'; LONGEST + 1]);
-        assert_eq!(text.raw().len(), LONGEST);
+        let text = Text::new(&vec![b'a'; MAX_TEXT_BYTES + 1]);
+        assert_eq!(text.raw().len(), MAX_TEXT_BYTES);
         assert!(text.as_str().ends_with('…'));
     }
 

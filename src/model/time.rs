@@ -18,19 +18,19 @@ pub struct Time {
 impl Time {
     /// The monotonic part in the compact form that rows carry.
     #[must_use]
-    pub fn stamp(self) -> Stamp {
-        Stamp(u32::try_from(self.monotonic_ms / 10).unwrap_or(u32::MAX))
+    pub fn timestamp(self) -> Timestamp {
+        Timestamp(u32::try_from(self.monotonic_ms / 10).unwrap_or(u32::MAX))
     }
 }
 
 /// A moment in hundredths of a second since watching began; reaches 497 days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Stamp(pub u32);
+pub struct Timestamp(pub u32);
 
-impl Stamp {
+impl Timestamp {
     /// Time from this moment to `now`; zero if it is later.
     #[must_use]
-    pub fn age(self, now: Stamp) -> Duration {
+    pub fn age(self, now: Timestamp) -> Duration {
         Duration::from_millis(u64::from(now.0.saturating_sub(self.0)) * 10)
     }
 }

@@ -6,24 +6,24 @@ use std::time::Duration;
 
 /// Group of sockets that are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Heap {
+pub enum TrendGroup {
     /// Those of a process.
     Process(ProcessId),
     /// Those without a holder on one local port.
     Port(u16),
     /// All sockets.
-    Machine,
+    All,
 }
 
 /// Trend of the number of a group's TCP sockets in one state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trend {
     /// The group.
-    pub heap: Heap,
+    pub group: TrendGroup,
     /// The state.
     pub state: State,
     /// Increase of their number; negative for a decrease.
     pub change: i64,
     /// Time over which it changed: at most five minutes.
-    pub over: Duration,
+    pub window: Duration,
 }

@@ -9,12 +9,12 @@ use super::text::Text;
 /// name is not reliable without its manager.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
-    shown: Text,
+    display: Text,
     name: Text,
     /// Its kind.
     pub kind: UnitKind,
     /// Its manager.
-    pub manager: Manager,
+    pub manager: UnitManager,
 }
 
 /// Kind of a control group.
@@ -29,12 +29,12 @@ pub enum UnitKind {
     /// A container, by the names of the common runtimes.
     Container,
     /// Any other control group.
-    Group,
+    Cgroup,
 }
 
 /// Manager of a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manager {
+pub enum UnitManager {
     /// The system's: process 1.
     System,
     /// That of a user (`user@UID.service`), whose units have arbitrary names.
@@ -46,13 +46,13 @@ pub enum Manager {
 impl Unit {
     /// A unit under its manager.
     #[must_use]
-    pub fn new(name: &str, kind: UnitKind, manager: Manager) -> Self {
-        let shown = match manager {
-            Manager::User(uid) => Text::from(format!("user@{uid}: {name}").as_str()),
-            Manager::System | Manager::Unknown => Text::from(name),
+    pub fn new(name: &str, kind: UnitKind, manager: UnitManager) -> Self {
+        let display = match manager {
+            UnitManager::User(uid) => Text::from(format!("user@{uid}: {name}").as_str()),
+            UnitManager::System | UnitManager::Unknown => Text::from(name),
         };
         Self {
-            shown,
+            display,
             name: Text::from(name),
             kind,
             manager,
@@ -61,26 +61,30 @@ impl Unit {
 
     /// Returns the unit with an unknown manager.
     #[must_use]
-    pub fn of_unknown_manager(&self) -> Self {
-        Self::new(self.name.as_str(), self.kind, Manager::Unknown)
+    pub fn with_unknown_manager(&self) -> Self {
+        Self::new(self.name.as_str(), self.kind, UnitManager::Unknown)
     }
 
     /// Returns a unit of the system's manager; its kind is derived from its name.
     #[must_use]
-    pub fn of_system(name: &str) -> Self {
-        Self::new(name, kind(name).unwrap_or(UnitKind::Group), Manager::System)
+    pub fn system(name: &str) -> Self {
+        Self::new(
+            name,
+            unit_kind(name).unwrap_or(UnitKind::Cgroup),
+            UnitManager::System,
+        )
     }
 
     /// Its name, behind `user@UID:` if it is a user's.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.shown.as_str()
+        self.display.as_str()
     }
 
     /// The name as foreign text.
     #[must_use]
     pub fn text(&self) -> &Text {
-        &self.shown
+        &self.display
     }
 
     /// True if processes in it belong to a container.
@@ -99,21 +103,21 @@ impl Unit {
     pub fn stop_command(&self) -> Option<String> {
         let name = self.name.as_str();
         let has_manager = matches!(self.kind, UnitKind::Service | UnitKind::Socket);
-        let stoppable = has_manager && is_plain(name);
-        let name = quoted(name);
+        let stoppable = has_manager && is_safe_in_shell(name);
+        let name = shell_quoted(name);
         match self.manager {
-            Manager::System => stoppable.then(|| format!("systemctl stop {name}")),
-            Manager::User(uid) => {
+            UnitManager::System => stoppable.then(|| format!("systemctl stop {name}")),
+            UnitManager::User(uid) => {
                 stoppable.then(|| format!("systemctl --user -M {uid}@ stop {name}"))
             }
-            Manager::Unknown => None,
+            UnitManager::Unknown => None,
         }
     }
 }
 
 /// Returns the kind of a unit by its name; none for a unit without processes.
 #[must_use]
-pub fn kind(name: &str) -> Option<UnitKind> {
+pub fn unit_kind(name: &str) -> Option<UnitKind> {
     match name.rsplit_once('.')?.1 {
         "service" => Some(UnitKind::Service),
         "socket" => Some(UnitKind::Socket),
@@ -124,13 +128,13 @@ pub fn kind(name: &str) -> Option<UnitKind> {
 
 /// True if a name may be part of a command that is copied (systemd.unit(5) allows
 /// these characters).
-fn is_plain(name: &str) -> bool {
+fn is_safe_in_shell(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@:._-\\".contains(&byte);
     name.bytes().all(plain) && !name.starts_with('-')
 }
 
 /// An unquoted backslash would be removed by the shell.
-fn quoted(name: &str) -> String {
+fn shell_quoted(name: &str) -> String {
     if name.contains('\\') {
         format!("'{name}'")
     } else {
@@ -145,7 +149,7 @@ mod tests {
     #[test]
     fn only_services_with_a_plain_name_and_a_known_manager_are_stopped() {
         let service = UnitKind::Service;
-        let system = Manager::System;
+        let system = UnitManager::System;
         for (name, kind, manager, command) in [
             (
                 "nginx.service",
@@ -168,10 +172,10 @@ mod tests {
             (
                 "sshd.service",
                 service,
-                Manager::User(2001),
+                UnitManager::User(2001),
                 Some("systemctl --user -M 2001@ stop sshd.service"),
             ),
-            ("sshd.service", service, Manager::Unknown, None),
+            ("sshd.service", service, UnitManager::Unknown, None),
             (
                 "ssh.socket",
                 UnitKind::Socket,
@@ -187,7 +191,7 @@ mod tests {
             ("a b.socket", UnitKind::Socket, system, None),
             ("session-3.scope", UnitKind::Scope, system, None),
             ("docker:0123456789ab", UnitKind::Container, system, None),
-            ("mine", UnitKind::Group, system, None),
+            ("mine", UnitKind::Cgroup, system, None),
             ("a;reboot.service", service, system, None),
             ("a'b.service", service, system, None),
             ("$(reboot).service", service, system, None),
@@ -200,8 +204,8 @@ mod tests {
 
     #[test]
     fn the_unit_of_a_user_shows_whose_it_is() {
-        let unit = Unit::new("sshd.service", UnitKind::Service, Manager::User(2001));
+        let unit = Unit::new("sshd.service", UnitKind::Service, UnitManager::User(2001));
         assert_eq!(unit.as_str(), "user@2001: sshd.service");
-        assert_eq!(Unit::of_system("sshd.service").as_str(), "sshd.service");
+        assert_eq!(Unit::system("sshd.service").as_str(), "sshd.service");
     }
 }

@@ -42,14 +42,14 @@ impl Urgency {
 
 /// The rows of one observation that are not [`Urgency::Normal`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Urgencies {
+pub struct RowUrgencies {
     /// Parallel to the rows; empty if every row is normal.
-    rows: Vec<Urgency>,
+    by_row: Vec<Urgency>,
     /// The urgent rows by key, ascending.
-    keys: Vec<(SocketKey, Urgency)>,
+    by_key: Vec<(SocketKey, Urgency)>,
 }
 
-impl Urgencies {
+impl RowUrgencies {
     /// Evaluates every row of an observation once.
     #[must_use]
     pub fn new(observation: &Observation, mut evaluate: impl FnMut(&Row) -> Urgency) -> Self {
@@ -59,37 +59,40 @@ impl Urgencies {
             if urgency == Urgency::Normal || row.phase == Phase::Closed {
                 continue;
             }
-            if urgencies.rows.is_empty() {
+            if urgencies.by_row.is_empty() {
                 urgencies
-                    .rows
+                    .by_row
                     .resize(observation.rows.len(), Urgency::Normal);
             }
-            if let Some(slot) = urgencies.rows.get_mut(place) {
+            if let Some(slot) = urgencies.by_row.get_mut(place) {
                 *slot = urgency;
             }
-            urgencies.keys.push((row.socket.key(), urgency));
+            urgencies.by_key.push((row.socket.key(), urgency));
         }
-        urgencies.keys.sort_unstable_by_key(|(key, _)| *key);
+        urgencies.by_key.sort_unstable_by_key(|(key, _)| *key);
         urgencies
     }
 
     /// The urgency of the row with this number.
     #[must_use]
-    pub fn at(&self, number: u32) -> Urgency {
-        self.rows.get(number as usize).copied().unwrap_or_default()
+    pub fn of_row_number(&self, number: u32) -> Urgency {
+        self.by_row
+            .get(number as usize)
+            .copied()
+            .unwrap_or_default()
     }
 
     /// The urgency of a row.
     #[must_use]
-    pub fn of(&self, row: &Row) -> Urgency {
-        if self.keys.is_empty() || row.phase == Phase::Closed {
+    pub fn of_row(&self, row: &Row) -> Urgency {
+        if self.by_key.is_empty() || row.phase == Phase::Closed {
             return Urgency::Normal;
         }
         let key = row.socket.key();
-        let place = self.keys.binary_search_by(|(known, _)| known.cmp(&key));
+        let place = self.by_key.binary_search_by(|(known, _)| known.cmp(&key));
         place
             .ok()
-            .and_then(|place| self.keys.get(place))
+            .and_then(|place| self.by_key.get(place))
             .map_or(Urgency::Normal, |(_, urgency)| *urgency)
     }
 
@@ -97,6 +100,6 @@ impl Urgencies {
     #[must_use]
     pub fn count(&self, wanted: Urgency) -> usize {
         let alike = |(_, urgency): &&(SocketKey, Urgency)| *urgency == wanted;
-        self.keys.iter().filter(alike).count()
+        self.by_key.iter().filter(alike).count()
     }
 }

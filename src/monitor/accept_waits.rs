@@ -13,20 +13,20 @@ use super::details::Details;
 use super::listeners::Listeners;
 use crate::model::accept_wait::AcceptWait;
 use crate::model::endpoint::Endpoint;
-use crate::model::owner::Unowned;
+use crate::model::owner::NoOwnerReason;
 use crate::model::row::{Phase, Row};
 use crate::model::socket::SocketKey;
-use crate::model::time::Stamp;
+use crate::model::time::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Maximum number of connections of a queue whose waiting time is asked for.
-const PROBED: usize = 64;
+const MAX_PROBED: usize = 64;
 
 /// Listeners with connections not yet accepted, from table to table.
 #[derive(Default)]
 pub(super) struct AcceptWaits {
-    queues: BTreeMap<SocketKey, Queue>,
+    queues: BTreeMap<SocketKey, QueueHistory>,
     /// Connections at the head of a queue, by the row number of its listener, of
     /// the last table.
     heads: Vec<(u32, SocketKey)>,
@@ -36,39 +36,39 @@ pub(super) struct AcceptWaits {
 
 /// History of one listener's queue.
 #[derive(Clone, Copy)]
-struct Queue {
+struct QueueHistory {
     length: u32,
     /// Time since which it has connections and has not become shorter.
-    undiminished: Stamp,
+    not_shorter_since: Timestamp,
     /// Number of connections at that time.
-    length_then: u32,
+    length_at_mark: u32,
     /// True if it has become shorter, or its head was taken, since it is known.
     accepting: bool,
     /// Oldest connection, if it is known to be in this queue.
-    head: Option<Head>,
+    head: Option<QueueHead>,
 }
 
 /// Connection that is accepted next.
 #[derive(Clone, Copy)]
-struct Head {
+struct QueueHead {
     key: SocketKey,
     /// Time of its arrival.
-    came: Stamp,
+    arrived: Timestamp,
     /// Time since which it is the next.
-    since: Stamp,
+    head_since: Timestamp,
 }
 
 /// Listeners that share an address, and the connections waiting for any of
 /// them.
 #[derive(Default)]
-struct Group {
+struct SharedListeners {
     /// Row numbers of those with a queue.
     listeners: Vec<u32>,
     /// Row numbers of connections not yet accepted.
     waiting: Vec<u32>,
 }
 
-type Bound = (u32, Endpoint, u32);
+type BindKey = (u32, Endpoint, u32);
 
 impl AcceptWaits {
     /// Processes a table: its rows, with the reasons why some have no owner.
@@ -77,8 +77,8 @@ impl AcceptWaits {
         rows: &[Row],
         ownerless: &[u32],
         listeners: &Listeners,
-        now: Stamp,
-        began: Stamp,
+        now: Timestamp,
+        began: Timestamp,
     ) {
         let before = std::mem::take(&mut self.queues);
         self.heads.clear();
@@ -97,30 +97,30 @@ impl AcceptWaits {
 
     fn fold_group(
         &mut self,
-        group: &Group,
+        group: &SharedListeners,
         waiting: &[&Row],
         rows: &[Row],
-        before: &BTreeMap<SocketKey, Queue>,
-        now: Stamp,
-        began: Stamp,
+        before: &BTreeMap<SocketKey, QueueHistory>,
+        now: Timestamp,
+        began: Timestamp,
     ) {
         let sole = group.listeners.len() == 1;
-        let mut queues: Vec<(u32, SocketKey, Queue)> = group
+        let mut queues: Vec<(u32, SocketKey, QueueHistory)> = group
             .listeners
             .iter()
             .filter_map(|number| {
                 let listener = rows.get(*number as usize)?;
                 let key = listener.socket.key();
-                let queue = Queue::next(before.get(&key), listener, waiting, sole, now);
+                let queue = QueueHistory::next(before.get(&key), listener, waiting, sole, now);
                 Some((*number, key, queue))
             })
             .collect();
-        queues.sort_by_key(|(number, _, queue)| (queue.undiminished, *number));
-        let mut claimed = 0;
+        queues.sort_by_key(|(number, _, queue)| (queue.not_shorter_since, *number));
+        let mut claimed_length = 0;
         for (number, key, queue) in queues {
             self.queues.insert(key, queue);
-            let head = queue.head.map(|head| (head.came, head.since));
-            let claims = || queue.claims(waiting, &mut claimed, now);
+            let head = queue.head.map(|head| (head.arrived, head.head_since));
+            let claims = || queue.assign_oldest(waiting, &mut claimed_length, now);
             let Some((oldest, stalled)) = head.or_else(claims) else {
                 continue;
             };
@@ -129,10 +129,10 @@ impl AcceptWaits {
                 oldest: oldest.age(now),
                 stalled: stalled.age(now),
                 accepting: queue.accepting,
-                at_least: oldest <= began,
+                is_lower_bound: oldest <= began,
             });
             if sole {
-                let heads = waiting.iter().take(PROBED);
+                let heads = waiting.iter().take(MAX_PROBED);
                 self.heads
                     .extend(heads.map(|row| (number, row.socket.key())));
             }
@@ -142,7 +142,7 @@ impl AcceptWaits {
     /// Applies `TCP_INFO` of connections at the head of a queue. A connection
     /// that is not accepted has sent no data, so the time since data was last
     /// sent is the time since the handshake.
-    pub(super) fn measure(&mut self, details: &Details) {
+    pub(super) fn apply_details(&mut self, details: &Details) {
         for (listener, key) in &self.heads {
             let Some(detail) = details.find(key) else {
                 continue;
@@ -154,7 +154,7 @@ impl AcceptWaits {
             if let Some(wait) = place.ok().and_then(|place| self.waits.get_mut(place))
                 && wait.oldest <= age
             {
-                (wait.oldest, wait.at_least) = (age, false);
+                (wait.oldest, wait.is_lower_bound) = (age, false);
             }
         }
     }
@@ -170,7 +170,7 @@ impl AcceptWaits {
     }
 }
 
-impl Queue {
+impl QueueHistory {
     /// Returns the queue as of the next table. `sole` is true if `waiting`,
     /// oldest first, can be in no other queue.
     fn next(
@@ -178,31 +178,31 @@ impl Queue {
         listener: &Row,
         waiting: &[&Row],
         sole: bool,
-        now: Stamp,
+        now: Timestamp,
     ) -> Self {
         let length = listener.socket.recv_queue;
         let kept = before.filter(|before| before.length <= length);
-        let (undiminished, length_then) = kept.map_or((now, length), |before| {
-            (before.undiminished, before.length_then)
+        let (not_shorter_since, length_at_mark) = kept.map_or((now, length), |before| {
+            (before.not_shorter_since, before.length_at_mark)
         });
         let known = before.and_then(|before| before.head);
         let stays = known.filter(|head| waiting.iter().any(|row| row.socket.key() == head.key));
         let head_taken = known.is_some() && stays.is_none();
         let shorter = before.is_some_and(|before| length < before.length);
-        let follows = |row: &&Row| Head {
+        let follows = |row: &&Row| QueueHead {
             key: row.socket.key(),
-            came: row.first_seen,
-            since: match (before, known) {
+            arrived: row.first_seen,
+            head_since: match (before, known) {
                 // It has headed the queue since it came.
                 (None, _) => row.first_seen,
-                (Some(_), None) => row.first_seen.max(undiminished),
+                (Some(_), None) => row.first_seen.max(not_shorter_since),
                 (Some(_), Some(_)) => now,
             },
         };
         Self {
             length,
-            undiminished,
-            length_then,
+            not_shorter_since,
+            length_at_mark,
             accepting: head_taken || shorter || before.is_some_and(|before| before.accepting),
             head: stays.or_else(|| waiting.first().filter(|_| sole).map(follows)),
         }
@@ -212,24 +212,33 @@ impl Queue {
     /// queue last became shorter have waited; none if fewer are as old as that,
     /// beside those `claimed` for other listeners. A busy server keeps a full
     /// queue full and still accepts.
-    fn claims(&self, waiting: &[&Row], claimed: &mut usize, now: Stamp) -> Option<(Stamp, Stamp)> {
-        let old = waiting.partition_point(|row| row.first_seen <= self.undiminished);
-        let needed = claimed.saturating_add(self.length_then as usize);
-        (self.undiminished < now && needed <= old).then(|| {
-            *claimed = needed;
-            (self.undiminished, self.undiminished)
+    fn assign_oldest(
+        &self,
+        waiting: &[&Row],
+        claimed_length: &mut usize,
+        now: Timestamp,
+    ) -> Option<(Timestamp, Timestamp)> {
+        let old = waiting.partition_point(|row| row.first_seen <= self.not_shorter_since);
+        let needed = claimed_length.saturating_add(self.length_at_mark as usize);
+        (self.not_shorter_since < now && needed <= old).then(|| {
+            *claimed_length = needed;
+            (self.not_shorter_since, self.not_shorter_since)
         })
     }
 }
 
 /// Listeners with a queue, by bound address, and the connections waiting for
 /// them.
-fn groups(rows: &[Row], ownerless: &[u32], listeners: &Listeners) -> BTreeMap<Bound, Group> {
+fn groups(
+    rows: &[Row],
+    ownerless: &[u32],
+    listeners: &Listeners,
+) -> BTreeMap<BindKey, SharedListeners> {
     let bound = |row: &Row| {
         let socket = &row.socket;
         (socket.namespace, socket.local, socket.interface)
     };
-    let mut groups: BTreeMap<Bound, Group> = BTreeMap::new();
+    let mut groups: BTreeMap<BindKey, SharedListeners> = BTreeMap::new();
     for (number, row) in listeners.numbered(rows) {
         if row.socket.recv_queue > 0 {
             groups.entry(bound(row)).or_default().listeners.push(number);
@@ -242,9 +251,9 @@ fn groups(rows: &[Row], ownerless: &[u32], listeners: &Listeners) -> BTreeMap<Bo
         let Some(row) = rows.get(*number as usize) else {
             continue;
         };
-        if row.unowned == Some(Unowned::AcceptQueue)
+        if row.no_owner_reason == Some(NoOwnerReason::AcceptQueue)
             && row.phase != Phase::Closed
-            && let Some(listener) = listeners.taker(rows, &row.socket)
+            && let Some(listener) = listeners.best_match(rows, &row.socket)
             && let Some(group) = groups.get_mut(&bound(listener))
         {
             group.waiting.push(*number);
@@ -292,7 +301,7 @@ mod tests {
         }
     }
 
-    fn seen(monitor: &mut Monitor, second: u64, sockets: &[Socket]) -> Arc<Observation> {
+    fn fold_table(monitor: &mut Monitor, second: u64, sockets: &[Socket]) -> Arc<Observation> {
         monitor
             .fold(reading(second * 1000, table(sockets)))
             .unwrap()
@@ -301,23 +310,29 @@ mod tests {
     fn seconds(observation: &Observation) -> Vec<(u64, u64, bool)> {
         let waits = observation.accept_waits.iter();
         waits
-            .map(|wait| (wait.oldest.as_secs(), wait.stalled.as_secs(), wait.at_least))
+            .map(|wait| {
+                (
+                    wait.oldest.as_secs(),
+                    wait.stalled.as_secs(),
+                    wait.is_lower_bound,
+                )
+            })
             .collect()
     }
 
     #[test]
     fn the_oldest_connection_tells_how_long_nothing_was_accepted() {
         let mut monitor = Monitor::default();
-        assert_eq!(seconds(&seen(&mut monitor, 0, &[listener(1, 0)])), []);
-        seen(&mut monitor, 10, &[listener(1, 1), waiting(5)]);
+        assert_eq!(seconds(&fold_table(&mut monitor, 0, &[listener(1, 0)])), []);
+        fold_table(&mut monitor, 10, &[listener(1, 1), waiting(5)]);
         let later = [listener(1, 2), waiting(5), waiting(6)];
-        let now = seen(&mut monitor, 30, &later);
+        let now = fold_table(&mut monitor, 30, &later);
         assert_eq!(seconds(&now), [(20, 20, false)]);
         // It accepts the first: the second has waited as long as it has.
         let accepted = at(5, State::Established);
-        let now = seen(&mut monitor, 40, &[listener(1, 1), accepted, waiting(6)]);
+        let now = fold_table(&mut monitor, 40, &[listener(1, 1), accepted, waiting(6)]);
         assert_eq!(seconds(&now), [(10, 0, false)]);
-        let now = seen(&mut monitor, 41, &[listener(1, 0)]);
+        let now = fold_table(&mut monitor, 41, &[listener(1, 0)]);
         assert_eq!(seconds(&now), []);
     }
 
@@ -325,19 +340,22 @@ mod tests {
     fn what_waited_before_watching_began_has_waited_at_least_so_long() {
         let mut monitor = Monitor::default();
         let stuck = [listener(1, 1), waiting(5)];
-        seen(&mut monitor, 0, &stuck);
-        assert_eq!(seconds(&seen(&mut monitor, 45, &stuck)), [(45, 45, true)]);
+        fold_table(&mut monitor, 0, &stuck);
+        assert_eq!(
+            seconds(&fold_table(&mut monitor, 45, &stuck)),
+            [(45, 45, true)]
+        );
     }
 
     #[test]
     fn of_listeners_that_share_a_port_the_one_with_a_queue_is_meant() {
         let mut monitor = Monitor::default();
         let one = [listener(1, 0), listener(2, 1), waiting(5)];
-        seen(&mut monitor, 0, &one);
-        seen(&mut monitor, 10, &one);
+        fold_table(&mut monitor, 0, &one);
+        fold_table(&mut monitor, 10, &one);
         // Another has a moment's queue now.
         let both = [listener(1, 1), listener(2, 1), waiting(5), waiting(6)];
-        let now = seen(&mut monitor, 20, &both);
+        let now = fold_table(&mut monitor, 20, &both);
         assert_eq!(seconds(&now), [(20, 20, true)]);
         assert_eq!(
             now.rows[1].socket,
@@ -355,10 +373,10 @@ mod tests {
             all.push(waiting(fresh));
             all
         };
-        seen(&mut monitor, 0, &both(7, 2));
-        seen(&mut monitor, 10, &both(8, 1));
-        seen(&mut monitor, 20, &both(9, 2));
-        let now = seen(&mut monitor, 30, &both(10, 1));
+        fold_table(&mut monitor, 0, &both(7, 2));
+        fold_table(&mut monitor, 10, &both(8, 1));
+        fold_table(&mut monitor, 20, &both(9, 2));
+        let now = fold_table(&mut monitor, 30, &both(10, 1));
         assert_eq!(seconds(&now), [(30, 30, true)]);
         assert_eq!(now.accept_waits[0].listener, 1);
     }
@@ -373,7 +391,7 @@ mod tests {
             // Those of the table before have been accepted.
             let before = [99 + second, 199 + second].map(|number| at(number, State::Established));
             all.extend(before);
-            let now = seen(&mut monitor, 10 * u64::from(second), &all);
+            let now = fold_table(&mut monitor, 10 * u64::from(second), &all);
             assert!(
                 seconds(&now).iter().all(|(oldest, ..)| *oldest < 10),
                 "{second}"

@@ -25,7 +25,7 @@ impl Ages {
         details: &Details,
         find: impl Fn(&SocketKey) -> Option<&'r Row>,
     ) {
-        let waits = |key: &SocketKey| find(key).filter(|row| !row.entry_seen);
+        let waits = |key: &SocketKey| find(key).filter(|row| !row.saw_state_entry);
         let told = details.all().iter().filter_map(|detail| {
             let row = waits(&detail.key)?;
             let age = detail.info.least_age(row.socket.state)?;
@@ -62,7 +62,7 @@ mod tests {
     use super::super::Monitor;
     use super::super::fixture::{reading, table, with_cookie};
     use crate::model::observation::Observation;
-    use crate::model::reading::{Matter, Reading};
+    use crate::model::reading::{Reading, ReadingKind};
     use crate::model::state::State;
     use crate::model::tcp_info::TcpInfo;
     use crate::model::time::Time;
@@ -84,7 +84,7 @@ mod tests {
                 wall_ms: 0,
                 monotonic_ms,
             },
-            matter: Matter::Details(
+            kind: ReadingKind::Details(
                 sockets[..2]
                     .iter()
                     .map(|socket| (socket.key(), idle(quiet_ms, acked_ms)))

@@ -1,35 +1,39 @@
 //! Keeps `TCP_INFO` of the connections it was last read of, and computes rates
 //! from two readings.
 
-use crate::model::flow::{Flow, Sample};
-use crate::model::observation::Detail;
+use crate::model::observation::ConnectionDetail;
 use crate::model::socket::SocketKey;
 use crate::model::tcp_info::TcpInfo;
-use crate::model::time::{Stamp, Time};
+use crate::model::tcp_metrics::{TcpCounters, TcpMetrics};
+use crate::model::time::{Time, Timestamp};
 
 /// Details of the last reading that had any, ascending by key. A connection
 /// that is not read again is forgotten, so there are never more than in one
 /// reading.
 #[derive(Default)]
 pub(super) struct Details {
-    known: Vec<Detail>,
-    read_at: Stamp,
+    known: Vec<ConnectionDetail>,
+    read_at: Timestamp,
 }
 
 impl Details {
     /// Processes a reading.
-    pub(super) fn take(&mut self, read: Vec<(SocketKey, TcpInfo)>, time: Time) {
+    pub(super) fn fold(&mut self, read: Vec<(SocketKey, TcpInfo)>, time: Time) {
         let monotonic_ms = time.monotonic_ms;
-        self.read_at = time.stamp();
-        let mut fresh: Vec<Detail> = read
+        self.read_at = time.timestamp();
+        let mut fresh: Vec<ConnectionDetail> = read
             .into_iter()
             .map(|(key, info)| {
-                let sample = Sample::from(&info);
+                let sample = TcpCounters::from(&info);
                 let flow = match self.find(&key) {
-                    Some(before) => before.flow.next(&sample, monotonic_ms),
-                    None => Flow::begin(&sample, monotonic_ms),
+                    Some(before) => before.metrics.advance(&sample, monotonic_ms),
+                    None => TcpMetrics::from_first(&sample, monotonic_ms),
                 };
-                Detail { key, info, flow }
+                ConnectionDetail {
+                    key,
+                    info,
+                    metrics: flow,
+                }
             })
             .collect();
         fresh.sort_unstable_by_key(|detail| detail.key);
@@ -38,7 +42,7 @@ impl Details {
     }
 
     /// Details of one connection, if known.
-    pub(super) fn find(&self, key: &SocketKey) -> Option<&Detail> {
+    pub(super) fn find(&self, key: &SocketKey) -> Option<&ConnectionDetail> {
         let place = self
             .known
             .binary_search_by(|detail| detail.key.cmp(key))
@@ -47,12 +51,12 @@ impl Details {
     }
 
     /// When they were read.
-    pub(super) fn read_at(&self) -> Stamp {
+    pub(super) fn read_at(&self) -> Timestamp {
         self.read_at
     }
 
     /// All known details, ascending by key.
-    pub(super) fn all(&self) -> &[Detail] {
+    pub(super) fn all(&self) -> &[ConnectionDetail] {
         &self.known
     }
 }
@@ -62,11 +66,11 @@ mod tests {
     use super::super::Monitor;
     use super::super::fixture::{reading, table, with_cookie};
     use super::*;
-    use crate::model::flow::{Carried, Rate};
     use crate::model::observation::Observation;
-    use crate::model::reading::{Matter, Reading, Snapshot};
+    use crate::model::reading::{Reading, ReadingKind, Snapshot};
     use crate::model::socket::Socket;
     use crate::model::state::State;
+    use crate::model::tcp_metrics::{ByteCounts, Rate};
     use crate::model::time::Time;
     use crate::model::timer::{Timer, TimerKind};
     use std::sync::Arc;
@@ -89,13 +93,13 @@ mod tests {
                 wall_ms: 0,
                 monotonic_ms,
             },
-            matter: Matter::Details(read.collect()),
+            kind: ReadingKind::Details(read.collect()),
         }
     }
 
     fn rx(observation: &Observation, place: usize) -> Option<u64> {
-        let flow = observation.flow(&observation.rows[place])?;
-        flow.rx.map(Rate::bytes)
+        let flow = observation.tcp_metrics(&observation.rows[place])?;
+        flow.rx_rate.map(Rate::bytes_per_second)
     }
 
     #[test]
@@ -106,7 +110,7 @@ mod tests {
         let first = monitor.fold(reading(0, table(&sockets))).unwrap();
         let second = monitor.fold(details(0, &[(sockets[0], 5)])).unwrap();
         assert!(Arc::ptr_eq(&first.rows, &second.rows));
-        assert_eq!((second.number, rx(&second, 0)), (1, None));
+        assert_eq!((second.table_number, rx(&second, 0)), (1, None));
         assert_eq!(second.detail(&second.rows[0]).unwrap().info, info(5));
         assert_eq!(second.detail(&second.rows[1]), None);
     }
@@ -119,14 +123,14 @@ mod tests {
         monitor.fold(details(0, &[(sockets[1], 0), (sockets[0], 1000)]));
         // Details stay until they are read again.
         let seen = monitor.fold(reading(2000, table(&sockets))).unwrap();
-        assert!(seen.flow(&seen.rows[1]).is_some());
+        assert!(seen.tcp_metrics(&seen.rows[1]).is_some());
         let seen = monitor
             .fold(details(2000, &[(sockets[0], 5000), (sockets[1], 3)]))
             .unwrap();
         assert_eq!((rx(&seen, 0), rx(&seen, 1)), (Some(2000), Some(1)));
         let seen = monitor.fold(details(3000, &[(sockets[0], 5000)])).unwrap();
         assert_eq!(rx(&seen, 0), Some(0));
-        assert!(seen.flow(&seen.rows[1]).is_none());
+        assert!(seen.tcp_metrics(&seen.rows[1]).is_none());
     }
 
     #[test]
@@ -141,15 +145,15 @@ mod tests {
     }
 
     /// A table in which each socket has received this number of bytes.
-    fn flowing(received: &[(Socket, Option<u64>)]) -> Snapshot {
+    fn with_counters(received: &[(Socket, Option<u64>)]) -> Snapshot {
         let sockets: Vec<Socket> = received.iter().map(|(socket, _)| *socket).collect();
-        let sample = |received| Sample {
+        let sample = |received| TcpCounters {
             rtt_us: Some(40),
             total_retransmits: 2,
-            carried: Some(Carried { received, acked: 0 }),
+            bytes: Some(ByteCounts { received, acked: 0 }),
         };
         Snapshot {
-            flows: received
+            tcp_counters: received
                 .iter()
                 .map(|(_, received)| received.map(sample))
                 .collect(),
@@ -165,18 +169,18 @@ mod tests {
             with_cookie(3, State::Listen),
         ];
         let mut monitor = Monitor::default();
-        let first = flowing(&[(one, Some(0)), (two, Some(0)), (listener, None)]);
+        let first = with_counters(&[(one, Some(0)), (two, Some(0)), (listener, None)]);
         let seen = monitor.fold(reading(0, first)).unwrap();
-        assert_eq!((rx(&seen, 0), seen.rows[2].flow), (None, None));
+        assert_eq!((rx(&seen, 0), seen.rows[2].metrics), (None, None));
         assert_eq!(seen.retransmits(&seen.rows[0]), Some(2));
         // In another order, and one of them twice.
         let second = [(two, Some(500)), (one, Some(7000)), (two, Some(500))];
-        let seen = monitor.fold(reading(1000, flowing(&second))).unwrap();
+        let seen = monitor.fold(reading(1000, with_counters(&second))).unwrap();
         assert_eq!((rx(&seen, 0), rx(&seen, 1)), (Some(500), Some(7000)));
         // Counters that are no longer read are no longer shown.
         let seen = monitor.fold(reading(2000, table(&[one, two]))).unwrap();
         assert_eq!(rx(&seen, 0), None);
-        assert!(seen.flows.is_empty());
+        assert!(seen.tcp_metrics.is_empty());
     }
 
     #[test]

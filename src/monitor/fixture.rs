@@ -3,8 +3,8 @@
 use crate::model::endpoint::Endpoint;
 use crate::model::owner::{Holder, OwnerSearch, OwnerSpan, ProcessId};
 use crate::model::process::Process;
-use crate::model::protocol::{Family, Protocol};
-use crate::model::reading::{Matter, Reading, Snapshot};
+use crate::model::protocol::{IpFamily, Protocol};
+use crate::model::reading::{Reading, ReadingKind, Snapshot};
 use crate::model::socket::Socket;
 use crate::model::state::State;
 use crate::model::time::Time;
@@ -48,7 +48,7 @@ pub(super) fn socket(number: u32, state: State) -> Socket {
         namespace: 1,
         timer: None,
         protocol: Protocol::Tcp,
-        opened: Family::Inet.into(),
+        socket_family: IpFamily::Inet.into(),
         state,
     }
 }
@@ -66,7 +66,7 @@ pub(super) fn table(sockets: &[Socket]) -> Snapshot {
     let mut table = Snapshot {
         sockets: sockets.to_vec(),
         processes: vec![process(100)],
-        owner_search: OwnerSearch::Everywhere,
+        owner_search: OwnerSearch::Complete,
         ..Snapshot::default()
     };
     for socket in sockets {
@@ -91,6 +91,6 @@ pub(super) fn reading(milliseconds: u64, snapshot: Snapshot) -> Reading {
             wall_ms: 1_700_000_000_000 + milliseconds,
             monotonic_ms: milliseconds,
         },
-        matter: Matter::Table(Box::new(snapshot)),
+        kind: ReadingKind::Table(Box::new(snapshot)),
     }
 }

@@ -12,89 +12,97 @@ use std::sync::Arc;
 #[derive(Default)]
 pub(super) struct Interner {
     /// By pid and start time.
-    places: HashMap<(u32, u64), ProcessId>,
+    ids: HashMap<(u32, u64), ProcessId>,
     processes: Vec<Arc<Process>>,
     /// Parallel to `processes`.
-    uses: Vec<Use>,
+    uses: Vec<ProcessUse>,
     free: Vec<ProcessId>,
     blank: Arc<Process>,
 }
 
 /// Use of a number in this round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Use {
+enum ProcessUse {
     /// None.
     #[default]
-    None,
+    Unused,
     /// Something refers to it.
-    Remembered,
+    Referenced,
     /// The table lists the process.
-    Enrolled,
+    Listed,
 }
 
 impl Interner {
     /// Begins a round: gives the processes of a table their lasting numbers, in
     /// the table's order.
-    pub(super) fn enrol(&mut self, processes: Vec<Arc<Process>>) -> Roll {
-        self.uses.fill(Use::None);
-        Roll(processes.into_iter().map(|each| self.place(each)).collect())
+    pub(super) fn intern_table(&mut self, processes: Vec<Arc<Process>>) -> ProcessIdMap {
+        self.uses.fill(ProcessUse::Unused);
+        ProcessIdMap(
+            processes
+                .into_iter()
+                .map(|each| self.intern(each))
+                .collect(),
+        )
     }
 
-    fn place(&mut self, process: Arc<Process>) -> ProcessId {
+    fn intern(&mut self, process: Arc<Process>) -> ProcessId {
         let identity = (process.pid, process.start_ticks);
-        let id = match self.places.get(&identity) {
+        let id = match self.ids.get(&identity) {
             Some(known) => *known,
             None => self.free.pop().unwrap_or_else(|| self.grow()),
         };
-        self.places.insert(identity, id);
+        self.ids.insert(identity, id);
         // The same process may have another name by now: exec keeps the pid.
         if let Some(slot) = self.processes.get_mut(id.0 as usize) {
             *slot = process;
         }
-        self.note(id, Use::Enrolled);
+        self.set_use(id, ProcessUse::Listed);
         id
     }
 
     fn grow(&mut self) -> ProcessId {
         let id = ProcessId(u32::try_from(self.processes.len()).unwrap_or(u32::MAX));
         self.processes.push(Arc::clone(&self.blank));
-        self.uses.push(Use::None);
+        self.uses.push(ProcessUse::Unused);
         id
     }
 
     /// Marks a process as referenced.
-    pub(super) fn keep(&mut self, id: ProcessId) {
-        self.note(id, Use::Remembered);
+    pub(super) fn mark_referenced(&mut self, id: ProcessId) {
+        self.set_use(id, ProcessUse::Referenced);
     }
 
-    fn note(&mut self, id: ProcessId, reason: Use) {
+    fn set_use(&mut self, id: ProcessId, reason: ProcessUse) {
         if let Some(known) = self.uses.get_mut(id.0 as usize)
-            && *known != Use::Enrolled
+            && *known != ProcessUse::Listed
         {
             *known = reason;
         }
     }
 
     /// True if the table of this round lists a process.
-    pub(super) fn is_enrolled(&self, process: &Process) -> bool {
+    pub(super) fn is_listed(&self, process: &Process) -> bool {
         let id = self.find(process);
         let reason = id.and_then(|id| self.uses.get(id.0 as usize));
-        reason == Some(&Use::Enrolled)
+        reason == Some(&ProcessUse::Listed)
     }
 
     /// Returns the number of a known process.
     pub(super) fn find(&self, process: &Process) -> Option<ProcessId> {
         let identity = (process.pid, process.start_ticks);
-        self.places.get(&identity).copied()
+        self.ids.get(&identity).copied()
     }
 
     /// Ends a round: forgets processes that are neither listed nor referenced.
     pub(super) fn sweep(&mut self) {
         let uses = &self.uses;
         let (processes, free, blank) = (&mut self.processes, &mut self.free, &self.blank);
-        self.places.retain(|_, id| {
+        self.ids.retain(|_, id| {
             let place = id.0 as usize;
-            if uses.get(place).is_some_and(|reason| *reason != Use::None) {
+            if uses
+                .get(place)
+                .is_some_and(|reason| *reason != ProcessUse::Unused)
+            {
                 return true;
             }
             if let Some(slot) = processes.get_mut(place) {
@@ -120,9 +128,9 @@ impl Interner {
 }
 
 /// The lasting numbers of one table's processes.
-pub(super) struct Roll(Vec<ProcessId>);
+pub(super) struct ProcessIdMap(Vec<ProcessId>);
 
-impl Roll {
+impl ProcessIdMap {
     /// Makes holders refer to lasting numbers. One that referred to nothing
     /// still does.
     pub(super) fn translate(&self, holders: &mut [Holder]) {
@@ -138,32 +146,32 @@ mod tests {
     use super::super::fixture::process;
     use super::*;
 
-    fn enrol(interner: &mut Interner, pids: &[u32]) -> Vec<u32> {
-        let roll = interner.enrol(pids.iter().map(|pid| process(*pid)).collect());
+    fn intern_pids(interner: &mut Interner, pids: &[u32]) -> Vec<u32> {
+        let roll = interner.intern_table(pids.iter().map(|pid| process(*pid)).collect());
         roll.0.iter().map(|id| id.0).collect()
     }
 
     #[test]
     fn numbers_stay_whatever_the_order() {
         let mut interner = Interner::default();
-        assert_eq!(enrol(&mut interner, &[7, 8, 9]), [0, 1, 2]);
+        assert_eq!(intern_pids(&mut interner, &[7, 8, 9]), [0, 1, 2]);
         interner.sweep();
-        assert_eq!(enrol(&mut interner, &[9, 10, 7]), [2, 3, 0]);
+        assert_eq!(intern_pids(&mut interner, &[9, 10, 7]), [2, 3, 0]);
     }
 
     #[test]
     fn what_is_kept_survives_and_the_rest_is_forgotten() {
         let mut interner = Interner::default();
-        enrol(&mut interner, &[7, 8, 9]);
+        intern_pids(&mut interner, &[7, 8, 9]);
         interner.sweep();
-        enrol(&mut interner, &[9]);
-        interner.keep(ProcessId(0));
+        intern_pids(&mut interner, &[9]);
+        interner.mark_referenced(ProcessId(0));
         interner.sweep();
-        assert!(interner.is_enrolled(&process(9)));
-        assert!(!interner.is_enrolled(&process(7)));
+        assert!(interner.is_listed(&process(9)));
+        assert!(!interner.is_listed(&process(7)));
         let pids: Vec<u32> = interner.processes().iter().map(|each| each.pid).collect();
         assert_eq!(pids, [7, 0, 9]);
-        assert_eq!(enrol(&mut interner, &[20, 9, 21]), [1, 2, 3]);
+        assert_eq!(intern_pids(&mut interner, &[20, 9, 21]), [1, 2, 3]);
     }
 
     #[test]
@@ -171,11 +179,11 @@ mod tests {
         let mut interner = Interner::default();
         for first in (0..10_000).step_by(10) {
             let pids: Vec<u32> = (first..first + 10).collect();
-            enrol(&mut interner, &pids);
+            intern_pids(&mut interner, &pids);
             interner.sweep();
         }
         assert!(interner.processes().len() <= 20);
-        assert_eq!(interner.places.len(), 10);
+        assert_eq!(interner.ids.len(), 10);
     }
 
     #[test]
@@ -186,15 +194,15 @@ mod tests {
             start_ticks: 11,
             ..Process::clone(&first)
         });
-        let before = interner.enrol(vec![first]).0;
-        let after = interner.enrol(vec![second]).0;
+        let before = interner.intern_table(vec![first]).0;
+        let after = interner.intern_table(vec![second]).0;
         assert_ne!(before, after);
     }
 
     #[test]
     fn a_holder_that_points_nowhere_names_nobody() {
         let mut interner = Interner::default();
-        let roll = interner.enrol(vec![process(7)]);
+        let roll = interner.intern_table(vec![process(7)]);
         let mut holders = [Holder {
             process: ProcessId(5),
             fd: 0,

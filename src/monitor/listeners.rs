@@ -12,7 +12,7 @@ pub(super) struct Listeners {
 
 impl Listeners {
     /// Adds one; [`Self::sort`] must follow before any lookup.
-    pub(super) fn add(&mut self, port: u16, row: u32) {
+    pub(super) fn insert(&mut self, port: u16, row: u32) {
         self.by_port.push((port, row));
     }
 
@@ -23,30 +23,30 @@ impl Listeners {
 
     /// True if one of them accepts connections to the local address of
     /// `connection`.
-    pub(super) fn take(&self, rows: &[Row], connection: &Socket) -> bool {
-        self.takers(rows, connection).next().is_some()
+    pub(super) fn any_match(&self, rows: &[Row], connection: &Socket) -> bool {
+        self.matches(rows, connection).next().is_some()
     }
 
     /// Returns the listener that the kernel gives it to: first one bound to
     /// that very address, then one for any address of its family
     /// (`compute_score` in `net/ipv4/inet_hashtables.c`). Of several that share
     /// an address (`SO_REUSEPORT`) it is the first.
-    pub(super) fn taker<'a>(&self, rows: &'a [Row], connection: &Socket) -> Option<&'a Row> {
+    pub(super) fn best_match<'a>(&self, rows: &'a [Row], connection: &Socket) -> Option<&'a Row> {
         let wanted = connection.local;
-        self.takers(rows, connection).min_by_key(|listener| {
+        self.matches(rows, connection).min_by_key(|listener| {
             let bound = listener.socket.local;
             (bound != wanted, bound.is_v4() != wanted.is_v4())
         })
     }
 
-    fn takers<'a>(&self, rows: &'a [Row], connection: &Socket) -> impl Iterator<Item = &'a Row> {
+    fn matches<'a>(&self, rows: &'a [Row], connection: &Socket) -> impl Iterator<Item = &'a Row> {
         let port = connection.local.port;
         let first = self.by_port.partition_point(|(known, _)| *known < port);
         self.by_port[first..]
             .iter()
             .take_while(move |(known, _)| *known == port)
             .filter_map(|(_, row)| rows.get(*row as usize))
-            .filter(|listener| listener.socket.takes(connection))
+            .filter(|listener| listener.socket.accepts_connection(connection))
     }
 
     /// Their rows, by port.
@@ -75,7 +75,7 @@ mod tests {
     use crate::model::owner::OwnerSpan;
     use crate::model::row::Phase;
     use crate::model::state::State;
-    use crate::model::time::Stamp;
+    use crate::model::time::Timestamp;
 
     fn at(local: &str, state: State) -> Socket {
         let (address, port) = local.rsplit_once(':').unwrap();
@@ -89,14 +89,14 @@ mod tests {
         Row {
             socket,
             owners: OwnerSpan::default(),
-            unowned: None,
+            no_owner_reason: None,
             last_owner: None,
-            first_seen: Stamp(0),
-            state_since: Stamp(0),
-            entry_seen: false,
-            phase: Phase::Steady,
-            flagged: None,
-            flow: None,
+            first_seen: Timestamp(0),
+            state_since: Timestamp(0),
+            saw_state_entry: false,
+            phase: Phase::Unchanged,
+            severity: None,
+            metrics: None,
         }
     }
 
@@ -116,7 +116,7 @@ mod tests {
         }));
         let mut listeners = Listeners::default();
         for (number, row) in (0u32..).zip(&rows) {
-            listeners.add(row.socket.local.port, number);
+            listeners.insert(row.socket.local.port, number);
         }
         listeners.sort();
         for (arrived, expected) in [
@@ -126,7 +126,7 @@ mod tests {
             ("2001:db8::1:80", Some(":::80")),
             ("192.0.2.7:81", None),
         ] {
-            let taker = listeners.taker(&rows, &at(arrived, State::SynReceived));
+            let taker = listeners.best_match(&rows, &at(arrived, State::SynReceived));
             let expected = expected.map(|local| at(local, State::Listen).local);
             let local = taker.map(|row| (row.socket.local, row.socket.namespace));
             assert_eq!(local, expected.map(|local| (local, 1)), "{arrived}");

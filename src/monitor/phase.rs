@@ -5,56 +5,56 @@ use crate::model::owner::OwnerSpan;
 use crate::model::row::{LastOwner, Phase, Row};
 use crate::model::socket::Socket;
 use crate::model::state::State;
-use crate::model::time::Stamp;
+use crate::model::time::Timestamp;
 use std::time::Duration;
 
 /// A socket and its owners as the present table has them.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sighting {
+pub(super) struct SocketSample {
     pub(super) socket: Socket,
     pub(super) owners: OwnerSpan,
 }
 
 /// The time, and the duration for which a new or changed row is marked as such.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
-    pub(super) now: Stamp,
-    pub(super) marked_for: Duration,
+pub(super) struct MarkTiming {
+    pub(super) now: Timestamp,
+    pub(super) highlight_for: Duration,
 }
 
 /// Returns the row of a socket that was there when watching began: not new, and
 /// in its state for an unknown time.
-pub(super) fn found(sighting: Sighting, now: Stamp) -> Row {
+pub(super) fn initial(sighting: SocketSample, now: Timestamp) -> Row {
     Row {
         socket: sighting.socket,
         owners: sighting.owners,
-        unowned: None,
+        no_owner_reason: None,
         last_owner: None,
         first_seen: now,
         state_since: now,
-        entry_seen: false,
-        phase: Phase::Steady,
-        flagged: None,
-        flow: None,
+        saw_state_entry: false,
+        phase: Phase::Unchanged,
+        severity: None,
+        metrics: None,
     }
 }
 
 /// Returns the row of a socket that was not in the table before.
-pub(super) fn arrived(sighting: Sighting, now: Stamp) -> Row {
+pub(super) fn appeared(sighting: SocketSample, now: Timestamp) -> Row {
     Row {
-        entry_seen: true,
+        saw_state_entry: true,
         phase: Phase::New,
-        ..found(sighting, now)
+        ..initial(sighting, now)
     }
 }
 
 /// Returns the row of a socket that was there before. `held_by` is its present
 /// or last holder as of then.
-pub(super) fn stayed(
+pub(super) fn updated(
     before: &Row,
     held_by: Option<LastOwner>,
-    sighting: Sighting,
-    moment: Moment,
+    sighting: SocketSample,
+    moment: MarkTiming,
 ) -> Row {
     let last_owner = if sighting.owners.count == 0 {
         held_by
@@ -64,18 +64,18 @@ pub(super) fn stayed(
     let same = Row {
         socket: sighting.socket,
         owners: sighting.owners,
-        unowned: None,
+        no_owner_reason: None,
         last_owner,
-        flagged: None,
-        flow: None,
+        severity: None,
+        metrics: None,
         ..*before
     };
     if sighting.socket.state == before.socket.state {
-        faded(&same, moment)
+        unmark(&same, moment)
     } else {
         Row {
             state_since: moment.now,
-            entry_seen: true,
+            saw_state_entry: true,
             phase: Phase::Changed {
                 from: before.socket.state,
             },
@@ -86,11 +86,11 @@ pub(super) fn stayed(
 
 /// Returns the row of a missing socket that is open: its owners hold it as
 /// before, unless it has lost or gained its inode.
-pub(super) fn found_after_all(
+pub(super) fn restored(
     missed: &Row,
     held_by: Option<LastOwner>,
     socket: Socket,
-    moment: Moment,
+    moment: MarkTiming,
 ) -> Row {
     let owners = if socket.inode == missed.socket.inode {
         missed.owners
@@ -98,21 +98,21 @@ pub(super) fn found_after_all(
         OwnerSpan::default()
     };
     Row {
-        flow: missed.flow,
-        ..stayed(missed, held_by, Sighting { socket, owners }, moment)
+        metrics: missed.metrics,
+        ..updated(missed, held_by, SocketSample { socket, owners }, moment)
     }
 }
 
 /// Returns a row without its mark, if the time of the mark is over.
-pub(super) fn faded(row: &Row, moment: Moment) -> Row {
+pub(super) fn unmark(row: &Row, moment: MarkTiming) -> Row {
     let marked_since = match row.phase {
         Phase::New => Some(row.first_seen),
         Phase::Changed { .. } => Some(row.state_since),
-        Phase::Steady | Phase::Closed => None,
+        Phase::Unchanged | Phase::Closed => None,
     };
-    let stays = marked_since.is_some_and(|since| since.age(moment.now) < moment.marked_for);
+    let stays = marked_since.is_some_and(|since| since.age(moment.now) < moment.highlight_for);
     Row {
-        phase: if stays { row.phase } else { Phase::Steady },
+        phase: if stays { row.phase } else { Phase::Unchanged },
         ..*row
     }
 }
@@ -121,11 +121,11 @@ pub(super) fn faded(row: &Row, moment: Moment) -> Row {
 pub(super) fn closed(before: &Row, held_by: Option<LastOwner>) -> Row {
     Row {
         owners: OwnerSpan::default(),
-        unowned: None,
+        no_owner_reason: None,
         last_owner: held_by,
         phase: Phase::Closed,
-        flagged: None,
-        flow: None,
+        severity: None,
+        metrics: None,
         ..*before
     }
 }
@@ -145,12 +145,12 @@ pub(super) fn is_same_connection(before: &Row, socket: &Socket) -> bool {
         (_, (Some(old), Some(new))) if old != new => false,
         (Phase::Closed, (Some(_), Some(_))) => true,
         (Phase::Closed, _) => false,
-        _ => stage(socket.state) >= stage(before.socket.state),
+        _ => lifecycle_stage(socket.state) >= lifecycle_stage(before.socket.state),
     }
 }
 
 /// Stage of a connection's lifecycle; it never goes back.
-fn stage(state: State) -> u8 {
+fn lifecycle_stage(state: State) -> u8 {
     match state {
         State::SynSent | State::SynReceived => 1,
         State::Established => 2,
@@ -174,8 +174,8 @@ mod tests {
     use super::*;
     use std::num::NonZeroU32;
 
-    fn sighting(state: State, held: bool) -> Sighting {
-        Sighting {
+    fn sample(state: State, held: bool) -> SocketSample {
+        SocketSample {
             socket: socket(1, state),
             owners: OwnerSpan {
                 start: 0,
@@ -184,61 +184,61 @@ mod tests {
         }
     }
 
-    fn at(hundredths: u32) -> Moment {
-        Moment {
-            now: Stamp(hundredths),
-            marked_for: Duration::from_secs(3),
+    fn at(hundredths: u32) -> MarkTiming {
+        MarkTiming {
+            now: Timestamp(hundredths),
+            highlight_for: Duration::from_secs(3),
         }
     }
 
     #[test]
     fn nothing_is_new_when_watching_begins() {
-        let row = found(sighting(State::Established, true), Stamp(5));
-        assert_eq!(row.phase, Phase::Steady);
-        assert!(!row.entry_seen);
+        let row = initial(sample(State::Established, true), Timestamp(5));
+        assert_eq!(row.phase, Phase::Unchanged);
+        assert!(!row.saw_state_entry);
     }
 
     #[test]
     fn a_new_row_is_marked_for_three_seconds() {
-        let seen = sighting(State::Established, true);
-        let row = arrived(seen, Stamp(100));
-        assert!(row.entry_seen);
-        let soon = stayed(&row, None, seen, at(399));
+        let seen = sample(State::Established, true);
+        let row = appeared(seen, Timestamp(100));
+        assert!(row.saw_state_entry);
+        let soon = updated(&row, None, seen, at(399));
         assert_eq!(soon.phase, Phase::New);
-        let later = stayed(&soon, None, seen, at(400));
-        assert_eq!(later.phase, Phase::Steady);
-        assert_eq!(later.first_seen, Stamp(100));
+        let later = updated(&soon, None, seen, at(400));
+        assert_eq!(later.phase, Phase::Unchanged);
+        assert_eq!(later.first_seen, Timestamp(100));
     }
 
     #[test]
     fn a_new_row_that_changes_is_a_changed_one() {
-        let row = arrived(sighting(State::SynSent, true), Stamp(100));
-        let row = stayed(&row, None, sighting(State::Established, true), at(150));
+        let row = appeared(sample(State::SynSent, true), Timestamp(100));
+        let row = updated(&row, None, sample(State::Established, true), at(150));
         let from = State::SynSent;
         assert_eq!(row.phase, Phase::Changed { from });
-        assert_eq!(row.state_since, Stamp(150));
-        let row = stayed(&row, None, sighting(State::Established, true), at(450));
-        assert_eq!(row.phase, Phase::Steady);
-        assert_eq!(row.state_since, Stamp(150));
+        assert_eq!(row.state_since, Timestamp(150));
+        let row = updated(&row, None, sample(State::Established, true), at(450));
+        assert_eq!(row.phase, Phase::Unchanged);
+        assert_eq!(row.state_since, Timestamp(150));
     }
 
     #[test]
     fn the_last_owner_is_kept_once_nobody_holds_it() {
         let owner = Some(LastOwner::new(process_id(7)));
-        let row = found(sighting(State::Established, true), Stamp(0));
-        let row = stayed(&row, owner, sighting(State::TimeWait, false), at(100));
+        let row = initial(sample(State::Established, true), Timestamp(0));
+        let row = updated(&row, owner, sample(State::TimeWait, false), at(100));
         assert_eq!(row.last_owner, owner);
         let row = closed(&row, owner);
         assert_eq!(row.last_owner, owner);
         assert_eq!(row.phase, Phase::Closed);
-        assert_eq!(row.unowned, None);
+        assert_eq!(row.no_owner_reason, None);
     }
 
     #[test]
     fn an_owner_found_again_is_no_last_owner() {
         let owner = Some(LastOwner::new(process_id(7)));
-        let row = found(sighting(State::Established, false), Stamp(0));
-        let row = stayed(&row, owner, sighting(State::Established, true), at(100));
+        let row = initial(sample(State::Established, false), Timestamp(0));
+        let row = updated(&row, owner, sample(State::Established, true), at(100));
         assert_eq!(row.last_owner, None);
     }
 
@@ -254,7 +254,7 @@ mod tests {
             (State::FinWait2, State::TimeWait, true),
         ];
         for (before, after, same) in cases {
-            let row = found(sighting(before, false), Stamp(0));
+            let row = initial(sample(before, false), Timestamp(0));
             let mut next = socket(1, after);
             next.inode = None;
             assert_eq!(is_same_connection(&row, &next), same, "{before} {after}");
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn another_inode_is_another_connection() {
-        let row = found(sighting(State::Established, true), Stamp(0));
+        let row = initial(sample(State::Established, true), Timestamp(0));
         let mut next = row.socket;
         assert!(is_same_connection(&row, &next));
         assert!(is_same_connection(&closed(&row, None), &next));

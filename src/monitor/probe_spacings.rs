@@ -13,20 +13,20 @@ use std::time::Duration;
 
 /// Shortest time that a program can set between probes, and before the first
 /// (`TCP_KEEPINTVL`, `TCP_KEEPIDLE`), milliseconds.
-const SHORTEST_MS: u64 = 1000;
+const MIN_PROBE_INTERVAL_MS: u64 = 1000;
 /// Largest move of an expiry from table to table, as a table is not read in one
 /// moment, milliseconds.
-const JITTER_MS: u64 = 250;
+const MAX_JITTER_MS: u64 = 250;
 
 /// Connections with unanswered keepalive probes, from table to table.
 #[derive(Default)]
 pub(super) struct ProbeSpacings {
-    series: BTreeMap<SocketKey, Series>,
+    series: BTreeMap<SocketKey, ProbeSeries>,
 }
 
 /// Probes of one connection since the last answer.
 #[derive(Clone, Copy)]
-struct Series {
+struct ProbeSeries {
     /// Time at which the table was read, monotonic milliseconds.
     seen_ms: u64,
     unanswered: u8,
@@ -45,7 +45,7 @@ impl ProbeSpacings {
         let before = std::mem::take(&mut self.series);
         let series = rows.filter_map(|row| {
             let key = row.socket.key();
-            let fresh = Series::of(&row.socket, now_ms)?;
+            let fresh = ProbeSeries::of(&row.socket, now_ms)?;
             let last = before.get(&key);
             Some((key, last.map_or(fresh, |last| fresh.after(last))))
         });
@@ -64,7 +64,7 @@ impl ProbeSpacings {
     }
 }
 
-impl Series {
+impl ProbeSeries {
     fn of(socket: &Socket, seen_ms: u64) -> Option<Self> {
         let timer = socket.timer.filter(|_| socket.has_unanswered_probes())?;
         Some(Self {
@@ -80,7 +80,7 @@ impl Series {
     fn after(self, last: &Self) -> Self {
         let stays = |due_ms: &u64| {
             let before = last.due_ms;
-            before.is_some_and(|before| due_ms.abs_diff(before) <= JITTER_MS)
+            before.is_some_and(|before| due_ms.abs_diff(before) <= MAX_JITTER_MS)
         };
         if self.unanswered == last.unanswered {
             return Self {
@@ -101,8 +101,8 @@ impl Series {
         let probes = u64::from(self.unanswered.checked_sub(last.unanswered)?);
         // After an answer, the kernel first waits the idle time, then between
         // the probes: there was no time for this number.
-        let wait_ms = u64::from(self.expires_ms.max(last.expires_ms)).max(SHORTEST_MS);
-        let least_ms = SHORTEST_MS + wait_ms * u64::from(self.unanswered - 1);
+        let wait_ms = u64::from(self.expires_ms.max(last.expires_ms)).max(MIN_PROBE_INTERVAL_MS);
+        let least_ms = MIN_PROBE_INTERVAL_MS + wait_ms * u64::from(self.unanswered - 1);
         if self.seen_ms.saturating_sub(last.seen_ms) >= least_ms {
             return None;
         }

@@ -1,8 +1,8 @@
 //! Explanations as plain text: one state, or the whole chapter with handshake,
 //! close and the two classic questions.
 
-use crate::explain::catalogue::{Catalogue, Exchange, Question, StateWords};
-use crate::listing::{width as cells, wrap};
+use crate::explain::catalogue::{Catalogue, ExchangeText, QuestionText, StateText};
+use crate::listing::{display_width as cells, wrap};
 use crate::model::limits::Limits;
 use crate::model::state::State;
 use std::io::{self, Write};
@@ -24,7 +24,7 @@ pub fn contents(words: &Catalogue, width: usize, out: &mut dyn Write) -> io::Res
         "tcplens explain all     the whole chapter",
         "tcplens explain FILTER  these sockets, one by one, such as :8080 or pid:812",
     ] {
-        writeln!(out, "{}", words.message(line))?;
+        writeln!(out, "{}", words.translate_message(line))?;
     }
     Ok(())
 }
@@ -63,7 +63,7 @@ pub fn state(
     indented(&said.spellings, width, out)
 }
 
-fn sections(said: &StateWords) -> [(&'static str, &str); 7] {
+fn sections(said: &StateText) -> [(&'static str, &str); 7] {
     [
         ("waits_for", &said.waits_for),
         ("entered", &said.entered),
@@ -119,7 +119,7 @@ pub fn all(
 }
 
 fn exchange(
-    exchange: &Exchange,
+    exchange: &ExchangeText,
     words: &Catalogue,
     limits: &Limits,
     width: usize,
@@ -159,7 +159,7 @@ fn spelled(key: &str) -> String {
 }
 
 fn question(
-    asked: &Question,
+    asked: &QuestionText,
     words: &Catalogue,
     limits: &Limits,
     width: usize,

@@ -160,7 +160,7 @@ pub fn lacks_proc(gaps: &[Gap]) -> bool {
 #[must_use]
 pub fn unsearched(gaps: &[Gap]) -> u64 {
     let barred = [GapReason::Permission, GapReason::Hidepid, GapReason::NoProc];
-    let gaps = gaps.iter().filter(|gap| gap.kind.is_of_processes());
+    let gaps = gaps.iter().filter(|gap| gap.kind.concerns_processes());
     gaps.filter(|gap| !barred.contains(&gap.reason))
         .map(|gap| gap.count)
         .sum()
@@ -180,9 +180,9 @@ mod tests {
         let cases = [
             (GapKind::ProcessesUnreadable, GapReason::Permission, 0),
             (GapKind::ProcessesHidden, GapReason::Hidepid, 0),
-            (GapKind::ProcessesUnreadable, GapReason::TooMuch, 3),
+            (GapKind::ProcessesUnreadable, GapReason::BudgetExceeded, 3),
             (GapKind::ProcessesUnreadable, GapReason::DescriptorLimit, 3),
-            (GapKind::NamespacesUnreadable, GapReason::TooMuch, 0),
+            (GapKind::NamespacesUnreadable, GapReason::BudgetExceeded, 0),
         ];
         for (kind, reason, expected) in cases {
             assert_eq!(unsearched(&[gap(kind, reason)]), expected, "{kind:?}");

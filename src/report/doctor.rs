@@ -1,12 +1,12 @@
 //! Available features, as plain text.
 
-use crate::explain::ability::verdicts;
 use crate::explain::catalogue::Catalogue;
-use crate::explain::remedy::{Advice, advice};
+use crate::explain::features::feature_reports;
+use crate::explain::fixes::{Fix, fixes};
 use crate::listing::{Align, pad, wrap};
-use crate::model::namespace::Scope;
+use crate::model::namespace::NamespaceScope;
 use crate::model::observation::Observation;
-use crate::model::powers::Means;
+use crate::model::privileges::ProbedCapabilities;
 use std::io::{self, Write};
 
 /// Columns of names and sentences.
@@ -20,41 +20,41 @@ const COLUMNS: (usize, usize) = (9, 27);
 /// Those of the writer.
 pub fn write(
     observation: &Observation,
-    means: &Means,
+    means: &ProbedCapabilities,
     words: &Catalogue,
     width: usize,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let verdicts = verdicts(observation, means, Scope::All);
+    let verdicts = feature_reports(observation, means, NamespaceScope::All);
     let (name_at, text_at) = COLUMNS;
     let head = format!(
         "tcplens {} on {}, as uid {}",
         env!("CARGO_PKG_VERSION"),
         observation.host,
-        means.powers.uid
+        means.privileges.uid
     );
-    writeln!(out, "{}\n", words.message(&head))?;
+    writeln!(out, "{}\n", words.translate_message(&head))?;
     for verdict in &verdicts {
-        let mark = words.ability("standings", verdict.standing.key());
-        let name = words.ability(verdict.ability.key(), "name");
+        let mark = words.ability("standings", verdict.support.key());
+        let name = words.ability(verdict.feature.key(), "name");
         let gap = text_at - name_at;
         let head = pad(mark, name_at, Align::Left) + &pad(name, gap, Align::Left);
-        wrapped(&verdict.sentence(words), &head, text_at, width, out)?;
+        write_indented(&verdict.sentence(words), &head, text_at, width, out)?;
     }
-    for piece in advice(&verdicts, means, words) {
+    for piece in fixes(&verdicts, means, words) {
         match piece {
-            Advice::Say(sentence) => {
+            Fix::Text(sentence) => {
                 writeln!(out)?;
-                wrapped(&sentence, "", 0, width, out)?;
+                write_indented(&sentence, "", 0, width, out)?;
             }
             // Never broken: it is to be copied.
-            Advice::Type(line) => writeln!(out, "  {line}")?,
+            Fix::Command(line) => writeln!(out, "  {line}")?,
         }
     }
     Ok(())
 }
 
-fn wrapped(
+fn write_indented(
     text: &str,
     head: &str,
     indent: usize,

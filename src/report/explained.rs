@@ -3,19 +3,19 @@
 
 use crate::explain::catalogue::Catalogue;
 use crate::explain::diagnosis::{Diagnosis, diagnose};
-use crate::explain::sentence::{fill, grouped};
+use crate::explain::template::{format_thousands, render};
 use crate::listing::{Column, cell, wrap};
 use crate::model::observation::Observation;
 use crate::model::row::Row;
 use std::io::{self, Write};
 
 /// Largest number of sockets explained at once.
-pub const MOST: usize = 20;
+pub const MAX_EXPLAINED: usize = 20;
 
 /// Indentation of everything but the title.
 const INDENT: &str = "  ";
 
-/// Explains the first [`MOST`] of the rows with these numbers, in this order,
+/// Explains the first [`MAX_EXPLAINED`] of the rows with these numbers, in this order,
 /// in lines of `width` cells.
 ///
 /// # Errors
@@ -29,7 +29,7 @@ pub fn write(
     width: usize,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    for (number, row) in rows.iter().take(MOST).enumerate() {
+    for (number, row) in rows.iter().take(MAX_EXPLAINED).enumerate() {
         let Some(row) = observation.rows.get(*row as usize) else {
             continue;
         };
@@ -40,11 +40,11 @@ pub fn write(
         writeln!(out, "{}", title(row, observation, numeric, words))?;
         explanation(&diagnose(row, observation, words), words, width, out)?;
     }
-    let more = rows.len().saturating_sub(MOST);
+    let more = rows.len().saturating_sub(MAX_EXPLAINED);
     if more > 0 {
-        let count = grouped(u64::try_from(more).unwrap_or(u64::MAX));
+        let count = format_thousands(u64::try_from(more).unwrap_or(u64::MAX));
         let sentence = words.screen("explained", "more");
-        let said = fill(sentence, |_| Some(count.clone())).unwrap_or_default();
+        let said = render(sentence, |_| Some(count.clone())).unwrap_or_default();
         writeln!(out, "\n{said}")?;
     }
     Ok(())
@@ -72,7 +72,7 @@ fn title(row: &Row, observation: &Observation, numeric: bool, words: &Catalogue)
     let owner = || {
         let name = text(Column::Process);
         let sentence = words.screen("explained", "owner");
-        let named = fill(sentence, |place| match place {
+        let named = render(sentence, |place| match place {
             "name" => Some(name.clone()),
             "pid" => Some(observation.first_owner(row)?.pid.to_string()),
             _ => None,
@@ -83,7 +83,7 @@ fn title(row: &Row, observation: &Observation, numeric: bool, words: &Catalogue)
         Some(_) => "title",
         None => "title_bare",
     };
-    fill(words.screen("explained", name), |place| {
+    render(words.screen("explained", name), |place| {
         Some(match place {
             "process" => owner(),
             "proto" => text(Column::Proto),
@@ -103,25 +103,29 @@ fn explanation(
     width: usize,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let (headline, _) = diagnosis.marked_headline(words);
-    paragraph(&words.aside(&headline, &diagnosis.waits_for), width, out)?;
-    let unowned = diagnosis.unowned.iter();
+    let (headline, _) = diagnosis.headline_with_urgency(words);
+    paragraph(
+        &words.with_note(&headline, &diagnosis.waits_for),
+        width,
+        out,
+    )?;
+    let unowned = diagnosis.no_owner_reason.iter();
     let why: Vec<&String> = diagnosis
         .sentences
         .iter()
-        .chain(unowned.filter(|_| !diagnosis.unowned_is_said))
+        .chain(unowned.filter(|_| !diagnosis.reason_in_sentences))
         .collect();
-    paragraph(&words.sentences(&why), width, out)?;
-    for (number, to_do) in diagnosis.next.iter().enumerate() {
+    paragraph(&words.join_sentences(&why), width, out)?;
+    for (number, to_do) in diagnosis.advice.iter().enumerate() {
         let heading = if number == 0 { "next" } else { "then" };
         let text = format!("{}{to_do}", words.diagnosis("join", heading));
         paragraph(&text, width, out)?;
     }
-    if diagnosis.same_as.is_empty() {
+    if diagnosis.ss_command.is_empty() {
         return Ok(());
     }
     let see = words.screen("explained", "same");
-    writeln!(out, "{INDENT}{see}{}", diagnosis.same_as)
+    writeln!(out, "{INDENT}{see}{}", diagnosis.ss_command)
 }
 
 fn paragraph(text: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
@@ -135,7 +139,7 @@ fn paragraph(text: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::explain::catalogue::Language;
-    use crate::filter::sample::{CURL_CONNECTS, NGINX, SSH_LISTENS, world};
+    use crate::filter::test_world::{CURL_SYN_SENT, NGINX_CONNECTION, SSH_LISTENER, world};
 
     fn told(rows: &[u32], language: Language) -> String {
         let mut bytes = Vec::new();
@@ -147,7 +151,7 @@ mod tests {
     #[test]
     fn each_has_its_title_its_reason_its_advice_and_its_command() {
         for language in [Language::English, Language::Chinese] {
-            let text = told(&[SSH_LISTENS, NGINX, CURL_CONNECTS], language);
+            let text = told(&[SSH_LISTENER, NGINX_CONNECTION, CURL_SYN_SENT], language);
             let parts: Vec<&str> = text.split("\n\n").collect();
             assert_eq!(parts.len(), 3, "{text}");
             let next = Catalogue::of(language).diagnosis("join", "next").trim_end();
@@ -164,9 +168,9 @@ mod tests {
 
     #[test]
     fn beyond_twenty_they_are_only_counted() {
-        let many = vec![NGINX; 1520];
+        let many = vec![NGINX_CONNECTION; 1520];
         let text = told(&many, Language::English);
-        assert_eq!(text.matches("ss -").count(), MOST);
-        assert!(text.ends_with(&format!("\n… and {} more\n", grouped(1500))));
+        assert_eq!(text.matches("ss -").count(), MAX_EXPLAINED);
+        assert!(text.ends_with(&format!("\n… and {} more\n", format_thousands(1500))));
     }
 }

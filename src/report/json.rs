@@ -17,7 +17,7 @@ use crate::model::observation::Observation;
 use crate::model::row::Row;
 use crate::model::text::is_deceptive;
 use entry::{GapEntry, SocketEntry, timestamp};
-use owner::Portraits;
+use owner::OwnerFactsCache;
 use port::PortEntry;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
@@ -27,7 +27,7 @@ use std::io::{self, Write};
 pub const SCHEMA: u32 = 1;
 
 #[derive(Serialize)]
-struct Head<'a> {
+struct ListHeader<'a> {
     schema: u32,
     tool: &'a str,
     host: String,
@@ -50,10 +50,10 @@ pub fn write(
     port: Option<&PortEntry>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let head = Head {
+    let head = ListHeader {
         schema: SCHEMA,
         tool: concat!("tcplens ", env!("CARGO_PKG_VERSION")),
-        host: entry::lossy(&observation.host),
+        host: entry::lossy_string(&observation.host),
         taken_at: timestamp(observation.time.wall_ms),
         source: observation.source.word(),
         gaps: observation.gaps.iter().map(GapEntry::of).collect(),
@@ -62,11 +62,11 @@ pub fn write(
     // The head's closing brace gives way to the list, which is written a
     // socket at a time instead of being held as a whole.
     let mut open = Vec::new();
-    write_guarded(&head, &mut open)?;
+    write_escaped(&head, &mut open)?;
     open.pop();
     out.write_all(&open)?;
     out.write_all(b",\n \"sockets\":[")?;
-    let portraits = Portraits::default();
+    let portraits = OwnerFactsCache::default();
     let urgencies = urgencies(observation);
     let mut separator: &[u8] = b"\n  ";
     for number in rows {
@@ -74,9 +74,9 @@ pub fn write(
             continue;
         };
         out.write_all(separator)?;
-        let urgency = urgencies.at(*number);
+        let urgency = urgencies.of_row_number(*number);
         let entry = SocketEntry::of(row, urgency, observation, &portraits);
-        write_guarded(&entry, out)?;
+        write_escaped(&entry, out)?;
         separator = b",\n  ";
     }
     out.write_all(b"]}\n")
@@ -91,22 +91,23 @@ pub fn socket(row: &Row, observation: &Observation) -> String {
         row,
         urgency(row, observation),
         observation,
-        &Portraits::default(),
+        &OwnerFactsCache::default(),
     );
-    let _ = write_guarded(&entry, &mut bytes);
+    let _ = write_escaped(&entry, &mut bytes);
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-fn write_guarded(value: &impl Serialize, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
-    let mut serializer = serde_json::Serializer::with_formatter(out, Guarded(CompactFormatter));
+fn write_escaped(value: &impl Serialize, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+    let mut serializer =
+        serde_json::Serializer::with_formatter(out, EscapingFormatter(CompactFormatter));
     value.serialize(&mut serializer).map_err(io::Error::from)
 }
 
 /// Escapes characters that a terminal would interpret: JSON itself lets C1
 /// controls and direction overrides through. The value stays the same.
-struct Guarded(CompactFormatter);
+struct EscapingFormatter(CompactFormatter);
 
-impl Formatter for Guarded {
+impl Formatter for EscapingFormatter {
     fn write_string_fragment<W: ?Sized + Write>(
         &mut self,
         writer: &mut W,
@@ -144,7 +145,7 @@ mod tests {
     fn text_a_terminal_would_obey_is_escaped_and_keeps_its_value() {
         let value = json!({"name": "a\u{9b}31m\u{202e}b\u{1b}\n\u{e0001}"});
         let mut bytes = Vec::new();
-        write_guarded(&value, &mut bytes).unwrap();
+        write_escaped(&value, &mut bytes).unwrap();
         let written = String::from_utf8(bytes).unwrap();
         assert!(!written.chars().any(is_deceptive), "{written}");
         assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), value);

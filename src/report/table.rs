@@ -1,9 +1,9 @@
 //! The plain table: aligned columns, no escape codes, nothing cut.
 
 use crate::explain::catalogue::Catalogue;
-use crate::explain::sentence::{fill, grouped};
-use crate::explain::urgency::{Urgencies, urgencies};
-use crate::listing::{Align, Column, cell, mark, width};
+use crate::explain::template::{format_thousands, render};
+use crate::explain::urgency::{RowUrgencies, urgencies};
+use crate::listing::{Align, Column, cell, display_width, mark};
 use crate::model::gap::{Gap, GapKind};
 use crate::model::observation::Observation;
 use std::io::{self, Write};
@@ -23,7 +23,7 @@ pub fn write(
     words: &Catalogue,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let title_width = |column: &Column| width(words.column_title(column.key()));
+    let title_width = |column: &Column| display_width(words.column_title(column.key()));
     let mut widths: Vec<usize> = columns
         .iter()
         .map(|column| if heading { title_width(column) } else { 0 })
@@ -31,7 +31,7 @@ pub fn write(
     let urgencies = if columns.contains(&Column::Mark) {
         urgencies(observation)
     } else {
-        Urgencies::default()
+        RowUrgencies::default()
     };
     let mut cells = Cells::default();
     for number in rows {
@@ -40,10 +40,10 @@ pub fn write(
         };
         for (column, widest) in columns.iter().zip(&mut widths) {
             let text = match column {
-                Column::Mark => mark(row, urgencies.at(*number)).into(),
+                Column::Mark => mark(row, urgencies.of_row_number(*number)).into(),
                 other => cell(*other, row, observation, numeric, words).text,
             };
-            *widest = (*widest).max(width(&text));
+            *widest = (*widest).max(display_width(&text));
             cells.push(&text);
         }
     }
@@ -109,7 +109,7 @@ fn write_line<'a>(
     // Blanks are owed until more text follows, so that no line ends in them.
     let mut owed = 0;
     for ((text, column), widest) in texts.zip(columns).zip(widths) {
-        let padding = widest.saturating_sub(width(text));
+        let padding = widest.saturating_sub(display_width(text));
         if column.align() == Align::Right {
             owed += padding;
         }
@@ -140,13 +140,13 @@ pub fn write_gaps(
     let hidden = observation.gaps.iter().any(owners_hidden);
     for gap in &observation.gaps {
         // Relevant only if a row lacks its owner because of it.
-        if gap.kind.is_of_processes() && !hidden {
+        if gap.kind.concerns_processes() && !hidden {
             continue;
         }
         let short = words.gap(gap.kind, "short");
-        let short = fill(short, |_| Some(grouped(gap.count))).unwrap_or_default();
+        let short = render(short, |_| Some(format_thousands(gap.count))).unwrap_or_default();
         let reason = words.gap_reason(gap.reason);
-        writeln!(out, "tcplens: {}", words.aside(&short, reason))?;
+        writeln!(out, "tcplens: {}", words.with_note(&short, reason))?;
     }
     Ok(())
 }
@@ -155,7 +155,7 @@ pub fn write_gaps(
 mod tests {
     use super::*;
     use crate::explain::catalogue::Language;
-    use crate::filter::sample::world;
+    use crate::filter::test_world::world;
 
     #[test]
     fn columns_align_and_no_line_ends_in_blanks() {

@@ -2,7 +2,7 @@
 //! column or an order needs them, and costs nothing elsewhere.
 
 use crate::filter::{Filter, Truth};
-use crate::listing::{Quick, matcher};
+use crate::listing::{QuickFilter, matcher_with_urgencies};
 use crate::model::observation::Observation;
 use crate::model::socket::Socket;
 use crate::monitor::Monitor;
@@ -22,7 +22,7 @@ impl Read<'_> {
     pub(super) fn with_ages(
         self,
         filter: &Filter,
-        quick: Quick,
+        quick: QuickFilter,
         of_matching: bool,
     ) -> Arc<Observation> {
         let of_age = filter.is_of_age();
@@ -34,13 +34,13 @@ impl Read<'_> {
         if !of_age && !of_matching {
             return self.observation;
         }
-        let matcher = matcher(filter, &self.observation);
+        let matcher = matcher_with_urgencies(filter, &self.observation);
         let asked: Vec<Socket> = self
             .observation
             .rows
             .iter()
             .filter(|row| row.socket.is_connection() && !self.observation.state_age(row).is_exact)
-            .filter(|row| quick.matches(row) && wanted(matcher.truth(row)))
+            .filter(|row| quick.matches(row) && wanted(matcher.evaluate(row)))
             .map(|row| row.socket)
             .collect();
         if asked.is_empty() {

@@ -1,17 +1,17 @@
 //! `tcplens check`: watches for a while and reports the findings, for
 //! monitoring systems.
 
-mod stood;
+mod finding_log;
 mod stop;
-mod watching;
+mod watch;
 
-use super::{Ending, RunError, terminal};
+use super::{ExitReason, RunError, terminal};
 use crate::explain::catalogue::Catalogue;
-use crate::model::event::Feed;
+use crate::model::event::EventSource;
 use crate::model::finding::Severity;
-use crate::monitor::{Monitor, MonitorOptions, Thresholds, Wishes};
+use crate::monitor::{Monitor, MonitorOptions, Thresholds, UserRules};
 use crate::report::check as text;
-use crate::report::checked::{Checked, Unripe, Verdict};
+use crate::report::check_result::{CheckResult, CheckStatus, PendingRule};
 use crate::report::{json, table};
 use crate::source::ReadingSource;
 use std::io::{BufWriter, IsTerminal, Write, stderr, stdout};
@@ -19,7 +19,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 /// Largest number of sockets missing from a table that are looked up.
-const SETTLED: usize = 4096;
+const LOOKUP_BUDGET: usize = 4096;
 
 /// Output format of the findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -30,7 +30,7 @@ pub enum CheckFormat {
     /// The JSON contract.
     Json,
     /// The line of monitoring plugins.
-    Line,
+    OneLine,
 }
 
 /// Input of a check.
@@ -40,18 +40,18 @@ pub struct CheckRequest {
     /// The limits of the rules.
     pub thresholds: Thresholds,
     /// The user's own rules, baseline and mutes.
-    pub wishes: Wishes,
+    pub user_rules: UserRules,
     /// For how long to watch.
-    pub length: Duration,
+    pub duration: Duration,
     /// Lowest severity that fails the check.
-    pub level: Severity,
+    pub fail_on: Severity,
     /// True if kernel events are required: an event source that is unavailable
     /// is reported.
-    pub needs_events: bool,
+    pub requires_events: bool,
     /// Output format.
     pub format: CheckFormat,
     /// Messages of the output.
-    pub words: &'static Catalogue,
+    pub messages: &'static Catalogue,
 }
 
 /// Watches, and writes the findings active at the end and those that ended before.
@@ -62,49 +62,55 @@ pub struct CheckRequest {
 /// # Errors
 ///
 /// If nothing could be read, or nothing written.
-pub fn check(request: CheckRequest) -> Result<Ending, RunError> {
+pub fn check(request: CheckRequest) -> Result<ExitReason, RunError> {
     let (progress, reported) = channel();
     stop::report_signals(progress.clone())?;
     let monitor = Monitor::new(MonitorOptions {
-        settled: SETTLED,
+        lookup_budget: LOOKUP_BUDGET,
         thresholds: request.thresholds.clone(),
-        wishes: request.wishes,
+        user_rules: request.user_rules,
         ..MonitorOptions::default()
     });
     let reports = (progress, reported);
-    let watched = watching::watch(request.source, monitor, request.length, reports)?;
-    let checked = Checked {
+    let watched = watch::watch(request.source, monitor, request.duration, reports)?;
+    let checked = CheckResult {
         observation: &watched.observation,
-        over: watched.stood.over(),
-        gravest: watched.stood.gravest(),
-        watched: watched.length,
-        wanted: request.length,
+        ended: watched.finding_log.ended(),
+        highest_severity: watched.finding_log.highest_severity(),
+        watched: watched.elapsed,
+        requested: request.duration,
         coverage: watched.coverage,
-        unripe: Unripe::after(watched.length, &request.thresholds),
-        level: request.level,
+        pending_rules: PendingRule::pending_after(watched.elapsed, &request.thresholds),
+        fail_on: request.fail_on,
     };
-    write(&checked, request.format, request.words).map_err(RunError::io("write the findings"))?;
-    if request.needs_events
-        && let Feed::Endings(reason) | Feed::Nothing(reason) = watched.observation.chronicle.feed
+    write_result(&checked, request.format, request.messages)
+        .map_err(RunError::io("write the findings"))?;
+    if request.requires_events
+        && let EventSource::DestroyedOnly(reason) | EventSource::Unavailable(reason) =
+            watched.observation.event_history.source
     {
         let name = format!("{}_long", reason.key());
-        let sentence = request.words.screen("feed", &name);
+        let sentence = request.messages.screen("feed", &name);
         // The reader may have closed this; the findings are written.
         let _ = writeln!(stderr(), "tcplens: --events on: {sentence}");
     }
-    Ok(match checked.verdict() {
-        Verdict::Warning => Ending::Warning,
-        Verdict::Critical => Ending::Critical,
-        Verdict::Fine => Ending::Done,
-        Verdict::Unknown => Ending::CutShort,
+    Ok(match checked.status() {
+        CheckStatus::Warning => ExitReason::Warning,
+        CheckStatus::Critical => ExitReason::Critical,
+        CheckStatus::Ok => ExitReason::Done,
+        CheckStatus::Unknown => ExitReason::Inconclusive,
     })
 }
 
-fn write(checked: &Checked<'_>, format: CheckFormat, words: &Catalogue) -> std::io::Result<()> {
+fn write_result(
+    checked: &CheckResult<'_>,
+    format: CheckFormat,
+    words: &Catalogue,
+) -> std::io::Result<()> {
     let mut out = BufWriter::new(stdout().lock());
     match format {
         CheckFormat::Json => json::findings::write(checked, words, &mut out)?,
-        CheckFormat::Line => text::write_line(checked, words, &mut out)?,
+        CheckFormat::OneLine => text::write_line(checked, words, &mut out)?,
         CheckFormat::Text => {
             let width = if stdout().is_terminal() {
                 terminal::size().map_or(80, |size| usize::from(size.width).clamp(40, 100))

@@ -8,13 +8,13 @@ use std::io::{Write, stdout};
 
 /// GNU screen passes on strings of at most 768 bytes (`MAXSTR`), older ones of
 /// 256.
-const SCREEN_STRING: usize = 240;
+const MAX_SCREEN_STRING: usize = 240;
 
 /// The way there is, by the environment.
-pub(super) fn here() -> Clipboard {
+pub(super) fn detect() -> Clipboard {
     let value = |name: &str| std::env::var(name).ok();
     let (term, tmux, screen) = (value("TERM"), value("TMUX"), value("STY"));
-    Clipboard::of(term.as_deref(), tmux.as_deref(), screen.as_deref())
+    Clipboard::from_env(term.as_deref(), tmux.as_deref(), screen.as_deref())
 }
 
 /// Sends the text. A terminal that does not know the sequence passes over it.
@@ -34,19 +34,19 @@ fn sequence(text: &str, way: Clipboard) -> Option<String> {
     copied.write_ansi(&mut plain).ok()?;
     match way {
         Clipboard::Terminal | Clipboard::Tmux => Some(plain),
-        Clipboard::Screen => Some(wrapped(&plain)),
-        Clipboard::Nowhere => None,
+        Clipboard::Screen => Some(wrap_for_screen(&plain)),
+        Clipboard::Unavailable => None,
     }
 }
 
 /// Wraps a sequence in device control strings, which GNU screen joins and
 /// passes on.
-fn wrapped(sequence: &str) -> String {
+fn wrap_for_screen(sequence: &str) -> String {
     // Ended by BEL: an escape would end the outer string.
     let inner = sequence.strip_suffix("\x1b\\").unwrap_or(sequence);
     let inner = format!("{inner}\x07");
     let mut sent = String::new();
-    for string in inner.as_bytes().chunks(SCREEN_STRING) {
+    for string in inner.as_bytes().chunks(MAX_SCREEN_STRING) {
         sent.push_str("\x1bP");
         // All of it is ASCII.
         sent.push_str(&String::from_utf8_lossy(string));
@@ -68,7 +68,7 @@ mod tests {
             sequence("abc", Clipboard::Screen).unwrap(),
             "\x1bP\x1b]52;c;YWJj\x07\x1b\\"
         );
-        assert_eq!(sequence("abc", Clipboard::Nowhere), None);
+        assert_eq!(sequence("abc", Clipboard::Unavailable), None);
     }
 
     #[test]

@@ -21,13 +21,13 @@ pub struct Invoker {
     pub gid: u32,
 }
 
-type Deed = Box<dyn FnOnce() + Send>;
+type WriteJob = Box<dyn FnOnce() + Send>;
 
 /// Writes files, as the invoker if there is one.
 #[derive(Debug)]
 pub struct FileWriter {
     /// Leads to the thread that is the invoker.
-    invoker: Option<Sender<Deed>>,
+    invoker: Option<Sender<WriteJob>>,
 }
 
 impl FileWriter {
@@ -35,7 +35,7 @@ impl FileWriter {
     /// the invoker (in a user namespace that does not know them), this program's own
     /// rights have to do.
     #[must_use]
-    pub fn start(invoker: Option<Invoker>) -> Self {
+    pub fn start_thread(invoker: Option<Invoker>) -> Self {
         Self {
             invoker: invoker.and_then(start),
         }
@@ -51,7 +51,7 @@ impl FileWriter {
         &self,
         write: impl Fn() -> Result<(), FileError> + Clone + Send + 'static,
     ) -> Result<(), FileError> {
-        match self.on_behalf(write.clone()) {
+        match self.run_as_invoker(write.clone()) {
             Some(Err(error)) if error.is(ErrorKind::PermissionDenied) => {}
             Some(done) => return done,
             None => {}
@@ -60,7 +60,10 @@ impl FileWriter {
     }
 
     /// None without an invoker.
-    fn on_behalf<T: Send + 'static>(&self, deed: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    fn run_as_invoker<T: Send + 'static>(
+        &self,
+        deed: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
         let (result, done) = channel();
         let deed = Box::new(move || drop(result.send(deed())));
         self.invoker.as_ref()?.send(deed).ok()?;
@@ -68,8 +71,8 @@ impl FileWriter {
     }
 }
 
-fn start(invoker: Invoker) -> Option<Sender<Deed>> {
-    let (deeds, asked) = channel::<Deed>();
+fn start(invoker: Invoker) -> Option<Sender<WriteJob>> {
+    let (deeds, asked) = channel::<WriteJob>();
     let (ready, became) = channel();
     let spawned = thread::Builder::new()
         .name("writer".to_owned())
@@ -97,7 +100,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let write = move || file::create(&path, "x", false);
-        let writer = FileWriter::start(None);
+        let writer = FileWriter::start_thread(None);
         writer.write(write.clone()).unwrap();
         let again = writer.write(write);
         assert!(matches!(again, Err(FileError::Exists { .. })), "{again:?}");

@@ -14,7 +14,7 @@ use super::job_control::open_terminal;
 use super::screen::Event;
 use super::{RunError, signals};
 use crate::app::keys::{Key, LEAVES};
-use crate::app::message::Gesture;
+use crate::app::message::MouseAction;
 use decoder::{Decoder, Input, MouseInput};
 use ratatui::layout::Position;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -56,10 +56,10 @@ pub(super) fn start(events: Sender<Event>, leaving: Leaving) -> Result<(), RunEr
     let spawned = thread::Builder::new()
         .name("input".to_owned())
         .spawn(move || {
-            let mut reader = Reader {
+            let mut reader = InputReader {
                 terminal,
                 decoder: Decoder::default(),
-                clicks: Clicks::default(),
+                clicks: ClickTracker::default(),
                 events,
                 leaving,
             };
@@ -69,22 +69,22 @@ pub(super) fn start(events: Sender<Event>, leaving: Leaving) -> Result<(), RunEr
     spawned.map(drop).map_err(RunError::io("start a thread"))
 }
 
-struct Reader {
+struct InputReader {
     terminal: OwnedFd,
     decoder: Decoder,
-    clicks: Clicks,
+    clicks: ClickTracker,
     events: Sender<Event>,
     leaving: Leaving,
 }
 
-impl Reader {
+impl InputReader {
     /// Sends events until the terminal is closed or unreadable.
     fn read_to_end(&mut self) -> Result<(), SendError<Event>> {
         let mut buffer = [0; READ_SIZE];
         let mut empty_reads = 0;
         loop {
             let inputs = match self.wait() {
-                Ok(Woken::Readable) => match rustix::io::read(&self.terminal, &mut buffer) {
+                Ok(WakeReason::Readable) => match rustix::io::read(&self.terminal, &mut buffer) {
                     Ok(0) if empty_reads == MAX_EMPTY_READS => {
                         return self.fail(io::ErrorKind::UnexpectedEof.into());
                     }
@@ -99,8 +99,8 @@ impl Reader {
                     Err(Errno::INTR | Errno::AGAIN) => continue,
                     Err(error) => return self.fail(error.into()),
                 },
-                Ok(Woken::Silence) => self.decoder.expire(),
-                Ok(Woken::HungUp) => {
+                Ok(WakeReason::Timeout) => self.decoder.expire(),
+                Ok(WakeReason::HungUp) => {
                     self.events.send(Event::TerminalGone)?;
                     signals::end_without_terminal();
                 }
@@ -111,21 +111,21 @@ impl Reader {
         }
     }
 
-    /// Waits for bytes, for the hang-up, or for the decoder's patience to end.
-    fn wait(&self) -> Result<Woken, Errno> {
+    /// Waits for bytes, for the hang-up, or for the decoder's deadline.
+    fn wait(&self) -> Result<WakeReason, Errno> {
         let timeout = self.decoder.deadline().map(|time| Timespec {
             tv_sec: time.as_secs().try_into().unwrap_or(i64::MAX),
             tv_nsec: time.subsec_nanos().into(),
         });
         let mut watched = [PollFd::new(&self.terminal, PollFlags::IN)];
         if poll(&mut watched, timeout.as_ref())? == 0 {
-            return Ok(Woken::Silence);
+            return Ok(WakeReason::Timeout);
         }
         let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
         Ok(if watched[0].revents().intersects(gone) {
-            Woken::HungUp
+            WakeReason::HungUp
         } else {
-            Woken::Readable
+            WakeReason::Readable
         })
     }
 
@@ -149,7 +149,7 @@ impl Reader {
                 }
                 Input::Paste(text) => Event::Paste(text, now),
                 Input::Mouse(mouse, position) => {
-                    Event::Mouse(self.clicks.gesture(mouse, position, now), position, now)
+                    Event::Mouse(self.clicks.action(mouse, position, now), position, now)
                 }
             };
             self.send_keys(&mut keys, now)?;
@@ -167,36 +167,36 @@ impl Reader {
 }
 
 /// Reason for the end of a wait.
-enum Woken {
+enum WakeReason {
     Readable,
-    Silence,
+    Timeout,
     HungUp,
 }
 
 /// Tells a double click from two clicks.
 #[derive(Default)]
-struct Clicks {
+struct ClickTracker {
     last: Option<(Position, Instant)>,
 }
 
-impl Clicks {
-    fn gesture(&mut self, mouse: MouseInput, position: Position, now: Instant) -> Gesture {
+impl ClickTracker {
+    fn action(&mut self, mouse: MouseInput, position: Position, now: Instant) -> MouseAction {
         match mouse {
             MouseInput::Press => self.click(position, now),
-            MouseInput::WheelUp => Gesture::WheelUp,
-            MouseInput::WheelDown => Gesture::WheelDown,
+            MouseInput::WheelUp => MouseAction::WheelUp,
+            MouseInput::WheelDown => MouseAction::WheelDown,
         }
     }
 
-    fn click(&mut self, position: Position, now: Instant) -> Gesture {
+    fn click(&mut self, position: Position, now: Instant) -> MouseAction {
         let again = self.last.is_some_and(|(place, time)| {
             place == position && now.duration_since(time) < DOUBLE_CLICK
         });
         self.last = (!again).then_some((position, now));
         if again {
-            Gesture::DoubleClick
+            MouseAction::DoubleClick
         } else {
-            Gesture::Click
+            MouseAction::Click
         }
     }
 }
@@ -207,14 +207,14 @@ mod tests {
 
     #[test]
     fn two_quick_presses_at_one_spot_are_a_double_click() {
-        let mut clicks = Clicks::default();
+        let mut clicks = ClickTracker::default();
         let now = Instant::now();
         let here = Position::new(3, 4);
-        assert_eq!(clicks.click(here, now), Gesture::Click);
-        assert_eq!(clicks.click(here, now), Gesture::DoubleClick);
-        assert_eq!(clicks.click(here, now), Gesture::Click);
-        assert_eq!(clicks.click(Position::new(3, 5), now), Gesture::Click);
+        assert_eq!(clicks.click(here, now), MouseAction::Click);
+        assert_eq!(clicks.click(here, now), MouseAction::DoubleClick);
+        assert_eq!(clicks.click(here, now), MouseAction::Click);
+        assert_eq!(clicks.click(Position::new(3, 5), now), MouseAction::Click);
         let later = now + Duration::from_secs(1);
-        assert_eq!(clicks.click(Position::new(3, 5), later), Gesture::Click);
+        assert_eq!(clicks.click(Position::new(3, 5), later), MouseAction::Click);
     }
 }

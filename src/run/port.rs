@@ -1,9 +1,9 @@
 //! Use of the port that a command's filter names, if it names one.
 
 use crate::explain::catalogue::Catalogue;
-use crate::explain::port::{PortStatus, Verdict, lines};
+use crate::explain::port::{PortStatus, PortVerdict, lines};
 use crate::filter::Filter;
-use crate::model::namespace::Scope;
+use crate::model::namespace::NamespaceScope;
 use crate::model::observation::Observation;
 use crate::monitor::{Monitor, MonitorOptions};
 use crate::report::json::port::PortEntry;
@@ -11,7 +11,7 @@ use crate::source::ReadingSource;
 
 /// Use of a port, as text and for JSON.
 pub(super) struct PortReport {
-    pub(super) verdict: Verdict,
+    pub(super) verdict: PortVerdict,
     pub(super) entry: PortEntry,
     /// The verdict in a sentence.
     pub(super) headline: String,
@@ -28,20 +28,20 @@ impl PortReport {
 
 /// Returns the report if the filter is one local port. Where no socket has the port,
 /// the other network namespaces are read as well.
-pub(super) fn report(
+pub(super) fn port_report(
     filter: &Filter,
     observation: &Observation,
     source: &mut dyn ReadingSource,
     words: &Catalogue,
 ) -> Option<PortReport> {
-    let port = filter.single_port()?;
+    let port = filter.only_local_port()?;
     let found = PortStatus::of(port, observation);
-    if found.verdict() != Verdict::Free || observation.spans_namespaces() {
-        return Some(written(&found, observation, words));
+    if found.verdict() != PortVerdict::Free || observation.has_several_namespaces() {
+        return Some(build_report(&found, observation, words));
     }
-    source.set_scope(Scope::All);
+    source.set_scope(NamespaceScope::All);
     let reading = source.read_table();
-    source.set_scope(Scope::Own);
+    source.set_scope(NamespaceScope::Current);
     let all = reading
         .ok()
         .and_then(|reading| Monitor::new(MonitorOptions::default()).fold(reading));
@@ -50,12 +50,12 @@ pub(super) fn report(
     let wider = PortStatus::of(port, seen).with_forwardings(forwardings, seen);
     // A failed read of other namespaces does not change the result.
     Some(match wider.verdict() {
-        Verdict::Unknown => written(&found, observation, words),
-        _ => written(&wider, seen, words),
+        PortVerdict::Unknown => build_report(&found, observation, words),
+        _ => build_report(&wider, seen, words),
     })
 }
 
-fn written(found: &PortStatus<'_>, seen: &Observation, words: &Catalogue) -> PortReport {
+fn build_report(found: &PortStatus<'_>, seen: &Observation, words: &Catalogue) -> PortReport {
     PortReport {
         verdict: found.verdict(),
         entry: PortEntry::of(found, seen),

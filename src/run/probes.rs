@@ -2,7 +2,7 @@
 //! probes are, which no single reading tells.
 
 use crate::model::observation::Observation;
-use crate::model::reading::Matter;
+use crate::model::reading::ReadingKind;
 use crate::model::socket::Socket;
 use crate::source::ReadingSource;
 use std::thread;
@@ -34,7 +34,7 @@ pub(super) fn wait_for_probe(socket: &Socket, source: &mut dyn ReadingSource) ->
     let sent = |socket: &Socket| socket.timer.map(|timer| (timer.kind, timer.retransmits));
     let deadline = Instant::now() + MAX_WAIT;
     while Instant::now() < deadline {
-        let Matter::Absences(answers) = source.look_up(&[*socket]).matter else {
+        let ReadingKind::Lookups(answers) = source.look_up(&[*socket]).kind else {
             return false;
         };
         match answers.first() {
@@ -51,7 +51,7 @@ pub(super) fn wait_for_probe(socket: &Socket, source: &mut dyn ReadingSource) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::filter::sample::row;
+    use crate::filter::test_world::row;
     use crate::model::protocol::Protocol;
     use crate::model::state::State;
     use crate::model::timer::{Timer, TimerKind};

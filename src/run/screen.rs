@@ -1,25 +1,25 @@
 //! The live table: waits for events, updates the app, carries out its effects,
 //! draws when something changed.
 
-use super::actor::{self, Deed, Deeds};
+use super::action_worker::{self, ActionHandle, ActionRequest};
 use super::input::Leaving;
-use super::poller::{self, Order};
-use super::slot::Slot;
-use super::teacher::Teacher;
+use super::lab_worker::LabWorker;
+use super::poller::{self, PollerCommand};
+use super::slot::ObservationSlot;
 use super::terminal::Terminal;
-use super::{Ending, RunError, clipboard, input, job_control, signals, teacher};
+use super::{ExitReason, RunError, clipboard, input, job_control, lab_worker, signals};
 use crate::app::effect::Effect;
 use crate::app::keys::Key;
-use crate::app::message::{Gesture, Message};
+use crate::app::message::{Message, MouseAction};
 use crate::app::mode::Mode;
-use crate::app::{App, Choices};
-use crate::control::Control;
-use crate::control::destroy::Close;
+use crate::app::{App, AppOptions};
+use crate::control::ProcessControl;
+use crate::control::sock_destroy::ConnectionCloser;
 use crate::explain::catalogue::Catalogue;
 use crate::lab::helper;
-use crate::lab::lesson::Lesson;
-use crate::model::lesson::Unmade;
-use crate::monitor::{Monitor, MonitorOptions, Thresholds, Wishes};
+use crate::lab::session::LabSession;
+use crate::model::lab::LabFailure;
+use crate::monitor::{Monitor, MonitorOptions, Thresholds, UserRules};
 use crate::report::json;
 use crate::source::ReadingSource;
 use crate::view::theme::Theme;
@@ -31,33 +31,33 @@ use std::time::{Duration, Instant};
 
 /// Largest number of sockets missing from a table that are looked up before
 /// they count as closed. That many queries take about a millisecond.
-const SETTLED: usize = 256;
+const LOOKUP_BUDGET: usize = 256;
 
 /// Number of keys that are obeyed before it is looked whether the program is to be left:
 /// a debug build takes a hundredth of a second for so many.
 const MOST_KEYS: usize = 32;
 
 /// Longest time events are taken in without drawing.
-const LONGEST_UNDRAWN: Duration = Duration::from_millis(100);
+const MAX_UNDRAWN: Duration = Duration::from_millis(100);
 
 /// Input of the live table.
 pub struct LiveRequest {
     /// Source of the readings.
     pub source: Box<dyn ReadingSource>,
     /// Control of processes.
-    pub control: Box<dyn Control>,
+    pub control: Box<dyn ProcessControl>,
     /// Closer of connections.
-    pub closer: Box<dyn Close>,
+    pub closer: Box<dyn ConnectionCloser>,
     /// The lab session, in the lab.
-    pub lesson: Option<Lesson>,
+    pub lab_session: Option<LabSession>,
     /// Options of the command line.
-    pub choices: Choices,
+    pub options: AppOptions,
     /// The limits of the rules.
     pub thresholds: Thresholds,
     /// The user's own rules, baseline and mutes.
-    pub wishes: Wishes,
+    pub user_rules: UserRules,
     /// Message catalogue.
-    pub words: &'static Catalogue,
+    pub messages: &'static Catalogue,
     /// The look.
     pub theme: Theme,
     /// True if the mouse is captured.
@@ -75,7 +75,7 @@ pub(super) enum Event {
     /// Text that was pasted, and when it was read.
     Paste(String, Instant),
     /// Something done with the mouse, and when it was read.
-    Mouse(Gesture, Position, Instant),
+    Mouse(MouseAction, Position, Instant),
     /// The terminal's size may have changed.
     Redraw,
     /// A request to suspend the program.
@@ -84,7 +84,7 @@ pub(super) enum Event {
     /// continues.
     Continued,
     /// A signal requests the end of the program.
-    Ended(i32),
+    Terminate(i32),
     TerminalGone,
     /// No key can be read any more.
     InputFailed(io::Error),
@@ -95,67 +95,67 @@ pub(super) enum Event {
 /// # Errors
 ///
 /// If the terminal or a thread is unavailable.
-pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
+pub fn live(request: LiveRequest) -> Result<ExitReason, RunError> {
     let (events, happened) = channel();
-    let slot = Slot::default();
+    let slot = ObservationSlot::default();
     signals::start(events.clone())?;
     // Before any thread that does work: a panic in it must find the terminal
     // and its hook in place.
     let terminal = Terminal::enter(request.mouse)?;
     let monitor = Monitor::new(MonitorOptions {
-        settled: SETTLED,
+        lookup_budget: LOOKUP_BUDGET,
         thresholds: request.thresholds,
-        wishes: request.wishes,
-        staged: if request.choices.outside.is_some() {
-            &helper::STAGED
+        user_rules: request.user_rules,
+        exempt_processes: if request.options.host_limits.is_some() {
+            &helper::STAGED_PROCESSES
         } else {
             &[]
         },
         ..MonitorOptions::default()
     });
-    let pace = request.choices.pace;
+    let pace = request.options.refresh_mode;
     let orders = poller::start(request.source, monitor, pace, slot.clone(), events.clone())
         .map_err(RunError::io("start a thread"))?;
-    let deeds = actor::start(
+    let deeds = action_worker::start(
         request.control,
         request.closer,
-        request.choices.policy,
+        request.options.access_mode,
         events.clone(),
     )
     .map_err(RunError::io("start a thread"))?;
     let teacher = request
-        .lesson
-        .map(|lesson| teacher::start(lesson, events.clone()))
+        .lab_session
+        .map(|lesson| lab_worker::start(lesson, events.clone()))
         .transpose()
         .map_err(RunError::io("start a thread"))?;
-    let choices = Choices {
-        clipboard: clipboard::here(),
-        ..request.choices
+    let choices = AppOptions {
+        clipboard: clipboard::detect(),
+        ..request.options
     };
     let mut screen = Screen {
         terminal,
-        app: App::new(request.words, choices),
+        app: App::new(request.messages, choices),
         theme: request.theme,
         frame: Frame::default(),
         slot,
-        orders,
-        deeds,
-        teacher,
+        poller: orders,
+        actions: deeds,
+        lab: teacher,
         leaving: Leaving::default(),
         tick: None,
-        begun: Instant::now(),
+        started_at: Instant::now(),
     };
     input::start(events, screen.leaving.clone())?;
     screen.draw()?;
     while let Some(event) = screen.wait(&happened) {
-        if let Some(ending) = screen.take(event)? {
+        if let Some(ending) = screen.handle_event(event)? {
             return Ok(ending);
         }
         // Everything that waits is taken in before the one drawing, unless
         // more comes all the time.
-        let until = Instant::now() + LONGEST_UNDRAWN;
+        let until = Instant::now() + MAX_UNDRAWN;
         while let Ok(event) = happened.try_recv() {
-            if let Some(ending) = screen.take(event)? {
+            if let Some(ending) = screen.handle_event(event)? {
                 return Ok(ending);
             }
             if Instant::now() > until {
@@ -165,11 +165,11 @@ pub fn live(request: LiveRequest) -> Result<Ending, RunError> {
         screen.draw()?;
     }
     // All threads that send events have ended.
-    Err(unread(io::ErrorKind::UnexpectedEof.into()))
+    Err(terminal_read_error(io::ErrorKind::UnexpectedEof.into()))
 }
 
 /// The error of a terminal of which no key can be read.
-fn unread(error: io::Error) -> RunError {
+fn terminal_read_error(error: io::Error) -> RunError {
     RunError::io("read the terminal")(error)
 }
 
@@ -178,15 +178,15 @@ struct Screen {
     app: App,
     theme: Theme,
     frame: Frame,
-    slot: Slot,
-    orders: Sender<Order>,
-    deeds: Deeds,
-    teacher: Option<Teacher>,
+    slot: ObservationSlot,
+    poller: Sender<PollerCommand>,
+    actions: ActionHandle,
+    lab: Option<LabWorker>,
     leaving: Leaving,
     /// Time of the app's next tick.
     tick: Option<Instant>,
     /// Time that the app counts from.
-    begun: Instant,
+    started_at: Instant,
 }
 
 impl Screen {
@@ -207,9 +207,9 @@ impl Screen {
     }
 
     /// Handles one event; an exit reason ends the program.
-    fn take(&mut self, event: Event) -> Result<Option<Ending>, RunError> {
+    fn handle_event(&mut self, event: Event) -> Result<Option<ExitReason>, RunError> {
         if self.leaving.is_asked() {
-            return Ok(Some(Ending::Done));
+            return Ok(Some(ExitReason::Done));
         }
         let (message, at) = match event {
             Event::Observed => match self.slot.take() {
@@ -221,7 +221,7 @@ impl Screen {
             Event::Keys(keys, at) => return self.take_keys(keys, at),
             Event::Paste(text, at) => (Message::Paste(text), at),
             Event::Mouse(gesture, position, at) => {
-                (Message::Mouse(gesture, self.frame.spot(position)), at)
+                (Message::Mouse(gesture, self.frame.hit_target(position)), at)
             }
             Event::Redraw => return Ok(None),
             Event::Suspend => {
@@ -229,19 +229,23 @@ impl Screen {
                 return Ok(None);
             }
             Event::Continued => {
-                self.terminal.take_again()?;
+                self.terminal.reenter()?;
                 return Ok(None);
             }
-            Event::Ended(signal) => return Ok(Some(Ending::Signal(signal))),
-            Event::InputFailed(error) => return Err(unread(error)),
-            Event::TerminalGone => return Ok(Some(Ending::TerminalGone)),
+            Event::Terminate(signal) => return Ok(Some(ExitReason::Signal(signal))),
+            Event::InputFailed(error) => return Err(terminal_read_error(error)),
+            Event::TerminalGone => return Ok(Some(ExitReason::TerminalGone)),
         };
         self.obey(message, at)
     }
 
     /// Takes in keys that were read at once: piece by piece, so that very many do not
     /// keep the program from being left.
-    fn take_keys(&mut self, mut keys: Vec<Key>, at: Instant) -> Result<Option<Ending>, RunError> {
+    fn take_keys(
+        &mut self,
+        mut keys: Vec<Key>,
+        at: Instant,
+    ) -> Result<Option<ExitReason>, RunError> {
         while !keys.is_empty() && !self.leaving.is_asked() {
             let is_typed = |key: &&Key| matches!(key, Key::Char(_));
             let most = match self.app.mode {
@@ -255,12 +259,12 @@ impl Screen {
                 return Ok(Some(ending));
             }
         }
-        Ok(self.leaving.is_asked().then_some(Ending::Done))
+        Ok(self.leaving.is_asked().then_some(ExitReason::Done))
     }
 
-    fn obey(&mut self, message: Message, at: Instant) -> Result<Option<Ending>, RunError> {
+    fn obey(&mut self, message: Message, at: Instant) -> Result<Option<ExitReason>, RunError> {
         for effect in self.app.update_at(message, self.time(at)) {
-            if let Some(ending) = self.carry_out(effect)? {
+            if let Some(ending) = self.apply_effect(effect)? {
                 return Ok(Some(ending));
             }
         }
@@ -269,34 +273,45 @@ impl Screen {
 
     /// Converts a time to the app's clock.
     fn time(&self, at: Instant) -> Duration {
-        at.saturating_duration_since(self.begun)
+        at.saturating_duration_since(self.started_at)
     }
 
     /// The threads behind the channels live as long as the program.
-    fn carry_out(&mut self, effect: Effect) -> Result<Option<Ending>, RunError> {
+    fn apply_effect(&mut self, effect: Effect) -> Result<Option<ExitReason>, RunError> {
         match effect {
-            Effect::Quit => return Ok(Some(Ending::Done)),
+            Effect::Quit => return Ok(Some(ExitReason::Done)),
             Effect::Suspend => self.terminal.suspend()?,
-            Effect::Refresh => drop(self.orders.send(Order::Refresh)),
-            Effect::SetPace(pace) => drop(self.orders.send(Order::Pace(pace))),
-            Effect::SetScope(scope) => drop(self.orders.send(Order::Scope(scope))),
-            Effect::MeasureUsage(pid) => drop(self.orders.send(Order::Usage(pid))),
-            Effect::Watch(sockets) => drop(self.orders.send(Order::Watch(sockets))),
-            Effect::IncludeFlows(wanted) => drop(self.orders.send(Order::IncludeFlows(wanted))),
-            Effect::StreamEvents(wanted) => drop(self.orders.send(Order::StreamEvents(wanted))),
-            Effect::Mute(mutes) => drop(self.orders.send(Order::Mute(mutes))),
-            Effect::Ring => super::terminal::ring(),
-            Effect::Arm(id, target) => self.deeds.send(Deed::Arm(id, target)),
-            Effect::Signal(id, signal) => self.deeds.send(Deed::Signal(id, signal)),
-            Effect::SignalTree(id, signal) => self.deeds.send(Deed::SignalTree(id, signal)),
-            Effect::Disarm(id) => self.deeds.send(Deed::Disarm(id)),
-            Effect::Make(wish) => {
-                let asked = self.teacher.as_ref().is_some_and(|one| one.ask(wish));
+            Effect::Refresh => drop(self.poller.send(PollerCommand::Refresh)),
+            Effect::SetRefreshMode(pace) => {
+                drop(self.poller.send(PollerCommand::SetRefreshMode(pace)));
+            }
+            Effect::SetScope(scope) => drop(self.poller.send(PollerCommand::SetScope(scope))),
+            Effect::MeasureUsage(pid) => drop(self.poller.send(PollerCommand::MeasureUsage(pid))),
+            Effect::ReadDetails(sockets) => drop(self.poller.send(PollerCommand::Watch(sockets))),
+            Effect::IncludeTcpMetrics(wanted) => {
+                drop(self.poller.send(PollerCommand::IncludeTcpCounters(wanted)));
+            }
+            Effect::StreamEvents(wanted) => {
+                drop(self.poller.send(PollerCommand::StreamEvents(wanted)));
+            }
+            Effect::Mute(mutes) => drop(self.poller.send(PollerCommand::Mute(mutes))),
+            Effect::Bell => super::terminal::ring_bell(),
+            Effect::AcquireTarget(id, target) => {
+                self.actions.send(ActionRequest::Acquire(id, target));
+            }
+            Effect::Signal(id, signal) => self.actions.send(ActionRequest::Signal(id, signal)),
+            Effect::SignalTree(id, signal) => {
+                self.actions.send(ActionRequest::SignalTree(id, signal));
+            }
+            Effect::ReleaseTarget(id) => self.actions.send(ActionRequest::Release(id)),
+            Effect::LabAction(wish) => {
+                let asked = self.lab.as_ref().is_some_and(|one| one.request(wish));
                 if !asked {
-                    self.app.update(Message::Made(Err(Unmade::Gone)));
+                    self.app
+                        .update(Message::LabActionDone(Err(LabFailure::Exited)));
                 }
             }
-            Effect::Close(targets) => self.deeds.send(Deed::Close(targets)),
+            Effect::Close(targets) => self.actions.send(ActionRequest::Close(targets)),
             Effect::TickAfter(time) => self.tick = Instant::now().checked_add(time),
             Effect::Copy(text) => clipboard::copy(&text, self.app.clipboard),
             Effect::CopyJson => {
@@ -311,9 +326,9 @@ impl Screen {
 
     fn draw(&mut self) -> Result<(), RunError> {
         #[cfg(debug_assertions)]
-        super::terminal::panic_if_asked("main");
+        super::terminal::panic_if_requested("main");
         if job_control::is_in_background() {
-            self.terminal.take_again()?;
+            self.terminal.reenter()?;
         }
         let (app, theme) = (&self.app, self.theme);
         let mut drawn = Frame::default();
@@ -326,11 +341,11 @@ impl Screen {
             })
             .map_err(RunError::io("draw"))?;
         let now = self.time(Instant::now());
-        let effects = self.app.update_at(Message::Drawn(drawn.drawn), now);
+        let effects = self.app.update_at(Message::FrameDrawn(drawn.info), now);
         self.frame = drawn;
         for effect in effects {
             // No request of a frame ends the program.
-            let _ = self.carry_out(effect)?;
+            let _ = self.apply_effect(effect)?;
         }
         Ok(())
     }

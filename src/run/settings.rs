@@ -2,9 +2,9 @@
 //! files.
 
 use super::file_writer::FileWriter;
-use super::{Ending, RunError};
-use crate::config::file::{self, FileError, Loaded, Place};
-use crate::config::{baseline, example, show, shown};
+use super::{ExitReason, RunError};
+use crate::config::file::{self, ConfigPath, FileError, LoadedSettings};
+use crate::config::{baseline, example, path_text, show};
 use crate::model::baseline::Baseline;
 use crate::model::gap::GapKind;
 use crate::monitor::{Monitor, MonitorOptions};
@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 /// # Errors
 ///
 /// If no place is known, or nothing can be written.
-pub fn config_path(place: &Place) -> Result<Ending, RunError> {
-    say(&format!("{}\n", shown(needed(place)?)))
+pub fn config_path(place: &ConfigPath) -> Result<ExitReason, RunError> {
+    print(&format!("{}\n", path_text(required_path(place)?)))
 }
 
 /// Writes everything in force and where it comes from.
@@ -26,8 +26,11 @@ pub fn config_path(place: &Place) -> Result<Ending, RunError> {
 /// # Errors
 ///
 /// If nothing can be written.
-pub fn config_show(loaded: &Loaded) -> Result<Ending, RunError> {
-    say(&show::show(&loaded.parsed.settings, loaded.path.as_deref()))
+pub fn config_show(loaded: &LoadedSettings) -> Result<ExitReason, RunError> {
+    print(&show::render(
+        &loaded.parsed.settings,
+        loaded.path.as_deref(),
+    ))
 }
 
 /// Begins a file of settings in which everything is commented out.
@@ -35,36 +38,36 @@ pub fn config_show(loaded: &Loaded) -> Result<Ending, RunError> {
 /// # Errors
 ///
 /// If it is there already, or cannot be written.
-pub fn config_init(place: &Place, writer: &FileWriter) -> Result<Ending, RunError> {
-    let path = needed(place)?;
+pub fn config_init(place: &ConfigPath, writer: &FileWriter) -> Result<ExitReason, RunError> {
+    let path = required_path(place)?;
     let file = path.to_owned();
     writer.write(move || {
         file::make_folder(&file)?;
         file::create(&file, &example::text(), false)
     })?;
-    say(&format!(
+    print(&format!(
         "wrote {}; nothing in it is in force yet\n",
-        shown(path)
+        path_text(path)
     ))
 }
 
-fn needed(place: &Place) -> Result<&Path, RunError> {
+fn required_path(place: &ConfigPath) -> Result<&Path, RunError> {
     place.path().ok_or_else(|| {
         let reason = "neither XDG_CONFIG_HOME nor HOME says where settings are; --config FILE does";
         RunError::Refused(reason.to_owned())
     })
 }
 
-fn say(text: &str) -> Result<Ending, RunError> {
+fn print(text: &str) -> Result<ExitReason, RunError> {
     let mut out = stdout().lock();
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .map_err(RunError::io("write the answer"))?;
-    Ok(Ending::Done)
+    Ok(ExitReason::Done)
 }
 
 /// Input of saving a baseline.
-pub struct SaveRequest {
+pub struct SaveBaselineRequest {
     /// Source of the reading.
     pub source: Box<dyn ReadingSource>,
     /// The file to write.
@@ -80,13 +83,13 @@ pub struct SaveRequest {
 /// # Errors
 ///
 /// If nothing can be read or written, or the file is there already.
-pub fn save_baseline(mut request: SaveRequest) -> Result<Ending, RunError> {
+pub fn save_baseline(mut request: SaveBaselineRequest) -> Result<ExitReason, RunError> {
     let mut monitor = Monitor::new(MonitorOptions::default());
     let seen = monitor
         .fold(request.source.read_table()?)
         .unwrap_or_default();
-    let baseline = Baseline::of(&seen);
-    let text = baseline::print(&baseline, &seen);
+    let baseline = Baseline::from_observation(&seen);
+    let text = baseline::to_json(&baseline, &seen);
     let (path, replace) = (request.path.clone(), request.replace);
     let written = request
         .writer
@@ -118,8 +121,8 @@ pub fn save_baseline(mut request: SaveRequest) -> Result<Ending, RunError> {
         );
     }
     let count = baseline.listeners.len();
-    say(&format!(
+    print(&format!(
         "listeners written to {}: {count}\n",
-        shown(&request.path)
+        path_text(&request.path)
     ))
 }

@@ -16,33 +16,35 @@ use std::time::Duration;
 
 /// A main thread that has not ended the program by now never will: it is
 /// writing to a terminal that takes no more.
-const GRACE: Duration = Duration::from_millis(700);
+const TERMINAL_GONE_GRACE: Duration = Duration::from_millis(700);
 /// Same after a signal, when the terminal may still be there and the main
 /// thread only slow.
-const PATIENCE: Duration = Duration::from_secs(3);
+const SIGNAL_GRACE: Duration = Duration::from_secs(3);
 /// Exit code when the terminal is closed: an error.
-const TERMINAL_GONE: i32 = 2;
+const EXIT_TERMINAL_GONE: i32 = 2;
 /// Number that a shell adds to a signal for the exit code.
-const ENDED_BY_SIGNAL: i32 = 128;
+const SIGNAL_EXIT_BASE: i32 = 128;
 
 /// Signals from outside that end a program which does not catch them, and so
 /// would leave the terminal in our modes. Not those of a fault in the program
 /// itself: their handler must not return.
-const ENDING: [i32; 12] = [
+const TERMINATING_SIGNALS: [i32; 12] = [
     SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGABRT, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF,
     SIGXCPU, SIGIO,
 ];
 
 /// Lets a file that would be longer than allowed (`ulimit -f`) be an error of the
 /// write, which can clean up, instead of the end of the program.
-pub fn outlive_file_limit() {
+pub fn ignore_file_size_signal() {
     // Nothing is done about the signal itself, nor if it cannot be caught.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
 }
 
 /// Starts the thread that turns signals into events.
 pub(super) fn start(sender: Sender<Event>) -> Result<(), RunError> {
-    let listened = [SIGTSTP, SIGCONT, SIGWINCH].into_iter().chain(ENDING);
+    let listened = [SIGTSTP, SIGCONT, SIGWINCH]
+        .into_iter()
+        .chain(TERMINATING_SIGNALS);
     let mut signals = Signals::new(listened).map_err(RunError::io("listen for signals"))?;
     let spawned = thread::Builder::new()
         .name("signals".to_owned())
@@ -52,17 +54,17 @@ pub(super) fn start(sender: Sender<Event>) -> Result<(), RunError> {
                     SIGTSTP => Event::Suspend,
                     SIGCONT => Event::Continued,
                     SIGWINCH => Event::Redraw,
-                    other => Event::Ended(other),
+                    other => Event::Terminate(other),
                 };
-                let ends = matches!(event, Event::Ended(_));
+                let ends = matches!(event, Event::Terminate(_));
                 if sender.send(event).is_err() {
                     break;
                 }
                 if ends {
-                    thread::sleep(PATIENCE);
-                    terminal::abandon();
-                    events::end_all();
-                    process::exit(ENDED_BY_SIGNAL + signal);
+                    thread::sleep(SIGNAL_GRACE);
+                    terminal::leave_raw_mode();
+                    events::stop_all_traces();
+                    process::exit(SIGNAL_EXIT_BASE + signal);
                 }
             }
         });
@@ -72,7 +74,7 @@ pub(super) fn start(sender: Sender<Event>) -> Result<(), RunError> {
 /// Ends the program, whose terminal is closed, unless the main thread does so
 /// by itself.
 pub(super) fn end_without_terminal() -> ! {
-    thread::sleep(GRACE);
-    events::end_all();
-    process::exit(TERMINAL_GONE);
+    thread::sleep(TERMINAL_GONE_GRACE);
+    events::stop_all_traces();
+    process::exit(EXIT_TERMINAL_GONE);
 }

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Room for one observation.
 #[derive(Clone, Default)]
-pub(super) struct Slot(Arc<Mutex<Option<Arc<Observation>>>>);
+pub(super) struct ObservationSlot(Arc<Mutex<Option<Arc<Observation>>>>);
 
-impl Slot {
+impl ObservationSlot {
     /// Stores an observation. Returns true if the slot was empty: the receiver
     /// must be notified then.
     pub(super) fn put(&self, observation: Arc<Observation>) -> bool {
@@ -29,16 +29,16 @@ mod tests {
 
     #[test]
     fn the_latest_wins_and_is_announced_once() {
-        let slot = Slot::default();
+        let slot = ObservationSlot::default();
         let numbered = |number| {
             Arc::new(Observation {
-                number,
+                table_number: number,
                 ..Observation::default()
             })
         };
         assert!(slot.put(numbered(1)));
         assert!(!slot.put(numbered(2)));
-        assert_eq!(slot.take().map(|taken| taken.number), Some(2));
+        assert_eq!(slot.take().map(|taken| taken.table_number), Some(2));
         assert!(slot.take().is_none());
         assert!(slot.put(numbered(3)));
     }

@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
 /// Exit code after a panic, as Rust's own.
-const PANICKED: i32 = 101;
+const EXIT_PANIC: i32 = 101;
 
 /// The terminal in our modes; leaves them when dropped.
 pub(super) struct Terminal {
@@ -81,15 +81,15 @@ impl Terminal {
 
     /// Gives the terminal back, stops until continued, and takes it again.
     pub(super) fn suspend(&mut self) -> Result<(), RunError> {
-        leave();
+        restore();
         emulate_default_handler(SIGTSTP).map_err(RunError::io("stop"))?;
-        self.take_again()
+        self.reenter()
     }
 
     /// Takes the terminal after a stop: of `suspend`, or one that left it in
     /// our modes (SIGSTOP, SIGTTIN), after which a shell has set its own and
     /// written on the screen. In the background it stops first.
-    pub(super) fn take_again(&mut self) -> Result<(), RunError> {
+    pub(super) fn reenter(&mut self) -> Result<(), RunError> {
         job_control::wait_for_foreground()?;
         // Raw mode is switched on only where the library believes it is off.
         let _ = disable_raw_mode();
@@ -114,13 +114,13 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        leave();
+        restore();
     }
 }
 
 /// Leaves the modes. A closed terminal can't be restored and needs no
 /// restoring, so errors are ignored.
-fn leave() {
+fn restore() {
     if !ENTERED.swap(false, Ordering::SeqCst) {
         return;
     }
@@ -135,14 +135,14 @@ fn leave() {
 }
 
 /// Rings the bell once. Errors are ignored.
-pub(super) fn ring() {
+pub(super) fn ring_bell() {
     let mut out = stdout();
     let _ = out.write_all(b"\x07").and_then(|()| out.flush());
 }
 
 /// Leaves the modes that need no writing, for a terminal that accepts no more
 /// output.
-pub(super) fn abandon() {
+pub(super) fn leave_raw_mode() {
     let _ = disable_raw_mode();
 }
 
@@ -155,17 +155,17 @@ fn install_panic_hook() {
         // Locked to the end, or another thread would draw on the ordinary
         // screen meanwhile.
         let _no_more = stdout().lock();
-        leave();
+        restore();
         usual(info);
         // Nothing is dropped on this way out.
-        events::end_all();
-        process::exit(PANICKED);
+        events::stop_all_traces();
+        process::exit(EXIT_PANIC);
     }));
 }
 
 /// Panics in this thread if a test requests it. Not in release builds.
 #[cfg(debug_assertions)]
-pub(super) fn panic_if_asked(thread: &str) {
+pub(super) fn panic_if_requested(thread: &str) {
     let asked = std::env::var_os("TCPLENS_TEST_PANIC").is_some_and(|wanted| wanted == thread);
     assert!(!asked, "asked to panic in {thread}");
 }

@@ -1,27 +1,27 @@
 //! Every finding in every output, as written for a user or a program.
 
+use crate::app::findings_state::AlertOptions;
 use crate::app::keys::Key;
 use crate::app::message::Message;
-use crate::app::troubles::Attention;
-use crate::app::{App, Choices};
+use crate::app::{App, AppOptions};
 use crate::explain::catalogue::{Catalogue, Language};
 use crate::explain::findings::tests::all_findings;
-use crate::explain::findings::{FindingWords, describe};
+use crate::explain::findings::{FindingText, describe};
 use crate::filter::Filter;
-use crate::listing::{self, Quick, Sort};
-use crate::model::action::Policy;
+use crate::listing::{self, QuickFilter, Sort};
+use crate::model::action::AccessMode;
 use crate::model::clipboard::Clipboard;
 use crate::model::endpoint::Endpoint;
-use crate::model::event::EventsChoice;
-use crate::model::evidence::{Evidence, Fact, Group};
+use crate::model::event::EventsMode;
+use crate::model::evidence::{Evidence, Fact, UserRuleGroup};
 use crate::model::finding::{Finding, Severity};
-use crate::model::namespace::Scope;
+use crate::model::login_session::LoginSession;
+use crate::model::namespace::NamespaceScope;
 use crate::model::observation::Observation;
-use crate::model::owner::Unowned;
-use crate::model::pace::Pace;
-use crate::model::session::Session;
+use crate::model::owner::NoOwnerReason;
+use crate::model::refresh_mode::RefreshMode;
 use crate::model::time::Time;
-use crate::report::checked::Checked;
+use crate::report::check_result::CheckResult;
 use crate::report::coverage::Coverage;
 use crate::report::{check, json};
 use crate::view::theme::Theme;
@@ -52,21 +52,21 @@ fn observed(finding: &Finding) -> Observation {
 }
 
 fn app(finding: &Finding, words: &'static Catalogue) -> App {
-    let choices = Choices {
+    let choices = AppOptions {
         clipboard: Clipboard::default(),
-        policy: Policy::Act,
-        session: Session::default(),
-        attention: Attention::default(),
-        latin_only: false,
-        events: EventsChoice::default(),
-        course: None,
-        outside: None,
-        scope: Scope::Own,
+        access_mode: AccessMode::Full,
+        login_session: LoginSession::default(),
+        alerts: AlertOptions::default(),
+        ascii_only: false,
+        events: EventsMode::default(),
+        lab_mode: None,
+        host_limits: None,
+        scope: NamespaceScope::Current,
         filter: Filter::all(),
-        quick: Quick::default(),
+        quick_filter: QuickFilter::default(),
         sort: Sort::default(),
         numeric: false,
-        pace: Pace::Fixed(Duration::from_secs(1)),
+        refresh_mode: RefreshMode::Fixed(Duration::from_secs(1)),
     };
     let mut app = App::new(words, choices);
     app.update(Message::Observed(Arc::new(observed(finding))));
@@ -85,7 +85,7 @@ fn screen(app: &App, width: u16, height: u16) -> Vec<String> {
         for cell in line {
             if covered == 0 {
                 text.push_str(cell.symbol());
-                covered = listing::width(cell.symbol()).max(1);
+                covered = listing::display_width(cell.symbol()).max(1);
             }
             covered -= 1;
         }
@@ -94,20 +94,20 @@ fn screen(app: &App, width: u16, height: u16) -> Vec<String> {
     text.collect()
 }
 
-fn checked(observation: &Observation) -> Checked<'_> {
+fn checked(observation: &Observation) -> CheckResult<'_> {
     let mut coverage = Coverage::default();
     for at in 0..=15 {
         coverage.add_table(Duration::from_secs(at), 0);
     }
-    Checked {
+    CheckResult {
         observation,
-        over: &[],
-        gravest: observation.findings.first().map(|each| each.severity),
+        ended: &[],
+        highest_severity: observation.findings.first().map(|each| each.severity),
         watched: Duration::from_secs(15),
-        wanted: Duration::from_secs(15),
+        requested: Duration::from_secs(15),
         coverage,
-        unripe: Vec::new(),
-        level: Severity::Info,
+        pending_rules: Vec::new(),
+        fail_on: Severity::Info,
     }
 }
 
@@ -118,26 +118,30 @@ fn written(write: impl Fn(&mut Vec<u8>) -> std::io::Result<()>) -> String {
 }
 
 /// Without any blanks, so that it does not matter where lines are broken.
-fn joined(text: &str) -> String {
+fn without_blanks(text: &str) -> String {
     text.split_whitespace().collect()
 }
 
 /// Returns the texts that the line of a finding must contain: its process, or the known
 /// facts of a hidden one; else its endpoint or rule. Empty if the finding concerns
 /// everything, or nothing is known.
-fn names(finding: &Finding) -> Vec<String> {
+fn expected_names(finding: &Finding) -> Vec<String> {
     match &finding.evidence {
         Evidence::Ipv6Silent { .. }
         | Evidence::NetworkDown { .. }
-        | Evidence::TimeWaitHeap { .. }
+        | Evidence::TimeWaitLimit { .. }
         | Evidence::Orphans { .. }
-        | Evidence::FailedConnects { whose: None, .. } => Vec::new(),
-        Evidence::OddPrograms(programs) => vec![programs.names[0].to_string()],
-        Evidence::UserRule(rule) if rule.group != Group::Process => vec![rule.name.to_string()],
-        Evidence::SynFlood(half_open) => half_open.listener.iter().map(place).collect(),
-        Evidence::OrphansNotRead(still) => vec![still.peer.to_string()],
-        Evidence::Missing(listener) => vec![listener.end().to_string()],
-        Evidence::UnheldListener { listener, uid } => vec![format!("uid {uid}"), place(listener)],
+        | Evidence::FailedConnects { process: None, .. } => Vec::new(),
+        Evidence::SuspiciousPrograms(programs) => vec![programs.names[0].to_string()],
+        Evidence::UserRule(rule) if rule.group != UserRuleGroup::Process => {
+            vec![rule.name.to_string()]
+        }
+        Evidence::SynFlood(half_open) => half_open.listener.iter().map(endpoint_text).collect(),
+        Evidence::PeerNotReadingOrphans(still) => vec![still.peer.to_string()],
+        Evidence::MissingListener(listener) => vec![listener.endpoint().to_string()],
+        Evidence::UnownedListener { listener, uid } => {
+            vec![format!("uid {uid}"), endpoint_text(listener)]
+        }
         // The kernel's events report connects with their process.
         Evidence::FailedConnects { .. } if finding.process.is_none() => Vec::new(),
         // A hidden process is shown after the destination.
@@ -151,71 +155,79 @@ fn names(finding: &Finding) -> Vec<String> {
         Evidence::NewListener { listener, .. } if finding.process.is_none() => {
             vec![listener.to_string()]
         }
-        Evidence::Unlisted(listener) if finding.process.is_none() => {
-            vec![listener.end().to_string()]
+        Evidence::NotInBaseline(listener) if finding.process.is_none() => {
+            vec![listener.endpoint().to_string()]
         }
-        Evidence::LocalPorts(ports) if finding.process.is_none() => match ports.to {
+        Evidence::LocalPorts(ports) if finding.process.is_none() => match ports.destination {
             Some(to) => vec![to.to_string()],
-            None => vec![ports.from.to_string()],
+            None => vec![ports.local_address.to_string()],
         },
-        _ => holder(finding).unwrap_or_default(),
+        _ => holder_names(finding).unwrap_or_default(),
     }
 }
 
-fn place(end: &Endpoint) -> String {
+fn endpoint_text(end: &Endpoint) -> String {
     end.to_string()
 }
 
 /// The process of a finding, or user and port of one that is not seen.
-fn holder(finding: &Finding) -> Option<Vec<String>> {
+fn holder_names(finding: &Finding) -> Option<Vec<String>> {
     if let Some(process) = &finding.process {
         return Some(vec![process.name.to_string()]);
     }
-    let unseen = finding.holder.unseen?;
+    let unseen = finding.holder.unknown?;
     let facts = finding.evidence.facts();
     let listener = facts.iter().find_map(|(name, fact)| match fact {
-        Fact::Endpoint(end) if *name == "listener" => Some(place(end)),
+        Fact::Endpoint(end) if *name == "listener" => Some(endpoint_text(end)),
         _ => None,
     });
     let uid = unseen
         .uid
-        .filter(|_| matches!(unseen.reason, Unowned::Hidden | Unowned::Kernel));
+        .filter(|_| matches!(unseen.reason, NoOwnerReason::Hidden | NoOwnerReason::Kernel));
     let uid = uid.map(|uid| format!("uid {uid}"));
     let port = listener.or_else(|| Some(unseen.port?.to_string()));
     Some(uid.into_iter().chain(port).collect())
 }
 
 /// Counts the rendered outputs, and asserts that each is complete.
-struct Outputs {
+struct FindingOutputs {
     finding: Finding,
-    said: FindingWords,
+    texts: FindingText,
     rendered: usize,
 }
 
-impl Outputs {
+impl FindingOutputs {
     /// Asserts that a text has all these parts, and no place that was left open.
     fn check(&mut self, output: &str, text: &str, parts: &[&str]) {
         let about = || format!("{output} of {:?}:\n{text}", self.finding);
         assert!(!text.trim().is_empty(), "{}", about());
         assert!(!text.contains(['{', '}']), "{}", about());
-        let whole = joined(text);
+        let whole = without_blanks(text);
         for part in parts {
-            assert!(whole.contains(&joined(part)), "{part:?} in {}", about());
+            assert!(
+                whole.contains(&without_blanks(part)),
+                "{part:?} in {}",
+                about()
+            );
         }
-        for name in names(&self.finding) {
-            assert!(whole.contains(&joined(&name)), "{name:?} in {}", about());
+        for name in expected_names(&self.finding) {
+            assert!(
+                whole.contains(&without_blanks(&name)),
+                "{name:?} in {}",
+                about()
+            );
         }
         self.rendered += 1;
     }
 
     fn all(&mut self, words: &'static Catalogue) {
-        let said = self.said.clone();
+        let said = self.texts.clone();
         assert!(!said.line.contains(UNKNOWN), "{:?} {said:?}", self.finding);
         let every = [
             said.line.as_str(),
             &said.evidence,
-            &said.otherwise,
-            &said.next,
+            &said.alternatives,
+            &said.advice,
         ];
         let mut app = app(&self.finding, words);
         for width in WIDTHS {
@@ -250,8 +262,8 @@ impl Outputs {
             ("title", &said.title),
             ("line", &said.line),
             ("evidence", &said.evidence),
-            ("else", &said.otherwise),
-            ("next", &said.next),
+            ("else", &said.alternatives),
+            ("next", &said.advice),
         ] {
             assert_eq!(found["words"][name], **part, "{text}");
         }
@@ -264,15 +276,15 @@ impl Outputs {
             assert_eq!(found["process"]["name"], process.name.to_string());
             assert_eq!(found["process"]["pid"], process.pid);
         }
-        if let Some(unseen) = self.finding.holder.unseen {
+        if let Some(unseen) = self.finding.holder.unknown {
             assert_eq!(found["unseen"]["uid"], serde_json::json!(unseen.uid));
             assert_eq!(found["unseen"]["port"], serde_json::json!(unseen.port));
             let opener = self.finding.holder.opener.as_ref();
             let opener = opener.map(|unit| unit.as_str());
             assert_eq!(found["unseen"]["opened_by_unit"], serde_json::json!(opener));
-            let named = opener.is_none_or(|unit| self.said.line.contains(unit));
+            let named = opener.is_none_or(|unit| self.texts.line.contains(unit));
             let own = matches!(self.finding.evidence, Evidence::UserRule(_));
-            assert!(named || own, "{:?}", self.said);
+            assert!(named || own, "{:?}", self.texts);
         }
     }
 }
@@ -285,14 +297,14 @@ fn every_output_of_every_finding_is_whole_and_names_what_it_is_about() {
                 let words = Catalogue::of(language);
                 let standing = all_findings().into_iter();
                 let standing = standing.filter(|finding| {
-                    finding.below_since.is_none() && finding.severity == Severity::Warn
+                    finding.clearing_since.is_none() && finding.severity == Severity::Warning
                 });
                 standing
                     .map(|finding| {
                         let said = describe(&finding, words);
-                        let mut outputs = Outputs {
+                        let mut outputs = FindingOutputs {
                             finding,
-                            said,
+                            texts: said,
                             rendered: 0,
                         };
                         outputs.all(words);

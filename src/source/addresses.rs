@@ -7,9 +7,11 @@
 //! on nearly every machine there are none.
 
 use super::SocketTable;
-use super::rtnetlink::{Answer, InterfaceAddress, answers, dump_addresses, route_to};
+use super::rtnetlink::{
+    InterfaceAddress, RtnetlinkReply, encode_dump_addresses, encode_route_query, replies,
+};
 use crate::model::gap::{Gap, GapKind, GapReason};
-use crate::model::network::{Network, Reach};
+use crate::model::namespace_addresses::{NamespaceAddresses, ReachableInterface};
 use crate::model::protocol::Protocol;
 use crate::model::socket::Socket;
 use crate::model::state::State;
@@ -26,27 +28,27 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 /// Addresses seldom change, and reading them takes a scan of all sockets.
-const INTERVAL: Duration = Duration::from_secs(2);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 /// Replies arrive at once.
-const TIMEOUT: Duration = Duration::from_secs(1);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Largest number of routes queried at a time; further addresses are not checked.
-const MAX_QUESTIONS: usize = 64;
+const MAX_ROUTE_QUERIES: usize = 64;
 /// Largest number of interfaces named.
-const MAX_NAMED: usize = 16;
+const MAX_INTERFACES: usize = 16;
 /// Largest datagram of a dump.
-const DATAGRAM: usize = 32 * 1024;
+const MAX_DATAGRAM: usize = 32 * 1024;
 
 /// The loopback interface is the first of every network namespace.
-const LOOPBACK: u32 = 1;
+const LOOPBACK_INDEX: u32 = 1;
 /// Types of routes (`RTN_…`) whose destination is not this machine.
-const ELSEWHERE: [u8; 4] = [1, 6, 7, 8];
+const REMOTE_ROUTE_TYPES: [u8; 4] = [1, 6, 7, 8];
 /// Errors of a route query that mean the address is unreachable: EACCES,
 /// ENETUNREACH, EHOSTUNREACH.
-const NO_WAY: [i32; 3] = [13, 101, 113];
+const UNREACHABLE_ERRNOS: [i32; 3] = [13, 101, 113];
 
 /// The sockets of a table, for the addresses they have.
 #[derive(Clone, Copy)]
-pub(super) struct Bound<'s> {
+pub(super) struct BoundSockets<'s> {
     pub(super) sockets: &'s [Socket],
     /// Local addresses of the transparent sockets (`IP_TRANSPARENT`); none if the
     /// source does not report that option.
@@ -54,25 +56,28 @@ pub(super) struct Bound<'s> {
     pub(super) namespace: u32,
 }
 
-impl<'s> Bound<'s> {
-    pub(super) fn of(table: &'s SocketTable, namespace: u32) -> Self {
+impl<'s> BoundSockets<'s> {
+    pub(super) fn from_table(table: &'s SocketTable, namespace: u32) -> Self {
         Self {
             sockets: &table.sockets,
-            transparent: table.transparent.as_deref(),
+            transparent: table.transparent_addresses.as_deref(),
             namespace,
         }
     }
 }
 
 /// Returns the network, or adds a gap with the reason why it is unknown.
-pub(super) fn or_gap(network: io::Result<Network>, gaps: &mut Vec<Gap>) -> Option<Network> {
+pub(super) fn network_or_gap(
+    network: io::Result<NamespaceAddresses>,
+    gaps: &mut Vec<Gap>,
+) -> Option<NamespaceAddresses> {
     match network {
         Ok(network) => Some(network),
         Err(error) => {
             gaps.push(Gap {
                 kind: GapKind::AddressesUnreadable,
                 count: 1,
-                reason: GapReason::of(&error),
+                reason: GapReason::from_io_error(&error),
             });
             None
         }
@@ -81,84 +86,86 @@ pub(super) fn or_gap(network: io::Result<Network>, gaps: &mut Vec<Gap>) -> Optio
 
 /// Reads the addresses of one network namespace repeatedly.
 #[derive(Default)]
-pub(super) struct Addresses {
-    reader: Option<Reader>,
-    last: Option<(Instant, Network)>,
+pub(super) struct AddressReader {
+    socket: Option<RtnetlinkSocket>,
+    cached: Option<(Instant, NamespaceAddresses)>,
 }
 
-impl Addresses {
+impl AddressReader {
     /// Returns the network, at most two seconds old.
     ///
     /// # Errors
     ///
     /// If rtnetlink is not available.
-    pub(super) fn read(&mut self, bound: Bound<'_>) -> io::Result<Network> {
-        if let Some((at, network)) = &self.last
-            && at.elapsed() < INTERVAL
+    pub(super) fn read(&mut self, bound: BoundSockets<'_>) -> io::Result<NamespaceAddresses> {
+        if let Some((at, network)) = &self.cached
+            && at.elapsed() < REFRESH_INTERVAL
             && network.namespace == bound.namespace
         {
             return Ok(network.clone());
         }
-        let reader = match &mut self.reader {
+        let reader = match &mut self.socket {
             Some(reader) => reader,
-            none => none.insert(Reader::open()?),
+            none => none.insert(RtnetlinkSocket::open()?),
         };
         let read = reader.read(bound);
         match &read {
-            Ok(network) => self.last = Some((Instant::now(), network.clone())),
+            Ok(network) => self.cached = Some((Instant::now(), network.clone())),
             // A late reply would be taken for that of the next query.
-            Err(_) => self.reader = None,
+            Err(_) => self.socket = None,
         }
         read
     }
 }
 
 /// A socket to the kernel's network configuration.
-struct Reader {
+struct RtnetlinkSocket {
     socket: OwnedFd,
     sequence: u32,
     buffer: Vec<u8>,
 }
 
-impl Reader {
+impl RtnetlinkSocket {
     fn open() -> io::Result<Self> {
         let family = AddressFamily::NETLINK;
         let socket = socket_with(family, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
-        sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(TIMEOUT))?;
+        sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(REPLY_TIMEOUT))?;
         Ok(Self {
             socket,
             sequence: 0,
-            buffer: vec![0; DATAGRAM],
+            buffer: vec![0; MAX_DATAGRAM],
         })
     }
 
-    fn read(&mut self, bound: Bound<'_>) -> io::Result<Network> {
-        let present = self.addresses()?;
+    fn read(&mut self, bound: BoundSockets<'_>) -> io::Result<NamespaceAddresses> {
+        let present = self.interface_addresses()?;
         let missing = match bound.transparent {
-            Some(transparent) => self.missing(bound.sockets, transparent, &present)?,
+            Some(transparent) => self.missing_addresses(bound.sockets, transparent, &present)?,
             None => Vec::new(),
         };
-        Ok(Network {
+        Ok(NamespaceAddresses {
             namespace: bound.namespace,
             is_loopback_only: present.iter().all(|one| one.address.is_loopback()),
-            reached_over: self.reached_over(&present),
-            missing,
+            reachable_interfaces: self.external_interfaces(&present),
+            missing_addresses: missing,
         })
     }
 
-    fn addresses(&mut self) -> io::Result<Vec<InterfaceAddress>> {
+    fn interface_addresses(&mut self) -> io::Result<Vec<InterfaceAddress>> {
         let mut found = Vec::new();
         let sequence = self.next_sequence();
-        self.send(&dump_addresses(sequence))?;
+        self.send(&encode_dump_addresses(sequence))?;
         loop {
             let length = self.receive()?;
             let datagram = self.buffer.get(..length).unwrap_or_default();
-            for answer in answers(datagram, sequence) {
+            for answer in replies(datagram, sequence) {
                 match answer {
-                    Answer::Address(address) => found.push(address),
-                    Answer::Done => return Ok(found),
-                    Answer::Refused(error) => return Err(io::Error::from_raw_os_error(error)),
-                    Answer::Route(_) | Answer::Other => {}
+                    RtnetlinkReply::Address(address) => found.push(address),
+                    RtnetlinkReply::Done => return Ok(found),
+                    RtnetlinkReply::Error(error) => {
+                        return Err(io::Error::from_raw_os_error(error));
+                    }
+                    RtnetlinkReply::Route(_) | RtnetlinkReply::Other => {}
                 }
             }
         }
@@ -166,7 +173,7 @@ impl Reader {
 
     /// Returns the addresses of sockets that are not in this network namespace,
     /// ascending.
-    fn missing(
+    fn missing_addresses(
         &mut self,
         sockets: &[Socket],
         transparent: &[IpAddr],
@@ -181,14 +188,14 @@ impl Reader {
         let mut asked = 0;
         for socket in sockets.iter().filter(|socket| needs_address(socket)) {
             let address = socket.local.address();
-            if is_never_missing(address) || !known.insert(address) {
+            if exists_without_interface(address) || !known.insert(address) {
                 continue;
             }
             asked += 1;
-            if asked > MAX_QUESTIONS {
+            if asked > MAX_ROUTE_QUERIES {
                 break;
             }
-            if self.is_elsewhere(address)? {
+            if self.is_routed_away(address)? {
                 missing.push(address);
             }
         }
@@ -197,29 +204,29 @@ impl Reader {
     }
 
     /// Returns true if the kernel would send to the address instead of receiving.
-    fn is_elsewhere(&mut self, address: IpAddr) -> io::Result<bool> {
+    fn is_routed_away(&mut self, address: IpAddr) -> io::Result<bool> {
         let sequence = self.next_sequence();
-        self.send(&route_to(address, sequence))?;
+        self.send(&encode_route_query(address, sequence))?;
         loop {
             let length = self.receive()?;
             let datagram = self.buffer.get(..length).unwrap_or_default();
-            for answer in answers(datagram, sequence) {
+            for answer in replies(datagram, sequence) {
                 match answer {
-                    Answer::Route(kind) => return Ok(ELSEWHERE.contains(&kind)),
-                    Answer::Refused(error) => return Ok(NO_WAY.contains(&error)),
-                    Answer::Address(_) | Answer::Done | Answer::Other => {}
+                    RtnetlinkReply::Route(kind) => return Ok(REMOTE_ROUTE_TYPES.contains(&kind)),
+                    RtnetlinkReply::Error(error) => return Ok(UNREACHABLE_ERRNOS.contains(&error)),
+                    RtnetlinkReply::Address(_) | RtnetlinkReply::Done | RtnetlinkReply::Other => {}
                 }
             }
         }
     }
 
     /// The interfaces that other machines can reach this one over.
-    fn reached_over(&self, present: &[InterfaceAddress]) -> Vec<Reach> {
+    fn external_interfaces(&self, present: &[InterfaceAddress]) -> Vec<ReachableInterface> {
         let mut families: BTreeMap<u32, (bool, bool)> = BTreeMap::new();
         for one in present {
             // No other host is reachable over loopback, whatever addresses it
             // has.
-            if one.is_global && one.index != LOOPBACK {
+            if one.is_global && one.index != LOOPBACK_INDEX {
                 let (v4, v6) = families.entry(one.index).or_default();
                 *v4 |= one.address.is_ipv4();
                 *v6 |= one.address.is_ipv6();
@@ -227,13 +234,13 @@ impl Reader {
         }
         families
             .into_iter()
-            .take(MAX_NAMED)
+            .take(MAX_INTERFACES)
             .filter_map(|(index, (v4, v6))| {
                 let name = netdevice::index_to_name(&self.socket, index).ok()?;
-                Some(Reach {
-                    interface: Text::new(name.as_bytes()),
-                    v4,
-                    v6,
+                Some(ReachableInterface {
+                    name: Text::new(name.as_bytes()),
+                    has_ipv4: v4,
+                    has_ipv6: v6,
                 })
             })
             .collect()
@@ -281,7 +288,7 @@ fn needs_address(socket: &Socket) -> bool {
 }
 
 /// Returns true for addresses that exist without an interface.
-fn is_never_missing(address: IpAddr) -> bool {
+fn exists_without_interface(address: IpAddr) -> bool {
     let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
     address.is_unspecified() || address.is_loopback() || address.is_multicast() || broadcast
 }
@@ -293,24 +300,27 @@ mod tests {
 
     #[test]
     fn this_namespace_has_its_loopback_addresses() {
-        let bound = Bound {
+        let bound = BoundSockets {
             sockets: &[],
             transparent: Some(&[]),
             namespace: 7,
         };
-        let network = Addresses::default().read(bound).unwrap();
-        assert_eq!((network.namespace, &network.missing[..]), (7, &[][..]));
-        let mut reader = Reader::open().unwrap();
+        let network = AddressReader::default().read(bound).unwrap();
+        assert_eq!(
+            (network.namespace, &network.missing_addresses[..]),
+            (7, &[][..])
+        );
+        let mut reader = RtnetlinkSocket::open().unwrap();
         let documentation: IpAddr = "192.0.2.77".parse().unwrap();
         let own: IpAddr = "127.0.0.9".parse().unwrap();
-        assert!(!reader.is_elsewhere(own).unwrap());
-        assert!(reader.is_elsewhere(documentation).unwrap());
+        assert!(!reader.is_routed_away(own).unwrap());
+        assert!(reader.is_routed_away(documentation).unwrap());
     }
 
     /// Measures, with `cargo test --release -- --ignored --nocapture`.
     #[test]
     #[ignore = "a measurement, not a test"]
-    fn how_long_addresses_take() {
+    fn measure_address_reading() {
         for sockets in [0, 100_000] {
             let socket = Socket {
                 cookie: std::num::NonZeroU64::new(1),
@@ -324,16 +334,16 @@ mod tests {
                 namespace: 7,
                 timer: None,
                 protocol: Protocol::Tcp,
-                opened: crate::model::protocol::Family::Inet.into(),
+                socket_family: crate::model::protocol::IpFamily::Inet.into(),
                 state: State::Established,
             };
             let sockets = vec![socket; sockets];
-            let bound = Bound {
+            let bound = BoundSockets {
                 sockets: &sockets,
                 transparent: Some(&[]),
                 namespace: 7,
             };
-            let mut reader = Reader::open().unwrap();
+            let mut reader = RtnetlinkSocket::open().unwrap();
             let began = Instant::now();
             for _ in 0..100 {
                 reader.read(bound).unwrap();

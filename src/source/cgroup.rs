@@ -6,12 +6,12 @@
 //! container's id, 64 hexadecimal digits, into the name.
 
 use crate::model::text::Text;
-use crate::model::unit::{Manager, Unit, UnitKind, kind};
+use crate::model::unit::{Unit, UnitKind, UnitManager, unit_kind};
 
 /// Number of digits of a container's id that are shown, as its tools do.
-const SHOWN: usize = 12;
+const SHOWN_ID_DIGITS: usize = 12;
 /// Ids are this long, in hexadecimal digits.
-const ID: usize = 64;
+const CONTAINER_ID_DIGITS: usize = 64;
 /// Prefixes that runtimes put before an id, and the runtime's name.
 const RUNTIMES: &[(&str, &str)] = &[
     ("docker-", "docker"),
@@ -23,14 +23,14 @@ const RUNTIMES: &[(&str, &str)] = &[
 /// The container or unit named in the content of `/proc/PID/cgroup`; none for
 /// a process in the root group.
 #[must_use]
-pub(super) fn unit(content: &[u8]) -> Option<Unit> {
+pub(super) fn parse_unit(content: &[u8]) -> Option<Unit> {
     let content = String::from_utf8_lossy(content);
-    if let Some(path) = managed_path(&content) {
+    if let Some(path) = systemd_path(&content) {
         return unit_of_path(path);
     }
     // In a hierarchy of another controller no manager has vouched for the names.
-    let unit = unit_of_path(path(&content)?)?;
-    Some(unit.of_unknown_manager())
+    let unit = unit_of_path(group_path(&content)?)?;
+    Some(unit.with_unknown_manager())
 }
 
 /// The container or unit of a control group.
@@ -51,11 +51,11 @@ pub(super) fn unit_of_path(path: &str) -> Option<Unit> {
         .and_then(user_manager)
         .filter(|_| !below.is_empty());
     let manager = match user {
-        _ if outside => Manager::Unknown,
-        Some(uid) => Manager::User(uid),
-        None => Manager::System,
+        _ if outside => UnitManager::Unknown,
+        Some(uid) => UnitManager::User(uid),
+        None => UnitManager::System,
     };
-    if let Some(name) = parts.iter().rev().find_map(|part| container(part)) {
+    if let Some(name) = parts.iter().rev().find_map(|part| container_name(part)) {
         return Some(Unit::new(&name, UnitKind::Container, manager));
     }
     let (unit, groups) = match user {
@@ -65,18 +65,18 @@ pub(super) fn unit_of_path(path: &str) -> Option<Unit> {
     if let Some(name) = unit {
         // A user's manager itself must not be stopped for one of its processes.
         let kind = match user_manager(name) {
-            None => kind(name),
+            None => unit_kind(name),
             Some(_) => None,
         };
-        return Some(Unit::new(name, kind.unwrap_or(UnitKind::Group), manager));
+        return Some(Unit::new(name, kind.unwrap_or(UnitKind::Cgroup), manager));
     }
     let last = groups.last()?;
     // A group named like a unit is not one.
-    let name = match kind(last) {
+    let name = match unit_kind(last) {
         Some(_) => groups.join("/"),
         None => (*last).to_owned(),
     };
-    Some(Unit::new(&name, UnitKind::Group, manager))
+    Some(Unit::new(&name, UnitKind::Cgroup, manager))
 }
 
 /// The first unit with processes below slices, and what lies below that.
@@ -84,7 +84,7 @@ fn first_unit<'a, 'p>(parts: &'a [&'p str]) -> (Option<&'p str>, &'a [&'p str]) 
     let slices = parts.iter().take_while(|part| is_slice(part));
     let place = slices.count();
     match parts.get(place) {
-        Some(part) if kind(part).is_some() => (Some(*part), &parts[place + 1..]),
+        Some(part) if unit_kind(part).is_some() => (Some(*part), &parts[place + 1..]),
         _ => (None, &[]),
     }
 }
@@ -101,26 +101,26 @@ fn user_manager(unit: &str) -> Option<u32> {
 
 /// The path of the control group, `/` for the root group.
 #[must_use]
-pub(super) fn group(content: &[u8]) -> Option<Text> {
+pub(super) fn parse_group(content: &[u8]) -> Option<Text> {
     let content = String::from_utf8_lossy(content);
     let root = || content.lines().next().map(|_| "/");
-    Some(Text::from(path(&content).or_else(root)?))
+    Some(Text::from(group_path(&content).or_else(root)?))
 }
 
 /// The path in one of systemd's hierarchies, else in that of any controller.
-fn path(content: &str) -> Option<&str> {
-    managed_path(content).or_else(|| in_hierarchy(content, |_, _| true))
+fn group_path(content: &str) -> Option<&str> {
+    systemd_path(content).or_else(|| find_hierarchy(content, |_, _| true))
 }
 
 /// The path in the unified hierarchy (number 0), else in systemd's own.
-fn managed_path(content: &str) -> Option<&str> {
-    in_hierarchy(content, |number, controllers| {
+fn systemd_path(content: &str) -> Option<&str> {
+    find_hierarchy(content, |number, controllers| {
         number == "0" && controllers.is_empty()
     })
-    .or_else(|| in_hierarchy(content, |_, controllers| controllers == "name=systemd"))
+    .or_else(|| find_hierarchy(content, |_, controllers| controllers == "name=systemd"))
 }
 
-fn in_hierarchy(content: &str, wanted: fn(&str, &str) -> bool) -> Option<&str> {
+fn find_hierarchy(content: &str, wanted: fn(&str, &str) -> bool) -> Option<&str> {
     content.lines().find_map(|line| {
         let mut fields = line.splitn(3, ':');
         let (number, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
@@ -128,7 +128,7 @@ fn in_hierarchy(content: &str, wanted: fn(&str, &str) -> bool) -> Option<&str> {
     })
 }
 
-fn container(part: &str) -> Option<String> {
+fn container_name(part: &str) -> Option<String> {
     let bare = part.strip_suffix(".scope").unwrap_or(part);
     if let Some(name) = bare.strip_prefix("lxc.payload.") {
         return Some(format!("lxc:{name}"));
@@ -139,18 +139,18 @@ fn container(part: &str) -> Option<String> {
         return Some(format!("flatpak:{application}"));
     }
     if let Some(name) = bare.strip_prefix("machine-").filter(|_| bare != part) {
-        return Some(format!("machine:{}", unescaped(name)));
+        return Some(format!("machine:{}", unescape(name)));
     }
     let (runtime, id) = RUNTIMES
         .iter()
         .find_map(|(prefix, runtime)| Some((*runtime, bare.strip_prefix(prefix)?)))
         .unwrap_or(("container", bare));
-    let is_id = id.len() == ID && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_id.then(|| format!("{runtime}:{}", &id[..SHOWN]))
+    let is_id = id.len() == CONTAINER_ID_DIGITS && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id.then(|| format!("{runtime}:{}", &id[..SHOWN_ID_DIGITS]))
 }
 
 /// systemd writes a dash within a name as `\x2d` (systemd-escape(1)).
-fn unescaped(name: &str) -> String {
+fn unescape(name: &str) -> String {
     name.replace("\\x2d", "-")
 }
 
@@ -222,9 +222,9 @@ mod tests {
     #[test]
     fn a_group_of_another_controller_is_no_unit_to_stop() {
         let managed = b"4:memory:/x\n1:name=systemd:/system.slice/cron.service\n0::/\n";
-        let command = unit(managed).unwrap().stop_command();
+        let command = parse_unit(managed).unwrap().stop_command();
         assert_eq!(command.as_deref(), Some("systemctl stop cron.service"));
-        let other = unit(b"4:memory:/system.slice/sshd.service\n0::/\n").unwrap();
+        let other = parse_unit(b"4:memory:/system.slice/sshd.service\n0::/\n").unwrap();
         assert_eq!(other.as_str(), "sshd.service");
         assert_eq!(other.stop_command(), None);
     }
@@ -289,7 +289,7 @@ mod tests {
             ("0::/../mine\n", "mine"),
         ];
         for (content, expected) in cases {
-            let found = unit(content.as_bytes()).unwrap();
+            let found = parse_unit(content.as_bytes()).unwrap();
             assert_eq!(found.as_str(), expected, "{content}");
         }
         let contained = [
@@ -305,23 +305,23 @@ mod tests {
             ),
         ];
         for (content, runtime) in contained {
-            let found = unit(content.as_bytes()).unwrap();
+            let found = parse_unit(content.as_bytes()).unwrap();
             assert_eq!(found.as_str(), format!("{runtime}:0123456789ab"));
         }
         for nothing in ["", "0::/\n", "nonsense\n", "0::", "0::/..\n", "0::/../..\n"] {
-            assert!(unit(nothing.as_bytes()).is_none(), "{nothing}");
+            assert!(parse_unit(nothing.as_bytes()).is_none(), "{nothing}");
         }
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = unit(&bytes);
+            let _ = parse_unit(&bytes);
         }
 
         #[test]
         fn any_path_is_survived(path in "[0-9]{0,2}:[a-z=]{0,8}:/[\\PC]{0,99}") {
-            let _ = unit(path.as_bytes());
+            let _ = parse_unit(path.as_bytes());
         }
     }
 }

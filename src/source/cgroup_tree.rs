@@ -30,13 +30,13 @@ const MAX_KNOWN: usize = 4096;
 pub(super) struct CgroupTree {
     /// The proc file system, which tells where the tree is.
     proc: PathBuf,
-    known: HashMap<u64, Known>,
+    known: HashMap<u64, CgroupLookup>,
     /// When it was walked last.
     walked: Option<Instant>,
 }
 
 /// Result of the search for an id.
-enum Known {
+enum CgroupLookup {
     /// The group was found; none if it is neither unit nor container.
     Found(Option<Arc<Unit>>),
     /// It was not, by so many walks.
@@ -68,8 +68,8 @@ impl CgroupTree {
         }
         let is_open = |id: &&u64| match self.known.get(*id) {
             None => true,
-            Some(Known::Missing(walks)) => *walks < MAX_WALKS,
-            Some(Known::Found(_)) => false,
+            Some(CgroupLookup::Missing(walks)) => *walks < MAX_WALKS,
+            Some(CgroupLookup::Found(_)) => false,
         };
         let wanted: HashSet<u64> = ids.iter().filter(is_open).copied().collect();
         let is_due = |last: Instant| now.saturating_duration_since(last) >= WALK_INTERVAL;
@@ -88,8 +88,8 @@ impl CgroupTree {
     /// The unit of an id, where it was found.
     pub(super) fn unit(&self, id: u64) -> Option<&Arc<Unit>> {
         match self.known.get(&id)? {
-            Known::Found(unit) => unit.as_ref(),
-            Known::Missing(_) => None,
+            CgroupLookup::Found(unit) => unit.as_ref(),
+            CgroupLookup::Missing(_) => None,
         }
     }
 
@@ -99,14 +99,14 @@ impl CgroupTree {
                 let below = path.strip_prefix(&mount.folder).unwrap_or(path);
                 let path = format!("{}/{}", mount.group, below.to_string_lossy());
                 let unit = cgroup::unit_of_path(&path).map(Arc::new);
-                self.known.insert(id, Known::Found(unit));
+                self.known.insert(id, CgroupLookup::Found(unit));
             }
             wanted.is_empty()
         };
         visit(&mount.folder, MAX_DIRECTORIES, &mut enter);
         for id in wanted {
-            let missing = self.known.entry(id).or_insert(Known::Missing(0));
-            if let Known::Missing(walks) = missing {
+            let missing = self.known.entry(id).or_insert(CgroupLookup::Missing(0));
+            if let CgroupLookup::Missing(walks) = missing {
                 *walks += 1;
             }
         }
@@ -226,7 +226,7 @@ mod tests {
             assert_eq!(found, unit, "{folder}");
         }
         assert_eq!(units.unit(removed), None);
-        assert!(matches!(units.known[&removed], Known::Missing(1)));
+        assert!(matches!(units.known[&removed], CgroupLookup::Missing(1)));
         assert!(units.known.len() == cases.len() + 1, "nothing else is kept");
     }
 

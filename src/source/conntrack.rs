@@ -6,7 +6,7 @@
 //! `CONFIG_NF_CONNTRACK_PROCFS`.
 
 use crate::model::endpoint::Endpoint;
-use crate::model::network::Forwarding;
+use crate::model::namespace_addresses::NatForwarding;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -21,23 +21,26 @@ const MAX_BYTES: u64 = 16 << 20;
 /// # Errors
 ///
 /// If the file does not exist or is unreadable.
-pub(super) fn read(root: &Path, port: u16) -> io::Result<Vec<Forwarding>> {
+pub(super) fn read(root: &Path, port: u16) -> io::Result<Vec<NatForwarding>> {
     let file = File::open(root.join("net/nf_conntrack"))?;
-    forwardings(BufReader::new(file.take(MAX_BYTES)), port)
+    parse_forwardings(BufReader::new(file.take(MAX_BYTES)), port)
 }
 
-pub(super) fn forwardings(mut lines: impl BufRead, port: u16) -> io::Result<Vec<Forwarding>> {
+pub(super) fn parse_forwardings(
+    mut lines: impl BufRead,
+    port: u16,
+) -> io::Result<Vec<NatForwarding>> {
     let mut found: BTreeMap<Endpoint, u32> = BTreeMap::new();
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line)? > 0 {
-        if let Some(target) = target(&String::from_utf8_lossy(&line), port) {
+        if let Some(target) = forward_target(&String::from_utf8_lossy(&line), port) {
             *found.entry(target).or_default() += 1;
         }
         line.clear();
     }
     Ok(found
         .into_iter()
-        .map(|(target, connections)| Forwarding {
+        .map(|(target, connections)| NatForwarding {
             target,
             connections,
         })
@@ -46,7 +49,7 @@ pub(super) fn forwardings(mut lines: impl BufRead, port: u16) -> io::Result<Vec<
 
 /// Returns the forwarding target of a connection to the port: the sender of its
 /// replies. None if it is not forwarded.
-fn target(line: &str, port: u16) -> Option<Endpoint> {
+fn forward_target(line: &str, port: u16) -> Option<Endpoint> {
     let mut words = line.split_ascii_whitespace();
     let mut next = |name: &str| words.find_map(|word| word.strip_prefix(name));
     let end =
@@ -75,8 +78,8 @@ ipv4     2 icmp     1 29 src=192.0.2.2 dst=192.0.2.1 type=8 code=0 id=1 src=192.
     #[test]
     fn forwarded_connections_are_counted_by_target() {
         let told = |port| -> Vec<(String, u32)> {
-            let found = forwardings(LINES.as_bytes(), port).unwrap();
-            let pair = |one: Forwarding| (one.target.to_string(), one.connections);
+            let found = parse_forwardings(LINES.as_bytes(), port).unwrap();
+            let pair = |one: NatForwarding| (one.target.to_string(), one.connections);
             found.into_iter().map(pair).collect()
         };
         let expected = [
@@ -94,7 +97,7 @@ ipv4     2 icmp     1 29 src=192.0.2.2 dst=192.0.2.1 type=8 code=0 id=1 src=192.
     proptest! {
         #[test]
         fn any_line_is_survived(line in ".{0,200}") {
-            let _ = target(&line, 8080);
+            let _ = forward_target(&line, 8080);
         }
     }
 }

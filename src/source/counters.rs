@@ -13,15 +13,15 @@ pub(super) fn read(root: &Path) -> Counters {
 }
 
 /// Reads the current gauges; missing ones stay unknown.
-pub(super) fn gauges(root: &Path) -> Gauges {
+pub(super) fn read_gauges(root: &Path) -> Gauges {
     parse_gauges(&fs::read(root.join("net/sockstat")).unwrap_or_default())
 }
 
 /// Parses both texts.
 #[must_use]
 pub fn parse(snmp: &[u8], netstat: &[u8]) -> Counters {
-    let tcp = Pair::of(snmp, "Tcp:");
-    let extended = Pair::of(netstat, "TcpExt:");
+    let tcp = NamedValues::find(snmp, "Tcp:");
+    let extended = NamedValues::find(netstat, "TcpExt:");
     Counters {
         active_opens: tcp.value("ActiveOpens"),
         attempt_fails: tcp.value("AttemptFails"),
@@ -34,7 +34,7 @@ pub fn parse(snmp: &[u8], netstat: &[u8]) -> Counters {
         cookies_returned: extended.value("SyncookiesRecv"),
         time_wait_overflows: extended.value("TCPTimeWaitOverflow"),
         window_probes: extended.value("TCPWinProbe"),
-        windows_closed: extended.value("TCPToZeroWindowAdv"),
+        zero_windows_advertised: extended.value("TCPToZeroWindowAdv"),
     }
 }
 
@@ -55,13 +55,13 @@ pub fn parse_gauges(sockstat: &[u8]) -> Gauges {
 }
 
 /// A line of names and the line of their values.
-struct Pair<'a> {
+struct NamedValues<'a> {
     names: &'a str,
     values: &'a str,
 }
 
-impl<'a> Pair<'a> {
-    fn of(bytes: &'a [u8], prefix: &str) -> Self {
+impl<'a> NamedValues<'a> {
+    fn find(bytes: &'a [u8], prefix: &str) -> Self {
         let text = std::str::from_utf8(bytes).unwrap_or_default();
         let mut lines = text.lines().filter_map(|line| line.strip_prefix(prefix));
         Self {
@@ -107,10 +107,10 @@ mod tests {
     }
 
     #[test]
-    fn this_kernel_tells_them() {
+    fn this_kernel_has_them() {
         let counters = read(Path::new("/proc"));
         assert!(counters.active_opens.is_some() && counters.listen_drops.is_some());
-        assert!(gauges(Path::new("/proc")).orphans.is_some());
+        assert!(read_gauges(Path::new("/proc")).orphans.is_some());
     }
 
     proptest! {

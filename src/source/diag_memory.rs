@@ -4,11 +4,11 @@
 //! order of `SK_MEMINFO_*` in `include/uapi/linux/sock_diag.h`. The array only
 //! grows at its end: drops came with Linux 4.7.
 
-use super::diag_info::find;
+use super::diag_info::find_attribute;
 use crate::model::socket_memory::{Buffers, SocketMemory};
 
 /// `INET_DIAG_SKMEMINFO`.
-const MEMORY: u16 = 7;
+const ATTR_SKMEMINFO: u16 = 7;
 /// `SK_MEMINFO_RMEM_ALLOC`.
 const RECEIVE_USED: usize = 0;
 /// `SK_MEMINFO_RCVBUF`.
@@ -22,8 +22,8 @@ const DROPS: usize = 8;
 
 /// The memory of a socket; none if it is not among the attributes.
 #[must_use]
-pub fn memory(attributes: &[u8]) -> Option<SocketMemory> {
-    let numbers = find(attributes, MEMORY)?;
+pub fn parse_memory(attributes: &[u8]) -> Option<SocketMemory> {
+    let numbers = find_attribute(attributes, ATTR_SKMEMINFO)?;
     let number = |place: usize| {
         let bytes = numbers.get(place * 4..)?.first_chunk()?;
         Some(u32::from_ne_bytes(*bytes))
@@ -63,8 +63,8 @@ mod tests {
         let mut bytes = attribute(8, &[1]);
         // Output of `ss -m`: r4352,rb212992,t0,tb212992,f3840,w0,o0,bl0,d66584.
         let numbers = [4352, 212_992, 0, 212_992, 3840, 0, 0, 0, 66_584];
-        bytes.extend(attribute(MEMORY, &numbers));
-        let known = memory(&bytes).unwrap();
+        bytes.extend(attribute(ATTR_SKMEMINFO, &numbers));
+        let known = parse_memory(&bytes).unwrap();
         assert_eq!(known.drops, Some(66_584));
         let buffers = known.buffers.unwrap();
         assert_eq!(
@@ -75,21 +75,24 @@ mod tests {
     }
 
     #[test]
-    fn what_an_older_kernel_does_not_send_is_unknown() {
-        let old = memory(&attribute(MEMORY, &[1, 2, 3, 4, 5, 6, 7, 8])).unwrap();
+    fn fields_missing_from_older_kernels_are_unknown() {
+        let old = parse_memory(&attribute(ATTR_SKMEMINFO, &[1, 2, 3, 4, 5, 6, 7, 8])).unwrap();
         assert!(old.buffers.is_some());
         assert_eq!(old.drops, None);
         assert_eq!(
-            memory(&attribute(MEMORY, &[1, 2])).unwrap(),
+            parse_memory(&attribute(ATTR_SKMEMINFO, &[1, 2])).unwrap(),
             SocketMemory::default()
         );
-        assert_eq!(memory(&attribute(8, &[1, 2, 3, 4, 5, 6, 7, 8, 9])), None);
+        assert_eq!(
+            parse_memory(&attribute(8, &[1, 2, 3, 4, 5, 6, 7, 8, 9])),
+            None
+        );
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
-            let _ = memory(&bytes);
+            let _ = parse_memory(&bytes);
         }
     }
 }

@@ -4,9 +4,9 @@
 //! sock_diag(7). Every length is validated.
 
 use super::diag_info;
-use super::diag_request::{INET, INET6};
+use super::diag_request::{AF_INET, AF_INET6};
 use crate::model::endpoint::Endpoint;
-use crate::model::protocol::{Opened, Protocol};
+use crate::model::protocol::{Protocol, SocketFamily};
 use crate::model::socket::Socket;
 use crate::model::state::State;
 use crate::model::timer::{Timer, TimerKind};
@@ -14,18 +14,18 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::{NonZeroU32, NonZeroU64};
 
 /// Length of `struct nlmsghdr`.
-const HEADER: usize = 16;
+const NLMSGHDR_LEN: usize = 16;
 /// Length of `struct inet_diag_msg`.
-const SOCKET_MESSAGE: usize = 72;
+const INET_DIAG_MSG_LEN: usize = 72;
 /// `INET_DIAG_SKV6ONLY`: a byte.
-const V6_ONLY: u16 = 11;
+const ATTR_V6_ONLY: u16 = 11;
 /// `INET_DIAG_CGROUP_ID`: a number of 64 bits.
 const CGROUP: u16 = 21;
 /// `INET_DIAG_SOCKOPT`: a `struct inet_diag_sockopt`.
-const OPTIONS: u16 = 22;
+const ATTR_SOCKOPT: u16 = 22;
 /// Its sixth bit field, `transparent`: compilers for big-endian machines begin at the
 /// other end of the byte.
-const TRANSPARENT: u8 = if cfg!(target_endian = "big") {
+const TRANSPARENT_BIT: u8 = if cfg!(target_endian = "big") {
     1 << 2
 } else {
     1 << 5
@@ -35,42 +35,42 @@ const TYPE_DONE: u16 = 3;
 /// `SOCK_DIAG_BY_FAMILY`.
 const TYPE_BY_FAMILY: u16 = 20;
 /// `TCPDIAG_GETSOCK`: the older request, which dumps both families at once.
-const TYPE_TCP_BOTH: u16 = 18;
+const TYPE_TCPDIAG_GETSOCK: u16 = 18;
 /// `NLM_F_DUMP_INTR`.
 const FLAG_INTERRUPTED: u16 = 0x10;
 
 /// One message of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Message<'d> {
+pub struct DiagMessage<'d> {
     /// The number of the request it answers.
     pub sequence: u32,
     /// True if the kernel reported that its table changed during the dump.
     pub interrupted: bool,
     /// Payload of the message.
-    pub part: Part<'d>,
+    pub payload: DiagPayload<'d>,
 }
 
 /// Content of one message of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part<'d> {
+pub enum DiagPayload<'d> {
     /// A socket.
-    Entry(Entry<'d>),
+    Socket(InetDiagMessage<'d>),
     /// The dump is complete; the kernel's error number, 0 for none.
     Done(i32),
     /// The request was refused with this error number.
-    Refused(i32),
+    Error(i32),
     /// Malformed.
     Malformed,
 }
 
 /// A socket with its attributes, not decoded yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry<'d>(&'d [u8]);
+pub struct InetDiagMessage<'d>(&'d [u8]);
 
-impl<'d> Entry<'d> {
+impl<'d> InetDiagMessage<'d> {
     /// Decodes the socket; none if it is malformed.
     #[must_use]
-    pub fn socket(self, protocol: Protocol, namespace: u32) -> Option<Socket> {
+    pub fn decode_socket(self, protocol: Protocol, namespace: u32) -> Option<Socket> {
         socket(self.0, protocol, namespace)
     }
 
@@ -78,68 +78,68 @@ impl<'d> Entry<'d> {
     /// kernel does not report it: for minisockets, and before Linux 5.10.
     #[must_use]
     pub fn is_transparent(self) -> Option<bool> {
-        let options = diag_info::find(self.attributes(), OPTIONS)?.first()?;
-        Some(options & TRANSPARENT != 0)
+        let options = diag_info::find_attribute(self.attributes(), ATTR_SOCKOPT)?.first()?;
+        Some(options & TRANSPARENT_BIT != 0)
     }
 
     /// The id of the control group of the process that created the socket; none where
     /// that is not sent: for short records, and before Linux 5.8.
     #[must_use]
     pub fn cgroup_id(self) -> Option<NonZeroU64> {
-        let id = diag_info::find(self.attributes(), CGROUP)?.first_chunk()?;
+        let id = diag_info::find_attribute(self.attributes(), CGROUP)?.first_chunk()?;
         NonZeroU64::new(u64::from_ne_bytes(*id))
     }
 
     /// Attributes of the socket, as bytes.
     #[must_use]
     pub fn attributes(self) -> &'d [u8] {
-        self.0.get(SOCKET_MESSAGE..).unwrap_or_default()
+        self.0.get(INET_DIAG_MSG_LEN..).unwrap_or_default()
     }
 }
 
 /// Iterates over the messages of a datagram. After an impossible length the
 /// rest is lost and reported as one malformed message with sequence number 0.
-pub fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
+pub fn messages(datagram: &[u8]) -> impl Iterator<Item = DiagMessage<'_>> {
     let mut rest = datagram;
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;
         }
-        let Some((kind, flags, sequence, length)) = header(rest) else {
+        let Some((kind, flags, sequence, length)) = decode_header(rest) else {
             rest = &[];
-            return Some(Message {
+            return Some(DiagMessage {
                 sequence: 0,
                 interrupted: false,
-                part: Part::Malformed,
+                payload: DiagPayload::Malformed,
             });
         };
-        let payload = &rest[HEADER..length];
+        let payload = &rest[NLMSGHDR_LEN..length];
         // Messages are aligned to four bytes; the last may lack its padding.
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some(Message {
+        Some(DiagMessage {
             sequence,
             interrupted: flags & FLAG_INTERRUPTED != 0,
-            part: part(kind, payload),
+            payload: decode_payload(kind, payload),
         })
     })
 }
 
-fn part(kind: u16, payload: &[u8]) -> Part<'_> {
+fn decode_payload(kind: u16, payload: &[u8]) -> DiagPayload<'_> {
     match kind {
-        TYPE_DONE => Part::Done(error_number(payload).unwrap_or(0)),
-        TYPE_ERROR => error_number(payload).map_or(Part::Malformed, Part::Refused),
-        TYPE_BY_FAMILY | TYPE_TCP_BOTH => Part::Entry(Entry(payload)),
-        _ => Part::Malformed,
+        TYPE_DONE => DiagPayload::Done(error_number(payload).unwrap_or(0)),
+        TYPE_ERROR => error_number(payload).map_or(DiagPayload::Malformed, DiagPayload::Error),
+        TYPE_BY_FAMILY | TYPE_TCPDIAG_GETSOCK => DiagPayload::Socket(InetDiagMessage(payload)),
+        _ => DiagPayload::Malformed,
     }
 }
 
 /// Type, flags, sequence and checked length of the first message.
-fn header(bytes: &[u8]) -> Option<(u16, u16, u32, usize)> {
-    let length = usize::try_from(number(bytes, 0)?).ok()?;
+fn decode_header(bytes: &[u8]) -> Option<(u16, u16, u32, usize)> {
+    let length = usize::try_from(u32_at(bytes, 0)?).ok()?;
     let kind = u16::from_ne_bytes(bytes.get(4..6)?.try_into().ok()?);
     let flags = u16::from_ne_bytes(bytes.get(6..8)?.try_into().ok()?);
-    let sequence = number(bytes, 8)?;
-    (length >= HEADER && length <= bytes.len()).then_some((kind, flags, sequence, length))
+    let sequence = u32_at(bytes, 8)?;
+    (length >= NLMSGHDR_LEN && length <= bytes.len()).then_some((kind, flags, sequence, length))
 }
 
 /// The kernel writes errors as negative numbers.
@@ -148,13 +148,13 @@ fn error_number(payload: &[u8]) -> Option<i32> {
     Some(i32::from_ne_bytes(bytes).saturating_neg())
 }
 
-fn number(bytes: &[u8], at: usize) -> Option<u32> {
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
 /// Decodes a `struct inet_diag_msg`.
 fn socket(payload: &[u8], protocol: Protocol, namespace: u32) -> Option<Socket> {
-    let message: &[u8; SOCKET_MESSAGE] = payload.first_chunk()?;
+    let message: &[u8; INET_DIAG_MSG_LEN] = payload.first_chunk()?;
     let [family, state, timer, retransmits, ..] = *message;
     let ports = |at: usize| u16::from_be_bytes([message[at], message[at + 1]]);
     let mut state = State::from_kernel(protocol, state);
@@ -163,28 +163,28 @@ fn socket(payload: &[u8], protocol: Protocol, namespace: u32) -> Option<Socket> 
         state = State::BoundInactive;
     }
     Some(Socket {
-        cookie: cookie(number(message, 44)?, number(message, 48)?),
-        local: Endpoint::new(address(family, message.get(8..24)?)?, ports(4)),
-        remote: Endpoint::new(address(family, message.get(24..40)?)?, ports(6)),
-        interface: number(message, 40)?,
+        cookie: join_cookie(u32_at(message, 44)?, u32_at(message, 48)?),
+        local: Endpoint::new(decode_address(family, message.get(8..24)?)?, ports(4)),
+        remote: Endpoint::new(decode_address(family, message.get(24..40)?)?, ports(6)),
+        interface: u32_at(message, 40)?,
         timer: TimerKind::from_kernel(timer).map(|kind| Timer {
             kind,
-            expires_ms: number(message, 52).unwrap_or(0),
+            expires_ms: u32_at(message, 52).unwrap_or(0),
             retransmits,
         }),
-        recv_queue: number(message, 56)?,
-        send_queue: number(message, 60)?,
-        uid: number(message, 64)?,
-        inode: NonZeroU32::new(number(message, 68)?),
+        recv_queue: u32_at(message, 56)?,
+        send_queue: u32_at(message, 60)?,
+        uid: u32_at(message, 64)?,
+        inode: NonZeroU32::new(u32_at(message, 68)?),
         namespace,
         protocol,
-        opened: if family == INET6 {
-            let attributes = payload.get(SOCKET_MESSAGE..).unwrap_or_default();
-            Opened::Inet6 {
-                only: v6_only(attributes, state),
+        socket_family: if family == AF_INET6 {
+            let attributes = payload.get(INET_DIAG_MSG_LEN..).unwrap_or_default();
+            SocketFamily::Inet6 {
+                only: decode_v6_only(attributes, state),
             }
         } else {
-            Opened::Inet
+            SocketFamily::Inet
         },
         state,
     })
@@ -192,25 +192,25 @@ fn socket(payload: &[u8], protocol: Protocol, namespace: u32) -> Option<Socket> 
 
 /// Decodes whether a socket without a peer accepts IPv6 only; the kernel
 /// reports it for no others.
-fn v6_only(attributes: &[u8], state: State) -> Option<bool> {
+fn decode_v6_only(attributes: &[u8], state: State) -> Option<bool> {
     let has_no_peer = matches!(
         state,
         State::Listen | State::Unconnected | State::BoundInactive | State::Closed
     );
-    let told = has_no_peer.then(|| diag_info::find(attributes, V6_ONLY));
+    let told = has_no_peer.then(|| diag_info::find_attribute(attributes, ATTR_V6_ONLY));
     Some(*told??.first()? != 0)
 }
 
 /// Two halves, the lower first; all ones (`INET_DIAG_NOCOOKIE`) means none.
-fn cookie(low: u32, high: u32) -> Option<NonZeroU64> {
+fn join_cookie(low: u32, high: u32) -> Option<NonZeroU64> {
     let joined = u64::from(high) << 32 | u64::from(low);
     NonZeroU64::new(joined).filter(|cookie| cookie.get() != u64::MAX)
 }
 
-fn address(family: u8, bytes: &[u8]) -> Option<IpAddr> {
+fn decode_address(family: u8, bytes: &[u8]) -> Option<IpAddr> {
     match family {
-        INET => Some(Ipv4Addr::from(*bytes.first_chunk::<4>()?).into()),
-        INET6 => Some(Ipv6Addr::from(*bytes.first_chunk::<16>()?).into()),
+        AF_INET => Some(Ipv4Addr::from(*bytes.first_chunk::<4>()?).into()),
+        AF_INET6 => Some(Ipv6Addr::from(*bytes.first_chunk::<16>()?).into()),
         _ => None,
     }
 }
@@ -232,7 +232,7 @@ mod tests {
     }
 
     fn syn_sent() -> Vec<u8> {
-        let mut payload = vec![INET, 2, 1, 3];
+        let mut payload = vec![AF_INET, 2, 1, 3];
         payload.extend(41822_u16.to_be_bytes());
         payload.extend(443_u16.to_be_bytes());
         payload.extend([192, 0, 2, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -246,7 +246,7 @@ mod tests {
         payload
     }
 
-    fn all(bytes: &[u8]) -> Vec<Message<'_>> {
+    fn all(bytes: &[u8]) -> Vec<DiagMessage<'_>> {
         messages(bytes).collect()
     }
 
@@ -254,13 +254,13 @@ mod tests {
     fn decodes_every_field() {
         let bytes = message(TYPE_BY_FAMILY, 2, 9, &[&syn_sent()[..], b"more"].concat());
         let found = all(&bytes);
-        let Part::Entry(entry) = found[0].part else {
+        let DiagPayload::Socket(entry) = found[0].payload else {
             panic!("{found:?}")
         };
         assert_eq!((found.len(), found[0].sequence), (1, 9));
         assert!(!found[0].interrupted);
         assert_eq!(entry.attributes(), b"more");
-        let socket = entry.socket(Protocol::Tcp, 5).unwrap();
+        let socket = entry.decode_socket(Protocol::Tcp, 5).unwrap();
         assert_eq!(socket.state, State::SynSent);
         assert_eq!(socket.local.to_string(), "192.0.2.10:41822");
         assert_eq!(socket.remote.to_string(), "203.0.113.9:443");
@@ -301,7 +301,7 @@ mod tests {
                 &[&syn_sent(), &attributes[..]].concat(),
             );
             let found = all(&bytes);
-            let Part::Entry(entry) = found[0].part else {
+            let DiagPayload::Socket(entry) = found[0].payload else {
                 panic!("{found:?}")
             };
             assert_eq!(
@@ -318,22 +318,22 @@ mod tests {
         bytes.extend(message(TYPE_DONE, 2, 9, &0_i32.to_ne_bytes()));
         let found = all(&bytes);
         assert_eq!(found.len(), 2);
-        assert_eq!(found[1].part, Part::Done(0));
+        assert_eq!(found[1].payload, DiagPayload::Done(0));
         assert!(found[0].interrupted && !found[1].interrupted);
         let bytes = message(TYPE_ERROR, 0, 9, &(-2_i32).to_ne_bytes());
-        assert_eq!(all(&bytes)[0].part, Part::Refused(2));
+        assert_eq!(all(&bytes)[0].payload, DiagPayload::Error(2));
     }
 
     #[test]
-    fn a_malformed_message_costs_no_other() {
+    fn a_malformed_message_affects_no_other() {
         let mut bytes = message(TYPE_BY_FAMILY, 2, 9, &syn_sent()[..60]);
         bytes.extend(message(TYPE_BY_FAMILY, 2, 8, &syn_sent()));
         bytes.extend([255, 255, 0, 0]);
         let found = all(&bytes);
         let sockets: Vec<bool> = found
             .iter()
-            .map(|message| match message.part {
-                Part::Entry(entry) => entry.socket(Protocol::Tcp, 5).is_some(),
+            .map(|message| match message.payload {
+                DiagPayload::Socket(entry) => entry.decode_socket(Protocol::Tcp, 5).is_some(),
                 _ => false,
             })
             .collect();
@@ -342,10 +342,10 @@ mod tests {
         assert_eq!(sequences.collect::<Vec<_>>(), [9, 8, 0]);
     }
 
-    fn take_all_apart(bytes: &[u8]) {
+    fn decode_all(bytes: &[u8]) {
         for message in messages(bytes) {
-            if let Part::Entry(entry) = message.part {
-                let _ = (entry.socket(Protocol::Tcp, 5), entry.attributes());
+            if let DiagPayload::Socket(entry) = message.payload {
+                let _ = (entry.decode_socket(Protocol::Tcp, 5), entry.attributes());
             }
         }
     }
@@ -353,7 +353,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            take_all_apart(&bytes);
+            decode_all(&bytes);
         }
 
         #[test]
@@ -361,7 +361,7 @@ mod tests {
             let mut bytes = message(TYPE_BY_FAMILY, 2, 9, &syn_sent());
             bytes.extend(message(TYPE_BY_FAMILY, 2, 9, &syn_sent()));
             bytes[place] = byte;
-            take_all_apart(&bytes);
+            decode_all(&bytes);
         }
     }
 }

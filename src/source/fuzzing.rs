@@ -6,11 +6,11 @@ use super::{
     program_file, rtnetlink as route,
 };
 use crate::model::io_uring::registered_sockets;
+use crate::model::proc_stat::ProcStat;
 use crate::model::protocol::Protocol;
-use crate::model::stat::Stat;
 use crate::model::text::{Text, is_deceptive};
 
-fn assert_shown(text: &Text) {
+fn assert_displayable(text: &Text) {
     assert!(!text.as_str().contains(is_deceptive), "{text:?}");
 }
 
@@ -30,9 +30,9 @@ pub(crate) fn proc_net(bytes: &[u8]) {
 pub(crate) fn sock_diag(bytes: &[u8]) {
     for (count, message) in diag_message::messages(bytes).enumerate() {
         assert!(count < bytes.len(), "more messages than bytes");
-        if let diag_message::Part::Entry(entry) = message.part {
+        if let diag_message::DiagPayload::Socket(entry) = message.payload {
             for protocol in [Protocol::Tcp, Protocol::Udp] {
-                let _ = entry.socket(protocol, 1);
+                let _ = entry.decode_socket(protocol, 1);
             }
             let _ = entry.is_transparent();
             attributes(entry.attributes());
@@ -42,16 +42,16 @@ pub(crate) fn sock_diag(bytes: &[u8]) {
 }
 
 fn attributes(bytes: &[u8]) {
-    if let Some(info) = diag_info::info(bytes) {
-        info.congestion_control.iter().for_each(assert_shown);
+    if let Some(info) = diag_info::parse_info(bytes) {
+        info.congestion_control.iter().for_each(assert_displayable);
     }
-    let _ = diag_info::sample(bytes);
-    let _ = diag_memory::memory(bytes);
+    let _ = diag_info::parse_counters(bytes);
+    let _ = diag_memory::parse_memory(bytes);
 }
 
 /// A datagram of rtnetlink that answers the request number 1.
 pub(crate) fn rtnetlink(bytes: &[u8]) {
-    assert!(route::answers(bytes, 1).count() <= bytes.len());
+    assert!(route::replies(bytes, 1).count() <= bytes.len());
 }
 
 /// The counters of the network stack, and a list of reserved ports.
@@ -62,28 +62,32 @@ pub(crate) fn counters(bytes: &[u8]) {
         let _ = counters::parse(snmp, netstat);
     }
     let _ = counters::parse_gauges(bytes);
-    let _ = limits::reserved(&String::from_utf8_lossy(bytes), (32_768, 60_999));
+    let _ = limits::count_reserved(&String::from_utf8_lossy(bytes), (32_768, 60_999));
 }
 
 /// A table of forwarded connections.
 pub(crate) fn conntrack(bytes: &[u8]) {
-    let found = conntrack::forwardings(bytes, 8080);
+    let found = conntrack::parse_forwardings(bytes, 8080);
     let lines = bytes.split(|byte| *byte == b'\n').count();
     assert!(found.is_ok_and(|found| found.len() <= lines));
 }
 
 /// The files and links of a process.
 pub(crate) fn process_files(bytes: &[u8]) {
-    let _ = Stat::parse(bytes);
-    let _ = processes::real_uid(bytes);
-    let _ = processes::open_files_limit(bytes);
-    processes::arguments(bytes).iter().for_each(assert_shown);
-    assert_shown(&Text::new(program_file::split(bytes).0));
-    if let Some(unit) = cgroup::unit(bytes) {
-        assert_shown(unit.text());
+    let _ = ProcStat::parse(bytes);
+    let _ = processes::parse_real_uid(bytes);
+    let _ = processes::parse_open_files_limit(bytes);
+    processes::parse_arguments(bytes)
+        .iter()
+        .for_each(assert_displayable);
+    assert_displayable(&Text::new(program_file::split_deleted(bytes).0));
+    if let Some(unit) = cgroup::parse_unit(bytes) {
+        assert_displayable(unit.text());
     }
-    cgroup::group(bytes).iter().for_each(assert_shown);
-    events::caller(bytes);
+    cgroup::parse_group(bytes)
+        .iter()
+        .for_each(assert_displayable);
+    events::thread_files(bytes);
 }
 
 /// The `fdinfo` of an instance of `io_uring`.

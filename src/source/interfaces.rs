@@ -2,7 +2,7 @@
 //! the calling thread.
 
 use crate::model::namespace::Interface;
-use crate::model::network::GoneInterface;
+use crate::model::namespace_addresses::GoneInterface;
 use crate::model::socket::Socket;
 use crate::model::text::Text;
 use rustix::io::Errno;
@@ -11,21 +11,21 @@ use std::collections::BTreeSet;
 
 /// The interfaces that sockets are bound to.
 #[derive(Clone, Debug, Default)]
-pub(super) struct BoundTo {
+pub(super) struct BoundInterfaces {
     pub(super) interfaces: Vec<Interface>,
     /// Bound interfaces that no longer exist.
-    pub(super) gone: Vec<GoneInterface>,
+    pub(super) missing: Vec<GoneInterface>,
 }
 
 /// The interfaces that these sockets of one namespace are bound to. One whose name could
 /// not be read is left out.
-pub(super) fn of(sockets: &[Socket], namespace: u32) -> BoundTo {
+pub(super) fn bound_interfaces(sockets: &[Socket], namespace: u32) -> BoundInterfaces {
     let indexes: BTreeSet<u32> = sockets
         .iter()
         .map(|socket| socket.interface)
         .filter(|index| *index != 0)
         .collect();
-    let mut found = BoundTo::default();
+    let mut found = BoundInterfaces::default();
     if indexes.is_empty() {
         return found;
     }
@@ -39,7 +39,7 @@ pub(super) fn of(sockets: &[Socket], namespace: u32) -> BoundTo {
                 index,
                 name: Text::new(name.as_bytes()),
             }),
-            Err(Errno::NODEV) => found.gone.push(GoneInterface { namespace, index }),
+            Err(Errno::NODEV) => found.missing.push(GoneInterface { namespace, index }),
             Err(_) => {}
         }
     }

@@ -30,7 +30,7 @@ pub fn read(root: &Path) -> Limits {
         reserved_ports: std::fs::read_to_string(net.join("ipv4/ip_local_reserved_ports"))
             .ok()
             .zip(local_ports)
-            .map(|(text, range)| reserved(&text, range)),
+            .map(|(text, range)| count_reserved(&text, range)),
         time_wait_reuse: ipv4("tcp_tw_reuse"),
     }
 }
@@ -46,7 +46,7 @@ fn port_range(path: &Path) -> Option<(u16, u16)> {
 }
 
 /// Number of ports of a range that are in a list such as `8080,9000-9010`.
-pub(super) fn reserved(list: &str, (lowest, highest): (u16, u16)) -> u32 {
+pub(super) fn count_reserved(list: &str, (lowest, highest): (u16, u16)) -> u32 {
     let ranges = list.trim().split(',').filter_map(|part| {
         let (from, to) = part.split_once('-').unwrap_or((part, part));
         Some((from.parse::<u16>().ok()?, to.parse::<u16>().ok()?))
@@ -72,7 +72,7 @@ mod tests {
             ("90-110,150,190-300", 11 + 1 + 11),
             ("odd,120", 1),
         ] {
-            assert_eq!(reserved(list, range), expected, "{list}");
+            assert_eq!(count_reserved(list, range), expected, "{list}");
         }
     }
 

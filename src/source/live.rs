@@ -1,30 +1,30 @@
 //! The running kernel as a source of readings: joins sockets, owners, facts
 //! and names.
 
-use super::addresses::{Addresses, Bound};
+use super::addresses::{AddressReader, BoundSockets};
 use super::cgroup_tree::CgroupTree;
-use super::events::{EventFeed, Wanted, origin_ns};
-use super::interfaces::BoundTo;
-use super::namespaces::{self, Neighbours};
-use super::owners::{Assigned, Owners};
-use super::processes::Processes;
+use super::events::{EventCollector, EventOptions, origin_ns};
+use super::interfaces::BoundInterfaces;
+use super::namespaces::{self, OtherNamespaces};
+use super::owners::{OwnerAssignment, SocketOwners};
+use super::processes::ProcessCache;
 use super::sock_diag::SockDiag;
 use super::socket_units::SocketUnits;
 use super::usage::UsageMeter;
 use super::users::UserNames;
 use super::{
     Entered, ReadingSource, SocketSource, SocketTable, SourceChoice, SourceError, addresses,
-    chosen, conntrack, counters, interfaces, limits,
+    conntrack, counters, interfaces, limits, socket_source,
 };
-use crate::model::event::EventsChoice;
-use crate::model::flow::Sample;
+use crate::model::event::EventsMode;
 use crate::model::gap::Gap;
 use crate::model::limits::Limits;
-use crate::model::namespace::{Namespace, Scope};
-use crate::model::network::{Forwarding, Network};
+use crate::model::namespace::{Namespace, NamespaceScope};
+use crate::model::namespace_addresses::{NamespaceAddresses, NatForwarding};
 use crate::model::opener::Openers;
-use crate::model::reading::{Matter, Reading, Snapshot};
+use crate::model::reading::{Reading, ReadingKind, Snapshot};
 use crate::model::socket::Socket;
+use crate::model::tcp_metrics::TcpCounters;
 use crate::model::text::Text;
 use crate::model::time::Time;
 use std::collections::BTreeSet;
@@ -39,53 +39,53 @@ pub struct LiveOptions {
     /// Kernel interface to read.
     pub source: SourceChoice,
     /// Network namespaces to read.
-    pub scope: Scope,
+    pub scope: NamespaceScope,
     /// Namespace that this program has entered, if one was named.
     pub entered: Option<Entered>,
     /// True if user names are looked up.
-    pub names: bool,
+    pub resolve_names: bool,
     /// Longest wait of a table for user names that are not known yet.
-    pub patience: Duration,
+    pub name_timeout: Duration,
     /// Mode of reading kernel events between tables.
-    pub events: EventsChoice,
+    pub events_mode: EventsMode,
     /// Size of each processor's event buffer, in KiB; chosen by the number of
     /// processors if none.
-    pub events_kib: Option<usize>,
+    pub event_buffer_kib: Option<usize>,
     /// Budget of one table.
-    pub effort: Effort,
+    pub budget: ReadBudget,
     /// Root of the proc file system: `/proc`, or a fixture.
-    pub root: PathBuf,
+    pub proc_root: PathBuf,
 }
 
 /// Limit of the descriptors read for one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Effort {
+pub enum ReadBudget {
     /// No limit: there may be no other table.
     #[default]
-    Whole,
+    Unlimited,
     /// A limited number of descriptors, and three seconds for other network namespaces.
     /// The rest is read with later tables, and counted until then.
-    InTurns {
+    Bounded {
         /// Largest number of descriptors, at about 1.4 µs each.
         descriptors: u64,
     },
 }
 
-impl Effort {
+impl ReadBudget {
     /// For a table of at most a tenth of a second if nothing else is expensive: 50,000
     /// connections of one server are read at once.
-    pub const LIVE: Self = Self::InTurns {
+    pub const LIVE: Self = Self::Bounded {
         descriptors: 64 * 1024,
     };
     /// For a program that ends by itself and reads a table each second.
-    pub const CHECK: Self = Self::InTurns {
+    pub const CHECK: Self = Self::Bounded {
         descriptors: 128 * 1024,
     };
 
     fn descriptors(self) -> Option<u64> {
         match self {
-            Self::Whole => None,
-            Self::InTurns { descriptors } => Some(descriptors),
+            Self::Unlimited => None,
+            Self::Bounded { descriptors } => Some(descriptors),
         }
     }
 }
@@ -94,61 +94,61 @@ impl Default for LiveOptions {
     fn default() -> Self {
         Self {
             source: SourceChoice::Auto,
-            scope: Scope::Own,
+            scope: NamespaceScope::Current,
             entered: None,
-            names: true,
-            patience: Duration::from_millis(100),
-            events: EventsChoice::Off,
-            events_kib: None,
-            effort: Effort::Whole,
-            root: PathBuf::from("/proc"),
+            resolve_names: true,
+            name_timeout: Duration::from_millis(100),
+            events_mode: EventsMode::Off,
+            event_buffer_kib: None,
+            budget: ReadBudget::Unlimited,
+            proc_root: PathBuf::from("/proc"),
         }
     }
 }
 
 /// The running kernel.
-pub struct Live {
+pub struct LiveSource {
     sockets: Box<dyn SocketSource>,
-    standing: Vec<Gap>,
+    permanent_gaps: Vec<Gap>,
     /// The network namespace this program is in.
-    own: u32,
+    namespace_id: u32,
     entered: Option<Entered>,
-    neighbours: Neighbours,
-    scope: Scope,
+    other_namespaces: OtherNamespaces,
+    scope: NamespaceScope,
     /// Number of sockets of this namespace in the last table.
-    last: usize,
+    own_socket_count: usize,
     /// Number of sockets of all namespaces in the last table.
-    whole: usize,
+    total_socket_count: usize,
     /// Memory that the sockets of an earlier table were in.
-    spare: Vec<Socket>,
-    owners: Owners,
+    buffer: Vec<Socket>,
+    owners: SocketOwners,
     cgroups: CgroupTree,
     socket_units: SocketUnits,
-    processes: Processes,
+    processes: ProcessCache,
     users: UserNames,
     usage: UsageMeter,
     limits: Limits,
-    addresses: Addresses,
+    addresses: AddressReader,
     host: Text,
-    patience: Duration,
-    root: PathBuf,
-    began: Instant,
-    wanted_events: Wanted,
+    name_timeout: Duration,
+    proc_root: PathBuf,
+    started_at: Instant,
+    event_options: EventOptions,
     /// Started at the first request: by then the program makes sure that the
     /// trace ends with it.
-    events: Option<EventFeed>,
+    events: Option<EventCollector>,
 }
 
 /// Context of the sockets of a table.
-struct Around {
-    bound_to: BoundTo,
-    networks: Vec<Network>,
+struct NetworkContext {
+    interfaces: BoundInterfaces,
+    networks: Vec<NamespaceAddresses>,
     namespaces: Vec<Namespace>,
     /// Parallel to the sockets, or empty.
-    flows: Vec<Option<Sample>>,
+    counters: Vec<Option<TcpCounters>>,
 }
 
-impl Live {
+impl LiveSource {
     /// Chooses the interface and prepares to read.
     ///
     /// # Errors
@@ -156,42 +156,42 @@ impl Live {
     /// If the chosen interface is unavailable. `Auto` falls back to `/proc` and
     /// fails only when reading.
     pub fn open(options: &LiveOptions) -> Result<Self, SourceError> {
-        let own = namespaces::own(&options.root);
+        let own = namespaces::own_namespace(&options.proc_root);
         let mut standing = Vec::new();
-        let sockets = chosen::open(options.source, &options.root, own, &mut standing)?;
+        let sockets = socket_source::open(options.source, &options.proc_root, own, &mut standing)?;
         let began = Instant::now();
         Ok(Self {
             sockets,
-            standing,
-            own,
+            permanent_gaps: standing,
+            namespace_id: own,
             entered: options.entered.clone(),
-            neighbours: Neighbours::new(
-                &options.root,
+            other_namespaces: OtherNamespaces::new(
+                &options.proc_root,
                 own,
                 options.source,
-                options.effort != Effort::Whole,
+                options.budget != ReadBudget::Unlimited,
             ),
             scope: options.scope,
-            last: 0,
-            whole: 0,
-            spare: Vec::new(),
-            owners: Owners::new(&options.root, options.effort.descriptors()),
-            cgroups: CgroupTree::new(&options.root),
-            socket_units: SocketUnits::new(&options.root),
-            processes: Processes::new(&options.root),
-            users: UserNames::new(options.names),
+            own_socket_count: 0,
+            total_socket_count: 0,
+            buffer: Vec::new(),
+            owners: SocketOwners::new(&options.proc_root, options.budget.descriptors()),
+            cgroups: CgroupTree::new(&options.proc_root),
+            socket_units: SocketUnits::new(&options.proc_root),
+            processes: ProcessCache::new(&options.proc_root),
+            users: UserNames::new(options.resolve_names),
             usage: UsageMeter::default(),
-            limits: limits::read(&options.root),
-            addresses: Addresses::default(),
+            limits: limits::read(&options.proc_root),
+            addresses: AddressReader::default(),
             host: Text::new(rustix::system::uname().nodename().to_bytes()),
-            patience: options.patience,
-            root: options.root.clone(),
-            wanted_events: Wanted {
-                choice: options.events,
-                room_kib: options.events_kib,
+            name_timeout: options.name_timeout,
+            proc_root: options.proc_root.clone(),
+            event_options: EventOptions {
+                mode: options.events_mode,
+                buffer_kib: options.event_buffer_kib,
             },
             events: None,
-            began,
+            started_at: began,
         })
     }
 
@@ -200,17 +200,17 @@ impl Live {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         Time {
-            wall_ms: milliseconds(since_epoch),
-            monotonic_ms: milliseconds(self.began.elapsed()),
+            wall_ms: saturating_millis(since_epoch),
+            monotonic_ms: saturating_millis(self.started_at.elapsed()),
         }
     }
 
     /// Takes a buffer for as many sockets as before and some more. A vector
     /// that grows by doubling leaves holes in memory that nothing else fits
     /// into.
-    fn room(&mut self) -> Vec<Socket> {
-        let mut room = std::mem::take(&mut self.spare);
-        let last = self.last.max(self.whole);
+    fn take_buffer(&mut self) -> Vec<Socket> {
+        let mut room = std::mem::take(&mut self.buffer);
+        let last = self.own_socket_count.max(self.total_socket_count);
         let about = last + last / 32;
         room.shrink_to(about * 2);
         room.reserve(about);
@@ -219,48 +219,51 @@ impl Live {
 
     /// Reads the table while another thread reads processes, if there are many,
     /// and then helps with them.
-    fn read_both(&mut self) -> Result<SocketTable, SourceError> {
-        let room = self.room();
+    fn read_sockets_and_owners(&mut self) -> Result<SocketTable, SourceError> {
+        let room = self.take_buffer();
         let sockets = &mut self.sockets;
-        let errand = self.owners.survey();
-        let table = if errand.is_large() {
+        let scan = self.owners.plan_scan();
+        let table = if scan.needs_thread() {
             thread::scope(|scope| {
                 // If no thread can be started, this one does all the work.
-                let _ = thread::Builder::new().spawn_scoped(scope, || errand.work());
+                let _ = thread::Builder::new().spawn_scoped(scope, || scan.run());
                 let table = sockets.read(room);
-                errand.work();
+                scan.run();
                 table
             })
         } else {
             let table = sockets.read(room);
-            errand.work();
+            scan.run();
             table
         };
-        self.owners.take_in(errand);
+        self.owners.apply_scan(scan);
         if let Ok(table) = &table {
-            self.last = table.sockets.len();
+            self.own_socket_count = table.sockets.len();
         }
         table
     }
 }
 
-impl Live {
+impl LiveSource {
     fn own_namespace(&self) -> Namespace {
         Namespace {
-            id: self.own,
+            id: self.namespace_id,
             name: self.entered.as_ref().map(|entered| entered.name.clone()),
-            own: true,
-            entrance: self.entered.as_ref().and_then(|it| it.entrance.clone()),
+            is_current: true,
+            entry: self.entered.as_ref().and_then(|it| it.entrance.clone()),
         }
     }
 
     /// Adds the tables of other namespaces if the scope includes them.
-    fn visit_neighbours(&mut self, table: &mut SocketTable, around: &mut Around) {
-        if self.scope == Scope::All {
-            let found = self.neighbours.read(self.owners.processes());
+    fn read_other_namespaces(&mut self, table: &mut SocketTable, around: &mut NetworkContext) {
+        if self.scope == NamespaceScope::All {
+            let found = self.other_namespaces.read(self.owners.processes());
             table.append(found.table);
-            around.bound_to.interfaces.extend(found.bound_to.interfaces);
-            around.bound_to.gone.extend(found.bound_to.gone);
+            around
+                .interfaces
+                .interfaces
+                .extend(found.interfaces.interfaces);
+            around.interfaces.missing.extend(found.interfaces.missing);
             around.networks.extend(found.networks);
             around.namespaces.extend(found.namespaces);
             around
@@ -270,25 +273,27 @@ impl Live {
     }
 
     /// Reads interfaces, addresses and name of this namespace.
-    fn around(&mut self, table: &mut SocketTable) -> Around {
-        let network = self.addresses.read(Bound::of(table, self.own));
-        let networks = addresses::or_gap(network, &mut table.gaps);
-        Around {
-            bound_to: interfaces::of(&table.sockets, self.own),
+    fn read_context(&mut self, table: &mut SocketTable) -> NetworkContext {
+        let network = self
+            .addresses
+            .read(BoundSockets::from_table(table, self.namespace_id));
+        let networks = addresses::network_or_gap(network, &mut table.gaps);
+        NetworkContext {
+            interfaces: interfaces::bound_interfaces(&table.sockets, self.namespace_id),
             networks: networks.into_iter().collect(),
             namespaces: vec![self.own_namespace()],
-            flows: Vec::new(),
+            counters: Vec::new(),
         }
     }
 
     /// Finds the units that opened the sockets which nobody was found to hold, or process
     /// 1, which opens those of socket units within these where it can.
-    fn openers(&mut self, table: &SocketTable, assigned: &Assigned) -> Openers<u32> {
+    fn openers(&mut self, table: &SocketTable, assigned: &OwnerAssignment) -> Openers<u32> {
         let is_asked = |place: u32| {
             let Some(span) = assigned.spans.get(place as usize) else {
                 return false;
             };
-            match span.of(&assigned.holders).first() {
+            match span.resolve(&assigned.holders).first() {
                 None => !span.is_pending(),
                 Some(holder) => assigned.pids.get(holder.process.0 as usize) == Some(&1),
             }
@@ -308,12 +313,12 @@ impl Live {
     }
 
     /// Joins a table and its owners with all other facts.
-    fn reading(
+    fn build_reading(
         &mut self,
         time: Time,
         table: SocketTable,
-        assigned: Assigned,
-        around: Around,
+        assigned: OwnerAssignment,
+        around: NetworkContext,
     ) -> Reading {
         let openers = self.openers(&table, &assigned);
         let socket_units = if assigned.pids.contains(&1) {
@@ -330,21 +335,21 @@ impl Live {
         let uids: BTreeSet<u32> = runs
             .chain(processes.iter().filter_map(|process| process.uid))
             .collect();
-        let mut gaps = self.standing.clone();
+        let mut gaps = self.permanent_gaps.clone();
         gaps.extend(table.gaps);
-        let short = self.processes.short_of_descriptors();
+        let short = self.processes.out_of_descriptors();
         let unsearched = self.owners.gaps(short);
-        let owner_search = self.owners.search_of(&unsearched);
+        let owner_search = self.owners.search_coverage(&unsearched);
         gaps.extend(unsearched);
         let snapshot = Snapshot {
             source: self.sockets.kind(),
             host: self.host.clone(),
-            interfaces: around.bound_to.interfaces,
-            gone_interfaces: around.bound_to.gone,
-            networks: around.networks,
+            interfaces: around.interfaces.interfaces,
+            gone_interfaces: around.interfaces.missing,
+            namespace_addresses: around.networks,
             namespaces: around.namespaces,
             scope: self.scope,
-            flows: around.flows,
+            tcp_counters: around.counters,
             memory: table.memory,
             sockets: table.sockets,
             owners: assigned.spans,
@@ -352,104 +357,112 @@ impl Live {
             socket_units,
             holders: assigned.holders,
             processes,
-            users: self.users.resolve(uids, self.patience),
+            users: self.users.resolve(uids, self.name_timeout),
             limits: self.limits,
             gaps,
             owner_search,
-            counters: counters::read(&self.root),
-            gauges: counters::gauges(&self.root),
+            counters: counters::read(&self.proc_root),
+            gauges: counters::read_gauges(&self.proc_root),
         };
         Reading {
             time,
-            matter: Matter::Table(Box::new(snapshot)),
+            kind: ReadingKind::Table(Box::new(snapshot)),
         }
     }
 }
 
-impl ReadingSource for Live {
-    fn set_scope(&mut self, scope: Scope) {
+impl ReadingSource for LiveSource {
+    fn set_scope(&mut self, scope: NamespaceScope) {
         self.scope = scope;
     }
 
     fn read_table(&mut self) -> Result<Reading, SourceError> {
-        let mut table = self.read_both()?;
-        let mut around = self.around(&mut table);
-        self.visit_neighbours(&mut table, &mut around);
-        self.whole = table.sockets.len();
-        around.flows = table.take_flows();
+        let mut table = self.read_sockets_and_owners()?;
+        let mut around = self.read_context(&mut table);
+        self.read_other_namespaces(&mut table, &mut around);
+        self.total_socket_count = table.sockets.len();
+        around.counters = table.take_counters();
         let time = self.now();
         let assigned = self.owners.assign(&table.sockets);
-        Ok(self.reading(time, table, assigned, around))
+        Ok(self.build_reading(time, table, assigned, around))
     }
 
-    fn read_first(&mut self) -> Result<Option<Reading>, SourceError> {
+    fn read_without_owners(&mut self) -> Result<Option<Reading>, SourceError> {
         // The sockets of other namespaces would be missing.
-        if self.scope == Scope::All || !self.owners.survey().is_dear() {
+        if self.scope == NamespaceScope::All || !self.owners.plan_scan().is_expensive() {
             return Ok(None);
         }
-        let room = self.room();
+        let room = self.take_buffer();
         let mut table = self.sockets.read(room)?;
-        self.last = table.sockets.len();
-        let around = self.around(&mut table);
+        self.own_socket_count = table.sockets.len();
+        let around = self.read_context(&mut table);
         let time = self.now();
-        let assigned = Assigned::pending(&table.sockets);
-        Ok(Some(self.reading(time, table, assigned, around)))
+        let assigned = OwnerAssignment::pending(&table.sockets);
+        Ok(Some(self.build_reading(time, table, assigned, around)))
     }
 
     fn read_usage(&mut self, pids: &[u32]) -> Reading {
         Reading {
             time: self.now(),
-            matter: Matter::Usage(self.usage.sample(pids)),
+            kind: ReadingKind::Usage(self.usage.sample(pids)),
         }
     }
 
     fn read_details(&mut self, sockets: &[Socket]) -> Reading {
-        let own = self.sockets.exact().map(|exact| exact.details(sockets));
+        let own = self
+            .sockets
+            .sock_diag()
+            .map(|exact| exact.read_details(sockets));
         let mut details = own.unwrap_or_default();
-        details.extend(self.neighbours.ask(sockets, SockDiag::details));
+        details.extend(self.other_namespaces.query(sockets, SockDiag::read_details));
         Reading {
             time: self.now(),
-            matter: Matter::Details(details),
+            kind: ReadingKind::Details(details),
         }
     }
 
     fn look_up(&mut self, sockets: &[Socket]) -> Reading {
-        let own = self.sockets.exact().map(|exact| exact.look_up(sockets));
+        let own = self.sockets.sock_diag().map(|exact| exact.look_up(sockets));
         let mut settled = own.unwrap_or_default();
-        settled.extend(self.neighbours.ask(sockets, SockDiag::look_up));
+        settled.extend(self.other_namespaces.query(sockets, SockDiag::look_up));
         Reading {
             time: self.now(),
-            matter: Matter::Absences(settled),
+            kind: ReadingKind::Lookups(settled),
         }
     }
 
-    fn read_forwardings(&mut self, port: u16) -> Vec<Forwarding> {
-        conntrack::read(&self.root.join("thread-self"), port).unwrap_or_default()
+    fn read_forwardings(&mut self, port: u16) -> Vec<NatForwarding> {
+        conntrack::read(&self.proc_root.join("thread-self"), port).unwrap_or_default()
     }
 
     fn read_events(&mut self) -> Option<Reading> {
         if self.events.is_none() {
-            let origin_ns = origin_ns(self.began);
-            self.events = EventFeed::begin(self.wanted_events, self.own, &self.root, origin_ns);
+            let origin_ns = origin_ns(self.started_at);
+            self.events = EventCollector::start(
+                self.event_options,
+                self.namespace_id,
+                &self.proc_root,
+                origin_ns,
+            );
         }
-        let events = self.events.as_mut()?.take();
+        let events = self.events.as_mut()?.drain();
         Some(Reading {
             time: self.now(),
-            matter: Matter::Events(Box::new(events)),
+            kind: ReadingKind::Events(Box::new(events)),
         })
     }
 
-    fn reuse(&mut self, room: Vec<Socket>) {
-        self.spare = room;
+    fn recycle(&mut self, room: Vec<Socket>) {
+        self.buffer = room;
     }
 
-    fn include_flows(&mut self, wanted: bool) {
-        self.neighbours.include_flows(wanted);
-        self.sockets.include_flows(wanted);
+    fn include_tcp_counters(&mut self, wanted: bool) {
+        self.other_namespaces.include_tcp_counters(wanted);
+        self.sockets.include_tcp_counters(wanted);
     }
 }
 
-fn milliseconds(duration: Duration) -> u64 {
+fn saturating_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -463,9 +476,9 @@ mod tests {
             source,
             ..LiveOptions::default()
         };
-        let reading = Live::open(&options).unwrap().read_table().unwrap();
-        match reading.matter {
-            Matter::Table(snapshot) => *snapshot,
+        let reading = LiveSource::open(&options).unwrap().read_table().unwrap();
+        match reading.kind {
+            ReadingKind::Table(snapshot) => *snapshot,
             other => panic!("a table was asked for: {other:?}"),
         }
     }
@@ -485,7 +498,7 @@ mod tests {
                 .iter()
                 .position(|socket| socket.local.port == port && socket.peer().is_none())
                 .unwrap();
-            let holders = snapshot.owners[place].of(&snapshot.holders);
+            let holders = snapshot.owners[place].resolve(&snapshot.holders);
             let pids: Vec<u32> = holders
                 .iter()
                 .map(|holder| snapshot.processes[holder.process.0 as usize].pid)

@@ -7,20 +7,21 @@
 //! process in it are read instead.
 
 pub(super) mod entering;
-mod turns;
+mod rotation;
 
-use super::addresses::{self, Addresses, Bound};
-use super::interfaces::{self, BoundTo};
+use super::addresses::{self, AddressReader, BoundSockets};
+use super::interfaces::{self, BoundInterfaces};
 use super::proc_tables::ProcTables;
 use super::sock_diag::SockDiag;
-use super::{SocketSource, SocketTable, SourceChoice, SourceError, cgroup, chosen};
+use super::{SocketSource, SocketTable, SourceChoice, SourceError, cgroup, socket_source};
 use crate::model::gap::{Gap, GapKind, GapReason};
-use crate::model::namespace::{Entrance, Namespace};
-use crate::model::network::Network;
+use crate::model::namespace::{Namespace, NamespaceEntry};
+use crate::model::namespace_addresses::NamespaceAddresses;
 use crate::model::socket::Socket;
 use crate::model::text::Text;
 use crate::model::unit::UnitKind;
 use foldhash::HashMap;
+use rotation::{NamespaceClass, ReadRotation};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -30,29 +31,28 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
-use turns::{Class, Turns};
 
 /// Directory of named namespaces (ip-netns(8)).
-const NAMED: &str = "/run/netns";
+const NETNS_DIR: &str = "/run/netns";
 /// Number of processes of a namespace whose links are tried.
-const TRIED: usize = 4;
+const MAX_MEMBERS: usize = 4;
 /// Longest time that a table spends on other namespaces, if further tables
 /// follow.
-const LONGEST: Duration = Duration::from_secs(3);
+const MAX_READ_TIME: Duration = Duration::from_secs(3);
 /// Fewer namespaces than this are always read in that time, with a hundredth of a second
 /// and more for each.
-const FEW: usize = 128;
+const MAX_READ_AT_ONCE: usize = 128;
 /// Period, in tables, after which each process is queried again: a process may
 /// change its namespace without any visible sign.
-const REFRESHED_EVERY: u32 = 16;
+const REFRESH_PERIOD: u32 = 16;
 
 /// The number in `net:[4026531840]`, the link of a process or thread below
 /// `root`; 0 if it can't be read.
-pub(super) fn own(root: &Path) -> u32 {
-    number(&root.join("thread-self/ns/net")).unwrap_or(0)
+pub(super) fn own_namespace(root: &Path) -> u32 {
+    namespace_id(&root.join("thread-self/ns/net")).unwrap_or(0)
 }
 
-fn number(link: &Path) -> io::Result<u32> {
+fn namespace_id(link: &Path) -> io::Result<u32> {
     let target = fs::read_link(link)?;
     target
         .to_str()
@@ -64,27 +64,27 @@ fn number(link: &Path) -> io::Result<u32> {
 }
 
 /// Finds and reads the namespaces that this program is not in.
-pub(super) struct Neighbours {
+pub(super) struct OtherNamespaces {
     root: PathBuf,
-    own: u32,
+    own_id: u32,
     choice: SourceChoice,
-    members: HashMap<u32, Member>,
+    members: HashMap<u32, NamespaceMember>,
     round: u32,
     /// True if their tables include TCP counters.
-    flows: bool,
+    with_counters: bool,
     /// Those of the last tables.
-    last: Vec<Neighbour>,
+    last_listed: Vec<RemoteNamespace>,
     /// True if a table is bounded in time, and the rest read for later ones.
-    in_turns: bool,
-    turns: Turns,
+    is_bounded: bool,
+    rotation: ReadRotation,
     /// Last contents of each, for the tables in which it is not read; kept only if
     /// there are very many namespaces.
-    earlier: HashMap<u32, Visited>,
+    cached: HashMap<u32, NamespaceContents>,
 }
 
 /// Known facts about a process.
 #[derive(Clone, Copy)]
-struct Member {
+struct NamespaceMember {
     /// Identity that distinguishes a reused pid.
     identity: u64,
     /// None if unreadable.
@@ -92,101 +92,106 @@ struct Member {
 }
 
 /// A namespace, and the ways into it.
-struct Neighbour {
+struct RemoteNamespace {
     id: u32,
     name: Option<Text>,
-    entrance: Option<Entrance>,
+    entrance: Option<NamespaceEntry>,
     /// Links to it, its name first.
-    doors: Vec<PathBuf>,
+    ns_links: Vec<PathBuf>,
     /// Processes in it, the smallest pid first; no more than are worth trying.
     members: Vec<u32>,
 }
 
 /// The tables of all other namespaces.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct NamespaceTables {
     pub(super) table: SocketTable,
-    pub(super) bound_to: BoundTo,
-    pub(super) networks: Vec<Network>,
+    pub(super) interfaces: BoundInterfaces,
+    pub(super) networks: Vec<NamespaceAddresses>,
     pub(super) namespaces: Vec<Namespace>,
 }
 
 /// Contents of one namespace.
 #[derive(Clone)]
-struct Visited {
+struct NamespaceContents {
     table: SocketTable,
-    bound_to: BoundTo,
-    network: Option<Network>,
+    interfaces: BoundInterfaces,
+    network: Option<NamespaceAddresses>,
 }
 
-impl Neighbours {
-    /// `own` is the namespace this program is in. Tables are bounded in time if they are
+impl OtherNamespaces {
+    /// `own_namespace` is the namespace this program is in. Tables are bounded in time if they are
     /// read in turns.
-    pub(super) fn new(root: &Path, own: u32, choice: SourceChoice, in_turns: bool) -> Self {
+    pub(super) fn new(root: &Path, own_id: u32, choice: SourceChoice, is_bounded: bool) -> Self {
         Self {
             root: root.to_path_buf(),
-            own,
+            own_id,
             choice,
             members: HashMap::default(),
             round: 0,
-            flows: false,
-            last: Vec::new(),
-            in_turns,
-            turns: Turns::default(),
-            earlier: HashMap::default(),
+            with_counters: false,
+            last_listed: Vec::new(),
+            is_bounded,
+            rotation: ReadRotation::default(),
+            cached: HashMap::default(),
         }
     }
 
     /// Sets whether tables include TCP counters.
-    pub(super) fn include_flows(&mut self, wanted: bool) {
-        self.flows = wanted;
+    pub(super) fn include_tcp_counters(&mut self, wanted: bool) {
+        self.with_counters = wanted;
     }
 
     /// Reads the tables of all namespaces that these processes, given by pid
     /// and identity, are in, or that have a name.
-    pub(super) fn read(&mut self, processes: impl Iterator<Item = (u32, u64)>) -> Found {
-        self.meet(processes);
-        let neighbours = self.neighbours();
-        let mut found = Found::default();
-        self.tell_unknown(&mut found.table.gaps);
-        let many = self.in_turns && neighbours.len() > FEW;
+    pub(super) fn read(&mut self, processes: impl Iterator<Item = (u32, u64)>) -> NamespaceTables {
+        self.update_members(processes);
+        let neighbours = self.list();
+        let mut found = NamespaceTables::default();
+        self.count_unknown(&mut found.table.gaps);
+        let many = self.is_bounded && neighbours.len() > MAX_READ_AT_ONCE;
         let order = if many {
-            let classes = neighbours.iter().map(|each| (each.id, self.class(each)));
-            self.turns.order(&classes.collect::<Vec<_>>())
+            let classes = neighbours.iter().map(|each| (each.id, self.classify(each)));
+            self.rotation.order(&classes.collect::<Vec<_>>())
         } else {
             (0..neighbours.len()).collect()
         };
         let mut visits = Vec::new();
         let read = thread::scope(|scope| {
             thread::Builder::new()
-                .spawn_scoped(scope, || self.visit(&neighbours, &order, &mut visits))
+                .spawn_scoped(scope, || {
+                    self.read_in_order(&neighbours, &order, &mut visits);
+                })
                 .map(thread::ScopedJoinHandle::join)
         });
         if let Err(error) = read {
-            found.table.gaps.push(unreadable(neighbours.len(), &error));
+            found
+                .table
+                .gaps
+                .push(unreadable_gap(neighbours.len(), &error));
         }
         if many {
             for (place, _) in &visits {
-                self.turns.note(neighbours[*place].id);
+                self.rotation.mark_read(neighbours[*place].id);
             }
         }
-        self.gather(&neighbours, visits, many, &mut found);
-        self.last = neighbours;
+        self.merge(&neighbours, visits, many, &mut found);
+        self.last_listed = neighbours;
         found
     }
 
     /// Merges the tables, by ascending namespace id: namespaces not read this time keep
     /// their last contents.
-    fn gather(
+    fn merge(
         &mut self,
-        neighbours: &[Neighbour],
-        visits: Vec<(usize, Result<Visited, SourceError>)>,
+        neighbours: &[RemoteNamespace],
+        visits: Vec<(usize, Result<NamespaceContents, SourceError>)>,
         many: bool,
-        found: &mut Found,
+        found: &mut NamespaceTables,
     ) {
         let mut unread = 0;
-        let mut before = std::mem::take(&mut self.earlier);
-        let mut visited: Vec<Option<Result<Visited, SourceError>>> = Vec::new();
+        let mut before = std::mem::take(&mut self.cached);
+        let mut visited: Vec<Option<Result<NamespaceContents, SourceError>>> = Vec::new();
         visited.resize_with(neighbours.len(), || None);
         for (place, result) in visits {
             visited[place] = Some(result);
@@ -198,7 +203,7 @@ impl Neighbours {
                 // It has ended meanwhile.
                 Some(Err(error)) if error.io().kind() == io::ErrorKind::NotFound => continue,
                 Some(Err(error)) => {
-                    found.table.add_gap(unreadable(1, error.io()));
+                    found.table.add_gap(unreadable_gap(1, error.io()));
                     continue;
                 }
                 None => {
@@ -208,41 +213,43 @@ impl Neighbours {
                 }
             };
             if many {
-                self.earlier.insert(neighbour.id, contents.clone());
+                self.cached.insert(neighbour.id, contents.clone());
             }
             found.add(neighbour, contents);
         }
         if unread > 0 {
             // Any user can create namespaces, and very many of them.
-            found.table.add_gap(gap(unread, GapReason::TooMuch));
+            found
+                .table
+                .add_gap(namespaces_gap(unread, GapReason::BudgetExceeded));
         }
     }
 
     /// Class of a namespace: this machine's own, or created by a user.
-    fn class(&self, neighbour: &Neighbour) -> Class {
+    fn classify(&self, neighbour: &RemoteNamespace) -> NamespaceClass {
         let user = |pid: &str| fs::read_link(self.root.join(pid).join("ns/user")).ok();
         let first = neighbour.members.first().map(u32::to_string);
         let named = neighbour
-            .doors
+            .ns_links
             .first()
-            .is_some_and(|door| door.starts_with(NAMED));
+            .is_some_and(|door| door.starts_with(NETNS_DIR));
         let theirs = first.and_then(|pid| user(&pid));
         if named || (theirs.is_some() && theirs == user("self")) {
-            Class::Own
+            NamespaceClass::Own
         } else {
-            Class::Foreign
+            NamespaceClass::Foreign
         }
     }
 
     /// Queries single sockets in their namespaces. Returns nothing for a
     /// namespace that cannot be entered.
-    pub(super) fn ask<T: Send>(
+    pub(super) fn query<T: Send>(
         &self,
         sockets: &[Socket],
         question: impl Fn(&mut SockDiag, &[Socket]) -> Vec<T> + Sync,
     ) -> Vec<T> {
-        let meant = |there: &&Neighbour| sockets.iter().any(|one| one.namespace == there.id);
-        let theirs: Vec<&Neighbour> = self.last.iter().filter(meant).collect();
+        let meant = |there: &&RemoteNamespace| sockets.iter().any(|one| one.namespace == there.id);
+        let theirs: Vec<&RemoteNamespace> = self.last_listed.iter().filter(meant).collect();
         let mut answers = Vec::new();
         if theirs.is_empty() {
             return answers;
@@ -267,23 +274,23 @@ impl Neighbours {
     }
 
     /// Reads the namespace of each process that is new or due.
-    fn meet(&mut self, processes: impl Iterator<Item = (u32, u64)>) {
+    fn update_members(&mut self, processes: impl Iterator<Item = (u32, u64)>) {
         self.round = self.round.wrapping_add(1);
         let before = std::mem::take(&mut self.members);
         for (pid, identity) in processes {
-            let due = self.round.wrapping_add(pid).is_multiple_of(REFRESHED_EVERY);
+            let due = self.round.wrapping_add(pid).is_multiple_of(REFRESH_PERIOD);
             let known = before
                 .get(&pid)
                 .filter(|known| known.identity == identity && !due);
             let member = match known {
                 Some(known) => Some(*known),
-                None => match number(&self.root.join(format!("{pid}/ns/net"))) {
+                None => match namespace_id(&self.root.join(format!("{pid}/ns/net"))) {
                     Ok(namespace) => Some(Some(namespace)),
                     Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Some(None),
                     // It has ended.
                     Err(_) => None,
                 }
-                .map(|namespace| Member {
+                .map(|namespace| NamespaceMember {
                     identity,
                     namespace,
                 }),
@@ -293,21 +300,21 @@ impl Neighbours {
     }
 
     /// Every namespace but our own, by ascending number.
-    fn neighbours(&self) -> Vec<Neighbour> {
+    fn list(&self) -> Vec<RemoteNamespace> {
         let mut inhabited: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
         for (pid, member) in &self.members {
             if let Some(namespace) = member.namespace {
                 let pids = inhabited.entry(namespace).or_default();
                 pids.insert(*pid);
-                if pids.len() > TRIED {
+                if pids.len() > MAX_MEMBERS {
                     pids.pop_last();
                 }
             }
         }
-        let mut named = named();
+        let mut named = named_namespaces();
         let ids: BTreeSet<u32> = inhabited.keys().chain(named.keys()).copied().collect();
         ids.into_iter()
-            .filter(|id| *id != self.own)
+            .filter(|id| *id != self.own_id)
             .map(|id| {
                 let members: Vec<u32> = inhabited.remove(&id).into_iter().flatten().collect();
                 let path = named.remove(&id);
@@ -318,13 +325,13 @@ impl Neighbours {
                 let links = members
                     .iter()
                     .map(|pid| self.root.join(format!("{pid}/ns/net")));
-                let entrance = name.as_ref().and_then(Entrance::named);
+                let entrance = name.as_ref().and_then(NamespaceEntry::from_name);
                 let first = members.first().copied();
-                Neighbour {
+                RemoteNamespace {
                     id,
-                    entrance: entrance.or(first.map(Entrance::Process)),
-                    name: name.or_else(|| self.called_after(*members.first()?)),
-                    doors: path.into_iter().chain(links).collect(),
+                    entrance: entrance.or(first.map(NamespaceEntry::Process)),
+                    name: name.or_else(|| self.derived_name(*members.first()?)),
+                    ns_links: path.into_iter().chain(links).collect(),
                     members,
                 }
             })
@@ -333,11 +340,11 @@ impl Neighbours {
 
     /// Derives a name for an unnamed namespace: from the unit of a process in
     /// it, else from the process.
-    fn called_after(&self, pid: u32) -> Option<Text> {
+    fn derived_name(&self, pid: u32) -> Option<Text> {
         let folder = self.root.join(pid.to_string());
         let unit = fs::read(folder.join("cgroup"))
             .ok()
-            .and_then(|content| cgroup::unit(&content))
+            .and_then(|content| cgroup::parse_unit(&content))
             // Others are too common, or too long, to be useful as a name.
             .filter(|unit| matches!(unit.kind, UnitKind::Container | UnitKind::Service));
         unit.map(|unit| unit.text().clone()).or_else(|| {
@@ -349,7 +356,7 @@ impl Neighbours {
     }
 
     /// Counts the processes whose namespace is unreadable.
-    fn tell_unknown(&self, gaps: &mut Vec<Gap>) {
+    fn count_unknown(&self, gaps: &mut Vec<Gap>) {
         let unknown = || {
             let members = self.members.iter();
             members.filter(|(_, member)| member.namespace.is_none())
@@ -368,86 +375,86 @@ impl Neighbours {
     }
 
     /// Reads the namespaces in turn; runs on a thread that ends afterwards.
-    fn visit(
+    fn read_in_order(
         &self,
-        neighbours: &[Neighbour],
+        neighbours: &[RemoteNamespace],
         order: &[usize],
-        visits: &mut Vec<(usize, Result<Visited, SourceError>)>,
+        visits: &mut Vec<(usize, Result<NamespaceContents, SourceError>)>,
     ) {
         let begun = Instant::now();
         for place in order {
-            if self.in_turns && begun.elapsed() > LONGEST {
+            if self.is_bounded && begun.elapsed() > MAX_READ_TIME {
                 break;
             }
             visits.push((*place, self.read_one(&neighbours[*place])));
         }
     }
 
-    fn read_one(&self, neighbour: &Neighbour) -> Result<Visited, SourceError> {
+    fn read_one(&self, neighbour: &RemoteNamespace) -> Result<NamespaceContents, SourceError> {
         let id = neighbour.id;
         match enter(neighbour) {
             Ok(()) => {
                 let mut standing = Vec::new();
                 let root = self.root.join("thread-self");
-                let mut source = chosen::open(self.choice, &root, id, &mut standing)?;
-                source.include_flows(self.flows);
+                let mut source = socket_source::open(self.choice, &root, id, &mut standing)?;
+                source.include_tcp_counters(self.with_counters);
                 let mut table = source.read(Vec::new())?;
                 table.gaps.append(&mut standing);
-                let network = Addresses::default().read(Bound::of(&table, id));
-                Ok(Visited {
-                    bound_to: interfaces::of(&table.sockets, id),
-                    network: addresses::or_gap(network, &mut table.gaps),
+                let network = AddressReader::default().read(BoundSockets::from_table(&table, id));
+                Ok(NamespaceContents {
+                    interfaces: interfaces::bound_interfaces(&table.sockets, id),
+                    network: addresses::network_or_gap(network, &mut table.gaps),
                     table,
                 })
             }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                let refused = SourceError::new("enter", neighbour.way(), error);
+                let refused = SourceError::new("enter", neighbour.first_link(), error);
                 // A member may have ended; another may still be readable.
                 let read = neighbour.members.iter().find_map(|pid| {
                     let folder = self.root.join(pid.to_string());
                     ProcTables::new(folder, id).read(Vec::new()).ok()
                 });
-                read.map(|table| Visited {
+                read.map(|table| NamespaceContents {
                     table,
-                    bound_to: BoundTo::default(),
+                    interfaces: BoundInterfaces::default(),
                     network: None,
                 })
                 .ok_or(refused)
             }
-            Err(error) => Err(SourceError::new("enter", neighbour.way(), error)),
+            Err(error) => Err(SourceError::new("enter", neighbour.first_link(), error)),
         }
     }
 }
 
-impl Found {
-    fn add(&mut self, neighbour: &Neighbour, contents: Visited) {
+impl NamespaceTables {
+    fn add(&mut self, neighbour: &RemoteNamespace, contents: NamespaceContents) {
         self.table.append(contents.table);
-        self.bound_to
+        self.interfaces
             .interfaces
-            .extend(contents.bound_to.interfaces);
-        self.bound_to.gone.extend(contents.bound_to.gone);
+            .extend(contents.interfaces.interfaces);
+        self.interfaces.missing.extend(contents.interfaces.missing);
         self.networks.extend(contents.network);
         self.namespaces.push(Namespace {
             id: neighbour.id,
             name: neighbour.name.clone(),
-            own: false,
-            entrance: neighbour.entrance.clone(),
+            is_current: false,
+            entry: neighbour.entrance.clone(),
         });
     }
 }
 
-impl Neighbour {
-    fn way(&self) -> PathBuf {
-        self.doors.first().cloned().unwrap_or_default()
+impl RemoteNamespace {
+    fn first_link(&self) -> PathBuf {
+        self.ns_links.first().cloned().unwrap_or_default()
     }
 }
 
 /// Moves the calling thread into a namespace, by the first link that still
 /// refers to it: a process may have moved or ended.
-fn enter(neighbour: &Neighbour) -> io::Result<()> {
+fn enter(neighbour: &RemoteNamespace) -> io::Result<()> {
     let mut last = io::ErrorKind::NotFound.into();
-    for path in &neighbour.doors {
-        match open_door(path, neighbour.id) {
+    for path in &neighbour.ns_links {
+        match open_link(path, neighbour.id) {
             Ok(door) => {
                 move_into_link_name_space(door.as_fd(), Some(LinkNameSpaceType::Network))?;
                 return Ok(());
@@ -458,7 +465,7 @@ fn enter(neighbour: &Neighbour) -> io::Result<()> {
     Err(last)
 }
 
-fn open_door(path: &Path, id: u32) -> io::Result<File> {
+fn open_link(path: &Path, id: u32) -> io::Result<File> {
     let door = File::open(path)?;
     if door.metadata()?.ino() == u64::from(id) {
         Ok(door)
@@ -467,11 +474,11 @@ fn open_door(path: &Path, id: u32) -> io::Result<File> {
     }
 }
 
-fn unreadable(count: usize, error: &io::Error) -> Gap {
-    gap(count, GapReason::of(error))
+fn unreadable_gap(count: usize, error: &io::Error) -> Gap {
+    namespaces_gap(count, GapReason::from_io_error(error))
 }
 
-fn gap(count: usize, reason: GapReason) -> Gap {
+fn namespaces_gap(count: usize, reason: GapReason) -> Gap {
     Gap {
         kind: GapKind::NamespacesUnreadable,
         count: u64::try_from(count).unwrap_or(u64::MAX),
@@ -480,8 +487,8 @@ fn gap(count: usize, reason: GapReason) -> Gap {
 }
 
 /// Namespaces that have a name, with its path.
-fn named() -> BTreeMap<u32, PathBuf> {
-    let Ok(entries) = fs::read_dir(NAMED) else {
+fn named_namespaces() -> BTreeMap<u32, PathBuf> {
+    let Ok(entries) = fs::read_dir(NETNS_DIR) else {
         return BTreeMap::new();
     };
     // A name of a removed namespace is an ordinary file.

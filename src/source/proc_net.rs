@@ -6,7 +6,7 @@
 //! line.
 
 use crate::model::endpoint::Endpoint;
-use crate::model::protocol::{Family, Protocol};
+use crate::model::protocol::{IpFamily, Protocol};
 use crate::model::socket::Socket;
 use crate::model::state::State;
 use crate::model::timer::{Timer, TimerKind};
@@ -19,7 +19,7 @@ const MILLISECONDS_PER_JIFFY: u64 = 10;
 
 /// Result of parsing one table.
 #[derive(Debug, Default)]
-pub struct Parsed {
+pub struct ParsedTable {
     /// Sockets of all well-formed lines.
     pub sockets: Vec<Socket>,
     /// Datagrams dropped at each UDP socket, by its place; empty for TCP.
@@ -32,8 +32,8 @@ pub struct Parsed {
 
 /// Parses a whole table; the heading is recognised and skipped.
 #[must_use]
-pub fn parse_table(bytes: &[u8], protocol: Protocol, namespace: u32) -> Parsed {
-    let mut parsed = Parsed::default();
+pub fn parse_table(bytes: &[u8], protocol: Protocol, namespace: u32) -> ParsedTable {
+    let mut parsed = ParsedTable::default();
     for line in bytes.split(|byte| *byte == b'\n') {
         let line = line.trim_ascii();
         if line.starts_with(b"sl ") {
@@ -65,31 +65,31 @@ fn parse_line(line: &[u8], protocol: Protocol, namespace: u32) -> Option<(Socket
     let _number = fields.next()?.strip_suffix(b":")?;
     let (family, local) = parse_endpoint(fields.next()?)?;
     let (_, remote) = parse_endpoint(fields.next()?)?;
-    let state = State::from_kernel(protocol, narrow(hex(fields.next()?)?)?);
+    let state = State::from_kernel(protocol, convert(parse_hex(fields.next()?)?)?);
     let (send_queue, recv_queue) = parse_pair(fields.next()?)?;
     let (kind, when) = parse_pair(fields.next()?)?;
-    let retransmits = hex(fields.next()?)?;
-    let uid = decimal(fields.next()?)?;
-    let probes = decimal(fields.next()?)?;
-    let inode = decimal(fields.next()?)?;
+    let retransmits = parse_hex(fields.next()?)?;
+    let uid = parse_decimal(fields.next()?)?;
+    let probes = parse_decimal(fields.next()?)?;
+    let inode = parse_decimal(fields.next()?)?;
     // After the reference count and the address of the socket; TCP has other
     // fields there.
     let drops = (protocol == Protocol::Udp)
-        .then(|| narrow(decimal(fields.nth(2)?)?))
+        .then(|| convert(parse_decimal(fields.nth(2)?)?))
         .flatten();
     let socket = Socket {
         cookie: None,
         local,
         remote,
-        inode: NonZeroU32::new(narrow(inode)?),
-        uid: narrow(uid)?,
+        inode: NonZeroU32::new(convert(inode)?),
+        uid: convert(uid)?,
         interface: 0,
-        recv_queue: narrow(recv_queue)?,
-        send_queue: narrow(send_queue)?,
+        recv_queue: convert(recv_queue)?,
+        send_queue: convert(send_queue)?,
         namespace,
-        timer: timer(narrow(kind)?, when, retransmits, probes),
+        timer: decode_timer(convert(kind)?, when, retransmits, probes),
         protocol,
-        opened: family.into(),
+        socket_family: family.into(),
         state,
     };
     Some((socket, drops))
@@ -97,7 +97,7 @@ fn parse_line(line: &[u8], protocol: Protocol, namespace: u32) -> Option<(Socket
 
 /// The timer, with the count that belongs to it: retransmitted segments, or
 /// probes where probes are what the timer sends.
-fn timer(kind: u8, when: u64, retransmits: u64, probes: u64) -> Option<Timer> {
+fn decode_timer(kind: u8, when: u64, retransmits: u64, probes: u64) -> Option<Timer> {
     let kind = TimerKind::from_kernel(kind)?;
     let count = match kind {
         TimerKind::Keepalive | TimerKind::ZeroWindowProbe => probes,
@@ -115,34 +115,37 @@ fn timer(kind: u8, when: u64, retransmits: u64, probes: u64) -> Option<Timer> {
 /// `0100007F:0016`, or the same with four words for IPv6. Each word of the
 /// address is printed in the machine's own byte order, the port in the
 /// network's.
-fn parse_endpoint(field: &[u8]) -> Option<(Family, Endpoint)> {
+fn parse_endpoint(field: &[u8]) -> Option<(IpFamily, Endpoint)> {
     let colon = field.iter().position(|byte| *byte == b':')?;
     let (address, port) = (&field[..colon], &field[colon + 1..]);
     let (family, address) = match address.len() {
-        8 => (Family::Inet, IpAddr::V4(Ipv4Addr::from(word(address)?))),
+        8 => (
+            IpFamily::Inet,
+            IpAddr::V4(Ipv4Addr::from(parse_word(address)?)),
+        ),
         32 => {
             let mut octets = [0; 16];
             for (place, digits) in octets.chunks_exact_mut(4).zip(address.chunks_exact(8)) {
-                place.copy_from_slice(&word(digits)?);
+                place.copy_from_slice(&parse_word(digits)?);
             }
-            (Family::Inet6, IpAddr::V6(Ipv6Addr::from(octets)))
+            (IpFamily::Inet6, IpAddr::V6(Ipv6Addr::from(octets)))
         }
         _ => return None,
     };
-    Some((family, Endpoint::new(address, narrow(hex(port)?)?)))
+    Some((family, Endpoint::new(address, convert(parse_hex(port)?)?)))
 }
 
-fn word(digits: &[u8]) -> Option<[u8; 4]> {
-    Some(narrow::<u32>(hex(digits)?)?.to_ne_bytes())
+fn parse_word(digits: &[u8]) -> Option<[u8; 4]> {
+    Some(convert::<u32>(parse_hex(digits)?)?.to_ne_bytes())
 }
 
 /// Two hexadecimal numbers around a colon.
 fn parse_pair(field: &[u8]) -> Option<(u64, u64)> {
     let colon = field.iter().position(|byte| *byte == b':')?;
-    Some((hex(&field[..colon])?, hex(&field[colon + 1..])?))
+    Some((parse_hex(&field[..colon])?, parse_hex(&field[colon + 1..])?))
 }
 
-fn hex(digits: &[u8]) -> Option<u64> {
+fn parse_hex(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || digits.len() > 16 {
         return None;
     }
@@ -152,7 +155,7 @@ fn hex(digits: &[u8]) -> Option<u64> {
     })
 }
 
-fn decimal(digits: &[u8]) -> Option<u64> {
+fn parse_decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }
@@ -162,7 +165,7 @@ fn decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
-fn narrow<T: TryFrom<u64>>(value: u64) -> Option<T> {
+fn convert<T: TryFrom<u64>>(value: u64) -> Option<T> {
     T::try_from(value).ok()
 }
 

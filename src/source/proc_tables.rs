@@ -48,7 +48,7 @@ impl ProcTables {
             Err(error) if error.io().kind() != io::ErrorKind::NotFound => into.add_gap(Gap {
                 kind: GapKind::TablesUnreadable,
                 count: 1,
-                reason: GapReason::of(error.io()),
+                reason: GapReason::from_io_error(error.io()),
             }),
             _ => {}
         }
@@ -111,7 +111,7 @@ impl SocketSource for ProcTables {
     }
 
     fn read(&mut self, room: Vec<Socket>) -> Result<SocketTable, SourceError> {
-        let mut table = SocketTable::within(room);
+        let mut table = SocketTable::with_buffer(room);
         let tcp = self.read_protocol(Protocol::Tcp, &mut table);
         let udp = self.read_protocol(Protocol::Udp, &mut table);
         match (tcp, udp) {
@@ -119,7 +119,7 @@ impl SocketSource for ProcTables {
             (Err(error), Ok(())) | (Ok(()), Err(error)) => table.add_gap(Gap {
                 kind: GapKind::TablesUnreadable,
                 count: 1,
-                reason: GapReason::of(error.io()),
+                reason: GapReason::from_io_error(error.io()),
             }),
             (Ok(()), Ok(())) => {}
         }
@@ -164,14 +164,14 @@ mod tests {
         assert!(error.to_string().contains("net/tcp"), "{error}");
     }
 
-    type Files<'f> = &'f [(&'f str, &'f str)];
+    type FixtureFiles<'f> = &'f [(&'f str, &'f str)];
 
     /// Tables as gVisor and WSL1 present them.
     #[test]
     fn a_file_without_a_table_is_unreadable() {
         let table = format!("{HEADING}{LINE}");
         let cut = [LINE, LINE].concat();
-        let cases: [(Files, usize, u64); 5] = [
+        let cases: [(FixtureFiles, usize, u64); 5] = [
             (&[("tcp", &table), ("udp", ""), ("tcp6", HEADING)], 1, 1),
             (
                 &[

@@ -7,7 +7,7 @@
 //! device and inode of the file must be those of the file of that path here.
 //! Both are read once per process, not once per table.
 
-use crate::model::process::{Elsewhere, Program, ProgramFile};
+use crate::model::process::{OtherFileSystem, Program, ProgramFile};
 use crate::model::text::Text;
 use rustix::fs::{AtFlags, CWD, Statx, StatxFlags, makedev, statx};
 use rustix::io::Errno;
@@ -17,10 +17,10 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 /// Suffix by which the kernel marks a removed program file.
-const DELETED: &[u8] = b" (deleted)";
+const DELETED_SUFFIX: &[u8] = b" (deleted)";
 
 /// Compares program files with those of this program's mount namespace.
-pub(super) struct ProgramFiles {
+pub(super) struct ProgramVerifier {
     /// `/proc`, or a fixture.
     root: PathBuf,
     /// Namespace of this program; none if unknown.
@@ -34,7 +34,7 @@ pub(super) struct ProgramFiles {
 /// Device and inode.
 pub(super) type FileId = (u64, u64);
 
-impl ProgramFiles {
+impl ProgramVerifier {
     pub(super) fn new(root: &Path) -> Self {
         let own = |name: &str| std::fs::read_link(root.join("self/ns").join(name)).ok();
         let mount_namespace = own("mnt");
@@ -49,15 +49,15 @@ impl ProgramFiles {
     }
 
     /// The program of a process by its link `/proc/PID/exe`.
-    pub(super) fn program(&self, pid: u32, link: &[u8]) -> Program {
-        let (path, deleted) = split(link);
+    pub(super) fn identify(&self, pid: u32, link: &[u8]) -> Program {
+        let (path, deleted) = split_deleted(link);
         Program {
             path: Text::new(path),
-            file: self.file(pid, path, deleted),
+            file: self.classify(pid, path, deleted),
         }
     }
 
-    fn file(&self, pid: u32, path: &[u8], deleted: bool) -> ProgramFile {
+    fn classify(&self, pid: u32, path: &[u8], deleted: bool) -> ProgramFile {
         let folder = self.root.join(pid.to_string());
         let namespace = std::fs::read_link(folder.join("ns/mnt")).ok();
         let same = namespace.is_some() && namespace == self.mount_namespace;
@@ -65,19 +65,19 @@ impl ProgramFiles {
             return if deleted {
                 ProgramFile::Deleted
             } else {
-                ProgramFile::Here
+                ProgramFile::Verified
             };
         }
         let user_namespace = std::fs::read_link(folder.join("ns/user")).ok();
         let foreign = user_namespace.is_none() || user_namespace != self.user_namespace;
-        let Ok(runs) = look(&folder.join("exe")) else {
+        let Ok(runs) = stat_without_sync(&folder.join("exe")) else {
             return ProgramFile::Unverified;
         };
-        let here = look(Path::new(OsStr::from_bytes(path)));
+        let here = stat_without_sync(Path::new(OsStr::from_bytes(path)));
         let elsewhere = |path_taken| {
-            ProgramFile::Elsewhere(Elsewhere {
-                foreign_user_namespace: foreign,
-                path_taken,
+            ProgramFile::OtherFileSystem(OtherFileSystem {
+                in_other_user_namespace: foreign,
+                path_exists_here: path_taken,
             })
         };
         // Only root can have removed a file of root's; a user can remove their
@@ -86,8 +86,8 @@ impl ProgramFiles {
             return ProgramFile::Deleted;
         }
         match here {
-            Ok(here) if !deleted && id(&here) == id(&runs) => ProgramFile::Here,
-            _ if !deleted && self.is_in_init_root(path, id(&runs)) => ProgramFile::Here,
+            Ok(here) if !deleted && file_id(&here) == file_id(&runs) => ProgramFile::Verified,
+            _ if !deleted && self.is_in_init_root(path, file_id(&runs)) => ProgramFile::Verified,
             Ok(_) => elsewhere(true),
             Err(Errno::NOENT | Errno::NOTDIR) => elsewhere(false),
             Err(_) => ProgramFile::Unverified,
@@ -98,7 +98,8 @@ impl ProgramFiles {
         let relative = path.strip_prefix(b"/");
         let there = self.init_root.as_ref().zip(relative);
         there.is_some_and(|(root, path)| {
-            look(&root.join(OsStr::from_bytes(path))).is_ok_and(|file| id(&file) == runs)
+            stat_without_sync(&root.join(OsStr::from_bytes(path)))
+                .is_ok_and(|file| file_id(&file) == runs)
         })
     }
 }
@@ -108,7 +109,7 @@ impl ProgramFiles {
 /// # Errors
 ///
 /// If the process has ended, is a kernel thread, or is unreadable.
-pub(super) fn link(root: &Path, pid: u32) -> io::Result<Vec<u8>> {
+pub(super) fn read_exe_link(root: &Path, pid: u32) -> io::Result<Vec<u8>> {
     let path = std::fs::read_link(root.join(pid.to_string()).join("exe"))?;
     Ok(path.into_os_string().into_vec())
 }
@@ -116,24 +117,24 @@ pub(super) fn link(root: &Path, pid: u32) -> io::Result<Vec<u8>> {
 /// The file that a process runs: not the same after an `exec` of another one, under
 /// the same path or not. None if it may not be looked at.
 pub(super) fn running(root: &Path, pid: u32) -> Option<FileId> {
-    let file = look(&root.join(pid.to_string()).join("exe"));
-    file.ok().map(|file| id(&file))
+    let file = stat_without_sync(&root.join(pid.to_string()).join("exe"));
+    file.ok().map(|file| file_id(&file))
 }
 
 /// True if a program was read from this link.
-pub(super) fn is_of_link(program: &Program, link: &[u8]) -> bool {
-    let (path, deleted) = split(link);
+pub(super) fn matches_link(program: &Program, link: &[u8]) -> bool {
+    let (path, deleted) = split_deleted(link);
     let same_mark = match program.file {
-        ProgramFile::Here => !deleted,
+        ProgramFile::Verified => !deleted,
         ProgramFile::Deleted => deleted,
-        ProgramFile::Elsewhere(_) | ProgramFile::Unverified => true,
+        ProgramFile::OtherFileSystem(_) | ProgramFile::Unverified => true,
     };
     same_mark && program.path.raw() == path
 }
 
 /// The path in a link and whether the file was removed.
-pub(super) fn split(link: &[u8]) -> (&[u8], bool) {
-    match link.strip_suffix(DELETED) {
+pub(super) fn split_deleted(link: &[u8]) -> (&[u8], bool) {
+    match link.strip_suffix(DELETED_SUFFIX) {
         Some(path) => (path, true),
         None => (link, false),
     }
@@ -141,12 +142,12 @@ pub(super) fn split(link: &[u8]) -> (&[u8], bool) {
 
 /// Reads identity and owner of a file without querying a server: one that does
 /// not answer would block every table.
-fn look(path: &Path) -> Result<Statx, Errno> {
+fn stat_without_sync(path: &Path) -> Result<Statx, Errno> {
     let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
     statx(CWD, path, flags, StatxFlags::INO | StatxFlags::UID)
 }
 
-fn id(file: &Statx) -> FileId {
+fn file_id(file: &Statx) -> FileId {
     let device = makedev(file.stx_dev_major, file.stx_dev_minor);
     (device, file.stx_ino)
 }
@@ -158,27 +159,30 @@ mod tests {
 
     #[test]
     fn a_removed_program_is_recognised() {
-        assert_eq!(split(b"/usr/bin/x (deleted)"), (&b"/usr/bin/x"[..], true));
-        assert_eq!(split(b"/usr/bin/x"), (&b"/usr/bin/x"[..], false));
+        assert_eq!(
+            split_deleted(b"/usr/bin/x (deleted)"),
+            (&b"/usr/bin/x"[..], true)
+        );
+        assert_eq!(split_deleted(b"/usr/bin/x"), (&b"/usr/bin/x"[..], false));
     }
 
     #[test]
     fn this_process_runs_the_file_of_its_path() {
         let root = Path::new("/proc");
         let own = std::process::id();
-        let link = link(root, own).unwrap();
-        let program = ProgramFiles::new(root).program(own, &link);
-        assert_eq!(program.file, ProgramFile::Here);
-        assert!(is_of_link(&program, &link));
+        let link = read_exe_link(root, own).unwrap();
+        let program = ProgramVerifier::new(root).identify(own, &link);
+        assert_eq!(program.file, ProgramFile::Verified);
+        assert!(matches_link(&program, &link));
     }
 
     /// A proc directory with one process, 7, with the program file and the
     /// namespaces of the case.
-    struct Fixture {
+    struct ProcFixture {
         root: PathBuf,
     }
 
-    impl Fixture {
+    impl ProcFixture {
         fn new(name: &str, namespaces: (&str, &str)) -> Self {
             let root = std::env::temp_dir().join(format!("{name}.{}", std::process::id()));
             for (pid, (mount, user)) in [("self", ("m", "u")), ("7", namespaces)] {
@@ -196,11 +200,11 @@ mod tests {
             let link = self.root.join("7/exe");
             let _ = std::fs::remove_file(&link);
             symlink(runs, link).unwrap();
-            ProgramFiles::new(&self.root).program(7, says).file
+            ProgramVerifier::new(&self.root).identify(7, says).file
         }
     }
 
-    impl Drop for Fixture {
+    impl Drop for ProcFixture {
         fn drop(&mut self) {
             let _ = std::fs::remove_dir_all(&self.root);
         }
@@ -211,27 +215,27 @@ mod tests {
         let own = std::env::current_exe().unwrap();
         let path = own.as_os_str().as_bytes();
         let elsewhere = |foreign_user_namespace, path_taken| {
-            ProgramFile::Elsewhere(Elsewhere {
-                foreign_user_namespace,
-                path_taken,
+            ProgramFile::OtherFileSystem(OtherFileSystem {
+                in_other_user_namespace: foreign_user_namespace,
+                path_exists_here: path_taken,
             })
         };
-        let there = Fixture::new("tcplens-program-file", ("n", "v"));
+        let there = ProcFixture::new("tcplens-program-file", ("n", "v"));
         let other = there.root.join("other");
         std::fs::write(&other, b"").unwrap();
-        assert_eq!(there.judged(&own, path), ProgramFile::Here);
+        assert_eq!(there.judged(&own, path), ProgramFile::Verified);
         assert_eq!(there.judged(&other, path), elsewhere(true, true));
         let nowhere = b"/nonexistent/program";
         assert_eq!(there.judged(&own, nowhere), elsewhere(true, false));
         let gone = Path::new("/nonexistent/program");
         assert_eq!(there.judged(gone, path), ProgramFile::Unverified);
 
-        let service = Fixture::new("tcplens-program-service", ("n", "u"));
-        assert_eq!(service.judged(&own, path), ProgramFile::Here);
+        let service = ProcFixture::new("tcplens-program-service", ("n", "u"));
+        assert_eq!(service.judged(&own, path), ProgramFile::Verified);
         assert_eq!(service.judged(&other_file(), path), elsewhere(false, true));
 
-        let neighbour = Fixture::new("tcplens-program-neighbour", ("m", "u"));
-        assert_eq!(neighbour.judged(gone, path), ProgramFile::Here);
+        let neighbour = ProcFixture::new("tcplens-program-neighbour", ("m", "u"));
+        assert_eq!(neighbour.judged(gone, path), ProgramFile::Verified);
         assert_eq!(
             neighbour.judged(gone, b"/x (deleted)"),
             ProgramFile::Deleted
@@ -245,10 +249,10 @@ mod tests {
 
     #[test]
     fn an_upgraded_service_is_no_impostor_and_a_removed_file_of_a_user_proves_nothing() {
-        let service = Fixture::new("tcplens-program-upgraded", ("n", "u"));
+        let service = ProcFixture::new("tcplens-program-upgraded", ("n", "u"));
         let says = b"/usr/sbin/nginx (deleted)";
         assert_eq!(service.judged(&other_file(), says), ProgramFile::Deleted);
-        let sandbox = Fixture::new("tcplens-program-sandbox", ("n", "v"));
+        let sandbox = ProcFixture::new("tcplens-program-sandbox", ("n", "v"));
         assert_eq!(sandbox.judged(&other_file(), says), ProgramFile::Deleted);
         let users = sandbox.root.join("users");
         std::fs::write(&users, b"").unwrap();
@@ -256,6 +260,9 @@ mod tests {
             std::os::unix::fs::chown(&users, Some(2001), Some(2001)).unwrap();
         }
         let judged = sandbox.judged(&users, says);
-        assert!(matches!(judged, ProgramFile::Elsewhere(_)), "{judged:?}");
+        assert!(
+            matches!(judged, ProgramFile::OtherFileSystem(_)),
+            "{judged:?}"
+        );
     }
 }

@@ -1,11 +1,13 @@
 //! The kernel's `sock_diag` as a socket source: every field, and right under
 //! load where `/proc/net` shows rows twice.
 
-use super::diag_message::{self, Entry, Message, Part};
-use super::diag_request::{self, ALL_STATES, Dump, Extras, INET, INET6, LISTENERS};
+use super::diag_message::{self, DiagMessage, DiagPayload, InetDiagMessage};
+use super::diag_request::{
+    self, AF_INET, AF_INET6, ALL_STATES, DiagExtensions, DumpRequest, LISTEN_STATE,
+};
 use super::{SocketSource, SocketTable, SourceError, diag_info, diag_memory};
 use crate::model::gap::{Gap, GapKind, GapReason};
-use crate::model::protocol::{Family, Protocol};
+use crate::model::protocol::{IpFamily, Protocol};
 use crate::model::reading::SourceKind;
 use crate::model::socket::Socket;
 use crate::model::socket_memory::SocketMemory;
@@ -18,13 +20,13 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 /// The kernel never sends more than this in one datagram of a dump.
-const DATAGRAM: usize = 32 * 1024;
+const MAX_DATAGRAM: usize = 32 * 1024;
 /// Number of repetitions of a dump that the kernel marks as interrupted.
-const RETRIES: u32 = 2;
+const MAX_DUMP_RETRIES: u32 = 2;
 /// Timeout of a dump: the kernel answers at once or never.
-const PATIENCE: Duration = Duration::from_secs(5);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Name of this source in errors.
-const NAME: &str = "netlink sock_diag";
+const SOURCE_NAME: &str = "netlink sock_diag";
 
 /// A netlink socket to the kernel's socket table.
 pub(super) struct SockDiag {
@@ -33,61 +35,61 @@ pub(super) struct SockDiag {
     sequence: u32,
     buffer: Vec<u8>,
     /// True if one dump yields TCP of both families.
-    one_walk: bool,
+    single_dump: bool,
     /// True if each connection includes its TCP counters.
-    with_flows: bool,
+    with_counters: bool,
 }
 
 /// Result of a dump besides its sockets.
 #[derive(Default)]
-struct Dumped {
+struct DumpStats {
     malformed: u64,
     interrupted: bool,
 }
 
 /// State of one dump.
-struct Taking<'t> {
+struct DumpReader<'t> {
     protocol: Protocol,
     namespace: u32,
-    with_flows: bool,
-    into: &'t mut SocketTable,
-    dumped: Dumped,
+    with_counters: bool,
+    table: &'t mut SocketTable,
+    stats: DumpStats,
 }
 
-impl Taking<'_> {
+impl DumpReader<'_> {
     /// Handles a message; returns the kernel's error number if it is the last,
     /// 0 for none.
-    fn take(&mut self, message: Message<'_>) -> Option<i32> {
-        self.dumped.interrupted |= message.interrupted;
-        match message.part {
-            Part::Entry(entry) => self.enter(entry),
-            Part::Malformed => self.dumped.malformed += 1,
-            Part::Done(error) | Part::Refused(error) => return Some(error),
+    fn handle_message(&mut self, message: DiagMessage<'_>) -> Option<i32> {
+        self.stats.interrupted |= message.interrupted;
+        match message.payload {
+            DiagPayload::Socket(entry) => self.add_socket(entry),
+            DiagPayload::Malformed => self.stats.malformed += 1,
+            DiagPayload::Done(error) | DiagPayload::Error(error) => return Some(error),
         }
         None
     }
 
-    fn enter(&mut self, entry: Entry<'_>) {
-        let Some(socket) = entry.socket(self.protocol, self.namespace) else {
-            self.dumped.malformed += 1;
+    fn add_socket(&mut self, entry: InetDiagMessage<'_>) {
+        let Some(socket) = entry.decode_socket(self.protocol, self.namespace) else {
+            self.stats.malformed += 1;
             return;
         };
-        self.into.sockets.push(socket);
+        self.table.sockets.push(socket);
         if let Some(is_transparent) = entry.is_transparent() {
-            self.into.add_options(is_transparent);
+            self.table.add_transparent(is_transparent);
         }
         if let Some(id) = entry.cgroup_id() {
-            self.into.add_cgroup(id);
+            self.table.add_cgroup(id);
         }
         if SocketMemory::is_listed(&socket)
-            && let Some(memory) = diag_memory::memory(entry.attributes())
+            && let Some(memory) = diag_memory::parse_memory(entry.attributes())
         {
-            self.into.add_memory(memory);
+            self.table.add_memory(memory);
         }
-        if self.with_flows {
-            let sample = diag_info::sample(entry.attributes());
-            self.into
-                .add_flow(sample.filter(|_| socket.is_connection()));
+        if self.with_counters {
+            let sample = diag_info::parse_counters(entry.attributes());
+            self.table
+                .add_counters(sample.filter(|_| socket.is_connection()));
         }
     }
 }
@@ -99,16 +101,16 @@ impl SockDiag {
     ///
     /// If netlink is unavailable, or the kernel has no `tcp_diag`.
     pub(super) fn open(namespace: u32) -> Result<Self, SourceError> {
-        let socket = open_socket().map_err(|error| SourceError::new("open", NAME, error))?;
+        let socket = open_socket().map_err(|error| SourceError::new("open", SOURCE_NAME, error))?;
         let mut source = Self {
             socket,
             namespace,
             sequence: 0,
-            buffer: vec![0; DATAGRAM],
-            one_walk: false,
-            with_flows: false,
+            buffer: vec![0; MAX_DATAGRAM],
+            single_dump: false,
+            with_counters: false,
         };
-        source.one_walk = source.walks_both()?;
+        source.single_dump = source.supports_single_dump()?;
         Ok(source)
     }
 
@@ -116,17 +118,22 @@ impl SockDiag {
     /// yields both, unless IPv6 listeners prove otherwise; then both families are
     /// dumped separately. A dump walks the sockets of all namespaces, so that a
     /// second one costs as much as the first.
-    fn walks_both(&mut self) -> Result<bool, SourceError> {
+    fn supports_single_dump(&mut self) -> Result<bool, SourceError> {
         let mut apart = SocketTable::default();
-        let dump = Dump::Family(Protocol::Tcp, INET6);
-        let _ = self.dump(dump, LISTENERS, Extras::None, &mut apart);
+        let dump = DumpRequest::Family(Protocol::Tcp, AF_INET6);
+        let _ = self.dump(dump, LISTEN_STATE, DiagExtensions::None, &mut apart);
         let mut together = SocketTable::default();
-        let dump = Dump::Family(Protocol::Tcp, INET);
-        self.dump(dump, LISTENERS, Extras::None, &mut together)?;
+        let dump = DumpRequest::Family(Protocol::Tcp, AF_INET);
+        self.dump(dump, LISTEN_STATE, DiagExtensions::None, &mut together)?;
         together.truncate(0);
-        let both = self.dump(Dump::TcpBoth, LISTENERS, Extras::None, &mut together);
+        let both = self.dump(
+            DumpRequest::TcpAllFamilies,
+            LISTEN_STATE,
+            DiagExtensions::None,
+            &mut together,
+        );
         let count = |table: &SocketTable| {
-            let v6 = |socket: &&Socket| socket.family() == Family::Inet6;
+            let v6 = |socket: &&Socket| socket.family() == IpFamily::Inet6;
             table.sockets.iter().filter(v6).count()
         };
         Ok(both.is_ok() && count(&together) >= count(&apart))
@@ -139,17 +146,20 @@ impl SockDiag {
         table: &mut SocketTable,
     ) -> Result<(), SourceError> {
         match protocol {
-            Protocol::Tcp if self.one_walk => self.dump_steadily(Dump::TcpBoth, table),
+            Protocol::Tcp if self.single_dump => {
+                self.dump_until_consistent(DumpRequest::TcpAllFamilies, table)
+            }
             _ => {
-                self.dump_steadily(Dump::Family(protocol, INET), table)?;
-                let second = self.dump_steadily(Dump::Family(protocol, INET6), table);
+                self.dump_until_consistent(DumpRequest::Family(protocol, AF_INET), table)?;
+                let second =
+                    self.dump_until_consistent(DumpRequest::Family(protocol, AF_INET6), table);
                 if let Err(error) = second
-                    && GapReason::of(error.io()) != GapReason::NotOffered
+                    && GapReason::from_io_error(error.io()) != GapReason::Unsupported
                 {
                     table.gaps.push(Gap {
                         kind: GapKind::TablesUnreadable,
                         count: 1,
-                        reason: GapReason::of(error.io()),
+                        reason: GapReason::from_io_error(error.io()),
                     });
                 }
                 Ok(())
@@ -159,15 +169,19 @@ impl SockDiag {
 
     /// Dumps, and repeats the dump while the kernel reports that the table
     /// changed meanwhile. A dump that stays inconsistent is a gap.
-    fn dump_steadily(&mut self, dump: Dump, table: &mut SocketTable) -> Result<(), SourceError> {
+    fn dump_until_consistent(
+        &mut self,
+        dump: DumpRequest,
+        table: &mut SocketTable,
+    ) -> Result<(), SourceError> {
         let kept = table.sockets.len();
-        let mut dumped = self.dump_whole(dump, table)?;
-        for _ in 0..RETRIES {
+        let mut dumped = self.dump_or_roll_back(dump, table)?;
+        for _ in 0..MAX_DUMP_RETRIES {
             if !dumped.interrupted {
                 break;
             }
             table.truncate(kept);
-            dumped = self.dump_whole(dump, table)?;
+            dumped = self.dump_or_roll_back(dump, table)?;
         }
         let counts = [
             (
@@ -195,9 +209,13 @@ impl SockDiag {
 
     /// Dumps, and removes partial results if the dump fails half-way: another
     /// source may replace it.
-    fn dump_whole(&mut self, dump: Dump, table: &mut SocketTable) -> Result<Dumped, SourceError> {
+    fn dump_or_roll_back(
+        &mut self,
+        dump: DumpRequest,
+        table: &mut SocketTable,
+    ) -> Result<DumpStats, SourceError> {
         let kept = table.sockets.len();
-        let mut dumped = Dumped::default();
+        let mut dumped = DumpStats::default();
         for (states, extras) in self.parts(dump.protocol()) {
             match self.dump(dump, *states, *extras, table) {
                 Ok(part) => {
@@ -216,56 +234,56 @@ impl SockDiag {
     /// States of the dumps of one protocol, and the attributes to request with their
     /// sockets. Of TCP only the memory of listeners is listed: to fill it in for all
     /// connections takes the kernel longer.
-    fn parts(&self, protocol: Protocol) -> &'static [(u32, Extras)] {
-        match (protocol, self.with_flows) {
-            (Protocol::Udp, _) => &[(ALL_STATES, Extras::Memory)],
+    fn parts(&self, protocol: Protocol) -> &'static [(u32, DiagExtensions)] {
+        match (protocol, self.with_counters) {
+            (Protocol::Udp, _) => &[(ALL_STATES, DiagExtensions::Memory)],
             (Protocol::Tcp, false) => &[
-                (LISTENERS, Extras::Memory),
-                (ALL_STATES & !LISTENERS, Extras::None),
+                (LISTEN_STATE, DiagExtensions::Memory),
+                (ALL_STATES & !LISTEN_STATE, DiagExtensions::None),
             ],
             (Protocol::Tcp, true) => &[
-                (LISTENERS, Extras::Memory),
-                (ALL_STATES & !LISTENERS, Extras::Info),
+                (LISTEN_STATE, DiagExtensions::Memory),
+                (ALL_STATES & !LISTEN_STATE, DiagExtensions::Info),
             ],
         }
     }
 
     fn dump(
         &mut self,
-        dump: Dump,
+        dump: DumpRequest,
         states: u32,
-        extras: Extras,
+        extras: DiagExtensions,
         into: &mut SocketTable,
-    ) -> Result<Dumped, SourceError> {
+    ) -> Result<DumpStats, SourceError> {
         let sequence = self.reserve_sequences(1);
-        let mut taking = Taking {
+        let mut taking = DumpReader {
             protocol: dump.protocol(),
             namespace: self.namespace,
-            with_flows: extras == Extras::Info,
-            into,
-            dumped: Dumped::default(),
+            with_counters: extras == DiagExtensions::Info,
+            table: into,
+            stats: DumpStats::default(),
         };
-        let request = diag_request::dump(dump, states, extras, sequence);
+        let request = diag_request::encode_dump(dump, states, extras, sequence);
         self.send(&request)
-            .map_err(|error| SourceError::new("ask", NAME, error))?;
+            .map_err(|error| SourceError::new("ask", SOURCE_NAME, error))?;
         loop {
             let length = self
                 .receive(RecvFlags::empty())
-                .map_err(|error| SourceError::new("read", NAME, error))?;
+                .map_err(|error| SourceError::new("read", SOURCE_NAME, error))?;
             let mut end = None;
             for message in diag_message::messages(&self.buffer[..length]) {
-                let lost = message.part == Part::Malformed && message.sequence == 0;
+                let lost = message.payload == DiagPayload::Malformed && message.sequence == 0;
                 // Those with another number belong to an earlier request.
                 if message.sequence == sequence || lost {
-                    end = taking.take(message).or(end);
+                    end = taking.handle_message(message).or(end);
                 }
             }
             match end {
                 None => {}
-                Some(0) => return Ok(taking.dumped),
+                Some(0) => return Ok(taking.stats),
                 Some(number) => {
                     let error = io::Error::from_raw_os_error(number);
-                    return Err(SourceError::new("dump", NAME, error));
+                    return Err(SourceError::new("dump", SOURCE_NAME, error));
                 }
             }
         }
@@ -277,8 +295,8 @@ impl SockDiag {
     }
 
     /// Sets whether connections include their TCP counters.
-    pub(super) fn include_flows(&mut self, wanted: bool) {
-        self.with_flows = wanted;
+    pub(super) fn include_tcp_counters(&mut self, wanted: bool) {
+        self.with_counters = wanted;
     }
 
     /// Reserves a number of consecutive sequence numbers and returns the first.
@@ -296,7 +314,7 @@ impl SockDiag {
     }
 
     /// Receives a pending datagram.
-    pub(super) fn receive_if_any(&mut self) -> io::Result<Option<&[u8]>> {
+    pub(super) fn try_receive(&mut self) -> io::Result<Option<&[u8]>> {
         match self.receive(RecvFlags::DONTWAIT) {
             Ok(length) => Ok(self.buffer.get(..length)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
@@ -337,7 +355,7 @@ fn open_socket() -> rustix::io::Result<OwnedFd> {
         Some(netlink::SOCK_DIAG),
     )?;
     bind(&socket, &netlink::SocketAddrNetlink::new(0, 0))?;
-    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(PATIENCE))?;
+    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(REPLY_TIMEOUT))?;
     Ok(socket)
 }
 
@@ -346,22 +364,22 @@ impl SocketSource for SockDiag {
         SourceKind::SockDiag
     }
 
-    fn include_flows(&mut self, wanted: bool) {
-        SockDiag::include_flows(self, wanted);
+    fn include_tcp_counters(&mut self, wanted: bool) {
+        SockDiag::include_tcp_counters(self, wanted);
     }
 
-    fn exact(&mut self) -> Option<&mut SockDiag> {
+    fn sock_diag(&mut self) -> Option<&mut SockDiag> {
         Some(self)
     }
 
     fn read(&mut self, room: Vec<Socket>) -> Result<SocketTable, SourceError> {
-        let mut table = SocketTable::within(room);
+        let mut table = SocketTable::with_buffer(room);
         self.read_protocol(Protocol::Tcp, &mut table)?;
         if let Err(error) = self.read_protocol(Protocol::Udp, &mut table) {
             table.gaps.push(Gap {
                 kind: GapKind::TablesUnreadable,
                 count: 1,
-                reason: GapReason::of(error.io()),
+                reason: GapReason::from_io_error(error.io()),
             });
         }
         Ok(table)

@@ -75,7 +75,7 @@ fn read(root: &Path) -> Vec<SocketUnit> {
     }
     let units = names.into_iter().map(|name| SocketUnit {
         addresses: addresses(&files(&folders, &name)),
-        unit: Unit::of_system(&name),
+        unit: Unit::system(&name),
     });
     units.filter(|unit| !unit.addresses.is_empty()).collect()
 }

@@ -1,6 +1,6 @@
 //! CPU and memory of the processes on screen.
 
-use crate::model::reading::Usage;
+use crate::model::reading::ProcessUsage;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 /// Samples only the requested processes.
@@ -8,12 +8,12 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 pub(super) struct UsageMeter {
     /// Made when first used: a single table never needs it.
     system: Option<System>,
-    sampled: Vec<u32>,
+    previous_pids: Vec<u32>,
 }
 
 impl UsageMeter {
     /// A share of CPU needs two samples, so the first answer has none.
-    pub(super) fn sample(&mut self, pids: &[u32]) -> Vec<Usage> {
+    pub(super) fn sample(&mut self, pids: &[u32]) -> Vec<ProcessUsage> {
         if self.system.is_none() {
             self.system = System::new().ok();
         }
@@ -26,13 +26,16 @@ impl UsageMeter {
         let usage = wanted
             .iter()
             .filter_map(|pid| Some((pid.as_u32(), system.process(*pid)?)))
-            .map(|(pid, process)| Usage {
+            .map(|(pid, process)| ProcessUsage {
                 pid,
-                cpu_percent: self.sampled.contains(&pid).then(|| process.cpu_usage()),
+                cpu_percent: self
+                    .previous_pids
+                    .contains(&pid)
+                    .then(|| process.cpu_usage()),
                 memory: process.memory(),
             })
             .collect();
-        self.sampled = pids.to_vec();
+        self.previous_pids = pids.to_vec();
         usage
     }
 }

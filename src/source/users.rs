@@ -22,7 +22,7 @@ impl UserNames {
         Self {
             known: Arc::default(),
             asked: BTreeSet::new(),
-            worker: resolve.then(start).flatten(),
+            worker: resolve.then(start_resolver).flatten(),
         }
     }
 
@@ -31,7 +31,7 @@ impl UserNames {
     pub(super) fn resolve(
         &mut self,
         uids: impl IntoIterator<Item = u32>,
-        patience: Duration,
+        timeout: Duration,
     ) -> Arc<Vec<User>> {
         let Some((ask, answers)) = &self.worker else {
             return Arc::clone(&self.known);
@@ -42,7 +42,7 @@ impl UserNames {
                 let _ = ask.send(uid);
             }
         }
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + timeout;
         let mut fresh = BTreeMap::new();
         while self.known.len() + fresh.len() < self.asked.len() {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -61,14 +61,14 @@ impl UserNames {
 
 /// The thread ends when the requesting side is dropped; one that hangs in NSS
 /// is abandoned and ends with the program.
-fn start() -> Option<(Sender<u32>, Receiver<User>)> {
+fn start_resolver() -> Option<(Sender<u32>, Receiver<User>)> {
     let (ask, asked) = channel::<u32>();
     let (answer, answers) = channel();
     thread::Builder::new()
         .name("users".to_owned())
         .spawn(move || {
             for uid in asked {
-                if answer.send(look_up(uid)).is_err() {
+                if answer.send(look_up_user(uid)).is_err() {
                     break;
                 }
             }
@@ -77,7 +77,7 @@ fn start() -> Option<(Sender<u32>, Receiver<User>)> {
     Some((ask, answers))
 }
 
-fn look_up(uid: u32) -> User {
+fn look_up_user(uid: u32) -> User {
     let found = nix::unistd::User::from_uid(uid.into()).ok().flatten();
     User {
         uid,

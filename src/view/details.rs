@@ -1,19 +1,19 @@
 //! Details of the selected socket: as a page, and as the pane of a tall screen.
 
-mod carried;
 mod findings;
 mod memory;
+mod traffic;
 
 use super::page::Page;
-use super::screen::titled;
+use super::screen::draw_title;
 use super::theme::Theme;
 use super::timeline;
 use crate::app::App;
 use crate::explain::diagnosis::Diagnosis;
-use crate::explain::machine::{Journey, Station};
 use crate::explain::program::program_text;
-use crate::explain::sentence::{fill, grouped};
-use crate::listing::quantity::bytes as size;
+use crate::explain::state_path::{PathNode, StatePath};
+use crate::explain::template::{format_thousands, render};
+use crate::listing::units::format_bytes as size;
 use crate::listing::{Column, cell};
 use crate::model::observation::Observation;
 use crate::model::process::Process;
@@ -27,7 +27,7 @@ use ratatui::style::Style;
 use std::time::Duration;
 
 /// Height of the pane below the table on a tall screen.
-pub(super) const SUMMARY: u16 = 11;
+pub(super) const SUMMARY_HEIGHT: u16 = 11;
 /// Column of the texts beside the labels.
 const INDENT: usize = 12;
 
@@ -36,9 +36,9 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
     let Some(row) = app.selected() else {
         return 0;
     };
-    let below = titled(&title(app, row), theme, area, buffer);
+    let below = draw_title(&title(app, row), theme, area, buffer);
     let mut page = Page::new(below.width);
-    let writer = Writer { app, row, theme };
+    let writer = DetailsWriter { app, row, theme };
     let diagnosis = app.diagnosis(row);
     writer.explanation(&diagnosis, usize::MAX, &mut page);
     findings::write(&writer, true, &mut page);
@@ -47,10 +47,10 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
     page.blank();
     writer.socket(&mut page);
     page.blank();
-    writer.carried(&mut page);
-    if !diagnosis.same_as.is_empty() {
+    writer.traffic(&mut page);
+    if !diagnosis.ss_command.is_empty() {
         let label = writer.word("same");
-        page.labelled_command(label, theme.dim(), INDENT, &diagnosis.same_as);
+        page.labelled_command(label, theme.dim(), INDENT, &diagnosis.ss_command);
     }
     page.draw(scroll, below, buffer)
 }
@@ -60,9 +60,9 @@ pub(super) fn draw_summary(app: &App, theme: Theme, area: Rect, buffer: &mut Buf
     let Some(row) = app.selected() else {
         return;
     };
-    let below = titled(&title(app, row), theme, area, buffer);
+    let below = draw_title(&title(app, row), theme, area, buffer);
     let mut page = Page::new(below.width);
-    let writer = Writer { app, row, theme };
+    let writer = DetailsWriter { app, row, theme };
     let diagnosis = app.diagnosis(row);
     writer.explanation(&diagnosis, 1, &mut page);
     findings::write(&writer, false, &mut page);
@@ -72,7 +72,7 @@ pub(super) fn draw_summary(app: &App, theme: Theme, area: Rect, buffer: &mut Buf
 }
 
 pub(super) fn title(app: &App, row: &Row) -> String {
-    let text = |column| cell(column, row, &app.observation, app.numeric, app.words).text;
+    let text = |column| cell(column, row, &app.observation, app.numeric, app.messages).text;
     let who = format!("{} {}", text(Column::Process), text(Column::Pid));
     let (local, remote) = (text(Column::Local), text(Column::Remote));
     match row.socket.peer() {
@@ -82,15 +82,15 @@ pub(super) fn title(app: &App, row: &Row) -> String {
 }
 
 /// Writes the parts of the page.
-struct Writer<'a> {
+struct DetailsWriter<'a> {
     app: &'a App,
     row: &'a Row,
     theme: Theme,
 }
 
-impl Writer<'_> {
+impl DetailsWriter<'_> {
     fn word(&self, name: &str) -> &str {
-        self.app.words.screen("details", name)
+        self.app.messages.screen("details", name)
     }
 
     fn entry(&self, label: &str, text: &str, page: &mut Page) {
@@ -102,35 +102,42 @@ impl Writer<'_> {
 
     /// Writes the reason of its state, the next party to act, and advice.
     fn explanation(&self, diagnosis: &Diagnosis, most_to_do: usize, page: &mut Page) {
-        let words = self.app.words;
-        super::words::tell(diagnosis, words, self.theme, most_to_do, page);
+        let words = self.app.messages;
+        super::explanation_pane::write_explanation(diagnosis, words, self.theme, most_to_do, page);
         self.entry("waits", &diagnosis.waits_for, page);
-        self.entry("path", &self.path(), page);
-        self.entry("timeline", &timeline::line(self.app, self.row), page);
-        if let Some(unowned) = &diagnosis.unowned
-            && !diagnosis.unowned_is_said
+        self.entry("path", &self.state_path(), page);
+        self.entry(
+            "timeline",
+            &timeline::timeline_line(self.app, self.row),
+            page,
+        );
+        if let Some(unowned) = &diagnosis.no_owner_reason
+            && !diagnosis.reason_in_sentences
         {
             self.entry("unowned", unowned, page);
         }
     }
 
     /// Returns the path through the states, the present one in brackets.
-    fn path(&self) -> String {
-        let Journey { walked, ahead } = Journey::between_ends(self.row, &self.app.observation);
+    fn state_path(&self) -> String {
+        let StatePath {
+            past: walked,
+            upcoming: ahead,
+        } = StatePath::without_closed(self.row, &self.app.observation);
         let (Some((present, before)), true) = (walked.split_last(), walked.len() + ahead.len() > 1)
         else {
             return String::new();
         };
-        let mut shown: Vec<String> = before.iter().map(|known| self.station(*known)).collect();
-        shown.push(format!("[{}]", self.station(*present)));
+        let mut shown: Vec<String> = before.iter().map(|known| self.state_text(*known)).collect();
+        shown.push(format!("[{}]", self.state_text(*present)));
         shown.extend(ahead.iter().map(ToString::to_string));
         shown.join(" → ")
     }
 
-    fn station(&self, station: Station) -> String {
+    fn state_text(&self, station: PathNode) -> String {
         match station {
-            Station::In(state) => state.to_string(),
-            Station::Either(first, second) => fill(self.word("either"), |place| {
+            PathNode::State(state) => state.to_string(),
+            PathNode::OneOf(first, second) => render(self.word("either"), |place| {
                 Some(if place == "first" { first } else { second }.to_string())
             })
             .unwrap_or_default(),
@@ -143,8 +150,9 @@ impl Writer<'_> {
         let owners: Vec<_> = observation.owners(self.row).collect();
         let Some((process, fds)) = owners.first() else {
             let opener = observation.opener(self.row);
-            let opened_by = opener
-                .and_then(|unit| fill(self.word("opened_by"), |_| Some(unit.as_str().to_owned())));
+            let opened_by = opener.and_then(|unit| {
+                render(self.word("opened_by"), |_| Some(unit.as_str().to_owned()))
+            });
             self.entry("unit", &opened_by.unwrap_or_default(), page);
             return;
         };
@@ -163,7 +171,7 @@ impl Writer<'_> {
         }
         let hidden = owners.len().saturating_sub(1).saturating_sub(further);
         if hidden > 0 {
-            let more = fill(self.word("more"), |_| Some(hidden.to_string()));
+            let more = render(self.word("more"), |_| Some(hidden.to_string()));
             self.entry("owners", &more.unwrap_or_default(), page);
         }
     }
@@ -175,11 +183,11 @@ impl Writer<'_> {
             _ => "holder_of_several",
         };
         let numbers: Vec<String> = fds.iter().map(ToString::to_string).collect();
-        fill(self.word(name), |place| {
+        render(self.word(name), |place| {
             Some(match place {
                 "process" => process.name.to_string(),
                 "pid" => process.pid.to_string(),
-                _ => self.app.words.list(&numbers),
+                _ => self.app.messages.join_list(&numbers),
             })
         })
         .unwrap_or_default()
@@ -187,7 +195,7 @@ impl Writer<'_> {
 
     fn program(&self, process: &Process) -> String {
         let program = process.exe.as_ref();
-        program.map_or(String::new(), |exe| program_text(exe, self.app.words))
+        program.map_or(String::new(), |exe| program_text(exe, self.app.messages))
     }
 
     fn started(&self, process: &Process) -> String {
@@ -196,17 +204,20 @@ impl Writer<'_> {
             return String::new();
         };
         let age = Duration::from_millis(now.saturating_sub(started));
-        fill(self.word("ago"), |_| Some(self.app.words.length(age))).unwrap_or_default()
+        render(self.word("ago"), |_| {
+            Some(self.app.messages.duration_text(age))
+        })
+        .unwrap_or_default()
     }
 
     /// Formats open files and their limit, with the state of a process that does
     /// not run.
     fn files(&self, process: &Process) -> String {
-        let files = process.descriptors.and_then(|files| {
-            fill(self.word("files_of"), |place| {
+        let files = process.open_files.and_then(|files| {
+            render(self.word("files_of"), |place| {
                 Some(match place {
-                    "open" => grouped(files.open.into()),
-                    _ => grouped(files.most.into()),
+                    "open" => format_thousands(files.open.into()),
+                    _ => format_thousands(files.limit.into()),
                 })
             })
         });
@@ -229,7 +240,7 @@ impl Writer<'_> {
                 _ => size(usage.memory),
             })
         };
-        fill(self.word("usage_line"), values).unwrap_or_default()
+        render(self.word("usage_line"), values).unwrap_or_default()
     }
 
     fn socket(&self, page: &mut Page) {
@@ -243,32 +254,32 @@ impl Writer<'_> {
             self.row,
             &self.app.observation,
             false,
-            self.app.words,
+            self.app.messages,
         )
         .text;
         let timer = match socket
             .timer
-            .and_then(|timer| self.app.words.timer(timer.kind))
+            .and_then(|timer| self.app.messages.timer(timer.kind))
         {
-            Some(words) => self.app.words.labelled(&timer, &words.means),
+            Some(words) => self.app.messages.labelled(&timer, &words.means),
             None => self.word("timer_none").to_owned(),
         };
         self.entry("timer", &timer, page);
-        if self.app.observation.spans_namespaces() {
+        if self.app.observation.has_several_namespaces() {
             let namespace = cell(
                 Column::Netns,
                 self.row,
                 &self.app.observation,
                 false,
-                self.app.words,
+                self.app.messages,
             );
             self.entry("namespace", &namespace.text, page);
         }
         self.entry("identity", &self.identity(), page);
     }
 
-    fn carried(&self, page: &mut Page) {
-        let lines = carried::lines(self.app, self.row);
+    fn traffic(&self, page: &mut Page) {
+        let lines = traffic::lines(self.app, self.row);
         for (label, line) in &lines {
             self.entry(label, line, page);
         }
@@ -279,7 +290,7 @@ impl Writer<'_> {
 
     fn queues(&self) -> String {
         let socket = &self.row.socket;
-        let (name, recv, send) = match (socket.state, socket.queue_room()) {
+        let (name, recv, send) = match (socket.state, socket.accept_queue_capacity()) {
             (State::Listen, Some(room)) => (
                 "queues_listen",
                 socket.recv_queue.to_string(),
@@ -301,7 +312,7 @@ impl Writer<'_> {
             "backlog" => Some(socket.backlog()?.to_string()),
             _ => Some(send.clone()),
         };
-        let mut said = fill(self.word(name), values).unwrap_or_default();
+        let mut said = render(self.word(name), values).unwrap_or_default();
         let counted = matches!(
             socket.state,
             State::SynSent | State::CloseWait | State::FinWait1 | State::Closing | State::LastAck
@@ -322,7 +333,7 @@ impl Writer<'_> {
         if let SocketKey::Cookie { cookie, .. } = socket.key() {
             parts.push(format!("cookie {cookie:x}"));
         }
-        if let Some(uid) = socket.user() {
+        if let Some(uid) = socket.known_uid() {
             parts.push(format!("uid {uid}"));
         }
         if let Some(name) = self.app.observation.interface(socket) {
@@ -336,7 +347,7 @@ impl Writer<'_> {
 }
 
 fn command(process: &Process) -> String {
-    let words: Vec<&str> = process.command.iter().map(Text::as_str).collect();
+    let words: Vec<&str> = process.command_line.iter().map(Text::as_str).collect();
     words.join(" ")
 }
 
@@ -349,7 +360,7 @@ fn user(process: &Process, observation: &Observation) -> String {
 
 fn parents(process: &Process) -> String {
     let chain: Vec<String> = process
-        .parents
+        .ancestors
         .iter()
         .map(|(pid, name)| format!("{name} ({pid})"))
         .collect();

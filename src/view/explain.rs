@@ -2,10 +2,10 @@
 //! general, with this machine's limits.
 
 use super::page::Page;
-use super::screen::titled;
+use super::screen::draw_title;
 use super::theme::Theme;
 use crate::app::App;
-use crate::explain::catalogue::StateWords;
+use crate::explain::catalogue::StateText;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -16,17 +16,23 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
         return 0;
     };
     let state = row.socket.state;
-    let Some(words) = app.words.state(state) else {
+    let Some(words) = app.messages.state(state) else {
         return 0;
     };
-    let below = titled(&format!("{state} · {}", words.picture), theme, area, buffer);
+    let below = draw_title(&format!("{state} · {}", words.picture), theme, area, buffer);
     let mut page = Page::new(below.width);
-    let heading = |name: &str| app.words.screen("explain", name);
+    let heading = |name: &str| app.messages.screen("explain", name);
     let diagnosis = app.diagnosis(row);
     page.heading(heading("this_socket"), theme.heading());
-    super::words::tell(&diagnosis, app.words, theme, usize::MAX, &mut page);
-    if let Some(unowned) = &diagnosis.unowned
-        && !diagnosis.unowned_is_said
+    super::explanation_pane::write_explanation(
+        &diagnosis,
+        app.messages,
+        theme,
+        usize::MAX,
+        &mut page,
+    );
+    if let Some(unowned) = &diagnosis.no_owner_reason
+        && !diagnosis.reason_in_sentences
     {
         page.paragraph(unowned, Style::new());
     }
@@ -37,8 +43,8 @@ pub(super) fn draw(app: &App, theme: Theme, scroll: u16, area: Rect, buffer: &mu
 }
 
 /// Writes the general facts about a state, without its meaning.
-pub(super) fn write(words: &StateWords, app: &App, theme: Theme, page: &mut Page) {
-    let heading = |name: &str| app.words.screen("explain", name);
+pub(super) fn write(words: &StateText, app: &App, theme: Theme, page: &mut Page) {
+    let heading = |name: &str| app.messages.screen("explain", name);
     for (name, text) in [
         ("waits_for", &words.waits_for),
         ("entered", &words.entered),
@@ -50,8 +56,8 @@ pub(super) fn write(words: &StateWords, app: &App, theme: Theme, page: &mut Page
     ] {
         page.heading(heading(name), theme.heading());
         page.paragraph(&app.with_limits(text), Style::new());
-        if name == "lasts" && app.outside.is_some() {
-            page.paragraph(app.words.lab("pane", "raised"), theme.dim());
+        if name == "lasts" && app.host_limits.is_some() {
+            page.paragraph(app.messages.lab("pane", "raised"), theme.dim());
         }
     }
     if !words.command.is_empty() {

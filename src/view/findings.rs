@@ -2,12 +2,12 @@
 //! evidence, other causes and further checks; then muted and resolved ones.
 
 use super::page::Page;
-use super::screen::titled;
+use super::screen::draw_title;
 use super::theme::Theme;
 use crate::app::App;
 use crate::explain::findings::describe;
 use crate::explain::program::program_text;
-use crate::explain::sentence::{fill, grouped};
+use crate::explain::template::{format_thousands, render};
 use crate::listing::{Align, pad};
 use crate::model::evidence::Fact;
 use crate::model::finding::Finding;
@@ -21,7 +21,7 @@ const INDENT: usize = 16;
 /// Column of the sentences of the list.
 const LISTED: usize = 28;
 /// The facts that best express the size of a finding, the best first.
-const TELLING: [&str; 7] = [
+const SIZE_FACTS: [&str; 7] = [
     "count",
     "waiting",
     "half_open",
@@ -40,9 +40,9 @@ pub(super) fn draw(
     area: Rect,
     buffer: &mut Buffer,
 ) -> u16 {
-    let words = |name: &str| app.words.screen("findings", name);
-    let below = titled(words("title"), theme, area, buffer);
-    let mut list = List {
+    let words = |name: &str| app.messages.screen("findings", name);
+    let below = draw_title(words("title"), theme, area, buffer);
+    let mut list = FindingsList {
         app,
         theme,
         page: Page::new(below.width),
@@ -57,14 +57,14 @@ pub(super) fn draw(
     }
     list.muted(place.checked_sub(findings.len()));
     list.ended();
-    let List { page, marked, .. } = list;
-    let base = base(page.len(), &marked, below.height);
+    let FindingsList { page, marked, .. } = list;
+    let base = first_visible_line(page.len(), &marked, below.height);
     let longest = page.draw(base.saturating_add(scroll), below, buffer);
     longest.saturating_sub(base)
 }
 
 /// First line at which the marked entry is visible.
-fn base(lines: usize, marked: &std::ops::Range<usize>, height: u16) -> u16 {
+fn first_visible_line(lines: usize, marked: &std::ops::Range<usize>, height: u16) -> u16 {
     let height = usize::from(height);
     if marked.end <= height {
         return 0;
@@ -73,7 +73,7 @@ fn base(lines: usize, marked: &std::ops::Range<usize>, height: u16) -> u16 {
     u16::try_from(first).unwrap_or(u16::MAX)
 }
 
-struct List<'a> {
+struct FindingsList<'a> {
     app: &'a App,
     theme: Theme,
     page: Page,
@@ -81,15 +81,15 @@ struct List<'a> {
     marked: std::ops::Range<usize>,
 }
 
-impl List<'_> {
+impl FindingsList<'_> {
     fn words(&self, name: &str) -> &'static str {
-        self.app.words.screen("findings", name)
+        self.app.messages.screen("findings", name)
     }
 
     /// Writes one finding: a line, with details if it is marked.
     fn entry(&mut self, finding: &Finding, marked: bool, muted: bool) {
         let start = self.page.len();
-        let said = describe(finding, self.app.words);
+        let said = describe(finding, self.app.messages);
         let style = if muted {
             self.theme.dim()
         } else {
@@ -101,7 +101,9 @@ impl List<'_> {
             style
         };
         let line = if self.app.is_acknowledged(finding) {
-            self.app.words.aside(&said.line, self.words("acknowledged"))
+            self.app
+                .messages
+                .with_note(&said.line, self.words("acknowledged"))
         } else {
             said.line.clone()
         };
@@ -130,30 +132,30 @@ impl List<'_> {
         });
         let age = self
             .app
-            .words
-            .length(finding.since.age(self.app.observation.time.stamp()));
-        let count = count(finding).map_or_else(String::new, grouped);
+            .messages
+            .duration_text(finding.since.age(self.app.observation.time.timestamp()));
+        let count = count(finding).map_or_else(String::new, format_thousands);
         let severity = pad(severity, 5, Align::Left);
         let age = pad(&age, 11, Align::Right);
         format!("{mark}{severity} {age} {count:>7}")
     }
 
     fn details(&mut self, finding: &Finding, muted: bool) {
-        let said = describe(finding, self.app.words);
+        let said = describe(finding, self.app.messages);
         let title = self
             .app
-            .words
+            .messages
             .labelled(self.words(finding.severity.word()), &said.title);
         let dim = self.theme.dim();
         let owner = finding.process.as_ref();
         let program = owner.and_then(|owner| owner.exe.as_ref());
-        let program = program.map(|exe| program_text(exe, self.app.words));
+        let program = program.map(|exe| program_text(exe, self.app.messages));
         let entries = [
             ("what", Some(title)),
             ("program", program),
             ("evidence", Some(said.evidence)),
-            ("else", Some(said.otherwise)),
-            ("next", Some(said.next)),
+            ("else", Some(said.alternatives)),
+            ("next", Some(said.advice)),
         ];
         for (label, text) in entries {
             if let Some(text) = text {
@@ -161,7 +163,7 @@ impl List<'_> {
                 self.page.labelled(&label, dim, INDENT, &text, Style::new());
             }
         }
-        if let Some(mute) = Mute::of(finding).filter(|_| muted) {
+        if let Some(mute) = Mute::for_finding(finding).filter(|_| muted) {
             let label = format!("  {}", self.words("keep"));
             self.page
                 .labelled(&label, dim, INDENT, self.words("keep_means"), Style::new());
@@ -176,7 +178,7 @@ impl List<'_> {
         if muted.is_empty() {
             return;
         }
-        let heading = fill(self.words("muted"), |_| Some(muted.len().to_string()));
+        let heading = render(self.words("muted"), |_| Some(muted.len().to_string()));
         self.page
             .heading(&heading.unwrap_or_default(), self.theme.dim());
         for (number, finding) in muted.iter().enumerate() {
@@ -186,18 +188,21 @@ impl List<'_> {
 
     fn ended(&mut self) {
         let now = self.app.observation.time;
-        for (number, ended) in self.app.ended_findings().enumerate() {
+        for (number, ended) in self.app.resolved_findings().enumerate() {
             if number == 0 {
                 self.page.heading(self.words("ended"), self.theme.dim());
             }
-            let ago = self.app.words.length(ended.at.stamp().age(now.stamp()));
-            let told = fill(self.words("ended_line"), |place| {
+            let ago = self
+                .app
+                .messages
+                .duration_text(ended.resolved_at.timestamp().age(now.timestamp()));
+            let told = render(self.words("ended_line"), |place| {
                 Some(match place {
                     "ago" => ago.clone(),
-                    _ => self.app.words.length(ended.lasted),
+                    _ => self.app.messages.duration_text(ended.duration),
                 })
             });
-            let line = describe(&ended.finding, self.app.words).line;
+            let line = describe(&ended.finding, self.app.messages).line;
             let head = format!(" {}", told.unwrap_or_default());
             let dim = self.theme.dim();
             self.page.labelled(&head, dim, LISTED, &line, dim);
@@ -208,7 +213,7 @@ impl List<'_> {
 /// Returns the size of a finding, if its evidence has such a number.
 fn count(finding: &Finding) -> Option<u64> {
     let facts = finding.evidence.facts();
-    TELLING.iter().find_map(|wanted| {
+    SIZE_FACTS.iter().find_map(|wanted| {
         facts.iter().find_map(|(name, fact)| match fact {
             Fact::Count(count) if name == wanted => Some(*count),
             _ => None,

@@ -1,14 +1,14 @@
 //! The line at the bottom with the available keys, and the notice above it.
 
+use super::explanation_pane::cells;
 use super::theme::Theme;
-use super::words::cells;
-use super::{Frame, put};
+use super::{Frame, draw_line};
 use crate::app::App;
 use crate::app::command::Command;
 use crate::app::keys::Context;
-use crate::app::message::Spot;
+use crate::app::message::HitTarget;
 use crate::app::mode::Mode;
-use crate::explain::sentence::fill;
+use crate::explain::template::render;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -21,11 +21,13 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
     let context = app.mode.context();
     if context == Context::Prompt {
         let hint = match app.mode {
-            Mode::Close(_) if app.dropped_answer() => app.words.closing("dialog", "too_early"),
-            Mode::Close(_) => app.words.closing("dialog", "hint"),
-            _ => app.words.screen("prompt", "hint"),
+            Mode::Close(_) if app.has_rejected_answer() => {
+                app.messages.closing("dialog", "too_early")
+            }
+            Mode::Close(_) => app.messages.closing("dialog", "hint"),
+            _ => app.messages.screen("prompt", "hint"),
         };
-        put(
+        draw_line(
             &Line::styled(format!(" {hint}"), theme.dim()),
             Style::new(),
             area,
@@ -34,12 +36,12 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
         return;
     }
     let asks = matches!(context, Context::Confirm | Context::Close);
-    let answerable = !asks || frame.drawn.question_shown;
+    let answerable = !asks || frame.info.question_shown;
     let mut entries: Vec<_> = app
         .keymap
         .footer(context)
         .into_iter()
-        .filter(|binding| app.works(binding.command))
+        .filter(|binding| app.is_available(binding.command))
         .filter(|binding| {
             answerable || matches!(binding.command, Command::Cancel | Command::DialogHelp)
         })
@@ -65,9 +67,9 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
             ..area
         };
         frame
-            .spots
-            .push((spot.intersection(area), Spot::Command(*command)));
-        let waits = is_answer(*command) && !app.takes_answers();
+            .hit_targets
+            .push((spot.intersection(area), HitTarget::Command(*command)));
+        let waits = is_answer(*command) && !app.is_answerable();
         let (of_key, of_label) = if waits {
             (theme.dim(), theme.dim())
         } else {
@@ -77,7 +79,7 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer, fra
         spans.push(Span::styled(format!(" {label} "), of_label));
         column = column.saturating_add(cells);
     }
-    put(&Line::from(spans), Style::new(), area, buffer);
+    draw_line(&Line::from(spans), Style::new(), area, buffer);
 }
 
 /// True if a command is the answer that a question acts on.
@@ -88,14 +90,14 @@ fn is_answer(command: Command) -> bool {
 /// Returns the label of a command; for a command that sends a signal, with the
 /// signal. After an answer that came too early, a request to repeat it.
 fn label(command: Command, app: &App) -> String {
-    if is_answer(command) && app.dropped_answer() {
-        return app.words.screen("confirm", "too_early").to_owned();
+    if is_answer(command) && app.has_rejected_answer() {
+        return app.messages.screen("confirm", "too_early").to_owned();
     }
     if let (Command::ConfirmSend, Mode::Confirm(confirm)) = (command, &app.mode) {
-        let signal = || Some(confirm.chosen.to_string());
-        return fill(app.words.screen("signals", "send"), |_| signal()).unwrap_or_default();
+        let signal = || Some(confirm.signal.to_string());
+        return render(app.messages.screen("signals", "send"), |_| signal()).unwrap_or_default();
     }
-    app.words.command(command.key(), "label").to_owned()
+    app.messages.command(command.key(), "label").to_owned()
 }
 
 /// Number of lines of the notice; 0 without one.

@@ -4,17 +4,17 @@
 //! Its height does not depend on the selection: else the table would move under
 //! the cursor.
 
+use super::explanation_pane::cells;
 use super::theme::Theme;
-use super::words::cells;
-use super::{Frame, put};
+use super::{Frame, draw_line};
 use crate::app::App;
 use crate::app::command::Command;
-use crate::app::lab::Choice;
-use crate::app::message::Spot;
-use crate::explain::moves::awaited;
-use crate::explain::sentence::fill;
+use crate::app::lab::LabChoice;
+use crate::app::message::HitTarget;
+use crate::explain::lab_actions::waiting_for;
+use crate::explain::template::render;
 use crate::listing::wrap;
-use crate::model::lesson::{Actor, CHAPTERS, Course, Move};
+use crate::model::lab::{CHAPTER_STATES, LabAction, LabActor, LabMode};
 use crate::model::state::State;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -27,55 +27,55 @@ const GAP: usize = 2;
 const HEAD: usize = 9;
 
 /// Content of the pane.
-pub(super) struct Pane {
+pub(super) struct LabPane {
     head: Line<'static>,
     text: Vec<Line<'static>>,
-    choices: Vec<Vec<Offer>>,
+    choices: Vec<Vec<LabOffer>>,
     /// Number of lines reserved for the actions.
-    kept: usize,
+    min_choice_lines: usize,
     /// True if no action can be chosen: one is pending, or a question is open.
     busy: bool,
     theme: Theme,
 }
 
 /// An action as displayed.
-struct Offer {
+struct LabOffer {
     /// Its actor, before the first of several.
     actor: String,
     digit: u8,
     key: String,
-    what: String,
+    text: String,
 }
 
-impl Offer {
+impl LabOffer {
     fn width(&self) -> usize {
-        cells(&self.actor) + cells(&self.key) + cells(&self.what)
+        cells(&self.actor) + cells(&self.key) + cells(&self.text)
     }
 }
 
-impl Pane {
+impl LabPane {
     /// None outside the lab.
-    pub(super) fn of(app: &App, theme: Theme, width: u16) -> Option<Self> {
-        let lesson = app.lesson.as_ref()?;
+    pub(super) fn new(app: &App, theme: Theme, width: u16) -> Option<Self> {
+        let lesson = app.lab.as_ref()?;
         Some(Self {
-            head: head(app, theme, width),
-            text: match lesson.course {
-                Course::Tour => chapter(lesson.chapter, app, theme, width),
-                Course::States => Vec::new(),
+            head: title_line(app, theme, width),
+            text: match lesson.mode {
+                LabMode::Tour => chapter_lines(lesson.chapter, app, theme, width),
+                LabMode::States => Vec::new(),
             },
-            choices: lines(offers(&app.choices(), app), width),
-            kept: match lesson.course {
-                Course::Tour => 1,
-                Course::States => most_lines(app, width),
+            choices: wrap_offers(offers(&app.lab_choices(), app), width),
+            min_choice_lines: match lesson.mode {
+                LabMode::Tour => 1,
+                LabMode::States => max_choice_lines(app, width),
             },
-            busy: lesson.under_way.is_some() || !answers(app),
+            busy: lesson.pending_action.is_some() || !accepts_digits(app),
             theme,
         })
     }
 
     /// Height of the pane.
     pub(super) fn height(&self) -> u16 {
-        let lines = 1 + self.text.len() + self.choices.len().max(self.kept);
+        let lines = 1 + self.text.len() + self.choices.len().max(self.min_choice_lines);
         u16::try_from(lines).unwrap_or(u16::MAX)
     }
 
@@ -87,7 +87,7 @@ impl Pane {
         let text = self.text.iter().take(told);
         let mut rows = area.rows();
         for (line, row) in [&self.head].into_iter().chain(text).zip(&mut rows) {
-            put(line, Style::new(), row, buffer);
+            draw_line(line, Style::new(), row, buffer);
         }
         for (offers, row) in self.choices.iter().zip(rows) {
             self.draw_offers(offers, row, buffer, frame);
@@ -95,7 +95,7 @@ impl Pane {
         room > self.choices.len()
     }
 
-    fn draw_offers(&self, offers: &[Offer], row: Rect, buffer: &mut Buffer, frame: &mut Frame) {
+    fn draw_offers(&self, offers: &[LabOffer], row: Rect, buffer: &mut Buffer, frame: &mut Frame) {
         let theme = self.theme;
         let (bright, plain) = if self.busy {
             (theme.dim(), theme.dim())
@@ -110,7 +110,7 @@ impl Pane {
             line.push_span(Span::styled(offer.actor.clone(), theme.dim()));
             let column = u16::try_from(line.width()).unwrap_or(u16::MAX);
             line.push_span(Span::styled(offer.key.clone(), bright));
-            line.push_span(Span::styled(offer.what.clone(), plain));
+            line.push_span(Span::styled(offer.text.clone(), plain));
             let end = u16::try_from(line.width()).unwrap_or(u16::MAX);
             let spot = Rect {
                 x: row.x.saturating_add(column),
@@ -118,24 +118,24 @@ impl Pane {
                 ..row
             };
             let spot = spot.intersection(row);
-            let command = Command::of_digit(offer.digit);
+            let command = Command::from_digit(offer.digit);
             frame
-                .spots
-                .extend(command.map(|command| (spot, Spot::Command(command))));
+                .hit_targets
+                .extend(command.map(|command| (spot, HitTarget::Command(command))));
         }
-        put(&line, Style::new(), row, buffer);
+        draw_line(&line, Style::new(), row, buffer);
     }
 }
 
-fn chapter(number: usize, app: &App, theme: Theme, width: u16) -> Vec<Line<'static>> {
-    let text = app.words.lab("tour", &format!("text_{number}"));
+fn chapter_lines(number: usize, app: &App, theme: Theme, width: u16) -> Vec<Line<'static>> {
+    let text = app.messages.lab("tour", &format!("text_{number}"));
     let room = usize::from(width).saturating_sub(2).max(10);
     let mut lines: Vec<Line<'static>> = wrap(text, room)
         .iter()
         .map(|piece| Line::styled(format!(" {piece}"), theme.title()))
         .collect();
-    if number + 1 == CHAPTERS.len() {
-        let over = wrap(app.words.lab("tour", "over"), room);
+    if number + 1 == CHAPTER_STATES.len() {
+        let over = wrap(app.messages.lab("tour", "over"), room);
         let over = over.iter().map(|piece| format!(" {piece}"));
         lines.extend(over.map(|piece| Line::styled(piece, theme.dim())));
     }
@@ -144,15 +144,15 @@ fn chapter(number: usize, app: &App, theme: Theme, width: u16) -> Vec<Line<'stat
 
 /// Returns a rule with the name of the lab, and the party that the socket waits
 /// for.
-fn head(app: &App, theme: Theme, width: u16) -> Line<'static> {
-    let word = |name: &str| app.words.lab("pane", name);
-    let title = match &app.lesson {
-        Some(lesson) if lesson.course == Course::Tour => {
-            let sentence = app.words.lab("tour", "chapter");
-            let number = fill(sentence, |place| {
+fn title_line(app: &App, theme: Theme, width: u16) -> Line<'static> {
+    let word = |name: &str| app.messages.lab("pane", name);
+    let title = match &app.lab {
+        Some(lesson) if lesson.mode == LabMode::Tour => {
+            let sentence = app.messages.lab("tour", "chapter");
+            let number = render(sentence, |place| {
                 Some(match place {
                     "number" => lesson.chapter.to_string(),
-                    _ => (CHAPTERS.len() - 1).to_string(),
+                    _ => (CHAPTER_STATES.len() - 1).to_string(),
                 })
             });
             format!("{} {}", word("title"), number.unwrap_or_default())
@@ -160,7 +160,7 @@ fn head(app: &App, theme: Theme, width: u16) -> Line<'static> {
         _ => word("title").to_owned(),
     };
     let room = usize::from(width).saturating_sub(cells(&title) + HEAD);
-    let said = said(app, room);
+    let said = waiting_text(app, room);
     let text = format!(" ── {title} ── {said} ");
     let left = usize::from(width).saturating_sub(cells(&text) + 1);
     Line::from(vec![
@@ -171,14 +171,14 @@ fn head(app: &App, theme: Theme, width: u16) -> Line<'static> {
 
 /// Returns the party that the selected socket waits for, and the time limit
 /// outside the lab: the longest of several forms that fits.
-fn said(app: &App, room: usize) -> String {
-    let word = |name: &str| app.words.lab("pane", name);
+fn waiting_text(app: &App, room: usize) -> String {
+    let word = |name: &str| app.messages.lab("pane", name);
     let Some(row) = app.selected() else {
         return word("nothing").to_owned();
     };
-    let awaited = awaited(row, &app.observation, app.words);
+    let awaited = waiting_for(row, &app.observation, app.messages);
     let peer = row.socket.peer();
-    let outside = app.diagnosis(row).outside;
+    let outside = app.diagnosis(row).host_duration;
     let waits = |name: &str| {
         let value = |place: &str| {
             Some(match place {
@@ -187,12 +187,12 @@ fn said(app: &App, room: usize) -> String {
                 _ => awaited.to_owned(),
             })
         };
-        fill(word(name), value)
+        render(word(name), value)
     };
     if awaited.is_empty() {
         return waits("over").unwrap_or_default();
     }
-    if app.is_left_behind(row) {
+    if app.is_of_exited_lab(row) {
         return waits("left").unwrap_or_default();
     }
     let held = |name: &str, waits: Option<String>| {
@@ -200,7 +200,7 @@ fn said(app: &App, room: usize) -> String {
             "waits" => waits.clone(),
             _ => outside.clone(),
         };
-        fill(word(name), value)
+        render(word(name), value)
     };
     let forms = [
         held("held", waits("withheld_of")),
@@ -215,44 +215,44 @@ fn said(app: &App, room: usize) -> String {
 }
 
 /// Maximum number of lines of the actions, whatever is selected.
-fn most_lines(app: &App, width: u16) -> usize {
-    let possible = app.possible_choices();
+fn max_choice_lines(app: &App, width: u16) -> usize {
+    let possible = app.possible_lab_choices();
     let heights = possible
         .iter()
-        .map(|choices| lines(offers(choices, app), width).len());
+        .map(|choices| wrap_offers(offers(choices, app), width).len());
     heights.max().unwrap_or(1)
 }
 
 /// Returns the actions, in order; the actor stands before the first.
-fn offers(choices: &[Choice], app: &App) -> Vec<Offer> {
-    let mut before = Actor::Lab;
+fn offers(choices: &[LabChoice], app: &App) -> Vec<LabOffer> {
+    let mut before = LabActor::Lab;
     let mut offers = Vec::new();
     for choice in choices {
-        let actor = choice.what.actor();
-        let name = app.words.lab("actors", actor.key());
-        let named = fill(app.words.lab("pane", "actor"), |_| Some(name.to_owned()));
-        let named = named.filter(|_| actor != before && actor != Actor::Lab);
+        let actor = choice.action.actor();
+        let name = app.messages.lab("actors", actor.key());
+        let named = render(app.messages.lab("pane", "actor"), |_| Some(name.to_owned()));
+        let named = named.filter(|_| actor != before && actor != LabActor::Lab);
         before = actor;
-        let (key, what) = label(*choice, app);
-        offers.push(Offer {
+        let (key, what) = offer_label(*choice, app);
+        offers.push(LabOffer {
             actor: named.unwrap_or_default(),
-            digit: choice.key,
+            digit: choice.digit,
             key,
-            what,
+            text: what,
         });
     }
     offers
 }
 
 /// True if digits are commands in the present context.
-fn answers(app: &App) -> bool {
+fn accepts_digits(app: &App) -> bool {
     let context = app.mode.context();
-    app.keymap.has(context, Command::Choose1)
+    app.keymap.has(context, Command::LabAction1)
 }
 
 /// Wraps the actions into lines, none of them broken.
-fn lines(offers: Vec<Offer>, width: u16) -> Vec<Vec<Offer>> {
-    let mut lines: Vec<Vec<Offer>> = Vec::new();
+fn wrap_offers(offers: Vec<LabOffer>, width: u16) -> Vec<Vec<LabOffer>> {
+    let mut lines: Vec<Vec<LabOffer>> = Vec::new();
     let mut used = usize::MAX;
     for offer in offers {
         let needs = GAP + offer.width();
@@ -269,28 +269,28 @@ fn lines(offers: Vec<Offer>, width: u16) -> Vec<Vec<Offer>> {
 }
 
 /// Returns the key, and the text of an action.
-fn label(choice: Choice, app: &App) -> (String, String) {
-    let name = if choice.to.is_some() {
+fn offer_label(choice: LabChoice, app: &App) -> (String, String) {
+    let name = if choice.next_state.is_some() {
         "choice_to"
     } else {
         "choice"
     };
-    let state = match choice.to {
-        Some(State::Closed) if choice.by_reset => app.words.lab("pane", "reset").to_owned(),
-        Some(State::Closed) => app.words.lab("pane", "gone").to_owned(),
+    let state = match choice.next_state {
+        Some(State::Closed) if choice.by_reset => app.messages.lab("pane", "reset").to_owned(),
+        Some(State::Closed) => app.messages.lab("pane", "gone").to_owned(),
         Some(state) => state.to_string(),
         None => String::new(),
     };
-    let what = match choice.what {
-        Move::SetUpAgain if app.is_on_tour() => app.words.lab("tour", "again"),
-        what => app.words.lab("steps", what.key()),
+    let what = match choice.action {
+        LabAction::SetUpAgain if app.is_on_tour() => app.messages.lab("tour", "again"),
+        what => app.messages.lab("steps", what.key()),
     };
-    let text = fill(app.words.lab("pane", name), |place| {
+    let text = render(app.messages.lab("pane", name), |place| {
         Some(match place {
             "key" => String::new(),
             "what" => what.to_owned(),
             _ => state.clone(),
         })
     });
-    (choice.key.to_string(), text.unwrap_or_default())
+    (choice.digit.to_string(), text.unwrap_or_default())
 }

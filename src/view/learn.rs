@@ -3,16 +3,16 @@
 mod exchange;
 
 use super::page::Page;
-use super::screen::titled;
+use super::screen::draw_title;
 use super::theme::Theme;
-use super::{Frame, explain, put, row_of};
+use super::{Frame, draw_line, explain, nth_row};
 use crate::app::App;
-use crate::app::learning::Learning;
-use crate::app::message::Spot;
-use crate::explain::catalogue::{Question, Session};
-use crate::explain::lesson::{Exchange, LESSONS, Lesson};
-use crate::explain::sentence::fill;
-use crate::listing::{Align, fit, pad};
+use crate::app::lessons::LessonsPage;
+use crate::app::message::HitTarget;
+use crate::explain::catalogue::{ExerciseText, QuestionText};
+use crate::explain::lessons::{ExchangeKind, LESSONS, Lesson};
+use crate::explain::template::render;
+use crate::listing::{Align, pad, truncate};
 use crate::model::state::State;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -20,11 +20,11 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 /// Width of the names of states in the list.
-const NAMES: usize = 11;
+const STATE_NAME_WIDTH: usize = 11;
 
 /// Draws the page; returns the maximum scroll position.
 pub(super) fn draw(
-    learning: &Learning,
+    learning: &LessonsPage,
     app: &App,
     theme: Theme,
     area: Rect,
@@ -32,14 +32,14 @@ pub(super) fn draw(
     frame: &mut Frame,
 ) -> u16 {
     let Some(lesson) = learning.lesson else {
-        contents(learning.place, app, theme, area, buffer, frame);
+        draw_lesson_list(learning.index, app, theme, area, buffer, frame);
         return 0;
     };
     if let Lesson::Exchange(which) = lesson {
         return exchange::draw(which, learning, app, theme, area, buffer);
     }
-    let below = titled(&title(lesson, app), theme, area, buffer);
-    let writer = Writer {
+    let below = draw_title(&lesson_title(lesson, app), theme, area, buffer);
+    let writer = LessonWriter {
         app,
         theme,
         page: Page::new(below.width),
@@ -49,35 +49,35 @@ pub(super) fn draw(
 }
 
 fn word<'a>(app: &'a App, name: &str) -> &'a str {
-    app.words.screen("learn", name)
+    app.messages.screen("learn", name)
 }
 
 /// Title of a lesson, here and in the list.
-fn title(lesson: Lesson, app: &App) -> String {
-    let learn = app.words.learn();
+fn lesson_title(lesson: Lesson, app: &App) -> String {
+    let learn = app.messages.learn();
     match lesson {
-        Lesson::Life => learn.chapter.title.clone(),
-        Lesson::Exchange(Exchange::Open) => learn.open.title.clone(),
-        Lesson::Exchange(Exchange::Close) => learn.close.title.clone(),
+        Lesson::Lifecycle => learn.chapter.title.clone(),
+        Lesson::Exchange(ExchangeKind::Open) => learn.open.title.clone(),
+        Lesson::Exchange(ExchangeKind::Close) => learn.close.title.clone(),
         Lesson::State(state) => state.to_string(),
-        Lesson::ThreeAndFour => learn.why_three_and_four.question.clone(),
-        Lesson::TimeWait => learn.why_time_wait.question.clone(),
-        Lesson::ClosedFirst => learn.who_closed_first.question.clone(),
-        Lesson::Session => learn.session.title.clone(),
+        Lesson::WhyThreeAndFour => learn.why_three_and_four.question.clone(),
+        Lesson::WhyTimeWait => learn.why_time_wait.question.clone(),
+        Lesson::WhoClosedFirst => learn.who_closed_first.question.clone(),
+        Lesson::Exercise => learn.session.title.clone(),
     }
 }
 
 /// Returns a lesson's line in the list: a state with its picture, cut between
 /// words.
-fn entry(lesson: Lesson, app: &App, cells: usize) -> String {
-    let name = title(lesson, app);
+fn list_entry(lesson: Lesson, app: &App, cells: usize) -> String {
+    let name = lesson_title(lesson, app);
     let Lesson::State(state) = lesson else {
-        return fit(&name, cells).into_owned();
+        return truncate(&name, cells).into_owned();
     };
-    let picture = app.words.state(state).map_or("", |words| &words.picture);
-    let whole = fill(word(app, "state"), |place| {
+    let picture = app.messages.state(state).map_or("", |words| &words.picture);
+    let whole = render(word(app, "state"), |place| {
         Some(match place {
-            "state" => pad(&name, NAMES, Align::Left),
+            "state" => pad(&name, STATE_NAME_WIDTH, Align::Left),
             _ => picture.to_owned(),
         })
     });
@@ -89,7 +89,7 @@ fn entry(lesson: Lesson, app: &App, cells: usize) -> String {
         [] => String::new(),
         [only] => only.clone(),
         [first, ..] => {
-            let shorter = fit(first, cells.saturating_sub(2));
+            let shorter = truncate(first, cells.saturating_sub(2));
             // A truncated text ends with a whole word.
             match shorter
                 .strip_suffix('…')
@@ -103,7 +103,7 @@ fn entry(lesson: Lesson, app: &App, cells: usize) -> String {
 }
 
 /// Draws the list to choose from.
-fn contents(
+fn draw_lesson_list(
     place: usize,
     app: &App,
     theme: Theme,
@@ -111,7 +111,7 @@ fn contents(
     buffer: &mut Buffer,
     frame: &mut Frame,
 ) {
-    let below = titled(word(app, "contents"), theme, area, buffer);
+    let below = draw_title(word(app, "contents"), theme, area, buffer);
     let first = (place + 1).saturating_sub(usize::from(below.height).max(1));
     for ((number, lesson), down) in LESSONS
         .into_iter()
@@ -119,34 +119,34 @@ fn contents(
         .skip(first)
         .zip(0..below.height)
     {
-        let row = row_of(below, down);
+        let row = nth_row(below, down);
         let style = if number == place {
             theme.cursor()
         } else {
             Style::new()
         };
-        let text = entry(lesson, app, usize::from(row.width).saturating_sub(4));
-        put(&Line::raw(format!("   {text}")), style, row, buffer);
-        frame.spots.push((row, Spot::Lesson(number)));
+        let text = list_entry(lesson, app, usize::from(row.width).saturating_sub(4));
+        draw_line(&Line::raw(format!("   {text}")), style, row, buffer);
+        frame.hit_targets.push((row, HitTarget::Lesson(number)));
     }
 }
 
-struct Writer<'a> {
+struct LessonWriter<'a> {
     app: &'a App,
     theme: Theme,
     page: Page,
 }
 
-impl Writer<'_> {
+impl LessonWriter<'_> {
     fn lesson(mut self, lesson: Lesson) -> Page {
-        let learn = self.app.words.learn();
+        let learn = self.app.messages.learn();
         match lesson {
-            Lesson::Life => self.paragraph(&learn.chapter.intro),
+            Lesson::Lifecycle => self.paragraph(&learn.chapter.intro),
             Lesson::State(state) => self.state(state),
-            Lesson::ThreeAndFour => self.answer(&learn.why_three_and_four),
-            Lesson::TimeWait => self.answer(&learn.why_time_wait),
-            Lesson::ClosedFirst => self.answer(&learn.who_closed_first),
-            Lesson::Session => self.session(&learn.session),
+            Lesson::WhyThreeAndFour => self.answer(&learn.why_three_and_four),
+            Lesson::WhyTimeWait => self.answer(&learn.why_time_wait),
+            Lesson::WhoClosedFirst => self.answer(&learn.who_closed_first),
+            Lesson::Exercise => self.session(&learn.session),
             Lesson::Exchange(_) => {}
         }
         self.page
@@ -157,12 +157,12 @@ impl Writer<'_> {
         self.page.paragraph(&text, Style::new());
     }
 
-    fn answer(&mut self, asked: &Question) {
+    fn answer(&mut self, asked: &QuestionText) {
         self.paragraph(&asked.answer);
     }
 
     fn state(&mut self, state: State) {
-        let Some(words) = self.app.words.state(state) else {
+        let Some(words) = self.app.messages.state(state) else {
             return;
         };
         let name = if state == State::Unconnected {
@@ -177,11 +177,11 @@ impl Writer<'_> {
         explain::write(words, self.app, self.theme, &mut self.page);
     }
 
-    fn session(&mut self, session: &Session) {
+    fn session(&mut self, session: &ExerciseText) {
         self.paragraph(&session.intro);
         for (number, step) in (1..).zip(&session.step) {
             self.page.blank();
-            let numbered = fill(word(self.app, "step_of_session"), |place| {
+            let numbered = render(word(self.app, "step_of_session"), |place| {
                 Some(match place {
                     "number" => format!("{number}"),
                     _ => step.to_do.clone(),

@@ -1,7 +1,7 @@
 //! A page of text: paragraphs wrapped to the available width, scrolled as a
 //! whole.
 
-use crate::listing::{command_lines, wrap};
+use crate::listing::{wrap, wrap_command};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
 /// Maximum length of a line of a paragraph, in cells.
-const WIDEST: usize = 110;
+const MAX_LINE_WIDTH: usize = 110;
 
 /// Lines of a page of a fixed width.
 pub(super) struct Page {
@@ -22,7 +22,7 @@ impl Page {
     /// to read.
     pub(super) fn new(width: u16) -> Self {
         Self {
-            width: usize::from(width).clamp(10, WIDEST),
+            width: usize::from(width).clamp(10, MAX_LINE_WIDTH),
             lines: Vec::new(),
         }
     }
@@ -50,7 +50,7 @@ impl Page {
     }
 
     /// Adds a paragraph whose first bytes, a word, have a style of their own.
-    pub(super) fn marked(&mut self, text: &str, word: usize, style: Style) {
+    pub(super) fn paragraph_with_styled_start(&mut self, text: &str, word: usize, style: Style) {
         let first = self.lines.len();
         self.paragraph(text, Style::new());
         if let Some([_, span]) = self.lines.get_mut(first).map(|line| &mut line.spans[..]) {
@@ -79,7 +79,9 @@ impl Page {
         // A label as wide as its column keeps a distance from its text.
         let mut gap = usize::from(!label.is_empty());
         for piece in wrap(text, width) {
-            let padding = indent.saturating_sub(super::words::cells(&head)).max(gap);
+            let padding = indent
+                .saturating_sub(super::explanation_pane::cells(&head))
+                .max(gap);
             gap = 0;
             let padded = format!("{head}{}", " ".repeat(padding));
             self.lines.push(Line::from(vec![
@@ -93,13 +95,13 @@ impl Page {
     /// Adds a command on lines of its own. One that must be wrapped begins at the
     /// margin, so that it can be copied as it is.
     pub(super) fn command(&mut self, text: &str, indent: usize, style: Style) {
-        if super::words::cells(text) + indent <= self.width {
+        if super::explanation_pane::cells(text) + indent <= self.width {
             let line = format!("{}{text}", " ".repeat(indent));
             self.lines.push(Line::styled(line, style));
             return;
         }
-        for line in command_lines(text, self.width) {
-            for piece in pieces(&line, self.width) {
+        for line in wrap_command(text, self.width) {
+            for piece in split_by_characters(&line, self.width) {
                 self.lines.push(Line::styled(piece, style));
             }
         }
@@ -115,7 +117,7 @@ impl Page {
         text: &str,
     ) {
         let room = self.width.saturating_sub(indent + 1).max(8);
-        if super::words::cells(text) <= room {
+        if super::explanation_pane::cells(text) <= room {
             self.labelled(label, label_style, indent, text, Style::new());
         } else {
             self.lines
@@ -127,10 +129,14 @@ impl Page {
     /// Adds one line: a label, and beside it as much of a text as fits.
     pub(super) fn line(&mut self, label: &str, indent: usize, text: &str, style: Style) {
         let head = format!(" {label}");
-        let padding = indent.saturating_sub(super::words::cells(&head)).max(1);
+        let padding = indent
+            .saturating_sub(super::explanation_pane::cells(&head))
+            .max(1);
         let head = format!("{head}{}", " ".repeat(padding));
-        let room = self.width.saturating_sub(super::words::cells(&head) + 1);
-        let text = crate::listing::fit(text, room).to_string();
+        let room = self
+            .width
+            .saturating_sub(super::explanation_pane::cells(&head) + 1);
+        let text = crate::listing::truncate(text, room).to_string();
         self.lines
             .push(Line::from(vec![Span::raw(head), Span::styled(text, style)]));
     }
@@ -152,7 +158,7 @@ impl Page {
 }
 
 /// Splits a line that cannot be wrapped into pieces of that many characters.
-fn pieces(line: &str, cells: usize) -> Vec<String> {
+fn split_by_characters(line: &str, cells: usize) -> Vec<String> {
     let characters: Vec<char> = line.chars().collect();
     characters
         .chunks(cells.max(1))

@@ -1,24 +1,24 @@
 //! The choice of a column to sort by, over the table.
 
-use super::put;
+use super::draw_line;
+use super::explanation_pane::cells;
 use super::theme::Theme;
-use super::words::cells;
 use crate::app::App;
-use crate::app::browsing::{SORTABLE, sort_title};
-use crate::listing::{Align, Column, fit, pad};
+use crate::app::navigation::{SORTABLE_COLUMNS, sort_title};
+use crate::listing::{Align, Column, pad, truncate};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
 pub(super) fn draw(place: usize, app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
-    let mut entries = vec![app.words.screen("sort", "usual").to_owned()];
-    entries.extend(SORTABLE.iter().map(|column| {
+    let mut entries = vec![app.messages.screen("sort", "usual").to_owned()];
+    entries.extend(SORTABLE_COLUMNS.iter().map(|column| {
         let means = match column {
-            Column::Mark => app.words.screen("sort", "urgency_means"),
-            other => app.words.column(other.key()),
+            Column::Mark => app.messages.screen("sort", "urgency_means"),
+            other => app.messages.column(other.key()),
         };
-        let title = pad(sort_title(*column, app.words), 9, Align::Left);
+        let title = pad(sort_title(*column, app.messages), 9, Align::Left);
         format!("{title} {means}")
     }));
     let widest = entries.iter().map(|entry| cells(entry)).max().unwrap_or(0);
@@ -35,11 +35,11 @@ pub(super) fn draw(place: usize, app: &App, theme: Theme, area: Rect, buffer: &m
     };
     let room = usize::from(height).saturating_sub(1).max(1);
     let first = (place + 1).saturating_sub(room);
-    let title = format!(" {}", app.words.screen("sort", "title"));
+    let title = format!(" {}", app.messages.screen("sort", "title"));
     let mut rows = menu.rows();
     if let Some(row) = rows.next() {
         clear(row, buffer);
-        put(
+        draw_line(
             &Line::styled(title, theme.heading()),
             Style::new(),
             row,
@@ -53,8 +53,8 @@ pub(super) fn draw(place: usize, app: &App, theme: Theme, area: Rect, buffer: &m
             Style::new()
         };
         clear(row, buffer);
-        let text = fit(entry, usize::from(width).saturating_sub(1));
-        put(&Line::raw(format!(" {text}")), style, row, buffer);
+        let text = truncate(entry, usize::from(width).saturating_sub(1));
+        draw_line(&Line::raw(format!(" {text}")), style, row, buffer);
     }
 }
 

@@ -1,18 +1,18 @@
 //! The table: only the visible rows are made into cells and drawn.
 
-use super::header::quick_words;
+use super::explanation_pane::cells;
+use super::header::quick_filter_text;
 use super::theme::Theme;
-use super::words::cells;
-use super::{Frame, put, row_of};
+use super::{Frame, draw_line, nth_row};
 use crate::app::App;
-use crate::app::message::{Drawn, Spot};
-use crate::explain::doubt::{left_out, texts};
-use crate::explain::sentence::fill;
+use crate::app::message::{FrameInfo, HitTarget};
+use crate::explain::filter_notes::{excluded, text_terms};
+use crate::explain::template::render;
 use crate::explain::urgency::Urgency;
-use crate::listing::{Align, Cell, Column, Layout, Measure, cell, mark, wrap};
+use crate::listing::{Align, Cell, Column, ColumnWidths, TableLayout, cell, mark, wrap};
 use crate::model::finding::Severity;
 use crate::model::gap::GapKind;
-use crate::model::namespace::Scope;
+use crate::model::namespace::NamespaceScope;
 use crate::model::reading::SourceKind;
 use crate::model::row::{Phase, Row};
 use crate::model::text::Text;
@@ -23,7 +23,7 @@ use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
 /// Maximum number of rows of the lab that are measured beyond those on screen.
-const MEASURED: usize = 100;
+const MAX_MEASURED_ROWS: usize = 100;
 
 /// Draws heading and rows; returns the visible part.
 pub(super) fn draw(
@@ -32,31 +32,31 @@ pub(super) fn draw(
     area: Rect,
     buffer: &mut Buffer,
     frame: &mut Frame,
-) -> Drawn {
+) -> FrameInfo {
     let page = usize::from(area.height.saturating_sub(1));
     let top = app.cursor.top(page);
-    let drawn = Drawn {
+    let drawn = FrameInfo {
         top,
-        page,
-        ..Drawn::default()
+        visible_rows: page,
+        ..FrameInfo::default()
     };
-    if app.order.is_empty() {
+    if app.row_order.is_empty() {
         draw_empty(app, theme, area, buffer);
         return drawn;
     }
     let visible: Vec<(usize, Urgency, &Row)> = app
-        .order
+        .row_order
         .iter()
         .enumerate()
         .skip(top)
         .take(page)
         .filter_map(|(place, number)| {
             let row = app.observation.rows.get(*number as usize)?;
-            Some((place, app.urgencies.at(*number), row))
+            Some((place, app.urgencies.of_row_number(*number), row))
         })
         .collect();
-    let mut wanted = Column::telling(&app.observation, app.learns_states());
-    if app.is_on_tour() && app.scope == Scope::Own {
+    let mut wanted = Column::applicable(&app.observation, app.is_in_states_lab());
+    if app.is_on_tour() && app.scope == NamespaceScope::Current {
         // All rows are alike in these columns: the space is better used for
         // queues.
         wanted.retain(|column| !matches!(column, Column::User | Column::Proto));
@@ -67,38 +67,39 @@ pub(super) fn draw(
         wanted.sort_unstable();
     }
     let cells_of = |row: &Row| -> Vec<Cell<'_>> {
-        let cell = |column: &Column| cell(*column, row, &app.observation, app.numeric, app.words);
+        let cell =
+            |column: &Column| cell(*column, row, &app.observation, app.numeric, app.messages);
         wanted.iter().map(cell).collect()
     };
     let lines: Vec<_> = visible.iter().map(|(_, _, row)| cells_of(row)).collect();
-    let mut measure = Measure::new(&wanted, sorted, app.words);
+    let mut measure = ColumnWidths::new(&wanted, sorted, app.messages);
     for line in &lines {
         measure.add(line);
     }
-    if app.learns_states() {
+    if app.is_in_states_lab() {
         // Rows are so few that all are measured: columns do not move with the
         // cursor.
-        for row in app.order.iter().take(MEASURED) {
+        for row in app.row_order.iter().take(MAX_MEASURED_ROWS) {
             if let Some(row) = app.observation.rows.get(*row as usize) {
                 measure.add(&cells_of(row));
             }
         }
     }
     let layout = measure.layout(usize::from(area.width));
-    draw_heading(app, theme, &layout, row_of(area, 0), buffer, frame);
+    draw_heading(app, theme, &layout, nth_row(area, 0), buffer, frame);
     for (((place, urgency, row), cells), line) in
         visible.iter().zip(&lines).zip(area.rows().skip(1))
     {
-        let selected = *place == app.cursor.place();
-        let look = Look {
+        let selected = *place == app.cursor.index();
+        let look = RowLook {
             urgency: *urgency,
             selected,
         };
         draw_row(theme, row, cells, look, &layout, line, buffer);
-        if app.tags.has(row.socket.key()) {
+        if app.tags.contains(row.socket.key()) {
             draw_tag(theme, selected, &layout, line, buffer);
         }
-        frame.spots.push((line, Spot::Row(*place)));
+        frame.hit_targets.push((line, HitTarget::Row(*place)));
     }
     drawn
 }
@@ -106,13 +107,13 @@ pub(super) fn draw(
 fn draw_heading(
     app: &App,
     theme: Theme,
-    layout: &Layout,
+    layout: &TableLayout,
     area: Rect,
     buffer: &mut Buffer,
     frame: &mut Frame,
 ) {
-    for (_, column, place) in places(layout, area) {
-        let title = app.words.column_title(column.key());
+    for (_, column, place) in column_rects(layout, area) {
+        let title = app.messages.column_title(column.key());
         let (title, style) = if app.sort.column() == Some(column) {
             let sign = direction(app.sort.is_descending(), theme);
             let style = theme.heading().add_modifier(Modifier::UNDERLINED);
@@ -122,7 +123,7 @@ fn draw_heading(
         };
         let title = aligned(&title, column.align(), place.width);
         Line::styled(title, style).render(place, buffer);
-        frame.spots.push((place, Spot::Heading(column)));
+        frame.hit_targets.push((place, HitTarget::Heading(column)));
     }
 }
 
@@ -138,7 +139,7 @@ fn direction(descending: bool, theme: Theme) -> &'static str {
 
 /// Facts beside the row itself that decide its look.
 #[derive(Clone, Copy)]
-struct Look {
+struct RowLook {
     urgency: Urgency,
     /// True for the row under the cursor.
     selected: bool,
@@ -148,21 +149,21 @@ fn draw_row(
     theme: Theme,
     row: &Row,
     cells: &[Cell<'_>],
-    look: Look,
-    layout: &Layout,
+    look: RowLook,
+    layout: &TableLayout,
     area: Rect,
     buffer: &mut Buffer,
 ) {
     let base = theme.phase(row.phase);
     if look.selected {
-        put(&Line::default(), theme.cursor(), area, buffer);
+        draw_line(&Line::default(), theme.cursor(), area, buffer);
     }
-    for (number, column, place) in places(layout, area) {
+    for (number, column, place) in column_rects(layout, area) {
         let Some(cell) = cells.get(number) else {
             continue;
         };
-        let mut style = style(column, row, look.urgency, theme, base);
-        if cell.stands_in && row.phase == Phase::Steady {
+        let mut style = cell_style(column, row, look.urgency, theme, base);
+        if cell.is_placeholder && row.phase == Phase::Unchanged {
             style = theme.dim();
         }
         if look.selected {
@@ -183,8 +184,8 @@ fn draw_row(
 
 /// Draws a tag in the mark column, over the mark: the colour of the row still
 /// shows its change.
-fn draw_tag(theme: Theme, selected: bool, layout: &Layout, area: Rect, buffer: &mut Buffer) {
-    let mark = places(layout, area).find(|(_, column, _)| *column == Column::Mark);
+fn draw_tag(theme: Theme, selected: bool, layout: &TableLayout, area: Rect, buffer: &mut Buffer) {
+    let mark = column_rects(layout, area).find(|(_, column, _)| *column == Column::Mark);
     let style = if selected {
         theme.cursor()
     } else {
@@ -197,18 +198,18 @@ fn draw_tag(theme: Theme, selected: bool, layout: &Layout, area: Rect, buffer: &
 
 /// Style of a cell: a changed row is coloured as a whole, else only informative
 /// cells.
-fn style(column: Column, row: &Row, urgency: Urgency, theme: Theme, base: Style) -> Style {
+fn cell_style(column: Column, row: &Row, urgency: Urgency, theme: Theme, base: Style) -> Style {
     match column {
         Column::Mark if urgency == Urgency::Act => return theme.urgency(urgency),
-        Column::Mark if row.flagged.is_some() => {
-            return theme.severity(row.flagged.unwrap_or(Severity::Warn));
+        Column::Mark if row.severity.is_some() => {
+            return theme.severity(row.severity.unwrap_or(Severity::Warning));
         }
         Column::Mark | Column::State if urgency != Urgency::Normal => {
             return theme.urgency(urgency);
         }
         _ => {}
     }
-    if row.phase != Phase::Steady {
+    if row.phase != Phase::Unchanged {
         return base;
     }
     match column {
@@ -219,14 +220,14 @@ fn style(column: Column, row: &Row, urgency: Urgency, theme: Theme, base: Style)
 }
 
 /// Returns each column with the index of its cell and its area.
-fn places(layout: &Layout, area: Rect) -> impl Iterator<Item = (usize, Column, Rect)> {
+fn column_rects(layout: &TableLayout, area: Rect) -> impl Iterator<Item = (usize, Column, Rect)> {
     let mut x = area.x;
     let gap = u16::try_from(layout.gap).unwrap_or(u16::MAX);
     layout.columns.iter().map(move |placed| {
         let width = u16::try_from(placed.width).unwrap_or(u16::MAX);
         let place = Rect { x, width, ..area };
         x = x.saturating_add(width).saturating_add(gap);
-        (placed.place, placed.column, place.intersection(area))
+        (placed.cell_index, placed.column, place.intersection(area))
     })
 }
 
@@ -246,36 +247,36 @@ fn lacks_tables(app: &App) -> bool {
 
 /// An empty table is always shown with its reason.
 fn draw_empty(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
-    let name = if app.observation.number == 0 {
+    let name = if app.observation.table_number == 0 {
         "waiting"
-    } else if app.filter.is_all() && app.quick.is_all() && lacks_tables(app) {
+    } else if app.filter.is_all() && app.quick_filter.is_all() && lacks_tables(app) {
         "nothing_read"
-    } else if app.filter.is_all() && app.quick.is_all() {
+    } else if app.filter.is_all() && app.quick_filter.is_all() {
         "nothing_there"
-    } else if app.filter.is_of_flows() && app.observation.source == SourceKind::Proc {
+    } else if app.filter.requires_tcp_metrics() && app.observation.source == SourceKind::Proc {
         "nothing_known"
     } else {
         "nothing_matches"
     };
-    let quick = quick_words(app);
+    let quick = quick_filter_text(app);
     let filter = app.filter.to_string();
     let shown = if app.filter.is_all() { quick } else { filter };
-    let sentence = app.words.screen("table", name);
-    let text = fill(sentence, |_| Some(Text::from(shown.as_str()).to_string()));
+    let sentence = app.messages.screen("table", name);
+    let text = render(sentence, |_| Some(Text::from(shown.as_str()).to_string()));
     let room = usize::from(area.width.saturating_sub(2)).max(10);
-    let mut said = match app.port_use() {
+    let mut said = match app.port_status_lines() {
         Some(lines) => lines,
         None => text.into_iter().collect(),
     };
-    said.extend(texts(&app.filter, app.words));
-    said.extend(left_out(
+    said.extend(text_terms(&app.filter, app.messages));
+    said.extend(excluded(
         app.undecided.count,
-        app.undecided.doubt,
-        app.words,
+        app.undecided.reason,
+        app.messages,
     ));
     let pieces = said.iter().flat_map(|text| wrap(text, room));
     for (piece, row) in pieces.zip(area.rows().skip(1)) {
         let line = Line::styled(format!(" {piece}"), theme.dim());
-        put(&line, Style::new(), row, buffer);
+        draw_line(&line, Style::new(), row, buffer);
     }
 }

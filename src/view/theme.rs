@@ -78,7 +78,7 @@ impl Theme {
     #[must_use]
     pub fn phase(self, phase: Phase) -> Style {
         match phase {
-            Phase::Steady => Style::new(),
+            Phase::Unchanged => Style::new(),
             Phase::New => self.colour(Color::Green),
             Phase::Changed { .. } => self.colour(Color::Yellow),
             Phase::Closed => self.colour(Color::Red),
@@ -108,8 +108,8 @@ impl Theme {
     pub fn severity(self, severity: Severity) -> Style {
         match severity {
             Severity::Info => self.colour(Color::Cyan),
-            Severity::Warn => self.colour(Color::Yellow).add_modifier(Modifier::BOLD),
-            Severity::Alarm => self.colour(Color::Red).add_modifier(Modifier::BOLD),
+            Severity::Warning => self.colour(Color::Yellow).add_modifier(Modifier::BOLD),
+            Severity::Critical => self.colour(Color::Red).add_modifier(Modifier::BOLD),
         }
     }
 
@@ -118,8 +118,8 @@ impl Theme {
     pub fn urgency(self, urgency: Urgency) -> Style {
         match urgency {
             Urgency::Normal => Style::new(),
-            Urgency::Look => self.severity(Severity::Warn),
-            Urgency::Act => self.severity(Severity::Alarm),
+            Urgency::Look => self.severity(Severity::Warning),
+            Urgency::Act => self.severity(Severity::Critical),
         }
     }
 

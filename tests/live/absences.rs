@@ -2,33 +2,33 @@
 //! a table that really misses one cannot be had at will, so it is taken out of
 //! a true one.
 
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::watch::row;
 use rustix::net::{AddressFamily, SocketType, bind, listen, sockopt};
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use tcplens::model::observation::Observation;
-use tcplens::model::reading::{Matter, Reading};
+use tcplens::model::reading::{Reading, ReadingKind};
 use tcplens::model::row::{Phase, Row};
 use tcplens::model::socket::{Socket, SocketKey};
 use tcplens::model::state::State;
 use tcplens::monitor::{Monitor, MonitorOptions};
 use tcplens::source::ReadingSource;
-use tcplens::source::live::{Live, LiveOptions};
+use tcplens::source::live::{LiveOptions, LiveSource};
 
 /// A source whose tables can be made to lack sockets.
 struct Watch {
-    live: Live,
+    live: LiveSource,
     monitor: Monitor,
 }
 
 impl Watch {
     fn begin() -> Self {
         Self {
-            live: Live::open(&LiveOptions::default()).unwrap(),
+            live: LiveSource::open(&LiveOptions::default()).unwrap(),
             monitor: Monitor::new(MonitorOptions {
-                settled: 256,
+                lookup_budget: 256,
                 ..MonitorOptions::default()
             }),
         }
@@ -42,7 +42,7 @@ impl Watch {
     /// Reads a table and takes these out of it.
     fn look_without(&mut self, lacking: &[SocketKey]) -> Arc<Observation> {
         let mut reading = self.live.read_table().unwrap();
-        if let Matter::Table(snapshot) = &mut reading.matter {
+        if let ReadingKind::Table(snapshot) = &mut reading.kind {
             let owners = std::mem::take(&mut snapshot.owners);
             let sockets = std::mem::take(&mut snapshot.sockets);
             for (socket, owners) in sockets.into_iter().zip(owners) {
@@ -59,7 +59,7 @@ impl Watch {
         if let Some(observation) = self.monitor.fold(reading) {
             return observation;
         }
-        let answers = self.live.look_up(self.monitor.unsettled());
+        let answers = self.live.look_up(self.monitor.pending_lookups());
         self.monitor.fold(answers).unwrap()
     }
 }
@@ -75,7 +75,7 @@ fn by_key(observation: &Observation, socket: &Socket) -> Row {
     row
 }
 
-pub(crate) fn are_settled_by_exact_questions(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn are_settled_by_exact_questions(_: &LabNamespace) -> Result<(), NotHere> {
     let mut kept = Vec::new();
     for address in ["127.0.0.1:0", "[::1]:0", "[::]:0", "0.0.0.0:0"] {
         let listener = TcpListener::bind(address).unwrap();
@@ -103,7 +103,7 @@ pub(crate) fn are_settled_by_exact_questions(_: &Namespace) -> Result<(), NotHer
         assert_eq!(seen.rows.len(), all.len());
         for socket in &all {
             let row = by_key(&seen, socket);
-            assert_eq!(row.phase, Phase::Steady, "{row:?}");
+            assert_eq!(row.phase, Phase::Unchanged, "{row:?}");
             assert_eq!(row.socket.state, socket.state);
             let owners: Vec<u32> = seen.owners(&row).map(|(owner, _)| owner.pid).collect();
             let held: &[u32] = if socket.inode.is_some() {
@@ -129,7 +129,7 @@ pub(crate) fn are_settled_by_exact_questions(_: &Namespace) -> Result<(), NotHer
     assert_eq!(left.phase, Phase::Changed { from });
     assert_eq!(seen.last_owner(&left).unwrap().pid, std::process::id());
     let ended = row(&seen, far, Some(near)).unwrap();
-    assert_eq!((ended.phase, ended.unowned), (Phase::Closed, None));
+    assert_eq!((ended.phase, ended.no_owner_reason), (Phase::Closed, None));
 
     // A listener, and a UDP socket, are gone at once, too.
     let [first, ..] = datagrams;
@@ -147,7 +147,7 @@ pub(crate) fn are_settled_by_exact_questions(_: &Namespace) -> Result<(), NotHer
 }
 
 /// Listeners that share a port, of which one closes.
-pub(crate) fn of_shared_ports_name_the_right_one(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn of_shared_ports_name_the_right_one(_: &LabNamespace) -> Result<(), NotHere> {
     let shared = |port: u16| {
         let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
         sockopt::set_socket_reuseport(&socket, true).unwrap();
@@ -161,22 +161,22 @@ pub(crate) fn of_shared_ports_name_the_right_one(_: &Namespace) -> Result<(), No
     let second = shared(at.port());
     let mut watch = Watch::begin();
     let seen = watch.look();
-    assert_eq!(seen.tally.tcp(State::Listen), 2);
+    assert_eq!(seen.state_counts.tcp(State::Listen), 2);
     drop(second);
     let seen = watch.look();
-    assert_eq!(seen.tally.tcp(State::Listen), 1);
+    assert_eq!(seen.state_counts.tcp(State::Listen), 1);
     let phases: Vec<Phase> = seen.rows.iter().map(|row| row.phase).collect();
-    assert_eq!(phases, [Phase::Steady, Phase::Closed]);
+    assert_eq!(phases, [Phase::Unchanged, Phase::Closed]);
     drop(first);
     let seen = watch.look();
-    assert_eq!(seen.tally.total(), 0);
+    assert_eq!(seen.state_counts.total(), 0);
     assert!(seen.listeners.is_empty());
     Ok(())
 }
 
 /// A connection over IPv6 whose listener has closed: no listener shows that one walk
 /// reads both families.
-pub(crate) fn of_ipv6_listeners_hide_no_connection(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn of_ipv6_listeners_hide_no_connection(_: &LabNamespace) -> Result<(), NotHere> {
     let listener = TcpListener::bind("[::1]:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (server, _) = listener.accept().unwrap();

@@ -1,7 +1,7 @@
 //! Ages that one reading knows: an idle connection has been there at least since its
 //! last segment, and the handshake is one on both ends.
 
-use super::namespace::{Namespace, NotHere, program};
+use super::namespace::{LabNamespace, NotHere, program};
 use super::orders::order;
 use super::patience::wait_for;
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -26,7 +26,7 @@ fn listed(words: &str) -> Option<String> {
     output.status.success().then_some(said)
 }
 
-pub(crate) fn of_idle_connections_are_known(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn of_idle_connections_are_known(_: &LabNamespace) -> Result<(), NotHere> {
     for address in ["127.0.0.1", "::1"] {
         let began = Instant::now();
         let (dialled, accepted, port) = connected(address);

@@ -3,7 +3,7 @@
 
 use super::NOBODY;
 use super::namespace::{
-    Namespace, NotHere, program, run_from_anybodys_folder, where_anybody_may_run_it,
+    LabNamespace, NotHere, program, run_from_anybodys_folder, where_anybody_may_run_it,
 };
 use super::orders::order;
 use super::patience::wait_for;
@@ -75,7 +75,7 @@ impl Crowd {
     }
 }
 
-pub(crate) fn find_what_a_rule_says(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn find_what_a_rule_says(_: &LabNamespace) -> Result<(), NotHere> {
     let folder = Folder::new();
     let crowd = Crowd::of(4);
     let rule = |count: u32| {
@@ -136,7 +136,7 @@ pub(crate) fn find_what_a_rule_says(_: &Namespace) -> Result<(), NotHere> {
     Ok(())
 }
 
-pub(crate) fn tell_of_growth_and_end_early(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn tell_of_growth_and_end_early(_: &LabNamespace) -> Result<(), NotHere> {
     let folder = Folder::new();
     let _before = Crowd::of(5);
     let path = folder.settings(
@@ -184,7 +184,7 @@ pub(crate) fn tell_of_growth_and_end_early(_: &Namespace) -> Result<(), NotHere>
 }
 
 /// A finding that stood while was watched is told when it is over.
-pub(crate) fn find_what_is_over(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn find_what_is_over(_: &LabNamespace) -> Result<(), NotHere> {
     let folder = Folder::new();
     let crowd = Crowd::of(9);
     let path = folder.settings(
@@ -255,7 +255,7 @@ pub(crate) fn tables(check: &mut Child, count: u64) {
     wait_for("tables", || rests(pid).filter(|now| *now >= first + count));
 }
 
-pub(crate) fn refuse_what_is_wrong(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn refuse_what_is_wrong(_: &LabNamespace) -> Result<(), NotHere> {
     let folder = Folder::new();
     order("check :443", 3, &["every socket", "[[rule]]"]);
     order("check -t", 3, &["every socket"]);
@@ -307,7 +307,7 @@ pub(crate) fn refuse_what_is_wrong(_: &Namespace) -> Result<(), NotHere> {
     Ok(())
 }
 
-pub(crate) fn miss_settings_that_are_somewhere(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn miss_settings_that_are_somewhere(_: &LabNamespace) -> Result<(), NotHere> {
     let folder = Folder::new();
     let pipe = folder.path("pipe");
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
@@ -328,8 +328,8 @@ pub(crate) fn miss_settings_that_are_somewhere(_: &Namespace) -> Result<(), NotH
     Ok(())
 }
 
-pub(crate) fn miss_settings_out_of_reach(namespace: &Namespace) -> Result<(), NotHere> {
-    if !namespace.by_root() {
+pub(crate) fn miss_settings_out_of_reach(namespace: &LabNamespace) -> Result<(), NotHere> {
+    if !namespace.created_by_root() {
         return Err(NotHere::NoRoot);
     }
     let folder = Folder::new();
@@ -392,7 +392,7 @@ fn at_home(folder: &Folder, words: &str, uid: Option<u32>) -> (Option<i32>, Stri
     (output.status.code(), said)
 }
 
-pub(crate) fn hold_listeners_against_a_baseline(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn hold_listeners_against_a_baseline(_: &LabNamespace) -> Result<(), NotHere> {
     let folder = Folder::new();
     let old = TcpListener::bind("127.0.0.1:0").unwrap();
     let file = folder.path("baseline.json");
@@ -431,7 +431,7 @@ pub(crate) fn hold_listeners_against_a_baseline(_: &Namespace) -> Result<(), Not
     Ok(())
 }
 
-pub(crate) fn begin_and_show_settings(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn begin_and_show_settings(_: &LabNamespace) -> Result<(), NotHere> {
     let folder = Folder::new();
     let file = folder.path("deep/config.toml");
     order(&format!("config path --config {file}"), 0, &[&file]);

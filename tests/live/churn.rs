@@ -7,7 +7,7 @@
 //! so about once in a million rows here, which is counted. Nobody may notice:
 //! what a table lacks is asked for by its cookie.
 
-use super::namespace::{Namespace, NotHere, is_deep};
+use super::namespace::{LabNamespace, NotHere, is_deep};
 use foldhash::{HashMap, HashMapExt};
 use rustix::net::sockopt::set_socket_linger;
 use std::fs;
@@ -18,15 +18,15 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use tcplens::lab::load::{Load, Mix};
+use tcplens::lab::load::{Load, LoadSize};
 use tcplens::model::endpoint::Endpoint;
 use tcplens::model::observation::Observation;
 use tcplens::model::protocol::Protocol;
-use tcplens::model::reading::{Matter, Snapshot};
+use tcplens::model::reading::{ReadingKind, Snapshot};
 use tcplens::model::row::Phase;
 use tcplens::model::socket::Socket;
 use tcplens::monitor::{Monitor, MonitorOptions};
-use tcplens::source::live::{Live, LiveOptions};
+use tcplens::source::live::{LiveOptions, LiveSource};
 use tcplens::source::{ReadingSource, SourceChoice};
 
 /// The hidden first argument of a process that churns.
@@ -61,7 +61,7 @@ pub(crate) fn asked(mut arguments: impl Iterator<Item = String>) -> Option<(u64,
 /// nobody can be watching any more.
 pub(crate) fn play((outside, number): (u64, u8)) -> ExitCode {
     static OVER: AtomicBool = AtomicBool::new(false);
-    Namespace::confirm(outside).unwrap();
+    LabNamespace::verify(outside).unwrap();
     // An address each, so that none runs out of ports.
     let address = Ipv4Addr::new(127, 0, 1, number);
     let listener = TcpListener::bind((address, 0)).unwrap();
@@ -89,11 +89,11 @@ pub(crate) fn play((outside, number): (u64, u8)) -> ExitCode {
 struct Churn(Vec<Child>);
 
 impl Churn {
-    fn begin(namespace: &Namespace) -> Self {
+    fn begin(namespace: &LabNamespace) -> Self {
         let program = std::env::current_exe().unwrap();
         let children = (1..=CHURNERS).map(|number| {
             let mut child = Command::new(&program)
-                .args([CHURN, &namespace.outside().to_string(), &number.to_string()])
+                .args([CHURN, &namespace.host_id().to_string(), &number.to_string()])
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .spawn()
@@ -149,7 +149,7 @@ struct Figures {
 }
 
 struct Watcher {
-    live: Live,
+    live: LiveSource,
     monitor: Monitor,
     known: HashMap<Ends, Known>,
     figures: Figures,
@@ -157,15 +157,15 @@ struct Watcher {
 
 impl Watcher {
     /// Knows what is there before anything churns.
-    fn begin(source: SourceChoice, load: &Load, mix: Mix) -> Self {
+    fn begin(source: SourceChoice, load: &Load, mix: LoadSize) -> Self {
         let options = LiveOptions {
             source,
             ..LiveOptions::default()
         };
         let mut watcher = Self {
-            live: Live::open(&options).unwrap(),
+            live: LiveSource::open(&options).unwrap(),
             monitor: Monitor::new(MonitorOptions {
-                settled: SETTLED,
+                lookup_budget: SETTLED,
                 ..MonitorOptions::default()
             }),
             known: HashMap::new(),
@@ -183,18 +183,18 @@ impl Watcher {
             };
             assert!(watcher.known.insert(ends(&row.socket), known).is_none());
         }
-        assert_eq!(watcher.known.len() as u64, mix.rows());
+        assert_eq!(watcher.known.len() as u64, mix.socket_count());
         watcher
     }
 
     fn look(&mut self) {
         let reading = self.live.read_table().unwrap();
-        let Matter::Table(snapshot) = &reading.matter else {
+        let ReadingKind::Table(snapshot) = &reading.kind else {
             panic!("a table was asked for")
         };
         self.count_source(snapshot);
         let seen = self.monitor.fold(reading).unwrap_or_else(|| {
-            let absences = self.live.look_up(self.monitor.unsettled());
+            let absences = self.live.look_up(self.monitor.pending_lookups());
             self.monitor.fold(absences).unwrap()
         });
         self.count_folded(&seen);
@@ -244,7 +244,7 @@ impl Watcher {
                 figures.closed_too_soon += usize::from(known.left_out < 2);
                 continue;
             }
-            figures.marked += usize::from(row.phase != Phase::Steady);
+            figures.marked += usize::from(row.phase != Phase::Unchanged);
             let owners: Vec<u32> = seen.owners(row).map(|(owner, _)| owner.pid).collect();
             figures.wrong_owner += usize::from(owners != [known.pid]);
         }
@@ -260,8 +260,8 @@ fn active_opens() -> u64 {
         .unwrap()
 }
 
-pub(crate) fn loses_no_long_lived_row(namespace: &Namespace) -> Result<(), NotHere> {
-    let mix = Mix {
+pub(crate) fn loses_no_long_lived_row(namespace: &LabNamespace) -> Result<(), NotHere> {
+    let mix = LoadSize {
         sockets: 3_000,
         processes: NonZeroU32::new(10).unwrap(),
     };

@@ -2,7 +2,7 @@
 //! that all is well for a time in which it read nothing, and it always ends.
 
 use super::checks::{Crowd, Folder, command, start, tables};
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::patience::wait_for;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process};
@@ -18,7 +18,7 @@ fn send(child: &Child, signal: Signal) {
 
 /// A process that stands still is blind, and so is one on a machine without time for
 /// it. What it has found stays found.
-pub(crate) fn is_told_where_it_was_stopped(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn is_told_where_it_was_stopped(_: &LabNamespace) -> Result<(), NotHere> {
     let all = |checks: &[Child; 2], signal| checks.iter().for_each(|check| send(check, signal));
     is_told_after(
         |checks| all(checks, Signal::STOP),
@@ -28,7 +28,7 @@ pub(crate) fn is_told_where_it_was_stopped(_: &Namespace) -> Result<(), NotHere>
 }
 
 /// The same in a control group that is frozen, as container engines and services do it.
-pub(crate) fn is_told_where_it_was_frozen(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn is_told_where_it_was_frozen(_: &LabNamespace) -> Result<(), NotHere> {
     let freezer = Freezer::new().map_err(|error| {
         NotHere::Missing(format!("no group of cgroup2 can be made here: {error}"))
     })?;
@@ -125,7 +125,7 @@ fn is_told_after(stop: impl FnOnce(&[Child; 2]), go_on: impl FnOnce(&[Child; 2])
 
 /// A pipe whose reader does not read takes no more: a signal ends the check all the
 /// same a second later, and a second one at once.
-pub(crate) fn is_no_reason_to_stay(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn is_no_reason_to_stay(_: &LabNamespace) -> Result<(), NotHere> {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         end_into_a_full_pipe(&[signal]);
     }

@@ -2,7 +2,7 @@
 //! without bytes under way, and what is left of others.
 
 use super::NOBODY;
-use super::namespace::Namespace;
+use super::namespace::LabNamespace;
 use rustix::fs::{Gid, Uid, fchown};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -18,7 +18,7 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    pub(crate) fn gather(namespace: &Namespace) -> Self {
+    pub(crate) fn gather(namespace: &LabNamespace) -> Self {
         let mut crowd = Self::default();
         for number in 0..MANY {
             for (here, there) in [
@@ -39,7 +39,7 @@ impl Crowd {
                 assert_eq!(server.read(&mut [0; 8]).unwrap(), 0, "the end");
             }
         }
-        if namespace.by_root() {
+        if namespace.created_by_root() {
             crowd.of_another_user();
         }
         crowd

@@ -2,7 +2,7 @@
 //! surprise: one listener in many hands, one that is started again, one that
 //! has ended and lingers, one that does not listen to TERM, one that forks on.
 
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::other::Other;
 use super::patience::wait_for;
 use super::stage::Stage;
@@ -11,7 +11,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
-use tcplens::model::stat::Stat;
+use tcplens::model::proc_stat::ProcStat;
 
 /// One process that holds the listener, and four below it that hold it, too.
 const PREFORK: &str = "exec 3<&0; cat <&3 & cat <&3 & cat <&3 & cat <&3 & wait";
@@ -35,7 +35,7 @@ fn from<'a>(screen: &'a str, word: &str) -> &'a str {
 
 fn alive(pid: u32) -> bool {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok();
-    stat.and_then(|stat| Stat::parse(&stat))
+    stat.and_then(|stat| ProcStat::parse(&stat))
         .is_some_and(|stat| !stat.zombie)
 }
 
@@ -44,14 +44,14 @@ fn below(parent: u32) -> Vec<u32> {
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     pids.filter(|pid: &u32| {
         let stat = fs::read(format!("/proc/{pid}/stat")).ok();
-        stat.and_then(|stat| Stat::parse(&stat))
-            .is_some_and(|stat| stat.parent == parent)
+        stat.and_then(|stat| ProcStat::parse(&stat))
+            .is_some_and(|stat| stat.parent_pid == parent)
     })
     .collect()
 }
 
 pub(crate) fn on_a_prefork_server_tell_who_still_holds_its_port(
-    _: &Namespace,
+    _: &LabNamespace,
 ) -> Result<(), NotHere> {
     let (socket, at) = listener();
     let port = at.port();
@@ -97,7 +97,7 @@ pub(crate) fn on_a_prefork_server_tell_who_still_holds_its_port(
     Ok(())
 }
 
-pub(crate) fn name_who_takes_the_port_again(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn name_who_takes_the_port_again(_: &LabNamespace) -> Result<(), NotHere> {
     let (socket, at) = listener();
     let port = at.port();
     let mut server = Other::holding(socket, &mut Command::new("cat"));
@@ -123,7 +123,7 @@ pub(crate) fn name_who_takes_the_port_again(_: &Namespace) -> Result<(), NotHere
     Ok(())
 }
 
-pub(crate) fn on_a_zombie_tell_who_must_take_note_of_it(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn on_a_zombie_tell_who_must_take_note_of_it(_: &LabNamespace) -> Result<(), NotHere> {
     let (socket, at) = listener();
     let mut server = Other::holding(socket, &mut Command::new("cat"));
     let pid = server.0.id();
@@ -149,7 +149,7 @@ pub(crate) fn on_a_zombie_tell_who_must_take_note_of_it(_: &Namespace) -> Result
     Ok(())
 }
 
-pub(crate) fn on_a_stubborn_process_offer_kill_and_wait(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn on_a_stubborn_process_offer_kill_and_wait(_: &LabNamespace) -> Result<(), NotHere> {
     let (socket, at) = listener();
     let port = at.port();
     let mut server = Other::holding(socket, &mut shell("trap '' TERM; exec cat"));
@@ -180,9 +180,9 @@ pub(crate) fn on_a_stubborn_process_offer_kill_and_wait(_: &Namespace) -> Result
 }
 
 pub(crate) fn on_the_first_of_a_container_ask_for_its_number(
-    namespace: &Namespace,
+    namespace: &LabNamespace,
 ) -> Result<(), NotHere> {
-    if !namespace.by_root() {
+    if !namespace.created_by_root() {
         return Err(NotHere::NoRoot);
     }
     let (socket, at) = listener();
@@ -213,7 +213,7 @@ const FORKING: &str = "exec 3<&0; cat <&3 & cat <&3 & (i=0; while [ $i -lt 20000
      i=$((i+1)); (: & (: & wait) & wait) & wait $!; done) & wait";
 const FORKING_TREES: usize = 8;
 
-pub(crate) fn on_a_forking_tree_leave_nobody(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn on_a_forking_tree_leave_nobody(_: &LabNamespace) -> Result<(), NotHere> {
     let mut others = 0;
     for _ in 0..FORKING_TREES {
         let (socket, at) = listener();

@@ -3,7 +3,7 @@
 //! is ever hit.
 
 use super::NOBODY;
-use super::namespace::{Namespace, NotHere, is_deep, program, where_anybody_may_run_it};
+use super::namespace::{LabNamespace, NotHere, is_deep, program, where_anybody_may_run_it};
 use super::patience::{PATIENCE, wait_for};
 use super::watch::{Watch, row};
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
@@ -16,13 +16,13 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 use std::time::Instant;
-use tcplens::control::destroy::{Close, SockDestroy};
+use tcplens::control::sock_destroy::{ConnectionCloser, SockDestroy};
 use tcplens::lab::DeviceChoice;
-use tcplens::lab::kind::Kind;
-use tcplens::lab::parked::Parked;
-use tcplens::lab::path::Path;
+use tcplens::lab::address_kind::AddressKind;
 use tcplens::lab::rig::Rig;
-use tcplens::model::closing::{Closable, CloseRefusal};
+use tcplens::lab::rig_socket::RigSocket;
+use tcplens::lab::socket_kind::RigSocketKind;
+use tcplens::model::close::{CloseRefusal, CloseTarget};
 use tcplens::model::observation::Observation;
 use tcplens::model::row::{Phase, Row};
 use tcplens::model::state::State;
@@ -43,21 +43,28 @@ struct Outcome {
     reset: Option<bool>,
 }
 
-pub(crate) fn does_in_each_state_what_is_promised(namespace: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn does_in_each_state_what_is_promised(namespace: &LabNamespace) -> Result<(), NotHere> {
     let mut control = SockDestroy;
-    assert_eq!(control.ready(), Ok(()), "the namespace is our own");
+    assert_eq!(
+        control.check_available(),
+        Ok(()),
+        "the namespace is our own"
+    );
     let mut rig = Rig::open(namespace, DeviceChoice::Auto).unwrap();
-    for path in Path::offered() {
-        for kind in Kind::ALL.into_iter().filter(|kind| kind.goes(path)) {
-            let before = rig.parked().len();
-            rig.park(kind, path).unwrap();
-            let latest = &rig.parked()[before..];
-            let named = |parked: &Parked| parked.state == kind.state();
+    for path in AddressKind::supported() {
+        for kind in RigSocketKind::ALL
+            .into_iter()
+            .filter(|kind| kind.supports(path))
+        {
+            let before = rig.sockets().len();
+            rig.create(kind, path).unwrap();
+            let latest = &rig.sockets()[before..];
+            let named = |parked: &RigSocket| parked.state == kind.state();
             let number = before + latest.iter().position(named).unwrap();
-            let parked = rig.parked()[number].clone();
+            let parked = rig.sockets()[number].clone();
             let outcome = destroy(&mut rig, number, &parked, &mut control);
             check(kind, &outcome);
-            if path == Path::V4 {
+            if path == AddressKind::V4 {
                 tell(kind, &outcome);
             }
         }
@@ -68,14 +75,14 @@ pub(crate) fn does_in_each_state_what_is_promised(namespace: &Namespace) -> Resu
 fn destroy(
     rig: &mut Rig<'_>,
     number: usize,
-    parked: &Parked,
+    parked: &RigSocket,
     control: &mut SockDestroy,
 ) -> Outcome {
     let mut watch = Watch::begin(SourceChoice::SockDiag);
     let seen = watch.look();
     let shown = find(&seen, parked).unwrap_or_else(|| panic!("{parked:?}"));
     let owner = parked.inode.map(descriptor);
-    let target = Closable::of(&shown, seen.namespaces[0].id);
+    let target = CloseTarget::from_row(&shown, seen.namespaces[0].id);
     let answer = match target.and_then(|target| control.close(&target)) {
         Ok(()) => "closed",
         Err(refusal) => refusal.key(),
@@ -98,33 +105,33 @@ fn destroy(
 }
 
 /// The table of outcomes, as the dialog and the README promise it.
-fn check(kind: Kind, outcome: &Outcome) {
+fn check(kind: RigSocketKind, outcome: &Outcome) {
     use State::{BoundInactive, Unconnected};
     let owned = matches!(
         kind,
-        Kind::SynSent
-            | Kind::Established
-            | Kind::EstablishedShared
-            | Kind::EstablishedUnread
-            | Kind::EstablishedUnacknowledged
-            | Kind::EstablishedBlocked
-            | Kind::FinWait1
-            | Kind::FinWait2
-            | Kind::Closing
-            | Kind::CloseWait
-            | Kind::CloseWaitUnread
-            | Kind::LastAck
+        RigSocketKind::SynSent
+            | RigSocketKind::Established
+            | RigSocketKind::EstablishedShared
+            | RigSocketKind::EstablishedUnread
+            | RigSocketKind::EstablishedUnacknowledged
+            | RigSocketKind::EstablishedBlocked
+            | RigSocketKind::FinWait1
+            | RigSocketKind::FinWait2
+            | RigSocketKind::Closing
+            | RigSocketKind::CloseWait
+            | RigSocketKind::CloseWaitUnread
+            | RigSocketKind::LastAck
     );
     let expected = match kind {
-        Kind::Bound => ("no_connection", Some(BoundInactive), None),
-        Kind::Datagrams => ("no_connection", Some(Unconnected), None),
+        RigSocketKind::Bound => ("no_connection", Some(BoundInactive), None),
+        RigSocketKind::Datagrams => ("no_connection", Some(Unconnected), None),
         // The ports were the kernel's choice, so nothing keeps them.
-        Kind::DatagramsConnected
-        | Kind::Listener
-        | Kind::ListenerAnywhere
-        | Kind::PortShared
-        | Kind::ListenerShared
-        | Kind::QueueFull => ("closed", None, Some(ECONNABORTED)),
+        RigSocketKind::DatagramsConnected
+        | RigSocketKind::Listens
+        | RigSocketKind::ListenerAnywhere
+        | RigSocketKind::PortShared
+        | RigSocketKind::ListenerShared
+        | RigSocketKind::QueueFull => ("closed", None, Some(ECONNABORTED)),
         _ => ("closed", None, owned.then_some(ECONNABORTED)),
     };
     let got = (outcome.answer, outcome.left, outcome.errno);
@@ -132,7 +139,7 @@ fn check(kind: Kind, outcome: &Outcome) {
     // Where the peer may still send, it hears of it.
     let reset = match kind.state() {
         State::Established | State::CloseWait | State::FinWait1 => true,
-        State::FinWait2 => kind != Kind::FinWait2Shrunk,
+        State::FinWait2 => kind != RigSocketKind::FinWait2Shrunk,
         _ => false,
     };
     if let Some(heard) = outcome.reset {
@@ -140,7 +147,7 @@ fn check(kind: Kind, outcome: &Outcome) {
     }
 }
 
-fn tell(kind: Kind, outcome: &Outcome) {
+fn tell(kind: RigSocketKind, outcome: &Outcome) {
     let left = outcome
         .left
         .map_or("gone".to_owned(), |state| format!("stays as {state}"));
@@ -162,8 +169,8 @@ fn tell(kind: Kind, outcome: &Outcome) {
     );
 }
 
-fn find(seen: &Observation, parked: &Parked) -> Option<Row> {
-    let ends = parked.ends();
+fn find(seen: &Observation, parked: &RigSocket) -> Option<Row> {
+    let ends = parked.endpoints();
     let mut rows = seen.rows.iter();
     rows.find(|row| {
         let inode = row.socket.inode.map(|inode| u64::from(inode.get()));
@@ -198,7 +205,7 @@ fn client(from: SocketAddr, to: SocketAddr) -> TcpStream {
 
 /// A person looks at a connection, it ends, the same addresses are taken by
 /// another one, and only then the person closes what they saw.
-pub(crate) fn never_hits_who_came_to_the_same_addresses(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn never_hits_who_came_to_the_same_addresses(_: &LabNamespace) -> Result<(), NotHere> {
     let rounds = if is_deep() { 10_000 } else { 200 };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap();
@@ -220,7 +227,7 @@ pub(crate) fn never_hits_who_came_to_the_same_addresses(_: &Namespace) -> Result
         let shown = watch.until("the connection", |seen| {
             row(seen, local, Some(peer)).filter(|row| row.phase != Phase::Closed)
         });
-        let target = Closable::of(&shown, shown.socket.namespace).unwrap();
+        let target = CloseTarget::from_row(&shown, shown.socket.namespace).unwrap();
         // Reset, so that no TIME_WAIT keeps the addresses.
         sockopt::set_socket_linger(&near, Some(std::time::Duration::ZERO)).unwrap();
         drop(near);
@@ -241,7 +248,7 @@ pub(crate) fn never_hits_who_came_to_the_same_addresses(_: &Namespace) -> Result
     assert_eq!((answers.get("gone"), wrong), (Some(&rounds), 0));
     // That the test can fail: the cookie of the one that is there does close it.
     let shown = row(&watch.look(), from, Some(at)).unwrap();
-    let target = Closable::of(&shown, shown.socket.namespace).unwrap();
+    let target = CloseTarget::from_row(&shown, shown.socket.namespace).unwrap();
     assert_eq!(control.close(&target), Ok(()));
     assert!(talk(&mut near, &mut far).is_err());
     Ok(())
@@ -255,7 +262,7 @@ fn talk(from: &mut TcpStream, to: &mut TcpStream) -> std::io::Result<()> {
 
 /// The question may stand for long: a connection that has come to `TIME_WAIT`
 /// meanwhile has the same cookie, but closing it was not what was confirmed.
-pub(crate) fn leaves_alone_what_has_changed(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn leaves_alone_what_has_changed(_: &LabNamespace) -> Result<(), NotHere> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap();
     let near = TcpStream::connect(at).unwrap();
@@ -263,7 +270,7 @@ pub(crate) fn leaves_alone_what_has_changed(_: &Namespace) -> Result<(), NotHere
     let (far, _) = listener.accept().unwrap();
     let mut watch = Watch::begin(SourceChoice::SockDiag);
     let shown = watch.until("the connection", |seen| row(seen, from, Some(at)));
-    let target = Closable::of(&shown, shown.socket.namespace).unwrap();
+    let target = CloseTarget::from_row(&shown, shown.socket.namespace).unwrap();
     drop(near);
     drop(far);
     let waits = |seen: &Observation| {
@@ -278,7 +285,7 @@ pub(crate) fn leaves_alone_what_has_changed(_: &Namespace) -> Result<(), NotHere
     assert_eq!(SockDestroy.close(&target), Err(CloseRefusal::Changed));
     assert!(waits(&watch.look()).is_some(), "it is still there");
     // Asked about as it is now, it is closed.
-    let target = Closable::of(&changed, changed.socket.namespace).unwrap();
+    let target = CloseTarget::from_row(&changed, changed.socket.namespace).unwrap();
     assert_eq!(SockDestroy.close(&target), Ok(()));
     assert!(waits(&watch.look()).is_none());
     println!("a connection that had come to TIME_WAIT was left alone");
@@ -287,7 +294,7 @@ pub(crate) fn leaves_alone_what_has_changed(_: &Namespace) -> Result<(), NotHere
 
 /// Of listeners that share a port the kernel finds any: the one that is meant
 /// is closed, and no other.
-pub(crate) fn finds_one_listener_among_many(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn finds_one_listener_among_many(_: &LabNamespace) -> Result<(), NotHere> {
     const TOGETHER: usize = 16;
     let mut at: SocketAddr = "127.0.0.1:0".parse().unwrap();
     let mut listeners = Vec::new();
@@ -311,7 +318,7 @@ pub(crate) fn finds_one_listener_among_many(_: &Namespace) -> Result<(), NotHere
         let open = |row: &&Row| row.socket.state == State::Listen && row.phase != Phase::Closed;
         assert_eq!(seen.rows.iter().filter(open).count(), TOGETHER - round);
         let shown = *seen.rows.iter().rfind(open).unwrap();
-        let target = Closable::of(&shown, shown.socket.namespace).unwrap();
+        let target = CloseTarget::from_row(&shown, shown.socket.namespace).unwrap();
         assert_eq!(SockDestroy.close(&target), Ok(()), "{round}");
         // Asking takes the error away.
         assert_eq!(errors(&listeners), 1);
@@ -324,8 +331,8 @@ pub(crate) fn finds_one_listener_among_many(_: &Namespace) -> Result<(), NotHere
 
 /// Who has no privilege is told so, beforehand and by the kernel, and nothing
 /// is closed.
-pub(crate) fn is_refused_to_an_ordinary_user(namespace: &Namespace) -> Result<(), NotHere> {
-    if !namespace.by_root() {
+pub(crate) fn is_refused_to_an_ordinary_user(namespace: &LabNamespace) -> Result<(), NotHere> {
+    if !namespace.created_by_root() {
         return Err(NotHere::NoRoot);
     }
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -333,16 +340,16 @@ pub(crate) fn is_refused_to_an_ordinary_user(namespace: &Namespace) -> Result<()
     let (mut far, from) = listener.accept().unwrap();
     let mut watch = Watch::begin(SourceChoice::SockDiag);
     let shown = row(&watch.look(), from, Some(listener.local_addr().unwrap())).unwrap();
-    let target = Closable::of(&shown, shown.socket.namespace).unwrap();
+    let target = CloseTarget::from_row(&shown, shown.socket.namespace).unwrap();
     let mut control = SockDestroy;
-    assert_eq!(control.ready(), Ok(()));
+    assert_eq!(control.check_available(), Ok(()));
     let folder = tempfile::tempdir().unwrap();
     let program = where_anybody_may_run_it(&program(), folder.path()).unwrap();
 
     setgroups(&[]).unwrap();
     setgid(Gid::from_raw(NOBODY)).unwrap();
     setuid(Uid::from_raw(NOBODY)).unwrap();
-    assert_eq!(control.ready(), Err(CloseRefusal::NotPermitted));
+    assert_eq!(control.check_available(), Err(CloseRefusal::NotPermitted));
     assert_eq!(control.close(&target), Err(CloseRefusal::NotPermitted));
     let port = from.port();
     let order = format!("close sport = :{port} --yes");
@@ -365,7 +372,7 @@ pub(crate) fn is_refused_to_an_ordinary_user(namespace: &Namespace) -> Result<()
 }
 
 /// Ends of a connection on loopback see what the dialog says they will.
-pub(crate) fn is_seen_by_both_ends(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn is_seen_by_both_ends(_: &LabNamespace) -> Result<(), NotHere> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap();
     let mut near = TcpStream::connect(at).unwrap();
@@ -374,7 +381,7 @@ pub(crate) fn is_seen_by_both_ends(_: &Namespace) -> Result<(), NotHere> {
     let mut control = SockDestroy;
     let mut close = |local, peer| {
         let shown = row(&watch.look(), local, peer).unwrap();
-        let target = Closable::of(&shown, shown.socket.namespace).unwrap();
+        let target = CloseTarget::from_row(&shown, shown.socket.namespace).unwrap();
         control.close(&target).unwrap();
     };
     close(at, Some(from));
@@ -401,7 +408,7 @@ pub(crate) fn is_seen_by_both_ends(_: &Namespace) -> Result<(), NotHere> {
     let peer: SocketAddr = "127.0.0.1:5301".parse().unwrap();
     datagrams.connect(peer).unwrap();
     let shown = row(&watch.look(), at, Some(peer)).unwrap();
-    let target = Closable::of(&shown, shown.socket.namespace).unwrap();
+    let target = CloseTarget::from_row(&shown, shown.socket.namespace).unwrap();
     SockDestroy.close(&target).unwrap();
     let owner = datagrams.recv(&mut [0; 1]).unwrap_err();
     assert_eq!(owner.kind(), ErrorKind::ConnectionAborted);
@@ -420,7 +427,7 @@ fn mptcp() -> Option<OwnedFd> {
 
 /// Listeners of MPTCP are refused one by one, a path that is closed is not told to
 /// its program, and where the peer speaks TCP alone all is as ever.
-pub(crate) fn of_mptcp_does_what_is_said(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn of_mptcp_does_what_is_said(_: &LabNamespace) -> Result<(), NotHere> {
     let Some(listener) = mptcp() else {
         return Err(NotHere::Missing("this kernel has no MPTCP".to_owned()));
     };
@@ -432,14 +439,14 @@ pub(crate) fn of_mptcp_does_what_is_said(_: &Namespace) -> Result<(), NotHere> {
 
     let shown = row(&watch.look(), at, None).unwrap();
     let namespace = shown.socket.namespace;
-    let target = Closable::of(&shown, namespace).unwrap();
+    let target = CloseTarget::from_row(&shown, namespace).unwrap();
     assert!(SockDestroy.is_mptcp(&target), "the listener is known");
-    assert_eq!(target.of_mptcp(), Err(CloseRefusal::MptcpListener));
+    assert_eq!(target.into_mptcp(), Err(CloseRefusal::MptcpListener));
     // What the kernel itself says, and that it closes others all the same.
     let answer = SockDestroy.close(&target);
     println!("mptcp listener: {answer:?}");
-    assert_eq!(answer, Err(CloseRefusal::NotThisOne));
-    assert_eq!(SockDestroy.ready(), Ok(()));
+    assert_eq!(answer, Err(CloseRefusal::UnsupportedForSocket));
+    assert_eq!(SockDestroy.check_available(), Ok(()));
 
     let near = mptcp().unwrap();
     connect(&near, &at).unwrap();
@@ -448,12 +455,12 @@ pub(crate) fn of_mptcp_does_what_is_said(_: &Namespace) -> Result<(), NotHere> {
     talk(&mut near, &mut far).unwrap();
     talk(&mut far, &mut near).unwrap();
     let shown = row(&watch.look(), at, Some(from)).unwrap();
-    let target = Closable::of(&shown, namespace).unwrap();
+    let target = CloseTarget::from_row(&shown, namespace).unwrap();
     // Taken for a plain connection, it is left alone.
-    assert_eq!(SockDestroy.close(&target), Err(CloseRefusal::MptcpPath));
+    assert_eq!(SockDestroy.close(&target), Err(CloseRefusal::MptcpSubflow));
     assert!(SockDestroy.is_mptcp(&target));
-    let target = target.of_mptcp().unwrap();
-    let seen = (target.owner_sees(), target.peer_sees());
+    let target = target.into_mptcp().unwrap();
+    let seen = (target.effect_on_owner(), target.effect_on_peer());
     assert_eq!(seen, ("owner_mptcp", "peer_mptcp"));
     assert_eq!(SockDestroy.close(&target), Ok(()));
     wait_for("the path to go from the table", || {
@@ -473,9 +480,9 @@ pub(crate) fn of_mptcp_does_what_is_said(_: &Namespace) -> Result<(), NotHere> {
     let (mut far, from) = listener.accept().unwrap();
     talk(&mut near, &mut far).unwrap();
     let shown = row(&watch.look(), at, Some(from)).unwrap();
-    let target = Closable::of(&shown, namespace).unwrap();
+    let target = CloseTarget::from_row(&shown, namespace).unwrap();
     assert!(!SockDestroy.is_mptcp(&target), "it fell back to TCP");
-    assert_eq!(target.owner_sees(), "owner_aborted");
+    assert_eq!(target.effect_on_owner(), "owner_aborted");
     SockDestroy.close(&target).unwrap();
     let owner = far.read(&mut [0; 1]).unwrap_err();
     assert_eq!(owner.kind(), ErrorKind::ConnectionAborted);

@@ -2,25 +2,25 @@
 //! was really sent.
 
 use super::crowd::Crowd;
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::patience::wait_for;
 use super::table::listed;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
-use tcplens::model::flow::Rate;
-use tcplens::model::reading::{Matter, Reading};
+use tcplens::model::reading::{Reading, ReadingKind};
 use tcplens::model::row::Row;
 use tcplens::model::socket::Socket;
+use tcplens::model::tcp_metrics::Rate;
 use tcplens::monitor::Monitor;
 use tcplens::source::ReadingSource;
-use tcplens::source::live::{Live, LiveOptions};
+use tcplens::source::live::{LiveOptions, LiveSource};
 
 /// What both tell of a connection, by the names of the JSON.
 type Told = BTreeMap<&'static str, u64>;
 
-pub(crate) fn agree_with_ss(namespace: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn agree_with_ss(namespace: &LabNamespace) -> Result<(), NotHere> {
     if ss().is_none() {
         return Err(NotHere::NoTool("ss"));
     }
@@ -99,13 +99,13 @@ fn line(line: &str) -> Option<(String, Told)> {
     Some((named("sk:")?.to_owned(), told))
 }
 
-pub(crate) fn rates_are_those_of_what_was_sent(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn rates_are_those_of_what_was_sent(_: &LabNamespace) -> Result<(), NotHere> {
     const AMOUNT: usize = 60_000;
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let listener = TcpListener::bind(address).unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut server, _) = listener.accept().unwrap();
-        let mut live = Live::open(&LiveOptions::default()).unwrap();
+        let mut live = LiveSource::open(&LiveOptions::default()).unwrap();
         let mut monitor = Monitor::default();
         let seen = monitor.fold(live.read_table().unwrap()).unwrap();
         let connections: Vec<Socket> = seen
@@ -124,31 +124,34 @@ pub(crate) fn rates_are_those_of_what_was_sent(_: &Namespace) -> Result<(), NotH
             let reading = live.read_details(&connections);
             let ended = reading.time.monotonic_ms;
             let seen = monitor.fold(reading)?;
-            let acked = |row: &Row| seen.flow(row).is_some_and(|flow| flow.tx.is_some());
+            let acked = |row: &Row| {
+                seen.tcp_metrics(row)
+                    .is_some_and(|flow| flow.tx_rate.is_some())
+            };
             seen.rows.iter().any(acked).then(|| (ended, seen.clone()))
         });
-        let sent = Rate::over(u64::try_from(AMOUNT).unwrap(), ended - began);
-        let nothing = Rate::over(0, 1);
+        let sent = Rate::from_bytes(u64::try_from(AMOUNT).unwrap(), ended - began);
+        let nothing = Rate::from_bytes(0, 1);
         let here = server.peer_addr().unwrap();
         for row in seen.rows.iter().filter(|row| row.socket.is_connection()) {
-            let flow = seen.flow(row).unwrap();
+            let flow = seen.tcp_metrics(row).unwrap();
             let expected = if row.socket.local.port == here.port() {
                 (nothing, sent)
             } else {
                 (sent, nothing)
             };
-            assert_eq!(flow.rx.zip(flow.tx), Some(expected), "{row:?}");
+            assert_eq!(flow.rx_rate.zip(flow.tx_rate), Some(expected), "{row:?}");
         }
         assert_exact(&mut live, &connections);
-        println!("{address}: {} bytes a second", sent.bytes());
+        println!("{address}: {} bytes a second", sent.bytes_per_second());
     }
     Ok(())
 }
 
 /// Only the socket that was meant answers.
-fn assert_exact(live: &mut Live, connections: &[Socket]) {
-    let known = |reading: Reading| match reading.matter {
-        Matter::Details(known) => known.len(),
+fn assert_exact(live: &mut LiveSource, connections: &[Socket]) {
+    let known = |reading: Reading| match reading.kind {
+        ReadingKind::Details(known) => known.len(),
         other => panic!("{other:?}"),
     };
     assert_eq!(known(live.read_details(connections)), connections.len());

@@ -3,7 +3,7 @@
 //! and the lab's own list of what it has parked.
 
 use super::crowd::Crowd;
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::patience::wait_for;
 use super::table::{Difference, Facts, Key, Table, compare, listed, table};
 use super::witness;
@@ -13,10 +13,10 @@ use std::fmt::Write as _;
 use std::fs;
 use std::net::IpAddr;
 use tcplens::lab::DeviceChoice;
-use tcplens::lab::kind::Kind;
-use tcplens::lab::parked::Parked;
-use tcplens::lab::parking::Parking;
-use tcplens::lab::path::Path;
+use tcplens::lab::address_kind::AddressKind;
+use tcplens::lab::rig_process::RigProcess;
+use tcplens::lab::rig_socket::RigSocket;
+use tcplens::lab::socket_kind::RigSocketKind;
 use tcplens::model::protocol::Protocol;
 use tcplens::model::state::State;
 
@@ -43,19 +43,19 @@ fn read_steadily() -> Readings {
 }
 
 /// With the device that is to be had.
-pub(crate) fn agrees_row_by_row(namespace: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn agrees_row_by_row(namespace: &LabNamespace) -> Result<(), NotHere> {
     agree(namespace, DeviceChoice::Auto);
     Ok(())
 }
 
 /// With the device for those who may not open a better one.
-pub(crate) fn agrees_on_a_pair_of_devices(namespace: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn agrees_on_a_pair_of_devices(namespace: &LabNamespace) -> Result<(), NotHere> {
     agree(namespace, DeviceChoice::Pair);
     Ok(())
 }
 
-fn agree(namespace: &Namespace, choice: DeviceChoice) {
-    let parking = Parking::start(namespace, choice).unwrap();
+fn agree(namespace: &LabNamespace, choice: DeviceChoice) {
+    let parking = RigProcess::start(namespace, choice).unwrap();
     let crowd = Crowd::gather(namespace);
     let readings = read_steadily();
     drop(crowd);
@@ -63,14 +63,16 @@ fn agree(namespace: &Namespace, choice: DeviceChoice) {
     let mut diag = table(&readings.diag, true);
     assert_parked(&parking, &diag, true);
     assert_parked(&parking, &proc, false);
-    print_matrix(parking.parked(), &diag, &proc, &readings);
+    print_matrix(parking.sockets(), &diag, &proc, &readings);
 
     // Only sock_diag tells of sockets that merely have a port, and ss does not
     // ask for them: the lab is the witness.
     let is_bound = |facts: &Facts| facts.state == "bound_inactive";
     let bound: Table = diag.extract_if(.., |_, facts| is_bound(facts)).collect();
-    let made = parking.parked().iter();
-    let made = made.filter(|made| made.kind == Kind::Bound).count();
+    let made = parking.sockets().iter();
+    let made = made
+        .filter(|made| made.kind == RigSocketKind::Bound)
+        .count();
     assert_eq!(bound.len(), if tells_of_bound() { made } else { 0 });
 
     assert!(
@@ -100,7 +102,7 @@ fn agree(namespace: &Namespace, choice: DeviceChoice) {
     }
     println!(
         "the lab's own list: {} sockets in both, and nothing else on its addresses; bound: {}",
-        parking.parked().len() - made,
+        parking.sockets().len() - made,
         bound.len()
     );
 }
@@ -111,7 +113,7 @@ fn assert_nothing(difference: &Difference, source: &str, witness: &str) {
     assert_eq!(wrong, 0, "--source {source} against {witness}:\n{report}");
 }
 
-fn key(parked: &Parked) -> Key {
+fn key(parked: &RigSocket) -> Key {
     Key {
         protocol: match parked.kind.protocol() {
             Protocol::Tcp => "tcp",
@@ -125,10 +127,10 @@ fn key(parked: &Parked) -> Key {
 
 /// Every socket that the lab has parked is listed as what it is, and no other
 /// is listed for it.
-fn assert_parked(parking: &Parking, listed: &Table, is_diag: bool) {
+fn assert_parked(parking: &RigProcess, listed: &Table, is_diag: bool) {
     let mut known = BTreeSet::new();
     let shown = |state| state != State::BoundInactive || (is_diag && tells_of_bound());
-    for parked in parking.parked() {
+    for parked in parking.sockets() {
         let key = key(parked);
         let Some(found) = listed.get(&key) else {
             assert!(!shown(parked.state), "missing: {parked:?}");
@@ -139,7 +141,7 @@ fn assert_parked(parking: &Parking, listed: &Table, is_diag: bool) {
         assert_eq!(found.family.as_deref(), Some(family), "{parked:?}");
         let pids: Vec<u32> = found.owners.keys().copied().collect();
         assert_eq!(pids, parked.pids, "{parked:?}");
-        if is_diag && parked.path == Path::LinkLocal {
+        if is_diag && parked.path == AddressKind::LinkLocal {
             assert_eq!(found.interface.as_deref(), Some("lab0"), "{parked:?}");
         }
         assert!(known.insert(key), "parked twice: {parked:?}");
@@ -155,19 +157,21 @@ fn assert_parked(parking: &Parking, listed: &Table, is_diag: bool) {
 }
 
 fn is_the_labs(address: IpAddr) -> bool {
-    Path::ALL.iter().any(|path| path.here() == address)
+    AddressKind::ALL
+        .iter()
+        .any(|path| path.local_address() == address)
 }
 
 /// State by path, and in each field how many the lab parked and how many each
 /// reading shows in that state.
-fn print_matrix(parked: &[Parked], diag: &Table, proc: &Table, readings: &Readings) {
+fn print_matrix(parked: &[RigSocket], diag: &Table, proc: &Table, readings: &Readings) {
     let tables = [
         Some(diag),
         Some(proc),
         Some(&readings.witness),
         readings.ss.as_ref(),
     ];
-    let mut counts: BTreeMap<(&str, State), BTreeMap<Path, [usize; 5]>> = BTreeMap::new();
+    let mut counts: BTreeMap<(&str, State), BTreeMap<AddressKind, [usize; 5]>> = BTreeMap::new();
     for parked in parked {
         let state = (key(parked).protocol, parked.state);
         let field = counts.entry(state).or_default();
@@ -181,13 +185,13 @@ fn print_matrix(parked: &[Parked], diag: &Table, proc: &Table, readings: &Readin
     }
     println!("parked · sock-diag · proc · /proc by other code · ss");
     let mut head = format!("{:<21}", "");
-    for path in Path::ALL {
+    for path in AddressKind::ALL {
         let _ = write!(head, "{:<21}", path.word());
     }
     println!("{}", head.trim_end());
     for ((protocol, state), paths) in &counts {
         let mut line = format!("{:<21}", format!("{protocol} {}", state.key()));
-        for path in Path::ALL {
+        for path in AddressKind::ALL {
             let field = paths.get(&path).copied().unwrap_or_default();
             let field = field.map(|count| count.to_string()).join(" · ");
             let _ = write!(line, "{field:<21}");
@@ -218,8 +222,8 @@ fn tells_of_bound() -> bool {
 }
 
 /// Every row that nobody holds says why, and the reason is the right one.
-pub(crate) fn says_why_nobody_holds_it(namespace: &Namespace) -> Result<(), NotHere> {
-    let parking = Parking::start(namespace, DeviceChoice::Auto).unwrap();
+pub(crate) fn says_why_nobody_holds_it(namespace: &LabNamespace) -> Result<(), NotHere> {
+    let parking = RigProcess::start(namespace, DeviceChoice::Auto).unwrap();
     let readings = read_steadily();
     for (source, listing) in [("sock-diag", &readings.diag), ("proc", &readings.proc)] {
         let mut reasons: BTreeMap<String, usize> = BTreeMap::new();

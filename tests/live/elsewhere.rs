@@ -2,13 +2,13 @@
 //! our own: they are none of the table's business unless all are asked for.
 
 use super::events::{Watch, nobodys_port, refused};
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::patience::wait_for;
 use std::io::{BufRead, BufReader, Write, stdin};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, ExitCode, Stdio};
-use tcplens::model::chronicle::Happening;
-use tcplens::model::namespace::Scope;
+use tcplens::model::event_history::ConnectionEvent;
+use tcplens::model::namespace::NamespaceScope;
 
 /// The hidden first argument of the process in the other namespace.
 const ELSEWHERE: &str = "--connects-elsewhere";
@@ -24,8 +24,8 @@ pub(crate) fn asked(mut arguments: impl Iterator<Item = String>) -> Option<u64> 
 /// Enters a namespace of its own, tells the ports it goes for, and does so once
 /// a line comes.
 pub(crate) fn play(outside: u64) -> ExitCode {
-    let namespace = Namespace::enter().unwrap();
-    assert_ne!(namespace.number(), outside, "where the test program is");
+    let namespace = LabNamespace::enter().unwrap();
+    assert_ne!(namespace.id(), outside, "where the test program is");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let closed = nobodys_port();
@@ -45,17 +45,21 @@ pub(crate) fn play(outside: u64) -> ExitCode {
 }
 
 /// How many lines are about one of these ports.
-fn about(stream: &[Happening], ports: [u16; 2]) -> usize {
-    let of =
-        |line: &&Happening| ports.contains(&line.local.port) || ports.contains(&line.remote.port);
+fn about(stream: &[ConnectionEvent], ports: [u16; 2]) -> usize {
+    let of = |line: &&ConnectionEvent| {
+        ports.contains(&line.local.port) || ports.contains(&line.remote.port)
+    };
     stream.iter().filter(of).count()
 }
 
-pub(crate) fn is_told_only_if_asked_for(namespace: &Namespace) -> Result<(), NotHere> {
-    for (scope, shown) in [(Scope::Own, false), (Scope::All, true)] {
+pub(crate) fn is_told_only_if_asked_for(namespace: &LabNamespace) -> Result<(), NotHere> {
+    for (scope, shown) in [
+        (NamespaceScope::Current, false),
+        (NamespaceScope::All, true),
+    ] {
         let mut watch = Watch::over(scope, 1)?;
         let mut neighbour = Command::new(std::env::current_exe().unwrap())
-            .args([ELSEWHERE, &namespace.outside().to_string()])
+            .args([ELSEWHERE, &namespace.host_id().to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -80,10 +84,10 @@ pub(crate) fn is_told_only_if_asked_for(namespace: &Namespace) -> Result<(), Not
         refused(here, 3);
         let after = wait_for("what happened here", || {
             let after = watch.look();
-            let to_it = after.chronicle.stream.iter();
+            let to_it = after.event_history.events.iter();
             let to_it = to_it.filter(|line| line.remote.port == here).count();
             // Where all of the machine is told, others may push it out.
-            let brief = after.chronicle.brief - before.chronicle.brief;
+            let brief = after.event_history.short_lived - before.event_history.short_lived;
             let told = if shown {
                 brief >= 2 * MANY as u64 + 3
             } else {
@@ -91,8 +95,8 @@ pub(crate) fn is_told_only_if_asked_for(namespace: &Namespace) -> Result<(), Not
             };
             told.then_some(after)
         });
-        let lines = about(&after.chronicle.stream, ports);
-        let brief = after.chronicle.brief - before.chronicle.brief;
+        let lines = about(&after.event_history.events, ports);
+        let brief = after.event_history.short_lived - before.event_history.short_lived;
         println!("{scope:?}: {lines} lines of elsewhere, {brief} brief connections");
         // Elsewhere as many were refused as were taken, whose servers' ends are
         // brief, too.

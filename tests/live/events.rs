@@ -2,7 +2,7 @@
 //! kernel, counted against its own counters.
 
 use super::NOBODY;
-use super::namespace::{Namespace, NotHere, is_deep, program, where_anybody_may_run_it};
+use super::namespace::{LabNamespace, NotHere, is_deep, program, where_anybody_may_run_it};
 use super::patience::wait_for;
 use std::collections::HashSet;
 use std::fs;
@@ -15,15 +15,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use tcplens::model::event::{Events, EventsChoice, Feed};
-use tcplens::model::namespace::Scope;
+use tcplens::model::event::{EventSource, Events, EventsMode};
+use tcplens::model::namespace::NamespaceScope;
 use tcplens::model::observation::Observation;
-use tcplens::model::reading::Matter;
+use tcplens::model::reading::ReadingKind;
 use tcplens::model::socket::Socket;
 use tcplens::model::state::State;
 use tcplens::monitor::{Monitor, MonitorOptions};
 use tcplens::source::ReadingSource;
-use tcplens::source::live::{Live, LiveOptions};
+use tcplens::source::live::{LiveOptions, LiveSource};
 
 /// Where our instances appear.
 const INSTANCES: &str = "/sys/kernel/tracing/instances";
@@ -33,7 +33,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Tables, and what is told between them.
 pub(crate) struct Watch {
-    live: Live,
+    live: LiveSource,
     monitor: Monitor,
     /// Ends of connections to a port that any table has shown.
     shown: HashSet<(u16, u16)>,
@@ -64,7 +64,7 @@ struct Sums {
 impl Sums {
     fn take(&mut self, events: &Events) {
         self.lost += events.lost;
-        self.ended += events.endings.len();
+        self.ended += events.destroyed.len();
         self.cost_permille.extend(events.cost_permille);
         self.told += events.changes.len() as u64;
         let mut last = 0;
@@ -78,7 +78,7 @@ impl Sums {
             match (change.from, change.to) {
                 (State::Closed, State::SynSent) => {
                     self.begun += 1;
-                    let caller = change.caller.as_ref();
+                    let caller = change.process.as_ref();
                     let us = caller.is_some_and(|caller| caller.pid == std::process::id());
                     self.begun_by_us += usize::from(us);
                 }
@@ -96,7 +96,7 @@ impl Watch {
     }
 
     /// Over one namespace, or all.
-    pub(crate) fn over(scope: Scope, port: u16) -> Result<Self, NotHere> {
+    pub(crate) fn over(scope: NamespaceScope, port: u16) -> Result<Self, NotHere> {
         let options = LiveOptions {
             scope,
             ..LiveOptions::default()
@@ -106,11 +106,11 @@ impl Watch {
 
     fn by(options: LiveOptions, port: u16) -> Result<Self, NotHere> {
         let options = LiveOptions {
-            events: EventsChoice::On,
+            events_mode: EventsMode::On,
             ..options
         };
         let mut watch = Self {
-            live: Live::open(&options).unwrap(),
+            live: LiveSource::open(&options).unwrap(),
             monitor: Monitor::new(MonitorOptions::default()),
             shown: HashSet::new(),
             sums: Sums {
@@ -122,20 +122,20 @@ impl Watch {
             folding: Duration::ZERO,
         };
         let first = watch.look();
-        match first.chronicle.feed {
-            Feed::Changes => Ok(watch),
+        match first.event_history.source {
+            EventSource::StateChanges => Ok(watch),
             other => Err(NotHere::NoTrace(format!("{other:?}"))),
         }
     }
 
     /// Whose ways the next tables tell.
     pub(crate) fn follow(&mut self, sockets: &[Socket]) {
-        self.monitor.follow(sockets);
+        self.monitor.set_followed(sockets);
     }
 
     pub(crate) fn look(&mut self) -> std::sync::Arc<Observation> {
         let reading = self.live.read_events().unwrap();
-        if let Matter::Events(events) = &reading.matter {
+        if let ReadingKind::Events(events) = &reading.kind {
             self.sums.take(events);
         }
         let before = own_time();
@@ -193,7 +193,7 @@ fn counted_failures() -> u64 {
     count.parse().unwrap()
 }
 
-pub(crate) fn tell_of_refused_connects(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn tell_of_refused_connects(_: &LabNamespace) -> Result<(), NotHere> {
     let port = nobodys_port();
     let mut watch = Watch::begin(port)?;
     let before = counted_failures();
@@ -212,11 +212,11 @@ pub(crate) fn tell_of_refused_connects(_: &Namespace) -> Result<(), NotHere> {
     assert_eq!((sums.begun, sums.begun_by_us), (MANY, MANY));
     assert_eq!((sums.refused, sums.lost), (MANY, 0));
     assert!(watch.shown.len() < MANY / 10);
-    assert!(last.chronicle.brief >= MANY as u64 - watch.shown.len() as u64);
+    assert!(last.event_history.short_lived >= MANY as u64 - watch.shown.len() as u64);
     Ok(())
 }
 
-pub(crate) fn tell_of_brief_connections(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn tell_of_brief_connections(_: &LabNamespace) -> Result<(), NotHere> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address: SocketAddr = listener.local_addr().unwrap();
     let mut watch = Watch::begin(address.port())?;
@@ -242,7 +242,7 @@ pub(crate) fn tell_of_brief_connections(_: &Namespace) -> Result<(), NotHere> {
         watch.shown.len(),
         sums.answered,
         sums.begun_by_us,
-        last.chronicle.brief,
+        last.event_history.short_lived,
         sums.ended,
         sums.lost
     );
@@ -251,15 +251,15 @@ pub(crate) fn tell_of_brief_connections(_: &Namespace) -> Result<(), NotHere> {
     assert!(sums.ended >= MANY);
     // Tables show what stays of the clients' ends; the servers' are brief, but
     // for those into which a table fell.
-    assert!(last.chronicle.brief >= MANY as u64 * 9 / 10);
-    assert!(last.chronicle.brief <= MANY as u64 * 11 / 10);
-    let stream = last.chronicle.stream.iter();
-    assert!(stream.filter(|line| line.carried.is_some()).count() > 10);
+    assert!(last.event_history.short_lived >= MANY as u64 * 9 / 10);
+    assert!(last.event_history.short_lived <= MANY as u64 * 11 / 10);
+    let stream = last.event_history.events.iter();
+    assert!(stream.filter(|line| line.payload.is_some()).count() > 10);
     Ok(())
 }
 
 /// Processor time of this process, children excluded.
-fn processor_time() -> Duration {
+fn cpu_time() -> Duration {
     let used = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).unwrap();
     let time = |value: nix::sys::time::TimeVal| {
         Duration::new(
@@ -316,19 +316,19 @@ fn storm(port: u16, many: usize) -> Duration {
     began.elapsed()
 }
 
-pub(crate) fn keep_up_with_a_storm(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn keep_up_with_a_storm(_: &LabNamespace) -> Result<(), NotHere> {
     let port = nobodys_port();
     let many: u32 = if is_deep() { 500_000 } else { 20_000 };
     let pairs = if is_deep() { 5 } else { 1 };
     for _ in 0..pairs {
-        let before = processor_time();
+        let before = cpu_time();
         let bare = storm(port, many as usize);
-        let bare_cpu = processor_time().saturating_sub(before);
+        let bare_cpu = cpu_time().saturating_sub(before);
         let mut watch = Watch::begin(port)?;
-        let (before, reading) = (processor_time(), reading_time());
+        let (before, reading) = (cpu_time(), reading_time());
         let mut told = Duration::ZERO;
         watch.during(|| told = storm(port, many as usize));
-        let told_cpu = processor_time().saturating_sub(before);
+        let told_cpu = cpu_time().saturating_sub(before);
         let reading = reading_time().saturating_sub(reading);
         let sums = &watch.sums;
         let rate = |time: Duration| f64::from(many) / time.as_secs_f64();
@@ -388,10 +388,10 @@ fn read_at_once(path: &Path) -> String {
 
 /// With room for a hundred changes, most of a storm is overwritten unread: what
 /// is told and what is said to be lost make up what the kernel wrote.
-pub(crate) fn that_are_lost_are_counted(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn that_are_lost_are_counted(_: &LabNamespace) -> Result<(), NotHere> {
     let port = nobodys_port();
     let options = LiveOptions {
-        events_kib: Some(8),
+        event_buffer_kib: Some(8),
         ..LiveOptions::default()
     };
     let mut watch = Watch::by(options, port)?;
@@ -456,7 +456,7 @@ fn signal(child: &Child, signal: rustix::process::Signal) {
 }
 
 /// Who asks for events and may not have them is told, and the check goes on.
-pub(crate) fn are_missed_aloud(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn are_missed_aloud(_: &LabNamespace) -> Result<(), NotHere> {
     if !rustix::process::geteuid().is_root() {
         return Err(NotHere::NoRoot);
     }
@@ -480,7 +480,7 @@ pub(crate) fn are_missed_aloud(_: &Namespace) -> Result<(), NotHere> {
     Ok(())
 }
 
-pub(crate) fn leave_nothing_behind(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn leave_nothing_behind(_: &LabNamespace) -> Result<(), NotHere> {
     use rustix::process::Signal;
     drop(Watch::begin(1)?);
     if !Path::new(INSTANCES).is_dir() {
@@ -549,7 +549,7 @@ fn instances_of(pid_namespace: u64) -> Vec<String> {
 
 /// What a killed container leaves behind is removed from outside, and nothing of one
 /// that runs.
-pub(crate) fn of_a_dead_pid_namespace_are_removed(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn of_a_dead_pid_namespace_are_removed(_: &LabNamespace) -> Result<(), NotHere> {
     drop(Watch::begin(1)?);
     if !Path::new(INSTANCES).is_dir() {
         return Err(NotHere::NoTrace("tracefs is mounted nowhere".to_owned()));

@@ -1,42 +1,42 @@
 //! Facts of the kernel that a diagnosis rests on.
 
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::patience::wait_for;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
-use tcplens::model::reading::Matter;
+use tcplens::model::reading::ReadingKind;
 use tcplens::model::socket::Socket;
 use tcplens::model::state::State;
 use tcplens::model::tcp_info::TcpInfo;
 use tcplens::source::ReadingSource;
-use tcplens::source::live::{Live, LiveOptions};
+use tcplens::source::live::{LiveOptions, LiveSource};
 
 /// All sockets as the table has them.
-fn table(live: &mut Live) -> Vec<Socket> {
-    match live.read_table().unwrap().matter {
-        Matter::Table(table) => table.sockets,
+fn table(live: &mut LiveSource) -> Vec<Socket> {
+    match live.read_table().unwrap().kind {
+        ReadingKind::Table(table) => table.sockets,
         other => panic!("{other:?}"),
     }
 }
 
 /// Whether the counters of a connection say that its end dialled.
-fn dialled(live: &mut Live, port: u16, state: State) -> Option<bool> {
-    info(live, port, state)?.dialled(state)
+fn dialled(live: &mut LiveSource, port: u16, state: State) -> Option<bool> {
+    info(live, port, state)?.is_initiator(state)
 }
 
-fn info(live: &mut Live, port: u16, state: State) -> Option<TcpInfo> {
+fn info(live: &mut LiveSource, port: u16, state: State) -> Option<TcpInfo> {
     let socket = table(live)
         .into_iter()
         .find(|socket| (socket.local.port, socket.state) == (port, state))?;
-    match live.read_details(&[socket]).matter {
-        Matter::Details(details) => Some(details.into_iter().next()?.1),
+    match live.read_details(&[socket]).kind {
+        ReadingKind::Details(details) => Some(details.into_iter().next()?.1),
         other => panic!("{other:?}"),
     }
 }
 
 /// What shutdown(2) was told, which `FIN_WAIT2` alone does not show.
-pub(crate) fn tells_which_halves_are_shut(_: &Namespace) -> Result<(), NotHere> {
-    let mut live = Live::open(&LiveOptions::default()).unwrap();
+pub(crate) fn tells_which_halves_are_shut(_: &LabNamespace) -> Result<(), NotHere> {
+    let mut live = LiveSource::open(&LiveOptions::default()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     for (how, both) in [(Shutdown::Write, false), (Shutdown::Both, true)] {
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -44,7 +44,7 @@ pub(crate) fn tells_which_halves_are_shut(_: &Namespace) -> Result<(), NotHere> 
         client.shutdown(how).unwrap();
         let port = client.local_addr().unwrap().port();
         let told = wait_for("the FIN to be acknowledged", || {
-            info(&mut live, port, State::FinWait2)?.receiving_shut
+            info(&mut live, port, State::FinWait2)?.receive_shutdown
         });
         assert_eq!(told, both, "{how:?}");
         drop(server);
@@ -54,9 +54,9 @@ pub(crate) fn tells_which_halves_are_shut(_: &Namespace) -> Result<(), NotHere> 
 
 /// Of `::`, whether IPv4 comes with it; of others the kernel does not tell, or
 /// it means nothing.
-pub(crate) fn tells_who_takes_ipv6_alone(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn tells_who_takes_ipv6_alone(_: &LabNamespace) -> Result<(), NotHere> {
     const DEFAULT: &str = "/proc/sys/net/ipv6/bindv6only";
-    let mut live = Live::open(&LiveOptions::default()).unwrap();
+    let mut live = LiveSource::open(&LiveOptions::default()).unwrap();
     for (setting, only) in [("0", false), ("1", true)] {
         std::fs::write(DEFAULT, setting).unwrap();
         let listener = TcpListener::bind("[::]:0").unwrap();
@@ -79,8 +79,8 @@ pub(crate) fn tells_who_takes_ipv6_alone(_: &Namespace) -> Result<(), NotHere> {
 
 /// The listener is gone, and neither end was seen before: only what was
 /// acknowledged tells who opened the connection.
-pub(crate) fn tells_who_dialled(_: &Namespace) -> Result<(), NotHere> {
-    let mut live = Live::open(&LiveOptions::default()).unwrap();
+pub(crate) fn tells_who_dialled(_: &LabNamespace) -> Result<(), NotHere> {
+    let mut live = LiveSource::open(&LiveOptions::default()).unwrap();
     for (address, carried) in [("127.0.0.1:0", 0), ("127.0.0.1:0", 70_000), ("[::1]:0", 9)] {
         let listener = TcpListener::bind(address).unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

@@ -2,13 +2,13 @@
 //! is left half written.
 
 use super::NOBODY;
-use super::namespace::{Namespace, NotHere, program, where_anybody_may_run_it};
+use super::namespace::{LabNamespace, NotHere, program, where_anybody_may_run_it};
 use super::orders::order;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use tcplens::config::file::{Place, Reader, load, load_baseline};
+use tcplens::config::file::{ConfigPath, TrustPolicy, load, load_baseline};
 
 /// Of a third user.
 const STRANGER: u32 = 65533;
@@ -41,8 +41,8 @@ fn owned(path: &Path, user: u32) {
     chown(path, Some(user), Some(user)).unwrap();
 }
 
-pub(crate) fn are_of_who_called_sudo(namespace: &Namespace) -> Result<(), NotHere> {
-    if !namespace.by_root() {
+pub(crate) fn are_of_who_called_sudo(namespace: &LabNamespace) -> Result<(), NotHere> {
+    if !namespace.created_by_root() {
         return Err(NotHere::NoRoot);
     }
     let own = tempfile::tempdir().unwrap();
@@ -87,8 +87,8 @@ pub(crate) fn are_of_who_called_sudo(namespace: &Namespace) -> Result<(), NotHer
     Ok(())
 }
 
-pub(crate) fn say_nothing_of_what_is_hidden(namespace: &Namespace) -> Result<(), NotHere> {
-    if !namespace.by_root() {
+pub(crate) fn say_nothing_of_what_is_hidden(namespace: &LabNamespace) -> Result<(), NotHere> {
+    if !namespace.created_by_root() {
         return Err(NotHere::NoRoot);
     }
     let closed = tempfile::tempdir().unwrap();
@@ -121,20 +121,20 @@ pub(crate) fn say_nothing_of_what_is_hidden(namespace: &Namespace) -> Result<(),
 }
 
 /// No text of a file is told to who may not read it.
-pub(crate) fn of_root_are_not_quoted_to_others(namespace: &Namespace) -> Result<(), NotHere> {
-    if !namespace.by_root() {
+pub(crate) fn of_root_are_not_quoted_to_others(namespace: &LabNamespace) -> Result<(), NotHere> {
+    if !namespace.created_by_root() {
         return Err(NotHere::NoRoot);
     }
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("shadow");
     let link = folder.path().join("config.toml");
     symlink(&file, &link).unwrap();
-    let mine = Reader {
-        root: true,
+    let mine = TrustPolicy {
+        is_root: true,
         invoker: None,
-        folders: true,
+        checks_dirs: true,
     };
-    let sudo = Reader {
+    let sudo = TrustPolicy {
         invoker: Some(NOBODY),
         ..mine
     };
@@ -145,13 +145,16 @@ pub(crate) fn of_root_are_not_quoted_to_others(namespace: &Namespace) -> Result<
         "bell = \"secret\"\n",
         "[[mute]]\nrule = \"secret\"\n",
     ];
-    let told = |reader, place: &Place| match load(place, reader) {
+    let told = |reader, place: &ConfigPath| match load(place, reader) {
         Ok(loaded) => loaded.warnings().collect::<Vec<_>>().join("\n"),
         Err(error) => error.to_string(),
     };
     for text in texts {
         fs::write(&file, text).unwrap();
-        for place in [Place::Named(file.clone()), Place::Usual(link.clone())] {
+        for place in [
+            ConfigPath::Named(file.clone()),
+            ConfigPath::Default(link.clone()),
+        ] {
             let veiled = told(sudo, &place);
             assert!(!veiled.contains("secret"), "{veiled}");
             assert!(veiled.contains(": this is not understood"), "{veiled}");
@@ -163,7 +166,7 @@ pub(crate) fn of_root_are_not_quoted_to_others(namespace: &Namespace) -> Result<
     Ok(())
 }
 
-pub(crate) fn are_whole_or_not_there(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn are_whole_or_not_there(_: &LabNamespace) -> Result<(), NotHere> {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().join("home");
     fs::create_dir(&home).unwrap();
@@ -199,9 +202,9 @@ fn files_below(folder: &Path) -> Vec<String> {
 }
 
 pub(crate) fn are_not_read_where_others_could_exchange_them(
-    namespace: &Namespace,
+    namespace: &LabNamespace,
 ) -> Result<(), NotHere> {
-    if !namespace.by_root() {
+    if !namespace.created_by_root() {
         return Err(NotHere::NoRoot);
     }
     let top = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! A worm's outbound SYN flood must be found, and a busy but healthy client
 //! must not.
 
-use super::namespace::{Namespace, NotHere, run_from_anybodys_folder};
+use super::namespace::{LabNamespace, NotHere, run_from_anybodys_folder};
 use super::watch::Watch;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
@@ -12,7 +12,7 @@ use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-use tcplens::model::evidence::{Breadth, Evidence};
+use tcplens::model::evidence::{Evidence, ScanKind};
 use tcplens::model::finding::{Finding, Rule, Severity};
 use tcplens::source::SourceChoice;
 
@@ -36,7 +36,7 @@ pub(crate) fn asked(mut arguments: impl Iterator<Item = String>) -> Option<u64> 
 
 /// Floods, and holds its sockets until its input closes.
 pub(crate) fn play(outside: u64) -> ExitCode {
-    Namespace::confirm(outside).unwrap();
+    LabNamespace::verify(outside).unwrap();
     let limit = getrlimit(Resource::Nofile);
     let enough = Rlimit {
         current: limit.maximum,
@@ -44,7 +44,7 @@ pub(crate) fn play(outside: u64) -> ExitCode {
     };
     setrlimit(Resource::Nofile, enough).unwrap();
     let sockets: Vec<_> = (0..ADDRESSES)
-        .map(|number| knock((Namespace::silent(number), PORT)))
+        .map(|number| knock((LabNamespace::silent_address(number), PORT)))
         .collect();
     stdout().write_all(b"all asked\n").unwrap();
     stdin().read_to_end(&mut Vec::new()).unwrap();
@@ -92,18 +92,18 @@ fn rest(since: Instant, tables: u32) {
     thread::sleep(due.saturating_duration_since(Instant::now()));
 }
 
-pub(crate) fn is_found_in_time(namespace: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn is_found_in_time(namespace: &LabNamespace) -> Result<(), NotHere> {
     for source in [SourceChoice::SockDiag, SourceChoice::Proc] {
         let mut watch = Watch::begin(source);
         let began = Instant::now();
-        let flood = Flood::begin(namespace.outside());
+        let flood = Flood::begin(namespace.host_id());
         for tables in 1.. {
             rest(began, tables);
             let seen = watch.look();
             let alarm = seen
                 .findings
                 .iter()
-                .find(|finding| finding.severity == Severity::Alarm);
+                .find(|finding| finding.severity == Severity::Critical);
             let after = began.elapsed();
             let Some(alarm) = alarm else {
                 assert!(after < IN_TIME, "{source:?}: {:?}", seen.findings);
@@ -115,7 +115,7 @@ pub(crate) fn is_found_in_time(namespace: &Namespace) -> Result<(), NotHere> {
             let process = alarm.process.as_ref().unwrap();
             assert_eq!(process.pid, flood.0.id());
             assert!(
-                matches!(evidence.breadth, Breadth::Hosts { port: PORT, .. }),
+                matches!(evidence.kind, ScanKind::Hosts { port: PORT, .. }),
                 "{evidence:?}"
             );
             assert!(evidence.waiting > u32::from(ADDRESSES) * 9 / 10);
@@ -133,7 +133,7 @@ pub(crate) fn is_found_in_time(namespace: &Namespace) -> Result<(), NotHere> {
 }
 
 /// To as many hosts, and as fast, but all of them answer.
-pub(crate) fn is_not_seen_in_success(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn is_not_seen_in_success(_: &LabNamespace) -> Result<(), NotHere> {
     // A listener that comes while watching is a finding of its own.
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -156,7 +156,7 @@ pub(crate) fn is_not_seen_in_success(_: &Namespace) -> Result<(), NotHere> {
         rest(began, tables.into());
         let seen = watch.look();
         most = most.max(seen.rows.len());
-        let odd = |each: &&Finding| each.evidence.rule() == Rule::OddProgram;
+        let odd = |each: &&Finding| each.evidence.rule() == Rule::SuspiciousProgram;
         let own = seen.findings.iter().filter(odd).count();
         assert_eq!(own, usize::from(run_from_anybodys_folder()));
         assert_eq!(

@@ -1,7 +1,7 @@
 //! When the kernel gives up, against what was said of it before: real sockets
 //! whose peers are silent, with few tries so that nobody waits for long.
 
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::patience::wait_for;
 use super::readings::look;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use tcplens::model::row::Phase;
 use tcplens::model::socket::SocketKey;
 use tcplens::model::state::State;
 use tcplens::monitor::Monitor;
-use tcplens::source::live::{Live, LiveOptions};
+use tcplens::source::live::{LiveOptions, LiveSource};
 
 /// Few tries, below `/proc/sys/net/ipv4`.
 const SETTINGS: [(&str, &str); 3] = [
@@ -40,13 +40,13 @@ struct Foretold {
     within: f64,
 }
 
-pub(crate) fn ends_come_as_they_were_foretold(namespace: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn ends_come_as_they_were_foretold(namespace: &LabNamespace) -> Result<(), NotHere> {
     let mut rig = Rig::open(namespace, DeviceChoice::Auto).unwrap();
-    rig.park_everything().unwrap();
+    rig.create_all().unwrap();
     for (name, value) in SETTINGS {
         fs::write(format!("/proc/sys/net/ipv4/{name}"), value).unwrap();
     }
-    let mut live = Live::open(&LiveOptions::default()).unwrap();
+    let mut live = LiveSource::open(&LiveOptions::default()).unwrap();
     let mut monitor = Monitor::default();
     let mut foretold: BTreeMap<SocketKey, Foretold> = BTreeMap::new();
     let mut ended: Vec<(Foretold, f64)> = Vec::new();

@@ -1,6 +1,6 @@
 //! Addresses and interfaces that a socket is bound to and that are gone.
 
-use super::namespace::{Namespace, NotHere, program};
+use super::namespace::{LabNamespace, NotHere, program};
 use super::watch::{Watch, row};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netdevice, netlink, recv, sendto,
@@ -11,7 +11,7 @@ use std::net::{
 };
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
-use tcplens::model::network::Lost;
+use tcplens::model::namespace_addresses::MissingBindTarget;
 use tcplens::source::SourceChoice;
 
 const NEW_LINK: u16 = 16;
@@ -25,13 +25,13 @@ const CHANGE: u16 = 0x5;
 const CREATE: u16 = 0x605;
 const LOOPBACK: u32 = 1;
 
-pub(crate) fn address_is_told(namespace: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn address_is_told(namespace: &LabNamespace) -> Result<(), NotHere> {
     let own: IpAddr = "10.97.0.7".parse().unwrap();
     let kernel = Configuration::open();
     kernel.address(NEW_ADDRESS, CREATE, own, 32, LOOPBACK);
     // A whole network is this machine's without being among its addresses.
     kernel.add_local_network(Ipv4Addr::new(10, 96, 0, 0), 16);
-    let server = TcpListener::bind((Namespace::HERE, 0)).unwrap();
+    let server = TcpListener::bind((LabNamespace::LOCAL_ADDRESS, 0)).unwrap();
     let listener = TcpListener::bind((own, 0)).unwrap();
     let datagrams = UdpSocket::bind((own, 0)).unwrap();
     let any_ip = TcpListener::bind("10.96.3.3:0").unwrap();
@@ -42,7 +42,7 @@ pub(crate) fn address_is_told(namespace: &Namespace) -> Result<(), NotHere> {
         let observation = Watch::begin(SourceChoice::Auto).look();
         let lost = |local, remote| {
             let row = row(&observation, local, remote).unwrap();
-            observation.lost(&row.socket)
+            observation.missing_bind_target(&row.socket)
         };
         let end = |stream: &TcpStream| (stream.local_addr().unwrap(), stream.peer_addr().ok());
         let (near, far) = end(&from_own);
@@ -67,23 +67,26 @@ pub(crate) fn address_is_told(namespace: &Namespace) -> Result<(), NotHere> {
     kernel.address(REMOVE_ADDRESS, CHANGE, own, 32, LOOPBACK);
     assert_eq!(
         lost(),
-        ([Some(Lost::Address); 3], [None; 4]),
+        ([Some(MissingBindTarget::Address); 3], [None; 4]),
         "once it is gone"
     );
     // What is not there from the start is not told as there either.
     let said = explained(&format!("src {own}"));
     assert!(said.contains("10.97.0.7"), "{said}");
     assert!(
-        said.contains(&format!("ip route get {} from {own}", Namespace::HERE)),
+        said.contains(&format!(
+            "ip route get {} from {own}",
+            LabNamespace::LOCAL_ADDRESS
+        )),
         "{said}"
     );
     kernel.address(NEW_ADDRESS, CREATE, own, 32, LOOPBACK);
     assert_eq!(lost(), ([None; 3], [None; 4]), "once it is back");
-    assert_ne!(namespace.number(), namespace.outside());
+    assert_ne!(namespace.id(), namespace.host_id());
     Ok(())
 }
 
-pub(crate) fn interface_is_told(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn interface_is_told(_: &LabNamespace) -> Result<(), NotHere> {
     let own: Ipv6Addr = "fe80::7".parse().unwrap();
     let kernel = Configuration::open();
     kernel.add_pair("gone0", "gone1");
@@ -94,13 +97,13 @@ pub(crate) fn interface_is_told(_: &Namespace) -> Result<(), NotHere> {
     let local: SocketAddr = listener.local_addr().unwrap();
     let lost = || {
         let observation = Watch::begin(SourceChoice::Auto).look();
-        observation.lost(&row(&observation, local, None).unwrap().socket)
+        observation.missing_bind_target(&row(&observation, local, None).unwrap().socket)
     };
     assert_eq!(lost(), None);
     kernel.remove_link(index);
     kernel.add_pair("gone0", "gone1");
     assert_ne!(kernel.index("gone0"), index);
-    assert_eq!(lost(), Some(Lost::Interface));
+    assert_eq!(lost(), Some(MissingBindTarget::Interface));
     let said = explained(&format!(":{}", local.port()));
     assert!(
         said.contains(&format!("interface {index}, which is gone")),

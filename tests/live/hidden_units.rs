@@ -2,7 +2,7 @@
 //! which the kernel keeps with the socket.
 
 use super::NOBODY;
-use super::namespace::{Namespace, NotHere, program, where_anybody_may_run_it};
+use super::namespace::{LabNamespace, NotHere, program, where_anybody_may_run_it};
 use super::other::Other;
 use super::patience::wait_for;
 use serde_json::{Value, json};
@@ -74,8 +74,8 @@ fn own_group() -> String {
     line.unwrap().to_owned()
 }
 
-pub(crate) fn are_told_without_privilege(namespace: &Namespace) -> Result<(), NotHere> {
-    if !namespace.by_root() {
+pub(crate) fn are_told_without_privilege(namespace: &LabNamespace) -> Result<(), NotHere> {
+    if !namespace.created_by_root() {
         return Err(NotHere::NoRoot);
     }
     let group = Group::make("web.service")?;

@@ -39,7 +39,7 @@ impl Hunt {
     /// Looks once, before the load begins.
     pub(crate) fn begin(thresholds: Thresholds, allowed: &[Sign]) -> Self {
         let own: &[Sign] = if run_from_anybodys_folder() {
-            &[(Rule::OddProgram, Severity::Warn)]
+            &[(Rule::SuspiciousProgram, Severity::Warning)]
         } else {
             &[]
         };
@@ -116,8 +116,8 @@ fn leads_somewhere(finding: &Finding, seen: &Observation) -> bool {
     let mut rows = seen.rows.iter();
     finding.evidence.rule() == Rule::FailedConnects
         || rows.any(|row| {
-            let marked = row.flagged >= Some(finding.severity);
+            let marked = row.severity >= Some(finding.severity);
             let owners = seen.owners(row).map(|(process, _)| process.pid);
-            finding.is_about(row, owners) && (marked || finding.severity < Severity::Warn)
+            finding.is_about(row, owners) && (marked || finding.severity < Severity::Warning)
         })
 }

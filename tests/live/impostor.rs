@@ -2,7 +2,7 @@
 //! no privileges.
 
 use super::checks::Folder;
-use super::namespace::{Namespace, NotHere, run_from_anybodys_folder};
+use super::namespace::{LabNamespace, NotHere, run_from_anybodys_folder};
 use super::orders::order;
 use super::other::Other;
 use super::patience::wait_for;
@@ -43,7 +43,7 @@ fn impostor(listener: TcpListener, folder: &Folder) -> Result<Other, NotHere> {
     }
 }
 
-pub(crate) fn fits_no_baseline_and_is_told(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn fits_no_baseline_and_is_told(_: &LabNamespace) -> Result<(), NotHere> {
     let folder = Folder::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let end = listener.local_addr().unwrap();

@@ -1,7 +1,7 @@
 //! Keepalive probes that nobody answers, at times that the program has set.
 
 use super::gone::{self, Configuration};
-use super::namespace::{Namespace, NotHere, program};
+use super::namespace::{LabNamespace, NotHere, program};
 use super::watch::{Watch, row};
 use rustix::net::sockopt;
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
@@ -14,11 +14,14 @@ use tcplens::source::SourceChoice;
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 97, 0, 7));
 
 /// The peer's address goes: probes go out every two seconds, into nowhere.
-pub(crate) fn spacing_is_observed(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn spacing_is_observed(_: &LabNamespace) -> Result<(), NotHere> {
     let kernel = Configuration::open();
     kernel.add_address(PEER);
     let listener = TcpListener::bind((PEER, 0)).unwrap();
-    let client = gone::connect_from(Namespace::HERE.into(), listener.local_addr().unwrap());
+    let client = gone::connect_from(
+        LabNamespace::LOCAL_ADDRESS.into(),
+        listener.local_addr().unwrap(),
+    );
     let _accepted = listener.accept().unwrap();
     sockopt::set_socket_keepalive(&client, true).unwrap();
     sockopt::set_tcp_keepidle(&client, Duration::from_secs(1)).unwrap();

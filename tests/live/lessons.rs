@@ -1,25 +1,25 @@
 //! The lab's lessons with real sockets: every key leads where its label says,
 //! and every chapter of the tour shows what its text says.
 
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::patience::wait_for;
 use super::watch::Watch;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeSet;
-use tcplens::explain::moves::{leads_to, moves};
-use tcplens::lab::lesson::Lesson;
+use tcplens::explain::lab_actions::{lab_actions, resulting_state};
+use tcplens::lab::session::LabSession;
 use tcplens::lab::{DeviceChoice, LabError};
-use tcplens::model::lesson::{CHAPTERS, Course, Move, Wish};
+use tcplens::model::lab::{CHAPTER_STATES, LabAction, LabMode, LabRequest};
 use tcplens::model::observation::Observation;
-use tcplens::model::owner::Unowned;
+use tcplens::model::owner::NoOwnerReason;
 use tcplens::model::row::{Phase, Row};
 use tcplens::model::socket::SocketKey;
 use tcplens::model::state::State;
 use tcplens::source::SourceChoice;
 
-fn wish(what: Move, row: &Row) -> Wish {
-    Wish {
-        what,
+fn wish(what: LabAction, row: &Row) -> LabRequest {
+    LabRequest {
+        action: what,
         protocol: row.socket.protocol,
         local: row.socket.local,
         remote: row.socket.peer(),
@@ -35,27 +35,27 @@ fn state(seen: &Observation, key: SocketKey) -> Option<State> {
     rows.next().map(|row| row.socket.state)
 }
 
-pub(crate) fn lead_where_their_labels_say(namespace: &Namespace) -> Result<(), NotHere> {
-    let mut lesson = Lesson::start(namespace, DeviceChoice::Auto, Course::States).unwrap();
+pub(crate) fn lead_where_their_labels_say(namespace: &LabNamespace) -> Result<(), NotHere> {
+    let mut lesson = LabSession::start(namespace, DeviceChoice::Auto, LabMode::States).unwrap();
     let mut watch = Watch::begin(SourceChoice::SockDiag);
     let all = states(&watch.look());
     assert_eq!(all.len(), 12, "one of each: {all:?}");
     let mut tried = BTreeSet::new();
     let untried = |seen: &Observation, tried: &BTreeSet<(String, &str)>| {
-        let rows =
-            present(seen).flat_map(|row| moves(row).into_iter().map(move |what| (*row, what)));
+        let rows = present(seen)
+            .flat_map(|row| lab_actions(row).into_iter().map(move |what| (*row, what)));
         // What waits at a listener goes with it: so that comes last.
-        let last = |(row, what): &(Row, Move)| {
-            row.socket.state == State::Listen && *what == Move::ProgramCloses
+        let last = |(row, what): &(Row, LabAction)| {
+            row.socket.state == State::Listen && *what == LabAction::ProgramCloses
         };
         rows.filter(|(row, what)| !tried.contains(&name(row, *what)))
             .min_by_key(last)
     };
     while let Some((row, what)) = untried(&watch.look(), &tried) {
         tried.insert(name(&row, what));
-        let to = leads_to(what, &row);
+        let to = resulting_state(what, &row);
         lesson
-            .make(&wish(what, &row))
+            .perform(&wish(what, &row))
             .unwrap_or_else(|error| panic!("{what:?} in {}: {error}", row.socket.state));
         if let Some(to) = to {
             let told = format!("{} after {what:?}: {to}", row.socket.state);
@@ -67,7 +67,7 @@ pub(crate) fn lead_where_their_labels_say(namespace: &Namespace) -> Result<(), N
         watch.until(&format!("what {what:?} does"), |seen| {
             has_happened(what, &row, seen).then_some(())
         });
-        lesson.make(&wish(Move::SetUpAgain, &row)).unwrap();
+        lesson.perform(&wish(LabAction::SetUpAgain, &row)).unwrap();
         watch.until("every state again", |seen| {
             states(seen).is_superset(&all).then_some(())
         });
@@ -96,32 +96,36 @@ fn listener(seen: &Observation) -> Option<Row> {
 
 /// Killed again and again, the stage is set each time beside what the kernel keeps
 /// of the former ones; and what is set up then can be led on.
-pub(crate) fn begin_anew_once_their_program_is_ended(namespace: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn begin_anew_once_their_program_is_ended(
+    namespace: &LabNamespace,
+) -> Result<(), NotHere> {
     for choice in [DeviceChoice::Auto, DeviceChoice::Pair] {
         is_set_up_again(namespace, choice);
     }
     Ok(())
 }
 
-fn is_set_up_again(namespace: &Namespace, choice: DeviceChoice) {
-    let mut lesson = Lesson::start(namespace, choice, Course::States).unwrap();
+fn is_set_up_again(namespace: &LabNamespace, choice: DeviceChoice) {
+    let mut lesson = LabSession::start(namespace, choice, LabMode::States).unwrap();
     let mut watch = Watch::begin(SourceChoice::SockDiag);
     let all = states(&watch.look());
     let mut left = 0;
     for _ in 0..2 {
-        assert!(lesson.is_whole());
+        assert!(lesson.is_running());
         let door = watch.until("a listener with its owner", listener);
         kill_owner(&watch.look(), &door);
         wait_for("the end of the program", || {
-            (!lesson.is_whole()).then_some(())
+            (!lesson.is_running()).then_some(())
         });
-        let gone = lesson.make(&wish(Move::ClientKnocks, &door)).unwrap_err();
-        assert!(matches!(gone, LabError::Gone), "{gone}");
+        let gone = lesson
+            .perform(&wish(LabAction::ClientKnocks, &door))
+            .unwrap_err();
+        assert!(matches!(gone, LabError::HelperGone), "{gone}");
         left += watch.until("what the kernel keeps", |seen| {
             let kept = present(seen).count();
             listener(seen).is_none().then_some(kept)
         });
-        lesson.make(&wish(Move::SetUpAgain, &door)).unwrap();
+        lesson.perform(&wish(LabAction::SetUpAgain, &door)).unwrap();
         watch.until("every state again", |seen| {
             states(seen).is_superset(&all).then_some(())
         });
@@ -129,7 +133,9 @@ fn is_set_up_again(namespace: &Namespace, choice: DeviceChoice) {
             let mut rows = present(seen).filter(|row| row.socket.state == State::SynSent);
             rows.find(|row| row.socket.inode.is_some()).copied()
         });
-        lesson.make(&wish(Move::PeerAnswers, &opening)).unwrap();
+        lesson
+            .perform(&wish(LabAction::PeerAnswers, &opening))
+            .unwrap();
         watch.until("the handshake", |seen| {
             let now = state(seen, opening.socket.key());
             (now == Some(State::Established)).then_some(())
@@ -138,38 +144,38 @@ fn is_set_up_again(namespace: &Namespace, choice: DeviceChoice) {
     println!("{choice:?}: {left} rows were left behind in two times");
 }
 
-pub(crate) fn tour_begins_anew(namespace: &Namespace) -> Result<(), NotHere> {
-    let mut lesson = Lesson::start(namespace, DeviceChoice::Auto, Course::Tour).unwrap();
+pub(crate) fn tour_begins_anew(namespace: &LabNamespace) -> Result<(), NotHere> {
+    let mut lesson = LabSession::start(namespace, DeviceChoice::Auto, LabMode::Tour).unwrap();
     let mut watch = Watch::begin(SourceChoice::SockDiag);
     let door = |watch: &mut Watch| watch.until("a listener with its owner", listener);
-    let nobody = Wish {
-        what: Move::Next,
+    let nobody = LabRequest {
+        action: LabAction::Next,
         protocol: tcplens::model::protocol::Protocol::Tcp,
         local: tcplens::model::endpoint::Endpoint::default(),
         remote: None,
     };
-    let anew = Wish {
-        what: Move::SetUpAgain,
+    let anew = LabRequest {
+        action: LabAction::SetUpAgain,
         ..nobody
     };
     for _ in 0..2 {
         for _ in 0..2 {
-            lesson.make(&nobody).unwrap();
+            lesson.perform(&nobody).unwrap();
         }
         let server = door(&mut watch);
         kill_owner(&watch.look(), &server);
         wait_for("the end of the server", || {
-            (!lesson.is_whole()).then_some(())
+            (!lesson.is_running()).then_some(())
         });
-        let gone = lesson.make(&nobody).unwrap_err();
-        assert!(matches!(gone, LabError::Gone), "{gone}");
-        lesson.make(&anew).unwrap();
+        let gone = lesson.perform(&nobody).unwrap_err();
+        assert!(matches!(gone, LabError::HelperGone), "{gone}");
+        lesson.perform(&anew).unwrap();
     }
     // Also while all its programs run.
-    lesson.make(&nobody).unwrap();
+    lesson.perform(&nobody).unwrap();
     let first = door(&mut watch);
-    lesson.make(&anew).unwrap();
-    lesson.make(&nobody).unwrap();
+    lesson.perform(&anew).unwrap();
+    lesson.perform(&nobody).unwrap();
     watch.until("another server on the same port", |seen| {
         let now = listener(seen)?;
         let same = now.socket.local == first.socket.local;
@@ -179,7 +185,7 @@ pub(crate) fn tour_begins_anew(namespace: &Namespace) -> Result<(), NotHere> {
 }
 
 /// Whether a move shows that leads to no other state.
-fn has_happened(what: Move, before: &Row, seen: &Observation) -> bool {
+fn has_happened(what: LabAction, before: &Row, seen: &Observation) -> bool {
     let now = present(seen).find(|row| row.socket.key() == before.socket.key());
     let callers = present(seen).filter(|row| {
         let came_later = row.first_seen > before.first_seen;
@@ -188,23 +194,23 @@ fn has_happened(what: Move, before: &Row, seen: &Observation) -> bool {
     let mut callers = callers.map(|row| row.socket.state);
     let queue = |row: &Row| row.socket.recv_queue;
     match (what, now) {
-        (Move::ClientKnocks, _) => callers.any(|state| state == State::SynReceived),
-        (Move::ClientConnects, _) => callers.any(|state| state == State::Established),
-        (Move::ProgramAccepts, Some(now)) if before.socket.peer().is_none() => {
+        (LabAction::ClientKnocks, _) => callers.any(|state| state == State::SynReceived),
+        (LabAction::ClientConnects, _) => callers.any(|state| state == State::Established),
+        (LabAction::ProgramAccepts, Some(now)) if before.socket.peer().is_none() => {
             queue(now) < queue(before)
         }
-        (Move::ProgramAccepts, Some(now)) => now.socket.inode.is_some(),
+        (LabAction::ProgramAccepts, Some(now)) => now.socket.inode.is_some(),
         // An orphan that has shrunk answers them with a reset.
-        (Move::PeerSends, now) => now.is_none_or(|now| queue(now) > queue(before)),
-        (Move::ProgramReads, Some(now)) => queue(now) < queue(before),
-        (Move::ProgramSends, Some(now)) => now.socket.send_queue > before.socket.send_queue,
+        (LabAction::PeerSends, now) => now.is_none_or(|now| queue(now) > queue(before)),
+        (LabAction::ProgramReads, Some(now)) => queue(now) < queue(before),
+        (LabAction::ProgramSends, Some(now)) => now.socket.send_queue > before.socket.send_queue,
         _ => true,
     }
 }
 
 /// What a move is tried from.
-fn name(row: &Row, what: Move) -> (String, &'static str) {
-    let waits = row.unowned == Some(Unowned::AcceptQueue);
+fn name(row: &Row, what: LabAction) -> (String, &'static str) {
+    let waits = row.no_owner_reason == Some(NoOwnerReason::AcceptQueue);
     let held = row.socket.inode.is_some();
     // One listener is not as another.
     let door = match row.socket.state {
@@ -220,11 +226,11 @@ fn name(row: &Row, what: Move) -> (String, &'static str) {
 /// A chapter, a state, and how many rows there are in it then.
 type Shown = (usize, State, fn(usize) -> bool);
 
-pub(crate) fn tour_shows_what_it_says(namespace: &Namespace) -> Result<(), NotHere> {
-    let mut lesson = Lesson::start(namespace, DeviceChoice::Auto, Course::Tour).unwrap();
+pub(crate) fn tour_shows_what_it_says(namespace: &LabNamespace) -> Result<(), NotHere> {
+    let mut lesson = LabSession::start(namespace, DeviceChoice::Auto, LabMode::Tour).unwrap();
     let mut watch = Watch::begin(SourceChoice::SockDiag);
-    let next = Wish {
-        what: Move::Next,
+    let next = LabRequest {
+        action: LabAction::Next,
         protocol: tcplens::model::protocol::Protocol::Tcp,
         local: tcplens::model::endpoint::Endpoint::default(),
         remote: None,
@@ -252,9 +258,9 @@ pub(crate) fn tour_shows_what_it_says(namespace: &Namespace) -> Result<(), NotHe
         (9, State::CloseWait, |rows| rows == 40),
         (10, State::CloseWait, |rows| rows == 0),
     ];
-    assert_eq!(expected.len(), CHAPTERS.len() - 1);
+    assert_eq!(expected.len(), CHAPTER_STATES.len() - 1);
     for (chapter, state, fits) in expected {
-        lesson.make(&next).unwrap();
+        lesson.perform(&next).unwrap();
         if chapter == 6 {
             // No table may show what the text calls past.
             assert_eq!(count(&watch.look(), State::FinWait1), 0);
@@ -268,6 +274,6 @@ pub(crate) fn tour_shows_what_it_says(namespace: &Namespace) -> Result<(), NotHe
             (fits(count(seen, state)) && bytes).then_some(())
         });
     }
-    lesson.make(&next).unwrap_err();
+    lesson.perform(&next).unwrap_err();
     Ok(())
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
 use std::time::Instant;
 use tcplens::lab::LabError;
-pub(crate) use tcplens::lab::namespace::Namespace;
+pub(crate) use tcplens::lab::namespace::LabNamespace;
 
 /// The hidden first argument of a copy.
 const INSIDE: &str = "--inside-a-namespace";
@@ -53,7 +53,7 @@ pub(crate) enum NotHere {
 }
 
 /// A test that runs in a namespace of its own.
-pub(crate) type Body = fn(&Namespace) -> Result<(), NotHere>;
+pub(crate) type Body = fn(&LabNamespace) -> Result<(), NotHere>;
 
 /// Whether tests take their time.
 pub(crate) fn is_deep() -> bool {
@@ -81,12 +81,12 @@ pub(crate) fn asked(mut arguments: impl Iterator<Item = String>) -> Option<(Stri
 
 /// Runs a test in this process, which is a copy.
 pub(crate) fn play(body: Body, outside: u64) -> ExitCode {
-    let entered = Namespace::enter().map_err(|error| match error {
+    let entered = LabNamespace::enter().map_err(|error| match error {
         LabError::NotPrivate(_) => panic!("{error}"),
         refused => NotHere::NoNamespace(refused.to_string()),
     });
     let done = entered.and_then(|namespace| {
-        assert_ne!(namespace.number(), outside, "where the test program is");
+        assert_ne!(namespace.id(), outside, "where the test program is");
         body(&namespace)
     });
     match done {

@@ -2,7 +2,7 @@
 //! its owner.
 
 use super::checks::Folder;
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::orders::order;
 use super::table::listed;
 use serde_json::Value;
@@ -23,8 +23,8 @@ pub(crate) fn asked(mut arguments: impl Iterator<Item = String>) -> Option<u64> 
 /// Enters a namespace of its own, listens there and tells the port, until its
 /// input closes.
 pub(crate) fn play(outside: u64) -> ExitCode {
-    let namespace = Namespace::enter().unwrap();
-    assert_ne!(namespace.number(), outside, "where the test program is");
+    let namespace = LabNamespace::enter().unwrap();
+    assert_ne!(namespace.id(), outside, "where the test program is");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     println!("{port}");
@@ -87,11 +87,11 @@ fn listeners(listing: &Value, ports: [u16; 2]) -> Vec<(u64, u64, Vec<u64>)> {
     found
 }
 
-pub(crate) fn stands_in_the_same_table(namespace: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn stands_in_the_same_table(namespace: &LabNamespace) -> Result<(), NotHere> {
     let here = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = here.local_addr().unwrap().port();
     let own = std::fs::metadata("/proc/self/ns/net").unwrap().ino();
-    let neighbour = Neighbour::move_in(namespace.outside());
+    let neighbour = Neighbour::move_in(namespace.host_id());
     let there = (
         u64::from(neighbour.port),
         neighbour.namespace(),
@@ -114,10 +114,10 @@ pub(crate) fn stands_in_the_same_table(namespace: &Namespace) -> Result<(), NotH
 }
 
 /// All that is asked of one namespace is answered about it, and about no other.
-pub(crate) fn is_read_alone_by_a_process_in_it(namespace: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn is_read_alone_by_a_process_in_it(namespace: &LabNamespace) -> Result<(), NotHere> {
     let here = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = here.local_addr().unwrap().port();
-    let neighbour = Neighbour::move_in(namespace.outside());
+    let neighbour = Neighbour::move_in(namespace.host_id());
     let pid = neighbour.process.id();
     let there = (
         u64::from(neighbour.port),

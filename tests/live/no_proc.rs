@@ -1,12 +1,12 @@
 //! Where `/proc` is not mounted nothing is called well, hidden or somebody else's.
 
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::orders::order;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use std::net::TcpListener;
 
-pub(crate) fn is_said(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn is_said(_: &LabNamespace) -> Result<(), NotHere> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let nothing: Option<&str> = None;

@@ -1,13 +1,13 @@
 //! The parser of `/proc/net/*` against that of the `procfs` crate.
 
 use super::crowd::Crowd;
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::patience::wait_for;
 use procfs::net::{TcpNetEntry, UdpNetEntry};
 use std::fs;
 use std::net::SocketAddr;
 use tcplens::lab::DeviceChoice;
-use tcplens::lab::parking::Parking;
+use tcplens::lab::rig_process::RigProcess;
 use tcplens::model::protocol::Protocol;
 use tcplens::model::socket::Socket;
 use tcplens::model::state::State;
@@ -81,7 +81,7 @@ where
     entries.unwrap().into_iter().map(Row::from).collect()
 }
 
-pub(crate) fn parses_like_the_procfs_crate(namespace: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn parses_like_the_procfs_crate(namespace: &LabNamespace) -> Result<(), NotHere> {
     type Theirs = fn() -> Vec<Row>;
     let tables: [(&str, Protocol, Theirs); 4] = [
         ("tcp", Protocol::Tcp, || rows(procfs::net::tcp())),
@@ -89,7 +89,7 @@ pub(crate) fn parses_like_the_procfs_crate(namespace: &Namespace) -> Result<(), 
         ("udp", Protocol::Udp, || rows(procfs::net::udp())),
         ("udp6", Protocol::Udp, || rows(procfs::net::udp6())),
     ];
-    let parking = Parking::start(namespace, DeviceChoice::Auto).unwrap();
+    let parking = RigProcess::start(namespace, DeviceChoice::Auto).unwrap();
     let crowd = Crowd::gather(namespace);
     let mut counts = Vec::new();
     for (file, protocol, theirs) in tables {

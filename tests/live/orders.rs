@@ -1,7 +1,7 @@
 //! `tcplens kill` and `tcplens close` as scripts give them: what is said, what
 //! is done, and with which exit code.
 
-use super::namespace::{Namespace, NotHere, program};
+use super::namespace::{LabNamespace, NotHere, program};
 use super::other::Other;
 use super::patience::wait_for;
 use super::watch::{Watch, row};
@@ -48,7 +48,7 @@ fn victim() -> (Other, u16) {
     (Other::holding(listener, &mut Command::new("cat")), port)
 }
 
-pub(crate) fn kill_who_is_meant(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn kill_who_is_meant(_: &LabNamespace) -> Result<(), NotHere> {
     order("kill", 2, &["needs a filter", "tcplens kill :8080"]);
     order("kill -t", 2, &["needs a filter"]);
     order("kill :1 --json", 2, &["no JSON"]);
@@ -86,10 +86,10 @@ fn kill_the_holder_of_a_port() {
     let mut client = Other::holding(near, &mut Command::new("cat"));
     let mut worker = Other::holding(far, &mut Command::new("cat"));
     let pids = [&server, &client, &worker].map(|other| other.0.id());
-    let [first, connects, works] = pids;
+    let [first, connects, is_available] = pids;
     let server_line = format!("cat ({first}) root: listens on 127.0.0.1:{port}; 1 socket");
     let client_line = format!("cat ({connects}): client of 127.0.0.1:{port}");
-    let worker_line = format!("cat ({works}): connection from 127.0.0.1:");
+    let worker_line = format!("cat ({is_available}): connection from 127.0.0.1:");
     let alone = format!("left alone: {client_line}");
     let one = "would go to 1";
     let said = [&server_line, alone.as_str(), &worker_line, one];
@@ -126,8 +126,8 @@ fn kill_the_holder_of_a_port() {
 
 /// Where the numbers of `/proc` are those of another PID namespace, the refusal
 /// says so, and not that a living process has ended.
-pub(crate) fn kill_nobody_by_foreign_numbers(namespace: &Namespace) -> Result<(), NotHere> {
-    if !namespace.by_root() {
+pub(crate) fn kill_nobody_by_foreign_numbers(namespace: &LabNamespace) -> Result<(), NotHere> {
+    if !namespace.created_by_root() {
         return Err(NotHere::NoRoot);
     }
     let (mut victim, port) = victim();
@@ -219,7 +219,7 @@ fn established(port: u16) -> usize {
     seen.rows.iter().filter(open).count()
 }
 
-pub(crate) fn close_what_is_meant(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn close_what_is_meant(_: &LabNamespace) -> Result<(), NotHere> {
     order("close", 2, &["needs a filter", "tcplens close :8080"]);
     order("close :1", 1, &["no socket matches"]);
     let (listener, port) = listener();

@@ -1,7 +1,7 @@
 //! A path-MTU black hole on real packets: a router whose link to the server carries
 //! shorter packets than both ends believe, and whose ICMP message about it has no route.
 
-use super::namespace::{Namespace, NotHere, program};
+use super::namespace::{LabNamespace, NotHere, program};
 use super::patience::wait_for;
 use nix::sched::{CloneFlags, setns};
 use std::fs::{self, File};
@@ -81,7 +81,7 @@ fn connected(listener: &TcpListener) -> (TcpStream, TcpStream) {
     (dialled, accepted)
 }
 
-pub(crate) fn black_hole_is_named(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn black_hole_is_named(_: &LabNamespace) -> Result<(), NotHere> {
     if Command::new("ip").arg("-V").output().is_err() {
         return Err(NotHere::NoTool("ip"));
     }

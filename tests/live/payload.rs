@@ -1,7 +1,7 @@
 //! What connections carried, told with their ends, against what was sent.
 
 use super::events::Watch;
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::patience::wait_for;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -22,7 +22,7 @@ enum Order {
     /// The server does.
     Server,
     /// The client says that it has sent all, and reads to the end.
-    HalfClosed,
+    FinWait2Evidence,
     /// The client breaks off.
     Reset,
 }
@@ -30,7 +30,7 @@ enum Order {
 const ORDERS: [Order; 4] = [
     Order::Client,
     Order::Server,
-    Order::HalfClosed,
+    Order::FinWait2Evidence,
     Order::Reset,
 ];
 
@@ -66,7 +66,7 @@ fn read(from: &mut TcpStream, count: u64) {
 
 fn serve(mut client: TcpStream, load: Load) {
     read(&mut client, load.asked);
-    if load.order == Order::HalfClosed {
+    if load.order == Order::FinWait2Evidence {
         assert_eq!(client.read(&mut [0]).unwrap(), 0);
     }
     write(&mut client, load.answered);
@@ -77,13 +77,13 @@ fn serve(mut client: TcpStream, load: Load) {
 
 fn ask(mut server: TcpStream, load: Load) {
     write(&mut server, load.asked);
-    if load.order == Order::HalfClosed {
+    if load.order == Order::FinWait2Evidence {
         server.shutdown(Shutdown::Write).unwrap();
     }
     read(&mut server, load.answered);
     match load.order {
         Order::Client => {}
-        Order::Server | Order::HalfClosed => assert_eq!(server.read(&mut [0]).unwrap(), 0),
+        Order::Server | Order::FinWait2Evidence => assert_eq!(server.read(&mut [0]).unwrap(), 0),
         Order::Reset => {
             rustix::net::sockopt::set_socket_linger(&server, Some(std::time::Duration::ZERO))
                 .unwrap();
@@ -115,7 +115,7 @@ fn exchange(order: Order) -> (u16, Vec<(u16, Load)>) {
     (to.port(), clients)
 }
 
-pub(crate) fn is_told_with_the_end(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn is_told_with_the_end(_: &LabNamespace) -> Result<(), NotHere> {
     let mut watch = Watch::begin(1)?;
     let mut wrong: BTreeMap<String, usize> = BTreeMap::new();
     for order in ORDERS {
@@ -125,10 +125,10 @@ pub(crate) fn is_told_with_the_end(_: &Namespace) -> Result<(), NotHere> {
         let told_of = told_of * clients.len();
         let told = wait_for("every end", || {
             let last = watch.look();
-            let ends = last.chronicle.stream.iter().filter_map(|line| {
+            let ends = last.event_history.events.iter().filter_map(|line| {
                 let ends = (line.local.port, line.remote.port);
                 let ours = ends.0 == port || ends.1 == port;
-                ours.then_some((ends, line.carried?))
+                ours.then_some((ends, line.payload?))
             });
             let told: BTreeMap<(u16, u16), Payload> = ends.collect();
             (told.len() >= told_of).then_some(told)
@@ -145,7 +145,7 @@ pub(crate) fn is_told_with_the_end(_: &Namespace) -> Result<(), NotHere> {
                 let mut told = told.get(&ports).copied();
                 // Where the peer's FIN came with the acknowledgement of ours, and
                 // the program waited for it, it may count as a byte of data.
-                let doubtful = order == Order::HalfClosed && who == "client" && received > 0;
+                let doubtful = order == Order::FinWait2Evidence && who == "client" && received > 0;
                 if let Some(told) = told.as_mut().filter(|_| doubtful) {
                     told.received -= u64::from(told.received == received + 1);
                 }

@@ -1,7 +1,7 @@
 //! The use of a port as JSON, for what a server left behind, for a listener, and for a
 //! port that nobody has.
 
-use super::namespace::{Namespace, NotHere, program};
+use super::namespace::{LabNamespace, NotHere, program};
 use super::patience::wait_for;
 use serde_json::Value;
 use std::io::Read;
@@ -20,7 +20,7 @@ fn told(words: &str) -> (Value, Option<i32>) {
     (value, output.status.code())
 }
 
-pub(crate) fn is_in_json(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn is_in_json(_: &LabNamespace) -> Result<(), NotHere> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (value, code) = told(&format!("list --json :{port}"));

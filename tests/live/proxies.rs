@@ -2,7 +2,7 @@
 //! else is accused.
 
 use super::hunt::Hunt;
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::orders::order;
 use super::other::Other;
 use super::patience::wait_for;
@@ -21,7 +21,7 @@ const WAITING: usize = 20;
 
 /// HAProxy stops accepting at the `maxconn` of its frontend; whoever comes waits in the
 /// kernel's queue.
-pub(crate) fn haproxy_at_its_limit(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn haproxy_at_its_limit(_: &LabNamespace) -> Result<(), NotHere> {
     let backend = TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let settings = folder.path().join("haproxy.cfg");
@@ -56,7 +56,7 @@ pub(crate) fn haproxy_at_its_limit(_: &Namespace) -> Result<(), NotHere> {
     };
     println!("stalled after 3 s instead of 20");
     let mut hunt = Hunt::begin(thresholds, &[]);
-    let found = hunt.until_found((Rule::NotAccepting, Severity::Warn), || {});
+    let found = hunt.until_found((Rule::NotAccepting, Severity::Warning), || {});
     hunt.end();
     let words = describe(&found, Catalogue::of(Language::English));
     let said = format!("{words:?}");

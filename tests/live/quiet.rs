@@ -2,7 +2,7 @@
 //! said of each.
 
 use super::hunt::Hunt;
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::troubles::ask_silence;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
@@ -37,7 +37,7 @@ impl Servers {
 
 /// 200 connections to 60 hosts; three hosts are silent, and at times the loser
 /// of a race between two addresses is closed before it is answered.
-pub(crate) fn a_browser(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn a_browser(_: &LabNamespace) -> Result<(), NotHere> {
     let servers = Servers::open();
     let mut hunt = Hunt::begin(Thresholds::default(), &[]);
     let mut kept = Vec::new();
@@ -58,7 +58,7 @@ pub(crate) fn a_browser(_: &Namespace) -> Result<(), NotHere> {
 }
 
 /// Two backends of twenty are dead, and 100 sockets wait for them.
-pub(crate) fn a_balancer(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn a_balancer(_: &LabNamespace) -> Result<(), NotHere> {
     let servers = Servers::open();
     let dead = (Rule::DeadDestination, Severity::Info);
     let thresholds = Thresholds {
@@ -96,9 +96,9 @@ fn strangers(servers: &Servers, in_a_table: u16, nth: u16, hunt: &mut Hunt) {
 }
 
 /// A fifth of the hosts that a crawler asks is dead.
-pub(crate) fn a_crawler(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn a_crawler(_: &LabNamespace) -> Result<(), NotHere> {
     let servers = Servers::open();
-    let allowed = [(Rule::OutboundScan, Severity::Warn)];
+    let allowed = [(Rule::OutboundScan, Severity::Warning)];
     let mut hunt = Hunt::begin(Thresholds::default(), &allowed);
     strangers(&servers, 100, 5, &mut hunt);
     hunt.end();
@@ -106,7 +106,7 @@ pub(crate) fn a_crawler(_: &Namespace) -> Result<(), NotHere> {
 }
 
 /// Of 1,000 targets of a health checker 3 % are dead.
-pub(crate) fn a_health_checker(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn a_health_checker(_: &LabNamespace) -> Result<(), NotHere> {
     let servers = Servers::open();
     let mut hunt = Hunt::begin(Thresholds::default(), &[]);
     strangers(&servers, 167, 33, &mut hunt);

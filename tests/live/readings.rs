@@ -1,7 +1,7 @@
 //! What is said of a socket against what ss(8) says of it: every number that a
 //! diagnosis tells is read back from its English sentences.
 
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::patience::wait_for;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,7 +19,7 @@ use tcplens::model::socket::Socket;
 use tcplens::model::state::State;
 use tcplens::monitor::Monitor;
 use tcplens::source::ReadingSource;
-use tcplens::source::live::{Live, LiveOptions};
+use tcplens::source::live::{LiveOptions, LiveSource};
 
 /// Where to write what was said, for people to read.
 const SHOW: &str = "TCPLENS_SHOW";
@@ -64,13 +64,13 @@ struct Witness {
 
 type Witnesses = BTreeMap<String, Witness>;
 
-pub(crate) fn tell_what_ss_tells(namespace: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn tell_what_ss_tells(namespace: &LabNamespace) -> Result<(), NotHere> {
     if ss().is_none() {
         return Err(NotHere::NoTool("ss"));
     }
     let mut rig = Rig::open(namespace, DeviceChoice::Auto).unwrap();
-    rig.park_everything().unwrap();
-    let mut live = Live::open(&LiveOptions::default()).unwrap();
+    rig.create_all().unwrap();
+    let mut live = LiveSource::open(&LiveOptions::default()).unwrap();
     let mut monitor = Monitor::default();
     // A SYN is repeated after a second.
     let told = wait_for("each kind of number", || {
@@ -92,7 +92,7 @@ fn dials_again(row: &Row) -> bool {
 }
 
 /// A table with all the kernel tells of the connections in it.
-pub(crate) fn look(live: &mut Live, monitor: &mut Monitor) -> Arc<Observation> {
+pub(crate) fn look(live: &mut LiveSource, monitor: &mut Monitor) -> Arc<Observation> {
     let seen = monitor.fold(live.read_table().unwrap()).unwrap();
     let sockets = seen.rows.iter().map(|row| row.socket);
     let connections: Vec<Socket> = sockets.filter(Socket::is_connection).collect();
@@ -243,7 +243,7 @@ fn cookie(row: &Row) -> Option<String> {
 
 /// The listener whose queue a row waits in.
 fn listener(row: &Row, seen: &Observation) -> Option<String> {
-    cookie(seen.listeners_of(row).next()?)
+    cookie(seen.best_listeners(row).next()?)
 }
 
 fn both<'w>(
@@ -325,8 +325,8 @@ fn show(rig: &Rig<'_>, seen: &Observation, witnesses: &Witnesses) {
     };
     let mut text = String::new();
     let mut kinds = Vec::new();
-    for parked in rig.parked() {
-        let (local, remote) = parked.ends();
+    for parked in rig.sockets() {
+        let (local, remote) = parked.endpoints();
         let mut rows = seen.rows.iter();
         let found = rows.find(|row| row.socket.local == local && row.socket.peer() == remote);
         let Some(row) = found.filter(|_| !kinds.contains(&(parked.kind, parked.state))) else {
@@ -348,17 +348,21 @@ fn show(rig: &Rig<'_>, seen: &Observation, witnesses: &Witnesses) {
 
 fn written(diagnosis: &Diagnosis, words: &Catalogue) -> String {
     let mut text = String::new();
-    let (headline, _) = diagnosis.marked_headline(words);
-    let _ = writeln!(text, "\n{}", words.aside(&headline, &diagnosis.waits_for));
-    let unowned = diagnosis.unowned.iter();
-    let unowned = unowned.filter(|_| !diagnosis.unowned_is_said);
+    let (headline, _) = diagnosis.headline_with_urgency(words);
+    let _ = writeln!(
+        text,
+        "\n{}",
+        words.with_note(&headline, &diagnosis.waits_for)
+    );
+    let unowned = diagnosis.no_owner_reason.iter();
+    let unowned = unowned.filter(|_| !diagnosis.reason_in_sentences);
     for sentence in diagnosis.sentences.iter().chain(unowned) {
         let _ = writeln!(text, "  {sentence}");
     }
-    for (number, to_do) in diagnosis.next.iter().enumerate() {
+    for (number, to_do) in diagnosis.advice.iter().enumerate() {
         let heading = if number == 0 { "next" } else { "then" };
         let _ = writeln!(text, "  {}{to_do}", words.diagnosis("join", heading));
     }
-    let _ = writeln!(text, "  {}", diagnosis.same_as);
+    let _ = writeln!(text, "  {}", diagnosis.ss_command);
     text
 }

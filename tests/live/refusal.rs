@@ -2,14 +2,14 @@
 //! leaves nothing behind.
 
 use super::NOBODY;
-use super::namespace::{Namespace, NotHere, program, where_anybody_may_run_it};
+use super::namespace::{LabNamespace, NotHere, program, where_anybody_may_run_it};
 use nix::sched::{CloneFlags, unshare};
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-pub(crate) fn is_a_line_that_helps(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn is_a_line_that_helps(_: &LabNamespace) -> Result<(), NotHere> {
     adopt_what_is_left();
     too_many();
     no_namespace();
@@ -18,8 +18,8 @@ pub(crate) fn is_a_line_that_helps(_: &Namespace) -> Result<(), NotHere> {
 }
 
 /// An ordinary user who insists on a device that he may not open.
-pub(crate) fn of_a_device_is_a_line(namespace: &Namespace) -> Result<(), NotHere> {
-    if !namespace.by_root() {
+pub(crate) fn of_a_device_is_a_line(namespace: &LabNamespace) -> Result<(), NotHere> {
+    if !namespace.created_by_root() {
         return Err(NotHere::NoRoot);
     }
     let device = Path::new("/dev/net/tun");

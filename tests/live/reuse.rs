@@ -5,17 +5,17 @@
 //! (`/proc/sys/kernel/ns_last_pid`, proc_sys_kernel(5)), so it happens every
 //! time and nobody else is near.
 
-use super::namespace::{Namespace, NotHere, is_deep};
+use super::namespace::{LabNamespace, NotHere, is_deep};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitCode, Stdio};
-use tcplens::control::Control;
-use tcplens::control::pidfd::{PidfdControl, WithoutPidfd};
-use tcplens::model::action::{ArmId, Outcome, Refusal, Target};
+use tcplens::control::ProcessControl;
+use tcplens::control::pidfd::{PidfdControl, PidfdFallback};
+use tcplens::model::action::{ProcessTarget, SignalOutcome, SignalRefusal, TargetId};
+use tcplens::model::proc_stat::ProcStat;
 use tcplens::model::signal::Signal;
-use tcplens::model::stat::Stat;
 use tcplens::model::text::Text;
 
 /// The hidden first argument of the first process of a PID namespace.
@@ -23,8 +23,8 @@ const FIRST: &str = "--first-of-a-pid-namespace";
 const ROUNDS: u32 = 200;
 const ROUNDS_DEEPLY: u32 = 10_000;
 
-pub(crate) fn reaches_nobody_else(namespace: &Namespace) -> Result<(), NotHere> {
-    if !namespace.by_root() {
+pub(crate) fn reaches_nobody_else(namespace: &LabNamespace) -> Result<(), NotHere> {
+    if !namespace.created_by_root() {
         return Err(NotHere::NoRoot);
     }
     unshare(CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS).unwrap();
@@ -96,9 +96,9 @@ fn is_refused_where_proc_counts_otherwise() {
     fs::write("/proc/sys/kernel/ns_last_pid", (above - 1).to_string()).unwrap();
     let mut other = cat();
     assert_eq!(other.id(), above, "or nothing is proved");
-    for without in [WithoutPidfd::Refuse, WithoutPidfd::Risk] {
-        let armed = PidfdControl::new(without).arm(ArmId(1), &target(above));
-        assert_eq!(armed, Err(Refusal::ForeignProc));
+    for without in [PidfdFallback::Refuse, PidfdFallback::UsePid] {
+        let armed = PidfdControl::new(without).acquire(TargetId(1), &target(above));
+        assert_eq!(armed, Err(SignalRefusal::ForeignProc));
     }
     println!("where /proc counts otherwise, {above} was refused: it stands for two processes");
     for child in [&mut shown, &mut other] {
@@ -132,16 +132,16 @@ fn round(figures: &mut Figures) {
     let mut chosen = cat();
     let shown = target(chosen.id());
     let mut control = PidfdControl::default();
-    control.arm(ArmId(1), &shown).unwrap();
+    control.acquire(TargetId(1), &shown).unwrap();
     chosen.kill().unwrap();
     chosen.wait().unwrap();
     let before = (shown.pid - 1).to_string();
     fs::write("/proc/sys/kernel/ns_last_pid", before).unwrap();
     let mut other = cat();
     let alike = target(other.id()) == shown;
-    match control.signal(ArmId(1), Signal::Term) {
-        Outcome::Refused(Refusal::Gone) => figures.gone += 1,
-        Outcome::Refused(Refusal::Replaced) => figures.verified += 1,
+    match control.signal(TargetId(1), Signal::Term) {
+        SignalOutcome::Refused(SignalRefusal::Gone) => figures.gone += 1,
+        SignalOutcome::Refused(SignalRefusal::PidReused) => figures.verified += 1,
         told => panic!("{told:?}"),
     }
     figures.rounds += 1;
@@ -159,12 +159,12 @@ fn cat() -> Child {
     quiet.spawn().unwrap()
 }
 
-fn target(pid: u32) -> Target {
-    let stat = Stat::parse(&fs::read(format!("/proc/{pid}/stat")).unwrap()).unwrap();
-    Target {
+fn target(pid: u32) -> ProcessTarget {
+    let stat = ProcStat::parse(&fs::read(format!("/proc/{pid}/stat")).unwrap()).unwrap();
+    ProcessTarget {
         pid,
         start_ticks: stat.start_ticks,
         name: Text::new(&stat.name),
-        ..Target::default()
+        ..ProcessTarget::default()
     }
 }

@@ -1,17 +1,17 @@
 //! The classic session, watched: a server appears, a client connects, both
 //! close, and the kernel keeps what is left.
 
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::watch::{Watch, row};
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use tcplens::model::observation::Observation;
-use tcplens::model::owner::Unowned;
+use tcplens::model::owner::NoOwnerReason;
 use tcplens::model::row::{Phase, Row};
 use tcplens::model::state::State;
 use tcplens::source::SourceChoice;
 
-pub(crate) fn is_followed_through_its_states(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn is_followed_through_its_states(_: &LabNamespace) -> Result<(), NotHere> {
     for source in [SourceChoice::SockDiag, SourceChoice::Proc] {
         follow(source);
     }
@@ -35,7 +35,7 @@ fn follow(source: SourceChoice) {
     for (local, remote) in [(from, at), (at, from)] {
         let open = row(&seen, local, Some(remote)).unwrap();
         assert_eq!(open.socket.state, State::Established);
-        assert_eq!((open.phase, open.unowned), (Phase::New, None));
+        assert_eq!((open.phase, open.no_owner_reason), (Phase::New, None));
         assert_ours(&seen, &open);
     }
 
@@ -46,7 +46,7 @@ fn follow(source: SourceChoice) {
     // A table may fall between the FIN and its acknowledgement.
     let before = [State::Established, State::FinWait1];
     assert!(before.map(from_state).contains(&half.0.phase), "{half:?}");
-    assert_eq!(half.0.unowned, Some(Unowned::Orphan));
+    assert_eq!(half.0.no_owner_reason, Some(NoOwnerReason::Orphan));
     assert_last_ours(&half.1, &half.0);
     let waiting = changed(&mut watch, at, from, State::CloseWait);
     assert_eq!(waiting.0.phase, from_state(State::Established));
@@ -59,15 +59,19 @@ fn follow(source: SourceChoice) {
     drop(server);
     let left = changed(&mut watch, from, at, State::TimeWait);
     assert_eq!(left.0.phase, from_state(State::FinWait2));
-    assert_eq!(left.0.unowned, Some(Unowned::TimeWait));
+    assert_eq!(left.0.no_owner_reason, Some(NoOwnerReason::TimeWait));
     assert_eq!(left.0.socket.inode, None);
-    assert_eq!(left.0.socket.user(), None, "the kernel's 0 is not root");
+    assert_eq!(
+        left.0.socket.known_uid(),
+        None,
+        "the kernel's 0 is not root"
+    );
     assert_last_ours(&left.1, &left.0);
     let closed = watch.until("the server's side closed", |seen| {
         let row = row(seen, at, Some(from))?;
         (row.phase == Phase::Closed).then(|| (row, seen.clone()))
     });
-    assert_eq!(closed.0.unowned, None);
+    assert_eq!(closed.0.no_owner_reason, None);
     assert_last_ours(&closed.1, &closed.0);
 
     drop(listener);

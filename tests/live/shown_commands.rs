@@ -1,15 +1,15 @@
 //! The commands that a person is to paste, before the program that is to take them.
 
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use std::process::Command;
 use tcplens::explain::catalogue::{Catalogue, Language};
-use tcplens::listing::command_lines;
+use tcplens::listing::wrap_command;
 use tcplens::model::state::State;
 
 const PYTHON: &str = "python3";
 
 /// What is broken into lines is still a program.
-pub(crate) fn are_still_python(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn are_still_python(_: &LabNamespace) -> Result<(), NotHere> {
     let Some(refused) = python(&["(".to_owned()]) else {
         return Err(NotHere::NoTool(PYTHON));
     };
@@ -23,7 +23,7 @@ pub(crate) fn are_still_python(_: &Namespace) -> Result<(), NotHere> {
     let commands = commands.chain(steps.map(|step| step.command.as_str()));
     let commands = commands.filter(|command| command.contains("python3 -c"));
     let programs: Vec<String> = commands
-        .flat_map(|command| [40, 80, 110].map(|cells| program(&command_lines(command, cells))))
+        .flat_map(|command| [40, 80, 110].map(|cells| program(&wrap_command(command, cells))))
         .collect();
     assert!(programs.len() >= 3, "a program in Python is shown");
     assert_eq!(python(&programs).unwrap(), "");

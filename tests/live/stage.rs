@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use tcplens::app::effect::Effect;
 use tcplens::app::keys::Key;
 use tcplens::app::message::Message;
-use tcplens::app::{App, Choices};
-use tcplens::control::Control;
+use tcplens::app::{App, AppOptions};
+use tcplens::control::ProcessControl;
 use tcplens::control::pidfd::PidfdControl;
 use tcplens::explain::catalogue::{Catalogue, Language};
 use tcplens::filter::Filter;
-use tcplens::listing::{Quick, Sort};
-use tcplens::model::action::{ArmId, Outcome, Policy};
-use tcplens::model::event::EventsChoice;
-use tcplens::model::namespace::Scope;
-use tcplens::model::pace::Pace;
+use tcplens::listing::{QuickFilter, Sort};
+use tcplens::model::action::{AccessMode, SignalOutcome, TargetId};
+use tcplens::model::event::EventsMode;
+use tcplens::model::namespace::NamespaceScope;
+use tcplens::model::refresh_mode::RefreshMode;
 use tcplens::model::signal::Signal;
 use tcplens::source::SourceChoice;
 use tcplens::view::theme::Theme;
@@ -35,21 +35,21 @@ pub(crate) struct Stage {
 impl Stage {
     /// The live table with a filter, once it shows anything by that name.
     pub(crate) fn with(filter: &str, name: &str) -> Self {
-        let choices = Choices {
+        let choices = AppOptions {
             clipboard: tcplens::model::clipboard::Clipboard::default(),
-            policy: Policy::Act,
-            scope: Scope::Own,
+            access_mode: AccessMode::Full,
+            scope: NamespaceScope::Current,
             filter: Filter::parse(filter).unwrap(),
-            quick: Quick::default(),
+            quick_filter: QuickFilter::default(),
             sort: Sort::default(),
             numeric: false,
-            pace: Pace::Fixed(Duration::from_secs(1)),
-            session: tcplens::model::session::Session::default(),
-            attention: tcplens::app::troubles::Attention::default(),
-            latin_only: false,
-            events: EventsChoice::default(),
-            course: None,
-            outside: None,
+            refresh_mode: RefreshMode::Fixed(Duration::from_secs(1)),
+            login_session: tcplens::model::login_session::LoginSession::default(),
+            alerts: tcplens::app::findings_state::AlertOptions::default(),
+            ascii_only: false,
+            events: EventsMode::default(),
+            lab_mode: None,
+            host_limits: None,
         };
         let mut stage = Self {
             app: App::new(Catalogue::of(Language::English), choices),
@@ -97,7 +97,7 @@ impl Stage {
     pub(crate) fn screen(&mut self) -> String {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 24));
         let frame = tcplens::view::draw(&self.app, Theme::default(), &mut buffer);
-        self.app.update(Message::Drawn(frame.drawn));
+        self.app.update(Message::FrameDrawn(frame.info));
         let text: String = buffer
             .content
             .chunks(80)
@@ -109,11 +109,11 @@ impl Stage {
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Arm(id, target) => {
-                    let armed = self.control.arm(id, &target);
-                    self.app.update(Message::Armed(id, armed));
+                Effect::AcquireTarget(id, target) => {
+                    let armed = self.control.acquire(id, &target);
+                    self.app.update(Message::TargetAcquired(id, armed));
                 }
-                Effect::Disarm(id) => self.control.disarm(id),
+                Effect::ReleaseTarget(id) => self.control.release(id),
                 Effect::Signal(id, signal) => {
                     let since = Instant::now();
                     let outcome = self.control.signal(id, signal);
@@ -122,7 +122,7 @@ impl Stage {
                 Effect::SignalTree(id, signal) => {
                     let since = Instant::now();
                     let tree = self.control.signal_tree(id, signal);
-                    self.app.update(Message::Reached(id, tree.reached));
+                    self.app.update(Message::TreeSignalled(id, tree.signalled));
                     self.follow(id, signal, tree.outcome, since);
                 }
                 _ => {}
@@ -130,19 +130,19 @@ impl Stage {
         }
     }
 
-    fn follow(&mut self, id: ArmId, signal: Signal, outcome: Outcome, since: Instant) {
-        let sent = matches!(outcome, Outcome::Sent { .. });
-        self.app.update(Message::Acted(id, outcome));
+    fn follow(&mut self, id: TargetId, signal: Signal, outcome: SignalOutcome, since: Instant) {
+        let sent = matches!(outcome, SignalOutcome::Sent { .. });
+        self.app.update(Message::SignalOutcome(id, outcome));
         if !sent {
             return;
         }
-        let ended = self.control.wait(id, PATIENCE);
+        let ended = self.control.wait_for_exit(id, PATIENCE);
         let after = since.elapsed();
         let outcome = if ended {
-            Outcome::Ended { after, signal }
+            SignalOutcome::Exited { after, signal }
         } else {
-            Outcome::StillRunning { after, signal }
+            SignalOutcome::StillRunning { after, signal }
         };
-        self.app.update(Message::Acted(id, outcome));
+        self.app.update(Message::SignalOutcome(id, outcome));
     }
 }

@@ -1,14 +1,14 @@
 //! The far end is told the next step of a connection, and the table shows
 //! where that leads: the state machine of RFC 9293, walked on purpose.
 
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::watch::Watch;
 use tcplens::lab::DeviceChoice;
-use tcplens::lab::far_end::Step;
-use tcplens::lab::kind::Kind;
-use tcplens::lab::parked::Parked;
-use tcplens::lab::path::Path;
+use tcplens::lab::address_kind::AddressKind;
+use tcplens::lab::peer::PeerStep;
 use tcplens::lab::rig::Rig;
+use tcplens::lab::rig_socket::RigSocket;
+use tcplens::lab::socket_kind::RigSocketKind;
 use tcplens::model::observation::Observation;
 use tcplens::model::row::Phase;
 use tcplens::model::state::State;
@@ -16,40 +16,72 @@ use tcplens::source::SourceChoice;
 
 /// What is parked, what its peer does, and the state after it; none where the
 /// socket is gone.
-const STEPS: [(Kind, Step, Option<State>); 14] = [
-    (Kind::SynSent, Step::AnswerSyn, Some(State::Established)),
-    (Kind::SynSent, Step::Reset, None),
+const STEPS: [(RigSocketKind, PeerStep, Option<State>); 14] = [
     (
-        Kind::SynReceived,
-        Step::Acknowledge,
+        RigSocketKind::SynSent,
+        PeerStep::SynAck,
         Some(State::Established),
     ),
-    (Kind::Established, Step::Finish, Some(State::CloseWait)),
-    (Kind::Established, Step::Reset, None),
-    (Kind::FinWait1, Step::Acknowledge, Some(State::FinWait2)),
-    (Kind::FinWait1, Step::FinishCrossing, Some(State::Closing)),
-    (Kind::FinWait1, Step::Finish, Some(State::TimeWait)),
-    (Kind::FinWait2, Step::Finish, Some(State::TimeWait)),
-    (Kind::FinWait2Orphan, Step::Finish, Some(State::TimeWait)),
+    (RigSocketKind::SynSent, PeerStep::Rst, None),
+    (
+        RigSocketKind::SynReceived,
+        PeerStep::Ack,
+        Some(State::Established),
+    ),
+    (
+        RigSocketKind::Established,
+        PeerStep::FinAck,
+        Some(State::CloseWait),
+    ),
+    (RigSocketKind::Established, PeerStep::Rst, None),
+    (
+        RigSocketKind::FinWait1,
+        PeerStep::Ack,
+        Some(State::FinWait2),
+    ),
+    (
+        RigSocketKind::FinWait1,
+        PeerStep::CrossingFin,
+        Some(State::Closing),
+    ),
+    (
+        RigSocketKind::FinWait1,
+        PeerStep::FinAck,
+        Some(State::TimeWait),
+    ),
+    (
+        RigSocketKind::FinWait2,
+        PeerStep::FinAck,
+        Some(State::TimeWait),
+    ),
+    (
+        RigSocketKind::FinWait2Orphan,
+        PeerStep::FinAck,
+        Some(State::TimeWait),
+    ),
     // What it has not heard of an orphan any more, it resets.
-    (Kind::FinWait2Orphan, Step::Send(1), None),
-    (Kind::Closing, Step::Acknowledge, Some(State::TimeWait)),
-    (Kind::LastAckOrphan, Step::Acknowledge, None),
-    (Kind::TimeWait, Step::FinishAgain, Some(State::TimeWait)),
+    (RigSocketKind::FinWait2Orphan, PeerStep::Data(1), None),
+    (RigSocketKind::Closing, PeerStep::Ack, Some(State::TimeWait)),
+    (RigSocketKind::LastAckOrphan, PeerStep::Ack, None),
+    (
+        RigSocketKind::TimeWait,
+        PeerStep::RetransmitFin,
+        Some(State::TimeWait),
+    ),
 ];
 
-pub(crate) fn lead_where_the_rfc_says(namespace: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn lead_where_the_rfc_says(namespace: &LabNamespace) -> Result<(), NotHere> {
     let mut rig = Rig::open(namespace, DeviceChoice::Auto).unwrap();
     let mut watch = Watch::begin(SourceChoice::SockDiag);
-    for path in Path::ALL {
+    for path in AddressKind::ALL {
         for (kind, step, after) in STEPS {
-            rig.park(kind, path).unwrap();
-            let number = rig.parked().len() - 1;
-            let parked = rig.parked()[number].clone();
+            rig.create(kind, path).unwrap();
+            let number = rig.sockets().len() - 1;
+            let parked = rig.sockets()[number].clone();
             watch.until("the state that was parked", |seen| {
                 (state(seen, &parked) == Some(kind.state())).then_some(())
             });
-            assert!(rig.tell(number, step), "{parked:?}");
+            assert!(rig.send_step(number, step), "{parked:?}");
             watch.until(&format!("{kind:?} after {step:?}: {after:?}"), |seen| {
                 (state(seen, &parked) == after).then_some(())
             });
@@ -61,10 +93,10 @@ pub(crate) fn lead_where_the_rfc_says(namespace: &Namespace) -> Result<(), NotHe
 
 /// What nobody holds would keep the namespace alive after the lab: so a rig that
 /// is put away leaves nothing but what the kernel forgets with the namespace.
-pub(crate) fn end_with_the_rig(namespace: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn end_with_the_rig(namespace: &LabNamespace) -> Result<(), NotHere> {
     let mut rig = Rig::open(namespace, DeviceChoice::Auto).unwrap();
-    rig.park_everything().unwrap();
-    let parked = rig.parked().len();
+    rig.create_all().unwrap();
+    let parked = rig.sockets().len();
     drop(rig);
     let mut watch = Watch::begin(SourceChoice::SockDiag);
     watch.until("a table without orphans", |seen| {
@@ -77,8 +109,8 @@ pub(crate) fn end_with_the_rig(namespace: &Namespace) -> Result<(), NotHere> {
 }
 
 /// The state of a parked socket now.
-fn state(seen: &Observation, parked: &Parked) -> Option<State> {
-    let (local, remote) = parked.ends();
+fn state(seen: &Observation, parked: &RigSocket) -> Option<State> {
+    let (local, remote) = parked.endpoints();
     let mut rows = seen.rows.iter();
     let row = rows.find(|row| row.socket.local == local && row.socket.peer() == remote)?;
     (row.phase != Phase::Closed).then_some(row.socket.state)

@@ -1,17 +1,17 @@
 //! A tree that forks on all the time, ended as a whole: not one of its processes is left
 //! over, however new it is.
 
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::patience::wait_for;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use tcplens::control::Control;
+use tcplens::control::ProcessControl;
 use tcplens::control::pidfd::PidfdControl;
-use tcplens::model::action::{ArmId, Outcome, Target};
+use tcplens::model::action::{ProcessTarget, SignalOutcome, TargetId};
+use tcplens::model::proc_stat::ProcStat;
 use tcplens::model::signal::Signal;
-use tcplens::model::stat::Stat;
 use tcplens::model::text::Text;
 
 /// Twelve shells of which each starts fourteen more processes, one after the other: 181
@@ -82,17 +82,17 @@ fn pids() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
-fn stat(pid: u32) -> Option<Stat> {
-    Stat::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+fn stat(pid: u32) -> Option<ProcStat> {
+    ProcStat::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
 fn below(parent: u32) -> Vec<u32> {
     pids()
-        .filter(|pid| stat(*pid).is_some_and(|stat| stat.parent == parent))
+        .filter(|pid| stat(*pid).is_some_and(|stat| stat.parent_pid == parent))
         .collect()
 }
 
-pub(crate) fn is_ended_to_the_last_process(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn is_ended_to_the_last_process(_: &LabNamespace) -> Result<(), NotHere> {
     let mut ended = 0;
     for attempt in 1..=ATTEMPTS {
         if ended == STORMS {
@@ -102,25 +102,28 @@ pub(crate) fn is_ended_to_the_last_process(_: &Namespace) -> Result<(), NotHere>
         let root = wait_for("the storm", || below(inside.first).first().copied());
         wait_for("much of it", || (inside.others().len() > 40).then_some(()));
         let found = stat(root).unwrap();
-        let target = Target {
+        let target = ProcessTarget {
             pid: root,
             start_ticks: found.start_ticks,
             name: Text::new(&found.name),
-            ..Target::default()
+            ..ProcessTarget::default()
         };
-        let (mut control, id) = (PidfdControl::default(), ArmId(1));
-        control.arm(id, &target).unwrap();
+        let (mut control, id) = (PidfdControl::default(), TargetId(1));
+        control.acquire(id, &target).unwrap();
         let tree = control.signal_tree(id, Signal::Term);
-        let Outcome::Sent { .. } = tree.outcome else {
+        let SignalOutcome::Sent { .. } = tree.outcome else {
             println!("attempt {attempt}: {:?}", tree.outcome);
             continue;
         };
-        assert!(control.wait(id, Duration::from_secs(30)));
+        assert!(control.wait_for_exit(id, Duration::from_secs(30)));
         let left = inside.others();
-        println!("attempt {attempt}: {} ended, left: {left:?}", tree.reached);
-        assert!(left.is_empty(), "{left:?} of {}", tree.reached);
-        assert!(tree.reached <= WHOLE + 12, "{}", tree.reached);
-        ended += usize::from(tree.reached < WHOLE);
+        println!(
+            "attempt {attempt}: {} ended, left: {left:?}",
+            tree.signalled
+        );
+        assert!(left.is_empty(), "{left:?} of {}", tree.signalled);
+        assert!(tree.signalled <= WHOLE + 12, "{}", tree.signalled);
+        ended += usize::from(tree.signalled < WHOLE);
     }
     assert!(ended > 0, "no storm was ended before its height");
     Ok(())

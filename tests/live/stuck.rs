@@ -1,7 +1,7 @@
 //! Connections that do not move, with real sockets: what is said of each must be
 //! its cause, and no other.
 
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::other::Other;
 use super::patience::wait_for;
 use super::readings::look;
@@ -16,27 +16,27 @@ use std::sync::Arc;
 use tcplens::explain::catalogue::{Catalogue, Language};
 use tcplens::explain::diagnosis::{Diagnosis, Urgency, diagnose};
 use tcplens::lab::DeviceChoice;
-use tcplens::lab::far_end::FarEnd;
-use tcplens::lab::path::Path;
+use tcplens::lab::address_kind::AddressKind;
+use tcplens::lab::peer::Peer;
 use tcplens::model::observation::Observation;
 use tcplens::model::row::Row;
 use tcplens::model::state::State;
 use tcplens::monitor::Monitor;
-use tcplens::source::live::{Live, LiveOptions};
+use tcplens::source::live::{LiveOptions, LiveSource};
 
 /// What is false of all but one.
 const NOTHING_LEAVES: &str = "nothing gets out of this machine";
 
 /// Tables with what the kernel tells of each connection.
 struct Reader {
-    live: Live,
+    live: LiveSource,
     monitor: Monitor,
 }
 
 impl Reader {
     fn begin() -> Self {
         Self {
-            live: Live::open(&LiveOptions::default()).unwrap(),
+            live: LiveSource::open(&LiveOptions::default()).unwrap(),
             monitor: Monitor::default(),
         }
     }
@@ -70,7 +70,7 @@ impl Reader {
 }
 
 /// A client that dials its own port is connected to itself.
-pub(crate) fn on_itself(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn on_itself(_: &LabNamespace) -> Result<(), NotHere> {
     const PORT: u16 = 44_600;
     let range = "/proc/sys/net/ipv4/ip_local_port_range";
     fs::write(range, format!("{PORT} {PORT}")).unwrap();
@@ -86,7 +86,7 @@ pub(crate) fn on_itself(_: &Namespace) -> Result<(), NotHere> {
 }
 
 /// A program that corks its socket holds its data back itself.
-pub(crate) fn behind_a_cork(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn behind_a_cork(_: &LabNamespace) -> Result<(), NotHere> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let server = listener.accept().unwrap();
@@ -104,7 +104,7 @@ pub(crate) fn behind_a_cork(_: &Namespace) -> Result<(), NotHere> {
 }
 
 /// A program that has limited its rate waits for itself.
-pub(crate) fn at_its_own_pace(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn at_its_own_pace(_: &LabNamespace) -> Result<(), NotHere> {
     const CLIENT: &str = "import socket, sys
 s = socket.socket()
 # The kernel paces from the tenth segment on.
@@ -134,36 +134,39 @@ sys.stdin.read()";
 }
 
 /// The device goes while a SYN waits for its answer: what is sent again stays here.
-pub(crate) fn without_a_device(namespace: &Namespace) -> Result<(), NotHere> {
-    let far_end = FarEnd::open(namespace, DeviceChoice::Auto)
+pub(crate) fn without_a_device(namespace: &LabNamespace) -> Result<(), NotHere> {
+    let far_end = Peer::open(namespace, DeviceChoice::Auto)
         .map_err(|error| NotHere::NoNamespace(error.to_string()))?;
     let socket = stream();
-    let there = SocketAddr::new(Path::V4.peer(0), 80);
+    let there = SocketAddr::new(AddressKind::V4.peer_address(0), 80);
     assert_eq!(connect(&socket, &there), Err(Errno::INPROGRESS));
     let mut reader = Reader::begin();
     let silence = "Silence means";
     let told = reader.until(State::SynSent, silence, |_| true, || {});
-    assert!(!told.waits_unusually, "{told:?}");
+    assert!(!told.waits_for_is_specific, "{told:?}");
     drop(far_end);
     let words = "the repetitions do not leave this machine";
     let told = reader.until(State::SynSent, words, |_| true, || {});
-    let advice = told.next.join(" ");
+    let advice = told.advice.join(" ");
     assert!(advice.contains("ip route get"), "{advice}");
     assert!(!told.sentences.join(" ").contains(silence), "{told:?}");
     Ok(())
 }
 
 /// A client vanishes with data under way.
-pub(crate) fn for_a_silent_peer(namespace: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn for_a_silent_peer(namespace: &LabNamespace) -> Result<(), NotHere> {
     let here = SocketAddrV4::new(namespace_address(), 8080);
-    let mut far_end = FarEnd::open(namespace, DeviceChoice::Auto)
+    let mut far_end = Peer::open(namespace, DeviceChoice::Auto)
         .map_err(|error| NotHere::NoNamespace(error.to_string()))?;
     let listener = stream();
     bind(&listener, &here).unwrap();
     listen(&listener, 8).unwrap();
-    far_end.forge_syn(SocketAddr::new(Path::V4.peer(1), 40_000), here.into());
+    far_end.send_forged_syn(
+        SocketAddr::new(AddressKind::V4.peer_address(1), 40_000),
+        here.into(),
+    );
     let accepted = wait_for("a client", || {
-        far_end.finish_handshakes(8);
+        far_end.complete_handshakes(8);
         accept(&listener).ok()
     });
     let mut server = TcpStream::from(accepted);
@@ -172,18 +175,18 @@ pub(crate) fn for_a_silent_peer(namespace: &Namespace) -> Result<(), NotHere> {
         State::Established,
         "the last try went out",
         |_| true,
-        || far_end.pass_over(),
+        || far_end.discard_received(),
     );
     let said = told.sentences.join(" ");
     assert!(said.contains("has not acknowledged them for"), "{said}");
     assert!(!said.contains("the last went out"), "{said}");
-    let advice = told.next.join(" ");
+    let advice = told.advice.join(" ");
     assert!(advice.contains("TCP_USER_TIMEOUT"), "{advice}");
     Ok(())
 }
 
 fn namespace_address() -> Ipv4Addr {
-    match Path::V4.here() {
+    match AddressKind::V4.local_address() {
         std::net::IpAddr::V4(address) => address,
         std::net::IpAddr::V6(address) => panic!("{address}"),
     }

@@ -6,7 +6,7 @@
 //! read in the initial namespace only.
 
 use super::hunt::Hunt;
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::net::{
@@ -18,8 +18,8 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSo
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 use tcplens::lab::DeviceChoice;
-use tcplens::lab::far_end::FarEnd;
-use tcplens::lab::path::Path;
+use tcplens::lab::address_kind::AddressKind;
+use tcplens::lab::peer::Peer;
 use tcplens::model::evidence::Evidence;
 use tcplens::model::finding::{Rule, Severity};
 use tcplens::monitor::Thresholds;
@@ -42,7 +42,10 @@ pub(crate) fn stream() -> OwnedFd {
 /// Asks an address that never answers.
 pub(crate) fn ask_silence(number: u16, port: u16) -> OwnedFd {
     let socket = stream();
-    let asked = connect(&socket, &SocketAddrV4::new(Namespace::silent(number), port));
+    let asked = connect(
+        &socket,
+        &SocketAddrV4::new(LabNamespace::silent_address(number), port),
+    );
     assert_eq!(asked, Err(Errno::INPROGRESS));
     socket
 }
@@ -54,15 +57,15 @@ fn listening(address: SocketAddr, backlog: i32) -> OwnedFd {
     socket
 }
 
-fn set(_proof: &Namespace, setting: &str, value: &str) {
+fn set(_proof: &LabNamespace, setting: &str, value: &str) {
     fs::write(format!("/proc/sys/net/ipv4/{setting}"), value).unwrap();
 }
 
 /// Hosts are asked one after the other, ten a second, and none answers.
-pub(crate) fn a_scan(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn a_scan(_: &LabNamespace) -> Result<(), NotHere> {
     let mut hunt = Hunt::begin(Thresholds::default(), &[]);
     let mut kept = Vec::new();
-    hunt.until_found((Rule::OutboundScan, Severity::Alarm), || {
+    hunt.until_found((Rule::OutboundScan, Severity::Critical), || {
         let first = u16::try_from(kept.len()).unwrap();
         kept.extend((first..first + 10).map(|number| ask_silence(number, 22)));
     });
@@ -71,10 +74,10 @@ pub(crate) fn a_scan(_: &Namespace) -> Result<(), NotHere> {
 }
 
 /// Connects are refused before any table can see them.
-pub(crate) fn refusals(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn refusals(_: &LabNamespace) -> Result<(), NotHere> {
     let mut hunt = Hunt::begin(Thresholds::default(), &[]);
     let mut refused = 0;
-    hunt.until_found((Rule::FailedConnects, Severity::Warn), || {
+    hunt.until_found((Rule::FailedConnects, Severity::Warning), || {
         while refused < 1000 {
             let socket = stream();
             let asked = connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, CLOSED));
@@ -88,36 +91,36 @@ pub(crate) fn refusals(_: &Namespace) -> Result<(), NotHere> {
 
 /// SYNs from addresses that never answer, each from another.
 struct Flood {
-    far_end: FarEnd,
+    far_end: Peer,
     sent: u16,
 }
 
 impl Flood {
-    fn open(namespace: &Namespace) -> Result<Self, NotHere> {
-        let far_end = FarEnd::open(namespace, DeviceChoice::Auto)
+    fn open(namespace: &LabNamespace) -> Result<Self, NotHere> {
+        let far_end = Peer::open(namespace, DeviceChoice::Auto)
             .map_err(|error| NotHere::NoNamespace(error.to_string()))?;
         Ok(Self { far_end, sent: 0 })
     }
 
     fn send(&mut self, count: u16, to: SocketAddr) {
         for _ in 0..count {
-            let from = SocketAddr::new(Path::V4.peer(self.sent % 60_000), 40_000);
-            self.far_end.forge_syn(from, to);
+            let from = SocketAddr::new(AddressKind::V4.peer_address(self.sent % 60_000), 40_000);
+            self.far_end.send_forged_syn(from, to);
             self.sent += 1;
         }
     }
 }
 
-fn flooded(namespace: &Namespace, cookies: &str, severity: Severity) -> Result<(), NotHere> {
+fn flooded(namespace: &LabNamespace, cookies: &str, severity: Severity) -> Result<(), NotHere> {
     set(namespace, "tcp_syncookies", cookies);
-    let here = SocketAddr::new(Path::V4.here(), PORT);
+    let here = SocketAddr::new(AddressKind::V4.local_address(), PORT);
     let mut flood = Flood::open(namespace)?;
     let listener = listening(here, 64);
     let mut hunt = Hunt::begin(Thresholds::default(), &[]);
     let found = hunt.until_found((Rule::SynFlood, severity), || {
         for _ in 0..10 {
             flood.send(FLOOD / 10, here);
-            flood.far_end.pass_over();
+            flood.far_end.discard_received();
         }
     });
     let process = found.process.as_ref().unwrap();
@@ -128,19 +131,19 @@ fn flooded(namespace: &Namespace, cookies: &str, severity: Severity) -> Result<(
 }
 
 /// Forged addresses against a small backlog, with cookies …
-pub(crate) fn a_flood_answered_with_cookies(namespace: &Namespace) -> Result<(), NotHere> {
-    flooded(namespace, "1", Severity::Alarm)
+pub(crate) fn a_flood_answered_with_cookies(namespace: &LabNamespace) -> Result<(), NotHere> {
+    flooded(namespace, "1", Severity::Critical)
 }
 
 /// … and without.
-pub(crate) fn a_flood_without_cookies(namespace: &Namespace) -> Result<(), NotHere> {
-    flooded(namespace, "0", Severity::Warn)
+pub(crate) fn a_flood_without_cookies(namespace: &LabNamespace) -> Result<(), NotHere> {
+    flooded(namespace, "0", Severity::Warning)
 }
 
 /// As many SYNs against a backlog as small, but every client finishes.
-pub(crate) fn honest_clients(namespace: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn honest_clients(namespace: &LabNamespace) -> Result<(), NotHere> {
     set(namespace, "tcp_syncookies", "1");
-    let here = SocketAddr::new(Path::V4.here(), PORT);
+    let here = SocketAddr::new(AddressKind::V4.local_address(), PORT);
     let mut flood = Flood::open(namespace)?;
     let listener = listening(here, 16);
     let mut hunt = Hunt::begin(Thresholds::default(), &[]);
@@ -148,7 +151,7 @@ pub(crate) fn honest_clients(namespace: &Namespace) -> Result<(), NotHere> {
     let mut come = || {
         for _ in 0..4 {
             // Those of before. No more at a time than the listener has room for.
-            while flood.far_end.finish_handshakes(8) > 0 {
+            while flood.far_end.complete_handshakes(8) > 0 {
                 kept.extend(std::iter::from_fn(|| accept(&listener).ok()));
             }
             flood.send(AT_ONCE, here);
@@ -168,12 +171,12 @@ pub(crate) fn honest_clients(namespace: &Namespace) -> Result<(), NotHere> {
 }
 
 /// A program does not accept.
-pub(crate) fn a_full_accept_queue(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn a_full_accept_queue(_: &LabNamespace) -> Result<(), NotHere> {
     let here = SocketAddrV4::new(Ipv4Addr::LOCALHOST, PORT);
     let listener = listening(here.into(), 8);
     let mut hunt = Hunt::begin(Thresholds::default(), &[]);
     let mut kept = Vec::new();
-    hunt.until_found((Rule::AcceptQueue, Severity::Warn), || {
+    hunt.until_found((Rule::AcceptQueue, Severity::Warning), || {
         while kept.len() < 9 {
             kept.push(TcpStream::connect(here).unwrap());
         }
@@ -184,7 +187,7 @@ pub(crate) fn a_full_accept_queue(_: &Namespace) -> Result<(), NotHere> {
 }
 
 /// A program does not close what its peers have closed.
-pub(crate) fn a_leak(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn a_leak(_: &LabNamespace) -> Result<(), NotHere> {
     let thresholds = Thresholds {
         leak_age: Duration::from_secs(1),
         leak_window: Duration::from_secs(20),
@@ -195,7 +198,7 @@ pub(crate) fn a_leak(_: &Namespace) -> Result<(), NotHere> {
     let at = listener.local_addr().unwrap();
     let mut hunt = Hunt::begin(thresholds, &[]);
     let mut kept = Vec::new();
-    hunt.until_found((Rule::CloseWait, Severity::Warn), || {
+    hunt.until_found((Rule::CloseWait, Severity::Warning), || {
         for _ in 0..10 {
             drop(TcpStream::connect(at).unwrap());
             kept.push(listener.accept().unwrap());
@@ -206,14 +209,14 @@ pub(crate) fn a_leak(_: &Namespace) -> Result<(), NotHere> {
 }
 
 /// Connections to one destination take up a narrow range of local ports.
-pub(crate) fn local_ports(namespace: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn local_ports(namespace: &LabNamespace) -> Result<(), NotHere> {
     set(namespace, "ip_local_port_range", "40000 40199");
     // Outside that range.
     let listener = TcpListener::bind(("127.0.0.1", PORT)).unwrap();
     let at = listener.local_addr().unwrap();
     let mut hunt = Hunt::begin(Thresholds::default(), &[]);
     let mut kept = Vec::new();
-    for (least, severity) in [(144, Severity::Warn), (184, Severity::Alarm)] {
+    for (least, severity) in [(144, Severity::Warning), (184, Severity::Critical)] {
         let found = hunt.until_found((Rule::LocalPorts, severity), || {
             while kept.len() < least {
                 let client = TcpStream::connect(at).unwrap();
@@ -245,7 +248,7 @@ fn fill(socket: &mut TcpStream) {
 
 /// A peer with little room does not read: what waits there is too little for a
 /// finding of its own.
-pub(crate) fn a_closed_window(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn a_closed_window(_: &LabNamespace) -> Result<(), NotHere> {
     let listener = stream();
     sockopt::set_socket_recv_buffer_size(&listener, 4096).unwrap();
     bind(&listener, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, PORT)).unwrap();
@@ -264,12 +267,12 @@ pub(crate) fn a_closed_window(_: &Namespace) -> Result<(), NotHere> {
 
 /// Both ends are here and write, and neither reads: that is one trouble, and neither
 /// end's alone.
-pub(crate) fn two_writers(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn two_writers(_: &LabNamespace) -> Result<(), NotHere> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (mut server, _) = listener.accept().unwrap();
     let mut hunt = Hunt::begin(impatient(), &[]);
-    hunt.until_found((Rule::Deadlock, Severity::Warn), || {
+    hunt.until_found((Rule::Deadlock, Severity::Warning), || {
         fill(&mut client);
         fill(&mut server);
     });
@@ -279,13 +282,13 @@ pub(crate) fn two_writers(_: &Namespace) -> Result<(), NotHere> {
 }
 
 /// A program does not take its datagrams in time.
-pub(crate) fn dropped_datagrams(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn dropped_datagrams(_: &LabNamespace) -> Result<(), NotHere> {
     let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
     sockopt::set_socket_recv_buffer_size(&receiver, 4096).unwrap();
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
     sender.connect(receiver.local_addr().unwrap()).unwrap();
     let mut hunt = Hunt::begin(Thresholds::default(), &[]);
-    let found = hunt.until_found((Rule::UdpDrops, Severity::Warn), || {
+    let found = hunt.until_found((Rule::UdpDrops, Severity::Warning), || {
         for _ in 0..100 {
             sender.send(&[0; 100]).unwrap();
         }
@@ -297,21 +300,21 @@ pub(crate) fn dropped_datagrams(_: &Namespace) -> Result<(), NotHere> {
 }
 
 /// Peers vanish with data under way.
-pub(crate) fn a_silent_peer(namespace: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn a_silent_peer(namespace: &LabNamespace) -> Result<(), NotHere> {
     let thresholds = Thresholds {
         unacknowledged_after: Duration::from_secs(3),
         ..Thresholds::default()
     };
     println!("silent after 3 s instead of 15");
-    let here = SocketAddr::new(Path::V4.here(), PORT);
+    let here = SocketAddr::new(AddressKind::V4.local_address(), PORT);
     let mut flood = Flood::open(namespace)?;
     let listener = listening(here, 64);
     flood.send(8, here);
     let mut kept = Vec::new();
     let mut hunt = Hunt::begin(thresholds, &[]);
-    let found = hunt.until_found((Rule::Unacknowledged, Severity::Warn), || {
+    let found = hunt.until_found((Rule::Unacknowledged, Severity::Warning), || {
         // Handshakes are finished, and nothing else is answered.
-        flood.far_end.finish_handshakes(8);
+        flood.far_end.complete_handshakes(8);
         let accepted = std::iter::from_fn(|| accept(&listener).ok());
         let written = accepted.map(TcpStream::from).map(|mut server| {
             server.write_all(b"PING").unwrap();

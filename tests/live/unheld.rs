@@ -2,7 +2,7 @@
 
 use super::NOBODY;
 use super::checks::Folder;
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::orders::order;
 use rustix::fs::Uid;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
@@ -16,8 +16,8 @@ use std::os::unix::net::UnixDatagram;
 /// Where every process of the machine is in `/proc`.
 const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 
-pub(crate) fn listener_is_told_of(namespace: &Namespace) -> Result<(), NotHere> {
-    if !namespace.by_root() {
+pub(crate) fn listener_is_told_of(namespace: &LabNamespace) -> Result<(), NotHere> {
+    if !namespace.created_by_root() {
         return Err(NotHere::NoRoot);
     }
     let pids = fs::read_link("/proc/self/ns/pid").unwrap();

@@ -1,12 +1,12 @@
 //! What one reading does not know is neither listed, nor ended, nor closed.
 
-use super::namespace::{Namespace, NotHere};
+use super::namespace::{LabNamespace, NotHere};
 use super::orders::order;
 use super::other::Other;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 
-pub(crate) fn is_neither_yes_nor_no(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn is_neither_yes_nor_no(_: &LabNamespace) -> Result<(), NotHere> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let mut victim = Other::holding(listener, &mut Command::new("cat"));
@@ -78,7 +78,7 @@ pub(crate) fn is_neither_yes_nor_no(_: &Namespace) -> Result<(), NotHere> {
     Ok(())
 }
 
-pub(crate) fn dual_stack_is_told_apart(_: &Namespace) -> Result<(), NotHere> {
+pub(crate) fn dual_stack_is_told_apart(_: &LabNamespace) -> Result<(), NotHere> {
     let both = TcpListener::bind("[::]:0").unwrap();
     let port = both.local_addr().unwrap().port();
     let datagrams = UdpSocket::bind("[::]:0").unwrap();

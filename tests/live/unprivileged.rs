@@ -2,7 +2,7 @@
 //! and how many may not.
 
 use super::NOBODY;
-use super::namespace::{Namespace, NotHere, program, where_anybody_may_run_it};
+use super::namespace::{LabNamespace, NotHere, program, where_anybody_may_run_it};
 use super::other::Other;
 use super::patience::wait_for;
 use serde_json::{Value, json};
@@ -12,8 +12,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-pub(crate) fn sees_every_row_and_why_not_more(namespace: &Namespace) -> Result<(), NotHere> {
-    if !namespace.by_root() {
+pub(crate) fn sees_every_row_and_why_not_more(namespace: &LabNamespace) -> Result<(), NotHere> {
+    if !namespace.created_by_root() {
         return Err(NotHere::NoRoot);
     }
     let folder = tempfile::tempdir().unwrap();

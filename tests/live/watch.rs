@@ -7,11 +7,11 @@ use tcplens::model::endpoint::Endpoint;
 use tcplens::model::observation::Observation;
 use tcplens::model::row::Row;
 use tcplens::monitor::{Monitor, MonitorOptions, Thresholds};
-use tcplens::source::live::{Live, LiveOptions};
+use tcplens::source::live::{LiveOptions, LiveSource};
 use tcplens::source::{ReadingSource, SourceChoice};
 
 pub(crate) struct Watch {
-    live: Live,
+    live: LiveSource,
     monitor: Monitor,
 }
 
@@ -28,10 +28,10 @@ impl Watch {
             ..LiveOptions::default()
         };
         let mut watch = Self {
-            live: Live::open(&options).unwrap(),
+            live: LiveSource::open(&options).unwrap(),
             monitor: Monitor::new(MonitorOptions {
                 // A machine that pauses must not put the marks out.
-                marked_for: PATIENCE,
+                highlight_for: PATIENCE,
                 thresholds,
                 ..MonitorOptions::default()
             }),

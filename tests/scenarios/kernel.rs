@@ -37,7 +37,7 @@ impl Kernel {
                 "cookies_returned" => &mut counters.cookies_returned,
                 "time_wait_overflows" => &mut counters.time_wait_overflows,
                 "window_probes" => &mut counters.window_probes,
-                "windows_closed" => &mut counters.windows_closed,
+                "windows_closed" => &mut counters.zero_windows_advertised,
                 _ => panic!("no counter {name}"),
             };
             *counter = Some(curve.at(second));

@@ -7,19 +7,19 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use tcplens::model::counters::Counters;
 use tcplens::model::endpoint::Endpoint;
-use tcplens::model::event::{Caller, Change, Events, Feed};
+use tcplens::model::event::{EventProcess, EventSource, Events, StateChange};
 use tcplens::model::namespace::Namespace;
 use tcplens::model::owner::{Holder, OwnerSearch, OwnerSpan, ProcessId};
-use tcplens::model::process::{Descriptors, Elsewhere, Process, Program, ProgramFile};
-use tcplens::model::protocol::{Family, Protocol};
-use tcplens::model::reading::{Matter, Reading, Snapshot, SourceKind};
+use tcplens::model::process::{OpenFiles, OtherFileSystem, Process, Program, ProgramFile};
+use tcplens::model::protocol::{IpFamily, Protocol};
+use tcplens::model::reading::{Reading, ReadingKind, Snapshot, SourceKind};
 use tcplens::model::socket::Socket;
 use tcplens::model::socket_memory::{Buffers, SocketMemory};
 use tcplens::model::state::State;
 use tcplens::model::tcp_info::TcpInfo;
 use tcplens::model::time::Time;
 use tcplens::model::timer::{Timer, TimerKind};
-use tcplens::model::unit::{Manager, Unit, UnitKind};
+use tcplens::model::unit::{Unit, UnitKind, UnitManager};
 
 /// When an unanswered SYN is sent again, in seconds after the first: Linux 6.5
 /// and later with its defaults.
@@ -62,12 +62,12 @@ impl<'a> World<'a> {
             let program = |path: &String| Program {
                 path: path.as_str().into(),
                 file: match (process.impostor, process.deleted) {
-                    (true, _) => ProgramFile::Elsewhere(Elsewhere {
-                        foreign_user_namespace: true,
-                        path_taken: true,
+                    (true, _) => ProgramFile::OtherFileSystem(OtherFileSystem {
+                        in_other_user_namespace: true,
+                        path_exists_here: true,
                     }),
                     (false, true) => ProgramFile::Deleted,
-                    (false, false) => ProgramFile::Here,
+                    (false, false) => ProgramFile::Verified,
                 },
             };
             let made = Process {
@@ -76,7 +76,11 @@ impl<'a> World<'a> {
                 name: process.name.as_str().into(),
                 exe: process.exe.as_ref().map(program),
                 unit: process.container.then(|| {
-                    Unit::new("podman:0123456789ab", UnitKind::Container, Manager::System)
+                    Unit::new(
+                        "podman:0123456789ab",
+                        UnitKind::Container,
+                        UnitManager::System,
+                    )
                 }),
                 ..Process::default()
             };
@@ -108,7 +112,7 @@ impl<'a> World<'a> {
         for (told, place) in self.told.iter().zip(0..) {
             let name = &told.process;
             let (process, _) = &self.processes[self.process(name) as usize];
-            let caller = Arc::new(Caller {
+            let caller = Arc::new(EventProcess {
                 pid: process.pid,
                 name: name.as_str().into(),
                 start_ticks: process.start_ticks,
@@ -135,8 +139,8 @@ impl<'a> World<'a> {
         changes.sort_by_key(|change| change.at_us);
         (!self.told.is_empty()).then(|| Reading {
             time: Time::default(),
-            matter: Matter::Events(Box::new(Events {
-                feed: Feed::Changes,
+            kind: ReadingKind::Events(Box::new(Events {
+                source: EventSource::StateChanges,
                 changes,
                 ..Events::default()
             })),
@@ -152,7 +156,7 @@ impl<'a> World<'a> {
         });
         Reading {
             time: time(second),
-            matter: Matter::Details(known.collect()),
+            kind: ReadingKind::Details(known.collect()),
         }
     }
 
@@ -247,8 +251,8 @@ impl<'a> World<'a> {
             namespaces: vec![Namespace {
                 id: 1,
                 name: None,
-                own: true,
-                entrance: None,
+                is_current: true,
+                entry: None,
             }],
             counters: Counters {
                 active_opens: self.counters.then(|| self.active_opens(second)),
@@ -271,7 +275,7 @@ impl<'a> World<'a> {
         }
         Reading {
             time: time(second),
-            matter: Matter::Table(Box::new(snapshot)),
+            kind: ReadingKind::Table(Box::new(snapshot)),
         }
     }
 
@@ -281,9 +285,9 @@ impl<'a> World<'a> {
             .iter()
             .any(|(_, script)| script.hidden.is_some())
         {
-            OwnerSearch::InPart
+            OwnerSearch::Partial
         } else {
-            OwnerSearch::Everywhere
+            OwnerSearch::Complete
         }
     }
 
@@ -308,7 +312,7 @@ impl<'a> World<'a> {
         let hidden = owner.and_then(|owner| self.processes[owner as usize].1.hidden);
         let found = process.filter(|_| second >= life.owner_found && hidden.is_none());
         let cookie =
-            NonZeroU64::new(u64::from(number)).filter(|_| self.source.gives_cookies(life.protocol));
+            NonZeroU64::new(u64::from(number)).filter(|_| self.source.has_cookies(life.protocol));
         snapshot.owners.push(OwnerSpan {
             start: u32::try_from(snapshot.holders.len()).unwrap(),
             count: u32::from(found.is_some()),
@@ -346,7 +350,7 @@ impl<'a> World<'a> {
             namespace: 1,
             timer: life.timer(state, second, since),
             protocol: life.protocol,
-            opened: Family::of(life.local.address()).into(),
+            socket_family: IpFamily::from_address(life.local.address()).into(),
             state,
         });
     }
@@ -485,7 +489,7 @@ fn at_work(process: &Arc<Process>, script: &script::Process, second: f64) -> Arc
     };
     let open = script.open.small(second);
     Arc::new(Process {
-        descriptors: Some(Descriptors { open, most }),
+        open_files: Some(OpenFiles { open, limit: most }),
         ..Process::clone(process)
     })
 }
@@ -539,29 +543,29 @@ fn connect(
     second: f64,
     number: u64,
     (told, place): (&Told, u64),
-    caller: &Arc<Caller>,
-) -> Vec<Change> {
+    caller: &Arc<EventProcess>,
+) -> Vec<StateChange> {
     let at_us = microseconds(second);
     let first = endpoint(&told.remote);
     let host = u32::try_from(number % u64::from(told.hosts)).unwrap();
     let remote = Endpoint::new(nth_address(first.address(), host), first.port);
-    let begun = Change {
+    let begun = StateChange {
         at_us,
         socket: (at_us << 8) + place,
         local: Endpoint::new(own_address(first.address()), 0),
         remote,
-        family: Family::of(remote.address()),
+        family: IpFamily::from_address(remote.address()),
         from: State::Closed,
         to: State::SynSent,
-        interrupt: false,
-        caller: Some(Arc::clone(caller)),
+        in_interrupt: false,
+        process: Some(Arc::clone(caller)),
     };
-    let after = |times: f64, from: State, to: State| Change {
+    let after = |times: f64, from: State, to: State| StateChange {
         at_us: microseconds(second + told.after * times),
         from,
         to,
-        interrupt: told.outcome != Outcome::GivenUp,
-        caller: None,
+        in_interrupt: told.outcome != Outcome::GivenUp,
+        process: None,
         ..begun.clone()
     };
     let ends = match told.outcome {

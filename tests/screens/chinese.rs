@@ -4,8 +4,8 @@ use crate::typing::{drawn, press, text};
 use crate::{COLOUR, compare, stage};
 use tcplens::app::App;
 use tcplens::explain::catalogue::Language;
-use tcplens::explain::sentence::is_chinese;
-use tcplens::listing::width;
+use tcplens::explain::template::is_chinese;
+use tcplens::listing::display_width;
 
 /// Screens by name, with the keys that lead there.
 const SCREENS: [(&str, &str); 9] = [
@@ -24,7 +24,7 @@ fn chinese() -> App {
     let mut app = stage::app(stage::scene());
     drawn(&mut app, COLOUR, 80, 24);
     press(&mut app, "L");
-    assert_eq!(app.words.language(), Language::Chinese);
+    assert_eq!(app.messages.language(), Language::Chinese);
     app
 }
 
@@ -53,7 +53,7 @@ fn wide_characters_fit_every_width() {
             let (buffer, _) = drawn(&mut app, COLOUR, columns, 24);
             for line in text(&buffer).lines() {
                 assert!(
-                    width(line) <= usize::from(columns),
+                    display_width(line) <= usize::from(columns),
                     "{name} {columns}: {line}"
                 );
             }
@@ -69,7 +69,7 @@ fn headings_stand_over_their_columns() {
     let (buffer, _) = drawn(&mut app, COLOUR, 120, 40);
     let screen = text(&buffer);
     let lines: Vec<&str> = screen.lines().collect();
-    let place = |line: &str, word: &str| line.find(word).map(|byte| width(&line[..byte]));
+    let place = |line: &str, word: &str| line.find(word).map(|byte| display_width(&line[..byte]));
     let heading = lines.iter().position(|line| line.contains("状态")).unwrap();
     let state = place(lines[heading], "状态").unwrap();
     let listener = lines[heading + 1..]

@@ -8,8 +8,8 @@ use tcplens::app::command::Command;
 use tcplens::app::effect::Effect;
 use tcplens::app::message::Message;
 use tcplens::app::mode::Mode;
-use tcplens::model::action::Policy;
-use tcplens::model::closing::{Closable, CloseRefusal, Closed};
+use tcplens::model::action::AccessMode;
+use tcplens::model::close::{CloseRefusal, CloseResult, CloseTarget};
 use tcplens::model::observation::Observation;
 use tcplens::model::row::{Phase, Row};
 
@@ -34,7 +34,7 @@ fn words(app: &mut App) -> String {
     words.join(" ")
 }
 
-fn asked(effects: &[Effect]) -> Vec<Closable> {
+fn asked(effects: &[Effect]) -> Vec<CloseTarget> {
     let [Effect::Close(targets)] = effects else {
         panic!("{effects:?}")
     };
@@ -42,13 +42,13 @@ fn asked(effects: &[Effect]) -> Vec<Closable> {
 }
 
 /// What the kernel would say of each.
-fn answer(app: &mut App, targets: &[Closable], result: &Result<(), CloseRefusal>) {
-    let closed = targets.iter().map(|target| Closed {
+fn answer(app: &mut App, targets: &[CloseTarget], result: &Result<(), CloseRefusal>) {
+    let closed = targets.iter().map(|target| CloseResult {
         target: *target,
         result: result.clone(),
-        along: false,
+        closed_with_peer: false,
     });
-    app.update(Message::Closed(closed.collect()));
+    app.update(Message::CloseResults(closed.collect()));
 }
 
 /// The scene in a later table, with each row changed.
@@ -57,7 +57,7 @@ fn later(app: &mut App, tables: u64, change: impl Fn(&mut Row)) {
     let mut rows = (*scene.rows).clone();
     rows.iter_mut().for_each(change);
     let observation = Observation {
-        number: scene.number + tables,
+        table_number: scene.table_number + tables,
         rows: Arc::new(rows),
         ..(*scene).clone()
     };
@@ -119,7 +119,7 @@ fn what_did_not_work_says_why_and_a_row_that_stays_is_told() {
     let cases = [
         (CloseRefusal::Gone, "no longer exists"),
         (CloseRefusal::NotPermitted, "CAP_NET_ADMIN"),
-        (CloseRefusal::NotOffered, "CONFIG_INET_DIAG_DESTROY"),
+        (CloseRefusal::Unsupported, "CONFIG_INET_DIAG_DESTROY"),
     ];
     for (refusal, expected) in cases {
         let mut app = filtered(ONE);
@@ -160,8 +160,10 @@ fn a_listener_takes_its_port() {
 fn the_session_of_the_person_is_not_cut_by_one_key() {
     let carried = "192.0.2.10:22 198.51.100.23:50514";
     let mut choices = stage::choices();
-    choices.session.ends =
-        tcplens::model::session::Session::ends_of("198.51.100.23 50514 192.0.2.10 22");
+    choices.login_session.endpoints =
+        tcplens::model::login_session::LoginSession::parse_ssh_connection(
+            "198.51.100.23 50514 192.0.2.10 22",
+        );
     let mut app = stage::app_of(stage::scene(), choices);
     narrow(&mut app, "dst 198.51.100.23");
     press(&mut app, "X");
@@ -174,9 +176,11 @@ fn the_session_of_the_person_is_not_cut_by_one_key() {
 #[test]
 fn where_it_cannot_be_done_the_key_says_so() {
     let mut app = filtered(ONE);
-    assert!(app.works(Command::CloseConnection));
-    app.update(Message::Examined(Box::new(stage::ordinary_means())));
-    assert!(!app.works(Command::CloseConnection));
+    assert!(app.is_available(Command::CloseConnection));
+    app.update(Message::CapabilitiesProbed(Box::new(
+        stage::ordinary_means(),
+    )));
+    assert!(!app.is_available(Command::CloseConnection));
     assert!(!words(&mut app).contains("X close"));
     press(&mut app, "X");
     assert!(words(&mut app).contains("Closing is not to be had here: it takes CAP_NET_ADMIN"));
@@ -184,7 +188,7 @@ fn where_it_cannot_be_done_the_key_says_so() {
     assert!(words(&mut app).contains("X Closing is not to be had here"));
 
     let mut choices = stage::choices();
-    choices.policy = Policy::Look;
+    choices.access_mode = AccessMode::ReadOnly;
     let mut app = stage::app_of(stage::scene(), choices);
     press(&mut app, "X");
     assert!(words(&mut app).contains("--read-only"));
@@ -198,14 +202,14 @@ fn where_it_cannot_be_done_the_key_says_so() {
 #[test]
 fn tags_follow_sockets_and_bound_what_is_closed() {
     let mut app = filtered("tcp and state:established");
-    let before = app.order.len();
+    let before = app.row_order.len();
     press(&mut app, "Space Space");
-    assert_eq!((app.tags.count(), app.cursor.place()), (2, 2));
+    assert_eq!((app.tags.count(), app.cursor.index()), (2, 2));
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
     compare("tagged_80x24", &text(&buffer));
     // In another order the same sockets are tagged, and out of sight, too.
     let tagged = |app: &App| {
-        let rows = app.rows_to_act_on();
+        let rows = app.target_rows();
         rows.iter().map(|row| row.socket.key()).collect::<Vec<_>>()
     };
     let first = tagged(&app);

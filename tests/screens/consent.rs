@@ -9,9 +9,9 @@ use tcplens::app::App;
 use tcplens::app::command::Command;
 use tcplens::app::effect::Effect;
 use tcplens::app::keys::Key;
-use tcplens::app::message::{Gesture, Message, Spot};
+use tcplens::app::message::{HitTarget, Message, MouseAction};
 use tcplens::app::mode::Mode;
-use tcplens::model::action::ArmedFacts;
+use tcplens::model::action::TargetFacts;
 
 const READING_TIME: Duration = Duration::from_millis(400);
 
@@ -37,12 +37,12 @@ fn type_after(app: &mut App, wait: Duration, key: Key) -> Vec<Effect> {
     let now = app.now() + wait;
     let effects = app.update_at(Message::Key(key), now);
     for effect in &effects {
-        if let Effect::Arm(id, target) = effect {
-            let facts = ArmedFacts {
+        if let Effect::AcquireTarget(id, target) = effect {
+            let facts = TargetFacts {
                 target: target.clone(),
-                ..ArmedFacts::default()
+                ..TargetFacts::default()
             };
-            app.update(Message::Armed(*id, Ok(facts)));
+            app.update(Message::TargetAcquired(*id, Ok(facts)));
         }
     }
     if matches!(app.mode, Mode::Confirm(_) | Mode::Close(_)) {
@@ -99,8 +99,8 @@ fn tagged_rows_and_trees_are_asked_about_as_slowly() {
             type_after(&mut app, Duration::from_secs(1), key);
         }
         let demand = match &app.mode {
-            Mode::Confirm(confirm) => confirm.demand(),
-            Mode::Close(closing) => closing.demand.clone(),
+            Mode::Confirm(confirm) => confirm.typed_confirmation(),
+            Mode::Close(closing) => closing.typed_confirmation.clone(),
             other => panic!("{other:?}"),
         };
         let number = demand.unwrap().to_string();
@@ -147,7 +147,7 @@ fn the_footer_shows_when_an_answer_counts() {
     let mut buffer = ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, 80, 24));
     let frame = tcplens::view::draw(&app, COLOUR, &mut buffer);
     let now = app.now() + Duration::from_millis(150);
-    let effects = app.update_at(Message::Drawn(frame.drawn), now);
+    let effects = app.update_at(Message::FrameDrawn(frame.info), now);
     assert_eq!(effects, [Effect::TickAfter(Duration::from_millis(250))]);
     let now = app.now() + Duration::from_millis(250);
     assert_eq!(app.update_at(Message::Tick, now), []);
@@ -168,16 +168,16 @@ fn a_signal_is_chosen_and_sent_without_a_further_wait() {
 fn a_tree_is_another_question() {
     let mut app = app_with("pid:811");
     let effects = later(&mut app, Message::Key(Key::Char('K')));
-    let [Effect::Arm(id, target)] = &effects[..] else {
+    let [Effect::AcquireTarget(id, target)] = &effects[..] else {
         panic!("{effects:?}")
     };
-    let facts = ArmedFacts {
+    let facts = TargetFacts {
         target: target.clone(),
         descendants: vec![(812, "nginx".into())],
         children: vec![(812, "nginx".into())],
-        ..ArmedFacts::default()
+        ..TargetFacts::default()
     };
-    app.update(Message::Armed(*id, Ok(facts)));
+    app.update(Message::TargetAcquired(*id, Ok(facts)));
     drawn(&mut app, COLOUR, 80, 24);
     type_after(&mut app, Duration::from_secs(1), Key::Char('t'));
     let typed = type_after(&mut app, Duration::from_millis(100), Key::Char('2'));
@@ -194,7 +194,7 @@ fn a_tree_is_another_question() {
 fn a_click_and_a_paste_answer_nothing_early() {
     let mut app = app_with("pid:4711");
     type_after(&mut app, Duration::from_secs(1), Key::Char('K'));
-    let click = || Message::Mouse(Gesture::Click, Spot::Command(Command::ConfirmSend));
+    let click = || Message::Mouse(MouseAction::Click, HitTarget::Command(Command::ConfirmSend));
     let now = app.now() + Duration::from_millis(300);
     assert_eq!(app.update_at(click(), now), []);
     // A paste that was never meant for the question: whoever pastes does not read.

@@ -7,14 +7,15 @@ use tcplens::app::App;
 use tcplens::app::command::Command;
 use tcplens::app::effect::Effect;
 use tcplens::app::keys::Key;
-use tcplens::app::message::{Gesture, Message, Spot};
+use tcplens::app::message::{HitTarget, Message, MouseAction};
 use tcplens::model::action::{
-    ArmId, ArmedFacts, Grip, Life, MOST_TARGETS, Outcome, Policy, Refusal, Target,
+    AccessMode, HandleKind, MAX_TARGETS, ProcessState, ProcessTarget, SignalOutcome, SignalRefusal,
+    TargetFacts, TargetId,
 };
-use tcplens::model::caution::Caution;
 use tcplens::model::observation::Observation;
 use tcplens::model::owner::ProcessId;
 use tcplens::model::process::Process;
+use tcplens::model::risk::Risk;
 use tcplens::model::signal::Signal;
 use tcplens::model::text::Text;
 use tcplens::model::unit::Unit;
@@ -31,27 +32,30 @@ fn ending_a_process_asks_first() {
     );
     press(&mut app, "n");
     let effects = press(&mut app, "K");
-    let [Effect::Arm(id, target)] = &effects[..] else {
+    let [Effect::AcquireTarget(id, target)] = &effects[..] else {
         panic!("{effects:?}")
     };
     assert_eq!(target.pid, 811, "the owner with the smallest pid");
-    let facts = ArmedFacts {
+    let facts = TargetFacts {
         target: target.clone(),
         command: Text::from("nginx: master process"),
         uid: Some(0),
         children: vec![(812, Text::from("nginx"))],
         descendants: vec![(812, Text::from("nginx"))],
         parent: Some((1, Text::from("systemd"))),
-        ..ArmedFacts::default()
+        ..TargetFacts::default()
     };
-    app.update(Message::Armed(*id, Ok(facts)));
+    app.update(Message::TargetAcquired(*id, Ok(facts)));
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
     compare("confirm_80x24", &text_and_styles(&buffer));
     let effects = press(&mut app, "y");
     assert_eq!(effects, [Effect::Signal(*id, Signal::Term)]);
     let after = std::time::Duration::from_millis(300);
     let signal = Signal::Term;
-    app.update(Message::Acted(*id, Outcome::Ended { after, signal }));
+    app.update(Message::SignalOutcome(
+        *id,
+        SignalOutcome::Exited { after, signal },
+    ));
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
     assert!(text(&buffer).contains("nginx (pid 811) ended 0.3 s after TERM."));
     // The next table may have been under way already: only the one after it
@@ -79,19 +83,19 @@ fn ending_a_process_asks_first() {
 fn a_question_that_cannot_be_read_cannot_be_answered() {
     let mut app = stage::app(stage::scene());
     let effects = press(&mut app, "K");
-    let [Effect::Arm(id, target)] = &effects[..] else {
+    let [Effect::AcquireTarget(id, target)] = &effects[..] else {
         panic!("{effects:?}")
     };
-    let facts = ArmedFacts {
+    let facts = TargetFacts {
         target: target.clone(),
         command: Text::new(&[b'x'; 4096]),
         uid: Some(0),
         children: vec![(812, Text::from("nginx"))],
         descendants: vec![(812, Text::from("nginx"))],
         parent: None,
-        ..ArmedFacts::default()
+        ..TargetFacts::default()
     };
-    app.update(Message::Armed(*id, Ok(facts)));
+    app.update(Message::TargetAcquired(*id, Ok(facts)));
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
     let screen = text(&buffer);
     assert!(screen.contains("holds its sockets too"), "{screen}");
@@ -105,33 +109,33 @@ fn a_question_that_cannot_be_read_cannot_be_answered() {
 }
 
 /// The app with the dialog about one of its processes, armed with these facts.
-fn asked(filter: &str, alter: impl Fn(ArmedFacts) -> ArmedFacts) -> (App, ArmId) {
+fn asked(filter: &str, alter: impl Fn(TargetFacts) -> TargetFacts) -> (App, TargetId) {
     let mut app = stage::app(stage::scene());
     press(&mut app, "/");
     write(&mut app, filter);
     press(&mut app, "Enter");
     let effects = press(&mut app, "K");
-    let [Effect::Arm(id, target)] = &effects[..] else {
+    let [Effect::AcquireTarget(id, target)] = &effects[..] else {
         panic!("{effects:?}")
     };
     let facts = alter(armed_facts(target));
-    app.update(Message::Armed(*id, Ok(facts)));
+    app.update(Message::TargetAcquired(*id, Ok(facts)));
     (app, *id)
 }
 
-fn armed_facts(target: &Target) -> ArmedFacts {
-    ArmedFacts {
+fn armed_facts(target: &ProcessTarget) -> TargetFacts {
+    TargetFacts {
         target: target.clone(),
         command: Text::from(format!("/usr/sbin/{} -D", target.name).as_str()),
         uid: Some(0),
         parent: Some((1, Text::from("systemd"))),
-        ..ArmedFacts::default()
+        ..TargetFacts::default()
     }
 }
 
-fn with_workers(facts: ArmedFacts) -> ArmedFacts {
+fn with_workers(facts: TargetFacts) -> TargetFacts {
     let nginx = |pid| (pid, Text::from("nginx"));
-    ArmedFacts {
+    TargetFacts {
         children: (812..815).map(nginx).collect(),
         descendants: (812..818).map(nginx).collect(),
         ..facts
@@ -149,31 +153,31 @@ fn look_at_both(app: &mut App, name: &str) {
 fn the_question_is_whole_on_a_small_screen() {
     let (mut app, _) = asked("process:sshd", |facts| facts);
     look_at_both(&mut app, "plain");
-    let (mut app, _) = asked("process:sshd", |facts| ArmedFacts {
-        life: Life::Zombie,
+    let (mut app, _) = asked("process:sshd", |facts| TargetFacts {
+        state: ProcessState::Zombie,
         parent: Some((640, Text::from("forgetful"))),
         ..facts
     });
     look_at_both(&mut app, "zombie");
     assert!(press(&mut app, "y Enter Down y Tab Enter").is_empty());
-    let (mut app, _) = asked("process:sshd", |facts| ArmedFacts {
-        grip: Grip::Number,
+    let (mut app, _) = asked("process:sshd", |facts| TargetFacts {
+        handle: HandleKind::PidOnly,
         ..facts
     });
     look_at_both(&mut app, "racy");
-    let (mut app, _) = asked("process:sshd", |facts| ArmedFacts {
-        activated: true,
+    let (mut app, _) = asked("process:sshd", |facts| TargetFacts {
+        socket_activated: true,
         ..facts
     });
     look_at_both(&mut app, "socket_unit");
-    let (mut app, _) = asked("process:sshd", |facts| ArmedFacts {
-        life: Life::Stopped,
+    let (mut app, _) = asked("process:sshd", |facts| TargetFacts {
+        state: ProcessState::Stopped,
         ..facts
     });
     look_at_both(&mut app, "stopped");
-    let (mut app, _) = asked("process:sshd", |facts| ArmedFacts {
-        now_called: Some(Text::from("kworker/0:1")),
-        now_runs: Some(Text::from("/tmp/.x/miner")),
+    let (mut app, _) = asked("process:sshd", |facts| TargetFacts {
+        current_name: Some(Text::from("kworker/0:1")),
+        current_program: Some(Text::from("/tmp/.x/miner")),
         ..facts
     });
     look_at_both(&mut app, "changed");
@@ -200,9 +204,9 @@ fn every_signal_is_chosen_from_the_list() {
     drawn(&mut app, COLOUR, 80, 24);
     press(&mut app, "Down Down Up Left Up");
     let (_, frame) = drawn(&mut app, COLOUR, 80, 24);
-    let is_hup = |(_, spot): &&(_, Spot)| *spot == Spot::Signal(Signal::Hup);
-    let (_, spot) = frame.spots.iter().find(is_hup).unwrap();
-    let click = Message::Mouse(Gesture::Click, *spot);
+    let is_hup = |(_, spot): &&(_, HitTarget)| *spot == HitTarget::Signal(Signal::Hup);
+    let (_, spot) = frame.hit_targets.iter().find(is_hup).unwrap();
+    let click = Message::Mouse(MouseAction::Click, *spot);
     assert!(
         app.update(click).is_empty(),
         "a click chooses, and sends nothing"
@@ -268,9 +272,9 @@ fn a_tree_is_asked_about_with_its_number() {
     drawn(&mut app, COLOUR, 80, 24);
     let effects = press(&mut app, "y");
     assert_eq!(effects, [Effect::SignalTree(id, Signal::Term)]);
-    app.update(Message::Reached(id, 7));
+    app.update(Message::TreeSignalled(id, 7));
     let signal = Signal::Term;
-    app.update(Message::Acted(id, Outcome::Sent { signal }));
+    app.update(Message::SignalOutcome(id, SignalOutcome::Sent { signal }));
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
     let said = "TERM is sent to nginx (pid 811) and 6 below it; not ended yet.";
     assert!(text(&buffer).contains(said), "{}", text(&buffer));
@@ -278,8 +282,8 @@ fn a_tree_is_asked_about_with_its_number() {
 
 #[test]
 fn the_tree_of_tcplens_itself_cannot_be_chosen() {
-    let (mut app, id) = asked("pid:811", |facts| ArmedFacts {
-        cautions: vec![Caution::OwnAncestor, Caution::ContainerInit],
+    let (mut app, id) = asked("pid:811", |facts| TargetFacts {
+        risks: vec![Risk::OwnAncestor, Risk::ContainerInit],
         ..with_workers(facts)
     });
     look_at_both(&mut app, "typed");
@@ -302,28 +306,28 @@ fn several_tagged_rows_are_one_question() {
     let pids: Vec<u32> = effects
         .iter()
         .map(|effect| match effect {
-            Effect::Arm(_, target) => target.pid,
+            Effect::AcquireTarget(_, target) => target.pid,
             other => panic!("{other:?}"),
         })
         .collect();
     assert_eq!(pids.len(), 5, "each owner once: {pids:?}");
     let mut ids = Vec::new();
     for effect in effects {
-        let Effect::Arm(id, target) = effect else {
+        let Effect::AcquireTarget(id, target) = effect else {
             continue;
         };
         let result = match target.name.as_str() {
-            "chronyd" => Err(Refusal::NotPermitted { uid: Some(104) }),
-            "sshd" => Ok(ArmedFacts {
-                cautions: vec![Caution::OwnAncestor],
+            "chronyd" => Err(SignalRefusal::NotPermitted { uid: Some(104) }),
+            "sshd" => Ok(TargetFacts {
+                risks: vec![Risk::OwnAncestor],
                 ..armed_facts(&target)
             }),
             _ => Ok(armed_facts(&target)),
         };
         let left_out = result.is_err();
-        let effects = app.update(Message::Armed(id, result));
+        let effects = app.update(Message::TargetAcquired(id, result));
         if left_out {
-            assert_eq!(effects, [Effect::Disarm(id)]);
+            assert_eq!(effects, [Effect::ReleaseTarget(id)]);
         } else {
             ids.push(id);
         }
@@ -338,12 +342,21 @@ fn several_tagged_rows_are_one_question() {
     assert_eq!(effects, expected);
     let signal = Signal::Term;
     let after = std::time::Duration::from_millis(1200);
-    app.update(Message::Acted(ids[0], Outcome::Ended { after, signal }));
-    app.update(Message::Acted(ids[1], Outcome::Refused(Refusal::Gone)));
-    app.update(Message::Acted(ids[2], Outcome::Ended { after, signal }));
-    app.update(Message::Acted(
+    app.update(Message::SignalOutcome(
+        ids[0],
+        SignalOutcome::Exited { after, signal },
+    ));
+    app.update(Message::SignalOutcome(
+        ids[1],
+        SignalOutcome::Refused(SignalRefusal::Gone),
+    ));
+    app.update(Message::SignalOutcome(
+        ids[2],
+        SignalOutcome::Exited { after, signal },
+    ));
+    app.update(Message::SignalOutcome(
         ids[3],
-        Outcome::StillRunning { after, signal },
+        SignalOutcome::StillRunning { after, signal },
     ));
     let (buffer, _) = drawn(&mut app, COLOUR, 120, 40);
     compare("ended_several_120x40", &text(&buffer));
@@ -355,28 +368,34 @@ fn who_does_not_end_is_asked_about_again_and_never_killed_by_itself() {
     drawn(&mut app, COLOUR, 80, 24);
     assert_eq!(press(&mut app, "y"), [Effect::Signal(id, Signal::Term)]);
     let signal = Signal::Term;
-    app.update(Message::Acted(id, Outcome::Sent { signal }));
+    app.update(Message::SignalOutcome(id, SignalOutcome::Sent { signal }));
     let after = std::time::Duration::from_secs(5);
-    let effects = app.update(Message::Acted(id, Outcome::StillRunning { after, signal }));
+    let effects = app.update(Message::SignalOutcome(
+        id,
+        SignalOutcome::StillRunning { after, signal },
+    ));
     assert_eq!(effects, [], "it never escalates");
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
     compare("still_running_80x24", &text(&buffer));
     // The same asking, so the same pidfd; its socket may be closed by now.
     let effects = press(&mut app, "K");
-    let [Effect::Arm(again, target)] = &effects[..] else {
+    let [Effect::AcquireTarget(again, target)] = &effects[..] else {
         panic!("{effects:?}")
     };
     assert_eq!((*again, target.inode), (id, None));
     // To think better of it keeps the watch.
     assert_eq!(press(&mut app, "n"), []);
     press(&mut app, "K");
-    app.update(Message::Armed(id, Ok(armed_facts(target))));
+    app.update(Message::TargetAcquired(id, Ok(armed_facts(target))));
     drawn(&mut app, COLOUR, 80, 24);
     press(&mut app, "Down");
     drawn(&mut app, COLOUR, 80, 24);
     assert_eq!(press(&mut app, "y"), [Effect::Signal(id, Signal::Kill)]);
     let signal = Signal::Kill;
-    app.update(Message::Acted(id, Outcome::Ended { after, signal }));
+    app.update(Message::SignalOutcome(
+        id,
+        SignalOutcome::Exited { after, signal },
+    ));
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
     assert!(text(&buffer).contains("ended 5 s after KILL."));
 }
@@ -395,20 +414,23 @@ fn a_port_that_is_taken_again_names_the_new_process_and_its_unit() {
         press(&mut app, "y");
         let after = std::time::Duration::from_millis(300);
         let signal = Signal::Term;
-        app.update(Message::Acted(id, Outcome::Ended { after, signal }));
+        app.update(Message::SignalOutcome(
+            id,
+            SignalOutcome::Exited { after, signal },
+        ));
         let scene = stage::scene();
         let again = |process: &Arc<Process>| match process.pid {
             640 => Arc::new(Process {
                 pid: 5000,
                 start_ticks: process.start_ticks + 1,
                 started_ms: Some(scene.time.wall_ms + 400),
-                unit: Some(Unit::of_system(unit)),
+                unit: Some(Unit::system(unit)),
                 ..(**process).clone()
             }),
             _ => Arc::clone(process),
         };
         let observation = Observation {
-            number: scene.number + 2,
+            table_number: scene.table_number + 2,
             processes: scene.processes.iter().map(again).collect(),
             ..(*scene).clone()
         };
@@ -424,7 +446,7 @@ fn a_port_that_is_taken_again_names_the_new_process_and_its_unit() {
 #[test]
 fn more_processes_than_anybody_means_are_refused() {
     let scene = stage::scan_scene();
-    let count = u32::try_from(MOST_TARGETS).unwrap() + 1;
+    let count = u32::try_from(MAX_TARGETS).unwrap() + 1;
     let mut observation = (*scene).clone();
     let process = |number: u32| {
         Arc::new(Process {
@@ -453,16 +475,16 @@ fn more_processes_than_anybody_means_are_refused() {
 fn cancelling_lets_go_and_refusals_say_why() {
     let mut app = stage::app(stage::scene());
     let effects = press(&mut app, "K");
-    let [Effect::Arm(id, _)] = effects[..] else {
+    let [Effect::AcquireTarget(id, _)] = effects[..] else {
         panic!("{effects:?}")
     };
-    assert_eq!(press(&mut app, "Esc"), [Effect::Disarm(id)]);
+    assert_eq!(press(&mut app, "Esc"), [Effect::ReleaseTarget(id)]);
     let effects = press(&mut app, "K");
-    let [Effect::Arm(id, _)] = effects[..] else {
+    let [Effect::AcquireTarget(id, _)] = effects[..] else {
         panic!("{effects:?}")
     };
-    let refusal = Refusal::NotPermitted { uid: Some(0) };
-    app.update(Message::Armed(id, Err(refusal)));
+    let refusal = SignalRefusal::NotPermitted { uid: Some(0) };
+    app.update(Message::TargetAcquired(id, Err(refusal)));
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
     compare("refused_80x24", &text(&buffer));
 }
@@ -470,16 +492,16 @@ fn cancelling_lets_go_and_refusals_say_why() {
 #[test]
 fn who_only_looks_is_offered_no_signal() {
     let mut app = stage::app(stage::scene());
-    app.policy = Policy::Look;
+    app.access_mode = AccessMode::ReadOnly;
     let acts = [
         Command::EndProcess,
-        Command::TurnReach,
+        Command::ToggleTree,
         Command::ConfirmSend,
         Command::NextSignal,
         Command::PreviousSignal,
     ];
     for command in acts {
-        assert!(!app.permits(command), "{command:?}");
+        assert!(!app.is_permitted(command), "{command:?}");
     }
     assert!(press(&mut app, "K").is_empty());
 }
@@ -494,10 +516,10 @@ fn clients_of_the_port_that_was_looked_for_are_left_alone() {
     press(&mut app, "Enter *");
     let mut pids = Vec::new();
     for effect in press(&mut app, "K") {
-        let Effect::Arm(id, target) = effect else {
+        let Effect::AcquireTarget(id, target) = effect else {
             panic!("{effect:?}")
         };
-        app.update(Message::Armed(id, Ok(armed_facts(&target))));
+        app.update(Message::TargetAcquired(id, Ok(armed_facts(&target))));
         pids.push(target.pid);
     }
     assert_eq!(pids, [811, 812], "both hold the listener, curl does not");
@@ -509,10 +531,10 @@ fn clients_of_the_port_that_was_looked_for_are_left_alone() {
     write(&mut app, ":8443");
     press(&mut app, "Enter");
     let effects = press(&mut app, "K");
-    let [Effect::Arm(id, target)] = &effects[..] else {
+    let [Effect::AcquireTarget(id, target)] = &effects[..] else {
         panic!("{effects:?}")
     };
-    app.update(Message::Armed(*id, Ok(armed_facts(target))));
+    app.update(Message::TargetAcquired(*id, Ok(armed_facts(target))));
     look_at_both(&mut app, "client");
     drawn(&mut app, COLOUR, 80, 24);
     assert!(press(&mut app, "y").is_empty(), "not by one key");
@@ -525,7 +547,7 @@ fn clients_of_the_port_that_was_looked_for_are_left_alone() {
 /// A worker of a server that forks: the master starts another.
 #[test]
 fn who_starts_it_again_is_named() {
-    let (mut app, _) = asked("pid:811", |facts| ArmedFacts {
+    let (mut app, _) = asked("pid:811", |facts| TargetFacts {
         parent: Some((812, Text::from("nginx"))),
         ..facts
     });

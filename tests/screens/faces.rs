@@ -6,13 +6,16 @@ use crate::typing::{drawn, press, text, text_and_styles};
 use crate::{COLOUR, compare, look};
 use std::sync::Arc;
 use tcplens::app::effect::Effect;
-use tcplens::app::message::{Gesture, Message, Spot};
+use tcplens::app::message::{HitTarget, Message, MouseAction};
 use tcplens::app::mode::Mode;
-use tcplens::app::{App, Choices};
-use tcplens::explain::lesson::LESSONS;
-use tcplens::model::chronicle::{Chronicle, Fate, Happening, Known, Life, Step, Timeline, What};
+use tcplens::app::{App, AppOptions};
+use tcplens::explain::lessons::LESSONS;
 use tcplens::model::endpoint::Endpoint;
-use tcplens::model::event::{Caller, EventsChoice, Feed, NoFeed};
+use tcplens::model::event::{EventProcess, EventSource, EventsMode, EventsUnavailable};
+use tcplens::model::event_history::{
+    CloseReason, ConnectionEvent, ConnectionSummary, EventHistory, EventKind, TimePrecision,
+    Timeline, TimelineStep,
+};
 use tcplens::model::namespace::Namespace;
 use tcplens::model::observation::Observation;
 use tcplens::model::state::State;
@@ -25,9 +28,9 @@ const PLAIN: Theme = Theme {
     ascii: true,
 };
 
-fn with(chronicle: Chronicle) -> Arc<Observation> {
+fn with(chronicle: EventHistory) -> Arc<Observation> {
     Arc::new(Observation {
-        chronicle: Arc::new(chronicle),
+        event_history: Arc::new(chronicle),
         ..(*stage::scene()).clone()
     })
 }
@@ -38,47 +41,58 @@ fn end(text: &str) -> Endpoint {
 }
 
 /// A change of the stream; the clock stands at 42 s.
-fn change(at_ms: u64, who: Option<(u32, &str)>, remote: &str, from: State, to: State) -> Happening {
-    Happening {
+fn change(
+    at_ms: u64,
+    who: Option<(u32, &str)>,
+    remote: &str,
+    from: State,
+    to: State,
+) -> ConnectionEvent {
+    ConnectionEvent {
         at_us: at_ms * 1000,
-        owner: who.map(|(pid, name)| Caller {
+        owner: who.map(|(pid, name)| EventProcess {
             pid,
             name: Text::from(name),
-            ..Caller::default()
+            ..EventProcess::default()
         }),
         namespace: 0,
         local: end("192.0.2.10:41822"),
         remote: end(remote),
-        what: What::Changed {
+        kind: EventKind::StateChanged {
             from,
             to,
-            stayed_us: None,
+            time_in_state_us: None,
         },
-        carried: None,
+        payload: None,
     }
 }
 
-fn ended(line: Happening, lasted_us: u64, fate: Fate, unseen: bool) -> Happening {
+fn ended(
+    line: ConnectionEvent,
+    lasted_us: u64,
+    fate: CloseReason,
+    unseen: bool,
+) -> ConnectionEvent {
     let payload = Payload {
         received: 4_200,
         sent: 118_000,
     };
-    Happening {
-        what: What::Ended {
-            from: line.what.from(),
-            stayed_us: None,
-            life: Life {
-                lasted_us: Some(lasted_us),
-                unseen,
-                fate,
+    ConnectionEvent {
+        kind: EventKind::Ended {
+            from: line.kind.from_state(),
+            time_in_state_us: None,
+            summary: ConnectionSummary {
+                duration_us: Some(lasted_us),
+                never_in_table: unseen,
+                reason: fate,
             },
         },
-        carried: (fate != Fate::Refused).then_some(payload),
+        payload: (fate != CloseReason::Refused).then_some(payload),
         ..line
     }
 }
 
-fn chronicle() -> Chronicle {
+fn chronicle() -> EventHistory {
     let curl = Some((4711, "curl"));
     let mut stream = Vec::new();
     for number in 0..30_u64 {
@@ -87,7 +101,7 @@ fn chronicle() -> Chronicle {
         let opened = change(at, curl, &port, State::Closed, State::SynSent);
         let refused = change(at, curl, &port, State::SynSent, State::Closed);
         stream.push(opened);
-        stream.push(ended(refused, 310 + number, Fate::Refused, true));
+        stream.push(ended(refused, 310 + number, CloseReason::Refused, true));
     }
     let peer = "198.51.100.23:50514";
     stream.push(change(
@@ -104,15 +118,15 @@ fn chronicle() -> Chronicle {
         State::LastAck,
         State::Closed,
     );
-    stream.push(ended(bye, 754_000_000, Fate::ClosedThere, false));
-    Chronicle {
-        feed: Feed::Changes,
-        told: 1_204,
+    stream.push(ended(bye, 754_000_000, CloseReason::PeerClosed, false));
+    EventHistory {
+        source: EventSource::StateChanges,
+        received: 1_204,
         lost: 17,
-        brief: 310,
+        short_lived: 310,
         unplaced: 0,
         cost_permille: Some(8),
-        stream,
+        events: stream,
         timelines: Vec::new(),
     }
 }
@@ -125,19 +139,19 @@ fn followed() -> Arc<Observation> {
         .iter()
         .find(|row| row.socket.remote == end("198.51.100.9:33010"))
         .unwrap();
-    let step = |state, since_ms: u64, known| Step {
+    let step = |state, since_ms: u64, known| TimelineStep {
         state,
         since_us: since_ms * 1000,
-        known,
+        precision: known,
     };
     let timeline = Timeline {
         steps: vec![
-            step(State::SynReceived, 19_120, Known::Exactly),
-            step(State::Established, 19_158, Known::Exactly),
-            step(State::CloseWait, 40_371, Known::Exactly),
+            step(State::SynReceived, 19_120, TimePrecision::Exact),
+            step(State::Established, 19_158, TimePrecision::Exact),
+            step(State::CloseWait, 40_371, TimePrecision::Exact),
         ],
     };
-    with(Chronicle {
+    with(EventHistory {
         timelines: vec![(row.socket.key(), timeline)],
         ..chronicle()
     })
@@ -219,7 +233,7 @@ fn enter_shows_the_rows_in_the_marked_state() {
     press(&mut app, "m Enter");
     assert_eq!(app.mode, Mode::Table);
     let states: Vec<State> = app
-        .order
+        .row_order
         .iter()
         .map(|number| app.observation.rows[*number as usize].socket.state)
         .collect();
@@ -233,26 +247,26 @@ fn enter_shows_the_rows_in_the_marked_state() {
     // With the mouse: one click marks, a second one shows the rows.
     press(&mut app, "Esc m");
     let (_, frame) = drawn(&mut app, COLOUR, 120, 40);
-    let spot = Spot::Station(State::Listen);
+    let spot = HitTarget::DiagramState(State::Listen);
     assert!(
         frame
-            .spots
+            .hit_targets
             .iter()
             .filter(|(_, known)| *known == spot)
             .count()
             == 2
     );
-    app.update(Message::Mouse(Gesture::Click, spot));
+    app.update(Message::Mouse(MouseAction::Click, spot));
     assert!(matches!(&app.mode, Mode::Machine(walk) if walk.mark == State::Listen));
-    app.update(Message::Mouse(Gesture::DoubleClick, spot));
-    assert_eq!((app.mode.clone(), app.order.len()), (Mode::Table, 2));
+    app.update(Message::Mouse(MouseAction::DoubleClick, spot));
+    assert_eq!((app.mode.clone(), app.row_order.len()), (Mode::Table, 2));
 }
 
 #[test]
 fn the_machine_never_lights_a_neighbours_way() {
     let mut app = at(followed(), WAITING);
     press(&mut app, "m");
-    assert!(app.walker().is_some());
+    assert!(app.diagram_row().is_some());
     let scene = followed();
     let rows = scene
         .rows
@@ -261,12 +275,12 @@ fn the_machine_never_lights_a_neighbours_way() {
         .copied()
         .collect();
     app.update(Message::Observed(Arc::new(Observation {
-        number: scene.number + 1,
+        table_number: scene.table_number + 1,
         rows: Arc::new(rows),
         ..(*scene).clone()
     })));
     assert!(matches!(app.mode, Mode::Machine(_)), "the page stays");
-    assert!(app.walker().is_none());
+    assert!(app.diagram_row().is_none());
 }
 
 #[test]
@@ -289,12 +303,18 @@ fn events_are_told_and_followed() {
         compare(name, &text(&buffer));
     }
     for (name, feed) in [
-        ("events_refused_80x24", Feed::Nothing(NoFeed::NotPermitted)),
-        ("events_endings_80x24", Feed::Endings(NoFeed::NotOffered)),
+        (
+            "events_refused_80x24",
+            EventSource::Unavailable(EventsUnavailable::NotPermitted),
+        ),
+        (
+            "events_endings_80x24",
+            EventSource::DestroyedOnly(EventsUnavailable::Unsupported),
+        ),
     ] {
-        let mut app = stage::app(with(Chronicle {
-            feed,
-            ..Chronicle::default()
+        let mut app = stage::app(with(EventHistory {
+            source: feed,
+            ..EventHistory::default()
         }));
         press(&mut app, "E");
         let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
@@ -305,9 +325,9 @@ fn events_are_told_and_followed() {
 /// While paused nothing appears, within no time.
 #[test]
 fn a_paused_page_of_events_promises_nothing() {
-    for stream in [chronicle().stream, Vec::new()] {
-        let mut app = stage::app(with(Chronicle {
-            stream,
+    for stream in [chronicle().events, Vec::new()] {
+        let mut app = stage::app(with(EventHistory {
+            events: stream,
             ..chronicle()
         }));
         press(&mut app, "E");
@@ -323,7 +343,7 @@ fn a_paused_page_of_events_promises_nothing() {
 
 #[test]
 fn an_event_names_its_port_and_another_network_namespace() {
-    let line = |namespace| Happening {
+    let line = |namespace| ConnectionEvent {
         namespace,
         local: end("[2001:db8::10]:8443"),
         ..change(
@@ -334,15 +354,15 @@ fn an_event_names_its_port_and_another_network_namespace() {
             State::CloseWait,
         )
     };
-    let scene = with(Chronicle {
-        stream: vec![line(0), line(4_026_531_840), line(4_026_532_999), line(7)],
+    let scene = with(EventHistory {
+        events: vec![line(0), line(4_026_531_840), line(4_026_532_999), line(7)],
         ..chronicle()
     });
     let namespace = |id, name: Option<&str>| Namespace {
         id,
         name: name.map(Text::from),
-        own: id == 4_026_531_840,
-        entrance: None,
+        is_current: id == 4_026_531_840,
+        entry: None,
     };
     let scene = Arc::new(Observation {
         namespaces: vec![
@@ -389,7 +409,7 @@ fn scrolling_up_stops_following_and_the_end_follows_again() {
     press(&mut app, "E");
     assert!(bottom(&mut app).contains("peer closed, 12 min 34 s"));
     let arrives = |app: &mut App, port: u16| {
-        let mut more = (*app.observation.chronicle).clone();
+        let mut more = (*app.observation.event_history).clone();
         let remote = format!("203.0.113.77:{port}");
         let line = change(
             42_000 + u64::from(port),
@@ -398,9 +418,9 @@ fn scrolling_up_stops_following_and_the_end_follows_again() {
             State::Closed,
             State::SynSent,
         );
-        more.stream.push(line);
+        more.events.push(line);
         let mut next = (*app.observation).clone();
-        next.chronicle = Arc::new(more);
+        next.event_history = Arc::new(more);
         app.update(Message::Observed(Arc::new(next)));
     };
     arrives(&mut app, 1);
@@ -425,7 +445,7 @@ fn an_event_leads_to_its_row() {
     let mut told = chronicle();
     let mut line = change(42_000, None, WAITING, State::Established, State::CloseWait);
     line.local = end("192.0.2.10:443");
-    told.stream.push(line);
+    told.events.push(line);
     let mut app = stage::app(with(told));
     press(&mut app, "t u E Enter");
     assert_eq!(app.mode, Mode::Table);
@@ -511,7 +531,7 @@ fn every_lesson_can_be_read_and_leads_to_the_next() {
     seen.dedup();
     assert_eq!(seen.len(), LESSONS.len());
     press(&mut app, "p Left");
-    assert!(matches!(&app.mode, Mode::Learn(learning) if learning.place == LESSONS.len() - 3));
+    assert!(matches!(&app.mode, Mode::Learn(learning) if learning.index == LESSONS.len() - 3));
 }
 
 /// A name over a line must not take on the line's look: each is in one style.
@@ -521,8 +541,10 @@ fn names_look_the_same_from_end_to_end() {
     press(&mut app, "m");
     let (machine, frame) = drawn(&mut app, COLOUR, 80, 24);
     let mut checked = 0;
-    for (area, spot) in &frame.spots {
-        let Spot::Station(state) = spot else { continue };
+    for (area, spot) in &frame.hit_targets {
+        let HitTarget::DiagramState(state) = spot else {
+            continue;
+        };
         let name = |column: u16| machine[(area.x + 1 + column, area.y)].style();
         let length = u16::try_from(state.word().len()).unwrap();
         assert!((1..length).all(|column| name(column) == name(0)), "{state}");
@@ -574,33 +596,33 @@ fn a_timeline_says_how_well_it_is_known() {
         .iter()
         .find(|row| row.socket.remote == end(WAITING))
         .unwrap();
-    let step = |state, since_ms: u64, known| Step {
+    let step = |state, since_ms: u64, known| TimelineStep {
         state,
         since_us: since_ms * 1000,
-        known,
+        precision: known,
     };
     let cases = [
         (
             vec![
-                step(State::Established, 0, Known::AtLeast),
-                step(State::CloseWait, 41_000, Known::ByTable),
+                step(State::Established, 0, TimePrecision::LowerBound),
+                step(State::CloseWait, 41_000, TimePrecision::FirstSeen),
             ],
             "before 10:00:00.000 ESTABLISHED at least 41 s · by 10:00:41.000 CLOSE_WAIT for about 1 s (UTC)",
         ),
         (
-            vec![step(State::CloseWait, 41_999, Known::Exactly)],
+            vec![step(State::CloseWait, 41_999, TimePrecision::Exact)],
             "10:00:41.999 CLOSE_WAIT for 1.0 ms (UTC)",
         ),
         (
             vec![
-                step(State::LastAck, 41_000, Known::Exactly),
-                step(State::Closed, 41_004, Known::Exactly),
+                step(State::LastAck, 41_000, TimePrecision::Exact),
+                step(State::Closed, 41_004, TimePrecision::Exact),
             ],
             "10:00:41.000 LAST_ACK 4.0 ms · 10:00:41.004 CLOSED (UTC)",
         ),
     ];
     for (steps, expected) in cases {
-        let observation = with(Chronicle {
+        let observation = with(EventHistory {
             timelines: vec![(row.socket.key(), Timeline { steps })],
             ..chronicle()
         });
@@ -621,8 +643,8 @@ fn the_selected_row_is_followed_also_in_time_wait() {
     assert_eq!(app.selected().unwrap().socket.state, State::TimeWait);
     let mut buffer = ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, 80, 24));
     let frame = tcplens::view::draw(&app, COLOUR, &mut buffer);
-    let effects = app.update(Message::Drawn(frame.drawn));
-    let [Effect::Watch(watched)] = &effects[..] else {
+    let effects = app.update(Message::FrameDrawn(frame.info));
+    let [Effect::ReadDetails(watched)] = &effects[..] else {
         panic!("the selected row is asked for: {effects:?}")
     };
     let states: Vec<State> = watched.iter().map(|socket| socket.state).collect();
@@ -631,20 +653,20 @@ fn the_selected_row_is_followed_also_in_time_wait() {
 
 #[test]
 fn every_fate_reason_and_state_has_its_words() {
-    let words = stage::app(stage::scene()).words;
-    for (fate, key) in Fate::ALL {
+    let words = stage::app(stage::scene()).messages;
+    for (fate, key) in CloseReason::ALL {
         let said = words.screen("fates", key);
-        let cells = tcplens::listing::width(said);
+        let cells = tcplens::listing::display_width(said);
         assert!((1..=15).contains(&cells), "{fate:?}: {said}");
     }
-    for (reason, key) in NoFeed::ALL {
+    for (reason, key) in EventsUnavailable::ALL {
         let said = [
             words.screen("feed", &format!("{key}_long")),
             words.screen("events", key),
         ];
         assert!(said.iter().any(|said| !said.is_empty()), "{reason:?}");
     }
-    for place in tcplens::explain::machine::chart::PLACES {
+    for place in tcplens::explain::state_path::diagram::STATE_NODES {
         let said = words.screen("lasts", place.state.key());
         assert!(!said.is_empty(), "{}", place.state);
     }
@@ -690,39 +712,39 @@ fn the_table_has_no_page_below_it() {
 #[test]
 fn refused_events_are_told_to_those_who_insist() {
     let refused = || {
-        with(Chronicle {
-            feed: Feed::Endings(NoFeed::NotPermitted),
-            ..Chronicle::default()
+        with(EventHistory {
+            source: EventSource::DestroyedOnly(EventsUnavailable::NotPermitted),
+            ..EventHistory::default()
         })
     };
     let notice = |events, observation| {
-        let choices = Choices {
+        let choices = AppOptions {
             events,
             ..stage::choices()
         };
-        let words = stage::app(stage::scene()).words;
+        let words = stage::app(stage::scene()).messages;
         let mut app = App::new(words, choices);
         app.update(Message::Observed(observation));
         app.notice.map(|notice| notice.text)
     };
-    let said = notice(EventsChoice::On, refused()).unwrap();
+    let said = notice(EventsMode::On, refused()).unwrap();
     assert!(
         said.contains("--events on") && said.contains("root only"),
         "{said}"
     );
-    assert_eq!(notice(EventsChoice::Auto, refused()), None);
-    assert_eq!(notice(EventsChoice::On, with(chronicle())), None);
+    assert_eq!(notice(EventsMode::Auto, refused()), None);
+    assert_eq!(notice(EventsMode::On, with(chronicle())), None);
 }
 
 #[test]
 fn the_header_says_that_events_are_told_where_there_is_room() {
     for (width, feed, expected) in [
-        (120, Feed::Changes, true),
-        (80, Feed::Changes, false),
-        (120, Feed::Off, false),
+        (120, EventSource::StateChanges, true),
+        (80, EventSource::StateChanges, false),
+        (120, EventSource::Off, false),
     ] {
-        let observation = with(Chronicle {
-            feed,
+        let observation = with(EventHistory {
+            source: feed,
             ..chronicle()
         });
         let mut app = stage::app(observation);

@@ -8,25 +8,25 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tcplens::app::App;
 use tcplens::app::effect::Effect;
+use tcplens::app::findings_state::AlertOptions;
 use tcplens::app::message::Message;
 use tcplens::app::mode::Mode;
-use tcplens::app::troubles::Attention;
 use tcplens::filter::Filter;
 use tcplens::model::baseline::{Listener, ListenerProgram};
-use tcplens::model::evidence::{Evidence, Group, Oddity, Tripped};
+use tcplens::model::evidence::{Evidence, ProgramAnomaly, UserRuleEvidence, UserRuleGroup};
 use tcplens::model::finding::{Finding, FindingHolder, Rule, Severity};
-use tcplens::model::mute::{Mute, RuleName};
+use tcplens::model::mute::{Mute, RuleId};
 use tcplens::model::observation::Observation;
 use tcplens::model::process::{Process, Program};
 use tcplens::model::protocol::Protocol;
 use tcplens::model::text::Text;
-use tcplens::model::time::{Stamp, Time};
+use tcplens::model::time::{Time, Timestamp};
 
 fn process(pid: u32, name: &str, exe: Option<&str>) -> Arc<Process> {
     Arc::new(Process {
         pid,
         name: Text::from(name),
-        exe: exe.map(Program::here),
+        exe: exe.map(Program::verified),
         ..Process::default()
     })
 }
@@ -34,8 +34,8 @@ fn process(pid: u32, name: &str, exe: Option<&str>) -> Arc<Process> {
 fn finding(severity: Severity, process: Option<Arc<Process>>, evidence: Evidence) -> Finding {
     Finding {
         severity,
-        since: Stamp(100),
-        below_since: None,
+        since: Timestamp(100),
+        clearing_since: None,
         holder: FindingHolder::default(),
         process,
         evidence,
@@ -43,51 +43,51 @@ fn finding(severity: Severity, process: Option<Arc<Process>>, evidence: Evidence
 }
 
 fn own_rule() -> Finding {
-    let evidence = Evidence::UserRule(Tripped {
+    let evidence = Evidence::UserRule(UserRuleEvidence {
         name: Text::from("too many to the database"),
-        words: None,
+        message: None,
         filter: Text::from("state established and dport = :5432"),
-        group: Group::Process,
-        now: 212,
+        group: UserRuleGroup::Process,
+        current: 212,
         count: 212,
         limit: 200,
-        within: None,
+        window: None,
     });
     let owner = process(812, "nginx", Some("/usr/sbin/nginx"));
-    finding(Severity::Warn, Some(owner), evidence)
+    finding(Severity::Warning, Some(owner), evidence)
 }
 
 fn unlisted() -> Finding {
-    let evidence = Evidence::Unlisted(Listener {
+    let evidence = Evidence::NotInBaseline(Listener {
         protocol: Protocol::Tcp,
         address: IpAddr::from([0, 0, 0, 0]),
         port: 4444,
         program: ListenerProgram::Unknown,
         uid: Some(1000),
     });
-    finding(Severity::Warn, Some(process(990, "nc", None)), evidence)
+    finding(Severity::Warning, Some(process(990, "nc", None)), evidence)
 }
 
 fn odd() -> Finding {
-    let evidence = Evidence::OddProgram {
-        oddity: Oddity::AnybodysFolder,
+    let evidence = Evidence::SuspiciousProgram {
+        anomaly: ProgramAnomaly::WorldWritableDirectory,
         program: Text::from("/tmp/build/server"),
     };
     let owner = process(991, "server", Some("/tmp/build/server"));
-    finding(Severity::Warn, Some(owner), evidence)
+    finding(Severity::Warning, Some(owner), evidence)
 }
 
 fn orphans() -> Finding {
     let evidence = Evidence::Orphans {
         orphans: 40_000,
-        most: 65_536,
+        limit: 65_536,
     };
-    finding(Severity::Warn, None, evidence)
+    finding(Severity::Warning, None, evidence)
 }
 
 fn odd_is_muted() -> Mute {
     Mute {
-        rule: RuleName::Own(Rule::OddProgram),
+        rule: RuleId::Builtin(Rule::SuspiciousProgram),
         program: Some(Text::from("/tmp/build/server")),
     }
 }
@@ -99,7 +99,7 @@ fn observed(findings: Vec<Finding>, second: u64) -> Arc<Observation> {
         wall_ms: seen.time.wall_ms + second * 1000,
         monotonic_ms: seen.time.monotonic_ms + second * 1000,
     };
-    seen.number += second;
+    seen.table_number += second;
     seen.findings.extend(findings);
     seen.muted = vec![odd()];
     Arc::new(seen)
@@ -108,7 +108,7 @@ fn observed(findings: Vec<Finding>, second: u64) -> Arc<Observation> {
 /// Three that stand, one muted, one that is over.
 fn troubled() -> App {
     let mut choices = stage::choices();
-    choices.attention = Attention {
+    choices.alerts = AlertOptions {
         mutes: vec![odd_is_muted()],
         bell: true,
     };
@@ -120,7 +120,7 @@ fn troubled() -> App {
 }
 
 fn chosen(app: &App) -> Rule {
-    app.chosen_finding().unwrap().evidence.rule()
+    app.selected_finding().unwrap().evidence.rule()
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn the_marked_finding_leads_to_its_rows_and_stays_marked() {
     assert_eq!(chosen(&app), Rule::UserRule);
     // A graver one comes before it.
     let graver = Finding {
-        severity: Severity::Alarm,
+        severity: Severity::Critical,
         ..orphans()
     };
     let mut later = (*observed(Vec::new(), 91)).clone();
@@ -159,20 +159,20 @@ fn the_marked_finding_leads_to_its_rows_and_stays_marked() {
 #[test]
 fn what_is_known_is_no_news_until_it_grows_graver() {
     let mut app = troubled();
-    assert_eq!(app.news().count(), 3);
+    assert_eq!(app.unacknowledged_findings().count(), 3);
     press(&mut app, "F Down a Esc");
-    assert_eq!(app.news().count(), 2);
+    assert_eq!(app.unacknowledged_findings().count(), 2);
     let (buffer, _) = drawn(&mut app, COLOUR, 120, 40);
     assert!(text(&buffer).contains("2 findings (F)"));
     let graver = Finding {
-        severity: Severity::Alarm,
+        severity: Severity::Critical,
         ..own_rule()
     };
     app.update(Message::Observed(observed(vec![graver, unlisted()], 95)));
-    assert_eq!(app.news().count(), 3);
+    assert_eq!(app.unacknowledged_findings().count(), 3);
     // Twice takes it back.
     press(&mut app, "F a a");
-    assert_eq!(app.news().count(), 3);
+    assert_eq!(app.unacknowledged_findings().count(), 3);
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn muting_is_for_rule_and_program_and_can_be_taken_back() {
         panic!("{effects:?}")
     };
     let own = Mute {
-        rule: RuleName::Theirs(Text::from("too many to the database")),
+        rule: RuleId::User(Text::from("too many to the database")),
         program: Some(Text::from("/usr/sbin/nginx")),
     };
     assert_eq!(*mutes, [odd_is_muted(), own]);
@@ -203,15 +203,15 @@ fn muting_is_for_rule_and_program_and_can_be_taken_back() {
 fn keys_of_the_page_do_nothing_where_there_is_no_finding() {
     let mut app = stage::app(stage::scene());
     assert_eq!(press(&mut app, "F a m Enter"), []);
-    assert_eq!(app.news().count(), 0);
+    assert_eq!(app.unacknowledged_findings().count(), 0);
 }
 
 #[test]
 fn an_alarm_rings_once() {
     let mut choices = stage::choices();
-    choices.attention.bell = true;
+    choices.alerts.bell = true;
     let mut app = stage::app_of(stage::scene(), choices);
-    let rings = |effects: &[Effect]| effects.contains(&Effect::Ring);
+    let rings = |effects: &[Effect]| effects.contains(&Effect::Bell);
     let alarmed = observed(Vec::new(), 1);
     assert!(rings(&app.update(Message::Observed(Arc::clone(&alarmed)))));
     assert!(!rings(&app.update(Message::Observed(alarmed))));
@@ -230,10 +230,10 @@ fn unmuting_one_program_leaves_a_mute_of_the_whole_rule() {
     ];
     for (before, after, muted) in cases {
         let mut choices = stage::choices();
-        choices.attention.mutes = before;
+        choices.alerts.mutes = before;
         let mut app = stage::app_of(observed(vec![], 1), choices);
         press(&mut app, "F G");
-        assert_eq!(chosen(&app), Rule::OddProgram);
+        assert_eq!(chosen(&app), Rule::SuspiciousProgram);
         let effects = press(&mut app, "m");
         assert_eq!(effects, [Effect::Mute(after)]);
         assert_eq!(app.observation.muted.len(), muted);

@@ -8,9 +8,9 @@ use tcplens::app::App;
 use tcplens::app::command::Command;
 use tcplens::app::effect::Effect;
 use tcplens::app::keys::Key;
-use tcplens::app::message::{Gesture, Message, Spot};
+use tcplens::app::message::{HitTarget, Message, MouseAction};
 use tcplens::app::mode::Mode;
-use tcplens::model::action::{ArmId, ArmedFacts, Outcome, Target};
+use tcplens::model::action::{ProcessTarget, SignalOutcome, TargetFacts, TargetId};
 use tcplens::model::observation::Observation;
 use tcplens::model::row::Phase;
 use tcplens::model::signal::Signal;
@@ -24,15 +24,15 @@ fn app_with(filter: &str) -> App {
     app
 }
 
-fn armed(app: &mut App, effects: &[Effect]) -> (ArmId, Target) {
-    let [Effect::Arm(id, target)] = effects else {
+fn armed(app: &mut App, effects: &[Effect]) -> (TargetId, ProcessTarget) {
+    let [Effect::AcquireTarget(id, target)] = effects else {
         panic!("{effects:?}")
     };
-    let facts = ArmedFacts {
+    let facts = TargetFacts {
         target: target.clone(),
-        ..ArmedFacts::default()
+        ..TargetFacts::default()
     };
-    app.update(Message::Armed(*id, Ok(facts)));
+    app.update(Message::TargetAcquired(*id, Ok(facts)));
     (*id, target.clone())
 }
 
@@ -69,14 +69,17 @@ fn a_second_press_and_a_key_of_the_last_frame_do_nothing() {
     let effects = press(&mut app, "K");
     armed(&mut app, &effects);
     drawn(&mut app, COLOUR, 80, 24);
-    let twice = Message::Mouse(Gesture::DoubleClick, Spot::Command(Command::ConfirmSend));
+    let twice = Message::Mouse(
+        MouseAction::DoubleClick,
+        HitTarget::Command(Command::ConfirmSend),
+    );
     assert!(app.update(twice).is_empty());
     for command in [Command::Details, Command::Help, Command::EndProcess] {
-        let stale = Message::Mouse(Gesture::Click, Spot::Command(command));
+        let stale = Message::Mouse(MouseAction::Click, HitTarget::Command(command));
         assert!(app.update(stale).is_empty(), "{command:?}");
         assert!(matches!(app.mode, Mode::Confirm(_)), "{command:?}");
     }
-    let meant = Message::Mouse(Gesture::Click, Spot::Command(Command::ConfirmSend));
+    let meant = Message::Mouse(MouseAction::Click, HitTarget::Command(Command::ConfirmSend));
     assert!(matches!(&later(&mut app, meant)[..], [Effect::Signal(..)]));
 }
 
@@ -84,14 +87,14 @@ fn a_second_press_and_a_key_of_the_last_frame_do_nothing() {
 fn tags_that_lapse_do_not_let_a_key_fall_on_the_cursor() {
     let mut app = app_with("tcp and state:established");
     press(&mut app, "g Space");
-    let tagged = app.rows_to_act_on()[0].socket.key();
+    let tagged = app.target_rows()[0].socket.key();
     let scene = stage::scene();
     let mut rows = (*scene.rows).clone();
     for row in rows.iter_mut().filter(|row| row.socket.key() == tagged) {
         row.phase = Phase::Closed;
     }
     let gone = Observation {
-        number: scene.number + 1,
+        table_number: scene.table_number + 1,
         rows: Arc::new(rows),
         ..(*scene).clone()
     };
@@ -120,18 +123,21 @@ fn an_offer_is_for_its_own_row() {
     drawn(&mut app, COLOUR, 80, 24);
     press(&mut app, "y");
     let (signal, after) = (Signal::Term, std::time::Duration::from_secs(5));
-    app.update(Message::Acted(id, Outcome::StillRunning { after, signal }));
+    app.update(Message::SignalOutcome(
+        id,
+        SignalOutcome::StillRunning { after, signal },
+    ));
     // To a row of somebody else, by the mouse, which takes no notice away.
-    let other = (0..app.order.len())
+    let other = (0..app.row_order.len())
         .find(|place| {
-            let row = &app.observation.rows[app.order[*place] as usize];
+            let row = &app.observation.rows[app.row_order[*place] as usize];
             let owner = app.observation.first_owner(row);
             owner.is_some_and(|owner| Some(owner) != first.as_ref())
         })
         .unwrap();
-    app.update(Message::Mouse(Gesture::Click, Spot::Row(other)));
+    app.update(Message::Mouse(MouseAction::Click, HitTarget::Row(other)));
     let effects = press(&mut app, "K");
-    let [Effect::Arm(_, asked)] = &effects[..] else {
+    let [Effect::AcquireTarget(_, asked)] = &effects[..] else {
         panic!("{effects:?}")
     };
     assert_ne!(asked.pid, target.pid, "the row that was clicked is meant");
@@ -151,7 +157,10 @@ fn two_affairs_are_both_told_of() {
     assert_ne!(ids[0].1.pid, ids[1].1.pid);
     for (id, target) in ids {
         let (signal, after) = (Signal::Term, std::time::Duration::from_millis(30));
-        app.update(Message::Acted(id, Outcome::Ended { after, signal }));
+        app.update(Message::SignalOutcome(
+            id,
+            SignalOutcome::Exited { after, signal },
+        ));
         let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
         let said = format!("{} (pid {}) ended", target.name, target.pid);
         assert!(text(&buffer).contains(&said), "{}", text(&buffer));
@@ -201,6 +210,6 @@ fn keys_that_come_at_once_do_the_same_as_one_by_one() {
         fast.update(Message::Keys(keys.to_vec()));
         assert_eq!(fast.mode, slow.mode, "{keys:?}");
         assert_eq!(fast.filter, slow.filter, "{keys:?}");
-        assert_eq!(fast.order, slow.order, "{keys:?}");
+        assert_eq!(fast.row_order, slow.row_order, "{keys:?}");
     }
 }

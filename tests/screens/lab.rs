@@ -6,23 +6,23 @@ use crate::{COLOUR, compare, stage};
 use ratatui::layout::Position;
 use tcplens::app::command::Command;
 use tcplens::app::effect::Effect;
-use tcplens::app::message::{Gesture, Message, Spot};
-use tcplens::app::{App, Choices};
-use tcplens::model::lesson::{CHAPTERS, Course, Move, Unmade};
-use tcplens::model::time::Stamp;
+use tcplens::app::message::{HitTarget, Message, MouseAction};
+use tcplens::app::{App, AppOptions};
+use tcplens::model::lab::{CHAPTER_STATES, LabAction, LabFailure, LabMode};
+use tcplens::model::time::Timestamp;
 
-fn lab(course: Course) -> App {
-    let choices = Choices {
-        course: Some(course),
+fn lab(course: LabMode) -> App {
+    let choices = AppOptions {
+        lab_mode: Some(course),
         ..stage::choices()
     };
     stage::app_of(stage::scene(), choices)
 }
 
-fn made(app: &mut App, keys: &str) -> Vec<Move> {
+fn made(app: &mut App, keys: &str) -> Vec<LabAction> {
     let effects = press(app, keys);
     let wishes = effects.into_iter().filter_map(|effect| match effect {
-        Effect::Make(wish) => Some(wish.what),
+        Effect::LabAction(wish) => Some(wish.action),
         _ => None,
     });
     wishes.collect()
@@ -32,12 +32,12 @@ fn made(app: &mut App, keys: &str) -> Vec<Move> {
 fn the_pane_of_the_lab() {
     for (columns, rows) in [(60, 18), (80, 24), (120, 40)] {
         for language in ["", "L"] {
-            let mut app = lab(Course::States);
+            let mut app = lab(LabMode::States);
             drawn(&mut app, COLOUR, columns, rows);
             press(&mut app, language);
             press(&mut app, "j j j");
             let (buffer, _) = drawn(&mut app, COLOUR, columns, rows);
-            let tag = app.words.language().tag();
+            let tag = app.messages.language().tag();
             compare(&format!("lab_{tag}_{columns}x{rows}"), &text(&buffer));
         }
     }
@@ -46,32 +46,34 @@ fn the_pane_of_the_lab() {
 /// A digit orders what stands beside it; another waits until that is done.
 #[test]
 fn digits_have_the_next_step_happen() {
-    let mut app = lab(Course::States);
+    let mut app = lab(LabMode::States);
     assert_eq!(made(&mut app, "1"), [], "nothing is offered before a frame");
     drawn(&mut app, COLOUR, 80, 24);
-    let offered = app.choices();
+    let offered = app.lab_choices();
     // A key that is held down counts once, until a table shows what it did.
-    assert_eq!(made(&mut app, "1 1 1"), [offered[0].what]);
+    assert_eq!(made(&mut app, "1 1 1"), [offered[0].action]);
     drawn(&mut app, COLOUR, 80, 24);
     assert_eq!(made(&mut app, "2"), [], "one after the other");
-    app.update(Message::Made(Err(Unmade::Failed("no peer".to_owned()))));
+    app.update(Message::LabActionDone(Err(LabFailure::Failed(
+        "no peer".to_owned(),
+    ))));
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
     assert!(text(&buffer).contains("did not work: no peer"));
-    assert_eq!(made(&mut app, "9"), [Move::SetUpAgain]);
-    app.update(Message::Made(Ok(())));
+    assert_eq!(made(&mut app, "9"), [LabAction::SetUpAgain]);
+    app.update(Message::LabActionDone(Ok(())));
     drawn(&mut app, COLOUR, 80, 24);
     assert_eq!(made(&mut app, "1"), [], "no table has shown it yet");
     later(&mut app);
     // On a page and in the drawing they work as well.
     press(&mut app, "Enter");
     drawn(&mut app, COLOUR, 80, 24);
-    assert_eq!(made(&mut app, "1"), [offered[0].what]);
-    app.update(Message::Made(Ok(())));
+    assert_eq!(made(&mut app, "1"), [offered[0].action]);
+    app.update(Message::LabActionDone(Ok(())));
     later(&mut app);
     press(&mut app, "Esc F");
     drawn(&mut app, COLOUR, 80, 24);
-    assert_eq!(made(&mut app, "1"), [offered[0].what]);
-    app.update(Message::Made(Ok(())));
+    assert_eq!(made(&mut app, "1"), [offered[0].action]);
+    app.update(Message::LabActionDone(Ok(())));
     later(&mut app);
     // Held still, the table is not what it was.
     press(&mut app, "p");
@@ -82,7 +84,7 @@ fn digits_have_the_next_step_happen() {
 /// The next table.
 fn later(app: &mut App) {
     let mut next = (*app.observation).clone();
-    next.number += 1;
+    next.table_number += 1;
     next.rows = std::sync::Arc::new(next.rows.to_vec());
     app.update(Message::Observed(std::sync::Arc::new(next)));
 }
@@ -92,24 +94,24 @@ fn later(app: &mut App) {
 #[test]
 fn a_lab_that_has_ended_begins_anew() {
     for asked in [true, false] {
-        let mut app = lab(Course::States);
+        let mut app = lab(LabMode::States);
         drawn(&mut app, COLOUR, 80, 24);
         if asked {
             made(&mut app, "1");
         }
         app.update(if asked {
-            Message::Made(Err(Unmade::Gone))
+            Message::LabActionDone(Err(LabFailure::Exited))
         } else {
-            Message::LabEnded
+            Message::LabExited
         });
         let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
         assert!(text(&buffer).contains("The lab's program has ended: 9 starts"));
         assert_eq!(made(&mut app, "1"), []);
         drawn(&mut app, COLOUR, 80, 24);
-        assert_eq!(made(&mut app, "9"), [Move::SetUpAgain]);
+        assert_eq!(made(&mut app, "9"), [LabAction::SetUpAgain]);
         // An end that is told meanwhile is not the answer to it.
-        app.update(Message::LabEnded);
-        app.update(Message::Made(Ok(())));
+        app.update(Message::LabExited);
+        app.update(Message::LabActionDone(Ok(())));
         later(&mut app);
         // Nobody plays the peers of what was there before.
         let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
@@ -118,7 +120,7 @@ fn a_lab_that_has_ended_begins_anew() {
         let mut next = (*app.observation).clone();
         let mut rows = next.rows.to_vec();
         for row in &mut rows {
-            row.first_seen = Stamp(next.time.stamp().0 + 100);
+            row.first_seen = Timestamp(next.time.timestamp().0 + 100);
         }
         next.rows = std::sync::Arc::new(rows);
         app.update(Message::Observed(std::sync::Arc::new(next)));
@@ -129,17 +131,17 @@ fn a_lab_that_has_ended_begins_anew() {
 
 #[test]
 fn the_tour_can_be_played_again() {
-    let mut app = lab(Course::Tour);
-    for _ in 1..CHAPTERS.len() {
+    let mut app = lab(LabMode::Tour);
+    for _ in 1..CHAPTER_STATES.len() {
         drawn(&mut app, COLOUR, 80, 24);
         made(&mut app, "1");
-        app.update(Message::Made(Ok(())));
+        app.update(Message::LabActionDone(Ok(())));
         later(&mut app);
     }
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
     assert!(text(&buffer).contains(" 9 play it again"));
-    assert_eq!(made(&mut app, "9"), [Move::SetUpAgain]);
-    app.update(Message::Made(Ok(())));
+    assert_eq!(made(&mut app, "9"), [LabAction::SetUpAgain]);
+    app.update(Message::LabActionDone(Ok(())));
     later(&mut app);
     let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
     assert!(text(&buffer).contains("lab 0/10"));
@@ -150,24 +152,27 @@ fn the_tour_can_be_played_again() {
 fn what_is_offered_can_be_clicked() {
     for (columns, rows) in [(80, 24), (60, 18)] {
         for keys in ["", "L"] {
-            let mut app = lab(Course::States);
+            let mut app = lab(LabMode::States);
             press(&mut app, keys);
             press(&mut app, "j j j j");
             let (buffer, frame) = drawn(&mut app, COLOUR, columns, rows);
-            let choices = app.choices();
+            let choices = app.lab_choices();
             assert!(choices.len() > 4, "{choices:?}");
             for choice in choices {
-                let spot = Spot::Command(Command::of_digit(choice.key).unwrap());
-                let lies = frame.spots.iter().find(|(_, known)| *known == spot);
+                let spot = HitTarget::Command(Command::from_digit(choice.digit).unwrap());
+                let lies = frame.hit_targets.iter().find(|(_, known)| *known == spot);
                 let (area, _) = lies.unwrap_or_else(|| panic!("{choice:?}"));
                 let digit = buffer[(area.x, area.y)].symbol();
-                assert_eq!(digit, choice.key.to_string());
-                assert_eq!(frame.spot(Position::new(area.right() - 1, area.y)), spot);
-                assert_ne!(frame.spot(Position::new(area.x - 1, area.y)), spot);
+                assert_eq!(digit, choice.digit.to_string());
+                assert_eq!(
+                    frame.hit_target(Position::new(area.right() - 1, area.y)),
+                    spot
+                );
+                assert_ne!(frame.hit_target(Position::new(area.x - 1, area.y)), spot);
             }
-            let again = Spot::Command(Command::Choose9);
-            let effects = app.update(Message::Mouse(Gesture::Click, again));
-            assert!(matches!(effects[..], [Effect::Make(_)]), "{effects:?}");
+            let again = HitTarget::Command(Command::LabAction9);
+            let effects = app.update(Message::Mouse(MouseAction::Click, again));
+            assert!(matches!(effects[..], [Effect::LabAction(_)]), "{effects:?}");
         }
     }
 }
@@ -178,10 +183,10 @@ fn what_is_offered_can_be_clicked() {
 fn nothing_moves_under_the_cursor() {
     for (columns, rows) in [(60, 18), (80, 24), (100, 30)] {
         for language in ["", "L"] {
-            let mut app = lab(Course::States);
+            let mut app = lab(LabMode::States);
             press(&mut app, language);
             let mut seen = Vec::new();
-            for _ in 0..app.order.len() {
+            for _ in 0..app.row_order.len() {
                 let (buffer, _) = drawn(&mut app, COLOUR, columns, rows);
                 let text = text(&buffer);
                 let starts = |mark: &str| text.lines().position(|line| line.starts_with(mark));
@@ -206,9 +211,9 @@ fn the_usual_time_stands_beside_the_labs() {
     let usual = scene.limits;
     let mut raised = (*scene).clone();
     raised.limits.syn_retries = Some(127);
-    let choices = Choices {
-        course: Some(Course::States),
-        outside: Some(usual),
+    let choices = AppOptions {
+        lab_mode: Some(LabMode::States),
+        host_limits: Some(usual),
         ..stage::choices()
     };
     let mut app = stage::app_of(std::sync::Arc::new(raised), choices);
@@ -234,7 +239,7 @@ fn the_usual_time_stands_beside_the_labs() {
 #[test]
 fn what_cannot_be_seen_cannot_be_chosen() {
     for rows in 1..24 {
-        let mut app = lab(Course::Tour);
+        let mut app = lab(LabMode::Tour);
         let (buffer, _) = drawn(&mut app, COLOUR, 80, rows);
         let seen = text(&buffer).contains(" 1 go on");
         assert_eq!(made(&mut app, "1").len(), usize::from(seen), "{rows}");
@@ -243,14 +248,14 @@ fn what_cannot_be_seen_cannot_be_chosen() {
 
 #[test]
 fn the_tour_goes_on_until_it_is_over() {
-    let mut app = lab(Course::Tour);
-    for chapter in 0..CHAPTERS.len() {
+    let mut app = lab(LabMode::Tour);
+    for chapter in 0..CHAPTER_STATES.len() {
         let (buffer, _) = drawn(&mut app, COLOUR, 80, 24);
-        let number = format!("lab {chapter}/{}", CHAPTERS.len() - 1);
+        let number = format!("lab {chapter}/{}", CHAPTER_STATES.len() - 1);
         assert!(text(&buffer).contains(&number), "{}", text(&buffer));
-        let more = chapter + 1 < CHAPTERS.len();
+        let more = chapter + 1 < CHAPTER_STATES.len();
         assert_eq!(made(&mut app, "1").len(), usize::from(more));
-        app.update(Message::Made(Ok(())));
+        app.update(Message::LabActionDone(Ok(())));
         later(&mut app);
     }
 }

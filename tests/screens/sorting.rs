@@ -5,8 +5,8 @@ use crate::stage;
 use crate::typing::{drawn, press, text};
 use crate::{COLOUR, compare};
 use std::sync::Arc;
-use tcplens::app::browsing::SORTABLE;
-use tcplens::app::message::{Gesture, Message, Spot};
+use tcplens::app::message::{HitTarget, Message, MouseAction};
+use tcplens::app::navigation::SORTABLE_COLUMNS;
 use tcplens::explain::urgency::Urgency;
 use tcplens::listing::{Column, SortBy};
 use tcplens::model::observation::Observation;
@@ -31,7 +31,7 @@ fn heading(screen: &str) -> &str {
 fn the_sorted_column_is_shown_with_its_direction_at_every_width() {
     for (width, height) in [(40, 16), (80, 24), (120, 40), (200, 50)] {
         let mut app = stage::app(stage::flowing_scene());
-        for column in SORTABLE {
+        for column in SORTABLE_COLUMNS {
             press(&mut app, ">");
             assert_eq!(app.sort.by, SortBy::Column(column));
             let (buffer, _) = drawn(&mut app, COLOUR, width, height);
@@ -41,7 +41,7 @@ fn the_sorted_column_is_shown_with_its_direction_at_every_width() {
             } else {
                 "▲"
             };
-            let title = app.words.column_title(column.key());
+            let title = app.messages.column_title(column.key());
             let wanted = format!("{title}{sign}");
             assert!(heading(&screen).contains(&wanted), "{column:?}: {screen}");
         }
@@ -53,7 +53,10 @@ fn the_sorted_column_is_shown_with_its_direction_at_every_width() {
 #[test]
 fn every_column_but_that_of_learners_can_be_chosen() {
     for column in Column::ALL {
-        assert_eq!(SORTABLE.contains(&column), column != Column::Awaits);
+        assert_eq!(
+            SORTABLE_COLUMNS.contains(&column),
+            column != Column::WaitsFor
+        );
     }
 }
 
@@ -75,16 +78,20 @@ fn a_new_order_is_shown_from_its_top() {
     let mut app = stage::app(stage::scene());
     for keys in [">", "S", "<"] {
         press(&mut app, "G");
-        assert_ne!(app.cursor.place(), 0);
+        assert_ne!(app.cursor.index(), 0);
         press(&mut app, keys);
-        assert_eq!(app.cursor.place(), 0, "{keys}");
+        assert_eq!(app.cursor.index(), 0, "{keys}");
     }
     press(&mut app, "G");
     let (_, frame) = drawn(&mut app, COLOUR, 80, 24);
-    let heading = |(_, spot): &&(_, Spot)| matches!(spot, Spot::Heading(Column::State));
-    let spot = frame.spots.iter().find(heading).map(|(_, spot)| *spot);
-    app.update(Message::Mouse(Gesture::Click, spot.unwrap()));
-    assert_eq!(app.cursor.place(), 0);
+    let heading = |(_, spot): &&(_, HitTarget)| matches!(spot, HitTarget::Heading(Column::State));
+    let spot = frame
+        .hit_targets
+        .iter()
+        .find(heading)
+        .map(|(_, spot)| *spot);
+    app.update(Message::Mouse(MouseAction::Click, spot.unwrap()));
+    assert_eq!(app.cursor.index(), 0);
 }
 
 #[test]
@@ -97,13 +104,13 @@ fn urgent_rows_are_marked_counted_and_brought_to_the_top() {
     assert!(screen.lines().next().unwrap().contains("? 1"), "{screen}");
     assert!(screen.lines().any(|line| line.starts_with("? nginx")));
     let first = app.selected().unwrap();
-    assert_eq!(app.urgencies.of(first), Urgency::Look);
+    assert_eq!(app.urgencies.of_row(first), Urgency::Look);
     compare("sorted_by_urgency_80x24", &screen);
-    let urgent = Spot::Urgent(Urgency::Look);
-    assert!(frame.spots.iter().any(|(_, spot)| *spot == urgent));
-    app.update(Message::Mouse(Gesture::Click, urgent));
+    let urgent = HitTarget::UrgencyCount(Urgency::Look);
+    assert!(frame.hit_targets.iter().any(|(_, spot)| *spot == urgent));
+    app.update(Message::Mouse(MouseAction::Click, urgent));
     assert_eq!(app.filter.to_string(), "urgency:look");
-    assert_eq!(app.order.len(), 1);
+    assert_eq!(app.row_order.len(), 1);
 }
 
 #[test]

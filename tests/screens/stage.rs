@@ -6,23 +6,23 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use tcplens::app::message::Message;
-use tcplens::app::{App, Choices};
+use tcplens::app::{App, AppOptions};
 use tcplens::explain::catalogue::{Catalogue, Language};
 use tcplens::filter::Filter;
-use tcplens::listing::{Quick, Sort};
-use tcplens::model::action::Policy;
-use tcplens::model::closing::CloseRefusal;
+use tcplens::listing::{QuickFilter, Sort};
+use tcplens::model::action::AccessMode;
+use tcplens::model::close::CloseRefusal;
 use tcplens::model::counters::{Counters, Gauges};
 use tcplens::model::endpoint::Endpoint;
-use tcplens::model::event::EventsChoice;
+use tcplens::model::event::EventsMode;
 use tcplens::model::gap::{Gap, GapKind, GapReason};
 use tcplens::model::limits::Limits;
 use tcplens::model::observation::Observation;
 use tcplens::model::owner::{Holder, OwnerSearch, OwnerSpan, ProcessId, User};
-use tcplens::model::powers::{Means, Naming, Powers, Restraint};
+use tcplens::model::privileges::{Hardening, Privileges, ProbedCapabilities, ProcessHandleSupport};
 use tcplens::model::process::{Process, Program, RunState};
-use tcplens::model::protocol::{Family, Protocol};
-use tcplens::model::reading::{Matter, Reading, Snapshot, SourceKind};
+use tcplens::model::protocol::{IpFamily, Protocol};
+use tcplens::model::reading::{Reading, ReadingKind, Snapshot, SourceKind};
 use tcplens::model::socket::Socket;
 use tcplens::model::state::State;
 use tcplens::model::tcp_info::TcpInfo;
@@ -97,7 +97,7 @@ fn socket(number: u32, state: State, local: &str, remote: &str) -> Socket {
         namespace: 4_026_531_840,
         timer: None,
         protocol: Protocol::Tcp,
-        opened: Family::of(endpoint(local).address()).into(),
+        socket_family: IpFamily::from_address(endpoint(local).address()).into(),
         state,
     }
 }
@@ -117,16 +117,16 @@ fn processes() -> Vec<Arc<Process>> {
     let process =
         |pid: u32, name: &str, exe: &str, command: &[&str], uid: u32, parent: (u32, &str)| {
             Arc::new(Process {
-                run_state: RunState::Usual,
+                run_state: RunState::Normal,
                 pid,
                 start_ticks: u64::from(pid) * 100,
                 started_ms: Some(NOON_MS - 259_200_000),
                 name: Text::from(name),
-                exe: Some(Program::here(exe)),
-                command: command.iter().map(|word| Text::from(*word)).collect(),
+                exe: Some(Program::verified(exe)),
+                command_line: command.iter().map(|word| Text::from(*word)).collect(),
                 uid: Some(uid),
-                unit: Some(Unit::of_system(&format!("{name}.service"))),
-                parents: vec![(parent.0, Text::from(parent.1)), (1, Text::from("systemd"))],
+                unit: Some(Unit::system(&format!("{name}.service"))),
+                ancestors: vec![(parent.0, Text::from(parent.1)), (1, Text::from("systemd"))],
                 ..Process::default()
             })
         };
@@ -317,13 +317,13 @@ fn reading(table: Table, monotonic_ms: u64, gaps: &[Gap]) -> Reading {
     };
     let snapshot = Snapshot {
         namespaces: Vec::new(),
-        scope: tcplens::model::namespace::Scope::Own,
+        scope: tcplens::model::namespace::NamespaceScope::Current,
         source: SourceKind::SockDiag,
         host: Text::from("web1"),
         sockets: table.sockets,
         owners: table.spans,
         holders: table.holders,
-        flows: Vec::new(),
+        tcp_counters: Vec::new(),
         memory: Vec::new(),
         openers: tcplens::model::opener::Openers::default(),
         socket_units: Arc::default(),
@@ -336,7 +336,7 @@ fn reading(table: Table, monotonic_ms: u64, gaps: &[Gap]) -> Reading {
         ]),
         interfaces: Vec::new(),
         gone_interfaces: Vec::new(),
-        networks: Vec::new(),
+        namespace_addresses: Vec::new(),
         limits: Limits {
             syn_retries: Some(6),
             syn_linear_timeouts: Some(4),
@@ -356,9 +356,9 @@ fn reading(table: Table, monotonic_ms: u64, gaps: &[Gap]) -> Reading {
         },
         gaps: gaps.to_vec(),
         owner_search: if gaps.is_empty() {
-            OwnerSearch::Everywhere
+            OwnerSearch::Complete
         } else {
-            OwnerSearch::InPart
+            OwnerSearch::Partial
         },
         counters: Counters {
             active_opens: Some(5000),
@@ -380,7 +380,7 @@ fn reading(table: Table, monotonic_ms: u64, gaps: &[Gap]) -> Reading {
             wall_ms: NOON_MS + monotonic_ms,
             monotonic_ms,
         },
-        matter: Matter::Table(Box::new(snapshot)),
+        kind: ReadingKind::Table(Box::new(snapshot)),
     }
 }
 
@@ -409,7 +409,7 @@ pub(crate) fn flowing_scene() -> Arc<Observation> {
             wall_ms: NOON_MS + monotonic_ms,
             monotonic_ms,
         },
-        matter: Matter::Details(
+        kind: ReadingKind::Details(
             (1..)
                 .zip(&connections)
                 .map(|(number, socket)| (socket.key(), tcp_info(number, monotonic_ms)))
@@ -489,22 +489,24 @@ pub(crate) fn scan_scene() -> Arc<Observation> {
 }
 
 /// What is chosen unless a test wants otherwise.
-pub(crate) fn choices() -> Choices {
-    Choices {
+pub(crate) fn choices() -> AppOptions {
+    AppOptions {
         clipboard: tcplens::model::clipboard::Clipboard::default(),
-        policy: tcplens::model::action::Policy::Act,
-        session: tcplens::model::session::Session::default(),
-        attention: tcplens::app::troubles::Attention::default(),
-        latin_only: false,
-        events: EventsChoice::default(),
-        course: None,
-        outside: None,
-        scope: tcplens::model::namespace::Scope::Own,
+        access_mode: tcplens::model::action::AccessMode::Full,
+        login_session: tcplens::model::login_session::LoginSession::default(),
+        alerts: tcplens::app::findings_state::AlertOptions::default(),
+        ascii_only: false,
+        events: EventsMode::default(),
+        lab_mode: None,
+        host_limits: None,
+        scope: tcplens::model::namespace::NamespaceScope::Current,
         filter: Filter::all(),
-        quick: Quick::default(),
+        quick_filter: QuickFilter::default(),
         sort: Sort::default(),
         numeric: false,
-        pace: tcplens::model::pace::Pace::Fixed(std::time::Duration::from_secs(1)),
+        refresh_mode: tcplens::model::refresh_mode::RefreshMode::Fixed(
+            std::time::Duration::from_secs(1),
+        ),
     }
 }
 
@@ -514,29 +516,29 @@ pub(crate) fn app(observation: Arc<Observation>) -> App {
 }
 
 /// The same as somebody chose it.
-pub(crate) fn app_of(observation: Arc<Observation>, choices: Choices) -> App {
+pub(crate) fn app_of(observation: Arc<Observation>, choices: AppOptions) -> App {
     let mut app = App::new(Catalogue::of(Language::English), choices);
     app.update(Message::Observed(observation));
     app
 }
 
 /// What an ordinary user can do.
-pub(crate) fn ordinary_means() -> Means {
-    Means {
-        powers: Powers {
+pub(crate) fn ordinary_means() -> ProbedCapabilities {
+    ProbedCapabilities {
+        privileges: Privileges {
             uid: 1000,
-            whole_machine: true,
-            restraint: Restraint {
+            is_machine_wide: true,
+            hardening: Hardening {
                 least_capabilities: true,
                 no_new_privileges: true,
                 no_core_dumps: true,
                 no_execution: true,
             },
-            ..Powers::default()
+            ..Privileges::default()
         },
-        policy: Policy::Act,
-        naming: Naming::Surely,
-        closing: Err(CloseRefusal::NotPermitted),
+        access_mode: AccessMode::Full,
+        process_handles: ProcessHandleSupport::Pidfd,
+        close_support: Err(CloseRefusal::NotPermitted),
         program: Text::from("/usr/local/bin/tcplens"),
     }
 }

@@ -37,7 +37,7 @@ pub(crate) fn write(app: &mut App, text: &str) {
 pub(crate) fn drawn(app: &mut App, theme: Theme, width: u16, height: u16) -> (Buffer, Frame) {
     let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
     let frame = draw(app, theme, &mut buffer);
-    app.update(Message::Drawn(frame.drawn));
+    app.update(Message::FrameDrawn(frame.info));
     (buffer, frame)
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn text(buffer: &Buffer) -> String {
                 continue;
             }
             text.push_str(cell.symbol());
-            covered = tcplens::listing::width(cell.symbol()).saturating_sub(1);
+            covered = tcplens::listing::display_width(cell.symbol()).saturating_sub(1);
         }
         text.trim_end().to_owned()
     });

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 pub(crate) enum Need {
     Nothing,
     /// A private network namespace for the lab.
-    Lab,
+    LabContext,
     /// The kernel's trace, mounted where it can be looked at.
     Trace,
     /// A kernel with filters of system calls.
@@ -38,7 +38,7 @@ impl Need {
     pub(crate) fn is_met(self, program: &str) -> Result<(), Lack> {
         match self {
             Self::Nothing => Ok(()),
-            Self::Lab => lab(program).map_err(|reason| Lack {
+            Self::LabContext => lab(program).map_err(|reason| Lack {
                 reason,
                 required_by: "TCPLENS_REQUIRE_NAMESPACES",
             }),

@@ -6,23 +6,23 @@ use clap::{Arg, ArgAction, Command, value_parser};
 use std::path::PathBuf;
 
 /// The name of the live table in the tables below: it has no command.
-pub(in crate::cli) const LIVE: &str = "";
+pub(in crate::cli) const LIVE_TABLE: &str = "";
 
 /// Relation of a command to a shared flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) enum Use {
+pub(in crate::cli) enum FlagUse {
     /// The flag changes the command.
-    Obeyed,
+    Used,
     /// The command does so anyway.
-    Given,
+    Implied,
     /// The command refuses the flag with a reason of its own.
     Forbidden,
     /// The flag means nothing to the command.
-    None,
+    Unused,
 }
 
 /// Shared flags with the commands that use them.
-const OBEYED: &[(&str, &[&str])] = &[
+const USED: &[(&str, &[&str])] = &[
     ("tcp", SELECTING),
     ("udp", SELECTING),
     ("listening", SELECTING),
@@ -31,54 +31,59 @@ const OBEYED: &[(&str, &[&str])] = &[
     ("ipv6", SELECTING),
     ("sort", SELECTING),
     ("numeric", SELECTING),
-    ("json", &[LIVE, "lab", "list", "explain", "doctor", "check"]),
+    (
+        "json",
+        &[LIVE_TABLE, "lab", "list", "explain", "doctor", "check"],
+    ),
     ("info", TABLES),
     ("extended", TABLES),
     ("timers", TABLES),
     ("wide", TABLES),
     ("one-line", TABLES),
     ("no-header", TABLES),
-    ("shown-processes", SHOWING),
+    ("shown-processes", WITH_PROCESSES),
     (
         "all-netns",
-        &[LIVE, "lab", "list", "explain", "kill", "close", "check"],
+        &[
+            LIVE_TABLE, "lab", "list", "explain", "kill", "close", "check",
+        ],
     ),
     (
         "netns",
         &[
-            LIVE, "list", "explain", "kill", "close", "check", "baseline",
+            LIVE_TABLE, "list", "explain", "kill", "close", "check", "baseline",
         ],
     ),
     (
         "source",
         &[
-            LIVE, "lab", "list", "explain", "kill", "close", "doctor", "check", "baseline",
+            LIVE_TABLE, "lab", "list", "explain", "kill", "close", "doctor", "check", "baseline",
         ],
     ),
-    ("events", &[LIVE, "lab", "check"]),
-    ("baseline", &[LIVE, "lab", "check"]),
-    ("allow-racy-kill", &[LIVE, "lab", "kill"]),
-    ("interval", &[LIVE, "lab"]),
-    ("no-mouse", &[LIVE, "lab"]),
-    ("read-only", &[LIVE, "lab"]),
-    ("color", &[LIVE, "lab"]),
-    ("config", EVERY),
-    ("lang", EVERY),
+    ("events", &[LIVE_TABLE, "lab", "check"]),
+    ("baseline", &[LIVE_TABLE, "lab", "check"]),
+    ("allow-racy-kill", &[LIVE_TABLE, "lab", "kill"]),
+    ("interval", &[LIVE_TABLE, "lab"]),
+    ("no-mouse", &[LIVE_TABLE, "lab"]),
+    ("read-only", &[LIVE_TABLE, "lab"]),
+    ("color", &[LIVE_TABLE, "lab"]),
+    ("config", ALL_COMMANDS),
+    ("lang", ALL_COMMANDS),
 ];
 
 /// The commands that show sockets or act on them.
-const SELECTING: &[&str] = &[LIVE, "lab", "list", "explain", "kill", "close"];
+const SELECTING: &[&str] = &[LIVE_TABLE, "lab", "list", "explain", "kill", "close"];
 /// The commands that show the table.
-const TABLES: &[&str] = &[LIVE, "lab", "list"];
+const TABLES: &[&str] = &[LIVE_TABLE, "lab", "list"];
 /// The commands whose help lists `-p`.
-const SHOWING: &[&str] = &[LIVE, "lab", "list", "kill", "close"];
-const EVERY: &[&str] = &[
-    LIVE, "lab", "list", "explain", "kill", "close", "doctor", "check", "baseline", "config",
+const WITH_PROCESSES: &[&str] = &[LIVE_TABLE, "lab", "list", "kill", "close"];
+const ALL_COMMANDS: &[&str] = &[
+    LIVE_TABLE, "lab", "list", "explain", "kill", "close", "doctor", "check", "baseline", "config",
     "help", "version",
 ];
 
 /// Flags that request the default of a command.
-const GIVEN: &[(&str, &[&str])] = &[
+const IMPLIED: &[(&str, &[&str])] = &[
     // None of them acts.
     (
         "read-only",
@@ -103,38 +108,41 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 ];
 
 /// The relation of a command to a shared flag.
-pub(in crate::cli) fn use_of(command: &str, flag: &str) -> Use {
+pub(in crate::cli) fn flag_use(command: &str, flag: &str) -> FlagUse {
     let has = |table: &[(&str, &[&str])]| {
         let mut lines = table.iter();
         lines.any(|(name, commands)| *name == flag && commands.contains(&command))
     };
-    if has(OBEYED) {
-        Use::Obeyed
-    } else if has(GIVEN) {
-        Use::Given
+    if has(USED) {
+        FlagUse::Used
+    } else if has(IMPLIED) {
+        FlagUse::Implied
     } else if has(FORBIDDEN) {
-        Use::Forbidden
+        FlagUse::Forbidden
     } else {
-        Use::None
+        FlagUse::Unused
     }
 }
 
 /// The shared flags.
-pub(in crate::cli) fn names() -> impl Iterator<Item = &'static str> {
-    OBEYED.iter().map(|(flag, _)| *flag)
+pub(in crate::cli) fn flag_names() -> impl Iterator<Item = &'static str> {
+    USED.iter().map(|(flag, _)| *flag)
 }
 
 /// The commands that obey a shared flag, as they are typed.
-pub(in crate::cli) fn users(flag: &str) -> Vec<String> {
-    let commands = OBEYED.iter().find(|(name, _)| *name == flag);
+pub(in crate::cli) fn commands_using(flag: &str) -> Vec<String> {
+    let commands = USED.iter().find(|(name, _)| *name == flag);
     let commands = commands.map_or(&[][..], |(_, commands)| *commands);
-    commands.iter().map(|command| typed(command)).collect()
+    commands
+        .iter()
+        .map(|command| command_text(command))
+        .collect()
 }
 
 /// A command as it is typed.
-pub(in crate::cli) fn typed(command: &str) -> String {
+pub(in crate::cli) fn command_text(command: &str) -> String {
     match command {
-        LIVE => "tcplens [FILTER]".to_owned(),
+        LIVE_TABLE => "tcplens [FILTER]".to_owned(),
         command => format!("tcplens {command}"),
     }
 }
@@ -143,7 +151,7 @@ pub(in crate::cli) fn typed(command: &str) -> String {
 /// all, so that the others can be refused with a reason.
 pub(super) fn with_shared(command: Command, name: &str) -> Command {
     shared(name).into_iter().fold(command, |command, flag| {
-        let is_shown = use_of(name, flag.get_id().as_str()) == Use::Obeyed;
+        let is_shown = flag_use(name, flag.get_id().as_str()) == FlagUse::Used;
         command.arg(flag.global(true).hide(!is_shown))
     })
 }
@@ -158,7 +166,7 @@ fn shared(command: &str) -> Vec<Arg> {
         processes,
         interval(),
         flag("no-mouse", None, "Leave the mouse to the terminal"),
-        racy(),
+        allow_racy_kill_arg(),
         baseline_file(),
     ];
     flags.extend(common());
@@ -258,7 +266,7 @@ fn shown_processes() -> Arg {
         .help("Show processes (the default)")
 }
 
-fn racy() -> Arg {
+fn allow_racy_kill_arg() -> Arg {
     flag(
         "allow-racy-kill",
         None,

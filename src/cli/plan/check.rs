@@ -1,9 +1,9 @@
 //! Plan of `tcplens check` and of the commands for settings and baselines.
 
-use super::{Usage, events, optional, source};
-use crate::model::event::EventsChoice;
+use super::{UsageError, events, optional_value, source};
+use crate::model::event::EventsMode;
 use crate::model::finding::Severity;
-use crate::model::namespace::Scope;
+use crate::model::namespace::NamespaceScope;
 use crate::model::text::Text;
 use crate::run::CheckFormat;
 use crate::source::SourceChoice;
@@ -12,20 +12,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// The shortest and the longest time of watching.
-const LENGTHS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(24));
+const DURATION_RANGE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(24));
 /// Default time of watching: enough for findings that must last ten seconds.
-const USUAL: Duration = Duration::from_secs(15);
+const DEFAULT_DURATION: Duration = Duration::from_secs(15);
 
 /// Plan of a check.
 #[derive(Debug)]
-pub(in crate::cli) struct Check {
+pub(in crate::cli) struct CheckPlan {
     pub(in crate::cli) source: SourceChoice,
-    pub(in crate::cli) scope: Scope,
-    pub(in crate::cli) length: Duration,
-    pub(in crate::cli) level: Severity,
+    pub(in crate::cli) scope: NamespaceScope,
+    pub(in crate::cli) duration: Duration,
+    pub(in crate::cli) fail_on: Severity,
     pub(in crate::cli) format: CheckFormat,
     /// None leaves it to the settings.
-    pub(in crate::cli) events: Option<EventsChoice>,
+    pub(in crate::cli) events: Option<EventsMode>,
 }
 
 /// Action on the settings.
@@ -38,16 +38,16 @@ pub(in crate::cli) enum ConfigAction {
 
 /// Plan of saving a baseline.
 #[derive(Debug)]
-pub(in crate::cli) struct Save {
+pub(in crate::cli) struct SaveBaselinePlan {
     pub(in crate::cli) source: SourceChoice,
     pub(in crate::cli) path: PathBuf,
     pub(in crate::cli) replace: bool,
 }
 
-pub(super) fn check(matches: &ArgMatches) -> Result<Check, Usage> {
+pub(super) fn check(matches: &ArgMatches) -> Result<CheckPlan, UsageError> {
     let narrowing = ["tcp", "udp", "listening", "ipv4", "ipv6"];
     if matches.contains_id("filter") || narrowing.iter().any(|flag| matches.get_flag(flag)) {
-        return Err(Usage(
+        return Err(UsageError(
             "check looks at every socket, or a trouble would be overlooked; what is not news is \
              muted in the settings ([[mute]]), and a [[rule]] has a filter"
                 .to_owned(),
@@ -55,35 +55,39 @@ pub(super) fn check(matches: &ArgMatches) -> Result<Check, Usage> {
     }
     let (json, line) = (matches.get_flag("json"), matches.get_flag("oneline"));
     let format = match (json, line) {
-        (true, true) => return Err(Usage("--json and --oneline exclude each other".to_owned())),
+        (true, true) => {
+            return Err(UsageError(
+                "--json and --oneline exclude each other".to_owned(),
+            ));
+        }
         (true, false) => CheckFormat::Json,
-        (false, true) => CheckFormat::Line,
+        (false, true) => CheckFormat::OneLine,
         (false, false) => CheckFormat::Text,
     };
-    let level = optional(matches, "fail-on").and_then(Severity::from_word);
-    Ok(Check {
+    let level = optional_value(matches, "fail-on").and_then(Severity::from_word);
+    Ok(CheckPlan {
         source: source(matches),
         scope: if matches.get_flag("all-netns") {
-            Scope::All
+            NamespaceScope::All
         } else {
-            Scope::Own
+            NamespaceScope::Current
         },
-        length: optional(matches, "for").map_or(Ok(USUAL), length)?,
-        level: level.unwrap_or(Severity::Warn),
+        duration: optional_value(matches, "for").map_or(Ok(DEFAULT_DURATION), parse_duration)?,
+        fail_on: level.unwrap_or(Severity::Warning),
         format,
         events: events(matches),
     })
 }
 
-fn length(word: &str) -> Result<Duration, Usage> {
-    let (shortest, longest) = LENGTHS;
+fn parse_duration(word: &str) -> Result<Duration, UsageError> {
+    let (shortest, longest) = DURATION_RANGE;
     let seconds = word.parse::<u64>().ok().map(Duration::from_secs);
     seconds
         .or_else(|| humantime::parse_duration(word).ok())
         .filter(|length| (shortest..=longest).contains(length))
         .ok_or_else(|| {
             let shown = Text::from(word);
-            Usage(format!(
+            UsageError(format!(
                 "--for {shown}: a time between 1s and 24h is needed, such as 30s or 5m"
             ))
         })
@@ -97,13 +101,15 @@ pub(super) fn config(matches: &ArgMatches) -> ConfigAction {
     }
 }
 
-pub(super) fn save(matches: &ArgMatches) -> Result<Save, Usage> {
+pub(super) fn save(matches: &ArgMatches) -> Result<SaveBaselinePlan, UsageError> {
     let save = matches.subcommand_matches("save");
     let path = save.and_then(|save| save.get_one::<PathBuf>("file"));
     let (Some(save), Some(path)) = (save, path) else {
-        return Err(Usage("baseline save FILE: the file is missing".to_owned()));
+        return Err(UsageError(
+            "baseline save FILE: the file is missing".to_owned(),
+        ));
     };
-    Ok(Save {
+    Ok(SaveBaselinePlan {
         source: source(save),
         path: path.clone(),
         replace: save.get_flag("force"),
@@ -113,25 +119,28 @@ pub(super) fn save(matches: &ArgMatches) -> Result<Save, Usage> {
 #[cfg(test)]
 mod tests {
     use super::super::Plan;
-    use super::super::tests::{asked, planned as plan};
+    use super::super::tests::{parse_words, plan_without_terminal as plan};
     use super::*;
     use std::path::Path;
 
     #[test]
-    fn a_check_is_what_was_said() {
+    fn check_args_are_parsed() {
         let Ok(Plan::Check(check)) = plan("check") else {
             panic!("a check")
         };
-        assert_eq!((check.length, check.level), (USUAL, Severity::Warn));
+        assert_eq!(
+            (check.duration, check.fail_on),
+            (DEFAULT_DURATION, Severity::Warning)
+        );
         assert_eq!(check.format, CheckFormat::Text);
         let words = "check --for 2m --fail-on alarm --oneline --baseline b.json --config c.toml";
         let Ok(Plan::Check(check)) = plan(words) else {
             panic!("a check")
         };
-        assert_eq!(check.length, Duration::from_mins(2));
-        assert_eq!(check.level, Severity::Alarm);
-        assert_eq!(check.format, CheckFormat::Line);
-        let own = asked(words, false).unwrap().own;
+        assert_eq!(check.duration, Duration::from_mins(2));
+        assert_eq!(check.fail_on, Severity::Critical);
+        assert_eq!(check.format, CheckFormat::OneLine);
+        let own = parse_words(words, false).unwrap().files;
         assert_eq!(own.baseline.as_deref(), Some(Path::new("b.json")));
         assert_eq!(own.config.as_deref(), Some(Path::new("c.toml")));
         let config = plan("config show --config x.toml");

@@ -1,44 +1,44 @@
 //! The plan of `tcplens explain`: a state, the whole chapter, or sockets.
 
-use super::obeyed;
-use super::{Plan, Usage, Watching, unknown, watching, words};
+use super::unused_flags;
+use super::{Plan, SocketSelection, UsageError, filter_words, socket_selection, unknown_message};
 use crate::filter::nearest;
 use crate::model::state::State;
 use crate::run::Topic;
 use clap::ArgMatches;
 
 /// Parses the arguments: a state and `all` are topics, any other is a filter.
-pub(super) fn explain(matches: &ArgMatches) -> Result<Plan, Usage> {
-    match words(matches)[..] {
+pub(super) fn explain(matches: &ArgMatches) -> Result<Plan, UsageError> {
+    match filter_words(matches)[..] {
         ["all"] => return topic(Topic::All, matches),
         [word] => match State::from_word(word) {
             Some(state) => return topic(Topic::State(state), matches),
-            None => no_slip(word)?,
+            None => check_misspelled_state(word)?,
         },
         _ => {}
     }
-    let watching = watching(matches)?;
-    if everything(&watching) {
+    let watching = socket_selection(matches)?;
+    if selects_all(&watching) {
         return topic(Topic::Contents, matches);
     }
     Ok(Plan::ExplainSockets(watching, matches.get_flag("json")))
 }
 
 /// Refuses flags that select or sort sockets: there are none.
-fn topic(topic: Topic, matches: &ArgMatches) -> Result<Plan, Usage> {
-    obeyed::check_topic(matches)?;
+fn topic(topic: Topic, matches: &ArgMatches) -> Result<Plan, UsageError> {
+    unused_flags::check_topic(matches)?;
     Ok(Plan::Explain(topic, matches.get_flag("json")))
 }
 
-fn everything(watching: &Watching) -> bool {
+fn selects_all(watching: &SocketSelection) -> bool {
     watching.filter.is_all() && watching.quick.is_all()
 }
 
 /// A misspelled state is not a search for text.
-fn no_slip(word: &str) -> Result<(), Usage> {
+fn check_misspelled_state(word: &str) -> Result<(), UsageError> {
     let known = State::ALL.map(State::word);
     match nearest(word, known) {
-        Some(meant) => Err(Usage(unknown(
+        Some(meant) => Err(UsageError(unknown_message(
             "state",
             word,
             Some(meant),
@@ -50,7 +50,7 @@ fn no_slip(word: &str) -> Result<(), Usage> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::planned as plan;
+    use super::super::tests::plan_without_terminal as plan;
     use super::*;
 
     #[test]
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told() {
+    fn mistakes_are_reported() {
         for (words, expected) in [
             ("explain listne", "LISTEN"),
             ("explain port:70000", "^"),

@@ -4,18 +4,18 @@ use super::*;
 use crate::model::state::State;
 
 /// The plan of these arguments without a terminal.
-pub(super) fn planned(words: &str) -> Result<Plan, Usage> {
+pub(super) fn plan_without_terminal(words: &str) -> Result<Plan, UsageError> {
     plan(words, false)
 }
 
-fn plan(words: &str, terminal: bool) -> Result<Plan, Usage> {
-    asked(words, terminal).map(|asked| asked.plan)
+fn plan(words: &str, terminal: bool) -> Result<Plan, UsageError> {
+    parse_words(words, terminal).map(|asked| asked.plan)
 }
 
-pub(super) fn asked(words: &str, terminal: bool) -> Result<Asked, Usage> {
-    let here = Surroundings {
+pub(super) fn parse_words(words: &str, terminal: bool) -> Result<ParsedCommand, UsageError> {
+    let here = TerminalEnvironment {
         terminal,
-        ..Surroundings::default()
+        ..TerminalEnvironment::default()
     };
     let words = std::iter::once("tcplens").chain(words.split_whitespace());
     parse(words.map(OsString::from), &here)
@@ -26,15 +26,15 @@ fn flags_combine_and_words_are_a_filter() {
     let Ok(Plan::Live(live)) = plan("-tulpn state syn-sent dport = :443", true) else {
         panic!("a live table")
     };
-    assert!(live.watching.numeric);
-    assert_eq!(live.watching.quick.protocol, None);
-    assert_eq!(live.watching.quick.class, Some(StateClass::Listening));
-    assert!(!live.watching.filter.is_all());
+    assert!(live.selection.numeric);
+    assert_eq!(live.selection.quick.protocol, None);
+    assert_eq!(live.selection.quick.class, Some(StateClass::Listening));
+    assert!(!live.selection.filter.is_all());
     let Ok(Plan::List(list)) = plan("-t6 :8080", false) else {
         panic!("no terminal, no command: the plain table")
     };
-    assert_eq!(list.watching.quick.protocol, Some(Protocol::Tcp));
-    assert_eq!(list.watching.quick.family, Some(Family::Inet6));
+    assert_eq!(list.selection.quick.protocol, Some(Protocol::Tcp));
+    assert_eq!(list.selection.quick.family, Some(IpFamily::Inet6));
 }
 
 #[test]
@@ -67,14 +67,14 @@ fn flags_of_netstat_and_ss_are_understood() {
     assert_eq!(columns, [Column::Pid, Column::Inode]);
     // Like netstat: -a takes precedence over -l.
     assert_eq!(
-        list("list -tl").watching.quick.class,
+        list("list -tl").selection.quick.class,
         Some(StateClass::Listening)
     );
-    assert_eq!(list("list -tuplanet").watching.quick.class, None);
+    assert_eq!(list("list -tuplanet").selection.quick.class, None);
 }
 
 #[test]
-fn slips_in_a_command_are_errors_and_help_is_a_command() {
+fn misspelled_commands_are_errors_and_help_is_a_command() {
     for (words, meant) in [
         ("lits", "did you mean `list`?"),
         ("kil :80", "did you mean `kill`?"),
@@ -112,7 +112,7 @@ fn slips_in_a_command_are_errors_and_help_is_a_command() {
         ("help kill", "--signal"),
         ("version", "tcplens 0."),
     ] {
-        let Ok(Plan::Say(text)) = plan(words, true) else {
+        let Ok(Plan::Print(text)) = plan(words, true) else {
             panic!("{words}")
         };
         assert!(text.contains(part), "{words}: {text}");
@@ -122,14 +122,14 @@ fn slips_in_a_command_are_errors_and_help_is_a_command() {
 #[test]
 fn a_risk_is_only_taken_when_it_is_asked_for() {
     let cases = [
-        ("", WithoutPidfd::Refuse),
-        ("--allow-racy-kill :80", WithoutPidfd::Risk),
+        ("", PidfdFallback::Refuse),
+        ("--allow-racy-kill :80", PidfdFallback::UsePid),
     ];
     for (words, expected) in cases {
         let Ok(Plan::Live(live)) = plan(words, true) else {
             panic!("a live table")
         };
-        assert_eq!(live.without_pidfd, expected, "{words}");
+        assert_eq!(live.pidfd_fallback, expected, "{words}");
     }
 }
 
@@ -146,8 +146,8 @@ fn subcommands_win_over_filter_words() {
         plan("explain all", true),
         Ok(Plan::Explain(Topic::All, false))
     ));
-    assert!(matches!(plan("--help", true), Ok(Plan::Say(_))));
-    assert!(matches!(plan("--version", false), Ok(Plan::Say(_))));
+    assert!(matches!(plan("--help", true), Ok(Plan::Print(_))));
+    assert!(matches!(plan("--version", false), Ok(Plan::Print(_))));
 }
 
 #[test]
@@ -157,14 +157,17 @@ fn the_lab_is_filled_and_watched_like_anything_else() {
     };
     assert_eq!(
         contents,
-        Contents::Lesson(Course::States, DeviceChoice::Auto)
+        LabContents::Session(LabMode::States, DeviceChoice::Auto)
     );
     let lessons = [
         (
             "lab --tour",
-            Contents::Lesson(Course::Tour, DeviceChoice::Auto),
+            LabContents::Session(LabMode::Tour, DeviceChoice::Auto),
         ),
-        ("lab --everything", Contents::Everything(DeviceChoice::Auto)),
+        (
+            "lab --everything",
+            LabContents::Everything(DeviceChoice::Auto),
+        ),
     ];
     for (words, expected) in lessons {
         let planned = plan(words, true);
@@ -174,7 +177,7 @@ fn the_lab_is_filled_and_watched_like_anything_else() {
         );
     }
     assert!(plan("lab --tour --everything", true).is_err());
-    assert!(matches!(*watch, Plan::Live(live) if live.watching.numeric));
+    assert!(matches!(*watch, Plan::Live(live) if live.selection.numeric));
     for words in ["lab --json", "lab -t"] {
         let planned = plan(words, words.contains("json"));
         assert!(
@@ -187,14 +190,14 @@ fn the_lab_is_filled_and_watched_like_anything_else() {
         ("lab --sockets 2000", (2000, 5)),
     ];
     for (words, (sockets, processes)) in cases {
-        let mix = Mix {
+        let mix = LoadSize {
             sockets,
             processes: NonZeroU32::new(processes).unwrap(),
         };
         let Ok(Plan::Lab(contents, _)) = plan(words, true) else {
             panic!("{words}")
         };
-        assert_eq!(contents, Contents::Load(mix));
+        assert_eq!(contents, LabContents::Carry(mix));
     }
 }
 
@@ -229,7 +232,10 @@ fn mistakes_are_one_line_with_the_nearest_word() {
 #[test]
 fn what_a_list_does_not_need_is_checked_all_the_same() {
     for words in ["--interval abc", "-i 5parsecs", "--interval 0", "lab -i 0"] {
-        let usage = planned(words).map(|_| ()).unwrap_err().to_string();
+        let usage = plan_without_terminal(words)
+            .map(|_| ())
+            .unwrap_err()
+            .to_string();
         assert!(usage.contains("--interval"), "{words}: {usage}");
     }
 }

@@ -1,22 +1,22 @@
 //! Tests: every language has messages for everything.
 
-use super::super::sentence::places;
-use super::super::stands_for::StandsFor;
+use super::super::socket_proxy::SocketProxy;
+use super::super::template::placeholders;
 use super::*;
-use crate::model::action::Refusal;
-use crate::model::caution::Caution;
-use crate::model::closing::{Closable, CloseRefusal};
+use crate::model::action::SignalRefusal;
+use crate::model::close::{CloseRefusal, CloseTarget};
 use crate::model::limits::Limits;
+use crate::model::risk::Risk;
 use std::collections::{BTreeMap, BTreeSet};
 use unicode_width::UnicodeWidthStr;
 
-fn all() -> impl Iterator<Item = &'static Catalogue> {
+fn catalogues() -> impl Iterator<Item = &'static Catalogue> {
     Language::ALL.into_iter().map(Catalogue::of)
 }
 
 /// Every file of a language, by name.
 fn files(language: Language) -> Vec<(&'static str, toml::Table)> {
-    books::texts(language)
+    message_files::all_file_texts(language)
         .into_iter()
         .map(|(name, text)| match text.parse() {
             Ok(table) => (name, table),
@@ -72,24 +72,24 @@ fn no_line_of_kill_and_close_begins_with_the_name_of_a_process() {
 }
 
 #[test]
-fn every_file_is_read_as_it_is() {
-    for words in all() {
+fn every_file_parses_completely() {
+    for words in catalogues() {
         assert!(!words.loaded.states(words.language).is_empty());
         assert!(!words.loaded.timers(words.language).is_empty());
         assert!(!words.loaded.unowned(words.language).is_empty());
         assert!(!words.loaded.outcomes(words.language).is_empty());
         assert!(!words.learn().close.segment.is_empty());
-        assert!(!words.arrows().is_empty());
-        for book in Book::ALL {
+        assert!(!words.transitions().is_empty());
+        for book in MessageFile::ALL {
             assert!(!words.groups(book).is_empty(), "{book:?}");
         }
     }
 }
 
 #[test]
-fn every_language_says_everything_with_the_same_places() {
+fn languages_have_the_same_keys_and_placeholders() {
     let sorted = |text: &str| {
-        let mut places: Vec<String> = places(text).into_iter().map(str::to_owned).collect();
+        let mut places: Vec<String> = placeholders(text).into_iter().map(str::to_owned).collect();
         places.sort_unstable();
         places.dedup();
         places
@@ -167,7 +167,7 @@ fn a_backlog_is_not_called_the_limit() {
 
 #[test]
 fn every_state_timer_and_reason_has_its_words() {
-    for words in all() {
+    for words in catalogues() {
         for state in State::ALL.into_iter().chain([State::Unknown(0)]) {
             let found = words.state(state).unwrap_or_else(|| panic!("{state}"));
             for text in [&found.means, &found.waits_for, &found.lasts, &found.to_do] {
@@ -182,8 +182,8 @@ fn every_state_timer_and_reason_has_its_words() {
         for kind in TimerKind::ALL.into_iter().chain([TimerKind::Unknown(9)]) {
             assert!(words.timer(kind).is_some(), "{kind:?}");
         }
-        for reason in Unowned::ALL {
-            let found = words.unowned(reason).unwrap();
+        for reason in NoOwnerReason::ALL {
+            let found = words.no_owner(reason).unwrap();
             assert!(found.short.width() <= 24, "{reason:?}");
         }
     }
@@ -191,7 +191,7 @@ fn every_state_timer_and_reason_has_its_words() {
 
 #[test]
 fn every_gap_rule_and_refusal_has_its_words() {
-    for words in all() {
+    for words in catalogues() {
         for kind in GapKind::ALL {
             for word in ["short", "means", "do"] {
                 assert!(!words.gap(kind, word).is_empty(), "{kind:?} {word}");
@@ -200,7 +200,7 @@ fn every_gap_rule_and_refusal_has_its_words() {
         for reason in [
             GapReason::Permission,
             GapReason::DescriptorLimit,
-            GapReason::NotOffered,
+            GapReason::Unsupported,
             GapReason::Malformed,
             GapReason::Changed,
             GapReason::Failed,
@@ -212,16 +212,16 @@ fn every_gap_rule_and_refusal_has_its_words() {
                 assert!(!words.finding(rule, word).is_empty(), "{rule:?} {word}");
             }
         }
-        for key in Refusal::KEYS {
+        for key in SignalRefusal::KEYS {
             assert!(!words.refusal(key).is_empty(), "{key}");
-            let short = words.refusal_in_short(key);
+            let short = words.refusal_short(key);
             assert!((1..=48).contains(&short.width()), "{key}");
         }
         let of_closing = [
             ("refused", &CloseRefusal::KEYS[..]),
-            ("sees", &Closable::SEEN),
-            ("cautions", &Caution::KEYS),
-            ("stands_for", &StandsFor::KEYS),
+            ("sees", &CloseTarget::EFFECT_KEYS),
+            ("cautions", &Risk::KEYS),
+            ("stands_for", &SocketProxy::KEYS),
         ];
         for (group, keys) in of_closing {
             for key in keys {
@@ -232,10 +232,10 @@ fn every_gap_rule_and_refusal_has_its_words() {
 }
 
 #[test]
-fn arrows_join_known_states() {
-    for words in all() {
-        assert!(words.arrows().len() > 20);
-        for arrow in words.arrows() {
+fn transitions_connect_known_states() {
+    for words in catalogues() {
+        assert!(words.transitions().len() > 20);
+        for arrow in words.transitions() {
             for key in [&arrow.from, &arrow.to] {
                 assert!(State::from_word(key).is_some(), "{arrow:?}");
             }
@@ -245,7 +245,7 @@ fn arrows_join_known_states() {
 
 #[test]
 fn diagrams_fit_eighty_columns() {
-    for words in all() {
+    for words in catalogues() {
         let learn = words.learn();
         for exchange in [&learn.open, &learn.close] {
             for line in exchange.diagram.lines() {

@@ -35,7 +35,10 @@ fn holders<'o>(row: &Row, observation: &'o Observation) -> Vec<(&'o Arc<Process>
 /// The holder that acts on the socket: of a shared listener the one with the
 /// most connections on the port, else one that another holder has started, else
 /// the first.
-pub(super) fn acting<'o>(row: &Row, observation: &'o Observation) -> Option<&'o Arc<Process>> {
+pub(super) fn acting_holder<'o>(
+    row: &Row,
+    observation: &'o Observation,
+) -> Option<&'o Arc<Process>> {
     if row.socket.state != State::Listen {
         return observation.first_owner(row);
     }
@@ -45,7 +48,7 @@ pub(super) fn acting<'o>(row: &Row, observation: &'o Observation) -> Option<&'o 
         return Some(busiest);
     }
     let holds = |pid: u32| holders.iter().any(|(holder, _)| holder.pid == pid);
-    let is_worker = |holder: &Process| holder.parents.first().is_some_and(|(pid, _)| holds(*pid));
+    let is_worker = |holder: &Process| holder.ancestors.first().is_some_and(|(pid, _)| holds(*pid));
     let mut all = holders.iter().map(|(holder, _)| *holder);
     all.find(|holder| is_worker(holder))
         .or_else(|| observation.first_owner(row))

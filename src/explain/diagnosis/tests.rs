@@ -5,11 +5,11 @@ mod world;
 
 use super::super::catalogue::Language;
 use super::*;
-use crate::filter::sample::with_openers;
+use crate::filter::test_world::with_openers;
 use crate::model::limits::Limits;
 use crate::model::state::State;
 use std::collections::BTreeSet;
-use world::World;
+use world::DiagnosisFixture;
 
 /// Two lines a case: the evidence, as [`World::of`] parses it, and the expected
 /// result: sentences, urgency, next actor, advice.
@@ -31,18 +31,18 @@ fn cases() -> Vec<(&'static str, &'static str)> {
 /// The result, by names.
 fn outcome(observation: &Observation) -> String {
     let row = &observation.rows[0];
-    let case = Case::new(row, observation, Catalogue::of(Language::English));
-    let choice = pick(&case.evidence());
+    let context = DiagnosisContext::new(row, observation, Catalogue::of(Language::English));
+    let choice = select(&context.facts());
     let names = |said: Vec<(&'static str, String)>| {
         let names: Vec<_> = said.into_iter().map(|(name, _)| name).collect();
         names.join(" ")
     };
     format!(
         "{} | {} | {} | {}",
-        names(sentences(&case, &choice)),
+        names(sentences(&context, &choice)),
         choice.urgency.key(),
-        choice.who.unwrap_or("usual"),
-        names(next(&case, &choice)),
+        choice.waits_on.unwrap_or("usual"),
+        names(advice(&context, &choice)),
     )
 }
 
@@ -52,7 +52,7 @@ fn evidence_leads_to_its_words() {
     assert!(cases.len() >= 60, "{}", cases.len());
     let wrong: Vec<String> = cases
         .iter()
-        .map(|(words, expected)| (words, *expected, outcome(&World::of(words))))
+        .map(|(words, expected)| (words, *expected, outcome(&DiagnosisFixture::of(words))))
         .filter(|(_, expected, found)| expected != found)
         .map(|(words, _, found)| format!("{words}\n  {found}"))
         .collect();
@@ -63,7 +63,7 @@ fn evidence_leads_to_its_words() {
 /// possible, and so is every sentence that an owner, a queue or a timer can
 /// select.
 #[test]
-fn the_cases_leave_nothing_out() {
+fn cases_cover_every_state_and_sentence() {
     let cases = cases();
     for state in State::ALL {
         let of_state: Vec<&str> = cases
@@ -98,20 +98,20 @@ fn the_cases_leave_nothing_out() {
 }
 
 #[test]
-fn whatever_is_told_is_whole_in_both_languages() {
+fn every_rendered_sentence_is_complete_in_both_languages() {
     for (words, _) in cases() {
-        let observation = World::of(words);
+        let observation = DiagnosisFixture::of(words);
         for language in [Language::English, Language::Chinese] {
             let catalogue = Catalogue::of(language);
             let told = diagnose(&observation.rows[0], &observation, catalogue);
             assert!(!told.sentences.is_empty(), "{words}");
             let closed = observation.rows[0].phase == Phase::Closed;
-            assert_eq!((1..=3).contains(&told.next.len()), !closed, "{words}");
+            assert_eq!((1..=3).contains(&told.advice.len()), !closed, "{words}");
             assert_eq!(told.waits_for.is_empty(), closed, "{words}");
-            let texts = told.sentences.iter().chain(&told.next);
-            let command = (!words.contains("sealed")).then_some(&told.same_as);
+            let texts = told.sentences.iter().chain(&told.advice);
+            let command = (!words.contains("sealed")).then_some(&told.ss_command);
             let texts = texts.chain([&told.headline]).chain(command);
-            for text in texts.chain(&told.unowned) {
+            for text in texts.chain(&told.no_owner_reason) {
                 assert!(!text.trim().is_empty(), "{words}");
                 assert!(!text.contains("{}") && !has_place(text), "{words}: {text}");
             }
@@ -139,11 +139,11 @@ fn commands_are_for_the_namespace_of_the_socket() {
         for language in [Language::English, Language::Chinese] {
             let words = Catalogue::of(language);
             let told = |place: &str| {
-                let observation = World::of(&evidence.replace('@', place));
+                let observation = DiagnosisFixture::of(&evidence.replace('@', place));
                 diagnose(&observation.rows[0], &observation, words)
             };
             let commands = |told: &Diagnosis| -> Vec<String> {
-                let texts = told.next.iter().chain([&told.same_as]);
+                let texts = told.advice.iter().chain([&told.ss_command]);
                 let bound = [
                     "ss -",
                     "nstat ",
@@ -172,20 +172,20 @@ fn commands_are_for_the_namespace_of_the_socket() {
             }
             let sealed = told("sealed");
             assert_eq!(commands(&sealed), Vec::<String>::new(), "{evidence}");
-            assert!(!sealed.next.is_empty(), "{evidence}");
+            assert!(!sealed.advice.is_empty(), "{evidence}");
         }
     }
 }
 
 /// A full stop behind a command would be copied with it.
 #[test]
-fn commands_end_where_they_end() {
+fn no_full_stop_follows_a_command() {
     for language in [Language::English, Language::Chinese] {
         for (words, _) in cases() {
-            let observation = World::of(words);
+            let observation = DiagnosisFixture::of(words);
             let catalogue = Catalogue::of(language);
             let told = diagnose(&observation.rows[0], &observation, catalogue);
-            for text in told.next.iter().skip(1).chain([&told.same_as]) {
+            for text in told.advice.iter().skip(1).chain([&told.ss_command]) {
                 let last = text.chars().next_back();
                 let stop = last.is_none_or(|last| ".,;:。，；".contains(last));
                 let command = [": ", "："].iter().any(|colon| text.contains(colon));
@@ -214,10 +214,10 @@ fn numbers_are_told_as_the_kernel_counts() {
             "nstat -az Udp6RcvbufErrors",
         ),
     ] {
-        let observation = World::of(evidence);
+        let observation = DiagnosisFixture::of(evidence);
         let words = Catalogue::of(Language::English);
         let told = diagnose(&observation.rows[0], &observation, words);
-        let texts = told.sentences.iter().chain(&told.next);
+        let texts = told.sentences.iter().chain(&told.advice);
         let texts: Vec<&String> = texts.collect();
         let found = texts
             .iter()
@@ -244,7 +244,7 @@ fn only_what_was_seen_to_begin_has_its_length() {
         ("close_wait age=0", "CLOSE_WAIT for <1 s"),
         ("established closed", "ESTABLISHED"),
     ] {
-        let observation = World::of(words);
+        let observation = DiagnosisFixture::of(words);
         let words = Catalogue::of(Language::English);
         let told = diagnose(&observation.rows[0], &observation, words);
         assert_eq!(told.headline, expected);
@@ -292,7 +292,7 @@ fn what_the_lab_holds_longer_is_told_with_the_usual_time() {
         ("time_wait nobody=time_wait timer=wait:0:51 age=9", ""),
     ];
     for (words, expected) in cases {
-        let mut observation = World::of(words);
+        let mut observation = DiagnosisFixture::of(words);
         observation.limits = raised;
         let words_of = |language| {
             let words = Catalogue::of(language);
@@ -307,7 +307,8 @@ fn what_the_lab_holds_longer_is_told_with_the_usual_time() {
         let (told, same) = words_of(Language::Chinese);
         assert_eq!(told == same, expected.is_empty(), "{words}: {told}");
         let english = Catalogue::of(Language::English);
-        let held = diagnose_in_lab(&observation.rows[0], &observation, &outside, english).outside;
+        let held =
+            diagnose_in_lab(&observation.rows[0], &observation, &outside, english).host_duration;
         assert_eq!(held.is_none(), expected.is_empty(), "{words}: {held:?}");
         observation.limits = outside;
         let here = diagnose(&observation.rows[0], &observation, english);
@@ -348,15 +349,15 @@ fn the_unit_that_opened_it_is_told_where_nobody_is_known_to_hold_it() {
             "or the listener that it came in at.",
         ),
     ] {
-        let world = with_openers(World::of(words), &[(0, "web.service")]);
+        let world = with_openers(DiagnosisFixture::of(words), &[(0, "web.service")]);
         let said = diagnose(&world.rows[0], &world, Catalogue::of(Language::English));
         let told = said.sentences.join(" ");
         assert!(told.contains(expected), "{words}: {told}");
-        let unknown = World::of(words);
+        let unknown = DiagnosisFixture::of(words);
         let said = diagnose(&unknown.rows[0], &unknown, Catalogue::of(Language::English));
         assert!(!said.sentences.join(" ").contains("opened by"), "{words}");
     }
-    let held = with_openers(World::of("listen"), &[(0, "web.service")]);
+    let held = with_openers(DiagnosisFixture::of("listen"), &[(0, "web.service")]);
     let said = diagnose(&held.rows[0], &held, Catalogue::of(Language::English));
     assert!(!said.sentences.join(" ").contains("web.service"));
 }

@@ -5,31 +5,32 @@ use super::*;
 use crate::model::baseline::{Listener, ListenerProgram};
 use crate::model::endpoint::Endpoint;
 use crate::model::evidence::{
-    AcceptStall, Deadlock, Failing, HalfClosed, HalfOpen, Leak, OddPrograms, PortUse, ScanEvidence,
-    SelfConnection, Stillness, UdpDrops, Unacknowledged,
+    AcceptStallEvidence, CloseWaitEvidence, DeadlockEvidence, FailingProcess, FinWait2Evidence,
+    LocalPortsEvidence, ScanEvidence, SelfConnectionEvidence, StalledQueueEvidence,
+    SuspiciousProgramsEvidence, SynFloodEvidence, UdpDropsEvidence, UnacknowledgedEvidence,
 };
-use crate::model::finding::{FindingHolder, UnseenHolder};
-use crate::model::process::{Descriptors, Process};
-use crate::model::protocol::{Family, Protocol};
+use crate::model::finding::{FindingHolder, UnknownHolder};
+use crate::model::process::{OpenFiles, Process};
+use crate::model::protocol::{IpFamily, Protocol};
 use crate::model::text::Text;
-use crate::model::time::Stamp;
+use crate::model::time::Timestamp;
 use crate::model::unit::Unit;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-fn scan(breadth: Breadth) -> Evidence {
+fn scan(breadth: ScanKind) -> Evidence {
     Evidence::OutboundScan(ScanEvidence {
-        breadth,
+        kind: breadth,
         contacts: 2000,
         failed: 1999,
         refused: Some(12),
-        unseen: 10,
+        untracked_attempts: 10,
         window_s: 300,
-        likelihood: 1e6,
+        likelihood_ratio: 1e6,
         waiting: 1999,
         examples: vec![Endpoint::default()],
-        family: Family::Inet,
+        family: IpFamily::Inet,
     })
 }
 
@@ -37,12 +38,12 @@ fn scan(breadth: Breadth) -> Evidence {
 fn samples() -> Vec<Evidence> {
     let host = Endpoint::default();
     vec![
-        scan(Breadth::Hosts {
+        scan(ScanKind::Hosts {
             count: 1999,
             port: 445,
         }),
-        scan(Breadth::Ports { count: 30, host }),
-        scan(Breadth::Throttle { queue: 120 }),
+        scan(ScanKind::Ports { count: 30, host }),
+        scan(ScanKind::Throttle { queue: 120 }),
         Evidence::DeadDestination {
             destination: host,
             destinations: 1,
@@ -79,31 +80,31 @@ fn ssh() -> Listener {
     }
 }
 
-fn tripped(group: Group, within: Option<Duration>) -> Evidence {
-    Evidence::UserRule(Tripped {
+fn tripped(group: UserRuleGroup, within: Option<Duration>) -> Evidence {
+    Evidence::UserRule(UserRuleEvidence {
         name: Text::from("many sockets"),
-        words: None,
+        message: None,
         filter: Text::from("state established"),
         group,
-        now: 12,
+        current: 12,
         count: 12,
         limit: 10,
-        within,
+        window: within,
     })
 }
 
 #[test]
-fn a_persons_own_sentence_stands_in_for_ours() {
+fn a_user_rules_own_message_replaces_ours() {
     let words = Catalogue::of(Language::English);
     let said = |sentence: &str| {
-        let Evidence::UserRule(mut rule) = tripped(Group::All, None) else {
+        let Evidence::UserRule(mut rule) = tripped(UserRuleGroup::All, None) else {
             panic!("a rule")
         };
-        rule.words = Some(Text::from(sentence));
+        rule.message = Some(Text::from(sentence));
         let finding = Finding {
-            severity: Severity::Warn,
-            since: Stamp(0),
-            below_since: None,
+            severity: Severity::Warning,
+            since: Timestamp(0),
+            clearing_since: None,
             holder: FindingHolder::default(),
             process: None,
             evidence: Evidence::UserRule(rule),
@@ -122,7 +123,7 @@ fn a_persons_own_sentence_stands_in_for_ours() {
 #[test]
 fn of_a_hidden_listener_is_said_what_is_known() {
     let host = Endpoint::new([0, 0, 0, 0].into(), 22);
-    let unseen = |reason| UnseenHolder {
+    let unseen = |reason| UnknownHolder {
         reason,
         uid: Some(1000),
         namespace: 0,
@@ -131,10 +132,10 @@ fn of_a_hidden_listener_is_said_what_is_known() {
     let described = |evidence: &Evidence, unseen, language| {
         let finding = Finding {
             severity: Severity::Info,
-            since: Stamp(0),
-            below_since: None,
+            since: Timestamp(0),
+            clearing_since: None,
             holder: FindingHolder {
-                unseen,
+                unknown: unseen,
                 ..FindingHolder::default()
             },
             process: None,
@@ -145,22 +146,22 @@ fn of_a_hidden_listener_is_said_what_is_known() {
     let new = Evidence::NewListener {
         listener: host,
         program: None,
-        open_to_all: true,
+        on_all_addresses: true,
     };
     let unknown = Listener {
         program: ListenerProgram::Unknown,
         ..ssh()
     };
-    let unlisted = Evidence::Unlisted(unknown.clone());
+    let unlisted = Evidence::NotInBaseline(unknown.clone());
     for (evidence, holder, line) in [
         (
             &new,
-            Some(unseen(Unowned::Hidden)),
+            Some(unseen(NoOwnerReason::Hidden)),
             "a hidden process of uid 1000 listens on 0.0.0.0:22 since watching began",
         ),
         (
             &new,
-            Some(unseen(Unowned::Kernel)),
+            Some(unseen(NoOwnerReason::Kernel)),
             "uid 1000 listens on 0.0.0.0:22 since watching began, through no process seen here",
         ),
         (
@@ -170,14 +171,14 @@ fn of_a_hidden_listener_is_said_what_is_known() {
         ),
         (
             &unlisted,
-            Some(unseen(Unowned::Hidden)),
+            Some(unseen(NoOwnerReason::Hidden)),
             "a hidden process of uid 1000 listens on tcp 0.0.0.0:22: not in the baseline",
         ),
     ] {
         let said = described(evidence, holder, Language::English);
         assert_eq!(said.line, line);
     }
-    for evidence in [new, unlisted, Evidence::Missing(unknown)] {
+    for evidence in [new, unlisted, Evidence::MissingListener(unknown)] {
         for language in Language::ALL {
             let said = described(&evidence, None, language).evidence;
             assert!(!said.contains(UNKNOWN), "{said}");
@@ -187,14 +188,14 @@ fn of_a_hidden_listener_is_said_what_is_known() {
 
 /// A listener whose oldest connection has waited for a minute and a half.
 fn stall(stalled: Duration, at_least: bool, accepting: bool) -> Evidence {
-    Evidence::NotAccepting(AcceptStall {
+    Evidence::NotAccepting(AcceptStallEvidence {
         listener: Endpoint::default(),
         waiting: 42,
         backlog: Some(100),
         oldest: Duration::from_secs(90),
         stalled,
         accepting,
-        at_least,
+        is_lower_bound: at_least,
     })
 }
 
@@ -205,9 +206,9 @@ fn deadlock(other: Option<&str>) -> Evidence {
         name: Text::from(name),
         ..Process::default()
     };
-    Evidence::Deadlock(Deadlock {
-        other: other.map(|name| Arc::new(process(name))),
-        other_unseen: None,
+    Evidence::Deadlock(DeadlockEvidence {
+        other_process: other.map(|name| Arc::new(process(name))),
+        other_holder: None,
         connections: 1,
         unread: 90_000,
         other_unread: 80_000,
@@ -252,7 +253,7 @@ fn more_samples() -> Vec<Evidence> {
     let host = Endpoint::default();
     vec![
         stall(Duration::from_secs(90), false, false),
-        Evidence::UdpDrops(UdpDrops {
+        Evidence::UdpDrops(UdpDropsEvidence {
             socket: host,
             dropped: 1800,
             window: Duration::from_secs(10),
@@ -261,75 +262,75 @@ fn more_samples() -> Vec<Evidence> {
         }),
         stall(Duration::from_secs(3), true, true),
         stall(Duration::from_secs(3), true, false),
-        Evidence::TimeWaitHeap {
+        Evidence::TimeWaitLimit {
             count: 250_000,
-            most: 262_144,
+            limit: 262_144,
             overflows: 0,
         },
         Evidence::Orphans {
             orphans: 40_000,
-            most: 65_536,
+            limit: 65_536,
         },
-        Evidence::FinWait2(HalfClosed {
+        Evidence::FinWait2(FinWait2Evidence {
             sockets: 3,
-            shut: 1,
+            receive_shutdown: 1,
             peer: host,
             longest: Duration::from_secs(90),
-            at_least: true,
+            is_lower_bound: true,
             idle: Duration::from_secs(90),
         }),
-        Evidence::SelfConnection(SelfConnection {
-            end: host,
-            lasts: Duration::from_secs(90),
-            at_least: true,
+        Evidence::SelfConnection(SelfConnectionEvidence {
+            endpoint: host,
+            duration: Duration::from_secs(90),
+            is_lower_bound: true,
         }),
         deadlock(None),
         deadlock(Some("redis-server")),
-        Evidence::PeerNotReading(Stillness {
+        Evidence::PeerNotReading(StalledQueueEvidence {
             sockets: 3,
             bytes: 2_000_000,
             peer: host,
             longest: Duration::from_secs(90),
         }),
-        Evidence::OrphansNotRead(Stillness {
+        Evidence::PeerNotReadingOrphans(StalledQueueEvidence {
             sockets: 3,
             bytes: 2_000_000,
             peer: host,
             longest: Duration::from_secs(90),
         }),
-        Evidence::ProgramNotReading(Stillness {
+        Evidence::ProgramNotReading(StalledQueueEvidence {
             sockets: 1,
             bytes: 65_536,
             peer: host,
             longest: Duration::from_secs(90),
         }),
         Evidence::FailedConnects {
-            whose: Some(Failing {
+            process: Some(FailingProcess {
                 failed: 480,
                 refused: 450,
                 destinations: vec![host],
             }),
             failed: 500,
-            tried: 520,
+            attempted: 520,
             window: Duration::from_secs(10),
         },
         Evidence::FailedConnects {
-            whose: None,
+            process: None,
             failed: 500,
-            tried: 520,
+            attempted: 520,
             window: Duration::from_secs(10),
         },
-        Evidence::LocalPorts(PortUse {
-            from: host.address(),
-            to: Some(host),
+        Evidence::LocalPorts(LocalPortsEvidence {
+            local_address: host.address(),
+            destination: Some(host),
             used: 26_000,
-            room: 28_232,
+            available: 28_232,
         }),
-        Evidence::LocalPorts(PortUse {
-            from: host.address(),
-            to: None,
+        Evidence::LocalPorts(LocalPortsEvidence {
+            local_address: host.address(),
+            destination: None,
             used: 26_000,
-            room: 28_232,
+            available: 28_232,
         }),
     ]
 }
@@ -337,33 +338,33 @@ fn more_samples() -> Vec<Evidence> {
 /// Silent peers: of a known process or without one, one peer or several.
 fn silent_samples() -> Vec<Evidence> {
     let silent = |port, destinations| {
-        Evidence::Unacknowledged(Unacknowledged {
+        Evidence::Unacknowledged(UnacknowledgedEvidence {
             peer: Endpoint::new([192, 0, 2, 200].into(), 16_379),
             port,
             destinations,
             sockets: 20,
             bytes: 80,
             longest: Duration::from_secs(75),
-            tries: 9,
-            user: None,
-            unheld: false,
+            retransmits: 9,
+            uid: None,
+            include_unowned: false,
         })
     };
     vec![silent(None, 1), silent(None, 7), silent(Some(8443), 3)]
 }
 
 #[test]
-fn silent_peers_of_nobody_in_sight_have_their_lines() {
+fn silent_peers_without_a_known_owner_have_their_lines() {
     let words = Catalogue::of(Language::English);
     let said = |user| {
         let Some(Evidence::Unacknowledged(mut silent)) = silent_samples().pop() else {
             panic!("a sample")
         };
-        silent.user = user;
+        silent.uid = user;
         let finding = Finding {
-            severity: Severity::Warn,
-            since: Stamp(0),
-            below_since: None,
+            severity: Severity::Warning,
+            since: Timestamp(0),
+            clearing_since: None,
             holder: FindingHolder::default(),
             process: None,
             evidence: Evidence::Unacknowledged(silent),
@@ -380,97 +381,100 @@ fn silent_peers_of_nobody_in_sight_have_their_lines() {
 fn still_more_samples() -> Vec<Evidence> {
     let host = Endpoint::default();
     vec![
-        Evidence::OddProgram {
-            oddity: Oddity::KernelName,
+        Evidence::SuspiciousProgram {
+            anomaly: ProgramAnomaly::KernelThreadName,
             program: Text::from("/usr/bin/x"),
         },
-        Evidence::OddProgram {
-            oddity: Oddity::Resembles(Text::from("nginx")),
+        Evidence::SuspiciousProgram {
+            anomaly: ProgramAnomaly::SimilarName(Text::from("nginx")),
             program: Text::from("/home/u/nginxx"),
         },
-        Evidence::OddProgram {
-            oddity: Oddity::InMemory,
+        Evidence::SuspiciousProgram {
+            anomaly: ProgramAnomaly::InMemory,
             program: Text::from("/memfd:x (deleted)"),
         },
-        Evidence::OddProgram {
-            oddity: Oddity::AnybodysFolder,
+        Evidence::SuspiciousProgram {
+            anomaly: ProgramAnomaly::WorldWritableDirectory,
             program: Text::from("/dev/shm/x"),
         },
-        Evidence::OddProgram {
-            oddity: Oddity::OtherFile,
+        Evidence::SuspiciousProgram {
+            anomaly: ProgramAnomaly::DifferentFile,
             program: Text::from("/usr/sbin/sshd"),
         },
-        Evidence::OddProgram {
-            oddity: Oddity::OwnFileSystem,
+        Evidence::SuspiciousProgram {
+            anomaly: ProgramAnomaly::PrivateFileSystem,
             program: Text::from("/app/bin/x"),
         },
         Evidence::NewListener {
             listener: host,
             program: None,
-            open_to_all: true,
+            on_all_addresses: true,
         },
-        Evidence::OddPrograms(OddPrograms {
+        Evidence::SuspiciousPrograms(SuspiciousProgramsEvidence {
             uid: Some(2001),
-            oddity: "anybodys_folder",
+            anomaly: "anybodys_folder",
             folder: Some(Text::from("/tmp")),
             count: 2500,
             names: vec![Text::from("miner"), Text::from("x")],
         }),
-        Evidence::OddPrograms(OddPrograms {
+        Evidence::SuspiciousPrograms(SuspiciousProgramsEvidence {
             uid: Some(2001),
-            oddity: "other_file",
+            anomaly: "other_file",
             folder: None,
             count: 4,
             names: vec![Text::from("sshd")],
         }),
-        Evidence::UnheldListener {
+        Evidence::UnownedListener {
             listener: host,
             uid: 2001,
         },
-        Evidence::Unlisted(ssh()),
-        Evidence::Unlisted(Listener {
+        Evidence::NotInBaseline(ssh()),
+        Evidence::NotInBaseline(Listener {
             program: ListenerProgram::Unknown,
             ..ssh()
         }),
-        Evidence::Unlisted(Listener {
-            program: ListenerProgram::NoneHere,
+        Evidence::NotInBaseline(Listener {
+            program: ListenerProgram::NotLocalFile,
             ..ssh()
         }),
-        Evidence::Missing(ssh()),
-        Evidence::Missing(Listener {
+        Evidence::MissingListener(ssh()),
+        Evidence::MissingListener(Listener {
             program: ListenerProgram::Unknown,
             ..ssh()
         }),
-        tripped(Group::All, None),
-        tripped(Group::Process, None),
-        tripped(Group::Remote(host.address()), None),
-        tripped(Group::LocalPort(443), Some(Duration::from_mins(5))),
-        tripped(Group::All, Some(Duration::from_mins(5))),
-        tripped(Group::Process, Some(Duration::from_mins(5))),
-        tripped(Group::Remote(host.address()), Some(Duration::from_mins(5))),
-        tripped(Group::LocalPort(443), None),
-        Evidence::SynFlood(HalfOpen {
+        tripped(UserRuleGroup::All, None),
+        tripped(UserRuleGroup::Process, None),
+        tripped(UserRuleGroup::Remote(host.address()), None),
+        tripped(UserRuleGroup::LocalPort(443), Some(Duration::from_mins(5))),
+        tripped(UserRuleGroup::All, Some(Duration::from_mins(5))),
+        tripped(UserRuleGroup::Process, Some(Duration::from_mins(5))),
+        tripped(
+            UserRuleGroup::Remote(host.address()),
+            Some(Duration::from_mins(5)),
+        ),
+        tripped(UserRuleGroup::LocalPort(443), None),
+        Evidence::SynFlood(SynFloodEvidence {
             listener: Some(host),
             half_open: 129,
-            stale: 129,
+            unanswered: 129,
             backlog: Some(128),
             cookies_sent: Some(5000),
             cookies_returned: Some(3),
             dropped: None,
         }),
-        Evidence::CloseWait(Leak {
+        Evidence::CloseWait(CloseWaitEvidence {
             count: 213,
             growth: 12,
             window: Duration::from_mins(5),
-            open: Some(900),
-            most: Some(1024),
+            open_files: Some(900),
+            open_files_limit: Some(1024),
         }),
-        Evidence::CloseWait(Leak {
+        Evidence::CloseWait(CloseWaitEvidence {
             count: 1,
             growth: 0,
             window: Duration::from_mins(5),
-            open: None,
-            most: None,
+            open_files: None,
+            open_files_limit: None,
         }),
     ]
 }
@@ -479,7 +483,7 @@ fn still_more_samples() -> Vec<Evidence> {
 /// one for every reason, and none.
 fn holders() -> Vec<(Option<Arc<Process>>, FindingHolder)> {
     let states = [
-        RunState::Usual,
+        RunState::Normal,
         RunState::Stopped,
         RunState::Traced,
         RunState::Uninterruptible,
@@ -489,7 +493,10 @@ fn holders() -> Vec<(Option<Arc<Process>>, FindingHolder)> {
             pid: 812,
             name: Text::from("wormlike"),
             run_state,
-            descriptors: Some(Descriptors { open: 24, most: 24 }),
+            open_files: Some(OpenFiles {
+                open: 24,
+                limit: 24,
+            }),
             ..Process::default()
         })
     };
@@ -497,26 +504,26 @@ fn holders() -> Vec<(Option<Arc<Process>>, FindingHolder)> {
         .map(|state| (Some(process(state)), FindingHolder::default()))
         .to_vec();
     let workers = FindingHolder {
-        workers: vec![process(RunState::Usual)],
+        workers: vec![process(RunState::Normal)],
         ..FindingHolder::default()
     };
-    holders.push((Some(process(RunState::Usual)), workers));
+    holders.push((Some(process(RunState::Normal)), workers));
     holders.push((None, FindingHolder::default()));
-    for reason in Unowned::ALL {
+    for reason in NoOwnerReason::ALL {
         for (uid, port) in [(None, Some(8081)), (Some(33), Some(8081)), (Some(33), None)] {
-            let unseen = Some(UnseenHolder {
+            let unseen = Some(UnknownHolder {
                 reason,
                 uid,
                 namespace: 1,
                 port,
             });
             let holder = FindingHolder {
-                unseen,
+                unknown: unseen,
                 ..FindingHolder::default()
             };
-            if uid.is_some() && matches!(reason, Unowned::Hidden | Unowned::Kernel) {
+            if uid.is_some() && matches!(reason, NoOwnerReason::Hidden | NoOwnerReason::Kernel) {
                 let of_unit = FindingHolder {
-                    opener: Some(Arc::new(Unit::of_system("web.service"))),
+                    opener: Some(Arc::new(Unit::system("web.service"))),
                     ..holder.clone()
                 };
                 holders.push((None, of_unit));
@@ -537,12 +544,12 @@ pub(crate) fn all_findings() -> Vec<Finding> {
         .chain(silent_samples())
     {
         for (process, holder) in holders() {
-            for severity in [Severity::Info, Severity::Warn, Severity::Alarm] {
-                for below_since in [None, Some(Stamp(100))] {
+            for severity in [Severity::Info, Severity::Warning, Severity::Critical] {
+                for below_since in [None, Some(Timestamp(100))] {
                     all.push(Finding {
                         severity,
-                        since: Stamp(0),
-                        below_since,
+                        since: Timestamp(0),
+                        clearing_since: below_since,
                         process: process.clone(),
                         holder: holder.clone(),
                         evidence: evidence.clone(),
@@ -569,8 +576,8 @@ fn no_sentence_of_any_finding_is_empty_or_has_a_gap() {
                 &said.title,
                 &said.line,
                 &said.evidence,
-                &said.otherwise,
-                &said.next,
+                &said.alternatives,
+                &said.advice,
             ] {
                 assert!(!text.trim().is_empty(), "{finding:?} {said:?}");
                 assert!(!text.contains('{'), "{finding:?} {said:?}");
@@ -578,7 +585,7 @@ fn no_sentence_of_any_finding_is_empty_or_has_a_gap() {
             let most = if finding.process.is_some() { 90 } else { 110 };
             let opener = finding.holder.opener.as_ref();
             let most = most + opener.map_or(0, |unit| " (unit )".len() + unit.as_str().len());
-            if finding.below_since.is_none() {
+            if finding.clearing_since.is_none() {
                 assert!(said.line.chars().count() <= most, "{}", said.line);
             }
         }
@@ -589,7 +596,7 @@ fn no_sentence_of_any_finding_is_empty_or_has_a_gap() {
 fn a_holder_that_is_not_seen_is_told_as_far_as_it_is_known() {
     let words = Catalogue::of(Language::English);
     let line = |evidence: Evidence, reason| {
-        let unseen = Some(UnseenHolder {
+        let unseen = Some(UnknownHolder {
             reason,
             uid: Some(33),
             namespace: 1,
@@ -597,38 +604,38 @@ fn a_holder_that_is_not_seen_is_told_as_far_as_it_is_known() {
         });
         let finding = Finding {
             severity: Severity::Info,
-            since: Stamp(0),
-            below_since: None,
+            since: Timestamp(0),
+            clearing_since: None,
             process: None,
             holder: FindingHolder {
-                unseen,
+                unknown: unseen,
                 ..FindingHolder::default()
             },
             evidence,
         };
         describe(&finding, words).line
     };
-    let leak = Evidence::CloseWait(Leak {
+    let leak = Evidence::CloseWait(CloseWaitEvidence {
         count: 60,
         growth: 0,
         window: Duration::from_mins(5),
-        open: None,
-        most: None,
+        open_files: None,
+        open_files_limit: None,
     });
     let expected = "a hidden process of uid 33, port 8081 has not closed what its peers have \
                     closed: 60 for over a minute";
-    assert_eq!(line(leak, Unowned::Hidden), expected);
+    assert_eq!(line(leak, NoOwnerReason::Hidden), expected);
     let stalled = stall(Duration::from_secs(90), true, false);
     let expected = "a hidden process of uid 33 has accepted nothing on 0.0.0.0:0 for at least \
                     1 min 30 s (waiting: 42)";
-    assert_eq!(line(stalled, Unowned::Hidden), expected);
+    assert_eq!(line(stalled, NoOwnerReason::Hidden), expected);
 }
 
 #[test]
 fn the_unit_that_opened_the_sockets_is_told_with_a_hidden_holder() {
     let words = Catalogue::of(Language::English);
-    let unseen = UnseenHolder {
-        reason: Unowned::Hidden,
+    let unseen = UnknownHolder {
+        reason: NoOwnerReason::Hidden,
         uid: Some(33),
         namespace: 1,
         port: Some(8081),
@@ -636,24 +643,24 @@ fn the_unit_that_opened_the_sockets_is_told_with_a_hidden_holder() {
     let said = |evidence: Evidence| {
         let finding = Finding {
             severity: Severity::Info,
-            since: Stamp(0),
-            below_since: None,
+            since: Timestamp(0),
+            clearing_since: None,
             process: None,
             holder: FindingHolder {
-                unseen: Some(unseen),
-                opener: Some(Arc::new(Unit::of_system("web.service"))),
+                unknown: Some(unseen),
+                opener: Some(Arc::new(Unit::system("web.service"))),
                 ..FindingHolder::default()
             },
             evidence,
         };
         describe(&finding, words)
     };
-    let leak = said(Evidence::CloseWait(Leak {
+    let leak = said(Evidence::CloseWait(CloseWaitEvidence {
         count: 60,
         growth: 0,
         window: Duration::from_mins(5),
-        open: None,
-        most: None,
+        open_files: None,
+        open_files_limit: None,
     }));
     let expected = "a hidden process of uid 33, port 8081 has not closed what its peers have \
                     closed: 60 for over a minute (unit web.service)";
@@ -665,7 +672,7 @@ fn the_unit_that_opened_the_sockets_is_told_with_a_hidden_holder() {
     let fresh = said(Evidence::NewListener {
         listener: Endpoint::new([0, 0, 0, 0].into(), 8081),
         program: None,
-        open_to_all: true,
+        on_all_addresses: true,
     });
     assert!(fresh.line.ends_with("(unit web.service)"), "{}", fresh.line);
 }
@@ -674,11 +681,11 @@ fn the_unit_that_opened_the_sockets_is_told_with_a_hidden_holder() {
 fn hidden_processes_that_wait_for_a_destination_are_told_by_user() {
     let finding = |reason| Finding {
         severity: Severity::Info,
-        since: Stamp(0),
-        below_since: None,
+        since: Timestamp(0),
+        clearing_since: None,
         process: None,
         holder: FindingHolder {
-            unseen: Some(UnseenHolder {
+            unknown: Some(UnknownHolder {
                 reason,
                 uid: Some(1000),
                 namespace: 1,
@@ -693,18 +700,18 @@ fn hidden_processes_that_wait_for_a_destination_are_told_by_user() {
         },
     };
     let said = |language, reason| describe(&finding(reason), Catalogue::of(language));
-    let hidden = said(Language::English, Unowned::Hidden);
+    let hidden = said(Language::English, NoOwnerReason::Hidden);
     let expected =
         "no answer from 198.51.100.100:5432 (sockets waiting: 3, hidden processes of uid 1000)";
     assert_eq!(hidden.line, expected);
     assert!(hidden.evidence.contains("of one process or of several"));
-    assert!(hidden.next.contains("as root"));
-    let kernel = said(Language::English, Unowned::Kernel);
+    assert!(hidden.advice.contains("as root"));
+    let kernel = said(Language::English, NoOwnerReason::Kernel);
     let expected = "no answer from 198.51.100.100:5432 (sockets waiting: 3, no process seen here, \
                     uid 1000)";
     assert_eq!(kernel.line, expected);
-    assert!(!kernel.next.contains("as root"));
-    let chinese = said(Language::Chinese, Unowned::Hidden);
+    assert!(!kernel.advice.contains("as root"));
+    let chinese = said(Language::Chinese, NoOwnerReason::Hidden);
     let expected = "198.51.100.100:5432 没有应答（等待的套接字：3，uid 1000 的不可见进程）";
     assert_eq!(chinese.line, expected);
 }

@@ -2,12 +2,12 @@
 
 use super::super::catalogue::Language;
 use super::*;
-use crate::filter::sample::{process, row};
+use crate::filter::test_world::{process, row};
 use crate::model::gap::{Gap, GapReason};
-use crate::model::namespace::{Entrance, Namespace};
-use crate::model::network::GoneInterface;
-use crate::model::owner::{Holder as Descriptor, OwnerSpan, ProcessId, Unowned};
-use crate::model::protocol::Opened;
+use crate::model::namespace::{Namespace, NamespaceEntry};
+use crate::model::namespace_addresses::GoneInterface;
+use crate::model::owner::{Holder as LinkTarget, NoOwnerReason, OwnerSpan, ProcessId};
+use crate::model::protocol::SocketFamily;
 use crate::model::timer::Timer;
 use std::num::NonZeroU32;
 
@@ -25,8 +25,8 @@ fn world(sockets: &[&str]) -> Observation {
             .map(|(id, name, own)| Namespace {
                 id,
                 name: name.map(Into::into),
-                own,
-                entrance: None,
+                is_current: own,
+                entry: None,
             })
             .to_vec(),
         ..Observation::default()
@@ -56,7 +56,7 @@ fn world(sockets: &[&str]) -> Observation {
                         start: u32::try_from(world.holders.len()).unwrap(),
                         count: 1,
                     };
-                    world.holders.push(Descriptor {
+                    world.holders.push(LinkTarget {
                         process: ProcessId(place),
                         fd: 3,
                     });
@@ -66,11 +66,11 @@ fn world(sockets: &[&str]) -> Observation {
                     row.socket.uid = number;
                 }
                 "v6only" => {
-                    row.socket.opened = Opened::Inet6 {
+                    row.socket.socket_family = SocketFamily::Inet6 {
                         only: Some(number == 1),
                     };
                 }
-                "unheld" => row.unowned = Some(Unowned::Kernel),
+                "unheld" => row.no_owner_reason = Some(NoOwnerReason::Kernel),
                 "left" => {
                     row.socket.timer = Some(Timer {
                         kind: TimerKind::TimeWait,
@@ -94,17 +94,17 @@ fn world(sockets: &[&str]) -> Observation {
 
 /// Sockets, the verdict, texts that the answer must contain, and texts that it
 /// must not contain.
-type Case = (
+type PortCase = (
     &'static [&'static str],
-    Verdict,
+    PortVerdict,
     &'static [&'static str],
     &'static [&'static str],
 );
 
-const CASES: &[Case] = &[
+const CASES: &[PortCase] = &[
     (
         &[],
-        Verdict::Free,
+        PortVerdict::Free,
         &[
             "8081",
             "docker ps --filter publish=8081",
@@ -115,7 +115,7 @@ const CASES: &[Case] = &[
     ),
     (
         &["listen 127.0.0.1:8081 - of=812"],
-        Verdict::Listened,
+        PortVerdict::Listened,
         &["python3", "812", "127.0.0.1", "tcplens kill"],
         &["EADDRINUSE"],
     ),
@@ -128,7 +128,7 @@ const CASES: &[Case] = &[
             "syn_received 127.0.0.1:8081 127.0.0.1:40001",
             "time_wait 127.0.0.1:8081 127.0.0.1:40002 left=9",
         ],
-        Verdict::Listened,
+        PortVerdict::Listened,
         &["python3", "1"],
         &["nginx", "TIME_WAIT", "2"],
     ),
@@ -140,7 +140,7 @@ const CASES: &[Case] = &[
             // The client's end of the previous case.
             "close_wait 127.0.0.1:40002 127.0.0.1:8081 of=900",
         ],
-        Verdict::Remnants,
+        PortVerdict::KernelOnly,
         &[
             "2 ",
             "TIME_WAIT",
@@ -157,14 +157,14 @@ const CASES: &[Case] = &[
             "last_ack 192.0.2.1:8081 198.51.100.7:40000",
             "time_wait 192.0.2.1:8081 198.51.100.7:40001 left=12",
         ],
-        Verdict::Remnants,
+        PortVerdict::KernelOnly,
         &["LAST_ACK", "TIME_WAIT"],
         &["12"],
     ),
     // Connected to itself: the program connected to the port that it was given.
     (
         &["established 127.0.0.1:8081 127.0.0.1:8081 of=900"],
-        Verdict::Taken,
+        PortVerdict::Taken,
         &["nginx", "900"],
         &["outlived"],
     ),
@@ -174,7 +174,7 @@ const CASES: &[Case] = &[
             "listen 127.0.0.1:514 - of=812",
             "established 127.0.0.1:8081 127.0.0.1:514 of=900",
         ],
-        Verdict::Taken,
+        PortVerdict::Taken,
         &[
             "nginx",
             "900",
@@ -186,59 +186,59 @@ const CASES: &[Case] = &[
     ),
     (
         &["syn_sent 192.0.2.1:8081 198.51.100.7:443 of=900"],
-        Verdict::Taken,
+        PortVerdict::Taken,
         &["nginx", "198.51.100.7:443"],
         &[],
     ),
     // The listener has ended, a worker has not.
     (
         &["established 192.0.2.1:8081 198.51.100.7:40000 of=900"],
-        Verdict::Taken,
+        PortVerdict::Taken,
         &["nginx", "900", "SO_REUSEADDR"],
         &[],
     ),
     (
         &["bound_inactive 0.0.0.0:8081 - of=812"],
-        Verdict::Taken,
+        PortVerdict::Taken,
         &["python3", "0.0.0.0", "EADDRINUSE"],
         &[],
     ),
     // The process is not readable.
     (
         &["listen 0.0.0.0:8081 - uid=1001"],
-        Verdict::Listened,
+        PortVerdict::Listened,
         &["uid 1001", "sudo tcplens explain :8081"],
         &["tcplens kill"],
     ),
     // Every process was searched, as root: sudo shows nothing more.
     (
         &["listen 0.0.0.0:8081 - uid=1001 unheld=1"],
-        Verdict::Listened,
+        PortVerdict::Listened,
         &["uid 1001", "tcplens close :8081"],
         &["sudo", "tcplens kill"],
     ),
     (
         &["udp 0.0.0.0:8081 - of=812"],
-        Verdict::Datagrams,
+        PortVerdict::UdpOnly,
         &["python3", "UDP", "0.0.0.0"],
         &["EADDRINUSE"],
     ),
     (
         &["listen [::]:8081 - of=900", "udp 0.0.0.0:8081 - of=812"],
-        Verdict::Listened,
+        PortVerdict::Listened,
         &["nginx", "[::]", "python3", "UDP"],
         &[],
     ),
     // As the table shows them: IPv6 alone, and both families.
     (
         &["listen [::]:8081 - of=900 v6only=1"],
-        Verdict::Listened,
+        PortVerdict::Listened,
         &["[::]"],
         &[" *"],
     ),
     (
         &["listen [::]:8081 - of=900 v6only=0"],
-        Verdict::Listened,
+        PortVerdict::Listened,
         &[" *"],
         &["[::]"],
     ),
@@ -248,7 +248,7 @@ const CASES: &[Case] = &[
             "udp 0.0.0.0:8081 - of=812",
             "time_wait 192.0.2.1:8081 198.51.100.7:40001 left=12",
         ],
-        Verdict::Remnants,
+        PortVerdict::KernelOnly,
         &["12", "python3", "UDP"],
         &[],
     ),
@@ -257,7 +257,7 @@ const CASES: &[Case] = &[
             "listen 0.0.0.0:8081 - of=900 ns=2",
             "time_wait 192.0.2.1:8081 198.51.100.7:40001 left=12 ns=2",
         ],
-        Verdict::Elsewhere,
+        PortVerdict::OtherNamespace,
         &["nginx", "web", "docker ps"],
         &["TIME_WAIT"],
     ),
@@ -266,14 +266,14 @@ const CASES: &[Case] = &[
             "listen 127.0.0.1:8081 - of=812",
             "listen 0.0.0.0:8081 - of=900 ns=2",
         ],
-        Verdict::Listened,
+        PortVerdict::Listened,
         &["python3", "nginx", "web"],
         &[],
     ),
 ];
 
 #[test]
-fn sockets_lead_to_their_answer() {
+fn sockets_give_the_expected_verdict() {
     for (sockets, verdict, holds, lacks) in CASES {
         let world = world(sockets);
         let found = PortStatus::of(PORT, &world);
@@ -302,12 +302,12 @@ fn sockets_lead_to_their_answer() {
 }
 
 #[test]
-fn who_stands_for_a_container_is_not_to_be_ended() {
+fn ending_a_container_proxy_is_not_advised() {
     let mut world = world(&["listen 127.0.0.1:8081 - of=812"]);
     let proxy = Arc::make_mut(&mut world.processes[0]);
     proxy.name = "docker-proxy".into();
     let arguments = ["-container-ip", "172.17.0.2", "-container-port", "80"];
-    proxy.command = arguments.map(Into::into).to_vec();
+    proxy.command_line = arguments.map(Into::into).to_vec();
     for language in [Language::English, Language::Chinese] {
         let found = PortStatus::of(PORT, &world);
         let text = found.lines(&world, Catalogue::of(language)).join("\n");
@@ -379,18 +379,18 @@ fn an_unreadable_table_is_no_free_port() {
         count: 1,
         reason: GapReason::Failed,
     });
-    assert_eq!(PortStatus::of(PORT, &world).verdict(), Verdict::Unknown);
+    assert_eq!(PortStatus::of(PORT, &world).verdict(), PortVerdict::Unknown);
 }
 
 #[test]
 fn a_forwarded_port_names_its_target_and_who_is_there() {
     let world = world(&["established 198.51.100.2:80 192.0.2.2:60858 of=900 ns=2"]);
-    let forwardings = vec![Forwarding {
+    let forwardings = vec![NatForwarding {
         target: Endpoint::new("198.51.100.2".parse().unwrap(), 80),
         connections: 1,
     }];
     let found = PortStatus::of(PORT, &world).with_forwardings(forwardings, &world);
-    assert_eq!(found.verdict(), Verdict::Forwarded);
+    assert_eq!(found.verdict(), PortVerdict::Forwarded);
     for language in [Language::English, Language::Chinese] {
         let text = found.lines(&world, Catalogue::of(language)).join("\n");
         for held in ["8081", "198.51.100.2:80", "nginx", "web", "docker ps"] {
@@ -398,18 +398,18 @@ fn a_forwarded_port_names_its_target_and_who_is_there() {
         }
     }
     let none = PortStatus::of(PORT, &world).with_forwardings(Vec::new(), &world);
-    assert_eq!(none.verdict(), Verdict::Free);
+    assert_eq!(none.verdict(), PortVerdict::Free);
 }
 
 /// Without the flag the command would end who has the port elsewhere.
 #[test]
 fn advice_in_a_namespace_that_was_entered_is_about_it() {
     for (entrance, flag) in [
-        (Entrance::Name("blue".into()), "--netns blue"),
-        (Entrance::Process(7), "--netns 7"),
+        (NamespaceEntry::Name("blue".into()), "--netns blue"),
+        (NamespaceEntry::Process(7), "--netns 7"),
     ] {
         let mut world = world(&["listen 0.0.0.0:8081 - of=812"]);
-        world.namespaces[0].entrance = Some(entrance);
+        world.namespaces[0].entry = Some(entrance);
         for language in [Language::English, Language::Chinese] {
             let lines = PortStatus::of(PORT, &world).lines(&world, Catalogue::of(language));
             let text = lines.join("\n");
@@ -439,9 +439,9 @@ fn many_holders_are_counted() {
 fn a_hidden_holder_comes_with_the_unit_that_opened_the_socket() {
     let mut world = world(&["listen 0.0.0.0:8081 - uid=33"]);
     let mut rows = world.rows.to_vec();
-    rows[0].unowned = Some(Unowned::Hidden);
+    rows[0].no_owner_reason = Some(NoOwnerReason::Hidden);
     world.rows = rows.into();
-    let world = crate::filter::sample::with_openers(world, &[(0, "web.service")]);
+    let world = crate::filter::test_world::with_openers(world, &[(0, "web.service")]);
     let verdict = |words| PortStatus::of(PORT, &world).headline(&world, words);
     for (language, expected) in [
         (

@@ -12,17 +12,17 @@ use std::cmp::Ordering;
 use std::net::IpAddr;
 
 /// Minimum number of rows to pack; fewer are compared by their whole keys.
-const FEW: usize = 8;
+const MIN_PACKED_ROWS: usize = 8;
 
 /// Sort key of a row: the fields in this order.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Key {
+pub(super) struct SortKey {
     /// 1 for rows without a value: they come last in both directions.
     missing: u64,
     /// The value, as a number that is ordered like it.
     value: u128,
     /// Orders equal values.
-    then: u64,
+    secondary: u64,
     /// Orders the rest but for rows with the same peer. Without it, thousands of
     /// connections to one port would be looked up repeatedly.
     peer: u64,
@@ -30,16 +30,16 @@ pub(super) struct Key {
 
 /// A row being sorted.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct PackedRow {
     /// The key bits by which it is sorted at present, the upper half first: one
     /// number would take a third more memory.
     packed: [u64; 2],
     row: u32,
 }
 
-impl Place {
+impl PackedRow {
     /// Wraps the number of a row.
-    pub(super) fn of(row: u32) -> Self {
+    pub(super) fn new(row: u32) -> Self {
         Self {
             packed: [0; 2],
             row,
@@ -61,28 +61,28 @@ impl Place {
     }
 }
 
-impl Key {
+impl SortKey {
     /// Sorts after all others.
     pub(super) const LAST: Self = Self {
         missing: 1,
         value: u128::MAX,
-        then: u64::MAX,
+        secondary: u64::MAX,
         peer: u64::MAX,
     };
 
-    pub(super) fn new(value: Option<u128>, then: u64, reverse: bool) -> Self {
+    pub(super) fn from_value(value: Option<u128>, secondary: u64, reverse: bool) -> Self {
         let ordered = value.unwrap_or(0);
         Self {
             missing: value.is_none().into(),
             value: if reverse { !ordered } else { ordered },
-            then,
+            secondary,
             peer: 0,
         }
     }
 
     /// Key by family, address and port. They are one bit and a port longer than
     /// the value, so that their end orders equal values.
-    pub(super) fn address(end: Option<Endpoint>, reverse: bool) -> Self {
+    pub(super) fn from_address(end: Option<Endpoint>, reverse: bool) -> Self {
         let (value, last_bit) = match end.map(|end| end.address()) {
             Some(IpAddr::V4(v4)) => (Some(u32::from(v4).into()), 0),
             Some(IpAddr::V6(v6)) => {
@@ -92,7 +92,7 @@ impl Key {
             None => (None, 0),
         };
         let then = last_bit << 16 | end.map_or(0, |end| u64::from(end.port));
-        Self::new(value, if reverse { !then } else { then }, reverse)
+        Self::from_value(value, if reverse { !then } else { then }, reverse)
     }
 
     /// Adds the key of the peer.
@@ -101,23 +101,23 @@ impl Key {
     }
 
     fn compare(&self, other: &Self) -> Ordering {
-        let parts = |key: &Self| (key.missing, key.value, key.then, key.peer);
+        let parts = |key: &Self| (key.missing, key.value, key.secondary, key.peer);
         parts(self).cmp(&parts(other))
     }
 }
 
 /// Minimum and maximum of each field of some keys.
-struct Range {
-    least: Key,
-    most: Key,
+struct KeyRange {
+    min: SortKey,
+    max: SortKey,
 }
 
-impl Range {
-    fn of(mut keys: impl Iterator<Item = Key>) -> Self {
-        let first = keys.next().unwrap_or(Key::LAST);
+impl KeyRange {
+    fn from_keys(mut keys: impl Iterator<Item = SortKey>) -> Self {
+        let first = keys.next().unwrap_or(SortKey::LAST);
         let mut range = Self {
-            least: first,
-            most: first,
+            min: first,
+            max: first,
         };
         for key in keys {
             range.widen(&key);
@@ -125,67 +125,76 @@ impl Range {
         range
     }
 
-    fn widen(&mut self, key: &Key) {
-        let Self { least, most } = self;
+    fn widen(&mut self, key: &SortKey) {
+        let Self {
+            min: least,
+            max: most,
+        } = self;
         least.missing = least.missing.min(key.missing);
         most.missing = most.missing.max(key.missing);
         least.value = least.value.min(key.value);
         most.value = most.value.max(key.value);
-        least.then = least.then.min(key.then);
-        most.then = most.then.max(key.then);
+        least.secondary = least.secondary.min(key.secondary);
+        most.secondary = most.secondary.max(key.secondary);
         least.peer = least.peer.min(key.peer);
         most.peer = most.peer.max(key.peer);
     }
 
     /// Number of bits of each field within this range.
-    fn widths(&self) -> [u32; 4] {
-        let Self { least, most } = self;
+    fn bit_widths(&self) -> [u32; 4] {
+        let Self {
+            min: least,
+            max: most,
+        } = self;
         let width = |least: u64, most: u64| u64::BITS - (most - least).leading_zeros();
         [
             width(least.missing, most.missing),
             u128::BITS - (most.value - least.value).leading_zeros(),
-            width(least.then, most.then),
+            width(least.secondary, most.secondary),
             width(least.peer, most.peer),
         ]
     }
 }
 
 /// Extracts the first differing bits of keys.
-pub(super) struct Packing {
-    least: Key,
+pub(super) struct KeyPacking {
+    min: SortKey,
     /// Right shift of each field, and left shift of the bits packed before.
-    steps: [(u32, u32); 4],
+    shifts: [(u32, u32); 4],
 }
 
-impl Packing {
+impl KeyPacking {
     /// For keys that all have a value of at most 64 bits, and nothing between it
     /// and the peer.
-    pub(super) const SHORT: Self = Self {
-        least: Key {
+    pub(super) const DEFAULT_ORDER: Self = Self {
+        min: SortKey {
             missing: 0,
             value: 0,
-            then: 0,
+            secondary: 0,
             peer: 0,
         },
-        steps: [(0, 0), (0, 64), (0, 0), (0, 64)],
+        shifts: [(0, 0), (0, 64), (0, 0), (0, 64)],
     };
 
     /// None if all keys of a range are equal.
-    fn of(range: &Range) -> Option<Self> {
+    fn for_range(range: &KeyRange) -> Option<Self> {
         let mut room = u128::BITS;
-        let steps = range.widths().map(|width| {
+        let steps = range.bit_widths().map(|width| {
             let taken = width.min(room);
             room -= taken;
             (width - taken, taken)
         });
         (room < u128::BITS).then_some(Self {
-            least: range.least,
-            steps,
+            min: range.min,
+            shifts: steps,
         })
     }
 
-    fn pack(&self, key: &Key) -> [u64; 2] {
-        let Self { least, steps } = self;
+    fn pack(&self, key: &SortKey) -> [u64; 2] {
+        let Self {
+            min: least,
+            shifts: steps,
+        } = self;
         let [missing, value, then, peer] = *steps;
         let add = |packed: u128, field: u128, (short, room): (u32, u32)| {
             let before = packed.checked_shl(room).unwrap_or(0);
@@ -193,7 +202,7 @@ impl Packing {
         };
         let packed = add(0, u128::from(key.missing - least.missing), missing);
         let packed = add(packed, key.value - least.value, value);
-        let packed = add(packed, u128::from(key.then - least.then), then);
+        let packed = add(packed, u128::from(key.secondary - least.secondary), then);
         let packed = add(packed, u128::from(key.peer - least.peer), peer);
         let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or(0);
         [half(packed >> 64), half(packed)]
@@ -202,14 +211,14 @@ impl Packing {
 
 /// Sorts rows by their keys; `settle` compares rows with equal keys. `known` is
 /// the packing, if known.
-pub(super) fn sort(
-    places: &mut [Place],
-    known: Option<Packing>,
-    key: &impl Fn(u32) -> Key,
+pub(super) fn sort_packed(
+    places: &mut [PackedRow],
+    known: Option<KeyPacking>,
+    key: &impl Fn(u32) -> SortKey,
     settle: &impl Fn(u32, u32) -> Ordering,
 ) {
-    if places.len() < FEW {
-        let compare = |left: &Place, right: &Place| key(left.row).compare(&key(right.row));
+    if places.len() < MIN_PACKED_ROWS {
+        let compare = |left: &PackedRow, right: &PackedRow| key(left.row).compare(&key(right.row));
         places.sort_unstable_by(|left, right| {
             compare(left, right).then_with(|| settle(left.row, right.row))
         });
@@ -217,7 +226,7 @@ pub(super) fn sort(
     }
     let packing = known.or_else(|| {
         let keys = places.iter().map(|place| key(place.row));
-        Packing::of(&Range::of(keys))
+        KeyPacking::for_range(&KeyRange::from_keys(keys))
     });
     let Some(packing) = packing else {
         places.sort_unstable_by(|left, right| settle(left.row, right.row));
@@ -226,10 +235,10 @@ pub(super) fn sort(
     for place in places.iter_mut() {
         place.packed = packing.pack(&key(place.row));
     }
-    places.sort_unstable_by(Place::compare);
+    places.sort_unstable_by(PackedRow::compare);
     for alike in places.chunk_by_mut(|left, right| left.packed == right.packed) {
         if alike.len() > 1 {
-            sort(alike, None, key, settle);
+            sort_packed(alike, None, key, settle);
         }
     }
 }
@@ -239,48 +248,48 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn key() -> impl Strategy<Value = Key> {
+    fn key() -> impl Strategy<Value = SortKey> {
         let small = 0_u64..4;
         let long = prop_oneof![0_u64..4, any::<u64>(), Just(u64::MAX)];
         let value = prop_oneof![0_u128..4, any::<u128>(), Just(u128::MAX), Just(1 << 127)];
-        (any::<bool>(), value, long, small).prop_map(|(missing, value, then, peer)| Key {
+        (any::<bool>(), value, long, small).prop_map(|(missing, value, then, peer)| SortKey {
             missing: missing.into(),
             value,
-            then,
+            secondary: then,
             peer: peer << 62 | peer,
         })
     }
 
     proptest! {
         #[test]
-        fn packed_keys_are_in_the_order_of_whole_ones(
+        fn packed_keys_sort_like_full_keys(
             keys in proptest::collection::vec(key(), 0..200)
         ) {
             let count = u32::try_from(keys.len()).unwrap();
             let whole = |row: u32| keys[row as usize];
-            let mut places: Vec<Place> = (0..count).map(Place::of).collect();
-            sort(&mut places, None, &whole, &|left, right| left.cmp(&right));
+            let mut places: Vec<PackedRow> = (0..count).map(PackedRow::new).collect();
+            sort_packed(&mut places, None, &whole, &|left, right| left.cmp(&right));
             let mut expected: Vec<u32> = (0..count).collect();
             expected.sort_by(|left, right| whole(*left).compare(&whole(*right)));
-            let sorted: Vec<u32> = places.into_iter().map(Place::row).collect();
+            let sorted: Vec<u32> = places.into_iter().map(PackedRow::row).collect();
             prop_assert_eq!(sorted, expected);
         }
 
         #[test]
-        fn so_are_short_ones(keys in proptest::collection::vec(key(), 0..200)) {
+        fn packed_keys_of_the_default_order_are_in_order(keys in proptest::collection::vec(key(), 0..200)) {
             let count = u32::try_from(keys.len()).unwrap();
-            let whole = |row: u32| Key {
+            let whole = |row: u32| SortKey {
                 missing: 0,
-                value: keys[row as usize].then.into(),
-                then: 0,
+                value: keys[row as usize].secondary.into(),
+                secondary: 0,
                 ..keys[row as usize]
             };
-            let mut places: Vec<Place> = (0..count).map(Place::of).collect();
-            let short = Some(Packing::SHORT);
-            sort(&mut places, short, &whole, &|left, right| left.cmp(&right));
+            let mut places: Vec<PackedRow> = (0..count).map(PackedRow::new).collect();
+            let short = Some(KeyPacking::DEFAULT_ORDER);
+            sort_packed(&mut places, short, &whole, &|left, right| left.cmp(&right));
             let mut expected: Vec<u32> = (0..count).collect();
             expected.sort_by(|left, right| whole(*left).compare(&whole(*right)));
-            let sorted: Vec<u32> = places.into_iter().map(Place::row).collect();
+            let sorted: Vec<u32> = places.into_iter().map(PackedRow::row).collect();
             prop_assert_eq!(sorted, expected);
         }
     }

@@ -1,8 +1,10 @@
 //! Evidence as named facts, from which messages and reports are made.
 
 use super::{
-    AcceptStall, Breadth, Deadlock, Evidence, Failing, HalfClosed, HalfOpen, Leak, OddPrograms,
-    Oddity, PortUse, ScanEvidence, SelfConnection, Stillness, UdpDrops, Unacknowledged,
+    AcceptStallEvidence, CloseWaitEvidence, DeadlockEvidence, Evidence, FailingProcess,
+    FinWait2Evidence, LocalPortsEvidence, ProgramAnomaly, ScanEvidence, ScanKind,
+    SelfConnectionEvidence, StalledQueueEvidence, SuspiciousProgramsEvidence, SynFloodEvidence,
+    UdpDropsEvidence, UnacknowledgedEvidence,
 };
 use crate::model::baseline::Listener;
 use crate::model::endpoint::Endpoint;
@@ -20,15 +22,15 @@ pub enum Fact {
     /// A number that the kernel does not report.
     Unknown,
     /// A ratio of two numbers, shown in percent.
-    Share(u64, u64),
+    Ratio(u64, u64),
     /// A duration.
-    Length(Duration),
+    Duration(Duration),
     /// Lower bound of a duration.
-    AtLeast(Duration),
+    MinDuration(Duration),
     /// A port.
     Port(u16),
     /// A user id.
-    User(u32),
+    Uid(u32),
     /// A host.
     Host(IpAddr),
     /// An end of a connection.
@@ -42,7 +44,7 @@ pub enum Fact {
 }
 
 /// Facts by their name in the messages of the assets and in reports.
-pub type Facts = Vec<(&'static str, Fact)>;
+pub type EvidenceFacts = Vec<(&'static str, Fact)>;
 
 fn count(number: impl Into<u64>) -> Fact {
     Fact::Count(number.into())
@@ -55,7 +57,7 @@ fn count_if_known(number: Option<impl Into<u64>>) -> Fact {
 impl Evidence {
     /// Returns all facts of the evidence.
     #[must_use]
-    pub fn facts(&self) -> Facts {
+    pub fn facts(&self) -> EvidenceFacts {
         match self {
             Self::OutboundScan(scan) => scan.facts(),
             Self::DeadDestination {
@@ -78,7 +80,7 @@ impl Evidence {
                 ("failed", count(*failed)),
                 ("contacts", count(*contacts)),
                 ("ports", count(*ports)),
-                ("percent", Fact::Share((*failed).into(), (*contacts).into())),
+                ("percent", Fact::Ratio((*failed).into(), (*contacts).into())),
             ],
             Self::NetworkDown { processes, failed } => {
                 vec![("processes", count(*processes)), ("failed", count(*failed))]
@@ -98,80 +100,91 @@ impl Evidence {
                 ("dropped", count_if_known(*dropped)),
                 ("overflows", count_if_known(*overflows)),
             ],
-            Self::TimeWaitHeap {
+            Self::TimeWaitLimit {
                 count: present,
-                most,
+                limit: most,
                 overflows,
-            } => time_wait(*present, *most, *overflows),
-            Self::Orphans { orphans, most } => vec![
+            } => time_wait_facts(*present, *most, *overflows),
+            Self::Orphans {
+                orphans,
+                limit: most,
+            } => vec![
                 ("orphans", count(*orphans)),
                 ("most", count(*most)),
-                ("percent", Fact::Share((*orphans).into(), (*most).into())),
+                ("percent", Fact::Ratio((*orphans).into(), (*most).into())),
             ],
             Self::SynFlood(half_open) => half_open.facts(),
             Self::FailedConnects {
                 failed,
-                tried,
+                attempted: tried,
                 window,
-                whose,
-            } => failed_connects(*failed, *tried, *window, whose.as_ref()),
+                process: whose,
+            } => failed_connects_facts(*failed, *tried, *window, whose.as_ref()),
             Self::LocalPorts(ports) => ports.facts(),
             Self::UdpDrops(drops) => drops.facts(),
-            Self::OddProgram { oddity, program } => odd_program(oddity, program),
+            Self::SuspiciousProgram {
+                anomaly: oddity,
+                program,
+            } => suspicious_program_facts(oddity, program),
             Self::NewListener {
                 listener, program, ..
             } => vec![
                 ("listener", Fact::Endpoint(*listener)),
                 ("program", program.clone().map_or(Fact::Unknown, Fact::Text)),
             ],
-            Self::OddPrograms(programs) => programs.facts(),
-            Self::UnheldListener { listener, uid } => vec![
+            Self::SuspiciousPrograms(programs) => programs.facts(),
+            Self::UnownedListener { listener, uid } => vec![
                 ("listener", Fact::Endpoint(*listener)),
-                ("uid", Fact::User(*uid)),
+                ("uid", Fact::Uid(*uid)),
             ],
             Self::Unacknowledged(silent) => silent.facts(),
             Self::FinWait2(half_closed) => half_closed.facts(),
             Self::Deadlock(pairs) => pairs.facts(),
             Self::SelfConnection(itself) => itself.facts(),
             Self::PeerNotReading(still)
-            | Self::OrphansNotRead(still)
+            | Self::PeerNotReadingOrphans(still)
             | Self::ProgramNotReading(still) => still.facts(),
             Self::CloseWait(leak) => leak.facts(),
-            Self::Unlisted(listener) | Self::Missing(listener) => listener.facts(),
+            Self::NotInBaseline(listener) | Self::MissingListener(listener) => listener.facts(),
             Self::UserRule(tripped) => tripped.facts(),
         }
     }
 }
 
-impl OddPrograms {
-    fn facts(&self) -> Facts {
+impl SuspiciousProgramsEvidence {
+    fn facts(&self) -> EvidenceFacts {
         vec![
             ("count", count(self.count)),
-            ("uid", self.uid.map_or(Fact::Unknown, Fact::User)),
+            ("uid", self.uid.map_or(Fact::Unknown, Fact::Uid)),
             (
                 "folder",
                 self.folder.clone().map_or(Fact::Unknown, Fact::Text),
             ),
-            ("oddity", Fact::Text(Text::from(self.oddity))),
+            ("oddity", Fact::Text(Text::from(self.anomaly))),
             ("names", Fact::Texts(self.names.clone())),
         ]
     }
 }
 
-fn odd_program(oddity: &Oddity, program: &Text) -> Facts {
+fn suspicious_program_facts(oddity: &ProgramAnomaly, program: &Text) -> EvidenceFacts {
     let mut facts = vec![("program", Fact::Text(program.clone()))];
-    if let Oddity::Resembles(known) = oddity {
+    if let ProgramAnomaly::SimilarName(known) = oddity {
         facts.push(("known", Fact::Text(known.clone())));
     }
     facts
 }
 
-fn failed_connects(failed: u32, tried: u32, window: Duration, whose: Option<&Failing>) -> Facts {
+fn failed_connects_facts(
+    failed: u32,
+    tried: u32,
+    window: Duration,
+    whose: Option<&FailingProcess>,
+) -> EvidenceFacts {
     let mut facts = vec![
         ("failed", count(failed)),
         ("tried", count(tried)),
-        ("percent", Fact::Share(failed.into(), tried.into())),
-        ("window", Fact::Length(window)),
+        ("percent", Fact::Ratio(failed.into(), tried.into())),
+        ("window", Fact::Duration(window)),
     ];
     if let Some(failing) = whose {
         facts.extend([
@@ -186,41 +199,41 @@ fn failed_connects(failed: u32, tried: u32, window: Duration, whose: Option<&Fai
     facts
 }
 
-fn time_wait(present: u32, most: u32, overflows: u64) -> Facts {
+fn time_wait_facts(present: u32, most: u32, overflows: u64) -> EvidenceFacts {
     vec![
         ("count", count(present)),
         ("most", count(most)),
-        ("percent", Fact::Share(present.into(), most.into())),
+        ("percent", Fact::Ratio(present.into(), most.into())),
         ("overflows", count(overflows)),
     ]
 }
 
 impl Listener {
-    fn facts(&self) -> Facts {
+    fn facts(&self) -> EvidenceFacts {
         let program = self.program.path().cloned();
         vec![
-            ("listener", Fact::Endpoint(self.end())),
+            ("listener", Fact::Endpoint(self.endpoint())),
             ("protocol", Fact::Text(Text::from(self.protocol.word()))),
             ("program", program.map_or(Fact::Unknown, Fact::Text)),
-            ("uid", self.uid.map_or(Fact::Unknown, Fact::User)),
+            ("uid", self.uid.map_or(Fact::Unknown, Fact::Uid)),
         ]
     }
 }
 
-impl HalfOpen {
-    fn facts(&self) -> Facts {
+impl SynFloodEvidence {
+    fn facts(&self) -> EvidenceFacts {
         let listener = self.listener.map_or(Fact::Unknown, Fact::Endpoint);
         let returned = self.cookies_sent.zip(self.cookies_returned);
         vec![
             ("listener", listener),
             ("half_open", count(self.half_open)),
-            ("stale", count(self.stale)),
+            ("stale", count(self.unanswered)),
             ("backlog", count_if_known(self.backlog)),
             ("sent", count_if_known(self.cookies_sent)),
             ("returned", count_if_known(self.cookies_returned)),
             (
                 "percent",
-                returned.map_or(Fact::Unknown, |(sent, back)| Fact::Share(back, sent)),
+                returned.map_or(Fact::Unknown, |(sent, back)| Fact::Ratio(back, sent)),
             ),
             ("dropped", count_if_known(self.dropped)),
         ]
@@ -228,70 +241,70 @@ impl HalfOpen {
 }
 
 impl ScanEvidence {
-    fn facts(&self) -> Facts {
-        let attempts = self.contacts.saturating_add(self.unseen);
+    fn facts(&self) -> EvidenceFacts {
+        let attempts = self.contacts.saturating_add(self.untracked_attempts);
         let mut facts = vec![
             ("contacts", count(self.contacts)),
             ("failed", count(self.failed)),
             ("refused", count_if_known(self.refused)),
-            ("unseen", count(self.unseen)),
-            ("percent", Fact::Share(self.failed.into(), attempts.into())),
+            ("unseen", count(self.untracked_attempts)),
+            ("percent", Fact::Ratio(self.failed.into(), attempts.into())),
             (
                 "window",
-                Fact::Length(Duration::from_secs(self.window_s.into())),
+                Fact::Duration(Duration::from_secs(self.window_s.into())),
             ),
             ("waiting", count(self.waiting)),
             ("examples", Fact::Endpoints(self.examples.clone())),
         ];
-        match self.breadth {
-            Breadth::Hosts { count: hosts, port } => {
+        match self.kind {
+            ScanKind::Hosts { count: hosts, port } => {
                 facts.extend([("count", count(hosts)), ("port", Fact::Port(port))]);
             }
-            Breadth::Ports { count: ports, host } => {
+            ScanKind::Ports { count: ports, host } => {
                 let host = Fact::Host(host.address());
                 facts.extend([("count", count(ports)), ("host", host)]);
             }
-            Breadth::Throttle { queue } => facts.push(("queue", count(queue))),
+            ScanKind::Throttle { queue } => facts.push(("queue", count(queue))),
         }
         facts
     }
 }
 
-impl Leak {
-    fn facts(&self) -> Facts {
+impl CloseWaitEvidence {
+    fn facts(&self) -> EvidenceFacts {
         vec![
             ("count", count(self.count)),
             ("growth", count(self.growth)),
-            ("window", Fact::Length(self.window)),
-            ("open", count_if_known(self.open)),
-            ("most", count_if_known(self.most)),
+            ("window", Fact::Duration(self.window)),
+            ("open", count_if_known(self.open_files)),
+            ("most", count_if_known(self.open_files_limit)),
         ]
     }
 }
 
-fn length(time: Duration, at_least: bool) -> Fact {
+fn duration_fact(time: Duration, at_least: bool) -> Fact {
     if at_least {
-        Fact::AtLeast(time)
+        Fact::MinDuration(time)
     } else {
-        Fact::Length(time)
+        Fact::Duration(time)
     }
 }
 
-impl HalfClosed {
-    fn facts(&self) -> Facts {
+impl FinWait2Evidence {
+    fn facts(&self) -> EvidenceFacts {
         vec![
             ("sockets", count(self.sockets)),
-            ("shut", count(self.shut)),
+            ("shut", count(self.receive_shutdown)),
             ("peer", Fact::Endpoint(self.peer)),
-            ("longest", length(self.longest, self.at_least)),
-            ("idle", Fact::Length(self.idle)),
+            ("longest", duration_fact(self.longest, self.is_lower_bound)),
+            ("idle", Fact::Duration(self.idle)),
         ]
     }
 }
 
-impl AcceptStall {
-    fn facts(&self) -> Facts {
-        let length = |time| length(time, self.at_least);
+impl AcceptStallEvidence {
+    fn facts(&self) -> EvidenceFacts {
+        let length = |time| duration_fact(time, self.is_lower_bound);
         vec![
             ("listener", Fact::Endpoint(self.listener)),
             ("waiting", count(self.waiting)),
@@ -302,82 +315,88 @@ impl AcceptStall {
     }
 }
 
-impl Stillness {
-    fn facts(&self) -> Facts {
+impl StalledQueueEvidence {
+    fn facts(&self) -> EvidenceFacts {
         vec![
             ("sockets", count(self.sockets)),
             ("bytes", count(self.bytes)),
             ("peer", Fact::Endpoint(self.peer)),
-            ("longest", Fact::Length(self.longest)),
+            ("longest", Fact::Duration(self.longest)),
         ]
     }
 }
 
-impl Deadlock {
-    fn facts(&self) -> Facts {
+impl DeadlockEvidence {
+    fn facts(&self) -> EvidenceFacts {
         let name = |process: &Arc<Process>| Fact::Text(process.name.clone());
         let (local, remote) = self.ends;
         vec![
-            ("other", self.other.as_ref().map_or(Fact::Unknown, name)),
+            (
+                "other",
+                self.other_process.as_ref().map_or(Fact::Unknown, name),
+            ),
             (
                 "other_pid",
-                count_if_known(self.other.as_ref().map(|process| process.pid)),
+                count_if_known(self.other_process.as_ref().map(|process| process.pid)),
             ),
             ("connections", count(self.connections)),
             ("unread", count(self.unread)),
             ("other_unread", count(self.other_unread)),
             ("local", Fact::Endpoint(local)),
             ("remote", Fact::Endpoint(remote)),
-            ("longest", Fact::Length(self.longest)),
+            ("longest", Fact::Duration(self.longest)),
         ]
     }
 }
 
-impl SelfConnection {
-    fn facts(&self) -> Facts {
+impl SelfConnectionEvidence {
+    fn facts(&self) -> EvidenceFacts {
         vec![
-            ("socket", Fact::Endpoint(self.end)),
-            ("port", Fact::Port(self.end.port)),
-            ("lasts", length(self.lasts, self.at_least)),
+            ("socket", Fact::Endpoint(self.endpoint)),
+            ("port", Fact::Port(self.endpoint.port)),
+            ("lasts", duration_fact(self.duration, self.is_lower_bound)),
         ]
     }
 }
 
-impl Unacknowledged {
-    fn facts(&self) -> Facts {
+impl UnacknowledgedEvidence {
+    fn facts(&self) -> EvidenceFacts {
         vec![
             ("peer", Fact::Endpoint(self.peer)),
             ("port", self.port.map_or(Fact::Unknown, Fact::Port)),
             ("destinations", count(self.destinations)),
             ("sockets", count(self.sockets)),
             ("bytes", count(self.bytes)),
-            ("longest", Fact::Length(self.longest)),
-            ("retransmissions", count(self.tries)),
-            ("uid", count_if_known(self.user)),
+            ("longest", Fact::Duration(self.longest)),
+            ("retransmissions", count(self.retransmits)),
+            ("uid", count_if_known(self.uid)),
         ]
     }
 }
 
-impl UdpDrops {
-    fn facts(&self) -> Facts {
+impl UdpDropsEvidence {
+    fn facts(&self) -> EvidenceFacts {
         vec![
             ("socket", Fact::Endpoint(self.socket)),
             ("dropped", count(self.dropped)),
-            ("window", Fact::Length(self.window)),
+            ("window", Fact::Duration(self.window)),
             ("total", count(self.total)),
             ("receive_buffer", count_if_known(self.receive_buffer)),
         ]
     }
 }
 
-impl PortUse {
-    fn facts(&self) -> Facts {
-        let mut facts = vec![("from", Fact::Host(self.from))];
-        facts.extend(self.to.map(|to| ("to", Fact::Endpoint(to))));
+impl LocalPortsEvidence {
+    fn facts(&self) -> EvidenceFacts {
+        let mut facts = vec![("from", Fact::Host(self.local_address))];
+        facts.extend(self.destination.map(|to| ("to", Fact::Endpoint(to))));
         facts.extend([
             ("used", count(self.used)),
-            ("room", count(self.room)),
-            ("percent", Fact::Share(self.used.into(), self.room.into())),
+            ("room", count(self.available)),
+            (
+                "percent",
+                Fact::Ratio(self.used.into(), self.available.into()),
+            ),
         ]);
         facts
     }

@@ -9,15 +9,15 @@
 //!
 //! Only `sock_diag` reports the backlog; from `/proc` this rule is inactive.
 
+use super::active_findings::{ActiveFindings, TriggerLevel};
 use super::drop_counter::{DropCounter, WINDOW};
-use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
-use super::{Case, Detector, Kernel, blind};
+use super::{Detector, DetectorInput, KernelStats, inactive_unless};
 use crate::model::evidence::Evidence;
-use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
+use crate::model::finding::{Finding, InactiveRule, MissingInput, Rule, Severity};
 use crate::model::row::Row;
 use crate::model::socket::SocketKey;
-use crate::model::time::Stamp;
+use crate::model::time::Timestamp;
 use foldhash::HashMap;
 use std::collections::BTreeMap;
 
@@ -27,13 +27,13 @@ const RISING_TABLES: usize = 4;
 
 /// A finding per listener.
 #[derive(Default)]
-pub(super) struct AcceptQueue {
-    standing: Standing<SocketKey>,
+pub(super) struct AcceptQueueDetector {
+    active: ActiveFindings<SocketKey>,
     /// Fill levels in the last table: a single table may have met a burst.
-    filled: BTreeMap<SocketKey, Filled>,
+    fill_levels: BTreeMap<SocketKey, FillLevel>,
     drops: HashMap<SocketKey, DropCounter>,
     /// Time of the table before.
-    before: Option<Stamp>,
+    before: Option<Timestamp>,
 }
 
 /// Connections that a listener dropped at its full queue within the window.
@@ -45,26 +45,26 @@ struct Dropped {
     repeatedly: bool,
 }
 
-impl Detector for AcceptQueue {
-    fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
+impl Detector for AcceptQueueDetector {
+    fn evaluate(&mut self, case: &DetectorInput<'_>) -> Vec<Finding> {
         let overflows = case
-            .meter
-            .rise(WINDOW, |counters| counters.listen_overflows);
-        let before = std::mem::take(&mut self.filled);
+            .counters
+            .increase(WINDOW, |counters| counters.listen_overflows);
+        let before = std::mem::take(&mut self.fill_levels);
         let since = self.before.replace(case.now).unwrap_or(case.now);
         let mut counters = std::mem::take(&mut self.drops);
-        let listeners = case.scene.listeners.rows(case.scene.rows);
+        let listeners = case.context.listeners.rows(case.context.rows);
         for row in listeners.filter(|row| row.socket.cookie.is_some()) {
             let key = row.socket.key();
-            let queue = Queue::of(row);
-            let filled = queue.filled(case.limits);
-            self.filled.insert(key, filled);
+            let queue = AcceptQueueUsage::of(row);
+            let filled = queue.fill_level(case.limits);
+            self.fill_levels.insert(key, filled);
             let lasting = before
                 .get(&key)
-                .map_or(Filled::Little, |was| filled.min(*was));
+                .map_or(FillLevel::Low, |was| filled.min(*was));
             // Counted for the whole namespace: whose they are is not told.
-            let overflows = overflows.filter(|_| case.scene.kernel.covers(row));
-            let counter = case.scene.drops(row).map(|total| {
+            let overflows = overflows.filter(|_| case.context.kernel.covers(row));
+            let counter = case.context.drops(row).map(|total| {
                 let known = counters.remove(&key);
                 let mut counter = known.unwrap_or_else(|| DropCounter::new(total));
                 counter.advance(total, since, case.now);
@@ -81,19 +81,23 @@ impl Detector for AcceptQueue {
                 full: queue.is_full(),
             };
             let level = queue.level(lasting, dropped, case.limits, evidence);
-            let holder = case.scene.acceptors(row);
-            self.standing.judge(key, holder, level, case.now);
+            let holder = case.context.acceptors(row);
+            self.active.update(key, holder, level, case.now);
         }
-        self.standing.findings(case.now, case.limits.clearing)
+        self.active.finish_round(case.now, case.limits.clearing)
     }
 
-    fn blind(&self, kernel: &Kernel) -> Option<Blind> {
-        blind(Rule::AcceptQueue, Lack::Backlog, kernel.tells_backlogs())
+    fn missing_input(&self, kernel: &KernelStats) -> Option<InactiveRule> {
+        inactive_unless(
+            Rule::AcceptQueue,
+            MissingInput::Backlog,
+            kernel.has_backlogs(),
+        )
     }
 }
 
 impl Dropped {
-    fn of(counter: Option<&DropCounter>, overflows: Option<u64>, now: Stamp) -> Self {
+    fn of(counter: Option<&DropCounter>, overflows: Option<u64>, now: Timestamp) -> Self {
         let (Some(counter), Some(overflows)) = (counter, overflows) else {
             return Self::default();
         };
@@ -109,24 +113,24 @@ impl Dropped {
 
 /// How full a queue is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Filled {
+enum FillLevel {
     /// Below the threshold.
-    Little,
+    Low,
     /// At least the threshold.
-    Mostly,
+    High,
     /// Full.
-    Wholly,
+    Full,
 }
 
 /// A listener's queue.
 #[derive(Clone, Copy)]
-struct Queue {
+struct AcceptQueueUsage {
     waiting: u32,
     /// Limit; one more connection fits.
     backlog: u32,
 }
 
-impl Queue {
+impl AcceptQueueUsage {
     fn of(row: &Row) -> Self {
         Self {
             waiting: row.socket.recv_queue,
@@ -143,34 +147,34 @@ impl Queue {
         f64::from(self.waiting) / (f64::from(self.backlog) + 1.0)
     }
 
-    fn filled(self, limits: &Thresholds) -> Filled {
+    fn fill_level(self, limits: &Thresholds) -> FillLevel {
         let crowded = self.waiting >= limits.queue_waiting;
         if self.is_full() {
-            Filled::Wholly
+            FillLevel::Full
         } else if crowded && self.share() >= limits.queue_share {
-            Filled::Mostly
+            FillLevel::High
         } else {
-            Filled::Little
+            FillLevel::Low
         }
     }
 
     /// `lasting` is how full it was in this table and in the one before.
     fn level(
         self,
-        lasting: Filled,
+        lasting: FillLevel,
         dropped: Dropped,
         limits: &Thresholds,
         evidence: Evidence,
-    ) -> Level {
+    ) -> TriggerLevel {
         match lasting {
-            _ if dropped.repeatedly => Level::Raise(Severity::Warn, evidence),
-            Filled::Wholly => Level::Raise(Severity::Warn, evidence),
-            Filled::Mostly => Level::Raise(Severity::Info, evidence),
-            Filled::Little if dropped.connections > Some(0) => Level::Hold(evidence),
-            Filled::Little if self.waiting > 0 && self.share() * 2.0 >= limits.queue_share => {
-                Level::Hold(evidence)
+            _ if dropped.repeatedly => TriggerLevel::Raise(Severity::Warning, evidence),
+            FillLevel::Full => TriggerLevel::Raise(Severity::Warning, evidence),
+            FillLevel::High => TriggerLevel::Raise(Severity::Info, evidence),
+            FillLevel::Low if dropped.connections > Some(0) => TriggerLevel::Sustain(evidence),
+            FillLevel::Low if self.waiting > 0 && self.share() * 2.0 >= limits.queue_share => {
+                TriggerLevel::Sustain(evidence)
             }
-            Filled::Little => Level::Below,
+            FillLevel::Low => TriggerLevel::Clear,
         }
     }
 }
@@ -182,7 +186,7 @@ mod tests {
 
     fn severity(queues: [(u32, u32); 2]) -> Option<Severity> {
         let limits = Thresholds::default();
-        let [before, now] = queues.map(|(waiting, backlog)| Queue { waiting, backlog });
+        let [before, now] = queues.map(|(waiting, backlog)| AcceptQueueUsage { waiting, backlog });
         let evidence = Evidence::AcceptQueue {
             listener: Endpoint::default(),
             waiting: now.waiting,
@@ -191,9 +195,9 @@ mod tests {
             overflows: None,
             full: now.is_full(),
         };
-        let lasting = before.filled(&limits).min(now.filled(&limits));
+        let lasting = before.fill_level(&limits).min(now.fill_level(&limits));
         match now.level(lasting, Dropped::default(), &limits, evidence) {
-            Level::Raise(severity, _) => Some(severity),
+            TriggerLevel::Raise(severity, _) => Some(severity),
             _ => None,
         }
     }
@@ -202,7 +206,7 @@ mod tests {
     fn a_queue_is_full_only_the_second_time() {
         assert_eq!(severity([(0, 4), (5, 4)]), None);
         assert_eq!(severity([(4, 4), (5, 4)]), Some(Severity::Info));
-        assert_eq!(severity([(5, 4), (5, 4)]), Some(Severity::Warn));
+        assert_eq!(severity([(5, 4), (5, 4)]), Some(Severity::Warning));
         assert_eq!(severity([(5, 4), (4, 4)]), Some(Severity::Info));
     }
 
@@ -210,15 +214,15 @@ mod tests {
     fn only_what_overflows_with_it_was_dropped_at_a_full_queue() {
         let mut counter = DropCounter::new(900);
         let drops = |counter: &DropCounter, overflows, second: u32| {
-            let dropped = Dropped::of(Some(counter), overflows, Stamp(second * 100));
+            let dropped = Dropped::of(Some(counter), overflows, Timestamp(second * 100));
             (dropped.connections, dropped.repeatedly)
         };
         assert_eq!(drops(&counter, Some(5), 0), (Some(0), false));
         for second in 1..=4 {
             counter.advance(
                 900 + second * 3,
-                Stamp((second - 1) * 100),
-                Stamp(second * 100),
+                Timestamp((second - 1) * 100),
+                Timestamp(second * 100),
             );
         }
         assert_eq!(drops(&counter, Some(12), 4), (Some(12), true));
@@ -229,7 +233,7 @@ mod tests {
             "stray segments"
         );
         assert_eq!(drops(&counter, None, 4), (None, false));
-        assert_eq!(Dropped::of(None, Some(5), Stamp(0)), Dropped::default());
+        assert_eq!(Dropped::of(None, Some(5), Timestamp(0)), Dropped::default());
     }
 
     #[test]

@@ -8,56 +8,57 @@
 //! program still sends is none either: a peer may stop sending and go on
 //! reading (a half-closed connection, RFC 9293, 3.6).
 
-use super::party::Party;
-use super::standing::{Holder, Level, Standing};
+use super::active_findings::{ActiveFindings, SocketHolder, TriggerLevel};
+use super::owner_key::OwnerKey;
 use super::thresholds::Thresholds;
-use super::{Actor, Case, Detector, Scene};
-use crate::model::evidence::{Evidence, Leak};
+use super::{Detector, DetectorInput, ProcessKey, TableContext};
+use crate::model::evidence::{CloseWaitEvidence, Evidence};
 use crate::model::finding::{Finding, Severity};
 use crate::model::process::Process;
 use crate::model::row::Row;
-use crate::model::time::Stamp;
+use crate::model::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// Number of counts kept of a window, evenly spaced.
-const STEPS: u32 = 30;
+const WINDOW_SAMPLES: u32 = 30;
 
 /// Minimum number of rises within the window for a number to grow.
-const RISES: usize = 3;
+const MIN_RISES: usize = 3;
 
 /// A finding per process: a leak if there is one, else old sockets.
 #[derive(Default)]
-pub(super) struct CloseWait {
-    leaks: Standing<Party>,
-    old: Standing<Party>,
-    histories: BTreeMap<Party, History>,
+pub(super) struct CloseWaitDetector {
+    leaks: ActiveFindings<OwnerKey>,
+    old: ActiveFindings<OwnerKey>,
+    histories: BTreeMap<OwnerKey, CountHistory>,
 }
 
-impl Detector for CloseWait {
-    fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
-        let old = old_ones(case.scene, case.limits);
+impl Detector for CloseWaitDetector {
+    fn evaluate(&mut self, case: &DetectorInput<'_>) -> Vec<Finding> {
+        let old = count_old(case.context, case.limits);
         self.histories.retain(|party, history| {
-            old.contains_key(party) || history.reaches_back(case.now, case.limits.leak_window)
+            old.contains_key(party) || history.is_within(case.now, case.limits.leak_window)
         });
         for (party, (holder, count)) in old {
             let history = self.histories.entry(party).or_default();
-            history.note(case.now, count, case.limits.leak_window);
-            let signs = Signs {
+            history.record(case.now, count, case.limits.leak_window);
+            let signs = LeakIndicators {
                 count,
                 growth: history.growth(count),
                 rises: history.rises(count),
             };
             let process = holder.process.map(|process| &**process);
-            let leak = signs.leak(process, case.limits);
-            self.leaks.judge(party, holder.clone(), leak, case.now);
-            let old = Level::Raise(Severity::Info, signs.evidence(process, case.limits));
-            self.old.judge(party, holder, old, case.now);
+            let leak = signs.level(process, case.limits);
+            self.leaks.update(party, holder.clone(), leak, case.now);
+            let old = TriggerLevel::Raise(Severity::Info, signs.evidence(process, case.limits));
+            self.old.update(party, holder, old, case.now);
         }
-        let mut findings = self.leaks.findings(case.now, case.limits.clearing);
-        let leaking: BTreeSet<Party> = findings.iter().filter_map(whose).collect();
-        let old = self.old.findings(case.now, case.limits.clearing);
-        let known = |finding: &Finding| whose(finding).is_some_and(|of| leaking.contains(&of));
+        let mut findings = self.leaks.finish_round(case.now, case.limits.clearing);
+        let leaking: BTreeSet<OwnerKey> = findings.iter().filter_map(owner_key_of).collect();
+        let old = self.old.finish_round(case.now, case.limits.clearing);
+        let known =
+            |finding: &Finding| owner_key_of(finding).is_some_and(|of| leaking.contains(&of));
         findings.extend(old.into_iter().filter(|finding| !known(finding)));
         findings
     }
@@ -65,12 +66,15 @@ impl Detector for CloseWait {
 
 /// Number of old sockets in `CLOSE_WAIT` per owner, without those on which it
 /// still sends.
-fn old_ones<'a>(scene: &Scene<'a>, limits: &Thresholds) -> BTreeMap<Party, (Holder<'a>, u32)> {
+fn count_old<'a>(
+    scene: &TableContext<'a>,
+    limits: &Thresholds,
+) -> BTreeMap<OwnerKey, (SocketHolder<'a>, u32)> {
     let mut found = BTreeMap::new();
-    let old = scene.muster.close_wait(scene.rows);
+    let old = scene.row_groups.close_wait(scene.rows);
     let old = old.filter(|row| row.state_since.age(scene.now) >= limits.leak_age);
     let idle = old.filter(|row| !still_sends(row, scene, limits));
-    for (party, holder) in idle.filter_map(|row| scene.party(row)) {
+    for (party, holder) in idle.filter_map(|row| scene.owner_key(row)) {
         let (_, count) = found.entry(party).or_insert((holder, 0));
         *count += 1;
     }
@@ -79,23 +83,23 @@ fn old_ones<'a>(scene: &Scene<'a>, limits: &Thresholds) -> BTreeMap<Party, (Hold
 
 /// True if data was sent more recently than the age of an old socket. Before
 /// the first data that time counts from the handshake.
-fn still_sends(row: &Row, scene: &Scene<'_>, limits: &Thresholds) -> bool {
+fn still_sends(row: &Row, scene: &TableContext<'_>, limits: &Thresholds) -> bool {
     let detail = scene.details.find(&row.socket.key());
     detail.is_some_and(|detail| {
         Duration::from_millis(detail.info.last_data_sent_ms.into()) < limits.leak_age
     })
 }
 
-fn whose(finding: &Finding) -> Option<Party> {
-    match (finding.process.as_deref(), finding.holder.unseen) {
-        (Some(process), _) => Some(Party::Process(Actor::of(process))),
-        (None, Some(unseen)) => Some(Party::Unseen(unseen)),
+fn owner_key_of(finding: &Finding) -> Option<OwnerKey> {
+    match (finding.process.as_deref(), finding.holder.unknown) {
+        (Some(process), _) => Some(OwnerKey::Process(ProcessKey::of(process))),
+        (None, Some(unseen)) => Some(OwnerKey::Unknown(unseen)),
         (None, None) => None,
     }
 }
 
 /// Counts of the old sockets of a process.
-struct Signs {
+struct LeakIndicators {
     count: u32,
     /// Increase since the beginning of the window.
     growth: u32,
@@ -103,49 +107,49 @@ struct Signs {
     rises: usize,
 }
 
-impl Signs {
+impl LeakIndicators {
     fn evidence(&self, process: Option<&Process>, limits: &Thresholds) -> Evidence {
-        let descriptors = process.and_then(|process| process.descriptors);
-        Evidence::CloseWait(Leak {
+        let descriptors = process.and_then(|process| process.open_files);
+        Evidence::CloseWait(CloseWaitEvidence {
             count: self.count,
             growth: self.growth,
             window: limits.leak_window,
-            open: descriptors.map(|each| each.open),
-            most: descriptors.map(|each| each.most),
+            open_files: descriptors.map(|each| each.open),
+            open_files_limit: descriptors.map(|each| each.limit),
         })
     }
 
-    fn leak(&self, process: Option<&Process>, limits: &Thresholds) -> Level {
-        let descriptors = process.and_then(|process| process.descriptors);
+    fn level(&self, process: Option<&Process>, limits: &Thresholds) -> TriggerLevel {
+        let descriptors = process.and_then(|process| process.open_files);
         let running_out = descriptors.is_some_and(|each| {
-            f64::from(each.open) >= limits.leak_descriptors * f64::from(each.most)
+            f64::from(each.open) >= limits.leak_descriptors * f64::from(each.limit)
         });
         let before = f64::from(self.count.saturating_sub(self.growth));
         let least = f64::from(limits.leak_growth).max(before * limits.leak_share);
         let evidence = self.evidence(process, limits);
         let growth = f64::from(self.growth);
-        let grows = growth >= least && self.rises >= RISES;
+        let grows = growth >= least && self.rises >= MIN_RISES;
         match (grows || self.count >= limits.leak_many, running_out) {
-            (true, true) => Level::Raise(Severity::Alarm, evidence),
-            (true, false) => Level::Raise(Severity::Warn, evidence),
-            (false, _) if growth * 2.0 >= least => Level::Hold(evidence),
-            (false, _) => Level::Below,
+            (true, true) => TriggerLevel::Raise(Severity::Critical, evidence),
+            (true, false) => TriggerLevel::Raise(Severity::Warning, evidence),
+            (false, _) if growth * 2.0 >= least => TriggerLevel::Sustain(evidence),
+            (false, _) => TriggerLevel::Clear,
         }
     }
 }
 
 /// Counts of one process over the window.
 #[derive(Debug, Default)]
-struct History {
-    counts: VecDeque<(Stamp, u32)>,
+struct CountHistory {
+    counts: VecDeque<(Timestamp, u32)>,
 }
 
-impl History {
-    fn note(&mut self, now: Stamp, count: u32, window: Duration) {
+impl CountHistory {
+    fn record(&mut self, now: Timestamp, count: u32, window: Duration) {
         let due = self
             .counts
             .back()
-            .is_none_or(|(at, _)| at.age(now) >= window / STEPS);
+            .is_none_or(|(at, _)| at.age(now) >= window / WINDOW_SAMPLES);
         if due {
             self.counts.push_back((now, count));
         }
@@ -156,7 +160,7 @@ impl History {
         }
     }
 
-    fn reaches_back(&self, now: Stamp, window: Duration) -> bool {
+    fn is_within(&self, now: Timestamp, window: Duration) -> bool {
         self.counts
             .back()
             .is_some_and(|(at, _)| at.age(now) <= window)
@@ -181,20 +185,20 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::process::Descriptors;
+    use crate::model::process::OpenFiles;
 
     fn judged(count: u32, growth: u32, open: u32) -> Option<Severity> {
         let process = Process {
-            descriptors: Some(Descriptors { open, most: 1024 }),
+            open_files: Some(OpenFiles { open, limit: 1024 }),
             ..Process::default()
         };
-        let signs = Signs {
+        let signs = LeakIndicators {
             count,
             growth,
-            rises: RISES,
+            rises: MIN_RISES,
         };
-        match signs.leak(Some(&process), &Thresholds::default()) {
-            Level::Raise(severity, _) => Some(severity),
+        match signs.level(Some(&process), &Thresholds::default()) {
+            TriggerLevel::Raise(severity, _) => Some(severity),
             _ => None,
         }
     }
@@ -203,20 +207,20 @@ mod tests {
     fn growing_ones_are_warned_of_and_running_out_is_an_alarm() {
         assert_eq!(judged(3, 0, 100), None);
         assert_eq!(judged(25, 19, 100), None);
-        assert_eq!(judged(25, 20, 100), Some(Severity::Warn));
-        assert_eq!(judged(800, 200, 900), Some(Severity::Alarm));
+        assert_eq!(judged(25, 20, 100), Some(Severity::Warning));
+        assert_eq!(judged(800, 200, 900), Some(Severity::Critical));
         assert_eq!(judged(49, 0, 100), None);
-        assert_eq!(judged(50, 0, 100), Some(Severity::Warn), "many");
+        assert_eq!(judged(50, 0, 100), Some(Severity::Warning), "many");
         assert_eq!(judged(3, 0, 1000), None, "not by these");
     }
 
     #[test]
     fn growth_is_what_came_within_the_window() {
         let window = Duration::from_mins(5);
-        let mut history = History::default();
+        let mut history = CountHistory::default();
         assert_eq!(history.growth(7), 0);
         for second in 0..400u32 {
-            history.note(Stamp(second * 100), second, window);
+            history.record(Timestamp(second * 100), second, window);
         }
         assert_eq!(history.growth(400), 300);
         assert!(history.counts.len() <= 31);
@@ -225,10 +229,10 @@ mod tests {
 
     #[test]
     fn what_comes_at_once_does_not_grow() {
-        let mut history = History::default();
+        let mut history = CountHistory::default();
         for second in 0..100u32 {
             let count = if second < 50 { 1 } else { 40 };
-            history.note(Stamp(second * 100), count, Duration::from_mins(5));
+            history.record(Timestamp(second * 100), count, Duration::from_mins(5));
         }
         assert_eq!(history.growth(40), 39);
         assert_eq!(history.rises(40), 1);

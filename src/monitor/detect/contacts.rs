@@ -5,20 +5,20 @@
 //! connection: a program that connects to one server a thousand times makes one
 //! contact, a worm makes a thousand.
 
-use super::Scene;
-use super::contact::{Contact, Outcome, Steps, Wait};
-use super::hearsay;
-use super::party::{Client, Party};
-use super::profile::{Measure, Pace, Profile};
+use super::TableContext;
+use super::contact::{Contact, ContactOutcome, PendingSyn, TrwSteps};
+use super::event_attempts;
+use super::owner_key::{Client, OwnerKey};
+use super::profile::{AttemptRate, Profile, ProfileContext};
 use super::thresholds::Thresholds;
 use super::throttle::Throttle;
-use super::unseen::{Attempts, Unseen};
-use super::walk::Walk;
+use super::trw::ThresholdRandomWalk;
+use super::untracked_attempts::{AttemptCounts, UntrackedAttempts};
 use crate::model::endpoint::Endpoint;
 use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
 use crate::model::state::State;
-use crate::model::time::Stamp;
+use crate::model::time::Timestamp;
 use foldhash::HashMap;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,89 +26,94 @@ use std::time::Duration;
 /// All contacts of all clients within the window.
 #[derive(Default)]
 pub(super) struct Contacts {
-    records: BTreeMap<Party, Record>,
-    unseen: Unseen,
+    clients: BTreeMap<OwnerKey, ClientContacts>,
+    untracked: UntrackedAttempts,
     /// Time at which anything outside this machine last answered, or connected.
-    last_answer: Option<Stamp>,
+    last_answer: Option<Timestamp>,
     /// Number of the table.
-    round: u32,
+    table_number: u32,
 }
 
 /// The contacts of one client.
-struct Record {
+struct ClientContacts {
     client: Client,
     contacts: HashMap<Endpoint, Contact>,
-    walk: Walk,
-    steps: Steps,
+    trw: ThresholdRandomWalk,
+    steps: TrwSteps,
     throttle: Throttle,
-    /// Its sockets in `SYN_SENT`; valid for `round` only.
+    /// Its sockets in `SYN_SENT`; valid for `table_number` only.
     waiting: u32,
-    round: u32,
+    table_number: u32,
     /// Time of its last event.
-    heard: Option<Stamp>,
+    last_event: Option<Timestamp>,
 }
 
 /// Time for which a process that no table shows counts as running after its
 /// last event: until its last failure counts, and somewhat longer.
-const HEARD_FOR: Duration = Duration::from_secs(10);
+const EVENT_LIFETIME: Duration = Duration::from_secs(10);
 
 impl Contacts {
     /// Processes a table.
-    pub(super) fn observe(&mut self, scene: &Scene<'_>, limits: &Thresholds) {
-        self.round = self.round.wrapping_add(1);
-        let mut attempts = Attempts {
-            opens: scene.kernel.counters.active_opens,
-            ..Attempts::default()
+    pub(super) fn observe(&mut self, context: &TableContext<'_>, limits: &Thresholds) {
+        self.table_number = self.table_number.wrapping_add(1);
+        let mut attempts = AttemptCounts {
+            opens: context.kernel.counters.active_opens,
+            ..AttemptCounts::default()
         };
-        for row in scene.stirred() {
+        for row in context.changed_tcp_rows() {
             match row.socket.state {
-                State::SynSent => self.tries(scene, row, limits, &mut attempts),
-                state if is_connected(state) => self.answers(scene, row, &mut attempts),
+                State::SynSent => self.record_attempt(context, row, limits, &mut attempts),
+                state if is_connected(state) => self.record_answer(context, row, &mut attempts),
                 _ => {}
             }
         }
-        self.hear(scene);
-        if scene.attempts.is_complete() {
+        self.record_events(context);
+        if context.attempts.is_complete() {
             // All attempts were reported.
-            (attempts.seen, attempts.orphaned) = (u64::MAX, 0);
+            (attempts.seen, attempts.ownerless) = (u64::MAX, 0);
         }
-        self.unseen.note(scene.now, attempts, limits.window);
-        self.settle(scene.now, limits);
-        self.forget(scene.now, limits);
+        self.untracked.record(context.now, attempts, limits.window);
+        self.confirm_failures(context.now, limits);
+        self.expire(context.now, limits);
     }
 
-    fn tries(
+    fn record_attempt(
         &mut self,
-        scene: &Scene<'_>,
+        context: &TableContext<'_>,
         row: &Row,
         limits: &Thresholds,
-        attempts: &mut Attempts,
+        attempts: &mut AttemptCounts,
     ) {
-        let Some(client) = scene.client(row) else {
+        let Some(client) = context.client(row) else {
             return;
         };
-        let is_new = row.first_seen == scene.now;
-        attempts.seen += u64::from(is_new && scene.kernel.covers(row));
+        let is_new = row.first_seen == context.now;
+        attempts.seen += u64::from(is_new && context.kernel.covers(row));
         if is_new && client.process().is_none() {
             // A known process may have closed it just before its descriptors
             // were read.
             return;
         }
-        let wait = Wait::of(row, scene.now, limits);
-        let round = self.round;
-        let record = self.record(client);
-        record.waiting = if record.round == round {
+        let wait = PendingSyn::of(row, context.now, limits);
+        let round = self.table_number;
+        let record = self.client_mut(client);
+        record.waiting = if record.table_number == round {
             record.waiting + 1
         } else {
             1
         };
-        record.round = round;
-        let contact = record.contact(row.socket.remote, scene.now);
-        let steps = contact.waits(wait, scene.now, round, limits);
+        record.table_number = round;
+        let contact = record.contact(row.socket.remote, context.now);
+        let steps = contact.record_pending(wait, context.now, round, limits);
         record.steps += steps;
     }
 
-    fn answers(&mut self, scene: &Scene<'_>, row: &Row, attempts: &mut Attempts) {
+    fn record_answer(
+        &mut self,
+        context: &TableContext<'_>,
+        row: &Row,
+        attempts: &mut AttemptCounts,
+    ) {
         let opened = matches!(
             row.phase,
             Phase::New
@@ -117,148 +122,152 @@ impl Contacts {
                 }
         );
         if opened && !row.socket.remote.is_loopback() {
-            self.last_answer = Some(scene.now);
+            self.last_answer = Some(context.now);
         }
-        if !scene.is_outbound(row) {
+        if !context.is_outbound(row) {
             return;
         }
-        let is_new = row.first_seen == scene.now && scene.kernel.covers(row);
-        let Some(client) = scene.client(row) else {
-            attempts.orphaned += u64::from(is_new);
+        let is_new = row.first_seen == context.now && context.kernel.covers(row);
+        let Some(client) = context.client(row) else {
+            attempts.ownerless += u64::from(is_new);
             return;
         };
         attempts.seen += u64::from(is_new);
-        let record = self.record(client);
+        let record = self.client_mut(client);
         let steps = record
-            .contact(row.socket.remote, scene.now)
-            .answers(scene.now);
+            .contact(row.socket.remote, context.now)
+            .record_answer(context.now);
         record.steps += steps;
     }
 
     /// Records the reported outcomes of attempts since the last table.
-    fn hear(&mut self, scene: &Scene<'_>) {
-        for (process, destination, told) in hearsay::contacts(scene) {
+    fn record_events(&mut self, context: &TableContext<'_>) {
+        for (process, destination, told) in event_attempts::contacts(context) {
             // A process from a table is more complete.
-            let record = self.known(&Client::Process(process));
-            record.heard = Some(scene.now);
+            let record = self.client_entry(&Client::Process(process));
+            record.last_event = Some(context.now);
             let steps = record
-                .contact(destination, scene.now)
-                .hears(told, scene.now);
+                .contact(destination, context.now)
+                .record_event_outcomes(told, context.now);
             record.steps += steps;
         }
     }
 
-    fn record(&mut self, client: Client) -> &mut Record {
-        let record = self.known(&client);
+    fn client_mut(&mut self, client: Client) -> &mut ClientContacts {
+        let record = self.client_entry(&client);
         record.client = client;
         record
     }
 
-    fn known(&mut self, client: &Client) -> &mut Record {
-        self.records
-            .entry(client.party())
-            .or_insert_with(|| Record::new(client.clone()))
+    fn client_entry(&mut self, client: &Client) -> &mut ClientContacts {
+        self.clients
+            .entry(client.owner_key())
+            .or_insert_with(|| ClientContacts::new(client.clone()))
     }
 
-    fn settle(&mut self, now: Stamp, limits: &Thresholds) {
-        for record in self.records.values_mut() {
+    fn confirm_failures(&mut self, now: Timestamp, limits: &Thresholds) {
+        for record in self.clients.values_mut() {
             for contact in record.contacts.values_mut() {
-                record.steps += contact.settle(now, limits);
+                record.steps += contact.confirm_failure(now, limits);
             }
-            record.walk.step(std::mem::take(&mut record.steps), limits);
+            record.trw.apply(std::mem::take(&mut record.steps), limits);
         }
     }
 
     /// Forgets contacts outside the window and, beyond the limits, the oldest.
-    fn forget(&mut self, now: Stamp, limits: &Thresholds) {
-        for record in self.records.values_mut() {
+    fn expire(&mut self, now: Timestamp, limits: &Thresholds) {
+        for record in self.clients.values_mut() {
             record
                 .contacts
                 .retain(|_, contact| contact.last_seen.age(now) <= limits.window);
-            record.keep_latest(limits.contacts_each);
+            record.truncate_oldest(limits.contacts_each);
         }
-        self.records.retain(|_, record| !record.contacts.is_empty());
+        self.clients.retain(|_, record| !record.contacts.is_empty());
         while self.total() > limits.contacts_all {
             let largest = self
-                .records
+                .clients
                 .values_mut()
                 .max_by_key(|record| record.contacts.len());
             if let Some(record) = largest {
-                record.keep_latest(record.contacts.len() / 2);
+                record.truncate_oldest(record.contacts.len() / 2);
             }
         }
     }
 
     /// Number of contacts remembered.
     pub(super) fn total(&self) -> usize {
-        self.records
+        self.clients
             .values()
             .map(|record| record.contacts.len())
             .sum()
     }
 
     /// Returns the profile of each client, processes by pid first.
-    pub(super) fn profiles(&mut self, scene: &Scene<'_>, limits: &Thresholds) -> Vec<Profile> {
-        let measure = Measure {
-            now: scene.now,
-            round: self.round,
+    pub(super) fn profiles(
+        &mut self,
+        context: &TableContext<'_>,
+        limits: &Thresholds,
+    ) -> Vec<Profile> {
+        let measure = ProfileContext {
+            now: context.now,
+            table_number: self.table_number,
             last_answer: self.last_answer,
             limits,
         };
         let mut profiles: Vec<Profile> = self
-            .records
+            .clients
             .values_mut()
             .map(|record| record.profile(measure))
             .collect();
         let reached: usize = profiles.iter().map(|profile| profile.reached.len()).sum();
         for profile in &mut profiles {
             let process = profile.client.process();
-            profile.alive |= process.is_none_or(|process| scene.interner.is_enrolled(process));
-            profile.unseen = self.unseen.share(profile.reached.len(), reached);
+            profile.alive |= process.is_none_or(|process| context.interner.is_listed(process));
+            profile.untracked = self.untracked.share(profile.reached.len(), reached);
         }
         profiles
     }
 
     /// Forgives all failures: the network caused them.
-    pub(super) fn excuse(&mut self, now: Stamp) {
-        for record in self.records.values_mut() {
-            record.walk = Walk::default();
+    pub(super) fn forgive(&mut self, now: Timestamp) {
+        for record in self.clients.values_mut() {
+            record.trw = ThresholdRandomWalk::default();
             for contact in record.contacts.values_mut() {
-                contact.excuse(now);
+                contact.forgive(now);
             }
         }
     }
 }
 
-impl Record {
+impl ClientContacts {
     fn new(client: Client) -> Self {
         Self {
             client,
             contacts: HashMap::default(),
-            walk: Walk::default(),
-            steps: Steps::default(),
+            trw: ThresholdRandomWalk::default(),
+            steps: TrwSteps::default(),
             throttle: Throttle::default(),
             waiting: 0,
-            round: 0,
-            heard: None,
+            table_number: 0,
+            last_event: None,
         }
     }
 
-    fn contact(&mut self, destination: Endpoint, now: Stamp) -> &mut Contact {
+    fn contact(&mut self, destination: Endpoint, now: Timestamp) -> &mut Contact {
         let throttle = &mut self.throttle;
         self.contacts.entry(destination).or_insert_with(|| {
-            throttle.join(destination.port, now);
+            throttle.add_contact(destination.port, now);
             Contact::new(now)
         })
     }
 
     /// Drops the oldest contacts beyond the maximum.
-    fn keep_latest(&mut self, most: usize) {
+    fn truncate_oldest(&mut self, most: usize) {
         let surplus = self.contacts.len().saturating_sub(most);
         if surplus == 0 {
             return;
         }
-        let mut by_age: Vec<(Stamp, Endpoint)> = self
+        let mut by_age: Vec<(Timestamp, Endpoint)> = self
             .contacts
             .iter()
             .map(|(destination, contact)| (contact.last_seen, *destination))
@@ -269,30 +278,30 @@ impl Record {
         }
     }
 
-    fn profile(&mut self, measure: Measure<'_>) -> Profile {
-        let is_current = self.round == measure.round;
+    fn profile(&mut self, measure: ProfileContext<'_>) -> Profile {
+        let is_current = self.table_number == measure.table_number;
         // A client without any answer may cancel too early; one with some
         // answers has mostly cancelled other attempts in favour of them (RFC
         // 8305).
-        let is = |outcome: Outcome| move |contact: &&Contact| contact.outcome == outcome;
+        let is = |outcome: ContactOutcome| move |contact: &&Contact| contact.outcome == outcome;
         let mut contacts = self.contacts.values();
-        let impatient = !contacts.any(|contact| is(Outcome::Reached)(&contact));
-        let abandoned = self.contacts.values().filter(is(Outcome::Abandoned));
+        let impatient = !contacts.any(|contact| is(ContactOutcome::Reached)(&contact));
+        let abandoned = self.contacts.values().filter(is(ContactOutcome::Abandoned));
         let walk = if impatient {
-            self.walk.after_failures(abandoned.count(), measure.limits)
+            self.trw.after_failures(abandoned.count(), measure.limits)
         } else {
-            self.walk
+            self.trw
         };
-        let pace = Pace {
-            walk: walk.ratio(),
-            queue: self.throttle.longest(measure.now),
-            waiting: if is_current { self.waiting } else { 0 },
+        let pace = AttemptRate {
+            trw_ratio: walk.ratio(),
+            throttle_queue: self.throttle.longest_queue(measure.now),
+            syn_sent: if is_current { self.waiting } else { 0 },
         };
         let mut profile = Profile::new(self.client.clone(), pace);
-        profile.impatient = impatient;
+        profile.gave_up_early = impatient;
         profile.alive = self
-            .heard
-            .is_some_and(|heard| heard.age(measure.now) <= HEARD_FOR);
+            .last_event
+            .is_some_and(|heard| heard.age(measure.now) <= EVENT_LIFETIME);
         for (destination, contact) in &self.contacts {
             profile.add(*destination, contact, measure);
         }
@@ -315,11 +324,11 @@ fn is_connected(state: State) -> bool {
     )
 }
 
-impl<'a> Scene<'a> {
+impl<'a> TableContext<'a> {
     /// Returns the TCP rows that changed.
-    pub(super) fn stirred(&self) -> impl Iterator<Item = &'a Row> {
+    pub(super) fn changed_tcp_rows(&self) -> impl Iterator<Item = &'a Row> {
         let rows = self.rows;
-        self.stirred
+        self.changed
             .iter()
             .filter_map(move |number| rows.get(*number as usize))
             .filter(|row| row.socket.protocol == Protocol::Tcp && row.phase != Phase::Closed)
@@ -334,7 +343,7 @@ impl<'a> Scene<'a> {
         if row.phase == (Phase::Changed { from }) {
             return true;
         }
-        row.first_seen > self.began && !self.listeners.take(self.rows, &row.socket)
+        row.first_seen > self.first_table && !self.listeners.any_match(self.rows, &row.socket)
     }
 }
 
@@ -354,9 +363,9 @@ mod tests {
                 pid,
                 ..Process::default()
             });
-            let record = contacts.record(Client::Process(process));
+            let record = contacts.client_mut(Client::Process(process));
             for host in 0..each {
-                record.contact(v4(host, 80), Stamp(host));
+                record.contact(v4(host, 80), Timestamp(host));
             }
         }
         contacts
@@ -370,11 +379,11 @@ mod tests {
             ..Thresholds::default()
         };
         let mut contacts = contacts(10, 300);
-        contacts.forget(Stamp(300), &limits);
+        contacts.expire(Timestamp(300), &limits);
         assert!(contacts.total() <= 450);
         assert!(
             contacts
-                .records
+                .clients
                 .values()
                 .all(|record| record.contacts.len() <= 100)
         );
@@ -383,8 +392,8 @@ mod tests {
     #[test]
     fn the_oldest_are_forgotten_first() {
         let mut contacts = contacts(1, 300);
-        let record = contacts.records.values_mut().next().unwrap();
-        record.keep_latest(10);
+        let record = contacts.clients.values_mut().next().unwrap();
+        record.truncate_oldest(10);
         let mut left: Vec<Endpoint> = record.contacts.keys().copied().collect();
         left.sort_unstable();
         assert_eq!(
@@ -397,9 +406,9 @@ mod tests {
     fn a_process_without_contacts_is_forgotten() {
         let mut contacts = contacts(1, 300);
         let limits = Thresholds::default();
-        contacts.forget(Stamp(30_200), &limits);
+        contacts.expire(Timestamp(30_200), &limits);
         assert_eq!(contacts.total(), 100);
-        contacts.forget(Stamp(60_000), &limits);
-        assert!(contacts.records.is_empty());
+        contacts.expire(Timestamp(60_000), &limits);
+        assert!(contacts.clients.is_empty());
     }
 }

@@ -5,33 +5,33 @@
 //!
 //! It is one finding about both: each is the cause of the other's wait.
 
-use super::party::Party;
-use super::standing::{Holder, Level, Standing};
-use super::{Case, Detector};
+use super::active_findings::{ActiveFindings, SocketHolder, TriggerLevel};
+use super::owner_key::OwnerKey;
+use super::{Detector, DetectorInput};
 use crate::model::endpoint::Endpoint;
-use crate::model::evidence::{Deadlock as Evidence, Evidence as AnyEvidence};
+use crate::model::evidence::{DeadlockEvidence as Evidence, Evidence as AnyEvidence};
 use crate::model::finding::{Finding, Severity};
 use crate::model::row::Row;
 use crate::model::socket::SocketKey;
-use crate::model::time::Stamp;
+use crate::model::time::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A finding per pair of programs.
 #[derive(Default)]
-pub(super) struct Deadlock {
+pub(super) struct DeadlockDetector {
     /// Time since which the queues of a pair have not moved, by the smaller key
     /// of its two ends.
-    since: BTreeMap<SocketKey, (Queues, Stamp)>,
-    standing: Standing<(Party, Party)>,
+    unmoved_since: BTreeMap<SocketKey, (QueuePair, Timestamp)>,
+    active: ActiveFindings<(OwnerKey, OwnerKey)>,
 }
 
 /// Bytes in the receive and the send queue of both ends.
-type Queues = [(u32, u32); 2];
+type QueuePair = [(u32, u32); 2];
 
 /// Pairs of two programs.
-struct Pairs<'a> {
-    holders: [Holder<'a>; 2],
+struct DeadlockedPairs<'a> {
+    holders: [SocketHolder<'a>; 2],
     connections: u32,
     /// Unread bytes at each end.
     unread: [u64; 2],
@@ -40,12 +40,12 @@ struct Pairs<'a> {
     longest: Duration,
 }
 
-impl Detector for Deadlock {
-    fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
+impl Detector for DeadlockDetector {
+    fn evaluate(&mut self, case: &DetectorInput<'_>) -> Vec<Finding> {
         let mut since = BTreeMap::new();
-        let mut found: BTreeMap<(Party, Party), Pairs<'_>> = BTreeMap::new();
-        for row in case.scene.muster.queued(case.scene.rows) {
-            let Some(other) = case.blocked.deadlocked_with(row) else {
+        let mut found: BTreeMap<(OwnerKey, OwnerKey), DeadlockedPairs<'_>> = BTreeMap::new();
+        for row in case.context.row_groups.queued(case.context.rows) {
+            let Some(other) = case.blocked_writers.deadlocked_with(row) else {
                 continue;
             };
             let key = row.socket.key();
@@ -54,49 +54,54 @@ impl Detector for Deadlock {
                 continue;
             }
             let queues = [row, other].map(|end| (end.socket.recv_queue, end.socket.send_queue));
-            let known = self.since.get(&key).filter(|(before, _)| *before == queues);
+            let known = self
+                .unmoved_since
+                .get(&key)
+                .filter(|(before, _)| *before == queues);
             let began = known.map_or(case.now, |(_, since)| *since);
             since.insert(key, (queues, began));
             let age = began.age(case.now);
             if age >= case.limits.still_after {
-                add(&mut found, [row, other], age, case);
+                add_pair(&mut found, [row, other], age, case);
             }
         }
-        self.since = since;
-        for (parties, pairs) in found {
+        self.unmoved_since = since;
+        for (owner_keys, pairs) in found {
             let [holder, _] = &pairs.holders;
-            let level = Level::Raise(Severity::Warn, pairs.evidence());
-            self.standing
-                .judge(parties, holder.clone(), level, case.now);
+            let level = TriggerLevel::Raise(Severity::Warning, pairs.evidence());
+            self.active
+                .update(owner_keys, holder.clone(), level, case.now);
         }
-        self.standing.findings(case.now, case.limits.clearing)
+        self.active.finish_round(case.now, case.limits.clearing)
     }
 }
 
 /// Counts a pair among those of its two programs, the known process first.
-fn add<'a>(
-    found: &mut BTreeMap<(Party, Party), Pairs<'a>>,
+fn add_pair<'a>(
+    found: &mut BTreeMap<(OwnerKey, OwnerKey), DeadlockedPairs<'a>>,
     mut ends: [&Row; 2],
     age: Duration,
-    case: &Case<'a>,
+    case: &DetectorInput<'a>,
 ) {
-    let [Some(left), Some(right)] = ends.map(|end| case.scene.party(end)) else {
+    let [Some(left), Some(right)] = ends.map(|end| case.context.owner_key(end)) else {
         return;
     };
-    let mut parties = [left, right];
-    if parties[1].0 < parties[0].0 {
-        parties.reverse();
+    let mut owner_keys = [left, right];
+    if owner_keys[1].0 < owner_keys[0].0 {
+        owner_keys.reverse();
         ends.reverse();
     }
-    let [(left, holder), (right, other)] = parties;
+    let [(left, holder), (right, other)] = owner_keys;
     let [first, _] = ends.map(|end| (end.socket.local, end.socket.remote));
-    let pairs = found.entry((left, right)).or_insert_with(|| Pairs {
-        holders: [holder, other],
-        connections: 0,
-        unread: [0, 0],
-        ends: first,
-        longest: Duration::ZERO,
-    });
+    let pairs = found
+        .entry((left, right))
+        .or_insert_with(|| DeadlockedPairs {
+            holders: [holder, other],
+            connections: 0,
+            unread: [0, 0],
+            ends: first,
+            longest: Duration::ZERO,
+        });
     let unread = ends.map(|end| u64::from(end.socket.recv_queue));
     // The same pair in every table.
     pairs.ends = pairs.ends.min(first);
@@ -106,12 +111,12 @@ fn add<'a>(
     pairs.longest = pairs.longest.max(age);
 }
 
-impl Pairs<'_> {
+impl DeadlockedPairs<'_> {
     fn evidence(&self) -> AnyEvidence {
         let [_, other] = &self.holders;
         AnyEvidence::Deadlock(Evidence {
-            other: other.process.cloned(),
-            other_unseen: other.unseen,
+            other_process: other.process.cloned(),
+            other_holder: other.unknown,
             connections: self.connections,
             unread: self.unread[0],
             other_unread: self.unread[1],
@@ -180,8 +185,8 @@ mod tests {
         assert_eq!(found.evidence.rule(), Rule::Deadlock);
         let pids: Vec<u32> = found.processes().map(|process| process.pid).collect();
         assert_eq!(pids, [100, 101]);
-        let marked = seen.rows.iter().map(|row| row.flagged);
-        assert!(marked.eq([Some(Severity::Warn); 2]));
+        let marked = seen.rows.iter().map(|row| row.severity);
+        assert!(marked.eq([Some(Severity::Warning); 2]));
     }
 
     #[test]
@@ -190,14 +195,14 @@ mod tests {
         let Evidence::Deadlock(pairs) = &only(&seen).evidence else {
             panic!("{:?}", seen.findings)
         };
-        assert!(pairs.is_of_one_process(only(&seen).process.as_deref()));
+        assert!(pairs.is_within_one_process(only(&seen).process.as_deref()));
     }
 
     #[test]
     fn hidden_programs_are_told_by_user_and_port() {
         let hidden = || {
             let mut hidden = held(&ends([90_000, 80_000]));
-            hidden.owner_search = OwnerSearch::InPart;
+            hidden.owner_search = OwnerSearch::Partial;
             hidden.holders.clear();
             for span in &mut hidden.owners {
                 span.count = 0;
@@ -209,7 +214,7 @@ mod tests {
         let Evidence::Deadlock(pairs) = &found.evidence else {
             panic!("{found:?}")
         };
-        let ports = [found.holder.unseen, pairs.other_unseen].map(|each| each.unwrap().port);
+        let ports = [found.holder.unknown, pairs.other_holder].map(|each| each.unwrap().port);
         assert_eq!(ports, [Some(1025), Some(1026)]);
     }
 

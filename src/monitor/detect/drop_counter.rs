@@ -1,7 +1,7 @@
 //! Drops at one socket lately. The kernel counts them over the life of the socket: only
 //! what the counter rises by tells of the present.
 
-use crate::model::time::Stamp;
+use crate::model::time::Timestamp;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 pub(super) const WINDOW: Duration = Duration::from_secs(10);
 
 /// However seldom tables are read, so many steps are kept.
-const LEAST_STEPS: usize = 4;
+const MIN_STEPS: usize = 4;
 
 /// The drops of one socket as far as they were followed.
 #[derive(Default)]
@@ -17,7 +17,7 @@ pub(super) struct DropCounter {
     total: u32,
     /// The latest increases, with the time of the table before each; empty while
     /// nothing is dropped.
-    steps: VecDeque<(Stamp, u32)>,
+    steps: VecDeque<(Timestamp, u32)>,
 }
 
 impl DropCounter {
@@ -30,7 +30,7 @@ impl DropCounter {
     }
 
     /// Takes in what the counter says now. One that goes back begins anew.
-    pub(super) fn advance(&mut self, total: u32, before: Stamp, now: Stamp) {
+    pub(super) fn advance(&mut self, total: u32, before: Timestamp, now: Timestamp) {
         let increase = total.saturating_sub(self.total);
         self.total = total;
         if increase == 0 && self.steps.is_empty() {
@@ -39,7 +39,7 @@ impl DropCounter {
         self.steps.push_back((before, increase));
         while let Some((since, _)) = self.steps.front()
             && since.age(now) > WINDOW
-            && self.steps.len() > LEAST_STEPS
+            && self.steps.len() > MIN_STEPS
         {
             self.steps.pop_front();
         }
@@ -54,7 +54,7 @@ impl DropCounter {
     }
 
     /// The latest drops; none where there were none.
-    pub(super) fn lately(&self, now: Stamp) -> Option<Lately> {
+    pub(super) fn lately(&self, now: Timestamp) -> Option<Lately> {
         let (since, _) = self.steps.front()?;
         let increases = self.steps.iter().map(|(_, increase)| *increase);
         let span = since.age(now);

@@ -5,15 +5,15 @@
 //! where they can be read. Attempts that waited in the table before they failed
 //! are for other rules, which know more of them.
 
-use super::meter::Meter;
-use super::refusers::Refusers;
-use super::standing::{Level, Standing};
+use super::active_findings::{ActiveFindings, TriggerLevel};
+use super::counter_window::CounterWindow;
+use super::failing_processes::FailingProcesses;
 use super::thresholds::Thresholds;
-use super::vanished::{Tried, Vanished};
-use super::{Case, Detector, Kernel, blind};
+use super::vanished::{SynSentRows, VanishedAttempts};
+use super::{Detector, DetectorInput, KernelStats, inactive_unless};
 use crate::model::counters::Counters;
 use crate::model::evidence::Evidence;
-use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
+use crate::model::finding::{Finding, InactiveRule, MissingInput, Rule, Severity};
 use crate::model::process::Process;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,29 +23,31 @@ const WINDOW: Duration = Duration::from_secs(10);
 
 /// At most one finding, without a process unless the kernel's events name it.
 #[derive(Default)]
-pub(super) struct FailedConnects {
-    standing: Standing<()>,
-    vanished: Vanished,
-    refusers: Refusers,
+pub(super) struct FailedConnectsDetector {
+    active: ActiveFindings<()>,
+    vanished: VanishedAttempts,
+    failing_processes: FailingProcesses,
     /// True if the last table was above the threshold.
-    stormed: bool,
+    was_above: bool,
 }
 
-impl Detector for FailedConnects {
-    fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
-        self.vanished.note(Tried::of(case.scene), case.now, WINDOW);
-        let level = signs(case.meter).map_or(Level::Below, |(failed, tried)| {
-            level(failed, tried, self.vanished.count(), case.limits)
-        });
-        self.refusers.note(case.scene, WINDOW);
-        let level = self.confirmed(level);
-        let (process, level) = self.named(level, case);
-        let level = case.outlook.temper(level);
-        self.standing.judge((), process.as_ref(), level, case.now);
-        self.standing.findings(case.now, case.limits.clearing)
+impl Detector for FailedConnectsDetector {
+    fn evaluate(&mut self, case: &DetectorInput<'_>) -> Vec<Finding> {
+        self.vanished
+            .record(SynSentRows::of(case.context), case.now, WINDOW);
+        let level = failed_and_tried(case.counters)
+            .map_or(TriggerLevel::Clear, |(failed, tried)| {
+                level(failed, tried, self.vanished.count(), case.limits)
+            });
+        self.failing_processes.record(case.context, WINDOW);
+        let level = self.confirm(level);
+        let (process, level) = self.attribute(level, case);
+        let level = case.network.dampen(level);
+        self.active.update((), process.as_ref(), level, case.now);
+        self.active.finish_round(case.now, case.limits.clearing)
     }
 
-    fn blind(&self, kernel: &Kernel) -> Option<Blind> {
+    fn missing_input(&self, kernel: &KernelStats) -> Option<InactiveRule> {
         let Counters {
             active_opens,
             attempt_fails,
@@ -53,17 +55,25 @@ impl Detector for FailedConnects {
             ..
         } = kernel.counters;
         let told = active_opens.and(attempt_fails).and(embryonic_resets);
-        blind(Rule::FailedConnects, Lack::Counters, told.is_some())
+        inactive_unless(Rule::FailedConnects, MissingInput::Counters, told.is_some())
     }
 }
 
-impl FailedConnects {
+impl FailedConnectsDetector {
     /// Attributes the failures to a process, if the kernel's events name it.
-    fn named(&self, mut level: Level, case: &Case<'_>) -> (Option<Arc<Process>>, Level) {
+    fn attribute(
+        &self,
+        mut level: TriggerLevel,
+        case: &DetectorInput<'_>,
+    ) -> (Option<Arc<Process>>, TriggerLevel) {
         let mut process = None;
-        if let Level::Raise(_, evidence) | Level::Hold(evidence) = &mut level
-            && let Evidence::FailedConnects { whose, failed, .. } = evidence
-            && let Some((worst, failing)) = self.refusers.worst(*failed, case.scene)
+        if let TriggerLevel::Raise(_, evidence) | TriggerLevel::Sustain(evidence) = &mut level
+            && let Evidence::FailedConnects {
+                process: whose,
+                failed,
+                ..
+            } = evidence
+            && let Some((worst, failing)) = self.failing_processes.worst(*failed, case.context)
         {
             *whose = Some(failing);
             process = Some(worst);
@@ -74,44 +84,44 @@ impl FailedConnects {
     /// Raises only what lasts for two tables. Counters are read after the
     /// sockets: a failure in between is counted at once and gone from the next
     /// table only.
-    fn confirmed(&mut self, level: Level) -> Level {
-        let storms = matches!(level, Level::Raise(..));
-        let stormed = std::mem::replace(&mut self.stormed, storms);
-        if stormed { level } else { level.held() }
+    fn confirm(&mut self, level: TriggerLevel) -> TriggerLevel {
+        let storms = matches!(level, TriggerLevel::Raise(..));
+        let stormed = std::mem::replace(&mut self.was_above, storms);
+        if stormed { level } else { level.sustain_only() }
     }
 }
 
 /// Number of failed and of tried attempts.
-fn signs(meter: &Meter) -> Option<(u64, u64)> {
-    let tried = meter.rise(WINDOW, |counters| counters.active_opens)?;
-    let failed = meter.rise(WINDOW, |counters| counters.attempt_fails)?;
+fn failed_and_tried(meter: &CounterWindow) -> Option<(u64, u64)> {
+    let tried = meter.increase(WINDOW, |counters| counters.active_opens)?;
+    let failed = meter.increase(WINDOW, |counters| counters.attempt_fails)?;
     // Half-open incoming ones that were reset are counted with them. The two
     // counters come from two files, so each increase is taken by itself: from
     // step to step one of them may be a little ahead.
-    let resets = meter.rise(WINDOW, |counters| counters.embryonic_resets)?;
+    let resets = meter.increase(WINDOW, |counters| counters.embryonic_resets)?;
     Some((failed.saturating_sub(resets), tried))
 }
 
 /// `visible` is the number of failures that the table may have shown.
-fn level(failed: u64, tried: u64, visible: u32, limits: &Thresholds) -> Level {
+fn level(failed: u64, tried: u64, visible: u32, limits: &Thresholds) -> TriggerLevel {
     let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
     let (failed, tried) = (small(failed), small(tried));
     let evidence = Evidence::FailedConnects {
-        whose: None,
+        process: None,
         failed,
-        tried,
+        attempted: tried,
         window: WINDOW,
     };
     let share = limits.storm_share * f64::from(tried);
     let failed = failed.saturating_sub(visible);
     if tried == 0 || f64::from(failed) < share / 2.0 {
-        Level::Below
+        TriggerLevel::Clear
     } else if failed >= limits.storm_failed && f64::from(failed) >= share {
-        Level::Raise(Severity::Warn, evidence)
+        TriggerLevel::Raise(Severity::Warning, evidence)
     } else if failed.saturating_mul(2) >= limits.storm_failed {
-        Level::Hold(evidence)
+        TriggerLevel::Sustain(evidence)
     } else {
-        Level::Below
+        TriggerLevel::Clear
     }
 }
 
@@ -122,24 +132,24 @@ mod tests {
     #[test]
     fn many_and_most_must_fail() {
         let judged = |failed, tried| level(failed, tried, 0, &Thresholds::default());
-        let raises = |failed, tried| matches!(judged(failed, tried), Level::Raise(..));
+        let raises = |failed, tried| matches!(judged(failed, tried), TriggerLevel::Raise(..));
         assert!(raises(20, 40) && raises(500, 500));
         assert!(!raises(19, 19), "few");
         assert!(!raises(30, 1000), "a health checker");
         assert!(!raises(25, 0), "nothing was tried from here");
         let seen = level(300, 310, 290, &Thresholds::default());
-        assert_eq!(seen, Level::Below, "they are in the table");
-        assert_eq!(judged(9, 9), Level::Below);
-        assert!(matches!(judged(12, 20), Level::Hold(_)));
+        assert_eq!(seen, TriggerLevel::Clear, "they are in the table");
+        assert_eq!(judged(9, 9), TriggerLevel::Clear);
+        assert!(matches!(judged(12, 20), TriggerLevel::Sustain(_)));
     }
 
     #[test]
     fn one_table_raises_nothing() {
-        let mut rule = FailedConnects::default();
+        let mut rule = FailedConnectsDetector::default();
         let storm = || level(30, 40, 0, &Thresholds::default());
-        assert!(matches!(rule.confirmed(storm()), Level::Hold(_)));
-        assert_eq!(rule.confirmed(Level::Below), Level::Below);
-        assert!(matches!(rule.confirmed(storm()), Level::Hold(_)));
-        assert!(matches!(rule.confirmed(storm()), Level::Raise(..)));
+        assert!(matches!(rule.confirm(storm()), TriggerLevel::Sustain(_)));
+        assert_eq!(rule.confirm(TriggerLevel::Clear), TriggerLevel::Clear);
+        assert!(matches!(rule.confirm(storm()), TriggerLevel::Sustain(_)));
+        assert!(matches!(rule.confirm(storm()), TriggerLevel::Raise(..)));
     }
 }

@@ -8,12 +8,12 @@
 //! it. Where the peer is on this machine, it is in `CLOSE_WAIT`, and the rule
 //! about that state names the program that must close.
 
-use super::party::Party;
-use super::standing::{Holder, Level, Standing};
-use super::{Case, Detector, Kernel, Scene, blind};
+use super::active_findings::{ActiveFindings, SocketHolder, TriggerLevel};
+use super::owner_key::OwnerKey;
+use super::{Detector, DetectorInput, KernelStats, TableContext, inactive_unless};
 use crate::model::endpoint::Endpoint;
-use crate::model::evidence::{Evidence, HalfClosed};
-use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
+use crate::model::evidence::{Evidence, FinWait2Evidence};
+use crate::model::finding::{Finding, InactiveRule, MissingInput, Rule, Severity};
 use crate::model::row::Row;
 use crate::model::state::State;
 use foldhash::HashSet;
@@ -22,65 +22,69 @@ use std::time::Duration;
 
 /// A finding per process.
 #[derive(Default)]
-pub(super) struct FinWait2 {
-    standing: Standing<Party>,
+pub(super) struct FinWait2Detector {
+    active: ActiveFindings<OwnerKey>,
 }
 
-impl Detector for FinWait2 {
-    fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
-        let mut found: BTreeMap<Party, (Holder<'_>, HalfClosed)> = BTreeMap::new();
+impl Detector for FinWait2Detector {
+    fn evaluate(&mut self, case: &DetectorInput<'_>) -> Vec<Finding> {
+        let mut found: BTreeMap<OwnerKey, (SocketHolder<'_>, FinWait2Evidence)> = BTreeMap::new();
         let after = case.limits.fin_wait_2_after;
-        let old: Vec<&Row> = held(case.scene)
+        let old: Vec<&Row> = held_rows(case.context)
             .filter(|row| row.state_since.age(case.now) >= after)
             .collect();
-        let told = told_of_peers(case.scene, &old);
-        for row in old.into_iter().filter(|row| !told.contains(&peer_of(row))) {
-            let idle = idle(row, case.scene).filter(|(idle, _)| *idle >= after);
+        let told = peers_in_close_wait(case.context, &old);
+        for row in old.into_iter().filter(|row| !told.contains(&peer_key(row))) {
+            let idle = idle_time(row, case.context).filter(|(idle, _)| *idle >= after);
             if let Some((idle, shut)) = idle
-                && let Some((party, holder)) = case.scene.party(row)
+                && let Some((party, holder)) = case.context.owner_key(row)
             {
                 let (_, evidence) = found
                     .entry(party)
-                    .or_insert_with(|| (holder, HalfClosed::default()));
+                    .or_insert_with(|| (holder, FinWait2Evidence::default()));
                 let age = row.state_since.age(case.now);
                 add(evidence, row, age, idle, shut);
             }
         }
         for (party, (holder, evidence)) in found {
             let many = evidence.sockets >= case.limits.fin_wait_2_many;
-            let severity = if many { Severity::Warn } else { Severity::Info };
-            let level = Level::Raise(severity, Evidence::FinWait2(evidence));
-            self.standing.judge(party, holder, level, case.now);
+            let severity = if many {
+                Severity::Warning
+            } else {
+                Severity::Info
+            };
+            let level = TriggerLevel::Raise(severity, Evidence::FinWait2(evidence));
+            self.active.update(party, holder, level, case.now);
         }
-        self.standing.findings(case.now, case.limits.clearing)
+        self.active.finish_round(case.now, case.limits.clearing)
     }
 
-    fn blind(&self, kernel: &Kernel) -> Option<Blind> {
-        blind(Rule::FinWait2, Lack::TcpInfo, kernel.tells_backlogs())
+    fn missing_input(&self, kernel: &KernelStats) -> Option<InactiveRule> {
+        inactive_unless(Rule::FinWait2, MissingInput::TcpInfo, kernel.has_backlogs())
     }
 }
 
 /// Rows in `FIN_WAIT_2` that a program holds.
-fn held<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = &'a Row> {
-    let passing = scene.muster.passing(scene.rows);
+fn held_rows<'a>(scene: &'a TableContext<'_>) -> impl Iterator<Item = &'a Row> {
+    let passing = scene.row_groups.transient(scene.rows);
     passing.filter(|row| row.socket.state == State::FinWait2 && row.socket.inode.is_some())
 }
 
 /// Network namespace, local and remote end.
-type Ends = (u32, Endpoint, Endpoint);
+type PeerKey = (u32, Endpoint, Endpoint);
 
 /// Addresses of a row as its peer has them.
-fn peer_of(row: &Row) -> Ends {
+fn peer_key(row: &Row) -> PeerKey {
     (row.socket.namespace, row.socket.remote, row.socket.local)
 }
 
 /// Addresses of the connections that a program on this machine must close.
-fn told_of_peers(scene: &Scene<'_>, old: &[&Row]) -> HashSet<Ends> {
+fn peers_in_close_wait(scene: &TableContext<'_>, old: &[&Row]) -> HashSet<PeerKey> {
     if old.is_empty() {
         // A large table is not indexed without need.
         return HashSet::default();
     }
-    let closed = scene.muster.close_wait(scene.rows);
+    let closed = scene.row_groups.close_wait(scene.rows);
     let told = closed.filter(|row| scene.names_holder(row));
     told.map(|row| (row.socket.namespace, row.socket.local, row.socket.remote))
         .collect()
@@ -88,19 +92,19 @@ fn told_of_peers(scene: &Scene<'_>, old: &[&Row]) -> HashSet<Ends> {
 
 /// Time since data last came, and true if the program has shut down its
 /// receiving half, too; none where `TCP_INFO` is unknown.
-fn idle(row: &Row, scene: &Scene<'_>) -> Option<(Duration, bool)> {
+fn idle_time(row: &Row, scene: &TableContext<'_>) -> Option<(Duration, bool)> {
     let info = &scene.details.find(&row.socket.key())?.info;
     let idle = Duration::from_millis(info.last_data_received_ms.into());
-    Some((idle, info.receiving_shut == Some(true)))
+    Some((idle, info.receive_shutdown == Some(true)))
 }
 
-fn add(evidence: &mut HalfClosed, row: &Row, age: Duration, idle: Duration, shut: bool) {
+fn add(evidence: &mut FinWait2Evidence, row: &Row, age: Duration, idle: Duration, shut: bool) {
     if evidence.sockets == 0 || age > evidence.longest {
         evidence.longest = age;
-        evidence.at_least = !row.entry_seen;
+        evidence.is_lower_bound = !row.saw_state_entry;
         evidence.peer = row.socket.remote;
         evidence.idle = idle;
     }
     evidence.sockets += 1;
-    evidence.shut += u32::from(shut);
+    evidence.receive_shutdown += u32::from(shut);
 }

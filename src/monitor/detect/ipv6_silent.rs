@@ -3,26 +3,26 @@
 //! Programs that try IPv6 first then look as if half of their attempts failed.
 //! It is about the machine, not about one process.
 
-use super::profile::{Profile, host, is_outside_v4, is_outside_v6, small};
-use super::standing::{Level, Standing};
+use super::active_findings::{ActiveFindings, TriggerLevel};
+use super::profile::{Profile, host, is_outside_v4, is_outside_v6, saturating_u32};
 use super::thresholds::Thresholds;
-use super::{Case, Detector};
+use super::{Detector, DetectorInput};
 use crate::model::endpoint::Endpoint;
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, Severity};
 
 /// At most one finding, without a process.
 #[derive(Default)]
-pub(super) struct Ipv6Silent {
-    standing: Standing<()>,
+pub(super) struct Ipv6SilentDetector {
+    active: ActiveFindings<()>,
 }
 
-impl Detector for Ipv6Silent {
-    fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
-        let families = Families::of(case.profiles);
-        let level = case.outlook.temper(families.level(case.limits));
-        self.standing.judge((), None, level, case.now);
-        self.standing.findings(case.now, case.limits.clearing)
+impl Detector for Ipv6SilentDetector {
+    fn evaluate(&mut self, case: &DetectorInput<'_>) -> Vec<Finding> {
+        let families = FamilyCounts::of(case.profiles);
+        let level = case.network.dampen(families.level(case.limits));
+        self.active.update((), None, level, case.now);
+        self.active.finish_round(case.now, case.limits.clearing)
     }
 }
 
@@ -30,7 +30,7 @@ impl Detector for Ipv6Silent {
 /// IPv6 host at all, but about as many IPv4 hosts as it fails to reach by IPv6.
 /// A scanner of IPv6 hosts does not.
 pub(super) fn explains(profile: &Profile, limits: &Thresholds) -> bool {
-    let families = Families::of(std::slice::from_ref(profile));
+    let families = FamilyCounts::of(std::slice::from_ref(profile));
     let v4_failed = profile.failed.len().saturating_sub(families.v6_failed);
     families.v6_reached == 0
         && families.v6_failed > v4_failed
@@ -48,13 +48,13 @@ pub(super) fn explains_destination(profile: &Profile, destination: Endpoint) -> 
 /// Hosts outside this machine by family and outcome. All zero where no IPv6
 /// host failed: then the others do not matter.
 #[derive(Default)]
-struct Families {
+struct FamilyCounts {
     v6_failed: usize,
     v6_reached: usize,
     v4_reached: usize,
 }
 
-impl Families {
+impl FamilyCounts {
     fn of(profiles: &[Profile]) -> Self {
         let failed = profiles.iter().flat_map(|profile| &profile.failed);
         let reached = || profiles.iter().flat_map(|profile| &profile.reached);
@@ -69,27 +69,27 @@ impl Families {
         }
     }
 
-    fn level(&self, limits: &Thresholds) -> Level {
+    fn level(&self, limits: &Thresholds) -> TriggerLevel {
         let least = limits.ipv6_failed as usize;
         let evidence = Evidence::Ipv6Silent {
-            failed: small(self.v6_failed),
-            reached: small(self.v4_reached),
+            failed: saturating_u32(self.v6_failed),
+            reached: saturating_u32(self.v4_reached),
         };
         if self.v6_reached > 0 {
             // One answer refutes it.
-            Level::Explained
+            TriggerLevel::Suppress
         } else if self.v6_failed >= least && self.v4_answers_instead(limits) {
-            Level::Raise(Severity::Info, evidence)
+            TriggerLevel::Raise(Severity::Info, evidence)
         } else if self.v6_failed * 2 >= least {
-            Level::Hold(evidence)
+            TriggerLevel::Sustain(evidence)
         } else {
-            Level::Below
+            TriggerLevel::Clear
         }
     }
 
     fn v4_answers_instead(&self, limits: &Thresholds) -> bool {
-        let wanted = f64::from(small(self.v6_failed)) * limits.ipv6_share;
-        self.v4_reached > 0 && f64::from(small(self.v4_reached)) >= wanted
+        let wanted = f64::from(saturating_u32(self.v6_failed)) * limits.ipv6_share;
+        self.v4_reached > 0 && f64::from(saturating_u32(self.v4_reached)) >= wanted
     }
 }
 
@@ -114,8 +114,8 @@ mod tests {
     use super::*;
 
     fn is_raised(profiles: &[Profile]) -> bool {
-        let level = Families::of(profiles).level(&Thresholds::default());
-        matches!(level, Level::Raise(..))
+        let level = FamilyCounts::of(profiles).level(&Thresholds::default());
+        matches!(level, TriggerLevel::Raise(..))
     }
 
     #[test]

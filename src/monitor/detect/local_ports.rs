@@ -2,22 +2,22 @@
 //! address (`local_ports/source.rs`). No counter of the kernel moves when they have:
 //! `connect` fails with EADDRNOTAVAIL, and `bind` with EADDRINUSE.
 
-mod source;
+mod per_address;
 
-use super::profile::small;
-use super::standing::{Level, Standing};
+use super::active_findings::{ActiveFindings, TriggerLevel};
+use super::profile::saturating_u32;
 use super::thresholds::Thresholds;
-use super::{Case, Detector, Kernel, Scene, blind};
+use super::{Detector, DetectorInput, KernelStats, TableContext, inactive_unless};
 use crate::model::endpoint::Endpoint;
-use crate::model::evidence::{Evidence, PortUse};
-use crate::model::finding::{Blind, Finding, Lack, Rule, Severity};
+use crate::model::evidence::{Evidence, LocalPortsEvidence};
+use crate::model::finding::{Finding, InactiveRule, MissingInput, Rule, Severity};
 use crate::model::limits::Limits;
 use crate::model::owner::ProcessId;
 use crate::model::process::Process;
 use crate::model::protocol::Protocol;
 use crate::model::row::{LastOwner, Phase, Row};
 use crate::model::state::State;
-use crate::model::time::Stamp;
+use crate::model::time::Timestamp;
 use foldhash::fast::RandomState;
 use foldhash::{HashMap, HashMapExt};
 use std::collections::BTreeMap;
@@ -27,60 +27,64 @@ use std::time::Duration;
 
 /// Interval of counting: it walks every row, and ports do not run out within a
 /// moment.
-const STEP: Duration = Duration::from_secs(5);
+const COUNT_INTERVAL: Duration = Duration::from_secs(5);
 /// Time after which a port in `TIME_WAIT` can be used again, where
 /// `tcp_tw_reuse` allows it (`tcp_tw_reuse_delay`).
-const REUSABLE: Duration = Duration::from_secs(1);
+const TIME_WAIT_REUSE_DELAY: Duration = Duration::from_secs(1);
 
 /// Number of groups into which destinations are sorted at first.
 const BUCKETS: usize = 1 << 14;
 
 /// Source and destination; no destination for all ports of an address.
-type Route = (Endpoint, Option<Endpoint>);
+type PortRoute = (Endpoint, Option<Endpoint>);
 
 /// A finding per route.
 #[derive(Default)]
-pub(super) struct LocalPorts {
-    standing: Standing<Route>,
-    counted: Option<Stamp>,
-    last: Vec<Used>,
+pub(super) struct LocalPortsDetector {
+    active: ActiveFindings<PortRoute>,
+    counted_at: Option<Timestamp>,
+    usage: Vec<RouteUsage>,
 }
 
 /// Ports in use by one route.
-struct Used {
-    route: Route,
+struct RouteUsage {
+    route: PortRoute,
     count: u32,
     process: Option<Arc<Process>>,
 }
 
-impl Detector for LocalPorts {
-    fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
-        let Some(room) = Room::of(&case.scene.kernel.settings) else {
+impl Detector for LocalPortsDetector {
+    fn evaluate(&mut self, case: &DetectorInput<'_>) -> Vec<Finding> {
+        let Some(room) = EphemeralPorts::of(&case.context.kernel.settings) else {
             return Vec::new();
         };
-        if self.counted.is_none_or(|at| at.age(case.now) >= STEP) {
-            self.counted = Some(case.now);
-            self.last = count(case.scene, room, case.limits);
-            let by_source = source::count(case.scene, room, case.limits, &self.last);
-            self.last.extend(by_source);
+        if self
+            .counted_at
+            .is_none_or(|at| at.age(case.now) >= COUNT_INTERVAL)
+        {
+            self.counted_at = Some(case.now);
+            self.usage = count_routes(case.context, room, case.limits);
+            let by_source =
+                per_address::count_addresses(case.context, room, case.limits, &self.usage);
+            self.usage.extend(by_source);
         }
-        for used in &self.last {
+        for used in &self.usage {
             let level = level(used, room, case.limits);
             let process = used.process.as_ref();
-            self.standing.judge(used.route, process, level, case.now);
+            self.active.update(used.route, process, level, case.now);
         }
-        self.standing.findings(case.now, case.limits.clearing)
+        self.active.finish_round(case.now, case.limits.clearing)
     }
 
-    fn blind(&self, kernel: &Kernel) -> Option<Blind> {
-        let told = Room::of(&kernel.settings).is_some();
-        blind(Rule::LocalPorts, Lack::Settings, told)
+    fn missing_input(&self, kernel: &KernelStats) -> Option<InactiveRule> {
+        let told = EphemeralPorts::of(&kernel.settings).is_some();
+        inactive_unless(Rule::LocalPorts, MissingInput::Settings, told)
     }
 }
 
 /// Ports for connections that name none.
 #[derive(Clone, Copy)]
-struct Room {
+struct EphemeralPorts {
     first: u16,
     last: u16,
     count: u32,
@@ -88,7 +92,7 @@ struct Room {
     reuse: Option<u32>,
 }
 
-impl Room {
+impl EphemeralPorts {
     fn of(settings: &Limits) -> Option<Self> {
         let (first, last) = settings.local_ports?;
         let all = u32::from(last.checked_sub(first)?) + 1;
@@ -103,12 +107,12 @@ impl Room {
     }
 
     /// True if a row takes one of them from its route.
-    fn is_taken_by(self, row: &Row, now: Stamp) -> bool {
+    fn is_used_by(self, row: &Row, now: Timestamp) -> bool {
         let socket = &row.socket;
         let connection = socket.protocol == Protocol::Tcp && socket.peer().is_some();
         let within = (self.first..=self.last).contains(&socket.local.port);
         let reused = socket.state == State::TimeWait
-            && row.state_since.age(now) >= REUSABLE
+            && row.state_since.age(now) >= TIME_WAIT_REUSE_DELAY
             && match self.reuse {
                 Some(1) => true,
                 // The default: within this machine only.
@@ -120,7 +124,11 @@ impl Room {
 }
 
 /// Returns the routes that take a relevant share.
-fn count(scene: &Scene<'_>, room: Room, limits: &Thresholds) -> Vec<Used> {
+fn count_routes(
+    scene: &TableContext<'_>,
+    room: EphemeralPorts,
+    limits: &Thresholds,
+) -> Vec<RouteUsage> {
     let least = limits.ports_amber / 2.0 * f64::from(room.count);
     let enough = |count: usize| u32::try_from(count).is_ok_and(|count| f64::from(count) >= least);
     // Too few sockets for any route to take that share.
@@ -129,7 +137,7 @@ fn count(scene: &Scene<'_>, room: Room, limits: &Thresholds) -> Vec<Used> {
     }
     let taking = || {
         let rows = scene.rows.iter();
-        rows.filter(|row| scene.kernel.covers(row) && room.is_taken_by(row, scene.now))
+        rows.filter(|row| scene.kernel.covers(row) && room.is_used_by(row, scene.now))
     };
     // First in groups: a client of many servers has as many routes as
     // connections, and almost none of them is worth a map entry.
@@ -145,19 +153,19 @@ fn count(scene: &Scene<'_>, room: Room, limits: &Thresholds) -> Vec<Used> {
     if !counts.iter().any(|count| f64::from(*count) >= least) {
         return Vec::new();
     }
-    let mut routes: HashMap<Route, Vec<&Row>> = HashMap::new();
+    let mut routes: HashMap<PortRoute, Vec<&Row>> = HashMap::new();
     for row in taking().filter(|row| f64::from(counts[bucket(row)]) >= least) {
         let from = Endpoint::new(row.socket.local.address(), 0);
         let route = (from, Some(row.socket.remote));
         routes.entry(route).or_default().push(row);
     }
     routes.retain(|_, rows| enough(rows.len()));
-    let mut used: Vec<Used> = routes
+    let mut used: Vec<RouteUsage> = routes
         .into_iter()
-        .map(|(route, rows)| Used {
+        .map(|(route, rows)| RouteUsage {
             route,
-            count: small(rows.len()),
-            process: mostly(scene, &rows),
+            count: saturating_u32(rows.len()),
+            process: main_owner(scene, &rows),
         })
         .collect();
     used.sort_by_key(|used| used.route);
@@ -166,10 +174,10 @@ fn count(scene: &Scene<'_>, room: Room, limits: &Thresholds) -> Vec<Used> {
 
 /// The process that holds most of these rows, or held them last: those in
 /// `TIME_WAIT` have no owner any more.
-fn mostly(scene: &Scene<'_>, rows: &[&Row]) -> Option<Arc<Process>> {
+fn main_owner(scene: &TableContext<'_>, rows: &[&Row]) -> Option<Arc<Process>> {
     let mut counts: BTreeMap<ProcessId, usize> = BTreeMap::new();
     for row in rows {
-        let holder = row.owners.of(scene.holders).first();
+        let holder = row.owners.resolve(scene.holders).first();
         let present = holder.map(|holder| holder.process);
         let owner = present.or_else(|| row.last_owner.map(LastOwner::process));
         if let Some(owner) = owner {
@@ -180,21 +188,21 @@ fn mostly(scene: &Scene<'_>, rows: &[&Row]) -> Option<Arc<Process>> {
     scene.interner.get(most).cloned()
 }
 
-fn level(used: &Used, room: Room, limits: &Thresholds) -> Level {
+fn level(used: &RouteUsage, room: EphemeralPorts, limits: &Thresholds) -> TriggerLevel {
     let (from, to) = used.route;
-    let evidence = Evidence::LocalPorts(PortUse {
-        from: from.address(),
-        to,
+    let evidence = Evidence::LocalPorts(LocalPortsEvidence {
+        local_address: from.address(),
+        destination: to,
         used: used.count,
-        room: room.count,
+        available: room.count,
     });
     let reaches = |share: f64| f64::from(used.count) >= share * f64::from(room.count);
     if reaches(limits.ports_red) {
-        Level::Raise(Severity::Alarm, evidence)
+        TriggerLevel::Raise(Severity::Critical, evidence)
     } else if reaches(limits.ports_amber) {
-        Level::Raise(Severity::Warn, evidence)
+        TriggerLevel::Raise(Severity::Warning, evidence)
     } else {
-        Level::Hold(evidence)
+        TriggerLevel::Sustain(evidence)
     }
 }
 
@@ -212,40 +220,43 @@ mod tests {
     }
 
     fn severity(count: u32) -> Option<Severity> {
-        let room = Room::of(&settings(None)).unwrap();
-        let used = Used {
-            route: Route::default(),
+        let room = EphemeralPorts::of(&settings(None)).unwrap();
+        let used = RouteUsage {
+            route: PortRoute::default(),
             count,
             process: None,
         };
         match level(&used, room, &Thresholds::default()) {
-            Level::Raise(severity, _) => Some(severity),
+            TriggerLevel::Raise(severity, _) => Some(severity),
             _ => None,
         }
     }
 
     #[test]
-    fn seven_tenths_are_amber_and_nine_red() {
+    fn seventy_percent_warns_and_ninety_alarms() {
         assert_eq!(severity(62), None);
-        assert_eq!(severity(63), Some(Severity::Warn));
-        assert_eq!(severity(81), Some(Severity::Alarm));
+        assert_eq!(severity(63), Some(Severity::Warning));
+        assert_eq!(severity(81), Some(Severity::Critical));
     }
 
     #[test]
-    fn reserved_ports_are_no_room_and_an_odd_range_is_none() {
-        assert_eq!(Room::of(&settings(None)).unwrap().count, 90);
-        let odd = Limits {
+    fn reserved_ports_and_invalid_ranges_leave_no_ports() {
+        assert_eq!(EphemeralPorts::of(&settings(None)).unwrap().count, 90);
+        let suspicious = Limits {
             local_ports: Some((50, 40)),
             ..Limits::default()
         };
-        assert!(Room::of(&odd).is_none());
+        assert!(EphemeralPorts::of(&suspicious).is_none());
         for reserved in [100, 101] {
             let none_left = Limits {
                 reserved_ports: Some(reserved),
                 ..settings(None)
             };
-            assert!(Room::of(&none_left).is_none(), "{reserved} reserved");
+            assert!(
+                EphemeralPorts::of(&none_left).is_none(),
+                "{reserved} reserved"
+            );
         }
-        assert!(Room::of(&Limits::default()).is_none());
+        assert!(EphemeralPorts::of(&Limits::default()).is_none());
     }
 }

@@ -3,31 +3,35 @@
 //! There may be a finding for each of many processes, and a hundred thousand
 //! rows: each row is compared only with the findings of its holders.
 
-use crate::model::evidence::Lead;
+use crate::model::evidence::RowSelector;
 use crate::model::finding::{Finding, Severity};
 use crate::model::owner::{Holder, ProcessId};
 use crate::model::row::{Phase, Row};
 use crate::monitor::interner::Interner;
-use crate::monitor::ledger::Turned;
+use crate::monitor::ledger::TableUpdate;
 
 /// Marks the rows of warnings and alarms.
-pub(in crate::monitor) fn flag(turned: &mut Turned, interner: &Interner, findings: &[Finding]) {
-    let mut marks = Marks::default();
+pub(in crate::monitor) fn set_row_severities(
+    update: &mut TableUpdate,
+    interner: &Interner,
+    findings: &[Finding],
+) {
+    let mut marks = RowMarks::default();
     for finding in findings
         .iter()
-        .filter(|each| each.severity >= Severity::Warn)
+        .filter(|each| each.severity >= Severity::Warning)
     {
         marks.add(finding, interner);
     }
     if marks.is_empty() {
         return;
     }
-    let Turned { rows, holders, .. } = turned;
+    let TableUpdate { rows, holders, .. } = update;
     for row in rows.iter_mut().filter(|row| row.phase != Phase::Closed) {
-        let gravest = marks.gravest(row, holders);
+        let gravest = marks.highest_severity(row, holders);
         // Few rows are written to: the memory of the others stays clean.
         if gravest.is_some() {
-            row.flagged = gravest.max(row.flagged);
+            row.severity = gravest.max(row.severity);
         }
     }
 }
@@ -35,36 +39,36 @@ pub(in crate::monitor) fn flag(turned: &mut Turned, interner: &Interner, finding
 /// The part of a finding that rows are compared with, computed once and not for
 /// each row.
 #[derive(Clone, Copy)]
-struct Mark {
+struct RowMark {
     severity: Severity,
-    lead: Lead,
+    selector: RowSelector,
 }
 
 /// Findings by the processes whose rows they may be about.
 #[derive(Default)]
-struct Marks {
-    anybodys: Vec<Mark>,
+struct RowMarks {
+    any_process: Vec<RowMark>,
     /// By process number.
-    of: Vec<Vec<Mark>>,
+    by_process: Vec<Vec<RowMark>>,
 }
 
-impl Marks {
+impl RowMarks {
     fn add(&mut self, finding: &Finding, interner: &Interner) {
-        let lead = finding.lead();
-        let mark = Mark {
+        let lead = finding.row_selector();
+        let mark = RowMark {
             severity: finding.severity,
-            lead,
+            selector: lead,
         };
-        match finding.process.as_deref().filter(|_| !lead.unheld) {
-            None => self.anybodys.push(mark),
+        match finding.process.as_deref().filter(|_| !lead.include_unowned) {
+            None => self.any_process.push(mark),
             Some(_) => {
                 for process in finding.processes() {
                     // A process that is unknown holds nothing any more.
                     if let Some(ProcessId(number)) = interner.find(process) {
                         let place = number as usize;
-                        let places = self.of.len().max(place + 1);
-                        self.of.resize_with(places, Vec::new);
-                        self.of[place].push(mark);
+                        let places = self.by_process.len().max(place + 1);
+                        self.by_process.resize_with(places, Vec::new);
+                        self.by_process[place].push(mark);
                     }
                 }
             }
@@ -72,17 +76,17 @@ impl Marks {
     }
 
     fn is_empty(&self) -> bool {
-        self.anybodys.is_empty() && self.of.is_empty()
+        self.any_process.is_empty() && self.by_process.is_empty()
     }
 
     /// The highest severity of the findings about a row.
-    fn gravest(&self, row: &Row, holders: &[Holder]) -> Option<Severity> {
-        let owners = row.owners.of(holders).iter();
-        let theirs = owners.filter_map(|holder| self.of.get(holder.process.0 as usize));
+    fn highest_severity(&self, row: &Row, holders: &[Holder]) -> Option<Severity> {
+        let owners = row.owners.resolve(holders).iter();
+        let theirs = owners.filter_map(|holder| self.by_process.get(holder.process.0 as usize));
         let fitting = theirs
             .flatten()
-            .chain(&self.anybodys)
-            .filter(|mark| mark.lead.fits(&row.socket));
+            .chain(&self.any_process)
+            .filter(|mark| mark.selector.matches(&row.socket));
         fitting.map(|mark| mark.severity).max()
     }
 }

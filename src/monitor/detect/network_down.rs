@@ -3,31 +3,32 @@
 //! Unlike the others, this finding does not stay for a while: one answer
 //! refutes it.
 
-use super::standing::{Level, Standing};
-use super::weather::Outlook;
-use super::{Case, Detector};
+use super::active_findings::{ActiveFindings, TriggerLevel};
+use super::network_health::NetworkStatus;
+use super::{Detector, DetectorInput};
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, Severity};
 
 /// At most one finding, without a process.
 #[derive(Default)]
-pub(super) struct NetworkDown {
-    standing: Standing<()>,
+pub(super) struct NetworkDownDetector {
+    active: ActiveFindings<()>,
 }
 
-impl Detector for NetworkDown {
-    fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
-        self.standing.judge((), None, level(case.outlook), case.now);
-        self.standing.findings(case.now, case.limits.clearing)
+impl Detector for NetworkDownDetector {
+    fn evaluate(&mut self, case: &DetectorInput<'_>) -> Vec<Finding> {
+        self.active.update((), None, level(case.network), case.now);
+        self.active.finish_round(case.now, case.limits.clearing)
     }
 }
 
-fn level(outlook: Outlook) -> Level {
+fn level(outlook: NetworkStatus) -> TriggerLevel {
     match outlook {
-        Outlook::Down { processes, failed } => {
-            Level::Raise(Severity::Warn, Evidence::NetworkDown { processes, failed })
-        }
-        Outlook::Doubtful => Level::Below,
-        Outlook::Fair | Outlook::Cleared => Level::Explained,
+        NetworkStatus::Down { processes, failed } => TriggerLevel::Raise(
+            Severity::Warning,
+            Evidence::NetworkDown { processes, failed },
+        ),
+        NetworkStatus::Suspect => TriggerLevel::Clear,
+        NetworkStatus::Up | NetworkStatus::Recovered => TriggerLevel::Suppress,
     }
 }

@@ -18,7 +18,7 @@ pub(in crate::monitor) fn name_openers(
         return;
     }
     for finding in findings {
-        let is_unseen = finding.process.is_none() && finding.holder.unseen.is_some();
+        let is_unseen = finding.process.is_none() && finding.holder.unknown.is_some();
         finding.holder.opener = is_unseen
             .then(|| common_opener(finding, rows, openers))
             .flatten();
@@ -30,13 +30,13 @@ fn common_opener(
     rows: &[Row],
     openers: &Openers<SocketKey>,
 ) -> Option<Arc<Unit>> {
-    let lead = finding.lead();
-    let unseen = finding.holder.unseen?;
+    let lead = finding.row_selector();
+    let unseen = finding.holder.unknown?;
     let mut concerned = rows.iter().filter(|row| {
-        row.unowned == Some(unseen.reason)
+        row.no_owner_reason == Some(unseen.reason)
             && row.phase != Phase::Closed
             && row.socket.namespace == unseen.namespace
-            && lead.fits(&row.socket)
+            && lead.matches(&row.socket)
     });
     let place = |row: &Row| openers.place(&row.socket.key());
     let first = place(concerned.next()?)?;
@@ -67,7 +67,7 @@ mod tests {
             })
             .collect();
         let mut hidden = table(&sockets);
-        hidden.owner_search = OwnerSearch::InPart;
+        hidden.owner_search = OwnerSearch::Partial;
         hidden.holders.clear();
         hidden.owners.fill(OwnerSpan::default());
         let opened = (0..60_u32).zip(units.iter().cycle());
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_finding_names_the_unit_that_opened_all_of_its_sockets() {
-        let unit = |name| Some(Arc::new(Unit::of_system(name)));
+        let unit = |name| Some(Arc::new(Unit::system(name)));
         let (web, database) = (unit("web.service"), unit("db.service"));
         for (units, expected) in [
             (vec![web.clone()], Some("web.service")),

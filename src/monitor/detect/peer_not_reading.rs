@@ -11,44 +11,44 @@
 //! (`tcp_orphan_retries`): no program can do anything about these, and all of a
 //! network namespace are one finding.
 
-use super::blocked::is_window_closed;
-use super::party::Party;
-use super::standing::Holder;
-use super::still::Still;
-use super::{Case, Detector};
+use super::active_findings::SocketHolder;
+use super::blocked_writers::is_window_closed;
+use super::owner_key::OwnerKey;
+use super::stalled_queues::StalledQueues;
+use super::{Detector, DetectorInput};
 use crate::model::evidence::Evidence;
-use crate::model::finding::{Finding, Severity, UnseenHolder};
-use crate::model::owner::Unowned;
+use crate::model::finding::{Finding, Severity, UnknownHolder};
+use crate::model::owner::NoOwnerReason;
 use crate::model::row::Row;
 use crate::model::state::State;
 
 /// A finding per process, and one for closed connections.
 #[derive(Default)]
-pub(super) struct PeerNotReading {
-    held: Still,
-    orphaned: Still,
+pub(super) struct PeerNotReadingDetector {
+    held: StalledQueues,
+    orphaned: StalledQueues,
 }
 
-impl Detector for PeerNotReading {
-    fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
+impl Detector for PeerNotReadingDetector {
+    fn evaluate(&mut self, case: &DetectorInput<'_>) -> Vec<Finding> {
         let waiting = |row: &Row| {
-            let reader = case.blocked.reader_of(row);
-            let is_told = reader.is_some_and(|reader| case.scene.names_holder(reader));
+            let reader = case.blocked_writers.reader_of(row);
+            let is_told = reader.is_some_and(|reader| case.context.names_holder(reader));
             (is_window_closed(row) && !is_told).then(|| unsent(row))
         };
-        let mut findings = self.held.judge(
+        let mut findings = self.held.evaluate(
             case,
-            |row| case.scene.party(row),
+            |row| case.context.owner_key(row),
             waiting,
             |_| Some(Severity::Info),
             Evidence::PeerNotReading,
         );
-        findings.extend(self.orphaned.judge(
+        findings.extend(self.orphaned.evaluate(
             case,
-            |row| Some((orphans(row)?, Holder::default())),
+            |row| Some((orphan_key(row)?, SocketHolder::default())),
             waiting,
             |_| Some(Severity::Info),
-            Evidence::OrphansNotRead,
+            Evidence::PeerNotReadingOrphans,
         ));
         findings
     }
@@ -64,9 +64,9 @@ fn unsent(row: &Row) -> u32 {
 }
 
 /// Key of the closed connections, if a row is one.
-fn orphans(row: &Row) -> Option<Party> {
-    let unseen = UnseenHolder::of(row)?;
-    (unseen.reason == Unowned::Orphan).then_some(Party::Unseen(UnseenHolder {
+fn orphan_key(row: &Row) -> Option<OwnerKey> {
+    let unseen = UnknownHolder::from_row(row)?;
+    (unseen.reason == NoOwnerReason::Orphan).then_some(OwnerKey::Unknown(UnknownHolder {
         uid: None,
         port: None,
         ..unseen

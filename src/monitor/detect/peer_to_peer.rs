@@ -1,40 +1,40 @@
 //! Rule: many hosts on many ports fail. Peers come and go, and each listens on
 //! a port of its own; a scanner tries the same port everywhere.
 
-use super::party::Party;
-use super::profile::{Profile, share, small};
-use super::standing::{Level, Standing};
+use super::active_findings::{ActiveFindings, TriggerLevel};
+use super::owner_key::OwnerKey;
+use super::profile::{Profile, saturating_u32, share};
 use super::thresholds::Thresholds;
-use super::{Case, Detector};
+use super::{Detector, DetectorInput};
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, Severity};
 
 /// A finding per process.
 #[derive(Default)]
-pub(super) struct PeerToPeer {
-    standing: Standing<Party>,
+pub(super) struct PeerToPeerDetector {
+    active: ActiveFindings<OwnerKey>,
 }
 
-impl Detector for PeerToPeer {
-    fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
-        case.judge_each_process(&mut self.standing, |profile| level(profile, case.limits))
+impl Detector for PeerToPeerDetector {
+    fn evaluate(&mut self, case: &DetectorInput<'_>) -> Vec<Finding> {
+        case.evaluate_each_process(&mut self.active, |profile| level(profile, case.limits))
     }
 }
 
-fn level(profile: &Profile, limits: &Thresholds) -> Level {
+fn level(profile: &Profile, limits: &Thresholds) -> TriggerLevel {
     let evidence = Evidence::PeerToPeer {
-        failed: small(profile.failed.len()),
-        contacts: small(profile.contacts()),
-        ports: small(profile.failed_ports()),
+        failed: saturating_u32(profile.failed.len()),
+        contacts: saturating_u32(profile.contacts()),
+        ports: saturating_u32(profile.failed_ports()),
     };
     if explains(profile, limits) {
-        Level::Raise(Severity::Info, evidence)
+        TriggerLevel::Raise(Severity::Info, evidence)
     } else if profile.failed.len() * 2 >= limits.peers_failed as usize
         && is_scattered(profile, limits)
     {
-        Level::Hold(evidence)
+        TriggerLevel::Sustain(evidence)
     } else {
-        Level::Below
+        TriggerLevel::Clear
     }
 }
 

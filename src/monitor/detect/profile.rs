@@ -1,11 +1,11 @@
 //! Summary of the contacts of one client, as the rules evaluate it.
 
-use super::contact::{Contact, Outcome};
-use super::party::Client;
+use super::contact::{Contact, ContactOutcome};
+use super::owner_key::Client;
 use super::thresholds::Thresholds;
 use crate::model::endpoint::Endpoint;
-use crate::model::protocol::Family;
-use crate::model::time::Stamp;
+use crate::model::protocol::IpFamily;
+use crate::model::time::Timestamp;
 
 /// One client and its first contacts within the window.
 #[derive(Clone, Debug)]
@@ -13,107 +13,125 @@ pub(super) struct Profile {
     pub(super) client: Client,
     /// True if the process still runs, or is unknown.
     pub(super) alive: bool,
-    pub(super) pace: Pace,
+    pub(super) rate: AttemptRate,
     /// Destinations that failed, in order.
     pub(super) failed: Vec<Endpoint>,
     /// Number of them that refused, where reported.
     pub(super) refused: usize,
     /// True if no destination has answered, so that cancelled attempts count as
     /// failed.
-    pub(super) impatient: bool,
+    pub(super) gave_up_early: bool,
     /// Destinations that answered, in no order: there may be very many.
     pub(super) reached: Vec<Endpoint>,
     /// Destinations for which sockets wait in vain just now, in order.
-    pub(super) silent: Vec<Silent>,
+    pub(super) silent: Vec<SilentDestination>,
     /// Destinations outside this machine that fail since anything outside last
     /// answered, in order.
-    pub(super) stranded: Vec<Stranded>,
+    pub(super) unreachable: Vec<UnreachableHost>,
     /// Number of its own attempts that may not have been seen.
-    pub(super) unseen: u64,
+    pub(super) untracked: u64,
 }
 
 /// Rate of its attempts.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
+pub(super) struct AttemptRate {
     /// Likelihood ratio of the random walk.
-    pub(super) walk: f64,
+    pub(super) trw_ratio: f64,
     /// Length of the longest throttle queue.
-    pub(super) queue: u32,
+    pub(super) throttle_queue: u32,
     /// Sockets in `SYN_SENT`.
-    pub(super) waiting: u32,
+    pub(super) syn_sent: u32,
 }
 
 /// Reference values for the contacts in one table.
 #[derive(Clone, Copy)]
-pub(super) struct Measure<'a> {
-    pub(super) now: Stamp,
+pub(super) struct ProfileContext<'a> {
+    pub(super) now: Timestamp,
     /// Number of the table.
-    pub(super) round: u32,
+    pub(super) table_number: u32,
     /// Time at which anything outside this machine last answered.
-    pub(super) last_answer: Option<Stamp>,
+    pub(super) last_answer: Option<Timestamp>,
     pub(super) limits: &'a Thresholds,
 }
 
 /// A destination that does not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Silent {
+pub(super) struct SilentDestination {
     pub(super) destination: Endpoint,
     /// Time of the first failure.
-    pub(super) since: Stamp,
+    pub(super) since: Timestamp,
     /// Sockets that wait for it in vain.
     pub(super) waiting: u32,
 }
 
 /// A destination that fails while nothing else answers either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Stranded {
+pub(super) struct UnreachableHost {
     pub(super) host: Endpoint,
     /// Time of the first failure.
-    pub(super) since: Stamp,
+    pub(super) since: Timestamp,
 }
 
 impl Profile {
-    pub(super) fn new(client: Client, pace: Pace) -> Self {
+    pub(super) fn new(client: Client, rate: AttemptRate) -> Self {
         Self {
             client,
             alive: true,
-            pace,
+            rate,
             failed: Vec::new(),
             refused: 0,
-            impatient: false,
+            gave_up_early: false,
             reached: Vec::new(),
             silent: Vec::new(),
-            stranded: Vec::new(),
-            unseen: 0,
+            unreachable: Vec::new(),
+            untracked: 0,
         }
     }
 
     /// Adds a contact.
-    pub(super) fn add(&mut self, destination: Endpoint, contact: &Contact, measure: Measure<'_>) {
+    pub(super) fn add(
+        &mut self,
+        destination: Endpoint,
+        contact: &Contact,
+        measure: ProfileContext<'_>,
+    ) {
         self.add_outcome(destination, contact, measure);
         self.add_silence(destination, contact, measure);
-        self.add_stranding(destination, contact, measure);
+        self.add_unreachable(destination, contact, measure);
     }
 
-    fn add_outcome(&mut self, destination: Endpoint, contact: &Contact, measure: Measure<'_>) {
+    fn add_outcome(
+        &mut self,
+        destination: Endpoint,
+        contact: &Contact,
+        measure: ProfileContext<'_>,
+    ) {
         if contact.since.age(measure.now) > measure.limits.window {
             return;
         }
         match contact.outcome {
-            Outcome::Failed => {
+            ContactOutcome::Failed => {
                 self.failed.push(destination);
                 self.refused += usize::from(contact.refused);
             }
-            Outcome::Abandoned if self.impatient => self.failed.push(destination),
-            Outcome::Reached => self.reached.push(destination),
-            Outcome::Open | Outcome::Abandoned | Outcome::Failing | Outcome::Excused => {}
+            ContactOutcome::Abandoned if self.gave_up_early => self.failed.push(destination),
+            ContactOutcome::Reached => self.reached.push(destination),
+            ContactOutcome::Pending
+            | ContactOutcome::Abandoned
+            | ContactOutcome::Failing
+            | ContactOutcome::Forgiven => {}
         }
     }
 
-    fn add_silence(&mut self, destination: Endpoint, contact: &Contact, measure: Measure<'_>) {
-        let waiting = contact.waiting(measure.round);
-        if let Some(since) = contact.silent_since.filter(|_| waiting > 0) {
-            self.silent.push(Silent {
+    fn add_silence(
+        &mut self,
+        destination: Endpoint,
+        contact: &Contact,
+        measure: ProfileContext<'_>,
+    ) {
+        let waiting = contact.waiting(measure.table_number);
+        if let Some(since) = contact.unanswered_since.filter(|_| waiting > 0) {
+            self.silent.push(SilentDestination {
                 destination,
                 since,
                 waiting,
@@ -121,7 +139,12 @@ impl Profile {
         }
     }
 
-    fn add_stranding(&mut self, destination: Endpoint, contact: &Contact, measure: Measure<'_>) {
+    fn add_unreachable(
+        &mut self,
+        destination: Endpoint,
+        contact: &Contact,
+        measure: ProfileContext<'_>,
+    ) {
         let is_recent = contact.last_seen.age(measure.now) <= measure.limits.down_after;
         // A refusal came over the network.
         let is_silent = contact.is_failing() && !contact.refused;
@@ -129,7 +152,7 @@ impl Profile {
             .last_answer
             .is_none_or(|answer| contact.since > answer);
         if is_silent && is_recent && is_since_then && !destination.is_loopback() {
-            self.stranded.push(Stranded {
+            self.unreachable.push(UnreachableHost {
                 host: host(destination),
                 since: contact.since,
             });
@@ -140,7 +163,7 @@ impl Profile {
     pub(super) fn sort(&mut self) {
         self.failed.sort_unstable();
         self.silent.sort_unstable();
-        self.stranded.sort_unstable();
+        self.unreachable.sort_unstable();
     }
 
     /// Number of first contacts that were seen and have an outcome.
@@ -150,7 +173,10 @@ impl Profile {
 
     /// Share of its contacts that failed, the unseen counted as successes.
     pub(super) fn failed_share(&self) -> f64 {
-        share(self.failed.len(), self.contacts() + count(self.unseen))
+        share(
+            self.failed.len(),
+            self.contacts() + saturating_usize(self.untracked),
+        )
     }
 
     /// The port on which most hosts failed, and their number.
@@ -176,12 +202,12 @@ impl Profile {
     }
 
     /// The family of most of the failed.
-    pub(super) fn family(&self) -> Family {
+    pub(super) fn family(&self) -> IpFamily {
         let v4 = self.failed.iter().filter(|each| each.is_v4()).count();
         if v4 * 2 >= self.failed.len() {
-            Family::Inet
+            IpFamily::Inet
         } else {
-            Family::Inet6
+            IpFamily::Inet6
         }
     }
 }
@@ -213,11 +239,11 @@ pub(super) fn share(part: usize, whole: usize) -> f64 {
 }
 
 /// A number in the type of the evidence.
-pub(super) fn small(number: usize) -> u32 {
+pub(super) fn saturating_u32(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-fn count(number: u64) -> usize {
+fn saturating_usize(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX / 2)
 }
 
@@ -261,10 +287,10 @@ pub(super) mod fixture {
         failed: impl IntoIterator<Item = Endpoint>,
         reached: impl IntoIterator<Item = Endpoint>,
     ) -> Profile {
-        let pace = Pace {
-            walk: 1e9,
-            queue: 0,
-            waiting: 0,
+        let pace = AttemptRate {
+            trw_ratio: 1e9,
+            throttle_queue: 0,
+            syn_sent: 0,
         };
         let client = Client::Process(Arc::new(Process::default()));
         let mut profile = Profile::new(client, pace);
@@ -287,14 +313,14 @@ mod tests {
         assert_eq!(profile.worst_port(), Some((80, 4)));
         assert_eq!(profile.worst_host(), Some((v4(3, 0), 2)));
         assert_eq!(profile.failed_ports(), 2);
-        assert_eq!(profile.family(), Family::Inet);
+        assert_eq!(profile.family(), IpFamily::Inet);
     }
 
     #[test]
     fn the_unseen_count_as_good() {
         let mut profile = profile([v4(1, 80)], [v4(2, 80)]);
         assert!((profile.failed_share() - 0.5).abs() < 1e-9);
-        profile.unseen = 2;
+        profile.untracked = 2;
         assert!((profile.failed_share() - 0.25).abs() < 1e-9);
     }
 

@@ -7,9 +7,9 @@
 //!
 //! Where both ends wait for each other, another rule names both.
 
-use super::still::{Still, Stuck};
+use super::stalled_queues::{StalledGroup, StalledQueues};
 use super::thresholds::Thresholds;
-use super::{Case, Detector};
+use super::{Detector, DetectorInput};
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, Severity};
 use crate::model::row::Row;
@@ -17,17 +17,17 @@ use crate::model::state::State;
 
 /// A finding per process.
 #[derive(Default)]
-pub(super) struct ProgramNotReading {
-    still: Still,
+pub(super) struct ProgramNotReadingDetector {
+    queues: StalledQueues,
 }
 
-impl Detector for ProgramNotReading {
-    fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
-        self.still.judge(
+impl Detector for ProgramNotReadingDetector {
+    fn evaluate(&mut self, case: &DetectorInput<'_>) -> Vec<Finding> {
+        self.queues.evaluate(
             case,
-            |row| case.scene.party(row),
-            |row| unread(row).filter(|_| case.blocked.deadlocked_with(row).is_none()),
-            |stuck| severity(stuck, case.limits),
+            |row| case.context.owner_key(row),
+            |row| unread(row).filter(|_| case.blocked_writers.deadlocked_with(row).is_none()),
+            |stalled| severity(stalled, case.limits),
             Evidence::ProgramNotReading,
         )
     }
@@ -38,22 +38,23 @@ impl Detector for ProgramNotReading {
 /// HTTP/2; the rule about that state reports them.
 fn unread(row: &Row) -> Option<u32> {
     let bytes = row.socket.recv_queue;
-    (bytes > 0 && row.socket.state != State::CloseWait || bytes >= CLOSED_LEAST).then_some(bytes)
+    (bytes > 0 && row.socket.state != State::CloseWait || bytes >= MIN_UNREAD_AFTER_CLOSE)
+        .then_some(bytes)
 }
 
 /// Minimum number of unread bytes of a connection that its peer has closed:
 /// fewer may be a final message.
-const CLOSED_LEAST: u32 = 16 * 1024;
+const MIN_UNREAD_AFTER_CLOSE: u32 = 16 * 1024;
 
-fn severity(stuck: &Stuck<'_>, limits: &Thresholds) -> Option<Severity> {
-    let much = stuck.stillness.bytes >= u64::from(limits.still_bytes);
-    let many = stuck.stillness.sockets >= limits.still_sockets;
-    let stopped = stuck
+fn severity(stalled: &StalledGroup<'_>, limits: &Thresholds) -> Option<Severity> {
+    let much = stalled.evidence.bytes >= u64::from(limits.still_bytes);
+    let many = stalled.evidence.sockets >= limits.still_sockets;
+    let stopped = stalled
         .holder
         .process
         .is_some_and(|process| process.run_state.is_stopped());
-    (much || many || stopped || stuck.blocks_writer).then_some(if many {
-        Severity::Warn
+    (much || many || stopped || stalled.blocks_writer).then_some(if many {
+        Severity::Warning
     } else {
         Severity::Info
     })

@@ -4,36 +4,36 @@
 //! 9293, 3.5). The program talks to itself, and the server can no longer bind
 //! its port.
 
-use super::standing::{Level, Standing};
-use super::{Case, Detector};
-use crate::model::evidence::{Evidence, SelfConnection as Itself};
+use super::active_findings::{ActiveFindings, TriggerLevel};
+use super::{Detector, DetectorInput};
+use crate::model::evidence::{Evidence, SelfConnectionEvidence as Itself};
 use crate::model::finding::{Finding, Severity};
 use crate::model::socket::SocketKey;
 
 /// A finding per socket.
 #[derive(Default)]
-pub(super) struct SelfConnection {
-    standing: Standing<SocketKey>,
+pub(super) struct SelfConnectionDetector {
+    active: ActiveFindings<SocketKey>,
 }
 
-impl Detector for SelfConnection {
-    fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
-        let scene = case.scene;
-        for row in scene.muster.self_connected(scene.rows) {
+impl Detector for SelfConnectionDetector {
+    fn evaluate(&mut self, case: &DetectorInput<'_>) -> Vec<Finding> {
+        let scene = case.context;
+        for row in scene.row_groups.self_connected(scene.rows) {
             let age = row.state_since.age(case.now);
             // A client that notices closes it at once.
             if age < case.limits.self_connection_after {
                 continue;
             }
             let evidence = Evidence::SelfConnection(Itself {
-                end: row.socket.local,
-                lasts: age,
-                at_least: !row.entry_seen,
+                endpoint: row.socket.local,
+                duration: age,
+                is_lower_bound: !row.saw_state_entry,
             });
-            let level = Level::Raise(Severity::Warn, evidence);
-            self.standing
-                .judge(row.socket.key(), scene.holder(row), level, case.now);
+            let level = TriggerLevel::Raise(Severity::Warning, evidence);
+            self.active
+                .update(row.socket.key(), scene.holder(row), level, case.now);
         }
-        self.standing.findings(case.now, case.limits.clearing)
+        self.active.finish_round(case.now, case.limits.clearing)
     }
 }

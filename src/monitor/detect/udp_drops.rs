@@ -5,34 +5,34 @@
 //! counter, in several tables, is about the present. One table may have met a
 //! burst.
 
+use super::active_findings::{ActiveFindings, TriggerLevel};
 use super::drop_counter::DropCounter;
-use super::standing::{Level, Standing};
 use super::thresholds::Thresholds;
-use super::{Case, Detector, Scene};
-use crate::model::evidence::{Evidence, UdpDrops as Dropped};
+use super::{Detector, DetectorInput, TableContext};
+use crate::model::evidence::{Evidence, UdpDropsEvidence as Dropped};
 use crate::model::finding::{Finding, Severity};
 use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
 use crate::model::socket::SocketKey;
 use crate::model::socket_memory::{MemoryEntry, SocketMemory};
-use crate::model::time::Stamp;
+use crate::model::time::Timestamp;
 use foldhash::HashMap;
 use std::time::Duration;
 
 /// A finding per socket.
 #[derive(Default)]
-pub(super) struct UdpDrops {
-    standing: Standing<SocketKey>,
+pub(super) struct UdpDropsDetector {
+    active: ActiveFindings<SocketKey>,
     counters: HashMap<SocketKey, DropCounter>,
     /// The time of the table before.
-    before: Option<Stamp>,
+    before: Option<Timestamp>,
 }
 
-impl Detector for UdpDrops {
-    fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
+impl Detector for UdpDropsDetector {
+    fn evaluate(&mut self, case: &DetectorInput<'_>) -> Vec<Finding> {
         let before = self.before.replace(case.now).unwrap_or(case.now);
         let mut earlier = std::mem::take(&mut self.counters);
-        for (row, memory) in sockets(case.scene) {
+        for (row, memory) in sockets(case.context) {
             let Some(total) = memory.drops else {
                 continue;
             };
@@ -41,16 +41,16 @@ impl Detector for UdpDrops {
             let mut counter = known.unwrap_or_else(|| DropCounter::new(total));
             counter.advance(total, before, case.now);
             let level = level(&counter, row, memory, case.now, case.limits);
-            self.standing
-                .judge(key, case.scene.holder(row), level, case.now);
+            self.active
+                .update(key, case.context.holder(row), level, case.now);
             self.counters.insert(key, counter);
         }
-        self.standing.findings(case.now, case.limits.clearing)
+        self.active.finish_round(case.now, case.limits.clearing)
     }
 }
 
 /// The UDP sockets of a table whose memory is known.
-fn sockets<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (&'a Row, SocketMemory)> {
+fn sockets<'a>(scene: &TableContext<'a>) -> impl Iterator<Item = (&'a Row, SocketMemory)> {
     let memory: &'a [MemoryEntry] = scene.memory;
     let rows: &'a [Row] = if memory.is_empty() { &[] } else { scene.rows };
     rows.iter()
@@ -66,11 +66,11 @@ fn level(
     counter: &DropCounter,
     row: &Row,
     memory: SocketMemory,
-    now: Stamp,
+    now: Timestamp,
     limits: &Thresholds,
-) -> Level {
+) -> TriggerLevel {
     let Some(lately) = counter.lately(now) else {
-        return Level::Below;
+        return TriggerLevel::Clear;
     };
     let evidence = Evidence::UdpDrops(Dropped {
         socket: row.socket.local,
@@ -81,11 +81,11 @@ fn level(
     });
     let dropped = lately.in_window;
     if dropped >= limits.udp_drops && lately.rising >= limits.udp_drop_tables as usize {
-        Level::Raise(Severity::Warn, evidence)
+        TriggerLevel::Raise(Severity::Warning, evidence)
     } else if dropped.saturating_mul(2) >= limits.udp_drops {
-        Level::Hold(evidence)
+        TriggerLevel::Sustain(evidence)
     } else {
-        Level::Below
+        TriggerLevel::Clear
     }
 }
 
@@ -97,7 +97,7 @@ fn whole_seconds(length: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::filter::sample::row;
+    use crate::filter::test_world::row;
     use crate::model::state::State;
 
     /// The severity at each interval, of a counter with these values.
@@ -105,10 +105,10 @@ mod tests {
         let socket = row(Protocol::Udp, State::Unconnected, "192.0.2.1:53", "-");
         let limits = Thresholds::default();
         let mut counter = DropCounter::new(totals[0]);
-        let mut before = Stamp(0);
+        let mut before = Timestamp(0);
         let mut found = Vec::new();
         for (number, total) in (0_u32..).zip(totals) {
-            let now = Stamp(number * interval);
+            let now = Timestamp(number * interval);
             counter.advance(*total, before, now);
             before = now;
             let memory = SocketMemory {
@@ -116,7 +116,7 @@ mod tests {
                 drops: Some(*total),
             };
             found.push(match level(&counter, &socket, memory, now, &limits) {
-                Level::Raise(severity, _) => Some(severity),
+                TriggerLevel::Raise(severity, _) => Some(severity),
                 _ => None,
             });
         }
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn only_a_counter_that_rises_in_several_tables_is_found() {
-        let warn = Some(Severity::Warn);
+        let warn = Some(Severity::Warning);
         assert_eq!(severities(&[9000; 5], 100), [None; 5]);
         assert_eq!(severities(&[0, 500, 500, 500, 500], 100), [None; 5]);
         let rising = severities(&[0, 10, 20, 30, 40], 100);
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn tables_far_apart_are_judged_by_the_same_rate() {
         let many = severities(&[0, 900, 1800, 2700, 3600], 3000);
-        assert_eq!(many[3..], [Some(Severity::Warn); 2]);
+        assert_eq!(many[3..], [Some(Severity::Warning); 2]);
         assert_eq!(severities(&[0, 30, 60, 90, 120], 3000), [None; 5]);
     }
 

@@ -7,17 +7,17 @@
 //! clients are grouped by process and port: single clients vanish every day, so
 //! only a share of them is worth a warning.
 
-use super::standing::{Level, Standing};
-use super::{Actor, Case, Detector, Scene};
+use super::active_findings::{ActiveFindings, TriggerLevel};
+use super::{Detector, DetectorInput, ProcessKey, TableContext};
 use crate::model::endpoint::Endpoint;
-use crate::model::evidence::{Evidence, Unacknowledged};
+use crate::model::evidence::{Evidence, UnacknowledgedEvidence};
 use crate::model::finding::{Finding, Severity};
-use crate::model::owner::Unowned;
+use crate::model::owner::NoOwnerReason;
 use crate::model::process::Process;
 use crate::model::row::Row;
 use crate::model::socket::SocketKey;
 use crate::model::state::State;
-use crate::model::time::Stamp;
+use crate::model::time::Timestamp;
 use crate::model::timer::{Timer, TimerKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,41 +25,41 @@ use std::time::Duration;
 
 /// Minimum number of retransmissions: a path with a slow round trip reaches the
 /// time limit with fewer.
-const LEAST_TRIES: u8 = 3;
+const MIN_RETRANSMITS: u8 = 3;
 /// Maximum number of silent destinations of a process with a finding each; more
 /// are one finding.
-const DESTINATIONS: usize = 5;
+const MAX_SINGLE_DESTINATIONS: usize = 5;
 /// Shortest first wait for an acknowledgement (kernel: `TCP_RTO_MIN`), seconds.
-const FIRST: f64 = 0.2;
+const MIN_RTO_S: f64 = 0.2;
 /// Longest wait between two tries (kernel: `TCP_RTO_MAX`), seconds.
-const LONGEST: f64 = 120.0;
+const MAX_RTO_S: f64 = 120.0;
 
 /// A finding per owner and destination.
 #[derive(Default)]
-pub(super) struct NotAcknowledged {
-    known: BTreeMap<SocketKey, Began>,
-    before: Option<Stamp>,
-    standing: Standing<Group>,
+pub(super) struct UnacknowledgedDetector {
+    known: BTreeMap<SocketKey, SilenceStart>,
+    before: Option<Timestamp>,
+    active: ActiveFindings<UnacknowledgedKey>,
 }
 
 /// Time at which a connection was first seen silent, and its silence by then.
 #[derive(Clone, Copy, Debug)]
-struct Began {
-    seen: Stamp,
-    already: Duration,
+struct SilenceStart {
+    first_seen: Timestamp,
+    before_seen: Duration,
 }
 
 /// Key of the connections that are evaluated together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Group {
+struct UnacknowledgedKey {
     namespace: u32,
-    owner: Owner,
-    to: To,
+    owner: KeyOwner,
+    to: KeyTarget,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Owner {
-    Process(Actor),
+enum KeyOwner {
+    Process(ProcessKey),
     /// A hidden process of this user.
     User(u32),
     /// No program holds it any more.
@@ -67,7 +67,7 @@ enum Owner {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum To {
+enum KeyTarget {
     Destination(Endpoint),
     /// More than a few destinations.
     Destinations,
@@ -76,26 +76,26 @@ enum To {
 }
 
 /// A connection that retransmits.
-struct Silent<'a> {
+struct SilentConnection<'a> {
     row: &'a Row,
     process: Option<&'a Arc<Process>>,
-    group: Group,
+    group: UnacknowledgedKey,
     lasted: Duration,
 }
 
-impl Detector for NotAcknowledged {
-    fn judge(&mut self, case: &Case<'_>) -> Vec<Finding> {
-        let mut silent = self.observe(case.scene);
+impl Detector for UnacknowledgedDetector {
+    fn evaluate(&mut self, case: &DetectorInput<'_>) -> Vec<Finding> {
+        let mut silent = self.observe(case.context);
         let after = case.limits.unacknowledged_after;
         let (long, short): (Vec<_>, Vec<_>) = {
-            merge(&mut silent, after);
+            merge_destinations(&mut silent, after);
             silent.into_iter().partition(|each| each.lasted >= after)
         };
-        let mut groups: BTreeMap<Group, Vec<Silent<'_>>> = BTreeMap::new();
+        let mut groups: BTreeMap<UnacknowledgedKey, Vec<SilentConnection<'_>>> = BTreeMap::new();
         for each in long {
             groups.entry(each.group).or_default().push(each);
         }
-        let clients = clients(case.scene, &groups);
+        let clients = count_clients(case.context, &groups);
         for (group, silent) in &groups {
             let evidence = evidence(*group, silent);
             let all = clients.get(&(group.namespace, group.to)).copied();
@@ -107,11 +107,11 @@ impl Detector for NotAcknowledged {
             let severity = if few || evidence.bytes == 0 {
                 Severity::Info
             } else {
-                Severity::Warn
+                Severity::Warning
             };
             let process = silent.iter().find_map(|each| each.process);
-            let level = Level::Raise(severity, Evidence::Unacknowledged(evidence));
-            self.standing.judge(*group, process, level, case.now);
+            let level = TriggerLevel::Raise(severity, Evidence::Unacknowledged(evidence));
+            self.active.update(*group, process, level, case.now);
         }
         // Fewer retransmissions keep an active finding.
         for each in short
@@ -119,43 +119,45 @@ impl Detector for NotAcknowledged {
             .filter(|each| !groups.contains_key(&each.group))
         {
             let evidence = evidence(each.group, std::slice::from_ref(each));
-            let level = Level::Hold(Evidence::Unacknowledged(evidence));
+            let level = TriggerLevel::Sustain(Evidence::Unacknowledged(evidence));
             let process = each.process;
-            self.standing.judge(each.group, process, level, case.now);
+            self.active.update(each.group, process, level, case.now);
         }
-        self.standing.findings(case.now, case.limits.clearing)
+        self.active.finish_round(case.now, case.limits.clearing)
     }
 }
 
-impl NotAcknowledged {
+impl UnacknowledgedDetector {
     /// Returns all connections that retransmit, with the time for which each
     /// has.
-    fn observe<'a>(&mut self, scene: &Scene<'a>) -> Vec<Silent<'a>> {
+    fn observe<'a>(&mut self, scene: &TableContext<'a>) -> Vec<SilentConnection<'a>> {
         let mut known = BTreeMap::new();
         let mut silent = Vec::new();
-        for row in scene.muster.queued(scene.rows) {
-            let Some(timer) = unanswered(row) else {
+        for row in scene.row_groups.queued(scene.rows) {
+            let Some(timer) = unanswered_timer(row) else {
                 continue;
             };
             let key = row.socket.key();
             let began = self.known.get(&key).copied();
             let began = began.unwrap_or_else(|| {
-                let least = least_silence(timer);
+                let least = min_silence(timer);
                 // It was not silent in the table before.
                 let most = self.before.map(|before| before.age(scene.now));
-                Began {
-                    seen: scene.now,
-                    already: most.map_or(least, |most| least.min(most)),
+                SilenceStart {
+                    first_seen: scene.now,
+                    before_seen: most.map_or(least, |most| least.min(most)),
                 }
             });
             known.insert(key, began);
-            if timer.retransmits < LEAST_TRIES || row.unowned == Some(Unowned::Pending) {
+            if timer.retransmits < MIN_RETRANSMITS
+                || row.no_owner_reason == Some(NoOwnerReason::Pending)
+            {
                 continue;
             }
-            silent.push(Silent::of(
+            silent.push(SilentConnection::of(
                 row,
                 scene,
-                began.already + began.seen.age(scene.now),
+                began.before_seen + began.first_seen.age(scene.now),
             ));
         }
         self.known = known;
@@ -164,26 +166,26 @@ impl NotAcknowledged {
     }
 }
 
-impl<'a> Silent<'a> {
-    fn of(row: &'a Row, scene: &Scene<'a>, lasted: Duration) -> Self {
+impl<'a> SilentConnection<'a> {
+    fn of(row: &'a Row, scene: &TableContext<'a>, lasted: Duration) -> Self {
         let process = scene.first_owner(row).or_else(|| {
             let last = row.last_owner?.process();
             scene.interner.get(last).filter(|process| process.pid != 0)
         });
         let owner = match (process, row.socket.inode) {
-            (Some(process), _) => Owner::Process(Actor::of(process)),
-            (None, Some(_)) => Owner::User(row.socket.uid),
-            (None, None) => Owner::Nobody,
+            (Some(process), _) => KeyOwner::Process(ProcessKey::of(process)),
+            (None, Some(_)) => KeyOwner::User(row.socket.uid),
+            (None, None) => KeyOwner::Nobody,
         };
-        let to = if scene.listeners.take(scene.rows, &row.socket) {
-            To::Clients(row.socket.local.port)
+        let to = if scene.listeners.any_match(scene.rows, &row.socket) {
+            KeyTarget::Clients(row.socket.local.port)
         } else {
-            To::Destination(row.socket.remote)
+            KeyTarget::Destination(row.socket.remote)
         };
         Self {
             row,
             process,
-            group: Group {
+            group: UnacknowledgedKey {
                 namespace: row.socket.namespace,
                 owner,
                 to,
@@ -195,7 +197,7 @@ impl<'a> Silent<'a> {
 
 /// Returns the timer of a connection whose data is retransmitted, or whose
 /// window is probed, without an answer.
-fn unanswered(row: &Row) -> Option<Timer> {
+fn unanswered_timer(row: &Row) -> Option<Timer> {
     let stands = match row.socket.state {
         State::Established | State::CloseWait | State::FinWait1 => true,
         // A program that has only shut down waits for the end, as long as the kernel
@@ -216,20 +218,20 @@ fn unanswered(row: &Row) -> Option<Timer> {
 
 /// Minimum time of silence, by the number of retransmissions: each wait is
 /// twice as long as the one before.
-fn least_silence(timer: Timer) -> Duration {
+fn min_silence(timer: Timer) -> Duration {
     let due = f64::from(timer.expires_ms) / 1000.0;
     let tries = i32::from(timer.retransmits).min(64);
-    let first = FIRST.max(due / 2f64.powi(tries));
-    let wait = |number: i32| (first * 2f64.powi(number)).min(LONGEST);
+    let first = MIN_RTO_S.max(due / 2f64.powi(tries));
+    let wait = |number: i32| (first * 2f64.powi(number)).min(MAX_RTO_S);
     let before: f64 = (0..tries).map(wait).sum();
     Duration::from_secs_f64(before + (wait(tries) - due).max(0.0))
 }
 
 /// Joins the destinations of an owner with more than a few.
-fn merge(silent: &mut [Silent<'_>], after: Duration) {
-    let mut destinations: BTreeMap<(u32, Owner), BTreeSet<To>> = BTreeMap::new();
+fn merge_destinations(silent: &mut [SilentConnection<'_>], after: Duration) {
+    let mut destinations: BTreeMap<(u32, KeyOwner), BTreeSet<KeyTarget>> = BTreeMap::new();
     for each in silent.iter().filter(|each| each.lasted >= after) {
-        if let to @ To::Destination(_) = each.group.to {
+        if let to @ KeyTarget::Destination(_) = each.group.to {
             let whose = (each.group.namespace, each.group.owner);
             destinations.entry(whose).or_default().insert(to);
         }
@@ -238,22 +240,22 @@ fn merge(silent: &mut [Silent<'_>], after: Duration) {
         let whose = (each.group.namespace, each.group.owner);
         let many = destinations
             .get(&whose)
-            .is_some_and(|all| all.len() > DESTINATIONS);
-        if many && matches!(each.group.to, To::Destination(_)) {
-            each.group.to = To::Destinations;
+            .is_some_and(|all| all.len() > MAX_SINGLE_DESTINATIONS);
+        if many && matches!(each.group.to, KeyTarget::Destination(_)) {
+            each.group.to = KeyTarget::Destinations;
         }
     }
 }
 
 /// Number of connections of each port that has silent clients.
-fn clients(
-    scene: &Scene<'_>,
-    groups: &BTreeMap<Group, Vec<Silent<'_>>>,
-) -> BTreeMap<(u32, To), u32> {
+fn count_clients(
+    scene: &TableContext<'_>,
+    groups: &BTreeMap<UnacknowledgedKey, Vec<SilentConnection<'_>>>,
+) -> BTreeMap<(u32, KeyTarget), u32> {
     let wanted = groups
         .keys()
-        .filter(|group| matches!(group.to, To::Clients(_)));
-    let mut counts: BTreeMap<(u32, To), u32> = wanted
+        .filter(|group| matches!(group.to, KeyTarget::Clients(_)));
+    let mut counts: BTreeMap<(u32, KeyTarget), u32> = wanted
         .map(|group| ((group.namespace, group.to), 0))
         .collect();
     if counts.is_empty() {
@@ -261,7 +263,10 @@ fn clients(
         return counts;
     }
     for row in scene.rows.iter().filter(|row| row.socket.is_connection()) {
-        let port = (row.socket.namespace, To::Clients(row.socket.local.port));
+        let port = (
+            row.socket.namespace,
+            KeyTarget::Clients(row.socket.local.port),
+        );
         if let Some(count) = counts.get_mut(&port) {
             *count += 1;
         }
@@ -269,23 +274,23 @@ fn clients(
     counts
 }
 
-fn evidence(group: Group, silent: &[Silent<'_>]) -> Unacknowledged {
-    let mut evidence = Unacknowledged {
+fn evidence(group: UnacknowledgedKey, silent: &[SilentConnection<'_>]) -> UnacknowledgedEvidence {
+    let mut evidence = UnacknowledgedEvidence {
         peer: Endpoint::default(),
         port: match group.to {
-            To::Clients(port) => Some(port),
-            To::Destination(_) | To::Destinations => None,
+            KeyTarget::Clients(port) => Some(port),
+            KeyTarget::Destination(_) | KeyTarget::Destinations => None,
         },
         destinations: 0,
         sockets: 0,
         bytes: 0,
         longest: Duration::ZERO,
-        tries: 0,
-        user: match group.owner {
-            Owner::User(user) => Some(user),
-            Owner::Process(_) | Owner::Nobody => None,
+        retransmits: 0,
+        uid: match group.owner {
+            KeyOwner::User(user) => Some(user),
+            KeyOwner::Process(_) | KeyOwner::Nobody => None,
         },
-        unheld: false,
+        include_unowned: false,
     };
     let mut destinations = BTreeSet::new();
     for each in silent {
@@ -300,8 +305,8 @@ fn evidence(group: Group, silent: &[Silent<'_>]) -> Unacknowledged {
         evidence.sockets += 1;
         evidence.bytes += u64::from(socket.send_queue.saturating_sub(fin));
         let tries = socket.timer.map_or(0, |timer| timer.retransmits.into());
-        evidence.tries = evidence.tries.max(tries);
-        evidence.unheld |= each.row.owners.count == 0;
+        evidence.retransmits = evidence.retransmits.max(tries);
+        evidence.include_unowned |= each.row.owners.count == 0;
     }
     evidence.destinations = u32::try_from(destinations.len()).unwrap_or(u32::MAX);
     evidence
@@ -319,7 +324,7 @@ mod tests {
                 expires_ms,
                 retransmits,
             };
-            least_silence(timer).as_millis()
+            min_silence(timer).as_millis()
         };
         // Measured: 0.2, 0.6, 1.4, 3.0, 6.2, 12.6 s after the first.
         assert_eq!(lasted(1, 400), 200);

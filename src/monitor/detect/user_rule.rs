@@ -4,17 +4,17 @@
 //! They are evaluated on the observation, as their author sees it: with the
 //! filter of the table.
 
-use super::Actor;
+use super::ProcessKey;
+use super::active_findings::{ActiveFindings, TriggerLevel};
 use super::growth::Growth;
-use super::standing::{Level, Standing};
 use crate::filter::{Filter, Matcher};
-use crate::model::evidence::{Evidence, Group, Tripped};
+use crate::model::evidence::{Evidence, UserRuleEvidence, UserRuleGroup};
 use crate::model::finding::{Finding, Severity};
 use crate::model::observation::Observation;
 use crate::model::process::Process;
 use crate::model::row::{Phase, Row};
 use crate::model::text::Text;
-use crate::model::time::Stamp;
+use crate::model::time::Timestamp;
 use foldhash::{HashMap, HashSet};
 use std::cmp::Reverse;
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Maximum number of findings of one rule, those with the most sockets.
-const MOST: usize = 50;
+const MAX_FINDINGS: usize = 50;
 
 /// A user rule.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,20 +32,20 @@ pub struct UserRule {
     /// Filter of the sockets it counts.
     pub filter: Filter,
     /// Grouping of the sockets.
-    pub per: Per,
+    pub group_by: GroupBy,
     /// Limit of a group.
     pub limit: RuleLimit,
     /// Time for which a group must exceed the limit.
-    pub hold: Duration,
+    pub min_duration: Duration,
     /// Severity of its findings.
     pub severity: Severity,
     /// The user's message for it, with `{places}`.
-    pub words: Option<Text>,
+    pub message: Option<Text>,
 }
 
 /// Grouping of the sockets of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Per {
+pub enum GroupBy {
     /// All of them.
     Total,
     /// Those of each process; of several holders the one with the smallest pid.
@@ -56,7 +56,7 @@ pub enum Per {
     LocalPort,
 }
 
-impl Per {
+impl GroupBy {
     /// Every one.
     pub const ALL: [Self; 4] = [Self::Total, Self::Process, Self::Remote, Self::LocalPort];
 
@@ -72,15 +72,15 @@ impl Per {
     }
 
     /// Returns the group of a row; none if the row has no such value.
-    fn key(self, row: &Row, observation: &Observation) -> Option<Key> {
+    fn key(self, row: &Row, observation: &Observation) -> Option<GroupKey> {
         match self {
-            Self::Total => Some(Key::All),
+            Self::Total => Some(GroupKey::All),
             Self::Process => {
                 let owner = observation.first_owner(row)?;
-                Some(Key::Process(Actor::of(owner)))
+                Some(GroupKey::Process(ProcessKey::of(owner)))
             }
-            Self::Remote => Some(Key::Remote(row.socket.peer()?.address())),
-            Self::LocalPort => Some(Key::LocalPort(row.socket.local.port)),
+            Self::Remote => Some(GroupKey::Remote(row.socket.peer()?.address())),
+            Self::LocalPort => Some(GroupKey::LocalPort(row.socket.local.port)),
         }
     }
 }
@@ -101,81 +101,81 @@ pub enum RuleLimit {
 
 /// A group of sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Key {
+pub(super) enum GroupKey {
     All,
-    Process(Actor),
+    Process(ProcessKey),
     Remote(IpAddr),
     LocalPort(u16),
 }
 
 /// A rule and its state.
-pub(super) struct Judge {
+pub(super) struct UserRuleState {
     rule: UserRule,
     /// The canonical text of its filter.
-    filter: Text,
-    standing: Standing<Key>,
+    filter_text: Text,
+    active: ActiveFindings<GroupKey>,
     /// Time since which each group has been above the limit.
-    above: HashMap<Key, Stamp>,
-    growth: Growth<Key>,
+    above_since: HashMap<GroupKey, Timestamp>,
+    growth: Growth<GroupKey>,
 }
 
-impl Judge {
+impl UserRuleState {
     pub(super) fn new(rule: UserRule) -> Self {
         Self {
-            filter: Text::from(rule.filter.to_string().as_str()),
+            filter_text: Text::from(rule.filter.to_string().as_str()),
             rule,
-            standing: Standing::default(),
-            above: HashMap::default(),
+            active: ActiveFindings::default(),
+            above_since: HashMap::default(),
             growth: Growth::default(),
         }
     }
 
     /// True if its filter needs `TCP_INFO` counters.
-    pub(super) fn needs_flows(&self) -> bool {
-        self.rule.filter.needs_flows()
+    pub(super) fn uses_tcp_metrics(&self) -> bool {
+        self.rule.filter.uses_tcp_metrics()
     }
 
     /// Evaluates a table.
-    pub(super) fn judge(
+    pub(super) fn evaluate(
         &mut self,
         observation: &Observation,
-        now: Stamp,
+        now: Timestamp,
         clearing: Duration,
     ) -> Vec<Finding> {
         let matcher = Matcher::new(&self.rule.filter, observation);
-        let counted = Counted::of(&matcher, self.rule.per, observation);
-        let signs = self.signs(&counted, now);
-        self.above
+        let counted = MatchCounts::of(&matcher, self.rule.group_by, observation);
+        let signs = self.above_half(&counted, now);
+        self.above_since
             .retain(|key, _| signs.iter().any(|(known, ..)| known == key));
         for (key, count, present) in signs {
-            let level = self.level(key, count, present, now);
+            let level = self.trigger_level(key, count, present, now);
             let process = match key {
-                Key::Process(actor) => find(actor, observation),
+                GroupKey::Process(actor) => find_process(actor, observation),
                 _ => None,
             };
-            self.standing.judge(key, process, level, now);
+            self.active.update(key, process, level, now);
         }
-        self.standing.findings(now, clearing)
+        self.active.finish_round(now, clearing)
     }
 
     /// Returns the groups above half the limit, with the count that the limit
     /// applies to and the present number: those with the most first, up to the
     /// maximum of findings.
-    fn signs(&mut self, counted: &Counted, now: Stamp) -> Vec<(Key, u32, u32)> {
+    fn above_half(&mut self, counted: &MatchCounts, now: Timestamp) -> Vec<(GroupKey, u32, u32)> {
         let limit = self.limit();
-        let mut signs: Vec<(Key, u32, u32)> = match self.rule.limit {
+        let mut signs: Vec<(GroupKey, u32, u32)> = match self.rule.limit {
             RuleLimit::Count(_) => {
                 let counts = counted.counts.iter();
                 counts.map(|(key, count)| (*key, *count, *count)).collect()
             }
             RuleLimit::Growth { within, .. } => {
                 self.growth
-                    .note(&counted.counts, !counted.unowned_yet, now, within)
+                    .update(&counted.counts, !counted.owners_pending, now, within)
             }
         };
         signs.retain(|(_, count, _)| count.saturating_mul(2) > limit);
         signs.sort_unstable_by_key(|(key, count, _)| (Reverse(*count), *key));
-        signs.truncate(MOST);
+        signs.truncate(MAX_FINDINGS);
         signs
     }
 
@@ -186,35 +186,41 @@ impl Judge {
         }
     }
 
-    fn level(&mut self, key: Key, count: u32, present: u32, now: Stamp) -> Level {
+    fn trigger_level(
+        &mut self,
+        key: GroupKey,
+        count: u32,
+        present: u32,
+        now: Timestamp,
+    ) -> TriggerLevel {
         let evidence = self.evidence(key, count, present);
         if count <= self.limit() {
-            self.above.remove(&key);
-            return Level::Hold(evidence);
+            self.above_since.remove(&key);
+            return TriggerLevel::Sustain(evidence);
         }
-        let since = *self.above.entry(key).or_insert(now);
-        if since.age(now) >= self.rule.hold {
-            Level::Raise(self.rule.severity, evidence)
+        let since = *self.above_since.entry(key).or_insert(now);
+        if since.age(now) >= self.rule.min_duration {
+            TriggerLevel::Raise(self.rule.severity, evidence)
         } else {
-            Level::Hold(evidence)
+            TriggerLevel::Sustain(evidence)
         }
     }
 
-    fn evidence(&self, key: Key, count: u32, present: u32) -> Evidence {
-        Evidence::UserRule(Tripped {
+    fn evidence(&self, key: GroupKey, count: u32, present: u32) -> Evidence {
+        Evidence::UserRule(UserRuleEvidence {
             name: self.rule.name.clone(),
-            words: self.rule.words.clone(),
-            filter: self.filter.clone(),
+            message: self.rule.message.clone(),
+            filter: self.filter_text.clone(),
             group: match key {
-                Key::All => Group::All,
-                Key::Process(_) => Group::Process,
-                Key::Remote(address) => Group::Remote(address),
-                Key::LocalPort(port) => Group::LocalPort(port),
+                GroupKey::All => UserRuleGroup::All,
+                GroupKey::Process(_) => UserRuleGroup::Process,
+                GroupKey::Remote(address) => UserRuleGroup::Remote(address),
+                GroupKey::LocalPort(port) => UserRuleGroup::LocalPort(port),
             },
-            now: present,
+            current: present,
             count,
             limit: self.limit(),
-            within: match self.rule.limit {
+            window: match self.rule.limit {
                 RuleLimit::Count(_) => None,
                 RuleLimit::Growth { within, .. } => Some(within),
             },
@@ -222,16 +228,20 @@ impl Judge {
     }
 
     /// Returns the rows of warnings and alarms.
-    pub(super) fn rows(&self, findings: &[Finding], observation: &Observation) -> Vec<usize> {
-        if self.rule.severity < Severity::Warn || findings.is_empty() {
+    pub(super) fn rows_of_findings(
+        &self,
+        findings: &[Finding],
+        observation: &Observation,
+    ) -> Vec<usize> {
+        if self.rule.severity < Severity::Warning || findings.is_empty() {
             return Vec::new();
         }
         let matcher = Matcher::new(&self.rule.filter, observation);
-        let keys: HashSet<Key> = findings.iter().filter_map(key_of).collect();
+        let keys: HashSet<GroupKey> = findings.iter().filter_map(group_key_of).collect();
         let rows = observation.rows.iter().enumerate();
         rows.filter(|(_, row)| row.phase != Phase::Closed && matcher.matches(row))
             .filter(|(_, row)| {
-                let key = self.rule.per.key(row, observation);
+                let key = self.rule.group_by.key(row, observation);
                 key.is_some_and(|key| keys.contains(&key))
             })
             .map(|(place, _)| place)
@@ -239,36 +249,36 @@ impl Judge {
     }
 }
 
-fn key_of(finding: &Finding) -> Option<Key> {
+fn group_key_of(finding: &Finding) -> Option<GroupKey> {
     let Evidence::UserRule(tripped) = &finding.evidence else {
         return None;
     };
     Some(match tripped.group {
-        Group::All => Key::All,
-        Group::Process => Key::Process(Actor::of(finding.process.as_ref()?)),
-        Group::Remote(address) => Key::Remote(address),
-        Group::LocalPort(port) => Key::LocalPort(port),
+        UserRuleGroup::All => GroupKey::All,
+        UserRuleGroup::Process => GroupKey::Process(ProcessKey::of(finding.process.as_ref()?)),
+        UserRuleGroup::Remote(address) => GroupKey::Remote(address),
+        UserRuleGroup::LocalPort(port) => GroupKey::LocalPort(port),
     })
 }
 
-fn find(actor: Actor, observation: &Observation) -> Option<&Arc<Process>> {
+fn find_process(actor: ProcessKey, observation: &Observation) -> Option<&Arc<Process>> {
     let mut processes = observation.processes.iter();
-    processes.find(|process| Actor::of(process) == actor)
+    processes.find(|process| ProcessKey::of(process) == actor)
 }
 
 /// Number of matching rows.
-struct Counted {
-    counts: HashMap<Key, u32>,
+struct MatchCounts {
+    counts: HashMap<GroupKey, u32>,
     /// True if some could not be counted, since their owner is still being
     /// searched.
-    unowned_yet: bool,
+    owners_pending: bool,
 }
 
-impl Counted {
-    fn of(matcher: &Matcher<'_>, per: Per, observation: &Observation) -> Self {
+impl MatchCounts {
+    fn of(matcher: &Matcher<'_>, per: GroupBy, observation: &Observation) -> Self {
         let mut counted = Self {
             counts: HashMap::default(),
-            unowned_yet: false,
+            owners_pending: false,
         };
         for row in observation.rows.iter() {
             if row.phase == Phase::Closed || !matcher.matches(row) {
@@ -276,7 +286,7 @@ impl Counted {
             }
             match per.key(row, observation) {
                 Some(key) => *counted.counts.entry(key).or_default() += 1,
-                None => counted.unowned_yet |= row.owners.is_pending(),
+                None => counted.owners_pending |= row.owners.is_pending(),
             }
         }
         counted

@@ -4,11 +4,11 @@
 //! Only those that are gone can be among the counted: hundreds that go on
 //! waiting for a dead host explain not one refusal.
 
-use super::Scene;
+use super::TableContext;
 use crate::model::row::Phase;
 use crate::model::socket::SocketKey;
 use crate::model::state::State;
-use crate::model::time::Stamp;
+use crate::model::time::Timestamp;
 use foldhash::HashSet;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,32 +16,35 @@ use std::time::Duration;
 /// Time after which an attempt fails whose host does not answer on the link
 /// (`EHOSTUNREACH`): between tables farther apart, others like it may have
 /// followed.
-const TURN: Duration = Duration::from_secs(3);
+const UNREACHABLE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Vanished attempts within the window.
 #[derive(Debug, Default)]
-pub(super) struct Vanished {
+pub(super) struct VanishedAttempts {
     /// Attempts that waited in the last table, and its time.
     waiting: HashSet<SocketKey>,
-    at: Option<Stamp>,
-    counts: VecDeque<(Stamp, u32)>,
+    at: Option<Timestamp>,
+    counts: VecDeque<(Timestamp, u32)>,
 }
 
 /// Attempts as one table shows them.
 #[derive(Debug, Default)]
-pub(super) struct Tried {
+pub(super) struct SynSentRows {
     /// Attempts that wait.
     waiting: HashSet<SocketKey>,
     /// Attempts that waited and have been answered.
     answered: Vec<SocketKey>,
 }
 
-impl Tried {
+impl SynSentRows {
     /// Returns the attempts that the counters of this table are about.
-    pub(super) fn of(scene: &Scene<'_>) -> Self {
+    pub(super) fn of(context: &TableContext<'_>) -> Self {
         let mut tried = Self::default();
         let from = State::SynSent;
-        for row in scene.stirred().filter(|row| scene.kernel.covers(row)) {
+        for row in context
+            .changed_tcp_rows()
+            .filter(|row| context.kernel.covers(row))
+        {
             let key = row.socket.key();
             if row.socket.state == State::SynSent {
                 tried.waiting.insert(key);
@@ -53,15 +56,18 @@ impl Tried {
     }
 }
 
-impl Vanished {
+impl VanishedAttempts {
     /// Records a table and forgets attempts outside the window.
-    pub(super) fn note(&mut self, tried: Tried, now: Stamp, window: Duration) {
+    pub(super) fn record(&mut self, tried: SynSentRows, now: Timestamp, window: Duration) {
         for key in &tried.answered {
             self.waiting.remove(key);
         }
         let gone = self.waiting.difference(&tried.waiting).count();
         let gap = self.at.map_or(Duration::ZERO, |at| at.age(now));
-        let turns = gap.as_millis().div_ceil(TURN.as_millis()).max(1);
+        let turns = gap
+            .as_millis()
+            .div_ceil(UNREACHABLE_TIMEOUT.as_millis())
+            .max(1);
         let turns = u32::try_from(turns).unwrap_or(u32::MAX);
         let gone = u32::try_from(gone).unwrap_or(u32::MAX);
         if gone > 0 {
@@ -94,18 +100,23 @@ mod tests {
         socket(number, State::SynSent).key()
     }
 
-    fn noted(vanished: &mut Vanished, second: u32, waiting: Range<u32>, answered: &[u32]) -> u32 {
-        let tried = Tried {
+    fn noted(
+        vanished: &mut VanishedAttempts,
+        second: u32,
+        waiting: Range<u32>,
+        answered: &[u32],
+    ) -> u32 {
+        let tried = SynSentRows {
             waiting: waiting.map(key).collect(),
             answered: answered.iter().copied().map(key).collect(),
         };
-        vanished.note(tried, Stamp(second * 100), WINDOW);
+        vanished.record(tried, Timestamp(second * 100), WINDOW);
         vanished.count()
     }
 
     #[test]
-    fn who_waits_on_accounts_for_nothing_and_who_is_gone_for_one() {
-        let mut vanished = Vanished::default();
+    fn only_vanished_attempts_account_for_failures() {
+        let mut vanished = VanishedAttempts::default();
         assert_eq!(noted(&mut vanished, 0, 0..500, &[]), 0);
         assert_eq!(noted(&mut vanished, 1, 0..500, &[]), 0);
         assert_eq!(noted(&mut vanished, 2, 20..510, &[]), 20);
@@ -116,14 +127,14 @@ mod tests {
 
     #[test]
     fn who_was_answered_did_not_fail() {
-        let mut vanished = Vanished::default();
+        let mut vanished = VanishedAttempts::default();
         noted(&mut vanished, 0, 0..10, &[]);
         assert_eq!(noted(&mut vanished, 1, 5..10, &[0, 1, 2]), 2);
     }
 
     #[test]
-    fn between_seldom_tables_others_may_have_followed() {
-        let mut vanished = Vanished::default();
+    fn long_intervals_may_hide_further_attempts() {
+        let mut vanished = VanishedAttempts::default();
         noted(&mut vanished, 0, 0..10, &[]);
         assert_eq!(noted(&mut vanished, 15, 0..0, &[]), 50);
     }

@@ -5,7 +5,7 @@
 //! number that matters is that of all.
 
 use super::thresholds::Thresholds;
-use crate::model::evidence::{Evidence, HalfClosed, Leak, Stillness};
+use crate::model::evidence::{CloseWaitEvidence, Evidence, FinWait2Evidence, StalledQueueEvidence};
 use crate::model::finding::{Finding, Rule, Severity};
 use crate::model::process::Process;
 use crate::model::text::Text;
@@ -13,11 +13,11 @@ use crate::model::unit::UnitKind;
 use std::collections::BTreeMap;
 
 /// Key of findings that are merged.
-type Family = (Rule, Text, Text, Kin);
+type MergeKey = (Rule, Text, Text, ProgramIdentity);
 
 /// Key under which processes of the same program file are one program.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kin {
+enum ProgramIdentity {
     /// A service or container.
     Unit(Text),
     /// The pid of the process that started them.
@@ -27,14 +27,14 @@ enum Kin {
 /// Merges findings of one rule about workers of one program.
 pub(super) fn merge(findings: Vec<Finding>, limits: &Thresholds) -> Vec<Finding> {
     let mut merged: Vec<Finding> = Vec::with_capacity(findings.len());
-    let mut places: BTreeMap<Family, usize> = BTreeMap::new();
+    let mut places: BTreeMap<MergeKey, usize> = BTreeMap::new();
     for finding in findings {
-        let known = family(&finding).and_then(|family| {
+        let known = merge_key(&finding).and_then(|family| {
             let place = *places.entry(family).or_insert(merged.len());
             merged.get_mut(place)
         });
         match known {
-            Some(first) => take_in(first, finding),
+            Some(first) => merge_into(first, finding),
             None => merged.push(finding),
         }
     }
@@ -47,13 +47,13 @@ pub(super) fn merge(findings: Vec<Finding>, limits: &Thresholds) -> Vec<Finding>
             _ => false,
         };
         if many && !finding.holder.workers.is_empty() {
-            finding.severity = finding.severity.max(Severity::Warn);
+            finding.severity = finding.severity.max(Severity::Warning);
         }
     }
     merged
 }
 
-fn family(finding: &Finding) -> Option<Family> {
+fn merge_key(finding: &Finding) -> Option<MergeKey> {
     let mergeable = matches!(
         finding.evidence,
         Evidence::CloseWait(_)
@@ -64,32 +64,32 @@ fn family(finding: &Finding) -> Option<Family> {
     let process = finding.process.as_ref().filter(|_| mergeable)?;
     let exe = process.exe.as_ref()?.path.clone();
     let rule = finding.evidence.rule();
-    Some((rule, process.name.clone(), exe, kin(process)))
+    Some((rule, process.name.clone(), exe, program_identity(process)))
 }
 
-fn kin(process: &Process) -> Kin {
+fn program_identity(process: &Process) -> ProgramIdentity {
     let unit = process.unit.as_ref();
     if let Some(unit) = unit.filter(|unit| unit.kind == UnitKind::Service) {
-        return Kin::Unit(unit.text().clone());
+        return ProgramIdentity::Unit(unit.text().clone());
     }
     // A worker is started by a process of its own name; a shell starts programs
     // that have nothing to do with one another.
-    let master = process.parents.first();
+    let master = process.ancestors.first();
     let master = master.filter(|(_, name)| *name == process.name);
-    Kin::Parent(master.map_or(process.pid, |(pid, _)| *pid))
+    ProgramIdentity::Parent(master.map_or(process.pid, |(pid, _)| *pid))
 }
 
-fn take_in(first: &mut Finding, other: Finding) {
+fn merge_into(first: &mut Finding, other: Finding) {
     first.severity = first.severity.max(other.severity);
     first.since = first.since.min(other.since);
     // It stays as long as any of them does.
-    first.below_since = first.below_since.and(other.below_since);
+    first.clearing_since = first.clearing_since.and(other.clearing_since);
     match (&mut first.evidence, &other.evidence) {
         (Evidence::CloseWait(sum), Evidence::CloseWait(leak)) => add_leak(sum, leak),
         (Evidence::FinWait2(sum), Evidence::FinWait2(other)) => add_half_closed(sum, other),
         (Evidence::PeerNotReading(sum), Evidence::PeerNotReading(still))
         | (Evidence::ProgramNotReading(sum), Evidence::ProgramNotReading(still)) => {
-            add_stillness(sum, still);
+            add_stalled(sum, still);
         }
         _ => {}
     }
@@ -98,12 +98,15 @@ fn take_in(first: &mut Finding, other: Finding) {
     workers.extend(other.holder.workers);
 }
 
-fn add_leak(sum: &mut Leak, leak: &Leak) {
+fn add_leak(sum: &mut CloseWaitEvidence, leak: &CloseWaitEvidence) {
     sum.count += leak.count;
     sum.growth += leak.growth;
     let share = |open: Option<u32>, most: Option<u32>| open.zip(most);
     // The one that is nearest to its limit counts.
-    let nearer = match (share(sum.open, sum.most), share(leak.open, leak.most)) {
+    let nearer = match (
+        share(sum.open_files, sum.open_files_limit),
+        share(leak.open_files, leak.open_files_limit),
+    ) {
         (Some((open, most)), Some((other, limit))) => {
             u64::from(other) * u64::from(most) > u64::from(open) * u64::from(limit)
         }
@@ -111,19 +114,22 @@ fn add_leak(sum: &mut Leak, leak: &Leak) {
         _ => false,
     };
     if nearer {
-        (sum.open, sum.most) = (leak.open, leak.most);
+        (sum.open_files, sum.open_files_limit) = (leak.open_files, leak.open_files_limit);
     }
 }
 
-fn add_half_closed(sum: &mut HalfClosed, other: &HalfClosed) {
-    let (sockets, shut) = (sum.sockets + other.sockets, sum.shut + other.shut);
+fn add_half_closed(sum: &mut FinWait2Evidence, other: &FinWait2Evidence) {
+    let (sockets, shut) = (
+        sum.sockets + other.sockets,
+        sum.receive_shutdown + other.receive_shutdown,
+    );
     if other.longest > sum.longest {
         *sum = other.clone();
     }
-    (sum.sockets, sum.shut) = (sockets, shut);
+    (sum.sockets, sum.receive_shutdown) = (sockets, shut);
 }
 
-fn add_stillness(sum: &mut Stillness, still: &Stillness) {
+fn add_stalled(sum: &mut StalledQueueEvidence, still: &StalledQueueEvidence) {
     if still.bytes > sum.bytes {
         sum.peer = still.peer;
     }
@@ -137,29 +143,29 @@ mod tests {
     use super::*;
     use crate::model::finding::FindingHolder;
     use crate::model::process::Program;
-    use crate::model::time::Stamp;
+    use crate::model::time::Timestamp;
     use std::sync::Arc;
     use std::time::Duration;
 
     fn leaking(pid: u32, parent: (u32, &str), count: u32) -> Finding {
         Finding {
             severity: Severity::Info,
-            since: Stamp(pid),
-            below_since: None,
+            since: Timestamp(pid),
+            clearing_since: None,
             process: Some(Arc::new(Process {
                 pid,
                 name: Text::from("gunicorn"),
-                exe: Some(Program::here("/usr/bin/python3")),
-                parents: vec![(parent.0, Text::from(parent.1))],
+                exe: Some(Program::verified("/usr/bin/python3")),
+                ancestors: vec![(parent.0, Text::from(parent.1))],
                 ..Process::default()
             })),
             holder: FindingHolder::default(),
-            evidence: Evidence::CloseWait(Leak {
+            evidence: Evidence::CloseWait(CloseWaitEvidence {
                 count,
                 growth: 0,
                 window: Duration::from_mins(5),
-                open: None,
-                most: None,
+                open_files: None,
+                open_files_limit: None,
             }),
         }
     }
@@ -175,7 +181,7 @@ mod tests {
         assert_eq!(merged[0].severity, Severity::Info);
         let many = (101..105).map(|pid| leaking(pid, master, 13)).collect();
         let merged = merge(many, &Thresholds::default());
-        assert_eq!(merged[0].severity, Severity::Warn);
+        assert_eq!(merged[0].severity, Severity::Warning);
     }
 
     #[test]

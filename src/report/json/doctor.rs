@@ -1,18 +1,18 @@
 //! Available features, in the JSON contract: `doctor --json`.
 
-use super::entry::{lossy, timestamp};
-use super::{SCHEMA, write_guarded};
-use crate::explain::ability::{Standing, verdicts};
+use super::entry::{lossy_string, timestamp};
+use super::{SCHEMA, write_escaped};
 use crate::explain::catalogue::Catalogue;
-use crate::explain::remedy::{Advice, advice};
-use crate::model::namespace::Scope;
+use crate::explain::features::{Support, feature_reports};
+use crate::explain::fixes::{Fix, fixes};
+use crate::model::namespace::NamespaceScope;
 use crate::model::observation::Observation;
-use crate::model::powers::Means;
+use crate::model::privileges::ProbedCapabilities;
 use serde::Serialize;
 use std::io::{self, Write};
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct DoctorDocument<'a> {
     schema: u32,
     tool: &'a str,
     host: String,
@@ -47,37 +47,37 @@ enum AdviceEntry {
 /// Those of the writer.
 pub fn write(
     observation: &Observation,
-    means: &Means,
+    means: &ProbedCapabilities,
     words: &Catalogue,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let verdicts = verdicts(observation, means, Scope::All);
+    let verdicts = feature_reports(observation, means, NamespaceScope::All);
     let features = verdicts.iter().map(|verdict| FeatureEntry {
-        feature: verdict.ability.key(),
-        support: match verdict.standing {
-            Standing::Can => "full",
-            Standing::Partly => "partial",
-            Standing::Cannot => "none",
+        feature: verdict.feature.key(),
+        support: match verdict.support {
+            Support::Full => "full",
+            Support::Partial => "partial",
+            Support::Unavailable => "none",
         },
         text: verdict.sentence(words),
         lacks: verdict.lacks.iter().map(|one| one.word()).collect(),
     });
-    let advice = advice(&verdicts, means, words).into_iter();
-    let document = Document {
+    let advice = fixes(&verdicts, means, words).into_iter();
+    let document = DoctorDocument {
         schema: SCHEMA,
         tool: concat!("tcplens ", env!("CARGO_PKG_VERSION")),
-        host: lossy(&observation.host),
+        host: lossy_string(&observation.host),
         taken_at: timestamp(observation.time.wall_ms),
-        uid: means.powers.uid,
+        uid: means.privileges.uid,
         features: features.collect(),
         advice: advice
             .map(|piece| match piece {
-                Advice::Say(text) => AdviceEntry::Text(text),
-                Advice::Type(line) => AdviceEntry::Command(line),
+                Fix::Text(text) => AdviceEntry::Text(text),
+                Fix::Command(line) => AdviceEntry::Command(line),
             })
             .collect(),
     };
-    write_guarded(&document, out)?;
+    write_escaped(&document, out)?;
     out.write_all(b"\n")
 }
 
@@ -85,20 +85,20 @@ pub fn write(
 mod tests {
     use super::*;
     use crate::explain::catalogue::Language;
-    use crate::model::action::Policy;
-    use crate::model::closing::CloseRefusal;
-    use crate::model::powers::{Naming, Powers};
+    use crate::model::action::AccessMode;
+    use crate::model::close::CloseRefusal;
+    use crate::model::privileges::{Privileges, ProcessHandleSupport};
 
     #[test]
     fn an_ordinary_user_gets_each_feature_with_what_it_lacks() {
-        let means = Means {
-            powers: Powers {
+        let means = ProbedCapabilities {
+            privileges: Privileges {
                 uid: 1000,
-                ..Powers::default()
+                ..Privileges::default()
             },
-            policy: Policy::Act,
-            naming: Naming::Surely,
-            closing: Err(CloseRefusal::NotPermitted),
+            access_mode: AccessMode::Full,
+            process_handles: ProcessHandleSupport::Pidfd,
+            close_support: Err(CloseRefusal::NotPermitted),
             program: "/usr/bin/tcplens".into(),
         };
         let words = Catalogue::of(Language::English);

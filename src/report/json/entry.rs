@@ -1,13 +1,13 @@
 //! The shape of one socket in the JSON contract: field names and their order.
 
 use super::info::InfoEntry;
-use super::owner::{OwnerEntry, Portraits};
+use super::owner::{OwnerEntry, OwnerFactsCache};
 use crate::explain::urgency::Urgency;
 use crate::model::endpoint::Endpoint;
 use crate::model::gap::Gap;
-use crate::model::network::Lost;
+use crate::model::namespace_addresses::MissingBindTarget;
 use crate::model::observation::Observation;
-use crate::model::owner::Unowned;
+use crate::model::owner::NoOwnerReason;
 use crate::model::row::Row;
 use crate::model::socket::Socket;
 use crate::model::socket_memory::Buffers;
@@ -73,11 +73,11 @@ impl<'a> SocketEntry<'a> {
         row: &Row,
         urgency: Urgency,
         observation: &'a Observation,
-        portraits: &Portraits,
+        portraits: &OwnerFactsCache,
     ) -> Self {
         let socket = &row.socket;
         let memory = observation.socket_memory(row);
-        let uid = socket.user();
+        let uid = socket.known_uid();
         Self {
             protocol: socket.protocol.word(),
             family: socket.family().word(),
@@ -91,7 +91,9 @@ impl<'a> SocketEntry<'a> {
             remote: socket
                 .peer()
                 .map(|peer| EndpointEntry::of(peer, socket, observation)),
-            lost: observation.lost(socket).map(Lost::key),
+            lost: observation
+                .missing_bind_target(socket)
+                .map(MissingBindTarget::key),
             inode: socket.inode.map(std::num::NonZeroU32::get),
             cookie: socket.cookie.map(|cookie| format!("{cookie:x}")),
             uid,
@@ -101,7 +103,7 @@ impl<'a> SocketEntry<'a> {
                 .map(|(process, fds)| portraits.owner(process, fds, observation))
                 .collect(),
             unowned: row
-                .unowned
+                .no_owner_reason
                 .map(|reason| UnownedEntry::of(reason, row, observation)),
             recv_queue: socket.recv_queue,
             send_queue: send_queue(socket),
@@ -175,7 +177,7 @@ impl EndpointEntry {
             interface: index.map(|index| {
                 observation
                     .interface(socket)
-                    .map_or_else(|| format!("#{index}"), lossy)
+                    .map_or_else(|| format!("#{index}"), lossy_string)
             }),
         }
     }
@@ -204,11 +206,14 @@ struct LastOwnerEntry<'a> {
 }
 
 impl<'a> UnownedEntry<'a> {
-    fn of(reason: Unowned, row: &Row, observation: &'a Observation) -> Self {
-        let queued = matches!(reason, Unowned::ListenerRequest | Unowned::AcceptQueue);
+    fn of(reason: NoOwnerReason, row: &Row, observation: &'a Observation) -> Self {
+        let queued = matches!(
+            reason,
+            NoOwnerReason::ListenerRequest | NoOwnerReason::AcceptQueue
+        );
         let listener = queued
             .then(|| {
-                let listener = observation.listeners_of(row).next()?;
+                let listener = observation.best_listeners(row).next()?;
                 let place = EndpointEntry::of(listener.socket.local, &listener.socket, observation);
                 let owners = observation.owners(listener);
                 let pids = owners.map(|(process, _)| process.pid).collect();
@@ -270,7 +275,7 @@ pub(super) fn text(text: &Text) -> Cow<'_, str> {
     String::from_utf8_lossy(text.raw())
 }
 
-pub(super) fn lossy(value: &Text) -> String {
+pub(super) fn lossy_string(value: &Text) -> String {
     text(value).into_owned()
 }
 
@@ -279,7 +284,7 @@ pub(super) fn is_utf8(text: &Text) -> bool {
 }
 
 /// The bytes in hexadecimal, for a text that is not UTF-8.
-pub(super) fn twin(text: &Text) -> Option<String> {
+pub(super) fn non_utf8_hex(text: &Text) -> Option<String> {
     (!is_utf8(text)).then(|| hexadecimal(text.raw()))
 }
 
@@ -306,18 +311,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_that_are_not_utf8_have_a_twin() {
+    fn non_utf8_bytes_are_added_in_hexadecimal() {
         let name = Text::new(b"a\xff");
         assert_eq!(text(&name), "a\u{fffd}");
-        assert_eq!(twin(&name).as_deref(), Some("61ff"));
-        assert_eq!(twin(&Text::from("ordinary\u{202e}")), None);
+        assert_eq!(non_utf8_hex(&name).as_deref(), Some("61ff"));
+        assert_eq!(non_utf8_hex(&Text::from("ordinary\u{202e}")), None);
     }
 
     /// The column, a filter and JSON have the same age, and the same bound.
     #[test]
     fn ages_agree_everywhere() {
         use crate::explain::catalogue::{Catalogue, Language};
-        use crate::filter::sample::{row, world};
+        use crate::filter::test_world::{row, world};
         use crate::filter::{Filter, Matcher, Truth};
         use crate::listing::{Column, cell};
         use crate::model::protocol::Protocol;
@@ -329,8 +334,8 @@ mod tests {
             "127.0.0.1:80",
             "127.0.0.1:40000",
         );
-        waits.entry_seen = false;
-        waits.state_since = world.time.stamp();
+        waits.saw_state_entry = false;
+        waits.state_since = world.time.timestamp();
         waits.socket.timer = Some(Timer {
             kind: TimerKind::TimeWait,
             expires_ms: 38_000,
@@ -355,7 +360,7 @@ mod tests {
             } else {
                 Truth::Unknown
             };
-            assert_eq!(matcher.truth(row), answer, "{shown}");
+            assert_eq!(matcher.evaluate(row), answer, "{shown}");
             *(if age.exact { &mut exact } else { &mut bounds }) += 1;
         }
         assert!(exact > 1 && bounds > 0, "{exact} {bounds}");
@@ -387,7 +392,7 @@ mod tests {
             namespace: 0,
             timer: None,
             protocol: crate::model::protocol::Protocol::Tcp,
-            opened: crate::model::protocol::Family::Inet.into(),
+            socket_family: crate::model::protocol::IpFamily::Inet.into(),
             state: State::Listen,
         };
         assert_eq!(send_queue(&socket), None);

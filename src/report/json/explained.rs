@@ -1,9 +1,9 @@
 //! Explanations in the JSON contract: `explain --json`.
 
-use super::entry::{GapEntry, SocketEntry, lossy, timestamp};
-use super::owner::Portraits;
+use super::entry::{GapEntry, SocketEntry, lossy_string, timestamp};
+use super::owner::OwnerFactsCache;
 use super::port::PortEntry;
-use super::{SCHEMA, write_guarded};
+use super::{SCHEMA, write_escaped};
 use crate::explain::catalogue::Catalogue;
 use crate::explain::diagnosis::diagnose;
 use crate::model::limits::Limits;
@@ -98,14 +98,14 @@ pub fn sockets(
     words: &Catalogue,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let portraits = Portraits::default();
+    let portraits = OwnerFactsCache::default();
     let rows = rows
         .iter()
         .filter_map(|number| observation.rows.get(*number as usize));
     let document = SocketsDocument {
         schema: SCHEMA,
         tool: TOOL,
-        host: lossy(&observation.host),
+        host: lossy_string(&observation.host),
         taken_at: timestamp(observation.time.wall_ms),
         source: observation.source.word(),
         gaps: observation.gaps.iter().map(GapEntry::of).collect(),
@@ -114,14 +114,14 @@ pub fn sockets(
             .map(|row| explanation(row, observation, &portraits, words))
             .collect(),
     };
-    write_guarded(&document, out)?;
+    write_escaped(&document, out)?;
     out.write_all(b"\n")
 }
 
 fn explanation<'a>(
     row: &Row,
     observation: &'a Observation,
-    portraits: &Portraits,
+    portraits: &OwnerFactsCache,
     words: &Catalogue,
 ) -> Explanation<'a> {
     let known = |text: String| (!text.is_empty()).then_some(text);
@@ -131,9 +131,9 @@ fn explanation<'a>(
         headline: found.headline,
         sentences: found.sentences,
         waits_for: known(found.waits_for),
-        next: found.next,
-        unowned: found.unowned,
-        command: known(found.same_as),
+        next: found.advice,
+        unowned: found.no_owner_reason,
+        command: known(found.ss_command),
         socket: SocketEntry::of(row, found.urgency, observation, portraits),
     }
 }
@@ -169,7 +169,7 @@ pub fn states(
         tool: TOOL,
         states: entries.collect(),
     };
-    write_guarded(&document, out)?;
+    write_escaped(&document, out)?;
     out.write_all(b"\n")
 }
 
@@ -177,7 +177,7 @@ pub fn states(
 mod tests {
     use super::*;
     use crate::explain::catalogue::Language;
-    use crate::filter::sample::{CURL_CONNECTS, SSH_LISTENS, world};
+    use crate::filter::test_world::{CURL_SYN_SENT, SSH_LISTENER, world};
     use serde_json::Value;
 
     fn read(bytes: &[u8]) -> Value {
@@ -190,7 +190,7 @@ mod tests {
         let mut bytes = Vec::new();
         sockets(
             &world(),
-            &[SSH_LISTENS, CURL_CONNECTS],
+            &[SSH_LISTENER, CURL_SYN_SENT],
             None,
             words,
             &mut bytes,

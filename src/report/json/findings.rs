@@ -1,15 +1,15 @@
 //! Findings in the JSON contract: the output of `check --json`.
 
-use super::entry::{GapEntry, is_utf8, lossy, timestamp, twin};
-use super::{SCHEMA, write_guarded};
+use super::entry::{GapEntry, is_utf8, lossy_string, non_utf8_hex, timestamp};
+use super::{SCHEMA, write_escaped};
 use crate::explain::catalogue::Catalogue;
 use crate::explain::findings::describe;
 use crate::model::evidence::Fact;
 use crate::model::finding::{Finding, Severity};
-use crate::model::mute::RuleName;
+use crate::model::mute::RuleId;
 use crate::model::process::{Process, Program};
-use crate::model::time::{Stamp, Time};
-use crate::report::checked::{Checked, Over, Verdict};
+use crate::model::time::{Time, Timestamp};
+use crate::report::check_result::{CheckResult, CheckStatus, EndedFinding};
 use crate::report::coverage::Shortfall;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -17,7 +17,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct FindingsDocument<'a> {
     schema: u32,
     tool: &'a str,
     host: String,
@@ -36,34 +36,34 @@ struct Document<'a> {
     tables: u32,
     unread_tables: u32,
     longest_gap_s: f64,
-    counts: Counts,
+    counts: FindingCounts,
     gaps: Vec<GapEntry>,
     /// Rules that had nothing to judge by, or no time.
     blind: Vec<BlindEntry>,
-    findings: Vec<Entry>,
-    muted: Vec<Entry>,
+    findings: Vec<FindingEntry>,
+    muted: Vec<FindingEntry>,
     /// Findings that have ended.
-    over: Vec<Past>,
+    over: Vec<EndedFindingEntry>,
 }
 
 #[derive(Serialize)]
 struct BlindEntry {
     rule: &'static str,
-    /// A [`crate::model::finding::Lack`], or `time`.
+    /// A [`crate::model::finding::MissingInput`], or `time`.
     lacks: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     needs_s: Option<f64>,
 }
 
 #[derive(Serialize)]
-struct Past {
+struct EndedFindingEntry {
     #[serde(flatten)]
-    entry: Entry,
+    entry: FindingEntry,
     until: String,
 }
 
 #[derive(Serialize)]
-struct Counts {
+struct FindingCounts {
     sockets: u32,
     alarm: usize,
     warn: usize,
@@ -73,7 +73,7 @@ struct Counts {
 }
 
 #[derive(Serialize)]
-struct Entry {
+struct FindingEntry {
     rule: &'static str,
     /// Name of a user's own rule.
     name: Option<String>,
@@ -81,19 +81,19 @@ struct Entry {
     name_bytes: Option<String>,
     severity: &'static str,
     since: String,
-    process: Option<Owner>,
+    process: Option<ProcessEntry>,
     /// Further processes of the same program that share the trouble.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    workers: Vec<Owner>,
+    workers: Vec<ProcessEntry>,
     /// Facts about a hidden holder.
     #[serde(skip_serializing_if = "Option::is_none")]
-    unseen: Option<Unseen>,
+    unseen: Option<HiddenHolderEntry>,
     evidence: Map<String, Value>,
-    words: Words,
+    words: FindingTexts,
 }
 
 #[derive(Serialize)]
-struct Owner {
+struct ProcessEntry {
     pid: u32,
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,19 +105,19 @@ struct Owner {
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    descriptors: Option<Files>,
+    descriptors: Option<OpenFilesEntry>,
 }
 
 /// Open files of a process.
 #[derive(Serialize)]
-struct Files {
+struct OpenFilesEntry {
     open: u32,
     limit: u32,
 }
 
 #[derive(Serialize)]
-struct Unseen {
-    /// An [`crate::model::owner::Unowned`].
+struct HiddenHolderEntry {
+    /// An [`crate::model::owner::NoOwnerReason`].
     reason: &'static str,
     uid: Option<u32>,
     port: Option<u16>,
@@ -126,7 +126,7 @@ struct Unseen {
 }
 
 #[derive(Serialize)]
-struct Words {
+struct FindingTexts {
     title: String,
     line: String,
     evidence: String,
@@ -140,105 +140,112 @@ struct Words {
 /// # Errors
 ///
 /// Those of the writer.
-pub fn write(checked: &Checked<'_>, words: &Catalogue, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(checked: &CheckResult<'_>, words: &Catalogue, out: &mut dyn Write) -> io::Result<()> {
     let observation = checked.observation;
     let entries = |findings: &[Finding]| {
         let each = findings.iter();
-        each.map(|finding| Entry::of(finding, observation.time, words))
+        each.map(|finding| FindingEntry::of(finding, observation.time, words))
             .collect()
     };
-    let document = Document {
+    let document = FindingsDocument {
         schema: SCHEMA,
         tool: concat!("tcplens ", env!("CARGO_PKG_VERSION")),
-        host: lossy(&observation.host),
+        host: lossy_string(&observation.host),
         taken_at: timestamp(observation.time.wall_ms),
         source: observation.source.word(),
-        watched_s: tenths(checked.watched),
-        fail_on: checked.level.word(),
-        failed: matches!(checked.verdict(), Verdict::Warning | Verdict::Critical),
-        state: checked.verdict().word(),
-        wanted_s: tenths(checked.wanted),
+        watched_s: round_to_tenths(checked.watched),
+        fail_on: checked.fail_on.word(),
+        failed: matches!(
+            checked.status(),
+            CheckStatus::Warning | CheckStatus::Critical
+        ),
+        state: checked.status().word(),
+        wanted_s: round_to_tenths(checked.requested),
         shortfall: checked.shortfall().map(Shortfall::key),
         tables: checked.coverage.tables,
         unread_tables: checked.coverage.failed,
-        longest_gap_s: tenths(checked.coverage.longest_gap),
-        counts: Counts {
-            sockets: observation.tally.total(),
-            alarm: checked.count(Severity::Alarm),
-            warn: checked.count(Severity::Warn),
+        longest_gap_s: round_to_tenths(checked.coverage.longest_gap),
+        counts: FindingCounts {
+            sockets: observation.state_counts.total(),
+            alarm: checked.count(Severity::Critical),
+            warn: checked.count(Severity::Warning),
             info: checked.count(Severity::Info),
             muted: observation.muted.len(),
-            over: checked.over.len(),
+            over: checked.ended.len(),
         },
         gaps: observation.gaps.iter().map(GapEntry::of).collect(),
-        blind: blind(checked),
+        blind: blind_entries(checked),
         findings: entries(&observation.findings),
         muted: entries(&observation.muted),
         over: checked
-            .over
+            .ended
             .iter()
-            .map(|over| Past::of(over, observation.time, words))
+            .map(|over| EndedFindingEntry::of(over, observation.time, words))
             .collect(),
     };
-    write_guarded(&document, out)?;
+    write_escaped(&document, out)?;
     writeln!(out)
 }
 
-fn tenths(length: Duration) -> f64 {
+fn round_to_tenths(length: Duration) -> f64 {
     (length.as_secs_f64() * 10.0).round() / 10.0
 }
 
 /// Returns a past time by the wall clock.
-fn moment(then: Stamp, now: Time) -> String {
-    let age = u64::try_from(then.age(now.stamp()).as_millis()).unwrap_or(0);
+fn past_timestamp(then: Timestamp, now: Time) -> String {
+    let age = u64::try_from(then.age(now.timestamp()).as_millis()).unwrap_or(0);
     timestamp(now.wall_ms.saturating_sub(age))
 }
 
-fn blind(checked: &Checked<'_>) -> Vec<BlindEntry> {
-    let blind = checked.observation.blind.iter().map(|blind| BlindEntry {
-        rule: blind.rule.key(),
-        lacks: blind.lacks.word(),
-        needs_s: None,
-    });
-    let unripe = checked.unripe.iter().map(|each| BlindEntry {
+fn blind_entries(checked: &CheckResult<'_>) -> Vec<BlindEntry> {
+    let blind = checked
+        .observation
+        .inactive_rules
+        .iter()
+        .map(|blind| BlindEntry {
+            rule: blind.rule.key(),
+            lacks: blind.missing.word(),
+            needs_s: None,
+        });
+    let unripe = checked.pending_rules.iter().map(|each| BlindEntry {
         rule: each.rule.key(),
         lacks: "time",
-        needs_s: Some(each.needs.as_secs_f64()),
+        needs_s: Some(each.required.as_secs_f64()),
     });
     blind.chain(unripe).collect()
 }
 
-impl Past {
-    fn of(over: &Over, now: Time, words: &Catalogue) -> Self {
+impl EndedFindingEntry {
+    fn of(over: &EndedFinding, now: Time, words: &Catalogue) -> Self {
         Self {
-            entry: Entry::of(&over.finding, now, words),
-            until: moment(over.until, now),
+            entry: FindingEntry::of(&over.finding, now, words),
+            until: past_timestamp(over.ended_at, now),
         }
     }
 }
 
-impl Entry {
+impl FindingEntry {
     fn of(finding: &Finding, now: Time, words: &Catalogue) -> Self {
         let said = describe(finding, words);
         let facts = finding.evidence.facts();
-        let theirs = match RuleName::of(finding) {
-            RuleName::Own(_) => None,
-            RuleName::Theirs(name) => Some(name),
+        let theirs = match RuleId::from_finding(finding) {
+            RuleId::Builtin(_) => None,
+            RuleId::User(name) => Some(name),
         };
         Self {
             rule: finding.evidence.rule().key(),
-            name: theirs.as_ref().map(lossy),
-            name_bytes: theirs.as_ref().and_then(twin),
+            name: theirs.as_ref().map(lossy_string),
+            name_bytes: theirs.as_ref().and_then(non_utf8_hex),
             severity: finding.severity.word(),
-            since: moment(finding.since, now),
-            process: finding.process.as_deref().map(Owner::of),
+            since: past_timestamp(finding.since, now),
+            process: finding.process.as_deref().map(ProcessEntry::of),
             workers: finding
                 .holder
                 .workers
                 .iter()
-                .map(|each| Owner::of(each))
+                .map(|each| ProcessEntry::of(each))
                 .collect(),
-            unseen: finding.holder.unseen.map(|unseen| Unseen {
+            unseen: finding.holder.unknown.map(|unseen| HiddenHolderEntry {
                 reason: unseen.reason.key(),
                 uid: unseen.uid,
                 port: unseen.port,
@@ -246,54 +253,57 @@ impl Entry {
                     .holder
                     .opener
                     .as_ref()
-                    .map(|unit| lossy(unit.text())),
+                    .map(|unit| lossy_string(unit.text())),
             }),
             evidence: facts
                 .iter()
-                .map(|(name, fact)| ((*name).to_owned(), value(fact)))
+                .map(|(name, fact)| ((*name).to_owned(), fact_value(fact)))
                 .collect(),
-            words: Words {
+            words: FindingTexts {
                 title: said.title,
                 line: said.line,
                 evidence: said.evidence,
-                otherwise: said.otherwise,
-                next: said.next,
+                otherwise: said.alternatives,
+                next: said.advice,
             },
         }
     }
 }
 
-impl Owner {
+impl ProcessEntry {
     fn of(process: &Process) -> Self {
-        let exe = process.exe.as_ref().map(Program::marked);
+        let exe = process.exe.as_ref().map(Program::display_path);
         Self {
             pid: process.pid,
-            name: lossy(&process.name),
-            name_bytes: twin(&process.name),
-            exe: exe.as_ref().map(lossy),
-            exe_bytes: exe.filter(|exe| !is_utf8(exe)).as_ref().and_then(twin),
+            name: lossy_string(&process.name),
+            name_bytes: non_utf8_hex(&process.name),
+            exe: exe.as_ref().map(lossy_string),
+            exe_bytes: exe
+                .filter(|exe| !is_utf8(exe))
+                .as_ref()
+                .and_then(non_utf8_hex),
             state: process.run_state.key(),
-            descriptors: process.descriptors.map(|files| Files {
+            descriptors: process.open_files.map(|files| OpenFilesEntry {
                 open: files.open,
-                limit: files.most,
+                limit: files.limit,
             }),
         }
     }
 }
 
 /// A fact with its unit; null if the kernel does not report it.
-fn value(fact: &Fact) -> Value {
+fn fact_value(fact: &Fact) -> Value {
     match fact {
         Fact::Unknown => Value::Null,
         Fact::Count(count) => json!({"value": count, "unit": "count"}),
-        Fact::Share(part, whole) => {
+        Fact::Ratio(part, whole) => {
             json!({"value": part.saturating_mul(100) / (*whole).max(1), "unit": "percent"})
         }
-        Fact::Length(time) => json!({"value": time.as_secs_f64(), "unit": "s"}),
-        Fact::AtLeast(time) => {
+        Fact::Duration(time) => json!({"value": time.as_secs_f64(), "unit": "s"}),
+        Fact::MinDuration(time) => {
             json!({"value": time.as_secs_f64(), "unit": "s", "at_least": true})
         }
-        Fact::User(uid) => json!({"value": uid, "unit": "uid"}),
+        Fact::Uid(uid) => json!({"value": uid, "unit": "uid"}),
         Fact::Port(port) => json!({"value": port, "unit": "port"}),
         Fact::Host(address) => json!({"value": address.to_string(), "unit": "address"}),
         Fact::Endpoint(end) => json!({"value": end.to_string(), "unit": "endpoint"}),
@@ -302,12 +312,14 @@ fn value(fact: &Fact) -> Value {
             json!({"value": ends, "unit": "endpoint"})
         }
         Fact::Texts(texts) => {
-            let texts: Vec<String> = texts.iter().map(lossy).collect();
+            let texts: Vec<String> = texts.iter().map(lossy_string).collect();
             json!({"value": texts, "unit": "text"})
         }
-        Fact::Text(text) => match twin(text) {
-            None => json!({"value": lossy(text), "unit": "text"}),
-            Some(bytes) => json!({"value": lossy(text), "value_bytes": bytes, "unit": "text"}),
+        Fact::Text(text) => match non_utf8_hex(text) {
+            None => json!({"value": lossy_string(text), "unit": "text"}),
+            Some(bytes) => {
+                json!({"value": lossy_string(text), "value_bytes": bytes, "unit": "text"})
+            }
         },
     }
 }
@@ -318,33 +330,33 @@ mod tests {
     use crate::explain::catalogue::Language;
     use crate::model::evidence::Evidence;
     use crate::model::finding::FindingHolder;
-    use crate::model::finding::{Blind, Lack, Rule};
+    use crate::model::finding::{InactiveRule, MissingInput, Rule};
     use crate::model::observation::Observation;
     use crate::model::text::Text;
-    use crate::report::checked::Unripe;
+    use crate::report::check_result::PendingRule;
     use crate::report::coverage::Coverage;
     use std::sync::Arc;
 
     #[test]
-    fn names_that_are_not_utf8_have_a_twin() {
+    fn non_utf8_names_are_added_in_hexadecimal() {
         let odd = Text::new(b"a\xff");
-        let owner = Owner::of(&Process {
+        let owner = ProcessEntry::of(&Process {
             name: odd.clone(),
             ..Process::default()
         });
         assert_eq!(owner.name_bytes.as_deref(), Some("61ff"));
-        let fact = value(&Fact::Text(odd));
+        let fact = fact_value(&Fact::Text(odd));
         assert_eq!(fact["value_bytes"], json!("61ff"));
-        let plain = value(&Fact::Text(Text::from("a")));
+        let plain = fact_value(&Fact::Text(Text::from("a")));
         assert_eq!(plain, json!({"value": "a", "unit": "text"}));
     }
 
     #[test]
     fn a_finding_has_its_facts_with_units_and_its_words() {
         let finding = Finding {
-            severity: Severity::Warn,
-            since: Stamp(500),
-            below_since: None,
+            severity: Severity::Warning,
+            since: Timestamp(500),
+            clearing_since: None,
             holder: FindingHolder::default(),
             process: Some(Arc::new(Process {
                 pid: 812,
@@ -352,9 +364,9 @@ mod tests {
                 ..Process::default()
             })),
             evidence: Evidence::FailedConnects {
-                whose: None,
+                process: None,
                 failed: 30,
-                tried: 40,
+                attempted: 40,
                 window: Duration::from_secs(10),
             },
         };
@@ -364,9 +376,9 @@ mod tests {
                 monotonic_ms: 8000,
             },
             findings: vec![finding.clone()],
-            blind: vec![Blind {
+            inactive_rules: vec![InactiveRule {
                 rule: Rule::AcceptQueue,
-                lacks: Lack::Backlog,
+                missing: MissingInput::Backlog,
             }],
             ..Observation::default()
         };
@@ -375,21 +387,21 @@ mod tests {
             coverage.add_table(Duration::from_secs(at), 0);
         }
         coverage.add_failure();
-        let checked = Checked {
+        let checked = CheckResult {
             observation: &observation,
-            over: &[Over {
+            ended: &[EndedFinding {
                 finding,
-                until: Stamp(600),
+                ended_at: Timestamp(600),
             }],
-            gravest: Some(Severity::Warn),
+            highest_severity: Some(Severity::Warning),
             watched: Duration::from_secs(15),
-            wanted: Duration::from_secs(15),
+            requested: Duration::from_secs(15),
             coverage,
-            unripe: vec![Unripe {
+            pending_rules: vec![PendingRule {
                 rule: Rule::CloseWait,
-                needs: Duration::from_mins(1),
+                required: Duration::from_mins(1),
             }],
-            level: Severity::Warn,
+            fail_on: Severity::Warning,
         };
         let mut out = Vec::new();
         write(&checked, Catalogue::of(Language::English), &mut out).unwrap();

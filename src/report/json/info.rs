@@ -1,9 +1,9 @@
 //! The shape of `tcp_info` in the JSON contract. Times and rates carry their
 //! unit in their name; a value that this kernel does not report is null.
 
-use crate::model::flow::Rate;
-use crate::model::observation::Detail;
+use crate::model::observation::ConnectionDetail;
 use crate::model::tcp_info::CongestionState;
+use crate::model::tcp_metrics::Rate;
 use crate::model::text::Text;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -70,7 +70,7 @@ pub(super) struct InfoEntry<'a> {
 }
 
 impl<'a> InfoEntry<'a> {
-    pub(super) fn of(detail: &'a Detail) -> Self {
+    pub(super) fn of(detail: &'a ConnectionDetail) -> Self {
         let info = &detail.info;
         Self {
             rtt_us: info.rtt_us,
@@ -84,14 +84,14 @@ impl<'a> InfoEntry<'a> {
             backoff: info.backoff,
             total_retransmits: info.total_retransmits,
             unacked_segments: info.unacked,
-            selectively_acked_segments: info.selectively_acked,
+            selectively_acked_segments: info.sacked,
             lost_segments: info.lost,
             retransmitted_segments: info.retrans,
             timeouts: info.timeouts,
             timeout_recoveries: info.timeout_recoveries,
             timeout_total_ms: info.timeout_ms,
             data_in_syn: info.data_in_syn,
-            duplicates_reported: info.duplicates_reported,
+            duplicates_reported: info.dsack_duplicates,
             reorderings: info.reorderings,
             received_out_of_order: info.received_out_of_order,
             congestion_control: info.congestion_control.as_ref().map(Text::as_str),
@@ -99,7 +99,7 @@ impl<'a> InfoEntry<'a> {
             congestion_window_segments: info.congestion_window,
             slow_start_threshold_segments: info.slow_start_threshold,
             peer_window_bytes: info.peer_window,
-            own_window_bytes: info.own_window,
+            own_window_bytes: info.local_window,
             receive_space_bytes: info.receive_space,
             snd_mss_bytes: info.snd_mss,
             rcv_mss_bytes: info.rcv_mss,
@@ -116,10 +116,10 @@ impl<'a> InfoEntry<'a> {
             data_segments_in: info.data_segments_in,
             segments_delivered: info.delivered,
             segments_delivered_ce: info.delivered_ce,
-            rx_bytes_per_second: detail.flow.rx.map(Rate::bytes),
-            tx_bytes_per_second: detail.flow.tx.map(Rate::bytes),
+            rx_bytes_per_second: detail.metrics.rx_rate.map(Rate::bytes_per_second),
+            tx_bytes_per_second: detail.metrics.tx_rate.map(Rate::bytes_per_second),
             delivery_rate_bytes_per_second: info.delivery_rate,
-            delivery_rate_app_limited: info.delivery_rate_is_programs,
+            delivery_rate_app_limited: info.delivery_rate_app_limited,
             pacing_rate_bytes_per_second: info.pacing_rate,
             max_pacing_rate_bytes_per_second: info.max_pacing_rate,
             busy_us: info.busy_us,

@@ -1,8 +1,8 @@
 //! The owners of a socket. The part shared by all sockets of a process is
 //! serialized once: on a busy server it is most of the document.
 
-use super::entry::{hexadecimal, is_utf8, lossy, text, timestamp, twin, user};
-use super::write_guarded;
+use super::entry::{hexadecimal, is_utf8, lossy_string, non_utf8_hex, text, timestamp, user};
+use super::write_escaped;
 use crate::model::observation::Observation;
 use crate::model::process::{Process, Program};
 use foldhash::HashMap;
@@ -17,11 +17,11 @@ pub(super) struct OwnerEntry {
     pid: u32,
     fds: Vec<u32>,
     #[serde(flatten)]
-    facts: Option<Rc<Written>>,
+    facts: Option<Rc<RawOwnerFacts>>,
 }
 
 #[derive(Serialize)]
-struct Facts<'a> {
+struct OwnerFacts<'a> {
     name: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name_bytes: Option<String>,
@@ -38,7 +38,7 @@ struct Facts<'a> {
 
 /// The facts serialized as JSON.
 #[derive(Serialize, Deserialize)]
-struct Written {
+struct RawOwnerFacts {
     name: Box<RawValue>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name_bytes: Option<Box<RawValue>>,
@@ -53,18 +53,18 @@ struct Written {
     started_at: Box<RawValue>,
 }
 
-impl Facts<'_> {
-    fn of<'a>(process: &'a Process, observation: &'a Observation) -> Facts<'a> {
-        let exe = process.exe.as_ref().map(Program::marked);
-        let odd_command = process.command.iter().any(|word| !is_utf8(word));
-        Facts {
+impl OwnerFacts<'_> {
+    fn of<'a>(process: &'a Process, observation: &'a Observation) -> OwnerFacts<'a> {
+        let exe = process.exe.as_ref().map(Program::display_path);
+        let odd_command = process.command_line.iter().any(|word| !is_utf8(word));
+        OwnerFacts {
             name: (!process.name.is_empty()).then(|| text(&process.name)),
-            name_bytes: twin(&process.name),
-            exe: exe.as_ref().map(lossy),
-            exe_bytes: exe.as_ref().and_then(twin),
-            command: process.command.iter().map(text).collect(),
+            name_bytes: non_utf8_hex(&process.name),
+            exe: exe.as_ref().map(lossy_string),
+            exe_bytes: exe.as_ref().and_then(non_utf8_hex),
+            command: process.command_line.iter().map(text).collect(),
             command_bytes: odd_command.then(|| {
-                let words = process.command.iter();
+                let words = process.command_line.iter();
                 words.map(|word| hexadecimal(word.raw())).collect()
             }),
             user: user(process.uid, observation),
@@ -75,21 +75,21 @@ impl Facts<'_> {
         }
     }
 
-    fn written(&self) -> Option<Written> {
+    fn to_raw(&self) -> Option<RawOwnerFacts> {
         let mut bytes = Vec::new();
-        write_guarded(self, &mut bytes).ok()?;
+        write_escaped(self, &mut bytes).ok()?;
         serde_json::from_slice(&bytes).ok()
     }
 }
 
 /// By pid and start.
-type Known = HashMap<(u32, u64), Option<Rc<Written>>>;
+type OwnerFactsMap = HashMap<(u32, u64), Option<Rc<RawOwnerFacts>>>;
 
 /// The facts that a document has written so far.
 #[derive(Default)]
-pub(super) struct Portraits(RefCell<Known>);
+pub(super) struct OwnerFactsCache(RefCell<OwnerFactsMap>);
 
-impl Portraits {
+impl OwnerFactsCache {
     pub(super) fn owner(
         &self,
         process: &Process,
@@ -98,7 +98,7 @@ impl Portraits {
     ) -> OwnerEntry {
         let identity = (process.pid, process.start_ticks);
         let mut known = self.0.borrow_mut();
-        let written = || Facts::of(process, observation).written().map(Rc::new);
+        let written = || OwnerFacts::of(process, observation).to_raw().map(Rc::new);
         OwnerEntry {
             pid: process.pid,
             fds,

@@ -1,8 +1,8 @@
 //! Use of one local port in the JSON contract, for a filter such as `:8080`. It is
 //! owned, because its sockets may be read with a wider scope than the rest.
 
-use super::entry::{EndpointEntry, lossy, state, user};
-use crate::explain::port::{Holder, PortStatus, Role};
+use super::entry::{EndpointEntry, lossy_string, state, user};
+use crate::explain::port::{PortHolder, PortRole, PortStatus};
 use crate::model::observation::Observation;
 use serde::Serialize;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 #[derive(Debug, Serialize)]
 pub struct PortEntry {
     port: u16,
-    /// [`crate::explain::port::Verdict::key`].
+    /// [`crate::explain::port::PortVerdict::key`].
     verdict: &'static str,
     /// Connections accepted on it while a listener is there.
     accepted: usize,
@@ -63,7 +63,7 @@ impl PortEntry {
     /// The use of a port, with names from the observation it was found in.
     #[must_use]
     pub fn of(found: &PortStatus<'_>, seen: &Observation) -> Self {
-        let all = |holders: &[Holder<'_>]| {
+        let all = |holders: &[PortHolder<'_>]| {
             let entries = holders.iter().map(|holder| HolderEntry::of(holder, seen));
             entries.collect()
         };
@@ -72,9 +72,9 @@ impl PortEntry {
             verdict: found.verdict().key(),
             accepted: found.accepted(),
             ephemeral: found.is_ephemeral(),
-            free_in_s: found.free_in().map(seconds),
+            free_in_s: found.free_in().map(ceil_seconds),
             holders: all(found.here()),
-            elsewhere: all(found.elsewhere()),
+            elsewhere: all(found.other_namespaces()),
             forwarded_to: found
                 .forwardings()
                 .iter()
@@ -89,7 +89,7 @@ impl PortEntry {
 }
 
 impl HolderEntry {
-    fn of(holder: &Holder<'_>, seen: &Observation) -> Self {
+    fn of(holder: &PortHolder<'_>, seen: &Observation) -> Self {
         let socket = &holder.row.socket;
         let same_state = holder
             .rows
@@ -101,13 +101,13 @@ impl HolderEntry {
         let peer = socket.peer().filter(|_| holder.rows.len() == 1);
         // The uid of a socket that only the kernel keeps is not that of an owner.
         let uid = socket
-            .user()
-            .filter(|_| !matches!(holder.role, Role::Remnant(_)));
+            .known_uid()
+            .filter(|_| !matches!(holder.role, PortRole::KernelOnly(_)));
         Self {
             role: holder.role.key(),
             state: same_state.then(|| state(socket.state).into_owned()),
             sockets: holder.rows.len(),
-            free_in_s: holder.left.map(seconds),
+            free_in_s: holder.remaining.map(ceil_seconds),
             local: ends
                 .into_iter()
                 .map(|socket| EndpointEntry::of(socket.local, socket, seen))
@@ -115,26 +115,28 @@ impl HolderEntry {
             remote: peer.map(|peer| EndpointEntry::of(peer, socket, seen)),
             namespace: (socket.namespace != 0).then_some(socket.namespace),
             pid: holder.process.map(|process| process.pid),
-            process: holder.process.map(|process| lossy(&process.name)),
+            process: holder.process.map(|process| lossy_string(&process.name)),
             uid,
             user: user(uid, seen).map(std::borrow::Cow::into_owned),
-            opened_by_unit: seen.opener(holder.row).map(|unit| lossy(unit.text())),
+            opened_by_unit: seen
+                .opener(holder.row)
+                .map(|unit| lossy_string(unit.text())),
         }
     }
 }
 
 /// Whole seconds, rounded up: before them the port is not free.
-fn seconds(left: Duration) -> u64 {
+fn ceil_seconds(left: Duration) -> u64 {
     left.as_secs() + u64::from(left.subsec_nanos() > 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::filter::sample::{process, row, with_openers};
+    use crate::filter::test_world::{process, row, with_openers};
     use crate::model::namespace::Namespace;
-    use crate::model::network::Forwarding;
-    use crate::model::owner::{Holder as Descriptor, OwnerSpan, ProcessId};
+    use crate::model::namespace_addresses::NatForwarding;
+    use crate::model::owner::{Holder as LinkTarget, OwnerSpan, ProcessId};
     use crate::model::protocol::Protocol;
     use crate::model::row::Row;
     use crate::model::state::State;
@@ -146,12 +148,12 @@ mod tests {
         let namespace = |id, own| Namespace {
             id,
             name: None,
-            own,
-            entrance: None,
+            is_current: own,
+            entry: None,
         };
         let mut world = Observation {
             processes: vec![process(812, "python3", "/usr/bin/python3")],
-            holders: vec![Descriptor {
+            holders: vec![LinkTarget {
                 process: ProcessId(0),
                 fd: 3,
             }],
@@ -186,11 +188,11 @@ mod tests {
 
     #[test]
     fn a_hidden_holder_has_the_unit_that_opened_the_socket() {
-        use crate::model::owner::Unowned;
+        use crate::model::owner::NoOwnerReason;
         let mut listener = row(Protocol::Tcp, State::Listen, "0.0.0.0:8081", "-");
         listener.socket.inode = NonZeroU32::new(7);
         listener.socket.uid = 33;
-        listener.unowned = Some(Unowned::Hidden);
+        listener.no_owner_reason = Some(NoOwnerReason::Hidden);
         let world = world(vec![listener]);
         assert_eq!(entry(&world)["holders"][0]["opened_by_unit"], Value::Null);
         let world = with_openers(world, &[(0, "web.service")]);
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_left_behind_has_its_seconds() {
+    fn remnants_have_seconds_until_free() {
         let world = world(vec![
             remnant(State::TimeWait, "127.0.0.1:40000", Some(58_700)),
             remnant(State::TimeWait, "127.0.0.1:40001", Some(2_000)),
@@ -287,7 +289,7 @@ mod tests {
         assert_eq!(addresses.len(), 2, "{holder}");
         assert_eq!(addresses[1]["address"], "192.0.2.1");
         assert_eq!(entry["elsewhere"][0]["namespace"], 2);
-        let target = Forwarding {
+        let target = NatForwarding {
             target: row(Protocol::Tcp, State::Listen, "172.17.0.2:80", "-")
                 .socket
                 .local,

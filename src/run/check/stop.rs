@@ -2,7 +2,7 @@
 //! stuck, or the kernel is slow.
 
 use super::super::RunError;
-use super::watching::Progress;
+use super::watch::Progress;
 use crate::source::events;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -12,12 +12,12 @@ use std::thread;
 use std::time::Duration;
 
 /// Time from the first signal to the exit, whatever has been written by then.
-const GRACE: Duration = Duration::from_secs(1);
+const EXIT_GRACE: Duration = Duration::from_secs(1);
 /// Exit code of a check without a result: UNKNOWN of the monitoring plugins.
-const UNKNOWN: i32 = 3;
+const EXIT_UNKNOWN: i32 = 3;
 
 /// Starts the thread that reports the first signal and ends the program with the
-/// second, or [`GRACE`] after the first.
+/// second, or [`EXIT_GRACE`] after the first.
 pub(super) fn report_signals(progress: Sender<Progress>) -> Result<(), RunError> {
     let mut signals =
         Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(RunError::io("listen for signals"))?;
@@ -30,12 +30,12 @@ pub(super) fn report_signals(progress: Sender<Progress>) -> Result<(), RunError>
         let _ = progress.send(Progress::Signal);
         let timer = thread::Builder::new().name("grace".to_owned());
         let grace = timer.spawn(|| {
-            thread::sleep(GRACE);
-            leave();
+            thread::sleep(EXIT_GRACE);
+            exit_unknown();
         });
         // If no thread can be started, there is no grace period.
         if grace.is_err() || received.next().is_some() {
-            leave();
+            exit_unknown();
         }
     };
     let spawned = thread::Builder::new()
@@ -44,7 +44,7 @@ pub(super) fn report_signals(progress: Sender<Progress>) -> Result<(), RunError>
     spawned.map(drop).map_err(RunError::io("start a thread"))
 }
 
-fn leave() {
-    events::end_all();
-    process::exit(UNKNOWN);
+fn exit_unknown() {
+    events::stop_all_traces();
+    process::exit(EXIT_UNKNOWN);
 }

@@ -1,52 +1,74 @@
 //! `tcplens kill`: the processes that hold the sockets that match a filter.
 
-use super::owners::{self, Owner};
+use super::owners::{self, MatchingProcess};
 use super::ports;
-use super::unknown;
-use super::{About, Case, Ending, Order, RunError, Teller, Wording, consent, is_attended, user};
-use crate::app::confirm::{Goes, changes};
-use crate::control::Control;
+use super::undecided;
+use super::{
+    ActionOptions, Console, DecisionInput, ExitReason, MessageKeys, RunError, SocketQuery, confirm,
+    is_interactive, user_text,
+};
+use crate::app::signal_confirmation::{AffectedSockets, change_messages};
+use crate::control::ProcessControl;
 use crate::explain::catalogue::Catalogue;
-use crate::explain::sentence::fill;
-use crate::explain::stands_for::StandsFor;
-use crate::listing::{Relation, TargetRule, Targets, fit, shell_words};
-use crate::model::action::{ArmedFacts, Grip, Life, Outcome, Reach, Refusal, Target};
-use crate::model::caution::{Caution, Demand};
+use crate::explain::socket_proxy::SocketProxy;
+use crate::explain::template::render;
+use crate::listing::{SocketRelation, TargetRule, Targets, shell_arguments, truncate};
+use crate::model::action::{
+    HandleKind, ProcessState, ProcessTarget, SignalOutcome, SignalRefusal, SignalScope, TargetFacts,
+};
 use crate::model::observation::Observation;
+use crate::model::risk::{Risk, TypedConfirmation};
 use crate::model::signal::Signal;
 use crate::run::port;
 use std::io::{Write, stderr};
 use std::time::{Duration, Instant};
 
-const WORDING: Wording = Wording {
+const KEYS: MessageKeys = MessageKeys {
     question: "question_kill_one",
     type_number: "type_kill",
-    dry: "dry_kill",
+    dry_run: "dry_kill",
 };
 /// After this long a process that still runs is reported so.
-const PATIENCE: Duration = Duration::from_secs(5);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest command line printed, in cells.
-const COMMAND: usize = 100;
+const MAX_COMMAND_CELLS: usize = 100;
 
 /// Input of `tcplens kill`.
 pub struct KillRequest {
     /// Sockets of the processes.
-    pub about: About,
+    pub query: SocketQuery,
     /// Options of the action.
-    pub order: Order,
+    pub options: ActionOptions,
     /// Signal to send.
     pub signal: Signal,
     /// Control that sends it.
-    pub control: Box<dyn Control>,
+    pub control: Box<dyn ProcessControl>,
     /// Message catalogue.
-    pub words: &'static Catalogue,
+    pub messages: &'static Catalogue,
+}
+
+/// The arguments that name the same sockets in a shell.
+fn arguments(query: &SocketQuery, observation: &Observation) -> String {
+    let words = shell_arguments(&query.filter, &query.quick);
+    match observation.entered() {
+        Some(entrance) => format!("{} {words}", entrance.flag()),
+        None => words,
+    }
 }
 
 /// Says that no socket matches, and what is known of the port if the filter is one.
-fn tell_nothing_matches(about: &mut About, observation: &Observation, teller: &Teller) {
+fn tell_nothing_matches(about: &mut SocketQuery, observation: &Observation, teller: &Console) {
     teller.warn("nothing_matches", &[]);
-    let report = port::report(&about.filter, observation, &mut *about.source, teller.words);
-    for line in report.iter().flat_map(|report| report.lines(teller.words)) {
+    let report = port::port_report(
+        &about.filter,
+        observation,
+        &mut *about.source,
+        teller.messages,
+    );
+    for line in report
+        .iter()
+        .flat_map(|report| report.lines(teller.messages))
+    {
         let _ = writeln!(stderr(), "{line}");
     }
 }
@@ -56,53 +78,49 @@ fn tell_nothing_matches(about: &mut About, observation: &Observation, teller: &T
 /// # Errors
 ///
 /// If the table cannot be read, or the request is refused.
-pub fn kill(mut request: KillRequest) -> Result<Ending, RunError> {
-    let teller = Teller {
-        words: request.words,
+pub fn kill(mut request: KillRequest) -> Result<ExitReason, RunError> {
+    let teller = Console {
+        messages: request.messages,
     };
-    let observation = request.about.observe()?;
-    let rows = request.about.rows(&observation);
-    let filter = &request.about.filter;
-    let rule = if request.order.clients {
-        TargetRule::of_all(filter, &observation)
+    let observation = request.query.observe()?;
+    let rows = request.query.rows(&observation);
+    let filter = &request.query.filter;
+    let rule = if request.options.clients {
+        TargetRule::match_all(filter, &observation)
     } else {
         TargetRule::new(&rows, filter, &observation)
     };
-    unknown::refuse_kill(&request.about, &rule, &observation, &teller)?;
+    undecided::refuse_kill(&request.query, &rule, &observation, &teller)?;
     if rows.is_empty() {
-        tell_nothing_matches(&mut request.about, &observation, &teller);
-        return Ok(Ending::NothingMatched);
+        tell_nothing_matches(&mut request.query, &observation, &teller);
+        return Ok(ExitReason::NoMatch);
     }
-    let targets = Targets::of(&rows, &rule);
-    let words = shell_words(filter, &request.about.quick);
-    let command = match observation.entered() {
-        Some(entrance) => format!("{} {words}", entrance.flag()),
-        None => words,
-    };
-    if targets.meant.is_empty() {
-        teller.aside("no_holder", &[]);
+    let targets = Targets::partition(&rows, &rule);
+    let command = arguments(&request.query, &observation);
+    if targets.selected.is_empty() {
+        teller.notice("no_holder", &[]);
     }
-    let explained = owners::tell_unowned(&targets.meant, &command, &observation, &teller);
-    let owners = owners::owners(&targets.meant, filter, &observation);
-    let spared = owners::owners(&targets.spared, filter, &observation);
-    let leaves_any = owners::tell_spared(&spared, &owners, &observation, &teller);
+    let explained = owners::print_unowned(&targets.selected, &command, &observation, &teller);
+    let owners = owners::matching_processes(&targets.selected, filter, &observation);
+    let spared = owners::matching_processes(&targets.spared, filter, &observation);
+    let leaves_any = owners::print_spared(&spared, &owners, &observation, &teller);
     if leaves_any && owners.is_empty() {
-        teller.aside("include_clients", &[("filter", command)]);
+        teller.notice("include_clients", &[("filter", command)]);
     }
     if explained && owners.is_empty() {
-        return Ok(Ending::NothingMatched);
+        return Ok(ExitReason::NoMatch);
     }
     let extra = [("signal", request.signal.to_string())];
-    let mut case = Case {
+    let mut case = DecisionInput {
         targets: owners.len(),
-        demand: None,
-        single: 0,
-        attended: is_attended(),
+        confirmation: None,
+        first_number: 0,
+        is_interactive: is_interactive(),
     };
-    if owners.len() > request.order.most && !request.order.dry_run {
+    if owners.len() > request.options.max_targets && !request.options.dry_run {
         // Not one of them is taken hold of.
-        let ending = consent(&case, &request.order, &WORDING, &teller, &extra)?;
-        return Ok(ending.unwrap_or(Ending::Unfinished));
+        let ending = confirm(&case, &request.options, &KEYS, &teller, &extra)?;
+        return Ok(ending.unwrap_or(ExitReason::Partial));
     }
     let found = owners.len();
     let mut armed = Vec::with_capacity(found);
@@ -110,160 +128,171 @@ pub fn kill(mut request: KillRequest) -> Result<Ending, RunError> {
     let mut racy = false;
     let mut known = Vec::new();
     for owner in owners {
-        match request.control.arm(owner.id, &owner.target) {
-            Ok(facts) if facts.life == Life::Zombie => {
-                teller.left_out(&named(&owner.target), refused(&Refusal::Zombie, &teller));
+        match request.control.acquire(owner.id, &owner.target) {
+            Ok(facts) if facts.state == ProcessState::Zombie => {
+                teller.print_excluded(
+                    &process_text(&owner.target),
+                    refusal_text(&SignalRefusal::Zombie, &teller),
+                );
             }
             Ok(facts) => {
-                cautions.extend(facts.cautions_for(Reach::Process));
-                cautions.extend(owner.caution());
-                racy |= facts.grip == Grip::Number;
+                cautions.extend(facts.risks_for(SignalScope::Process));
+                cautions.extend(owner.risk());
+                racy |= facts.handle == HandleKind::PidOnly;
                 known.push(facts.clone());
-                tell_owner(&owner, &facts, &observation, &teller);
-                if request.order.dry_run {
+                print_process(&owner, &facts, &observation, &teller);
+                if request.options.dry_run {
                     // There may be more of them than descriptors.
-                    request.control.disarm(owner.id);
+                    request.control.release(owner.id);
                 }
                 armed.push(owner);
             }
-            Err(refusal) => teller.left_out(&named(&owner.target), refused(&refusal, &teller)),
+            Err(refusal) => teller.print_excluded(
+                &process_text(&owner.target),
+                refusal_text(&refusal, &teller),
+            ),
         }
     }
     if armed.len() > 1 {
-        cautions.push(Caution::Several(
+        cautions.push(Risk::MultipleTargets(
             u32::try_from(armed.len()).unwrap_or(u32::MAX),
         ));
     }
     case.targets = armed.len();
-    case.single = armed.first().map_or(0, |owner| owner.target.pid);
-    case.demand = Demand::of(cautions, case.single);
+    case.first_number = armed.first().map_or(0, |owner| owner.target.pid);
+    case.confirmation = TypedConfirmation::from_risks(cautions, case.first_number);
     if racy {
-        let risk = request.words.screen("confirm", "racy").to_owned();
-        teller.say("caution", &[("caution", risk)]);
+        let risk = request.messages.screen("confirm", "racy").to_owned();
+        teller.print("caution", &[("caution", risk)]);
     }
     let pids = armed.iter().map(|owner| owner.target.pid).collect();
-    let goes = Goes::of(&pids, &observation);
+    let goes = AffectedSockets::from_pids(&pids, &observation);
     ports::warn(&goes, &known, &teller);
-    teller.cautions(&case);
-    if let Some(ending) = consent(&case, &request.order, &WORDING, &teller, &extra)? {
+    teller.print_risks(&case);
+    if let Some(ending) = confirm(&case, &request.options, &KEYS, &teller, &extra)? {
         return Ok(ending);
     }
-    let all = carry_out(&mut *request.control, request.signal, &armed, &teller);
-    if request.signal.ends() {
-        ports::tell_after(&mut request.about, &goes, &teller);
+    let all = signal_all(&mut *request.control, request.signal, &armed, &teller);
+    if request.signal.is_terminating() {
+        ports::print_port_outcome(&mut request.query, &goes, &teller);
     }
     Ok(if all && armed.len() == found {
-        Ending::Done
+        ExitReason::Done
     } else {
-        Ending::Unfinished
+        ExitReason::Partial
     })
 }
 
 /// Sends to all, then waits for all; returns true if each has exited, or was
 /// sent a signal that need not end it.
-fn carry_out(
-    control: &mut dyn Control,
+fn signal_all(
+    control: &mut dyn ProcessControl,
     signal: Signal,
-    armed: &[Owner<'_>],
-    teller: &Teller,
+    armed: &[MatchingProcess<'_>],
+    teller: &Console,
 ) -> bool {
     let mut all = true;
     let mut awaited = Vec::new();
     for owner in armed {
         let sent = Instant::now();
         match control.signal(owner.id, signal) {
-            Outcome::Ended { after, .. } => tell_end(teller, "kill_ended", owner, after),
-            Outcome::Sent { .. } if signal.ends() => awaited.push((owner, sent)),
-            Outcome::Sent { .. } => {
-                let mut values = who(&owner.target).to_vec();
+            SignalOutcome::Exited { after, .. } => print_end(teller, "kill_ended", owner, after),
+            SignalOutcome::Sent { .. } if signal.is_terminating() => awaited.push((owner, sent)),
+            SignalOutcome::Sent { .. } => {
+                let mut values = process_values(&owner.target).to_vec();
                 values.push(("signal", signal.to_string()));
-                teller.say("kill_sent", &values);
+                teller.print("kill_sent", &values);
             }
-            Outcome::StillRunning { after, .. } => {
+            SignalOutcome::StillRunning { after, .. } => {
                 all = false;
-                tell_end(teller, "kill_runs", owner, after);
+                print_end(teller, "kill_runs", owner, after);
             }
-            Outcome::Refused(refusal) => {
+            SignalOutcome::Refused(refusal) => {
                 all = false;
-                let mut values = who(&owner.target).to_vec();
-                values.push(("reason", refused(&refusal, teller)));
-                teller.say("kill_refused", &values);
+                let mut values = process_values(&owner.target).to_vec();
+                values.push(("reason", refusal_text(&refusal, teller)));
+                teller.print("kill_refused", &values);
             }
         }
     }
     for (owner, sent) in awaited {
-        let ended = control.wait(owner.id, PATIENCE.saturating_sub(sent.elapsed()));
+        let ended = control.wait_for_exit(owner.id, EXIT_TIMEOUT.saturating_sub(sent.elapsed()));
         let name = if ended { "kill_ended" } else { "kill_runs" };
         all &= ended;
-        tell_end(teller, name, owner, sent.elapsed());
+        print_end(teller, name, owner, sent.elapsed());
     }
     all
 }
 
-fn tell_owner(owner: &Owner<'_>, facts: &ArmedFacts, observation: &Observation, teller: &Teller) {
+fn print_process(
+    owner: &MatchingProcess<'_>,
+    facts: &TargetFacts,
+    observation: &Observation,
+    teller: &Console,
+) {
     let name = match owner.sockets {
         1 => "counted_one",
         _ => "counted",
     };
-    let sockets = teller.sentence(name, &[("count", owner.sockets.to_string())]);
-    let mut values = who(&owner.target).to_vec();
+    let sockets = teller.message(name, &[("count", owner.sockets.to_string())]);
+    let mut values = process_values(&owner.target).to_vec();
     let command = facts.command.as_str();
     values.extend([
-        ("user", user(facts.uid, observation).to_string()),
+        ("user", user_text(facts.uid, observation).to_string()),
         (
             "role",
-            Relation::of(owner.row, observation).told(teller.words),
+            SocketRelation::from_row(owner.row, observation).render(teller.messages),
         ),
         ("sockets", sockets),
-        ("command", fit(command, COMMAND).into_owned()),
+        ("command", truncate(command, MAX_COMMAND_CELLS).into_owned()),
     ]);
-    teller.say("kill_line", &values);
-    for change in changes(facts, teller.words) {
-        teller.say("caution", &[("caution", change)]);
+    teller.print("kill_line", &values);
+    for change in change_messages(facts, teller.messages) {
+        teller.print("caution", &[("caution", change)]);
     }
     let port = owner.row.socket.local.port;
-    if let Some(helper) = StandsFor::on_port(owner.process, port, observation) {
-        let told = helper.told(owner.process, port, teller.words);
-        teller.say("caution", &[("caution", told)]);
+    if let Some(helper) = SocketProxy::on_port(owner.process, port, observation) {
+        let told = helper.describe(owner.process, port, teller.messages);
+        teller.print("caution", &[("caution", told)]);
     }
 }
 
-fn tell_end(teller: &Teller, name: &str, owner: &Owner<'_>, after: Duration) {
-    let mut values = who(&owner.target).to_vec();
-    values.push(("after", precisely(after, teller.words)));
-    teller.say(name, &values);
+fn print_end(teller: &Console, name: &str, owner: &MatchingProcess<'_>, after: Duration) {
+    let mut values = process_values(&owner.target).to_vec();
+    values.push(("after", precise_duration(after, teller.messages)));
+    teller.print(name, &values);
 }
 
 /// A short time to the millisecond.
-fn precisely(after: Duration, words: &Catalogue) -> String {
+fn precise_duration(after: Duration, words: &Catalogue) -> String {
     if after < Duration::from_secs(1) {
         format!("{} {}", after.as_millis(), words.diagnosis("units", "ms"))
     } else {
-        words.length(after)
+        words.duration_text(after)
     }
 }
 
-pub(super) fn who(target: &Target) -> [(&'static str, String); 2] {
+pub(super) fn process_values(target: &ProcessTarget) -> [(&'static str, String); 2] {
     [
         ("process", target.name.to_string()),
         ("pid", target.pid.to_string()),
     ]
 }
 
-fn named(target: &Target) -> String {
+fn process_text(target: &ProcessTarget) -> String {
     format!("{} ({})", target.name, target.pid)
 }
 
 /// Returns the text of a refusal.
-fn refused(refusal: &Refusal, teller: &Teller) -> String {
+fn refusal_text(refusal: &SignalRefusal, teller: &Console) -> String {
     let user = match refusal {
-        Refusal::NotPermitted { uid: Some(uid) } => format!("uid {uid}"),
-        _ => teller.words.screen("notice", "another_user").to_owned(),
+        SignalRefusal::NotPermitted { uid: Some(uid) } => format!("uid {uid}"),
+        _ => teller.messages.screen("notice", "another_user").to_owned(),
     };
-    let sentence = teller.words.refusal(refusal.key());
-    let text = fill(sentence, |_| Some(user.clone())).unwrap_or_default();
+    let sentence = teller.messages.refusal(refusal.key());
+    let text = render(sentence, |_| Some(user.clone())).unwrap_or_default();
     match refusal {
-        Refusal::Failed(message) => format!("{text} {message}"),
+        SignalRefusal::Failed(message) => format!("{text} {message}"),
         _ => text,
     }
 }

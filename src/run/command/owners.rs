@@ -1,55 +1,55 @@
 //! Targets of `tcplens kill`, and processes that it spares: the owners of the
 //! rows that match, each with its role.
 
-use super::{Teller, user};
+use super::{Console, user_text};
 use crate::filter::Filter;
-use crate::listing::{Relation, Role, matcher, matches_by_remote_only};
-use crate::model::action::{ArmId, Target};
-use crate::model::caution::Caution;
+use crate::listing::{SocketRelation, SocketRole, matcher_with_urgencies, matches_by_remote_only};
+use crate::model::action::{ProcessTarget, TargetId};
 use crate::model::gap::{GapKind, GapReason};
 use crate::model::observation::Observation;
-use crate::model::owner::{OwnerSpan, Unowned};
+use crate::model::owner::{NoOwnerReason, OwnerSpan};
 use crate::model::process::Process;
+use crate::model::risk::Risk;
 use crate::model::row::Row;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Number of processes or sockets of a kind that are named before the rest is counted.
-const NAMED: usize = 8;
+const MAX_NAMED: usize = 8;
 
 /// A process with sockets that match.
-pub(super) struct Owner<'o> {
-    pub(super) id: ArmId,
-    pub(super) target: Target,
+pub(super) struct MatchingProcess<'o> {
+    pub(super) id: TargetId,
+    pub(super) target: ProcessTarget,
     pub(super) sockets: u32,
     /// The weightiest role of it, and the row that it has it in.
-    pub(super) role: Role,
+    pub(super) role: SocketRole,
     pub(super) row: &'o Row,
     pub(super) process: &'o Process,
     /// True if only remote ends made it match.
     remote_only: bool,
 }
 
-impl Owner<'_> {
+impl MatchingProcess<'_> {
     /// The risk that comes with its role, if any.
-    pub(super) fn caution(&self) -> Option<Caution> {
-        self.remote_only.then_some(Caution::RemoteOnly)
+    pub(super) fn risk(&self) -> Option<Risk> {
+        self.remote_only.then_some(Risk::MatchedByRemoteEnd)
     }
 }
 
 /// Returns the owners of some rows, in the order of the rows. Of several
 /// holders of a row only those are returned for whom it would match if they
 /// held it alone: `pid:812` means that one, `:443` all.
-pub(super) fn owners<'o>(
+pub(super) fn matching_processes<'o>(
     rows: &[&'o Row],
     filter: &Filter,
     observation: &'o Observation,
-) -> Vec<Owner<'o>> {
-    let matcher = matcher(filter, observation);
+) -> Vec<MatchingProcess<'o>> {
+    let matcher = matcher_with_urgencies(filter, observation);
     let mut places: BTreeMap<(u32, u64), usize> = BTreeMap::new();
-    let mut owners: Vec<Owner> = Vec::new();
+    let mut owners: Vec<MatchingProcess> = Vec::new();
     for row in rows {
-        let role = Role::of(row, observation);
-        for (process, alone) in each_alone(row, observation) {
+        let role = SocketRole::from_row(row, observation);
+        for (process, alone) in rows_by_owner(row, observation) {
             if !matcher.matches(&alone) {
                 continue;
             }
@@ -65,9 +65,9 @@ pub(super) fn owners<'o>(
                 }
                 continue;
             }
-            owners.push(Owner {
-                id: ArmId(owners.len() as u64),
-                target: Target::of(process, row.socket.inode),
+            owners.push(MatchingProcess {
+                id: TargetId(owners.len() as u64),
+                target: ProcessTarget::from_process(process, row.socket.inode),
                 sockets: 1,
                 role,
                 row,
@@ -80,7 +80,7 @@ pub(super) fn owners<'o>(
 }
 
 /// A row as if each of its owners held it alone.
-pub(super) fn each_alone<'o>(
+pub(super) fn rows_by_owner<'o>(
     row: &Row,
     observation: &'o Observation,
 ) -> impl Iterator<Item = (&'o Process, Row)> {
@@ -100,36 +100,40 @@ pub(super) fn each_alone<'o>(
 
 /// Prints the matching processes that are spared. Returns true if there are
 /// any.
-pub(super) fn tell_spared(
-    spared: &[Owner<'_>],
-    meant: &[Owner<'_>],
+pub(super) fn print_spared(
+    spared: &[MatchingProcess<'_>],
+    meant: &[MatchingProcess<'_>],
     observation: &Observation,
-    teller: &Teller,
+    teller: &Console,
 ) -> bool {
     let pids: BTreeSet<u32> = meant.iter().map(|owner| owner.target.pid).collect();
     let others = || {
         let all = spared.iter();
         all.filter(|owner| !pids.contains(&owner.target.pid))
     };
-    for owner in others().take(NAMED) {
-        let role = Relation::of(owner.row, observation).told(teller.words);
-        let mut values = super::kill::who(&owner.target).to_vec();
+    for owner in others().take(MAX_NAMED) {
+        let role = SocketRelation::from_row(owner.row, observation).render(teller.messages);
+        let mut values = super::kill::process_values(&owner.target).to_vec();
         values.push(("role", role));
-        teller.aside("left_alone", &values);
+        teller.notice("left_alone", &values);
     }
-    if let Some(more) = others().count().checked_sub(NAMED).filter(|more| *more > 0) {
-        teller.aside("left_alone_more", &[("count", more.to_string())]);
+    if let Some(more) = others()
+        .count()
+        .checked_sub(MAX_NAMED)
+        .filter(|more| *more > 0)
+    {
+        teller.notice("left_alone_more", &[("count", more.to_string())]);
     }
     others().next().is_some()
 }
 
 /// Prints the rows without a process to signal. Sockets hidden from this user
 /// are printed by port; returns true if there are any.
-pub(super) fn tell_unowned(
+pub(super) fn print_unowned(
     rows: &[&Row],
     filter: &str,
     observation: &Observation,
-    teller: &Teller,
+    teller: &Console,
 ) -> bool {
     let mut hidden: BTreeSet<(u16, Option<u32>, Option<&str>)> = BTreeSet::new();
     let mut others: BTreeMap<&str, usize> = BTreeMap::new();
@@ -139,42 +143,42 @@ pub(super) fn tell_unowned(
         if observation.first_owner(row).is_some() {
             continue;
         }
-        if row.unowned == Some(Unowned::Hidden) && no_proc {
-            teller.left_out(
-                &what(row),
-                teller.words.gap_reason(GapReason::NoProc).to_owned(),
+        if row.no_owner_reason == Some(NoOwnerReason::Hidden) && no_proc {
+            teller.print_excluded(
+                &socket_text(row),
+                teller.messages.gap_reason(GapReason::NoProc).to_owned(),
             );
             continue;
         }
-        if row.unowned == Some(Unowned::Hidden) {
+        if row.no_owner_reason == Some(NoOwnerReason::Hidden) {
             let opener = observation.opener(row).map(|unit| unit.as_str());
-            hidden.insert((row.socket.local.port, row.socket.user(), opener));
+            hidden.insert((row.socket.local.port, row.socket.known_uid(), opener));
             continue;
         }
         let count = others
-            .entry(row.unowned.map_or("", Unowned::key))
+            .entry(row.no_owner_reason.map_or("", NoOwnerReason::key))
             .or_default();
         *count += 1;
-        if *count <= NAMED {
-            tell_one(row, teller);
+        if *count <= MAX_NAMED {
+            print_unowned_row(row, teller);
         }
     }
     for count in others.into_values() {
-        if let Some(more) = count.checked_sub(NAMED).filter(|more| *more > 0) {
-            teller.aside("left_out_more", &[("count", more.to_string())]);
+        if let Some(more) = count.checked_sub(MAX_NAMED).filter(|more| *more > 0) {
+            teller.notice("left_out_more", &[("count", more.to_string())]);
         }
     }
-    for (port, uid, opener) in hidden.iter().take(NAMED) {
+    for (port, uid, opener) in hidden.iter().take(MAX_NAMED) {
         let name = match uid {
             Some(uid) => {
-                let name = user(Some(*uid), observation).to_string();
+                let name = user_text(Some(*uid), observation).to_string();
                 if name == uid.to_string() {
                     format!("uid {uid}")
                 } else {
                     format!("{name} (uid {uid})")
                 }
             }
-            None => teller.words.screen("notice", "another_user").to_owned(),
+            None => teller.messages.screen("notice", "another_user").to_owned(),
         };
         let values = [
             ("port", port.to_string()),
@@ -187,24 +191,27 @@ pub(super) fn tell_unowned(
             Some(_) => "held_by_hidden_unit",
             None => "held_by_hidden",
         };
-        teller.aside(sentence, &values);
+        teller.notice(sentence, &values);
     }
-    if let Some(more) = hidden.len().checked_sub(NAMED).filter(|more| *more > 0) {
-        teller.aside("left_out_more", &[("count", more.to_string())]);
+    if let Some(more) = hidden.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
+        teller.notice("left_out_more", &[("count", more.to_string())]);
     }
     !hidden.is_empty()
 }
 
-fn tell_one(row: &Row, teller: &Teller) {
+fn print_unowned_row(row: &Row, teller: &Console) {
     let why = row
-        .unowned
-        .and_then(|reason| teller.words.unowned(reason))
+        .no_owner_reason
+        .and_then(|reason| teller.messages.no_owner(reason))
         .map_or(String::new(), |words| words.short.clone());
-    teller.left_out(&what(row), teller.sentence("no_owner", &[("reason", why)]));
+    teller.print_excluded(
+        &socket_text(row),
+        teller.message("no_owner", &[("reason", why)]),
+    );
 }
 
 /// A socket by its ends.
-fn what(row: &Row) -> String {
+fn socket_text(row: &Row) -> String {
     let socket = &row.socket;
     match socket.peer() {
         Some(peer) => format!("{} → {peer}", socket.local),

@@ -1,46 +1,49 @@
 //! Output of `tcplens kill` besides its targets: other holders of the sockets
 //! before, and the state of the ports after.
 
-use super::{About, Teller, print_line};
-use crate::app::confirm::Goes;
-use crate::explain::port::{PortStatus, Verdict};
-use crate::explain::sentence::fill;
-use crate::model::action::{ArmedFacts, Life};
+use super::{Console, SocketQuery, print_line};
+use crate::app::signal_confirmation::AffectedSockets;
+use crate::explain::port::{PortStatus, PortVerdict};
+use crate::explain::template::render;
+use crate::model::action::{ProcessState, TargetFacts};
 use crate::model::observation::Observation;
 use crate::model::row::{Phase, Row};
 use crate::model::socket::Socket;
 use crate::model::state::State;
 
 /// Largest number of processes that are named.
-const NAMED: usize = 4;
+const MAX_NAMED: usize = 4;
 
 /// Warns of causes that keep ports from becoming free, and signals from
 /// working.
-pub(super) fn warn(goes: &Goes, known: &[ArmedFacts], teller: &Teller) {
-    let word = |name: &str| teller.words.screen("confirm", name).to_owned();
-    let mut warnings: Vec<String> = shared(goes, teller).into_iter().collect();
-    let restarts = known.iter().find_map(|facts| goes.restarter(facts));
+pub(super) fn warn(goes: &AffectedSockets, known: &[TargetFacts], teller: &Console) {
+    let word = |name: &str| teller.messages.screen("confirm", name).to_owned();
+    let mut warnings: Vec<String> = shared_warning(goes, teller).into_iter().collect();
+    let restarts = known.iter().find_map(|facts| goes.likely_restarter(facts));
     if let Some((pid, name)) = restarts {
-        warnings.extend(fill(&word("restarts"), |place| {
+        warnings.extend(render(&word("restarts"), |place| {
             Some(match place {
                 "process" => name.to_string(),
                 _ => pid.to_string(),
             })
         }));
     }
-    if known.iter().any(|facts| facts.life == Life::Stopped) {
+    if known
+        .iter()
+        .any(|facts| facts.state == ProcessState::Stopped)
+    {
         warnings.push(word("stopped"));
     }
     let listens = !goes.listening.is_empty();
-    if listens && !goes.listener_shared && known.iter().any(|facts| facts.activated) {
+    if listens && !goes.listener_shared && known.iter().any(|facts| facts.socket_activated) {
         warnings.push(word("activated"));
     }
     for warning in warnings {
-        teller.say("caution", &[("caution", warning)]);
+        teller.print("caution", &[("caution", warning)]);
     }
 }
 
-fn shared(goes: &Goes, teller: &Teller) -> Option<String> {
+fn shared_warning(goes: &AffectedSockets, teller: &Console) -> Option<String> {
     let count = goes.shared_with.len();
     if count == 0 || !goes.listener_shared {
         return None;
@@ -54,21 +57,28 @@ fn shared(goes: &Goes, teller: &Teller) -> Option<String> {
     let mut names: Vec<String> = goes
         .shared_with
         .iter()
-        .take(NAMED)
+        .take(MAX_NAMED)
         .map(|(pid, name)| format!("{name} ({pid})"))
         .collect();
-    if count > NAMED {
+    if count > MAX_NAMED {
         names.push("…".to_owned());
     }
-    fill(teller.words.screen("confirm", name), |place| match place {
-        "count" => Some(count.to_string()),
-        _ => Some(names.join(", ")),
-    })
+    render(
+        teller.messages.screen("confirm", name),
+        |place| match place {
+            "count" => Some(count.to_string()),
+            _ => Some(names.join(", ")),
+        },
+    )
 }
 
 /// Reads the table once more, and prints the state of each port that was
 /// listened on.
-pub(super) fn tell_after(about: &mut About, goes: &Goes, teller: &Teller) {
+pub(super) fn print_port_outcome(
+    about: &mut SocketQuery,
+    goes: &AffectedSockets,
+    teller: &Console,
+) {
     if goes.listening.is_empty() {
         return;
     }
@@ -78,19 +88,19 @@ pub(super) fn tell_after(about: &mut About, goes: &Goes, teller: &Teller) {
     };
     for port in goes.ports() {
         let port_said = ("port", port.to_string());
-        let Some(row) = listener(port, goes, &seen) else {
+        let Some(row) = current_listener(port, goes, &seen) else {
             match remaining_use(port, goes, &seen, teller) {
                 Some(sentence) => print_line(&sentence),
-                None => teller.say("port_free", &[port_said]),
+                None => teller.print("port_free", &[port_said]),
             }
             continue;
         };
         match seen.first_owner(row) {
-            None => teller.say("port_held_by_nobody_known", &[port_said]),
+            None => teller.print("port_held_by_nobody_known", &[port_said]),
             Some(owner) => {
                 let who = ("process", owner.name.to_string());
                 let pid = ("pid", owner.pid.to_string());
-                teller.say("port_held", &[port_said, who, pid]);
+                teller.print("port_held", &[port_said, who, pid]);
             }
         }
     }
@@ -98,18 +108,28 @@ pub(super) fn tell_after(about: &mut About, goes: &Goes, teller: &Teller) {
 
 /// What still takes a port in this network namespace although nobody listens: bind()
 /// may fail. None if nothing does.
-fn remaining_use(port: u16, goes: &Goes, seen: &Observation, teller: &Teller) -> Option<String> {
-    let own = seen.namespaces.iter().find(|known| known.own);
+fn remaining_use(
+    port: u16,
+    goes: &AffectedSockets,
+    seen: &Observation,
+    teller: &Console,
+) -> Option<String> {
+    let own = seen.namespaces.iter().find(|known| known.is_current);
     let was_here = goes.listening.iter().any(|socket| {
         let is_own = own.is_none_or(|own| [0, own.id].contains(&socket.namespace));
         is_own && socket.local.port == port
     });
     let status = PortStatus::of(port, seen);
-    (was_here && status.verdict() != Verdict::Free).then(|| status.headline(seen, teller.words))
+    (was_here && status.verdict() != PortVerdict::Free)
+        .then(|| status.headline(seen, teller.messages))
 }
 
 /// A listener where one of those listened.
-fn listener<'o>(port: u16, goes: &Goes, seen: &'o Observation) -> Option<&'o Row> {
+fn current_listener<'o>(
+    port: u16,
+    goes: &AffectedSockets,
+    seen: &'o Observation,
+) -> Option<&'o Row> {
     let before = || goes.listening.iter().filter(|one| one.local.port == port);
     seen.rows.iter().find(|row| {
         let other = &row.socket;

@@ -6,7 +6,7 @@
 //! keys after it from being read. The libraries for this wait for the end of a
 //! sequence or of a paste for ever, and hide the state one would have to reset.
 
-use super::sequence::{self, Sequence};
+use super::sequence::{self, ControlSequence};
 use crate::app::keys::Key;
 use ratatui::layout::Position;
 use std::mem;
@@ -66,15 +66,15 @@ struct Paste {
 }
 
 /// Result of decoding the first bytes.
-pub(super) enum Step {
+pub(super) enum DecodeStep {
     /// The beginning of something.
     Incomplete,
     /// Length, at least one byte, and meaning.
-    Complete(usize, Meaning),
+    Complete(usize, Decoded),
 }
 
 /// Meaning of some bytes.
-pub(super) enum Meaning {
+pub(super) enum Decoded {
     /// Nothing to this program.
     Ignored,
     Input(Input),
@@ -144,22 +144,22 @@ impl Decoder {
                 }
                 continue;
             }
-            match first(rest) {
-                Step::Incomplete => break,
-                Step::Complete(length, meaning) => {
+            match decode_first(rest) {
+                DecodeStep::Incomplete => break,
+                DecodeStep::Complete(length, meaning) => {
                     rest = &rest[length..];
                     match meaning {
-                        Meaning::Ignored => {}
-                        Meaning::Input(input) => inputs.push(input),
+                        Decoded::Ignored => {}
+                        Decoded::Input(input) => inputs.push(input),
                         // The Escape key and a key that come together look the
                         // same. They are taken as the two they may be: an
                         // Escape that was meant to cancel must not get lost
                         // before a `y`.
-                        Meaning::AltKey(key) => {
+                        Decoded::AltKey(key) => {
                             inputs.push(Input::Key(Key::Esc));
                             inputs.push(Input::Key(key));
                         }
-                        Meaning::PasteBegins => self.paste = Some(Paste::default()),
+                        Decoded::PasteBegins => self.paste = Some(Paste::default()),
                     }
                 }
             }
@@ -214,34 +214,34 @@ fn partial_end(bytes: &[u8]) -> usize {
 }
 
 /// The first input of some bytes, which are at least one.
-fn first(bytes: &[u8]) -> Step {
+fn decode_first(bytes: &[u8]) -> DecodeStep {
     match bytes {
-        [ESCAPE, b'[', ..] => control_sequence(bytes),
-        [ESCAPE, b'O', ..] => shifted(bytes),
+        [ESCAPE, b'[', ..] => decode_control_sequence(bytes),
+        [ESCAPE, b'O', ..] => decode_ss3(bytes),
         [ESCAPE, b']', b'0'..=b'9', ..]
         | [ESCAPE, b'P', b'0' | b'1' | b'>' | b'!', ..]
-        | [ESCAPE, b'_', b'G', ..] => string(bytes),
+        | [ESCAPE, b'_', b'G', ..] => decode_string(bytes),
         // A sequence may follow, or an answer of the terminal.
-        [ESCAPE] | [ESCAPE, b']' | b'P' | b'_'] => Step::Incomplete,
+        [ESCAPE] | [ESCAPE, b']' | b'P' | b'_'] => DecodeStep::Incomplete,
         // The second one may begin a sequence.
-        [ESCAPE, ESCAPE, ..] => Step::Complete(1, key(Key::Esc)),
-        [ESCAPE, rest @ ..] => match character(rest) {
-            Step::Complete(length, Meaning::Input(Input::Key(key))) => {
-                Step::Complete(1 + length, Meaning::AltKey(key))
+        [ESCAPE, ESCAPE, ..] => DecodeStep::Complete(1, key_input(Key::Esc)),
+        [ESCAPE, rest @ ..] => match decode_character(rest) {
+            DecodeStep::Complete(length, Decoded::Input(Input::Key(key))) => {
+                DecodeStep::Complete(1 + length, Decoded::AltKey(key))
             }
-            Step::Complete(length, meaning) => Step::Complete(1 + length, meaning),
-            Step::Incomplete => Step::Incomplete,
+            DecodeStep::Complete(length, meaning) => DecodeStep::Complete(1 + length, meaning),
+            DecodeStep::Incomplete => DecodeStep::Incomplete,
         },
-        _ => character(bytes),
+        _ => decode_character(bytes),
     }
 }
 
-fn key(key: Key) -> Meaning {
-    Meaning::Input(Input::Key(key))
+fn key_input(key: Key) -> Decoded {
+    Decoded::Input(Input::Key(key))
 }
 
 /// A character or a control byte, which are at least one byte.
-fn character(bytes: &[u8]) -> Step {
+fn decode_character(bytes: &[u8]) -> DecodeStep {
     let control = match bytes[0] {
         b'\r' => Some(Key::Enter),
         b'\t' => Some(Key::Tab),
@@ -252,7 +252,7 @@ fn character(bytes: &[u8]) -> Step {
         _ => None,
     };
     if let Some(control) = control {
-        return Step::Complete(1, key(control));
+        return DecodeStep::Complete(1, key_input(control));
     }
     let beginning = &bytes[..bytes.len().min(4)];
     let valid = match str::from_utf8(beginning) {
@@ -263,87 +263,89 @@ fn character(bytes: &[u8]) -> Step {
         // Cut off; or not UTF-8, and then one byte is passed over.
         Err(error) => {
             return match error.error_len() {
-                None => Step::Incomplete,
-                Some(length) => Step::Complete(length, Meaning::Ignored),
+                None => DecodeStep::Incomplete,
+                Some(length) => DecodeStep::Complete(length, Decoded::Ignored),
             };
         }
     };
     match valid.chars().next() {
-        Some(character) => Step::Complete(character.len_utf8(), key(Key::Char(character))),
-        None => Step::Complete(1, Meaning::Ignored),
+        Some(character) => {
+            DecodeStep::Complete(character.len_utf8(), key_input(Key::Char(character)))
+        }
+        None => DecodeStep::Complete(1, Decoded::Ignored),
     }
 }
 
 /// A control sequence (ECMA-48 5.4): ESC `[`, parameter bytes, intermediate
 /// bytes, a final byte. One that is broken off by another byte is passed over
 /// up to that byte, which may be a key.
-fn control_sequence(bytes: &[u8]) -> Step {
+fn decode_control_sequence(bytes: &[u8]) -> DecodeStep {
     match bytes[2..] {
         // The Linux console's F1 to F5.
         [b'[', number @ b'A'..=b'E', ..] => {
-            return Step::Complete(4, key(Key::F(number - b'A' + 1)));
+            return DecodeStep::Complete(4, key_input(Key::F(number - b'A' + 1)));
         }
         // The oldest form of a mouse report: three bytes after the final one.
         [b'M', button, column, row, ..] => {
             let place = |byte: u8| u32::from(byte.saturating_sub(32));
-            let meaning = sequence::mouse(place(button), place(column), place(row));
-            return Step::Complete(6, meaning);
+            let meaning = sequence::decode_mouse(place(button), place(column), place(row));
+            return DecodeStep::Complete(6, meaning);
         }
-        [b'['] | [b'M', ..] => return Step::Incomplete,
+        [b'['] | [b'M', ..] => return DecodeStep::Incomplete,
         _ => {}
     }
     let body = &bytes[2..];
-    let parameters = count(body, 0x30..=0x3f);
-    let intermediates = count(&body[parameters..], 0x20..=0x2f);
+    let parameters = count_in_range(body, 0x30..=0x3f);
+    let intermediates = count_in_range(&body[parameters..], 0x20..=0x2f);
     let length = 2 + parameters + intermediates;
     match bytes.get(length) {
-        None if bytes.len() > MAX_SEQUENCE => Step::Complete(bytes.len(), Meaning::Ignored),
-        None => Step::Incomplete,
+        None if bytes.len() > MAX_SEQUENCE => DecodeStep::Complete(bytes.len(), Decoded::Ignored),
+        None => DecodeStep::Incomplete,
         Some(end @ 0x40..=0x7e) => {
             let meaning = if intermediates == 0 && length < MAX_SEQUENCE {
-                Sequence::new(&body[..parameters], *end).meaning()
+                ControlSequence::new(&body[..parameters], *end).decode()
             } else {
-                Meaning::Ignored
+                Decoded::Ignored
             };
-            Step::Complete(length + 1, meaning)
+            DecodeStep::Complete(length + 1, meaning)
         }
-        Some(_) => Step::Complete(length, Meaning::Ignored),
+        Some(_) => DecodeStep::Complete(length, Decoded::Ignored),
     }
 }
 
-fn count(bytes: &[u8], range: std::ops::RangeInclusive<u8>) -> usize {
+fn count_in_range(bytes: &[u8], range: std::ops::RangeInclusive<u8>) -> usize {
     bytes.iter().take_while(|byte| range.contains(byte)).count()
 }
 
 /// A key of the application keypad, or Alt and `O`.
-fn shifted(bytes: &[u8]) -> Step {
+fn decode_ss3(bytes: &[u8]) -> DecodeStep {
     let body = &bytes[2..];
     // Some terminals put modifiers before the letter.
-    let parameters = count(body, 0x30..=0x3b);
+    let parameters = count_in_range(body, 0x30..=0x3b);
     match body.get(parameters) {
-        None if parameters < MAX_SEQUENCE => Step::Incomplete,
-        Some(letter) => match sequence::keypad(*letter) {
-            Some(meaning) => Step::Complete(3 + parameters, key(meaning)),
-            None => Step::Complete(2, Meaning::AltKey(Key::Char('O'))),
+        None if parameters < MAX_SEQUENCE => DecodeStep::Incomplete,
+        Some(letter) => match sequence::keypad_key(*letter) {
+            Some(meaning) => DecodeStep::Complete(3 + parameters, key_input(meaning)),
+            None => DecodeStep::Complete(2, Decoded::AltKey(Key::Char('O'))),
         },
-        None => Step::Complete(2, Meaning::AltKey(Key::Char('O'))),
+        None => DecodeStep::Complete(2, Decoded::AltKey(Key::Char('O'))),
     }
 }
 
 /// A reply of the terminal to a query that this program never sends, but one
 /// before it may have: a string up to BEL or ESC `\`. Its text is not keys. A
 /// key that cancels breaks it off.
-fn string(bytes: &[u8]) -> Step {
+fn decode_string(bytes: &[u8]) -> DecodeStep {
     let end = bytes[2..]
         .iter()
         .position(|byte| *byte < b' ')
         .map(|place| place + 2);
     match end.map(|place| (place, &bytes[place..])) {
-        None if bytes.len() > MAX_STRING => Step::Complete(bytes.len(), Meaning::Ignored),
-        None | Some((_, [ESCAPE])) => Step::Incomplete,
-        Some((place, [0x07, ..])) => Step::Complete(place + 1, Meaning::Ignored),
-        Some((place, [ESCAPE, b'\\', ..])) => Step::Complete(place + 2, Meaning::Ignored),
-        Some((place, _)) => Step::Complete(place, Meaning::Ignored),
+        None if bytes.len() > MAX_STRING => DecodeStep::Complete(bytes.len(), Decoded::Ignored),
+        None | Some((_, [ESCAPE])) => DecodeStep::Incomplete,
+        Some((place, [0x07, ..])) => DecodeStep::Complete(place + 1, Decoded::Ignored),
+        Some((place, [ESCAPE, b'\\', ..])) => DecodeStep::Complete(place + 2, Decoded::Ignored),
+        Some((place, _)) => DecodeStep::Complete(place, Decoded::Ignored),
     }
 }
 

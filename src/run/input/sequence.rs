@@ -1,7 +1,7 @@
 //! Meanings of control sequences: keys as xterm, rxvt, the Linux console and
 //! the kitty protocol send them, and mouse reports.
 
-use super::decoder::{Input, Meaning, MouseInput};
+use super::decoder::{Decoded, Input, MouseInput};
 use crate::app::keys::Key;
 use ratatui::layout::Position;
 
@@ -11,7 +11,7 @@ const SHIFT: u32 = 1;
 const ALT: u32 = 2;
 const CTRL: u32 = 4;
 /// Event type of a key that goes up (kitty).
-const RELEASE: u32 = 3;
+const KEY_RELEASE: u32 = 3;
 
 /// Modifier bits of a mouse button, which mean nothing here.
 const MOUSE_MODIFIERS: u32 = 4 | 8 | 16;
@@ -19,16 +19,16 @@ const MOUSE_MODIFIERS: u32 = 4 | 8 | 16;
 const MOUSE_OFFSET: u32 = 32;
 
 /// A control sequence in its parts.
-pub(super) struct Sequence<'a> {
+pub(super) struct ControlSequence<'a> {
     /// `<`, `=`, `>` or `?` before the parameters.
     private: Option<u8>,
     parameters: &'a str,
-    end: u8,
+    final_byte: u8,
 }
 
-impl<'a> Sequence<'a> {
+impl<'a> ControlSequence<'a> {
     /// From its parameter bytes, all of them ASCII, and its final byte.
-    pub(super) fn new(parameters: &'a [u8], end: u8) -> Self {
+    pub(super) fn new(parameters: &'a [u8], final_byte: u8) -> Self {
         let (private, parameters) = match parameters {
             [mark @ b'<'..=b'?', rest @ ..] => (Some(*mark), rest),
             _ => (None, parameters),
@@ -36,7 +36,7 @@ impl<'a> Sequence<'a> {
         Self {
             private,
             parameters: str::from_utf8(parameters).unwrap_or_default(),
-            end,
+            final_byte,
         }
     }
 
@@ -50,54 +50,54 @@ impl<'a> Sequence<'a> {
         self.part(number, 0)
     }
 
-    pub(super) fn meaning(&self) -> Meaning {
-        match (self.private, self.end) {
-            (Some(b'<'), b'M') => self.mouse_report(0),
-            (Some(_), _) => Meaning::Ignored,
-            (None, b'M') => self.mouse_report(MOUSE_OFFSET),
-            (None, b'~') => self.numbered(),
-            (None, b'u') => self.coded(self.parameter(0), 1),
+    pub(super) fn decode(&self) -> Decoded {
+        match (self.private, self.final_byte) {
+            (Some(b'<'), b'M') => self.decode_mouse_report(0),
+            (Some(_), _) => Decoded::Ignored,
+            (None, b'M') => self.decode_mouse_report(MOUSE_OFFSET),
+            (None, b'~') => self.decode_numbered(),
+            (None, b'u') => self.decode_coded(self.parameter(0), 1),
             // rxvt marks Ctrl and Ctrl-Shift by the final byte.
-            (None, b'^' | b'@') => ignored_or(self.parameter(0).and_then(numbered_key)),
+            (None, b'^' | b'@') => key_or_ignored(self.parameter(0).and_then(numbered_key)),
             (None, letter) => match lettered_key(letter) {
-                Some(key) => self.pressed(key, 1),
-                None => Meaning::Ignored,
+                Some(key) => self.key_press(key, 1),
+                None => Decoded::Ignored,
             },
         }
     }
 
-    fn mouse_report(&self, offset: u32) -> Meaning {
+    fn decode_mouse_report(&self, offset: u32) -> Decoded {
         let [button, column, row] = [0, 1, 2].map(|number| self.parameter(number));
         match (button, column, row) {
             (Some(button), Some(column), Some(row)) if button >= offset => {
-                mouse(button - offset, column, row)
+                decode_mouse(button - offset, column, row)
             }
-            _ => Meaning::Ignored,
+            _ => Decoded::Ignored,
         }
     }
 
-    fn numbered(&self) -> Meaning {
+    fn decode_numbered(&self) -> Decoded {
         match self.parameter(0) {
-            Some(200) => Meaning::PasteBegins,
+            Some(200) => Decoded::PasteBegins,
             // xterm's modifyOtherKeys.
-            Some(27) if self.parameter(2).is_some() => self.coded(self.parameter(2), 1),
+            Some(27) if self.parameter(2).is_some() => self.decode_coded(self.parameter(2), 1),
             Some(number) => match numbered_key(number) {
-                Some(key) => self.pressed(key, 1),
-                None => Meaning::Ignored,
+                Some(key) => self.key_press(key, 1),
+                None => Decoded::Ignored,
             },
-            None => Meaning::Ignored,
+            None => Decoded::Ignored,
         }
     }
 
     /// A key by its code point or, above, by the number kitty gave it.
-    fn coded(&self, code: Option<u32>, modifiers: usize) -> Meaning {
+    fn decode_coded(&self, code: Option<u32>, modifiers: usize) -> Decoded {
         let Some(key) = code.and_then(coded_key) else {
-            return Meaning::Ignored;
+            return Decoded::Ignored;
         };
-        let held = self.held(modifiers);
+        let held = self.held_modifiers(modifiers);
         let key = match key {
             // Shift and Tab move back, which no page here does.
-            Key::Tab if held & SHIFT != 0 => return Meaning::Ignored,
+            Key::Tab if held & SHIFT != 0 => return Decoded::Ignored,
             Key::Char(letter) if held & CTRL != 0 => Key::Ctrl(letter.to_ascii_lowercase()),
             Key::Char(letter) if held & SHIFT != 0 => {
                 let shifted = self.part(0, 1).and_then(char::from_u32);
@@ -105,43 +105,43 @@ impl<'a> Sequence<'a> {
             }
             key => key,
         };
-        self.pressed(key, modifiers)
+        self.key_press(key, modifiers)
     }
 
     /// Modifiers that are held.
-    fn held(&self, parameter: usize) -> u32 {
+    fn held_modifiers(&self, parameter: usize) -> u32 {
         self.parameter(parameter).unwrap_or(1).saturating_sub(1)
     }
 
-    fn pressed(&self, key: Key, modifiers: usize) -> Meaning {
-        if self.part(modifiers, 1) == Some(RELEASE) {
-            Meaning::Ignored
-        } else if self.held(modifiers) & ALT != 0 {
-            Meaning::AltKey(key)
+    fn key_press(&self, key: Key, modifiers: usize) -> Decoded {
+        if self.part(modifiers, 1) == Some(KEY_RELEASE) {
+            Decoded::Ignored
+        } else if self.held_modifiers(modifiers) & ALT != 0 {
+            Decoded::AltKey(key)
         } else {
-            Meaning::Input(Input::Key(key))
+            Decoded::Input(Input::Key(key))
         }
     }
 }
 
-fn ignored_or(key: Option<Key>) -> Meaning {
-    key.map_or(Meaning::Ignored, |key| Meaning::Input(Input::Key(key)))
+fn key_or_ignored(key: Option<Key>) -> Decoded {
+    key.map_or(Decoded::Ignored, |key| Decoded::Input(Input::Key(key)))
 }
 
 /// A mouse report: the button with its modifiers, the cell counted from 1.
-pub(super) fn mouse(button: u32, column: u32, row: u32) -> Meaning {
+pub(super) fn decode_mouse(button: u32, column: u32, row: u32) -> Decoded {
     let input = match button & !MOUSE_MODIFIERS {
         0 => MouseInput::Press,
         64 => MouseInput::WheelUp,
         65 => MouseInput::WheelDown,
-        _ => return Meaning::Ignored,
+        _ => return Decoded::Ignored,
     };
     let place = |number: u32| u16::try_from(number.saturating_sub(1)).ok();
     match (place(column), place(row)) {
         (Some(column), Some(row)) => {
-            Meaning::Input(Input::Mouse(input, Position::new(column, row)))
+            Decoded::Input(Input::Mouse(input, Position::new(column, row)))
         }
-        _ => Meaning::Ignored,
+        _ => Decoded::Ignored,
     }
 }
 
@@ -160,7 +160,7 @@ fn lettered_key(letter: u8) -> Option<Key> {
 }
 
 /// Keys after ESC `O`: cursor and function keys, and the application keypad.
-pub(super) fn keypad(letter: u8) -> Option<Key> {
+pub(super) fn keypad_key(letter: u8) -> Option<Key> {
     Some(match letter {
         b'M' => Key::Enter,
         b'I' => Key::Tab,

@@ -9,7 +9,7 @@ use std::io::{self, Stdout, stdout};
 
 /// Size of a terminal that does not know its own, as a serial line: 24 lines of
 /// 80 columns, which every terminal has.
-const USUAL_SIZE: Size = Size::new(80, 24);
+const FALLBACK_SIZE: Size = Size::new(80, 24);
 
 /// Standard output as a terminal.
 pub(super) struct TerminalBackend(CrosstermBackend<Stdout>);
@@ -28,7 +28,7 @@ impl TerminalBackend {
 pub(in crate::run) fn size() -> io::Result<Size> {
     let size = tcgetwinsize(stdout())?;
     Ok(if size.ws_col == 0 || size.ws_row == 0 {
-        USUAL_SIZE
+        FALLBACK_SIZE
     } else {
         Size::new(size.ws_col, size.ws_row)
     })

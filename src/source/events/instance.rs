@@ -4,9 +4,9 @@
 //! See `Documentation/trace/ftrace.rst`, "Instances". Traces of others are
 //! neither read nor changed.
 
-use super::format::{self, Format};
-use super::tracefs::{Tracefs, reason};
-use crate::model::event::NoFeed;
+use super::format::{self, TracepointFormat};
+use super::tracefs::{Tracefs, unavailable_reason};
+use crate::model::event::EventsUnavailable;
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,123 +20,135 @@ use std::time::{Duration, Instant};
 
 /// Prefix of the names of tcplens's instances.
 const PREFIX: &str = "tcplens-";
-const EVENT: &str = "events/sock/inet_sock_set_state";
+const TRACEPOINT: &str = "events/sock/inet_sock_set_state";
 /// Largest buffer of one processor: at 45,000 connections a second on one, read
 /// every 20 ms, nothing is lost with it; with 256 KiB two thirds are.
-const ROOM_KIB: usize = 1408;
+const MAX_BUFFER_KIB: usize = 1408;
 /// Largest sum of all processors' buffers: this memory cannot be swapped out,
 /// and a machine of 128 processors does not have that load on each.
-const WHOLE_KIB: usize = 64 * 1024;
+const TOTAL_BUFFER_KIB: usize = 64 * 1024;
 /// Smallest buffer of one processor, even if the sum exceeds the limit.
-const LEAST_KIB: usize = 512;
+const MIN_BUFFER_KIB: usize = 512;
 /// Number of the PID namespace in which all processes are (`PROC_PID_INIT_INO` in
 /// `include/linux/proc_ns.h`).
-const FIRST_PID_NAMESPACE: u64 = 0xefff_fffc;
+const INIT_PID_NAMESPACE: u64 = 0xefff_fffc;
 /// Longest wait for readers to release an instance that is being removed, and
 /// for one that is being set up: that takes 60 ms, and 730 ms were measured on
 /// a machine with three times the load its processors can handle.
-const PATIENCE: Duration = Duration::from_secs(5);
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An open instance. Taking it out ends it.
-pub(super) type Held = Arc<Mutex<Option<Instance>>>;
+pub(super) type SharedInstance = Arc<Mutex<Option<TraceInstance>>>;
 
 /// All instances of this program, for exits that drop nothing. Locked while one
 /// is created, so that none is created during the exit.
-static OPEN: Mutex<Open> = Mutex::new(Open {
-    ended: false,
+static OPEN_INSTANCES: Mutex<OpenInstances> = Mutex::new(OpenInstances {
+    is_closing: false,
     instances: Vec::new(),
 });
 
-struct Open {
+struct OpenInstances {
     /// True if the program is about to end: no instance may be created any
     /// more.
-    ended: bool,
-    instances: Vec<Weak<Mutex<Option<Instance>>>>,
+    is_closing: bool,
+    instances: Vec<Weak<Mutex<Option<TraceInstance>>>>,
 }
 
 /// Distinguishes the instances of one program.
-static COUNT: AtomicU32 = AtomicU32::new(0);
+static INSTANCE_COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// A trace of one tracepoint.
 #[derive(Debug)]
-pub(super) struct Instance {
-    instances: Tracefs,
+pub(super) struct TraceInstance {
+    instances_dir: Tracefs,
     name: String,
     /// One for each processor.
     pub(super) pipes: Vec<OwnedFd>,
     processors: Vec<String>,
-    folder: Option<Tracefs>,
+    dir: Option<Tracefs>,
 }
 
 /// Layout needed to read the trace.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Layout {
-    pub(super) format: Format,
+pub(super) struct TraceLayout {
+    pub(super) format: TracepointFormat,
     /// In bytes.
-    pub(super) page: usize,
+    pub(super) page_len: usize,
 }
 
-impl Instance {
+impl TraceInstance {
     /// Creates an instance; those that killed tcplens processes left behind are
     /// removed first.
-    pub(super) fn begin(
+    pub(super) fn create(
         root: &Tracefs,
         proc: &Path,
         each_kib: Option<usize>,
-    ) -> Result<(Held, Layout), NoFeed> {
-        let described = root.read(&format!("{EVENT}/format")).map_err(reason)?;
-        let format = Format::parse(&described).ok_or(NoFeed::UnknownFormat)?;
-        let header = root.read("events/header_page").map_err(reason)?;
-        let page = format::page_length(&header).ok_or(NoFeed::UnknownFormat)?;
-        let instances = root.folder("instances").map_err(reason)?;
-        let us = Name::own(proc).ok_or(NoFeed::Failed)?;
-        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.ended {
-            return Err(NoFeed::Failed);
+    ) -> Result<(SharedInstance, TraceLayout), EventsUnavailable> {
+        let described = root
+            .read(&format!("{TRACEPOINT}/format"))
+            .map_err(unavailable_reason)?;
+        let format = TracepointFormat::parse(&described).ok_or(EventsUnavailable::UnknownFormat)?;
+        let header = root
+            .read("events/header_page")
+            .map_err(unavailable_reason)?;
+        let page = format::parse_page_length(&header).ok_or(EventsUnavailable::UnknownFormat)?;
+        let instances = root.open_dir("instances").map_err(unavailable_reason)?;
+        let us = InstanceName::current(proc).ok_or(EventsUnavailable::Failed)?;
+        let mut open = OPEN_INSTANCES
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if open.is_closing {
+            return Err(EventsUnavailable::Failed);
         }
         remove_stale(&instances, &us, proc);
-        let name = format!("{us}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        instances.make(&name).map_err(reason)?;
+        let name = format!("{us}-{}", INSTANCE_COUNT.fetch_add(1, Ordering::Relaxed));
+        instances.create_dir(&name).map_err(unavailable_reason)?;
         let mut instance = Self {
-            instances,
+            instances_dir: instances,
             name,
             pipes: Vec::new(),
             processors: Vec::new(),
-            folder: None,
+            dir: None,
         };
         // If this fails, dropping it ends it.
-        instance.set_up(each_kib).map_err(reason)?;
+        instance.configure(each_kib).map_err(unavailable_reason)?;
         let held = Arc::new(Mutex::new(Some(instance)));
         let instances = &mut open.instances;
         instances.retain(|each| each.strong_count() > 0);
         instances.push(Arc::downgrade(&held));
-        Ok((held, Layout { format, page }))
+        Ok((
+            held,
+            TraceLayout {
+                format,
+                page_len: page,
+            },
+        ))
     }
 
-    fn set_up(&mut self, each_kib: Option<usize>) -> Result<(), Errno> {
-        let folder = self.instances.folder(&self.name)?;
-        let processors = folder.folder("per_cpu")?.names();
-        let room = each_kib.unwrap_or_else(|| room_kib(processors.len()));
+    fn configure(&mut self, each_kib: Option<usize>) -> Result<(), Errno> {
+        let folder = self.instances_dir.open_dir(&self.name)?;
+        let processors = folder.open_dir("per_cpu")?.entry_names();
+        let room = each_kib.unwrap_or_else(|| buffer_kib(processors.len()));
         folder.write("trace_clock", "mono")?;
         folder.write("buffer_size_kb", &room.to_string())?;
         // Older kernels wake readers at the first record anyway.
         let _ = folder.write("buffer_percent", "0");
         // SCTP and MPTCP come through the same tracepoint. Where no filter is
         // taken, the reader leaves them out.
-        let _ = folder.write(&format!("{EVENT}/filter"), "protocol == 6");
+        let _ = folder.write(&format!("{TRACEPOINT}/filter"), "protocol == 6");
         for processor in &processors {
-            let pipe = folder.pipe(&format!("per_cpu/{processor}/trace_pipe_raw"))?;
+            let pipe = folder.open_pipe(&format!("per_cpu/{processor}/trace_pipe_raw"))?;
             self.pipes.push(pipe);
         }
-        folder.write(&format!("{EVENT}/enable"), "1")?;
+        folder.write(&format!("{TRACEPOINT}/enable"), "1")?;
         self.processors = processors;
-        self.folder = Some(folder);
+        self.dir = Some(folder);
         Ok(())
     }
 
     /// Returns the number of records that the kernel has dropped so far.
-    pub(super) fn dropped(&self) -> u64 {
-        let Some(folder) = &self.folder else { return 0 };
+    pub(super) fn parse_dropped(&self) -> u64 {
+        let Some(folder) = &self.dir else { return 0 };
         let stats = self.processors.iter().filter_map(|processor| {
             let text = folder.read(&format!("per_cpu/{processor}/stats")).ok()?;
             Some(dropped(&text))
@@ -145,15 +157,17 @@ impl Instance {
     }
 }
 
-impl Drop for Instance {
+impl Drop for TraceInstance {
     fn drop(&mut self) {
-        if let Some(folder) = self.folder.take() {
-            let _ = folder.write(&format!("{EVENT}/enable"), "0");
+        if let Some(folder) = self.dir.take() {
+            let _ = folder.write(&format!("{TRACEPOINT}/enable"), "0");
         }
         self.pipes.clear();
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + RELEASE_TIMEOUT;
         // A reader inside the kernel still holds it for a short time.
-        while self.instances.remove(&self.name) == Err(Errno::BUSY) && Instant::now() < until {
+        while self.instances_dir.remove_dir(&self.name) == Err(Errno::BUSY)
+            && Instant::now() < until
+        {
             thread::sleep(Duration::from_millis(1));
         }
     }
@@ -161,13 +175,13 @@ impl Drop for Instance {
 
 /// Ends every trace of this program, for exits that drop nothing:
 /// `process::exit`, and a panic in any thread.
-pub fn end_all() {
-    let Some(mut open) = within_patience(&OPEN) else {
+pub fn stop_all_traces() {
+    let Some(mut open) = lock_with_timeout(&OPEN_INSTANCES) else {
         return;
     };
-    open.ended = true;
+    open.is_closing = true;
     for held in open.instances.iter().filter_map(Weak::upgrade) {
-        if let Some(mut instance) = within_patience(&held) {
+        if let Some(mut instance) = lock_with_timeout(&held) {
             drop(instance.take());
         }
     }
@@ -176,8 +190,8 @@ pub fn end_all() {
 /// Locks a mutex that another thread may hold for a short time. A thread that
 /// panics while holding it cannot be waited for: the next start removes what is
 /// left.
-fn within_patience<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
-    let until = Instant::now() + PATIENCE;
+fn lock_with_timeout<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    let until = Instant::now() + RELEASE_TIMEOUT;
     loop {
         match mutex.try_lock() {
             Ok(guard) => return Some(guard),
@@ -191,8 +205,8 @@ fn within_patience<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
 }
 
 /// Returns the buffer size of each processor for this number of processors.
-fn room_kib(processors: usize) -> usize {
-    (WHOLE_KIB / processors.max(1)).clamp(LEAST_KIB, ROOM_KIB)
+fn buffer_kib(processors: usize) -> usize {
+    (TOTAL_BUFFER_KIB / processors.max(1)).clamp(MIN_BUFFER_KIB, MAX_BUFFER_KIB)
 }
 
 /// Parses the number of overwritten and refused records from a `stats` file.
@@ -208,29 +222,29 @@ fn dropped(stats: &str) -> u64 {
 /// Process that owns an instance. A process id alone may be reused, and means
 /// another process in another PID namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Name {
+struct InstanceName {
     namespace: u64,
     pid: u32,
-    started: u64,
+    start_ticks: u64,
 }
 
-impl std::fmt::Display for Name {
+impl std::fmt::Display for InstanceName {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             formatter,
             "{PREFIX}{}-{}-{}",
-            self.namespace, self.pid, self.started
+            self.namespace, self.pid, self.start_ticks
         )
     }
 }
 
-impl Name {
-    fn own(proc: &Path) -> Option<Self> {
+impl InstanceName {
+    fn current(proc: &Path) -> Option<Self> {
         let pid = std::process::id();
         Some(Self {
             namespace: fs::metadata(proc.join("self/ns/pid")).ok()?.ino(),
             pid,
-            started: started(proc, pid)?,
+            start_ticks: start_ticks(proc, pid)?,
         })
     }
 
@@ -239,13 +253,13 @@ impl Name {
         Some(Self {
             namespace: parts.next()?.parse().ok()?,
             pid: parts.next()?.parse().ok()?,
-            started: parts.next()?.parse().ok()?,
+            start_ticks: parts.next()?.parse().ok()?,
         })
     }
 }
 
 /// Returns the start time of a process, in ticks since boot.
-fn started(proc: &Path, pid: u32) -> Option<u64> {
+fn start_ticks(proc: &Path, pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(proc.join(pid.to_string()).join("stat")).ok()?;
     // The name may contain any byte; it ends at the last parenthesis.
     let (_, fields) = stat.rsplit_once(')')?;
@@ -256,24 +270,24 @@ fn started(proc: &Path, pid: u32) -> Option<u64> {
 /// PID namespace are stale if no process is in it, which can be known only in the
 /// initial namespace; elsewhere they are kept. The kernel refuses to remove instances
 /// in use.
-fn remove_stale(instances: &Tracefs, us: &Name, proc: &Path) {
+fn remove_stale(instances: &Tracefs, us: &InstanceName, proc: &Path) {
     // Listed before the processes: every owner is among those, or has ended.
-    let found = instances.names().into_iter();
-    let found: Vec<(String, Name)> = found
-        .filter_map(|text| Name::parse(&text).map(|name| (text, name)))
+    let found = instances.entry_names().into_iter();
+    let found: Vec<(String, InstanceName)> = found
+        .filter_map(|text| InstanceName::parse(&text).map(|name| (text, name)))
         .collect();
     let foreign = found.iter().any(|(_, name)| name.namespace != us.namespace);
-    let asks = foreign && us.namespace == FIRST_PID_NAMESPACE;
+    let asks = foreign && us.namespace == INIT_PID_NAMESPACE;
     let inhabited = asks.then(|| pid_namespaces(proc)).flatten();
     for (text, name) in found {
         let is_dead = if name.namespace == us.namespace {
-            started(proc, name.pid) != Some(name.started)
+            start_ticks(proc, name.pid) != Some(name.start_ticks)
         } else {
             let inhabited = inhabited.as_ref();
             inhabited.is_some_and(|inhabited| !inhabited.contains(&name.namespace))
         };
         if is_dead {
-            let _ = instances.remove(&text);
+            let _ = instances.remove_dir(&text);
         }
     }
 }
@@ -310,12 +324,12 @@ mod tests {
     fn memory_is_bounded_on_large_machines() {
         let cases = [(1, 1408), (2, 1408), (64, 1024), (128, 512), (512, 512)];
         for (processors, room) in cases {
-            assert_eq!(room_kib(processors), room, "{processors}");
+            assert_eq!(buffer_kib(processors), room, "{processors}");
         }
     }
 
     #[test]
-    fn what_was_dropped_is_counted() {
+    fn dropped_records_are_counted() {
         let stats = "entries: 0\noverrun: 12\ncommit overrun: 3\nbytes: 9\n\
                      oldest event ts:  1.000000\nnow ts:  2.0\ndropped events: 5\nread events: 7\n";
         assert_eq!(dropped(stats), 17);
@@ -323,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_may_not_be_asked_may_be_anywhere() {
+    fn an_unreadable_process_may_be_in_any_namespace() {
         let root = tempfile::tempdir().unwrap();
         let namespace = root.path().join("namespace");
         fs::write(&namespace, "").unwrap();
@@ -343,10 +357,10 @@ mod tests {
     }
 
     #[test]
-    fn names_tell_whose_they_are() {
-        let us = Name::own(Path::new("/proc")).unwrap();
-        assert_eq!(Name::parse(&us.to_string()), Some(us));
-        assert_eq!(Name::parse(&format!("{us}-3")), Some(us));
+    fn instance_names_identify_their_process() {
+        let us = InstanceName::current(Path::new("/proc")).unwrap();
+        assert_eq!(InstanceName::parse(&us.to_string()), Some(us));
+        assert_eq!(InstanceName::parse(&format!("{us}-3")), Some(us));
         for foreign in [
             "",
             "tcplens-",
@@ -354,7 +368,7 @@ mod tests {
             "tcplens-a-1-2",
             "other-1-2-3",
         ] {
-            assert_eq!(Name::parse(foreign), None, "{foreign}");
+            assert_eq!(InstanceName::parse(foreign), None, "{foreign}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Entering one network namespace for good, so that its tables, counters, settings and
 //! events are read as those of the first one are.
 
-use super::{Entrance, Text, named};
+use super::{NamespaceEntry, Text, named_namespaces};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::fs::{self, File};
 use std::io;
@@ -18,7 +18,7 @@ pub struct Entered {
     /// What it was named by: its name, or a process in it.
     pub name: Text,
     /// How a person gets a command into it.
-    pub entrance: Option<Entrance>,
+    pub entrance: Option<NamespaceEntry>,
 }
 
 /// Why a network namespace was not entered.
@@ -61,15 +61,15 @@ pub fn enter_named(wanted: &str) -> Result<Entered, EnterError> {
         name: name.clone(),
         error,
     };
-    let doors = named();
+    let doors = named_namespaces();
     let door = doors
         .values()
         .find(|path| path.file_name() == Some(wanted.as_ref()));
     let (path, entrance) = match (door, wanted.parse::<u32>()) {
-        (Some(path), _) => (path.clone(), Entrance::named(&name)),
+        (Some(path), _) => (path.clone(), NamespaceEntry::from_name(&name)),
         (None, Ok(pid)) => (
             PathBuf::from(format!("/proc/{pid}/ns/net")),
-            Some(Entrance::Process(pid)),
+            Some(NamespaceEntry::Process(pid)),
         ),
         (None, Err(_)) => return Err(unknown(name, doors.values())),
     };

@@ -5,43 +5,50 @@
 //! has a budget: processes with few descriptors come first, large ones are read in
 //! parts, the one that has waited longest first. The rest is read for later tables.
 
-use super::roster::Pass;
+use super::process_index::ScanPass;
 
 /// Processes with no more descriptors than this are small.
-const SMALL: u64 = 1024;
+const MAX_SMALL_PROCESS: u64 = 1024;
 /// Large processes are read in parts of no fewer descriptors than this.
-const MIN_PART: u64 = 16 * 1024;
+const MIN_LARGE_QUOTA: u64 = 16 * 1024;
 
 /// A process that is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Due {
+pub(super) struct DueProcess {
     pub(super) pid: u32,
     /// Descriptors left to read.
     pub(super) cost: u64,
     /// Pass of the last read of any part of it; 0 if never.
-    pub(super) served_at: Pass,
+    pub(super) last_scanned: ScanPass,
 }
 
 /// Quota of a process for this table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Share {
+pub(super) struct ScanQuota {
     pub(super) pid: u32,
     /// Largest number of descriptors.
-    pub(super) most: u64,
+    pub(super) max_descriptors: u64,
 }
 
 /// Allocates a budget of descriptors; without one every process is read
 /// completely.
-pub(super) fn share_out(mut due: Vec<Due>, budget: Option<u64>) -> Vec<Share> {
+pub(super) fn allocate(mut due: Vec<DueProcess>, budget: Option<u64>) -> Vec<ScanQuota> {
     let Some(budget) = budget else {
-        let whole = |due: &Due| Share {
+        let whole = |due: &DueProcess| ScanQuota {
             pid: due.pid,
-            most: u64::MAX,
+            max_descriptors: u64::MAX,
         };
         return due.iter().map(whole).collect();
     };
-    due.sort_unstable_by_key(|due| (due.cost > SMALL, due.served_at, due.cost, due.pid));
-    let (small, large) = due.split_at(due.partition_point(|due| due.cost <= SMALL));
+    due.sort_unstable_by_key(|due| {
+        (
+            due.cost > MAX_SMALL_PROCESS,
+            due.last_scanned,
+            due.cost,
+            due.pid,
+        )
+    });
+    let (small, large) = due.split_at(due.partition_point(|due| due.cost <= MAX_SMALL_PROCESS));
     let all_large: u64 = large.iter().map(|due| due.cost).sum();
     // Very many small ones must not keep a large one waiting for ever.
     let kept = all_large.min(budget / 4);
@@ -52,10 +59,10 @@ pub(super) fn share_out(mut due: Vec<Due>, budget: Option<u64>) -> Vec<Share> {
             break;
         }
         left -= due.cost;
-        shares.push(Share {
+        shares.push(ScanQuota {
             pid: due.pid,
             // It may have grown since it was looked at.
-            most: due.cost + SMALL,
+            max_descriptors: due.cost + MAX_SMALL_PROCESS,
         });
     }
     left += kept;
@@ -65,14 +72,17 @@ pub(super) fn share_out(mut due: Vec<Due>, budget: Option<u64>) -> Vec<Share> {
             break;
         }
         let even = left / u64::try_from(large.len() - place).unwrap_or(u64::MAX);
-        let most = due.cost.min(even.max(MIN_PART)).min(left);
+        let most = due.cost.min(even.max(MIN_LARGE_QUOTA)).min(left);
         left -= most;
-        shares.push(Share { pid: due.pid, most });
+        shares.push(ScanQuota {
+            pid: due.pid,
+            max_descriptors: most,
+        });
     }
     // Those that needed less than that have left something.
     for (share, due) in shares[first_large..].iter_mut().zip(large) {
-        let more = (due.cost - share.most).min(left);
-        share.most += more;
+        let more = (due.cost - share.max_descriptors).min(left);
+        share.max_descriptors += more;
         left -= more;
     }
     shares
@@ -84,17 +94,20 @@ mod tests {
     use foldhash::HashMap;
     use proptest::prelude::*;
 
-    fn due(pid: u32, cost: u64, served_at: Pass) -> Due {
-        Due {
+    fn due(pid: u32, cost: u64, served_at: ScanPass) -> DueProcess {
+        DueProcess {
             pid,
             cost,
-            served_at,
+            last_scanned: served_at,
         }
     }
 
-    fn shares(due: Vec<Due>, budget: Option<u64>) -> Vec<(u32, u64)> {
-        let shares = share_out(due, budget);
-        shares.iter().map(|share| (share.pid, share.most)).collect()
+    fn shares(due: Vec<DueProcess>, budget: Option<u64>) -> Vec<(u32, u64)> {
+        let shares = allocate(due, budget);
+        shares
+            .iter()
+            .map(|share| (share.pid, share.max_descriptors))
+            .collect()
     }
 
     #[test]
@@ -116,7 +129,7 @@ mod tests {
 
     #[test]
     fn of_many_large_ones_each_gets_its_turn() {
-        let mut served: HashMap<u32, Pass> = HashMap::default();
+        let mut served: HashMap<u32, ScanPass> = HashMap::default();
         for pass in 1..=60 {
             let all = (1..=150).map(|pid| due(pid, 19_800, served.get(&pid).copied().unwrap_or(0)));
             for (pid, most) in shares(all.collect(), Some(65_536)) {
@@ -139,7 +152,7 @@ mod tests {
             for (pid, most) in shares(all, Some(budget)) {
                 let cost = costs[pid as usize - 1];
                 spent += most.min(cost);
-                prop_assert!(cost > SMALL || most >= cost, "a small one is read whole");
+                prop_assert!(cost > MAX_SMALL_PROCESS || most >= cost, "a small one is read whole");
             }
             prop_assert!(spent <= budget, "{spent} of {budget}");
             let all: u64 = costs.iter().sum();

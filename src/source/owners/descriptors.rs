@@ -6,7 +6,7 @@
 
 use crate::model::gap::GapReason;
 use crate::model::io_uring;
-use crate::model::stat::Stat;
+use crate::model::proc_stat::ProcStat;
 use rustix::fs::{AtFlags, Mode, OFlags, RawDir, SeekFrom, openat, readlinkat_raw, seek, statat};
 use rustix::io::Errno;
 use std::ffi::CStr;
@@ -16,21 +16,21 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// Room for directory entries, read in one call.
-const ENTRIES: usize = 16 * 1024;
+const DIRENT_BUFFER_LEN: usize = 16 * 1024;
 /// Number of descriptors read of a process's threads after which no further
 /// thread is read.
-const MOST_OF_THREADS: u64 = 16 * 1024;
+const MAX_THREAD_FDS: u64 = 16 * 1024;
 /// Largest number of descriptors read of a thread with a table of its own.
-const MOST_OF_ONE_THREAD: u64 = 64 * 1024;
+const MAX_FDS_PER_THREAD: u64 = 64 * 1024;
 /// Largest number of bytes read of the `fdinfo` of an io_uring instance: some
 /// 40,000 registered files.
-const MOST_OF_RING: u64 = 1 << 20;
+const MAX_IO_URING_BYTES: u64 = 1 << 20;
 /// Links of a `task` folder with one thread: itself, its parent, the thread.
-const ONE_THREAD: u64 = 3;
+const SINGLE_THREAD_LINKS: u64 = 3;
 
 /// One descriptor that is a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Link {
+pub(super) struct FdLink {
     pub(super) inode: u32,
     pub(super) pid: u32,
     pub(super) fd: u32,
@@ -38,7 +38,7 @@ pub(super) struct Link {
 
 /// Result of reading a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum ScanOutcome {
     /// Its descriptors have not been read yet, or not to the end.
     Unread,
     /// Its descriptors are known.
@@ -49,80 +49,80 @@ pub(super) enum Outcome {
     /// a zombie.
     Empty,
     /// It was unreadable, or partly so.
-    Refused(GapReason),
+    Unreadable(GapReason),
 }
 
 /// Position in a directory of descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(super) struct Cursor(u64);
+pub(super) struct DirOffset(u64);
 
 /// Threads of a process to read. They share one table of descriptors unless one has
 /// left it (unshare(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Threads {
+pub(super) enum ThreadScope {
     /// Only the leader, or its substitute.
-    First,
+    Leader,
     /// Those whose number of descriptors is another than that of the first.
-    Different,
-    /// All, or as [`Self::Different`] if that would be too much to read.
+    Differing,
+    /// All, or as [`Self::Differing`] if that would be too much to read.
     All,
 }
 
 /// Part of a process to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Target {
+pub(super) struct ScanTarget {
     pub(super) pid: u32,
-    pub(super) threads: Threads,
-    pub(super) from: Cursor,
+    pub(super) threads: ThreadScope,
+    pub(super) start: DirOffset,
     /// Largest number of descriptors to read.
-    pub(super) most: u64,
+    pub(super) max_entries: u64,
 }
 
-impl Target {
+impl ScanTarget {
     /// The complete process, without a limit.
-    pub(super) fn whole(pid: u32, threads: Threads) -> Self {
+    pub(super) fn whole(pid: u32, threads: ThreadScope) -> Self {
         Self {
             pid,
             threads,
-            from: Cursor::default(),
-            most: u64::MAX,
+            start: DirOffset::default(),
+            max_entries: u64::MAX,
         }
     }
 }
 
 /// Result of reading a part of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Part {
-    pub(super) outcome: Outcome,
+pub(super) struct ScanPart {
+    pub(super) outcome: ScanOutcome,
     /// Number of descriptors that were read.
     pub(super) entries: u64,
     /// Start of the rest; none if nothing is left.
-    pub(super) rest: Option<Cursor>,
+    pub(super) next: Option<DirOffset>,
 }
 
 /// A proc file system to read from.
-pub(super) struct ProcFolder {
+pub(super) struct ProcDir {
     root: PathBuf,
-    folder: OwnedFd,
+    dir: OwnedFd,
 }
 
 /// Metadata of a process's descriptor directory, available without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Glance {
+pub(super) struct FdSummary {
     /// Inode of the directory, which differs for a reused pid.
     pub(super) identity: u64,
     /// Number of descriptors; 0 before Linux 6.2.
-    pub(super) count: u64,
+    pub(super) fd_count: u64,
     /// User whose file access rights the process has.
     pub(super) uid: u32,
 }
 
-impl ProcFolder {
+impl ProcDir {
     /// Opens `/proc`, or a fixture.
     pub(super) fn open(root: &Path) -> io::Result<Self> {
         Ok(Self {
             root: root.to_path_buf(),
-            folder: open_folder(rustix::fs::CWD, root)?,
+            dir: open_dir(rustix::fs::CWD, root)?,
         })
     }
 
@@ -130,25 +130,25 @@ impl ProcFolder {
     pub(super) fn pids(&self) -> io::Result<Vec<u32>> {
         let mut pids = Vec::new();
         // A folder that has been read stays at its end.
-        let folder = open_folder(&self.folder, ".")?;
+        let folder = open_dir(&self.dir, ".")?;
         numbered_entries(&folder, u64::MAX, |pid, _| pids.push(pid))?;
         Ok(pids)
     }
 
     /// Reads the metadata of a process's descriptor directory, which any user
     /// may. None if the process has ended.
-    pub(super) fn glance(&self, pid: u32) -> Option<Glance> {
-        match statat(&self.folder, format!("{pid}/fd"), AtFlags::empty()) {
-            Ok(stat) => Some(Glance {
+    pub(super) fn fd_summary(&self, pid: u32) -> Option<FdSummary> {
+        match statat(&self.dir, format!("{pid}/fd"), AtFlags::empty()) {
+            Ok(stat) => Some(FdSummary {
                 identity: stat.st_ino,
-                count: u64::try_from(stat.st_size).unwrap_or(0),
+                fd_count: u64::try_from(stat.st_size).unwrap_or(0),
                 uid: stat.st_uid,
             }),
             Err(Errno::NOENT | Errno::SRCH) => None,
             // `hidepid` forbids even this; reading reports it.
-            Err(_) => Some(Glance {
+            Err(_) => Some(FdSummary {
                 identity: 0,
-                count: 0,
+                fd_count: 0,
                 uid: u32::MAX,
             }),
         }
@@ -157,27 +157,27 @@ impl ProcFolder {
     /// Appends the sockets of a process, up to the target's limit. Those of threads
     /// with a descriptor table of their own are read with the last part, if the target
     /// includes them.
-    pub(super) fn read(&self, target: Target, links: &mut Vec<Link>) -> Part {
-        let Target { pid, threads, .. } = target;
+    pub(super) fn read(&self, target: ScanTarget, links: &mut Vec<FdLink>) -> ScanPart {
+        let ScanTarget { pid, threads, .. } = target;
         let mut entries = 0;
         let before = links.len();
         let folder = format!("{pid}/fd");
-        let place = (target.from, target.most);
+        let place = (target.start, target.max_entries);
         let (rest, result) = match self.read_links(&folder, pid, place, links, &mut entries) {
             Ok(rest) => (rest, Ok(())),
             Err(error) => (None, Err(error)),
         };
         if rest.is_some() {
-            return Part {
-                outcome: Outcome::Unread,
+            return ScanPart {
+                outcome: ScanOutcome::Unread,
                 entries,
-                rest,
+                next: rest,
             };
         }
-        let from_the_start = target.from == Cursor::default();
-        let led_by_nobody = from_the_start && entries == 0 && self.further_threads(pid) > 0;
+        let from_the_start = target.start == DirOffset::default();
+        let led_by_nobody = from_the_start && entries == 0 && self.extra_threads(pid) > 0;
         let mut whole = true;
-        if result.is_ok() && (threads != Threads::First || led_by_nobody) {
+        if result.is_ok() && (threads != ThreadScope::Leader || led_by_nobody) {
             whole = self.read_threads(pid, threads, links);
             // The descriptor table of a thread that left the shared one also
             // holds the old descriptors.
@@ -187,16 +187,16 @@ impl ProcFolder {
             links.append(&mut own);
         }
         let outcome = match result {
-            Ok(()) if whole => Outcome::Read,
-            Ok(()) => Outcome::Refused(GapReason::TooMuch),
-            Err(error) if matches!(error.raw_os_error(), Some(2 | 3)) => Outcome::Gone,
-            Err(_) if self.is_empty(pid) => Outcome::Empty,
-            Err(error) => Outcome::Refused(GapReason::of(&error)),
+            Ok(()) if whole => ScanOutcome::Read,
+            Ok(()) => ScanOutcome::Unreadable(GapReason::BudgetExceeded),
+            Err(error) if matches!(error.raw_os_error(), Some(2 | 3)) => ScanOutcome::Gone,
+            Err(_) if self.cannot_hold_sockets(pid) => ScanOutcome::Empty,
+            Err(error) => ScanOutcome::Unreadable(GapReason::from_io_error(&error)),
         };
-        Part {
+        ScanPart {
             outcome,
             entries,
-            rest: None,
+            next: None,
         }
     }
 
@@ -206,12 +206,12 @@ impl ProcFolder {
         &self,
         path: &str,
         pid: u32,
-        (from, most): (Cursor, u64),
-        links: &mut Vec<Link>,
+        (from, most): (DirOffset, u64),
+        links: &mut Vec<FdLink>,
         entries: &mut u64,
-    ) -> io::Result<Option<Cursor>> {
-        let folder = open_folder(&self.folder, path)?;
-        if from != Cursor::default() {
+    ) -> io::Result<Option<DirOffset>> {
+        let folder = open_dir(&self.dir, path)?;
+        if from != DirOffset::default() {
             seek(&folder, SeekFrom::Start(from.0))?;
         }
         let mut refused = None;
@@ -219,28 +219,32 @@ impl ProcFolder {
         let rest = numbered_entries(&folder, most, |fd, name| {
             *entries += 1;
             match read_link(&folder, name) {
-                Ok(Descriptor::Socket(inode)) => links.push(Link { inode, pid, fd }),
-                Ok(Descriptor::Ring) => rings.push(fd),
+                Ok(LinkTarget::Socket(inode)) => links.push(FdLink { inode, pid, fd }),
+                Ok(LinkTarget::IoUring) => rings.push(fd),
                 // A descriptor closed meanwhile is no longer anyone's.
-                Ok(Descriptor::Other) | Err(Errno::NOENT | Errno::SRCH) => {}
+                Ok(LinkTarget::Other) | Err(Errno::NOENT | Errno::SRCH) => {}
                 // Without CAP_SYS_PTRACE a folder may be listed whose links
                 // may not be read.
                 Err(error) => refused = Some(error),
             }
         })?;
         for fd in rings {
-            let registered = self.registered(path, fd);
-            links.extend(registered.into_iter().map(|inode| Link { inode, pid, fd }));
+            let registered = self.io_uring_sockets(path, fd);
+            links.extend(
+                registered
+                    .into_iter()
+                    .map(|inode| FdLink { inode, pid, fd }),
+            );
         }
         refused.map_or(Ok(rest), |error| Err(error.into()))
     }
 
     /// The sockets registered with a ring, which have no descriptor of their own.
-    fn registered(&self, descriptors: &str, ring: u32) -> Vec<u32> {
+    fn io_uring_sockets(&self, descriptors: &str, ring: u32) -> Vec<u32> {
         let path = self.root.join(format!("{descriptors}info/{ring}"));
         let mut text = Vec::new();
         let read = std::fs::File::open(path)
-            .and_then(|file| file.take(MOST_OF_RING).read_to_end(&mut text));
+            .and_then(|file| file.take(MAX_IO_URING_BYTES).read_to_end(&mut text));
         if read.is_err() {
             return Vec::new();
         }
@@ -253,35 +257,35 @@ impl ProcFolder {
     /// may be read many times; that is limited, and then only threads with a different
     /// count are read. Returns false if anything was left unread. A thread may end at
     /// any step, as a process may.
-    fn read_threads(&self, pid: u32, wanted: Threads, links: &mut Vec<Link>) -> bool {
+    fn read_threads(&self, pid: u32, wanted: ThreadScope, links: &mut Vec<FdLink>) -> bool {
         let mut threads = Vec::new();
-        let listed = open_folder(&self.folder, format!("{pid}/task")).and_then(|folder| {
+        let listed = open_dir(&self.dir, format!("{pid}/task")).and_then(|folder| {
             numbered_entries(&folder, u64::MAX, |thread, _| threads.push(thread))
         });
         if listed.is_err() {
             return true;
         }
         threads.retain(|thread| *thread != pid);
-        if wanted != Threads::First {
-            let shared = self.count(pid, pid);
+        if wanted != ThreadScope::Leader {
+            let shared = self.fd_count(pid, pid);
             let whole = shared.saturating_mul(threads.len() as u64);
             // Before Linux 6.2 nothing is counted.
-            if shared > 0 && (wanted == Threads::Different || whole > MOST_OF_THREADS) {
-                threads.retain(|thread| self.differs(pid, *thread));
+            if shared > 0 && (wanted == ThreadScope::Differing || whole > MAX_THREAD_FDS) {
+                threads.retain(|thread| self.fd_count_differs(pid, *thread));
             }
         }
         let mut entries = 0;
         for thread in threads {
-            if entries >= MOST_OF_THREADS {
+            if entries >= MAX_THREAD_FDS {
                 return false;
             }
             let path = format!("{pid}/task/{thread}/fd");
-            let place = (Cursor::default(), MOST_OF_ONE_THREAD);
+            let place = (DirOffset::default(), MAX_FDS_PER_THREAD);
             let rest = self.read_links(&path, pid, place, links, &mut entries);
             if matches!(rest, Ok(Some(_))) {
                 return false;
             }
-            if wanted == Threads::First && entries > 0 {
+            if wanted == ThreadScope::Leader && entries > 0 {
                 break;
             }
         }
@@ -289,9 +293,9 @@ impl ProcFolder {
     }
 
     /// Number of descriptors of a thread; 0 if it has ended, or before Linux 6.2.
-    fn count(&self, pid: u32, thread: u32) -> u64 {
+    fn fd_count(&self, pid: u32, thread: u32) -> u64 {
         statat(
-            &self.folder,
+            &self.dir,
             format!("{pid}/task/{thread}/fd"),
             AtFlags::empty(),
         )
@@ -300,71 +304,71 @@ impl ProcFolder {
 
     /// True if a thread has another number of descriptors than the first, which may
     /// open or close one at any time.
-    fn differs(&self, pid: u32, thread: u32) -> bool {
+    fn fd_count_differs(&self, pid: u32, thread: u32) -> bool {
         (0..2).all(|_| {
-            let before = self.count(pid, pid);
-            let own = self.count(pid, thread);
-            own != before && own != self.count(pid, pid)
+            let before = self.fd_count(pid, pid);
+            let own = self.fd_count(pid, thread);
+            own != before && own != self.fd_count(pid, pid)
         })
     }
 
     /// Returns the number of threads of a process besides the leader.
-    pub(super) fn further_threads(&self, pid: u32) -> u64 {
-        statat(&self.folder, format!("{pid}/task"), AtFlags::empty())
-            .map_or(0, |stat| stat.st_nlink.saturating_sub(ONE_THREAD))
+    pub(super) fn extra_threads(&self, pid: u32) -> u64 {
+        statat(&self.dir, format!("{pid}/task"), AtFlags::empty())
+            .map_or(0, |stat| stat.st_nlink.saturating_sub(SINGLE_THREAD_LINKS))
     }
 
     /// Kernel threads and zombies hold no descriptors, though an unprivileged
     /// look into them is refused like any other.
-    fn is_empty(&self, pid: u32) -> bool {
+    fn cannot_hold_sockets(&self, pid: u32) -> bool {
         std::fs::read(self.root.join(pid.to_string()).join("stat"))
             .ok()
-            .and_then(|bytes| Stat::parse(&bytes))
+            .and_then(|bytes| ProcStat::parse(&bytes))
             .is_some_and(|stat| stat.kernel_thread || stat.zombie)
     }
 }
 
 /// Target of a descriptor.
-enum Descriptor {
+enum LinkTarget {
     /// A socket with this inode.
     Socket(u32),
     /// An instance of `io_uring`.
-    Ring,
+    IoUring,
     Other,
 }
 
-fn read_link(folder: &OwnedFd, name: &CStr) -> Result<Descriptor, Errno> {
+fn read_link(folder: &OwnedFd, name: &CStr) -> Result<LinkTarget, Errno> {
     let mut target = [MaybeUninit::uninit(); 32];
     let (target, _) = readlinkat_raw(folder, name, &mut target)?;
     Ok(match socket_inode(target) {
-        Some(inode) => Descriptor::Socket(inode),
-        None if target == io_uring::LINK.as_bytes() => Descriptor::Ring,
-        None => Descriptor::Other,
+        Some(inode) => LinkTarget::Socket(inode),
+        None if target == io_uring::FD_LINK_TARGET.as_bytes() => LinkTarget::IoUring,
+        None => LinkTarget::Other,
     })
 }
 
-fn open_folder(at: impl AsFd, path: impl rustix::path::Arg) -> io::Result<OwnedFd> {
+fn open_dir(at: impl AsFd, path: impl rustix::path::Arg) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     Ok(openat(at, path, flags, Mode::empty())?)
 }
 
-/// Calls `take` for each entry with a numeric name, up to `most`; returns the position
+/// Calls `take` for each entry with a numeric name, up to `max_entries`; returns the position
 /// after the last if more may follow.
 fn numbered_entries(
     folder: &OwnedFd,
     most: u64,
     mut take: impl FnMut(u32, &CStr),
-) -> io::Result<Option<Cursor>> {
-    let mut buffer = [MaybeUninit::uninit(); ENTRIES];
+) -> io::Result<Option<DirOffset>> {
+    let mut buffer = [MaybeUninit::uninit(); DIRENT_BUFFER_LEN];
     let mut entries = RawDir::new(folder, &mut buffer);
     let mut count = 0;
     while let Some(entry) = entries.next() {
         let entry = entry?;
-        if let Some(number) = number(entry.file_name().to_bytes()) {
+        if let Some(number) = parse_decimal(entry.file_name().to_bytes()) {
             take(number, entry.file_name());
             count += 1;
             if count == most {
-                return Ok(Some(Cursor(entry.next_entry_cookie())));
+                return Ok(Some(DirOffset(entry.next_entry_cookie())));
             }
         }
     }
@@ -373,10 +377,10 @@ fn numbered_entries(
 
 /// The inode in `socket:[12345]`.
 fn socket_inode(target: &[u8]) -> Option<u32> {
-    number(target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)
+    parse_decimal(target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)
 }
 
-fn number(digits: &[u8]) -> Option<u32> {
+fn parse_decimal(digits: &[u8]) -> Option<u32> {
     if digits.is_empty() {
         return None;
     }
@@ -391,7 +395,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn understands_links() {
+    fn socket_links_are_parsed() {
         assert_eq!(socket_inode(b"socket:[4294967295]"), Some(u32::MAX));
         for other in [
             &b"socket:[]"[..],
@@ -413,10 +417,10 @@ mod tests {
         let told = "pos:\t0\nSqThread:\t-1\nUserFiles:\t4\n    0: socket:[450133]\n\
             \x20   1: <none>\n    2: /tmp/socket:[9]\n   13: socket:[450135]\nUserBufs:\t0\n";
         std::fs::write(root.path().join("7/fdinfo/3"), told).unwrap();
-        let proc = ProcFolder::open(root.path()).unwrap();
+        let proc = ProcDir::open(root.path()).unwrap();
         let mut links = Vec::new();
-        let part = proc.read(Target::whole(7, Threads::First), &mut links);
-        assert_eq!((part.outcome, part.rest), (Outcome::Read, None));
+        let part = proc.read(ScanTarget::whole(7, ThreadScope::Leader), &mut links);
+        assert_eq!((part.outcome, part.next), (ScanOutcome::Read, None));
         links.sort_unstable();
         let found: Vec<(u32, u32)> = links.iter().map(|link| (link.inode, link.fd)).collect();
         assert_eq!(found, [(450_133, 3), (450_134, 5), (450_135, 3)]);
@@ -424,25 +428,25 @@ mod tests {
 
     #[test]
     fn a_process_can_be_read_in_parts() {
-        let proc = ProcFolder::open(Path::new("/proc")).unwrap();
+        let proc = ProcDir::open(Path::new("/proc")).unwrap();
         let sockets: Vec<std::net::UdpSocket> = (0..40)
             .map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap())
             .collect();
-        let mut target = Target {
-            most: 7,
-            ..Target::whole(std::process::id(), Threads::First)
+        let mut target = ScanTarget {
+            max_entries: 7,
+            ..ScanTarget::whole(std::process::id(), ThreadScope::Leader)
         };
         let mut links = Vec::new();
         let mut parts = 0;
         loop {
             let part = proc.read(target, &mut links);
             parts += 1;
-            match part.rest {
+            match part.next {
                 Some(rest) => {
-                    assert_eq!((part.outcome, part.entries), (Outcome::Unread, 7));
-                    target.from = rest;
+                    assert_eq!((part.outcome, part.entries), (ScanOutcome::Unread, 7));
+                    target.start = rest;
                 }
-                None => break assert_eq!(part.outcome, Outcome::Read),
+                None => break assert_eq!(part.outcome, ScanOutcome::Read),
             }
         }
         assert!(parts > 40 / 7, "{parts}");
@@ -454,18 +458,21 @@ mod tests {
     }
 
     #[test]
-    fn a_glance_knows_a_process_again() {
-        let proc = ProcFolder::open(Path::new("/proc")).unwrap();
+    fn an_fd_summary_identifies_its_process() {
+        let proc = ProcDir::open(Path::new("/proc")).unwrap();
         // A process of its own: the tests beside this one open things, too.
         let mut child = std::process::Command::new("sleep")
             .arg("60")
             .spawn()
             .unwrap();
-        let before = proc.glance(child.id()).unwrap();
+        let before = proc.fd_summary(child.id()).unwrap();
         assert_ne!(before.identity, 0);
-        assert_eq!(proc.glance(child.id()).unwrap().identity, before.identity);
+        assert_eq!(
+            proc.fd_summary(child.id()).unwrap().identity,
+            before.identity
+        );
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(proc.glance(child.id()), None);
+        assert_eq!(proc.fd_summary(child.id()), None);
     }
 }

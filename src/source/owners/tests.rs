@@ -1,9 +1,9 @@
 //! The search for owners against fixtures and this machine's kernel.
 
-use super::descriptors::Outcome;
+use super::descriptors::ScanOutcome;
 use super::*;
 use crate::model::endpoint::Endpoint;
-use crate::model::protocol::{Family, Protocol};
+use crate::model::protocol::{IpFamily, Protocol};
 use crate::model::state::State;
 use std::net::{TcpListener, UdpSocket};
 use std::num::NonZeroU32;
@@ -25,23 +25,23 @@ fn socket(inode: u32) -> Socket {
         namespace: 0,
         timer: None,
         protocol: Protocol::Tcp,
-        opened: Family::Inet.into(),
+        socket_family: IpFamily::Inet.into(),
         state: State::Listen,
     }
 }
 
 /// One table: the processes and descriptors that hold each of the sockets.
-fn table(owners: &mut Owners, inodes: &[u32]) -> Vec<Vec<(u32, u32)>> {
-    let errand = owners.survey();
+fn table(owners: &mut SocketOwners, inodes: &[u32]) -> Vec<Vec<(u32, u32)>> {
+    let scan = owners.plan_scan();
     std::thread::scope(|scope| {
-        scope.spawn(|| errand.work());
-        errand.work();
+        scope.spawn(|| scan.run());
+        scan.run();
     });
-    owners.take_in(errand);
+    owners.apply_scan(scan);
     assigned(owners, inodes)
 }
 
-fn assigned(owners: &mut Owners, inodes: &[u32]) -> Vec<Vec<(u32, u32)>> {
+fn assigned(owners: &mut SocketOwners, inodes: &[u32]) -> Vec<Vec<(u32, u32)>> {
     let sockets: Vec<Socket> = inodes.iter().copied().map(socket).collect();
     let assigned = owners.assign(&sockets);
     let holder = |holder: &crate::model::owner::Holder| {
@@ -50,7 +50,7 @@ fn assigned(owners: &mut Owners, inodes: &[u32]) -> Vec<Vec<(u32, u32)>> {
     assigned
         .spans
         .iter()
-        .map(|span| span.of(&assigned.holders).iter().map(holder).collect())
+        .map(|span| span.resolve(&assigned.holders).iter().map(holder).collect())
         .collect()
 }
 
@@ -60,7 +60,7 @@ fn inode(socket: impl AsFd) -> u32 {
 }
 
 /// A process that holds a socket as its descriptor 1, and ends with its input.
-fn holding(socket: impl Into<OwnedFd>) -> Child {
+fn spawn_holder(socket: impl Into<OwnedFd>) -> Child {
     Command::new("cat")
         .stdin(Stdio::piped())
         .stdout(Stdio::from(socket.into()))
@@ -68,7 +68,7 @@ fn holding(socket: impl Into<OwnedFd>) -> Child {
         .unwrap()
 }
 
-fn end(mut child: Child) {
+fn end_child(mut child: Child) {
     drop(child.stdin.take());
     child.wait().unwrap();
 }
@@ -89,7 +89,7 @@ fn finds_every_holder_and_survives_what_is_not_there() {
     // A process that has exited when it is visited.
     std::fs::create_dir(root.path().join("13")).unwrap();
     std::fs::create_dir(root.path().join("sys")).unwrap();
-    let mut owners = Owners::new(root.path(), None);
+    let mut owners = SocketOwners::new(root.path(), None);
     let found = table(&mut owners, &[500, 501]);
     assert_eq!(found, [vec![(7, 5), (12, 3), (12, 4)], vec![]]);
     assert_eq!(owners.gaps(false), []);
@@ -98,7 +98,7 @@ fn finds_every_holder_and_survives_what_is_not_there() {
 #[test]
 fn a_proc_without_any_process_is_no_proc() {
     let root = tempfile::tempdir().unwrap();
-    let mut owners = Owners::new(root.path(), None);
+    let mut owners = SocketOwners::new(root.path(), None);
     table(&mut owners, &[]);
     let missing = Gap {
         kind: GapKind::ProcMissing,
@@ -116,7 +116,7 @@ fn a_proc_without_any_process_is_no_proc() {
 fn a_proc_without_process_1_hides_processes() {
     let root = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(root.path().join("7/fd")).unwrap();
-    let mut owners = Owners::new(root.path(), None);
+    let mut owners = SocketOwners::new(root.path(), None);
     table(&mut owners, &[]);
     let gaps = |short| {
         let gaps = owners.gaps(short).into_iter();
@@ -129,40 +129,42 @@ fn a_proc_without_process_1_hides_processes() {
 }
 
 #[test]
-fn process_1_alone_is_told_apart() {
-    let mut owners = Owners::new(Path::new("/nowhere"), None);
+fn an_unreadable_init_has_its_own_gap() {
+    let mut owners = SocketOwners::new(Path::new("/nowhere"), None);
     let root = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(root.path().join("1/fd")).unwrap();
     std::fs::create_dir_all(root.path().join("7/fd")).unwrap();
     owners.root = root.path().to_path_buf();
     table(&mut owners, &[]);
     assert_eq!(owners.gaps(false), []);
-    let refused = Outcome::Refused(GapReason::Permission);
-    let whole = |outcome| Part {
+    let refused = ScanOutcome::Unreadable(GapReason::Permission);
+    let whole = |outcome| ScanPart {
         outcome,
         entries: 0,
-        rest: None,
+        next: None,
     };
     let refused = whole(refused);
-    owners.roster.note(1, &refused);
+    owners.process_index.record_scan(1, &refused);
     assert_eq!(owners.gaps(false)[0].kind, GapKind::InitUnreadable);
-    owners.roster.note(7, &refused);
+    owners.process_index.record_scan(7, &refused);
     let gap = owners.gaps(false)[0];
     assert_eq!((gap.kind, gap.count), (GapKind::ProcessesUnreadable, 2));
-    owners.roster.note(1, &whole(Outcome::Read));
+    owners
+        .process_index
+        .record_scan(1, &whole(ScanOutcome::Read));
     assert_eq!(owners.gaps(false)[0].kind, GapKind::ProcessesUnreadable);
 }
 
 #[test]
-fn a_proc_that_is_not_there_is_told() {
-    let mut owners = Owners::new(Path::new("/nowhere"), None);
+fn a_missing_proc_is_a_gap() {
+    let mut owners = SocketOwners::new(Path::new("/nowhere"), None);
     assert_eq!(table(&mut owners, &[500]), [vec![]]);
     assert_eq!(owners.gaps(false)[0].kind, GapKind::ProcessesUnreadable);
 }
 
 #[test]
-fn follows_who_opens_shares_and_closes() {
-    let mut owners = Owners::new(Path::new("/proc"), None);
+fn owners_follow_open_share_and_close() {
+    let mut owners = SocketOwners::new(Path::new("/proc"), None);
     let own = std::process::id();
     let first = UdpSocket::bind("127.0.0.1:0").unwrap();
     let fd = u32::try_from(first.as_raw_fd()).unwrap();
@@ -178,11 +180,11 @@ fn follows_who_opens_shares_and_closes() {
     let fd = u32::try_from(second.as_raw_fd()).unwrap();
     assert!(holder(number, (own, fd)));
 
-    let child = holding(second.try_clone().unwrap());
+    let child = spawn_holder(second.try_clone().unwrap());
     assert!(holder(number, (child.id(), 1)));
     drop(second);
     assert!(holder(number, (child.id(), 1)));
-    end(child);
+    end_child(child);
     // Another test may have opened something as this one closed its own: then
     // this process must first get its turn.
     assert!((0..256).any(|_| table(&mut owners, &[number])[0].is_empty()));
@@ -190,14 +192,14 @@ fn follows_who_opens_shares_and_closes() {
 
 /// The trap: closing one descriptor and opening another keeps their number.
 #[test]
-fn finds_a_socket_that_came_without_a_sign() {
+fn finds_a_socket_opened_at_an_unchanged_fd_count() {
     let root = tempfile::tempdir().unwrap();
     for pid in ["1", "7", "8"] {
         let folder = root.path().join(pid).join("fd");
         std::fs::create_dir_all(&folder).unwrap();
         symlink(format!("socket:[10{pid}]"), folder.join("3")).unwrap();
     }
-    let mut owners = Owners::new(root.path(), None);
+    let mut owners = SocketOwners::new(root.path(), None);
     assert_eq!(table(&mut owners, &[107])[0], [(7, 3)]);
     let link = root.path().join("7/fd/3");
     std::fs::remove_file(&link).unwrap();
@@ -210,28 +212,32 @@ fn finds_a_socket_that_came_without_a_sign() {
 fn a_socket_that_nobody_has_is_given_up() {
     let root = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(root.path().join("1/fd")).unwrap();
-    let mut owners = Owners::new(root.path(), None);
+    let mut owners = SocketOwners::new(root.path(), None);
     table(&mut owners, &[]);
     // The first time it may just have come, the second it is searched for.
     table(&mut owners, &[900]);
     table(&mut owners, &[900]);
-    let before = owners.roster.pass();
+    let before = owners.process_index.run_pass();
     table(&mut owners, &[900]);
-    assert_eq!(owners.roster.pass(), before + 1, "no second look for it");
+    assert_eq!(
+        owners.process_index.run_pass(),
+        before + 1,
+        "no second look for it"
+    );
 }
 
 #[test]
-fn a_search_that_is_not_over_says_so() {
+fn an_unfinished_search_is_pending() {
     let root = tempfile::tempdir().unwrap();
     for pid in 1..=20 {
         std::fs::create_dir_all(root.path().join(pid.to_string()).join("fd")).unwrap();
     }
-    let mut owners = Owners::new(root.path(), None);
-    owners.budget = 100;
+    let mut owners = SocketOwners::new(root.path(), None);
+    owners.search_budget = 100;
     table(&mut owners, &[]);
-    let pending = |owners: &mut Owners| {
-        let errand = owners.survey();
-        owners.take_in(errand);
+    let pending = |owners: &mut SocketOwners| {
+        let scan = owners.plan_scan();
+        owners.apply_scan(scan);
         owners.assign(&[socket(900)]).spans[0].is_pending()
     };
     assert!(pending(&mut owners), "more than the budget");
@@ -242,7 +248,7 @@ fn a_search_that_is_not_over_says_so() {
 /// A thread that has left the table of descriptors it shared.
 #[test]
 fn finds_what_only_a_thread_holds() {
-    let mut owners = Owners::new(Path::new("/proc"), None);
+    let mut owners = SocketOwners::new(Path::new("/proc"), None);
     let (opened, tell) = mpsc::channel();
     let (done, wait) = mpsc::channel::<()>();
     let thread = std::thread::spawn(move || {
@@ -262,8 +268,8 @@ fn finds_what_only_a_thread_holds() {
     assert!(found);
     assert!(holds(&table(&mut owners, &[number])), "and it stays found");
     // There may be no second table.
-    let mut others = Owners::new(Path::new("/proc"), None);
-    others.budget = u64::MAX;
+    let mut others = SocketOwners::new(Path::new("/proc"), None);
+    others.search_budget = u64::MAX;
     assert!(holds(&table(&mut others, &[number])), "by the first table");
     drop(done);
     thread.join().unwrap();
@@ -281,9 +287,9 @@ fn a_process_of_too_many_descriptors_is_read_over_several_tables() {
         let link = root.path().join(format!("7/fd/{fd}"));
         symlink(format!("socket:[{}]", 1000 + fd), link).unwrap();
     }
-    let mut owners = Owners::new(root.path(), Some(800));
-    owners.budget = 100;
-    owners.first = 2000;
+    let mut owners = SocketOwners::new(root.path(), Some(800));
+    owners.search_budget = 100;
+    owners.first_table_budget = 2000;
     let inodes: Vec<u32> = (500..501).chain(1000..9000).collect();
     let mut found_in = |tables: usize| {
         let mut found = Vec::new();
@@ -291,7 +297,7 @@ fn a_process_of_too_many_descriptors_is_read_over_several_tables() {
             found = table(&mut owners, &inodes);
         }
         let unread = owners.gaps(false).iter().any(|gap| {
-            (gap.kind, gap.reason) == (GapKind::ProcessesUnreadable, GapReason::TooMuch)
+            (gap.kind, gap.reason) == (GapKind::ProcessesUnreadable, GapReason::BudgetExceeded)
         });
         let held = found.iter().filter(|holders| !holders.is_empty()).count();
         assert!(found.iter().all(|holders| holders.len() <= 1), "each once");

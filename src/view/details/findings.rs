@@ -1,13 +1,13 @@
 //! The findings that a row is part of, each with its evidence.
 
-use super::{INDENT, Writer};
+use super::{DetailsWriter, INDENT};
 use crate::explain::findings::describe;
 use crate::view::page::Page;
 use ratatui::style::Style;
 
 /// Writes a line for each, the most severe first, with its evidence if `reasons`
 /// is true.
-pub(super) fn write(writer: &Writer<'_>, reasons: bool, page: &mut Page) {
+pub(super) fn write(writer: &DetailsWriter<'_>, reasons: bool, page: &mut Page) {
     let (row, app) = (writer.row, writer.app);
     let owners = || {
         let owners = app.observation.owners(row);
@@ -15,8 +15,8 @@ pub(super) fn write(writer: &Writer<'_>, reasons: bool, page: &mut Page) {
     };
     let findings = app.observation.findings.iter();
     for finding in findings.filter(|finding| finding.is_about(row, owners())) {
-        let said = describe(finding, app.words);
-        let severity = app.words.screen("findings", finding.severity.word());
+        let said = describe(finding, app.messages);
+        let severity = app.messages.screen("findings", finding.severity.word());
         let label = writer.word("finding");
         let line = format!("{severity}: {}", said.line);
         let style = writer.theme.severity(finding.severity);

@@ -1,8 +1,8 @@
 //! Buffers and drops of a socket, in a line or two of the details.
 
 use crate::app::App;
-use crate::explain::sentence::{fill, grouped};
-use crate::listing::quantity::bytes as size;
+use crate::explain::template::{format_thousands, render};
+use crate::listing::units::format_bytes as size;
 use crate::model::row::{Phase, Row};
 use crate::model::state::State;
 
@@ -13,7 +13,7 @@ pub(super) fn lines(app: &App, row: &Row) -> Vec<(&'static str, String)> {
         return Vec::new();
     };
     let say = |name: &str, value: &dyn Fn(&str) -> Option<String>| {
-        fill(app.words.screen("details", name), value).unwrap_or_default()
+        render(app.messages.screen("details", name), value).unwrap_or_default()
     };
     let listens = row.socket.state == State::Listen;
     let mut lines = Vec::new();
@@ -36,7 +36,10 @@ pub(super) fn lines(app: &App, row: &Row) -> Vec<(&'static str, String)> {
         } else {
             "drops_line"
         };
-        lines.push(("drops", say(name, &|_| Some(grouped(drops.into())))));
+        lines.push((
+            "drops",
+            say(name, &|_| Some(format_thousands(drops.into()))),
+        ));
     }
     lines
 }

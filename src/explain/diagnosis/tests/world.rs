@@ -1,25 +1,28 @@
 //! The row of a case and its surroundings, from a few words.
 
-use crate::filter::sample::{process, row};
+use crate::filter::test_world::{process, row};
 use crate::model::accept_wait::AcceptWait;
-use crate::model::chronicle::{Known, Step, Timeline};
-use crate::model::evidence::{AcceptStall, Evidence, HalfOpen, Leak, PortUse, Stillness};
+use crate::model::event_history::{TimePrecision, Timeline, TimelineStep};
+use crate::model::evidence::{
+    AcceptStallEvidence, CloseWaitEvidence, Evidence, LocalPortsEvidence, StalledQueueEvidence,
+    SynFloodEvidence,
+};
 use crate::model::finding::{Finding, FindingHolder, Severity};
-use crate::model::flow::Flow;
 use crate::model::limits::Limits;
-use crate::model::namespace::Entrance;
-use crate::model::network::{GoneInterface, Network, Reach};
-use crate::model::observation::{Detail, Observation};
-use crate::model::owner::{Holder, OwnerSpan, ProcessId, Unowned};
+use crate::model::namespace::NamespaceEntry;
+use crate::model::namespace_addresses::{GoneInterface, NamespaceAddresses, ReachableInterface};
+use crate::model::observation::{ConnectionDetail, Observation};
+use crate::model::owner::{Holder, NoOwnerReason, OwnerSpan, ProcessId};
 use crate::model::probe_spacing::ProbeSpacing;
 use crate::model::process::{Process, RunState};
-use crate::model::protocol::{Opened, Protocol};
+use crate::model::protocol::{Protocol, SocketFamily};
 use crate::model::row::{LastOwner, Phase, Row};
 use crate::model::state::State;
 use crate::model::tcp_info::TcpInfo;
-use crate::model::time::{Stamp, Time};
+use crate::model::tcp_metrics::TcpMetrics;
+use crate::model::time::{Time, Timestamp};
 use crate::model::timer::{Timer, TimerKind};
-use crate::model::trend::{Heap, Trend};
+use crate::model::trend::{Trend, TrendGroup};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -29,12 +32,12 @@ use std::time::Duration;
 const SERVER: ProcessId = ProcessId(0);
 
 /// The row to explain comes first.
-pub(super) struct World {
+pub(super) struct DiagnosisFixture {
     observation: Observation,
     rows: Vec<Row>,
 }
 
-impl World {
+impl DiagnosisFixture {
     /// Default: a TCP socket of one process, in its state for five seconds,
     /// seen to begin, with empty queues.
     pub(super) fn of(words: &str) -> Observation {
@@ -77,7 +80,7 @@ impl World {
             "remote" => row.socket.remote = end(),
             "device" => row.socket.interface = 2,
             "proc" => row.socket.cookie = None,
-            "unseen" => row.entry_seen = false,
+            "unseen" => row.saw_state_entry = false,
             "was" => {
                 row.phase = Phase::Changed {
                     from: State::from_word(value).unwrap(),
@@ -89,7 +92,7 @@ impl World {
             "timer" => row.socket.timer = Some(timer(&mut parts)),
             "age" => self.since(number()),
             "owners" => self.held_by(number()),
-            "nobody" => self.leave(value),
+            "nobody" => self.set_unowned(value),
             "like" => self.repeat(number(), |_| {}),
             // Rows of another namespace, and of another interface.
             "foreign" => self.repeat(number(), |row| row.socket.namespace = 8),
@@ -98,10 +101,10 @@ impl World {
             "listener" => self.listen(value == "full"),
             "change" => self.trend(value.parse().unwrap()),
             "data" => self.data(&mut parts),
-            "room" => self.room(number()),
+            "room" => self.set_peer_window(number()),
             "v6" => {
                 let only = Some(value == "only");
-                row.socket.opened = Opened::Inet6 { only };
+                row.socket.socket_family = SocketFamily::Inet6 { only };
             }
             "wait" => {
                 let oldest = Duration::from_secs(number().into());
@@ -110,7 +113,7 @@ impl World {
                     oldest,
                     stalled: oldest,
                     accepting: false,
-                    at_least: false,
+                    is_lower_bound: false,
                 }];
             }
             "stopped" => {
@@ -119,11 +122,11 @@ impl World {
                 self.observation.processes[0] = Arc::new(stopped);
             }
             "warned" => self.warn(),
-            "shut" => self.info().receiving_shut = Some(true),
+            "shut" => self.info().receive_shutdown = Some(true),
             "subflow" => self.info().is_subflow = true,
             "unsent" => self.info().segments_out = Some(0),
             "lost" => self.lose_segment(value),
-            "paced" => self.pace(number()),
+            "paced" => self.set_pacing_rate(number()),
             "spacing" => {
                 let key = row.socket.key();
                 let spacing = Duration::from_secs(number().into());
@@ -138,12 +141,12 @@ impl World {
             "here" => self.add_other_end(value),
             "half" => self.half_open(number()),
             "target" => self.add_target(value),
-            "abroad" => self.move_out(Some(Entrance::Process(812))),
-            "sealed" => self.move_out(None),
+            "abroad" => self.move_to_other_netns(Some(NamespaceEntry::Process(812))),
+            "sealed" => self.move_to_other_netns(None),
             // Missing and present addresses and interfaces.
-            "gone" => self.lose(value),
-            "reach" => self.reach(value),
-            "once" => self.observation.number = 1,
+            "gone" => self.remove_bound(value),
+            "reach" => self.add_reachable_interface(value),
+            "once" => self.observation.table_number = 1,
             other => panic!("{other}"),
         }
     }
@@ -151,59 +154,62 @@ impl World {
     /// The states before the present one, as followed by events.
     fn came_through(&mut self, states: &str) {
         let socket = self.rows[0].socket;
-        let step = |state| Step {
+        let step = |state| TimelineStep {
             state,
             since_us: 0,
-            known: Known::Exactly,
+            precision: TimePrecision::Exact,
         };
         let before = states
             .split(',')
             .map(|word| State::from_word(word).unwrap());
         let steps = before.chain([socket.state]).map(step).collect();
-        let chronicle = Arc::make_mut(&mut self.observation.chronicle);
+        let chronicle = Arc::make_mut(&mut self.observation.event_history);
         chronicle.timelines = vec![(socket.key(), Timeline { steps })];
     }
 
-    fn lose(&mut self, what: &str) {
+    fn remove_bound(&mut self, what: &str) {
         let socket = self.rows[0].socket;
         match what {
             "interface" => self.observation.gone_interfaces.push(GoneInterface {
                 namespace: socket.namespace,
                 index: socket.interface,
             }),
-            _ => self.network().missing.push(socket.local.address()),
+            _ => self
+                .network()
+                .missing_addresses
+                .push(socket.local.address()),
         }
     }
 
-    fn reach(&mut self, interface: &str) {
+    fn add_reachable_interface(&mut self, interface: &str) {
         let network = self.network();
         network.is_loopback_only = interface == "lo";
-        network.reached_over = (interface != "lo")
-            .then(|| Reach {
-                interface: interface.into(),
-                v4: true,
-                v6: false,
+        network.reachable_interfaces = (interface != "lo")
+            .then(|| ReachableInterface {
+                name: interface.into(),
+                has_ipv4: true,
+                has_ipv6: false,
             })
             .into_iter()
             .collect();
     }
 
-    fn network(&mut self) -> &mut Network {
-        let networks = &mut self.observation.networks;
+    fn network(&mut self) -> &mut NamespaceAddresses {
+        let networks = &mut self.observation.namespace_addresses;
         if networks.is_empty() {
-            networks.push(Network {
+            networks.push(NamespaceAddresses {
                 namespace: self.rows[0].socket.namespace,
                 is_loopback_only: false,
-                reached_over: Vec::new(),
-                missing: Vec::new(),
+                reachable_interfaces: Vec::new(),
+                missing_addresses: Vec::new(),
             });
         }
         &mut networks[0]
     }
 
     fn since(&mut self, seconds: u32) {
-        let now = self.observation.time.stamp();
-        self.rows[0].state_since = Stamp(now.0 - seconds * 100);
+        let now = self.observation.time.timestamp();
+        self.rows[0].state_since = Timestamp(now.0 - seconds * 100);
     }
 
     fn held_by(&mut self, count: u32) {
@@ -219,69 +225,71 @@ impl World {
     /// Adds a finding about its program.
     fn warn(&mut self) {
         let row = &mut self.rows[0];
-        row.flagged = Some(Severity::Warn);
-        let leak = Leak {
+        row.severity = Some(Severity::Warning);
+        let leak = CloseWaitEvidence {
             count: 60,
             growth: 0,
             window: Duration::from_mins(5),
-            open: None,
-            most: None,
+            open_files: None,
+            open_files_limit: None,
         };
-        let stillness = Stillness {
+        let stillness = StalledQueueEvidence {
             sockets: 20,
             bytes: 660,
             peer: row.socket.remote,
             longest: Duration::from_secs(40),
         };
-        let stall = AcceptStall {
+        let stall = AcceptStallEvidence {
             listener: row.socket.local,
             waiting: 3,
             backlog: None,
             oldest: Duration::from_secs(45),
             stalled: Duration::from_secs(45),
             accepting: false,
-            at_least: false,
+            is_lower_bound: false,
         };
         self.observation.findings.push(Finding {
-            severity: Severity::Warn,
-            since: Stamp(0),
-            below_since: None,
+            severity: Severity::Warning,
+            since: Timestamp(0),
+            clearing_since: None,
             process: Some(Arc::clone(&self.observation.processes[0])),
             holder: FindingHolder::default(),
             evidence: match row.socket.state {
                 State::Listen => Evidence::NotAccepting(stall),
                 State::CloseWait => Evidence::CloseWait(leak),
-                State::SynReceived => Evidence::SynFlood(HalfOpen {
+                State::SynReceived => Evidence::SynFlood(SynFloodEvidence {
                     listener: Some(row.socket.local),
                     half_open: 121,
-                    stale: 121,
+                    unanswered: 121,
                     backlog: None,
                     cookies_sent: None,
                     cookies_returned: None,
                     dropped: None,
                 }),
-                State::TimeWait => Evidence::LocalPorts(PortUse {
-                    from: row.socket.local.address(),
-                    to: Some(row.socket.remote),
+                State::TimeWait => Evidence::LocalPorts(LocalPortsEvidence {
+                    local_address: row.socket.local.address(),
+                    destination: Some(row.socket.remote),
                     used: 391,
-                    room: 401,
+                    available: 401,
                 }),
                 _ => Evidence::ProgramNotReading(stillness),
             },
         });
     }
 
-    fn leave(&mut self, why: &str) {
-        let unowned = Unowned::ALL.into_iter().find(|known| known.key() == why);
+    fn set_unowned(&mut self, why: &str) {
+        let unowned = NoOwnerReason::ALL
+            .into_iter()
+            .find(|known| known.key() == why);
         let held = matches!(
             unowned,
-            Some(Unowned::Hidden | Unowned::Pending | Unowned::Kernel)
+            Some(NoOwnerReason::Hidden | NoOwnerReason::Pending | NoOwnerReason::Kernel)
         );
         let row = &mut self.rows[0];
         row.owners = OwnerSpan::default();
         row.socket.inode = NonZeroU32::new(u32::from(held));
         assert!(unowned.is_some(), "{why}");
-        row.unowned = unowned;
+        row.no_owner_reason = unowned;
     }
 
     fn repeat(&mut self, count: u32, change: impl Fn(&mut Row)) {
@@ -302,16 +310,16 @@ impl World {
 
     fn trend(&mut self, change: i64) {
         let row = &self.rows[0];
-        let heap = match (row.socket.state, row.owners.count) {
-            (State::TimeWait, _) => Heap::Machine,
-            (_, 0) => Heap::Port(row.socket.local.port),
-            _ => Heap::Process(SERVER),
+        let group = match (row.socket.state, row.owners.count) {
+            (State::TimeWait, _) => TrendGroup::All,
+            (_, 0) => TrendGroup::Port(row.socket.local.port),
+            _ => TrendGroup::Process(SERVER),
         };
         self.observation.trends = vec![Trend {
-            heap,
+            group,
             state: row.socket.state,
             change,
-            over: Duration::from_mins(5),
+            window: Duration::from_mins(5),
         }];
     }
 
@@ -328,7 +336,7 @@ impl World {
     }
 
     /// Window of the peer, in bytes.
-    fn room(&mut self, bytes: u32) {
+    fn set_peer_window(&mut self, bytes: u32) {
         let info = self.info();
         info.peer_window = Some(bytes);
         (info.snd_mss, info.rto_us) = (1448, 204_000);
@@ -345,7 +353,7 @@ impl World {
         (info.bytes_acked, info.bytes_sent) = (Some(70_000), Some(71_448));
         info.bytes_retransmitted = Some(0);
         match how {
-            "later" => info.selectively_acked = 1,
+            "later" => info.sacked = 1,
             "all" => info.bytes_acked = Some(1),
             "here" => info.retrans = 0,
             "" => {}
@@ -354,7 +362,7 @@ impl World {
     }
 
     /// Maximum rate set by the program, in bytes a second.
-    fn pace(&mut self, rate: u32) {
+    fn set_pacing_rate(&mut self, rate: u32) {
         let info = self.info();
         (info.pacing_rate, info.max_pacing_rate) = (Some(rate.into()), Some(rate.into()));
         (info.not_sent_bytes, info.bytes_sent) = (Some(5000), Some(99));
@@ -382,7 +390,7 @@ impl World {
             }
             "queued" => {
                 other.owners = OwnerSpan::default();
-                other.unowned = Some(Unowned::AcceptQueue);
+                other.no_owner_reason = Some(NoOwnerReason::AcceptQueue);
                 let mut listener = other;
                 listener.socket.state = State::Listen;
                 listener.socket.remote = crate::model::endpoint::Endpoint::default();
@@ -404,8 +412,8 @@ impl World {
         self.rows.extend((0..count).map(|_| half));
         for _ in 0..count {
             self.observation
-                .tally
-                .count(Protocol::Tcp, State::SynReceived);
+                .state_counts
+                .increment(Protocol::Tcp, State::SynReceived);
         }
     }
 
@@ -423,22 +431,22 @@ impl World {
 
     fn info(&mut self) -> &mut TcpInfo {
         if self.observation.details.is_empty() {
-            self.observation.details.push(Detail {
+            self.observation.details.push(ConnectionDetail {
                 key: self.rows[0].socket.key(),
                 info: TcpInfo::default(),
-                flow: Flow::default(),
+                metrics: TcpMetrics::default(),
             });
         }
         &mut self.observation.details[0].info
     }
 
     /// Moves the row to another network namespace than that of this program.
-    fn move_out(&mut self, entrance: Option<Entrance>) {
+    fn move_to_other_netns(&mut self, entrance: Option<NamespaceEntry>) {
         let namespace = |id, own, entrance| crate::model::namespace::Namespace {
             id,
             name: None,
-            own,
-            entrance,
+            is_current: own,
+            entry: entrance,
         };
         let there = namespace(8, false, entrance);
         self.observation.namespaces = vec![namespace(1, true, None), there];
@@ -464,7 +472,7 @@ fn timer<'a>(parts: &mut impl Iterator<Item = &'a str>) -> Timer {
 /// A machine with the usual settings, watched for long.
 fn observation() -> Observation {
     Observation {
-        number: 9,
+        table_number: 9,
         time: Time {
             wall_ms: 0,
             monotonic_ms: 259_200_000,
