@@ -28,7 +28,7 @@
 //! Beside the layers, for tests and with the feature `fuzzing` only, `fuzzing` lists
 //! every parser of foreign bytes for the package in `fuzz/`.
 //!
-//! `tests/house.rs` holds this table as data and fails on an import that is not
+//! `tests/architecture.rs` holds this table as data and fails on an import that is not
 //! in it, on a crate outside its modules, on a clock above layer 1, and on a file
 //! without a `//!` head.
 //!
