@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 use supervisor::CampaignOptions;
-use tcplens::fuzzing::{TARGETS, FuzzTarget};
+use tcplens::fuzzing::{FuzzTarget, TARGETS};
 
 const USAGE: &str = "\
 tcplens-fuzz list
@@ -128,7 +128,11 @@ fn run(words: &[&str]) -> io::Result<bool> {
     campaigns(targets, orders, jobs)
 }
 
-fn campaigns(targets: Vec<&FuzzTarget>, orders: CampaignOptions<'_>, jobs: usize) -> io::Result<bool> {
+fn campaigns(
+    targets: Vec<&FuzzTarget>,
+    orders: CampaignOptions<'_>,
+    jobs: usize,
+) -> io::Result<bool> {
     println!(
         "{:<17} {:>11} {:>9} {:>8} {:>7} {:>10} {:>7}",
         "target", "inputs", "inputs/s", "MB", "panics", "slowest", "MiB"
@@ -162,7 +166,12 @@ fn campaigns(targets: Vec<&FuzzTarget>, orders: CampaignOptions<'_>, jobs: usize
 }
 
 /// The line of a campaign and its findings.
-fn told(target: &FuzzTarget, report: &Report, memory: u64, orders: CampaignOptions<'_>) -> io::Result<String> {
+fn told(
+    target: &FuzzTarget,
+    report: &Report,
+    memory: u64,
+    orders: CampaignOptions<'_>,
+) -> io::Result<String> {
     use std::fmt::Write as _;
     let per_second = u128::from(report.inputs) * 1000 / report.time.as_millis().max(1);
     let mut text = format!(

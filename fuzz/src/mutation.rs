@@ -178,7 +178,10 @@ fn overwrite(random: &mut Random, input: &mut [u8], at: usize) {
     } else {
         &bytes[..width]
     };
-    for (into, byte) in input[at.min(saturating_usize(whole))..].iter_mut().zip(bytes) {
+    for (into, byte) in input[at.min(saturating_usize(whole))..]
+        .iter_mut()
+        .zip(bytes)
+    {
         *into = *byte;
     }
 }

@@ -39,7 +39,11 @@ struct WorkerOutput {
 /// # Errors
 ///
 /// If a process cannot be started.
-pub(crate) fn run(target: &FuzzTarget, seeds: &Seeds, orders: CampaignOptions<'_>) -> io::Result<(Report, u64)> {
+pub(crate) fn run(
+    target: &FuzzTarget,
+    seeds: &Seeds,
+    orders: CampaignOptions<'_>,
+) -> io::Result<(Report, u64)> {
     let heard = spawn_worker(target, orders, 0, orders.inputs, false)?;
     if let Some(report) = heard.report {
         return Ok((report, heard.memory_kib));
@@ -48,7 +52,10 @@ pub(crate) fn run(target: &FuzzTarget, seeds: &Seeds, orders: CampaignOptions<'_
     let again = spawn_worker(target, orders, heard.reached, orders.inputs, true)?;
     if again.report.is_some() {
         let what = "died, and did not when the same inputs were tried again";
-        return Ok((died_report(what, again.reached, Vec::new()), heard.memory_kib));
+        return Ok((
+            died_report(what, again.reached, Vec::new()),
+            heard.memory_kib,
+        ));
     }
     let input = campaign::input(target, seeds, orders.seed, again.reached);
     let what = "aborts, overflows the stack or does not end";

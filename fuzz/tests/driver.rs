@@ -75,7 +75,11 @@ fn a_clean_run_finds_nothing() {
         artifacts,
     ]);
     assert_eq!(found.status.code(), Some(0), "{}", stdout_text(&found));
-    assert!(stdout_text(&found).contains("2000"), "{}", stdout_text(&found));
+    assert!(
+        stdout_text(&found).contains("2000"),
+        "{}",
+        stdout_text(&found)
+    );
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
     for wrong in [
         &["run"][..],

@@ -10,7 +10,13 @@ use crate::model::observation::Observation;
 use crate::model::row::{Phase, Row};
 use crate::model::socket::Socket;
 use crate::model::state::State;
+use std::thread;
+use std::time::{Duration, Instant};
 
+/// Time for the kernel to release the sockets of a process that has ended.
+const MAX_RELEASE_TIME: Duration = Duration::from_secs(1);
+/// Time between two looks at them.
+const RELEASE_POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Largest number of processes that are named.
 const MAX_NAMED: usize = 4;
 
@@ -83,7 +89,7 @@ pub(super) fn print_port_outcome(
         return;
     }
     // The result is printed already; a table that fails now does not change it.
-    let Ok(seen) = about.observe() else {
+    let Some(seen) = observe_when_released(about, goes) else {
         return;
     };
     for port in goes.ports() {
@@ -103,6 +109,25 @@ pub(super) fn print_port_outcome(
                 teller.print("port_held", &[port_said, who, pid]);
             }
         }
+    }
+}
+
+/// Reads tables until the kernel has released the listeners that no process holds any
+/// more: what an instance of `io_uring` held outlives its process for a moment.
+fn observe_when_released(about: &mut SocketQuery, goes: &AffectedSockets) -> Option<Observation> {
+    let deadline = Instant::now() + MAX_RELEASE_TIME;
+    loop {
+        let seen = about.observe().ok()?;
+        let is_left = |row: &Row| {
+            let mut ended = goes.listening.iter();
+            row.phase != Phase::Closed
+                && row.owners.count == 0
+                && ended.any(|socket| socket.key() == row.socket.key())
+        };
+        if Instant::now() >= deadline || !seen.rows.iter().any(is_left) {
+            return Some(seen);
+        }
+        thread::sleep(RELEASE_POLL_INTERVAL);
     }
 }
 
