@@ -15,6 +15,7 @@ mod contacts;
 mod counter_window;
 mod dead_destination;
 mod deadlock;
+mod detector;
 mod drop_counter;
 mod event_attempts;
 mod failed_connects;
@@ -40,6 +41,7 @@ mod self_connection;
 mod stalled_queues;
 mod suspicious_program;
 mod syn_flood;
+mod table_context;
 pub(super) mod thresholds;
 mod throttle;
 mod time_wait_limit;
@@ -53,191 +55,21 @@ pub(super) mod user_rule_engine;
 mod vanished;
 mod workers;
 
-use super::details::Details;
-use super::events::attempts::ConnectAttempts;
-use super::interner::Interner;
-use super::listeners::Listeners;
-use super::row_groups::RowGroups;
-use crate::model::accept_wait::AcceptWait;
-use crate::model::counters::{Counters, Gauges};
 use crate::model::endpoint::Endpoint;
 use crate::model::evidence::Evidence;
-use crate::model::finding::{Finding, InactiveRule, MissingInput, Rule, Severity};
-use crate::model::limits::Limits;
-use crate::model::owner::{Holder, OwnerSearch};
-use crate::model::process::Process;
-use crate::model::protocol::Protocol;
-use crate::model::reading::SourceKind;
-use crate::model::row::Row;
-use crate::model::socket_memory::MemoryEntry;
+use crate::model::finding::{Finding, InactiveRule, Rule, Severity};
 use crate::model::time::Timestamp;
-use active_findings::{ActiveFindings, TriggerLevel};
 use blocked_writers::BlockedWriters;
 use contacts::Contacts;
 use counter_window::CounterWindow;
+use detector::{Detector, DetectorInput};
 pub(super) use marks::set_row_severities;
 use network_health::{NetworkHealth, NetworkStatus};
 pub(super) use openers::name_openers;
-use owner_key::OwnerKey;
-use profile::Profile;
 use std::cmp::Reverse;
-use std::sync::Arc;
+use table_context::ProcessKey;
+pub(super) use table_context::{KernelStats, TableContext};
 use thresholds::Thresholds;
-
-/// One table as the detectors see it.
-pub(super) struct TableContext<'a> {
-    /// The time of the table.
-    pub(super) now: Timestamp,
-    /// The time of the first table.
-    pub(super) first_table: Timestamp,
-    pub(super) rows: &'a [Row],
-    /// Numbers of the rows that changed.
-    pub(super) changed: &'a [u32],
-    pub(super) holders: &'a [Holder],
-    /// Target of the process numbers of holders and last owners.
-    pub(super) interner: &'a Interner,
-    pub(super) listeners: &'a Listeners,
-    pub(super) row_groups: &'a RowGroups,
-    /// `TCP_INFO` of some connections, read after the table before.
-    pub(super) details: &'a Details,
-    /// Waits at listeners, by row number.
-    pub(super) accept_waits: &'a [AcceptWait],
-    /// Buffer memory of UDP sockets and listeners, ascending by key.
-    pub(super) memory: &'a [MemoryEntry],
-    pub(super) kernel: KernelStats,
-    /// Outcomes of connection attempts since the last table, where traced.
-    pub(super) attempts: &'a ConnectAttempts,
-}
-
-impl<'a> TableContext<'a> {
-    /// Drops at a UDP socket or listener over its life, where they are known.
-    fn drops(&self, row: &Row) -> Option<u32> {
-        let key = row.socket.key();
-        let place = self.memory.binary_search_by(|entry| entry.key.cmp(&key));
-        self.memory.get(place.ok()?)?.memory.drops
-    }
-
-    /// Returns the owner of a row with the smallest pid.
-    fn first_owner(&self, row: &Row) -> Option<&'a Arc<Process>> {
-        let holder = row.owners.resolve(self.holders).first()?;
-        self.interner.get(holder.process)
-    }
-}
-
-/// Kernel data of one network namespace beside its sockets: counters and limits
-/// are per namespace.
-#[derive(Clone, Copy)]
-pub(super) struct KernelStats {
-    /// Inode number; 0 if unknown.
-    pub(super) namespace: u32,
-    /// Interface of the kernel that it was read from.
-    pub(super) source: SourceKind,
-    pub(super) counters: Counters,
-    pub(super) gauges: Gauges,
-    pub(super) settings: Limits,
-    /// Extent of the search through the processes.
-    pub(super) owner_search: OwnerSearch,
-}
-
-impl KernelStats {
-    /// True if the source reports the backlogs of listeners.
-    fn has_backlogs(&self) -> bool {
-        self.source.has_cookies(Protocol::Tcp)
-    }
-
-    /// True if a row is in that namespace.
-    fn covers(&self, row: &Row) -> bool {
-        self.namespace == 0 || row.socket.namespace == self.namespace
-    }
-}
-
-/// Returns the rule as inactive if part of its input is missing.
-fn inactive_unless(rule: Rule, lacks: MissingInput, has_all: bool) -> Option<InactiveRule> {
-    (!has_all).then_some(InactiveRule {
-        rule,
-        missing: lacks,
-    })
-}
-
-/// Key of a process, unique even if its pid is reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct ProcessKey {
-    pid: u32,
-    start_ticks: u64,
-}
-
-impl ProcessKey {
-    fn of(process: &Process) -> Self {
-        Self {
-            pid: process.pid,
-            start_ticks: process.start_ticks,
-        }
-    }
-}
-
-/// Input of a rule.
-struct DetectorInput<'a> {
-    now: Timestamp,
-    profiles: &'a [Profile],
-    network: NetworkStatus,
-    limits: &'a Thresholds,
-    /// The table itself, for rules that are not about first contacts.
-    context: &'a TableContext<'a>,
-    /// Increases of the kernel's counters.
-    counters: &'a CounterWindow,
-    /// Writers that wait for a reader on this machine.
-    blocked_writers: BlockedWriters<'a>,
-}
-
-impl DetectorInput<'_> {
-    /// Evaluates each running process by the same rule. Unseen processes of a
-    /// user are left out: together they may look like what none of them is,
-    /// such as a scan where each mailer has a few dead hosts.
-    fn evaluate_each_process(
-        &self,
-        standing: &mut ActiveFindings<OwnerKey>,
-        level: impl Fn(&Profile) -> TriggerLevel,
-    ) -> Vec<Finding> {
-        let is_seen = |profile: &&Profile| profile.client.process().is_some();
-        self.evaluate_profiles(self.profiles.iter().filter(is_seen), standing, level)
-    }
-
-    /// Evaluates each client: also the unseen processes of a user, as if they
-    /// were one.
-    fn evaluate_each_client(
-        &self,
-        standing: &mut ActiveFindings<OwnerKey>,
-        level: impl Fn(&Profile) -> TriggerLevel,
-    ) -> Vec<Finding> {
-        self.evaluate_profiles(self.profiles.iter(), standing, level)
-    }
-
-    fn evaluate_profiles<'p>(
-        &self,
-        profiles: impl Iterator<Item = &'p Profile>,
-        standing: &mut ActiveFindings<OwnerKey>,
-        level: impl Fn(&Profile) -> TriggerLevel,
-    ) -> Vec<Finding> {
-        for profile in profiles.filter(|profile| profile.alive) {
-            let level = self.network.dampen(level(profile));
-            let client = &profile.client;
-            standing.update(client.owner_key(), client.holder(), level, self.now);
-        }
-        standing.finish_round(self.now, self.limits.clearing)
-    }
-}
-
-/// A rule. It keeps its own findings, so that it recognises a relapse.
-trait Detector: Send {
-    /// Evaluates a table and returns the active findings of this kind.
-    fn evaluate(&mut self, case: &DetectorInput<'_>) -> Vec<Finding>;
-
-    /// Returns the missing input that makes the rule inactive. Most rules need
-    /// no more than the table.
-    fn missing_input(&self, _kernel: &KernelStats) -> Option<InactiveRule> {
-        None
-    }
-}
 
 /// All rules and their memory.
 pub(super) struct Detection {

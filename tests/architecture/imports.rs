@@ -181,10 +181,15 @@ fn leaves(tree: &UseTree) -> Vec<(Path, String)> {
 fn collect(tokens: TokenStream, paths: &mut BTreeSet<Path>, words: &mut BTreeSet<String>) {
     let mut path: Path = Vec::new();
     let mut colons = 0;
+    let mut after_pub = false;
     for token in tokens {
+        // `pub(in crate::module)` imports nothing.
+        let is_visibility = std::mem::take(&mut after_pub) && matches!(token, TokenTree::Group(_));
         match token {
+            TokenTree::Group(_) if is_visibility => {}
             TokenTree::Ident(word) => {
                 let word = word.to_string();
+                after_pub = word == "pub";
                 words.insert(word.clone());
                 if colons != 2 {
                     keep(&mut path, paths);

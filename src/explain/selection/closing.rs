@@ -1,11 +1,10 @@
 //! Closing, once this side has closed.
 
-use super::super::urgency::Urgency;
+use super::facts::{ARP_TIMEOUT, LONG_LIVED, MANY_SIMILAR, SocketFacts, VERY_MANY_SIMILAR};
 use super::path::push_unacknowledged;
-use super::{
-    ARP_TIMEOUT, LONG_LIVED, MANY_SIMILAR, Selection, SocketFacts, VERY_MANY_SIMILAR,
-    push_keepalive, push_similar, push_window,
-};
+use super::selected::Selection;
+use super::shared_sentences::{push_keepalive, push_similar, push_window};
+use crate::explain::urgency::Urgency;
 use crate::model::state::State;
 use crate::model::timer::TimerKind;
 

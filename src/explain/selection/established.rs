@@ -1,12 +1,11 @@
 //! Established connections, and those closed by the peer only.
 
-use super::super::urgency::Urgency;
+use super::facts::{ARP_TIMEOUT, LEAK_COUNT, LONG_LIVED, MANY_SIMILAR, RTT_GRACE, SocketFacts};
 use super::path::{push_held_by_program, push_unacknowledged};
 use super::same_host::{push_other_end, self_connection};
-use super::{
-    ARP_TIMEOUT, LEAK_COUNT, LONG_LIVED, MANY_SIMILAR, RTT_GRACE, Selection, SocketFacts,
-    not_accepted, push_keepalive, push_window,
-};
+use super::selected::Selection;
+use super::shared_sentences::{not_accepted, push_keepalive, push_window};
+use crate::explain::urgency::Urgency;
 use crate::model::owner::NoOwnerReason;
 use crate::model::timer::TimerKind;
 use std::time::Duration;
@@ -36,7 +35,7 @@ pub(super) fn established(facts: &SocketFacts) -> Selection {
     push_held_by_program(facts, &mut selection);
     selection
         .advise_if(unread && !silent, &["next_recv", "then_stuck"])
-        .next_for(facts.process_obstacle.filter(|_| unread && !silent))
+        .advise_for_obstacle(facts.process_obstacle.filter(|_| unread && !silent))
         .waits_on_if(unread && !silent, "program")
         .push_if(!unread && !pending && !facts.waits_for_other_end(), "idle");
     if unread {

@@ -1,10 +1,11 @@
 //! Opening: listeners, connecting sockets, half-open connections.
 
-use super::super::urgency::Urgency;
-use super::{
-    ARP_TIMEOUT, LONG_LIVED, MANY_SIMILAR, RTT_GRACE, SLOW_ACCEPT, Selection, SocketFacts,
-    TargetListener, push_reachability, push_similar, push_timeout,
+use super::facts::{
+    ARP_TIMEOUT, LONG_LIVED, MANY_SIMILAR, RTT_GRACE, SLOW_ACCEPT, SocketFacts, TargetListener,
 };
+use super::selected::Selection;
+use super::shared_sentences::{push_reachability, push_similar, push_timeout};
+use crate::explain::urgency::Urgency;
 use crate::model::timer::TimerKind;
 
 pub(super) fn listen(facts: &SocketFacts) -> Selection {
@@ -77,7 +78,7 @@ fn push_accept_delay(facts: &SocketFacts, selection: &mut Selection) {
     selection
         .waits_on_if(hangs, "program")
         .advise_if(hangs && !full, &["next_not_accepting", "then_stuck"])
-        .next_for(facts.process_obstacle)
+        .advise_for_obstacle(facts.process_obstacle)
         .at_least_if(hangs, Urgency::Look)
         .at_least_if(
             slow.is_some_and(|waited| waited.time >= LONG_LIVED) || facts.has_warning,

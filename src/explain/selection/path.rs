@@ -1,48 +1,11 @@
 //! Unacknowledged segments: a silent peer, a path that takes only smaller
 //! packets, or a packet filter here.
 
-use super::super::urgency::Urgency;
-use super::{Selection, SocketFacts, UNACKNOWLEDGED_LIMIT, WindowStall, push_timeout};
+use super::facts::{MtuSign, SocketFacts, WindowStall};
+use super::selected::Selection;
+use super::shared_sentences::push_timeout;
+use crate::explain::urgency::Urgency;
 use crate::model::state::State;
-use crate::model::timer::TimerKind;
-
-/// Signs of a path that takes only smaller packets and does not report it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::explain) enum MtuSign {
-    /// The peer has acknowledged later, smaller segments, but not a full-size one.
-    SmallerSegmentsArrive,
-    /// The handshake was acknowledged, and no full-size segment ever.
-    NoFullSegmentArrives,
-}
-
-impl SocketFacts {
-    /// True if a segment of this side is retransmitted without an answer.
-    pub(super) fn is_retransmitting(&self) -> bool {
-        self.retransmits(TimerKind::Retransmit)
-    }
-
-    /// True if data of a program has gone without an answer for long enough for
-    /// a finding to warn of it. Single clients of a server vanish every day:
-    /// there the finding, which counts them, decides.
-    pub(super) fn may_lose_data(&self) -> bool {
-        let stands = matches!(
-            self.state,
-            State::Established | State::CloseWait | State::FinWait1
-        );
-        let fin = u32::from(self.state == State::FinWait1);
-        let stuck = stands
-            && self.has_inode
-            && self.send_queue > fin
-            && self.unanswered_beyond(UNACKNOWLEDGED_LIMIT);
-        stuck && (self.has_warning || !self.has_listener)
-    }
-
-    /// True if nothing gets out of this machine.
-    pub(super) fn is_blocked_locally(&self) -> bool {
-        self.window_stall == Some(WindowStall::BlockedLocally)
-            || (self.blocked_locally && self.is_retransmitting())
-    }
-}
 
 /// Adds retransmitted data or FIN, and the time until the kernel gives up.
 pub(super) fn push_unacknowledged(

@@ -1,37 +1,14 @@
 //! Connections within this machine whose other end is in the table, and
 //! connections of a socket to itself.
 
-use super::super::urgency::Urgency;
-use super::{Selection, SocketFacts, WindowStall};
+use super::facts::{OtherEnd, SocketFacts, WindowStall};
+use super::selected::Selection;
+use crate::explain::urgency::Urgency;
 use std::time::Duration;
 
 /// Time after which two programs that wait for each other are deadlocked: the
 /// same as in the finding.
 const DEADLOCK_AFTER: Duration = Duration::from_secs(30);
-
-/// The other end of a connection within this machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::explain) struct OtherEnd {
-    /// True if bytes of this side wait unread there.
-    pub(in crate::explain) unread: bool,
-    /// True if it waits in an accept queue.
-    pub(in crate::explain) in_accept_queue: bool,
-    /// True if its own data waits for this side to read, and the window is closed.
-    pub(in crate::explain) blocked: bool,
-}
-
-/// Listener at the target of a SYN, if that is this machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::explain) enum TargetListener {
-    /// A listener whose queue is full.
-    Full,
-    /// A listener with room in its queue.
-    HasRoom,
-    /// A listener whose backlog is unknown.
-    UnknownBacklog,
-    /// No listener.
-    Absent,
-}
 
 /// Selects for a connection whose ends are one socket.
 pub(super) fn self_connection(facts: &SocketFacts) -> Selection {

@@ -1,8 +1,13 @@
 //! Tests: sentences and advice from evidence.
 
 use super::super::catalogue::{Catalogue, Language};
+use super::facts::*;
 use super::*;
+use crate::model::owner::NoOwnerReason;
+use crate::model::timer::{Timer, TimerKind};
+use std::net::IpAddr;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 fn evidence(state: State) -> SocketFacts {
     SocketFacts {

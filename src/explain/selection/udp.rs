@@ -1,7 +1,9 @@
 //! UDP, which has no states of its own: with one peer, or without.
 
-use super::super::urgency::Urgency;
-use super::{Selection, SocketFacts, push_reachability};
+use super::facts::SocketFacts;
+use super::selected::Selection;
+use super::shared_sentences::push_reachability;
+use crate::explain::urgency::Urgency;
 
 /// Half of a socket's default buffer (`net.core.rmem_default`), bytes.
 const HALF_FULL_BYTES: u32 = 106_496;

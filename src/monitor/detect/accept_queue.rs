@@ -10,9 +10,10 @@
 //! Only `sock_diag` reports the backlog; from `/proc` this rule is inactive.
 
 use super::active_findings::{ActiveFindings, TriggerLevel};
+use super::detector::{Detector, DetectorInput, inactive_unless};
 use super::drop_counter::{DropCounter, WINDOW};
+use super::table_context::KernelStats;
 use super::thresholds::Thresholds;
-use super::{Detector, DetectorInput, KernelStats, inactive_unless};
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, InactiveRule, MissingInput, Rule, Severity};
 use crate::model::row::Row;

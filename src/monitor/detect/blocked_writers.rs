@@ -4,7 +4,7 @@
 //! The reader is at fault there, and only its finding is raised; where both
 //! ends wait for each other, neither is reported as the other's victim.
 
-use super::TableContext;
+use super::table_context::TableContext;
 use crate::model::endpoint::Endpoint;
 use crate::model::owner::NoOwnerReason;
 use crate::model::row::Row;

@@ -9,9 +9,10 @@
 //! reading (a half-closed connection, RFC 9293, 3.6).
 
 use super::active_findings::{ActiveFindings, SocketHolder, TriggerLevel};
+use super::detector::{Detector, DetectorInput};
 use super::owner_key::OwnerKey;
+use super::table_context::{ProcessKey, TableContext};
 use super::thresholds::Thresholds;
-use super::{Detector, DetectorInput, ProcessKey, TableContext};
 use crate::model::evidence::{CloseWaitEvidence, Evidence};
 use crate::model::finding::{Finding, Severity};
 use crate::model::process::Process;

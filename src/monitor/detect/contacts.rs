@@ -5,11 +5,11 @@
 //! connection: a program that connects to one server a thousand times makes one
 //! contact, a worm makes a thousand.
 
-use super::TableContext;
 use super::contact::{Contact, ContactOutcome, PendingSyn, TrwSteps};
 use super::event_attempts;
 use super::owner_key::{Client, OwnerKey};
 use super::profile::{AttemptRate, Profile, ProfileContext};
+use super::table_context::TableContext;
 use super::thresholds::Thresholds;
 use super::throttle::Throttle;
 use super::trw::ThresholdRandomWalk;

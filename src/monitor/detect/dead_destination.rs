@@ -7,10 +7,11 @@
 //! than a few silent ones, only weaken it.
 
 use super::active_findings::{ActiveFindings, TriggerLevel};
+use super::detector::{Detector, DetectorInput};
+use super::ipv6_silent;
 use super::owner_key::OwnerKey;
 use super::profile::{Profile, SilentDestination, saturating_u32, share};
 use super::thresholds::Thresholds;
-use super::{Detector, DetectorInput, ipv6_silent};
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, Severity};
 use crate::model::time::Timestamp;

@@ -6,8 +6,8 @@
 //! It is one finding about both: each is the cause of the other's wait.
 
 use super::active_findings::{ActiveFindings, SocketHolder, TriggerLevel};
+use super::detector::{Detector, DetectorInput};
 use super::owner_key::OwnerKey;
-use super::{Detector, DetectorInput};
 use crate::model::endpoint::Endpoint;
 use crate::model::evidence::{DeadlockEvidence as Evidence, Evidence as AnyEvidence};
 use crate::model::finding::{Finding, Severity};

@@ -1,7 +1,7 @@
 //! Outcomes of contacts from the kernel's events: exact, also of those too
 //! short for any table.
 
-use super::TableContext;
+use super::table_context::TableContext;
 use crate::model::endpoint::Endpoint;
 use crate::model::event::EventProcess;
 use crate::model::process::Process;

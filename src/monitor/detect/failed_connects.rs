@@ -7,10 +7,11 @@
 
 use super::active_findings::{ActiveFindings, TriggerLevel};
 use super::counter_window::CounterWindow;
+use super::detector::{Detector, DetectorInput, inactive_unless};
 use super::failing_processes::FailingProcesses;
+use super::table_context::KernelStats;
 use super::thresholds::Thresholds;
 use super::vanished::{SynSentRows, VanishedAttempts};
-use super::{Detector, DetectorInput, KernelStats, inactive_unless};
 use crate::model::counters::Counters;
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, InactiveRule, MissingInput, Rule, Severity};

@@ -1,7 +1,8 @@
 //! Processes whose connection attempts failed lately, and their destinations,
 //! from the kernel's events: the counters report neither.
 
-use super::{TableContext, event_attempts};
+use super::event_attempts;
+use super::table_context::TableContext;
 use crate::model::evidence::FailingProcess;
 use crate::model::process::Process;
 use crate::model::time::Timestamp;

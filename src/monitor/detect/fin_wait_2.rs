@@ -9,8 +9,9 @@
 //! about that state names the program that must close.
 
 use super::active_findings::{ActiveFindings, SocketHolder, TriggerLevel};
+use super::detector::{Detector, DetectorInput, inactive_unless};
 use super::owner_key::OwnerKey;
-use super::{Detector, DetectorInput, KernelStats, TableContext, inactive_unless};
+use super::table_context::{KernelStats, TableContext};
 use crate::model::endpoint::Endpoint;
 use crate::model::evidence::{Evidence, FinWait2Evidence};
 use crate::model::finding::{Finding, InactiveRule, MissingInput, Rule, Severity};

@@ -4,9 +4,9 @@
 //! It is about the machine, not about one process.
 
 use super::active_findings::{ActiveFindings, TriggerLevel};
+use super::detector::{Detector, DetectorInput};
 use super::profile::{Profile, host, is_outside_v4, is_outside_v6, saturating_u32};
 use super::thresholds::Thresholds;
-use super::{Detector, DetectorInput};
 use crate::model::endpoint::Endpoint;
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, Severity};

@@ -5,9 +5,10 @@
 mod per_address;
 
 use super::active_findings::{ActiveFindings, TriggerLevel};
+use super::detector::{Detector, DetectorInput, inactive_unless};
 use super::profile::saturating_u32;
+use super::table_context::{KernelStats, TableContext};
 use super::thresholds::Thresholds;
-use super::{Detector, DetectorInput, KernelStats, TableContext, inactive_unless};
 use crate::model::endpoint::Endpoint;
 use crate::model::evidence::{Evidence, LocalPortsEvidence};
 use crate::model::finding::{Finding, InactiveRule, MissingInput, Rule, Severity};

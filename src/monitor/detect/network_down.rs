@@ -4,8 +4,8 @@
 //! refutes it.
 
 use super::active_findings::{ActiveFindings, TriggerLevel};
+use super::detector::{Detector, DetectorInput};
 use super::network_health::NetworkStatus;
-use super::{Detector, DetectorInput};
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, Severity};
 

@@ -3,7 +3,8 @@
 //! file is deleted or lies in a folder that anybody may write to.
 
 use super::active_findings::{ActiveFindings, TriggerLevel};
-use super::{Detector, DetectorInput, suspicious_program};
+use super::detector::{Detector, DetectorInput};
+use super::suspicious_program;
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, Severity};
 use crate::model::process::Program;

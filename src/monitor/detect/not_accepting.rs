@@ -4,8 +4,8 @@
 //! has no descriptor left keeps a few clients waiting for ever.
 
 use super::active_findings::{ActiveFindings, TriggerLevel};
+use super::detector::{Detector, DetectorInput};
 use super::thresholds::Thresholds;
-use super::{Detector, DetectorInput};
 use crate::model::accept_wait::AcceptWait;
 use crate::model::evidence::{AcceptStallEvidence, Evidence};
 use crate::model::finding::{Finding, Severity};

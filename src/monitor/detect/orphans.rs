@@ -5,8 +5,9 @@
 //! network namespace only, and elsewhere this rule is inactive.
 
 use super::active_findings::{ActiveFindings, TriggerLevel};
+use super::detector::{Detector, DetectorInput, inactive_unless};
+use super::table_context::KernelStats;
 use super::thresholds::Thresholds;
-use super::{Detector, DetectorInput, KernelStats, inactive_unless};
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, InactiveRule, MissingInput, Rule, Severity};
 

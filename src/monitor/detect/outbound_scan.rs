@@ -5,10 +5,11 @@
 //! failures, and persistence (the random walk).
 
 use super::active_findings::{ActiveFindings, TriggerLevel};
+use super::detector::{Detector, DetectorInput};
 use super::owner_key::OwnerKey;
 use super::profile::{Profile, saturating_u32};
 use super::thresholds::Thresholds;
-use super::{Detector, DetectorInput, ipv6_silent, peer_to_peer};
+use super::{ipv6_silent, peer_to_peer};
 use crate::model::endpoint::Endpoint;
 use crate::model::evidence::{Evidence, ScanEvidence, ScanKind};
 use crate::model::finding::{Finding, Severity};

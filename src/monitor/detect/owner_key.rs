@@ -2,7 +2,7 @@
 //! without a known process those of a user on a local port.
 
 use super::active_findings::SocketHolder;
-use super::{ProcessKey, TableContext};
+use super::table_context::{ProcessKey, TableContext};
 use crate::model::finding::UnknownHolder;
 use crate::model::owner::NoOwnerReason;
 use crate::model::process::{Process, acceptors};

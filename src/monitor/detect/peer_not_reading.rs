@@ -13,9 +13,9 @@
 
 use super::active_findings::SocketHolder;
 use super::blocked_writers::is_window_closed;
+use super::detector::{Detector, DetectorInput};
 use super::owner_key::OwnerKey;
 use super::stalled_queues::StalledQueues;
-use super::{Detector, DetectorInput};
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, Severity, UnknownHolder};
 use crate::model::owner::NoOwnerReason;

@@ -2,10 +2,10 @@
 //! a port of its own; a scanner tries the same port everywhere.
 
 use super::active_findings::{ActiveFindings, TriggerLevel};
+use super::detector::{Detector, DetectorInput};
 use super::owner_key::OwnerKey;
 use super::profile::{Profile, saturating_u32, share};
 use super::thresholds::Thresholds;
-use super::{Detector, DetectorInput};
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, Severity};
 

@@ -7,9 +7,9 @@
 //!
 //! Where both ends wait for each other, another rule names both.
 
+use super::detector::{Detector, DetectorInput};
 use super::stalled_queues::{StalledGroup, StalledQueues};
 use super::thresholds::Thresholds;
-use super::{Detector, DetectorInput};
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, Severity};
 use crate::model::row::Row;

@@ -5,7 +5,7 @@
 //! its port.
 
 use super::active_findings::{ActiveFindings, TriggerLevel};
-use super::{Detector, DetectorInput};
+use super::detector::{Detector, DetectorInput};
 use crate::model::evidence::{Evidence, SelfConnectionEvidence as Itself};
 use crate::model::finding::{Finding, Severity};
 use crate::model::socket::SocketKey;

@@ -2,8 +2,8 @@
 //! same number of bytes. Shared by the rules about programs and peers that do
 //! not read.
 
-use super::DetectorInput;
 use super::active_findings::{ActiveFindings, SocketHolder, TriggerLevel};
+use super::detector::DetectorInput;
 use super::owner_key::OwnerKey;
 use crate::model::endpoint::Endpoint;
 use crate::model::evidence::{Evidence, StalledQueueEvidence};

@@ -5,7 +5,8 @@
 mod names;
 
 use super::active_findings::{ActiveFindings, SocketHolder, TriggerLevel};
-use super::{Detector, DetectorInput, ProcessKey};
+use super::detector::{Detector, DetectorInput};
+use super::table_context::ProcessKey;
 use crate::model::evidence::{Evidence, ProgramAnomaly, SuspiciousProgramsEvidence};
 use crate::model::finding::{Finding, Severity};
 use crate::model::process::{OtherFileSystem, Process, Program};

@@ -8,8 +8,9 @@
 //! kernel does not count, this rule is inactive.
 
 use super::active_findings::{ActiveFindings, TriggerLevel};
+use super::detector::{Detector, DetectorInput, inactive_unless};
+use super::table_context::{KernelStats, TableContext};
 use super::thresholds::Thresholds;
-use super::{Detector, DetectorInput, KernelStats, TableContext, inactive_unless};
 use crate::model::counters::Counters;
 use crate::model::evidence::{Evidence, SynFloodEvidence};
 use crate::model::finding::{Finding, InactiveRule, MissingInput, Rule, Severity};

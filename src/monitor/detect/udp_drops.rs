@@ -6,9 +6,10 @@
 //! burst.
 
 use super::active_findings::{ActiveFindings, TriggerLevel};
+use super::detector::{Detector, DetectorInput};
 use super::drop_counter::DropCounter;
+use super::table_context::TableContext;
 use super::thresholds::Thresholds;
-use super::{Detector, DetectorInput, TableContext};
 use crate::model::evidence::{Evidence, UdpDropsEvidence as Dropped};
 use crate::model::finding::{Finding, Severity};
 use crate::model::protocol::Protocol;

@@ -8,7 +8,8 @@
 //! only a share of them is worth a warning.
 
 use super::active_findings::{ActiveFindings, TriggerLevel};
-use super::{Detector, DetectorInput, ProcessKey, TableContext};
+use super::detector::{Detector, DetectorInput};
+use super::table_context::{ProcessKey, TableContext};
 use crate::model::endpoint::Endpoint;
 use crate::model::evidence::{Evidence, UnacknowledgedEvidence};
 use crate::model::finding::{Finding, Severity};

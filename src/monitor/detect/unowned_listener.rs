@@ -8,7 +8,8 @@
 //! left alone.
 
 use super::active_findings::{ActiveFindings, TriggerLevel};
-use super::{Detector, DetectorInput, KernelStats, inactive_unless};
+use super::detector::{Detector, DetectorInput, inactive_unless};
+use super::table_context::KernelStats;
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Finding, InactiveRule, MissingInput, Rule, Severity};
 use crate::model::owner::NoOwnerReason;

@@ -4,9 +4,9 @@
 //! They are evaluated on the observation, as their author sees it: with the
 //! filter of the table.
 
-use super::ProcessKey;
 use super::active_findings::{ActiveFindings, TriggerLevel};
 use super::growth::Growth;
+use super::table_context::ProcessKey;
 use crate::filter::{Filter, Matcher};
 use crate::model::evidence::{Evidence, UserRuleEvidence, UserRuleGroup};
 use crate::model::finding::{Finding, Severity};

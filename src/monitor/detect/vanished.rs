@@ -4,7 +4,7 @@
 //! Only those that are gone can be among the counted: hundreds that go on
 //! waiting for a dead host explain not one refusal.
 
-use super::TableContext;
+use super::table_context::TableContext;
 use crate::model::row::Phase;
 use crate::model::socket::SocketKey;
 use crate::model::state::State;

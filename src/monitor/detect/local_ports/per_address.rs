@@ -7,7 +7,8 @@
 //! a port was chosen; but without `bind`, ports used by several destinations
 //! are common long before they run out, and with it there are none.
 
-use super::{EphemeralPorts, RouteUsage, TableContext, main_owner};
+use super::super::table_context::TableContext;
+use super::{EphemeralPorts, RouteUsage, main_owner};
 use crate::model::endpoint::Endpoint;
 use crate::model::protocol::Protocol;
 use crate::model::row::{Phase, Row};
